@@ -1,0 +1,43 @@
+"""The only place that asks what time it is.
+
+Two clocks (docs/decisions/two-clocks.md). *Wall time* is real: tokens, sessions, cookies, webhook
+signatures, retries. *Business time* is wall time plus an offset that only the demo moves: meter
+windows, schedules, grants, reports. Outside the demo the two are the same.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+
+def _system_time() -> datetime:
+    return datetime.now(UTC)
+
+
+class Clocks:
+    """Both clocks. Every answer is an aware UTC datetime."""
+
+    def __init__(
+        self, wall: Callable[[], datetime] = _system_time, offset: timedelta = timedelta(0)
+    ) -> None:
+        self._wall = wall
+        self.offset = offset
+        """Business time minus wall time; the database's value, refreshed by every process."""
+
+    def wall(self) -> datetime:
+        return self._wall()
+
+    def business(self) -> datetime:
+        return self._wall() + self.offset
+
+
+def clocks_of(connection: HTTPConnection) -> Clocks:
+    """The clocks of the application that answers this request."""
+    clocks: Clocks = connection.app.state.clocks
+    return clocks
+
+
+AppClocks = Annotated[Clocks, Depends(clocks_of)]

@@ -1,0 +1,162 @@
+"""The database: engines, and the only place that commits.
+
+One request, one transaction, committed before the answer leaves (docs/decisions/
+one-transaction.md). SQLite has one writer connection, so writers of a process queue in fair order;
+PostgreSQL serves both kinds from one pool.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from socket import gaierror
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from service.problems import Problem
+
+BUSY_TIMEOUT_MS = 20_000
+POOL_WAIT_SECONDS = 10
+RETRY_AFTER_SECONDS = "5"
+
+
+def async_url(url: str) -> str:
+    """`url` with the driver we use; `postgresql://` alone would mean another one."""
+    parsed = make_url(url)
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+    backend = parsed.get_backend_name()
+    if backend not in drivers:
+        raise ValueError(f"{backend}: PAYWALL_DATABASE_URL takes sqlite:///… or postgresql://…")
+    return parsed.set(drivername=drivers[backend]).render_as_string(hide_password=False)
+
+
+def _sqlite_engine(url: str, *, writer: bool) -> AsyncEngine:
+    # One writer connection: writers wait in the pool's fair queue instead of SQLite's polling.
+    engine = create_async_engine(
+        url,
+        pool_size=1 if writer else 4,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_SECONDS,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _prepare(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, below
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later would fail at once under WAL.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+    return engine
+
+
+class Database:
+    """Engines of one database; `dialect` is `sqlite` or `postgresql`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = async_url(url)
+        self.dialect = make_url(self.url).get_backend_name()
+        if self.dialect == "sqlite":
+            self._writing = _sqlite_engine(self.url, writer=True)
+            self._reading = _sqlite_engine(self.url, writer=False)
+        else:
+            self._writing = self._reading = create_async_engine(
+                self.url,
+                pool_size=10,
+                max_overflow=10,
+                pool_timeout=POOL_WAIT_SECONDS,
+                pool_pre_ping=True,
+                connect_args={"timeout": POOL_WAIT_SECONDS},
+            )
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that may write: committed at the end, rolled back on an exception."""
+        async with (
+            _translated(),
+            AsyncSession(self._writing, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session for queries alone."""
+        async with _translated(), AsyncSession(self._reading, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def serialised(self, key: str) -> AsyncIterator[AsyncSession]:
+        """A transaction that waits for its turn among those with the same key.
+
+        It may wait for Stripe between two statements: on PostgreSQL only the key is locked, over
+        all processes; on SQLite (one serving process) the writer is taken by the first statement,
+        so ask Stripe before it.
+        """
+        if self.dialect == "sqlite":
+            async with self._turns[key], self.transaction() as session:
+                yield session
+            return
+        async with self.transaction() as session:
+            await session.execute(
+                text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
+            )
+            yield session
+
+    async def dispose(self) -> None:
+        await self._writing.dispose()
+        await self._reading.dispose()
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    """Turn an unreachable database into a 503 that says when to come back."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError, ConnectionError, gaierror) as error:
+        raise database_unavailable() from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise database_unavailable() from error
+        raise
+
+
+def database_unavailable() -> Problem:
+    return Problem("database-unavailable", headers={"Retry-After": RETRY_AFTER_SECONDS})
+
+
+def database_of(request: Request) -> Database:
+    """The database of the application that answers this request."""
+    database: Database = request.app.state.database
+    return database
+
+
+async def transaction(request: Request) -> AsyncIterator[AsyncSession]:
+    """The request's transaction."""
+    async with database_of(request).transaction() as session:
+        yield session
+
+
+async def reading(request: Request) -> AsyncIterator[AsyncSession]:
+    """A session for a request that only reads."""
+    async with database_of(request).reading() as session:
+        yield session
+
+
+AppDatabase = Annotated[Database, Depends(database_of)]
+# scope="function": the commit is done before the answer leaves, not after it (FastAPI's default).
+WriteSession = Annotated[AsyncSession, Depends(transaction, scope="function")]
+ReadSession = Annotated[AsyncSession, Depends(reading, scope="function")]

@@ -1,0 +1,215 @@
+"""Errors as `application/problem+json` (RFC 9457).
+
+`CATALOGUE` is the closed list of problem types; `/problems/{slug}` explains each and
+docs/problems.md is held equal to it by a test. Raise `Problem("slug", "what happened and what to do
+next")` anywhere: the transaction rolls back and the handler writes the answer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One type of problem: its HTTP status, its title, and what the caller can do."""
+
+    status: int
+    title: str
+    remedy: str
+
+
+CATALOGUE: Mapping[str, Definition] = {
+    # requests as such
+    "malformed-request": Definition(
+        400, "The request can't be read", "Send well-formed HTTP with valid UTF-8 and JSON."
+    ),
+    "not-found": Definition(404, "There is nothing here", "Check the address."),
+    "method-not-allowed": Definition(
+        405, "This method isn't possible here", "Use one of the methods in the Allow header."
+    ),
+    "body-too-large": Definition(
+        413, "The body is too large", "Send less; the limit stands in the detail."
+    ),
+    "unsupported-media-type": Definition(
+        415, "The body has the wrong type", "Send JSON with Content-Type: application/json."
+    ),
+    "invalid-request": Definition(
+        422, "The request has invalid values", "Correct the fields named in `errors`."
+    ),
+    "internal-error": Definition(
+        500,
+        "Something failed on our side",
+        "Try again later; tell the operator the request id of the answer.",
+    ),
+    "database-unavailable": Definition(
+        503, "The database can't be reached", "Try again after the seconds in Retry-After."
+    ),
+    # who asks
+    "unauthenticated": Definition(
+        401, "Credentials are needed", "Send a valid session, token or API key."
+    ),
+    "invalid-token": Definition(
+        401, "The token isn't valid", "Fetch a new token; tokens live for some minutes only."
+    ),
+    "forbidden": Definition(
+        403, "The permission is missing", "Ask an administrator for the permission named."
+    ),
+    "foreign-origin": Definition(
+        403,
+        "This site may not act for the reader",
+        "Add the site's origin to PAYWALL_ALLOWED_ORIGINS.",
+    ),
+    "invalid-form": Definition(
+        403, "The form is no longer valid", "Reload the page and send the form again."
+    ),
+    # content and access
+    "article-not-found": Definition(
+        404, "There is no such article", "Check the slug; it may have been withdrawn."
+    ),
+    "article-changed": Definition(
+        412, "The article has changed meanwhile", "Fetch it again and repeat with its new ETag."
+    ),
+    "walled": Definition(
+        402, "A subscription opens this article", "Show the wall: it carries words and offers."
+    ),
+    "article-not-covered": Definition(
+        403, "The token doesn't open this article", "Unlock the article to get a token for it."
+    ),
+    # selling
+    "offer-not-found": Definition(
+        404, "There is no such offer", "Choose one of GET /v1/offers; it may be archived."
+    ),
+    "invalid-return-address": Definition(
+        422,
+        "The return address isn't ours",
+        "Use a path of the site, or an address on a listed origin.",
+    ),
+    "already-subscribed": Definition(
+        409,
+        "There is a live subscription",
+        "Manage it in the portal (`portal`), where plans are switched too.",
+    ),
+    "checkout-not-found": Definition(
+        404, "There is no such checkout", "Start a new checkout from the offer."
+    ),
+    "checkout-not-paid": Definition(
+        409, "The checkout isn't paid yet", "Finish paying at `url`, or start a new checkout."
+    ),
+    "checkout-expired": Definition(
+        410, "The checkout has expired", "Nothing was charged. Start a new one."
+    ),
+    "claim-refused": Definition(
+        403,
+        "This browser didn't start the checkout",
+        "Continue in the browser the purchase was started in.",
+    ),
+    "no-subscription": Definition(
+        409, "There is nothing to manage yet", "Subscribe first; the portal comes with it."
+    ),
+    "selling-is-off": Definition(
+        503, "Nothing is sold here", "The operator has to set PAYWALL_STRIPE_SECRET_KEY."
+    ),
+    "stripe-unavailable": Definition(
+        503, "Stripe doesn't answer", "Nothing was charged. Try again after Retry-After seconds."
+    ),
+    # webhooks
+    "webhook-refused": Definition(
+        400, "The webhook isn't from Stripe", "Check the signing secret and the clock."
+    ),
+}
+
+
+class Problem(Exception):
+    """An error answer. `detail` says what happened here; `members` stand at the top level."""
+
+    def __init__(
+        self,
+        slug: str,
+        detail: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        self.slug = slug
+        self.definition = CATALOGUE[slug]
+        self.detail = detail or self.definition.remedy
+        self.headers = dict(headers or {})
+        self.members = members
+        super().__init__(f"{slug}: {self.detail}")
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "type": f"/problems/{self.slug}",
+            "title": self.definition.title,
+            "status": self.definition.status,
+            "detail": self.detail,
+            **self.members,
+        }
+
+    def response(self) -> Response:
+        return JSONResponse(
+            self.body(), self.definition.status, headers=self.headers, media_type=MEDIA_TYPE
+        )
+
+
+_BY_STATUS = {
+    400: "malformed-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "body-too-large",
+    415: "unsupported-media-type",
+}
+
+
+async def _on_problem(_: Request, error: Exception) -> Response:
+    if not isinstance(error, Problem):
+        raise error
+    return error.response()
+
+
+async def _on_http_exception(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    slug = _BY_STATUS.get(error.status_code, "malformed-request")
+    return Problem(slug, headers=error.headers).response()
+
+
+async def _on_validation_error(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    errors = [
+        {"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
+        for item in error.errors()
+    ]
+    if any(item["type"] == "json_invalid" for item in error.errors()):
+        return Problem("malformed-request", "The body isn't valid JSON.", errors=errors).response()
+    if any(item["type"] == "model_attributes_type" for item in error.errors()):
+        return Problem(
+            "unsupported-media-type", "Send a JSON object with Content-Type: application/json."
+        ).response()
+    named = ", ".join(item["field"] for item in errors)
+    return Problem("invalid-request", f"Invalid: {named}.", errors=errors).response()
+
+
+async def _on_surprise(request: Request, error: Exception) -> Response:
+    log.error("request.failed", path=request.url.path, exc_info=error)
+    return Problem("internal-error").response()
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Make every error of `app` a problem, the framework's own included."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(Exception, _on_surprise)
