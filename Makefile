@@ -1,0 +1,42 @@
+# Every command of the project; `make` alone lists them. Each first brings .venv to what it needs.
+PORT ?= 8000
+DATA ?= .data
+export PORT DATA PYTHON
+
+python = .venv/bin/python
+environment = sh requirements/install.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test test-browser check lock
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' Makefile
+
+install: ## Make the runtime environment in .venv (PYTHON=… chooses the interpreter)
+	@$(environment) runtime
+
+run: ## Start the sample newspaper with its local Stripe (PORT=8000 DATA=.data)
+	@$(environment) runtime
+	@exec .venv/bin/paywall demo --port "$$PORT" --data "$$DATA"
+
+test: ## Run every test but the browser's, PostgreSQL included
+	@$(environment) test
+	@$(python) -m pytest -n 2 --dist loadgroup -m "not browser"
+
+test-browser: ## Click through the real pages in the system's Chromium
+	@sh requirements/chromium.sh
+	@$(environment) browser
+	@$(python) -m pytest -m browser
+
+check: ## Look over format, lint, types, import ranks, dependencies and container files
+	@$(environment) browser
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/deptry .
+	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	.venv/bin/hadolint Dockerfile
+
+lock: ## Write requirements/*.txt anew from pyproject.toml
+	@sh requirements/lock.sh

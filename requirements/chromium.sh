@@ -1,0 +1,10 @@
+#!/bin/sh
+# The browser tests drive the system's Chromium: says how to get one where there is none.
+for name in chromium chromium-browser google-chrome; do
+    if command -v "$name" >/dev/null; then exit 0; fi
+done
+cat >&2 <<'END'
+The browser tests drive the system's Chromium, and there is none on the PATH.
+Debian: sudo apt-get install chromium. Fedora: sudo dnf install chromium. Then run make test-browser again.
+END
+exit 1

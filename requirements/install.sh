@@ -1,0 +1,111 @@
+#!/bin/sh
+# Gives the project its environment: requirements/install.sh runtime|test|browser
+#
+# Each rank holds the one before it. Everything comes from the hashed files beside this script; the
+# project itself follows as an editable install with the locked build backend and no index, so that
+# nothing unlocked is ever fetched. The stamp is written last: an environment without one is half
+# made and is made anew, and one whose stamp no longer fits the files is brought up to date.
+set -eu
+
+wanted=${1:?say which environment: runtime, test or browser}
+cd "$(dirname "$0")/.."
+stamp=.venv/installed
+
+# A user's own settings for pip must neither move the packages elsewhere nor ask questions.
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0
+unset PYTHONHOME PYTHONPATH
+
+say() { printf '%s\n' "$*"; }
+fail() { printf '%s\n' "$@" >&2; exit 1; }
+
+rank() {
+    case $1 in runtime) echo 1 ;; test) echo 2 ;; browser) echo 3 ;; *) echo 0 ;; esac
+}
+
+fingerprint() {
+    cat pyproject.toml requirements/*.txt requirements/install.sh | cksum | tr ' ' -
+}
+
+# Says of one interpreter: its version, and how it can fill an environment (ensurepip, pip, nothing).
+probe='
+import importlib.util as imports, sys
+means = "nothing"
+if sys.version_info < (3, 11):
+    means = "old"
+elif imports.find_spec("venv"):
+    if imports.find_spec("ensurepip"):
+        means = "ensurepip"
+    elif imports.find_spec("pip"):
+        import pip
+        if tuple(map(int, pip.__version__.split(".")[:2])) >= (22, 3):
+            means = "pip"
+print("%d.%d.%d" % sys.version_info[:3], means)
+'
+
+# Sets python, version and means to those of the newest interpreter that will do, or ends the script.
+find_python() {
+    seen=
+    bare=
+    set -- python3.14 python3.13 python3.12 python3.11 python3
+    if [ -n "${PYTHON:-}" ]; then set -- "$PYTHON"; fi
+    for python in "$@"; do
+        found=$("$python" -c "$probe" 2>/dev/null) || continue
+        version=${found% *}
+        means=${found#* }
+        case $means in
+            ensurepip | pip) return ;;
+            nothing) bare=${bare:-$version} ;;
+        esac
+        seen="$seen, $python is $version"
+    done
+    if [ -n "$bare" ]; then
+        minor=${bare%.*}
+        fail "Python $bare is here, but it has neither ensurepip nor pip 22.3 or newer to fill an environment with." \
+            "On Debian or Ubuntu: sudo apt-get install python$minor-venv (or python3-pip). On Fedora: sudo dnf install python3-pip." \
+            "Then run make again."
+    fi
+    fail "Paywall needs Python 3.11 or newer, and there is none on the PATH (${seen#, }${seen:+; }tried: $*)." \
+        "Install one from your system's packages, or name it: make install PYTHON=/path/to/python3.12"
+}
+
+# What the stamp says, as long as the environment still runs and still stands where it was made.
+have=nothing
+have_fingerprint=
+if [ -f "$stamp" ] && .venv/bin/python -c '' 2>/dev/null; then
+    { read -r have && read -r have_fingerprint && read -r have_place; } <"$stamp" || have=nothing
+    [ "${have_place:-}" = "$(pwd -P)" ] || have=nothing
+fi
+if [ "$have_fingerprint" = "$(fingerprint)" ] && [ "$(rank "$have")" -ge "$(rank "$wanted")" ]; then
+    exit 0
+fi
+[ "$(rank "$have")" -le "$(rank "$wanted")" ] || wanted=$have
+
+if [ "$have" = nothing ]; then
+    find_python
+    if [ -e .venv ]; then
+        say "The environment in .venv is unfinished or was made elsewhere: making it anew."
+        rm -rf .venv
+    fi
+    say "Making .venv with Python $version ($(command -v "$python")) ..."
+    if [ "$means" = ensurepip ]; then
+        "$python" -m venv .venv
+        first_pip() { .venv/bin/python -m pip "$@"; }
+    else
+        "$python" -m venv --without-pip .venv
+        first_pip() { "$python" -m pip --python .venv/bin/python "$@"; }
+    fi
+else
+    say "Bringing .venv up to date ..."
+    rm -f "$stamp"
+    first_pip() { .venv/bin/python -m pip "$@"; }
+fi
+
+explain="The packages could not be installed; pip's own message is above. Most often the network or a
+proxy is the reason. Run make again when it is mended: what was fetched is kept in pip's cache."
+first_pip install --quiet --require-hashes -r requirements/build.txt || fail "$explain"
+say "Installing the $wanted packages ($(grep -c '^[a-z0-9].*==' "requirements/$wanted.txt")) ..."
+.venv/bin/python -m pip install --require-hashes -r "requirements/$wanted.txt" || fail "$explain"
+.venv/bin/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable . || fail "$explain"
+
+printf '%s\n' "$wanted" "$(fingerprint)" "$(pwd -P)" >"$stamp"
+say "The $wanted environment is ready in .venv."
