@@ -1,0 +1,92 @@
+"""Migrations: where the database stands, and bringing it to the head.
+
+Alembic's Config is built here, in code: a wheel has no pyproject.toml or alembic.ini.
+"""
+
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from alembic import command
+from service.db.session import async_url
+
+_IN_WHEEL = Path(__file__).parent / "migrations"
+_IN_REPOSITORY = Path(__file__).parents[2] / "alembic"
+
+
+class SchemaOutdatedError(Exception):
+    """The database stands at another migration than this release; the message says what to do."""
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    location = _IN_WHEEL if _IN_WHEEL.exists() else _IN_REPOSITORY
+    config.set_main_option("script_location", str(location))
+    config.set_main_option("file_template", "%%(year)d_%%(month).2d_%%(day).2d_%%(rev)s_%%(slug)s")
+    config.attributes["connection"] = connection
+    return config
+
+
+def head() -> str:
+    """The revision that this release needs."""
+    found = ScriptDirectory.from_config(_config()).get_current_head()
+    if found is None:
+        raise RuntimeError("the migrations are missing from this installation")
+    return found
+
+
+def current(connection: Connection) -> str | None:
+    """The revision the database stands at; None when it was never migrated."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    command.upgrade(_config(connection), revision)
+
+
+def downgrade(connection: Connection, revision: str) -> None:
+    command.downgrade(_config(connection), revision)
+
+
+def new_revision(connection: Connection, message: str) -> None:
+    """Write a migration file with the differences between the tables and the database."""
+    command.revision(_config(connection), message, autogenerate=True)
+
+
+def _prepare(connection: Connection) -> None:
+    stands_at = current(connection)
+    if stands_at == head():
+        return
+    if stands_at is None and not inspect(connection).get_table_names():
+        upgrade(connection)
+        return
+    raise SchemaOutdatedError(
+        f"The database stands at {stands_at or 'no migration of ours'}, this release needs "
+        f"{head()}. Run: paywall migrate"
+    )
+
+
+async def prepare(url: str) -> None:
+    """Migrate an empty database; refuse an old one with `SchemaOutdatedError`."""
+    engine = create_async_engine(async_url(url))
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_prepare)
+    finally:
+        await engine.dispose()
+
+
+async def migrate(url: str) -> tuple[str | None, str]:
+    """Bring the database to the head. Answers the revisions before and after."""
+    engine = create_async_engine(async_url(url))
+    try:
+        async with engine.begin() as connection:
+            before = await connection.run_sync(current)
+            await connection.run_sync(upgrade)
+            return before, head()
+    finally:
+        await engine.dispose()

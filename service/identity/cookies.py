@@ -1,0 +1,40 @@
+"""Our cookies: HttpOnly, Secure, SameSite=Lax, Path=/, bound to the host by the `__Host-` prefix.
+
+Without `Secure` the prefix is not allowed (RFC 6265bis), so `PAYWALL_INSECURE_COOKIES` drops both.
+"""
+
+from typing import Literal
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from service.settings import Settings
+
+CookieName = Literal["device", "session", "checkout", "operator"]
+
+
+def cookie_name(name: CookieName, settings: Settings) -> str:
+    return f"pw_{name}" if settings.insecure_cookies else f"__Host-pw_{name}"
+
+
+def read_cookie(connection: HTTPConnection, name: CookieName, settings: Settings) -> str | None:
+    return connection.cookies.get(cookie_name(name, settings))
+
+
+def set_cookie(
+    response: Response, name: CookieName, value: str, settings: Settings, max_age: int | None
+) -> None:
+    """Set a cookie for `max_age` seconds; None: until the browser closes."""
+    response.set_cookie(
+        cookie_name(name, settings),
+        value,
+        max_age=max_age,
+        path="/",
+        secure=not settings.insecure_cookies,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def clear_cookie(response: Response, name: CookieName, settings: Settings) -> None:
+    set_cookie(response, name, "", settings, max_age=0)

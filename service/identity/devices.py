@@ -1,0 +1,34 @@
+"""The anonymous reader: a random device id in a value that only we can sign.
+
+The same value travels as cookie, or as `Paywall-Device` where a frontend holds no cookies.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+
+_SHAPE = re.compile(r"v1\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
+HEADER = "Paywall-Device"
+COOKIE_SECONDS = 400 * 24 * 3600
+"""Browsers cap cookies at 400 days (RFC 6265bis)."""
+
+
+def new_device_id() -> str:
+    return secrets.token_urlsafe(16)
+
+
+def sign_device(device_id: str, key: bytes) -> str:
+    """`v1.<id>.<HMAC-SHA256>`; `key` is 32 bytes."""
+    mac = hmac.new(key, f"v1.{device_id}".encode(), hashlib.sha256).digest()
+    return f"v1.{device_id}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
+
+
+def device_of(value: str | None, key: bytes) -> str | None:
+    """The device id in `value`, or None when we didn't sign it."""
+    match = _SHAPE.fullmatch(value or "")
+    if match is None:
+        return None
+    expected = sign_device(match.group(1), key)
+    return match.group(1) if hmac.compare_digest(expected, match.string) else None

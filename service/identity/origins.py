@@ -1,0 +1,80 @@
+"""Who may see an answer and who may act: CORS, the origin check, and the default cache rule.
+
+Public answers say so themselves. Whatever carries no Cache-Control is private: a forgotten header
+can't put a reader's text into a shared cache. One ASGI wrapper does all, since each framework
+middleware costs more than the routes themselves.
+"""
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.problems import Problem
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+PRIVATE_VARY = "Authorization, Cookie, Origin"
+_ALLOWED_HEADERS = "Authorization, Content-Type, Paywall-Device, If-None-Match, If-Match"
+_ALLOWED_METHODS = "GET, HEAD, POST, PUT, DELETE"
+_EXPOSED_HEADERS = "ETag, Retry-After, X-Request-Id"
+_PREFLIGHT_SECONDS = "600"
+
+
+class OriginPolicy:
+    """Wraps the application; `origins` are those whose pages may act for a reader."""
+
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
+        self.app = app
+        self.origins = frozenset(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        send = self._finishing(send, origin)
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await self._answer_preflight(send, origin)
+        elif scope["method"] not in SAFE_METHODS and self._is_foreign(headers, origin):
+            refusal = Problem(
+                "foreign-origin", f"{origin or 'Another site'} isn't a listed origin."
+            )
+            await refusal.response()(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _is_foreign(self, headers: Headers, origin: str | None) -> bool:
+        # Browsers send Origin with every cross-site POST; curl and servers send none.
+        if origin is not None:
+            return origin not in self.origins
+        return headers.get("sec-fetch-site") == "cross-site"
+
+    async def _answer_preflight(self, send: Send, origin: str | None) -> None:
+        headers = MutableHeaders()
+        if origin in self.origins:
+            headers["Access-Control-Allow-Methods"] = _ALLOWED_METHODS
+            headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+            headers["Access-Control-Max-Age"] = _PREFLIGHT_SECONDS
+        await send({"type": "http.response.start", "status": 204, "headers": headers.raw})
+        await send({"type": "http.response.body", "body": b""})
+
+    def _finishing(self, send: Send, origin: str | None) -> Send:
+        async def finish(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=list(message["headers"]))
+                self._complete(headers, origin)
+                message = {**message, "headers": headers.raw}
+            await send(message)
+
+        return finish
+
+    def _complete(self, headers: MutableHeaders, origin: str | None) -> None:
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+        if headers.get("cache-control", "").startswith("public"):
+            return
+        headers["Cache-Control"] = "private, no-store"
+        headers["Vary"] = PRIVATE_VARY
+        if origin in self.origins:
+            headers["Access-Control-Allow-Origin"] = str(origin)
+            headers["Access-Control-Allow-Credentials"] = "true"
+            headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS

@@ -1,0 +1,51 @@
+"""The four checks of migrations: one head, up and down, tables as declared, old ones refused."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from service.db import migrate
+from service.db.session import async_url
+from service.db.tables import Base
+
+
+def _differences(connection: Connection) -> list[object]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return list(compare_metadata(context, Base.metadata))
+
+
+async def test_the_migrated_database_equals_the_declared_tables(database_url: str) -> None:
+    await migrate.migrate(database_url)
+    engine = create_async_engine(async_url(database_url))
+    async with engine.connect() as connection:
+        assert await connection.run_sync(_differences) == []
+    await engine.dispose()
+
+
+async def test_migrations_go_up_down_and_up_again(database_url: str) -> None:
+    engine = create_async_engine(async_url(database_url))
+    for revision in ("head", "base", "head"):
+        step = migrate.downgrade if revision == "base" else migrate.upgrade
+        async with engine.begin() as connection:
+            await connection.run_sync(step, revision)
+            tables = await connection.run_sync(lambda c: set(inspect(c).get_table_names()))
+        expected = set() if revision == "base" else set(Base.metadata.tables)
+        assert tables - {"alembic_version"} == expected
+    await engine.dispose()
+
+
+async def test_an_empty_database_is_prepared_and_a_ready_one_left_alone(database_url: str) -> None:
+    await migrate.prepare(database_url)
+    await migrate.prepare(database_url)
+    assert await migrate.migrate(database_url) == (migrate.head(), migrate.head())
+
+
+async def test_a_database_of_something_else_is_refused_with_the_command(database_url: str) -> None:
+    engine = create_async_engine(async_url(database_url))
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE others (id INTEGER)"))
+    await engine.dispose()
+    with pytest.raises(migrate.SchemaOutdatedError, match="paywall migrate"):
+        await migrate.prepare(database_url)
