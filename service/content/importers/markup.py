@@ -1,0 +1,147 @@
+"""HTML source as a flat list of tokens: the common ground of the steps that turn WordPress's
+stored text, which is not quite HTML, into HTML.
+
+A tree would be the wrong tool here: blank lines and line breaks, which carry the meaning, and
+tags that do not nest are exactly what a parser would mend away. The sanitiser behind the
+importer parses the result.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+VOID = frozenset({"br", "hr", "img", "input", "wbr", "embed", "source", "track", "col", "area"})
+RAW = frozenset(
+    {"pre", "textarea", "iframe", "svg", "math", "object", "select", "video", "audio"}
+)  # fmt: skip
+NEVER_CONTENT = frozenset({"script", "style", "noscript", "template"})
+MEDIA = frozenset({"img", "iframe", "video", "audio", "object", "embed", "svg", "math"})
+BLOCKS = frozenset(
+    {
+        "p", "h1", "h2", "h3", "h4", "h5", "h6", "div", "section", "article", "aside", "main",
+        "header", "footer", "nav", "hgroup", "figure", "figcaption", "blockquote", "address",
+        "details", "summary", "ul", "ol", "menu", "li", "dl", "dt", "dd", "table", "caption",
+        "colgroup", "col", "thead", "tbody", "tfoot", "tr", "td", "th", "form", "fieldset",
+        "legend", "hr", "pre", "center",
+    }
+)  # fmt: skip
+
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)((?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+)>")
+_CARELESS_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)([^<>]*)>")
+_MORE = re.compile(r"<!--\s*more\b.*?-->", re.DOTALL)
+_PAGE = re.compile(r"<!--\s*nextpage\s*-->")
+_BLOCK_COMMENT = re.compile(r"<!--\s*/?wp:", re.DOTALL)
+
+
+class Kind(Enum):
+    """What a token is. PAGE and BLOCK are WordPress's marks; other comments are left out."""
+
+    TEXT = auto()
+    OPEN = auto()
+    CLOSE = auto()
+    ATOM = auto()  # an element without inner markup of interest: <img>, <pre>…</pre>
+    MORE = auto()  # the author's cut
+    PAGE = auto()  # a page break inside the article
+    BLOCK = auto()  # the border of a block of the block editor
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the source; `name` is the lower-case tag name of OPEN, CLOSE and ATOM."""
+
+    kind: Kind
+    source: str
+    name: str = ""
+
+    @property
+    def is_block(self) -> bool:
+        """Whether the token begins, ends or is a block-level element, or the author's cut."""
+        return self.name in BLOCKS or self.kind is Kind.MORE
+
+
+def tokenise(source: str) -> Iterator[Token]:
+    """Split HTML source; time grows with its length only, whatever it holds."""
+    position = 0
+    unclosed: set[str] = set()
+    while position < len(source):
+        start = source.find("<", position)
+        if start == -1:
+            yield Token(Kind.TEXT, source[position:])
+            return
+        if start > position:
+            yield Token(Kind.TEXT, source[position:start])
+        token, position = _markup(source, start, unclosed)
+        if token is not None:
+            yield token
+
+
+def _markup(source: str, start: int, unclosed: set[str]) -> tuple[Token | None, int]:
+    """The token that begins with the `<` at `start`, None for what is left out, and its end."""
+    if source.startswith("<!--", start):
+        end = _after(source, "-->", start, unclosed)
+        return (None, start + 4) if end == -1 else (_comment(source[start:end]), end)
+    match = _TAG.match(source, start) or _CARELESS_TAG.match(source, start)
+    if match is None:
+        # No markup ("a < b", "<3"): written so that no parser takes it for a tag.
+        return Token(Kind.TEXT, "&lt;"), start + 1
+    name = match[2].lower()
+    if match[1]:
+        return Token(Kind.CLOSE, match[0], name), match.end()
+    if name in VOID:
+        return Token(Kind.ATOM, match[0], name), match.end()
+    if name in RAW or name in NEVER_CONTENT:
+        if match[3].endswith("/"):
+            return None, match.end()
+        end = _after(source, f"</{name}", match.end(), unclosed)
+        if end != -1:
+            end = source.find(">", end) + 1 or len(source)
+            kept = name not in NEVER_CONTENT
+            return (Token(Kind.ATOM, source[start:end], name) if kept else None), end
+        if name in NEVER_CONTENT:
+            return None, match.end()
+    return Token(Kind.OPEN, match[0], name), match.end()
+
+
+def _after(source: str, mark: str, start: int, unclosed: set[str]) -> int:
+    """The index behind the next `mark`, or -1; a mark once missed is not searched for again."""
+    if mark in unclosed:
+        return -1
+    found = source.find(mark, start)
+    if found == -1:
+        found = source.find(mark.upper(), start)
+    if found == -1:
+        unclosed.add(mark)
+        return -1
+    return found + len(mark)
+
+
+def _comment(source: str) -> Token | None:
+    if _MORE.fullmatch(source):
+        return Token(Kind.MORE, "<!--more-->")
+    if _PAGE.fullmatch(source):
+        return Token(Kind.PAGE, "")
+    if _BLOCK_COMMENT.match(source):
+        return Token(Kind.BLOCK, "")
+    return None
+
+
+def plain_text(source: str) -> str:
+    """The words of a piece of HTML on one line, entities resolved; blocks apart by a space."""
+    pieces: list[str] = []
+    for token in tokenise(source):
+        if token.kind is Kind.TEXT:
+            pieces.append(token.source)
+        elif token.name == "pre":
+            pieces.append(f" {re.sub('<[^>]*>', '', token.source)} ")
+        elif token.is_block or token.name == "br":
+            pieces.append(" ")
+    return " ".join(html.unescape("".join(pieces)).replace("\u00ad", "").split())
+
+
+def has_content(source: str) -> bool:
+    """Whether a reader would see anything: words, a picture, a video."""
+    return bool(plain_text(source).strip("\u200b\ufeff ")) or any(
+        token.name in MEDIA for token in tokenise(source)
+    )

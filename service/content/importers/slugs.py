@@ -1,0 +1,76 @@
+"""Slugs for imported articles: ASCII, short, and each used once in a file."""
+
+import re
+import unicodedata
+from urllib.parse import unquote
+
+MAX_LENGTH = 120
+_VALID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# Letters that Unicode does not decompose into a base letter and an accent.
+_LETTERS = str.maketrans(
+    {
+        "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l",
+        "ħ": "h", "ı": "i", "ŧ": "t", "ŋ": "n", "’": "", "'": "",
+    }
+)  # fmt: skip
+
+
+def is_slug(text: str) -> bool:
+    """Whether `text` can stand as a slug unchanged."""
+    return len(text) <= MAX_LENGTH and _VALID.fullmatch(text) is not None
+
+
+def slugify(text: str) -> str:
+    """`text` (percent-encoded or not) as a slug of at most 120 characters; "" if nothing is left.
+
+    Accents fall away by Unicode's own decomposition (NFKD); scripts without Latin letters leave
+    nothing, because a guessed romanisation would be wrong in most languages.
+    """
+    lowered = unicodedata.normalize("NFC", unquote(text)).lower().translate(_LETTERS)
+    ascii_only = unicodedata.normalize("NFKD", lowered).encode("ascii", "ignore").decode("ascii")
+    return shorten(re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-"), MAX_LENGTH)
+
+
+def shorten(slug: str, length: int) -> str:
+    """`slug` cut to `length` characters, between words where a hyphen allows it."""
+    if len(slug) <= length:
+        return slug
+    head, hyphen, _ = slug[: length + 1].rpartition("-")
+    return (head if hyphen else slug[:length]).strip("-")
+
+
+class SlugRegister:
+    """Hands out each slug once. Names kept in WordPress go before names made up from titles."""
+
+    def __init__(self) -> None:
+        self._reserved: set[str] = set()
+        self._taken: set[str] = set()
+
+    def reserve(self, post_name: str) -> None:
+        """Keep a valid post name for the post that bears it, wherever in the file it stands."""
+        if is_slug(post_name):
+            self._reserved.add(post_name)
+
+    def claim(self, post_name: str, title: str, post_id: str) -> str:
+        """The slug for a post: its name if that is a free slug, else one made from name or title.
+
+        A clash is settled by the post's id rather than a running number, so that the same post
+        gets the same slug from a later export of the same site.
+        """
+        if post_name in self._reserved and post_name not in self._taken:
+            self._taken.add(post_name)
+            return post_name
+        suffix = shorten(slugify(post_id), 20)
+        base = slugify(post_name) or slugify(title) or f"article-{suffix}".strip("-")
+        slug = base
+        if not self._free(slug) and suffix:
+            slug = f"{shorten(base, MAX_LENGTH - len(suffix) - 1)}-{suffix}"
+        number = 2
+        while not self._free(slug):
+            slug = f"{shorten(base, MAX_LENGTH - len(str(number)) - 1)}-{number}"
+            number += 1
+        self._taken.add(slug)
+        return slug
+
+    def _free(self, slug: str) -> bool:
+        return slug not in self._taken and slug not in self._reserved

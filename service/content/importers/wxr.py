@@ -1,0 +1,203 @@
+"""The XML of a WordPress export ("WXR", an RSS 2.0 feed with WordPress's own elements).
+
+Read element by element with DTDs, entities and external references refused, so that memory
+stays bounded by the largest single item and a hostile file can neither expand nor reach out.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+from xml.etree.ElementTree import Element, ParseError
+from xml.parsers.expat import errors
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import DefusedXMLParser, iterparse
+
+_WORDPRESS = re.compile(r"https?://wordpress\.org/export/\d+\.\d+/(excerpt/)?")
+_PREFIXES = {
+    "http://purl.org/rss/1.0/modules/content/": "content",
+    "http://purl.org/dc/elements/1.1/": "dc",
+}
+_CHANNEL_DEPTH = 2
+_CHILD_DEPTH = 3
+
+_AGAIN = "Export it again in WordPress (Tools → Export) and wait until the download has finished."
+_TRUNCATED = {
+    errors.codes[message]
+    for message in (
+        errors.XML_ERROR_NO_ELEMENTS,
+        errors.XML_ERROR_UNCLOSED_TOKEN,
+        errors.XML_ERROR_PARTIAL_CHAR,
+        errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+    )
+}
+_SENTENCES = {
+    errors.codes[errors.XML_ERROR_INVALID_TOKEN]: (
+        "The export holds a character on line {line} that XML does not allow (a control "
+        "character, a broken UTF-8 sequence, or a bare < or &). Find that text in WordPress, "
+        "type it anew, save the post and export again."
+    ),
+    errors.codes[errors.XML_ERROR_UNDEFINED_ENTITY]: (
+        "The export uses an entity on line {line} that is not defined in it. A plugin probably "
+        "wrote it: switch off the plugins that change feeds and export again."
+    ),
+}
+
+
+class ExportUnreadable(Exception):
+    """The file cannot be read as a WordPress export; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A category, tag or other classification of an item. `domain` is "" in oldest exports."""
+
+    domain: str
+    nicename: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """One `<item>`: its elements by prefixed name (`wp:post_id`), its postmeta and its terms."""
+
+    fields: Mapping[str, str]
+    meta: Mapping[str, str]
+    terms: tuple[Term, ...]
+
+    def text(self, name: str) -> str:
+        """The stripped text of the element called `name`, or ""."""
+        return self.fields.get(name, "").strip()
+
+
+class _CountingReader:
+    """Reports bytes read, and skips what plugins like to print before the XML declaration."""
+
+    def __init__(self, stream: BinaryIO, advance: Callable[[int], None]) -> None:
+        self._stream = stream
+        self._advance = advance
+        self._started = False
+        self.skipped_lines = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._next(size)
+        while data and not self._started:
+            text = data.lstrip(b"\r\n\t ")
+            self.skipped_lines += data[: len(data) - len(text)].count(b"\n")
+            if text:
+                self._started = True
+                return text
+            data = self._next(size)
+        return data
+
+    def _next(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._advance(len(data))
+        return data
+
+
+def read_channel(
+    stream: BinaryIO, advance: Callable[[int], None]
+) -> Iterator[tuple[str, Element]]:
+    """Yield each child of `<channel>` as (prefixed name, element), then forget it.
+
+    `advance` is told the number of bytes of each read. Raises ExportUnreadable for what is not
+    well-formed XML, is cut off, declares a DTD, or is no RSS at all.
+    """
+    reader = _CountingReader(stream, advance)
+    parser = DefusedXMLParser(forbid_dtd=True)
+    try:
+        yield from _children(reader, parser)
+    except ParseError as error:
+        line = error.position[0] + reader.skipped_lines
+        raise ExportUnreadable(_explain(error.code, line)) from error
+    except DefusedXmlException as error:
+        # defusedxml keeps no position; expat, which it wraps, still stands at the declaration.
+        line = parser.parser.CurrentLineNumber
+        message = (
+            f"The file declares a document type or an entity on line {line + reader.skipped_lines},"
+            " which a WordPress export never does and which can be used for an attack. It was not "
+            "read. Use the file that WordPress itself wrote (Tools → Export)."
+        )
+        raise ExportUnreadable(message) from error
+    except (LookupError, ValueError) as error:
+        message = (
+            "Line 1 names a text encoding that cannot be read. Save the export as UTF-8 and "
+            "let its first line say so."
+        )
+        raise ExportUnreadable(message) from error
+
+
+def _children(
+    reader: _CountingReader, parser: DefusedXMLParser
+) -> Iterator[tuple[str, Element]]:
+    path: list[Element] = []
+    for event, element in iterparse(reader, events=("start", "end"), parser=parser):
+        if event == "start":
+            path.append(element)
+            if len(path) == 1 and element.tag != "rss":
+                raise not_an_export(f"it begins with <{prefixed(element.tag)}>, not with <rss>")
+            continue
+        depth = len(path)
+        path.pop()
+        name = prefixed(element.tag)
+        if depth == _CHILD_DEPTH and path[-1].tag == "channel":
+            yield name, element
+        if depth <= _CHILD_DEPTH or name == "wp:comment":
+            # Nobody asks for comments, and a popular article has thousands.
+            element.clear()
+        if depth in {_CHANNEL_DEPTH, _CHILD_DEPTH}:
+            path[-1].remove(element)
+
+
+def not_an_export(why: str) -> ExportUnreadable:
+    """The error for well-formed XML that is something else than a WordPress export."""
+    return ExportUnreadable(
+        f"This is not a WordPress export: {why}. Choose “All content” under Tools → Export in "
+        "WordPress and use the .xml file it downloads (unpack it first if it came as .zip)."
+    )
+
+
+def _explain(code: int, line: int) -> str:
+    if code == errors.codes[errors.XML_ERROR_NO_ELEMENTS] and line == 1:
+        return f"The file is empty, or ends on line 1 before the export begins. {_AGAIN}"
+    if code in _TRUNCATED:
+        return f"The export breaks off on line {line}; the end of the file is missing. {_AGAIN}"
+    if code in _SENTENCES:
+        return _SENTENCES[code].format(line=line)
+    return f"The file is not well-formed XML: line {line}: {errors.messages[code]}. {_AGAIN}"
+
+
+def prefixed(tag: str) -> str:
+    """`{https://wordpress.org/export/1.2/}post_id` → `wp:post_id`, for every WXR version."""
+    namespace, _, name = tag.rpartition("}")
+    namespace = namespace.removeprefix("{")
+    wordpress = _WORDPRESS.fullmatch(namespace)
+    if wordpress:
+        return f"{'excerpt' if wordpress[1] else 'wp'}:{name}"
+    prefix = _PREFIXES.get(namespace)
+    return f"{prefix}:{name}" if prefix else name
+
+
+def item_of(element: Element) -> Item:
+    """The `<item>` as plain values. Of repeated elements and postmeta keys the first counts."""
+    fields: dict[str, str] = {}
+    meta: dict[str, str] = {}
+    terms: list[Term] = []
+    for child in element:
+        name = prefixed(child.tag)
+        if name == "wp:postmeta":
+            pair = texts_of(child)
+            meta.setdefault(pair.get("wp:meta_key", ""), pair.get("wp:meta_value", ""))
+        elif name == "category":
+            text = (child.text or "").strip()
+            terms.append(Term(child.get("domain", ""), child.get("nicename", ""), text))
+        else:
+            fields.setdefault(name, child.text or "")
+    return Item(fields, meta, tuple(terms))
+
+
+def texts_of(element: Element) -> dict[str, str]:
+    """The stripped texts of an element's children by prefixed name."""
+    return {prefixed(child.tag): (child.text or "").strip() for child in element}
