@@ -1,0 +1,61 @@
+"""Background work of a serving process: each task in a loop of its own, none holds up another."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to do again and again; `wake` starts the next round at once."""
+
+    name: str
+    run: Callable[[], Awaitable[object]]
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Runner:
+    """Runs tasks every `interval` seconds, or when woken, until stopped."""
+
+    def __init__(self, tasks: tuple[Task, ...], interval: float) -> None:
+        self._tasks = tasks
+        self._interval = interval
+        self._stopping = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._loops = [asyncio.create_task(self._loop(task)) for task in self._tasks]
+
+    async def stop(self) -> None:
+        """Let each task finish the round it is in, run every task once more, and end."""
+        self._stopping.set()
+        for task in self._tasks:
+            task.wake.set()
+        await asyncio.gather(*self._loops)
+
+    async def _loop(self, task: Task) -> None:
+        while True:
+            last = self._stopping.is_set()
+            task.wake.clear()
+            await self._round(task)
+            if last:
+                return
+            if not self._stopping.is_set():
+                await self._pause(task)
+
+    async def _round(self, task: Task) -> None:
+        try:
+            await task.run()
+        except Exception as error:
+            log.error("job.failed", job=task.name, exc_info=error)
+
+    async def _pause(self, task: Task) -> None:
+        try:
+            async with asyncio.timeout(self._interval):
+                await task.wake.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,95 @@
+"""The access ledger: every read and refusal, once.
+
+Rows of counted reads commit with the count (`write`). Reads by token and by a subscriber's page
+wait for nothing: they are noted in memory and written in the background, once a reader, article and
+day; a kill may lose the last second of them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from fastapi import Request
+from sqlalchemy import insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.session import Database
+from service.db.tables import AccessEntry
+from service.problems import Problem
+
+MAX_NOTED = 50_000
+"""Rows kept in memory while the database is away; the oldest go first."""
+
+log = structlog.get_logger()
+
+_INSERTS = {
+    "postgresql": postgresql.insert(AccessEntry).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(AccessEntry).on_conflict_do_nothing(),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the ledger; see docs/glossary.md for the terms."""
+
+    at: datetime
+    article_id: str
+    reader_id: str | None
+    device_id: str | None
+    granted: bool
+    consumed: bool
+    reason: str
+    wall: str | None = None
+    window_start: datetime | None = None
+    referrer_host: str | None = None
+    once_key: str | None = None
+
+
+async def write(session: AsyncSession, entry: Entry) -> None:
+    """Write the row in the transaction of the read itself."""
+    await session.execute(insert(AccessEntry).values(**vars(entry)))
+
+
+def once_a_day(holder: str, article_id: str, at: datetime) -> str:
+    """The key under which a read is recorded once a reader, article and (UTC) day."""
+    return f"{at:%Y-%m-%d}/{holder}/{article_id}"
+
+
+class Ledger:
+    """Rows noted in this process and not yet written."""
+
+    def __init__(self) -> None:
+        self._noted: dict[str, Entry] = {}
+
+    def note(self, entry: Entry) -> None:
+        """Remember a row with a `once_key` for the next `flush`; never waits."""
+        if entry.once_key is None:
+            raise ValueError("only rows recorded once a day are noted")
+        self._noted.setdefault(entry.once_key, entry)
+        if len(self._noted) > MAX_NOTED:
+            self._noted.pop(next(iter(self._noted)))
+            log.warning("ledger.overflow", kept=MAX_NOTED)
+
+    async def flush(self, database: Database) -> int:
+        """Write what was noted and answer how many rows it was; on failure all stay noted."""
+        batch = dict(self._noted)
+        if not batch:
+            return 0
+        # Sorted, so that two processes can't wait for each other's rows in a circle.
+        rows = [vars(batch[key]) for key in sorted(batch)]
+        try:
+            async with database.transaction() as session:
+                await session.execute(_INSERTS[database.dialect], rows)
+        except Problem as problem:
+            log.warning("ledger.waiting", rows=len(rows), detail=problem.detail)
+            return 0
+        for key in batch:
+            self._noted.pop(key, None)
+        return len(rows)
+
+
+def ledger_of(request: Request) -> Ledger:
+    """The ledger of the application that answers this request."""
+    ledger: Ledger = request.app.state.ledger
+    return ledger

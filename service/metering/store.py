@@ -1,0 +1,102 @@
+"""The meter's state in the database, exact under any concurrency.
+
+One row a holder and window, changed by one conditional upsert: a row an article with
+`count(*) < limit` would over-grant under READ COMMITTED, and "select for update, else insert" fails
+under load.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import TextClause, bindparam, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.base import Json, UtcDateTime
+from service.db.tables import MeterWindow
+from service.metering.window import MeterState, Window
+
+
+def device_holder(device_id: str) -> str:
+    """The meter's key of an anonymous device."""
+    return f"device:{device_id}"
+
+
+async def read_meter(
+    session: AsyncSession, holder: str | None, window: Window, limit: int
+) -> MeterState:
+    """The holder's state; an unknown holder (None) has read nothing."""
+    row = None
+    if holder is not None:
+        row = (
+            await session.execute(
+                select(MeterWindow.counted, MeterWindow.carried).where(
+                    MeterWindow.holder == holder, MeterWindow.window_start == window.start
+                )
+            )
+        ).one_or_none()
+    if row is None:
+        return MeterState(window, limit)
+    return MeterState(window, limit, frozenset(row.counted), frozenset(row.carried))
+
+
+async def count_article(
+    session: AsyncSession,
+    *,
+    holder: str,
+    window: Window,
+    limit: int,
+    article_id: str,
+    now: datetime,
+) -> bool:
+    """Count the article if it is new and there is room; True when this call counted it.
+
+    False: it was in the read set already, or the window is full; `read_meter` afterwards tells
+    which. At the last free article exactly one of any number of parallel calls gets True.
+    """
+    if limit < 1:
+        return False
+    upsert = _UPSERTS[session.get_bind().dialect.name]
+    result = await session.execute(
+        upsert,
+        {
+            "holder": holder,
+            "window_start": window.start,
+            "article": article_id,
+            "first": [article_id],
+            "limit": limit,
+            "now": now,
+        },
+    )
+    return result.one_or_none() is not None
+
+
+def _typed(statement: str) -> TextClause:
+    return text(statement).bindparams(
+        bindparam("window_start", type_=UtcDateTime()),
+        bindparam("now", type_=UtcDateTime()),
+        bindparam("first", type_=Json()),
+    )
+
+
+_POSTGRESQL = _typed("""
+INSERT INTO meter_windows AS meter (holder, window_start, counted, carried, updated_at)
+VALUES (:holder, :window_start, :first, '[]', :now)
+ON CONFLICT (holder, window_start) DO UPDATE
+SET counted = meter.counted || excluded.counted, updated_at = excluded.updated_at
+WHERE jsonb_array_length(meter.counted) < :limit
+  AND NOT meter.counted @> excluded.counted
+  AND NOT meter.carried @> excluded.counted
+RETURNING 1
+""")
+
+_SQLITE = _typed("""
+INSERT INTO meter_windows AS meter (holder, window_start, counted, carried, updated_at)
+VALUES (:holder, :window_start, :first, '[]', :now)
+ON CONFLICT (holder, window_start) DO UPDATE
+SET counted = json_insert(meter.counted, '$[#]', :article), updated_at = excluded.updated_at
+WHERE json_array_length(meter.counted) < :limit
+  AND NOT EXISTS (SELECT 1 FROM json_each(meter.counted) WHERE value = :article)
+  AND NOT EXISTS (SELECT 1 FROM json_each(meter.carried) WHERE value = :article)
+RETURNING 1
+""")
+
+_UPSERTS = {"postgresql": _POSTGRESQL, "sqlite": _SQLITE}

@@ -1,0 +1,60 @@
+"""The meter's window and what is left in it: calendar arithmetic, no clock of its own."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+WindowKind = Literal["day", "week", "month"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Half-open: `start` belongs to it, `end` is the start of the next. Both aware UTC."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class MeterState:
+    """A holder's window: which articles were counted, which were carried along from a device."""
+
+    window: Window
+    limit: int
+    counted: frozenset[str] = frozenset()
+    carried: frozenset[str] = frozenset()
+
+    @property
+    def read_set(self) -> frozenset[str]:
+        """Articles whose re-read is free."""
+        return self.counted | self.carried
+
+    @property
+    def used(self) -> int:
+        return len(self.counted)
+
+    @property
+    def remaining(self) -> int:
+        """Articles that are left; 0 also where a lowered limit is already exceeded."""
+        return max(0, self.limit - self.used)
+
+
+def window_at(now: datetime, kind: WindowKind, zone: ZoneInfo) -> Window:
+    """The calendar day, ISO week or month around `now` in the publication's time zone."""
+    today = now.astimezone(zone).date()
+    if kind == "day":
+        first, following = today, today + timedelta(days=1)
+    elif kind == "week":
+        first = today - timedelta(days=today.weekday())
+        following = first + timedelta(days=7)
+    else:
+        first = today.replace(day=1)
+        following = (first + timedelta(days=31)).replace(day=1)
+    return Window(_midnight(first, zone), _midnight(following, zone))
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    # Where the clock skips midnight, Python reads it with the offset of before: the same instant
+    # as the first moment of the day.
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
