@@ -55,10 +55,15 @@ class _Writer:
     def __init__(self, *, by_lines: bool) -> None:
         self._by_lines = by_lines
         self._out: list[str] = []
-        self._open: list[str] = []
+        self._open: list[tuple[str, int]] = []  # name, index in _out
         self._run: list[Token] = []
         self._carried: list[Token] = []
         self._cut = False
+
+    @property
+    def _parent(self) -> str:
+        """The name of the innermost open block, "" at the top."""
+        return self._open[-1][0] if self._open else ""
 
     def write(self, source: str) -> str:
         tokens = list(_linked(_merged(tokenise(source.replace("\r\n", "\n").replace("\r", "\n")))))
@@ -90,29 +95,29 @@ class _Writer:
             self._end(token.name)
             return
         self._end_paragraph()
-        while self._open and self._open[-1] in _IMPLIED_ENDS.get(token.name, ()):
+        while self._parent in _IMPLIED_ENDS.get(token.name, ()):
             self._end_to(len(self._open) - 1)
-        self._out.append(token.source)
         if token.kind is Kind.OPEN:
-            self._open.append(token.name)
+            self._open.append((token.name, len(self._out)))
+            self._out.append(token.source)
         else:
-            self._out.append("\n")
+            self._out.append(f"{token.source}\n")
 
     def _end(self, name: str) -> None:
         """Close `name` and what stands open inside it; a tag that closes nothing is left out."""
         for depth in range(len(self._open) - 1, -1, -1):
-            if self._open[depth] == name:
+            if self._open[depth][0] == name:
                 self._end_to(depth)
                 return
 
     def _end_paragraph(self) -> None:
-        if self._open and self._open[-1] == "p":
+        if self._parent == "p":
             self._end_to(len(self._open) - 1)
 
     def _end_to(self, depth: int) -> None:
         while len(self._open) > depth:
-            name = self._open.pop()
-            if name == "p" and self._out[-1].lower().startswith("<p"):
+            name, start = self._open.pop()
+            if len(self._out) == start + 1 and name not in {"td", "th"}:
                 self._out.pop()  # nothing was written in it
             else:
                 self._out.append(f"</{name}>\n" if name in BLOCKS else f"</{name}>")
@@ -120,7 +125,7 @@ class _Writer:
     def _flush(self, *, carry: bool = False) -> None:
         run, self._run = self._carried + self._run, []
         self._carried = []
-        parent = self._open[-1] if self._open else ""
+        parent = self._parent
         if parent in _STRUCTURE and not _visible(run):
             return
         splits = self._by_lines or not parent
@@ -287,19 +292,26 @@ def _linked(tokens: list[Token]) -> Iterator[Token]:
         if token.kind is not Kind.TEXT or links > 0 or "://" not in token.source:
             yield token
             continue
-        lines = token.source.split("\n")
-        for number, line in enumerate(lines):
-            whole = (number > 0 or index == 0 or _parts_lines(tokens[index - 1])) and (
-                number < len(lines) - 1
-                or index == len(tokens) - 1
-                or _parts_lines(tokens[index + 1])
-            )
-            break_before = "\n" if number else ""
-            if whole and _URL.fullmatch(line.strip()):
-                yield Token(Kind.TEXT, break_before)
-                yield Token(Kind.ATOM, link(line.strip()), "a")
-            else:
-                yield Token(Kind.TEXT, break_before + line)
+        before = index == 0 or _parts_lines(tokens[index - 1])
+        after = index == len(tokens) - 1 or _parts_lines(tokens[index + 1])
+        yield from _with_links(token.source, before=before, after=after)
+
+
+def _with_links(text: str, *, before: bool, after: bool) -> Iterator[Token]:
+    """The text's tokens; `before` and `after` say whether its ends are ends of lines."""
+    lines = text.split("\n")
+    last = len(lines) - 1
+    kept = ""
+    for number, line in enumerate(lines):
+        kept += "\n" if number else ""
+        whole = (number > 0 or before) and (number < last or after)
+        if whole and _URL.fullmatch(line.strip()):
+            yield Token(Kind.TEXT, kept)
+            yield Token(Kind.ATOM, link(line.strip()), "a")
+            kept = ""
+        else:
+            kept += line
+    yield Token(Kind.TEXT, kept)
 
 
 def _parts_lines(token: Token) -> bool:

@@ -5,7 +5,7 @@ out exactly once, as an article or as skipped with the reason.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -298,7 +298,8 @@ def _made_up_title(body: str, published_at: datetime) -> str:
 def _authors(item: Item, index: _Index) -> tuple[str, ...]:
     """Bylines by display name: those of the plugin Co-Authors Plus if set, else the creator."""
     logins = [term.nicename.removeprefix("cap-") for term in item.terms if term.domain == "author"]
-    logins = logins or [item.text("dc:creator")]
+    # WordPress takes < and > out of logins; damaged exports put them in.
+    logins = logins or [item.text("dc:creator").strip("<>")]
     return _distinct(index.authors.get(login, login) for login in logins)
 
 
@@ -319,8 +320,13 @@ def _section_and_tags(item: Item) -> tuple[str | None, tuple[str, ...]]:
     return section, tuple(tag for tag in _distinct(tags + categories[1:]) if tag != section)
 
 
-def _distinct(names: Iterator[str] | list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for name in names if name))
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    """The names in their order, each in its first spelling only."""
+    distinct: dict[str, str] = {}
+    for name in names:
+        if name:
+            distinct.setdefault(name.casefold(), name)
+    return tuple(distinct.values())
 
 
 def _published_at(item: Item) -> datetime | None:

@@ -97,9 +97,7 @@ class _CountingReader:
         return data
 
 
-def read_channel(
-    stream: BinaryIO, advance: Callable[[int], None]
-) -> Iterator[tuple[str, Element]]:
+def read_channel(stream: BinaryIO, advance: Callable[[int], None]) -> Iterator[tuple[str, Element]]:
     """Yield each child of `<channel>` as (prefixed name, element), then forget it.
 
     `advance` is told the number of bytes of each read. Raises ExportUnreadable for what is not
@@ -129,9 +127,7 @@ def read_channel(
         raise ExportUnreadable(message) from error
 
 
-def _children(
-    reader: _CountingReader, parser: DefusedXMLParser
-) -> Iterator[tuple[str, Element]]:
+def _children(reader: _CountingReader, parser: DefusedXMLParser) -> Iterator[tuple[str, Element]]:
     path: list[Element] = []
     for event, element in iterparse(reader, events=("start", "end"), parser=parser):
         if event == "start":
