@@ -1,0 +1,1 @@
+"""The service's JSON Web Tokens: what they say, who signs them, how they are checked."""
