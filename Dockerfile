@@ -16,7 +16,7 @@ FROM python:3.13-slim-bookworm
 RUN useradd --system --create-home --home-dir /data --uid 10001 paywall
 COPY --from=build /opt/paywall /opt/paywall
 ENV PATH=/opt/paywall/bin:$PATH PYTHONUNBUFFERED=1
-USER paywall
+USER 10001
 # A database in a file, where one is used, goes to the working directory.
 WORKDIR /data
 VOLUME /data
