@@ -86,6 +86,9 @@ CATALOGUE: Mapping[str, Definition] = {
     "article-not-covered": Definition(
         403, "The token doesn't open this article", "Unlock the article to get a token for it."
     ),
+    "not-a-read": Definition(
+        403, "A prefetch isn't a read", "Unlock the article once the reader has opened it."
+    ),
     # selling
     "offer-not-found": Definition(
         404, "There is no such offer", "Choose one of GET /v1/offers; it may be archived."

@@ -3,6 +3,7 @@
 Alembic's Config is built here, in code: a wheel has no pyproject.toml or alembic.ini.
 """
 
+from functools import cache
 from pathlib import Path
 
 from alembic.config import Config
@@ -31,6 +32,7 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
+@cache
 def head() -> str:
     """The revision that this release needs."""
     found = ScriptDirectory.from_config(_config()).get_current_head()

@@ -51,7 +51,7 @@ class Runner:
         try:
             await task.run()
         except Exception as error:
-            log.error("job.failed", job=task.name, exc_info=error)
+            log.exception("job.failed", job=task.name)
 
     async def _pause(self, task: Task) -> None:
         try:
