@@ -1,0 +1,97 @@
+"""Comps: access that the newsroom gives away, each with its own end."""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.base import new_id
+from service.db.tables import Grant
+from service.grants.grants import EVERYTHING
+from service.identity.audit import record
+from service.identity.readers import find_reader
+from service.problems import Problem
+
+LONGEST_NOTE = 500
+
+
+async def give_comp(
+    session: AsyncSession,
+    *,
+    reader_id: str,
+    ends_at: datetime | None,
+    note: str,
+    actor: str,
+    business_now: datetime,
+    wall_now: datetime,
+    scope: str = EVERYTHING,
+) -> Grant:
+    """Give a reader access from now until `ends_at` (None: until revoked), and audit it."""
+    if await find_reader(session, reader_id) is None:
+        raise Problem("not-found", "There is no such reader. Check the id in the subscribers list.")
+    if ends_at is not None and ends_at <= business_now:
+        raise Problem("invalid-request", "ends_at lies in the past. Choose a later instant.")
+    grant = Grant(
+        id=new_id("grt"),
+        reader_id=reader_id,
+        source="comp",
+        reference=new_id("cmp"),
+        scope=scope,
+        starts_at=business_now,
+        ends_at=ends_at,
+        in_grace=False,
+        note=note[:LONGEST_NOTE],
+        created_at=business_now,
+        updated_at=business_now,
+    )
+    session.add(grant)
+    await session.flush()
+    await record(
+        session,
+        actor=actor,
+        action="comp.given",
+        target=grant.id,
+        before=None,
+        after=_shown(grant),
+        now=wall_now,
+    )
+    return grant
+
+
+async def revoke_comp(
+    session: AsyncSession,
+    grant_id: str,
+    *,
+    actor: str,
+    business_now: datetime,
+    wall_now: datetime,
+) -> Grant:
+    """End a comp now. Repeating it changes nothing; a subscription's grant isn't ours to end."""
+    grant = await session.get(Grant, grant_id, with_for_update=True)
+    if grant is None or grant.source != "comp":
+        raise Problem("not-found", "There is no such comp. A subscription is ended at Stripe.")
+    if grant.ends_at is not None and grant.ends_at <= business_now:
+        return grant
+    before = _shown(grant)
+    grant.ends_at = max(business_now, grant.starts_at)
+    grant.updated_at = business_now
+    await session.flush()
+    await record(
+        session,
+        actor=actor,
+        action="comp.revoked",
+        target=grant.id,
+        before=before,
+        after=_shown(grant),
+        now=wall_now,
+    )
+    return grant
+
+
+def _shown(grant: Grant) -> dict[str, str | None]:
+    return {
+        "reader": grant.reader_id,
+        "scope": grant.scope,
+        "starts_at": grant.starts_at.isoformat(),
+        "ends_at": grant.ends_at.isoformat() if grant.ends_at else None,
+        "note": grant.note,
+    }

@@ -1,0 +1,80 @@
+"""Which grants are live, and what they cover: pure, time is a parameter.
+
+A grant is (holder, source, scope, starts_at, ends_at, reference). Access is any live grant; grants
+don't overwrite one another, so each ends by itself (access.md).
+
+Scopes: `everything`, `plan:<plan>`, `section:<section>`, `article:<id>`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Source = Literal["subscription", "comp", "seat", "institution", "gift", "pass"]
+
+EVERYTHING = "everything"
+_PRECEDENCE: tuple[Source, ...] = ("subscription", "comp", "seat", "institution", "gift", "pass")
+"""Which grant names the reason where several cover an article (access.md, the decision)."""
+
+
+@dataclass(frozen=True)
+class GrantFacts:
+    """One grant. Live from `starts_at` up to, but not at, `ends_at`; None: until revoked."""
+
+    id: str
+    source: Source
+    reference: str
+    scope: str
+    starts_at: datetime
+    ends_at: datetime | None
+    in_grace: bool = False
+
+    def is_live(self, at: datetime) -> bool:
+        return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
+
+
+@dataclass(frozen=True)
+class ArticleFacts:
+    """What decides whether a grant covers an article. `plans` counts at level subscribers only."""
+
+    id: str
+    level: str
+    plans: Sequence[str]
+    section: str | None
+
+
+def plan_scope(plan: str) -> str:
+    return f"plan:{plan}"
+
+
+def live(grants: Iterable[GrantFacts], at: datetime) -> tuple[GrantFacts, ...]:
+    return tuple(grant for grant in grants if grant.is_live(at))
+
+
+def covers(scope: str, article: ArticleFacts) -> bool:
+    """Whether a grant of this scope opens the article; an unknown scope opens nothing."""
+    kind, _, name = scope.partition(":")
+    match kind:
+        case "everything":
+            return not name
+        case "plan":
+            limited = article.level == "subscribers" and bool(article.plans)
+            return name in article.plans if limited else bool(name)
+        case "section":
+            return bool(name) and name == article.section
+        case "article":
+            return bool(name) and name == article.id
+        case _:
+            return False
+
+
+def opening(grants: Iterable[GrantFacts], article: ArticleFacts, at: datetime) -> GrantFacts | None:
+    """The live grant that opens the article: by precedence of its source, then the longest."""
+    candidates = [grant for grant in live(grants, at) if covers(grant.scope, article)]
+    return min(candidates, key=_rank, default=None)
+
+
+def _rank(grant: GrantFacts) -> tuple[int, bool, float, str]:
+    end = -grant.ends_at.timestamp() if grant.ends_at is not None else 0.0
+    return (_PRECEDENCE.index(grant.source), grant.ends_at is not None, end, grant.id)

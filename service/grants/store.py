@@ -1,0 +1,75 @@
+"""The grants' rows."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.base import new_id
+from service.db.tables import Grant
+from service.db.upsert import insert_for
+from service.grants.grants import GrantFacts, Source
+
+
+async def put_grant(
+    session: AsyncSession,
+    *,
+    source: Source,
+    reference: str,
+    reader_id: str,
+    scope: str,
+    starts_at: datetime,
+    ends_at: datetime | None,
+    in_grace: bool = False,
+    note: str = "",
+    now: datetime,
+) -> None:
+    """Store the grant of this source and reference, or change it: one statement, safe to repeat."""
+    changing = {
+        "reader_id": reader_id,
+        "scope": scope,
+        "starts_at": starts_at,
+        "ends_at": ends_at,
+        "in_grace": in_grace,
+        "note": note,
+        "updated_at": now,
+    }
+    statement = insert_for(session, Grant).values(
+        id=new_id("grt"), source=source, reference=reference, created_at=now, **changing
+    )
+    await session.execute(
+        statement.on_conflict_do_update(index_elements=["source", "reference"], set_=changing)
+    )
+
+
+async def find_grant(session: AsyncSession, source: Source, reference: str) -> GrantFacts | None:
+    found = await session.scalar(
+        select(Grant)
+        .where(Grant.source == source, Grant.reference == reference)
+        .execution_options(populate_existing=True)
+    )
+    return facts_of(found) if found is not None else None
+
+
+async def grants_of(session: AsyncSession, reader_id: str) -> list[GrantFacts]:
+    """All grants the reader ever had, the newest first; `grants.live` picks those that count."""
+    found = await session.scalars(
+        select(Grant)
+        .where(Grant.reader_id == reader_id)
+        .order_by(Grant.starts_at.desc(), Grant.id)
+        .execution_options(populate_existing=True)
+    )
+    return [facts_of(grant) for grant in found]
+
+
+def facts_of(grant: Grant) -> GrantFacts:
+    source: Source = grant.source  # type: ignore[assignment]  # only put_grant writes it
+    return GrantFacts(
+        id=grant.id,
+        source=source,
+        reference=grant.reference,
+        scope=grant.scope,
+        starts_at=grant.starts_at,
+        ends_at=grant.ends_at,
+        in_grace=grant.in_grace,
+    )

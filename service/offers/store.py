@@ -1,0 +1,79 @@
+"""The catalogue's rows. A price never changes: a new amount is a new offer, the old is archived."""
+
+import re
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.base import new_id
+from service.db.tables import Offer
+from service.offers.pricing import Interval, InvalidPrice, Price
+
+_PLAN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+LONGEST_PLAN = 40
+LONGEST_NAME = 80
+
+
+async def create_offer(
+    session: AsyncSession, *, name: str, plan: str, price: Price, now: datetime
+) -> Offer:
+    """Put an offer at the end of the catalogue; InvalidPrice names the field that can't be."""
+    name = name.strip()
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise InvalidPrice("name", f"1 to {LONGEST_NAME} characters are possible")
+    if len(plan) > LONGEST_PLAN or not _PLAN.fullmatch(plan):
+        raise InvalidPrice("plan", f"{plan!r} isn't a short word such as digital or all-access")
+    last = await session.scalar(select(func.max(Offer.position)))
+    offer = Offer(
+        id=new_id("off"),
+        name=name,
+        plan=plan,
+        amount=price.amount,
+        currency=price.currency,
+        interval=price.interval,
+        interval_count=price.interval_count,
+        trial_days=price.trial_days,
+        position=(last or 0) + 1,
+        stripe_price_id=None,
+        created_at=now,
+        archived_at=None,
+    )
+    session.add(offer)
+    await session.flush()
+    return offer
+
+
+async def archive_offer(session: AsyncSession, offer_id: str, now: datetime) -> Offer | None:
+    """Sell it no longer; who has it keeps it. None when there is no such offer."""
+    offer = await session.get(Offer, offer_id)
+    if offer is not None and offer.archived_at is None:
+        offer.archived_at = now
+        await session.flush()
+    return offer
+
+
+async def live_offers(session: AsyncSession) -> list[Offer]:
+    """What is sold, in the catalogue's order."""
+    found = await session.scalars(
+        select(Offer).where(Offer.archived_at.is_(None)).order_by(Offer.position, Offer.id)
+    )
+    return list(found)
+
+
+async def find_offer(session: AsyncSession, offer_id: str) -> Offer | None:
+    """The offer, archived or not."""
+    return await session.get(Offer, offer_id)
+
+
+async def offer_by_price(session: AsyncSession, price_id: str) -> Offer | None:
+    """Whose price this is at Stripe, archived or not; None: not from our catalogue."""
+    found: Offer | None = await session.scalar(
+        select(Offer).where(Offer.stripe_price_id == price_id)
+    )
+    return found
+
+
+def price_of(offer: Offer) -> Price:
+    interval: Interval = offer.interval  # type: ignore[assignment]  # checked when it was stored
+    return Price(offer.amount, offer.currency, interval, offer.interval_count, offer.trial_days)

@@ -1,0 +1,197 @@
+"""What we need of a payment provider, in plain values.
+
+Nothing above this folder sees an object of Stripe's SDK: `Gateway` hands out these frozen types.
+Amounts are integers in the currency's minor unit as Stripe counts it; times are aware UTC.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+class GatewayUnavailable(Exception):
+    """Stripe didn't answer in time, or answered that it can't at the moment: try again later."""
+
+
+class GatewayRefused(Exception):
+    """Stripe refuses this request and would refuse it again; `code` is Stripe's error code."""
+
+    def __init__(self, reason: str, code: str | None) -> None:
+        self.reason = reason
+        self.code = code
+        super().__init__(f"{code or 'refused'}: {reason}")
+
+    @property
+    def is_missing(self) -> bool:
+        """The object asked for doesn't exist (or belongs to another account)."""
+        return self.code == "resource_missing"
+
+
+class SignatureRefused(Exception):
+    """A webhook that Stripe didn't sign, not now, or not with our secret."""
+
+
+@dataclass(frozen=True)
+class StripePrice:
+    """`amount` is 0 for prices that have none (tiers, custom amounts): never in our catalogue."""
+
+    id: str
+    product_id: str
+    amount: int
+    currency: str
+    interval: str | None
+    interval_count: int
+    lookup_key: str | None
+
+
+@dataclass(frozen=True)
+class StripeCustomer:
+    id: str
+    email: str | None
+    deleted: bool
+
+
+@dataclass(frozen=True)
+class StripeCheckoutSession:
+    """`status` is open, complete or expired; `payment_status` paid, unpaid or
+    no_payment_required (a trial).
+    """
+
+    id: str
+    url: str | None
+    status: str
+    payment_status: str
+    client_reference_id: str | None
+    customer_id: str | None
+    subscription_id: str | None
+    email: str | None
+    expires_at: datetime
+
+    @property
+    def is_paid(self) -> bool:
+        return self.status == "complete" and self.payment_status != "unpaid"
+
+
+@dataclass(frozen=True)
+class StripeSubscriptionItem:
+    price: StripePrice
+    quantity: int
+    period_start: datetime
+    period_end: datetime
+
+
+@dataclass(frozen=True)
+class StripeSubscription:
+    """Period bounds live on the items; a scheduled end is `cancel_at` or `cancel_at_period_end`."""
+
+    id: str
+    customer_id: str
+    status: str
+    items: tuple[StripeSubscriptionItem, ...]
+    started_at: datetime
+    trial_end: datetime | None
+    cancel_at: datetime | None
+    cancel_at_period_end: bool
+    ended_at: datetime | None
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class StripeInvoice:
+    """`subscription_id` is None for invoices outside a subscription."""
+
+    id: str
+    status: str
+    customer_id: str | None
+    subscription_id: str | None
+    amount_due: int
+    amount_paid: int
+    currency: str
+    created_at: datetime
+    finalized_at: datetime | None
+
+
+@dataclass(frozen=True)
+class StripeEvent:
+    """A verified webhook: which object changed. What it says of the object is never used."""
+
+    id: str
+    type: str
+    object_id: str
+    customer_id: str | None
+    subscription_id: str | None
+    created_at: datetime
+
+
+class Gateway(Protocol):
+    """Every method may raise GatewayUnavailable and GatewayRefused, and answers within the
+    configured time, its retries included.
+    """
+
+    async def ensure_product(self, product_id: str, name: str) -> None:
+        """Create the product unless it exists."""
+
+    async def find_price(self, lookup_key: str) -> StripePrice | None: ...
+
+    async def create_price(
+        self,
+        *,
+        product_id: str,
+        lookup_key: str,
+        amount: int,
+        currency: str,
+        interval: str,
+        interval_count: int,
+    ) -> StripePrice: ...
+
+    async def create_customer(self, *, reader_id: str, email: str | None) -> StripeCustomer:
+        """One customer a reader: asking again answers the same."""
+
+    async def retrieve_customer(self, customer_id: str) -> StripeCustomer: ...
+
+    async def find_promotion_code(self, code: str) -> str | None:
+        """The id of the active promotion code with these letters."""
+
+    async def create_checkout_session(
+        self,
+        *,
+        checkout_id: str,
+        price_id: str,
+        trial_days: int,
+        customer_id: str | None,
+        promotion_code_id: str | None,
+        success_url: str,
+        cancel_url: str,
+    ) -> StripeCheckoutSession:
+        """One session a checkout of ours: asking again answers the same."""
+
+    async def retrieve_checkout_session(self, session_id: str) -> StripeCheckoutSession: ...
+
+    async def expire_checkout_session(self, session_id: str) -> StripeCheckoutSession: ...
+
+    async def retrieve_subscription(self, subscription_id: str) -> StripeSubscription: ...
+
+    async def open_invoices(self, subscription_id: str) -> tuple[StripeInvoice, ...]:
+        """The subscription's finalised, unpaid invoices (at most 100)."""
+
+    async def create_portal_session(self, *, customer_id: str, return_url: str) -> str:
+        """The address of a customer portal session."""
+
+    def verify_webhook(self, payload: bytes, signature: str | None, now: datetime) -> StripeEvent:
+        """The event in `payload`, or SignatureRefused. `now` is wall time."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+
+@asynccontextmanager
+async def deadline(seconds: float) -> AsyncIterator[None]:
+    """GatewayUnavailable when the calls inside take longer than this together."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise GatewayUnavailable(f"Stripe didn't answer within {seconds:g} seconds.") from error

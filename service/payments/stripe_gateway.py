@@ -1,0 +1,241 @@
+"""The gateway to Stripe, and the only module that imports its SDK.
+
+Its answers are converted at once: a StripeObject has no `.get` and follows the API's moods.
+"""
+
+import json
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import Any
+
+import stripe
+import structlog
+from stripe import HTTPXClient, StripeClient, StripeObject
+
+from service.payments import stripe_objects
+from service.payments.gateway import (
+    GatewayRefused,
+    GatewayUnavailable,
+    SignatureRefused,
+    StripeCheckoutSession,
+    StripeCustomer,
+    StripeEvent,
+    StripeInvoice,
+    StripePrice,
+    StripeSubscription,
+    deadline,
+)
+from service.settings import Settings
+
+log = structlog.get_logger()
+
+MAX_AGE_SECONDS = 300
+"""Stripe's own tolerance for the age of a webhook."""
+MAX_AHEAD_SECONDS = 60
+"""`construct_event` accepts any future; we allow for clocks that differ a little."""
+_RETRIES = 2
+
+
+class StripeGateway:
+    """Implements `Gateway` by Stripe's API at `api_base`, or at Stripe itself."""
+
+    def __init__(
+        self,
+        *,
+        secret_key: str,
+        webhook_secret: str,
+        api_base: str | None,
+        timeout_seconds: float,
+    ) -> None:
+        self._webhook_secret = webhook_secret
+        self._seconds = timeout_seconds
+        self._http = HTTPXClient(timeout=timeout_seconds)
+        self._client = StripeClient(
+            secret_key,
+            base_addresses={"api": api_base.rstrip("/")} if api_base else None,
+            max_network_retries=_RETRIES,
+            http_client=self._http,
+        )
+
+    async def close(self) -> None:
+        await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK left it untyped
+
+    async def _ask(self, call: Awaitable[StripeObject]) -> dict[str, Any]:
+        try:
+            async with deadline(self._seconds):
+                answer = await call
+        except (stripe.APIConnectionError, stripe.RateLimitError) as error:
+            raise GatewayUnavailable(error.user_message or "Stripe can't be reached.") from error
+        except (stripe.AuthenticationError, stripe.PermissionError) as error:
+            # No reader can help this: for them Stripe is away, the operator finds the reason here.
+            log.exception("stripe.key_refused", code=error.code)
+            raise GatewayUnavailable("Stripe refuses our API key.") from error
+        except stripe.StripeError as error:
+            if error.http_status is None or error.http_status >= 500:  # noqa: PLR2004 HTTP
+                raise GatewayUnavailable(error.user_message or "Stripe failed.") from error
+            raise GatewayRefused(error.user_message or "no reason given", error.code) from error
+        return answer.to_dict()
+
+    async def ensure_product(self, product_id: str, name: str) -> None:
+        try:
+            await self._ask(self._client.v1.products.create_async({"id": product_id, "name": name}))
+        except GatewayRefused as error:
+            if error.code != "resource_already_exists":
+                raise
+
+    async def find_price(self, lookup_key: str) -> StripePrice | None:
+        found = await self._ask(
+            self._client.v1.prices.list_async({"lookup_keys": [lookup_key], "limit": 1})
+        )
+        return stripe_objects.price_of(found["data"][0]) if found["data"] else None
+
+    async def create_price(
+        self,
+        *,
+        product_id: str,
+        lookup_key: str,
+        amount: int,
+        currency: str,
+        interval: str,
+        interval_count: int,
+    ) -> StripePrice:
+        recurring: Any = {"interval": interval, "interval_count": interval_count}
+        created = await self._ask(
+            self._client.v1.prices.create_async(
+                {
+                    "product": product_id,
+                    "lookup_key": lookup_key,
+                    "unit_amount": amount,
+                    "currency": currency.lower(),
+                    "recurring": recurring,
+                },
+                {"idempotency_key": f"price-{lookup_key}"},
+            )
+        )
+        return stripe_objects.price_of(created)
+
+    async def create_customer(self, *, reader_id: str, email: str | None) -> StripeCustomer:
+        params: Any = {"metadata": {"reader": reader_id}}
+        if email is not None:
+            params["email"] = email
+        created = await self._ask(
+            self._client.v1.customers.create_async(
+                params, {"idempotency_key": f"customer-{reader_id}"}
+            )
+        )
+        return stripe_objects.customer_of(created)
+
+    async def retrieve_customer(self, customer_id: str) -> StripeCustomer:
+        return stripe_objects.customer_of(
+            await self._ask(self._client.v1.customers.retrieve_async(customer_id))
+        )
+
+    async def find_promotion_code(self, code: str) -> str | None:
+        found = await self._ask(
+            self._client.v1.promotion_codes.list_async({"code": code, "active": True, "limit": 1})
+        )
+        return str(found["data"][0]["id"]) if found["data"] else None
+
+    async def create_checkout_session(
+        self,
+        *,
+        checkout_id: str,
+        price_id: str,
+        trial_days: int,
+        customer_id: str | None,
+        promotion_code_id: str | None,
+        success_url: str,
+        cancel_url: str,
+    ) -> StripeCheckoutSession:
+        metadata = {"checkout": checkout_id}
+        subscription: dict[str, Any] = {"metadata": metadata}
+        if trial_days:
+            subscription["trial_period_days"] = trial_days
+        params: Any = {
+            "mode": "subscription",
+            "line_items": [{"price": price_id, "quantity": 1}],
+            "client_reference_id": checkout_id,
+            "metadata": metadata,
+            "subscription_data": subscription,
+            "success_url": success_url,
+            "cancel_url": cancel_url,
+        }
+        if customer_id is not None:
+            params["customer"] = customer_id
+        if promotion_code_id is None:
+            params["allow_promotion_codes"] = True
+        else:
+            params["discounts"] = [{"promotion_code": promotion_code_id}]
+        created = await self._ask(
+            self._client.v1.checkout.sessions.create_async(
+                params, {"idempotency_key": f"checkout-{checkout_id}"}
+            )
+        )
+        return stripe_objects.checkout_session_of(created)
+
+    async def retrieve_checkout_session(self, session_id: str) -> StripeCheckoutSession:
+        return stripe_objects.checkout_session_of(
+            await self._ask(self._client.v1.checkout.sessions.retrieve_async(session_id))
+        )
+
+    async def expire_checkout_session(self, session_id: str) -> StripeCheckoutSession:
+        return stripe_objects.checkout_session_of(
+            await self._ask(self._client.v1.checkout.sessions.expire_async(session_id))
+        )
+
+    async def retrieve_subscription(self, subscription_id: str) -> StripeSubscription:
+        return stripe_objects.subscription_of(
+            await self._ask(self._client.v1.subscriptions.retrieve_async(subscription_id))
+        )
+
+    async def open_invoices(self, subscription_id: str) -> tuple[StripeInvoice, ...]:
+        found = await self._ask(
+            self._client.v1.invoices.list_async(
+                {"subscription": subscription_id, "status": "open", "limit": 100}
+            )
+        )
+        return tuple(stripe_objects.invoice_of(invoice) for invoice in found["data"])
+
+    async def create_portal_session(self, *, customer_id: str, return_url: str) -> str:
+        created = await self._ask(
+            self._client.v1.billing_portal.sessions.create_async(
+                {"customer": customer_id, "return_url": return_url}
+            )
+        )
+        return str(created["url"])
+
+    def verify_webhook(self, payload: bytes, signature: str | None, now: datetime) -> StripeEvent:
+        # The SDK checks the signature; the age is ours, since it asks its own clock and would
+        # accept any time in the future.
+        if signature is None or not signature.isascii():
+            raise SignatureRefused("The Stripe-Signature header is missing or unreadable.")
+        try:
+            stripe.WebhookSignature.verify_header(payload, signature, self._webhook_secret)
+        except (stripe.SignatureVerificationError, UnicodeDecodeError) as error:
+            raise SignatureRefused("The signature doesn't match the body.") from error
+        age = int(now.timestamp()) - _signed_at(signature)
+        if not -MAX_AHEAD_SECONDS <= age <= MAX_AGE_SECONDS:
+            raise SignatureRefused(f"The webhook was signed {age} seconds ago.")
+        try:
+            return stripe_objects.event_of(json.loads(payload))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise SignatureRefused("The body isn't an event.") from error
+
+
+def _signed_at(signature: str) -> int:
+    """The time of a verified header: the SDK signs over its first `t`, so does this."""
+    times = [part.split("=")[1] for part in signature.split(",") if part.startswith("t=")]
+    return int(times[0])
+
+
+def gateway_of_settings(settings: Settings) -> StripeGateway | None:
+    """The gateway, or None when nothing is sold here."""
+    secret_key = settings.stripe_secret_key.get_secret_value()
+    if not secret_key:
+        return None
+    return StripeGateway(
+        secret_key=secret_key,
+        webhook_secret=settings.stripe_webhook_secret.get_secret_value(),
+        api_base=settings.stripe_api_base,
+        timeout_seconds=settings.stripe_timeout_seconds,
+    )

@@ -1,0 +1,136 @@
+"""Stripe's JSON objects into our frozen types (API version 2026-10-28.endive).
+
+Unknown fields are tolerated; a reference may be an id or, when expanded, the whole object.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from service.payments.gateway import (
+    StripeCheckoutSession,
+    StripeCustomer,
+    StripeEvent,
+    StripeInvoice,
+    StripePrice,
+    StripeSubscription,
+    StripeSubscriptionItem,
+)
+
+JSON = Mapping[str, Any]
+
+
+def instant(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _optional_instant(seconds: int | None) -> datetime | None:
+    return None if seconds is None else instant(seconds)
+
+
+def _reference(value: Any) -> str | None:
+    if isinstance(value, Mapping):
+        value = value.get("id")
+    return value if isinstance(value, str) else None
+
+
+def price_of(document: JSON) -> StripePrice:
+    recurring = document.get("recurring") or {}
+    return StripePrice(
+        id=document["id"],
+        product_id=_reference(document.get("product")) or "",
+        amount=document.get("unit_amount") or 0,
+        currency=document["currency"],
+        interval=recurring.get("interval"),
+        interval_count=recurring.get("interval_count") or 1,
+        lookup_key=document.get("lookup_key"),
+    )
+
+
+def customer_of(document: JSON) -> StripeCustomer:
+    """A deleted customer still answers, with `deleted: true` and little else."""
+    return StripeCustomer(
+        id=document["id"],
+        email=document.get("email"),
+        deleted=bool(document.get("deleted", False)),
+    )
+
+
+def checkout_session_of(document: JSON) -> StripeCheckoutSession:
+    details = document.get("customer_details") or {}
+    return StripeCheckoutSession(
+        id=document["id"],
+        url=document.get("url"),
+        status=document.get("status") or "open",
+        payment_status=document["payment_status"],
+        client_reference_id=document.get("client_reference_id"),
+        customer_id=_reference(document.get("customer")),
+        subscription_id=_reference(document.get("subscription")),
+        email=details.get("email"),
+        expires_at=instant(document["expires_at"]),
+    )
+
+
+def subscription_of(document: JSON) -> StripeSubscription:
+    return StripeSubscription(
+        id=document["id"],
+        customer_id=_reference(document["customer"]) or "",
+        status=document["status"],
+        items=tuple(_item_of(item) for item in document["items"]["data"]),
+        started_at=instant(document["start_date"]),
+        trial_end=_optional_instant(document.get("trial_end")),
+        cancel_at=_optional_instant(document.get("cancel_at")),
+        cancel_at_period_end=bool(document.get("cancel_at_period_end")),
+        ended_at=_optional_instant(document.get("ended_at")),
+        metadata=dict(document.get("metadata") or {}),
+    )
+
+
+def _item_of(document: JSON) -> StripeSubscriptionItem:
+    return StripeSubscriptionItem(
+        price=price_of(document["price"]),
+        quantity=document.get("quantity") or 1,
+        period_start=instant(document["current_period_start"]),
+        period_end=instant(document["current_period_end"]),
+    )
+
+
+def invoice_of(document: JSON) -> StripeInvoice:
+    transitions = document.get("status_transitions") or {}
+    return StripeInvoice(
+        id=document["id"],
+        status=document.get("status") or "draft",
+        customer_id=_reference(document.get("customer")),
+        subscription_id=_subscription_of_invoice(document),
+        amount_due=document["amount_due"],
+        amount_paid=document["amount_paid"],
+        currency=document["currency"],
+        created_at=instant(document["created"]),
+        finalized_at=_optional_instant(transitions.get("finalized_at")),
+    )
+
+
+def _subscription_of_invoice(document: JSON) -> str | None:
+    details = (document.get("parent") or {}).get("subscription_details") or {}
+    return _reference(details.get("subscription"))
+
+
+def event_of(document: JSON) -> StripeEvent:
+    """The envelope of a webhook; KeyError, TypeError or ValueError when it is none."""
+    subject = document["data"]["object"]
+    kind = subject.get("object")
+    identifier = _reference(subject) or ""
+    if not isinstance(document["id"], str) or not isinstance(document["type"], str):
+        raise TypeError("an event has an id and a type")
+    if kind == "invoice":
+        subscription = _subscription_of_invoice(subject)
+    else:
+        subscription = _reference(subject.get("subscription"))
+    return StripeEvent(
+        id=document["id"],
+        type=document["type"],
+        object_id=identifier,
+        customer_id=identifier if kind == "customer" else _reference(subject.get("customer")),
+        subscription_id=identifier if kind == "subscription" else subscription,
+        created_at=instant(document["created"]),
+    )
