@@ -1,0 +1,214 @@
+"""A local Stripe: a stateful simulation that the unmodified SDK can talk to over HTTP.
+
+No money moves. It enters an installation by the front door: Stripe's API below `/v1`, hosted pages
+below `/checkout` and `/portal`, signed webhooks, and a few hooks of its own below `/_sim`.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from service.simulator.account import ensure_account
+from service.simulator.api import ApiRequest, answer
+from service.simulator.cards import CardEntry, default_expiry
+from service.simulator.checkout import handle_expiry
+from service.simulator.collection import handle_retry
+from service.simulator.cycle import HANDLERS
+from service.simulator.delivery import Courier, DeliveryRules
+from service.simulator.endpoints import WebhookTarget, register_targets
+from service.simulator.errors import StripeError, missing_parameter
+from service.simulator.hosted import Pages
+from service.simulator.portal import ensure_configuration
+from service.simulator.purchase import Buyer, pay, success_address
+from service.simulator.store import Store
+from service.simulator.subscriptions import handle_cancellation
+from service.simulator.world import Rules, World
+
+__all__ = ["DeliveryRules", "Rules", "Simulator", "WebhookTarget", "create_simulator"]
+
+
+class Simulator:
+    """The local Stripe as an ASGI application; mount it under a prefix or run it at `/`.
+
+    Run alone it starts and stops with the server's lifespan; mounted, its host calls `start` and
+    `stop`.
+    """
+
+    def __init__(self, world: World, courier: Courier) -> None:
+        """Use `create_simulator`."""
+        self.world = world
+        self._courier = courier
+        world.on_commit = courier.wake
+        self._app = Starlette(
+            routes=[
+                Route("/v1/{path:path}", self._api, methods=["GET", "POST", "DELETE"]),
+                Route("/_sim/clock", self._clock, methods=["GET", "POST"]),
+                Route("/_sim/deliver", self._deliver, methods=["POST"]),
+                Route("/_sim/checkout/{session}/pay", self._pay, methods=["POST"]),
+                *Pages(world).routes(),
+            ],
+            lifespan=self._lifespan,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        await self._app(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+    async def start(self) -> None:
+        """Catch up with what fell due while it was away, and deliver webhooks from now on."""
+        self.world.catch_up()
+        self._courier.start()
+
+    async def stop(self) -> None:
+        """Stop delivering and close the database; what is queued waits in it."""
+        await self._courier.stop()
+        self.world.store.close()
+
+    async def deliver_pending(self) -> int:
+        """Deliver all webhooks that are due.
+
+        Returns:
+            How many were accepted. Call it on the loop that serves, or without `start`.
+        """
+        return await self._courier.deliver_pending()
+
+    def advance_to(self, to: datetime) -> int:
+        """Move world time forwards; returns it as Unix seconds.
+
+        Raises:
+            StripeError: `to` lies in the past of the world.
+        """
+        return self.world.advance_to(to)
+
+    async def _api(self, request: Request) -> Response:
+        body = await request.body()
+        headers = request.headers
+        given = answer(
+            self.world,
+            ApiRequest(
+                method=request.method,
+                path="/v1/" + request.path_params["path"],
+                encoded=body.decode("utf-8", "replace")
+                if request.method == "POST"
+                else request.url.query,
+                authorization=headers.get("authorization", ""),
+                version=headers.get("stripe-version"),
+                idempotency_key=headers.get("idempotency-key"),
+            ),
+        )
+        return Response(
+            given.body, given.status, headers=given.headers, media_type="application/json"
+        )
+
+    async def _clock(self, request: Request) -> Response:
+        try:
+            if request.method == "POST":
+                self.world.advance_to(_instant(await _object(request)))
+        except StripeError as error:
+            return JSONResponse(error.body(), error.status)
+        return JSONResponse({"now": self.world.now})
+
+    async def _deliver(self, _: Request) -> Response:
+        return JSONResponse({"delivered": await self.deliver_pending()})
+
+    async def _pay(self, request: Request) -> Response:
+        world = self.world
+        try:
+            entries = await _object(request)
+            world.catch_up()
+            session = world.fetch("checkout.session", request.path_params["session"])
+            with world.transaction():
+                refusal = pay(world, session, _buyer(entries, session, world.now))
+        except StripeError as error:
+            refusal = error
+        if refusal is not None:
+            return JSONResponse(refusal.body(), refusal.status)
+        return JSONResponse({"status": "complete", "redirect_url": success_address(session)})
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    try:
+        value = json.loads(await request.body())
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise StripeError(400, "Send a JSON object.")
+    return value
+
+
+def _instant(entries: dict[str, Any]) -> datetime:
+    value = entries.get("to")
+    try:
+        if isinstance(value, str) and not value.isdigit():
+            moment = datetime.fromisoformat(value)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return datetime.fromtimestamp(int(str(value)), UTC)
+    except (ValueError, OverflowError):
+        raise StripeError(
+            400, 'Send {"to": …} as an RFC 3339 time or Unix seconds.', param="to"
+        ) from None
+
+
+def _buyer(entries: dict[str, Any], session: dict[str, Any], now: int) -> Buyer:
+    details = session["customer_details"] or {}
+    if not entries.get("card"):
+        raise missing_parameter("card")
+    return Buyer(
+        email=str(entries.get("email") or details.get("email") or "reader@example.com"),
+        name=str(entries.get("name") or details.get("name") or "Test Reader"),
+        card=CardEntry(
+            str(entries["card"]),
+            str(entries.get("exp") or default_expiry(now)),
+            str(entries.get("cvc") or "123"),
+        ),
+    )
+
+
+def create_simulator(
+    *,
+    database: Path | None,
+    public_url: str,
+    wall_now: Callable[[], datetime],
+    endpoints: Sequence[WebhookTarget] = (),
+    rules: Rules | None = None,
+    delivery: DeliveryRules | None = None,
+) -> Simulator:
+    """Assemble a local Stripe.
+
+    Args:
+        database: its SQLite file, created if absent; None keeps everything in memory.
+        public_url: its root as browsers reach it; hosted pages hand out URLs below it.
+        wall_now: the real time, aware UTC. World time is this plus what `/_sim/clock` added.
+        endpoints: webhook receivers, created or brought up to date by their URL.
+        rules: billing settings such as what ends dunning.
+        delivery: retries and time-out of webhooks.
+    """
+    world = World(Store(database), wall_now, rules or Rules(), public_url)
+    world.handlers |= {
+        **HANDLERS,
+        "invoice.retry": handle_retry,
+        "session.expire": handle_expiry,
+        "subscription.cancel": handle_cancellation,
+    }
+    with world.transaction():
+        ensure_account(world)
+        ensure_configuration(world)
+        register_targets(world, endpoints)
+    return Simulator(world, Courier(world, delivery or DeliveryRules()))

@@ -1,0 +1,352 @@
+"""A subscription's cycle: its start, trial, renewals, and the invoices they bring."""
+
+from dataclasses import dataclass, field
+
+from service.simulator.collection import attempt
+from service.simulator.customers import living_customer
+from service.simulator.errors import StripeError, invalid_parameter, missing_parameter
+from service.simulator.forms import Params
+from service.simulator.invoices import draft_invoice, finalise
+from service.simulator.operations import Call, operation
+from service.simulator.periods import DAY, after, next_boundary
+from service.simulator.store import JSON
+from service.simulator.subscriptions import (
+    ENDED,
+    end_subscription,
+    moved_items,
+    new_items,
+    own_method,
+    period_of,
+    set_cancellation,
+)
+from service.simulator.world import World
+
+_LONGEST_TRIAL_DAYS = 730
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is subscribed to: (price id, quantity) pairs of one currency and interval."""
+
+    items: list[tuple[str, int]]
+    currency: str
+    interval: str
+    interval_count: int
+
+
+@dataclass(frozen=True)
+class Start:
+    """The terms of a new subscription. `trial_end` is a Unix time; charging may be left out."""
+
+    customer: str
+    plan: Plan
+    trial_end: int | None = None
+    method: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    description: str | None = None
+    charge: bool = True
+
+
+def read_plan(world: World, rows: list[Params], name: str) -> Plan:
+    """The plan that `items` or `line_items` describe.
+
+    Raises:
+        StripeError: 400, no items, an unknown, archived or one-time price, or mixed terms.
+    """
+    if not rows:
+        raise missing_parameter(name)
+    terms: set[tuple[str, str, int]] = set()
+    items = []
+    for row in rows:
+        row.refuse_unknown(frozenset({"price", "quantity"}))
+        price = world.fetch("price", row.required("price"), param=row.name("price"))
+        if not price["active"]:
+            raise invalid_parameter(
+                row.name("price"),
+                "The price specified is inactive. This field only accepts active prices.",
+            )
+        if price["recurring"] is None:
+            raise invalid_parameter(
+                row.name("price"),
+                f"The price `{price['id']}` is one-time; a subscription needs a recurring price.",
+            )
+        recurring = price["recurring"]
+        terms.add((price["currency"], recurring["interval"], recurring["interval_count"]))
+        quantity = row.integer("quantity")
+        if quantity is not None and quantity < 1:
+            raise invalid_parameter(row.name("quantity"), "quantity must be at least 1.")
+        items.append((price["id"], quantity or 1))
+    if len(terms) > 1:
+        raise invalid_parameter(
+            name, "All prices must have the same currency and billing interval."
+        )
+    return Plan(items, *terms.pop())
+
+
+def read_trial(params: Params, now: int) -> tuple[int | None, int | None]:
+    """`trial_period_days` and `trial_end`: (days, instant), at most one of them.
+
+    Raises:
+        StripeError: 400, a trial outside Stripe's bounds.
+    """
+    days, end = params.integer("trial_period_days"), None
+    if params.text("trial_end") not in (None, "now"):
+        end = params.integer("trial_end")
+    if days is not None and end is not None:
+        raise invalid_parameter(
+            params.name("trial_end"), "Send either trial_end or trial_period_days, not both."
+        )
+    if days is not None and not 1 <= days <= _LONGEST_TRIAL_DAYS:
+        raise invalid_parameter(
+            params.name("trial_period_days"), "trial_period_days must be between 1 and 730."
+        )
+    if end is not None and not now < end <= now + _LONGEST_TRIAL_DAYS * DAY:
+        raise invalid_parameter(
+            params.name("trial_end"), "trial_end must lie in the next 730 days."
+        )
+    return days, end
+
+
+def start_subscription(world: World, start: Start) -> JSON:
+    """Create a subscription with its first invoice, and collect that.
+
+    Returns:
+        The subscription: trialing, active, or incomplete where the first charge failed.
+    """
+    subscription = _new_subscription(world, start)
+    trial = start.trial_end is not None
+    invoice = draft_invoice(
+        world,
+        subscription,
+        reason="subscription_create",
+        period=(world.now, world.now),
+        trial=trial,
+    )
+    subscription["latest_invoice"] = invoice["id"]
+    world.store.put(subscription)
+    world.create(invoice, "invoice.created")
+    finalise(world, invoice)
+    world.emit("customer.subscription.created", subscription)
+    if start.charge or invoice["total"] == 0:
+        attempt(world, invoice)
+    begun = world.fetch("subscription", subscription["id"])
+    if begun["status"] == "incomplete":
+        expiry = world.now + world.rules.incomplete_expires
+        world.schedule(expiry, "subscription.expire_incomplete", begun["id"])
+    if trial:
+        notice = period_of(begun)[1] - world.rules.trial_notice
+        world.schedule(notice, "subscription.trial_notice", begun["id"])
+    _schedule_cycle(world, begun)
+    return begun
+
+
+def _new_subscription(world: World, start: Start) -> JSON:
+    identifier = world.new_id("sub", 24)
+    plan, trial_end = start.plan, start.trial_end
+    end = trial_end or after(world.now, plan.interval, plan.interval_count)
+    document: JSON = {
+        "id": identifier,
+        "object": "subscription",
+        "application": None,
+        "application_fee_percent": None,
+        "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+        "billing_cycle_anchor": trial_end or world.now,
+        "billing_cycle_anchor_config": None,
+        "billing_mode": {
+            "flexible": {"proration_discounts": "included"},
+            "type": "flexible",
+            "updated_at": world.now,
+        },
+        "billing_schedules": [],
+        "billing_thresholds": None,
+        "cancel_at": None,
+        "cancel_at_period_end": False,
+        "canceled_at": None,
+        "cancellation_details": {"comment": None, "feedback": None, "reason": None},
+        "collection_method": "charge_automatically",
+        "created": world.now,
+        "currency": plan.currency,
+        "customer": start.customer,
+        "days_until_due": None,
+        "default_payment_method": start.method,
+        "default_source": None,
+        "default_tax_rates": [],
+        "description": start.description,
+        "discounts": [],
+        "ended_at": None,
+        "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
+        "items": new_items(world, identifier, plan.items),
+        "latest_invoice": None,
+        "livemode": False,
+        "metadata": start.metadata,
+        "next_pending_invoice_item_invoice": None,
+        "on_behalf_of": None,
+        "pause_collection": None,
+        "payment_settings": {
+            "payment_method_options": None,
+            "payment_method_types": None,
+            "save_default_payment_method": "off",
+        },
+        "pending_invoice_item_interval": None,
+        "pending_setup_intent": None,
+        "pending_update": None,
+        "schedule": None,
+        "start_date": world.now,
+        "status": "incomplete" if trial_end is None else "trialing",
+        "status_details": None,
+        "test_clock": None,
+        "transfer_data": None,
+        "trial_end": trial_end,
+        "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
+        "trial_start": world.now if trial_end is not None else None,
+        "_sim": {"interval": plan.interval, "interval_count": plan.interval_count},
+    }
+    document["items"] = moved_items(document, (world.now, end))
+    return document
+
+
+def _schedule_cycle(world: World, subscription: JSON) -> None:
+    start, end = period_of(subscription)
+    world.schedule(end, "subscription.cycle", subscription["id"])
+    if end - world.rules.upcoming_notice > start:
+        world.schedule(
+            end - world.rules.upcoming_notice, "subscription.upcoming", subscription["id"]
+        )
+
+
+def _next_period(subscription: JSON) -> tuple[int, int]:
+    start = period_of(subscription)[1]
+    terms = subscription["_sim"]
+    anchor = subscription["billing_cycle_anchor"]
+    return start, next_boundary(anchor, terms["interval"], terms["interval_count"], start)
+
+
+def handle_cycle(world: World, identifier: str) -> None:
+    """The agenda's `subscription.cycle`: a period or a trial is over, the next one begins."""
+    subscription = world.fetch("subscription", identifier)
+    if subscription["status"] in ENDED:
+        return
+    if subscription["cancel_at"] is not None and subscription["cancel_at"] <= world.now:
+        end_subscription(world, subscription)
+        return
+    ended = period_of(subscription)
+    items = moved_items(subscription, _next_period(subscription))
+    invoice = draft_invoice(
+        world, {**subscription, "items": items}, reason="subscription_cycle", period=ended
+    )
+    status = "active" if subscription["status"] == "trialing" else subscription["status"]
+    collects = status != "unpaid"
+    invoice["auto_advance"] = collects
+    if collects:
+        invoice["automatically_finalizes_at"] = world.now + world.rules.finalise_after
+        world.schedule(world.now + world.rules.finalise_after, "invoice.advance", invoice["id"])
+    world.create(invoice, "invoice.created")
+    changes = {"items": items, "latest_invoice": invoice["id"], "status": status}
+    world.update(subscription, changes, "customer.subscription.updated")
+    _schedule_cycle(world, subscription)
+
+
+def handle_advance(world: World, identifier: str) -> None:
+    """The agenda's `invoice.advance`: a draft's hour is over, it is finalised and collected."""
+    invoice = world.fetch("invoice", identifier)
+    if invoice["status"] == "draft":
+        finalise(world, invoice)
+        attempt(world, invoice)
+
+
+def handle_upcoming(world: World, identifier: str) -> None:
+    """The agenda's `subscription.upcoming`: announce the next invoice, if there will be one."""
+    subscription = world.fetch("subscription", identifier)
+    end = period_of(subscription)[1]
+    ending = subscription["cancel_at"] is not None and subscription["cancel_at"] <= end
+    if subscription["status"] not in ("active", "trialing", "past_due") or ending:
+        return
+    items = moved_items(subscription, _next_period(subscription))
+    invoice = draft_invoice(
+        world,
+        {**subscription, "items": items},
+        reason="upcoming",
+        period=period_of(subscription),
+    )
+    invoice |= {
+        "id": world.new_id("upcoming_in", 24),
+        "created": end,
+        "next_payment_attempt": end + world.rules.finalise_after,
+    }
+    world.emit("invoice.upcoming", invoice)
+
+
+def handle_trial_notice(world: World, identifier: str) -> None:
+    """The agenda's `subscription.trial_notice`: three days before a trial ends."""
+    subscription = world.fetch("subscription", identifier)
+    if subscription["status"] == "trialing":
+        world.emit("customer.subscription.trial_will_end", subscription)
+
+
+def handle_incomplete(world: World, identifier: str) -> None:
+    """The agenda's `subscription.expire_incomplete`: the first invoice was not paid in a day."""
+    subscription = world.fetch("subscription", identifier)
+    if subscription["status"] != "incomplete":
+        return
+    invoice = world.fetch("invoice", subscription["latest_invoice"])
+    transitions = {**invoice["status_transitions"], "voided_at": world.now}
+    world.update(
+        invoice,
+        {
+            "auto_advance": False,
+            "next_payment_attempt": None,
+            "status": "void",
+            "status_transitions": transitions,
+        },
+    )
+    world.emit("invoice.voided", invoice)
+    world.store.unschedule(identifier)
+    changes = {"ended_at": world.now, "status": "incomplete_expired"}
+    world.update(subscription, changes, "customer.subscription.updated")
+
+
+def _create(call: Call) -> JSON | StripeError:
+    world, params = call.world, call.params
+    customer = living_customer(world, params.required("customer"), "customer")
+    behaviour = params.choice(
+        "payment_behavior", ("allow_incomplete", "default_incomplete", "error_if_incomplete")
+    )
+    days, trial_end = read_trial(params, world.now)
+    subscription = start_subscription(
+        world,
+        Start(
+            customer=customer["id"],
+            plan=read_plan(world, params.rows("items"), "items"),
+            trial_end=world.now + days * DAY if days else trial_end,
+            method=own_method(world, params, customer["id"]),
+            metadata=params.metadata(),
+            description=params.text("description"),
+            charge=behaviour != "default_incomplete",
+        ),
+    )
+    if subscription["status"] == "incomplete" and behaviour == "error_if_incomplete":
+        raise StripeError(402, "The first payment failed.", kind="card_error", code="card_declined")
+    if params.boolean("cancel_at_period_end"):
+        end = period_of(subscription)[1]
+        changes = set_cancellation(world, subscription, cancel_at=end, at_period_end=True)
+        world.update(subscription, changes, "customer.subscription.updated")
+    return subscription
+
+
+HANDLERS = {
+    "subscription.cycle": handle_cycle,
+    "subscription.upcoming": handle_upcoming,
+    "subscription.trial_notice": handle_trial_notice,
+    "subscription.expire_incomplete": handle_incomplete,
+    "invoice.advance": handle_advance,
+}
+
+OPERATIONS = (
+    operation(
+        "POST",
+        "/v1/subscriptions",
+        _create,
+        "cancel_at_period_end customer default_payment_method description items metadata"
+        " off_session payment_behavior trial_end trial_period_days",
+    ),
+)

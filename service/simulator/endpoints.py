@@ -1,0 +1,120 @@
+"""Webhook endpoints."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from service.simulator.errors import invalid_parameter, missing_parameter, not_simulated
+from service.simulator.operations import Call, listing, operation, page
+from service.simulator.store import JSON, Condition
+from service.simulator.world import API_VERSION, World
+
+
+@dataclass(frozen=True)
+class WebhookTarget:
+    """An endpoint that a deployment knows from the start; it gets every event."""
+
+    url: str
+    secret: str
+    api_version: str | None = None
+
+
+def register_targets(world: World, targets: Sequence[WebhookTarget]) -> None:
+    """Create the endpoints, or bring those of the same URL up to date."""
+    for target in targets:
+        found = world.store.find("webhook_endpoint", [Condition("url", "=", target.url)], limit=1)
+        endpoint = found[0] if found else _endpoint(world, target.url, target.secret)
+        endpoint |= {
+            "api_version": target.api_version,
+            "enabled_events": ["*"],
+            "status": "enabled",
+            "_sim": {"secret": target.secret},
+        }
+        world.store.put(endpoint)
+
+
+def _endpoint(world: World, url: str, secret: str) -> JSON:
+    return {
+        "id": world.new_id("we", 24),
+        "object": "webhook_endpoint",
+        "api_version": None,
+        "application": None,
+        "created": world.now,
+        "description": None,
+        "enabled_events": ["*"],
+        "livemode": False,
+        "metadata": {},
+        "status": "enabled",
+        "url": url,
+        "_sim": {"secret": secret},
+    }
+
+
+def _url(value: str) -> str:
+    if urlsplit(value).scheme not in ("http", "https"):
+        raise invalid_parameter("url", "Invalid URL: An explicit scheme (such as https) is needed.")
+    return value
+
+
+def _create(call: Call) -> JSON:
+    world, params = call.world, call.params
+    version = params.text("api_version")
+    if version not in (None, API_VERSION):
+        raise not_simulated("api_version", f"API versions other than {API_VERSION}")
+    events = params.texts("enabled_events")
+    if not events:
+        raise missing_parameter("enabled_events")
+    secret = world.new_id("whsec", 32)
+    endpoint = _endpoint(world, _url(params.required("url")), secret) | {
+        "api_version": version,
+        "description": params.text("description"),
+        "enabled_events": events,
+        "metadata": params.metadata(),
+    }
+    world.create(endpoint)
+    return {**endpoint, "secret": secret}
+
+
+def _retrieve(call: Call) -> JSON:
+    return call.world.fetch("webhook_endpoint", call.ids["webhook_endpoint"])
+
+
+def _update(call: Call) -> JSON:
+    params = call.params
+    endpoint = _retrieve(call)
+    changes: JSON = {}
+    if params.sent("url"):
+        changes["url"] = _url(params.required("url"))
+    if params.sent("enabled_events"):
+        changes["enabled_events"] = params.texts("enabled_events")
+    if params.sent("description"):
+        changes["description"] = params.text("description")
+    if params.sent("disabled"):
+        changes["status"] = "disabled" if params.boolean("disabled") else "enabled"
+    if params.sent("metadata"):
+        changes["metadata"] = params.metadata(endpoint["metadata"])
+    call.world.update(endpoint, changes)
+    return endpoint
+
+
+def _delete(call: Call) -> JSON:
+    endpoint = _retrieve(call)
+    call.world.store.drop(endpoint["id"])
+    call.world.store.connection.execute(
+        "DELETE FROM deliveries WHERE endpoint = ?", (endpoint["id"],)
+    )
+    return {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
+
+
+def _list(call: Call) -> JSON:
+    return page(call, "webhook_endpoint", [])
+
+
+_FIELDS = "description enabled_events metadata url"
+OPERATIONS = (
+    operation("POST", "/v1/webhook_endpoints", _create, f"api_version {_FIELDS}"),
+    operation("GET", "/v1/webhook_endpoints/{webhook_endpoint}", _retrieve),
+    operation("POST", "/v1/webhook_endpoints/{webhook_endpoint}", _update, f"disabled {_FIELDS}"),
+    operation("DELETE", "/v1/webhook_endpoints/{webhook_endpoint}", _delete),
+    listing("/v1/webhook_endpoints", _list),
+)

@@ -1,0 +1,216 @@
+"""The pages a person can click through: Checkout, portal, and what this is."""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from service.simulator.cards import PAYING_CARD, CardEntry, default_expiry
+from service.simulator.errors import StripeError
+from service.simulator.portal import choose, live_subscriptions
+from service.simulator.purchase import Buyer, pay, success_address
+from service.simulator.store import JSON
+from service.simulator.subscriptions import period_of
+from service.simulator.world import World
+
+_PAGES = Path(__file__).parent / "pages"
+_STYLE = (_PAGES / "style.css").read_text(encoding="utf-8")
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+# No form-action: Chromium applies it to redirects, and paying redirects to the shop.
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_ZERO_DECIMAL = frozenset(
+    [
+        "bif",
+        "clp",
+        "djf",
+        "gnf",
+        "jpy",
+        "kmf",
+        "krw",
+        "mga",
+        "pyg",
+        "rwf",
+        "ugx",
+        "vnd",
+        "vuv",
+        "xaf",
+        "xof",
+        "xpf",
+    ]
+)
+_FIELD_OF_PARAM = {"exp_year": "exp", "exp_month": "exp", "cvc": "cvc", "email": "email"}
+_RECENT = 50
+
+
+def money(amount: int, currency: str) -> str:
+    """Minor units as people write them: `5.00 EUR`."""
+    if currency in _ZERO_DECIMAL:
+        return f"{amount} {currency.upper()}"
+    return f"{amount / 100:.2f} {currency.upper()}"
+
+
+def day(timestamp: int) -> str:
+    """A date as people write it."""
+    moment = datetime.fromtimestamp(timestamp, UTC)
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def rhythm(recurring: JSON) -> str:
+    """`month`, or `3 months`."""
+    count = recurring["interval_count"]
+    return recurring["interval"] if count == 1 else f"{count} {recurring['interval']}s"
+
+
+class Pages:
+    """Renders and answers the hosted pages of one world."""
+
+    def __init__(self, world: World) -> None:
+        """Templates come from the `pages` folder beside this file."""
+        self._world = world
+        self._templates = Environment(
+            loader=FileSystemLoader(_PAGES), autoescape=True, undefined=StrictUndefined
+        )
+        self._templates.filters |= {"money": money, "day": day, "rhythm": rhythm}
+
+    def routes(self) -> list[Route]:
+        """Where the pages live, below the local Stripe's root."""
+        return [
+            Route("/", self.home),
+            Route("/checkout/{session}", self.checkout, methods=["GET", "POST"]),
+            Route("/portal/{session}", self.portal, methods=["GET", "POST"]),
+        ]
+
+    async def home(self, _: Request) -> Response:
+        """What this is, with the newest sessions and events."""
+        self._world.catch_up()
+        find = self._world.store.find
+        return self._page(
+            "home.html",
+            now=self._world.now,
+            sessions=find("checkout.session", limit=_RECENT),
+            events=find("event", limit=_RECENT),
+        )
+
+    async def checkout(self, request: Request) -> Response:
+        """The hosted Checkout page and the form it posts to itself."""
+        form = await request.form() if request.method == "POST" else None
+        return self._guarded(lambda: self._checkout(request.path_params["session"], form))
+
+    async def portal(self, request: Request) -> Response:
+        """The billing portal and the form it posts to itself."""
+        form = await request.form() if request.method == "POST" else None
+        return self._guarded(lambda: self._portal(request.path_params["session"], form))
+
+    def _guarded(self, show: Callable[[], Response]) -> Response:
+        self._world.catch_up()
+        try:
+            return show()
+        except StripeError as error:
+            return self._page("refused.html", status=error.status, message=error.message)
+
+    def _page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        body = self._templates.get_template(template).render(
+            style=_STYLE, root=self._world.public_url, **values
+        )
+        return HTMLResponse(body, status, headers=_HEADERS)
+
+    def _checkout(self, identifier: str, form: FormData | None) -> Response:
+        session = self._world.fetch("checkout.session", identifier)
+        if session["status"] != "open":
+            return self._page("closed.html", session=session, onward=success_address(session))
+        entries = self._blank(session)
+        if form is None:
+            return self._form(session, entries, error=None)
+        entries |= {key: str(form.get(key, "")) for key in ("email", "name", "card", "exp", "cvc")}
+        error = self._pay(session, entries)
+        if error is not None:
+            return self._form(session, entries, error)
+        return RedirectResponse(success_address(session), 303, headers=_HEADERS)
+
+    def _pay(self, session: JSON, entries: dict[str, str]) -> StripeError | None:
+        card = CardEntry(entries["card"], entries["exp"], entries["cvc"])
+        try:
+            with self._world.transaction():
+                return pay(self._world, session, Buyer(entries["email"], entries["name"], card))
+        except StripeError as error:
+            return error
+
+    def _blank(self, session: JSON) -> dict[str, str]:
+        details = session["customer_details"] or {}
+        return {
+            "email": details.get("email") or "",
+            "name": details.get("name") or "",
+            "card": PAYING_CARD,
+            "exp": default_expiry(self._world.now),
+            "cvc": "123",
+        }
+
+    def _form(
+        self, session: JSON, entries: dict[str, str], error: StripeError | None
+    ) -> HTMLResponse:
+        terms = session["_sim"]
+        lines = [
+            {**line, "price": self._world.fetch("price", line["price"])}
+            for line in terms["line_items"]
+        ]
+        return self._page(
+            "checkout.html",
+            status=error.status if error else 200,
+            session=session,
+            lines=lines,
+            trial_days=terms["trial_days"],
+            trial_end=terms["trial_end"],
+            entries=entries,
+            error=error,
+            faulty=_FIELD_OF_PARAM.get(error.param or "", "card") if error else None,
+        )
+
+    def _portal(self, identifier: str, form: FormData | None) -> Response:
+        session = self._world.fetch("billing_portal.session", identifier)
+        if form is not None:
+            with self._world.transaction():
+                choose(
+                    self._world,
+                    session,
+                    str(form.get("subscription", "")),
+                    str(form.get("action", "")),
+                )
+            return RedirectResponse(session["url"], 303, headers=_HEADERS)
+        shown = [
+            self._portal_row(subscription)
+            for subscription in live_subscriptions(self._world, session["customer"])
+        ]
+        return self._page("portal.html", session=session, subscriptions=shown)
+
+    def _portal_row(self, subscription: JSON) -> JSON:
+        prices = [
+            self._world.fetch("price", item["price"]) for item in subscription["items"]["data"]
+        ]
+        names = [
+            self._world.fetch("product", price["product"]).get("name", "A deleted product")
+            for price in prices
+        ]
+        return {
+            "id": subscription["id"],
+            "status": subscription["status"].replace("_", " "),
+            "names": names,
+            "prices": prices,
+            "period_end": period_of(subscription)[1],
+            "cancel_at": subscription["cancel_at"],
+        }

@@ -1,0 +1,146 @@
+"""Payment methods: cards only."""
+
+from service.simulator.cards import CARDS, CardEntry, ReadCard, default_expiry, read_card
+from service.simulator.customers import living_customer
+from service.simulator.errors import not_simulated
+from service.simulator.operations import Call, equalities, listing, operation, page
+from service.simulator.store import JSON, Condition
+from service.simulator.world import World
+
+# Names that Stripe takes in place of a payment method (https://docs.stripe.com/testing).
+_NAMED = {
+    "pm_card_visa": "4242424242424242",
+    "pm_card_visa_chargeDeclined": "4000000000000002",
+    "pm_card_chargeDeclined": "4000000000000002",
+    "pm_card_chargeCustomerFail": "4000000000000341",
+}
+
+
+def new_card_method(
+    world: World, read: ReadCard, *, email: str | None = None, name: str | None = None
+) -> JSON:
+    """Create a card payment method that belongs to nobody yet."""
+    refusal = read.card.on_attach or read.card.on_charge
+    method: JSON = {
+        "id": world.new_id("pm", 24),
+        "object": "payment_method",
+        "allow_redisplay": "unspecified",
+        "billing_details": {
+            "address": dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state")),
+            "email": email,
+            "name": name,
+            "phone": None,
+            "tax_id": None,
+        },
+        "card": {
+            "brand": "visa",
+            "checks": {
+                "address_line1_check": None,
+                "address_postal_code_check": None,
+                "cvc_check": "pass",
+            },
+            "country": "US",
+            "display_brand": "visa",
+            "exp_month": read.exp_month,
+            "exp_year": read.exp_year,
+            "fingerprint": read.card.fingerprint,
+            "funding": "credit",
+            "generated_from": None,
+            "last4": read.card.number[-4:],
+            "networks": {"available": ["visa"], "preferred": None},
+            "regulated_status": "unregulated",
+            "three_d_secure_usage": {"supported": True},
+            "wallet": None,
+        },
+        "created": world.now,
+        "customer": None,
+        "livemode": False,
+        "metadata": {},
+        "type": "card",
+        "_sim": {"number": read.card.number if refusal else None},
+    }
+    return world.create(method)
+
+
+def attach_method(world: World, method: JSON, customer: str) -> None:
+    """Give a payment method to a customer."""
+    method["customer"] = customer
+    world.store.put(method)
+    world.emit("payment_method.attached", method)
+
+
+def _create(call: Call) -> JSON:
+    world, params = call.world, call.params
+    if params.required("type") != "card":
+        raise not_simulated("type", "payment methods other than cards")
+    card = params.group("card")
+    year, month = card.text("exp_year"), card.text("exp_month")
+    read = read_card(
+        CardEntry(card.required("number"), f"{month}/{year}", card.text("cvc") or "123"),
+        world.now,
+    )
+    details = params.group("billing_details")
+    method = new_card_method(world, read, email=details.text("email"), name=details.text("name"))
+    world.update(method, {"metadata": params.metadata()})
+    return method
+
+
+def _retrieve(call: Call) -> JSON:
+    return call.world.fetch("payment_method", call.ids["payment_method"])
+
+
+def _attach(call: Call) -> JSON:
+    """Attach a payment method, or a fresh one for one of Stripe's names such as pm_card_visa."""
+    world = call.world
+    customer = living_customer(world, call.params.required("customer"), "customer")
+    identifier = call.ids["payment_method"]
+    if identifier in _NAMED:
+        entry = CardEntry(_NAMED[identifier], default_expiry(world.now), "123")
+        method = new_card_method(world, read_card(entry, world.now))
+    else:
+        method = world.fetch("payment_method", identifier)
+    refusal = CARDS[method["_sim"]["number"]].on_attach if method["_sim"]["number"] else None
+    if refusal is not None:
+        raise refusal.error()
+    attach_method(world, method, customer["id"])
+    return method
+
+
+def _detach(call: Call) -> JSON:
+    world = call.world
+    method = world.fetch("payment_method", call.ids["payment_method"])
+    world.update(method, {"customer": None}, "payment_method.detached")
+    for kind in ("subscription", "invoice"):
+        for document in world.store.find(
+            kind, [Condition("default_payment_method", "=", method["id"])]
+        ):
+            world.update(document, {"default_payment_method": None})
+    return method
+
+
+def _list(call: Call) -> JSON:
+    return page(call, "payment_method", equalities(call.params, ["customer", "type"]))
+
+
+def _list_of_customer(call: Call) -> JSON:
+    customer = living_customer(call.world, call.ids["customer"])
+    conditions = [Condition("customer", "=", customer["id"])]
+    return page(call, "payment_method", conditions + equalities(call.params, ["type"]))
+
+
+def payer(world: World, subscription: JSON) -> JSON | None:
+    """The payment method that a subscription's charges go to."""
+    customer = world.fetch("customer", subscription["customer"])
+    settings: JSON = customer.get("invoice_settings") or {}
+    identifier = subscription["default_payment_method"] or settings.get("default_payment_method")
+    return world.store.get(identifier) if identifier else None
+
+
+OPERATIONS = (
+    operation("POST", "/v1/payment_methods", _create, "billing_details card metadata type"),
+    operation("GET", "/v1/payment_methods/{payment_method}", _retrieve),
+    operation("POST", "/v1/payment_methods/{payment_method}/attach", _attach, "customer"),
+    operation("POST", "/v1/payment_methods/{payment_method}/detach", _detach),
+    listing("/v1/payment_methods", _list, "customer type"),
+    listing("/v1/customers/{customer}/payment_methods", _list_of_customer, "type"),
+)

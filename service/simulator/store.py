@@ -1,0 +1,184 @@
+"""The local Stripe's database: JSON documents, an agenda and deliveries in one SQLite file."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+JSON = dict[str, Any]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS objects (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
+    created INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS objects_by_kind ON objects (kind, seq);
+CREATE INDEX IF NOT EXISTS objects_by_customer ON objects (kind, json_extract(body, '$.customer'));
+CREATE INDEX IF NOT EXISTS objects_by_invoice ON objects (kind, json_extract(body, '$.invoice'));
+CREATE TABLE IF NOT EXISTS agenda (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, action TEXT NOT NULL,
+    subject TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS agenda_by_time ON agenda (at, seq);
+CREATE INDEX IF NOT EXISTS agenda_by_subject ON agenda (subject, action);
+CREATE TABLE IF NOT EXISTS deliveries (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, endpoint TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, due REAL);
+CREATE INDEX IF NOT EXISTS deliveries_by_time ON deliveries (due);
+CREATE INDEX IF NOT EXISTS deliveries_by_event ON deliveries (event);
+CREATE TABLE IF NOT EXISTS answers (
+    key TEXT PRIMARY KEY, created INTEGER NOT NULL, request TEXT NOT NULL,
+    status INTEGER NOT NULL, body TEXT NOT NULL, request_id TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A filter on a document: `field` is a dotted path, `operator` one of =, !=, <, <=, >, >=, in."""
+
+    field: str
+    operator: str
+    value: Any
+
+    def sql(self) -> tuple[str, list[Any]]:
+        """The condition as SQL over `objects` with its values."""
+        path = f"json_extract(body, '$.{self.field}')"
+        if self.operator == "in":
+            marks = ", ".join("?" for _ in self.value)
+            return f"{path} IN ({marks})", list(self.value)
+        if self.operator == "!=":
+            return f"{path} IS NOT ?", [self.value]
+        return f"{path} {self.operator} ?", [self.value]
+
+
+@dataclass(frozen=True)
+class Due:
+    """An entry of the agenda whose time has come."""
+
+    at: int
+    action: str
+    subject: str
+
+
+class Store:
+    """Documents by id. Callers hold a transaction (see `World.transaction`) while they write."""
+
+    def __init__(self, database: Path | None) -> None:
+        """Open `database`, creating it and its folder; None keeps everything in memory."""
+        if database is not None:
+            database.parent.mkdir(parents=True, exist_ok=True)
+        self.connection = sqlite3.connect(
+            str(database) if database is not None else ":memory:",
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection.execute("PRAGMA synchronous = NORMAL")
+        self.connection.execute("PRAGMA busy_timeout = 5000")
+        self.connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.connection.close()
+
+    def put(self, document: JSON) -> None:
+        """Insert or replace a document; its `object` says its kind, its `id` who it is."""
+        self.connection.execute(
+            "INSERT INTO objects (id, kind, created, body) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+            (
+                document["id"],
+                document["object"],
+                document.get("created", 0),
+                json.dumps(document, separators=(",", ":")),
+            ),
+        )
+
+    def get(self, identifier: str, kind: str | None = None) -> JSON | None:
+        """The document with this id, if it exists (and is of this kind)."""
+        row = self.connection.execute(
+            "SELECT kind, body FROM objects WHERE id = ?", (identifier,)
+        ).fetchone()
+        if row is None or (kind is not None and row[0] != kind):
+            return None
+        document: JSON = json.loads(row[1])
+        return document
+
+    def drop(self, identifier: str) -> None:
+        """Forget a document."""
+        self.connection.execute("DELETE FROM objects WHERE id = ?", (identifier,))
+
+    def position(self, identifier: str) -> int | None:
+        """Where a document stands in the order of creation."""
+        row = self.connection.execute(
+            "SELECT seq FROM objects WHERE id = ?", (identifier,)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def find(
+        self,
+        kind: str,
+        conditions: Sequence[Condition] = (),
+        *,
+        limit: int = -1,
+        before: int | None = None,
+        after: int | None = None,
+        oldest_first: bool = False,
+    ) -> list[JSON]:
+        """Documents of a kind, newest first; `before` and `after` are positions, exclusive."""
+        clauses: list[str] = ["kind = ?"]
+        values: list[Any] = [kind]
+        for condition in conditions:
+            clause, more = condition.sql()
+            clauses.append(clause)
+            values.extend(more)
+        if before is not None:
+            clauses.append("seq < ?")
+            values.append(before)
+        if after is not None:
+            clauses.append("seq > ?")
+            values.append(after)
+        direction = "ASC" if oldest_first else "DESC"
+        rows = self.connection.execute(
+            f"SELECT body FROM objects WHERE {' AND '.join(clauses)} ORDER BY seq {direction} LIMIT ?",  # noqa: S608 - the clauses are literals of this package, the values are bound
+            (*values, limit),
+        )
+        return [json.loads(row[0]) for row in rows]
+
+    def setting(self, key: str) -> str | None:
+        """A value of the simulator's own."""
+        row = self.connection.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_setting(self, key: str, value: str) -> None:
+        """Keep a value of the simulator's own."""
+        self.connection.execute(
+            "INSERT INTO settings (key, value) VALUES (?, ?)"
+            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (key, value),
+        )
+
+    def schedule(self, at: int, action: str, subject: str) -> None:
+        """Put something on the agenda."""
+        self.connection.execute(
+            "INSERT INTO agenda (at, action, subject) VALUES (?, ?, ?)", (at, action, subject)
+        )
+
+    def unschedule(self, subject: str, action: str | None = None) -> None:
+        """Take a subject's entries (or those of one action) off the agenda."""
+        self.connection.execute(
+            "DELETE FROM agenda WHERE subject = ? AND (action = ? OR ? IS NULL)",
+            (subject, action, action),
+        )
+
+    def take_due(self, until: int) -> Due | None:
+        """Take the earliest entry that is due by `until` off the agenda."""
+        row = self.connection.execute(
+            "SELECT seq, at, action, subject FROM agenda WHERE at <= ? ORDER BY at, seq LIMIT 1",
+            (until,),
+        ).fetchone()
+        if row is None:
+            return None
+        self.connection.execute("DELETE FROM agenda WHERE seq = ?", (row[0],))
+        return Due(at=row[1], action=row[2], subject=row[3])

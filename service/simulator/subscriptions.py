@@ -1,0 +1,253 @@
+"""Subscriptions: their document, status, cancellation and end. Their cycle is cycle.py's work."""
+
+from service.simulator.errors import StripeError, invalid_parameter, not_simulated
+from service.simulator.expand import list_object
+from service.simulator.forms import Params
+from service.simulator.invoices import stop_collection
+from service.simulator.operations import Call, created_range, equalities, listing, operation, page
+from service.simulator.store import JSON, Condition
+from service.simulator.world import World
+
+ENDED = ("canceled", "incomplete_expired")
+_FEEDBACK = (
+    "customer_service",
+    "low_quality",
+    "missing_features",
+    "other",
+    "switched_service",
+    "too_complex",
+    "too_expensive",
+    "unused",
+)
+
+
+def period_of(subscription: JSON) -> tuple[int, int]:
+    """Start and end of the present period; all items share it."""
+    item = subscription["items"]["data"][0]
+    return item["current_period_start"], item["current_period_end"]
+
+
+def moved_items(subscription: JSON, period: tuple[int, int]) -> JSON:
+    """The items with another period."""
+    items = subscription["items"]
+    data = [
+        {**item, "current_period_start": period[0], "current_period_end": period[1]}
+        for item in items["data"]
+    ]
+    return {**items, "data": data}
+
+
+def new_items(world: World, subscription: str, wanted: list[tuple[str, int]]) -> JSON:
+    """Items for (price, quantity) pairs; their period is set by whoever starts the cycle."""
+    data: list[JSON] = [
+        {
+            "id": world.new_id("si", 14),
+            "object": "subscription_item",
+            "billing_thresholds": None,
+            "created": world.now,
+            "current_period_end": world.now,
+            "current_period_start": world.now,
+            "current_trial": None,
+            "discounts": [],
+            "metadata": {},
+            "price": price,
+            "quantity": quantity,
+            "subscription": subscription,
+            "tax_rates": [],
+        }
+        for price, quantity in wanted
+    ]
+    return list_object(f"/v1/subscription_items?subscription={subscription}", data)
+
+
+def set_cancellation(
+    world: World, subscription: JSON, *, cancel_at: int | None, at_period_end: bool
+) -> JSON:
+    """The changes that schedule an end (or take it back, with None), and the agenda entry."""
+    world.store.unschedule(subscription["id"], "subscription.cancel")
+    if cancel_at is None:
+        return {
+            "cancel_at": None,
+            "cancel_at_period_end": False,
+            "canceled_at": None,
+            "cancellation_details": {**subscription["cancellation_details"], "reason": None},
+        }
+    world.schedule(cancel_at, "subscription.cancel", subscription["id"])
+    details = {**subscription["cancellation_details"], "reason": "cancellation_requested"}
+    return {
+        "cancel_at": cancel_at,
+        "cancel_at_period_end": at_period_end,
+        "canceled_at": world.now,
+        "cancellation_details": details,
+    }
+
+
+def end_subscription(
+    world: World, subscription: JSON, reason: str = "cancellation_requested"
+) -> None:
+    """End a subscription now, for good; its open invoices are no longer collected."""
+    if subscription["status"] in ENDED:
+        return
+    world.store.unschedule(subscription["id"])
+    world.update(
+        subscription,
+        {
+            "canceled_at": subscription["canceled_at"] or world.now,
+            "cancellation_details": {**subscription["cancellation_details"], "reason": reason},
+            "ended_at": world.now,
+            "status": "canceled",
+        },
+    )
+    world.emit("customer.subscription.deleted", subscription)
+    stop_collection(world, subscription)
+
+
+def handle_cancellation(world: World, identifier: str) -> None:
+    """The agenda's `subscription.cancel`: a scheduled end is reached."""
+    end_subscription(world, world.fetch("subscription", identifier))
+
+
+def _retrieve(call: Call) -> JSON:
+    return call.world.fetch("subscription", call.ids["subscription"])
+
+
+def _list(call: Call) -> JSON:
+    params = call.params
+    conditions = created_range(params)
+    conditions += equalities(params, ["collection_method", "customer"])
+    if params.sent("price"):
+        conditions.append(Condition("items.data[0].price", "=", params.text("price")))
+    status = params.text("status")
+    if status is None:
+        conditions.append(Condition("status", "!=", "canceled"))
+    elif status == "ended":
+        conditions.append(Condition("status", "in", ENDED))
+    elif status != "all":
+        conditions.append(Condition("status", "=", status))
+    return page(call, "subscription", conditions)
+
+
+def _living(call: Call) -> JSON:
+    subscription = call.world.fetch("subscription", call.ids["subscription"])
+    if subscription["status"] in ENDED:
+        raise StripeError(
+            404,
+            f"No such subscription: '{subscription['id']}' (it has ended)",
+            code="resource_missing",
+            param="id",
+        )
+    return subscription
+
+
+def _update(call: Call) -> JSON:
+    world, params = call.world, call.params
+    subscription = _living(call)
+    changes: JSON = {}
+    if params.sent("metadata"):
+        changes["metadata"] = params.metadata(subscription["metadata"])
+    if params.sent("description"):
+        changes["description"] = params.text("description")
+    if params.sent("default_payment_method"):
+        changes["default_payment_method"] = own_method(world, params, subscription["customer"])
+    changes |= _requested_cancellation(world, params, subscription)
+    details = params.group("cancellation_details")
+    if details.values:
+        before: JSON = {**subscription, **changes}["cancellation_details"]
+        changes["cancellation_details"] = {**before, **_details(details)}
+    world.update(subscription, changes, "customer.subscription.updated")
+    return subscription
+
+
+def own_method(world: World, params: Params, customer: str) -> str | None:
+    """The payment method of this customer that `default_payment_method` names.
+
+    Raises:
+        StripeError: resource_missing, there is none or it isn't this customer's.
+    """
+    identifier = params.text("default_payment_method")
+    if identifier is None:
+        return None
+    method = world.fetch("payment_method", identifier, param="default_payment_method")
+    if method["customer"] != customer:
+        raise invalid_parameter(
+            "default_payment_method",
+            f"The customer does not have a payment method with the ID {identifier}. Attach it "
+            "first.",
+            "resource_missing",
+        )
+    return identifier
+
+
+def _requested_cancellation(world: World, params: Params, subscription: JSON) -> JSON:
+    at_period_end = params.boolean("cancel_at_period_end")
+    if at_period_end and params.text("cancel_at"):
+        raise invalid_parameter(
+            "cancel_at", "Send either cancel_at or cancel_at_period_end, not both."
+        )
+    if at_period_end:
+        end = period_of(subscription)[1]
+        return set_cancellation(world, subscription, cancel_at=end, at_period_end=True)
+    if params.text("cancel_at"):
+        cancel_at = (
+            period_of(subscription)[1]
+            if params.text("cancel_at") in ("min_period_end", "max_period_end")
+            else params.integer("cancel_at")
+        )
+        if cancel_at is not None and cancel_at <= world.now:
+            raise invalid_parameter("cancel_at", "cancel_at must be in the future.")
+        return set_cancellation(world, subscription, cancel_at=cancel_at, at_period_end=False)
+    if params.sent("cancel_at") or (
+        at_period_end is False and subscription["cancel_at_period_end"]
+    ):
+        return set_cancellation(world, subscription, cancel_at=None, at_period_end=False)
+    return {}
+
+
+def _details(params: Params) -> JSON:
+    params.refuse_unknown(frozenset({"comment", "feedback"}))
+    changes: JSON = {}
+    if params.sent("comment"):
+        changes["comment"] = params.text("comment")
+    if params.sent("feedback"):
+        changes["feedback"] = params.choice("feedback", _FEEDBACK)
+    return changes
+
+
+def _cancel(call: Call) -> JSON:
+    world, params = call.world, call.params
+    subscription = _living(call)
+    for name in ("invoice_now", "prorate"):
+        if params.boolean(name):
+            raise not_simulated(name, "prorations")
+    details = _details(params.group("cancellation_details"))
+    subscription["cancellation_details"] |= details
+    end_subscription(world, subscription)
+    return subscription
+
+
+def _list_items(call: Call) -> JSON:
+    subscription = call.world.fetch(
+        "subscription", call.params.required("subscription"), param="subscription"
+    )
+    items: JSON = subscription["items"]
+    return items
+
+
+OPERATIONS = (
+    operation("GET", "/v1/subscriptions/{subscription}", _retrieve),
+    operation(
+        "POST",
+        "/v1/subscriptions/{subscription}",
+        _update,
+        "cancel_at cancel_at_period_end cancellation_details default_payment_method description"
+        " metadata",
+    ),
+    operation(
+        "DELETE",
+        "/v1/subscriptions/{subscription}",
+        _cancel,
+        "cancellation_details invoice_now prorate",
+    ),
+    listing("/v1/subscriptions", _list, "collection_method created customer price status"),
+    listing("/v1/subscription_items", _list_items, "subscription"),
+)

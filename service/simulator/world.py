@@ -1,0 +1,207 @@
+"""The simulated world: its time, its documents, what is due, and the events it emits."""
+
+import secrets
+import string
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from service.simulator.errors import StripeError, missing_resource
+from service.simulator.expand import public
+from service.simulator.periods import DAY, HOUR
+from service.simulator.store import JSON, Condition, Store
+
+API_VERSION = "2026-10-28.endive"
+EVENT_RETENTION = 30 * DAY
+
+_ALPHABET = string.ascii_letters + string.digits
+_OFFSET = "offset"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a Stripe account's billing settings say. Times are seconds.
+
+    The defaults are Stripe's own: eight charges within two weeks, then the subscription ends.
+    """
+
+    finalise_after: int = HOUR
+    dunning_interval: int = 2 * DAY
+    dunning_attempts: int = 8
+    dunning_end: Literal["cancel", "mark_unpaid", "leave_past_due"] = "cancel"
+    trial_notice: int = 3 * DAY
+    upcoming_notice: int = 7 * DAY
+    incomplete_expires: int = 23 * HOUR
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The API request that an event comes from; both None where time alone caused it."""
+
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+
+class World:
+    """Everything that happens happens inside `transaction()`, in one instant of world time."""
+
+    def __init__(
+        self, store: Store, wall_now: Callable[[], datetime], rules: Rules, public_url: str
+    ) -> None:
+        """`wall_now` gives aware UTC times; hosted pages lie below `public_url`."""
+        self.store = store
+        self.rules = rules
+        self.public_url = public_url.rstrip("/")
+        self.handlers: dict[str, Callable[[World, str], None]] = {}
+        self.on_commit: Callable[[], None] = lambda: None
+        self._wall_now = wall_now
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._instant: int | None = None
+        self._cause = Cause()
+        self._offset = float(store.setting(_OFFSET) or 0)
+
+    # Time
+
+    def wall(self) -> float:
+        """Wall time in Unix seconds: for signatures and deliveries only."""
+        return self._wall_now().timestamp()
+
+    @property
+    def now(self) -> int:
+        """World time in Unix seconds; it stands still within a transaction."""
+        if self._instant is not None:
+            return self._instant
+        return int(self.wall() + self._offset)
+
+    def advance_to(self, to: datetime) -> int:
+        """Move the world forwards to `to`, doing everything that is due on the way in its order.
+
+        Returns:
+            The new world time.
+
+        Raises:
+            StripeError: 400, `to` lies in the past of the world.
+        """
+        target = int(to.timestamp())
+        with self.transaction():
+            if target < self.now:
+                there = datetime.fromtimestamp(self.now, UTC).isoformat()
+                raise StripeError(
+                    400, f"The clock only moves forwards, and it is already {there}.", param="to"
+                )
+            self._run_due(target)
+            self._instant = target
+            self._offset = target - self.wall()
+            self.store.set_setting(_OFFSET, repr(self._offset))
+        return target
+
+    def catch_up(self) -> None:
+        """Do what has become due because wall time passed."""
+        with self.transaction():
+            self._run_due(self.now)
+
+    def _run_due(self, until: int) -> None:
+        resting, cause = self._instant, self._cause
+        self._cause = Cause()
+        while (due := self.store.take_due(until)) is not None:
+            self._instant = due.at
+            self.handlers[due.action](self, due.subject)
+        self._instant, self._cause = resting, cause
+
+    @contextmanager
+    def transaction(self, cause: Cause | None = None) -> Iterator[None]:
+        """One instant, committed at the end, rolled back on an exception. May be nested."""
+        with self._lock:
+            if self._depth:
+                yield
+                return
+            self._instant = self.now
+            self._depth, self._cause = 1, cause or Cause()
+            connection = self.store.connection
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._depth, self._instant, self._cause = 0, None, Cause()
+        self.on_commit()
+
+    # Documents
+
+    def new_id(self, prefix: str, length: int = 24) -> str:
+        """An id in Stripe's form: `prefix_` and random letters and digits."""
+        return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+    def fetch(self, kind: str, identifier: str, *, param: str = "id") -> JSON:
+        """The document, a deleted one included.
+
+        Raises:
+            StripeError: resource_missing.
+        """
+        document = self.store.get(identifier, kind)
+        if document is None:
+            raise missing_resource(kind.rpartition(".")[2].replace("_", " "), identifier, param)
+        return document
+
+    def create(self, document: JSON, event: str | None = None) -> JSON:
+        """Keep a new document and say so."""
+        self.store.put(document)
+        if event:
+            self.emit(event, document)
+        return document
+
+    def update(self, document: JSON, changes: JSON, event: str | None = None) -> None:
+        """Change a document in place, keep it, and emit `event` with the previous values."""
+        previous = {
+            key: public(self.store, document.get(key))
+            for key, value in changes.items()
+            if key != "_sim" and document.get(key) != value
+        }
+        document.update(changes)
+        self.store.put(document)
+        if event and previous:
+            self.emit(event, document, previous)
+
+    # The agenda
+
+    def schedule(self, at: int, action: str, subject: str) -> None:
+        """Have the handler of `action` called with `subject` at a time of the world."""
+        self.store.schedule(max(at, self.now), action, subject)
+
+    # Events
+
+    def emit(self, kind: str, document: JSON, previous: JSON | None = None) -> None:
+        """Record an event and a delivery for each endpoint that wants it."""
+        data: JSON = {"object": public(self.store, document)}
+        if previous is not None:
+            data["previous_attributes"] = previous
+        event = {
+            "id": self.new_id("evt", 24),
+            "object": "event",
+            "api_version": API_VERSION,
+            "created": self.now,
+            "data": data,
+            "livemode": False,
+            "pending_webhooks": 0,
+            "request": {
+                "id": self._cause.request_id,
+                "idempotency_key": self._cause.idempotency_key,
+            },
+            "type": kind,
+        }
+        self.store.put(event)
+        for endpoint in self.store.find(
+            "webhook_endpoint", [Condition("status", "=", "enabled")], oldest_first=True
+        ):
+            if not {"*", kind}.isdisjoint(endpoint["enabled_events"]):
+                self.store.connection.execute(
+                    "INSERT INTO deliveries (event, endpoint, due) VALUES (?, ?, ?)",
+                    (event["id"], endpoint["id"], self.wall()),
+                )
