@@ -17,7 +17,7 @@ lock() {
     printf 'Locking requirements/%s ...\n' "$target"
     "$workshop/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --annotation-style line \
-        --output-file "requirements/$target" "$@"
+        --constraint requirements/intel-mac.txt --output-file "requirements/$target" "$@"
 }
 
 # From the widest to the narrowest, each holding the next to its own pins: ranks never disagree.
