@@ -1,7 +1,6 @@
 # Every command of the project; `make` alone lists them. Each first brings .venv to what it needs.
 PORT ?= 8000
 DATA ?= .data
-export PORT DATA PYTHON
 
 python = .venv/bin/python
 environment = sh requirements/install.sh
@@ -17,7 +16,7 @@ install: ## Make the runtime environment in .venv (PYTHON=… chooses the interp
 
 run: ## Start the sample newspaper with its local Stripe (PORT=8000 DATA=.data)
 	@$(environment) runtime
-	@exec .venv/bin/paywall demo --port "$$PORT" --data "$$DATA"
+	@exec .venv/bin/paywall demo --port "$(PORT)" --data "$(DATA)"
 
 test: ## Run every test but the browser's, PostgreSQL included
 	@$(environment) test
