@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,6 +32,13 @@ EDDSA_KEY = generate("EdDSA")
 
 def ring_of(active: PrivateKey, *others: PublicKey) -> KeyRing:
     return KeyRing((public_half(active), *others), active.kid, active)
+
+
+@dataclass
+class Rings:
+    """A holder whose ring a test replaces."""
+
+    current: KeyRing
 
 
 RING = ring_of(ES256_KEY, public_half(EDDSA_KEY))

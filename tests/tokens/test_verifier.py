@@ -1,4 +1,3 @@
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -6,19 +5,20 @@ import pytest
 from service.problems import Problem
 from service.tokens.claims import Claims
 from service.tokens.key_pairs import generate, public_half
-from service.tokens.ring import KeyRing
 from service.tokens.signing import sign
 from service.tokens.verifier import TokenVerifier
-from tests.tokens.examples import AUDIENCE, ES256_KEY, ISSUER, NOW, access, ring_of, unlock
+from tests.tokens.examples import (
+    AUDIENCE,
+    ES256_KEY,
+    ISSUER,
+    NOW,
+    Rings,
+    access,
+    ring_of,
+    unlock,
+)
 
 TOKEN = sign(access(), ES256_KEY)
-
-
-@dataclass
-class Rings:
-    """A holder whose ring a test replaces."""
-
-    current: KeyRing
 
 
 @pytest.fixture

@@ -1,0 +1,152 @@
+"""Runs the recipes of docs/tokens.md, each in its own process, against a served key set."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from service.clock import Clocks
+from service.tokens.claims import Claims
+from service.tokens.key_pairs import generate, public_half
+from service.tokens.routes import router
+from service.tokens.signing import sign
+from tests.tokens.examples import (
+    AUDIENCE,
+    EDDSA_KEY,
+    ES256_KEY,
+    RING,
+    Rings,
+    access,
+    forge,
+    header_of,
+    unlock,
+)
+
+PAGE = Path(__file__).parents[2] / "docs" / "tokens.md"
+PYTHON_HARNESS = """
+import json, sys
+def outcome(token):
+    try:
+        return verified(token)
+    except jwt.PyJWTError as error:
+        return None
+print(json.dumps([outcome(token) for token in json.load(sys.stdin)]))
+"""
+NODE_HARNESS = """
+import { readFileSync } from "node:fs";
+const verified = tokenVerifier({
+  issuer: process.env.PAYWALL_ISSUER, audience: process.env.PAYWALL_AUDIENCE,
+});
+const outcomes = [];
+for (const token of JSON.parse(readFileSync(0, "utf-8"))) {
+  outcomes.push(await verified(token).catch(() => null));
+}
+console.log(JSON.stringify(outcomes));
+"""
+
+
+def example(language: str) -> str:
+    """The page's one code block in this language."""
+    (block,) = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return str(block)
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[str]:
+    """The address of a real server whose key set is the example ring."""
+    app = FastAPI()
+    app.state.key_ring = Rings(RING)
+    app.include_router(router)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+
+def tokens_of(issuer: str) -> tuple[list[tuple[Claims, str]], dict[str, str]]:
+    """Valid tokens with their claims, and tokens to refuse by what is wrong with them."""
+    now = Clocks().wall()
+    minute = timedelta(minutes=1)
+
+    def ours(claims: Claims) -> dict[str, Any]:
+        return {**claims.payload(), "iss": issuer}
+
+    def forged(header: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
+        return forge({**header_of(access()), **header}, {**ours(access(now)), **changes}, ES256_KEY)
+
+    valid = [
+        (claims, forge(header_of(claims, key), ours(claims), key))
+        for claims in (access(now), unlock(now), unlock(now, session_id="ses_1"))
+        for key in (ES256_KEY, EDDSA_KEY)
+    ]
+    stranger = generate("ES256")
+    token = valid[0][1]
+    refused = {
+        "empty": "",
+        "another issuer": sign(access(now), ES256_KEY),
+        "another audience": forged({}, {"aud": "other"}),
+        "a list as audience": forged({}, {"aud": [AUDIENCE]}),
+        "expired": forge(header_of(access()), ours(access(now - 11 * minute)), ES256_KEY),
+        "future": forge(header_of(access()), ours(access(now + 2 * minute)), ES256_KEY),
+        "another kind": forged({"typ": "JWT"}, {}),
+        "none": forged({"alg": "none"}, {}).rpartition(".")[0] + ".",
+        "another algorithm": forged({"alg": "EdDSA"}, {}),
+        "critical member": forged({"crit": ["exp"]}, {}),
+        "embedded key": forged({"jwk": public_half(stranger).jwk()}, {}),
+        "stranger": forge(header_of(access(), stranger), ours(access(now)), stranger),
+        "stranger under our kid": forge(header_of(access()), ours(access(now)), stranger),
+        "changed": token.replace(".", ".A", 1),
+        "no expiry": forged({}, {"exp": None}),
+    }
+    return valid, refused
+
+
+def run(command: list[str], issuer: str) -> None:
+    valid, refused = tokens_of(issuer)
+    finished = subprocess.run(
+        command,
+        input=json.dumps([token for _, token in valid] + list(refused.values())),
+        env={**os.environ, "PAYWALL_ISSUER": issuer, "PAYWALL_AUDIENCE": AUDIENCE},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    outcomes = json.loads(finished.stdout)
+    expected = [{**claims.payload(), "iss": issuer, "typ": claims.typ} for claims, _ in valid]
+    assert outcomes[: len(valid)] == expected
+    accepted = [
+        name
+        for name, outcome in zip(refused, outcomes[len(valid) :], strict=True)
+        if outcome is not None
+    ]
+    assert accepted == []
+
+
+def test_the_python_recipe_verifies_with_the_key_set_alone(issuer: str) -> None:
+    run([sys.executable, "-W", "error", "-c", example("python") + PYTHON_HARNESS], issuer)
+
+
+def test_the_javascript_recipe_verifies_with_the_key_set_alone(issuer: str, tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node isn't installed")
+    script = tmp_path / "recipe.mjs"
+    script.write_text(example("js") + NODE_HARNESS)
+    run([node, str(script)], issuer)
