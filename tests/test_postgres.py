@@ -131,7 +131,11 @@ def test_all_workers_of_a_run_share_one_server(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        env={key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")},
+        env={
+            key: value
+            for key, value in os.environ.items()
+            if key != "TEST_DATABASE_URL" and not key.startswith("PYTEST_")
+        },
     )
     assert run.returncode == 0, run.stdout + run.stderr
     addresses = {(tmp_path / worker).read_text() for worker in ("gw0", "gw1")}
