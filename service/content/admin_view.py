@@ -1,0 +1,50 @@
+"""An article as its publisher sees it: what was sent, its status, and the cut made from it."""
+
+from datetime import datetime
+from typing import Any
+
+from service.content.schemas import AdminArticle, AdminSummary
+from service.content.visibility import is_visible
+from service.db.tables import Article
+
+
+def admin_summary(article: Article, now: datetime) -> AdminSummary:
+    """For the list: needs none of the article's texts."""
+    return AdminSummary.model_validate(_summary(article, now))
+
+
+def admin_article(article: Article, now: datetime) -> AdminArticle:
+    image = None
+    if article.image_url is not None:
+        image = {"url": article.image_url, "alt": article.image_alt or ""}
+    return AdminArticle.model_validate(
+        {
+            **_summary(article, now),
+            "standfirst": article.standfirst,
+            "body": article.body_source,
+            "body_format": article.body_format,
+            "authors": [{"name": name} for name in article.authors],
+            "tags": article.tags,
+            "canonical_url": article.canonical_url,
+            "image": image,
+            "language": article.language,
+            "source_ids": article.source_ids,
+            "preview_html": article.preview_html,
+        }
+    )
+
+
+def _summary(article: Article, now: datetime) -> dict[str, Any]:
+    return {
+        "id": article.id,
+        "slug": article.slug,
+        "title": article.title,
+        "section": article.section,
+        "status": article.status,
+        "visible": is_visible(article.status, article.published_at, now),
+        "access": {"level": article.level, "plans": article.plans},
+        "published_at": article.published_at,
+        "created_at": article.created_at,
+        "updated_at": article.updated_at,
+        "version": article.version,
+    }

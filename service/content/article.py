@@ -1,0 +1,51 @@
+"""An article as it is kept: plain values, free of the database."""
+
+import textwrap
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.content.visibility import Level, Status
+
+EXCERPT_LENGTH = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedArticle:
+    """An article without its texts, as lists need it.
+
+    Times are aware UTC; `published_at` may lie in the future. `level` is the article's own, None
+    where the publication's default holds. `excerpt` comes from the cut alone.
+    """
+
+    id: str
+    slug: str
+    title: str
+    standfirst: str
+    excerpt: str
+    authors: tuple[str, ...]
+    section: str | None
+    tags: tuple[str, ...]
+    canonical_url: str | None
+    image_url: str | None
+    image_alt: str | None
+    language: str | None
+    published_at: datetime | None
+    status: Status
+    level: Level | None
+    version: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredArticle(ListedArticle):
+    """One article with its texts. `body_html` is paid text: teaser.py says what is public."""
+
+    body_html: str
+    preview_html: str
+    cut_is_whole: bool
+    plans: frozenset[str]
+
+
+def excerpt_of(preview_text: str) -> str:
+    """The beginning of a preview, ended between words."""
+    return textwrap.shorten(preview_text, EXCERPT_LENGTH, placeholder=" …")

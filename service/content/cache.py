@@ -1,0 +1,118 @@
+"""Articles held in memory by every serving process, so that reading asks no database."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import HTTPConnection
+
+from service.content.article import StoredArticle
+from service.content.public_answer import PublicDocument, encode
+from service.content.schemas import is_slug
+from service.content.store import content_version, get_article
+from service.content.teaser import teaser
+from service.db.session import Database
+from service.settings import Settings
+
+CAPACITY = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class CachedArticle:
+    """An article with its teaser, encoded once. Neither depends on the time or on who asks."""
+
+    article: StoredArticle
+    teaser: PublicDocument
+
+    @property
+    def size(self) -> int:
+        return len(self.article.body_html) + len(self.article.preview_html) + len(self.teaser.plain)
+
+
+class ArticleCache:
+    """Copies by slug, least recently used dropped first; absent articles aren't remembered.
+
+    A change made in this process drops its copy at the commit; changes made elsewhere are seen by
+    `refresh`, which the background runner calls every interval (1 s by default), so within 2 s.
+    """
+
+    def __init__(self, settings: Settings, *, capacity: int = CAPACITY) -> None:
+        self._settings = settings
+        self._capacity = capacity
+        self._held: OrderedDict[str, CachedArticle] = OrderedDict()
+        self._size = 0
+        self._version: int | None = None
+        self._drops = 0
+
+    async def get(self, database: Database, slug: str) -> StoredArticle | None:
+        """The article, whatever its status: visibility is the caller's question, it needs a time."""
+        cached = await self.entry(database, slug)
+        return cached.article if cached else None
+
+    async def entry(self, database: Database, slug: str) -> CachedArticle | None:
+        """The article with its encoded teaser; None for a slug that is unused or none at all."""
+        held = self._held.get(slug)
+        if held is not None:
+            self._held.move_to_end(slug)
+            return held
+        if not is_slug(slug):
+            return None
+        drops = self._drops
+        async with database.reading() as session:
+            article = await get_article(session, slug)
+        if article is None:
+            return None
+        shape = teaser(article, self._settings)
+        entry = CachedArticle(article, await asyncio.to_thread(encode, shape))
+        # What was read before a drop may be what the drop was about: use it once, don't keep it.
+        if drops == self._drops:
+            self._keep(slug, entry)
+        return entry
+
+    async def refresh(self, database: Database) -> None:
+        """Drop every copy if any article has changed since the last call."""
+        async with database.reading() as session:
+            version = await content_version(session)
+        if version != self._version:
+            self._version = version
+            self.drop_all()
+
+    def drop_on_commit(self, session: AsyncSession, slug: str) -> None:
+        """Drop the copy of an article once the transaction that changes it is committed."""
+        drop: Callable[[object], None] = lambda _: self._drop(slug)  # noqa: E731
+        event.listen(session.sync_session, "after_commit", drop, once=True)
+
+    def drop_all(self) -> None:
+        self._drops += 1
+        self._held.clear()
+        self._size = 0
+
+    def _drop(self, slug: str) -> None:
+        self._drops += 1
+        dropped = self._held.pop(slug, None)
+        if dropped is not None:
+            self._size -= dropped.size
+
+    def _keep(self, slug: str, entry: CachedArticle) -> None:
+        replaced = self._held.pop(slug, None)
+        if replaced is not None:
+            self._size -= replaced.size
+        self._held[slug] = entry
+        self._size += entry.size
+        while self._size > self._capacity:
+            _, oldest = self._held.popitem(last=False)
+            self._size -= oldest.size
+
+
+def article_cache_of(connection: HTTPConnection) -> ArticleCache:
+    """The article cache of the application that answers this request."""
+    cache: ArticleCache = connection.app.state.article_cache
+    return cache
+
+
+AppArticles = Annotated[ArticleCache, Depends(article_cache_of)]

@@ -1,0 +1,272 @@
+"""Publishing and withdrawing articles: the only place that writes them."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.content.blocks import BodyRefused
+from service.content.cut import Rendered, render
+from service.content.schemas import SLUG_LENGTH, ArticleIn, is_slug
+from service.content.store import STATE_ID, searchable
+from service.db.base import new_id
+from service.db.tables import Article, ArticleRevision, ArticleTerm, ContentState
+from service.identity import audit
+from service.problems import Problem
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checked article with its cut made: the costly part, done outside any transaction."""
+
+    slug: str
+    body: ArticleIn
+    rendered: Rendered
+
+
+@dataclass(frozen=True)
+class Published:
+    """`changed` is False where the article was already as sent: nothing was written then."""
+
+    article: Article
+    created: bool
+    changed: bool
+
+
+def etag_of(article: Article) -> str:
+    """The validator of an article's admin representation."""
+    return f'"v{article.version}"'
+
+
+def prepare(slug: str, body: ArticleIn, settings: Settings) -> Prepared:
+    """Sanitise and cut. Raises Problem `invalid-request` for the slug or an unreadable body."""
+    if not is_slug(slug):
+        raise _invalid(
+            "path.slug",
+            "must be lower-case letters a-z, digits and single hyphens between them, "
+            f"at most {SLUG_LENGTH} characters",
+        )
+    try:
+        return Prepared(slug, body, render(body.body, body.body_format, settings.preview_blocks))
+    except BodyRefused as refused:
+        raise _invalid("body.body", str(refused)) from refused
+
+
+async def put_article(
+    session: AsyncSession,
+    slug: str,
+    body: ArticleIn,
+    *,
+    if_match: str | None,
+    actor: str,
+    settings: Settings,
+    now: datetime,
+) -> Published:
+    """Create or replace the article with this slug.
+
+    `if_match` is the header's value; `actor` the label the audit trail names. Raises Problem
+    `invalid-request`, and `article-changed` where the article isn't the one named by `if_match`.
+    """
+    # In a thread: a long body must not hold up the readers. Before the first statement: SQLite's
+    # only writer isn't taken meanwhile.
+    prepared = await asyncio.to_thread(prepare, slug, body, settings)
+    return await store_prepared(session, prepared, if_match=if_match, actor=actor, now=now)
+
+
+async def store_prepared(
+    session: AsyncSession, prepared: Prepared, *, if_match: str | None, actor: str, now: datetime
+) -> Published:
+    """Write a prepared article, if it differs from what is there. Raises like `put_article`."""
+    state = await _locked_state(session)
+    current = await session.scalar(select(Article).where(Article.slug == prepared.slug))
+    _check_match(if_match, current)
+    body = prepared.body
+    values = _columns(prepared, _publication_instant(body, current, now))
+    if current is None:
+        article = Article(
+            id=new_id("art"),
+            slug=prepared.slug,
+            version=1,
+            created_at=now,
+            updated_at=now,
+            **values,
+        )
+        session.add(article)
+        before = None
+    else:
+        article = current
+        if all(getattr(current, name) == value for name, value in values.items()):
+            return Published(current, created=False, changed=False)
+        before = _traced(current)
+        for name, value in values.items():
+            setattr(current, name, value)
+        current.version += 1
+        current.updated_at = now
+    document = {**body.model_dump(mode="json"), "published_at": _written(article.published_at)}
+    await _record(session, state, article, document, before=before, actor=actor, now=now)
+    await _replace_terms(session, article)
+    return Published(article, created=current is None, changed=True)
+
+
+async def withdraw_article(
+    session: AsyncSession, slug: str, *, if_match: str | None, actor: str, now: datetime
+) -> None:
+    """Take the article away from readers; it stays in the database. Repeating changes nothing.
+
+    Raises Problem `article-not-found` for a slug never used, and `article-changed`.
+    """
+    if not is_slug(slug):
+        raise Problem("article-not-found")
+    state = await _locked_state(session)
+    article = await session.scalar(select(Article).where(Article.slug == slug))
+    if article is None:
+        raise Problem("article-not-found")
+    _check_match(if_match, article)
+    if article.status == "withdrawn":
+        return
+    before = _traced(article)
+    article.status = "withdrawn"
+    article.version += 1
+    article.updated_at = now
+    document = {"status": "withdrawn"}
+    await _record(session, state, article, document, before=before, actor=actor, now=now)
+
+
+async def _locked_state(session: AsyncSession) -> ContentState:
+    """The content's state, locked: publications follow one another, so their versions do too.
+
+    Other processes compare the version to drop stale copies; were two publications to run side by
+    side, the later number could become visible first, and the earlier change be missed.
+    """
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    await session.execute(
+        insert(ContentState).values(id=STATE_ID, version=0).on_conflict_do_nothing()
+    )
+    locked = await session.scalars(
+        select(ContentState)
+        .where(ContentState.id == STATE_ID)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return locked.one()
+
+
+def _check_match(if_match: str | None, current: Article | None) -> None:
+    # RFC 9110, 13.1.1: strong comparison, `*` means any that exists.
+    if if_match is None:
+        return
+    wanted = {tag.strip() for tag in if_match.split(",")}
+    if current is None or not ("*" in wanted or etag_of(current) in wanted):
+        raise Problem("article-changed")
+
+
+def _publication_instant(
+    body: ArticleIn, current: Article | None, now: datetime
+) -> datetime | None:
+    """When the article appears: as sent, else as it was, else (published) now."""
+    if body.published_at is not None or body.status == "draft":
+        return body.published_at
+    known = None
+    if current is not None and current.status != "draft":
+        known = current.published_at
+    if body.status == "withdrawn":
+        return known
+    return known if known is not None and known <= now else now
+
+
+def _columns(prepared: Prepared, published_at: datetime | None) -> dict[str, Any]:
+    body, rendered = prepared.body, prepared.rendered
+    # Search may find what everybody may read, and nothing else.
+    public = (body.title, body.standfirst, rendered.preview_text)
+    return {
+        "title": body.title,
+        "standfirst": body.standfirst,
+        "body_source": body.body,
+        "body_format": body.body_format,
+        "body_html": rendered.body_html,
+        "preview_html": rendered.preview_html,
+        "preview_text": rendered.preview_text,
+        "cut_is_whole": rendered.cut_is_whole,
+        "search_text": searchable(" ".join(public)),
+        "authors": [author.name for author in body.authors],
+        "section": body.section,
+        "tags": body.tags,
+        "canonical_url": body.canonical_url,
+        "image_url": body.image.url if body.image else None,
+        "image_alt": body.image.alt if body.image else None,
+        "language": body.language,
+        "published_at": published_at,
+        "status": body.status,
+        "level": body.access.level,
+        "plans": body.access.plans,
+        "source_ids": body.source_ids,
+    }
+
+
+async def _replace_terms(session: AsyncSession, article: Article) -> None:
+    await session.execute(delete(ArticleTerm).where(ArticleTerm.article_id == article.id))
+    terms = {("tag", searchable(tag)) for tag in article.tags}
+    terms |= {("author", searchable(name)) for name in article.authors}
+    session.add_all(
+        ArticleTerm(kind=kind, term=term, article_id=article.id) for kind, term in sorted(terms)
+    )
+    await session.flush()
+
+
+async def _record(
+    session: AsyncSession,
+    state: ContentState,
+    article: Article,
+    document: dict[str, Any],
+    *,
+    before: dict[str, Any] | None,
+    actor: str,
+    now: datetime,
+) -> None:
+    """The revision, the audit entry, and the signal to every process that content has changed."""
+    await session.flush()
+    session.add(
+        ArticleRevision(
+            article_id=article.id, version=article.version, at=now, actor=actor, document=document
+        )
+    )
+    state.version += 1
+    await audit.record(
+        session,
+        actor=actor,
+        action="article.withdraw" if article.status == "withdrawn" else "article.publish",
+        target=article.slug,
+        before=before,
+        after=_traced(article),
+        now=now,
+    )
+
+
+def _traced(article: Article) -> dict[str, Any]:
+    """What the audit trail keeps of an article; the texts themselves are in its revisions."""
+    return {
+        "version": article.version,
+        "title": article.title,
+        "status": article.status,
+        "published_at": _written(article.published_at),
+        "level": article.level,
+        "plans": article.plans,
+    }
+
+
+def _written(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _invalid(field: str, message: str) -> Problem:
+    return Problem(
+        "invalid-request",
+        f"Invalid: {field} {message}.",
+        errors=[{"field": field, "message": message}],
+    )

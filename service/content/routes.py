@@ -1,0 +1,125 @@
+"""Articles over HTTP: public teasers, and the publisher's own view of them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+
+from service.clock import AppClocks
+from service.content.admin_view import admin_article, admin_summary
+from service.content.cache import AppArticles
+from service.content.public_answer import encode, max_age, public_answer
+from service.content.publish import etag_of, put_article, withdraw_article
+from service.content.schemas import (
+    AdminArticle,
+    AdminArticles,
+    ArticleIn,
+    ListQuery,
+    StaffQuery,
+    Teaser,
+    Teasers,
+    is_slug,
+)
+from service.content.store import get_row, list_articles, list_for_staff
+from service.content.teaser import summary
+from service.content.visibility import is_visible, next_change
+from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.identity.callers import Actor, requires
+from service.problems import Problem
+from service.settings import AppSettings
+
+router = APIRouter(tags=["articles"])
+
+IfMatch = Annotated[str | None, Header(description='The ETag last seen, such as `"v3"`, or `*`.')]
+Reading = Annotated[Actor, Depends(requires("articles:read"))]
+Writing = Annotated[Actor, Depends(requires("articles:write"))]
+
+
+@router.head("/v1/articles", include_in_schema=False)
+@router.get("/v1/articles", response_model=Teasers)
+async def list_teasers(
+    request: Request,
+    query: Annotated[ListQuery, Query()],
+    session: ReadSession,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> Response:
+    """Teasers of visible articles, latest first. Public and cacheable."""
+    now = clocks.business()
+    page = await list_articles(session, **query.model_dump(), now=now)
+    items = [summary(article, settings) for article in page.items]
+    document = encode({"items": items, "next_cursor": page.next_cursor})
+    return public_answer(request, document, max_age(page.changes_at, now))
+
+
+@router.head("/v1/articles/{slug}", include_in_schema=False)
+@router.get("/v1/articles/{slug}", response_model=Teaser, response_model_exclude_unset=True)
+async def read_teaser(
+    slug: str, request: Request, articles: AppArticles, database: AppDatabase, clocks: AppClocks
+) -> Response:
+    """The public part of an article; never metered. Public and cacheable."""
+    now = clocks.business()
+    entry = await articles.entry(database, slug)
+    if entry is None or not is_visible(entry.article.status, entry.article.published_at, now):
+        raise Problem("article-not-found")
+    changes_at = next_change(entry.article.status, entry.article.published_at, now)
+    return public_answer(request, entry.teaser, max_age(changes_at, now))
+
+
+@router.get("/v1/admin/articles")
+async def list_all_articles(
+    query: Annotated[StaffQuery, Query()], _: Reading, session: ReadSession, clocks: AppClocks
+) -> AdminArticles:
+    """All articles, drafts and withdrawn ones included, latest created first."""
+    page = await list_for_staff(session, cursor=query.cursor, limit=query.limit)
+    items = [admin_summary(article, clocks.business()) for article in page.items]
+    return AdminArticles(items=items, next_cursor=page.next_cursor)
+
+
+@router.get("/v1/admin/articles/{slug}")
+async def read_article(
+    slug: str, response: Response, _: Reading, session: ReadSession, clocks: AppClocks
+) -> AdminArticle:
+    """An article as sent, with its status and its cut. The ETag goes into `If-Match`."""
+    article = await get_row(session, slug) if is_slug(slug) else None
+    if article is None:
+        raise Problem("article-not-found")
+    response.headers["ETag"] = etag_of(article)
+    return admin_article(article, clocks.business())
+
+
+@router.put("/v1/admin/articles/{slug}", responses={201: {"model": AdminArticle}})
+async def publish_article(
+    slug: str,
+    body: ArticleIn,
+    response: Response,
+    actor: Writing,
+    session: WriteSession,
+    settings: AppSettings,
+    clocks: AppClocks,
+    articles: AppArticles,
+    if_match: IfMatch = None,
+) -> AdminArticle:
+    """Create (201) or replace (200) the article with this slug; repeating changes nothing."""
+    now = clocks.business()
+    published = await put_article(
+        session, slug, body, if_match=if_match, actor=actor.label, settings=settings, now=now
+    )
+    articles.drop_on_commit(session, slug)
+    response.status_code = 201 if published.created else 200
+    response.headers["ETag"] = etag_of(published.article)
+    return admin_article(published.article, now)
+
+
+@router.delete("/v1/admin/articles/{slug}", status_code=204)
+async def withdraw(
+    slug: str,
+    actor: Writing,
+    session: WriteSession,
+    clocks: AppClocks,
+    articles: AppArticles,
+    if_match: IfMatch = None,
+) -> None:
+    """Take the article away from readers. It is kept, and a later PUT brings it back."""
+    now = clocks.business()
+    await withdraw_article(session, slug, if_match=if_match, actor=actor.label, now=now)
+    articles.drop_on_commit(session, slug)

@@ -1,0 +1,267 @@
+"""What goes in and out over HTTP: an article as sent, as kept, and as the public sees it."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from service.content.visibility import Level, Status
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+SLUG_LENGTH = 120
+BODY_BYTES = 2_000_000
+_FORBIDDEN_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
+
+
+def is_slug(text: str) -> bool:
+    return len(text) <= SLUG_LENGTH and SLUG.fullmatch(text) is not None
+
+
+def storable(value: Any) -> Any:
+    """Refuse what PostgreSQL can't keep as text, in any depth: NUL and lone surrogates."""
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("must not contain the character U+0000")
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValueError("must not contain half of a surrogate pair")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            storable(key)
+            storable(item)
+    elif isinstance(value, list):
+        for item in value:
+            storable(item)
+    return value
+
+
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an address that begins with http:// or https://")
+    if _FORBIDDEN_IN_URL.search(value) or parts.username is not None:
+        raise ValueError("must not contain spaces, control characters, backslashes or credentials")
+    return value
+
+
+def _image_address(value: str) -> str:
+    if value.startswith("/") and not value.startswith("//"):
+        if _FORBIDDEN_IN_URL.search(value):
+            raise ValueError("must not contain spaces, control characters or backslashes")
+        return value
+    return _web_address(value)
+
+
+def _written_instant(value: Any) -> Any:
+    if value is not None and not isinstance(value, str | datetime):
+        raise ValueError("must be an RFC 3339 time with its offset, such as 2026-03-10T09:00:00Z")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie within the years 1 to 9999") from None
+
+
+def _short_enough(value: str) -> str:
+    if len(value.encode()) > BODY_BYTES:
+        raise ValueError(f"must not be longer than {BODY_BYTES} bytes")
+    return value
+
+
+def _once_each(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _plan(value: str) -> str:
+    if not is_slug(value):
+        raise ValueError("must be a plan's slug: lower-case letters, digits and single hyphens")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_instant), AfterValidator(_in_utc)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Author(_Strict):
+    name: Line
+
+
+class Image(_Strict):
+    url: Annotated[str, Field(max_length=2000), AfterValidator(_image_address)]
+    """http(s), or a path of the publication that begins with one slash."""
+    alt: Annotated[str, Field(max_length=1000)] = ""
+
+
+class AccessIn(_Strict):
+    level: Level | None = None
+    """None: the publication's level."""
+    plans: Annotated[list[Annotated[str, AfterValidator(_plan)]], Field(max_length=20)] = []
+    """Plans that open the article; empty: every plan."""
+
+    @model_validator(mode="after")
+    def _plans_need_subscribers(self) -> Self:
+        if self.plans and self.level != "subscribers":
+            raise ValueError('plans need the level "subscribers"')
+        return self
+
+
+class ArticleIn(_Strict):
+    """An article as a publisher sends it; what is left out is empty."""
+
+    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+    standfirst: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] = ""
+    body: Annotated[str, AfterValidator(_short_enough)]
+    body_format: Literal["html", "markdown"] = "html"
+    authors: Annotated[list[Author], Field(max_length=20)] = []
+    section: Line | None = None
+    tags: Annotated[list[Line], Field(max_length=50), AfterValidator(_once_each)] = []
+    canonical_url: Annotated[str, Field(max_length=2000), AfterValidator(_web_address)] | None = (
+        None
+    )
+    image: Image | None = None
+    language: (
+        Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")] | None
+    ) = None
+    """A language tag (BCP 47), such as `en` or `pt-BR`."""
+    published_at: Instant | None = None
+    """May lie in the future: the article appears then. Left out of a published one: now."""
+    status: Status = "published"
+    access: AccessIn = AccessIn()
+    source_ids: Annotated[
+        dict[
+            Annotated[str, Field(min_length=1, max_length=100)],
+            Annotated[str, Field(max_length=1000)],
+        ],
+        Field(max_length=20),
+    ] = {}
+    """What other systems call the article; free-form."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        return storable(value)
+
+    @model_validator(mode="after")
+    def _schedule_has_a_time(self) -> Self:
+        if self.status == "scheduled" and self.published_at is None:
+            raise ValueError('the status "scheduled" needs published_at')
+        return self
+
+
+_Word = Annotated[str, Field(max_length=200), AfterValidator(storable)]
+_Cursor = Annotated[str, Field(max_length=200, description="`next_cursor` of the page before.")]
+_Limit = Annotated[int, Field(ge=1, le=100)]
+
+
+class StaffQuery(BaseModel):
+    """Which page of all articles."""
+
+    cursor: _Cursor | None = None
+    limit: _Limit = 20
+
+
+class ListQuery(StaffQuery):
+    """Which page of the public list; every filter given must fit."""
+
+    section: _Word | None = None
+    tag: _Word | None = None
+    author: _Word | None = None
+    q: _Word | None = None
+    """Words that must all occur in title, standfirst or preview."""
+
+
+class AdminSummary(BaseModel):
+    """An article in the staff's list."""
+
+    id: str
+    slug: str
+    title: str
+    section: str | None
+    status: Status
+    visible: bool
+    """Whether readers can see it now."""
+    access: AccessIn
+    published_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class AdminArticle(AdminSummary):
+    """An article as its publisher sees it: what was sent, and the cut made from it."""
+
+    standfirst: str
+    body: str
+    body_format: Literal["html", "markdown"]
+    authors: list[Author]
+    tags: list[str]
+    canonical_url: str | None
+    image: Image | None
+    language: str | None
+    source_ids: dict[str, str]
+    preview_html: str
+
+
+class AdminArticles(BaseModel):
+    items: list[AdminSummary]
+    next_cursor: str | None
+
+
+class Access(BaseModel):
+    """The effective level. `metered`: the meter may open the article."""
+
+    level: Level
+    metered: bool
+
+
+class TeaserSummary(_Strict):
+    """A teaser in a list: no texts in HTML and no `json_ld`; those come with the article itself."""
+
+    slug: str
+    title: str
+    standfirst: str
+    excerpt: str
+    """The beginning of the preview as plain text, up to 300 characters."""
+    authors: list[Author]
+    section: str | None
+    tags: list[str]
+    canonical_url: str | None
+    image: Image | None
+    language: str | None
+    published_at: datetime | None
+    updated_at: datetime
+    access: Access
+
+
+class Teaser(TeaserSummary):
+    """What everybody may read of an article."""
+
+    preview_html: str
+    """Sanitised HTML up to the cut; empty where the cut comes before all text."""
+    json_ld: dict[str, Any]
+    """schema.org NewsArticle, to be put into the page."""
+    body_html: str | None = None
+    """The whole body, of free articles only; left out of others."""
+
+
+class Teasers(BaseModel):
+    items: list[TeaserSummary]
+    next_cursor: str | None
+    """Goes into `cursor` for the next page; null on the last."""

@@ -1,0 +1,178 @@
+"""Reading articles from the database."""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute, defer
+
+from service.content.article import EXCERPT_LENGTH, ListedArticle, StoredArticle, excerpt_of
+from service.content.cursor import from_cursor, to_cursor
+from service.content.visibility import RELEASED
+from service.db.tables import Article, ArticleTerm, ContentState
+
+STATE_ID = 1
+
+_LISTED = (
+    Article.id,
+    Article.slug,
+    Article.title,
+    Article.standfirst,
+    # One character more than an excerpt has, so that it shows whether something was left away.
+    func.substr(Article.preview_text, 1, EXCERPT_LENGTH + 1).label("preview_start"),
+    Article.authors,
+    Article.section,
+    Article.tags,
+    Article.canonical_url,
+    Article.image_url,
+    Article.image_alt,
+    Article.language,
+    Article.published_at,
+    Article.status,
+    Article.level,
+    Article.version,
+    Article.updated_at,
+)
+_WHOLE = (
+    *_LISTED, Article.body_html, Article.preview_html, Article.cut_is_whole, Article.plans,
+)  # fmt: skip
+
+_TEXTS = (
+    Article.body_source, Article.body_html, Article.preview_html, Article.preview_text,
+    Article.search_text,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the public list. `changes_at`: when the list next changes by a schedule."""
+
+    items: tuple[ListedArticle, ...]
+    next_cursor: str | None
+    changes_at: datetime | None
+
+
+@dataclass(frozen=True)
+class StaffPage:
+    """A page of all articles; the rows' texts aren't loaded."""
+
+    items: tuple[Article, ...]
+    next_cursor: str | None
+
+
+def searchable(text: str) -> str:
+    """`text` as it is searched: composed letters, no case."""
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+async def get_article(session: AsyncSession, slug: str) -> StoredArticle | None:
+    """The article with this slug, whatever its status."""
+    return await _one(session, Article.slug == slug)
+
+
+async def get_by_id(session: AsyncSession, article_id: str) -> StoredArticle | None:
+    """The article with this identifier, whatever its status."""
+    return await _one(session, Article.id == article_id)
+
+
+async def get_row(session: AsyncSession, slug: str) -> Article | None:
+    """The table's row of the article with this slug, as its publisher sees it."""
+    row: Article | None = await session.scalar(select(Article).where(Article.slug == slug))
+    return row
+
+
+async def content_version(session: AsyncSession) -> int:
+    """A number that has grown with every change of any article; 0 before the first."""
+    found = await session.scalar(select(ContentState.version).where(ContentState.id == STATE_ID))
+    return found or 0
+
+
+async def list_articles(
+    session: AsyncSession,
+    *,
+    section: str | None,
+    tag: str | None,
+    author: str | None,
+    q: str | None,
+    cursor: str | None,
+    limit: int,
+    now: datetime,
+) -> Page:
+    """Articles visible at `now` that fit every filter, latest first.
+
+    `q`: every word must occur in title, standfirst or preview; never in what the wall covers.
+    Raises Problem `invalid-request` for a cursor that isn't ours.
+    """
+    wanted = [Article.status.in_(RELEASED), *_filters(section=section, tag=tag, author=author, q=q)]
+    latest = Article.published_at
+    query = select(*_LISTED).where(*wanted, latest <= now)
+    query = query.order_by(latest.desc(), Article.id.desc()).limit(limit + 1)
+    if cursor is not None:
+        query = query.where(_behind(latest, cursor))
+    rows = (await session.execute(query)).all()
+    changes_at = await session.scalar(select(func.min(latest)).where(*wanted, latest > now))
+    items = tuple(ListedArticle(**_listed(row)) for row in rows[:limit])
+    following = None
+    if len(rows) > limit and items[-1].published_at is not None:
+        following = to_cursor(items[-1].published_at, items[-1].id)
+    return Page(items, following, changes_at)
+
+
+async def list_for_staff(session: AsyncSession, *, cursor: str | None, limit: int) -> StaffPage:
+    """All articles, drafts and withdrawn ones included, latest created first."""
+    created = Article.created_at
+    query = select(Article).options(*(defer(text, raiseload=True) for text in _TEXTS))
+    query = query.order_by(created.desc(), Article.id.desc()).limit(limit + 1)
+    if cursor is not None:
+        query = query.where(_behind(created, cursor))
+    rows = (await session.scalars(query)).all()
+    items = tuple(rows[:limit])
+    following = to_cursor(items[-1].created_at, items[-1].id) if len(rows) > limit else None
+    return StaffPage(items, following)
+
+
+def _filters(
+    *, section: str | None, tag: str | None, author: str | None, q: str | None
+) -> list[ColumnElement[bool]]:
+    filters: list[ColumnElement[bool]] = []
+    if section is not None:
+        filters.append(Article.section == section)
+    for kind, term in (("tag", tag), ("author", author)):
+        if term is not None:
+            having = select(ArticleTerm.article_id).where(
+                ArticleTerm.kind == kind, ArticleTerm.term == searchable(term)
+            )
+            filters.append(Article.id.in_(having))
+    words = searchable(q or "").split()
+    filters += [Article.search_text.contains(word, autoescape=True) for word in words]
+    return filters
+
+
+def _behind(
+    column: InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None], cursor: str
+) -> ColumnElement[bool]:
+    at, article_id = from_cursor(cursor)
+    return or_(column < at, and_(column == at, Article.id < article_id))
+
+
+async def _one(session: AsyncSession, condition: ColumnElement[bool]) -> StoredArticle | None:
+    row = (await session.execute(select(*_WHOLE).where(condition))).one_or_none()
+    if row is None:
+        return None
+    return StoredArticle(
+        **_listed(row),
+        body_html=row.body_html,
+        preview_html=row.preview_html,
+        cut_is_whole=row.cut_is_whole,
+        plans=frozenset(row.plans),
+    )
+
+
+def _listed(row: Row[Any]) -> dict[str, Any]:
+    values = {column.key: row._mapping[column.key] for column in _LISTED}  # noqa: SLF001 the documented way to read a row by name
+    excerpt = excerpt_of(values.pop("preview_start"))
+    tuples = {"authors": tuple(row.authors), "tags": tuple(row.tags)}
+    return {**values, **tuples, "excerpt": excerpt}

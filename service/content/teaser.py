@@ -1,0 +1,89 @@
+"""The public shape of an article: what everybody may read, and shared caches may keep. Pure.
+
+Everything here is derived from the cut; the body itself appears in a free article's teaser only.
+"""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urljoin
+
+from service.content.article import ListedArticle, StoredArticle
+from service.content.visibility import body_is_public, effective_level
+from service.settings import Settings
+
+PAID_SELECTOR = ".paywall"
+"""The class of the element that holds what the wall covers, in every page of ours."""
+
+
+def teaser(article: StoredArticle, settings: Settings) -> dict[str, Any]:
+    """The whole teaser (schemas.Teaser), with `body_html` where the article is free."""
+    shape = summary(article, settings)
+    shape["preview_html"] = article.preview_html
+    shape["json_ld"] = json_ld(article, settings)
+    if body_is_public(effective_level(article.level, settings.default_level)):
+        shape["body_html"] = article.body_html
+    return shape
+
+
+def summary(article: ListedArticle, settings: Settings) -> dict[str, Any]:
+    """An entry of a list (schemas.TeaserSummary): the teaser without texts in HTML."""
+    level = effective_level(article.level, settings.default_level)
+    image = None
+    if article.image_url is not None:
+        image = {"url": article.image_url, "alt": article.image_alt or ""}
+    return {
+        "slug": article.slug,
+        "title": article.title,
+        "standfirst": article.standfirst,
+        "excerpt": article.excerpt,
+        "authors": [{"name": name} for name in article.authors],
+        "section": article.section,
+        "tags": list(article.tags),
+        "canonical_url": article.canonical_url,
+        "image": image,
+        "language": article.language,
+        "published_at": _instant(article.published_at),
+        "updated_at": _instant(article.updated_at),
+        "access": {
+            "level": level,
+            "metered": level == "metered" and settings.meter_limit is not None,
+        },
+    }
+
+
+def json_ld(article: StoredArticle, settings: Settings) -> dict[str, Any]:
+    """schema.org NewsArticle, with the marks for paywalled content that search engines ask for.
+
+    Source: https://developers.google.com/search/docs/appearance/structured-data/paywalled-content
+    """
+    free = body_is_public(effective_level(article.level, settings.default_level))
+    address = article.canonical_url or f"{settings.public_url}/articles/{article.slug}"
+    document: dict[str, Any] = {
+        "@context": "https://schema.org",
+        "@type": "NewsArticle",
+        "headline": article.title,
+        "description": article.standfirst or article.excerpt,
+        "author": [{"@type": "Person", "name": name} for name in article.authors],
+        "publisher": {"@type": "Organization", "name": settings.publication_name},
+        "datePublished": _instant(article.published_at),
+        "dateModified": _instant(article.updated_at),
+        "mainEntityOfPage": address,
+        "isAccessibleForFree": free,
+    }
+    if article.image_url is not None:
+        document["image"] = [urljoin(f"{settings.public_url}/", article.image_url)]
+    if article.section is not None:
+        document["articleSection"] = article.section
+    if article.language is not None:
+        document["inLanguage"] = article.language
+    if not free:
+        document["hasPart"] = {
+            "@type": "WebPageElement",
+            "isAccessibleForFree": False,
+            "cssSelector": PAID_SELECTOR,
+        }
+    return document
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")

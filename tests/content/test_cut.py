@@ -1,0 +1,224 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.content.blocks import BodyRefused
+from service.content.cut import Rendered, render
+
+
+def html(body: str, blocks: int = 3) -> Rendered:
+    return render(body, "html", blocks)
+
+
+@pytest.mark.parametrize(
+    ("body", "preview"),
+    [
+        pytest.param("<p>a</p><!--more--><p>b</p>", "<p>a</p>", id="wordpress"),
+        pytest.param("<p>a</p><!--more Read on--><p>b</p>", "<p>a</p>", id="wordpress-words"),
+        pytest.param("<p>a</p><!--members-only--><p>b</p>", "<p>a</p>", id="ghost"),
+        pytest.param("<p>a</p><!-- wp:more --><!--more--><p>b</p>", "<p>a</p>", id="gutenberg"),
+        pytest.param("<p>a</p><!--MORE--><p>b</p><!--more--><p>c", "<p>a</p>", id="first-of-two"),
+        pytest.param("<p>a <!--more-->b</p><p>c</p>", "<p>a b</p>", id="inside-a-paragraph"),
+        pytest.param("<p>a<br>b<!--more--><br>c</p>", "<p>a<br>b</p>", id="at-a-line-break"),
+        pytest.param("<p>a</p><p><!--more-->b</p>", "<p>a</p>", id="at-a-paragraph's-start"),
+        pytest.param("<p>a</p><p><!--more--><br>b</p>", "<p>a</p>", id="autop"),
+        pytest.param("one<!--more-->two", "one", id="bare-text"),
+        pytest.param("<font>one<!--more-->two</font>", "one", id="inline-only"),
+        pytest.param(
+            "<div><blockquote><p>a</p><!--more--><p>b</p></blockquote>c</div><p>d</p>",
+            "<div><blockquote><p>a</p></blockquote></div>",
+            id="nested",
+        ),
+        pytest.param(
+            "<ul><li>a</li><li>b <b>c<!--more--></b></li><li>d</li></ul>",
+            "<ul><li>a</li><li>b <b>c</b></li></ul>",
+            id="in-a-list",
+        ),
+        pytest.param(
+            "<table><tr><td>a<!--more--></td><td>b</td></tr></table>",
+            "<table><tbody><tr><td>a</td></tr></tbody></table>",
+            id="in-a-table",
+        ),
+        pytest.param("<p>a<p>b<!--more--><p>c", "<p>a</p><p>b</p>", id="unclosed"),
+        pytest.param("<p>a</p></body></html><!--more--><p>b", "<p>a</p>", id="end-of-document"),
+        pytest.param("<!--more--><p>a</p>", "", id="nothing-before"),
+    ],
+)
+def test_the_mark_cuts_at_the_end_of_a_block(body: str, preview: str) -> None:
+    assert html(body, blocks=9).preview_html == preview
+
+
+@pytest.mark.parametrize(
+    "imitation",
+    [
+        "<p title='<!--more-->'>x</p>",
+        "<pre><!--more-->x</pre>",
+        "<p><code><!--more-->x</code></p>",
+        "<p>&lt;!--more--&gt;</p>",
+        "<!--moreover--><p>x</p>",
+        "<!--more-about-it--><p>x</p>",
+        "<script>'<!--more-->'</script><p>x</p>",
+        "<style><!--more--></style><p>x</p>",
+        "<textarea><!--more--></textarea><p>x</p>",
+        "<template><!--more--></template><p>x</p>",
+        "<!--x--!><p>x</p>",
+        "<p>x</p><![CDATA[<!--more]]>",
+    ],
+)
+def test_an_imitated_mark_is_none(imitation: str) -> None:
+    preview = html(f"{imitation}<p>b</p><p>c</p><p>d</p>", blocks=2).preview_html
+    assert preview.endswith("<p>b</p>")
+
+
+@pytest.mark.parametrize(
+    ("body", "preview"),
+    [
+        pytest.param("<p>a</p><p>b</p><p>c</p><p>d</p>", "<p>a</p><p>b</p>", id="paragraphs"),
+        pytest.param(
+            "<h2>h</h2><figure><img src='/i'></figure><p>a</p><p>b</p><h2>i</h2><p>c</p>",
+            '<h2>h</h2><figure><img src="/i"></figure><p>a</p><p>b</p>',
+            id="headings-and-pictures-don't-count",
+        ),
+        pytest.param(
+            "<ol><li>a</li><li>b</li><li>c</li></ol>",
+            "<ol><li>a</li><li>b</li></ol>",
+            id="items-count",
+        ),
+        pytest.param(
+            "<table><tr><td>a</td><td>b</td></tr></table><p>c</p><p>d</p>",
+            "<table><tbody><tr><td>a</td><td>b</td></tr></tbody></table><p>c</p>",
+            id="a-table-is-one-block",
+        ),
+        pytest.param("<p>a</p><p> &nbsp; </p><p>b</p><p>c</p>", "<p>a</p><p> &nbsp; </p><p>b</p>",
+                     id="blank-paragraphs-don't-count"),
+    ],
+)  # fmt: skip
+def test_without_a_mark_the_first_blocks_are_the_preview(body: str, preview: str) -> None:
+    assert html(body, blocks=2).preview_html == preview
+
+
+@pytest.mark.parametrize(
+    ("body", "preview"),
+    [
+        pytest.param("<p>a</p><p>b</p>", "<p>a</p>", id="short"),
+        pytest.param("<p>a</p><p>b</p><!--more-->", "<p>a</p>", id="mark-at-the-end"),
+        pytest.param("<p>a</p><p>b</p><!--more--><p> </p>", "<p>a</p>", id="mark-before-nothing"),
+        pytest.param("<p>a</p><p>b<!--more--></p>", "<p>a</p>", id="mark-in-the-last-block"),
+        pytest.param("<p>a</p>", "", id="one-block"),
+        pytest.param("a " * 300_000, "", id="one-huge-block"),
+        pytest.param("<p>a</p><!--more-->", "", id="one-block-and-a-mark"),
+        pytest.param("<h2>a</h2><p>b</p>", "", id="heading-and-block"),
+        pytest.param("<figure><img src='/i'></figure>", "", id="picture"),
+        pytest.param("<h2>a</h2><h2>b</h2>", "", id="headings"),
+    ],
+)
+def test_the_whole_is_never_the_preview(body: str, preview: str) -> None:
+    rendered = html(body)
+    assert rendered.preview_html == preview
+    assert not rendered.cut_is_whole
+
+
+@pytest.mark.parametrize("body", ["", " \n", "<!--more-->", "<p></p>", "<script>1</script>"])
+def test_only_an_empty_body_has_nothing_behind_its_cut(body: str) -> None:
+    rendered = html(body)
+    assert rendered.cut_is_whole
+    assert rendered.preview_html == ""
+
+
+def test_the_body_is_whole_and_without_its_mark() -> None:
+    rendered = html("<p>a</p><!--more--><p>b</p>")
+    assert rendered.body_html == "<p>a</p><p>b</p>"
+
+
+def test_markdown_is_rendered_and_marked() -> None:
+    rendered = render("# T\n\nOne *two*.\n\n<!--more-->\n\n| a |\n|---|\n| b |\n", "markdown", 3)
+    assert rendered.preview_html == "<h1>T</h1>\n<p>One <em>two</em>.</p>"
+    assert "<table>" in rendered.body_html
+
+
+def test_code_in_markdown_shows_a_mark() -> None:
+    assert render("```\n<!--more-->\n```\n\na\n\nb\n\nc\n", "markdown", 2).preview_text == (
+        "<!--more--> a"
+    )
+
+
+def test_preview_text_is_one_line_of_words() -> None:
+    rendered = html("<h2>A</h2><p>b&amp;c\n  <br>d</p><ul><li>e</li><li>f</li></ul><p>g", blocks=3)
+    assert rendered.preview_text == "A b&c d e f"
+
+
+TAGS = ("div", "blockquote", "section", "ul", "li", "p", "b", "em", "table", "td", "center", "x-y")
+
+
+@st.composite
+def trees(draw: st.DrawFn, leaf: str) -> str:
+    """Well-formed or broken HTML around `leaf`: any nesting, end tags missing or doubled."""
+    inside = leaf
+    for tag in draw(st.lists(st.sampled_from(TAGS), max_size=6)):
+        end = draw(st.sampled_from([f"</{tag}>", "", f"</{tag}></{tag}>", "</b>"]))
+        inside = f"<{tag}>{inside}{end}"
+    return inside
+
+
+@given(
+    before=st.lists(trees("<p>seen</p>"), max_size=4),
+    mark=trees("<!--more-->"),
+    behind=st.lists(trees("<p title='canary'>canary</p>canary"), min_size=1, max_size=4),
+)
+def test_nothing_behind_the_mark_is_in_the_preview(
+    before: list[str], mark: str, behind: list[str]
+) -> None:
+    rendered = html("".join([*before, mark, *behind]), blocks=50)
+    assert "canary" not in rendered.preview_html
+    assert "canary" not in rendered.preview_text
+    assert "canary" in rendered.body_html
+    assert rendered.preview_html.count("seen") == len(before)
+
+
+@given(st.text(alphabet=st.sampled_from("<>!-/ \"'=abmorep&;\n"), max_size=200))
+def test_any_text_is_rendered_and_the_preview_is_balanced(body: str) -> None:
+    rendered = html(body)
+    assert "<!--" not in rendered.body_html
+    again = html(rendered.preview_html, blocks=50)
+    assert again.body_html == rendered.preview_html
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("<div>" * 200_000, id="div"),
+        pytest.param("<b>" * 330_000, id="b"),
+        pytest.param("<blockquote>" * 90_000 + "<!--more-->", id="blockquote"),
+        pytest.param("<div>" * 101 + "x" + "</div>" * 101, id="one-too-deep"),
+        pytest.param("<table>" * 300 + "<p>x" * 200_000, id="foster-parents"),
+    ],
+)
+def test_deep_nesting_is_refused_at_once(body: str) -> None:
+    started = time.perf_counter()
+    with pytest.raises(BodyRefused, match="nested more than 100 deep"):
+        html(body)
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("<p>" + "word " * 200_000, id="one-paragraph"),
+        pytest.param("<div><b a=1></div>" * 50_000, id="formatting-left-open"),
+        pytest.param("<!--more-->" * 90_000, id="marks"),
+        pytest.param("&lt;" * 250_000, id="entities"),
+        pytest.param("<svg>a</svg>" * 80_000, id="svg"),
+        pytest.param("<" * 1_000_000, id="brackets"),
+    ],
+)
+def test_a_hostile_megabyte_takes_little_time(body: str) -> None:
+    started = time.perf_counter()
+    html(body)
+    # The bar is a second; room for a machine that does other things meanwhile.
+    assert time.perf_counter() - started < 5
+
+
+def test_markdown_quotes_by_the_hundred_thousand_are_no_danger() -> None:
+    assert "<blockquote>" in render("> " * 100_000 + "x", "markdown", 3).body_html

@@ -1,0 +1,40 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from service.content.visibility import body_is_public, effective_level, is_visible, next_change
+
+NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
+PAST, FUTURE = NOW - timedelta(days=1), NOW + timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("status", "published_at", "visible", "changes"),
+    [
+        ("published", PAST, True, None),
+        ("published", NOW, True, None),
+        ("published", FUTURE, False, FUTURE),
+        ("scheduled", FUTURE, False, FUTURE),
+        ("scheduled", PAST, True, None),
+        ("published", None, False, None),
+        ("draft", PAST, False, None),
+        ("draft", FUTURE, False, None),
+        ("withdrawn", PAST, False, None),
+        ("withdrawn", FUTURE, False, None),
+    ],
+)
+def test_status_and_instant_decide(
+    status: str, published_at: datetime | None, visible: bool, changes: datetime | None
+) -> None:
+    assert is_visible(status, published_at, NOW) is visible
+    assert next_change(status, published_at, NOW) == changes
+
+
+def test_an_article_s_own_level_goes_first() -> None:
+    assert effective_level("free", "subscribers") == "free"
+    assert effective_level(None, "subscribers") == "subscribers"
+
+
+def test_only_free_bodies_are_public() -> None:
+    assert body_is_public("free")
+    assert not any(body_is_public(level) for level in ("metered", "registered", "subscribers"))
