@@ -36,7 +36,7 @@ Algorithm = Literal["ES256", "EdDSA"]
 DEFAULT_ALGORITHM: Algorithm = "ES256"
 COORDINATE_BYTES = 32
 _NONCE_BYTES = 12
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 
 
 class KeyRefused(Exception):

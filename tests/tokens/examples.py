@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    derive_private_key,
+)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
@@ -18,7 +24,14 @@ from service.tokens.claims import (
     access_claims,
     unlock_claims,
 )
-from service.tokens.key_pairs import PrivateKey, PublicKey, encode_base64url, generate, public_half
+from service.tokens.key_pairs import (
+    Algorithm,
+    PrivateKey,
+    PublicKey,
+    encode_base64url,
+    public_half,
+    thumbprint,
+)
 from service.tokens.ring import KeyRing
 
 NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
@@ -26,8 +39,16 @@ ISSUER = "https://news.example"
 AUDIENCE = "gazette"
 ENCRYPTION_KEY = bytes(range(32))
 
-ES256_KEY = generate("ES256")
-EDDSA_KEY = generate("EdDSA")
+
+def _known(
+    algorithm: Algorithm, private: EllipticCurvePrivateKey | Ed25519PrivateKey
+) -> PrivateKey:
+    return PrivateKey(thumbprint(private.public_key()), algorithm, private)
+
+
+# The same keys in every process: parallel workers must collect the same cases.
+ES256_KEY = _known("ES256", derive_private_key(20_260_310, SECP256R1()))
+EDDSA_KEY = _known("EdDSA", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 
 
 def ring_of(active: PrivateKey, *others: PublicKey) -> KeyRing:

@@ -1,4 +1,4 @@
-"""JSON Web Signature cases derived from C2SP/wycheproof (Apache-2.0), kept outside the repository.
+"""JSON Web Signature and JSON Web Key cases derived from C2SP/wycheproof (Apache-2.0), kept outside the repository.
 
 `JOSE_VECTORS` names their folder. No case is a token of ours, so all are refused; where a case's key
 is of a kind that a ring takes, its signature alone must be judged as the case says.
@@ -18,14 +18,16 @@ from service.tokens.ring import KeyRing
 from service.tokens.signing import open_signed, verify
 from tests.tokens.examples import AUDIENCE, ISSUER, NOW
 
-FILE = Path(os.environ.get("JOSE_VECTORS", "")) / "jws_asymmetric_http_cases.json"
+SIGNATURES = "jws_asymmetric_http_cases.json"
+KEYS = "jwk_import_cases.json"
 
 
-def _cases() -> list[Any]:
-    if not os.environ.get("JOSE_VECTORS"):
-        reason = "JOSE_VECTORS names no folder with jws_asymmetric_http_cases.json"
+def _cases(file: str) -> list[Any]:
+    folder = os.environ.get("JOSE_VECTORS")
+    if not folder:
+        reason = f"JOSE_VECTORS names no folder with {file}"
         return [pytest.param({}, marks=pytest.mark.skip(reason=reason))]
-    cases = json.loads(FILE.read_text())["cases"]
+    cases = json.loads((Path(folder) / file).read_text())["cases"]
     return [pytest.param(case, id=f"{case['tcId']}-{case['comment']}") for case in cases]
 
 
@@ -45,7 +47,7 @@ def _ring(case: dict[str, Any]) -> KeyRing:
     return KeyRing((key,), own.kid, own)
 
 
-@pytest.mark.parametrize("case", _cases())
+@pytest.mark.parametrize("case", _cases(SIGNATURES))
 def test_no_case_is_a_token_of_ours(case: dict[str, Any]) -> None:
     ring = _ring(case)
     started = time.process_time()
@@ -55,7 +57,7 @@ def test_no_case_is_a_token_of_ours(case: dict[str, Any]) -> None:
     assert caught.value.definition.status == 401
 
 
-@pytest.mark.parametrize("case", _cases())
+@pytest.mark.parametrize("case", _cases(SIGNATURES))
 def test_the_signature_is_judged_as_the_case_says(case: dict[str, Any]) -> None:
     ring = _ring(case)
     if case["result"] == "valid" and _trusted(case) is not None:
@@ -63,3 +65,13 @@ def test_the_signature_is_judged_as_the_case_says(case: dict[str, Any]) -> None:
         return
     with pytest.raises(Problem):
         open_signed(case["jws"], ring)
+
+
+@pytest.mark.parametrize("case", _cases(KEYS))
+def test_no_unfit_key_is_taken(case: dict[str, Any]) -> None:
+    """Valid cases are RSA and symmetric keys throughout, which no ring takes either."""
+    jwk_or_set = case["public"] or case["private"]
+    keys = jwk_or_set.get("keys", [jwk_or_set])
+    public = [{name: value for name, value in key.items() if name != "d"} for key in keys]
+    with pytest.raises(KeyRefused):
+        _ = [check_jwk(key) for key in public]
