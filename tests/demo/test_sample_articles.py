@@ -1,6 +1,5 @@
 import re
 import tomllib
-import xml.etree.ElementTree as ET
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from defusedxml.ElementTree import fromstring
 
 import service.demo
 
@@ -120,7 +120,7 @@ def test_every_article_has_a_picture_of_its_own() -> None:
 @pytest.mark.parametrize("picture", sorted(PICTURES.glob("*.svg")), ids=lambda path: path.stem)
 def test_pictures_are_small_and_load_nothing(picture: Path) -> None:
     assert picture.stat().st_size <= PICTURE_LIMIT
-    root = ET.parse(picture).getroot()
+    root = fromstring(picture.read_bytes())
     assert root.get("viewBox")
     for element in root.iter():
         assert element.tag.rpartition("}")[2] not in {"script", "foreignObject", "image", "style"}
@@ -132,7 +132,7 @@ def test_pictures_are_small_and_load_nothing(picture: Path) -> None:
 
 @each_sample
 def test_article_pictures_share_one_format(sample: Sample) -> None:
-    root = ET.parse(PICTURES / sample.front["image"]).getroot()
+    root = fromstring((PICTURES / sample.front["image"]).read_bytes())
     assert root.get("viewBox") == "0 0 1200 675"
 
 
