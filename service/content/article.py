@@ -1,6 +1,5 @@
 """An article as it is kept: plain values, free of the database."""
 
-import textwrap
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,5 +46,11 @@ class StoredArticle(ListedArticle):
 
 
 def excerpt_of(preview_text: str) -> str:
-    """The beginning of a preview, ended between words."""
-    return textwrap.shorten(preview_text, EXCERPT_LENGTH, placeholder=" …")
+    """The beginning of a preview, ended between words where the writing has spaces."""
+    text = " ".join(preview_text.split())
+    if len(text) <= EXCERPT_LENGTH:
+        return text
+    head = text[: EXCERPT_LENGTH - 2]
+    space = head.rfind(" ")
+    # Chinese or Japanese have none, or one far back: those are cut between characters.
+    return f"{head[:space] if space > EXCERPT_LENGTH // 2 else head} …"

@@ -1,0 +1,103 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from service.content.article import StoredArticle, excerpt_of
+from service.content.schemas import Teaser, TeaserSummary
+from service.content.teaser import json_ld, summary, teaser
+from service.content.visibility import Level
+from service.settings import Settings
+
+SETTINGS = Settings(
+    _env_file=None, public_url="https://paper.example", publication_name="The Packet"
+)
+ARTICLE = StoredArticle(
+    id="art_000000000000000000000000",
+    slug="ferry",
+    title="The ferry",
+    standfirst="",
+    excerpt="Before the cut.",
+    authors=("Maren Tolliver", "Jory Pascomb"),
+    section="News",
+    tags=("Sea",),
+    canonical_url=None,
+    image_url="/media/ferry.svg",
+    image_alt=None,
+    language="en",
+    published_at=datetime(2026, 3, 10, 9, 0, tzinfo=UTC),
+    status="published",
+    level=None,
+    version=4,
+    updated_at=datetime(2026, 3, 11, 9, 0, 0, 5, tzinfo=UTC),
+    body_html="<p>Before the cut.</p><p>paid</p>",
+    preview_html="<p>Before the cut.</p>",
+    cut_is_whole=False,
+    plans=frozenset({"digital"}),
+)
+
+
+@pytest.mark.parametrize("default", ["free", "metered", "subscribers"])
+@pytest.mark.parametrize("own", [None, "free", "metered", "registered", "subscribers"])
+def test_the_body_is_in_free_teasers_only(own: Level | None, default: Level) -> None:
+    settings = SETTINGS.model_copy(update={"default_level": default})
+    shape = teaser(replace(ARTICLE, level=own), settings)
+    free = (own or default) == "free"
+    assert shape["access"] == {
+        "level": own or default,
+        "metered": (own or default) == "metered",
+    }
+    assert ("body_html" in shape) is free
+    assert ("paid" in str(shape)) is free
+    assert "digital" not in str(shape)
+
+
+def test_the_shapes_are_those_of_the_contract() -> None:
+    Teaser.model_validate(teaser(ARTICLE, SETTINGS))
+    TeaserSummary.model_validate(summary(ARTICLE, SETTINGS))
+
+
+def test_json_ld_describes_paywalled_content() -> None:
+    assert json_ld(ARTICLE, SETTINGS) == {
+        "@context": "https://schema.org",
+        "@type": "NewsArticle",
+        "headline": "The ferry",
+        "description": "Before the cut.",
+        "author": [
+            {"@type": "Person", "name": "Maren Tolliver"},
+            {"@type": "Person", "name": "Jory Pascomb"},
+        ],
+        "publisher": {"@type": "Organization", "name": "The Packet"},
+        "datePublished": "2026-03-10T09:00:00Z",
+        "dateModified": "2026-03-11T09:00:00.000005Z",
+        "mainEntityOfPage": "https://paper.example/articles/ferry",
+        "isAccessibleForFree": False,
+        "image": ["https://paper.example/media/ferry.svg"],
+        "articleSection": "News",
+        "inLanguage": "en",
+        "hasPart": {
+            "@type": "WebPageElement",
+            "isAccessibleForFree": False,
+            "cssSelector": ".paywall",
+        },
+    }
+
+
+def test_without_a_meter_nothing_is_metered() -> None:
+    settings = SETTINGS.model_copy(update={"meter_limit": None})
+    assert teaser(ARTICLE, settings)["access"] == {"level": "metered", "metered": False}
+
+
+@pytest.mark.parametrize(
+    ("text", "excerpt"),
+    [
+        ("", ""),
+        ("a  b", "a b"),
+        ("x" * 300, "x" * 300),
+        ("word " * 100, "word " * 59 + "…"),
+        ("字" * 400, "字" * 298 + " …"),
+    ],
+)
+def test_an_excerpt_is_short_and_ends_between_words(text: str, excerpt: str) -> None:
+    assert excerpt_of(text) == excerpt
+    assert len(excerpt_of(text)) <= 300
