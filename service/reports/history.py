@@ -1,0 +1,193 @@
+"""Read-only SQL over one reader: subscriptions, access, and the timeline up to now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from urllib.parse import urlsplit
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.tables import AccessEntry, Article, Checkout, Grant, Offer, Reader, ReaderDevice
+from service.identity.readers import find_reader
+from service.problems import Problem
+from service.reports.queries import SubscriptionFacts, subscriptions_of
+from service.reports.timeline import ArticleMention, Event, merged
+
+LEDGER_ROWS = 200
+"""So many reads and walls are shown, the latest; a reader of years has thousands."""
+_ARTICLE_PATH = "/articles/"
+
+
+@dataclass(frozen=True)
+class Bought:
+    """A subscription, and the article at whose wall the reader stood last before buying it."""
+
+    facts: SubscriptionFacts
+    wall: ArticleMention | None
+
+
+@dataclass(frozen=True)
+class ReaderHistory:
+    """One reader. `complete`: the timeline holds every read and wall, not only the latest."""
+
+    reader_id: str
+    email: str | None
+    email_verified: bool
+    first_seen: datetime
+    bought: Sequence[Bought]
+    grants: Sequence[Grant]
+    timeline: Sequence[Event]
+    complete: bool
+
+
+async def reader_history(session: AsyncSession, reader_id: str, now: datetime) -> ReaderHistory:
+    """All that is known of a reader, at the business time `now`. Raises Problem `not-found`."""
+    reader = await find_reader(session, reader_id)
+    if reader is None:
+        raise Problem(
+            "not-found", "There is no such reader. Look the id up in the list of subscribers."
+        )
+    theirs = await _ledger_rows_of(session, reader_id)
+    checkouts = await _checkouts(session, reader_id)
+    grants = await _grants(session, reader_id)
+    bought = [
+        Bought(facts, await _wall_before(session, theirs, facts, checkouts))
+        for facts in await subscriptions_of(session, reader_id)
+    ]
+    ledger = await _ledger_events(session, theirs)
+    events = chain(
+        _reader_events(reader),
+        ledger[:LEDGER_ROWS],
+        *(_checkout_events(checkout, name) for checkout, name in checkouts),
+        *(_subscription_events(each) for each in bought),
+        *(_grant_events(grant) for grant in grants),
+    )
+    return ReaderHistory(
+        reader_id=reader.id,
+        email=reader.email,
+        email_verified=reader.email_verified_at is not None,
+        first_seen=reader.created_at,
+        bought=bought,
+        grants=grants,
+        timeline=merged(events, now),
+        complete=len(ledger) <= LEDGER_ROWS,
+    )
+
+
+async def _ledger_rows_of(session: AsyncSession, reader_id: str) -> ColumnElement[bool]:
+    """Rows of the reader, and those of linked devices while nobody was signed in on them."""
+    linked = select(ReaderDevice.device_id).where(ReaderDevice.reader_id == reader_id)
+    devices = list(await session.scalars(linked))
+    anonymous = and_(AccessEntry.reader_id.is_(None), AccessEntry.device_id.in_(devices))
+    return (
+        or_(AccessEntry.reader_id == reader_id, anonymous)
+        if devices
+        else (AccessEntry.reader_id == reader_id)
+    )
+
+
+async def _ledger_events(session: AsyncSession, theirs: ColumnElement[bool]) -> list[Event]:
+    statement = (
+        select(AccessEntry, Article.slug, Article.title)
+        .outerjoin(Article, Article.id == AccessEntry.article_id)
+        .where(theirs)
+        .order_by(AccessEntry.at.desc(), AccessEntry.id.desc())
+        .limit(LEDGER_ROWS + 1)
+    )
+    return [
+        Event(
+            entry.at,
+            "read" if entry.granted else "wall",
+            entry.reason,
+            ArticleMention(entry.article_id, slug, title),
+            counted=entry.consumed,
+        )
+        for entry, slug, title in await session.execute(statement)
+    ]
+
+
+async def _checkouts(session: AsyncSession, reader_id: str) -> list[tuple[Checkout, str]]:
+    statement = (
+        select(Checkout, Offer.name)
+        .join(Offer, Offer.id == Checkout.offer_id)
+        .where(Checkout.reader_id == reader_id)
+        .order_by(Checkout.created_at.desc())
+    )
+    return [(checkout, name) for checkout, name in await session.execute(statement)]
+
+
+async def _grants(session: AsyncSession, reader_id: str) -> list[Grant]:
+    statement = (
+        select(Grant)
+        .where(Grant.reader_id == reader_id)
+        .order_by(Grant.starts_at.desc(), Grant.id.desc())
+    )
+    return list(await session.scalars(statement))
+
+
+async def _wall_before(
+    session: AsyncSession,
+    theirs: ColumnElement[bool],
+    facts: SubscriptionFacts,
+    checkouts: Sequence[tuple[Checkout, str]],
+) -> ArticleMention | None:
+    """Where the wall stood: the last one before the purchase, else where the checkout led back."""
+    checkout = next(
+        (c for c, _ in checkouts if c.stripe_subscription_id == facts.subscription_id), None
+    )
+    bought_at = checkout.created_at if checkout is not None else facts.since
+    statement = (
+        select(AccessEntry.article_id, Article.slug, Article.title)
+        .outerjoin(Article, Article.id == AccessEntry.article_id)
+        .where(theirs, AccessEntry.wall.is_not(None), AccessEntry.at <= bought_at)
+        .order_by(AccessEntry.at.desc(), AccessEntry.id.desc())
+        .limit(1)
+    )
+    wall = (await session.execute(statement)).first()
+    if wall is not None:
+        return ArticleMention(*wall)
+    return await _article_at(session, checkout.return_to) if checkout is not None else None
+
+
+async def _article_at(session: AsyncSession, return_to: str) -> ArticleMention | None:
+    path = urlsplit(return_to).path  # checked when the checkout was stored
+    if not path.startswith(_ARTICLE_PATH):
+        return None
+    slug = path.removeprefix(_ARTICLE_PATH).rstrip("/")
+    statement = select(Article.id, Article.slug, Article.title).where(Article.slug == slug)
+    found = (await session.execute(statement)).first()
+    return ArticleMention(*found) if found is not None else None
+
+
+def _reader_events(reader: Reader) -> list[Event]:
+    return [Event(reader.created_at, "first_seen")]
+
+
+def _checkout_events(checkout: Checkout, offer_name: str) -> list[Event]:
+    events = [Event(checkout.created_at, "checkout_started", offer_name)]
+    if checkout.status == "expired":
+        events.append(Event(checkout.expires_at, "checkout_expired", offer_name))
+    return events
+
+
+def _subscription_events(bought: Bought) -> list[Event]:
+    facts, events = (
+        bought.facts,
+        [Event(bought.facts.since, "purchase", bought.facts.offer_name, bought.wall)],
+    )
+    if facts.trial_end is not None and facts.standing != "trial":
+        events.append(Event(facts.trial_end, "trial_ended", facts.offer_name))
+    if facts.past_due_since is not None:
+        events.append(Event(facts.past_due_since, "payment_overdue", facts.offer_name))
+    if facts.ended_at is not None:
+        events.append(Event(facts.ended_at, "subscription_ended", facts.offer_name))
+    return events
+
+
+def _grant_events(grant: Grant) -> list[Event]:
+    events = [Event(grant.starts_at, "access_given", grant.source)]
+    if grant.ends_at is not None:
+        events.append(Event(grant.ends_at, "access_ended", grant.source))
+    return events

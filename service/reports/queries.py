@@ -1,0 +1,205 @@
+"""Read-only SQL over subscriptions: the summary's figures and the list of subscribers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from service.billing.lifecycle import LIVE_STATUSES
+from service.content.cursor import from_cursor, to_cursor
+from service.db.tables import Grant, Offer, Reader, Subscription
+from service.reports.metrics import PAYING_STATUSES, TRIAL_STATUS, Recurring, mrr
+from service.reports.standing import STATUSES, Standing, standing_of
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of this moment; `mrr` in minor units by currency."""
+
+    active_subscribers: int
+    trials: int
+    mrr: dict[str, int]
+
+
+@dataclass(frozen=True)
+class SubscriptionFacts:
+    """A subscription with its reader, its offer and how long it gives access.
+
+    `until` is the end of the access it gives; without a grant, its scheduled or period's end.
+    """
+
+    reader_id: str
+    email: str | None
+    email_verified: bool
+    subscription_id: str
+    customer_id: str
+    offer_id: str
+    offer_name: str
+    plan: str
+    standing: Standing
+    since: datetime
+    until: datetime
+    period_end: datetime
+    cancel_at: datetime | None
+    trial_end: datetime | None
+    ended_at: datetime | None
+    past_due_since: datetime | None
+    amount: int
+    currency: str
+    interval: str
+    interval_count: int
+
+
+@dataclass(frozen=True)
+class SubscriberFilter:
+    """Which subscribers: `query` is part of an e-mail address, or a whole id."""
+
+    query: str = ""
+    standing: Standing | None = None
+    plan: str | None = None
+
+
+@dataclass(frozen=True)
+class SubscriberPage:
+    """Some of the list, and the cursor of what follows (None: nothing)."""
+
+    items: Sequence[SubscriptionFacts]
+    next_cursor: str | None
+
+
+async def summary(session: AsyncSession) -> Summary:
+    """The figures of metrics.py, counted by the database: nothing grows with the readers here."""
+    paying = and_(Subscription.status.in_(PAYING_STATUSES), Subscription.amount > 0)
+    grouping = (
+        Subscription.status,
+        Subscription.currency,
+        Subscription.interval,
+        Subscription.interval_count,
+    )
+    sums = await session.execute(
+        select(func.sum(Subscription.amount), *grouping).where(paying).group_by(*grouping)
+    )
+    return Summary(
+        active_subscribers=await _distinct_readers(session, paying),
+        trials=await _distinct_readers(session, Subscription.status == TRIAL_STATUS),
+        mrr=mrr(
+            Recurring(status, int(amount), currency, interval, interval_count)
+            for amount, status, currency, interval, interval_count in sums
+        ),
+    )
+
+
+async def _distinct_readers(session: AsyncSession, condition: ColumnElement[bool]) -> int:
+    counted = select(func.count(Subscription.reader_id.distinct())).where(condition)
+    return await session.scalar(counted) or 0
+
+
+async def list_subscribers(
+    session: AsyncSession, chosen: SubscriberFilter, *, cursor: str | None, limit: int
+) -> SubscriberPage:
+    """Readers who have or had a subscription, each once, the newest subscription first.
+
+    Each stands with the live subscription, else with the latest. Raises Problem `invalid-request`
+    for a cursor that isn't ours.
+    """
+    place = (Subscription.started_at, Subscription.reader_id)
+    statement = _facts().where(_is_the_readers_first()).where(*_conditions(chosen))
+    if cursor is not None:
+        statement = statement.where(tuple_(*place) < tuple_(*from_cursor(cursor)))
+    statement = statement.order_by(*(column.desc() for column in place)).limit(limit + 1)
+    found = [_facts_of(row) for row in await session.execute(statement)]
+    items, more = found[:limit], len(found) > limit
+    return SubscriberPage(items, to_cursor(items[-1].since, items[-1].reader_id) if more else None)
+
+
+async def subscriptions_of(session: AsyncSession, reader_id: str) -> list[SubscriptionFacts]:
+    """All subscriptions of a reader, live ones first, then the newest."""
+    statement = (
+        _facts()
+        .where(Subscription.reader_id == reader_id)
+        .order_by(*(column.desc() for column in _precedence(Subscription)))
+    )
+    return [_facts_of(row) for row in await session.execute(statement)]
+
+
+async def plans(session: AsyncSession) -> list[str]:
+    """The plans that are or were sold."""
+    return list(await session.scalars(select(Offer.plan).distinct().order_by(Offer.plan)))
+
+
+def _facts() -> Select[Subscription, Reader, str, datetime | None]:
+    granted = and_(Grant.source == "subscription", Grant.reference == Subscription.id)
+    return (
+        select(Subscription, Reader, Offer.name, Grant.ends_at)
+        .join(Reader, Reader.id == Subscription.reader_id)
+        .join(Offer, Offer.id == Subscription.offer_id)
+        .outerjoin(Grant, granted)
+    )
+
+
+def _facts_of(row: Row[Subscription, Reader, str, datetime | None]) -> SubscriptionFacts:
+    subscription, reader, offer_name, access_until = row
+    return SubscriptionFacts(
+        reader_id=reader.id,
+        email=reader.email,
+        email_verified=reader.email_verified_at is not None,
+        subscription_id=subscription.id,
+        customer_id=subscription.customer_id,
+        offer_id=subscription.offer_id,
+        offer_name=offer_name,
+        plan=subscription.plan,
+        standing=standing_of(subscription.status, subscription.cancel_at),
+        since=subscription.started_at,
+        until=access_until or subscription.cancel_at or subscription.current_period_end,
+        period_end=subscription.current_period_end,
+        cancel_at=subscription.cancel_at,
+        trial_end=subscription.trial_end,
+        ended_at=subscription.ended_at,
+        past_due_since=subscription.past_due_since,
+        amount=subscription.amount,
+        currency=subscription.currency,
+        interval=subscription.interval,
+        interval_count=subscription.interval_count,
+    )
+
+
+def _precedence(table: type[Subscription]) -> tuple[ColumnElement[Any], ...]:
+    live = case((table.status.in_(sorted(LIVE_STATUSES)), 1), else_=0)
+    return (live, table.started_at.expression, table.id.expression)
+
+
+def _is_the_readers_first() -> ColumnElement[bool]:
+    other = aliased(Subscription)
+    before = tuple_(*_precedence(other)) > tuple_(*_precedence(Subscription))
+    return ~select(other.id).where(other.reader_id == Subscription.reader_id, before).exists()
+
+
+def _conditions(chosen: SubscriberFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if chosen.plan:
+        conditions.append(Subscription.plan == chosen.plan)
+    if chosen.standing:
+        conditions.append(Subscription.status.in_(STATUSES[chosen.standing]))
+    if chosen.standing == "active":
+        conditions.append(Subscription.cancel_at.is_(None))
+    if chosen.standing == "ending":
+        conditions.append(Subscription.cancel_at.is_not(None))
+    if query := chosen.query.strip():
+        conditions.append(_names(query))
+    return conditions
+
+
+def _names(query: str) -> ColumnElement[bool]:
+    any_of_theirs = aliased(Subscription)
+    by_stripe_id = select(any_of_theirs.reader_id).where(
+        or_(any_of_theirs.id == query, any_of_theirs.customer_id == query)
+    )
+    return or_(
+        func.lower(Reader.email).contains(query.casefold(), autoescape=True),
+        Reader.id == query,
+        Subscription.reader_id.in_(by_stripe_id),
+    )

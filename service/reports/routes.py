@@ -1,0 +1,62 @@
+"""Subscribers and figures, for operators and API keys."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path
+
+from service.clock import AppClocks
+from service.db.session import ReadSession
+from service.identity.callers import Actor, requires
+from service.reports import queries
+from service.reports.history import reader_history
+from service.reports.schemas import (
+    AnySubscribers,
+    Storable,
+    SubscriberDetail,
+    SubscriberList,
+    SummaryAnswer,
+)
+
+router = APIRouter(prefix="/v1/admin", tags=["reports"])
+
+ReadsSubscribers = Annotated[Actor, Depends(requires("subscribers:read"))]
+ReadsReports = Annotated[Actor, Depends(requires("reports:read"))]
+
+
+@router.get("/subscribers")
+async def list_subscribers(
+    _: ReadsSubscribers, asked: AnySubscribers, session: ReadSession
+) -> SubscriberList:
+    """Readers who have or had a subscription, each once, by the newest subscription.
+
+    `query` is part of an e-mail address, or the whole id of a reader, subscription or customer.
+    Needs the permission subscribers:read.
+    """
+    page = await queries.list_subscribers(
+        session, asked.chosen(), cursor=asked.cursor, limit=asked.limit
+    )
+    return SubscriberList.of(page)
+
+
+@router.get("/subscribers/{reader_id}")
+async def read_subscriber(
+    _: ReadsSubscribers,
+    reader_id: Annotated[str, Path(max_length=100), Storable],
+    session: ReadSession,
+    clocks: AppClocks,
+) -> SubscriberDetail:
+    """One reader: subscriptions, access, and the timeline of reads, walls and purchases.
+
+    The timeline is newest first and holds the latest 200 reads and walls. Needs the permission
+    subscribers:read.
+    """
+    return SubscriberDetail.of(await reader_history(session, reader_id, clocks.business()))
+
+
+@router.get("/reports/summary")
+async def read_summary(_: ReadsReports, session: ReadSession, clocks: AppClocks) -> SummaryAnswer:
+    """Active subscribers, trials and MRR at this moment, each with its definition.
+
+    Needs the permission reports:read.
+    """
+    return SummaryAnswer.of(await queries.summary(session), clocks.business())

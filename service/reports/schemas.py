@@ -1,0 +1,254 @@
+"""Reports as JSON: amounts in minor units, times in UTC, each figure with its definition."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from fastapi import Query
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+
+from service.content.schemas import storable
+from service.db.tables import Grant
+from service.reports.history import Bought, ReaderHistory
+from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR, TRIALS, Definition
+from service.reports.queries import SubscriberFilter, SubscriberPage, SubscriptionFacts, Summary
+from service.reports.standing import WORDS, Standing
+from service.reports.timeline import ArticleMention, Event, EventKind
+
+Storable = AfterValidator(storable)
+"""Text that a database can be asked for: PostgreSQL knows no NUL."""
+
+
+class Count(BaseModel):
+    """A figure without unit."""
+
+    value: int
+    definition: str
+    denominator: str
+
+    @classmethod
+    def of(cls, value: int, meaning: Definition) -> Self:
+        return cls(value=value, definition=meaning.definition, denominator=meaning.denominator)
+
+
+class Money(BaseModel):
+    """An amount in the currency's minor unit."""
+
+    amount: int
+    currency: str
+
+
+class MoneyFigure(BaseModel):
+    """A figure of money: one amount a currency, never mixed."""
+
+    values: list[Money]
+    definition: str
+    denominator: str
+
+
+class SummaryAnswer(BaseModel):
+    """The figures of one moment."""
+
+    as_of: AwareDatetime
+    active_subscribers: Count
+    trials: Count
+    mrr: MoneyFigure
+
+    @classmethod
+    def of(cls, figures: Summary, now: datetime) -> Self:
+        return cls(
+            as_of=now,
+            active_subscribers=Count.of(figures.active_subscribers, ACTIVE_SUBSCRIBERS),
+            trials=Count.of(figures.trials, TRIALS),
+            mrr=MoneyFigure(
+                values=[Money(amount=a, currency=c) for c, a in figures.mrr.items()],
+                definition=MRR.definition,
+                denominator=MRR.denominator,
+            ),
+        )
+
+
+class SubscribersQuery(BaseModel, extra="forbid"):
+    """Search, filter and paging of the list."""
+
+    query: Annotated[str, Storable, Field(max_length=200)] = ""
+    """Part of an e-mail address, or the whole id of a reader, subscription or Stripe customer."""
+    status: Standing | None = None
+    plan: Annotated[str | None, Storable, Field(max_length=40)] = None
+    cursor: Annotated[str | None, Field(max_length=200)] = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+
+    def chosen(self) -> SubscriberFilter:
+        return SubscriberFilter(self.query, self.status, self.plan)
+
+
+AnySubscribers = Annotated[SubscribersQuery, Query()]
+
+
+class OfferName(BaseModel):
+    """The offer a subscription was bought by."""
+
+    id: str
+    name: str
+
+
+class SubscriptionItem(BaseModel):
+    """A subscription. `until` is the end of the access it gives, `period_end` the next renewal."""
+
+    id: str
+    customer_id: str
+    plan: str
+    offer: OfferName
+    status: Standing
+    status_text: str
+    since: AwareDatetime
+    until: AwareDatetime
+    period_end: AwareDatetime
+    cancel_at: AwareDatetime | None
+    trial_end: AwareDatetime | None
+    ended_at: AwareDatetime | None
+    past_due_since: AwareDatetime | None
+    amount: int
+    currency: str
+    interval: str
+    interval_count: int
+
+    @classmethod
+    def of(cls, facts: SubscriptionFacts) -> Self:
+        return cls(
+            id=facts.subscription_id,
+            customer_id=facts.customer_id,
+            plan=facts.plan,
+            offer=OfferName(id=facts.offer_id, name=facts.offer_name),
+            status=facts.standing,
+            status_text=WORDS[facts.standing],
+            since=facts.since,
+            until=facts.until,
+            period_end=facts.period_end,
+            cancel_at=facts.cancel_at,
+            trial_end=facts.trial_end,
+            ended_at=facts.ended_at,
+            past_due_since=facts.past_due_since,
+            amount=facts.amount,
+            currency=facts.currency,
+            interval=facts.interval,
+            interval_count=facts.interval_count,
+        )
+
+
+class SubscriberItem(BaseModel):
+    """A reader with the live subscription, else the latest."""
+
+    reader_id: str
+    email: str | None
+    email_verified: bool
+    subscription: SubscriptionItem
+
+    @classmethod
+    def of(cls, facts: SubscriptionFacts) -> Self:
+        return cls(
+            reader_id=facts.reader_id,
+            email=facts.email,
+            email_verified=facts.email_verified,
+            subscription=SubscriptionItem.of(facts),
+        )
+
+
+class SubscriberList(BaseModel):
+    """Subscribers, the newest first."""
+
+    items: list[SubscriberItem]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: SubscriberPage) -> Self:
+        return cls(
+            items=[SubscriberItem.of(facts) for facts in page.items], next_cursor=page.next_cursor
+        )
+
+
+class ArticleItem(BaseModel):
+    """An article that is mentioned; `slug` and `title` are null where it was deleted since."""
+
+    id: str | None
+    slug: str | None
+    title: str | None
+
+    @classmethod
+    def of(cls, mention: ArticleMention | None) -> Self | None:
+        return cls(id=mention.id, slug=mention.slug, title=mention.title) if mention else None
+
+
+class BoughtItem(SubscriptionItem):
+    """A subscription; `wall` is the article at whose wall the reader stood last before buying."""
+
+    wall: ArticleItem | None
+
+    @classmethod
+    def of_bought(cls, bought: Bought) -> Self:
+        item = SubscriptionItem.of(bought.facts)
+        return cls(**item.model_dump(), wall=ArticleItem.of(bought.wall))
+
+
+class GrantItem(BaseModel):
+    """Access that the reader has or had; `ends_at` null: until revoked."""
+
+    id: str
+    source: str
+    scope: str
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime | None
+    in_grace: bool
+    note: str
+
+    @classmethod
+    def of(cls, grant: Grant) -> Self:
+        return cls.model_validate(grant, from_attributes=True)
+
+
+class EventItem(BaseModel):
+    """One thing that happened.
+
+    `note` is the reason of a read or a wall, the offer's name, or where access came from.
+    """
+
+    at: AwareDatetime
+    kind: EventKind
+    note: str
+    article: ArticleItem | None
+    counted: bool
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        return cls(
+            at=event.at,
+            kind=event.kind,
+            note=event.note,
+            article=ArticleItem.of(event.article),
+            counted=event.counted,
+        )
+
+
+class SubscriberDetail(BaseModel):
+    """One reader. `timeline_complete` is false where only the latest reads and walls are listed."""
+
+    reader_id: str
+    email: str | None
+    email_verified: bool
+    first_seen: AwareDatetime
+    subscriptions: list[BoughtItem]
+    grants: list[GrantItem]
+    timeline: list[EventItem]
+    timeline_complete: bool
+
+    @classmethod
+    def of(cls, history: ReaderHistory) -> Self:
+        return cls(
+            reader_id=history.reader_id,
+            email=history.email,
+            email_verified=history.email_verified,
+            first_seen=history.first_seen,
+            subscriptions=[BoughtItem.of_bought(each) for each in history.bought],
+            grants=[GrantItem.of(grant) for grant in history.grants],
+            timeline=[EventItem.of(event) for event in history.timeline],
+            timeline_complete=history.complete,
+        )

@@ -1,0 +1,57 @@
+"""A subscription's state in an operator's words: Stripe's statuses, and whether it will run out."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+Standing = Literal[
+    "active", "trial", "ending", "past_due", "unpaid", "paused", "incomplete", "ended"
+]
+
+STATUSES: Mapping[Standing, tuple[str, ...]] = {
+    "active": ("active",),
+    "trial": ("trialing",),
+    "ending": ("active",),
+    "past_due": ("past_due",),
+    "unpaid": ("unpaid",),
+    "paused": ("paused",),
+    "incomplete": ("incomplete", "incomplete_expired"),
+    "ended": ("canceled",),
+}
+"""Stripe's statuses; `active` and `ending` are told apart by a scheduled cancellation."""
+
+WORDS: Mapping[Standing, str] = {
+    "active": "Active",
+    "trial": "In trial",
+    "ending": "Cancelled, runs out",
+    "past_due": "Payment overdue",
+    "unpaid": "Unpaid",
+    "paused": "Paused",
+    "incomplete": "Never paid",
+    "ended": "Ended",
+}
+
+EXPLANATIONS: Mapping[Standing, str] = {
+    "active": "Paid, and renewed at the end of the period.",
+    "trial": "Reads for free until the trial ends; then Stripe charges for the first time.",
+    "ending": "The reader has cancelled: access lasts to the end of what is paid.",
+    "past_due": "A payment failed. Stripe tries again; access goes on for the days of grace.",
+    "unpaid": "All tries to charge have failed: access is closed until an invoice is paid.",
+    "paused": "The trial ended without a way to pay: access is closed until one is added.",
+    "incomplete": "The first payment was never completed: there is no access.",
+    "ended": "The subscription is over: the reader can subscribe again.",
+}
+
+
+def standing_of(status: str, cancel_at: datetime | None) -> Standing:
+    """The standing of a subscription with Stripe's `status`.
+
+    A status that Stripe adds later counts as unpaid: it gives no access either until this release
+    knows it.
+    """
+    if status == "active":
+        return "active" if cancel_at is None else "ending"
+    for standing, statuses in STATUSES.items():
+        if status in statuses:
+            return standing
+    return "unpaid"

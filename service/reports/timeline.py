@@ -1,0 +1,52 @@
+"""What happened to one reader, in the order of time: pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, get_args
+
+EventKind = Literal[
+    "first_seen",
+    "read",
+    "wall",
+    "checkout_started",
+    "checkout_expired",
+    "purchase",
+    "access_given",
+    "trial_ended",
+    "payment_overdue",
+    "subscription_ended",
+    "access_ended",
+]
+_ORDER = {kind: place for place, kind in enumerate(get_args(EventKind))}
+"""What is told first where several things have the same instant."""
+
+
+@dataclass(frozen=True)
+class ArticleMention:
+    """An article of the timeline. `slug` and `title` are None where it was deleted since."""
+
+    id: str | None
+    slug: str | None
+    title: str | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line. `note`: the reason of a read or a wall, the offer's name, or the access's source.
+
+    `article` is what was read, where the wall stood, or for a purchase where the last wall before
+    it stood. `counted`: the read used up one of the meter's free articles.
+    """
+
+    at: datetime
+    kind: EventKind
+    note: str = ""
+    article: ArticleMention | None = None
+    counted: bool = False
+
+
+def merged(events: Iterable[Event], now: datetime) -> list[Event]:
+    """The events up to `now`, newest first; what is only planned is left out."""
+    past = [event for event in events if event.at <= now]
+    return sorted(past, key=lambda event: (event.at, _ORDER[event.kind]), reverse=True)

@@ -1,0 +1,153 @@
+"""Rows that the reports read, made the short way."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from service.db.base import Base, new_id
+from service.db.tables import AccessEntry, Article, Checkout, Grant, Offer, Reader, Subscription
+
+NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
+
+
+def offer(**values: Any) -> Offer:
+    defaults: dict[str, Any] = {
+        "id": new_id("off"),
+        "name": "Digital, monthly",
+        "plan": "digital",
+        "amount": 900,
+        "currency": "EUR",
+        "interval": "month",
+        "interval_count": 1,
+        "trial_days": 0,
+        "position": 1,
+        "stripe_price_id": None,
+        "created_at": NOW,
+        "archived_at": None,
+    }
+    return Offer(**{**defaults, **values})
+
+
+def reader(**values: Any) -> Reader:
+    defaults: dict[str, Any] = {
+        "id": new_id("rdr"),
+        "email": None,
+        "email_verified_at": None,
+        "created_at": NOW - timedelta(days=30),
+    }
+    return Reader(**{**defaults, **values})
+
+
+def subscription(reader: Reader, offer: Offer, **values: Any) -> Subscription:
+    defaults: dict[str, Any] = {
+        "id": new_id("sub"),
+        "reader_id": reader.id,
+        "customer_id": new_id("cus"),
+        "offer_id": offer.id,
+        "plan": offer.plan,
+        "status": "active",
+        "amount": offer.amount,
+        "currency": offer.currency,
+        "interval": offer.interval,
+        "interval_count": offer.interval_count,
+        "started_at": NOW - timedelta(days=20),
+        "current_period_end": NOW + timedelta(days=10),
+        "trial_end": None,
+        "cancel_at": None,
+        "ended_at": None,
+        "past_due_since": None,
+        "synced_at": NOW,
+        "version": 1,
+    }
+    return Subscription(**{**defaults, **values})
+
+
+def grant(reader: Reader, **values: Any) -> Grant:
+    defaults: dict[str, Any] = {
+        "id": new_id("grt"),
+        "reader_id": reader.id,
+        "source": "comp",
+        "reference": new_id("cmp"),
+        "scope": "everything",
+        "starts_at": NOW - timedelta(days=5),
+        "ends_at": None,
+        "in_grace": False,
+        "note": "",
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return Grant(**{**defaults, **values})
+
+
+def article(slug: str, title: str) -> Article:
+    return Article(
+        id=new_id("art"),
+        slug=slug,
+        title=title,
+        standfirst="",
+        body_source="",
+        body_format="html",
+        body_html="",
+        preview_html="",
+        preview_text="",
+        cut_is_whole=False,
+        search_text="",
+        authors=[],
+        section=None,
+        tags=[],
+        canonical_url=None,
+        image_url=None,
+        image_alt=None,
+        language=None,
+        published_at=NOW,
+        status="published",
+        level=None,
+        plans=[],
+        source_ids={},
+        version=1,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def read(article: Article, at: datetime, **values: Any) -> AccessEntry:
+    """A read; with `wall="subscribe"` a refusal."""
+    walled = values.get("wall") is not None
+    defaults: dict[str, Any] = {
+        "at": at,
+        "article_id": article.id,
+        "reader_id": None,
+        "device_id": None,
+        "granted": not walled,
+        "consumed": not walled,
+        "reason": "meter_exhausted" if walled else "meter",
+        "wall": None,
+        "window_start": None,
+        "referrer_host": None,
+        "once_key": None,
+    }
+    return AccessEntry(**{**defaults, **values})
+
+
+def checkout(reader: Reader, offer: Offer, at: datetime, **values: Any) -> Checkout:
+    defaults: dict[str, Any] = {
+        "id": new_id("cko"),
+        "offer_id": offer.id,
+        "reader_id": reader.id,
+        "device_id": None,
+        "return_to": "/",
+        "claim_hash": new_id("hash"),
+        "status": "completed",
+        "stripe_session_id": None,
+        "stripe_url": None,
+        "stripe_subscription_id": None,
+        "created_at": at,
+        "expires_at": at + timedelta(hours=24),
+        "completed_at": at + timedelta(minutes=3),
+    }
+    return Checkout(**{**defaults, **values})
+
+
+def in_order(*rows: Base) -> list[Base]:
+    """The rows with those first that others point to."""
+    first = (Offer, Reader, Article)
+    return sorted(rows, key=lambda row: not isinstance(row, first))
