@@ -10,10 +10,10 @@ _MARK = re.compile(r"\s*(?:more(?![\w-]).*|members-only\s*)", re.DOTALL | re.IGN
 
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6", "hgroup"}
 # Blocks that hold text themselves: a mark in one belongs to the block, elsewhere it stands between.
-_TEXT_BLOCKS = _HEADINGS | {
+TEXT_BLOCKS = _HEADINGS | {
     "address", "caption", "dd", "dt", "figcaption", "li", "p", "pre", "summary", "td", "th",
 }  # fmt: skip
-BLOCKS = _TEXT_BLOCKS | {
+BLOCKS = TEXT_BLOCKS | {
     "article", "aside", "blockquote", "body", "center", "details", "dialog", "dir", "div", "dl",
     "fieldset", "figure", "footer", "form", "head", "header", "hr", "html", "main", "menu", "nav",
     "ol", "search", "section", "table", "tbody", "tfoot", "thead", "tr", "ul",
@@ -24,16 +24,13 @@ _VERBATIM = {"code", "kbd", "pre", "samp"}  # shows a mark, doesn't set one
 
 
 Element: TypeAlias = etree._Element  # noqa: SLF001 lxml's only name for its type
-MAX_DEPTH = 100
 
 
 class BodyRefused(ValueError):
     """The body can't be made ready; the text says why and what to do."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            f"its elements are nested more than {MAX_DEPTH} deep; simplify the HTML and send it again"
-        )
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why}; simplify the HTML and send it again")
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,6 @@ def mark_and_segments(root: Element) -> tuple[int | None, list[Segment]]:
 
     A mark within a block cuts at the end of that block, or at its next line break, if content
     precedes the mark there; else behind the block before. Segments without content don't count.
-    Raises BodyRefused for elements nested more than MAX_DEPTH deep: no article needs that, and
-    the time to sanitise a body grows with its depth.
     """
     scan = _Scan(root)
     for event, node in etree.iterwalk(root, events=("start", "end", "comment")):
@@ -79,7 +74,6 @@ class _Scan:
         self.segments: list[Segment] = []
         self.mark: int | None = None
         self._root = root
-        self._depth = 0
         self._blocks: list[str] = []
         self._inside: dict[str, int] = {"verbatim": 0, "uncounted": 0, "whole": 0}
         self._units = 0
@@ -90,9 +84,6 @@ class _Scan:
 
     def start(self, node: Element) -> None:
         tag = str(node.tag)
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise BodyRefused
         if tag in BLOCKS or (tag == "br" and self._cuts_here):
             self.flush(Edge(node, "before"))
         if tag in BLOCKS:
@@ -108,7 +99,6 @@ class _Scan:
             self.flush(Edge(node, "after"))
             self._blocks.pop()
         self._enter(tag, -1)
-        self._depth -= 1
         if node is not self._root:
             self._text(node.tail)
 
@@ -119,7 +109,7 @@ class _Scan:
         self._text(node.tail)
 
     def _set_mark(self, node: Element) -> None:
-        if not self._blocks or self._blocks[-1] not in _TEXT_BLOCKS:
+        if not self._blocks or self._blocks[-1] not in TEXT_BLOCKS:
             self.flush(Edge(node, "before"))
         if self._has_content:
             self._cuts_here = True

@@ -46,6 +46,7 @@ class ArticleCache:
         self._capacity = capacity
         self._held: OrderedDict[str, CachedArticle] = OrderedDict()
         self._size = 0
+        self._loading: dict[tuple[str, int], asyncio.Task[CachedArticle | None]] = {}
         self._version: int | None = None
         self._drops = 0
 
@@ -62,6 +63,17 @@ class ArticleCache:
             return held
         if not is_slug(slug):
             return None
+        # After a drop everybody asks at once for the article of the hour: one asks the database.
+        # Whoever comes after a further drop doesn't join, since that read may be too old for them.
+        key = (slug, self._drops)
+        load = self._loading.get(key)
+        if load is None:
+            load = asyncio.create_task(self._load(database, slug))
+            self._loading[key] = load
+            load.add_done_callback(lambda _: self._loading.pop(key))
+        return await asyncio.shield(load)
+
+    async def _load(self, database: Database, slug: str) -> CachedArticle | None:
         drops = self._drops
         async with database.reading() as session:
             article = await get_article(session, slug)

@@ -4,10 +4,10 @@ The author's mark decides where (`<!--more-->` and `<!--more words-->` of WordPr
 `<!--members-only-->` of Ghost), else the number of blocks; always at the end of a block. Everything
 public is derived from the preview made here, so nothing behind the cut may get into it.
 
-Two parsers, each for what it can do. lxml builds the tree in which the cut is made: it refuses
+Two parsers, each for what it can do. lxml builds the tree in which the cut is made: it stops at
 deep nesting while it reads, and opens no formatting again that a page left unclosed, so a hostile
-body stays as small as it came. nh3 (sanitise.py) comes last and guards what is served; it has no
-tree that could be cut, and on unguarded input its time grows with the square of the depth.
+body stays as small as it came, and can be tamed (taming.py). nh3 (sanitise.py) comes last and
+guards what is served; it gives no tree that could be cut.
 """
 
 import re
@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 
 from service.content.blocks import BLOCKS, BodyRefused, Edge, Element, mark_and_segments
 from service.content.sanitise import DROPPED_WITH_CONTENT, sanitise
+from service.content.taming import tame
 
 BodyFormat = Literal["html", "markdown"]
 
@@ -44,10 +45,11 @@ def render(body: str, body_format: BodyFormat, preview_blocks: int) -> Rendered:
     Without a mark the preview is the first `preview_blocks` blocks of text. A cut that would leave
     nothing behind it is moved forwards: the whole of an article is never its preview.
 
-    Raises BodyRefused where elements are nested too deeply.
+    Raises BodyRefused for HTML that is nested too deeply, or strewn through tables.
     """
     html = _MARKDOWN.render(body) if body_format == "markdown" else body
     root = _parse(html)
+    tame(root)
     mark, segments = mark_and_segments(root)
     body_html = sanitise(_serialise(root))
     kept = _kept([segment.unit for segment in segments], mark=mark, blocks=preview_blocks)
@@ -94,7 +96,7 @@ def _parse(html: str) -> Element:
     )
     last = parser.error_log.last_error
     if last is not None and last.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT:
-        raise BodyRefused
+        raise BodyRefused("its elements are nested too deeply to be read")
     etree.strip_elements(document, *DROPPED_WITH_CONTENT, with_tail=False)
     return document
 

@@ -131,7 +131,7 @@ class ArticleIn(_Strict):
     body_format: Literal["html", "markdown"] = "html"
     authors: Annotated[list[Author], Field(max_length=20)] = []
     section: Line | None = None
-    tags: Annotated[list[Line], Field(max_length=50), AfterValidator(_once_each)] = []
+    tags: Annotated[list[Line], Field(max_length=100), AfterValidator(_once_each)] = []
     canonical_url: Annotated[str, Field(max_length=2000), AfterValidator(_web_address)] | None = (
         None
     )

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -110,6 +111,29 @@ async def test_a_change_here_is_seen_at_its_commit(database: Database, settings:
     changed = await cache.get(database, "ferry")
     assert changed is not None
     assert changed.title == "Two"
+
+
+class Counting(Database):
+    """A database that counts how often it is asked."""
+
+    asked = 0
+
+    def reading(self) -> Any:
+        self.asked += 1
+        return super().reading()
+
+
+async def test_readers_at_once_ask_the_database_once(
+    database: Database, settings: Settings
+) -> None:
+    cache = ArticleCache(settings)
+    await put(database, settings)
+    counting = Counting(database.url)
+    found = await asyncio.gather(*(cache.get(counting, "ferry") for _ in range(20)))
+    await counting.dispose()
+    assert counting.asked == 1
+    assert all(article is found[0] for article in found)
+    assert not cache._loading
 
 
 class Interrupted(Database):

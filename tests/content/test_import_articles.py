@@ -92,7 +92,7 @@ async def test_a_trial_run_writes_nothing(database: Database, settings: Settings
         {"body": "a\0b"},
         {"canonical_url": "javascript:x"},
         {"slug": "Not a slug"},
-        {"tags": tuple(str(number) for number in range(51))},
+        {"tags": tuple(str(number) for number in range(101))},
     ],
 )
 async def test_what_a_put_refuses_is_skipped_with_the_reason(
