@@ -41,7 +41,7 @@ def _summary(article: Article, now: datetime) -> dict[str, Any]:
         "title": article.title,
         "section": article.section,
         "status": article.status,
-        "visible": is_visible(article.status, article.published_at, now),
+        "visible": is_visible(article, now),
         "access": {"level": article.level, "plans": article.plans},
         "published_at": article.published_at,
         "created_at": article.created_at,

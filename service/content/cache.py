@@ -19,6 +19,8 @@ from service.content.teaser import teaser
 from service.db.session import Database
 from service.settings import Settings
 
+__all__ = ["AppArticles", "ArticleCache", "CachedArticle", "StoredArticle", "article_cache_of"]
+
 CAPACITY = 64 * 1024 * 1024
 
 

@@ -59,9 +59,9 @@ async def read_teaser(
     """The public part of an article; never metered. Public and cacheable."""
     now = clocks.business()
     entry = await articles.entry(database, slug)
-    if entry is None or not is_visible(entry.article.status, entry.article.published_at, now):
+    if entry is None or not is_visible(entry.article, now):
         raise Problem("article-not-found")
-    changes_at = next_change(entry.article.status, entry.article.published_at, now)
+    changes_at = next_change(entry.article, now)
     return public_answer(request, entry.teaser, max_age(changes_at, now))
 
 

@@ -1,12 +1,21 @@
 """Who could see an article at all, and what of it is public. Pure."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
-Level = Literal["free", "metered", "registered", "subscribers"]
+Level = Literal["free", "metered", "subscribers"]
 Status = Literal["draft", "scheduled", "published", "withdrawn"]
 
 RELEASED = frozenset({"scheduled", "published"})
+
+
+class Scheduled(Protocol):
+    """What decides an article's visibility; articles of every shape have it."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def published_at(self) -> datetime | None: ...
 
 
 def effective_level(own: Level | None, default: Level) -> Level:
@@ -14,20 +23,20 @@ def effective_level(own: Level | None, default: Level) -> Level:
     return own or default
 
 
-def is_visible(status: str, published_at: datetime | None, now: datetime) -> bool:
+def is_visible(article: Scheduled, now: datetime) -> bool:
     """Whether anybody but the staff may know of the article at `now`.
 
     Scheduled and published differ in name only: the instant decides, so nothing has to run when
     it comes.
     """
-    return status in RELEASED and published_at is not None and published_at <= now
+    at = article.published_at
+    return article.status in RELEASED and at is not None and at <= now
 
 
-def next_change(status: str, published_at: datetime | None, now: datetime) -> datetime | None:
+def next_change(article: Scheduled, now: datetime) -> datetime | None:
     """When the article becomes visible by itself, or None: copies made now are good until then."""
-    if status in RELEASED and published_at is not None and published_at > now:
-        return published_at
-    return None
+    at = article.published_at
+    return at if article.status in RELEASED and at is not None and at > now else None
 
 
 def body_is_public(level: Level) -> bool:

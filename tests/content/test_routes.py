@@ -124,7 +124,7 @@ async def test_a_free_article_is_open(newsroom: Newsroom) -> None:
     assert "body_html" not in (await newsroom.get("/v1/articles")).json()["items"][0]
 
 
-@pytest.mark.parametrize("level", [None, "metered", "registered", "subscribers"])
+@pytest.mark.parametrize("level", [None, "metered", "subscribers"])
 async def test_a_canary_behind_the_cut_is_on_no_public_surface(
     newsroom: Newsroom, level: str | None
 ) -> None:

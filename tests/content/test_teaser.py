@@ -38,7 +38,7 @@ ARTICLE = StoredArticle(
 
 
 @pytest.mark.parametrize("default", ["free", "metered", "subscribers"])
-@pytest.mark.parametrize("own", [None, "free", "metered", "registered", "subscribers"])
+@pytest.mark.parametrize("own", [None, "free", "metered", "subscribers"])
 def test_the_body_is_in_free_teasers_only(own: Level | None, default: Level) -> None:
     settings = SETTINGS.model_copy(update={"default_level": default})
     shape = teaser(replace(ARTICLE, level=own), settings)

@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -6,6 +7,12 @@ from service.content.visibility import body_is_public, effective_level, is_visib
 
 NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
 PAST, FUTURE = NOW - timedelta(days=1), NOW + timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Dated:
+    status: str
+    published_at: datetime | None
 
 
 @pytest.mark.parametrize(
@@ -26,8 +33,9 @@ PAST, FUTURE = NOW - timedelta(days=1), NOW + timedelta(seconds=30)
 def test_status_and_instant_decide(
     status: str, published_at: datetime | None, visible: bool, changes: datetime | None
 ) -> None:
-    assert is_visible(status, published_at, NOW) is visible
-    assert next_change(status, published_at, NOW) == changes
+    article = Dated(status, published_at)
+    assert is_visible(article, NOW) is visible
+    assert next_change(article, NOW) == changes
 
 
 def test_an_article_s_own_level_goes_first() -> None:
@@ -37,4 +45,4 @@ def test_an_article_s_own_level_goes_first() -> None:
 
 def test_only_free_bodies_are_public() -> None:
     assert body_is_public("free")
-    assert not any(body_is_public(level) for level in ("metered", "registered", "subscribers"))
+    assert not any(body_is_public(level) for level in ("metered", "subscribers"))
