@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased
 from service.billing.lifecycle import LIVE_STATUSES
 from service.content.cursor import from_cursor, to_cursor
 from service.db.tables import Grant, Offer, Reader, Subscription
+from service.offers.pricing import Interval, Price
 from service.reports.metrics import PAYING_STATUSES, TRIAL_STATUS, Recurring, mrr
 from service.reports.standing import STATUSES, Standing, standing_of
 
@@ -52,6 +53,12 @@ class SubscriptionFacts:
     currency: str
     interval: str
     interval_count: int
+
+    @property
+    def price(self) -> Price:
+        """What is charged, as a price of the catalogue; a trial is told by the standing."""
+        interval: Interval = self.interval  # type: ignore[assignment]  # an offer's, checked there
+        return Price(self.amount, self.currency, interval, self.interval_count, trial_days=0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,94 @@
+"""Rendering: what every template of the back office has at hand, and pages about errors."""
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
+
+from service.clock import clocks_of
+from service.html.pages import render
+from service.offers.pricing import amount_text, price_text
+from service.operators.next_page import HOME, sign_in_address
+from service.operators.stylesheet import STYLESHEET
+from service.operators.visits import SignInNeeded, visit_of
+from service.problems import CATALOGUE, Problem
+from service.reports.standing import EXPLANATIONS, WORDS
+from service.settings import settings_of
+
+
+def local_day(at: datetime, zone: ZoneInfo) -> str:
+    """`10 Mar 2026`, in the publication's time zone."""
+    local = at.astimezone(zone)
+    return f"{local.day} {local:%b %Y}"
+
+
+def local_minute(at: datetime, zone: ZoneInfo) -> str:
+    """`10 Mar 2026, 09:05`, in the publication's time zone."""
+    return f"{local_day(at, zone)}, {at.astimezone(zone):%H:%M}"
+
+
+def page(
+    request: Request, template: str, *, status_code: int = 200, **context: Any
+) -> HTMLResponse:
+    """Render `operators/templates/<template>` with the frame of the back office."""
+    zone = settings_of(request).zone
+    return render(
+        request,
+        f"operators/templates/{template}",
+        status_code=status_code,
+        visit=visit_of(request),
+        now=clocks_of(request).business(),
+        stylesheet=STYLESHEET.address,
+        day=lambda at: local_day(at, zone),
+        minute=lambda at: local_minute(at, zone),
+        money=amount_text,
+        price=price_text,
+        standing_words=WORDS,
+        standing_explanations=EXPLANATIONS,
+        **context,
+    )
+
+
+class PageRoute(APIRoute):
+    """A route for browsers: who isn't signed in goes to sign in, and problems are pages."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def answer_with_a_page(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except SignInNeeded:
+                return RedirectResponse(sign_in_address(_wanted(request)), status_code=303)
+            except Problem as problem:
+                return _problem_page(request, problem)
+            except RequestValidationError as error:
+                fields = sorted({str(item["loc"][-1]) for item in error.errors()})
+                detail = f"This can't be looked up: {', '.join(fields)}. Go back and change it."
+                return _problem_page(request, Problem("invalid-request", detail))
+
+        return answer_with_a_page
+
+
+def _wanted(request: Request) -> str:
+    if request.method != "GET":
+        return HOME
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query else request.url.path
+
+
+def _problem_page(request: Request, problem: Problem) -> Response:
+    response = page(
+        request,
+        "problem.html",
+        status_code=problem.definition.status,
+        title=CATALOGUE[problem.slug].title,
+        detail=problem.detail,
+    )
+    response.headers.update(problem.headers)
+    return response

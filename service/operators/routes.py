@@ -1,0 +1,119 @@
+"""The back office's pages. They work without JavaScript; none of them is part of the API."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Path, Request
+from fastapi.responses import RedirectResponse, Response
+
+from service.clock import AppClocks
+from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.html.csrf import check_csrf
+from service.identity.callers import CurrentActor
+from service.identity.cookies import clear_cookie, read_cookie, set_cookie
+from service.identity.operators import end_operator_session
+from service.operators import overview
+from service.operators.next_page import SIGN_IN, checked_next
+from service.operators.pages import PageRoute, page
+from service.operators.sign_in import REFUSAL, sign_in
+from service.operators.stylesheet import STYLESHEET
+from service.operators.visits import Visit, anyone, csrf_key, page_requires
+from service.problems import Problem
+from service.reports import queries
+from service.reports.history import reader_history
+from service.reports.schemas import Storable
+from service.settings import AppSettings
+
+router = APIRouter(prefix="/admin", route_class=PageRoute, include_in_schema=False)
+SEE_OTHER = 303
+
+SeesFigures = Annotated[Visit, Depends(page_requires("reports:read"))]
+SeesSubscribers = Annotated[Visit, Depends(page_requires("subscribers:read"))]
+Everybody = Depends(anyone)
+
+
+@router.get("/static/admin.css", dependencies=[Everybody])
+async def read_stylesheet(request: Request) -> Response:
+    """The stylesheet of these pages. Public."""
+    return STYLESHEET.answer(request)
+
+
+@router.get("/sign-in", dependencies=[Everybody])
+async def show_sign_in(request: Request, actor: CurrentActor, next: str = "") -> Response:  # noqa: A002 the field's name in the address
+    """The form; who is signed in already goes on at once."""
+    if actor is not None and actor.kind == "operator":
+        return RedirectResponse(checked_next(next), SEE_OTHER)
+    return page(request, "sign_in.html", next_page=checked_next(next), email="", refusal=None)
+
+
+@router.post("/sign-in", dependencies=[Everybody])
+async def send_sign_in(
+    request: Request,
+    database: AppDatabase,
+    settings: AppSettings,
+    clocks: AppClocks,
+    email: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = "",  # noqa: A002 the field's name in the form
+) -> Response:
+    """Open a session under a new secret, or show the form again with one and the same sentence."""
+    former = read_cookie(request, "operator", settings)
+    secret = await sign_in(
+        database, email=email, password=password, former_secret=former, settings=settings, clocks=clocks
+    )  # fmt: skip
+    if secret is None:
+        entries = {"next_page": checked_next(next), "email": email, "refusal": REFUSAL}
+        return page(request, "sign_in.html", status_code=401, **entries)
+    response = RedirectResponse(checked_next(next), SEE_OTHER)
+    set_cookie(response, "operator", secret, settings, settings.operator_session_hours * 3600)
+    return response
+
+
+@router.post("/sign-out", dependencies=[Everybody])
+async def send_sign_out(
+    request: Request,
+    session: WriteSession,
+    settings: AppSettings,
+    csrf: Annotated[str, Form()] = "",
+) -> Response:
+    """End the session here and in the browser; without one there is nothing to end."""
+    secret = read_cookie(request, "operator", settings)
+    response = RedirectResponse(SIGN_IN, SEE_OTHER)
+    if secret:
+        check_csrf(csrf, secret, csrf_key(settings))
+        await end_operator_session(session, secret)
+        clear_cookie(response, "operator", settings)
+    return response
+
+
+@router.get("")
+async def show_overview(
+    request: Request, visit: SeesFigures, asked: overview.Asked, session: ReadSession
+) -> Response:
+    """The figures of this moment, and the subscribers for those who may see readers."""
+    return page(
+        request,
+        "overview.html",
+        figures=overview.figures(await queries.summary(session)),
+        subscribers=await overview.subscribers(session, asked, visit),
+        plans=await queries.plans(session),
+        asked=asked,
+    )
+
+
+@router.get("/subscribers/{reader_id}")
+async def show_subscriber(
+    request: Request,
+    _: SeesSubscribers,
+    reader_id: Annotated[str, Path(max_length=100), Storable],
+    session: ReadSession,
+    clocks: AppClocks,
+) -> Response:
+    """One reader: what is bought, and what happened."""
+    history = await reader_history(session, reader_id, clocks.business())
+    return page(request, "subscriber.html", history=history)
+
+
+@router.get("/{unknown:path}")
+async def show_nothing(_: SeesFigures) -> Response:
+    """Any other address: told only to those who are signed in."""
+    raise Problem("not-found", "There is no such page. Start from the overview.")

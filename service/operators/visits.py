@@ -1,0 +1,71 @@
+"""Who looks at a page of the back office, and what each page asks of them.
+
+Every route below /admin declares `page_requires(…)` or, for what comes before signing in, `anyone`;
+the application doesn't start with a route that declares neither.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from service.html.csrf import csrf_token
+from service.identity.callers import Actor, CurrentActor
+from service.identity.cookies import read_cookie
+from service.identity.permissions import Permission
+from service.identity.secrets import derived_key
+from service.problems import Problem
+from service.settings import AppSettings, Settings
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in: the answer is the way to the sign-in page."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A signed-in operator, and the value of the CSRF field in the forms of the page."""
+
+    operator: Actor
+    csrf: str
+
+
+def page_requires(permission: Permission) -> Callable[..., Awaitable[Visit]]:
+    """A dependency: an operator must be signed in and have this permission.
+
+    An API key opens no page, though it may hold the permission.
+    """
+
+    async def permitted(request: Request, actor: CurrentActor, settings: AppSettings) -> Visit:
+        secret = read_cookie(request, "operator", settings)
+        if actor is None or actor.kind != "operator" or not secret:
+            raise SignInNeeded
+        visit = Visit(actor, csrf_token(secret, csrf_key(settings)))
+        request.state.visit = visit  # a page about an error has the header of every other page
+        if permission not in actor.permissions:
+            raise Problem(
+                "forbidden",
+                f"Your role doesn't include {permission}. Ask an administrator for it.",
+            )
+        return visit
+
+    permitted.permission = permission  # type: ignore[attr-defined]  # read by app.py: deny by default
+    return permitted
+
+
+async def anyone() -> None:
+    """A dependency that says: this route is for everybody, on purpose."""
+
+
+anyone.permission = None  # type: ignore[attr-defined]  # read by app.py: deny by default
+
+
+def visit_of(request: Request) -> Visit | None:
+    """The visit that `page_requires` found for this request, if it got so far."""
+    visit: Visit | None = getattr(request.state, "visit", None)
+    return visit
+
+
+def csrf_key(settings: Settings) -> bytes:
+    """The key of the CSRF fields: 32 bytes."""
+    return derived_key(settings, "csrf")

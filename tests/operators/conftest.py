@@ -1,0 +1,89 @@
+"""The back office alone as an application, with operators and a browser that keeps cookies."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from service.clock import Clocks
+from service.db.base import Base
+from service.db.session import Database
+from service.db.tables import Operator
+from service.identity.cookies import cookie_name
+from service.identity.operators import create_operator, open_operator_session
+from service.operators.routes import router
+from service.problems import install_handlers
+from service.settings import Settings
+from tests.reports import rows
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def app(database: Database, settings: Settings, clocks: Clocks) -> FastAPI:
+    app = FastAPI()
+    app.include_router(router)
+    install_handlers(app)
+    app.state.database, app.state.settings, app.state.clocks = database, settings, clocks
+    return app
+
+
+@pytest.fixture
+async def browser(app: FastAPI, settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    """A browser without a session; it follows no redirect, so that tests see them."""
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as browser:
+        yield browser
+
+
+@pytest.fixture
+def operator(database: Database, clocks: Clocks) -> Callable[[str], Awaitable[Operator]]:
+    """Make an operator of the role, with PASSWORD."""
+
+    async def make(role: str) -> Operator:
+        async with database.transaction() as session:
+            return await create_operator(
+                session,
+                email=f"{role}@example.org",
+                password=PASSWORD,
+                role=role,
+                now=clocks.wall(),
+            )
+
+    return make
+
+
+@pytest.fixture
+def signed_in(
+    database: Database,
+    settings: Settings,
+    clocks: Clocks,
+    browser: httpx2.AsyncClient,
+    operator: Callable[[str], Awaitable[Operator]],
+) -> Callable[[str], Awaitable[httpx2.AsyncClient]]:
+    """The browser with the session of a new operator of the role."""
+
+    async def sign_in(role: str) -> httpx2.AsyncClient:
+        someone = await operator(role)
+        async with database.transaction() as session:
+            secret = await open_operator_session(
+                session, someone, now=clocks.wall(), settings=settings
+            )
+        browser.cookies.set(cookie_name("operator", settings), secret)
+        return browser
+
+    return sign_in
+
+
+@pytest.fixture
+def store(database: Database) -> Callable[..., Awaitable[None]]:
+    """Insert rows, those first that others point to."""
+
+    async def insert(*added: Base) -> None:
+        async with database.transaction() as session:
+            for row in rows.in_order(*added):
+                session.add(row)
+                await session.flush()
+
+    return insert

@@ -1,0 +1,169 @@
+"""What the pages show."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from html import unescape
+
+import httpx2
+import pytest
+
+from service.db.base import Base
+from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR, TRIALS
+from tests.reports import rows
+from tests.reports.rows import NOW
+
+SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
+Store = Callable[..., Awaitable[None]]
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>@example.org'
+
+
+async def test_figures_stand_beside_their_definitions(signed_in: SignedIn, store: Store) -> None:
+    euro, yen = rows.offer(), rows.offer(currency="JPY", amount=12000, interval="year")
+    readers = [rows.reader() for _ in range(3)]
+    await store(
+        euro, yen, *readers,
+        rows.subscription(readers[0], euro),
+        rows.subscription(readers[1], yen),
+        rows.subscription(readers[2], euro, status="trialing"),
+    )  # fmt: skip
+    page = unescape((await (await signed_in("viewer")).get("/admin")).text)
+    values = re.findall(r'<dd class="value">([^<]+?) ?<', page)
+    assert values == ["2", "1", "€9.00", "¥1,000"]
+    for meaning in (ACTIVE_SUBSCRIBERS, TRIALS, MRR):
+        assert meaning.definition in page
+        assert meaning.denominator in page
+
+
+async def test_the_list_pages_through_everybody_once(signed_in: SignedIn, store: Store) -> None:
+    offer = rows.offer()
+    readers = [rows.reader() for _ in range(250)]
+    subscriptions = [
+        rows.subscription(reader, offer, started_at=NOW - timedelta(hours=place // 9))
+        for place, reader in enumerate(readers)
+    ]
+    await store(offer, *readers, *subscriptions)
+    browser = await signed_in("viewer")
+    address: str | None = "/admin?plan=digital"
+    seen: list[str] = []
+    while address is not None:
+        page = unescape((await browser.get(address)).text)
+        seen += re.findall(r'href="/admin/subscribers/([a-z0-9_]+)"', page)
+        following = re.search(r'rel="next" href="([^"]+)"', page)
+        address = following[1] if following else None
+        assert address is None or "plan=digital" in address
+    assert len(seen) == len(set(seen)) == 250
+    assert set(seen) == {reader.id for reader in readers}
+
+
+async def test_the_filter_keeps_what_was_chosen_and_says_when_nothing_matches(
+    signed_in: SignedIn, store: Store
+) -> None:
+    offer, ana, ben = (
+        rows.offer(),
+        rows.reader(email="ana@a.example"),
+        rows.reader(email="ben@b.example"),
+    )
+    late = rows.subscription(ana, offer, status="past_due")
+    await store(offer, ana, ben, late, rows.subscription(ben, offer))
+    browser = await signed_in("viewer")
+    found = (await browser.get("/admin?query=&status=past_due&plan=")).text
+    assert "ana@a.example" in found
+    assert "ben@b.example" not in found
+    assert '<option value="past_due" selected>Payment overdue</option>' in found
+    nothing = (await browser.get("/admin?query=nobody&status=&plan=")).text
+    assert "No subscriber matches" in nothing
+    assert 'value="nobody"' in nothing
+
+
+async def test_the_empty_list_says_what_to_do(signed_in: SignedIn) -> None:
+    page = (await (await signed_in("viewer")).get("/admin")).text
+    assert "Nobody has subscribed yet" in page
+    assert "paywall offers list" in page
+
+
+@pytest.mark.parametrize("query", ["status=happy", "cursor=nonsense", "query=%00"])
+async def test_what_cant_be_looked_up_is_a_page_too(signed_in: SignedIn, query: str) -> None:
+    answer = await (await signed_in("viewer")).get(f"/admin?{query}")
+    assert answer.status_code == 422
+    assert "Go to the overview" in answer.text
+
+
+async def test_a_readers_page_tells_the_story(signed_in: SignedIn, store: Store) -> None:
+    offer, reader = rows.offer(), rows.reader(email="ana@example.org")
+    tern = rows.article("tern", "The arctic tern's count")
+    day = timedelta(days=1)
+    await store(
+        offer, reader, tern,
+        rows.subscription(reader, offer, cancel_at=NOW + 10 * day),
+        rows.grant(reader, note="For the jury"),
+        rows.read(tern, NOW - 21 * day, reader_id=reader.id, wall="subscribe"),
+        rows.read(tern, NOW - 19 * day, reader_id=reader.id, reason="subscription"),
+    )  # fmt: skip
+    page = await (await signed_in("viewer")).get(f"/admin/subscribers/{reader.id}")
+    text = " ".join(unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
+    assert "Cancelled, runs out" in text
+    assert "€9.00 a month" in text
+    assert "Where the wall stood The arctic tern's count" in text
+    assert "For the jury" in text
+    told = ["Read The arctic", "Subscribed to Digital, monthly", "Met the wall at The arctic"]
+    places = [text.index(line) for line in told]
+    assert places == sorted(places)
+    # Lisbon is an hour ahead of UTC in summer only; in March both agree.
+    assert f'<time datetime="{(NOW - 21 * day).isoformat()}">17 Feb 2026, 09:00</time>' in page.text
+
+
+async def test_times_are_those_of_the_publication(signed_in: SignedIn, store: Store) -> None:
+    summer = NOW.replace(month=7, day=1, year=2025, hour=23, minute=30)
+    reader = rows.reader(created_at=summer)
+    await store(reader)
+    page = await (await signed_in("viewer")).get(f"/admin/subscribers/{reader.id}")
+    assert "2 Jul 2025, 00:30" in page.text
+
+
+async def test_hostile_text_stays_text(signed_in: SignedIn, store: Store) -> None:
+    offer = rows.offer(name="<script>alert(2)</script>", plan="<b>plan")
+    reader = rows.reader(email=HOSTILE)
+    article = rows.article("x", "<script>alert(3)</script>")
+    added: list[Base] = [
+        offer,
+        reader,
+        article,
+        rows.subscription(reader, offer),
+        rows.grant(reader, note="<script>alert(4)</script>"),
+        rows.read(article, NOW, reader_id=reader.id, wall="subscribe", reason="<i>"),
+    ]
+    await store(*added)
+    browser = await signed_in("viewer")
+    for address in (f"/admin/subscribers/{reader.id}", "/admin", f"/admin?query={'%3Cscript%3E'}"):
+        page = (await browser.get(address)).text
+        for tag in ("<script", "<img", "<b>", "<i>"):
+            assert tag not in page
+
+
+async def test_an_unknown_reader_is_a_page_that_says_what_to_do(signed_in: SignedIn) -> None:
+    answer = await (await signed_in("viewer")).get("/admin/subscribers/rdr_unknown")
+    assert answer.status_code == 404
+    assert "Look the id up" in answer.text
+
+
+async def test_the_stylesheet_is_public_and_kept(browser: httpx2.AsyncClient) -> None:
+    page = (await browser.get("/admin/sign-in")).text
+    address = re.search(r'rel="stylesheet" href="([^"]+)"', page)
+    assert address is not None
+    answer = await browser.get(address[1])
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/css")
+    assert answer.headers["cache-control"].startswith("public")
+    held = {"If-None-Match": answer.headers["etag"]}
+    assert (await browser.get(address[1], headers=held)).status_code == 304
+
+
+async def test_pages_hold_no_inline_style_or_script(signed_in: SignedIn, store: Store) -> None:
+    offer, reader = rows.offer(), rows.reader()
+    await store(offer, reader, rows.subscription(reader, offer))
+    browser = await signed_in("viewer")
+    for address in ("/admin", f"/admin/subscribers/{reader.id}"):
+        page = (await browser.get(address)).text
+        assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=", page)
