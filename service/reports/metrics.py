@@ -33,19 +33,19 @@ ACTIVE_SUBSCRIBERS = Definition(
     name="Active subscribers",
     definition="Distinct readers with a paid subscription that is active or past due. "
     "Trials, comps and gifts don't count.",
-    denominator="None: a count of readers.",
+    denominator="Not divided by anything: a count of readers.",
 )
 TRIALS = Definition(
     name="Trials",
     definition="Distinct readers whose subscription is in its trial: nothing is paid yet.",
-    denominator="None: a count of readers.",
+    denominator="Not divided by anything: a count of readers.",
 )
 MRR = Definition(
     name="MRR",
     definition="Monthly recurring revenue: the amounts of active and past due subscriptions "
     "before tax, without trials, normalised to a month (year ÷ 12, week × 52/12, day × 365/12) "
     "and rounded once, half to even.",
-    denominator="None: a sum for each currency; currencies are never mixed.",
+    denominator="Not divided by anything: a sum for each currency, never mixed.",
 )
 
 
