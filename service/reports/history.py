@@ -49,8 +49,9 @@ async def reader_history(session: AsyncSession, reader_id: str, now: datetime) -
         raise Problem(
             "not-found", "There is no such reader. Look the id up in the list of subscribers."
         )
-    theirs = await _ledger_rows_of(session, reader_id)
-    checkouts = await _checkouts(session, reader_id)
+    devices = await _linked_devices(session, reader_id)
+    theirs = _theirs(AccessEntry, reader_id, devices)
+    checkouts = await _checkouts(session, _theirs(Checkout, reader_id, devices))
     grants = await _grants(session, reader_id)
     bought = [
         Bought(facts, await _wall_before(session, theirs, facts, checkouts))
@@ -76,16 +77,17 @@ async def reader_history(session: AsyncSession, reader_id: str, now: datetime) -
     )
 
 
-async def _ledger_rows_of(session: AsyncSession, reader_id: str) -> ColumnElement[bool]:
-    """Rows of the reader, and those of linked devices while nobody was signed in on them."""
+async def _linked_devices(session: AsyncSession, reader_id: str) -> list[str]:
     linked = select(ReaderDevice.device_id).where(ReaderDevice.reader_id == reader_id)
-    devices = list(await session.scalars(linked))
-    anonymous = and_(AccessEntry.reader_id.is_(None), AccessEntry.device_id.in_(devices))
-    return (
-        or_(AccessEntry.reader_id == reader_id, anonymous)
-        if devices
-        else (AccessEntry.reader_id == reader_id)
-    )
+    return list(await session.scalars(linked))
+
+
+def _theirs(
+    table: type[AccessEntry | Checkout], reader_id: str, devices: Sequence[str]
+) -> ColumnElement[bool]:
+    """Rows of the reader, and those of linked devices while nobody was signed in on them."""
+    anonymous = and_(table.reader_id.is_(None), table.device_id.in_(devices))
+    return or_(table.reader_id == reader_id, anonymous)
 
 
 async def _ledger_events(session: AsyncSession, theirs: ColumnElement[bool]) -> list[Event]:
@@ -108,11 +110,13 @@ async def _ledger_events(session: AsyncSession, theirs: ColumnElement[bool]) -> 
     ]
 
 
-async def _checkouts(session: AsyncSession, reader_id: str) -> list[tuple[Checkout, str]]:
+async def _checkouts(
+    session: AsyncSession, theirs: ColumnElement[bool]
+) -> list[tuple[Checkout, str]]:
     statement = (
         select(Checkout, Offer.name)
         .join(Offer, Offer.id == Checkout.offer_id)
-        .where(Checkout.reader_id == reader_id)
+        .where(theirs)
         .order_by(Checkout.created_at.desc())
     )
     return [(checkout, name) for checkout, name in await session.execute(statement)]
