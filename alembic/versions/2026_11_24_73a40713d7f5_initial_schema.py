@@ -374,6 +374,7 @@ def upgrade() -> None:
         sa.Column("ended_at", UtcDateTime(), nullable=True),
         sa.Column("past_due_since", UtcDateTime(), nullable=True),
         sa.Column("synced_at", UtcDateTime(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["offer_id"], ["offers.id"], name=op.f("fk_subscriptions_offer_id_offers")
         ),

@@ -7,11 +7,11 @@ article that the meter itself opens consumes.
 from dataclasses import dataclass
 from typing import Literal
 
+from service.grants.grants import Source
 from service.metering.window import MeterState
 
 Level = Literal["free", "metered", "subscribers"]
-GrantSource = Literal["subscription", "comp"]
-AllowReason = Literal["free", "subscription", "comp"]
+AllowReason = Literal["free"] | Source
 WallKind = Literal["subscribe"]
 WallReason = Literal["meter_exhausted", "subscribers_only"]
 
@@ -29,7 +29,7 @@ class ArticleFacts:
 class ReaderFacts:
     """What the decision needs to know of a reader: which live grant covers the article, if any."""
 
-    granted_by: GrantSource | None = None
+    granted_by: Source | None = None
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ don't overwrite one another, so each ends by itself (access.md).
 Scopes: `everything`, `plan:<plan>`, `section:<section>`, `article:<id>`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Source = Literal["subscription", "comp", "seat", "institution", "gift", "pass"]
+Source = Literal["subscription", "comp"]
 
 EVERYTHING = "everything"
-_PRECEDENCE: tuple[Source, ...] = ("subscription", "comp", "seat", "institution", "gift", "pass")
+_PRECEDENCE: tuple[Source, ...] = ("subscription", "comp")
 """Which grant names the reason where several cover an article (access.md, the decision)."""
 
 
@@ -35,12 +35,12 @@ class GrantFacts:
 
 
 @dataclass(frozen=True)
-class ArticleFacts:
+class GrantableArticle:
     """What decides whether a grant covers an article. `plans` counts at level subscribers only."""
 
     id: str
     level: str
-    plans: Sequence[str]
+    plans: Collection[str]
     section: str | None
 
 
@@ -52,7 +52,7 @@ def live(grants: Iterable[GrantFacts], at: datetime) -> tuple[GrantFacts, ...]:
     return tuple(grant for grant in grants if grant.is_live(at))
 
 
-def covers(scope: str, article: ArticleFacts) -> bool:
+def covers(scope: str, article: GrantableArticle) -> bool:
     """Whether a grant of this scope opens the article; an unknown scope opens nothing."""
     kind, _, name = scope.partition(":")
     match kind:
@@ -69,7 +69,9 @@ def covers(scope: str, article: ArticleFacts) -> bool:
             return False
 
 
-def opening(grants: Iterable[GrantFacts], article: ArticleFacts, at: datetime) -> GrantFacts | None:
+def opening(
+    grants: Iterable[GrantFacts], article: GrantableArticle, at: datetime
+) -> GrantFacts | None:
     """The live grant that opens the article: by precedence of its source, then the longest."""
     candidates = [grant for grant in live(grants, at) if covers(grant.scope, article)]
     return min(candidates, key=_rank, default=None)

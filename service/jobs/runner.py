@@ -50,7 +50,7 @@ class Runner:
     async def _round(self, task: Task) -> None:
         try:
             await task.run()
-        except Exception as error:
+        except Exception:
             log.exception("job.failed", job=task.name)
 
     async def _pause(self, task: Task) -> None:

@@ -61,6 +61,8 @@ class Subscription(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     past_due_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     synced_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    version: Mapped[int]
+    """Grows with each stored state: what was fetched before another was stored is not stored."""
 
     __table_args__ = (Index("ix_subscriptions_listing", "started_at", "id"),)
 

@@ -1,0 +1,63 @@
+"""Unlock tokens: signed once, reused for half of their life."""
+
+import secrets
+from collections import OrderedDict
+from datetime import datetime, timedelta
+
+from service.problems import Problem
+from service.settings import Settings
+from service.tokens.claims import unlock_claims
+from service.tokens.keys import KeyRingHolder
+from service.tokens.signing import sign
+
+REMEMBERED = 10_000
+_Key = tuple[str, str, str, str | None, str]
+
+
+class UnlockTokens:
+    """Signs tokens and remembers the latest ones, so that a re-read costs no signature."""
+
+    def __init__(self, rings: KeyRingHolder, settings: Settings) -> None:
+        self._rings = rings
+        self._settings = settings
+        self._life = timedelta(minutes=settings.unlock_token_minutes)
+        self._signed: OrderedDict[_Key, tuple[str, datetime]] = OrderedDict()
+
+    def token(
+        self, *, holder_id: str, article: str, reason: str, session_id: str | None, now: datetime
+    ) -> tuple[str, datetime]:
+        """The token for this holder and article, and when it expires. `now` is wall time."""
+        ring = self._rings.current
+        key = (holder_id, article, reason, session_id, ring.active_kid)
+        known = self._signed.get(key)
+        if known is not None and known[1] - now > self._life / 2:
+            return known
+        claims = unlock_claims(
+            issuer=self._settings.public_url,
+            audience=self._settings.publication,
+            holder_id=holder_id,
+            article=article,
+            reason=reason,
+            session_id=session_id,
+            token_id=secrets.token_hex(12),
+            now=now,
+            life=self._life,
+        )
+        signed = (sign(claims, ring.active), now + self._life)
+        self._signed[key] = signed
+        self._signed.move_to_end(key)
+        if len(self._signed) > REMEMBERED:
+            self._signed.popitem(last=False)
+        return signed
+
+
+def bearer(authorization: str | None) -> str:
+    """The token of an Authorization header, or the problem `unauthenticated`."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Problem(
+            "unauthenticated",
+            "Send the unlock token or an access token as `Authorization: Bearer …`.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    return token.strip()

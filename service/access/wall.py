@@ -1,0 +1,43 @@
+"""What a reader sees at a wall: words from the settings, offers from the catalogue."""
+
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.access.decision import Wall as WallDecision
+from service.access.decision import WallKind, WallReason
+from service.offers.schemas import OfferItem
+from service.offers.store import live_offers
+from service.settings import Settings
+
+
+class WallAction(BaseModel):
+    """Something the reader can do; `rel` is `subscribe`."""
+
+    rel: str
+    method: str
+    href: str
+
+
+class WallShown(BaseModel):
+    """`kind` says what would open the article, `reason` why it is closed."""
+
+    kind: WallKind
+    reason: WallReason
+    title: str
+    text: str
+    offers: list[OfferItem]
+    actions: list[WallAction]
+
+
+async def wall_for(session: AsyncSession, decision: WallDecision, settings: Settings) -> WallShown:
+    """The wall with what is sold now; without offers there is nothing to do but to come back."""
+    offers = [OfferItem.of(offer) for offer in await live_offers(session)]
+    subscribe = WallAction(rel="subscribe", method="POST", href="/v1/checkout")
+    return WallShown(
+        kind=decision.kind,
+        reason=decision.reason,
+        title=settings.wall_title,
+        text=settings.wall_text,
+        offers=offers,
+        actions=[subscribe] if offers else [],
+    )

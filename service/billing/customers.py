@@ -1,0 +1,41 @@
+"""Which reader a Stripe customer is. Bound by a checkout of ours, never by e-mail: what a wallet
+hands to Stripe proves nothing (billing.md, Fulfilment).
+"""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.tables import Customer
+from service.db.upsert import insert_for
+
+
+async def bind_customer(
+    session: AsyncSession, *, customer_id: str, reader_id: str, now: datetime
+) -> str:
+    """Bind the customer unless it is bound; the reader it belongs to from now on."""
+    await session.execute(
+        insert_for(session, Customer)
+        .values(id=customer_id, reader_id=reader_id, bound_at=now)
+        .on_conflict_do_nothing(index_elements=["id"])
+    )
+    return await reader_of_customer(session, customer_id) or reader_id
+
+
+async def reader_of_customer(session: AsyncSession, customer_id: str) -> str | None:
+    found: str | None = await session.scalar(
+        select(Customer.reader_id).where(Customer.id == customer_id)
+    )
+    return found
+
+
+async def customer_of_reader(session: AsyncSession, reader_id: str) -> str | None:
+    """The reader's customer at Stripe, the one bound last."""
+    found: str | None = await session.scalar(
+        select(Customer.id)
+        .where(Customer.reader_id == reader_id)
+        .order_by(Customer.bound_at.desc(), Customer.id)
+        .limit(1)
+    )
+    return found

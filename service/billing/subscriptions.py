@@ -1,0 +1,38 @@
+"""What we know of Stripe's subscriptions: queries."""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.lifecycle import LIVE_STATUSES
+from service.db.tables import Subscription
+
+
+async def find_subscription(session: AsyncSession, subscription_id: str) -> Subscription | None:
+    return await session.get(Subscription, subscription_id)
+
+
+async def live_subscriptions(session: AsyncSession, reader_id: str) -> list[Subscription]:
+    """The reader's subscriptions that aren't over, the newest first; there should be one at most."""
+    found = await session.scalars(
+        select(Subscription)
+        .where(Subscription.reader_id == reader_id, Subscription.status.in_(LIVE_STATUSES))
+        .order_by(Subscription.started_at.desc(), Subscription.id)
+    )
+    return list(found)
+
+
+async def has_subscribed(session: AsyncSession, reader_id: str) -> bool:
+    """Whether the reader ever had a subscription, whatever became of it."""
+    found = await session.scalar(
+        select(Subscription.id).where(Subscription.reader_id == reader_id).limit(1)
+    )
+    return found is not None
+
+
+async def subscriptions_of_customer(session: AsyncSession, customer_id: str) -> list[str]:
+    found = await session.scalars(
+        select(Subscription.id)
+        .where(Subscription.customer_id == customer_id)
+        .order_by(Subscription.id)
+    )
+    return list(found)

@@ -1,0 +1,65 @@
+"""Is the process alive, is it ready to serve, and its figures for Prometheus."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from service.db import migrate
+from service.db.session import AppDatabase, Database
+from service.problems import Problem
+from service.settings import AppSettings
+from service.tokens.keys import KeyRingHolder
+
+router = APIRouter(tags=["operation"])
+
+
+class Health(BaseModel):
+    """`status` is `ok`."""
+
+    status: str
+
+
+class Readiness(BaseModel):
+    """Each check with `ok` or what is wrong with it."""
+
+    ready: bool
+    checks: dict[str, str]
+
+
+@router.get("/healthz")
+async def healthz() -> Health:
+    """The process runs and answers."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", responses={503: {"model": Readiness}})
+async def readyz(request: Request, database: AppDatabase) -> Response:
+    """The database answers, its migrations are at the head, and there is a key to sign with."""
+    holder: KeyRingHolder = request.app.state.key_ring
+    checks = {
+        **await _database_checks(database),
+        "keys": "ok" if holder.current.active is not None else "no active key",
+    }
+    ready = all(result == "ok" for result in checks.values())
+    answer = Readiness(ready=ready, checks=checks)
+    return JSONResponse(answer.model_dump(), 200 if ready else 503)
+
+
+async def _database_checks(database: Database) -> dict[str, str]:
+    try:
+        async with database.reading() as session:
+            connection = await session.connection()
+            stands_at = await connection.run_sync(migrate.current)
+    except Problem as problem:
+        return {"database": problem.definition.title, "migrations": "unknown"}
+    at_head = stands_at == migrate.head()
+    return {"database": "ok", "migrations": "ok" if at_head else "run: paywall migrate"}
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(settings: AppSettings) -> Response:
+    """Figures in Prometheus' text format, unless PAYWALL_METRICS switches them off."""
+    if not settings.metrics:
+        raise Problem("not-found")
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
