@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
 
@@ -126,6 +127,11 @@ CATALOGUE: Mapping[str, Definition] = {
     "stripe-unavailable": Definition(
         503, "Stripe doesn't answer", "Nothing was charged. Try again after Retry-After seconds."
     ),
+    "purchase-refused": Definition(
+        502,
+        "Stripe refuses this purchase",
+        "Choose another offer, and tell the operator the request id of the answer.",
+    ),
     # webhooks
     "webhook-refused": Definition(
         400, "The webhook isn't from Stripe", "Check the signing secret and the clock."
@@ -185,7 +191,8 @@ async def _on_http_exception(_: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     slug = _BY_STATUS.get(error.status_code, "malformed-request")
-    return Problem(slug, headers=error.headers).response()
+    detail = error.detail if slug == "body-too-large" else None
+    return Problem(slug, detail, headers=error.headers).response()
 
 
 async def _on_validation_error(_: Request, error: Exception) -> Response:
@@ -205,14 +212,48 @@ async def _on_validation_error(_: Request, error: Exception) -> Response:
     return Problem("invalid-request", f"Invalid: {named}.", errors=errors).response()
 
 
-async def _on_surprise(request: Request, error: Exception) -> Response:
-    log.error("request.failed", path=request.url.path, exc_info=error)
-    return Problem("internal-error").response()
-
-
 def install_handlers(app: FastAPI) -> None:
     """Make every error of `app` a problem, the framework's own included."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(Exception, _on_surprise)
+
+
+class Boundary:
+    """ASGI: refuses bodies over the limit, and makes a problem of what nobody foresaw.
+
+    The framework's own limit answers in plain text, and its own catch-all stands outside of what
+    adds headers and the request's id.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self.app = app
+        self.max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        received = 0
+        started = False
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_body_bytes:
+                raise HTTPException(413, f"At most {self.max_body_bytes // 1024} KiB are accepted.")
+            return message
+
+        async def send_noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive_limited, send_noted)
+        except Exception:
+            log.exception("request.failed", path=scope["path"])
+            if started:
+                raise
+            await Problem("internal-error").response()(scope, receive, send)

@@ -37,6 +37,14 @@ class Caller:
 
 
 @dataclass(frozen=True)
+class SignedIn:
+    """A reader with a live session."""
+
+    reader_id: str
+    session_id: str
+
+
+@dataclass(frozen=True)
 class Actor:
     """An operator or an API key, with what it may do."""
 
@@ -80,14 +88,14 @@ async def current_reader(
     )
 
 
-async def signed_in_reader(caller: Annotated[Caller, Depends(current_reader)]) -> Caller:
-    if caller.reader_id is None:
+async def signed_in_reader(caller: Annotated[Caller, Depends(current_reader)]) -> SignedIn:
+    if caller.reader_id is None or caller.session_id is None:
         raise Problem("unauthenticated", "Sign in first: the session is missing or has ended.")
-    return caller
+    return SignedIn(caller.reader_id, caller.session_id)
 
 
 CurrentReader = Annotated[Caller, Depends(current_reader)]
-SignedInReader = Annotated[Caller, Depends(signed_in_reader)]
+SignedInReader = Annotated[SignedIn, Depends(signed_in_reader)]
 
 
 async def find_actor(

@@ -11,15 +11,19 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Task:
-    """Something to do again and again; `wake` starts the next round at once."""
+    """Something to do again and again; `wake` starts the next round at once.
+
+    `pause` in seconds between two rounds; None: the runner's interval.
+    """
 
     name: str
     run: Callable[[], Awaitable[object]]
+    pause: float | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Runner:
-    """Runs tasks every `interval` seconds, or when woken, until stopped."""
+    """Runs tasks in rounds, `interval` seconds apart, until stopped."""
 
     def __init__(self, tasks: tuple[Task, ...], interval: float) -> None:
         self._tasks = tasks
@@ -55,7 +59,7 @@ class Runner:
 
     async def _pause(self, task: Task) -> None:
         try:
-            async with asyncio.timeout(self._interval):
+            async with asyncio.timeout(task.pause or self._interval):
                 await task.wake.wait()
         except TimeoutError:
             return

@@ -94,8 +94,10 @@ class Courier:
                 self._news.clear()
                 self._world.catch_up()
                 self._begin(client)
+                # Not wait_for: on Python 3.11 it may swallow a cancellation.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), self._pause())
+                    async with asyncio.timeout(self._pause()):
+                        await self._news.wait()
 
     def _pause(self) -> float:
         """Seconds until the next try is due, at most one: world time may bring events."""

@@ -172,6 +172,11 @@ class Store:
             (subject, action, action),
         )
 
+    def has_due(self, until: int) -> bool:
+        """Whether anything on the agenda is due by `until`."""
+        found = self.connection.execute("SELECT 1 FROM agenda WHERE at <= ? LIMIT 1", (until,))
+        return found.fetchone() is not None
+
     def take_due(self, until: int) -> Due | None:
         """Take the earliest entry that is due by `until` off the agenda."""
         row = self.connection.execute(

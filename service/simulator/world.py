@@ -100,9 +100,10 @@ class World:
         return target
 
     def catch_up(self) -> None:
-        """Do what has become due because wall time passed."""
-        with self.transaction():
-            self._run_due(self.now)
+        """Do what has become due because wall time passed; nothing at all where nothing is."""
+        if self.store.has_due(self.now):
+            with self.transaction():
+                self._run_due(self.now)
 
     def _run_due(self, until: int) -> None:
         resting, cause = self._instant, self._cause

@@ -1,4 +1,4 @@
-"""The shapes of the key set in the OpenAPI document."""
+"""The key set and issued tokens in the OpenAPI document."""
 
 from typing import Literal
 
@@ -21,3 +21,12 @@ class JwkSet(BaseModel):
     """All keys that may have signed a token still alive, or will sign soon."""
 
     keys: list[Jwk]
+
+
+class IssuedToken(BaseModel):
+    """An access token: `Authorization: Bearer …` opens what the reader's live grants cover."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 the scheme's name
+    expires_in: int
+    """Seconds."""

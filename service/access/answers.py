@@ -1,0 +1,90 @@
+"""What a decision looks like on the wire, and the cookie that goes with it."""
+
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse
+
+from service.access.decision import Meter
+from service.access.schemas import AccessOut, MeterOut
+from service.access.unlock import Look, Opened, Walled
+from service.access.unlock_tokens import UnlockTokens
+from service.clock import clocks_of
+from service.content.cache import StoredArticle
+from service.content.teaser import teaser
+from service.identity.callers import Caller
+from service.identity.cookies import set_cookie
+from service.identity.devices import COOKIE_SECONDS, sign_device
+from service.problems import Problem
+from service.settings import Settings, settings_of
+
+
+def access_answer(seen: Look) -> AccessOut:
+    decision = seen.decision
+    return AccessOut(
+        granted=seen.wall is None,
+        reason=decision.reason,
+        would_consume=isinstance(decision, Meter) and decision.consumes,
+        meter=MeterOut.of(seen.meter),
+        wall=seen.wall,
+    )
+
+
+def with_body(article: StoredArticle, settings: Settings) -> dict[str, Any]:
+    """The teaser's shape with the whole text (schemas.FullArticle)."""
+    return {**teaser(article, settings), "body_html": article.body_html}
+
+
+def opened_answer(
+    request: Request, article: StoredArticle, opened: Opened, caller: Caller, *, wants_token: bool
+) -> Response:
+    """200 with the text, and where wanted the token for it."""
+    content: dict[str, Any] = {
+        "granted": True,
+        "reason": opened.reason,
+        "consumed": opened.consumed,
+        "article": with_body(article, settings_of(request)),
+        "meter": MeterOut.of(opened.meter),
+    }
+    if wants_token:
+        tokens: UnlockTokens = request.app.state.unlock_tokens
+        token, expires_at = tokens.token(
+            holder_id=opened.holder_id,
+            article=article.slug,
+            reason=opened.reason,
+            session_id=caller.session_id,
+            now=clocks_of(request).wall(),
+        )
+        content |= {"token": token, "token_expires_at": expires_at}
+    content |= _device_member(request, caller, opened.device_id)
+    response = JSONResponse(jsonable_encoder(content))
+    remember_device(request, response, caller, opened.device_id)
+    return response
+
+
+def walled_answer(request: Request, walled: Walled, caller: Caller) -> Response:
+    """402 with the wall: returned, not raised, so that its row in the ledger stays."""
+    members = {
+        "granted": False,
+        "reason": walled.wall.reason,
+        "wall": walled.wall,
+        "meter": MeterOut.of(walled.meter),
+        **_device_member(request, caller, walled.device_id),
+    }
+    response = Problem("walled", walled.wall.text, **jsonable_encoder(members)).response()
+    remember_device(request, response, caller, walled.device_id)
+    return response
+
+
+def remember_device(request: Request, response: Response, caller: Caller, device_id: str) -> None:
+    """Set the device's cookie for who holds none yet; who sends `Paywall-Device` needs none."""
+    if caller.device_id is None:
+        value = sign_device(device_id, request.app.state.device_key)
+        set_cookie(response, "device", value, settings_of(request), max_age=COOKIE_SECONDS)
+
+
+def _device_member(request: Request, caller: Caller, device_id: str) -> dict[str, str]:
+    if caller.holds_cookie:
+        return {}
+    return {"device_token": sign_device(device_id, request.app.state.device_key)}

@@ -1,0 +1,101 @@
+"""May I read this, read it, and read it by a token. Unlocking is a POST: it counts."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import JSONResponse
+
+from service.access.answers import access_answer, opened_answer, walled_answer, with_body
+from service.access.full import read_by_token
+from service.access.schemas import AccessOut, FullOut, UnlockIn, UnlockOut, WalledProblem
+from service.access.unlock import Opened, article_not_found, look, unlock
+from service.access.unlock_tokens import bearer
+from service.clock import AppClocks
+from service.content.cache import AppArticles
+from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.identity.callers import CurrentReader
+from service.metering.ledger import ledger_of
+from service.problems import Problem
+from service.settings import AppSettings
+
+router = APIRouter(prefix="/v1/articles", tags=["reading"])
+
+
+@router.get("/{slug}/access")
+async def read_access(
+    slug: str,
+    caller: CurrentReader,
+    articles: AppArticles,
+    database: AppDatabase,
+    session: ReadSession,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> AccessOut:
+    """What unlocking would answer, without any effect."""
+    article = await articles.get(database, slug)
+    if article is None:
+        raise article_not_found(slug)
+    seen = await look(session, article=article, caller=caller, settings=settings, clocks=clocks)
+    return access_answer(seen)
+
+
+@router.post(
+    "/{slug}/unlock",
+    response_model=UnlockOut,
+    responses={402: {"model": WalledProblem, "description": "Walled: the answer has the wall."}},
+)
+async def unlock_article(
+    slug: str,
+    request: Request,
+    caller: CurrentReader,
+    articles: AppArticles,
+    database: AppDatabase,
+    session: WriteSession,
+    settings: AppSettings,
+    clocks: AppClocks,
+    body: UnlockIn | None = None,
+    sec_purpose: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
+    """Read the article: counted where the meter opens it, once a window however often it is read.
+
+    402 with the wall where it stays closed; nothing is counted then.
+    """
+    if "prefetch" in sec_purpose:
+        raise Problem("not-a-read")
+    article = await articles.get(database, slug)
+    if article is None:
+        raise article_not_found(slug)
+    referrer = request.headers.get("Referer")
+    outcome = await unlock(
+        session, article=article, caller=caller, referrer=referrer, settings=settings, clocks=clocks
+    )
+    if isinstance(outcome, Opened):
+        wants_token = body is None or body.token
+        return opened_answer(request, article, outcome, caller, wants_token=wants_token)
+    return walled_answer(request, outcome, caller)
+
+
+@router.get("/{slug}/full", response_model=FullOut)
+async def read_full(
+    slug: str,
+    request: Request,
+    articles: AppArticles,
+    database: AppDatabase,
+    settings: AppSettings,
+    clocks: AppClocks,
+    authorization: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The whole article for whoever holds an unlock or an access token; no meter, no cookie.
+
+    401 for a token that isn't valid, 403 for one that doesn't cover the article.
+    """
+    claims = request.app.state.token_verifier.verify(bearer(authorization), clocks.wall())
+    article = read_by_token(
+        await articles.get(database, slug),
+        slug,
+        claims,
+        ledger=ledger_of(request),
+        settings=settings,
+        clocks=clocks,
+    )
+    return JSONResponse({"article": with_body(article, settings)})

@@ -1,0 +1,96 @@
+"""Access, unlock and full text over HTTP."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from service.access.decision import AllowReason, WallReason
+from service.access.wall import WallShown
+from service.content.schemas import Teaser
+from service.metering.window import MeterState
+
+Reason = AllowReason | Literal["meter"] | WallReason
+
+
+class MeterOut(BaseModel):
+    """The reader's window: `used` distinct articles of `limit`; half-open up to `resets_at`."""
+
+    limit: int
+    used: int
+    remaining: int
+    window_start: AwareDatetime
+    resets_at: AwareDatetime
+
+    @classmethod
+    def of(cls, state: MeterState | None) -> Self | None:
+        if state is None:
+            return None
+        return cls(
+            limit=state.limit,
+            used=state.used,
+            remaining=state.remaining,
+            window_start=state.window.start,
+            resets_at=state.window.end,
+        )
+
+
+class AccessOut(BaseModel):
+    """The decision, without any effect. `would_consume`: unlocking would use up a free article."""
+
+    granted: bool
+    reason: Reason
+    would_consume: bool
+    meter: MeterOut | None
+    wall: WallShown | None
+
+
+class UnlockIn(BaseModel):
+    """What the caller wants with the article."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    token: bool = True
+    """False: no token is signed."""
+
+
+class FullArticle(Teaser):
+    """The article with all of its text."""
+
+    body_html: str
+
+
+class UnlockOut(BaseModel):
+    """The article is open. `reason` tells which rule opened it."""
+
+    granted: Literal[True] = True
+    reason: Reason
+    consumed: bool
+    """True: this call used up one of the free articles."""
+    article: FullArticle
+    meter: MeterOut | None
+    token: str | None = None
+    """A JWT for this article, unless it wasn't asked for."""
+    token_expires_at: datetime | None = None
+    device_token: str | None = None
+    """For frontends without cookies: send it as `Paywall-Device` from now on."""
+
+
+class FullOut(BaseModel):
+    """The article for the holder of a token."""
+
+    article: FullArticle
+
+
+class WalledProblem(BaseModel):
+    """402: nothing was counted. Show the wall."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    granted: Literal[False]
+    reason: Reason
+    wall: WallShown
+    meter: MeterOut | None
+    device_token: str | None = None

@@ -1,0 +1,166 @@
+"""Assembly: the parts of the service put together as one application, and nothing else."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
+from markupsafe import Markup
+from starlette.requests import Request
+
+from service import health
+from service.access import routes as access_routes
+from service.access.unlock_tokens import UnlockTokens
+from service.account import routes as account_routes
+from service.billing import routes as billing_routes
+from service.billing.apply_event import apply_due_events
+from service.checkout import routes as checkout_routes
+from service.clock import Clocks
+from service.content import routes as content_routes
+from service.content.cache import ArticleCache
+from service.db.business_clock import follow
+from service.db.session import Database
+from service.grants import routes as grants_routes
+from service.identity.callers import device_key
+from service.identity.origins import OriginPolicy
+from service.identity.secrets import derived_key
+from service.jobs.runner import Runner, Task
+from service.logs import RequestLog
+from service.metering.ledger import Ledger
+from service.offers import routes as offers_routes
+from service.offers.mirror import mirror_offers
+from service.operators import routes as operators_routes
+from service.payments.gateway import Gateway
+from service.problems import Boundary, install_handlers
+from service.reports import routes as reports_routes
+from service.settings import Settings
+from service.tokens import routes as tokens_routes
+from service.tokens.keys import KeyRingHolder, ensure_keys, prune
+from service.tokens.verifier import TokenVerifier
+from service.web import routes as web_routes
+
+PageBar = Callable[[Request], Markup]
+"""Something to show on top of every newspaper page, such as the demo's clock."""
+
+ROUTERS = (
+    content_routes.router,
+    access_routes.router,
+    offers_routes.router,
+    checkout_routes.router,
+    account_routes.router,
+    tokens_routes.router,
+    billing_routes.router,
+    grants_routes.router,
+    reports_routes.router,
+    health.router,
+    operators_routes.router,
+    web_routes.router,
+)
+_MINUTE, _HOUR = 60.0, 3600.0
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
+
+
+def create_app(
+    settings: Settings,
+    *,
+    gateway: Gateway | None,
+    clocks: Clocks,
+    page_bar: PageBar | None = None,
+) -> FastAPI:
+    """The service on a database that `migrate.prepare` has made ready.
+
+    `gateway` None: nothing is sold. It is closed with everything else when the lifespan ends.
+    """
+    app = FastAPI(
+        title="Paywall",
+        description="Metered articles, subscriptions and the tokens that unlock them.",
+        version="1",
+        lifespan=_lifespan,
+        telemetry=_NO_TELEMETRY,
+    )
+    database = Database(settings.database_url)
+    key_ring = KeyRingHolder(derived_key(settings, "token-keys"))
+    state = app.state
+    state.settings, state.clocks, state.database, state.gateway = (
+        settings,
+        clocks,
+        database,
+        gateway,
+    )
+    state.device_key = device_key(settings)
+    state.key_ring = key_ring
+    state.article_cache = ArticleCache(settings)
+    state.ledger = Ledger()
+    state.unlock_tokens = UnlockTokens(key_ring, settings)
+    state.token_verifier = TokenVerifier(key_ring, settings.public_url, settings.publication)
+    state.page_bar = page_bar
+    state.inbox = Task("inbox", lambda: _apply_inbox(app))
+    for router in ROUTERS:
+        app.include_router(router)
+    _refuse_open_routes(app)
+    install_handlers(app)
+    app.add_middleware(Boundary, max_body_bytes=settings.max_body_kilobytes * 1024)
+    app.add_middleware(OriginPolicy, origins=settings.origins)
+    app.add_middleware(RequestLog)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state = app.state
+    database: Database = state.database
+    clocks: Clocks = state.clocks
+    async with database.transaction() as session:
+        key = derived_key(state.settings, "token-keys")
+        await ensure_keys(session, encryption_key=key, now=clocks.wall())
+    await follow(database, clocks)
+    await state.key_ring.refresh(database)
+    runner = Runner(_tasks(app), state.settings.background_interval_seconds)
+    runner.start()
+    try:
+        yield
+    finally:
+        await runner.stop()
+        if state.gateway is not None:
+            await state.gateway.close()
+        await database.dispose()
+
+
+def _tasks(app: FastAPI) -> tuple[Task, ...]:
+    state = app.state
+    database: Database = state.database
+
+    async def prune_keys() -> None:
+        async with database.transaction() as session:
+            await prune(session, now=state.clocks.wall())
+
+    async def mirror() -> None:
+        if state.gateway is not None:
+            await mirror_offers(database, state.gateway)
+
+    return (
+        state.inbox,
+        Task("ledger", lambda: state.ledger.flush(database)),
+        Task("clock", lambda: follow(database, state.clocks)),
+        Task("articles", lambda: state.article_cache.refresh(database)),
+        Task("keys", lambda: state.key_ring.refresh(database)),
+        Task("old keys", prune_keys, pause=_HOUR),
+        Task("offers", mirror, pause=_MINUTE),
+    )
+
+
+async def _apply_inbox(app: FastAPI) -> None:
+    state = app.state
+    if state.gateway is not None:
+        await apply_due_events(state.database, state.gateway, state.settings, state.clocks)
+
+
+def _refuse_open_routes(app: FastAPI) -> None:
+    """Deny by default: a route for the staff that doesn't say who may call it stops the start."""
+    for route in app.routes:
+        if not isinstance(route, APIRoute) or not route.path.startswith(("/v1/admin", "/admin")):
+            continue
+        calls = [dependency.call for dependency in route.dependant.dependencies]
+        if not any(hasattr(call, "permission") for call in calls):
+            raise RuntimeError(f"{route.path} doesn't say which permission it needs")

@@ -1,0 +1,76 @@
+"""Checkouts: one row a click on an offer, stored before Stripe is asked."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.base import new_id
+from service.db.tables import Checkout
+
+LIFE = timedelta(hours=24)
+"""Stripe's own default for the life of a Checkout session."""
+_MOST_EARLIER = 10
+
+
+async def create_checkout(
+    session: AsyncSession,
+    *,
+    offer_id: str,
+    reader_id: str | None,
+    device_id: str | None,
+    return_to: str,
+    claim_hash: str,
+    now: datetime,
+) -> Checkout:
+    """Store an open checkout that Stripe doesn't know yet. `now` is business time."""
+    checkout = Checkout(
+        id=new_id("cko"),
+        offer_id=offer_id,
+        reader_id=reader_id,
+        device_id=device_id,
+        return_to=return_to,
+        claim_hash=claim_hash,
+        status="open",
+        stripe_session_id=None,
+        stripe_url=None,
+        stripe_subscription_id=None,
+        created_at=now,
+        expires_at=now + LIFE,
+        completed_at=None,
+    )
+    session.add(checkout)
+    await session.flush()
+    return checkout
+
+
+async def open_checkouts(
+    session: AsyncSession, *, reader_id: str | None, claim_hash: str | None, now: datetime
+) -> list[Checkout]:
+    """What the reader, or the holder of the claim, has begun and not finished; newest first."""
+    theirs = [
+        column == value
+        for column, value in ((Checkout.reader_id, reader_id), (Checkout.claim_hash, claim_hash))
+        if value is not None
+    ]
+    if not theirs:
+        return []
+    found = await session.scalars(
+        select(Checkout)
+        .where(Checkout.status == "open", Checkout.expires_at > now, or_(*theirs))
+        .order_by(Checkout.created_at.desc(), Checkout.id)
+        .limit(_MOST_EARLIER)
+    )
+    return list(found)
+
+
+async def find_checkout(session: AsyncSession, checkout_id: str) -> Checkout | None:
+    return await session.get(Checkout, checkout_id)
+
+
+async def checkout_of_session(session: AsyncSession, session_id: str) -> Checkout | None:
+    """The checkout whose Stripe session this is."""
+    found: Checkout | None = await session.scalar(
+        select(Checkout).where(Checkout.stripe_session_id == session_id)
+    )
+    return found

@@ -1,0 +1,119 @@
+"""A paid Checkout session becomes a subscription with access: the one way, for whoever comes first.
+
+The return page, the app that keeps its page and the webhook all call `fulfil`; repeating it changes
+nothing. Stripe is asked what was paid: the address of success alone proves nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.checkouts import find_checkout
+from service.billing.customers import bind_customer, reader_of_customer
+from service.billing.sync import customer_key, store_snapshot, take_snapshot, until_current
+from service.clock import Clocks
+from service.db.session import Database
+from service.db.tables import Checkout
+from service.identity.readers import create_reader, find_reader, link_device
+from service.payments.gateway import Gateway, StripeCheckoutSession
+from service.settings import Settings
+
+State = Literal["paid", "processing", "open", "expired"]
+"""`processing`: complete, but the money of a slow payment method hasn't arrived yet."""
+
+
+@dataclass(frozen=True)
+class Fulfilment:
+    """What has become of a checkout. `reader_id` is set once it is paid."""
+
+    checkout_id: str
+    state: State
+    reader_id: str | None
+    return_to: str
+    claim_hash: str
+    url: str | None
+
+
+async def fulfil(
+    database: Database, gateway: Gateway, settings: Settings, clocks: Clocks, session_id: str
+) -> Fulfilment | None:
+    """Fetch the Checkout session and, where it is paid, store its subscription and grant.
+
+    None: no checkout of ours. Raises GatewayRefused (`is_missing`) and GatewayUnavailable.
+    """
+
+    async def attempt() -> Fulfilment | None:
+        paid = await gateway.retrieve_checkout_session(session_id)
+        if not paid.is_paid or paid.customer_id is None or paid.subscription_id is None:
+            return await _unpaid(database, paid)
+        snapshot = await take_snapshot(database, gateway, paid.subscription_id)
+        async with database.serialised(customer_key(paid.customer_id)) as session:
+            checkout = await _ours(session, paid)
+            if checkout is None:
+                return None
+            now = clocks.business()
+            reader_id = await _reader(session, checkout, paid, paid.customer_id, now)
+            await store_snapshot(session, snapshot, reader_id=reader_id, settings=settings, now=now)
+            checkout.reader_id = reader_id
+            checkout.status = "completed"
+            checkout.stripe_subscription_id = paid.subscription_id
+            checkout.completed_at = checkout.completed_at or now
+            return _told(checkout, "paid")
+
+    return await until_current(attempt)
+
+
+async def _unpaid(database: Database, unpaid: StripeCheckoutSession) -> Fulfilment | None:
+    async with database.transaction() as session:
+        checkout = await _ours(session, unpaid)
+        if checkout is None:
+            return None
+        if unpaid.status == "expired":
+            checkout.status = "expired"
+            return _told(checkout, "expired")
+        return _told(checkout, "processing" if unpaid.status == "complete" else "open")
+
+
+async def _ours(session: AsyncSession, fetched: StripeCheckoutSession) -> Checkout | None:
+    if fetched.client_reference_id is None:
+        return None
+    checkout = await find_checkout(session, fetched.client_reference_id)
+    if checkout is None or checkout.stripe_session_id not in {None, fetched.id}:
+        return None
+    # Where Stripe's answer to the creation was lost, the session is first heard of here.
+    checkout.stripe_session_id = fetched.id
+    checkout.stripe_url = fetched.url or checkout.stripe_url
+    return checkout
+
+
+async def _reader(
+    session: AsyncSession,
+    checkout: Checkout,
+    paid: StripeCheckoutSession,
+    customer_id: str,
+    now: datetime,
+) -> str:
+    """The reader who bought: the customer's, else who started the checkout, else a new one."""
+    reader_id = await reader_of_customer(session, customer_id) or checkout.reader_id
+    if reader_id is None:
+        reader_id = (await create_reader(session, email=paid.email, now=now)).id
+    reader_id = await bind_customer(session, customer_id=customer_id, reader_id=reader_id, now=now)
+    reader = await find_reader(session, reader_id)
+    if reader is not None and reader.email is None:
+        reader.email = paid.email
+    if checkout.device_id is not None:
+        await link_device(session, reader_id=reader_id, device_id=checkout.device_id, now=now)
+    return reader_id
+
+
+def _told(checkout: Checkout, state: State) -> Fulfilment:
+    return Fulfilment(
+        checkout_id=checkout.id,
+        state=state,
+        reader_id=checkout.reader_id if state == "paid" else None,
+        return_to=checkout.return_to,
+        claim_hash=checkout.claim_hash,
+        url=checkout.stripe_url,
+    )

@@ -1,0 +1,42 @@
+"""Where Stripe tells us that something changed."""
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from service.billing.inbox import store_event
+from service.clock import AppClocks
+from service.db.session import AppDatabase
+from service.payments.gateway import Gateway, SignatureRefused
+from service.problems import Problem
+from service.settings import AppSettings
+
+router = APIRouter(tags=["webhooks"])
+
+
+class Received(BaseModel):
+    """`new` is false for an event that was stored before."""
+
+    new: bool
+
+
+@router.post("/v1/webhooks/stripe")
+async def receive_stripe_event(
+    request: Request, settings: AppSettings, database: AppDatabase, clocks: AppClocks
+) -> Received:
+    """Store a signed event; it is applied afterwards, from what Stripe then says of the object.
+
+    404 while no signing secret is set.
+    """
+    gateway: Gateway | None = request.app.state.gateway
+    if gateway is None or not settings.stripe_webhook_secret.get_secret_value():
+        raise Problem("not-found")
+    try:
+        event = gateway.verify_webhook(
+            await request.body(), request.headers.get("Stripe-Signature"), clocks.wall()
+        )
+    except SignatureRefused as error:
+        raise Problem("webhook-refused", str(error)) from error
+    async with database.transaction() as session:
+        new = await store_event(session, event, clocks.wall())
+    request.app.state.inbox.wake.set()
+    return Received(new=new)

@@ -1,0 +1,75 @@
+"""Coming back from Checkout: fulfil, and sign in whoever holds the claim."""
+
+from dataclasses import dataclass
+
+from service.billing.fulfil import Fulfilment, fulfil
+from service.clock import Clocks
+from service.db.session import Database
+from service.identity.callers import Caller
+from service.identity.secrets import same_secret
+from service.identity.sessions import open_session
+from service.payments.asking import asking_stripe
+from service.payments.gateway import Gateway, GatewayRefused
+from service.problems import Problem
+from service.settings import Settings
+
+LONGEST_SESSION_ID = 255
+
+
+@dataclass(frozen=True)
+class Completed:
+    """`secret` is that of a session opened just now; None where the caller is signed in already,
+    or holds no claim (`is_theirs` tells which).
+    """
+
+    fulfilment: Fulfilment
+    is_theirs: bool
+    secret: str | None
+
+
+async def complete_checkout(
+    database: Database,
+    gateway: Gateway,
+    settings: Settings,
+    clocks: Clocks,
+    *,
+    session_id: str,
+    caller: Caller,
+    claim: str | None,
+) -> Completed:
+    """Fulfil what is paid; open a session for the reader where the caller holds the claim.
+
+    A session id is no credential. Raises the problems `checkout-not-found`, `stripe-unavailable`.
+    """
+    fulfilment = await _fulfilled(database, gateway, settings, clocks, session_id)
+    reader_id = fulfilment.reader_id
+    if reader_id is not None and reader_id == caller.reader_id:
+        return Completed(fulfilment, is_theirs=True, secret=None)
+    if not claim or not same_secret(claim, fulfilment.claim_hash):
+        return Completed(fulfilment, is_theirs=False, secret=None)
+    if reader_id is None:
+        return Completed(fulfilment, is_theirs=True, secret=None)
+    async with database.transaction() as session:
+        secret = await open_session(
+            session, reader_id=reader_id, now=clocks.wall(), settings=settings
+        )
+    return Completed(fulfilment, is_theirs=True, secret=secret)
+
+
+async def _fulfilled(
+    database: Database, gateway: Gateway, settings: Settings, clocks: Clocks, session_id: str
+) -> Fulfilment:
+    # What goes into an address at Stripe: nothing but letters, digits and underscores.
+    plain = session_id.replace("_", "").isalnum() and session_id.isascii()
+    if not plain or len(session_id) > LONGEST_SESSION_ID:
+        raise Problem("checkout-not-found")
+    async with asking_stripe(settings):
+        try:
+            fulfilment = await fulfil(database, gateway, settings, clocks, session_id)
+        except GatewayRefused as error:
+            if error.is_missing:
+                raise Problem("checkout-not-found") from error
+            raise
+    if fulfilment is None:
+        raise Problem("checkout-not-found")
+    return fulfilment

@@ -1,0 +1,149 @@
+"""The answers to a buyer who comes back, in a browser and in an app."""
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from service.billing.fulfil import Fulfilment
+from service.checkout.complete import Completed, complete_checkout
+from service.clock import Clocks
+from service.db.session import Database
+from service.grants.access_token import issue_access_token
+from service.html.message import message_page
+from service.identity.callers import Caller
+from service.identity.cookies import clear_cookie, read_cookie, set_cookie
+from service.identity.return_to import absolute
+from service.identity.sessions import find_session, set_session_cookie
+from service.payments.gateway import Gateway
+from service.problems import Problem
+from service.settings import Settings
+from service.tokens.keys import KeyRingHolder
+from service.tokens.schemas import IssuedToken
+
+SEE_OTHER = 303
+CLAIM_SECONDS = 24 * 3600
+
+
+def remember_claim(response: Response, claim: str, settings: Settings) -> None:
+    set_cookie(response, "checkout", claim, settings, max_age=CLAIM_SECONDS)
+
+
+async def answer_return(
+    request: Request,
+    database: Database,
+    gateway: Gateway,
+    settings: Settings,
+    clocks: Clocks,
+    *,
+    session_id: str,
+    caller: Caller,
+) -> Response:
+    """303 to where the purchase began, signed in; else a page that says what to do."""
+    claim = read_cookie(request, "checkout", settings)
+    try:
+        completed = await complete_checkout(
+            database, gateway, settings, clocks, session_id=session_id, caller=caller, claim=claim
+        )
+    except Problem as problem:
+        return _problem_page(request, problem, settings)
+    fulfilment = completed.fulfilment
+    if fulfilment.state == "open" and completed.is_theirs and fulfilment.url is not None:
+        return RedirectResponse(fulfilment.url, SEE_OTHER)
+    if fulfilment.state != "paid":
+        return _unpaid_page(request, completed, settings)
+    if not completed.is_theirs:
+        return message_page(
+            request,
+            status_code=200,
+            title="Thank you, the payment is complete",
+            text="This browser isn't the one in which the purchase began, so nobody is signed in "
+            "here. Go on in the other one: it opens the article. Or ask the newsroom for a link "
+            "that signs you in here.",
+            link="/",
+            link_text="To the front page",
+        )
+    response = RedirectResponse(absolute(fulfilment.return_to, settings), SEE_OTHER)
+    if completed.secret is not None:
+        set_session_cookie(response, completed.secret, settings)
+        clear_cookie(response, "checkout", settings)
+    return response
+
+
+def _unpaid_page(request: Request, completed: Completed, settings: Settings) -> Response:
+    fulfilment = completed.fulfilment
+    # A stranger with the address of a session learns nothing of where it leads.
+    link = absolute(fulfilment.return_to, settings) if completed.is_theirs else "/"
+    if fulfilment.state == "processing":
+        title = "Your payment is on its way"
+        text = "Your bank takes some time for it. As soon as it has arrived, everything opens."
+    elif fulfilment.state == "expired":
+        title = "This checkout has expired"
+        text = "Nothing was charged. Go back to the article and choose an offer again."
+    else:
+        title = "This checkout isn't paid"
+        text = "Nothing was charged. Finish paying in the browser where you began."
+    return message_page(
+        request, status_code=200, title=title, text=text, link=link, link_text="Go on"
+    )
+
+
+def _problem_page(request: Request, problem: Problem, settings: Settings) -> Response:
+    away = problem.slug == "stripe-unavailable"
+    text = problem.detail
+    if away:
+        text = "We can't ask our payment provider at the moment. If you have paid, nothing is lost."
+    response = message_page(
+        request,
+        status_code=problem.definition.status,
+        title=problem.definition.title,
+        text=text,
+        link=f"{settings.public_url}{request.url.path}?{request.url.query}" if away else "/",
+        link_text="Try again" if away else "To the front page",
+    )
+    response.headers.update(problem.headers)
+    return response
+
+
+async def tokens_of(
+    response: Response,
+    database: Database,
+    key_ring: KeyRingHolder,
+    settings: Settings,
+    clocks: Clocks,
+    completed: Completed,
+    caller: Caller,
+) -> IssuedToken:
+    """An access token, and the session's cookie for frontends that hold cookies.
+
+    Raises the problems `claim-refused`, `checkout-not-paid` (with `url`), `checkout-expired`.
+    """
+    if not completed.is_theirs:
+        raise Problem("claim-refused")
+    reader_id = _paid_reader(completed.fulfilment)
+    async with database.reading() as session:
+        session_id = caller.session_id
+        if completed.secret is not None:
+            opened = await find_session(
+                session, completed.secret, now=clocks.wall(), settings=settings
+            )
+            session_id = opened.id if opened is not None else None
+        if session_id is None:
+            raise Problem("claim-refused")
+        token = await issue_access_token(
+            session,
+            reader_id=reader_id,
+            session_id=session_id,
+            key_ring=key_ring,
+            settings=settings,
+            clocks=clocks,
+        )
+    if completed.secret is not None:
+        set_session_cookie(response, completed.secret, settings)
+    return token
+
+
+def _paid_reader(fulfilment: Fulfilment) -> str:
+    if fulfilment.state == "expired":
+        raise Problem("checkout-expired")
+    if fulfilment.reader_id is None:
+        raise Problem("checkout-not-paid", url=fulfilment.url)
+    return fulfilment.reader_id

@@ -1,0 +1,100 @@
+"""Buying: to Stripe's Checkout, back from it, and to the portal."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from service.checkout.complete import LONGEST_SESSION_ID, complete_checkout
+from service.checkout.portal import open_portal
+from service.checkout.returned import answer_return, remember_claim, tokens_of
+from service.checkout.schemas import CheckoutIn, CheckoutOut, CompleteIn, PortalIn, PortalOut
+from service.checkout.start import start_checkout
+from service.clock import AppClocks
+from service.db.session import AppDatabase
+from service.identity.callers import CurrentReader, SignedInReader
+from service.identity.cookies import read_cookie
+from service.payments.asking import AppGateway
+from service.settings import AppSettings
+from service.tokens.routes import AppKeyRing
+from service.tokens.schemas import IssuedToken
+
+router = APIRouter(prefix="/v1", tags=["selling"])
+
+
+@router.post("/checkout", status_code=201)
+async def start(
+    body: CheckoutIn,
+    request: Request,
+    response: Response,
+    caller: CurrentReader,
+    database: AppDatabase,
+    gateway: AppGateway,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> CheckoutOut:
+    """Open a Checkout session at Stripe; the claim comes in the answer and as a cookie.
+
+    409 `already-subscribed` carries `portal`, where the reader manages the subscription.
+    """
+    claim = read_cookie(request, "checkout", settings)
+    started = await start_checkout(
+        database, gateway, settings, clocks, offer_id=body.offer, return_to=body.return_to,
+        caller=caller, claim=claim, promotion_code=body.promotion_code,
+    )  # fmt: skip
+    remember_claim(response, started.claim, settings)
+    return CheckoutOut.model_validate(started, from_attributes=True)
+
+
+@router.get("/checkout/return", response_class=Response, responses={303: {"description": "Back."}})
+async def come_back(
+    request: Request,
+    caller: CurrentReader,
+    database: AppDatabase,
+    gateway: AppGateway,
+    settings: AppSettings,
+    clocks: AppClocks,
+    session_id: Annotated[str, Query(max_length=LONGEST_SESSION_ID)] = "",
+) -> Response:
+    """Where Stripe sends the buyer's browser: fulfils, signs the claim's holder in, leads back."""
+    return await answer_return(
+        request, database, gateway, settings, clocks, session_id=session_id, caller=caller
+    )
+
+
+@router.post("/checkout/{session_id}/complete")
+async def complete(
+    session_id: str,
+    body: CompleteIn,
+    request: Request,
+    response: Response,
+    caller: CurrentReader,
+    database: AppDatabase,
+    gateway: AppGateway,
+    settings: AppSettings,
+    clocks: AppClocks,
+    key_ring: AppKeyRing,
+) -> IssuedToken:
+    """The same for a frontend that keeps its page: fulfils and answers an access token.
+
+    409 `checkout-not-paid` carries `url`, where the reader can finish paying.
+    """
+    claim = body.claim or read_cookie(request, "checkout", settings)
+    completed = await complete_checkout(
+        database, gateway, settings, clocks, session_id=session_id, caller=caller, claim=claim
+    )
+    return await tokens_of(response, database, key_ring, settings, clocks, completed, caller)
+
+
+@router.post("/portal", status_code=201)
+async def create_portal_session(
+    body: PortalIn,
+    caller: SignedInReader,
+    database: AppDatabase,
+    gateway: AppGateway,
+    settings: AppSettings,
+) -> PortalOut:
+    """A session of Stripe's customer portal, which leads back to `return_to`."""
+    url = await open_portal(
+        database, gateway, settings, reader_id=caller.reader_id, return_to=body.return_to
+    )
+    return PortalOut(url=url)

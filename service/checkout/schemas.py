@@ -1,0 +1,47 @@
+"""Checkout and portal over HTTP."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from service.content.schemas import storable
+
+Text = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=2000)]
+Short = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=100)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CheckoutIn(_Strict):
+    """`offer` is the id of one of GET /v1/offers: what it costs is never the caller's to say."""
+
+    offer: Short
+    return_to: Text
+    """A path of the site or an address on a listed origin: where the reader goes after paying."""
+    promotion_code: Short | None = None
+
+
+class CheckoutOut(BaseModel):
+    """Send the reader to `url`. `claim` proves on return that you started this checkout."""
+
+    session_id: str
+    url: str
+    expires_at: AwareDatetime
+    claim: str
+
+
+class CompleteIn(_Strict):
+    claim: Short | None = None
+    """May be left out where the cookie holds it, or where the reader is signed in."""
+
+
+class PortalIn(_Strict):
+    return_to: Text
+
+
+class PortalOut(BaseModel):
+    """Send the reader to `url`, soon: it is good for minutes, and only for this reader."""
+
+    url: str

@@ -1,0 +1,231 @@
+"""From an offer to Stripe's Checkout page.
+
+The row comes first, in a transaction of its own; then Stripe is asked, outside of any. Whoever
+clicks again is led to the same session, and whoever has paid already to the way back.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.checkouts import create_checkout, find_checkout, open_checkouts
+from service.billing.customers import bind_customer, customer_of_reader
+from service.billing.subscriptions import has_subscribed, live_subscriptions
+from service.checkout.addresses import return_address
+from service.checkout.portal import portal_of_customer
+from service.clock import Clocks
+from service.db.session import Database
+from service.db.tables import Checkout, Offer
+from service.identity.callers import Caller
+from service.identity.readers import find_reader
+from service.identity.return_to import absolute, checked_return_to
+from service.identity.secrets import hash_secret, new_secret
+from service.offers.mirror import mirror_offer
+from service.offers.pricing import trial_days_for
+from service.offers.store import find_offer
+from service.payments.asking import asking_stripe
+from service.payments.gateway import Gateway, GatewayRefused, StripeCheckoutSession
+from service.problems import Problem
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Started:
+    """`claim` proves on return that this browser or app started the checkout; it isn't stored."""
+
+    checkout_id: str
+    session_id: str
+    url: str
+    expires_at: datetime
+    claim: str
+
+
+@dataclass(frozen=True)
+class _Click:
+    """What the database says of a click on an offer; `earlier` are other open checkouts."""
+
+    checkout: Checkout
+    offer: Offer
+    earlier: list[Checkout]
+    trial_days: int
+    customer_id: str | None
+    email: str | None
+    claim: str
+
+
+async def start_checkout(
+    database: Database,
+    gateway: Gateway,
+    settings: Settings,
+    clocks: Clocks,
+    *,
+    offer_id: str,
+    return_to: str,
+    caller: Caller,
+    claim: str | None,
+    promotion_code: str | None = None,
+) -> Started:
+    """Open a Checkout session for the offer, or the one that the caller has open for it.
+
+    `claim` is that of an earlier checkout, if the caller holds one. Raises the problems
+    `offer-not-found`, `invalid-return-address`, `already-subscribed` (with `portal`, the address
+    of the customer portal), `invalid-request` for an unknown promotion code, `stripe-unavailable`.
+    """
+    return_to = checked_return_to(return_to, settings)
+    key = f"checkout:{caller.reader_id or claim or new_secret()}"
+    async with database.serialised(key) as session:
+        click = await _store_click(session, offer_id, return_to, caller, claim, clocks)
+    async with asking_stripe(settings):
+        if click is None:
+            portal = await portal_of_customer(
+                database, gateway, settings, reader_id=caller.reader_id, return_to=return_to
+            )
+            raise Problem("already-subscribed", portal=portal)
+        paid = await _settle_earlier(gateway, click)
+        if paid is not None:
+            return _back(paid, click, settings)
+        fetched = await _open_session(database, gateway, settings, clocks, click, promotion_code)
+    url = fetched.url if fetched.status == "open" else None
+    async with database.transaction() as session:
+        checkout = await find_checkout(session, click.checkout.id)
+        if checkout is not None:
+            checkout.stripe_session_id = fetched.id
+            checkout.stripe_url = url
+            checkout.expires_at = fetched.expires_at
+    return Started(
+        checkout_id=click.checkout.id,
+        session_id=fetched.id,
+        url=url or return_address(settings, fetched.id),
+        expires_at=fetched.expires_at,
+        claim=click.claim,
+    )
+
+
+async def _store_click(
+    session: AsyncSession,
+    offer_id: str,
+    return_to: str,
+    caller: Caller,
+    claim: str | None,
+    clocks: Clocks,
+) -> _Click | None:
+    """The checkout to go on with, new or begun before; None: there is a live subscription."""
+    now = clocks.business()
+    offer = await find_offer(session, offer_id)
+    if offer is None or offer.archived_at is not None:
+        raise Problem("offer-not-found")
+    reader_id, customer_id, email, subscribed = caller.reader_id, None, None, False
+    if reader_id is not None:
+        if await live_subscriptions(session, reader_id):
+            return None
+        customer_id = await customer_of_reader(session, reader_id)
+        subscribed = await has_subscribed(session, reader_id)
+        reader = await find_reader(session, reader_id)
+        email = reader.email if reader is not None else None
+    held = hash_secret(claim) if claim else None
+    earlier = await open_checkouts(session, reader_id=reader_id, claim_hash=held, now=now)
+    same = [
+        each
+        for each in earlier
+        if (each.offer_id, each.return_to, each.reader_id) == (offer_id, return_to, reader_id)
+    ]
+    # A claim is kept while its holder goes on with it, so that another tab of theirs still holds it.
+    kept = claim if claim and same and same[0].claim_hash == held else new_secret()
+    if same:
+        checkout = same[0]
+        checkout.claim_hash = hash_secret(kept)
+    else:
+        checkout = await create_checkout(
+            session,
+            offer_id=offer_id,
+            reader_id=reader_id,
+            device_id=caller.device_id,
+            return_to=return_to,
+            claim_hash=hash_secret(kept),
+            now=now,
+        )
+    return _Click(
+        checkout=checkout,
+        offer=offer,
+        earlier=[each for each in earlier if each.id != checkout.id],
+        trial_days=trial_days_for(offer.trial_days, subscribed_before=subscribed),
+        customer_id=customer_id,
+        email=email,
+        claim=kept,
+    )
+
+
+async def _settle_earlier(
+    gateway: Gateway, click: _Click
+) -> tuple[Checkout, StripeCheckoutSession] | None:
+    """Expire what was begun before for something else; the one that turns out to be paid."""
+    for checkout in click.earlier:
+        if checkout.stripe_session_id is None:
+            continue
+        fetched = await gateway.retrieve_checkout_session(checkout.stripe_session_id)
+        if fetched.status == "open":
+            try:
+                fetched = await gateway.expire_checkout_session(fetched.id)
+            except GatewayRefused:  # paid in this very moment
+                fetched = await gateway.retrieve_checkout_session(fetched.id)
+        if fetched.status == "complete":
+            return checkout, fetched
+    return None
+
+
+async def _open_session(
+    database: Database,
+    gateway: Gateway,
+    settings: Settings,
+    clocks: Clocks,
+    click: _Click,
+    promotion_code: str | None,
+) -> StripeCheckoutSession:
+    checkout = click.checkout
+    if checkout.stripe_session_id is not None:
+        return await gateway.retrieve_checkout_session(checkout.stripe_session_id)
+    customer_id = click.customer_id
+    if customer_id is None and checkout.reader_id is not None:
+        customer = await gateway.create_customer(reader_id=checkout.reader_id, email=click.email)
+        customer_id = customer.id
+        async with database.transaction() as session:
+            await bind_customer(
+                session,
+                customer_id=customer_id,
+                reader_id=checkout.reader_id,
+                now=clocks.business(),
+            )
+    return await gateway.create_checkout_session(
+        checkout_id=checkout.id,
+        price_id=await mirror_offer(database, gateway, click.offer),
+        trial_days=click.trial_days,
+        customer_id=customer_id,
+        promotion_code_id=await _promotion(gateway, promotion_code),
+        success_url=return_address(settings),
+        cancel_url=absolute(checkout.return_to, settings),
+    )
+
+
+async def _promotion(gateway: Gateway, code: str | None) -> str | None:
+    if code is None:
+        return None
+    found = await gateway.find_promotion_code(code)
+    if found is None:
+        errors = [{"field": "body.promotion_code", "message": "isn't a code that is valid now"}]
+        raise Problem("invalid-request", "There is no such promotion code.", errors=errors)
+    return found
+
+
+def _back(
+    paid: tuple[Checkout, StripeCheckoutSession], click: _Click, settings: Settings
+) -> Started:
+    """The reader has paid in another tab: the way back fulfils it and opens the article."""
+    checkout, fetched = paid
+    return Started(
+        checkout_id=checkout.id,
+        session_id=fetched.id,
+        url=return_address(settings, fetched.id),
+        expires_at=fetched.expires_at,
+        claim=click.claim,
+    )

@@ -1,0 +1,215 @@
+"""A whole installation over real HTTP: the service and a local Stripe, each on a port of its own."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx2
+import uvicorn
+from pydantic import SecretStr
+from starlette.types import ASGIApp
+
+from service.app import create_app
+from service.db import migrate
+from service.db.business_clock import move_forward
+from service.db.session import Database
+from service.identity.api_keys import create_api_key
+from service.offers.pricing import checked_price
+from service.offers.store import create_offer
+from service.payments.stripe_gateway import gateway_of_settings
+from service.settings import Settings
+from service.simulator.app import Simulator, WebhookTarget, create_simulator
+from tests.conftest import MovingClocks
+
+WEBHOOK_SECRET = "whsec_localtests"
+GIVE_UP = 15.0
+CANARY = "The lighthouse keeper kept a second set of books."
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def serving(app: ASGIApp, port: int) -> Iterator[str]:
+    """Serve `app` in a thread; its origin. The lifespan has run when this yields."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="on")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + GIVE_UP
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise RuntimeError("the server didn't start; its log is above")
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(GIVE_UP)
+
+
+@dataclass
+class Installation:
+    """A running service with its local Stripe, and a browser that keeps cookies."""
+
+    url: str
+    stripe_url: str
+    settings: Settings
+    simulator: Simulator
+    clocks: MovingClocks
+    api_key: str
+    offers: dict[str, str]
+    browser: httpx2.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.browser = self.new_browser()
+
+    def new_browser(self) -> httpx2.Client:
+        """Another browser: no cookies yet; redirects are seen, not followed."""
+        return httpx2.Client(base_url=self.url, timeout=GIVE_UP)
+
+    def publish(self, slug: str, **fields: Any) -> None:
+        body = f"<p>Opening of {slug}.</p><!--more--><p>{CANARY}</p><p>Ending of {slug}.</p>"
+        document = {"title": slug.replace("-", " ").capitalize(), "body": body, **fields}
+        answer = self.browser.put(
+            f"/v1/admin/articles/{slug}",
+            json=document,
+            headers={"Authorization": f"Bearer {self.api_key}"},
+        )
+        assert answer.status_code in {200, 201}, answer.text
+
+    def unlock(self, slug: str, browser: httpx2.Client | None = None) -> httpx2.Response:
+        return (browser or self.browser).post(f"/v1/articles/{slug}/unlock")
+
+    def start_checkout(
+        self, offer: str = "monthly", return_to: str = "/articles/a", **fields: Any
+    ) -> httpx2.Response:
+        body = {"offer": self.offers[offer], "return_to": return_to, **fields}
+        return self.browser.post("/v1/checkout", json=body)
+
+    def pay(
+        self, session_id: str, card: str = "4242424242424242", email: str = "ana@example.org"
+    ) -> httpx2.Response:
+        address = f"{self.stripe_url}/_sim/checkout/{session_id}/pay"
+        return httpx2.post(address, json={"card": card, "email": email}, timeout=GIVE_UP)
+
+    def subscribe(self, offer: str = "monthly", return_to: str = "/articles/a") -> str:
+        """Buy, pay and come back; the Checkout session's id."""
+        session_id: str = self.start_checkout(offer, return_to).json()["session_id"]
+        assert self.pay(session_id).status_code == 200
+        back = self.browser.get(f"/v1/checkout/return?session_id={session_id}")
+        assert (back.status_code, back.headers["Location"]) == (303, f"{self.url}{return_to}")
+        return session_id
+
+    def travel(self, by: timedelta) -> datetime:
+        """Let business time and Stripe's pass, and all that follows from it happen."""
+
+        async def move() -> None:
+            database = Database(self.settings.database_url)
+            async with database.transaction() as session:
+                self.clocks.offset = await move_forward(session, by)
+            await database.dispose()
+
+        asyncio.run(move())
+        now = self.clocks.business()
+        moved = httpx2.post(
+            f"{self.stripe_url}/_sim/clock", json={"to": now.isoformat()}, timeout=GIVE_UP
+        )
+        assert moved.status_code == 200, moved.text
+        self.settle()
+        return now
+
+    def settle(self) -> None:
+        """Wait until every webhook is delivered and every event applied."""
+        deadline = time.monotonic() + GIVE_UP
+        while self._waiting():
+            if time.monotonic() > deadline:
+                raise TimeoutError("webhooks are still waiting")
+            httpx2.post(f"{self.stripe_url}/_sim/deliver", timeout=GIVE_UP)
+
+    def _waiting(self) -> bool:
+        async def pending() -> int:
+            from sqlalchemy import func, select
+
+            from service.db.tables import InboxEvent
+
+            database = Database(self.settings.database_url)
+            async with database.reading() as session:
+                found = await session.scalar(
+                    select(func.count()).where(InboxEvent.status == "pending")
+                )
+            await database.dispose()
+            return found or 0
+
+        (queued,) = self.simulator.world.store.connection.execute(
+            "SELECT count(*) FROM deliveries WHERE due IS NOT NULL"
+        ).fetchone()
+        return bool(queued) or asyncio.run(pending()) > 0
+
+
+async def _furnish(settings: Settings, clocks: MovingClocks) -> tuple[str, dict[str, str]]:
+    """An API key and the catalogue."""
+    await migrate.prepare(settings.database_url)
+    database = Database(settings.database_url)
+    offers = {}
+    async with database.transaction() as session:
+        for key, amount, currency, interval, trial in (
+            ("monthly", 900, "EUR", "month", 0),
+            ("yearly", 9000, "EUR", "year", 0),
+            ("trial", 900, "USD", "month", 14),
+        ):
+            price = checked_price(
+                amount=amount, currency=currency, interval=interval, trial_days=trial
+            )
+            offer = await create_offer(
+                session, name=key.capitalize(), plan="digital", price=price, now=clocks.business()
+            )
+            offers[key] = offer.id
+        api_key = await create_api_key(
+            session,
+            label="tests",
+            scopes=["articles:write", "subscribers:write", "reports:read"],
+            now=clocks.wall(),
+        )
+    await database.dispose()
+    return api_key, offers
+
+
+@contextlib.contextmanager
+def installation(
+    settings: Settings, clocks: MovingClocks, *, webhooks: bool = True
+) -> Iterator[Installation]:
+    """Start everything. `webhooks` False: Stripe tells nothing by itself."""
+    port, stripe_port = free_port(), free_port()
+    url, stripe_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{stripe_port}"
+    settings = settings.model_copy(
+        update={
+            "public_url": url,
+            "stripe_secret_key": SecretStr("sk_test_local"),
+            "stripe_webhook_secret": SecretStr(WEBHOOK_SECRET),
+            "stripe_api_base": stripe_url,
+        }
+    )
+    api_key, offers = asyncio.run(_furnish(settings, clocks))
+    target = WebhookTarget(f"{url}/v1/webhooks/stripe", WEBHOOK_SECRET)
+    simulator = create_simulator(
+        database=None,
+        public_url=stripe_url,
+        wall_now=clocks.wall,
+        endpoints=(target,) if webhooks else (),
+    )
+    gateway = gateway_of_settings(settings)
+    app = create_app(settings, gateway=gateway, clocks=clocks)
+    with serving(simulator, stripe_port), serving(app, port):
+        made = Installation(url, stripe_url, settings, simulator, clocks, api_key, offers)
+        with made.browser:
+            yield made
