@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import structlog
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
@@ -31,7 +32,7 @@ from service.metering.ledger import Ledger
 from service.offers import routes as offers_routes
 from service.offers.mirror import mirror_offers
 from service.operators import routes as operators_routes
-from service.payments.gateway import Gateway
+from service.payments.gateway import Gateway, GatewayUnavailable
 from service.problems import Boundary, install_handlers
 from service.reports import routes as reports_routes
 from service.settings import Settings
@@ -57,8 +58,15 @@ ROUTERS = (
     operators_routes.router,
     web_routes.router,
 )
+log = structlog.get_logger()
+
 _MINUTE, _HOUR = 60.0, 3600.0
-_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+}
 
 
 def create_app(
@@ -136,8 +144,12 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
             await prune(session, now=state.clocks.wall())
 
     async def mirror() -> None:
-        if state.gateway is not None:
+        if state.gateway is None:
+            return
+        try:
             await mirror_offers(database, state.gateway)
+        except GatewayUnavailable as error:
+            log.warning("offers.waiting", reason=str(error))
 
     return (
         state.inbox,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from service.settings import Settings, settings_of
 
@@ -45,6 +46,11 @@ def render(
     return HTMLResponse(
         body, status_code, {"Content-Security-Policy": content_security_policy(settings)}
     )
+
+
+def render_part(template: str, **context: Any) -> Markup:
+    """Render a template that is a part of a page."""
+    return Markup(_environment.get_template(template).render(**context))  # noqa: S704 escaped by it
 
 
 def add_filter(name: str, function: Any) -> None:

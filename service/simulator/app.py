@@ -97,6 +97,11 @@ class Simulator:
         """
         return self.world.advance_to(to)
 
+    def follow(self, other: datetime) -> None:
+        """Move world time forwards to `other`, unless it is there or beyond already."""
+        if other.timestamp() > self.world.now:
+            self.world.advance_to(other)
+
     async def _api(self, request: Request) -> Response:
         body = await request.body()
         headers = request.headers

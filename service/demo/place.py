@@ -1,0 +1,101 @@
+"""Where a demo lives: its folder, its secrets, its port. Everything that can be wrong is a sentence."""
+
+import os
+import secrets
+import socket
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from service.settings import Settings
+
+ENVIRONMENT_FILE = "paywall.env"
+STRIPE_PATH = "/_stripe"
+LARGEST_PORT = 65_535
+
+
+class CannotStart(Exception):
+    """The demo can't start; the message says why and what to do."""
+
+
+def listen(port: int) -> socket.socket:
+    """The listening socket, taken before anything else so that a taken port is told at once."""
+    if not 1 <= port <= LARGEST_PORT:
+        raise CannotStart(f"There is no port {port}: choose one from 1024 to {LARGEST_PORT}.")
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise CannotStart(
+            f"Port {port} can't be used ({os.strerror(error.errno or 0).lower()}). Stop what uses "
+            f"it, or choose another: make run PORT={port + 1 if port < LARGEST_PORT else 8000}"
+        ) from error
+    return listener
+
+
+def settings_in(data: Path, port: int, *, name: str, time_zone: str) -> Settings:
+    """The demo's settings; its secrets are made once and kept in `data`/paywall.env.
+
+    The shell can read that file (`set -a; . .data/paywall.env; set +a`), so that the `paywall`
+    command works on the demo's data. CannotStart where the folder can't be written.
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        kept = _kept(data / ENVIRONMENT_FILE)
+        url = f"http://127.0.0.1:{port}"
+        values = {
+            "PAYWALL_DATABASE_URL": f"sqlite:///{(data / 'paywall.db').resolve()}",
+            "PAYWALL_SECRET_KEY": kept.get("PAYWALL_SECRET_KEY") or secrets.token_urlsafe(32),
+            "PAYWALL_STRIPE_WEBHOOK_SECRET": kept.get("PAYWALL_STRIPE_WEBHOOK_SECRET")
+            or f"whsec_{secrets.token_hex(16)}",
+            "PAYWALL_STRIPE_SECRET_KEY": "sk_test_demo",
+            "PAYWALL_STRIPE_API_BASE": f"{url}{STRIPE_PATH}",
+            "PAYWALL_PUBLIC_URL": url,
+            "PAYWALL_INSECURE_COOKIES": "true",
+            "PAYWALL_PUBLICATION": "ternsey-packet",
+            "PAYWALL_PUBLICATION_NAME": name,
+            "PAYWALL_TIME_ZONE": time_zone,
+        }
+        _keep(data / ENVIRONMENT_FILE, values)
+    except OSError as error:
+        raise CannotStart(
+            f"The folder {data} can't be used ({os.strerror(error.errno or 0).lower()}). "
+            "Choose one you may write to: make run DATA=some/folder"
+        ) from error
+    return Settings(
+        _env_file=None,
+        environment="development",
+        database_url=values["PAYWALL_DATABASE_URL"],
+        secret_key=SecretStr(values["PAYWALL_SECRET_KEY"]),
+        stripe_webhook_secret=SecretStr(values["PAYWALL_STRIPE_WEBHOOK_SECRET"]),
+        stripe_secret_key=SecretStr(values["PAYWALL_STRIPE_SECRET_KEY"]),
+        stripe_api_base=values["PAYWALL_STRIPE_API_BASE"],
+        public_url=url,
+        insecure_cookies=True,
+        publication=values["PAYWALL_PUBLICATION"],
+        publication_name=name,
+        time_zone=time_zone,
+        log_level="warning",
+        log_format="text",
+    )
+
+
+def _kept(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
+    return {name: value.strip("'") for name, _, value in pairs}
+
+
+def _keep(path: Path, values: dict[str, str]) -> None:
+    """Write the file in one step, for its owner alone."""
+    lines = ["# The demo's settings, written at each start. Its secrets are kept."]
+    lines += [f"{name}='{value}'" for name, value in values.items()]
+    draft = path.with_suffix(".draft")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write("\n".join(lines) + "\n")
+    draft.replace(path)

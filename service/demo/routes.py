@@ -1,0 +1,80 @@
+"""What only the demo has: the jump in time, the bar that offers it, and the newspaper's pictures."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from markupsafe import Markup
+
+from service.billing.apply_event import apply_due_events
+from service.clock import AppClocks, clocks_of
+from service.db.business_clock import move_forward
+from service.db.session import AppDatabase
+from service.demo.newspaper import PICTURES
+from service.html.pages import render_part
+from service.identity.return_to import checked_return_to
+from service.payments.asking import AppGateway
+from service.problems import Problem
+from service.settings import AppSettings, settings_of
+
+router = APIRouter(include_in_schema=False)
+_BAR = Path(__file__).parent / "templates" / "bar.css"
+_PICTURE = re.compile(r"[a-z0-9-]+\.svg")
+_PUBLIC = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
+_LONGEST_JUMP = 366
+SEE_OTHER = 303
+
+
+def page_bar(request: Request) -> Markup:
+    """The bar on top of each newspaper page."""
+    now = clocks_of(request).business()
+    local = now.astimezone(settings_of(request).zone)
+    back = request.url.path if request.method == "GET" else "/"
+    today = f"{local.day} {local:%B %Y}"
+    return render_part("demo/templates/bar.html", now=now, today=today, back=back)
+
+
+@router.post("/demo/jump")
+async def jump(
+    request: Request,
+    database: AppDatabase,
+    gateway: AppGateway,
+    settings: AppSettings,
+    clocks: AppClocks,
+    days: Annotated[int, Form(ge=1, le=_LONGEST_JUMP)],
+    back: Annotated[str, Form()] = "/",
+) -> Response:
+    """Let business time and the local Stripe's pass, with all that follows, and go on reading."""
+    async with database.transaction() as session:
+        clocks.offset = await move_forward(session, timedelta(days=days))
+    simulator = request.app.state.simulator
+    simulator.follow(clocks.business())
+    await simulator.deliver_pending()
+    await apply_due_events(database, gateway, settings, clocks)
+    return RedirectResponse(checked_return_to(back, settings), SEE_OTHER)
+
+
+@router.get("/demo/bar.css")
+async def read_bar_style() -> Response:
+    return Response(_BAR.read_bytes(), media_type="text/css", headers=_PUBLIC)
+
+
+@router.get("/pictures/{name}")
+async def read_picture(name: str) -> Response:
+    """A drawing of the newspaper's. Public; opened by itself it may run nothing."""
+    path = PICTURES / name
+    if not _PICTURE.fullmatch(name) or not path.is_file():
+        raise Problem("not-found")
+    headers = {
+        **_PUBLIC,
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    }
+    return Response(path.read_bytes(), media_type="image/svg+xml", headers=headers)
+
+
+@router.get("/favicon.ico")
+async def read_icon() -> Response:
+    return await read_picture("favicon.svg")

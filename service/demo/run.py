@@ -1,0 +1,123 @@
+"""`paywall demo`: the sample newspaper with its local Stripe, on one port, with nothing to set up."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from service import logs
+from service.app import create_app
+from service.clock import Clocks
+from service.db import migrate
+from service.db.business_clock import follow
+from service.db.session import Database
+from service.db.sole_server import AlreadyServed, sole_server
+from service.demo import routes
+from service.demo.newspaper import read_newspaper
+from service.demo.place import STRIPE_PATH, CannotStart, listen, settings_in
+from service.demo.seed import OPERATOR, seed
+from service.demo.site import Site
+from service.payments.stripe_gateway import gateway_of_settings
+from service.settings import Settings
+from service.simulator.app import Simulator, WebhookTarget, create_simulator
+
+GRACEFUL_SECONDS = 10
+
+
+def run_demo(*, port: int, data: Path) -> None:
+    """Serve until interrupted. CannotStart says in one sentence why it can't."""
+    clocks = Clocks()
+    paper = read_newspaper(clocks.business())
+    with listen(port) as listener:
+        settings = settings_in(data, port, name=paper.name, time_zone=paper.time_zone)
+        logs.configure(settings.log_level, settings.log_format)
+        try:
+            with sole_server(settings.database_url):
+                password = asyncio.run(_prepare(settings, clocks))
+                _greet(settings, data, password)
+                _serve(settings, clocks, data, listener)
+        except (AlreadyServed, migrate.SchemaOutdatedError) as error:
+            raise CannotStart(str(error)) from error
+
+
+async def _prepare(settings: Settings, clocks: Clocks) -> str | None:
+    await migrate.prepare(settings.database_url)
+    database = Database(settings.database_url)
+    try:
+        await follow(database, clocks)
+        return await seed(database, read_newspaper(clocks.business()), settings, clocks)
+    finally:
+        await database.dispose()
+
+
+def _greet(settings: Settings, data: Path, password: str | None) -> None:
+    lines = [
+        f"{settings.publication_name} opens at {settings.public_url}",
+        "",
+        f"  Back office    {settings.public_url}/admin   as {OPERATOR}",
+        f"  Password       {password or 'as printed at the first start'}",
+        f"  Local Stripe   {settings.public_url}{STRIPE_PATH}/   test card 4242 4242 4242 4242",
+        f"  Data           {data}   (delete the folder to begin anew)",
+        "",
+        "Stop it with Ctrl-C.",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _serve(settings: Settings, clocks: Clocks, data: Path, listener: socket.socket) -> None:
+    simulator = create_simulator(
+        database=data / "stripe.db",
+        public_url=f"{settings.public_url}{STRIPE_PATH}",
+        wall_now=clocks.wall,
+        endpoints=(
+            WebhookTarget(
+                f"{settings.public_url}/v1/webhooks/stripe",
+                settings.stripe_webhook_secret.get_secret_value(),
+            ),
+        ),
+    )
+    simulator.follow(clocks.business())
+    app = create_app(
+        settings,
+        gateway=gateway_of_settings(settings),
+        clocks=clocks,
+        page_bar=routes.page_bar,
+    )
+    app.state.simulator = simulator
+    app.include_router(routes.router)
+    app.router.lifespan_context = _with_stripe(app, simulator)
+    config = uvicorn.Config(
+        Site(app, simulator, settings.public_url),
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _with_stripe(
+    app: FastAPI, simulator: Simulator
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """The application's lifespan, and within it the local Stripe's, on the same loop."""
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(served: FastAPI) -> AsyncIterator[None]:
+        async with inner(served):
+            await simulator.start()
+            try:
+                yield
+            finally:
+                await simulator.stop()
+
+    return lifespan
