@@ -121,6 +121,18 @@ async def list_articles(
     return Page(items, following, changes_at)
 
 
+async def list_sections(session: AsyncSession, now: datetime) -> list[str]:
+    """The sections of the articles visible at `now`, the fullest first."""
+    found = await session.scalars(
+        select(Article.section)
+        .where(Article.status.in_(RELEASED), Article.published_at <= now)
+        .where(Article.section.is_not(None))
+        .group_by(Article.section)
+        .order_by(func.count().desc(), Article.section)
+    )
+    return [section for section in found if section is not None]
+
+
 async def list_for_staff(session: AsyncSession, *, cursor: str | None, limit: int) -> StaffPage:
     """All articles, drafts and withdrawn ones included, latest created first."""
     created = Article.created_at

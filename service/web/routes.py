@@ -1,5 +1,154 @@
-"""The sample newspaper's pages."""
+"""The sample newspaper's pages. They work without JavaScript; none of them is part of the API."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
-router = APIRouter(include_in_schema=False)
+from fastapi import APIRouter, Form, Header, Path, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from service.access.answers import remember_device
+from service.access.unlock import Opened, article_not_found, look, note_open_page, unlock
+from service.checkout.returned import remember_claim
+from service.checkout.schemas import Short, Text
+from service.checkout.start import start_checkout
+from service.clock import AppClocks
+from service.content.cache import AppArticles
+from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.identity.callers import CurrentReader
+from service.identity.cookies import read_cookie
+from service.identity.return_to import checked_return_to
+from service.metering.ledger import ledger_of
+from service.payments.asking import AppGateway
+from service.problems import CATALOGUE, Problem
+from service.settings import AppSettings
+from service.web import account_routes
+from service.web.article import article_page, opened_view, seen_view, walled_view
+from service.web.front import FrontQuery, front_page, more_articles
+from service.web.pages import GET, PageRoute, page, problem_page
+from service.web.static_files import FILES
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router.include_router(account_routes.router)
+SEE_OTHER = 303
+
+Slug = Annotated[str, Path(max_length=1000)]
+Purpose = Annotated[str, Header(alias="Sec-Purpose")]
+
+
+@router.api_route("/", methods=GET)
+async def show_front(
+    request: Request,
+    asked: Annotated[FrontQuery, Query()],
+    session: ReadSession,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> Response:
+    """The front page, a section of it, or what is older."""
+    front = await front_page(session, asked, settings, clocks.business())
+    return page(request, "front.html", front=front, asked=asked)
+
+
+@router.api_route("/articles/{slug}", methods=GET)
+async def show_article(
+    slug: Slug,
+    request: Request,
+    caller: CurrentReader,
+    articles: AppArticles,
+    database: AppDatabase,
+    session: ReadSession,
+    settings: AppSettings,
+    clocks: AppClocks,
+    sec_purpose: Purpose = "",
+) -> Response:
+    """As much of the article as is open to the reader without counting anything."""
+    article = await articles.get(database, slug)
+    if article is None:
+        raise article_not_found(slug)
+    seen = await look(session, article=article, caller=caller, settings=settings, clocks=clocks)
+    view = seen_view(article, seen, settings)
+    if view.state == "open" and request.method == "GET" and "prefetch" not in sec_purpose:
+        note_open_page(
+            ledger_of(request), article=article, caller=caller, reason=seen.decision.reason,
+            clocks=clocks,
+        )  # fmt: skip
+    more = await more_articles(session, slug, settings, clocks.business())
+    return article_page(request, view, more)
+
+
+@router.post("/articles/{slug}")
+async def read_on(
+    slug: Slug,
+    request: Request,
+    caller: CurrentReader,
+    articles: AppArticles,
+    database: AppDatabase,
+    session: WriteSession,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> Response:
+    """The read, for browsers without JavaScript: counts, and shows the opened article at once."""
+    article = await articles.get(database, slug)
+    if article is None:
+        raise article_not_found(slug)
+    outcome = await unlock(
+        session, article=article, caller=caller, referrer=request.headers.get("Referer"),
+        settings=settings, clocks=clocks,
+    )  # fmt: skip
+    more = await more_articles(session, slug, settings, clocks.business())
+    if isinstance(outcome, Opened):
+        meter = outcome.meter if outcome.reason == "meter" else None
+        response = article_page(request, opened_view(article, meter, settings), more)
+    else:
+        view = walled_view(article, outcome.wall, outcome.meter, settings)
+        response = article_page(request, view, more, status_code=402)
+    remember_device(request, response, caller, outcome.device_id)
+    return response
+
+
+@router.post("/subscribe")
+async def subscribe(
+    request: Request,
+    caller: CurrentReader,
+    database: AppDatabase,
+    gateway: AppGateway,
+    settings: AppSettings,
+    clocks: AppClocks,
+    offer: Annotated[Short, Form()],
+    return_to: Annotated[Text, Form()] = "/account",
+) -> Response:
+    """To Stripe's page for the offer; who has a subscription already goes to the account."""
+    return_to = checked_return_to(return_to, settings)
+    claim = read_cookie(request, "checkout", settings)
+    try:
+        started = await start_checkout(
+            database, gateway, settings, clocks,
+            offer_id=offer, return_to=return_to, caller=caller, claim=claim,
+        )  # fmt: skip
+    except Problem as problem:
+        if problem.slug == "already-subscribed":
+            return RedirectResponse("/account", SEE_OTHER)
+        return problem_page(request, problem, link=return_to)
+    response = RedirectResponse(started.url, SEE_OTHER)
+    remember_claim(response, started.claim, settings)
+    return response
+
+
+@router.api_route("/problems", methods=GET)
+async def list_problems(request: Request) -> Response:
+    """Every type of problem that the API answers."""
+    return page(request, "problems.html", problems=CATALOGUE)
+
+
+@router.api_route("/problems/{slug}", methods=GET)
+async def explain_problem(slug: Slug, request: Request) -> Response:
+    """What the `type` of a problem leads to."""
+    if slug not in CATALOGUE:
+        raise Problem("not-found", "There is no problem of this type.")
+    return page(request, "problem.html", slug=slug, definition=CATALOGUE[slug])
+
+
+@router.api_route("/static/{name}", methods=GET)
+async def read_static_file(name: Slug, request: Request) -> Response:
+    """The stylesheet and the scripts. Public."""
+    if name not in FILES:
+        raise Problem("not-found")
+    return FILES[name].answer(request)

@@ -1,0 +1,136 @@
+"""A reader's account in their words: what they have, what it costs, what happens next."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.grants import grants
+from service.grants.store import grants_of
+from service.identity.callers import Caller
+from service.identity.readers import find_reader
+from service.offers.pricing import amount_text, price_text
+from service.offers.schemas import OfferItem
+from service.offers.store import live_offers
+from service.reports.queries import SubscriptionFacts, subscriptions_of
+from service.reports.standing import Standing
+from service.settings import Settings
+from service.web.words import long_day
+
+Tone = Literal["good", "warn", "bad", "quiet"]
+OVER: frozenset[Standing] = frozenset({"ended", "incomplete"})
+"""After these the reader may subscribe again."""
+
+
+@dataclass(frozen=True)
+class SubscriptionShown:
+    """One subscription. `next` says what happens and when, `advice` what the reader can do."""
+
+    name: str
+    price: str
+    status: str
+    tone: Tone
+    next: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class AccountView:
+    """`email` as typed when buying. Offers are shown to those who have nothing that runs."""
+
+    is_signed_in: bool
+    email: str | None
+    subscription: SubscriptionShown | None
+    given: list[str]
+    """Access that the newsroom gave, in words."""
+    offers: list[OfferItem]
+    has_customer: bool
+
+
+async def account_view(
+    session: AsyncSession, caller: Caller, settings: Settings, now: datetime
+) -> AccountView:
+    reader_id = caller.reader_id
+    if reader_id is None:
+        return AccountView(False, None, None, [], await _offers(session), has_customer=False)
+    reader = await find_reader(session, reader_id)
+    bought = await subscriptions_of(session, reader_id)
+    held = grants.live(await grants_of(session, reader_id), now)
+    shown = subscription_shown(bought[0], settings.zone) if bought else None
+    runs = bool(bought) and bought[0].standing not in OVER
+    return AccountView(
+        is_signed_in=True,
+        email=reader.email if reader else None,
+        subscription=shown,
+        given=[_given(grant, settings.zone) for grant in held if grant.source == "comp"],
+        offers=[] if runs else await _offers(session),
+        has_customer=bool(bought),
+    )
+
+
+def subscription_shown(facts: SubscriptionFacts, zone: ZoneInfo) -> SubscriptionShown:
+    """The subscription in words; `next` and `advice` may be empty."""
+    status, tone, following, advice = _told(facts, zone)
+    return SubscriptionShown(
+        name=facts.offer_name,
+        price=price_text(facts.price),
+        status=status,
+        tone=tone,
+        next=following,
+        advice=advice,
+    )
+
+
+def _told(facts: SubscriptionFacts, zone: ZoneInfo) -> tuple[str, Tone, str, str]:
+    price = price_text(facts.price)
+    amount = amount_text(facts.amount, facts.currency)
+    until = long_day(facts.until, zone)
+    match facts.standing:
+        case "active":
+            renewal = long_day(facts.period_end, zone)
+            return ("Active", "good", f"Renews on {renewal} for {amount}.", "")
+        case "trial" if facts.cancel_at is not None:
+            end = long_day(facts.cancel_at, zone)
+            return ("Trial, cancelled", "warn", f"You can read until {end}.", _RESUME)
+        case "trial":
+            end = long_day(facts.trial_end or facts.period_end, zone)
+            told = f"Free until {end}, then {price}."
+            return ("Free trial", "good", told, "Cancel before that day and nothing is charged.")
+        case "ending":
+            end = long_day(facts.cancel_at or facts.until, zone)
+            return ("Cancelled", "warn", f"Ends on {end}. Until then everything is open.", _RESUME)
+        case "past_due":
+            told = f"We couldn’t collect {amount}. You can read on until {until}."
+            return ("Payment overdue", "bad", told, "Update your card, or pay the open invoice.")
+        case "unpaid":
+            return ("Unpaid", "bad", "Reading is closed until the open invoice is paid.", _PAY)
+        case "paused":
+            told = "The trial is over and there is no way of paying yet."
+            return ("Paused", "bad", told, "Add a card to read on.")
+        case "incomplete":
+            told = "The first payment was never completed. Nothing was charged."
+            return ("Never paid", "quiet", told, "Choose an offer to begin again.")
+        case _:
+            end = long_day(facts.ended_at or facts.until, zone)
+            return ("Ended", "quiet", f"Ended on {end}.", "Subscribe again whenever you like.")
+
+
+_RESUME = "Changed your mind? Resume it with one click before it ends."
+_PAY = "Pay it, or update your card."
+
+
+def _given(grant: grants.GrantFacts, zone: ZoneInfo) -> str:
+    kind, _, name = grant.scope.partition(":")
+    what = {
+        "plan": f"the plan {name}",
+        "section": f"the section {name}",
+        "article": "one article",
+    }.get(kind, "everything")
+    end = f"until {long_day(grant.ends_at, zone)}" if grant.ends_at else "with no end set"
+    return f"The newsroom has opened {what} for you, {end}."
+
+
+async def _offers(session: AsyncSession) -> list[OfferItem]:
+    return [OfferItem.of(offer) for offer in await live_offers(session)]

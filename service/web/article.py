@@ -1,0 +1,123 @@
+"""An article's page: what of the text stands in it, decided before the template sees anything.
+
+The template gets the teaser's fields and one text, either the preview or the whole: it can't show
+what it isn't given.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urljoin
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from markupsafe import Markup
+
+from service.access.decision import Meter
+from service.access.unlock import Look
+from service.access.wall import WallShown
+from service.content.cache import StoredArticle
+from service.content.teaser import json_ld
+from service.metering.window import MeterState
+from service.settings import Settings, settings_of
+from service.web.front import TeaserItem, teaser_item
+from service.web.pages import page
+from service.web.words import WINDOWS, left_words, long_day, used_up_words
+
+State = Literal["open", "meter", "wall"]
+
+
+@dataclass(frozen=True)
+class ArticleView:
+    """What the page shows. `text` is the whole body where `state` is open, else the preview."""
+
+    teaser: TeaserItem
+    text: Markup
+    state: State
+    is_free: bool
+    meter: MeterState | None
+    """Given where the meter opens the article or could."""
+    wall: WallShown | None
+    address: str
+    """The canonical one."""
+    image_address: str | None
+    json_ld: Markup
+
+
+def seen_view(article: StoredArticle, seen: Look, settings: Settings) -> ArticleView:
+    """What the reader sees on arriving: nothing has been counted."""
+    by_meter = isinstance(seen.decision, Meter)
+    if seen.wall is not None:
+        return _view(article, settings, state="wall", meter=seen.meter, wall=seen.wall)
+    if isinstance(seen.decision, Meter) and seen.decision.consumes:
+        return _view(article, settings, state="meter", meter=seen.meter)
+    return opened_view(article, seen.meter if by_meter else None, settings)
+
+
+def opened_view(
+    article: StoredArticle, meter: MeterState | None, settings: Settings
+) -> ArticleView:
+    """The whole article. `meter`: the window it was counted in, None where something else opened it."""
+    return _view(article, settings, state="open", meter=meter)
+
+
+def walled_view(
+    article: StoredArticle, wall: WallShown, meter: MeterState | None, settings: Settings
+) -> ArticleView:
+    return _view(article, settings, state="wall", meter=meter, wall=wall)
+
+
+def article_page(
+    request: Request, view: ArticleView, more: list[TeaserItem], *, status_code: int = 200
+) -> HTMLResponse:
+    settings = settings_of(request)
+    return page(
+        request,
+        "article.html",
+        status_code=status_code,
+        view=view,
+        teaser=view.teaser,
+        more=more,
+        window=WINDOWS[settings.meter_window],
+        left=left_words(view.meter, settings.meter_window) if view.meter else "",
+        renewed=long_day(view.meter.window.end, settings.zone) if view.meter else "",
+        used_up=_used_up(view, settings),
+    )
+
+
+def _used_up(view: ArticleView, settings: Settings) -> str:
+    if view.meter is None:
+        return ""
+    return used_up_words(view.meter, settings.meter_window, settings.zone)
+
+
+def _view(
+    article: StoredArticle,
+    settings: Settings,
+    *,
+    state: State,
+    meter: MeterState | None,
+    wall: WallShown | None = None,
+) -> ArticleView:
+    teaser = teaser_item(article, settings)
+    text = article.body_html if state == "open" else article.preview_html
+    image = article.image_url
+    return ArticleView(
+        teaser=teaser,
+        text=Markup(text),  # noqa: S704 sanitised when it was stored
+        state=state,
+        is_free=teaser["access"]["level"] == "free",
+        meter=meter,
+        wall=wall,
+        address=article.canonical_url or f"{settings.public_url}/articles/{article.slug}",
+        image_address=urljoin(f"{settings.public_url}/", image) if image else None,
+        json_ld=script_data(json_ld(article, settings)),
+    )
+
+
+def script_data(document: dict[str, Any]) -> Markup:
+    """JSON for a data block: nothing in it can end the element or begin a comment."""
+    text = json.dumps(document, ensure_ascii=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 escaped above

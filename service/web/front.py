@@ -1,0 +1,100 @@
+"""The front page: what stands where. Everything on it comes from teasers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.content.article import ListedArticle
+from service.content.schemas import storable
+from service.content.store import list_articles, list_sections
+from service.content.teaser import summary
+from service.settings import Settings
+
+PAGE = 25
+RAIL = 3
+"""So many articles stand beside the lead."""
+MORE = 3
+
+TeaserItem = dict[str, Any]
+
+
+class FrontQuery(BaseModel):
+    """What of the paper is asked for: empty fields mean all of it, from the latest on."""
+
+    section: Annotated[str, Field(max_length=200), AfterValidator(storable)] = ""
+    cursor: Annotated[str, Field(max_length=200)] = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Teasers under a heading; None: without one."""
+
+    heading: str | None
+    teasers: list[TeaserItem]
+
+
+@dataclass(frozen=True)
+class Front:
+    """The page. `lead` and `rail` stand on the first page only."""
+
+    sections: list[str]
+    lead: TeaserItem | None
+    rail: list[TeaserItem]
+    blocks: list[Block]
+    next_cursor: str | None
+
+
+async def front_page(
+    session: AsyncSession, asked: FrontQuery, settings: Settings, now: datetime
+) -> Front:
+    """Raises Problem `invalid-request` for a cursor that isn't ours."""
+    listed = await list_articles(
+        session,
+        section=asked.section or None,
+        tag=None,
+        author=None,
+        q=None,
+        cursor=asked.cursor or None,
+        limit=PAGE,
+        now=now,
+    )
+    teasers = [teaser_item(each, settings) for each in listed.items]
+    is_first = not asked.cursor
+    lead = teasers.pop(0) if is_first and teasers else None
+    rail = teasers[:RAIL] if is_first and not asked.section else []
+    rest = teasers[len(rail) :]
+    return Front(
+        sections=await list_sections(session, now),
+        lead=lead,
+        rail=rail,
+        blocks=_by_section(rest) if is_first and not asked.section else [Block(None, rest)],
+        next_cursor=listed.next_cursor,
+    )
+
+
+async def more_articles(
+    session: AsyncSession, but: str, settings: Settings, now: datetime
+) -> list[TeaserItem]:
+    """The latest articles, without the one with the slug `but`."""
+    listed = await list_articles(
+        session, section=None, tag=None, author=None, q=None, cursor=None, limit=MORE + 1, now=now
+    )
+    others = [each for each in listed.items if each.slug != but]
+    return [teaser_item(each, settings) for each in others[:MORE]]
+
+
+def teaser_item(article: ListedArticle, settings: Settings) -> TeaserItem:
+    """The public summary, with the time as a time for the template to format."""
+    return {**summary(article, settings), "published_at": article.published_at}
+
+
+def _by_section(teasers: list[TeaserItem]) -> list[Block]:
+    """One block a section, in the order in which sections first appear."""
+    blocks: dict[str | None, Block] = {}
+    for teaser in teasers:
+        section = teaser["section"]
+        blocks.setdefault(section, Block(section or "More", [])).teasers.append(teaser)
+    return list(blocks.values())

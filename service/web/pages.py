@@ -1,0 +1,164 @@
+"""Rendering: the frame of every newspaper page, and problems as pages that say what to do."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from fastapi.routing import APIRoute
+
+from service.clock import clocks_of
+from service.html.pages import render
+from service.identity.cookies import read_cookie
+from service.problems import Problem
+from service.settings import settings_of
+from service.web.static_files import SCRIPT, STYLESHEET
+from service.web.words import full_day, joined, long_day
+
+GET = ["GET", "HEAD"]
+
+
+@dataclass(frozen=True)
+class Imprint:
+    """What the publication says of itself; put it into `app.state.imprint`."""
+
+    tagline: str = ""
+    about: str = ""
+
+
+def page(
+    request: Request, template: str, *, status_code: int = 200, **context: Any
+) -> HTMLResponse:
+    """Render `web/templates/<template>` in the newspaper's frame. Private, as all these pages."""
+    settings = settings_of(request)
+    bar = request.app.state.page_bar
+    now = clocks_of(request).business()
+    return render(
+        request,
+        f"web/templates/{template}",
+        status_code=status_code,
+        bar=bar(request) if bar is not None else None,
+        imprint=getattr(request.app.state, "imprint", Imprint()),
+        # Only the words of a link depend on it, so nobody is asked whether the session is alive.
+        seems_signed_in=read_cookie(request, "session", settings) is not None,
+        stylesheet=STYLESHEET.address,
+        script=SCRIPT.address,
+        today=full_day(now, settings.zone),
+        day=lambda at: long_day(at, settings.zone),
+        joined=joined,
+        section_address=section_address,
+        **context,
+    )
+
+
+def section_address(section: str, cursor: str | None = None) -> str:
+    fields = {"section": section, "cursor": cursor or ""}
+    chosen = urlencode({name: value for name, value in fields.items() if value})
+    return f"/?{chosen}" if chosen else "/"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What a reader is told about a problem, and where to go on."""
+
+    title: str
+    text: str
+    link: str = "/"
+    link_text: str = "To the front page"
+
+
+_ADVICE = {
+    "article-not-found": Advice(
+        "This article isn’t here",
+        "The address may be mistyped, or the article has been withdrawn.",
+    ),
+    "offer-not-found": Advice(
+        "This offer isn’t sold any more",
+        "Nothing was charged. Choose one of the offers that are.",
+        "/account",
+        "See the offers",
+    ),
+    "invalid-return-address": Advice(
+        "We can’t lead you back there",
+        "Nothing was charged. Go to the article you want to read and choose the offer there.",
+    ),
+    "selling-is-off": Advice(
+        "Subscriptions aren’t on sale at the moment",
+        "The newspaper hasn’t set up payments. Free articles are open to everybody.",
+    ),
+    "stripe-unavailable": Advice(
+        "Our payment provider doesn’t answer",
+        "Nothing was charged. Wait for a few seconds, go back and try again.",
+    ),
+    "purchase-refused": Advice(
+        "This offer can’t be bought just now",
+        "Nothing was charged. Choose another one, or tell the newsroom about it.",
+        "/account",
+        "See the offers",
+    ),
+    "no-subscription": Advice(
+        "There is nothing to manage yet",
+        "Payments and invoices appear here once you have subscribed.",
+        "/account",
+        "To your account",
+    ),
+    "unauthenticated": Advice(
+        "You aren’t signed in here any more",
+        "Your session on this browser has ended.",
+        "/account",
+        "To your account",
+    ),
+    "invalid-request": Advice(
+        "We can’t read this request", "Part of the address or the form is missing or isn’t valid."
+    ),
+    "database-unavailable": Advice(
+        "We can’t get at our articles at the moment",
+        "Nothing is lost. Wait for a few seconds and try again.",
+    ),
+}
+
+
+def problem_page(request: Request, problem: Problem, link: str | None = None) -> HTMLResponse:
+    """The page about a problem. `link` is a checked address of ours to go back to."""
+    known = _ADVICE.get(problem.slug)
+    advice = known or Advice(problem.definition.title, problem.detail)
+    response = page(
+        request,
+        "message.html",
+        status_code=problem.definition.status,
+        title=advice.title,
+        text=advice.text,
+        link=link or advice.link,
+        link_text="Go back" if link else advice.link_text,
+    )
+    response.headers.update(problem.headers)
+    return response
+
+
+class PageRoute(APIRoute):
+    """A route for browsers: problems are pages, and HEAD is a GET without a body."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def answer_with_a_page(request: Request) -> Response:
+            response = await _answered(answer, request)
+            if request.method == "HEAD":
+                response.body = b""
+            return response
+
+        return answer_with_a_page
+
+
+async def _answered(
+    answer: Callable[[Request], Coroutine[Any, Any, Response]], request: Request
+) -> Response:
+    try:
+        return await answer(request)
+    except Problem as problem:
+        return problem_page(request, problem)
+    except RequestValidationError:
+        return problem_page(request, Problem("invalid-request"))

@@ -1,0 +1,131 @@
+/** Types of paywall.js. Times are RFC 3339 strings in UTC, amounts integers in minor units. */
+
+export type Level = "free" | "metered" | "subscribers";
+export type WallReason = "meter_exhausted" | "subscribers_only";
+export type Reason = "free" | "subscription" | "comp" | "meter" | WallReason;
+
+export interface Summary {
+  slug: string;
+  title: string;
+  standfirst: string;
+  excerpt: string;
+  authors: { name: string }[];
+  section: string | null;
+  tags: string[];
+  canonical_url: string | null;
+  image: { url: string; alt: string } | null;
+  language: string | null;
+  published_at: string | null;
+  updated_at: string;
+  access: { level: Level; metered: boolean };
+}
+
+export interface Teaser extends Summary {
+  preview_html: string;
+  json_ld: Record<string, unknown>;
+  /** Of free articles only. */
+  body_html?: string;
+}
+
+export interface Meter {
+  limit: number;
+  used: number;
+  remaining: number;
+  window_start: string;
+  resets_at: string;
+}
+
+export interface Offer {
+  id: string;
+  name: string;
+  plan: string;
+  amount: number;
+  currency: string;
+  interval: "day" | "week" | "month" | "year";
+  interval_count: number;
+  trial_days: number;
+  /** What a buyer reads, such as "14 days free, then $9.00 a month". */
+  price_text: string;
+}
+
+export interface Wall {
+  kind: "subscribe";
+  reason: WallReason;
+  title: string;
+  text: string;
+  offers: Offer[];
+  actions: { rel: string; method: string; href: string }[];
+}
+
+export interface Access {
+  granted: boolean;
+  reason: Reason;
+  would_consume: boolean;
+  meter: Meter | null;
+  wall: Wall | null;
+}
+
+export interface Opened {
+  granted: true;
+  reason: Reason;
+  /** This call used up one of the free articles. */
+  consumed: boolean;
+  article: Teaser & { body_html: string };
+  meter: Meter | null;
+  /** A JWT for this article; missing where it wasn't asked for. */
+  token?: string;
+  token_expires_at?: string;
+  device_token?: string;
+}
+
+export interface Walled {
+  granted: false;
+  reason: WallReason;
+  wall: Wall;
+  meter: Meter | null;
+  device_token?: string;
+}
+
+export interface Checkout {
+  session_id: string;
+  url: string;
+  expires_at: string;
+  /** Proves on return that this frontend began the checkout; keep it until then. */
+  claim: string;
+}
+
+/** RFC 9457; further members stand beside these, such as `portal`. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  [member: string]: unknown;
+}
+
+export interface Options {
+  /** Origin of the service; "" (the default) for the page's own. */
+  api?: string;
+  /** Address of the page, where there is no `location`. */
+  page?: string;
+  fetch?: typeof globalThis.fetch;
+  /** Where the device's token is kept, instead of localStorage. */
+  storage?: Pick<Storage, "getItem" | "setItem">;
+}
+
+export interface PaywallClient {
+  teaser(slug: string): Promise<Teaser>;
+  access(slug: string): Promise<Access>;
+  unlock(slug: string, options?: { token?: boolean }): Promise<Opened | Walled>;
+  checkout(offer: string, returnTo: string): Promise<Checkout>;
+}
+
+export class PaywallError extends Error {
+  /** HTTP status; 0 where nothing was answered. */
+  readonly status: number;
+  readonly problem: Problem | null;
+  /** Seconds. */
+  readonly retryAfter: number | null;
+}
+
+export function Paywall(options?: Options): Readonly<PaywallClient>;

@@ -1,0 +1,109 @@
+"""The newspaper's pages behind the real error handlers and origin policy, over either database."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from service.access.routes import router as access_router
+from service.content.cache import ArticleCache
+from service.content.publish import prepare, store_prepared
+from service.content.schemas import ArticleIn
+from service.db.base import Base
+from service.db.session import Database
+from service.identity.callers import device_key
+from service.identity.cookies import cookie_name
+from service.identity.origins import OriginPolicy
+from service.identity.sessions import open_session
+from service.metering.ledger import Ledger
+from service.problems import Boundary, install_handlers
+from service.settings import Settings
+from service.web.routes import router
+from tests.conftest import MovingClocks
+from tests.reports import rows
+
+SECRET_SENTENCE = "The lighthouse keeper kept a second set of books."
+BODY = f"<p>Nobody had asked for the ledger.</p><!--more--><h2>Inside</h2><p>{SECRET_SENTENCE}</p>"
+
+
+@dataclass(frozen=True)
+class Newspaper:
+    """The pages, what stands behind them, and a browser that follows no redirect by itself."""
+
+    app: FastAPI
+    browser: httpx2.AsyncClient
+    database: Database
+    settings: Settings
+    clocks: MovingClocks
+
+    async def publish(self, slug: str, *, days_ago: float = 1, **fields: Any) -> None:
+        """Publish an article; what isn't given is usual. `level` is short for its access."""
+        level = fields.pop("level", None)
+        document = {
+            "title": slug.replace("-", " ").capitalize(),
+            "body": BODY,
+            "published_at": self.clocks.business() - timedelta(days=days_ago),
+            "access": {"level": level},
+            **fields,
+        }
+        async with self.database.transaction() as session:
+            await store_prepared(
+                session,
+                prepare(slug, ArticleIn.model_validate(document), self.settings),
+                if_match=None,
+                actor="test",
+                now=self.clocks.business(),
+            )
+
+    async def store(self, *added: Base) -> None:
+        """Insert rows, those first that others point to."""
+        async with self.database.transaction() as session:
+            for row in rows.in_order(*added):
+                session.add(row)
+                await session.flush()
+
+    async def sign_in(self, reader_id: str) -> None:
+        """Give the browser a session of this reader."""
+        async with self.database.transaction() as session:
+            secret = await open_session(
+                session, reader_id=reader_id, now=self.clocks.wall(), settings=self.settings
+            )
+        self.hold(cookie_name("session", self.settings), secret)
+
+    def hold(self, name: str, value: str) -> None:
+        """Put a cookie into the browser as our own answers would."""
+        self.browser.cookies.set(name, value, domain="127.0.0.1")
+
+    async def subscriber(self, **values: Any) -> None:
+        """Sign the browser in as a reader with a subscription, and the grant it gives."""
+        reader, offer = rows.reader(email="ana@example.org"), rows.offer()
+        bought = rows.subscription(reader, offer, **values)
+        grant = rows.grant(
+            reader, source="subscription", reference=bought.id, scope="plan:digital",
+            ends_at=bought.current_period_end,
+        )  # fmt: skip
+        await self.store(reader, offer, bought, grant)
+        await self.sign_in(reader.id)
+
+
+@pytest.fixture
+async def newspaper(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> AsyncIterator[Newspaper]:
+    app = FastAPI()
+    app.include_router(access_router)
+    app.include_router(router)
+    install_handlers(app)
+    state = app.state
+    state.settings, state.database, state.clocks = settings, database, clocks
+    state.article_cache, state.ledger = ArticleCache(settings), Ledger()
+    state.device_key, state.page_bar, state.gateway = device_key(settings), None, None
+    app.add_middleware(Boundary, max_body_bytes=1024 * 1024)
+    app.add_middleware(OriginPolicy, origins=settings.origins)
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as browser:
+        yield Newspaper(app, browser, database, settings, clocks)

@@ -1,0 +1,152 @@
+"""The account: plan in words, the link that signs in, and its end."""
+
+import re
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+
+from service.identity.cookies import cookie_name
+from service.identity.sessions import create_sign_in_link
+from tests.reports import rows
+from tests.reports.rows import NOW
+from tests.web.conftest import Newspaper
+
+
+async def words(newspaper: Newspaper) -> str:
+    answer = await newspaper.browser.get("/account")
+    assert answer.status_code == 200
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
+
+
+async def test_a_stranger_learns_how_access_works(newspaper: Newspaper) -> None:
+    await newspaper.store(rows.offer())
+    text = await words(newspaper)
+    assert "€9.00 a month" in text
+    assert "Ask the newsroom for a sign-in link" in text
+    assert "You read 3 articles a month for nothing." in text
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "Active Digital, monthly €9.00 a month Renews on 20 March 2026 for €9.00."),
+        (
+            {"status": "trialing", "trial_end": NOW + timedelta(days=5)},
+            "Free trial Digital, monthly €9.00 a month Free until 15 March 2026, then €9.00 a month.",
+        ),
+        ({"cancel_at": NOW + timedelta(days=10)}, "Cancelled Digital, monthly"),
+        ({"cancel_at": NOW + timedelta(days=10)}, "Ends on 20 March 2026."),
+        (
+            {"status": "trialing", "cancel_at": NOW + timedelta(days=3)},
+            "You can read until 13 March 2026.",
+        ),
+        (
+            {"status": "past_due", "past_due_since": NOW},
+            "We couldn’t collect €9.00. You can read on until 20 March 2026.",
+        ),
+        ({"status": "past_due", "past_due_since": NOW}, "Pay or change the card"),
+        ({"status": "unpaid"}, "Reading is closed until the open invoice is paid."),
+        ({"status": "paused"}, "Add a card to read on."),
+        ({"status": "canceled", "ended_at": NOW}, "Ended on 10 March 2026."),
+        ({"status": "canceled", "ended_at": NOW}, "Subscribe again"),
+        ({"status": "incomplete"}, "Choose an offer to begin again."),
+    ],
+)
+async def test_a_subscription_in_words(
+    newspaper: Newspaper, values: dict[str, Any], expected: str
+) -> None:
+    await newspaper.subscriber(**values)
+    assert expected in await words(newspaper)
+
+
+async def test_access_that_the_newsroom_gave(newspaper: Newspaper) -> None:
+    reader = rows.reader()
+    await newspaper.store(
+        reader, rows.grant(reader, ends_at=NOW + timedelta(days=30)), rows.offer()
+    )
+    await newspaper.sign_in(reader.id)
+    text = await words(newspaper)
+    assert "The newsroom has opened everything for you, until 9 April 2026." in text
+    assert "Choose an offer" not in text
+
+
+async def test_signing_out_ends_the_session_itself(newspaper: Newspaper) -> None:
+    await newspaper.subscriber()
+    name = cookie_name("session", newspaper.settings)
+    secret = newspaper.browser.cookies[name]
+    answer = await newspaper.browser.post("/account/sign-out")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/account")
+    assert name not in newspaper.browser.cookies
+    newspaper.hold(name, secret)
+    assert "Read everything" in await words(newspaper)
+    assert name not in newspaper.browser.cookies  # the page clears what has ended
+
+
+async def link(newspaper: Newspaper) -> str:
+    reader = rows.reader(email="ben@example.org")
+    await newspaper.store(reader)
+    async with newspaper.database.transaction() as session:
+        return await create_sign_in_link(session, reader_id=reader.id, now=newspaper.clocks.wall())
+
+
+async def test_a_link_signs_in_once_and_by_the_button_only(newspaper: Newspaper) -> None:
+    token = await link(newspaper)
+    for _ in range(2):  # opening it, as mail scanners do too, uses nothing up
+        shown = await newspaper.browser.get("/account/sign-in", params={"token": token})
+        assert f'value="{token}"' in shown.text
+        assert shown.headers["Referrer-Policy"] == "strict-origin"
+    used = await newspaper.browser.post("/account/sign-in", data={"token": token})
+    assert (used.status_code, used.headers["Location"]) == (303, "/account")
+    assert "ben@example.org" in await words(newspaper)
+    again = await newspaper.browser.post("/account/sign-in", data={"token": token})
+    assert again.status_code == 410
+    assert "This link doesn’t work any more" in again.text
+
+
+async def test_signing_in_ends_the_browsers_former_session(newspaper: Newspaper) -> None:
+    await newspaper.subscriber()
+    name = cookie_name("session", newspaper.settings)
+    former = newspaper.browser.cookies[name]
+    await newspaper.browser.post("/account/sign-in", data={"token": await link(newspaper)})
+    assert "ben@example.org" in await words(newspaper)
+    newspaper.browser.cookies.clear()
+    newspaper.hold(name, former)
+    assert "Read everything" in await words(newspaper)
+
+
+async def test_an_old_link_is_refused(newspaper: Newspaper) -> None:
+    token = await link(newspaper)
+    newspaper.clocks.travel(timedelta(minutes=61))
+    answer = await newspaper.browser.post("/account/sign-in", data={"token": token})
+    assert answer.status_code == 410
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("token", ["", "\0", "x" * 5000])
+async def test_what_is_no_token_is_a_page(newspaper: Newspaper, token: str) -> None:
+    answer = await newspaper.browser.post("/account/sign-in", data={"token": token})
+    assert answer.status_code == 422
+    assert "We can’t read this request" in answer.text
+
+
+async def test_a_foreign_page_cant_sign_a_reader_in(newspaper: Newspaper) -> None:
+    answer = await newspaper.browser.post(
+        "/account/sign-in",
+        data={"token": await link(newspaper)},
+        headers={"Origin": "https://elsewhere.example"},
+    )
+    assert answer.status_code == 403
+
+
+async def test_the_portal_needs_a_session_and_something_sold(newspaper: Newspaper) -> None:
+    answer = await newspaper.browser.post("/account/portal")
+    assert answer.status_code in {401, 503}
+    assert answer.headers["Content-Type"].startswith("text/html")
+
+
+async def test_buying_without_payments_is_a_page(newspaper: Newspaper) -> None:
+    answer = await newspaper.browser.post("/subscribe", data={"offer": "off_1"})
+    assert answer.status_code == 503
+    assert "Subscriptions aren’t on sale" in answer.text

@@ -1,0 +1,200 @@
+"""What of an article stands in its page, for whom, and what opening it leaves behind."""
+
+import json
+import re
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import select
+
+from service.db.tables import AccessEntry
+from tests.web.conftest import BODY, SECRET_SENTENCE, Newspaper
+
+PREVIEW = "Nobody had asked for the ledger."
+
+
+def words(answer: httpx2.Response) -> str:
+    """The page as it is read."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
+
+
+async def ledger(newspaper: Newspaper) -> list[tuple[str, bool, bool]]:
+    """The reads recorded so far: reason, granted, consumed."""
+    await newspaper.app.state.ledger.flush(newspaper.database)
+    async with newspaper.database.reading() as session:
+        found = await session.scalars(select(AccessEntry).order_by(AccessEntry.id))
+        return [(each.reason, each.granted, each.consumed) for each in found]
+
+
+async def test_a_free_article_is_open_to_everybody(newspaper: Newspaper) -> None:
+    await newspaper.publish("ferry", level="free")
+    answer = await newspaper.browser.get("/articles/ferry")
+    assert answer.status_code == 200
+    assert SECRET_SENTENCE in answer.text
+    assert "paywall" not in answer.text.split("<main", 1)[1]
+
+
+async def test_arriving_counts_nothing_and_reading_on_opens(newspaper: Newspaper) -> None:
+    await newspaper.publish("ferry")
+    arrived = await newspaper.browser.get("/articles/ferry")
+    assert PREVIEW in arrived.text
+    assert SECRET_SENTENCE not in arrived.text
+    assert "3 of 3 free articles left this month" in words(arrived)
+    assert "set-cookie" not in arrived.headers
+    assert await ledger(newspaper) == []
+
+    opened = await newspaper.browser.post("/articles/ferry")
+    assert opened.status_code == 200
+    assert re.search(rf'class="prose paywall">.*{SECRET_SENTENCE}', opened.text, re.DOTALL)
+    assert "2 of 3 free articles left this month" in words(opened)
+    assert opened.headers["Cache-Control"] == "private, no-store"
+    assert "HttpOnly" in opened.headers["Set-Cookie"]
+    assert await ledger(newspaper) == [("meter", True, True)]
+
+
+async def test_coming_back_is_open_at_once_and_isnt_counted(newspaper: Newspaper) -> None:
+    await newspaper.publish("ferry")
+    await newspaper.browser.post("/articles/ferry")
+    again = await newspaper.browser.get("/articles/ferry")
+    assert SECRET_SENTENCE in again.text
+    assert "2 of 3 free articles left this month" in words(again)
+    assert await ledger(newspaper) == [("meter", True, True), ("meter", True, False)]
+
+
+async def test_the_fourth_article_meets_the_wall(newspaper: Newspaper) -> None:
+    for slug in ("one", "two", "three", "four"):
+        await newspaper.publish(slug)
+    for slug in ("one", "two", "three"):
+        last = await newspaper.browser.post(f"/articles/{slug}")
+    assert "This is the last of your free articles this month" in words(last)
+    for answer, status in (
+        (await newspaper.browser.get("/articles/four"), 200),
+        (await newspaper.browser.post("/articles/four"), 402),
+    ):
+        assert answer.status_code == status
+        assert SECRET_SENTENCE not in answer.text
+        assert PREVIEW in answer.text
+        assert "You have read your 3 free articles this month." in words(answer)
+        assert "There are new ones on 1 April 2026." in words(answer)
+        assert "Subscribe to read on" in words(answer)
+    newspaper.clocks.travel(timedelta(days=25))
+    assert "3 of 3 free articles" in words(await newspaper.browser.get("/articles/four"))
+
+
+async def test_subscribers_articles_open_for_subscribers_only(newspaper: Newspaper) -> None:
+    await newspaper.publish("ledger", level="subscribers")
+    walled = await newspaper.browser.get("/articles/ledger")
+    assert "This article is for subscribers." in words(walled)
+    assert SECRET_SENTENCE not in walled.text
+    await newspaper.subscriber()
+    opened = await newspaper.browser.get("/articles/ledger")
+    assert SECRET_SENTENCE in opened.text
+    assert "free articles" not in words(opened)
+    assert ("subscription", True, False) in await ledger(newspaper)
+
+
+async def test_head_and_prefetch_are_no_reads(newspaper: Newspaper) -> None:
+    await newspaper.publish("ferry")
+    await newspaper.subscriber()
+    head = await newspaper.browser.head("/articles/ferry")
+    assert (head.status_code, head.content) == (200, b"")
+    await newspaper.browser.get("/articles/ferry", headers={"Sec-Purpose": "prefetch;prerender"})
+    assert await ledger(newspaper) == []
+
+
+async def test_the_wall_carries_the_offers_as_forms(newspaper: Newspaper) -> None:
+    from tests.reports import rows
+
+    trial = rows.offer(name="Monthly", trial_days=14, currency="USD")
+    await newspaper.store(trial, rows.offer(name="<b>Yearly", amount=9000, interval="year"))
+    await newspaper.publish("ledger", level="subscribers")
+    page = (await newspaper.browser.get("/articles/ledger")).text
+    assert page.count('action="/subscribe"') == 2
+    assert f'name="offer" value="{trial.id}"' in page
+    assert 'name="return_to" value="/articles/ledger"' in page
+    assert "14 days free, then $9.00 a month" in page
+    assert "&lt;b&gt;Yearly" in page
+
+
+async def test_what_machines_read_comes_from_the_cut(newspaper: Newspaper) -> None:
+    await newspaper.publish(
+        "ferry",
+        title='Late </script><script>alert(1)</script> & "later"',
+        standfirst="A boat is <late>.",
+        image={"url": "/pictures/ferry.svg", "alt": 'A "ferry"'},
+        authors=[{"name": "Ines Farrant"}, {"name": "Tam Wren"}, {"name": "Bo Lunn"}],
+        section="News & views",
+    )
+    page = (await newspaper.browser.get("/articles/ferry")).text
+    assert "<script>alert" not in page
+    block = re.search(r'<script type="application/ld\+json">(.*?)</script>', page, re.DOTALL)
+    assert block is not None
+    document: dict[str, Any] = json.loads(block[1])
+    assert document["headline"] == 'Late </script><script>alert(1)</script> & "later"'
+    assert document["isAccessibleForFree"] is False
+    assert document["hasPart"]["cssSelector"] == ".paywall"
+    assert '<meta name="description" content="A boat is &lt;late&gt;.">' in page
+    assert '<meta property="og:image" content="http://127.0.0.1:8000/pictures/ferry.svg">' in page
+    assert '<link rel="canonical" href="http://127.0.0.1:8000/articles/ferry">' in page
+    assert "By Ines Farrant, Tam Wren and Bo Lunn" in page
+    assert 'href="/?section=News+%26+views"' in page
+
+
+async def test_an_article_from_elsewhere_names_its_own_address(newspaper: Newspaper) -> None:
+    await newspaper.publish("ferry", canonical_url="https://www.example.org/ferry", language="pt")
+    page = (await newspaper.browser.get("/articles/ferry")).text
+    assert '<link rel="canonical" href="https://www.example.org/ferry">' in page
+    assert '<article class="article" lang="pt">' in page
+
+
+@pytest.mark.parametrize("slug", ["none", "FERRY", "a%00b", "..%2fadmin", "x" * 500, "%E2%80%AE"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_there_is_no_such_article(newspaper: Newspaper, slug: str, method: str) -> None:
+    answer = await newspaper.browser.request(method, f"/articles/{slug}")
+    assert answer.status_code == 404
+    if "%2f" not in slug:
+        assert "This article isn’t here" in answer.text
+
+
+@pytest.mark.parametrize("status", ["draft", "withdrawn", "scheduled"])
+async def test_what_isnt_published_isnt_here(newspaper: Newspaper, status: str) -> None:
+    await newspaper.publish("ferry", status=status, days_ago=-1)
+    for method in ("GET", "POST"):
+        answer = await newspaper.browser.request(method, "/articles/ferry")
+        assert answer.status_code == 404
+        assert PREVIEW not in answer.text
+
+
+async def test_a_foreign_page_cant_spend_a_readers_articles(newspaper: Newspaper) -> None:
+    await newspaper.publish("ferry")
+    answer = await newspaper.browser.post(
+        "/articles/ferry", headers={"Origin": "https://elsewhere.example"}
+    )
+    assert answer.status_code == 403
+    assert await ledger(newspaper) == []
+
+
+async def test_without_a_meter_metered_articles_are_open(newspaper: Newspaper) -> None:
+    newspaper.app.state.settings = newspaper.settings.model_copy(update={"meter_limit": None})
+    await newspaper.publish("ferry")
+    assert SECRET_SENTENCE in (await newspaper.browser.get("/articles/ferry")).text
+
+
+async def test_what_is_paid_stands_nowhere_before_it_is_opened(newspaper: Newspaper) -> None:
+    for slug, level in (("metered", "metered"), ("paid", "subscribers")):
+        await newspaper.publish(slug, level=level, body=BODY, section="News", tags=["harbour"])
+    paths = [
+        "/", "/?section=News", "/?section=none", "/?cursor=x", "/account", "/problems",
+        *(f"/articles/{slug}" for slug in ("metered", "paid", "none")),
+    ]  # fmt: skip
+    headers = {"Range": "bytes=0-99999", "If-None-Match": "*", "Cookie": "pw_session=x"}
+    for path in paths:
+        for method in ("GET", "HEAD"):
+            for given in ({}, headers):
+                answer = await newspaper.browser.request(method, path, headers=given)
+                assert SECRET_SENTENCE not in answer.text
+                assert "Inside" not in answer.text
+                assert "lighthouse" not in str(answer.headers)
