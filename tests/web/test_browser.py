@@ -1,0 +1,173 @@
+"""The pages in Chromium: with and without JavaScript, at every width, under their own policy."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.served import CANARY, Installation, installation
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs the group browser")
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+WIDTHS = (320, 390, 1280)
+
+
+@pytest.fixture(params=["sqlite"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
+    """One database is enough here: the pages don't know which it is."""
+    return f"sqlite:///{tmp_path / 'paywall.db'}"
+
+
+@pytest.fixture
+def made(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
+    with installation(settings, clocks) as made:
+        for slug in ("a", "b", "c", "d"):
+            made.publish(slug, section="News", standfirst="A boat is late.")
+        made.publish("paid", access={"level": "subscribers"}, section="News")
+        yield made
+
+
+@pytest.fixture
+def chromium(made: Installation) -> Iterator[Any]:
+    # After the installation, which runs loops of its own: Playwright keeps one running meanwhile.
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Any, made: Installation) -> Iterator[Any]:
+    """Open a new browser profile; whatever the page complains about fails the test."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_profile(**options: Any) -> Any:
+        context = chromium.new_context(base_url=made.url, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        # Chromium logs every answer from 400 on as an error, walls included.
+        page.on(
+            "console",
+            lambda line: (
+                complaints.append(line.text)
+                if line.type == "error" and "responded with a status of" not in line.text
+                else None
+            ),
+        )
+        return page
+
+    yield open_profile
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def test_the_script_opens_articles_until_the_meter_stops(visit: Any) -> None:
+    page = visit()
+    for slug, words in (
+        ("a", "2 of 3 free articles left this month"),
+        ("b", "1 of 3 free articles left this month"),
+        ("c", "This is the last of your free articles this month."),
+    ):
+        page.goto(f"/articles/{slug}")
+        sync_api.expect(page.locator(".prose.paywall")).to_contain_text(CANARY)
+        sync_api.expect(page.get_by_role("status")).to_contain_text(words)
+        sync_api.expect(page.locator("form.read-on")).to_have_count(0)
+    page.goto("/articles/d")
+    sync_api.expect(page.get_by_role("heading", name="Subscribe to read on")).to_be_visible()
+    assert CANARY not in page.content()
+    page.goto("/articles/a")
+    sync_api.expect(page.locator(".prose.paywall")).to_contain_text(CANARY)
+
+
+def test_a_wall_that_came_meanwhile_is_shown_with_its_offers(visit: Any) -> None:
+    page = visit()
+    page.goto("/articles/a")
+    # Another tab uses the last article up between this page and its script.
+    another = page.context.new_page()
+
+    def use_up(route: Any) -> None:
+        for slug in ("b", "c"):
+            another.request.post(f"/v1/articles/{slug}/unlock")
+        route.continue_()
+
+    page.goto("about:blank")
+    page.route(re.compile("/v1/articles/d/unlock"), use_up)
+    page.goto("/articles/d")
+    wall = page.locator(".wall")
+    sync_api.expect(wall).to_contain_text("You have read your 3 free articles this month.")
+    sync_api.expect(wall.locator("form")).to_have_count(3)
+    sync_api.expect(wall).to_contain_text("14 days free, then $9.00 a month")
+    assert CANARY not in page.content()
+    with page.expect_navigation(url=re.compile("/c/pay/|checkout")):
+        wall.get_by_role("button", name="Try it free").click()
+
+
+def test_a_hidden_tab_counts_nothing(visit: Any) -> None:
+    page = visit()
+    page.add_init_script(
+        "Object.defineProperty(document, 'visibilityState', "
+        "{configurable: true, get: () => window.seen ? 'visible' : 'hidden'})"
+    )
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/articles/a", wait_until="networkidle")
+    assert not any(url.endswith("/unlock") for url in asked)
+    page.evaluate("window.seen = true; document.dispatchEvent(new Event('visibilitychange'))")
+    sync_api.expect(page.locator(".prose.paywall")).to_contain_text(CANARY)
+
+
+def test_without_javascript_a_button_reads_on(visit: Any) -> None:
+    page = visit(java_script_enabled=False)
+    page.goto("/articles/a")
+    page.get_by_role("button", name="Read on").click()
+    sync_api.expect(page.locator(".prose.paywall")).to_contain_text(CANARY)
+    sync_api.expect(page.get_by_role("status")).to_contain_text("2 of 3")
+
+
+def test_when_the_script_fails_the_button_still_reads_on(visit: Any) -> None:
+    page = visit()
+    page.route(re.compile("/unlock$"), lambda route: route.fulfill(status=503, body="{}"))
+    page.goto("/articles/a")
+    page.unroute(re.compile("/unlock$"))
+    page.get_by_role("button", name="Read on").click()
+    sync_api.expect(page.locator(".prose.paywall")).to_contain_text(CANARY)
+
+
+def test_a_sign_in_link_passes_the_origin_check(visit: Any) -> None:
+    page = visit()
+    page.goto("/account/sign-in?token=unknown")
+    page.get_by_role("button", name="Sign me in").click()
+    sync_api.expect(page.get_by_role("heading")).to_have_text("This link doesn’t work any more")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_the_window(visit: Any, width: int, scheme: str) -> None:
+    page = visit(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    for path in ("/", "/?section=News", "/articles/a", "/articles/paid", "/account", "/problems"):
+        page.goto(path, wait_until="networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_everything_is_reached_by_keyboard(visit: Any) -> None:
+    page = visit()
+    page.goto("/articles/paid")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    reached = set()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.closest('form')?.className"))
+    assert "offer" in reached
