@@ -47,7 +47,7 @@ async def fulfil(
     async def attempt() -> Fulfilment | None:
         paid = await gateway.retrieve_checkout_session(session_id)
         if not paid.is_paid or paid.customer_id is None or paid.subscription_id is None:
-            return await _unpaid(database, paid)
+            return await _unpaid(database, clocks, paid)
         snapshot = await take_snapshot(database, gateway, paid.subscription_id)
         async with database.serialised(customer_key(paid.customer_id)) as session:
             checkout = await _ours(session, paid)
@@ -65,13 +65,17 @@ async def fulfil(
     return await until_current(attempt)
 
 
-async def _unpaid(database: Database, unpaid: StripeCheckoutSession) -> Fulfilment | None:
+async def _unpaid(
+    database: Database, clocks: Clocks, unpaid: StripeCheckoutSession
+) -> Fulfilment | None:
     async with database.transaction() as session:
         checkout = await _ours(session, unpaid)
         if checkout is None:
             return None
         if unpaid.status == "expired":
             checkout.status = "expired"
+            # It may have been expired before its time, when another offer was chosen.
+            checkout.expires_at = min(checkout.expires_at, clocks.business())
             return _told(checkout, "expired")
         return _told(checkout, "processing" if unpaid.status == "complete" else "open")
 

@@ -1,0 +1,82 @@
+"""Chromium in front of the demo as a newcomer starts it: `paywall demo`, a process of its own."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.demo.process import Demo, running_demo
+
+SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {"desktop": (1280, 900, "light"), "phone": (390, 844, "dark")}
+
+
+@contextmanager
+def reader(chromium: Browser, demo: Demo, size: str, *, javascript: bool = True) -> Iterator[Page]:
+    """A browser of this size; errors of the page's scripts or its policy fail the test."""
+    width, height, scheme = SIZES[size]
+    context = chromium.new_context(
+        base_url=demo.url,
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+        java_script_enabled=javascript,
+    )
+    faults: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        # A wall is the answer 402, which Chromium reports as a failed resource, as it does 404.
+        if message.type == "error" and not re.search(r"status of 40[24]", message.text):
+            faults.append(message.text)
+
+    page = context.new_page()
+    page.on("console", note)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    try:
+        yield page
+        assert not faults
+    finally:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = subprocess.run(
+        ["/bin/sh", "-c", "command -v chromium"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    """A new demo."""
+    with running_demo(tmp_path / "data") as demo:
+        yield demo
+
+
+@pytest.fixture(params=list(SIZES))
+def size(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def visit(chromium: Browser, demo: Demo, size: str) -> Iterator[Page]:
+    """A reader's browser of this size; any error in the page's scripts or policy fails the test."""
+    with reader(chromium, demo, size) as page:
+        yield page

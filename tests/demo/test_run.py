@@ -1,0 +1,97 @@
+"""The demo's first minutes, and everything that can be wrong about where it shall live."""
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.demo.process import PAYWALL, running_demo
+from tests.served import free_port
+
+pytestmark = pytest.mark.timeout(90)
+SIGNED_IN = "Sign out"
+
+
+def refused(data: Path, port: int, *prefix: str) -> str:
+    """What a demo says that doesn't start."""
+    done = subprocess.run(
+        [*prefix, PAYWALL, "demo", "--port", str(port), "--data", str(data)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    (sentence,) = done.stderr.strip().splitlines()
+    return sentence
+
+
+def test_a_second_start_finds_its_data_on_another_port(tmp_path: Path) -> None:
+    data = tmp_path / "some folder" / "data"
+    with running_demo(data) as demo:
+        first = httpx2.get(f"{demo.url}/v1/articles?limit=100").json()
+        offers = httpx2.get(f"{demo.url}/v1/offers").json()
+        page = httpx2.get(f"{demo.url}/")
+        assert page.status_code == 200
+        password = demo.password
+    assert len(first["items"]) == 13
+    levels = [item["access"]["level"] for item in first["items"]]
+    assert (levels.count("free"), levels.count("subscribers")) == (2, 2)
+    assert {offer["currency"] for offer in offers["items"]} == {"EUR", "USD"}
+    assert [offer["trial_days"] for offer in offers["items"]].count(14) == 1
+    kept = data / "paywall.env"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    with running_demo(data) as again:
+        assert password not in again.greeting
+        assert httpx2.get(f"{again.url}/v1/offers").json() == offers
+        with httpx2.Client(base_url=again.url, follow_redirects=True) as operator:
+            form = {"email": "editor@ternsey.example", "password": password}
+            assert SIGNED_IN in operator.post("/admin/sign-in", data=form).text
+
+
+def test_localhost_leads_to_the_one_origin(tmp_path: Path) -> None:
+    with running_demo(tmp_path) as demo:
+        answer = httpx2.get(f"http://localhost:{demo.port}/articles/x?a=b")
+        assert answer.status_code == 307
+        assert answer.headers["Location"] == f"{demo.url}/articles/x?a=b"
+
+
+def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    with running_demo(tmp_path):
+        sentence = refused(tmp_path, free_port())
+    assert "Another process serves" in sentence
+
+
+def test_a_taken_port_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        sentence = refused(tmp_path, port)
+    assert f"Port {port}" in sentence
+    assert "make run PORT=" in sentence
+
+
+@pytest.mark.parametrize("port", [0, 70_000])
+def test_no_such_port(tmp_path: Path, port: int) -> None:
+    assert "choose one" in refused(tmp_path, port)
+
+
+def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("not a folder")
+    assert "make run DATA=" in refused(in_the_way, free_port())
+
+
+def test_a_read_only_folder_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    prefix: list[str] = []
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("root may write everywhere, and there is no setpriv to give that up")
+        prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    assert "make run DATA=" in refused(tmp_path / "data", free_port(), *prefix)
