@@ -97,8 +97,8 @@ def _markup(source: str, start: int, unclosed: set[str]) -> tuple[Token | None, 
         end = _after(source, f"</{name}", match.end(), unclosed)
         if end != -1:
             end = source.find(">", end) + 1 or len(source)
-            kept = name not in NEVER_CONTENT
-            return (Token(Kind.ATOM, source[start:end], name) if kept else None), end
+            inside = _without_comments(source[start:end])
+            return (None if name in NEVER_CONTENT else Token(Kind.ATOM, inside, name)), end
         if name in NEVER_CONTENT:
             return None, match.end()
     return Token(Kind.OPEN, match[0], name), match.end()
@@ -115,6 +115,19 @@ def _after(source: str, mark: str, start: int, unclosed: set[str]) -> int:
         unclosed.add(mark)
         return -1
     return found + len(mark)
+
+
+def _without_comments(source: str) -> str:
+    """A raw element's source; a cut hidden in it could not be obeyed."""
+    pieces: list[str] = []
+    position = 0
+    while (start := source.find("<!--", position)) != -1:
+        end = source.find("-->", start)
+        if end == -1:
+            break
+        pieces.append(source[position:start])
+        position = end + len("-->")
+    return "".join([*pieces, source[position:]])
 
 
 def _comment(source: str) -> Token | None:

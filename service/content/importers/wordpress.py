@@ -32,6 +32,7 @@ Progress = Callable[[int, int], None]
 
 _VERSIONS = {"1.0", "1.1", "1.2"}
 _TITLE_WORDS = 8
+_YEAR = re.compile(r"\s[12]\d{3}\s")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 # WordPress's own post types, with what they are called on its pages.
@@ -350,6 +351,9 @@ def _parsed(text: str) -> datetime | None:
 
 
 def _parsed_rfc822(text: str) -> datetime | None:
+    # "Mon, 30 Nov -0001" is what WordPress writes for no date; email.utils makes 2000 of it.
+    if not _YEAR.search(text):
+        return None
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):

@@ -109,7 +109,8 @@ def read_channel(stream: BinaryIO, advance: Callable[[int], None]) -> Iterator[t
         yield from _children(reader, parser)
     except ParseError as error:
         line = error.position[0] + reader.skipped_lines
-        raise ExportUnreadable(_explain(error.code, line)) from error
+        begun = error.position[0] > 1
+        raise ExportUnreadable(_explain(error.code, line, begun=begun)) from error
     except DefusedXmlException as error:
         # defusedxml keeps no position; expat, which it wraps, still stands at the declaration.
         line = parser.parser.CurrentLineNumber
@@ -155,9 +156,9 @@ def not_an_export(why: str) -> ExportUnreadable:
     )
 
 
-def _explain(code: int, line: int) -> str:
-    if code == errors.codes[errors.XML_ERROR_NO_ELEMENTS] and line == 1:
-        return f"The file is empty, or ends on line 1 before the export begins. {_AGAIN}"
+def _explain(code: int, line: int, *, begun: bool) -> str:
+    if code == errors.codes[errors.XML_ERROR_NO_ELEMENTS] and not begun:
+        return f"The file is empty, or ends on line {line} before the export begins. {_AGAIN}"
     if code in _TRUNCATED:
         return f"The export breaks off on line {line}; the end of the file is missing. {_AGAIN}"
     if code in _SENTENCES:
