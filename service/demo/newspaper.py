@@ -19,6 +19,7 @@ class Newspaper:
 
     name: str
     tagline: str
+    about: str
     time_zone: str
     articles: tuple[tuple[str, ArticleIn], ...]
 
@@ -28,7 +29,13 @@ def read_newspaper(now: datetime) -> Newspaper:
     folder = _HERE / "articles"
     paper = tomllib.loads((folder / "newspaper.toml").read_text(encoding="utf-8"))
     articles = [_article(path, now, paper["language"]) for path in sorted(folder.glob("*.md"))]
-    return Newspaper(paper["name"], paper["tagline"], paper["time_zone"], tuple(articles))
+    return Newspaper(
+        name=paper["name"],
+        tagline=paper["tagline"],
+        about=paper["about"].strip(),
+        time_zone=paper["time_zone"],
+        articles=tuple(articles),
+    )
 
 
 def _article(path: Path, now: datetime, language: str) -> tuple[str, ArticleIn]:

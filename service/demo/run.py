@@ -25,6 +25,7 @@ from service.demo.site import Site
 from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
 from service.simulator.app import Simulator, WebhookTarget, create_simulator
+from service.web.pages import Imprint
 
 GRACEFUL_SECONDS = 10
 
@@ -40,7 +41,7 @@ def run_demo(*, port: int, data: Path) -> None:
             with sole_server(settings.database_url):
                 password = asyncio.run(_prepare(settings, clocks))
                 _greet(settings, data, password)
-                _serve(settings, clocks, data, listener)
+                _serve(settings, clocks, data, listener, Imprint(paper.tagline, paper.about))
         except (AlreadyServed, migrate.SchemaOutdatedError) as error:
             raise CannotStart(str(error)) from error
 
@@ -70,7 +71,9 @@ def _greet(settings: Settings, data: Path, password: str | None) -> None:
     sys.stdout.flush()
 
 
-def _serve(settings: Settings, clocks: Clocks, data: Path, listener: socket.socket) -> None:
+def _serve(
+    settings: Settings, clocks: Clocks, data: Path, listener: socket.socket, imprint: Imprint
+) -> None:
     simulator = create_simulator(
         database=data / "stripe.db",
         public_url=f"{settings.public_url}{STRIPE_PATH}",
@@ -90,6 +93,7 @@ def _serve(settings: Settings, clocks: Clocks, data: Path, listener: socket.sock
         page_bar=routes.page_bar,
     )
     app.state.simulator = simulator
+    app.state.imprint = imprint
     app.include_router(routes.router)
     app.router.lifespan_context = _with_stripe(app, simulator)
     config = uvicorn.Config(

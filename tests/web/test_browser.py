@@ -138,8 +138,8 @@ def test_without_javascript_a_button_reads_on(visit: Any) -> None:
 def test_when_the_script_fails_the_button_still_reads_on(visit: Any) -> None:
     page = visit()
     page.route(re.compile("/unlock$"), lambda route: route.fulfill(status=503, body="{}"))
-    page.goto("/articles/a")
-    page.unroute(re.compile("/unlock$"))
+    with page.expect_response(re.compile("/unlock$")):
+        page.goto("/articles/a")
     page.get_by_role("button", name="Read on").click()
     sync_api.expect(page.locator(".prose.paywall")).to_contain_text(CANARY)
 
