@@ -1,15 +1,12 @@
-"""The command line's entry: `paywall`."""
+"""`paywall`, and `python -m service`."""
 
-import sys
-from pathlib import Path
-
-from service.demo.place import CannotStart
-from service.demo.run import run_demo
+from service.cli.app import run
 
 
 def main() -> None:
-    args = sys.argv[2:]
-    try:
-        run_demo(port=int(args[1]), data=Path(args[3]))
-    except CannotStart as error:
-        sys.exit(str(error))
+    """The console script."""
+    run()
+
+
+if __name__ == "__main__":
+    main()

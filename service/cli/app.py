@@ -1,0 +1,78 @@
+"""The command `paywall`: its groups put together, and errors told in sentences."""
+
+import sys
+
+import typer
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from service.cli import (
+    api_keys,
+    demo,
+    imports,
+    keys,
+    migrations,
+    offers,
+    operators,
+    readers,
+    serve,
+    simulate,
+)
+from service.cli.running import CommandFailed
+from service.db.migrate import SchemaOutdatedError
+from service.db.sole_server import AlreadyServed
+from service.demo.place import CannotStart
+from service.problems import Problem
+from service.tokens.key_pairs import KeyRefused, KeyUnreadable
+
+app = typer.Typer(
+    name="paywall",
+    help="An open paywall for journalism. Settings are PAYWALL_… variables or a .env file.",
+    epilog="Example: paywall demo --port 8000 --data .data",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command(epilog=serve.EXAMPLE)(serve.serve)
+app.command(epilog=demo.EXAMPLE)(demo.demo)
+app.command(epilog=migrations.EXAMPLE)(migrations.migrate)
+app.command(epilog=simulate.EXAMPLE)(simulate.simulate)
+app.add_typer(imports.app, name="import")
+app.add_typer(keys.app, name="keys")
+app.add_typer(operators.app, name="operators")
+app.add_typer(api_keys.app, name="api-keys")
+app.add_typer(offers.app, name="offers")
+app.add_typer(readers.app, name="readers")
+
+_TOLD = (
+    CommandFailed,
+    CannotStart,
+    AlreadyServed,
+    SchemaOutdatedError,
+    KeyRefused,
+    KeyUnreadable,
+)
+
+
+def run() -> None:
+    """Run the command line; what a person can mend is a sentence on standard error and exit 1."""
+    try:
+        app()
+    except _TOLD as error:
+        _leave(str(error))
+    except ValidationError as error:
+        _leave("\n".join(_setting(item) for item in error.errors()))
+    except Problem as problem:
+        _leave(f"{problem.definition.title}. {problem.detail}")
+
+
+def _setting(item: ErrorDetails) -> str:
+    name = "_".join(str(part) for part in item["loc"]).upper()
+    message = item["msg"].removeprefix("Value error, ")
+    return f"PAYWALL_{name}: {message}" if name else message
+
+
+def _leave(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+    sys.exit(1)

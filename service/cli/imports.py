@@ -1,0 +1,83 @@
+"""`paywall import`."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.cli.running import CommandFailed, command, ready_database
+from service.clock import Clocks
+from service.content.import_articles import ImportSummary, import_articles
+from service.content.importers.wordpress import ExportUnreadable, Skipped, read_export
+from service.settings import Settings
+
+app = typer.Typer(help="Bring your own newspaper.", no_args_is_help=True)
+EXAMPLE = "Example: paywall import wordpress export.xml --dry-run"
+SHOWN_OF_A_KIND = 5
+
+
+@app.callback()
+def group() -> None:
+    """Bring your own newspaper."""
+
+
+@app.command(epilog=EXAMPLE)
+@command
+async def wordpress(
+    file: Annotated[Path, typer.Argument(help="The export: Tools, Export, All content.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")
+    ] = False,
+) -> None:
+    """Import the posts of a WordPress export. Safe to repeat, and to interrupt and repeat."""
+    settings, now = Settings(), Clocks().business()
+    with typer.progressbar(length=100, label="Reading") as bar:
+        done = 0
+
+        def progress(read: int, total: int) -> None:
+            nonlocal done
+            percent = read * 100 // max(total, 1)
+            bar.update(percent - done)
+            done = percent
+
+        async with ready_database(settings) as database:
+            try:
+                summary = await import_articles(
+                    database,
+                    read_export(file, now=now, progress=progress),
+                    settings=settings,
+                    now=now,
+                    dry_run=dry_run,
+                    report=lambda _: None,
+                )
+            except ExportUnreadable as error:
+                raise CommandFailed(f"{file}: {error}") from error
+            except asyncio.CancelledError as error:
+                raise CommandFailed(
+                    "\nInterrupted. What was imported is kept; run it again and it goes on."
+                ) from error
+            except OSError as error:
+                raise CommandFailed(f"{file} can't be read: {error.strerror}.") from error
+    _tell(summary, dry_run=dry_run)
+
+
+def _tell(summary: ImportSummary, *, dry_run: bool) -> None:
+    verb = "would be" if dry_run else "were"
+    print(
+        f"{summary.created} articles {verb} created, {summary.updated} updated, "
+        f"{summary.unchanged} left unchanged; {len(summary.skipped)} items skipped."
+    )
+    for kind, count in Counter(item.kind for item in summary.skipped).most_common():
+        print(f"\n{kind} ({count})")
+        _tell_kind([item for item in summary.skipped if item.kind == kind])
+    if dry_run:
+        print("\nNothing was changed: run it again without --dry-run.")
+
+
+def _tell_kind(items: list[Skipped]) -> None:
+    for item in items[:SHOWN_OF_A_KIND]:
+        print(f"  {item.source_id}  {item.title or '(no title)'}: {item.reason}")
+    if len(items) > SHOWN_OF_A_KIND:
+        print(f"  … and {len(items) - SHOWN_OF_A_KIND} more, for the same kind of reason.")

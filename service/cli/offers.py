@@ -1,0 +1,62 @@
+"""`paywall offers`: what is sold."""
+
+from typing import Annotated
+
+import typer
+
+from service.cli.running import CommandFailed, command, ready_database
+from service.clock import Clocks
+from service.offers import store
+from service.offers.pricing import InvalidPrice, checked_price, price_text
+from service.settings import Settings
+
+app = typer.Typer(help="What is sold.", no_args_is_help=True)
+_EXAMPLE = (
+    "Example: paywall offers create --name Monthly --plan digital --amount 900 --currency EUR "
+    "--interval month --trial-days 14"
+)
+
+
+@app.command(epilog=_EXAMPLE)
+@command
+async def create(
+    name: Annotated[str, typer.Option(help="What readers see.")],
+    plan: Annotated[str, typer.Option(help="What it opens, such as digital.")],
+    amount: Annotated[int, typer.Option(help="In minor units: 900 is 9.00.")],
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")],
+    interval: Annotated[str, typer.Option(help="day, week, month or year.")],
+    interval_count: Annotated[int, typer.Option(help="Every so many intervals.")] = 1,
+    trial_days: Annotated[int, typer.Option(help="Free days before the first charge.")] = 0,
+) -> None:
+    """Sell something new. The running service creates its price at Stripe."""
+    async with ready_database(Settings()) as database, database.transaction() as session:
+        try:
+            price = checked_price(
+                amount=amount, currency=currency, interval=interval,
+                interval_count=interval_count, trial_days=trial_days,
+            )  # fmt: skip
+            offer = await store.create_offer(
+                session, name=name, plan=plan, price=price, now=Clocks().business()
+            )
+        except InvalidPrice as error:
+            raise CommandFailed(f"No offer was made. {error}.") from error
+    print(f"{offer.id}  {name}: {price_text(price)}")
+
+
+@app.command("list", epilog="Example: paywall offers list")
+@command
+async def list_offers() -> None:
+    """Show what is sold, in the order readers see it."""
+    async with ready_database(Settings()) as database, database.reading() as session:
+        for offer in await store.live_offers(session):
+            print(f"{offer.id}  {offer.name}, {offer.plan}: {price_text(store.price_of(offer))}")
+
+
+@app.command(epilog="Example: paywall offers archive off_0123456789abcdef01234567")
+@command
+async def archive(offer: Annotated[str, typer.Argument(help="Its id, as shown by list.")]) -> None:
+    """Sell an offer no longer; who has it keeps it."""
+    async with ready_database(Settings()) as database, database.transaction() as session:
+        if await store.archive_offer(session, offer, Clocks().business()) is None:
+            raise CommandFailed(f"There is no offer {offer}. `paywall offers list` shows them.")
+    print(f"{offer} is sold no longer.")

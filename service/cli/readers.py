@@ -1,0 +1,53 @@
+"""`paywall readers`: help for a reader who can't get in."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from service.billing.subscriptions import live_subscriptions
+from service.cli.running import CommandFailed, command, ready_database
+from service.clock import Clocks
+from service.db.tables import Reader
+from service.identity.readers import readers_by_email
+from service.identity.sessions import SIGN_IN_LINK_MINUTES, create_sign_in_link
+from service.settings import Settings
+
+app = typer.Typer(help="Help for a reader who can't get in.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Help for a reader who can't get in."""
+
+
+@app.command("sign-in-link", epilog="Example: paywall readers sign-in-link reader@example.org")
+@command
+async def sign_in_link(
+    email: Annotated[str, typer.Argument(help="The address typed at Checkout.")],
+    reader: Annotated[str | None, typer.Option(help="Which one, where several match.")] = None,
+) -> None:
+    """Print a link that signs the reader in once, within an hour. Make sure who asks for it."""
+    settings = Settings()
+    async with ready_database(settings) as database, database.transaction() as session:
+        found = await readers_by_email(session, email)
+        if len(found) > 1 and reader is None:
+            lines = [
+                f"  {each.id}  since {each.created_at:%Y-%m-%d}, "
+                f"live subscriptions: {len(await live_subscriptions(session, each.id))}"
+                for each in found
+            ]
+            raise CommandFailed(
+                "\n".join([f"Several readers typed {email}. Add --reader with one of:", *lines])
+            )
+        chosen = _chosen(found, email, reader)
+        secret = await create_sign_in_link(session, reader_id=chosen.id, now=Clocks().wall())
+    print(f"{settings.public_url}/account/sign-in?token={quote(secret)}")
+    typer.echo(f"Good once, for {SIGN_IN_LINK_MINUTES} minutes.", err=True)
+
+
+def _chosen(found: list[Reader], email: str, reader: str | None) -> Reader:
+    for each in found:
+        if reader in {None, each.id}:
+            return each
+    raise CommandFailed(f"No reader {reader or ''} typed {email}. Look at /admin for the address.")

@@ -1,0 +1,53 @@
+"""docs/api.md: its examples run as they stand, and no call is missing."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.demo.process import running_demo
+
+PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+EXPECTED = [
+    "published", "lamp-oil", "The lamp oil that was never there", "<p>The ledger says forty barrels.</p>",
+    "meter", "<p>The ledger says forty barrels.</p><p>The cellar holds six.</p>", "2", "False",
+    "Subscribe to read on", "subscription", "Bearer", "ok", "True", "400",
+]  # fmt: skip
+
+
+@pytest.mark.timeout(120)
+def test_the_examples_run_and_every_call_is_shown(tmp_path: Path) -> None:
+    with running_demo(tmp_path / "data") as demo:
+        paths = httpx2.get(f"{demo.url}/openapi.json").json()["paths"]
+        environment = {
+            **os.environ,
+            "PAYWALL": demo.url,
+            "DATA": str(demo.data),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        done = subprocess.run(
+            ["/bin/bash", "-euo", "pipefail", "-c", "\n".join(BLOCKS)],
+            capture_output=True,
+            text=True,
+            timeout=90,
+            env=environment,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = iter(done.stdout.splitlines())
+    for expected in EXPECTED:
+        assert any(line == expected for line in lines), f"{expected!r} isn't printed in its place"
+    missing = [path for path in paths if not shown(path)]
+    assert not missing
+
+
+def shown(path: str) -> bool:
+    """Whether the page calls this path, with whatever stands for its parameters."""
+    pattern = re.sub(r"\\\{[^}]+\\\}", r"[^/?\"' ]+", re.escape(path))
+    return re.search(rf"{pattern}(?=[\"'?`\s])", TEXT) is not None
