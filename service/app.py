@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Annotated, Any, Never
 
 import structlog
-from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from fastapi import Depends, FastAPI
+from fastapi.routing import iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
 from markupsafe import Markup
 from starlette.requests import Request
@@ -23,7 +24,7 @@ from service.content.cache import ArticleCache
 from service.db.business_clock import follow
 from service.db.session import Database
 from service.grants import routes as grants_routes
-from service.identity.callers import device_key
+from service.identity.callers import Actor, device_key, requires
 from service.identity.origins import OriginPolicy
 from service.identity.secrets import derived_key
 from service.jobs.runner import Runner, Task
@@ -33,7 +34,7 @@ from service.offers import routes as offers_routes
 from service.offers.mirror import mirror_offers
 from service.operators import routes as operators_routes
 from service.payments.gateway import Gateway, GatewayUnavailable
-from service.problems import Boundary, install_handlers
+from service.problems import Boundary, Problem, install_handlers, with_problems
 from service.reports import routes as reports_routes
 from service.settings import Settings
 from service.tokens import routes as tokens_routes
@@ -61,12 +62,22 @@ ROUTERS = (
 log = structlog.get_logger()
 
 _MINUTE, _HOUR = 60.0, 3600.0
+_ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
     "logs": False,
     "operation_spans": False,
 }
+
+
+class Service(FastAPI):
+    """The application; its document describes errors as they are answered."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = with_problems(super().openapi())
+        return self.openapi_schema
 
 
 def create_app(
@@ -80,7 +91,7 @@ def create_app(
 
     `gateway` None: nothing is sold. It is closed with everything else when the lifespan ends.
     """
-    app = FastAPI(
+    app = Service(
         title="Paywall",
         description="Metered articles, subscriptions and the tokens that unlock them.",
         version="1",
@@ -106,6 +117,7 @@ def create_app(
     state.inbox = Task("inbox", lambda: _apply_inbox(app))
     for router in ROUTERS:
         app.include_router(router)
+    _answer_unknown_staff_paths(app)
     _refuse_open_routes(app)
     install_handlers(app)
     app.add_middleware(Boundary, max_body_bytes=settings.max_body_kilobytes * 1024)
@@ -168,10 +180,26 @@ async def _apply_inbox(app: FastAPI) -> None:
         await apply_due_events(state.database, state.gateway, state.settings, state.clocks)
 
 
+def _answer_unknown_staff_paths(app: FastAPI) -> None:
+    """401 without credentials on whatever else stands under /v1/admin: nobody can map it."""
+
+    async def find_nothing(request: Request, _: Annotated[Actor, Depends(requires(None))]) -> Never:
+        path = request.url.path
+        known = [c for c in iter_route_contexts(app.routes) if c.endpoint is not find_nothing]
+        allowed = {m for c in known if c.path_regex.match(path) for m in c.methods or ()}
+        if allowed:
+            raise Problem("method-not-allowed", headers={"Allow": ", ".join(sorted(allowed))})
+        raise Problem("not-found")
+
+    for path in ("/v1/admin", "/v1/admin/{unknown:path}"):
+        app.add_api_route(path, find_nothing, methods=_ALL_METHODS, include_in_schema=False)
+
+
 def _refuse_open_routes(app: FastAPI) -> None:
     """Deny by default: a route for the staff that doesn't say who may call it stops the start."""
-    for route in app.routes:
-        if not isinstance(route, APIRoute) or not route.path.startswith(("/v1/admin", "/admin")):
+    # app.routes alone holds the routers only, not the routes inside them.
+    for route in iter_route_contexts(app.routes):
+        if not (route.path or "").startswith(("/v1/admin", "/admin")):
             continue
         calls = [dependency.call for dependency in route.dependant.dependencies]
         if not any(hasattr(call, "permission") for call in calls):

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi import HTTPException as RouteException
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
@@ -219,6 +220,41 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation_error)
 
 
+_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "What went wrong and what to do (RFC 9457); `type` leads to its explanation. "
+    "Some types carry further members.",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "examples": ["/problems/invalid-request"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
+
+
+def with_problems(document: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI document with errors described as they are answered: as problems, everywhere."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schemas["Problem"] = dict(_SCHEMA)
+    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    operations = [item for path in document["paths"].values() for item in path.values()]
+    for operation in operations:
+        answers = operation["responses"]
+        if "422" in answers:
+            answers["422"] = {"description": "Invalid values, named in `errors`.", "content": problem}
+        for answer in answers.values():
+            shown = answer.get("content", {}).get("application/json", {})
+            if shown.get("schema", {}).get("$ref", "").endswith("Problem"):
+                answer["content"] = {MEDIA_TYPE: shown}
+        answers["default"] = {"description": "What went wrong.", "content": problem}
+    return document
+
+
 class Boundary:
     """ASGI: refuses bodies over the limit, and makes a problem of what nobody foresaw.
 
@@ -242,7 +278,8 @@ class Boundary:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self.max_body_bytes:
-                raise HTTPException(413, f"At most {self.max_body_bytes // 1024} KiB are accepted.")
+                # FastAPI lets its own kind alone pass; of Starlette's it would make a 400.
+                raise RouteException(413, f"At most {self.max_body_bytes // 1024} KiB are accepted.")
             return message
 
         async def send_noted(message: Message) -> None:

@@ -4,7 +4,6 @@ import sys
 
 import typer
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from service.cli import (
     api_keys,
@@ -62,15 +61,19 @@ def run() -> None:
     except _TOLD as error:
         _leave(str(error))
     except ValidationError as error:
-        _leave("\n".join(_setting(item) for item in error.errors()))
+        _leave(_settings(error))
     except Problem as problem:
         _leave(f"{problem.definition.title}. {problem.detail}")
 
 
-def _setting(item: ErrorDetails) -> str:
-    name = "_".join(str(part) for part in item["loc"]).upper()
-    message = item["msg"].removeprefix("Value error, ")
-    return f"PAYWALL_{name}: {message}" if name else message
+def _settings(error: ValidationError) -> str:
+    """One line a setting: its variable, and what is wrong with its value."""
+    lines = []
+    for item in error.errors():
+        name = "_".join(str(part) for part in item["loc"]).upper()
+        message = item["msg"].removeprefix("Value error, ")
+        lines.append(f"PAYWALL_{name}: {message}" if name else message)
+    return "\n".join(lines)
 
 
 def _leave(sentence: str) -> None:

@@ -18,7 +18,10 @@ app = typer.Typer(help="The keys that sign tokens.", no_args_is_help=True)
 async def list_keys() -> None:
     """Show every key with its state: next, active, retiring or revoked."""
     async with ready_database(Settings()) as database, database.reading() as session:
-        for key in await ring.list_keys(session):
+        found = await ring.list_keys(session)
+        if not found:
+            print("There are no keys yet. `paywall serve` makes them when it starts.")
+        for key in found:
             print(
                 f"{key.kid}  {key.algorithm}  {key.state:<9} since {key.state_since:%Y-%m-%d %H:%M} UTC"
             )

@@ -125,8 +125,8 @@ async def find_actor(
 CurrentActor = Annotated[Actor | None, Depends(find_actor)]
 
 
-def requires(permission: Permission) -> Callable[..., Awaitable[Actor]]:
-    """A dependency: the caller must be an operator or API key with this permission."""
+def requires(permission: Permission | None) -> Callable[..., Awaitable[Actor]]:
+    """A dependency: the caller must be an operator or API key with this permission (None: any)."""
 
     async def permitted(actor: CurrentActor) -> Actor:
         if actor is None:
@@ -135,7 +135,7 @@ def requires(permission: Permission) -> Callable[..., Awaitable[Actor]]:
                 "Send an API key as `Authorization: Bearer pwk_…`, or sign in at /admin.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        if permission not in actor.permissions:
+        if permission is not None and permission not in actor.permissions:
             raise Problem("forbidden", f"This needs the permission {permission}.")
         return actor
 

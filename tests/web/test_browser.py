@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
 from service.settings import Settings
 from tests.conftest import MovingClocks
-from tests.served import CANARY, Installation, installation
+from tests.served import CANARY, Installation, free_port, installation, serving
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the group browser")
 
@@ -27,7 +30,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
 
 
 @pytest.fixture
-def made(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
+def foreign_port() -> int:
+    """Where a frontend on another site is: `localhost` is foreign to 127.0.0.1."""
+    return free_port()
+
+
+@pytest.fixture
+def made(settings: Settings, clocks: MovingClocks, foreign_port: int) -> Iterator[Installation]:
+    listed = (f"http://localhost:{foreign_port}",)
+    settings = settings.model_copy(update={"allowed_origins": listed})
     with installation(settings, clocks) as made:
         for slug in ("a", "b", "c", "d"):
             made.publish(slug, section="News", standfirst="A boat is late.")
@@ -171,3 +182,33 @@ def test_everything_is_reached_by_keyboard(visit: Any) -> None:
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.closest('form')?.className"))
     assert "offer" in reached
+
+
+FRONTEND = """<!doctype html><title>Frontend</title><link rel="icon" href="data:,">
+<script type="module">
+import {{ Paywall }} from "{api}/static/paywall.js";
+window.paywall = Paywall({{ api: "{api}" }});
+</script>"""
+
+
+def test_a_frontend_on_another_site_reads_without_cookies(
+    visit: Any, made: Installation, foreign_port: int
+) -> None:
+    async def frontend(_: Any) -> HTMLResponse:
+        return HTMLResponse(FRONTEND.format(api=made.url))
+
+    with serving(Starlette(routes=[Route("/", frontend)]), foreign_port):
+        page = visit()
+        for slug, remaining in (("a", 2), ("b", 1), ("a", 1), ("c", 0)):
+            page.goto(f"http://localhost:{foreign_port}/", wait_until="networkidle")
+            opened = page.evaluate("slug => window.paywall.unlock(slug)", slug)
+            assert CANARY in opened["article"]["body_html"]
+            assert opened["meter"]["remaining"] == remaining
+        walled = page.evaluate("window.paywall.unlock('d')")
+        assert (walled["granted"], walled["reason"]) == (False, "meter_exhausted")
+        teaser = page.evaluate("window.paywall.teaser('d')")
+        assert CANARY not in str(teaser)
+        offer = walled["wall"]["offers"][0]["id"]
+        started = page.evaluate("offer => window.paywall.checkout(offer, location.href)", offer)
+        assert started["url"].startswith(made.stripe_url)
+        assert page.context.cookies() == []
