@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Never
+from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, FastAPI
@@ -183,7 +183,7 @@ async def _apply_inbox(app: FastAPI) -> None:
 def _answer_unknown_staff_paths(app: FastAPI) -> None:
     """401 without credentials on whatever else stands under /v1/admin: nobody can map it."""
 
-    async def find_nothing(request: Request, _: Annotated[Actor, Depends(requires(None))]) -> Never:
+    async def find_nothing(request: Request, _: Annotated[Actor, Depends(requires(None))]) -> None:
         path = request.url.path
         known = [c for c in iter_route_contexts(app.routes) if c.endpoint is not find_nothing]
         allowed = {m for c in known if c.path_regex.match(path) for m in c.methods or ()}

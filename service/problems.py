@@ -246,7 +246,10 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
     for operation in operations:
         answers = operation["responses"]
         if "422" in answers:
-            answers["422"] = {"description": "Invalid values, named in `errors`.", "content": problem}
+            answers["422"] = {
+                "description": "Invalid values, named in `errors`.",
+                "content": problem,
+            }
         for answer in answers.values():
             shown = answer.get("content", {}).get("application/json", {})
             if shown.get("schema", {}).get("$ref", "").endswith("Problem"):
@@ -279,7 +282,9 @@ class Boundary:
             received += len(message.get("body", b""))
             if received > self.max_body_bytes:
                 # FastAPI lets its own kind alone pass; of Starlette's it would make a 400.
-                raise RouteException(413, f"At most {self.max_body_bytes // 1024} KiB are accepted.")
+                raise RouteException(
+                    413, f"At most {self.max_body_bytes // 1024} KiB are accepted."
+                )
             return message
 
         async def send_noted(message: Message) -> None:

@@ -49,7 +49,7 @@ def _opened_by(
     claims: AccessClaims, article: StoredArticle, settings: Settings, clocks: Clocks
 ) -> str:
     level = effective_level(article.level, settings.default_level)
-    if level == "free":
+    if level == "free" or (level == "metered" and settings.meter_limit is None):
         return "free"
     facts = grants.GrantableArticle(article.id, level, article.plans, article.section)
     now = clocks.business().timestamp()

@@ -31,7 +31,9 @@ ANYONE, SUBSCRIBER, COMPED = (
 )
 
 
-@pytest.mark.parametrize("reader", [ANYONE, SUBSCRIBER, COMPED])
+@pytest.mark.parametrize(
+    "reader", [ANYONE, SUBSCRIBER, COMPED], ids=["anyone", "subscriber", "comped"]
+)
 @pytest.mark.parametrize("level", ["free", "metered", "subscribers"])
 def test_what_is_not_visible_is_hidden_from_everybody(reader: ReaderFacts, level: Level) -> None:
     assert decide(ArticleFacts("x", visible=False, level=level), reader, meter("x")) == Hidden()
@@ -58,6 +60,14 @@ def test_what_is_not_visible_is_hidden_from_everybody(reader: ReaderFacts, level
         pytest.param("metered", ANYONE, meter("x", limit=0), Meter(consumes=False), id="limit 0 keeps what was read"),
         pytest.param("metered", ANYONE, meter(limit=0), Wall("meter_exhausted"), id="limit 0 opens nothing"),
         pytest.param("metered", ANYONE, None, Allow("free"), id="no meter at all"),
+        pytest.param("metered", SUBSCRIBER, None, Allow("free"), id="no meter, subscriber"),
+        pytest.param("metered", SUBSCRIBER, meter("x"), Allow("subscription"), id="re-read of a subscriber"),
+        pytest.param("metered", SUBSCRIBER, meter(limit=0), Allow("subscription"), id="limit 0, subscriber"),
+        pytest.param("free", ANYONE, None, Allow("free"), id="free, no meter"),
+        pytest.param("free", COMPED, meter(limit=0), Allow("free"), id="free, limit 0"),
+        pytest.param("subscribers", ANYONE, None, Wall("subscribers_only"), id="for subscribers only, no meter"),
+        pytest.param("subscribers", ANYONE, meter(carried=("x",)), Wall("subscribers_only"), id="a raised level closes what was carried"),
+        pytest.param("subscribers", COMPED, meter("a", "b", "c"), Allow("comp"), id="comp, for subscribers only"),
     ],
 )  # fmt: skip
 def test_the_rules(

@@ -1,0 +1,98 @@
+"""The whole application in this process, without a server: every layer, and all of its database."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from fastapi import FastAPI
+from sqlalchemy import select
+
+from service.app import create_app
+from service.db.session import Database
+from service.db.tables import AccessEntry
+from service.grants.store import put_grant
+from service.identity.api_keys import create_api_key
+from service.identity.cookies import cookie_name
+from service.identity.permissions import PERMISSIONS
+from service.identity.readers import create_reader
+from service.identity.sessions import open_session
+from service.settings import Settings
+from tests.conftest import MovingClocks
+
+CANARY = "The ferryman kept the second key."
+
+
+@dataclass
+class Paywall:
+    """The application with a client that keeps cookies, and a key that may do everything."""
+
+    app: FastAPI
+    client: httpx2.AsyncClient
+    new_client: Callable[[], httpx2.AsyncClient]
+    settings: Settings
+    clocks: MovingClocks
+    database: Database
+    staff: dict[str, str]
+
+    async def publish(self, slug: str, **fields: Any) -> None:
+        body = f"<p>Opening of {slug}.</p><!--more--><p>{CANARY}</p>"
+        document = {"title": slug.capitalize(), "body": body, **fields}
+        answer = await self.client.put(
+            f"/v1/admin/articles/{slug}", json=document, headers=self.staff
+        )
+        assert answer.status_code in {200, 201}, answer.text
+
+    async def unlock(self, slug: str, **headers: str) -> httpx2.Response:
+        return await self.client.post(f"/v1/articles/{slug}/unlock", headers=headers)
+
+    async def full(self, slug: str, token: str) -> httpx2.Response:
+        bearer = {"Authorization": f"Bearer {token}"}
+        return await self.client.get(f"/v1/articles/{slug}/full", headers=bearer)
+
+    async def sign_in(self, *scopes: str) -> str:
+        """A new reader with a subscription of these scopes, signed in; its id."""
+        async with self.database.transaction() as session:
+            reader = await create_reader(session, email=None, now=self.clocks.wall())
+            for scope in scopes:
+                await put_grant(
+                    session, source="subscription", reference=f"{reader.id}/{scope}",
+                    reader_id=reader.id, scope=scope, starts_at=self.clocks.business(),
+                    ends_at=None, now=self.clocks.business(),
+                )  # fmt: skip
+            secret = await open_session(
+                session, reader_id=reader.id, now=self.clocks.wall(), settings=self.settings
+            )
+        self.client.cookies.set(cookie_name("session", self.settings), secret)
+        return reader.id
+
+    async def access_token(self) -> str:
+        token: str = (await self.client.post("/v1/session/token")).json()["access_token"]
+        return token
+
+    async def ledger(self) -> list[AccessEntry]:
+        """All rows of the ledger, those noted in memory included."""
+        await self.app.state.ledger.flush(self.database)
+        async with self.database.reading() as session:
+            return list(await session.scalars(select(AccessEntry).order_by(AccessEntry.id)))
+
+
+@asynccontextmanager
+async def inside(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> AsyncIterator[Paywall]:
+    """Run the application's lifespan; nothing is sold."""
+    app = create_app(settings, gateway=None, clocks=clocks)
+    transport = httpx2.ASGITransport(app=app)
+
+    def new_client() -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(transport=transport, base_url=settings.public_url)
+
+    async with database.transaction() as session:
+        key = await create_api_key(
+            session, label="tests", scopes=sorted(PERMISSIONS), now=clocks.wall()
+        )
+    staff = {"Authorization": f"Bearer {key}"}
+    async with app.router.lifespan_context(app), new_client() as client:
+        yield Paywall(app, client, new_client, settings, clocks, database, staff)
