@@ -59,12 +59,14 @@ def expand(source: str, gallery: Gallery) -> str:
     """Resolve the shortcodes in `source`; `gallery` makes HTML of a gallery's attributes.
 
     Nothing is touched inside tags, comments, `<pre>` and `<code>`. `[[caption]]` is WordPress's
-    way to show a shortcode instead of running it, and becomes `[caption]`.
+    way to show a shortcode instead of running it, and becomes `[caption]`; `[[caption]x[/caption]]`
+    shows both its tags.
     """
     if "[" not in source:
         return source
     pieces = list(_pieces(source))
     partners = _partners(pieces)
+    _show(pieces, partners)
     root: list[str] = []
     stack: list[_Open] = []
     for index, piece in enumerate(pieces):
@@ -217,3 +219,16 @@ def _partners(pieces: list[str | _Code]) -> dict[int, int]:
             opener = waiting[piece.name].pop()
             partners[opener], partners[index] = index, opener
     return partners
+
+
+def _show(pieces: list[str | _Code], partners: Mapping[int, int]) -> None:
+    """Make text of the pairs in doubled brackets, and of what they enclose, less one bracket."""
+    end = 0
+    for opener, closer in sorted(partners.items()):
+        # A bracket always stands between the two pieces for its doubled signs (see _bracket).
+        if end <= opener < closer and pieces[opener - 1] == "[" and pieces[closer + 1] == "]":
+            end = closer + 1
+            pieces[opener - 1] = pieces[end] = ""
+            for index in range(opener, end):
+                piece = pieces[index]
+                pieces[index] = piece if isinstance(piece, str) else piece.source

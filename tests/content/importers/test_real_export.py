@@ -1,0 +1,81 @@
+"""A real WordPress export, read and stored wholly: every item of the file is accounted for."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from defusedxml.ElementTree import parse
+
+from service.content.import_articles import ImportSummary, import_articles
+from service.content.importers.wordpress import ImportedArticle, Skipped, read_export
+from service.db.session import Database
+from service.settings import Settings
+from tests.content.importers.exports import NOW
+
+EXPORT = os.environ.get("WORDPRESS_EXPORT", "")
+pytestmark = pytest.mark.skipif(
+    not EXPORT, reason="WORDPRESS_EXPORT doesn't name a WordPress export"
+)
+
+
+def items_of_the_file() -> list[tuple[str, str, str]]:
+    """Id, type and status of every item, read by another parser than the importer's."""
+    return [
+        (
+            item.findtext("{*}post_id") or "",
+            item.findtext("{*}post_type") or "",
+            item.findtext("{*}status") or "",
+        )
+        for item in parse(EXPORT).iterfind("channel/item")
+    ]
+
+
+def source_id(result: ImportedArticle | Skipped) -> str:
+    if isinstance(result, Skipped):
+        return result.source_id
+    return result.source_ids["wordpress"]
+
+
+def test_every_item_comes_out_as_an_article_or_with_a_reason() -> None:
+    items = items_of_the_file()
+    results = list(read_export(Path(EXPORT), now=NOW))
+    skipped = [result for result in results if isinstance(result, Skipped)]
+    kinds = Counter(result.kind for result in skipped)
+    print(f"{len(items)} items: {len(results) - len(skipped)} articles; skipped: {dict(kinds)}")  # noqa: T201 shown by -s and on failure
+
+    assert [source_id(result) for result in results] == [number for number, _, _ in items]
+    types = Counter(post_type for _, post_type, _ in items if post_type != "post")
+    assert {kind: kinds[kind] for kind in types} == types
+    posts = Counter(status for _, post_type, status in items if post_type == "post")
+    refused = kinds["password-protected"] + kinds["empty"] + kinds["undated"]
+    assert len(results) - len(skipped) == posts["publish"] - refused
+    assert kinds["draft"] == posts["draft"]
+    assert kinds["scheduled"] >= posts["future"]
+    assert all(result.reason.endswith(".") for result in skipped)
+
+
+async def take_in(database: Database, settings: Settings, *, dry_run: bool) -> ImportSummary:
+    return await import_articles(
+        database,
+        read_export(Path(EXPORT), now=NOW),
+        settings=settings,
+        now=NOW,
+        dry_run=dry_run,
+        report=lambda _: None,
+    )
+
+
+async def test_all_articles_are_stored_and_a_second_import_changes_nothing(
+    database: Database, settings: Settings
+) -> None:
+    results = list(read_export(Path(EXPORT), now=NOW))
+    articles = sum(isinstance(result, ImportedArticle) for result in results)
+    skipped = len(results) - articles
+    for dry_run in (True, False):
+        first = await take_in(database, settings, dry_run=dry_run)
+        assert (first.created, first.updated, first.unchanged) == (articles, 0, 0)
+        assert len(first.skipped) == skipped
+    again = await take_in(database, settings, dry_run=False)
+    assert (again.created, again.updated, again.unchanged) == (0, 0, articles)
+    assert len(again.skipped) == skipped
