@@ -3,17 +3,24 @@
 docs/settings.md lists them; a test holds the list complete.
 """
 
-from typing import Annotated, Literal, Self
+import json
+from contextlib import suppress
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import Depends
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from starlette.requests import HTTPConnection
 
 DEVELOPMENT_SECRET = "development-only-secret-key-do-not-use"  # noqa: S105 refused in production
 MINIMUM_SECRET_LENGTH = 32
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+Words = Annotated[tuple[str, ...], NoDecode]
+"""A JSON list in the environment; read by `_listed`, which says what is wrong with it."""
 
 
 class Settings(BaseSettings):
@@ -23,7 +30,9 @@ class Settings(BaseSettings):
         env_prefix="PAYWALL_",
         env_file=".env",
         env_parse_none_str="null",
+        env_ignore_empty=True,
         frozen=True,
+        hide_input_in_errors=True,
         extra="ignore",
     )
 
@@ -44,15 +53,23 @@ class Settings(BaseSettings):
         description="Where browsers reach the service: issuer of the tokens, base of return "
         "addresses, first allowed origin.",
     )
-    allowed_origins: tuple[str, ...] = Field(
+    allowed_origins: Words = Field(
         (),
         description="Further frontends, as a JSON list of origins: CORS with credentials, "
         "`return_to` addresses and state-changing calls are accepted from these only.",
     )
     publication: str = Field(
-        "publication", description="The publication's identifier: the tokens' audience (`aud`)."
+        "publication",
+        description="The publication's identifier: the tokens' audience (`aud`).",
+        min_length=1,
+        max_length=200,
     )
-    publication_name: str = Field("The Paywall", description="The publication's name in pages.")
+    publication_name: str = Field(
+        "The Paywall",
+        description="The publication's name in pages.",
+        min_length=1,
+        max_length=200,
+    )
     time_zone: str = Field(
         "UTC", description="IANA zone of the publication: meter windows and report days."
     )
@@ -101,8 +118,10 @@ class Settings(BaseSettings):
         False,
         description="Drop `__Host-` and `Secure` from cookies: plain http on this machine only.",
     )
-    trusted_proxies: tuple[str, ...] = Field(
-        (), description="Addresses of reverse proxies whose `X-Forwarded-For` counts, JSON list."
+    trusted_proxies: Words = Field(
+        (),
+        description="Addresses or networks of reverse proxies whose `X-Forwarded-For` counts, as "
+        "a JSON list.",
     )
     stripe_secret_key: SecretStr = Field(
         SecretStr(""), description="Stripe API key. Empty: nothing is sold."
@@ -145,15 +164,41 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Lisbon") from error
         return value
 
+    @field_validator("allowed_origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        with suppress(ValueError):
+            listed = json.loads(value)
+            if isinstance(listed, list):
+                return listed
+        raise ValueError('write a JSON list, such as ["first", "second"]')
+
     @field_validator("public_url", "allowed_origins")
     @classmethod
     def _origins(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         for origin in (value,) if isinstance(value, str) else value:
-            parts = urlsplit(origin)
-            if parts.scheme not in {"http", "https"} or not parts.netloc or origin.endswith("/"):
-                raise ValueError(f"{origin!r} is no origin, such as https://www.example.org")
-            if parts.path or parts.query or parts.fragment:
-                raise ValueError(f"{origin!r} has more than scheme, host and port")
+            sent = _as_browsers_send(origin)
+            if sent is None:
+                raise ValueError(
+                    f"{origin!r} is no origin (scheme, host and port alone), "
+                    "such as https://www.example.org"
+                )
+            if sent != origin:
+                raise ValueError(f"browsers send {origin!r} as {sent}: write it so")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            try:
+                ip_network(address)
+            except ValueError as error:
+                raise ValueError(
+                    f"{address!r} is no address or network, such as 10.0.0.7 or 10.0.0.0/24"
+                ) from error
         return value
 
     @model_validator(mode="after")
@@ -171,6 +216,8 @@ class Settings(BaseSettings):
                 raise ValueError("production refuses PAYWALL_INSECURE_COOKIES")
             if not self.public_url.startswith("https://"):
                 raise ValueError("production needs an https:// PAYWALL_PUBLIC_URL")
+            if any(not origin.startswith("https://") for origin in self.allowed_origins):
+                raise ValueError("production needs https:// in PAYWALL_ALLOWED_ORIGINS")
             if self.stripe_api_base is not None:
                 raise ValueError("production talks to Stripe itself: unset PAYWALL_STRIPE_API_BASE")
         return self
@@ -183,6 +230,19 @@ class Settings(BaseSettings):
     def origins(self) -> tuple[str, ...]:
         """All origins whose pages may act for a reader, our own first."""
         return (self.public_url, *self.allowed_origins)
+
+
+def _as_browsers_send(address: str) -> str | None:
+    """The origin as in a browser's `Origin` header, or None where there is more than an origin."""
+    if not address.isascii() or not address.isprintable() or " " in address:
+        return None
+    parts = urlsplit(address)
+    extra = parts.path or parts.query or parts.fragment or address.endswith(("?", "#"))
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or extra or "@" in parts.netloc:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    usual = parts.port is None or parts.port == _DEFAULT_PORTS[parts.scheme]
+    return f"{parts.scheme}://{host}" if usual else f"{parts.scheme}://{host}:{parts.port}"
 
 
 def settings_of(connection: HTTPConnection) -> Settings:

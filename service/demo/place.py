@@ -12,6 +12,8 @@ from service.settings import Settings
 ENVIRONMENT_FILE = "paywall.env"
 STRIPE_PATH = "/_stripe"
 LARGEST_PORT = 65_535
+HTTP_PORT = 80
+"""Browsers leave it away from origins."""
 
 
 class CannotStart(Exception):
@@ -45,7 +47,7 @@ def settings_in(data: Path, port: int, *, name: str, time_zone: str) -> Settings
     try:
         data.mkdir(parents=True, exist_ok=True)
         kept = _kept(data / ENVIRONMENT_FILE)
-        url = f"http://127.0.0.1:{port}"
+        url = "http://127.0.0.1" if port == HTTP_PORT else f"http://127.0.0.1:{port}"
         values = {
             "PAYWALL_DATABASE_URL": f"sqlite:///{(data / 'paywall.db').resolve()}",
             "PAYWALL_SECRET_KEY": kept.get("PAYWALL_SECRET_KEY") or secrets.token_urlsafe(32),
