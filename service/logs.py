@@ -5,33 +5,63 @@ import re
 import secrets
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _SECRET_NAMES = re.compile(
     r"secret|password|token|claim|cookie|authorization|api_key|signature|card", re.IGNORECASE
 )
 _SECRET_VALUES = re.compile(
-    r"(?:sk|rk)_(?:test|live)_\w+|whsec_\w+|pwk_\w+|eyJ[\w-]+\.[\w-]+\.[\w-]*"
-    r"|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)"
+    r"(?:sk|rk)_(?:test|live)_\w+|whsec_\w+"  # Stripe's keys
+    r"|pwk_[\w-]+"  # our API keys
+    r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"  # JWTs
+    r"|v1\.[\w-]{22}\.[\w-]{43}"  # signed devices
+    r"|(?<=earer )[\w.~+/=-]+"  # what follows Bearer
+    r"|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)"  # user and password in an address
 )
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 log = structlog.get_logger()
 
 
 def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Replace secrets by `[redacted]`, whether known by their field's name or by their shape."""
+    """Replace secrets by `[redacted]`, whether known by their field's name or by their shape.
+
+    Looks into lists and mappings too: a traceback is made of them.
+    """
     return {name: _redacted(name, value) for name, value in event.items()}
 
 
 def _redacted(name: str, value: Any) -> Any:
     if _SECRET_NAMES.search(name):
         return "[redacted]"
-    return _SECRET_VALUES.sub("[redacted]", value) if isinstance(value, str) else value
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case Mapping():
+            return {str(key): _redacted(str(key), each) for key, each in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_redacted(name, each) for each in value]
+        case _:
+            # The renderer would write the repr of what is no text, secrets and all.
+            text = value if isinstance(value, str) else repr(value)
+            return _SECRET_VALUES.sub("[redacted]", text)
+
+
+def _on_one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Escape control characters, so that nothing from outside can look like a line of the log."""
+    return {
+        name: _CONTROL.sub(lambda found: repr(found.group())[1:-1], value)
+        if isinstance(value, str) and name not in {"exception", "stack"}
+        else value
+        for name, value in event.items()
+    }
 
 
 def configure(level: str, form: Literal["json", "text"]) -> None:
@@ -41,10 +71,20 @@ def configure(level: str, form: Literal["json", "text"]) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    # Tracebacks become text or lists before `redact` looks at them; local variables never get in.
     last: list[Processor] = (
-        [structlog.processors.dict_tracebacks, redact, structlog.processors.JSONRenderer()]
+        [
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+            redact,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ]
         if form == "json"
-        else [redact, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [
+            structlog.processors.format_exc_info,
+            redact,
+            _on_one_line,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ]
     )
     threshold = getattr(logging, level.upper())
     structlog.configure(
