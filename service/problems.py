@@ -180,6 +180,7 @@ _BY_STATUS = {
     413: "body-too-large",
     415: "unsupported-media-type",
 }
+_SERVER_ERROR = 500
 
 
 async def _on_problem(_: Request, error: Exception) -> Response:
@@ -191,7 +192,8 @@ async def _on_problem(_: Request, error: Exception) -> Response:
 async def _on_http_exception(_: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    slug = _BY_STATUS.get(error.status_code, "malformed-request")
+    ours = "internal-error" if error.status_code >= _SERVER_ERROR else "malformed-request"
+    slug = _BY_STATUS.get(error.status_code, ours)
     detail = error.detail if slug == "body-too-large" else None
     return Problem(slug, detail, headers=error.headers).response()
 
@@ -199,18 +201,29 @@ async def _on_http_exception(_: Request, error: Exception) -> Response:
 async def _on_validation_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
+    found = error.errors()
+    for item in found:
+        if item["type"] == "json_invalid":
+            place = item["loc"][-1]
+            return Problem(
+                "malformed-request", f"The body isn't valid JSON: look at character {place}."
+            ).response()
+        if item["loc"] == ("body",) and isinstance(item.get("input"), bytes):
+            # A body that wasn't even read as JSON, because of its Content-Type.
+            return Problem("unsupported-media-type").response()
     errors = [
-        {"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
-        for item in error.errors()
+        {"field": ".".join(str(part) for part in item["loc"]), "message": _message(item)}
+        for item in found
     ]
-    if any(item["type"] == "json_invalid" for item in error.errors()):
-        return Problem("malformed-request", "The body isn't valid JSON.", errors=errors).response()
-    if any(item["type"] == "model_attributes_type" for item in error.errors()):
-        return Problem(
-            "unsupported-media-type", "Send a JSON object with Content-Type: application/json."
-        ).response()
     named = ", ".join(item["field"] for item in errors)
     return Problem("invalid-request", f"Invalid: {named}.", errors=errors).response()
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    # Pydantic's own sentence names a class of ours.
+    if item["type"] == "model_attributes_type":
+        return "Input should be a JSON object"
+    return str(item["msg"]).removeprefix("Value error, ")
 
 
 def install_handlers(app: FastAPI) -> None:
