@@ -48,6 +48,8 @@ OPERATIONS: tuple[Operation, ...] = tuple(
     for operation in family.OPERATIONS
 )
 
+_LONGEST_KEY = 255
+
 
 @dataclass(frozen=True)
 class ApiRequest:
@@ -114,6 +116,8 @@ def _admit(request: ApiRequest) -> None:
         )
     if not key.startswith(("sk_test_", "rk_test_")):
         raise StripeError(401, "Invalid API Key provided: it must begin with sk_test_ or rk_test_.")
+    if len(request.idempotency_key or "") > _LONGEST_KEY:
+        raise StripeError(400, f"An idempotency key has at most {_LONGEST_KEY} characters.")
     if request.version not in (None, API_VERSION):
         raise StripeError(
             400,

@@ -27,11 +27,14 @@ from service.simulator.delivery import Courier, DeliveryRules
 from service.simulator.endpoints import WebhookTarget, register_targets
 from service.simulator.errors import StripeError, missing_parameter
 from service.simulator.hosted import Pages
+from service.simulator.periods import DAY
 from service.simulator.portal import ensure_configuration
 from service.simulator.purchase import Buyer, pay, success_address
 from service.simulator.store import Store
 from service.simulator.subscriptions import handle_cancellation
 from service.simulator.world import Rules, World
+
+_LONGEST_JUMP = 3_660 * DAY
 
 __all__ = ["DeliveryRules", "Rules", "Simulator", "WebhookTarget", "create_simulator"]
 
@@ -125,7 +128,9 @@ class Simulator:
     async def _clock(self, request: Request) -> Response:
         try:
             if request.method == "POST":
-                self.world.advance_to(_instant(await _object(request)))
+                to = _instant(await _object(request))
+                _refuse_far(to, self.world.now)
+                self.world.advance_to(to)
         except StripeError as error:
             return JSONResponse(error.body(), error.status)
         return JSONResponse({"now": self.world.now})
@@ -169,6 +174,11 @@ def _instant(entries: dict[str, Any]) -> datetime:
         raise StripeError(
             400, 'Send {"to": …} as an RFC 3339 time or Unix seconds.', param="to"
         ) from None
+
+
+def _refuse_far(to: datetime, now: int) -> None:
+    if to.timestamp() - now > _LONGEST_JUMP:
+        raise StripeError(400, "The clock moves at most ten years at once.", param="to")
 
 
 def _buyer(entries: dict[str, Any], session: dict[str, Any], now: int) -> Buyer:

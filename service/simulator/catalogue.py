@@ -62,7 +62,7 @@ def _product(world: World, params: Params, identifier: str) -> JSON:
 
 
 def _retrieve_product(call: Call) -> JSON:
-    return call.world.fetch("product", call.ids["id"])
+    return _living_product(call.world, call.ids["id"], "id")
 
 
 def _update_product(call: Call) -> JSON:

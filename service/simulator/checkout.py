@@ -5,14 +5,22 @@ from urllib.parse import urlsplit
 from service.simulator.customers import living_customer
 from service.simulator.cycle import Plan, read_plan, read_trial
 from service.simulator.errors import StripeError, invalid_parameter, not_simulated
-from service.simulator.expand import list_object
 from service.simulator.forms import Params
-from service.simulator.operations import Call, created_range, equalities, listing, operation, page
+from service.simulator.operations import (
+    Call,
+    created_range,
+    equalities,
+    listing,
+    operation,
+    page,
+    page_of_rows,
+)
 from service.simulator.periods import DAY
 from service.simulator.store import JSON
 from service.simulator.world import World
 
 _SHORTEST_LIFE, _LONGEST_LIFE = 1_800, DAY
+_SHORTEST_TRIAL = 2 * DAY  # longer than a session lives: a trial is never over before it is bought
 _SESSION = (
     "allow_promotion_codes automatic_tax billing_address_collection cancel_url client_reference_id"
     " customer customer_email customer_update expires_at line_items locale metadata mode"
@@ -28,6 +36,10 @@ def _create(call: Call) -> JSON:
     data.refuse_unknown(_SUBSCRIPTION_DATA)
     plan = read_plan(world, params.rows("line_items"), "line_items")
     days, trial_end = read_trial(data, world.now)
+    if trial_end is not None and trial_end < world.now + _SHORTEST_TRIAL:
+        raise invalid_parameter(
+            data.name("trial_end"), "trial_end must be at least 2 days in the future."
+        )
     identifier = world.new_id("cs_test", 58)
     customer = _customer(world, params)
     session = _session(world, params, identifier, customer)
@@ -75,7 +87,7 @@ def _customer(world: World, params: Params) -> JSON | None:
     return living_customer(world, identifier, "customer")
 
 
-def _address_of(params: Params, key: str) -> str | None:
+def return_address(params: Params, key: str) -> str | None:
     """A return address: an absolute http(s) URL."""
     value = params.text(key)
     if value is not None:
@@ -113,7 +125,7 @@ def details_of(email: str | None, name: str | None) -> JSON:
 
 
 def _session(world: World, params: Params, identifier: str, customer: JSON | None) -> JSON:
-    success_url = _address_of(params, "success_url")
+    success_url = return_address(params, "success_url")
     if success_url is None:
         raise StripeError(
             400,
@@ -131,7 +143,7 @@ def _session(world: World, params: Params, identifier: str, customer: JSON | Non
         "allowed_payment_method_types": None,
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
         "billing_address_collection": params.text("billing_address_collection"),
-        "cancel_url": _address_of(params, "cancel_url"),
+        "cancel_url": return_address(params, "cancel_url"),
         "client_reference_id": params.text("client_reference_id"),
         "client_secret": None,
         "collected_information": None,
@@ -225,6 +237,7 @@ def _update(call: Call) -> JSON:
 
 
 def _list(call: Call) -> JSON:
+    call.params.choice("status", ("complete", "expired", "open"))
     conditions = created_range(call.params) + equalities(
         call.params, ["customer", "payment_intent", "status", "subscription"]
     )
@@ -232,7 +245,7 @@ def _list(call: Call) -> JSON:
 
 
 def _list_lines(call: Call) -> JSON:
-    return list_object(call.path, _retrieve(call)["_sim"]["line_items"])
+    return page_of_rows(call, _retrieve(call)["_sim"]["line_items"])
 
 
 def _expire(call: Call) -> JSON:

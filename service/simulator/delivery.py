@@ -54,6 +54,7 @@ class Courier:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
         self._background: asyncio.Task[None] | None = None
+        self._trust = httpx.create_ssl_context()
 
     def wake(self) -> None:
         """Something was queued: look now."""
@@ -83,13 +84,16 @@ class Courier:
             How many deliveries were accepted.
         """
         accepted = 0
-        async with httpx.AsyncClient(timeout=self._rules.timeout) as client:
+        async with self._client() as client:
             while tries := self._begin(client) or list(self._tries.values()):
                 accepted += sum(await asyncio.gather(*tries))
         return accepted
 
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(timeout=self._rules.timeout, verify=self._trust)
+
     async def _run(self) -> None:
-        async with httpx.AsyncClient(timeout=self._rules.timeout) as client:
+        async with self._client() as client:
             while True:
                 self._news.clear()
                 self._world.catch_up()

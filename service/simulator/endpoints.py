@@ -20,7 +20,12 @@ class WebhookTarget:
 
 
 def register_targets(world: World, targets: Sequence[WebhookTarget]) -> None:
-    """Create the endpoints, or bring those of the same URL up to date."""
+    """Create the endpoints, or bring those of the same URL up to date.
+
+    Endpoints registered earlier and named no more are gone; what they haven't accepted goes to the
+    first target, because a receiver that moved to another port is still owed it.
+    """
+    registered = []
     for target in targets:
         found = world.store.find("webhook_endpoint", [Condition("url", "=", target.url)], limit=1)
         endpoint = found[0] if found else _endpoint(world, target.url, target.secret)
@@ -28,9 +33,23 @@ def register_targets(world: World, targets: Sequence[WebhookTarget]) -> None:
             "api_version": target.api_version,
             "enabled_events": ["*"],
             "status": "enabled",
-            "_sim": {"secret": target.secret},
+            "_sim": {"secret": target.secret, "registered": True},
         }
         world.store.put(endpoint)
+        registered.append(endpoint["id"])
+    for endpoint in world.store.find("webhook_endpoint", [Condition("_sim.registered", "=", True)]):
+        if endpoint["id"] not in registered:
+            if registered:
+                world.store.connection.execute(
+                    "UPDATE deliveries SET endpoint = ? WHERE endpoint = ?",
+                    (registered[0], endpoint["id"]),
+                )
+            _forget(world, endpoint["id"])
+
+
+def _forget(world: World, identifier: str) -> None:
+    world.store.drop(identifier)
+    world.store.connection.execute("DELETE FROM deliveries WHERE endpoint = ?", (identifier,))
 
 
 def _endpoint(world: World, url: str, secret: str) -> JSON:
@@ -99,10 +118,7 @@ def _update(call: Call) -> JSON:
 
 def _delete(call: Call) -> JSON:
     endpoint = _retrieve(call)
-    call.world.store.drop(endpoint["id"])
-    call.world.store.connection.execute(
-        "DELETE FROM deliveries WHERE endpoint = ?", (endpoint["id"],)
-    )
+    _forget(call.world, endpoint["id"])
     return {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
 
 

@@ -78,6 +78,8 @@ def expanded(store: Store, document: JSON, paths: Sequence[str]) -> JSON:
 def _walk(store: Store, node: JSON, parts: list[str], kind: str, within: str) -> None:
     head, rest = parts[0], parts[1:]
     path = f"{within}{head}"
+    if node.get("deleted"):
+        return  # its id is all that is left of it
     if head not in node and (kind, path) not in _INCLUDED:
         raise _refused(head)
     if (kind, path) in _INCLUDED and not node.get(head):

@@ -11,6 +11,8 @@ from service.simulator.errors import (
     missing_parameter,
 )
 
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_INTEGER = re.compile(r"-?[0-9]{1,15}")
 _PART = re.compile(r"\[([^\]]*)\]")
 
 
@@ -47,7 +49,7 @@ def _listed(name: str, value: Any) -> Any:
     if name == "metadata":
         return value
     children = {key: _listed(key, child) for key, child in value.items()}
-    if children and all(key.isdigit() for key in children):
+    if children and all(_NUMBER.fullmatch(key) for key in children):
         return [children[key] for key in sorted(children, key=int)]
     return children
 
@@ -95,12 +97,11 @@ class Params:
         value = self.text(key)
         if value is None:
             return None
-        try:
-            return int(value)
-        except ValueError:
+        if not _INTEGER.fullmatch(value):
             raise invalid_parameter(
                 self.name(key), f"Invalid integer: {value}", "parameter_invalid_integer"
-            ) from None
+            )
+        return int(value)
 
     def boolean(self, key: str) -> bool | None:
         """`true` or `false`, or None where absent or empty."""

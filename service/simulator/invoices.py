@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 
 from service.simulator.expand import list_object
-from service.simulator.operations import Call, created_range, equalities, listing, operation, page
+from service.simulator.operations import (
+    Call,
+    created_range,
+    equalities,
+    listing,
+    operation,
+    page,
+    page_of_rows,
+)
 from service.simulator.payments import new_intent
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
@@ -295,6 +303,7 @@ def _retrieve(call: Call) -> JSON:
 
 
 def _list(call: Call) -> JSON:
+    call.params.choice("status", ("draft", "open", "paid", "uncollectible", "void"))
     conditions = created_range(call.params) + equalities(
         call.params,
         {
@@ -308,8 +317,7 @@ def _list(call: Call) -> JSON:
 
 
 def _list_lines(call: Call) -> JSON:
-    lines: JSON = _retrieve(call)["lines"]
-    return lines
+    return page_of_rows(call, _retrieve(call)["lines"]["data"])
 
 
 def _retrieve_payment(call: Call) -> JSON:
@@ -317,6 +325,7 @@ def _retrieve_payment(call: Call) -> JSON:
 
 
 def _list_payments(call: Call) -> JSON:
+    call.params.choice("status", ("canceled", "open", "paid"))
     conditions = equalities(call.params, ["invoice", "status"])
     payment = call.params.group("payment")
     conditions += equalities(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from service.simulator.errors import StripeError, invalid_parameter
+from service.simulator.errors import StripeError, invalid_parameter, missing_resource
 from service.simulator.expand import list_object
 from service.simulator.forms import Params
 from service.simulator.store import JSON, Condition
@@ -85,16 +85,8 @@ def page(call: Call, kind: str, conditions: list[Condition]) -> JSON:
     Raises:
         StripeError: 400, `limit` outside 1–100, or a cursor that names nothing.
     """
-    params, store = call.params, call.world.store
-    limit = params.integer("limit")
-    limit = 10 if limit is None else limit
-    if not 1 <= limit <= _LARGEST_PAGE:
-        raise invalid_parameter("limit", "Invalid limit: must be between 1 and 100.")
-    after, before = params.text("starting_after"), params.text("ending_before")
-    if after and before:
-        raise invalid_parameter(
-            "starting_after", "Send either starting_after or ending_before, not both."
-        )
+    store = call.world.store
+    limit, after, before = _bounds(call.params)
     if before:
         found = store.find(
             kind,
@@ -109,6 +101,42 @@ def page(call: Call, kind: str, conditions: list[Condition]) -> JSON:
         found = store.find(kind, conditions, limit=limit + 1, before=position)
         rows = found[:limit]
     return list_object(call.path, rows, has_more=len(found) > limit)
+
+
+def page_of_rows(call: Call, rows: list[JSON]) -> JSON:
+    """One page of what a document holds itself, such as its items, in their own order.
+
+    Raises:
+        StripeError: 400, as `page`.
+    """
+    limit, after, before = _bounds(call.params)
+    if after:
+        rows = rows[_index(rows, after, "starting_after") + 1 :]
+    if before:
+        rows = rows[: _index(rows, before, "ending_before")]
+    shown = rows[-limit:] if before else rows[:limit]
+    return list_object(call.path, shown, has_more=len(rows) > limit)
+
+
+def _bounds(params: Params) -> tuple[int, str | None, str | None]:
+    """`limit`, `starting_after` and `ending_before`."""
+    limit = params.integer("limit")
+    limit = 10 if limit is None else limit
+    if not 1 <= limit <= _LARGEST_PAGE:
+        raise invalid_parameter("limit", "Invalid limit: must be between 1 and 100.")
+    after, before = params.text("starting_after"), params.text("ending_before")
+    if after and before:
+        raise invalid_parameter(
+            "starting_after", "Send either starting_after or ending_before, not both."
+        )
+    return limit, after, before
+
+
+def _index(rows: list[JSON], identifier: str, param: str) -> int:
+    for index, row in enumerate(rows):
+        if row["id"] == identifier:
+            return index
+    raise missing_resource("object", identifier, param)
 
 
 def _cursor(call: Call, kind: str, identifier: str, param: str) -> int:

@@ -115,6 +115,11 @@ def _detach(call: Call) -> JSON:
             kind, [Condition("default_payment_method", "=", method["id"])]
         ):
             world.update(document, {"default_payment_method": None})
+    for customer in world.store.find(
+        "customer", [Condition("invoice_settings.default_payment_method", "=", method["id"])]
+    ):
+        settings = {**customer["invoice_settings"], "default_payment_method": None}
+        world.update(customer, {"invoice_settings": settings}, "customer.updated")
     return method
 
 

@@ -1,5 +1,6 @@
 """The billing portal: sessions, the one configuration, and what its buttons do."""
 
+from service.simulator.checkout import return_address
 from service.simulator.customers import living_customer
 from service.simulator.errors import StripeError
 from service.simulator.operations import Call, equalities, listing, operation, page
@@ -50,7 +51,6 @@ _FEATURES: JSON = {
         "enabled": True,
         "mode": "at_period_end",
         "proration_behavior": "none",
-        "retention": None,
     },
     "subscription_pause": {"enabled": False},
     "subscription_update": {
@@ -109,7 +109,7 @@ def _create(call: Call) -> JSON:
         "livemode": False,
         "locale": params.text("locale"),
         "on_behalf_of": None,
-        "return_url": params.text("return_url"),
+        "return_url": return_address(params, "return_url"),
         "url": f"{world.public_url}/portal/{identifier}",
     }
     return world.create(session, "billing_portal.session.created")

@@ -63,7 +63,7 @@ def _trial_end(world: World, session: JSON) -> int | None:
     if terms["trial_days"]:
         return int(world.now + terms["trial_days"] * DAY)
     end: int | None = terms["trial_end"]
-    return end if end is not None and end > world.now else None
+    return end
 
 
 def _record_refusal(world: World, session: JSON, buyer: Buyer, read: ReadCard) -> None:

@@ -4,11 +4,31 @@ from service.simulator.errors import StripeError, invalid_parameter, not_simulat
 from service.simulator.expand import list_object
 from service.simulator.forms import Params
 from service.simulator.invoices import stop_collection
-from service.simulator.operations import Call, created_range, equalities, listing, operation, page
+from service.simulator.operations import (
+    Call,
+    created_range,
+    equalities,
+    listing,
+    operation,
+    page,
+    page_of_rows,
+)
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 
 ENDED = ("canceled", "incomplete_expired")
+_STATUSES = (
+    "active",
+    "all",
+    "canceled",
+    "ended",
+    "incomplete",
+    "incomplete_expired",
+    "past_due",
+    "paused",
+    "trialing",
+    "unpaid",
+)
 _FEEDBACK = (
     "customer_service",
     "low_quality",
@@ -117,7 +137,7 @@ def _list(call: Call) -> JSON:
     conditions += equalities(params, ["collection_method", "customer"])
     if params.sent("price"):
         conditions.append(Condition("items.data[0].price", "=", params.text("price")))
-    status = params.text("status")
+    status = params.choice("status", _STATUSES)
     if status is None:
         conditions.append(Condition("status", "!=", "canceled"))
     elif status == "ended":
@@ -229,8 +249,7 @@ def _list_items(call: Call) -> JSON:
     subscription = call.world.fetch(
         "subscription", call.params.required("subscription"), param="subscription"
     )
-    items: JSON = subscription["items"]
-    return items
+    return page_of_rows(call, subscription["items"]["data"])
 
 
 OPERATIONS = (

@@ -62,7 +62,8 @@ class World:
         self._depth = 0
         self._instant: int | None = None
         self._cause = Cause()
-        self._offset = float(store.setting(_OFFSET) or 0)
+        # Whole seconds: a fraction could make world time a second early after a jump.
+        self._offset = int(float(store.setting(_OFFSET) or 0))
 
     # Time
 
@@ -75,7 +76,7 @@ class World:
         """World time in Unix seconds; it stands still within a transaction."""
         if self._instant is not None:
             return self._instant
-        return int(self.wall() + self._offset)
+        return int(self.wall()) + self._offset
 
     def advance_to(self, to: datetime) -> int:
         """Move the world forwards to `to`, doing everything that is due on the way in its order.
@@ -95,8 +96,8 @@ class World:
                 )
             self._run_due(target)
             self._instant = target
-            self._offset = target - self.wall()
-            self.store.set_setting(_OFFSET, repr(self._offset))
+            self._offset = target - int(self.wall())
+            self.store.set_setting(_OFFSET, str(self._offset))
         return target
 
     def catch_up(self) -> None:

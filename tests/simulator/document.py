@@ -1,0 +1,154 @@
+"""Stripe's OpenAPI document as a judge of answers and events.
+
+The document (its path is in `STRIPE_SPEC`) is OpenAPI 3.0; its schemas become JSON Schema here:
+`nullable` turns into a type of its own, and objects take no property that the document doesn't
+name. Fields that can be expanded hold an id unless the request asked for more, so each schema
+exists twice: bare and expanded.
+"""
+
+import copy
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+JSON = dict[str, Any]
+_METHODS = ("get", "post", "delete")
+_PARAMETER = re.compile(r"\{[^}]+\}")
+
+
+@dataclass(frozen=True)
+class Described:
+    """An operation of the document: the parameters it takes, the schema of its 200."""
+
+    template: str
+    parameters: frozenset[str]
+    answer: JSON
+
+
+class StripeDocument:
+    """Judges answers and events; a fault is a line that says where and why."""
+
+    def __init__(self, path: Path) -> None:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        self.version: str = document["x-slice"]["target_version"]
+        self.event_objects: dict[str, str] = document["x-slice"]["event_objects"]
+        self._schemas = document["components"]["schemas"]
+        self._registry: Registry[Any] = Registry().with_resources(
+            (f"urn:{flavour}", _resource(document, expanded=flavour == "expanded"))
+            for flavour in ("bare", "expanded")
+        )
+        self._validators: dict[tuple[str, str], Draft202012Validator] = {}
+        self.operations: dict[tuple[str, str], Described] = {}
+        for template, item in document["paths"].items():
+            for method in _METHODS:
+                if method in item:
+                    key = (method.upper(), _PARAMETER.sub("{}", template))
+                    self.operations[key] = _described(template, item[method])
+
+    def described(self, method: str, template: str) -> Described | None:
+        """The document's operation for a template of ours, whatever its parameters are called."""
+        return self.operations.get((method, _PARAMETER.sub("{}", template)))
+
+    def faults_of_answer(
+        self, method: str, template: str, status: int, body: Any, *, expanded: bool
+    ) -> list[str]:
+        """What is wrong with an answer to an operation; unknown operations are a fault too."""
+        operation = self.described(method, template)
+        if operation is None:
+            return [f"{method} {template}: not in the document"]
+        reference = {"$ref": "#/components/schemas/error"}
+        schema = operation.answer if status == 200 else reference
+        faults = self._faults(schema, body, expanded=expanded)
+        if isinstance(body, dict):
+            events = body.get("data") if body.get("object") == "list" else [body]
+            for event in events or []:
+                if isinstance(event, dict) and event.get("object") == "event":
+                    faults += self.faults_of_event(event)
+        return [f"{method} {template} ({status}) {fault}" for fault in faults]
+
+    def faults_of_event(self, event: JSON) -> list[str]:
+        """What is wrong with an event: its envelope, its object, what it says has changed."""
+        kind = event["type"]
+        faults = self._faults({"$ref": "#/components/schemas/event"}, event, expanded=False)
+        if event.get("api_version") != self.version:
+            faults.append(f"api_version is {event.get('api_version')}")
+        if kind not in self.event_objects:
+            return [f"{kind}: not an event of the document", *faults]
+        name = self.event_objects[kind]
+        subject = event["data"]["object"]
+        if subject.get("object") != name:
+            faults.append(f"data.object is a {subject.get('object')}, not a {name}")
+        faults += self._faults({"$ref": f"#/components/schemas/{name}"}, subject, expanded=False)
+        known = self._schemas[name]["properties"]
+        previous = event["data"].get("previous_attributes", {})
+        faults += [f"previous_attributes.{key} is unknown" for key in previous if key not in known]
+        return [f"{kind}: {fault}" for fault in faults]
+
+    def _faults(self, schema: JSON, body: Any, *, expanded: bool) -> list[str]:
+        flavour = "expanded" if expanded else "bare"
+        key = (json.dumps(schema, sort_keys=True), flavour)
+        if key not in self._validators:
+            converted = _rebased(_converted(schema, expanded=expanded), f"urn:{flavour}")
+            self._validators[key] = Draft202012Validator(converted, registry=self._registry)
+        found = self._validators[key].iter_errors(body)
+        return [f"at {error.json_path}: {error.message[:300]}" for error in found]
+
+
+@cache
+def stripe_document(path: str) -> StripeDocument:
+    """The document, read once a process."""
+    return StripeDocument(Path(path))
+
+
+def _described(template: str, item: JSON) -> Described:
+    names = set(item.get("query", {})) | set(item.get("body", {}).get("properties", {}))
+    return Described(template, frozenset(names), item["responses"]["200"]["schema"])
+
+
+def _resource(document: JSON, *, expanded: bool) -> Resource[Any]:
+    schemas = {
+        name: _converted(schema, expanded=expanded)
+        for name, schema in document["components"]["schemas"].items()
+    }
+    return DRAFT202012.create_resource({"components": {"schemas": schemas}})
+
+
+def _rebased(schema: Any, base: str) -> Any:
+    """The schema with its local references pointing into `base`."""
+    if isinstance(schema, list):
+        return [_rebased(entry, base) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: base + value if key == "$ref" else _rebased(value, base)
+        for key, value in schema.items()
+    }
+
+
+def _converted(schema: JSON, *, expanded: bool) -> JSON:
+    """JSON Schema for a schema of OpenAPI 3.0 with Stripe's extensions."""
+    made = {key: value for key, value in copy.copy(schema).items() if not key.startswith("x-")}
+    nullable = made.pop("nullable", False)
+    made.pop("format", None)
+    if "properties" in made:
+        made["properties"] = {
+            name: _converted(value, expanded=expanded) for name, value in made["properties"].items()
+        }
+        made.setdefault("additionalProperties", "x-cut" in schema)
+    if isinstance(made.get("items"), dict):
+        made["items"] = _converted(made["items"], expanded=expanded)
+    if isinstance(made.get("additionalProperties"), dict):
+        made["additionalProperties"] = _converted(made["additionalProperties"], expanded=expanded)
+    if "anyOf" in made:
+        options = made["anyOf"]
+        if "x-expansionResources" in schema and not expanded:
+            options = [option for option in options if "$ref" not in option]
+        made["anyOf"] = [_converted(option, expanded=expanded) for option in options]
+    return {"anyOf": [made, {"type": "null"}]} if nullable else made
