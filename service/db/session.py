@@ -42,6 +42,7 @@ def _sqlite_engine(url: str, *, writer: bool) -> AsyncEngine:
         pool_size=1 if writer else 4,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
+        hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
     )
 
@@ -78,6 +79,7 @@ class Database:
                 max_overflow=10,
                 pool_timeout=POOL_WAIT_SECONDS,
                 pool_pre_ping=True,
+                hide_parameters=True,
                 connect_args={"timeout": POOL_WAIT_SECONDS},
             )
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -102,9 +104,8 @@ class Database:
     async def serialised(self, key: str) -> AsyncIterator[AsyncSession]:
         """A transaction that waits for its turn among those with the same key.
 
-        It may wait for Stripe between two statements: on PostgreSQL only the key is locked, over
-        all processes; on SQLite (one serving process) the writer is taken by the first statement,
-        so ask Stripe before it.
+        On PostgreSQL the key is locked over all processes, on SQLite in the one serving process,
+        where the writer is taken too: ask Stripe before or afterwards.
         """
         if self.dialect == "sqlite":
             async with self._turns[key], self.transaction() as session:

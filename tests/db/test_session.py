@@ -1,0 +1,94 @@
+"""One request, one transaction: committed before the answer, rolled back by a problem."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+from fastapi import FastAPI, Response
+from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError
+
+from service.db.session import Database, ReadSession, WriteSession
+from service.db.tables import Reader
+from service.identity.readers import find_reader
+from service.problems import Boundary, Problem, install_handlers
+from tests.conftest import START
+
+
+def reader(name: str) -> Reader:
+    return Reader(id=name, email=f"{name}@example.org", email_verified_at=None, created_at=START)
+
+
+def application(database: Database) -> FastAPI:
+    app = FastAPI()
+    app.state.database = database
+    install_handlers(app)
+    app.add_middleware(Boundary, max_body_bytes=1024)
+
+    @app.post("/stored/{name}")
+    async def store(name: str, session: WriteSession) -> dict[str, str]:
+        session.add(reader(name))
+        return {"stored": name}
+
+    @app.post("/commit-fails/{name}")
+    async def commit_fails(name: str, session: WriteSession) -> dict[str, str]:
+        session.add(reader(name))
+        event.listen(session.sync_session, "before_commit", _fail)
+        return {"stored": name}
+
+    @app.post("/raised/{name}")
+    async def raise_problem(name: str, session: WriteSession) -> None:
+        session.add(reader(name))
+        await session.flush()
+        raise Problem("forbidden")
+
+    @app.post("/returned/{name}")
+    async def return_problem(name: str, session: WriteSession) -> Response:
+        session.add(reader(name))
+        return Problem("forbidden").response()
+
+    @app.get("/{name}")
+    async def look(name: str, session: ReadSession) -> dict[str, bool]:
+        return {"there": await find_reader(session, name) is not None}
+
+    return app
+
+
+def _fail(_: object) -> None:
+    raise RuntimeError("the disk is full")
+
+
+@pytest.fixture
+async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app=application(database))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://news.test") as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "stays"),
+    [
+        ("stored", 200, True),
+        ("commit-fails", 500, False),
+        ("raised", 403, False),
+        ("returned", 403, True),
+    ],
+)
+async def test_the_answer_tells_what_was_committed(
+    client: httpx2.AsyncClient, path: str, status: int, stays: bool
+) -> None:
+    answer = await client.post(f"/{path}/rd_1")
+
+    assert answer.status_code == status
+    assert (await client.get("/rd_1")).json() == {"there": stays}
+
+
+async def test_an_error_of_the_database_holds_no_values(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add(reader("rd_1"))
+
+    with pytest.raises(IntegrityError) as caught:
+        async with database.transaction() as session:
+            session.add(reader("rd_1"))
+
+    assert "rd_1@example.org" not in str(caught.value)
