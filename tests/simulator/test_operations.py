@@ -1,0 +1,148 @@
+"""A walk through everything the local Stripe serves, each answer held to Stripe's document."""
+
+import json
+from typing import Any
+
+from service.simulator.api import OPERATIONS
+from tests.simulator.document import StripeDocument
+from tests.simulator.local import FAILS_LATER, KEY, LocalStripe
+
+
+def _furnish(local: LocalStripe) -> dict[str, str]:
+    """Something of every kind, and what each address is called for it."""
+    v1 = local.v1
+    trial = local.subscribe(card=FAILS_LATER, subscription_data={"trial_period_days": 3})
+    local.move(days=4)
+    paid = local.subscribe(local.price(lookup_key="monthly", nickname="Monthly"))
+    session = v1.checkout.sessions.list({"subscription": paid.id}).data[0]
+    late = v1.subscriptions.retrieve(trial.id)
+    invoice = v1.invoices.retrieve(paid.latest_invoice, {"expand": ["payments"]})
+    payment = invoice.payments.data[0]
+    intent = v1.payment_intents.retrieve(payment.payment.payment_intent)
+    portal = v1.billing_portal.sessions.create({"customer": paid.customer})
+    endpoint = v1.webhook_endpoints.create(
+        {"url": "https://news.example/hooks", "enabled_events": ["invoice.paid"]}
+    )
+    v1.customers.update(paid.customer, {"metadata": {"reader": "r1"}})
+    return {
+        "billing_portal.configuration": portal.configuration,
+        "charge": intent.latest_charge,
+        "customer": paid.customer,
+        "event": v1.events.list().data[0].id,
+        "intent": intent.id,
+        "invoice": invoice.id,
+        "late_invoice": late.latest_invoice,
+        "invoice_payment": payment.id,
+        "price": paid["items"].data[0].price.id,
+        "product": paid["items"].data[0].price.product,
+        "session": session.id,
+        "subscription": paid.id,
+        "webhook_endpoint": endpoint.id,
+        "payment_method": paid.default_payment_method,
+    }
+
+
+def _walk(local: LocalStripe, known: dict[str, str]) -> None:
+    v1 = local.v1
+    v1.accounts.retrieve_current()
+    v1.products.update(known["product"], {"description": "All of it", "active": True})
+    v1.products.retrieve(known["product"])
+    v1.products.list({"active": True, "limit": 2})
+    v1.products.delete(v1.products.create({"name": "Passing"}).id)
+    v1.prices.retrieve(known["price"], {"expand": ["product"]})
+    v1.prices.update(known["price"], {"nickname": "Each month"})
+    v1.prices.list({"type": "recurring", "recurring": {"interval": "month"}})
+    v1.customers.retrieve(known["customer"], {"expand": ["subscriptions"]})
+    v1.customers.list({"limit": 1, "expand": ["data.invoice_settings.default_payment_method"]})
+    v1.customers.payment_methods.list(known["customer"])
+    v1.customers.delete(v1.customers.create({"name": "Passing"}).id)
+    made = v1.payment_methods.create(
+        {"type": "card", "card": {"number": "4242424242424242", "exp_month": 1, "exp_year": 2030}}
+    )
+    v1.payment_methods.attach(made.id, {"customer": known["customer"]})
+    v1.payment_methods.retrieve(made.id, {"expand": ["customer"]})
+    v1.payment_methods.detach(made.id)
+    v1.payment_methods.list({"customer": known["customer"], "expand": ["data.customer"]})
+    v1.checkout.sessions.retrieve(
+        known["session"],
+        {"expand": ["customer", "invoice", "line_items.data.price.product", "subscription"]},
+    )
+    v1.checkout.sessions.update(known["session"], {"metadata": {"a": "b"}})
+    v1.checkout.sessions.expire(local.session().id)
+    v1.checkout.sessions.list({"status": "complete", "expand": ["data.subscription"]})
+    v1.checkout.sessions.line_items.list(known["session"], {"limit": 1})
+    _walk_billing(local, known)
+
+
+def _walk_billing(local: LocalStripe, known: dict[str, str]) -> None:
+    v1 = local.v1
+    subscription = known["subscription"]
+    v1.subscriptions.retrieve(subscription, {"expand": ["latest_invoice.payments", "customer"]})
+    v1.subscriptions.update(
+        subscription, {"description": "Digital", "default_payment_method": known["payment_method"]}
+    )
+    v1.subscriptions.list({"status": "all", "price": known["price"], "expand": ["data.customer"]})
+    v1.subscription_items.list({"subscription": subscription, "limit": 1})
+    v1.invoices.retrieve(known["invoice"], {"expand": ["customer", "default_payment_method"]})
+    v1.invoices.list({"subscription": subscription, "status": "paid"})
+    v1.invoices.line_items.list(known["invoice"], {"limit": 1})
+    v1.invoices.pay(known["late_invoice"], {"payment_method": known["payment_method"]})
+    v1.invoice_payments.retrieve(known["invoice_payment"], {"expand": ["invoice"]})
+    v1.invoice_payments.list({"invoice": known["invoice"], "payment": {"type": "payment_intent"}})
+    v1.payment_intents.retrieve(known["intent"], {"expand": ["latest_charge", "payment_method"]})
+    v1.payment_intents.list({"expand": ["data.customer"]})
+    v1.charges.retrieve(known["charge"], {"expand": ["payment_intent"]})
+    v1.charges.list({"limit": 100})
+    v1.billing_portal.configurations.retrieve(known["billing_portal.configuration"])
+    v1.billing_portal.configurations.list({"active": True})
+    v1.billing_portal.sessions.create(
+        {"customer": known["customer"], "expand": ["configuration"], "locale": "pt"}
+    )
+    v1.webhook_endpoints.retrieve(known["webhook_endpoint"])
+    v1.webhook_endpoints.update(known["webhook_endpoint"], {"disabled": True})
+    v1.webhook_endpoints.list()
+    v1.webhook_endpoints.delete(known["webhook_endpoint"])
+    v1.events.retrieve(known["event"])
+    list(v1.events.list({"limit": 100}).auto_paging_iter())
+    v1.subscriptions.create({"customer": known["customer"], "items": [{"price": known["price"]}]})
+    v1.subscriptions.cancel(subscription, {"cancellation_details": {"feedback": "unused"}})
+
+
+def test_every_operation_answers_as_the_document_says(
+    local: LocalStripe, document: StripeDocument
+) -> None:
+    _walk(local, _furnish(local))
+    local.deliver()
+    served = {(operation.method, operation.template) for operation in OPERATIONS}
+    assert local.checked.seen == served, served - local.checked.seen
+    assert not local.checked.faults
+    assert not local.receiver.faults
+    assert set(local.receiver.types) <= set(document.event_objects)
+
+
+def test_every_operation_refuses_in_the_documents_form(
+    local: LocalStripe, document: StripeDocument
+) -> None:
+    """Each address with an id of nothing, and each with a parameter that Stripe doesn't have."""
+    faults: list[str] = []
+    for operation in OPERATIONS:
+        address = "/".join(
+            "none" if part.startswith("{") else part for part in operation.template.split("/")
+        )
+        extras: list[dict[str, str]] = [{}, {"colour": "red"}, {"expand[]": "colour"}]
+        for extra in extras:
+            answer = _ask(local, operation.method, address, extra)
+            body = answer["body"]
+            assert answer["status"] < 500, (operation.template, body)
+            faults += document.faults_of_answer(
+                operation.method, operation.template, answer["status"], body, expanded=True
+            )
+    assert faults == []
+
+
+def _ask(local: LocalStripe, method: str, path: str, values: dict[str, str]) -> dict[str, Any]:
+    options: dict[str, Any] = {"data": values} if method == "POST" else {"params": values}
+    answer = local.browser.request(
+        method, path, headers={"Authorization": f"Bearer {KEY}"}, **options
+    )
+    return {"status": answer.status_code, "body": json.loads(answer.text)}
