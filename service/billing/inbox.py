@@ -124,9 +124,11 @@ async def replay(session: AsyncSession, event_id: str, now: datetime) -> bool:
 
 
 async def _close(database: Database, event: ClaimedEvent, *, result: str, **values: object) -> None:
+    # Only while it is pending: whoever took longer than the lease may come after the one who
+    # claimed it again and has applied it.
     async with database.transaction() as session:
         await session.execute(
             update(InboxEvent)
-            .where(InboxEvent.id == event.id)
+            .where(InboxEvent.id == event.id, InboxEvent.status == "pending")
             .values(result=result[:LONGEST_RESULT], **values)
         )

@@ -44,9 +44,12 @@ class GrantState:
         """The end to store. `before` is the stored one.
 
         Stripe doesn't date every loss of access: what has no date ends when it is seen, once, so
-        that seeing it again changes nothing and the past stays as it was.
+        that seeing it again changes nothing and the past stays as it was. For the same reason a
+        cancellation gives back nothing of what had ended before it, such as grace.
         """
         if self.ends_at is not None:
+            if self.reason == "ended" and before is not None and before <= seen_at:
+                return min(before, self.ends_at)
             return self.ends_at
         if before is not None and before <= seen_at:
             return before

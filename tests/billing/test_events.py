@@ -1,0 +1,63 @@
+"""Which events concern us, and what each asks us to fetch."""
+
+import pytest
+
+from service.billing.events import HANDLED, Refetch, concerns_us, refetch_of
+from service.payments.stripe_objects import event_of
+from tests.billing.stripe_values import event
+
+
+@pytest.mark.parametrize(
+    ("kind", "object_id", "subscription_id", "refetch"),
+    [
+        ("checkout.session.completed", "cs_1", "sub_1", Refetch("checkout", "cs_1")),
+        ("checkout.session.expired", "cs_1", None, Refetch("checkout", "cs_1")),
+        ("customer.subscription.deleted", "sub_1", "sub_1", Refetch("subscription", "sub_1")),
+        ("invoice.paid", "in_1", "sub_1", Refetch("subscription", "sub_1")),
+        ("invoice.paid", "in_1", None, None),
+        ("customer.deleted", "cus_1", None, Refetch("customer", "cus_1")),
+        ("charge.succeeded", "ch_1", None, None),
+        ("customer.created", "cus_1", None, None),
+        ("something.new", "x_1", "sub_1", None),
+    ],
+)
+def test_what_an_event_asks_to_fetch(
+    kind: str, object_id: str, subscription_id: str | None, refetch: Refetch | None
+) -> None:
+    assert refetch_of(kind, object_id, subscription_id) == refetch
+    told = event(kind=kind, object_id=object_id, subscription_id=subscription_id)
+    assert concerns_us(told) is (refetch is not None)
+
+
+def test_every_handled_type_has_something_to_fetch() -> None:
+    for kind in HANDLED:
+        assert refetch_of(kind, "object_1", "sub_1") is not None, kind
+
+
+@pytest.mark.parametrize(
+    ("subject", "customer_id", "subscription_id"),
+    [
+        ({"object": "subscription", "id": "sub_1", "customer": "cus_1"}, "cus_1", "sub_1"),
+        ({"object": "customer", "id": "cus_1"}, "cus_1", None),
+        ({"object": "customer", "id": "cus_1", "deleted": True}, "cus_1", None),
+        (
+            {
+                "object": "invoice", "id": "in_1", "customer": {"id": "cus_1"},
+                "parent": {"subscription_details": {"subscription": {"id": "sub_1"}}},
+            },
+            "cus_1",
+            "sub_1",
+        ),
+        ({"object": "invoice", "id": "in_1", "customer": "cus_1", "parent": None}, "cus_1", None),
+        ({"object": "checkout.session", "id": "cs_1", "customer": None}, None, None),
+        ({"object": "balance", "available": []}, None, None),
+    ],
+)  # fmt: skip
+def test_the_envelope_names_its_subject(
+    subject: dict[str, object], customer_id: str | None, subscription_id: str | None
+) -> None:
+    told = event_of(
+        {"id": "evt_1", "type": "x", "created": 1, "data": {"object": subject}, "unknown": [1]}
+    )
+    assert (told.customer_id, told.subscription_id) == (customer_id, subscription_id)
+    assert told.object_id == subject.get("id", "")

@@ -1,0 +1,115 @@
+"""Which grants are live and what they cover."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.grants.entitlement import entitlements
+from service.grants.grants import GrantableArticle, GrantFacts, covers, live, opening, plan_scope
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+END = START + timedelta(days=30)
+TICK = timedelta(microseconds=1)
+GRANT = GrantFacts("grt_1", "subscription", "sub_1", "plan:digital", START, END)
+METERED = GrantableArticle("art_1", "metered", (), "harbour")
+PREMIUM = GrantableArticle("art_1", "subscribers", ("print", "all-access"), "harbour")
+FOR_ALL = GrantableArticle("art_1", "subscribers", (), None)
+
+
+@pytest.mark.parametrize(
+    ("at", "is_live"),
+    [(START - TICK, False), (START, True), (END - TICK, True), (END, False)],
+)
+def test_a_grant_lives_from_its_start_up_to_its_end(at: datetime, is_live: bool) -> None:
+    assert GRANT.is_live(at) is is_live
+    assert live([GRANT], at) == ((GRANT,) if is_live else ())
+    assert replace(GRANT, ends_at=None).is_live(at + timedelta(days=9999))
+    assert not replace(GRANT, ends_at=START).is_live(START)
+
+
+@pytest.mark.parametrize(
+    ("scope", "article", "covered"),
+    [
+        ("everything", PREMIUM, True),
+        ("everything:else", METERED, False),
+        ("plan:digital", METERED, True),
+        ("plan:digital", FOR_ALL, True),
+        ("plan:digital", PREMIUM, False),
+        ("plan:print", PREMIUM, True),
+        # The plans of an article count at level subscribers only.
+        ("plan:digital", GrantableArticle("a", "metered", ("print",), None), True),
+        ("plan:", METERED, False),
+        ("plan", METERED, False),
+        ("section:harbour", PREMIUM, True),
+        ("section:market", METERED, False),
+        ("section:", FOR_ALL, False),
+        ("article:art_1", PREMIUM, True),
+        ("article:art_2", METERED, False),
+        ("article:", METERED, False),
+        ("", METERED, False),
+        ("Everything", METERED, False),
+        ("something:new", METERED, False),
+    ],
+)
+def test_scopes(scope: str, article: GrantableArticle, covered: bool) -> None:
+    assert covers(scope, article) is covered
+
+
+def test_the_reason_is_the_subscription_before_the_comp_and_the_longest_first() -> None:
+    comp = replace(GRANT, id="grt_2", source="comp", scope="everything", ends_at=None)
+    longer = replace(GRANT, id="grt_3", ends_at=END + TICK)
+    endless = replace(GRANT, id="grt_4", ends_at=None)
+    assert opening([comp, GRANT], METERED, START) == GRANT
+    assert opening([comp, GRANT, longer], METERED, START) == longer
+    assert opening([comp, longer, endless], METERED, START) == endless
+    assert opening([comp, GRANT], PREMIUM, START) == comp
+    assert opening([comp, GRANT], METERED, END) == comp
+    assert opening([], METERED, START) is None
+
+
+SCOPES = st.sampled_from(["everything", "plan:digital", "plan:print", "section:harbour", "bad"])
+MOMENTS = st.integers(-50, 50).map(lambda days: START + timedelta(days=days))
+GRANTS = st.lists(
+    st.builds(
+        GrantFacts,
+        id=st.uuids().map(str),
+        source=st.sampled_from(["subscription", "comp"]),
+        reference=st.just("r"),
+        scope=SCOPES,
+        starts_at=MOMENTS,
+        ends_at=st.none() | MOMENTS,
+        in_grace=st.booleans(),
+    ),
+    max_size=6,
+)
+
+
+@given(grants=GRANTS, at=MOMENTS, article=st.sampled_from([METERED, PREMIUM, FOR_ALL]))
+def test_access_is_any_live_grant_in_any_order(
+    grants: list[GrantFacts], at: datetime, article: GrantableArticle
+) -> None:
+    opened = opening(grants, article, at)
+    assert opened == opening(reversed(grants), article, at)
+    assert (opened is not None) == any(
+        grant.is_live(at) and covers(grant.scope, article) for grant in grants
+    )
+
+
+@given(grants=GRANTS, at=MOMENTS)
+def test_a_token_names_what_is_live_and_never_promises_more(
+    grants: list[GrantFacts], at: datetime
+) -> None:
+    told = entitlements(grants, at)
+    assert told == entitlements(reversed(grants), at)
+    assert len(told) == len(live(grants, at))
+    for each in told:
+        assert each.until is None or each.until > at.timestamp()
+        assert each.plan is None or each.scope == plan_scope(each.plan)
+
+
+def test_until_is_rounded_down() -> None:
+    grant = replace(GRANT, ends_at=END + timedelta(seconds=0.9))
+    assert entitlements([grant], START)[0].until == END.timestamp()
