@@ -9,15 +9,21 @@ from service.cli.running import CommandFailed, command, ready_database
 from service.clock import Clocks
 from service.db.tables import ApiKey
 from service.identity.api_keys import create_api_key
+from service.identity.permissions import PERMISSIONS
 from service.settings import Settings
 
-app = typer.Typer(help="Keys for publishers' programs.", no_args_is_help=True)
+app = typer.Typer(
+    help="Keys for publishers' programs.",
+    epilog="Example: paywall api-keys create --label cms --scope articles:write",
+    no_args_is_help=True,
+)
+_SCOPES = f"What it may do; repeat for several: {', '.join(sorted(PERMISSIONS))}."
 
 
 @app.command(epilog="Example: paywall api-keys create --label cms --scope articles:write")
 @command
 async def create(
-    scope: Annotated[list[str], typer.Option(help="What it may do; repeat for several.")],
+    scope: Annotated[list[str], typer.Option(help=_SCOPES)],
     label: Annotated[str, typer.Option(help="What it is for.")] = "",
 ) -> None:
     """Make a key and print it, alone on a line. It can't be shown again."""

@@ -1,6 +1,7 @@
 """The command `paywall`: its groups put together, and errors told in sentences."""
 
 import sys
+from collections.abc import Sequence
 
 import typer
 from pydantic import ValidationError
@@ -22,6 +23,7 @@ from service.db.migrate import SchemaOutdatedError
 from service.db.sole_server import AlreadyServed
 from service.demo.place import CannotStart
 from service.problems import Problem
+from service.settings import Settings
 from service.tokens.key_pairs import KeyRefused, KeyUnreadable
 
 app = typer.Typer(
@@ -54,13 +56,15 @@ _TOLD = (
 )
 
 
-def run() -> None:
-    """Run the command line; what a person can mend is a sentence on standard error and exit 1."""
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line (None: the process's own); what a person can mend is a sentence on standard error and exit 1."""
     try:
-        app()
+        app(arguments)
     except _TOLD as error:
         _leave(str(error))
     except ValidationError as error:
+        if error.title != Settings.__name__:
+            raise
         _leave(_settings(error))
     except Problem as problem:
         _leave(f"{problem.definition.title}. {problem.detail}")

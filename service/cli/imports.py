@@ -1,21 +1,49 @@
 """`paywall import`."""
 
 import asyncio
+import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from service.cli.running import CommandFailed, command, ready_database
-from service.clock import Clocks
+from service.cli.running import CommandFailed, clocks_of, command, ready_database
 from service.content.import_articles import ImportSummary, import_articles
-from service.content.importers.wordpress import ExportUnreadable, Skipped, read_export
+from service.content.importers.wordpress import ExportUnreadable, Progress, Skipped, read_export
 from service.settings import Settings
 
-app = typer.Typer(help="Bring your own newspaper.", no_args_is_help=True)
 EXAMPLE = "Example: paywall import wordpress export.xml --dry-run"
+app = typer.Typer(help="Bring your own newspaper.", epilog=EXAMPLE, no_args_is_help=True)
 SHOWN_OF_A_KIND = 5
+
+
+_INTERRUPTED = {
+    False: "\nInterrupted. What was imported is kept; run it again and it goes on.",
+    True: "\nInterrupted. Nothing was changed; run it again.",
+}
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on standard error, where that is a terminal."""
+    hidden = not sys.stderr.isatty()
+    with typer.progressbar(length=100, label="Reading", file=sys.stderr, hidden=hidden) as bar:
+        done = 0
+
+        def show(read: int, total: int) -> None:
+            nonlocal done
+            # Asked to stop by Ctrl-C, stop here: the first pass over a large file is one batch.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError
+            percent = read * 100 // max(total, 1)
+            bar.update(percent - done)
+            done = percent
+
+        yield show
 
 
 @app.callback()
@@ -32,17 +60,10 @@ async def wordpress(
     ] = False,
 ) -> None:
     """Import the posts of a WordPress export. Safe to repeat, and to interrupt and repeat."""
-    settings, now = Settings(), Clocks().business()
-    with typer.progressbar(length=100, label="Reading") as bar:
-        done = 0
-
-        def progress(read: int, total: int) -> None:
-            nonlocal done
-            percent = read * 100 // max(total, 1)
-            bar.update(percent - done)
-            done = percent
-
-        async with ready_database(settings) as database:
+    settings = Settings()
+    async with ready_database(settings) as database:
+        now = (await clocks_of(database)).business()
+        with _progress() as progress:
             try:
                 summary = await import_articles(
                     database,
@@ -55,9 +76,7 @@ async def wordpress(
             except ExportUnreadable as error:
                 raise CommandFailed(f"{file}: {error}") from error
             except asyncio.CancelledError as error:
-                raise CommandFailed(
-                    "\nInterrupted. What was imported is kept; run it again and it goes on."
-                ) from error
+                raise CommandFailed(_INTERRUPTED[dry_run]) from error
             except OSError as error:
                 raise CommandFailed(f"{file} can't be read: {error.strerror}.") from error
     _tell(summary, dry_run=dry_run)

@@ -10,7 +10,9 @@ from service.identity.secrets import derived_key
 from service.settings import Settings
 from service.tokens import keys as ring
 
-app = typer.Typer(help="The keys that sign tokens.", no_args_is_help=True)
+app = typer.Typer(
+    help="The keys that sign tokens.", epilog="Example: paywall keys list", no_args_is_help=True
+)
 
 
 @app.command("list", epilog="Example: paywall keys list")

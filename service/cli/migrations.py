@@ -1,6 +1,6 @@
 """`paywall migrate`."""
 
-from service.cli.running import command
+from service.cli.running import command, reaching
 from service.db.migrate import migrate as bring_to_head
 from service.settings import Settings
 
@@ -10,7 +10,9 @@ EXAMPLE = "Example: PAYWALL_DATABASE_URL=postgresql://user:password@host/paywall
 @command
 async def migrate() -> None:
     """Bring the database to this release's migration; safe to repeat."""
-    before, after = await bring_to_head(Settings().database_url)
+    settings = Settings()
+    with reaching(settings):
+        before, after = await bring_to_head(settings.database_url)
     if before == after:
         print(f"The database stands at {after} already.")
     else:

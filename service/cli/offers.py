@@ -1,20 +1,23 @@
 """`paywall offers`: what is sold."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Annotated
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.cli.running import CommandFailed, command, ready_database
-from service.clock import Clocks
+from service.cli.running import CommandFailed, clocks_of, command, ready_database
 from service.offers import store
 from service.offers.pricing import InvalidPrice, checked_price, price_text
 from service.settings import Settings
 
-app = typer.Typer(help="What is sold.", no_args_is_help=True)
 _EXAMPLE = (
     "Example: paywall offers create --name Monthly --plan digital --amount 900 --currency EUR "
     "--interval month --trial-days 14"
 )
+app = typer.Typer(help="What is sold.", epilog=_EXAMPLE, no_args_is_help=True)
 
 
 @app.command(epilog=_EXAMPLE)
@@ -29,15 +32,13 @@ async def create(
     trial_days: Annotated[int, typer.Option(help="Free days before the first charge.")] = 0,
 ) -> None:
     """Sell something new. The running service creates its price at Stripe."""
-    async with ready_database(Settings()) as database, database.transaction() as session:
+    async with _selling() as (session, now):
         try:
             price = checked_price(
                 amount=amount, currency=currency, interval=interval,
                 interval_count=interval_count, trial_days=trial_days,
             )  # fmt: skip
-            offer = await store.create_offer(
-                session, name=name, plan=plan, price=price, now=Clocks().business()
-            )
+            offer = await store.create_offer(session, name=name, plan=plan, price=price, now=now)
         except InvalidPrice as error:
             raise CommandFailed(f"No offer was made. {error}.") from error
     print(f"{offer.id}  {name}: {price_text(price)}")
@@ -56,7 +57,16 @@ async def list_offers() -> None:
 @command
 async def archive(offer: Annotated[str, typer.Argument(help="Its id, as shown by list.")]) -> None:
     """Sell an offer no longer; who has it keeps it."""
-    async with ready_database(Settings()) as database, database.transaction() as session:
-        if await store.archive_offer(session, offer, Clocks().business()) is None:
+    async with _selling() as (session, now):
+        if await store.archive_offer(session, offer, now) is None:
             raise CommandFailed(f"There is no offer {offer}. `paywall offers list` shows them.")
     print(f"{offer} is sold no longer.")
+
+
+@asynccontextmanager
+async def _selling() -> AsyncIterator[tuple[AsyncSession, datetime]]:
+    """A transaction, and the business time at which something is sold from now on or no longer."""
+    async with ready_database(Settings()) as database:
+        now = (await clocks_of(database)).business()
+        async with database.transaction() as session:
+            yield session, now

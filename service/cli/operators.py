@@ -10,7 +10,11 @@ from service.clock import Clocks
 from service.identity import operators
 from service.settings import Settings
 
-app = typer.Typer(help="Who may enter the back office.", no_args_is_help=True)
+app = typer.Typer(
+    help="Who may enter the back office.",
+    epilog="Example: paywall operators create ana@example.org --role editor",
+    no_args_is_help=True,
+)
 FromInput = Annotated[bool, typer.Option("--password-stdin", help="Read it from standard input.")]
 Email = Annotated[str, typer.Argument(help="Their e-mail address.")]
 
@@ -34,14 +38,15 @@ def create(
 
 @command
 async def _create(email: str, role: str, password: str) -> None:
-    async with ready_database(Settings()) as database, database.transaction() as session:
+    settings = Settings()
+    async with ready_database(settings) as database, database.transaction() as session:
         try:
             await operators.create_operator(
                 session, email=email, password=password, role=role, now=Clocks().wall()
             )
         except ValueError as error:
             raise CommandFailed(f"No account was made: {error}.") from error
-    print(f"{email} may sign in at {Settings().public_url}/admin as {role}.")
+    print(f"{email} may sign in at {settings.public_url}/admin as {role}.")
 
 
 @app.command("reset-password", epilog="Example: paywall operators reset-password ana@example.org")

@@ -4,6 +4,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.subscriptions import live_subscriptions
 from service.cli.running import CommandFailed, command, ready_database
@@ -13,7 +14,8 @@ from service.identity.readers import readers_by_email
 from service.identity.sessions import SIGN_IN_LINK_MINUTES, create_sign_in_link
 from service.settings import Settings
 
-app = typer.Typer(help="Help for a reader who can't get in.", no_args_is_help=True)
+EXAMPLE = "Example: paywall readers sign-in-link reader@example.org"
+app = typer.Typer(help="Help for a reader who can't get in.", epilog=EXAMPLE, no_args_is_help=True)
 
 
 @app.callback()
@@ -21,7 +23,7 @@ def group() -> None:
     """Help for a reader who can't get in."""
 
 
-@app.command("sign-in-link", epilog="Example: paywall readers sign-in-link reader@example.org")
+@app.command("sign-in-link", epilog=EXAMPLE)
 @command
 async def sign_in_link(
     email: Annotated[str, typer.Argument(help="The address typed at Checkout.")],
@@ -32,11 +34,7 @@ async def sign_in_link(
     async with ready_database(settings) as database, database.transaction() as session:
         found = await readers_by_email(session, email)
         if len(found) > 1 and reader is None:
-            lines = [
-                f"  {each.id}  since {each.created_at:%Y-%m-%d}, "
-                f"live subscriptions: {len(await live_subscriptions(session, each.id))}"
-                for each in found
-            ]
+            lines = [await _line(session, each) for each in found]
             raise CommandFailed(
                 "\n".join([f"Several readers typed {email}. Add --reader with one of:", *lines])
             )
@@ -46,8 +44,17 @@ async def sign_in_link(
     typer.echo(f"Good once, for {SIGN_IN_LINK_MINUTES} minutes.", err=True)
 
 
+async def _line(session: AsyncSession, reader: Reader) -> str:
+    """What tells a reader from others with the same address: since when, and the plans."""
+    live = await live_subscriptions(session, reader.id)
+    plans = ", ".join(f"{each.plan} ({each.status})" for each in live) or "no plan"
+    return f"  {reader.id}  since {reader.created_at:%Y-%m-%d}  {plans}"
+
+
 def _chosen(found: list[Reader], email: str, reader: str | None) -> Reader:
     for each in found:
         if reader in {None, each.id}:
             return each
-    raise CommandFailed(f"No reader {reader or ''} typed {email}. Look at /admin for the address.")
+    raise CommandFailed(
+        f"No reader{f' {reader}' if reader else ''} typed {email}. Look at /admin for the address."
+    )

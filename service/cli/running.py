@@ -1,14 +1,20 @@
-"""What the commands share: settings, a database that is ready, and one way to run them."""
+"""What the commands share: a database that is ready, and one way to run them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec
 
-from sqlalchemy.exc import SQLAlchemyError
+from alembic.util import CommandError
+from asyncpg import InterfaceError, PostgresError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from service.clock import Clocks
 from service.db import migrate
+from service.db.business_clock import follow
 from service.db.session import Database
 from service.settings import Settings
 
@@ -19,18 +25,54 @@ class CommandFailed(Exception):
     """The command can't be carried out; the message says why and what to do."""
 
 
+@contextmanager
+def reaching(settings: Settings) -> Iterator[None]:
+    """Tell in a sentence why the database can't be used; makes the folder of an SQLite file."""
+    try:
+        url = make_url(settings.database_url)
+        if url.get_backend_name() == "sqlite" and url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except ArgumentError as error:
+        # The value isn't repeated: it may hold a password, and can't be told apart from it.
+        raise CommandFailed(
+            "PAYWALL_DATABASE_URL is no address: sqlite:///path or postgresql://user:password@host/name."
+        ) from error
+    except (OSError, ValueError, SQLAlchemyError, PostgresError, InterfaceError) as error:
+        raise CommandFailed(
+            f"The database {url.render_as_string()} can't be used: {_cause(error)}. "
+            "Look at PAYWALL_DATABASE_URL, and whether its server runs."
+        ) from error
+    except CommandError as error:
+        raise CommandFailed(
+            f"The database can't be migrated: {error}. A newer release may have migrated it: use that one."
+        ) from error
+
+
+def _cause(error: Exception) -> str:
+    """The driver's own words, without SQLAlchemy's statement and link."""
+    if isinstance(error, DBAPIError):
+        return str(error.orig).rstrip(".")
+    return (str(error) or type(error).__name__).rstrip(".")
+
+
 @asynccontextmanager
 async def ready_database(settings: Settings) -> AsyncIterator[Database]:
     """The database of the settings: an empty one is migrated, an old one refused."""
-    try:
+    with reaching(settings):
         await migrate.prepare(settings.database_url)
-    except (OSError, ValueError, SQLAlchemyError) as error:
-        raise CommandFailed(f"PAYWALL_DATABASE_URL can't be used: {error}") from error
     database = Database(settings.database_url)
     try:
         yield database
     finally:
         await database.dispose()
+
+
+async def clocks_of(database: Database) -> Clocks:
+    """The clocks, business time being that of the database, which a demo may have moved."""
+    clocks = Clocks()
+    await follow(database, clocks)
+    return clocks
 
 
 def command(function: Callable[P, Coroutine[None, None, None]]) -> Callable[P, None]:

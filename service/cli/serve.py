@@ -1,21 +1,31 @@
 """`paywall serve`."""
 
 import asyncio
+import socket
+import sys
+from contextlib import ExitStack, suppress
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
 
 from service import logs
 from service.app import create_app
-from service.cli.running import ready_database
+from service.cli.listening import listen
+from service.cli.running import reaching, ready_database
 from service.clock import Clocks
 from service.db.sole_server import sole_server
+from service.identity.secrets import derived_key
 from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
+from service.tokens.keys import ensure_keys
 
 EXAMPLE = "Example: paywall serve --host 0.0.0.0 --port 8000"
 GRACEFUL_SECONDS = 15
+START_FAILED = 3
+
+log = structlog.get_logger()
 
 
 def serve(
@@ -25,28 +35,44 @@ def serve(
     """Serve readers, the API and the back office.
 
     On SQLite one process at a time; on PostgreSQL start as many as you like, on any machines.
+    SIGTERM and Ctrl-C finish what is in flight, within 20 seconds.
     """
     settings = Settings()
     logs.configure(settings.log_level, settings.log_format)
-    with sole_server(settings.database_url):
+    with ExitStack() as held:
+        with reaching(settings):
+            held.enter_context(sole_server(settings.database_url))
+        listener = held.enter_context(listen(host, port))
         asyncio.run(_prepare(settings))
-        app = create_app(settings, gateway=gateway_of_settings(settings), clocks=Clocks())
-        uvicorn.run(
-            app,
-            host=host,
-            port=port,
-            loop="uvloop",
-            http="httptools",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=True,
-            forwarded_allow_ips=list(settings.trusted_proxies),
-            timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        )
+        log.info("serving", host=host, port=port, public_url=settings.public_url)
+        _run(settings, listener)
 
 
 async def _prepare(settings: Settings) -> None:
-    async with ready_database(settings):
-        pass
+    """Bring about what the application needs; what is wrong is told before it starts."""
+    async with ready_database(settings) as database, database.transaction() as session:
+        key = derived_key(settings, "token-keys")
+        await ensure_keys(session, encryption_key=key, now=Clocks().wall())
+
+
+def _run(settings: Settings, listener: socket.socket) -> None:
+    # The application's lifespan closes the gateway.
+    app = create_app(settings, gateway=gateway_of_settings(settings), clocks=Clocks())
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    # uvicorn stops gracefully and then lets the signal take its usual effect.
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(START_FAILED)

@@ -1,20 +1,23 @@
 """`paywall simulate`."""
 
-import socket
+import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvicorn
 
+from service.cli.listening import listen
+from service.cli.running import CommandFailed
 from service.clock import Clocks
-from service.demo.place import listen
-from service.simulator.app import WebhookTarget, create_simulator
+from service.simulator.app import Simulator, WebhookTarget, create_simulator
 
 EXAMPLE = (
     "Example: paywall simulate --port 8100 --data stripe.db "
     "--webhook http://127.0.0.1:8000/v1/webhooks/stripe --secret whsec_local"
 )
+GRACEFUL_SECONDS = 10
 
 
 def simulate(
@@ -24,19 +27,30 @@ def simulate(
     secret: Annotated[str, typer.Option(help="Signing secret of these events.")] = "whsec_local",  # noqa: S107 of a simulation
 ) -> None:
     """Run the local Stripe alone: an API below /v1, and pages to pay on. No real money moves."""
-    with listen(port) as listener:
-        _serve(port, data, (WebhookTarget(webhook, secret),) if webhook else (), listener)
-
-
-def _serve(
-    port: int, data: Path | None, targets: tuple[WebhookTarget, ...], listener: socket.socket
-) -> None:
     url = f"http://127.0.0.1:{port}"
-    simulator = create_simulator(
-        database=data, public_url=url, wall_now=Clocks().wall, endpoints=targets
-    )
-    print(
-        f"The local Stripe answers at {url}. Any key like sk_test_… will do. Stop it with Ctrl-C."
-    )
-    config = uvicorn.Config(simulator, log_level="warning", lifespan="on")
-    uvicorn.Server(config).run(sockets=[listener])
+    targets = (WebhookTarget(webhook, secret),) if webhook else ()
+    with listen("127.0.0.1", port) as listener:
+        simulator = _simulator(data, url, targets)
+        typer.echo(
+            f"The local Stripe answers at {url}. Any key like sk_test_… will do. "
+            "Stop it with Ctrl-C."
+        )
+        config = uvicorn.Config(
+            simulator,
+            log_level="warning",
+            lifespan="on",
+            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        )
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _simulator(data: Path | None, url: str, targets: tuple[WebhookTarget, ...]) -> Simulator:
+    try:
+        return create_simulator(
+            database=data, public_url=url, wall_now=Clocks().wall, endpoints=targets
+        )
+    except (OSError, sqlite3.Error) as error:
+        raise CommandFailed(
+            f"{data} can't keep the local Stripe's data ({error}). Name a file you may write to."
+        ) from error

@@ -22,7 +22,8 @@ def sole_server(database_url: str) -> Iterator[None]:
     if url.get_backend_name() != "sqlite" or not url.database:
         yield
         return
-    path = Path(f"{url.database}.lock")
+    # Resolved, so that two names of one file (a link, a relative path) share its lock.
+    path = Path(f"{Path(url.database).resolve()}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as lock:
         try:

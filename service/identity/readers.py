@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
@@ -22,17 +22,20 @@ async def find_reader(session: AsyncSession, reader_id: str) -> Reader | None:
 
 
 async def readers_by_email(session: AsyncSession, email: str) -> list[Reader]:
-    """All readers who typed this address, the newest first; an address may have several."""
+    """All readers who typed this address, in whatever case, the newest first; it may be several."""
     found = await session.scalars(
-        select(Reader).where(Reader.email == email).order_by(Reader.created_at.desc())
+        select(Reader)
+        .where(func.lower(Reader.email) == email.strip().lower())
+        .order_by(Reader.created_at.desc(), Reader.id)
     )
     return list(found)
 
 
-async def link_device(
-    session: AsyncSession, *, reader_id: str, device_id: str, now: datetime
-) -> None:
-    """Let the device's reads, past and future, appear with the reader. Safe to repeat."""
-    if await session.get(ReaderDevice, (device_id, reader_id)) is None:
-        session.add(ReaderDevice(device_id=device_id, reader_id=reader_id, linked_at=now))
+async def link_device(session: AsyncSession, *, reader_id: str, device: str, now: datetime) -> None:
+    """Let the reads of the device (its pseudonym), past and future, appear with the reader.
+
+    Safe to repeat.
+    """
+    if await session.get(ReaderDevice, (device, reader_id)) is None:
+        session.add(ReaderDevice(device_id=device, reader_id=reader_id, linked_at=now))
         await session.flush()

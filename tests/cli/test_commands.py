@@ -1,0 +1,237 @@
+"""Each command's effect and words, on both databases."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from service.db.session import Database
+from service.db.tables import Article, Operator, Subscription
+from service.identity.api_keys import find_api_key
+from service.identity.operators import find_operator, password_matches
+from service.identity.readers import create_reader
+from service.identity.sessions import use_sign_in_link
+from service.offers.pricing import checked_price
+from service.offers.store import create_offer, live_offers
+from service.settings import Settings
+from tests.cli.conftest import Paywall, one_sentence
+from tests.content.importers.exports import channel, item
+
+NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
+PASSWORD = "a long enough password"
+MONTHLY = [
+    "--name",
+    "Monthly",
+    "--plan",
+    "digital",
+    "--amount",
+    "900",
+    "--currency",
+    "EUR",
+    "--interval",
+    "month",
+]
+
+
+def migrated(paywall: Paywall) -> None:
+    assert paywall("migrate").code == 0
+
+
+def test_migrate_says_what_it_did_and_may_be_repeated(paywall: Paywall) -> None:
+    first, again = paywall("migrate"), paywall("migrate")
+    assert (first.code, again.code) == (0, 0)
+    assert first.out.startswith("The database was brought from nothing to ")
+    assert again.out.startswith("The database stands at ")
+
+
+def test_an_api_key_is_shown_once_listed_and_revoked(paywall: Paywall, settings: Settings) -> None:
+    made = paywall("api-keys", "create", "--scope", "articles:write", "--label", "the cms")
+    assert made.code == 0, made.err
+    prefix = made.out.split("_")[1]
+    listed = paywall("api-keys", "list").out
+    assert listed == f"{prefix}  live     articles:write  the cms\n"
+    assert paywall("api-keys", "revoke", prefix).code == 0
+    assert "revoked" in paywall("api-keys", "list").out
+
+    async def works() -> bool:
+        database = Database(settings.database_url)
+        async with database.reading() as session:
+            found = await find_api_key(session, made.out.strip())
+        await database.dispose()
+        return found is not None
+
+    assert not asyncio.run(works())
+
+
+def test_an_offer_is_made_listed_and_archived(paywall: Paywall, settings: Settings) -> None:
+    made = paywall("offers", "create", *MONTHLY, "--trial-days", "14")
+    assert made.code == 0, made.err
+    listed = paywall("offers", "list").out
+    assert listed.startswith(f"{made.first_word}  Monthly, digital: ")
+    assert paywall("offers", "archive", made.first_word).code == 0
+    assert paywall("offers", "list").out == ""
+
+    async def sold() -> int:
+        database = Database(settings.database_url)
+        async with database.reading() as session:
+            found = len(await live_offers(session))
+        await database.dispose()
+        return found
+
+    assert asyncio.run(sold()) == 0
+
+
+def test_an_operators_password_comes_from_a_prompt_or_standard_input(
+    paywall: Paywall, settings: Settings
+) -> None:
+    create = ("operators", "create", "Ana@example.org", "--role", "editor")
+    made = paywall(*create, typed=f"{PASSWORD}\n{PASSWORD}\n")
+    assert made.code == 0, made.err
+    assert PASSWORD not in made.out + made.err
+    assert f"{settings.public_url}/admin as editor" in made.out
+    reset = ("operators", "reset-password", "ana@example.org", "--password-stdin")
+    assert paywall(*reset, typed=f"{PASSWORD} 2\n").code == 0
+
+    async def operator() -> Operator | None:
+        database = Database(settings.database_url)
+        async with database.reading() as session:
+            found = await find_operator(session, "ana@example.org")
+        await database.dispose()
+        return found
+
+    found = asyncio.run(operator())
+    assert found is not None
+    assert found.role == "editor"
+    assert password_matches(found, f"{PASSWORD} 2")
+    assert not password_matches(found, PASSWORD)
+
+
+def test_the_keys_are_made_by_serve_and_then_listed(paywall: Paywall) -> None:
+    assert "`paywall serve` makes them" in paywall("keys", "list").out
+
+
+async def _readers(settings: Settings, *, count: int) -> list[str]:
+    """Readers who typed one address, the last one with a subscription."""
+    database = Database(settings.database_url)
+    async with database.transaction() as session:
+        readers = [
+            (await create_reader(session, email="Ana@Example.org", now=NOW)).id
+            for _ in range(count)
+        ]
+        price = checked_price(amount=900, currency="EUR", interval="month")
+        offer = await create_offer(session, name="Monthly", plan="digital", price=price, now=NOW)
+        session.add(
+            Subscription(
+                id="sub_1", reader_id=readers[-1], customer_id="cus_1", offer_id=offer.id,
+                plan="digital", status="active", amount=900, currency="EUR", interval="month",
+                interval_count=1, started_at=NOW, current_period_end=NOW, trial_end=None,
+                cancel_at=None, ended_at=None, past_due_since=None, synced_at=NOW, version=1,
+            )
+        )  # fmt: skip
+    await database.dispose()
+    return readers
+
+
+async def _signed_in(settings: Settings, secret: str, now: datetime) -> str | None:
+    database = Database(settings.database_url)
+    async with database.transaction() as session:
+        found = await use_sign_in_link(session, secret, now)
+    await database.dispose()
+    return found
+
+
+def test_a_sign_in_link_is_for_one_reader(paywall: Paywall, settings: Settings) -> None:
+    migrated(paywall)
+    (reader,) = asyncio.run(_readers(settings, count=1))
+    made = paywall("readers", "sign-in-link", "ana@example.org")
+    assert made.code == 0, made.err
+    base, _, secret = made.out.strip().partition("?token=")
+    assert base == f"{settings.public_url}/account/sign-in"
+    assert asyncio.run(_signed_in(settings, secret, NOW)) == reader
+    assert asyncio.run(_signed_in(settings, secret, NOW)) is None
+
+
+def test_several_readers_with_an_address_are_listed_with_their_plans(
+    paywall: Paywall, settings: Settings
+) -> None:
+    migrated(paywall)
+    first, second = asyncio.run(_readers(settings, count=2))
+    asked = paywall("readers", "sign-in-link", "ana@example.org")
+    assert (asked.code, asked.out) == (1, "")
+    assert f"{first}  since 2026-03-10  no plan" in asked.err
+    assert f"{second}  since 2026-03-10  digital (active)" in asked.err
+    chosen = paywall("readers", "sign-in-link", "ana@example.org", "--reader", first)
+    secret = chosen.out.strip().partition("?token=")[2]
+    assert asyncio.run(_signed_in(settings, secret, NOW)) == first
+
+
+def _articles(settings: Settings) -> int:
+    async def count() -> int:
+        database = Database(settings.database_url)
+        async with database.reading() as session:
+            found = await session.scalar(select(func.count()).select_from(Article))
+        await database.dispose()
+        return found or 0
+
+    return asyncio.run(count())
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    posts = [
+        item({"wp:post_id": str(number), "wp:post_name": f"post-{number}", "guid": f"g{number}"})
+        for number in range(3)
+    ]
+    drafts = [
+        item({"wp:post_id": str(number), "title": f"Draft {number}", "wp:status": "draft"})
+        for number in range(10, 17)
+    ]
+    file = tmp_path / "export.xml"
+    file.write_bytes(channel("".join([*posts, *drafts])))
+    return file
+
+
+def test_an_import_tells_what_it_did_and_what_it_skipped(
+    paywall: Paywall, settings: Settings, export: Path
+) -> None:
+    tried = paywall("import", "wordpress", str(export), "--dry-run")
+    assert (tried.code, tried.err) == (0, "")
+    assert tried.out.startswith("3 articles would be created, 0 updated, 0 left unchanged; 7 ")
+    assert tried.out.endswith("Nothing was changed: run it again without --dry-run.\n")
+    assert _articles(settings) == 0
+    done = paywall("import", "wordpress", str(export))
+    assert done.code == 0
+    assert done.out.startswith("3 articles were created, 0 updated, 0 left unchanged; 7 items")
+    assert "\ndraft (7)\n  10  Draft 10: It is a draft." in done.out
+    assert "… and 2 more" in done.out
+    assert _articles(settings) == 3
+    again = paywall("import", "wordpress", str(export))
+    assert again.out.startswith("0 articles were created, 0 updated, 3 left unchanged; 7 items")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["api-keys", "create", "--scope", "everything"],
+        ["api-keys", "revoke", "0000000000"],
+        ["offers", "create", *MONTHLY, "--trial-days", "-1"],
+        ["offers", "create", *MONTHLY, "--plan", "Not a word"],
+        ["offers", "archive", "off_000"],
+        ["operators", "create", "ana@example.org", "--role", "owner", "--password-stdin"],
+        ["operators", "create", "ana", "--password-stdin"],
+        ["operators", "reset-password", "nobody@example.org", "--password-stdin"],
+        ["readers", "sign-in-link", "nobody@example.org"],
+        ["keys", "rotate"],
+        ["keys", "revoke", "unknown"],
+        ["import", "wordpress", "/nowhere/export.xml"],
+        ["import", "wordpress", "/"],
+        ["import", "wordpress", __file__],
+    ],
+)
+def test_what_cannot_be_done_is_told_in_a_sentence(paywall: Paywall, arguments: list[str]) -> None:
+    refused = paywall(*arguments, typed=f"{PASSWORD}\n")
+    assert (refused.code, refused.out) == (1, "")
+    assert one_sentence(refused.err), refused.err
