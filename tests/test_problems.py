@@ -1,7 +1,9 @@
 """Every error is a problem: those we raise, those of the framework, and those nobody foresaw."""
 
 import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx2
@@ -15,6 +17,7 @@ from structlog.testing import capture_logs
 from service.problems import CATALOGUE, MEDIA_TYPE, Boundary, Problem, install_handlers
 
 LIMIT = 2048
+RAISED = re.compile(r"\bProblem\(\s*\"([^\"]*)\"")
 JSON = {"Content-Type": "application/json"}
 
 
@@ -102,6 +105,16 @@ def test_every_definition_is_an_error_with_something_to_do() -> None:
         assert 400 <= definition.status < 600
         assert definition.remedy.endswith(".")
         assert not definition.title.endswith(".")
+
+
+def test_the_service_raises_what_is_in_the_catalogue_and_nothing_else() -> None:
+    service = Path(__file__).parents[1] / "service"
+    code = {file: file.read_text(encoding="utf-8") for file in service.rglob("*.py")}
+    raised = {slug for text in code.values() for slug in RAISED.findall(text)}
+
+    assert raised - {"slug"} <= CATALOGUE.keys()  # "slug" stands in the explanation of how to raise
+    # Twice in problems.py, or elsewhere: more than its definition.
+    assert [slug for slug in CATALOGUE if "".join(code.values()).count(f'"{slug}"') < 2] == []
 
 
 def test_a_slug_outside_the_catalogue_is_a_mistake_of_ours() -> None:
