@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
+_MOST_ERRORS = 20
 
 
 @dataclass(frozen=True)
@@ -211,9 +212,10 @@ async def _on_validation_error(_: Request, error: Exception) -> Response:
         if item["loc"] == ("body",) and isinstance(item.get("input"), bytes):
             # A body that wasn't even read as JSON, because of its Content-Type.
             return Problem("unsupported-media-type").response()
+    # The names of unknown fields are the caller's: neither their number nor length comes back whole.
     errors = [
-        {"field": ".".join(str(part) for part in item["loc"]), "message": _message(item)}
-        for item in found
+        {"field": ".".join(str(part) for part in item["loc"])[:100], "message": _message(item)}
+        for item in found[:_MOST_ERRORS]
     ]
     named = ", ".join(item["field"] for item in errors)
     return Problem("invalid-request", f"Invalid: {named}.", errors=errors).response()
