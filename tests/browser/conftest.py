@@ -51,7 +51,7 @@ def reader(chromium: Browser, demo: Demo, size: str, *, javascript: bool = True)
         context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # closed before other folders' tests open a Playwright of their own
 def chromium() -> Iterator[Browser]:
     path = subprocess.run(
         ["/bin/sh", "-c", "command -v chromium"], capture_output=True, text=True, check=True

@@ -1,0 +1,125 @@
+"""The hosted pages: what they send, and in Chromium without JavaScript, at 320 pixels, dark, light."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.simulator.local import DECLINED, LocalStripe
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def _pages(local: LocalStripe) -> dict[str, str]:
+    """The address of each page in each of its states."""
+    priced = local.price(90000, "year")
+    subscription = local.subscribe(priced)
+    portal = local.v1.billing_portal.sessions.create(
+        {"customer": subscription.customer, "return_url": f"{local.url}/"}
+    )
+    expired = local.session(priced)
+    local.v1.checkout.sessions.expire(expired.id)
+    [complete] = local.v1.checkout.sessions.list({"status": "complete"}).data
+    return {
+        "home": "/",
+        "checkout": f"/checkout/{local.session(priced).id}",
+        "trial": f"/checkout/{local.session(subscription_data={'trial_period_days': 14}).id}",
+        "complete": f"/checkout/{complete.id}",
+        "expired": f"/checkout/{expired.id}",
+        "missing": "/checkout/cs_test_none",
+        "portal": portal.url.removeprefix(local.url),
+    }
+
+
+def test_pages_say_what_they_are_and_run_nothing(local: LocalStripe) -> None:
+    for name, path in _pages(local).items():
+        page = local.browser.get(path)
+        assert page.status_code == (404 if name == "missing" else 200), name
+        assert "Local Stripe, no real money" in page.text
+        policy = page.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "<script" not in page.text
+        assert page.headers["Cache-Control"] == "no-store"
+
+
+def test_pages_show_what_others_wrote_as_text(local: LocalStripe) -> None:
+    script = "<script>alert(1)</script>"
+    product = local.v1.products.create({"name": script})
+    price = local.v1.prices.create(
+        {
+            "product": product.id,
+            "unit_amount": 5,
+            "currency": "jpy",
+            "recurring": {"interval": "month", "interval_count": 3},
+        }
+    )
+    session = local.session(price, customer_email='"><b>@example.org')
+    text = local.browser.get(f"/checkout/{session.id}").text
+    assert script not in text
+    assert "<b>" not in text
+    assert "5 JPY every 3 months" in text
+    refused = local.browser.post(f"/checkout/{session.id}", data={"card": script, "email": script})
+    assert script not in refused.text
+
+
+@pytest.fixture
+def chromium(local: LocalStripe) -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the group browser")
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.mark.browser
+@pytest.mark.xdist_group("browser")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_fit_a_phone_and_a_screen_reader(
+    local: LocalStripe, chromium: Any, scheme: str
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = chromium.new_context(
+        base_url=local.url, viewport={"width": 320, "height": 700}, color_scheme=scheme
+    )
+    page = context.new_page()
+    for name, path in _pages(local).items():
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, name
+        found = Axe().run(page).response["violations"]
+        assert [entry["id"] for entry in found] == [], name
+    context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.xdist_group("browser")
+def test_paying_and_cancelling_need_no_javascript(local: LocalStripe, chromium: Any) -> None:
+    context = chromium.new_context(
+        viewport={"width": 390, "height": 844}, java_script_enabled=False
+    )
+    page = context.new_page()
+    session = local.session(success_url=f"{local.url}/?paid={{CHECKOUT_SESSION_ID}}")
+    page.goto(session.url)
+    page.get_by_label("E-mail").fill("ana@example.org")
+    page.get_by_label("Name on the card").fill("Ana")
+    page.get_by_label("Card number").fill(DECLINED)
+    page.get_by_role("button", name="Pay 9.00 EUR").click()
+    assert "Your card was declined." in page.get_by_role("alert").inner_text()
+    assert page.get_by_label("E-mail").input_value() == "ana@example.org"
+    page.get_by_label("Card number").fill("4242 4242 4242 4242")
+    page.get_by_role("button", name="Pay 9.00 EUR").click()
+    page.wait_for_url(f"{local.url}/?paid={session.id}")
+    bought = local.v1.checkout.sessions.retrieve(session.id)
+    portal = local.v1.billing_portal.sessions.create({"customer": bought.customer})
+    page.goto(portal.url)
+    page.get_by_role("button", name="Cancel at the end of the period").click()
+    page.get_by_role("button", name="Keep the subscription").wait_for()
+    assert local.v1.subscriptions.retrieve(bought.subscription).cancel_at
+    page.get_by_role("button", name="Keep the subscription").click()
+    page.get_by_role("button", name="Cancel at the end of the period").wait_for()
+    assert not local.v1.subscriptions.retrieve(bought.subscription).cancel_at
+    context.close()
