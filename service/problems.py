@@ -269,7 +269,8 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
             shown = answer.get("content", {}).get("application/json", {})
             if shown.get("schema", {}).get("$ref", "").endswith("Problem"):
                 answer["content"] = {MEDIA_TYPE: shown}
-        answers["default"] = {"description": "What went wrong.", "content": problem}
+        other = answers.setdefault("default", {"description": "What went wrong."})
+        other["content"] = {**other.get("content", {}), **problem}
     return document
 
 

@@ -1,11 +1,10 @@
 """The full article for whoever holds a token: no meter, nothing waited for in the database."""
 
-from service.access.unlock import article_not_found, note_open_page
+from service.access.unlock import article_not_found, level_of, note_open_page
 from service.clock import Clocks
 from service.content.cache import StoredArticle
-from service.content.visibility import effective_level, is_visible
+from service.content.visibility import is_visible
 from service.grants import grants
-from service.identity.callers import Caller
 from service.metering.ledger import Ledger
 from service.problems import Problem
 from service.settings import Settings
@@ -34,11 +33,12 @@ def read_by_token(
         raise article_not_found(slug)
     if isinstance(claims, AccessClaims):
         reason = _opened_by(claims, article, settings, clocks)
-    reader_id = claims.sub if claims.sid is not None else None
+    signed_in = claims.sid is not None
     note_open_page(
         ledger,
         article=article,
-        caller=Caller(reader_id=reader_id, device_id=None if reader_id else claims.sub),
+        reader_id=claims.sub if signed_in else None,
+        device=None if signed_in else claims.sub,
         reason=reason,
         clocks=clocks,
     )
@@ -48,7 +48,7 @@ def read_by_token(
 def _opened_by(
     claims: AccessClaims, article: StoredArticle, settings: Settings, clocks: Clocks
 ) -> str:
-    level = effective_level(article.level, settings.default_level)
+    level = level_of(article, settings)
     if level == "free" or (level == "metered" and settings.meter_limit is None):
         return "free"
     facts = grants.GrantableArticle(article.id, level, article.plans, article.section)

@@ -65,13 +65,13 @@ async def unlock_article(
     article = await articles.get(database, slug)
     if article is None:
         raise article_not_found(slug)
-    referrer = request.headers.get("Referer")
+    wanted = body or UnlockIn()
+    referrer = request.headers.get("Referer") if wanted.referrer is None else wanted.referrer
     outcome = await unlock(
         session, article=article, caller=caller, referrer=referrer, settings=settings, clocks=clocks
     )
     if isinstance(outcome, Opened):
-        wants_token = body is None or body.token
-        return opened_answer(request, article, outcome, caller, wants_token=wants_token)
+        return opened_answer(request, article, outcome, caller, wants_token=wanted.token)
     return walled_answer(request, outcome, caller)
 
 

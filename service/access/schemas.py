@@ -1,13 +1,13 @@
 """Access, unlock and full text over HTTP."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.access.decision import AllowReason, WallReason
 from service.access.wall import WallShown
-from service.content.schemas import Teaser
+from service.content.schemas import Teaser, storable
 from service.metering.window import MeterState
 
 Reason = AllowReason | Literal["meter"] | WallReason
@@ -52,6 +52,8 @@ class UnlockIn(BaseModel):
 
     token: bool = True
     """False: no token is signed."""
+    referrer: Annotated[str, AfterValidator(storable), Field(max_length=4000)] | None = None
+    """Where the reader came from (`document.referrer`); only its host is kept. Absent: the header."""
 
 
 class FullArticle(Teaser):

@@ -3,7 +3,6 @@
 `look` answers the same question without any effect.
 """
 
-import hashlib
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from service.access.decision import (
     Allow,
     ArticleFacts,
     Hidden,
+    Level,
     Meter,
     ReaderFacts,
     Wall,
@@ -26,7 +26,7 @@ from service.content.visibility import effective_level, is_visible
 from service.grants import grants
 from service.grants.store import grants_of
 from service.identity.callers import Caller
-from service.identity.devices import new_device_id
+from service.identity.devices import new_device_id, pseudonym
 from service.metering.ledger import Entry, Ledger, once_a_day, write
 from service.metering.store import count_article, device_holder, read_meter
 from service.metering.window import MeterState, window_at
@@ -128,13 +128,13 @@ async def unlock(
             at=clocks.business(),
             article_id=article.id,
             reader_id=caller.reader_id,
-            device_id=device_id,
+            device_id=pseudonym(device_id),
             granted=wall is None,
             consumed=consumed,
             reason=decision.reason,
             wall=wall.kind if wall else None,
             window_start=meter.window.start if meter else None,
-            referrer_host=referrer_host(referrer),
+            referrer_host=referrer_host(referrer, settings),
         ),
     )
     if wall is not None:
@@ -144,10 +144,19 @@ async def unlock(
 
 
 def note_open_page(
-    ledger: Ledger, *, article: StoredArticle, caller: Caller, reason: str, clocks: Clocks
+    ledger: Ledger,
+    *,
+    article: StoredArticle,
+    reader_id: str | None,
+    device: str | None,
+    reason: str,
+    clocks: Clocks,
 ) -> None:
-    """Record, once a day, that a page or a token showed the whole article to who may read it."""
-    holder = caller.reader_id or caller.device_id
+    """Record, once a day, that a page or a token showed the whole article to who may read it.
+
+    `device` is its pseudonym.
+    """
+    holder = reader_id or device
     if holder is None:
         return
     at = clocks.business()
@@ -155,8 +164,8 @@ def note_open_page(
         Entry(
             at=at,
             article_id=article.id,
-            reader_id=caller.reader_id,
-            device_id=caller.device_id,
+            reader_id=reader_id,
+            device_id=device,
             granted=True,
             consumed=False,
             reason=reason,
@@ -165,25 +174,30 @@ def note_open_page(
     )
 
 
-def pseudonym(device_id: str) -> str:
-    """A name for the device in tokens, from which nobody can make its cookie."""
-    return f"dev_{hashlib.sha256(device_id.encode()).hexdigest()[:24]}"
-
-
-def referrer_host(referrer: str | None) -> str | None:
-    """The host the reader came from; the rest of the address isn't kept."""
+def referrer_host(referrer: str | None, settings: Settings) -> str | None:
+    """The foreign host the reader came from; the rest of the address isn't kept."""
     try:
-        host = urlsplit(referrer or "").hostname
+        parts = urlsplit(referrer or "")
+        host = parts.hostname
     except ValueError:
         return None
-    return host if host and len(host) <= LONGEST_HOST and host.isascii() else None
+    if not host or len(host) > LONGEST_HOST or not host.isascii():
+        return None
+    return None if f"{parts.scheme}://{parts.netloc}" in settings.origins else host
+
+
+def level_of(article: StoredArticle, settings: Settings) -> Level:
+    """The level that holds; where nothing stands behind the cut there is nothing to close."""
+    return (
+        "free" if article.cut_is_whole else effective_level(article.level, settings.default_level)
+    )
 
 
 def _facts(article: StoredArticle, settings: Settings, clocks: Clocks) -> ArticleFacts:
     return ArticleFacts(
         id=article.id,
         visible=is_visible(article, clocks.business()),
-        level=effective_level(article.level, settings.default_level),
+        level=level_of(article, settings),
     )
 
 
@@ -199,7 +213,7 @@ async def _reader_facts(
     held = await grants_of(session, caller.reader_id)
     facts = grants.GrantableArticle(
         id=article.id,
-        level=effective_level(article.level, settings.default_level),
+        level=level_of(article, settings),
         plans=article.plans,
         section=article.section,
     )
@@ -214,8 +228,7 @@ async def _meter_of(
     settings: Settings,
     clocks: Clocks,
 ) -> MeterState | None:
-    level = effective_level(article.level, settings.default_level)
-    if level != "metered" or settings.meter_limit is None:
+    if level_of(article, settings) != "metered" or settings.meter_limit is None:
         return None
     window = window_at(clocks.business(), settings.meter_window, settings.zone)
     holder = device_holder(device_id) if device_id else None

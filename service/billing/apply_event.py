@@ -35,7 +35,9 @@ class Applier:
     clocks: Clocks
 
     async def checkout(self, session_id: str) -> str:
-        done = await fulfil(self.database, self.gateway, self.settings, self.clocks, session_id)
+        done = await fulfil(
+            self.database, self.gateway, self.settings, self.clocks, session_id, refresh=True
+        )
         return "not a checkout of ours" if done is None else f"checkout {done.state}"
 
     async def subscription(self, subscription_id: str) -> str:

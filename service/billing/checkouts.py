@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.billing.lifecycle import LIVE_STATUSES
 from service.db.base import new_id
-from service.db.tables import Checkout
+from service.db.tables import Checkout, Subscription
 
 LIFE = timedelta(hours=24)
 """Stripe's own default for the life of a Checkout session."""
@@ -47,7 +48,11 @@ async def create_checkout(
 async def open_checkouts(
     session: AsyncSession, *, reader_id: str | None, claim_hash: str | None, now: datetime
 ) -> list[Checkout]:
-    """What the reader, or the holder of the claim, has begun and not finished; newest first."""
+    """What the reader, or the holder of the claim, has begun and not come back from; newest first.
+
+    That includes what the claim's holder has paid and we have heard of already: they aren't signed
+    in yet, and are about to pay again.
+    """
     theirs = [
         column == value
         for column, value in ((Checkout.reader_id, reader_id), (Checkout.claim_hash, claim_hash))
@@ -57,7 +62,17 @@ async def open_checkouts(
         return []
     found = await session.scalars(
         select(Checkout)
-        .where(Checkout.status == "open", Checkout.expires_at > now, or_(*theirs))
+        .where(
+            or_(
+                and_(Checkout.status == "open", Checkout.expires_at > now, or_(*theirs)),
+                and_(
+                    Checkout.claim_hash == claim_hash,
+                    Checkout.stripe_subscription_id.in_(
+                        select(Subscription.id).where(Subscription.status.in_(LIVE_STATUSES))
+                    ),
+                ),
+            )
+        )
         .order_by(Checkout.created_at.desc(), Checkout.id)
         .limit(_MOST_EARLIER)
     )

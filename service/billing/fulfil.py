@@ -10,12 +10,13 @@ from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.checkouts import find_checkout
+from service.billing.checkouts import checkout_of_session, find_checkout
 from service.billing.customers import bind_customer, reader_of_customer
 from service.billing.sync import customer_key, store_snapshot, take_snapshot, until_current
 from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import Checkout
+from service.identity.devices import pseudonym
 from service.identity.readers import create_reader, find_reader, link_device
 from service.payments.gateway import Gateway, StripeCheckoutSession
 from service.settings import Settings
@@ -37,14 +38,24 @@ class Fulfilment:
 
 
 async def fulfil(
-    database: Database, gateway: Gateway, settings: Settings, clocks: Clocks, session_id: str
+    database: Database,
+    gateway: Gateway,
+    settings: Settings,
+    clocks: Clocks,
+    session_id: str,
+    *,
+    refresh: bool = False,
 ) -> Fulfilment | None:
     """Fetch the Checkout session and, where it is paid, store its subscription and grant.
 
-    None: no checkout of ours. Raises GatewayRefused (`is_missing`) and GatewayUnavailable.
+    What was fulfilled before is told without asking Stripe, unless `refresh`: so returns that race
+    end with the first. None: no checkout of ours. Raises GatewayRefused (`is_missing`) and
+    GatewayUnavailable.
     """
 
     async def attempt() -> Fulfilment | None:
+        if not refresh and (done := await _fulfilled(database, session_id)) is not None:
+            return done
         paid = await gateway.retrieve_checkout_session(session_id)
         if not paid.is_paid or paid.customer_id is None or paid.subscription_id is None:
             return await _unpaid(database, clocks, paid)
@@ -63,6 +74,14 @@ async def fulfil(
             return _told(checkout, "paid")
 
     return await until_current(attempt)
+
+
+async def _fulfilled(database: Database, session_id: str) -> Fulfilment | None:
+    async with database.reading() as session:
+        checkout = await checkout_of_session(session, session_id)
+    if checkout is None or checkout.status != "completed":
+        return None
+    return _told(checkout, "paid")
 
 
 async def _unpaid(
@@ -108,7 +127,9 @@ async def _reader(
     if reader is not None and reader.email is None:
         reader.email = paid.email
     if checkout.device_id is not None:
-        await link_device(session, reader_id=reader_id, device_id=checkout.device_id, now=now)
+        await link_device(
+            session, reader_id=reader_id, device=pseudonym(checkout.device_id), now=now
+        )
     return reader_id
 
 

@@ -190,7 +190,8 @@ async def _put_grant(
         reference=row.id,
         reader_id=row.reader_id,
         scope=plan_scope(row.plan),
-        starts_at=state.starts_at,
+        # Stripe's clock may be seconds ahead: who has paid doesn't wait for ours.
+        starts_at=min(state.starts_at, now),
         ends_at=state.end(before=before.ends_at if before else None, seen_at=now),
         in_grace=state.in_grace,
         note=state.reason,

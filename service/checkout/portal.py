@@ -4,7 +4,7 @@ from service.billing.customers import customer_of_reader
 from service.db.session import Database
 from service.identity.return_to import absolute, checked_return_to
 from service.payments.asking import asking_stripe
-from service.payments.gateway import Gateway
+from service.payments.gateway import Gateway, GatewayRefused
 from service.problems import Problem
 from service.settings import Settings
 
@@ -38,6 +38,11 @@ async def portal_of_customer(
             customer_id = await customer_of_reader(session, reader_id)
     if customer_id is None:
         raise Problem("no-subscription")
-    return await gateway.create_portal_session(
-        customer_id=customer_id, return_url=absolute(return_to, settings)
-    )
+    try:
+        return await gateway.create_portal_session(
+            customer_id=customer_id, return_url=absolute(return_to, settings)
+        )
+    except GatewayRefused as error:
+        if error.is_missing:  # deleted at Stripe, and its subscriptions with it
+            raise Problem("no-subscription") from error
+        raise

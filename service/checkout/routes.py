@@ -1,6 +1,6 @@
 """Buying: to Stripe's Checkout, back from it, and to the portal."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -45,7 +45,18 @@ async def start(
     return CheckoutOut.model_validate(started, from_attributes=True)
 
 
-@router.get("/checkout/return", response_class=Response, responses={303: {"description": "Back."}})
+_PAGE: dict[str, Any] = {"content": {"text/html": {"schema": {"type": "string"}}}}
+
+
+@router.get(
+    "/checkout/return",
+    response_class=Response,
+    responses={
+        200: {"description": "A page that says how to go on.", **_PAGE},
+        303: {"description": "Back to `return_to`."},
+        "default": {"description": "A page that says what went wrong.", **_PAGE},
+    },
+)
 async def come_back(
     request: Request,
     caller: CurrentReader,

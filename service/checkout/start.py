@@ -75,7 +75,9 @@ async def start_checkout(
     return_to = checked_return_to(return_to, settings)
     key = f"checkout:{caller.reader_id or claim or new_secret()}"
     async with database.serialised(key) as session:
-        click = await _store_click(session, offer_id, return_to, caller, claim, clocks)
+        click = await _store_click(
+            session, offer_id, return_to, caller, claim, clocks, promotion_code
+        )
     async with asking_stripe(settings):
         if click is None:
             portal = await portal_of_customer(
@@ -86,6 +88,12 @@ async def start_checkout(
         if paid is not None:
             return _back(paid, click, settings)
         fetched = await _open_session(database, gateway, settings, clocks, click, promotion_code)
+        if fetched.status == "expired":  # at Stripe, and its event is still to come
+            await _note_expired(database, click.checkout.id)
+            return await start_checkout(
+                database, gateway, settings, clocks, offer_id=offer_id, return_to=return_to,
+                caller=caller, claim=click.claim, promotion_code=promotion_code,
+            )  # fmt: skip
     url = fetched.url if fetched.status == "open" else None
     async with database.transaction() as session:
         checkout = await find_checkout(session, click.checkout.id)
@@ -109,6 +117,7 @@ async def _store_click(
     caller: Caller,
     claim: str | None,
     clocks: Clocks,
+    promotion_code: str | None,
 ) -> _Click | None:
     """The checkout to go on with, new or begun before; None: there is a live subscription."""
     now = clocks.business()
@@ -130,9 +139,11 @@ async def _store_click(
         for each in earlier
         if (each.offer_id, each.return_to, each.reader_id) == (offer_id, return_to, reader_id)
     ]
-    # A claim is kept while its holder goes on with it, so that another tab of theirs still holds it.
-    kept = claim if claim and same and same[0].claim_hash == held else new_secret()
-    if same:
+    # A claim is kept while its holder goes on, with another offer too: it is one cookie, and what
+    # is paid in another tab needs it.
+    kept = claim if claim and any(each.claim_hash == held for each in earlier) else new_secret()
+    # A code is given to Stripe when a session is made: an open one can't take it any more.
+    if same and promotion_code is None:
         checkout = same[0]
         checkout.claim_hash = hash_secret(kept)
     else:
@@ -185,26 +196,49 @@ async def _open_session(
     checkout = click.checkout
     if checkout.stripe_session_id is not None:
         return await gateway.retrieve_checkout_session(checkout.stripe_session_id)
-    customer_id = click.customer_id
-    if customer_id is None and checkout.reader_id is not None:
-        customer = await gateway.create_customer(reader_id=checkout.reader_id, email=click.email)
-        customer_id = customer.id
-        async with database.transaction() as session:
-            await bind_customer(
-                session,
-                customer_id=customer_id,
-                reader_id=checkout.reader_id,
-                now=clocks.business(),
-            )
     return await gateway.create_checkout_session(
         checkout_id=checkout.id,
         price_id=await mirror_offer(database, gateway, click.offer),
         trial_days=click.trial_days,
-        customer_id=customer_id,
+        customer_id=await _customer(database, gateway, clocks, click),
         promotion_code_id=await _promotion(gateway, promotion_code),
         success_url=return_address(settings),
         cancel_url=absolute(checkout.return_to, settings),
     )
+
+
+async def _customer(
+    database: Database, gateway: Gateway, clocks: Clocks, click: _Click
+) -> str | None:
+    """The reader's customer, made and bound where there is none; None: Checkout will make one."""
+    reader_id, known = click.checkout.reader_id, click.customer_id
+    if reader_id is None:
+        return None
+    if known is not None and not await _is_gone(gateway, known):
+        return known
+    made = await gateway.create_customer(reader_id=reader_id, email=click.email, instead_of=known)
+    async with database.transaction() as session:
+        await bind_customer(
+            session, customer_id=made.id, reader_id=reader_id, now=clocks.business()
+        )
+    return made.id
+
+
+async def _is_gone(gateway: Gateway, customer_id: str) -> bool:
+    """Whether somebody deleted the customer at Stripe: then nothing can be sold to it."""
+    try:
+        return (await gateway.retrieve_customer(customer_id)).deleted
+    except GatewayRefused as error:
+        if error.is_missing:
+            return True
+        raise
+
+
+async def _note_expired(database: Database, checkout_id: str) -> None:
+    async with database.transaction() as session:
+        checkout = await find_checkout(session, checkout_id)
+        if checkout is not None and checkout.status == "open":
+            checkout.status = "expired"
 
 
 async def _promotion(gateway: Gateway, code: str | None) -> str | None:

@@ -1,6 +1,7 @@
 """What the commands share: a database that is ready, and one way to run them."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
@@ -19,6 +20,7 @@ from service.db.session import Database
 from service.settings import Settings
 
 P = ParamSpec("P")
+_UNUSABLE = (OSError, ValueError, sqlite3.Error, SQLAlchemyError, PostgresError, InterfaceError)
 
 
 class CommandFailed(Exception):
@@ -31,14 +33,14 @@ def reaching(settings: Settings) -> Iterator[None]:
     try:
         url = make_url(settings.database_url)
         if url.get_backend_name() == "sqlite" and url.database:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            _open_once(Path(url.database))
         yield
     except ArgumentError as error:
         # The value isn't repeated: it may hold a password, and can't be told apart from it.
         raise CommandFailed(
             "PAYWALL_DATABASE_URL is no address: sqlite:///path or postgresql://user:password@host/name."
         ) from error
-    except (OSError, ValueError, SQLAlchemyError, PostgresError, InterfaceError) as error:
+    except _UNUSABLE as error:
         raise CommandFailed(
             f"The database {url.render_as_string()} can't be used: {_cause(error)}. "
             "Look at PAYWALL_DATABASE_URL, and whether its server runs."
@@ -47,6 +49,15 @@ def reaching(settings: Settings) -> Iterator[None]:
         raise CommandFailed(
             f"The database can't be migrated: {error}. A newer release may have migrated it: use that one."
         ) from error
+
+
+def _open_once(file: Path) -> None:
+    """Make the file's folder, and find out here whether the file can be opened.
+
+    aiosqlite's thread outlives a failed opening, and may find its loop closed: a traceback.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    sqlite3.connect(file).close()
 
 
 def _cause(error: Exception) -> str:

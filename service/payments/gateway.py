@@ -147,8 +147,10 @@ class Gateway(Protocol):
         interval_count: int,
     ) -> StripePrice: ...
 
-    async def create_customer(self, *, reader_id: str, email: str | None) -> StripeCustomer:
-        """One customer a reader: asking again answers the same."""
+    async def create_customer(
+        self, *, reader_id: str, email: str | None, instead_of: str | None = None
+    ) -> StripeCustomer:
+        """One customer a reader, or one for each that was deleted: asking again answers the same."""
 
     async def retrieve_customer(self, customer_id: str) -> StripeCustomer: ...
 

@@ -6,6 +6,7 @@ Its answers are converted at once: a StripeObject has no `.get` and follows the 
 import json
 from collections.abc import Awaitable
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 import stripe
@@ -64,15 +65,16 @@ class StripeGateway:
         try:
             async with deadline(self._seconds):
                 answer = await call
-        except (stripe.APIConnectionError, stripe.RateLimitError) as error:
+        except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError) as error:
             raise GatewayUnavailable(error.user_message or "Stripe can't be reached.") from error
         except (stripe.AuthenticationError, stripe.PermissionError) as error:
             # No reader can help this: for them Stripe is away, the operator finds the reason here.
             log.exception("stripe.key_refused", code=error.code)
             raise GatewayUnavailable("Stripe refuses our API key.") from error
         except stripe.StripeError as error:
-            if error.http_status is None or error.http_status >= 500:  # noqa: PLR2004 HTTP
-                raise GatewayUnavailable(error.user_message or "Stripe failed.") from error
+            # A conflict is another request with the same idempotency key that is still under way.
+            if error.http_status in {None, HTTPStatus.CONFLICT}:
+                raise GatewayUnavailable(error.user_message or "Stripe is busy.") from error
             raise GatewayRefused(error.user_message or "no reason given", error.code) from error
         return answer.to_dict()
 
@@ -114,14 +116,15 @@ class StripeGateway:
         )
         return stripe_objects.price_of(created)
 
-    async def create_customer(self, *, reader_id: str, email: str | None) -> StripeCustomer:
+    async def create_customer(
+        self, *, reader_id: str, email: str | None, instead_of: str | None = None
+    ) -> StripeCustomer:
+        key = f"customer-{reader_id}" + (f"-{instead_of}" if instead_of else "")
         params: Any = {"metadata": {"reader": reader_id}}
         if email is not None:
             params["email"] = email
         created = await self._ask(
-            self._client.v1.customers.create_async(
-                params, {"idempotency_key": f"customer-{reader_id}"}
-            )
+            self._client.v1.customers.create_async(params, {"idempotency_key": key})
         )
         return stripe_objects.customer_of(created)
 

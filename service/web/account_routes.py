@@ -11,6 +11,7 @@ from service.clock import AppClocks, Clocks
 from service.db.session import AppDatabase, Database, ReadSession, WriteSession
 from service.identity.callers import Caller, CurrentReader, SignedInReader
 from service.identity.cookies import read_cookie
+from service.identity.devices import pseudonym
 from service.identity.readers import link_device
 from service.identity.sessions import (
     clear_session_cookie,
@@ -112,6 +113,9 @@ async def _signed_in(
             await end_session(session, caller.session_id, now)
         if caller.device_id is not None:
             await link_device(
-                session, reader_id=reader_id, device_id=caller.device_id, now=clocks.business()
+                session,
+                reader_id=reader_id,
+                device=pseudonym(caller.device_id),
+                now=clocks.business(),
             )
         return await open_session(session, reader_id=reader_id, now=now, settings=settings)

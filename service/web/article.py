@@ -68,8 +68,14 @@ def walled_view(
 
 
 def article_page(
-    request: Request, view: ArticleView, more: list[TeaserItem], *, status_code: int = 200
+    request: Request,
+    view: ArticleView,
+    more: list[TeaserItem],
+    *,
+    status_code: int = 200,
+    came_from: str = "",
 ) -> HTMLResponse:
+    """`came_from` is the address that led here, which the form hands on with the read."""
     settings = settings_of(request)
     return page(
         request,
@@ -77,6 +83,7 @@ def article_page(
         status_code=status_code,
         view=view,
         teaser=view.teaser,
+        came_from=came_from,
         more=more,
         window=WINDOWS[settings.meter_window],
         left=left_words(view.meter, settings.meter_window) if view.meter else "",

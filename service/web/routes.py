@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Header, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
+from pydantic import AfterValidator
 
 from service.access.answers import remember_device
 from service.access.unlock import Opened, article_not_found, look, note_open_page, unlock
@@ -12,9 +13,11 @@ from service.checkout.schemas import Short, Text
 from service.checkout.start import start_checkout
 from service.clock import AppClocks
 from service.content.cache import AppArticles
+from service.content.schemas import storable
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.identity.callers import CurrentReader
 from service.identity.cookies import read_cookie
+from service.identity.devices import pseudonym
 from service.identity.return_to import checked_return_to
 from service.metering.ledger import ledger_of
 from service.payments.asking import AppGateway
@@ -67,11 +70,13 @@ async def show_article(
     view = seen_view(article, seen, settings)
     if view.state == "open" and request.method == "GET" and "prefetch" not in sec_purpose:
         note_open_page(
-            ledger_of(request), article=article, caller=caller, reason=seen.decision.reason,
-            clocks=clocks,
+            ledger_of(request), article=article, reader_id=caller.reader_id,
+            device=pseudonym(caller.device_id) if caller.device_id else None,
+            reason=seen.decision.reason, clocks=clocks,
         )  # fmt: skip
     more = await more_articles(session, slug, settings, clocks.business())
-    return article_page(request, view, more)
+    came_from = request.headers.get("Referer", "")[:4000]
+    return article_page(request, view, more, came_from=came_from)
 
 
 @router.post("/articles/{slug}")
@@ -84,13 +89,14 @@ async def read_on(
     session: WriteSession,
     settings: AppSettings,
     clocks: AppClocks,
+    referrer: Annotated[str, AfterValidator(storable), Form(max_length=4000)] = "",
 ) -> Response:
     """The read, for browsers without JavaScript: counts, and shows the opened article at once."""
     article = await articles.get(database, slug)
     if article is None:
         raise article_not_found(slug)
     outcome = await unlock(
-        session, article=article, caller=caller, referrer=request.headers.get("Referer"),
+        session, article=article, caller=caller, referrer=referrer,
         settings=settings, clocks=clocks,
     )  # fmt: skip
     more = await more_articles(session, slug, settings, clocks.business())

@@ -22,7 +22,8 @@ async function open(story) {
   form.addEventListener("submit", () => form.setAttribute("aria-busy", "true"));
   let answer;
   try {
-    answer = await Paywall().unlock(story.dataset.article, { token: false });
+    const { referrer } = document;
+    answer = await Paywall().unlock(story.dataset.article, { token: false, referrer });
   } catch {
     return;
   }

@@ -116,7 +116,7 @@ export interface Options {
 export interface PaywallClient {
   teaser(slug: string): Promise<Teaser>;
   access(slug: string): Promise<Access>;
-  unlock(slug: string, options?: { token?: boolean }): Promise<Opened | Walled>;
+  unlock(slug: string, options?: { token?: boolean; referrer?: string }): Promise<Opened | Walled>;
   checkout(offer: string, returnTo: string): Promise<Checkout>;
 }
 

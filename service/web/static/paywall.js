@@ -71,8 +71,8 @@ export function Paywall({ api = "", page, fetch, storage } = {}) {
     /** What unlock() would answer. Counts nothing. */
     access: (slug) => call("GET", `${article(slug)}/access`),
     /** The read: `{granted: true, article, meter, …}`, or `{granted: false, wall, meter, …}`. */
-    unlock: (slug, { token = true } = {}) =>
-      call("POST", `${article(slug)}/unlock`, { body: { token } }),
+    unlock: (slug, { token = true, referrer } = {}) =>
+      call("POST", `${article(slug)}/unlock`, { body: { token, referrer } }),
     /** Opens a Checkout session; send the reader to `url`. They come back to `returnTo`. */
     checkout: (offer, returnTo) =>
       call("POST", "/v1/checkout", { body: { offer, return_to: returnTo } }),
