@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from socket import gaierror
 from typing import Annotated, Any
 
+import structlog
 from fastapi import Depends, Request
 from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -19,6 +20,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from service.problems import Problem
+
+log = structlog.get_logger()
 
 BUSY_TIMEOUT_MS = 20_000
 POOL_WAIT_SECONDS = 10
@@ -128,11 +131,13 @@ async def _translated() -> AsyncIterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError, ConnectionError, gaierror) as error:
+        log.warning("database.unavailable", reason=str(error))
         raise database_unavailable() from error
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise database_unavailable() from error
-        raise
+        if not error.connection_invalidated:
+            raise
+        log.warning("database.unavailable", reason=str(error))
+        raise database_unavailable() from error
 
 
 def database_unavailable() -> Problem:

@@ -19,7 +19,7 @@ from service.identity.permissions import (
 )
 from service.identity.readers import find_reader
 from service.identity.secrets import derived_key
-from service.identity.sessions import find_session
+from service.identity.sessions import find_session, touch_session, was_idle
 from service.problems import Problem
 from service.settings import AppSettings, Settings
 
@@ -79,6 +79,9 @@ async def current_reader(
         reader = await find_reader(session, found.reader_id) if found else None
     if found is None or reader is None:
         return caller
+    if was_idle(found, clocks.wall()):
+        async with database.transaction() as session:
+            await touch_session(session, found.id, clocks.wall())
     return Caller(
         reader_id=reader.id,
         session_id=found.id,

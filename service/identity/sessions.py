@@ -48,10 +48,16 @@ async def find_session(
     return found if found.used_at + timedelta(days=settings.session_idle_days) > now else None
 
 
+def was_idle(found: ReaderSession, now: datetime) -> bool:
+    """Whether the session's last use was noted so long ago that it has to be noted again."""
+    return now - found.used_at >= USED_AT_RESOLUTION
+
+
 async def touch_session(session: AsyncSession, session_id: str, now: datetime) -> None:
+    """Note the use of a session, so that it doesn't end as idle."""
     found = await session.get(ReaderSession, session_id)
-    if found is not None and now - found.used_at >= USED_AT_RESOLUTION:
-        found.used_at = now
+    if found is not None:
+        found.used_at = max(found.used_at, now)
 
 
 async def end_session(session: AsyncSession, session_id: str, now: datetime) -> None:
