@@ -1,7 +1,5 @@
 """Checkout sessions: the API's side. Paying one is purchase.py's work."""
 
-from urllib.parse import urlsplit
-
 from service.simulator.customers import living_customer
 from service.simulator.cycle import Plan, read_plan, read_trial
 from service.simulator.errors import StripeError, invalid_parameter, not_simulated
@@ -87,16 +85,6 @@ def _customer(world: World, params: Params) -> JSON | None:
     return living_customer(world, identifier, "customer")
 
 
-def return_address(params: Params, key: str) -> str | None:
-    """A return address: an absolute http(s) URL."""
-    value = params.text(key)
-    if value is not None:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise invalid_parameter(key, f"Not a valid URL: {value}", "url_invalid")
-    return value
-
-
 def _expiry(world: World, params: Params) -> int:
     expires_at = params.integer("expires_at")
     if expires_at is None:
@@ -125,7 +113,7 @@ def details_of(email: str | None, name: str | None) -> JSON:
 
 
 def _session(world: World, params: Params, identifier: str, customer: JSON | None) -> JSON:
-    success_url = return_address(params, "success_url")
+    success_url = params.address("success_url")
     if success_url is None:
         raise StripeError(
             400,
@@ -143,7 +131,7 @@ def _session(world: World, params: Params, identifier: str, customer: JSON | Non
         "allowed_payment_method_types": None,
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
         "billing_address_collection": params.text("billing_address_collection"),
-        "cancel_url": return_address(params, "cancel_url"),
+        "cancel_url": params.address("cancel_url"),
         "client_reference_id": params.text("client_reference_id"),
         "client_secret": None,
         "collected_information": None,

@@ -54,6 +54,7 @@ class Courier:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
         self._background: asyncio.Task[None] | None = None
+        self._stopped = False
         self._trust = httpx.create_ssl_context()
 
     def wake(self) -> None:
@@ -63,12 +64,14 @@ class Courier:
 
     def start(self) -> None:
         """Deliver in the background from now on."""
+        self._stopped = False
         if self._background is None:
             self._loop = asyncio.get_running_loop()
             self._background = self._loop.create_task(self._run())
 
     async def stop(self) -> None:
         """Stop at once; what was under way is tried again after the next start."""
+        self._stopped = True
         tasks: list[asyncio.Task[None] | asyncio.Task[bool]] = list(self._tries.values())
         if self._background is not None:
             tasks.append(self._background)
@@ -85,8 +88,13 @@ class Courier:
         """
         accepted = 0
         async with self._client() as client:
-            while tries := self._begin(client) or list(self._tries.values()):
-                accepted += sum(await asyncio.gather(*tries))
+            while not self._stopped and (
+                tries := self._begin(client) or list(self._tries.values())
+            ):
+                for taken in await asyncio.gather(*tries, return_exceptions=True):
+                    if isinstance(taken, Exception):
+                        raise taken
+                    accepted += taken is True  # else refused, or cancelled by `stop`
         return accepted
 
     def _client(self) -> httpx.AsyncClient:
@@ -153,7 +161,7 @@ class Courier:
                 endpoint["url"], content=payload, headers=headers, follow_redirects=False
             )
             accepted = answer.is_success
-        except (httpx.HTTPError, httpx.InvalidURL, OSError):
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
             accepted = False
         self._settle(pending, accepted=accepted)
         return accepted

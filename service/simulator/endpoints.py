@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from service.simulator.errors import invalid_parameter, missing_parameter, not_simulated
+from service.simulator.errors import missing_parameter, not_simulated
+from service.simulator.forms import Params
 from service.simulator.operations import Call, listing, operation, page
 from service.simulator.store import JSON, Condition
 from service.simulator.world import API_VERSION, World
@@ -69,10 +69,16 @@ def _endpoint(world: World, url: str, secret: str) -> JSON:
     }
 
 
-def _url(value: str) -> str:
-    if urlsplit(value).scheme not in ("http", "https"):
-        raise invalid_parameter("url", "Invalid URL: An explicit scheme (such as https) is needed.")
-    return value
+def _url(params: Params) -> str:
+    params.required("url")
+    return params.address("url") or ""
+
+
+def _wanted(params: Params) -> list[str]:
+    events = params.texts("enabled_events")
+    if not events:
+        raise missing_parameter("enabled_events")
+    return events
 
 
 def _create(call: Call) -> JSON:
@@ -80,11 +86,9 @@ def _create(call: Call) -> JSON:
     version = params.text("api_version")
     if version not in (None, API_VERSION):
         raise not_simulated("api_version", f"API versions other than {API_VERSION}")
-    events = params.texts("enabled_events")
-    if not events:
-        raise missing_parameter("enabled_events")
+    events = _wanted(params)
     secret = world.new_id("whsec", 32)
-    endpoint = _endpoint(world, _url(params.required("url")), secret) | {
+    endpoint = _endpoint(world, _url(params), secret) | {
         "api_version": version,
         "description": params.text("description"),
         "enabled_events": events,
@@ -103,9 +107,9 @@ def _update(call: Call) -> JSON:
     endpoint = _retrieve(call)
     changes: JSON = {}
     if params.sent("url"):
-        changes["url"] = _url(params.required("url"))
+        changes["url"] = _url(params)
     if params.sent("enabled_events"):
-        changes["enabled_events"] = params.texts("enabled_events")
+        changes["enabled_events"] = _wanted(params)
     if params.sent("description"):
         changes["description"] = params.text("description")
     if params.sent("disabled"):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from service.simulator.errors import (
     StripeError,
@@ -54,6 +54,14 @@ def _listed(name: str, value: Any) -> Any:
     return children
 
 
+def _is_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no such port, half an IPv6 address
+        return False
+
+
 class Params:
     """Decoded parameters with readers that refuse in Stripe's manner.
 
@@ -90,6 +98,17 @@ class Params:
         value = self.text(key)
         if value is None:
             raise missing_parameter(self.name(key))
+        return value
+
+    def address(self, key: str) -> str | None:
+        """An absolute http(s) URL, or None where absent or empty."""
+        value = self.text(key)
+        if value is not None and not _is_address(value):
+            raise invalid_parameter(
+                self.name(key),
+                f"Not a valid URL: {value} (an explicit scheme, such as https, is needed)",
+                "url_invalid",
+            )
         return value
 
     def integer(self, key: str) -> int | None:

@@ -1,6 +1,5 @@
 """The billing portal: sessions, the one configuration, and what its buttons do."""
 
-from service.simulator.checkout import return_address
 from service.simulator.customers import living_customer
 from service.simulator.errors import StripeError
 from service.simulator.operations import Call, equalities, listing, operation, page
@@ -109,7 +108,7 @@ def _create(call: Call) -> JSON:
         "livemode": False,
         "locale": params.text("locale"),
         "on_behalf_of": None,
-        "return_url": return_address(params, "return_url"),
+        "return_url": params.address("return_url"),
         "url": f"{world.public_url}/portal/{identifier}",
     }
     return world.create(session, "billing_portal.session.created")

@@ -193,6 +193,8 @@ def test_a_session_sells_what_stripe_would_sell(local: LocalStripe) -> None:
         ({"line_items": []}, "line_items"),
         ({"line_items": [{"price": "price_none"}]}, "line_items[0][price]"),
         ({"success_url": "news.example"}, "success_url"),
+        ({"cancel_url": "https://[news.example"}, "cancel_url"),
+        ({"cancel_url": "javascript:alert(1)"}, "cancel_url"),
         ({"mode": "payment"}, "mode"),
         ({"expires_at": local.now + 60}, "expires_at"),
         ({"customer": "cus_none"}, "customer"),
