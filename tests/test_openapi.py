@@ -1,0 +1,102 @@
+"""The OpenAPI document: what it says of errors, and whatever it allows is answered without a failure."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from pydantic import SecretStr
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.served import Installation, installation
+
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("openapi")]
+METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
+SLUG = "a"
+OTHERWISE = {("get /readyz", "503"), ("get /v1/checkout/return", "default")}
+"""Told in another way: the state of each check, and a page for the buyer's browser."""
+CHECKS: Any = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture
+def site(tmp_path: Path, clocks: MovingClocks) -> Iterator[Installation]:
+    """On SQLite, with an article and a browser that has subscribed."""
+    settings = Settings(
+        _env_file=None,
+        database_url=f"sqlite:///{tmp_path / 'paywall.db'}",
+        secret_key=SecretStr("a-secret-key-for-tests-of-enough-length"),
+        insecure_cookies=True,
+        publication="gazette",
+        background_interval_seconds=0.05,
+    )
+    with installation(settings, clocks) as made:
+        made.publish(SLUG)
+        made.subscribe()
+        yield made
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method in METHODS & set(item):
+            yield f"{method} {path}", item[method]
+
+
+def test_the_document_describes_errors_as_they_are_answered(site: Installation) -> None:
+    document = site.browser.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.")
+    problem = document["components"]["schemas"]["Problem"]
+    assert set(problem["required"]) == {"type", "title", "status", "detail"}
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    for name, operation in operations(document):
+        assert operation["tags"], name
+        assert operation["summary"], name
+        assert operation["description"], name
+        errors = {status: told for status, told in operation["responses"].items() if status >= "4"}
+        assert "application/problem+json" in errors["default"]["content"], name
+        for status, told in errors.items():
+            if (name, status) not in OTHERWISE:
+                assert set(told["content"]) == {"application/problem+json"}, (name, status)
+
+
+def test_whatever_the_document_allows_is_answered(site: Installation) -> None:
+    """20 examples an operation as nobody, and 20 as one who may: no 5xx, and as described."""
+    document = site.browser.get("/openapi.json").json()
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=site.url)
+    found: list[Any] = [result.ok() for result in schema.get_all_operations()]  # type: ignore[union-attr]
+    assert len(found) == len(list(operations(document)))
+    # Signing out ends what the others need.
+    found.sort(key=lambda operation: bool(operation.path == "/v1/session"))
+    for operation in found:
+        _try(operation)
+        staff = operation.path.startswith("/v1/admin")
+        headers = {"Authorization": f"Bearer {site.api_key}"} if staff else {}
+        _try(operation, slug=SLUG, cookies=dict(site.browser.cookies), headers=headers)
+
+
+def _try(operation: Any, *, slug: str | None = None, **who: dict[str, str]) -> None:
+    @examples(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy())
+    def check(case: Any) -> None:
+        if slug is not None and "slug" in case.path_parameters:
+            case.path_parameters["slug"] = slug
+        answer = case.call(allow_redirects=False, **who)
+        assert not who.get("headers") or answer.status_code not in {401, 403}
+        case.validate_response(answer, checks=CHECKS)
+
+    check()
