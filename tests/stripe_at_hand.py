@@ -1,7 +1,7 @@
 """A local Stripe alone, with the service's own gateway to it."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +24,15 @@ class StripeAtHand:
         return self.simulator.world.store.find(kind, [])
 
 
-def sdk(url: str) -> stripe.StripeClient:
-    """Stripe's own client, as somebody at the account's dashboard would act."""
+@contextlib.contextmanager
+def sdk(url: str) -> Iterator[Any]:
+    """Stripe's own client, for what somebody at the account's dashboard would do."""
     http = stripe.HTTPXClient(allow_sync_methods=True, timeout=10)
-    return stripe.StripeClient("sk_test_local", base_addresses={"api": url}, http_client=http)
+    client = stripe.StripeClient("sk_test_local", base_addresses={"api": url}, http_client=http)
+    try:
+        yield client.v1
+    finally:
+        http.close()
 
 
 def gateway_to(url: str, *, seconds: float = 4.0) -> StripeGateway:

@@ -98,6 +98,7 @@ def _walk_billing(local: LocalStripe, known: dict[str, str]) -> None:
     v1.billing_portal.sessions.create(
         {"customer": known["customer"], "expand": ["configuration"], "locale": "pt"}
     )
+    v1.promotion_codes.list({"code": "NEVER", "active": True, "limit": 1})
     v1.webhook_endpoints.retrieve(known["webhook_endpoint"])
     v1.webhook_endpoints.update(known["webhook_endpoint"], {"disabled": True})
     v1.webhook_endpoints.list()

@@ -1,0 +1,56 @@
+"""What a running installation has stored, read past the service."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from service.db.base import Base
+from service.db.session import Database
+from service.db.tables import Reader
+from service.identity.cookies import cookie_name
+from service.identity.readers import create_reader
+from service.identity.sessions import open_session
+from tests.served import Installation
+
+
+def rows(site: Installation, table: type[Base]) -> list[Any]:
+    """All rows of a table."""
+
+    async def read() -> list[Any]:
+        database = Database(site.settings.database_url)
+        async with database.reading() as session:
+            found = list(await session.scalars(select(table)))
+        await database.dispose()
+        return found
+
+    return asyncio.run(read())
+
+
+def sign_in(site: Installation) -> Reader:
+    """A new reader, signed in with the site's browser."""
+
+    async def make() -> tuple[Reader, str]:
+        database = Database(site.settings.database_url)
+        async with database.transaction() as session:
+            now = site.clocks.wall()
+            reader = await create_reader(session, email="ana@example.org", now=now)
+            secret = await open_session(
+                session, reader_id=reader.id, now=now, settings=site.settings
+            )
+        await database.dispose()
+        return reader, secret
+
+    reader, secret = asyncio.run(make())
+    site.browser.cookies.set(cookie_name("session", site.settings), secret)
+    return reader
+
+
+def sessions(site: Installation, status: str | None = None) -> list[dict[str, Any]]:
+    """The local Stripe's Checkout sessions, of one status or all."""
+    found = site.simulator.world.store.find("checkout.session", [])
+    return [each for each in found if status in {None, each["status"]}]
+
+
+DAY = timedelta(days=1)

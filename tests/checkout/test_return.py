@@ -1,0 +1,178 @@
+"""Coming back from Stripe: the claim's holder is signed in, and nobody else."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from service.db.tables import Checkout, Customer, Grant, Reader, ReaderSession, Subscription
+from tests.checkout.rows import rows
+from tests.served import Installation
+from tests.stripe_at_hand import sdk
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def come_back(
+    site: Installation, session_id: str, browser: httpx2.Client | None = None
+) -> httpx2.Response:
+    return (browser or site.browser).get("/v1/checkout/return", params={"session_id": session_id})
+
+
+def complete(
+    site: Installation, session_id: str, claim: str | None, browser: httpx2.Client
+) -> tuple[int, Any]:
+    answer = browser.post(f"/v1/checkout/{session_id}/complete", json={"claim": claim})
+    return answer.status_code, answer.json()
+
+
+def test_a_session_id_is_no_credential(site: Installation) -> None:
+    started = site.start_checkout(return_to="/articles/a?from=secret").json()
+    session_id = started["session_id"]
+    with site.new_browser() as stranger:
+        unpaid = come_back(site, session_id, stranger)
+        assert (
+            unpaid.status_code,
+            "isn&#39;t paid" in unpaid.text or "isn't paid" in unpaid.text,
+        ) == (200, True)
+        site.pay(session_id)
+        paid = come_back(site, session_id, stranger)
+        assert paid.status_code == 200
+        assert "other one" in paid.text
+        for page in (unpaid, paid):
+            assert "secret" not in page.text
+            assert site.stripe_url not in page.text
+            assert "Set-Cookie" not in page.headers
+            assert page.headers["Cache-Control"] == "private, no-store"
+        assert stranger.post("/v1/session/token").status_code == 401
+        assert site.unlock("a", stranger).status_code == 402
+        # Another checkout's claim is no better than none.
+        other = stranger.post(
+            "/v1/checkout", json={"offer": site.offers["monthly"], "return_to": "/"}
+        ).json()
+        assert come_back(site, session_id, stranger).status_code == 200
+        status, problem = complete(site, session_id, other["claim"], stranger)
+        assert (status, problem["type"]) == (403, "/problems/claim-refused")
+        assert complete(site, session_id, "ünïcode", stranger)[0] == 403
+        assert complete(site, session_id, None, stranger)[0] == 403
+    # It is fulfilled all the same: who holds the claim comes back later.
+    assert [grant.source for grant in rows(site, Grant)] == ["subscription"]
+    back = come_back(site, session_id)
+    assert back.status_code == 303
+    assert back.headers["Location"] == f"{site.url}/articles/a?from=secret"
+    assert site.unlock("a").json()["reason"] == "subscription"
+    # Repeated, by the signed-in reader without the claim: led back, nothing new.
+    again = come_back(site, session_id)
+    assert (again.status_code, "Set-Cookie" in again.headers) == (303, False)
+    assert len(rows(site, ReaderSession)) == 1
+
+
+def test_unpaid_and_expired(site: Installation) -> None:
+    started = site.start_checkout().json()
+    session_id, claim = started["session_id"], started["claim"]
+    onward = come_back(site, session_id)
+    assert (onward.status_code, onward.headers["Location"]) == (303, started["url"])
+    with site.new_browser() as app:
+        status, problem = complete(site, session_id, claim, app)
+        assert (status, problem["url"]) == (409, started["url"])
+        assert problem["type"] == "/problems/checkout-not-paid"
+        with sdk(site.stripe_url) as stripe:
+            stripe.checkout.sessions.expire(session_id)
+        status, problem = complete(site, session_id, claim, app)
+        assert (status, problem["type"]) == (410, "/problems/checkout-expired")
+    page = come_back(site, session_id)
+    assert (page.status_code, "expired" in page.text) == (200, True)
+    assert f"{site.url}/articles/a" in page.text
+    assert rows(site, Grant) == rows(site, Reader) == []
+
+
+def test_an_app_completes_with_the_claim(site: Installation) -> None:
+    started = site.start_checkout().json()
+    site.pay(started["session_id"])
+    with site.new_browser() as app:
+        status, token = complete(site, started["session_id"], started["claim"], app)
+        assert (status, token["token_type"]) == (200, "Bearer")
+        full = app.get(
+            "/v1/articles/a/full", headers={"Authorization": f"Bearer {token['access_token']}"}
+        )
+        assert full.status_code == 200
+        # Signed in by now, it needs no claim.
+        assert complete(site, started["session_id"], None, app)[0] == 200
+    assert len(rows(site, Reader)) == 1
+
+
+@pytest.mark.parametrize(
+    "session_id",
+    ["", "cs_test_unknown", "sub_1", "../customers", "cs_test_a/../../x", "%00", "x" * 255, "cs?a=b", "ü"],
+)  # fmt: skip
+def test_sessions_that_are_none(site: Installation, session_id: str) -> None:
+    page = come_back(site, session_id)
+    assert page.status_code == 404, page.text
+    assert page.headers["Content-Type"].startswith("text/html")
+    answer = site.browser.post(f"/v1/checkout/{session_id or '_'}/complete", json={})
+    assert answer.status_code in {404, 405}
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_foreign_shops_session_is_none_of_ours(site: Installation) -> None:
+    started = site.start_checkout().json()
+    (ours,) = rows(site, Checkout)
+    with sdk(site.stripe_url) as stripe:
+        product = stripe.products.create({"name": "Mugs"})
+        price = stripe.prices.create(
+            {
+                "product": product.id,
+                "unit_amount": 1,
+                "currency": "eur",
+                "recurring": {"interval": "month"},
+            }
+        )
+        foreign = stripe.checkout.sessions.create(
+            {
+                "mode": "subscription",
+                "line_items": [{"price": price.id, "quantity": 1}],
+                "success_url": "https://mugs.example/",
+                "client_reference_id": ours.id,
+            }
+        )
+    assert site.pay(foreign.id).status_code == 200
+    assert come_back(site, foreign.id).status_code == 404
+    site.settle()
+    assert rows(site, Subscription) == rows(site, Customer) == rows(site, Grant) == []
+    assert site.pay(started["session_id"]).status_code == 200
+    assert come_back(site, started["session_id"]).status_code == 303
+
+
+def test_returns_that_race_with_webhooks_make_one_grant(site: Installation) -> None:
+    started = site.start_checkout().json()
+    session_id = started["session_id"]
+    assert site.pay(session_id).status_code == 200
+    cookies = dict(site.browser.cookies)
+    browsers = [site.new_browser() for _ in range(20)]
+    for browser in browsers:
+        browser.cookies.update(cookies)
+
+    def act(number: int) -> int:
+        if number % 2:
+            return httpx2.post(f"{site.stripe_url}/_sim/deliver", timeout=30).status_code
+        return come_back(site, session_id, browsers[number // 2]).status_code
+
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(act, range(40)))
+    for browser in browsers:
+        browser.close()
+    assert (set(answers[::2]), set(answers[1::2])) == ({303}, {200})
+    site.settle()
+    for table in (Grant, Subscription, Reader, Customer):
+        assert len(rows(site, table)) == 1, table
+
+
+def test_access_does_not_wait_for_our_clock_to_reach_stripes(site: Installation) -> None:
+    started = site.start_checkout().json()
+    ahead = site.clocks.wall() + timedelta(seconds=30)
+    httpx2.post(f"{site.stripe_url}/_sim/clock", json={"to": ahead.isoformat()})
+    site.pay(started["session_id"])
+    assert come_back(site, started["session_id"]).status_code == 303
+    assert site.unlock("a").status_code == 200
