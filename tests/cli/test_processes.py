@@ -1,0 +1,221 @@
+"""The commands as processes of their own, as a shell or a service manager runs them."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from service.settings import Settings
+from tests.cli.conftest import Paywall, one_sentence, variables_of
+from tests.content.importers.exports import channel, item
+from tests.served import free_port
+
+PAYWALL = str(Path(sys.executable).with_name("paywall"))
+PATIENCE = 30.0
+STOP_SECONDS = 20.0
+POSTS = 500
+
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+Process = subprocess.Popen[str]
+
+
+def start(settings: Settings, *arguments: str) -> Process:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("PAYWALL_")}
+    return subprocess.Popen(
+        [PAYWALL, *arguments],
+        env={**inherited, **variables_of(settings)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(url: str, process: Process) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        with contextlib.suppress(httpx2.TransportError):
+            if httpx2.get(url, headers={"Authorization": "Bearer sk_test_1"}).status_code == 200:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(url)
+
+
+@contextlib.contextmanager
+def ended(process: Process) -> Iterator[Process]:
+    """The process, which is gone in any case when this is left."""
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@contextlib.contextmanager
+def serving(settings: Settings) -> Iterator[tuple[str, Process]]:
+    """`paywall serve`, ready; ended by SIGTERM, which has to do in time."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with ended(start(settings, "serve", "--port", str(port))) as process:
+        wait_for(f"{url}/readyz", process)
+        yield url, process
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=STOP_SECONDS)
+
+
+@only_sqlite
+def test_sqlite_is_served_by_one_process(settings: Settings, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "paywall.db")
+    by_another_name = settings.model_copy(update={"database_url": f"sqlite:///{link}"})
+    with serving(settings) as (url, _):
+        for other in (settings, by_another_name):
+            with ended(start(other, "serve", "--port", str(free_port()))) as second:
+                out, err = second.communicate(timeout=PATIENCE)
+            assert (second.returncode, out) == (1, "")
+            assert one_sentence(err), err
+            assert "serves" in err
+            assert "PostgreSQL" in err
+        assert httpx2.get(f"{url}/readyz").status_code == 200
+    with serving(settings):  # the lock has gone with its process
+        pass
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_postgresql_is_served_by_several(settings: Settings) -> None:
+    with serving(settings) as (first, _), serving(settings) as (second, _):
+        keys = [httpx2.get(f"{url}/.well-known/jwks.json").json() for url in (first, second)]
+    assert keys[0] == keys[1]
+
+
+@only_sqlite
+def test_a_taken_port_is_told(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for command in ("serve", "simulate"):
+            with ended(start(settings, command, "--port", str(port))) as process:
+                _, err = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 1
+            assert one_sentence(err), err
+            assert f"Port {port} " in err
+
+
+@only_sqlite
+def test_the_log_is_ours_and_the_server_tells_nothing_of_itself(settings: Settings) -> None:
+    with serving(settings) as (url, process):
+        answer = httpx2.get(
+            f"{url}/healthz?session_id=secret", headers={"X-Request-Id": "asked-123"}
+        )
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=STOP_SECONDS)
+    assert "server" not in answer.headers
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert lines[0]["event"] == "serving"
+    (ours,) = [line for line in lines if line.get("request_id") == "asked-123"]
+    assert (ours["event"], ours["path"], ours["status"]) == ("request", "/healthz", 200)
+    assert "secret" not in err
+
+
+@only_sqlite
+def test_sigterm_finishes_what_is_in_flight(settings: Settings, paywall: Paywall) -> None:
+    key = paywall("api-keys", "create", "--scope", "articles:write").out.strip()
+    body = json.dumps({"title": "Late", "body": "<p>One</p>"})
+    request = (
+        f"PUT /v1/admin/articles/late HTTP/1.1\r\nHost: a.example\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+    with serving(settings) as (url, process):
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        writing = sqlite3.connect(file_of(settings))
+        with (
+            socket.create_connection(address, timeout=PATIENCE) as idle,
+            socket.create_connection(address, timeout=PATIENCE) as busy,
+            contextlib.closing(writing),
+        ):
+            writing.execute("BEGIN IMMEDIATE")
+            busy.sendall(request.encode())
+            # Sent later and answered: so the other request has been received.
+            assert httpx2.get(f"{url}/healthz").status_code == 200
+            process.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=1)
+            writing.rollback()
+            process.communicate(timeout=STOP_SECONDS)
+            assert busy.recv(100).startswith(b"HTTP/1.1 201 ")
+            assert idle.recv(100) == b""
+
+
+@only_sqlite
+def test_an_interrupted_import_can_be_repeated(
+    settings: Settings, paywall: Paywall, tmp_path: Path
+) -> None:
+    posts = (
+        item({"wp:post_id": str(n), "wp:post_name": f"post-{n}", "guid": f"g{n}"})
+        for n in range(POSTS)
+    )
+    export = tmp_path / "export.xml"
+    export.write_bytes(channel("".join(posts)))
+    paywall("migrate")
+    command = ("import", "wordpress", str(export))
+    with (
+        contextlib.closing(sqlite3.connect(file_of(settings))) as watching,
+        ended(start(settings, *command)) as process,
+    ):
+        deadline = time.monotonic() + PATIENCE
+        while watching.execute("SELECT count(*) FROM articles").fetchone() == (0,):
+            assert time.monotonic() < deadline, "no article came"
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (1, "")
+    assert err.strip() == "Interrupted. What was imported is kept; run it again and it goes on."
+    again = paywall(*command)
+    found = re.match(r"(\d+) articles were created, 0 updated, (\d+) left unchanged", again.out)
+    assert found, again.out + again.err
+    created, unchanged = int(found[1]), int(found[2])
+    assert created + unchanged == POSTS
+    assert created > 0
+    assert unchanged > 0
+
+
+def file_of(settings: Settings) -> str:
+    return settings.database_url.removeprefix("sqlite:///")
+
+
+@only_sqlite
+def test_the_local_stripe_runs_alone_and_keeps_its_data(settings: Settings, tmp_path: Path) -> None:
+    port, data = free_port(), tmp_path / "stripe" / "world.db"
+    url = f"http://127.0.0.1:{port}"
+    bearer = {"Authorization": "Bearer sk_test_1"}
+    made = []
+    for _ in range(2):
+        command = ("simulate", "--port", str(port), "--data", str(data))
+        with ended(start(settings, *command)) as process:
+            wait_for(f"{url}/v1/customers", process)
+            httpx2.post(f"{url}/v1/customers", headers=bearer).raise_for_status()
+            made.append(len(httpx2.get(f"{url}/v1/customers", headers=bearer).json()["data"]))
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=STOP_SECONDS)
+        assert url in out
+        assert err == ""
+    assert made == [1, 2]
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "service", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "Example: paywall demo" in done.stdout
