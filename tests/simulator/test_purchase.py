@@ -1,6 +1,7 @@
 """From a product to a paid Checkout session and signed events, as a shop's server sees it."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import httpx2
@@ -158,6 +159,15 @@ def test_entries_that_make_no_sense_are_refused(
     assert page.status_code in {400, 402}
     assert "aria-invalid" in page.text
     assert local.v1.charges.list().data == []
+
+
+def test_clicking_twice_pays_once(local: LocalStripe) -> None:
+    session = local.session()
+    with ThreadPoolExecutor(4) as pool:
+        statuses = [answer.status_code for answer in pool.map(local.pay, [session] * 8)]
+    assert sorted(statuses) == [200] + [409] * 7
+    assert len(local.v1.subscriptions.list().data) == 1
+    assert len(local.v1.charges.list().data) == 1
 
 
 def test_a_known_customer_pays_as_themselves(local: LocalStripe) -> None:
