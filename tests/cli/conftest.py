@@ -1,12 +1,14 @@
 """The command line inside this process: the arguments and variables in, what a shell sees out."""
 
+import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from service.cli.app import run
@@ -38,6 +40,16 @@ def variables_of(settings: Settings) -> dict[str, str]:
         "PAYWALL_INSECURE_COOKIES": "true",
         "PAYWALL_TIME_ZONE": settings.time_zone,
     }
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """`serve` sends this process's logs to its standard error, which is gone after the command."""
+    handlers, level, chain = logging.root.handlers, logging.root.level, structlog.get_config()
+    yield
+    logging.root.handlers = handlers
+    logging.root.setLevel(level)
+    structlog.configure(**chain)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Settings and databases that won't do: a sentence with the remedy, never a traceback."""
 
+import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,10 @@ from typer.main import get_command
 
 from service.cli.app import app
 from service.db import migrate
+from service.db.session import Database
+from service.identity.secrets import derived_key
 from service.settings import Settings
+from service.tokens.keys import ensure_keys
 from tests.cli.conftest import Paywall, one_sentence
 from tests.postgres import PostgresServer
 from tests.served import free_port
@@ -74,20 +79,15 @@ def test_each_wrong_setting_has_its_line(paywall: Paywall) -> None:
         "mysql://reader:pass-word@127.0.0.1/paywall",
         "postgresql://reader:pass-word@127.0.0.1:1/paywall",
         "sqlite:////dev/null/paywall.db",
-        f"sqlite:///{Path(__file__).parent}",
-        f"sqlite:///{__file__}",
+        "sqlite:///{folder}",
+        "sqlite:///{folder}/notes.txt",
     ],
 )
 def test_an_unusable_database_is_told(
     paywall: Paywall, tmp_path: Path, command: list[str], url: str
 ) -> None:
-    if url.endswith(".py"):  # a copy: no test writes beside itself
-        copy = tmp_path / "text.db"
-        copy.write_bytes(Path(__file__).read_bytes())
-        url = f"sqlite:///{copy}"
-    elif url.endswith("cli"):
-        url = f"sqlite:///{tmp_path}"
-    refused = paywall(*command, PAYWALL_DATABASE_URL=url)
+    (tmp_path / "notes.txt").write_text("no database\n" * 100)
+    refused = paywall(*command, PAYWALL_DATABASE_URL=url.format(folder=tmp_path))
     assert (refused.code, refused.out) == (1, "")
     assert one_sentence(refused.err), refused.err
     assert "PAYWALL_DATABASE_URL" in refused.err
@@ -138,3 +138,23 @@ def test_a_port_or_file_that_cannot_be_used_is_told(paywall: Paywall, arguments:
     refused = paywall(*arguments)
     assert (refused.code, refused.out) == (1, "")
     assert one_sentence(refused.err), refused.err
+
+
+@only_sqlite
+def test_keys_of_another_secret_are_told_before_anything_is_served(
+    paywall: Paywall, settings: Settings
+) -> None:
+    async def make_keys() -> None:
+        database = Database(settings.database_url)
+        async with database.transaction() as session:
+            key = derived_key(settings, "token-keys")
+            await ensure_keys(session, encryption_key=key, now=datetime.now(UTC))
+        await database.dispose()
+
+    paywall("migrate")
+    asyncio.run(make_keys())
+    refused = paywall("serve", "--port", str(free_port()), PAYWALL_SECRET_KEY="another" * 6)
+    assert (refused.code, refused.out) == (1, "")
+    assert one_sentence(refused.err), refused.err
+    assert "PAYWALL_SECRET_KEY" in refused.err
+    assert paywall("keys", "list").out.count("ES256") == 2
