@@ -21,14 +21,16 @@ async def give_comp(
     ends_at: datetime | None,
     note: str,
     actor: str,
-    business_now: datetime,
-    wall_now: datetime,
+    now: datetime,
     scope: str = EVERYTHING,
 ) -> Grant:
-    """Give a reader access from now until `ends_at` (None: until revoked), and audit it."""
+    """Give a reader access from now until `ends_at` (None: until revoked), and audit it.
+
+    `now` is business time.
+    """
     if await find_reader(session, reader_id) is None:
         raise Problem("not-found", "There is no such reader. Check the id in the subscribers list.")
-    if ends_at is not None and ends_at <= business_now:
+    if ends_at is not None and ends_at <= now:
         raise Problem("invalid-request", "ends_at lies in the past. Choose a later instant.")
     grant = Grant(
         id=new_id("grt"),
@@ -36,12 +38,12 @@ async def give_comp(
         source="comp",
         reference=new_id("cmp"),
         scope=scope,
-        starts_at=business_now,
+        starts_at=now,
         ends_at=ends_at,
         in_grace=False,
         note=note[:LONGEST_NOTE],
-        created_at=business_now,
-        updated_at=business_now,
+        created_at=now,
+        updated_at=now,
     )
     session.add(grant)
     await session.flush()
@@ -52,7 +54,7 @@ async def give_comp(
         target=grant.id,
         before=None,
         after=_shown(grant),
-        now=wall_now,
+        now=now,
     )
     return grant
 
@@ -62,18 +64,17 @@ async def revoke_comp(
     grant_id: str,
     *,
     actor: str,
-    business_now: datetime,
-    wall_now: datetime,
+    now: datetime,
 ) -> Grant:
     """End a comp now. Repeating it changes nothing; a subscription's grant isn't ours to end."""
     grant = await session.get(Grant, grant_id, with_for_update=True)
     if grant is None or grant.source != "comp":
         raise Problem("not-found", "There is no such comp. A subscription is ended at Stripe.")
-    if grant.ends_at is not None and grant.ends_at <= business_now:
+    if grant.ends_at is not None and grant.ends_at <= now:
         return grant
     before = _shown(grant)
-    grant.ends_at = max(business_now, grant.starts_at)
-    grant.updated_at = business_now
+    grant.ends_at = max(now, grant.starts_at)
+    grant.updated_at = now
     await session.flush()
     await record(
         session,
@@ -82,7 +83,7 @@ async def revoke_comp(
         target=grant.id,
         before=before,
         after=_shown(grant),
-        now=wall_now,
+        now=now,
     )
     return grant
 

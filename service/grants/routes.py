@@ -26,8 +26,7 @@ async def give(
         ends_at=body.ends_at,
         note=body.note,
         actor=actor.label,
-        business_now=clocks.business(),
-        wall_now=clocks.wall(),
+        now=clocks.business(),
     )
     return CompOut.of(grant)
 
@@ -44,7 +43,6 @@ async def revoke(
         session,
         grant_id,
         actor=actor.label,
-        business_now=clocks.business(),
-        wall_now=clocks.wall(),
+        now=clocks.business(),
     )
     return CompOut.of(grant)

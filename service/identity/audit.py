@@ -19,7 +19,10 @@ async def record(
     after: Mapping[str, Any] | None,
     now: datetime,
 ) -> None:
-    """Write who did what to which thing, in the transaction of the change itself."""
+    """Write who did what to which thing, in the transaction of the change itself.
+
+    `now` is business time, as for the change that it tells of.
+    """
     session.add(
         AuditEntry(
             at=now,
