@@ -27,7 +27,7 @@ test-browser: ## Click through the real pages in the system's Chromium
 	@$(environment) browser
 	@$(python) -m pytest -m browser
 
-check: ## Look over format, lint, types, import ranks, dependencies and container files
+check: ## Look over format, lint, types, import ranks, dependencies, container files and documents
 	@$(environment) browser
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -36,6 +36,7 @@ check: ## Look over format, lint, types, import ranks, dependencies and containe
 	.venv/bin/deptry .
 	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	.venv/bin/hadolint Dockerfile
+	$(python) -m pytest -q tests/docs
 
 lock: ## Write requirements/*.txt anew from pyproject.toml
 	@sh requirements/lock.sh

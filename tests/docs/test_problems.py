@@ -6,7 +6,7 @@ from pathlib import Path
 
 from service.problems import CATALOGUE, Problem
 
-TEXT = (Path(__file__).parents[1] / "docs" / "problems.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs" / "problems.md").read_text(encoding="utf-8")
 
 
 def test_the_page_lists_the_catalogue_in_its_order() -> None:
