@@ -27,7 +27,7 @@ class StripeAtHand:
 @contextlib.contextmanager
 def sdk(url: str) -> Iterator[Any]:
     """Stripe's own client, for what somebody at the account's dashboard would do."""
-    http = stripe.HTTPXClient(allow_sync_methods=True, timeout=10)
+    http: Any = stripe.HTTPXClient(allow_sync_methods=True, timeout=10)
     client = stripe.StripeClient("sk_test_local", base_addresses={"api": url}, http_client=http)
     try:
         yield client.v1

@@ -221,7 +221,9 @@ class StripeGateway:
             raise SignatureRefused(f"The webhook was signed {age} seconds ago.")
         try:
             return stripe_objects.event_of(json.loads(payload))
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        except (
+            ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError
+        ) as error:  # fmt: skip
             raise SignatureRefused("The body isn't an event.") from error
 
 

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from service.db.session import Database
-from service.db.tables import Checkout, Customer
+from service.db.tables import Checkout, Customer, Reader
 from service.offers.store import archive_offer
 from tests.checkout.rows import DAY, rows, sessions, sign_in
 from tests.served import Installation
@@ -180,3 +180,18 @@ def test_the_way_back_leads_to_us_only(site: Installation) -> None:
         started = site.start_checkout(return_to=return_to)
         assert started.status_code == 201
         site.browser.cookies.clear()
+
+
+def test_what_was_left_before_buying_is_told_of_the_reader(site: Installation) -> None:
+    assert site.unlock("a").status_code == 402
+    left = site.start_checkout("monthly").json()["session_id"]
+    site.subscribe("yearly")
+    site.settle()
+    assert left in {each["id"] for each in sessions(site, "expired")}
+    (reader,) = rows(site, Reader)
+    history = site.browser.get(
+        f"/v1/admin/subscribers/{reader.id}", headers={"Authorization": f"Bearer {site.api_key}"}
+    ).json()
+    told = [(event["kind"], event["note"]) for event in history["timeline"]]
+    assert ("checkout_expired", "Monthly") in told
+    assert {note for kind, note in told if kind == "checkout_started"} == {"Monthly", "Yearly"}

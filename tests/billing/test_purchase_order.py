@@ -1,0 +1,212 @@
+"""A purchase's events in every order, repeated, before and after the return: the same end state."""
+
+import asyncio
+import itertools
+import json
+import random
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import select
+
+from service.billing.apply_event import apply_due_events
+from service.billing.events import HANDLED
+from service.billing.fulfil import fulfil
+from service.billing.inbox import store_event
+from service.db.session import Database
+from service.db.tables import Checkout, Customer, Grant, InboxEvent, Reader, Subscription
+from service.payments.stripe_gateway import StripeGateway
+from service.payments.stripe_objects import event_of
+from service.settings import Settings
+from service.simulator.delivery import signature
+from tests.checkout.rows import rows, sign_in
+from tests.conftest import MovingClocks
+from tests.served import WEBHOOK_SECRET, Installation, installation
+from tests.stripe_at_hand import gateway_to, sdk
+
+pytestmark = pytest.mark.timeout(120)
+
+RETURN = "return"
+TABLES = (Checkout, Customer, Grant, Reader, Subscription)
+PASSING = {"id", "version", "synced_at", "created_at", "updated_at", "bound_at"}
+"""What may differ: when something was noted, and ids of our own."""
+
+
+@pytest.fixture
+def quiet(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
+    """A site whose Stripe tells nothing by itself."""
+    with installation(settings, clocks, webhooks=False) as made:
+        made.publish("a", access={"level": "subscribers"})
+        yield made
+
+
+def handled_events(site: Installation) -> list[dict[str, Any]]:
+    found = site.simulator.world.store.find("event", [], oldest_first=True)
+    return [event for event in found if event["type"] in HANDLED]
+
+
+def post(site: Installation, event: dict[str, Any]) -> int:
+    payload = json.dumps(event).encode()
+    header = signature(payload, WEBHOOK_SECRET, int(site.clocks.wall().timestamp()))
+    answer = httpx2.post(
+        f"{site.url}/v1/webhooks/stripe",
+        content=payload,
+        headers={"Stripe-Signature": header},
+        timeout=30,
+    )
+    return answer.status_code
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Applies a purchase's events to copies of the database as it was before them."""
+
+    site: Installation
+    gateway: StripeGateway
+    session_id: str
+    folder: Path
+
+    async def end_state(self, order: Sequence[Any], *, at_once: bool = False) -> Any:
+        """The rows after the steps in `order`; `at_once`: all stored in the same instant first."""
+        copy = self.folder / "copy.db"
+        for old in self.folder.glob("copy.db*"):
+            old.unlink()
+        original = str(self.site.settings.database_url).removeprefix("sqlite:///")
+        with sqlite3.connect(original) as source, sqlite3.connect(copy) as target:
+            source.backup(target)
+        source.close()
+        target.close()
+        database = Database(f"sqlite:///{copy}")
+        clocks, settings = self.site.clocks, self.site.settings
+        for step in order:
+            if step == RETURN:
+                await fulfil(database, self.gateway, settings, clocks, self.session_id)
+                continue
+            async with database.transaction() as session:
+                await store_event(session, event_of(step), clocks.wall())
+            if not at_once:
+                await apply_due_events(database, self.gateway, settings, clocks)
+        await apply_due_events(database, self.gateway, settings, clocks)
+        state = await _state(database)
+        await database.dispose()
+        return state
+
+
+async def _state(database: Database) -> Any:
+    async with database.reading() as session:
+        events = list(await session.scalars(select(InboxEvent)))
+        assert {event.status for event in events} <= {"applied", "ignored"}, events
+        readers = {reader.id: "reader" for reader in await session.scalars(select(Reader))}
+        state = {}
+        for table in TABLES:
+            state[table.__tablename__] = [
+                {
+                    column.name: readers.get(value, value) if isinstance(value, str) else value
+                    for column in table.__table__.columns
+                    if column.name not in PASSING
+                    for value in [getattr(row, column.name)]
+                }
+                for row in await session.scalars(select(table))
+            ]
+    return state
+
+
+def anonymous(site: Installation) -> str:
+    session_id: str = site.start_checkout().json()["session_id"]
+    assert site.pay(session_id).status_code == 200
+    return session_id
+
+
+def known(site: Installation) -> str:
+    sign_in(site)
+    return anonymous(site)
+
+
+def trial(site: Installation) -> str:
+    session_id: str = site.start_checkout("trial").json()["session_id"]
+    assert site.pay(session_id).status_code == 200
+    return session_id
+
+
+def cancelled_at_once(site: Installation) -> str:
+    session_id = anonymous(site)
+    (bought,) = site.simulator.world.store.find("subscription", [])
+    with sdk(site.stripe_url) as stripe:
+        stripe.subscriptions.update(bought["id"], {"cancel_at_period_end": True})
+        stripe.subscriptions.cancel(bought["id"])
+    return session_id
+
+
+def left(site: Installation) -> str:
+    session_id: str = site.start_checkout().json()["session_id"]
+    with sdk(site.stripe_url) as stripe:
+        stripe.checkout.sessions.expire(session_id)
+    return session_id
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("buy", [anonymous, known, trial, cancelled_at_once, left])
+def test_every_order_ends_alike(
+    quiet: Installation, tmp_path: Path, buy: Callable[[Installation], str]
+) -> None:
+    session_id = buy(quiet)
+    events = handled_events(quiet)
+    assert events
+    orders = _orders(events, most=200 if buy is anonymous else 60)
+
+    async def compare() -> None:
+        gateway = gateway_to(quiet.stripe_url)
+        replay = Replay(quiet, gateway, session_id, tmp_path)
+        expected = await replay.end_state([RETURN, *events])
+        paid = buy is not left
+        assert [len(expected[table.__tablename__]) for table in TABLES] == (
+            [1] * 5 if paid else [1, 0, 0, 0, 0]
+        )
+        for order in orders:
+            names = [step if step == RETURN else step["type"] for step in order]
+            assert await replay.end_state(order) == expected, names
+        for order in orders[::10]:
+            assert await replay.end_state([*order, *order]) == expected
+            assert await replay.end_state(order, at_once=True) == expected
+        await gateway.close()
+
+    asyncio.run(compare())
+
+
+def _orders(events: list[dict[str, Any]], most: int) -> list[list[Any]]:
+    """Every order of the events without a return and with one anywhere, or a seeded sample."""
+    orders: list[list[Any]] = [list(order) for order in itertools.permutations(events)]
+    orders += [
+        [*order[:place], RETURN, *order[place:]]
+        for order in itertools.permutations(events)
+        for place in range(len(events) + 1)
+    ]
+    if len(orders) > most:
+        orders = random.Random(1).sample(orders, most)  # noqa: S311 a seed, so that it repeats
+    return orders
+
+
+@pytest.mark.parametrize("first", ["events", "return"])
+def test_posted_backwards_and_thrice(quiet: Installation, first: str) -> None:
+    """By the front door, on both databases, all at the same time."""
+    session_id = anonymous(quiet)
+    events = handled_events(quiet)[::-1]
+    address = f"/v1/checkout/return?session_id={session_id}"
+    if first == "return":
+        assert quiet.browser.get(address).status_code == 303
+    with ThreadPoolExecutor(12) as pool:
+        statuses = list(pool.map(lambda event: post(quiet, event), events * 3))
+    assert set(statuses) == {200}
+    quiet.settle()
+    if first == "events":
+        assert quiet.browser.get(address).status_code == 303
+    assert quiet.unlock("a").json()["reason"] == "subscription"
+    for table in TABLES:
+        assert len(rows(quiet, table)) == 1, table
+    assert len(rows(quiet, InboxEvent)) == len(events)

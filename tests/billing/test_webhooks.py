@@ -1,0 +1,147 @@
+"""The webhook's front door: what Stripe signed just now comes in, and nothing else."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from service.app import create_app
+from service.db.tables import InboxEvent, Reader, Subscription
+from service.payments.stripe_gateway import gateway_of_settings
+from service.settings import Settings
+from service.simulator.delivery import signature
+from tests.checkout.rows import rows
+from tests.conftest import MovingClocks
+from tests.served import WEBHOOK_SECRET, Installation, free_port, installation, serving
+
+pytestmark = pytest.mark.timeout(60)
+ADDRESS = "/v1/webhooks/stripe"
+
+
+@pytest.fixture
+def quiet(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
+    with installation(settings, clocks, webhooks=False) as made:
+        yield made
+
+
+def event(identifier: str = "evt_1", kind: str = "invoice.paid", **subject: Any) -> dict[str, Any]:
+    return {
+        "id": identifier, "object": "event", "type": kind, "created": 1773133200,
+        "api_version": "2026-10-28.endive", "livemode": False, "pending_webhooks": 1,
+        "data": {"object": {"object": "charge", "id": "ch_1", **subject}},
+    }  # fmt: skip
+
+
+def send(
+    site: Installation,
+    payload: bytes,
+    *,
+    secret: str = WEBHOOK_SECRET,
+    age: int = 0,
+    **headers: str,
+) -> httpx2.Response:
+    signed_at = int(site.clocks.wall().timestamp()) - age
+    header = {"Stripe-Signature": signature(payload, secret, signed_at), **headers}
+    return site.browser.post(ADDRESS, content=payload, headers=header)
+
+
+def test_signed_just_now_or_refused(quiet: Installation) -> None:
+    payload = json.dumps(event(kind="charge.succeeded")).encode()
+    good = signature(payload, WEBHOOK_SECRET, int(quiet.clocks.wall().timestamp()))
+    stamp, _, mac = good.partition(",v1=")
+    refused = {
+        "old": send(quiet, payload, age=301),
+        "ancient": send(quiet, payload, age=10**9),
+        "future": send(quiet, payload, age=-61),
+        "another secret": send(quiet, payload, secret="whsec_other"),
+        "unsigned": quiet.browser.post(ADDRESS, content=payload),
+        "changed": quiet.browser.post(
+            ADDRESS, content=payload + b" ", headers={"Stripe-Signature": good}
+        ),
+        "later stamp": quiet.browser.post(
+            ADDRESS, content=payload, headers={"Stripe-Signature": f"{good},t=1"}
+        ),
+    }
+    for header in (
+        "", "x", "t=,v1=", "t=1", f"v1={mac}", f"{stamp},v0={mac}", f"{stamp},v1=", f"t=abc,v1={mac}",
+        f"t=1=2,v1={mac}", f"{stamp},v1={mac[:-1]}", f"t=99999999999999999999,v1={mac}", "é" * 9,
+        ",,,", "=" * 2000,
+    ):  # fmt: skip
+        refused[f"header {header}"] = quiet.browser.post(
+            ADDRESS, content=payload, headers={"Stripe-Signature": header.encode()}
+        )
+    for name in ("later stamp",):
+        assert refused.pop(name).status_code == 200
+    for name, answer in refused.items():
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/webhook-refused"), (
+            name
+        )
+    assert len(rows(quiet, InboxEvent)) == 1
+    for age in (300, -60):
+        assert send(quiet, payload, age=age).json() == {"new": False}
+
+
+def test_garbage_that_is_signed(quiet: Installation) -> None:
+    hollow: list[Any] = [
+        {}, [], "x", 1, None, {"id": "evt_1"}, {**event(), "data": None}, {**event(), "data": {"object": []}},
+        {**event(), "id": 7}, {**event(), "type": None}, {**event(), "created": "today"},
+        {**event(), "created": 10**30}, {**event(), "data": {"object": "x"}},
+        event(kind="invoice.paid", object="invoice", parent="x"),
+    ]  # fmt: skip
+    payloads = [json.dumps(each).encode() for each in hollow]
+    payloads += [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"\x00", b'{"id": "evt_1", "id": NaN}']
+    for payload in payloads:
+        answer = send(quiet, payload)
+        assert answer.status_code == 400, payload[:80]
+        assert answer.json()["type"] == "/problems/webhook-refused"
+    assert rows(quiet, InboxEvent) == []
+
+
+def test_a_huge_body(quiet: Installation) -> None:
+    payload = b" " * (quiet.settings.max_body_kilobytes * 1024 + 1)
+    assert send(quiet, payload).status_code == 413
+
+
+def test_what_concerns_nobody_is_stored_once_and_ignored(quiet: Installation) -> None:
+    strange = [
+        event("evt_type", "a.type.of.the.future", new={"deep": [1]}),
+        event("evt_one_off", object="invoice", id="in_1", customer="cus_1", parent=None),
+        event("evt_customer", "customer.updated", object="customer", id="cus_unknown"),
+        event("evt_no_id", "balance.available", object="balance", id=None),
+    ]
+    for each in strange:
+        for new in (True, False):
+            answer = send(quiet, json.dumps(each).encode())
+            assert (answer.status_code, answer.json()) == (200, {"new": new})
+    quiet.settle()
+    assert {row.status for row in rows(quiet, InboxEvent)} == {"ignored"}
+    assert len(rows(quiet, InboxEvent)) == len(strange)
+    assert rows(quiet, Reader) == rows(quiet, Subscription) == []
+
+
+def test_an_object_that_stripe_does_not_know_is_kept_for_the_operator(quiet: Installation) -> None:
+    told = event(kind="customer.subscription.updated", object="subscription", id="sub_none")
+    send(quiet, json.dumps(told).encode())
+    deadline = time.monotonic() + 20
+    while (row := rows(quiet, InboxEvent)[0]).status == "pending":
+        assert time.monotonic() < deadline
+        quiet.clocks.travel(row.due_at - quiet.clocks.wall())
+    assert (row.status, row.attempts) == ("quarantined", 5)
+    assert "resource_missing" in row.result
+
+
+def test_without_a_secret_there_is_no_endpoint(quiet: Installation, clocks: MovingClocks) -> None:
+    settings = quiet.settings.model_copy(update={"stripe_webhook_secret": SecretStr("")})
+    app = create_app(settings, gateway=gateway_of_settings(settings), clocks=clocks)
+    payload = json.dumps(event()).encode()
+    now = int(clocks.wall().timestamp())
+    with serving(app, free_port()) as url:
+        for header in (signature(payload, "", now), signature(payload, WEBHOOK_SECRET, now), ""):
+            answer = httpx2.post(
+                f"{url}{ADDRESS}", content=payload, headers={"Stripe-Signature": header}
+            )
+            assert answer.status_code == 404

@@ -1,0 +1,161 @@
+"""Stripe down, silent or failing: buying says so in time, and reading goes on untouched."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from service.app import create_app
+from service.db.tables import Grant
+from service.payments.stripe_gateway import gateway_of_settings
+from service.settings import Settings
+from tests.checkout.rows import rows
+from tests.conftest import MovingClocks
+from tests.served import Installation, free_port, installation, serving
+
+pytestmark = pytest.mark.timeout(90)
+
+
+def failing(status: int, body: bytes) -> ASGIApp:
+    """A Stripe that answers everything with this."""
+
+    async def answer(_: Request) -> Response:
+        return Response(body, status)
+
+    return Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[str]:
+    """A socket that accepts and never answers."""
+    held: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    held.append(server.accept()[0])
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+    for connection in held:
+        connection.close()
+
+
+@contextlib.contextmanager
+def stripe_that(fails: str) -> Iterator[str]:
+    if fails == "is down":
+        yield f"http://127.0.0.1:{free_port()}"
+    elif fails == "is silent":
+        with silent() as url:
+            yield url
+    else:
+        status, _, body = fails.partition(" ")
+        app = failing(int(status), body.encode() or b'{"error": {"type": "api_error"}}')
+        with serving(app, free_port()) as url:
+            yield url
+
+
+@pytest.fixture
+def bought(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
+    """A site with a subscriber; its Stripe tells nothing by itself."""
+    with installation(settings, clocks, webhooks=False) as made:
+        made.publish("a", access={"level": "subscribers"})
+        for slug in "bcd":
+            made.publish(slug)
+        made.subscribe()
+        yield made
+
+
+FAILURES = ["is down", "is silent", "500", "429", "401", "409", "200 <html>"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_buying_says_so_in_time_and_reading_goes_on(bought: Installation) -> None:
+    cookies = dict(bought.browser.cookies)
+    pending = _pending(bought)
+    for fails in FAILURES:
+        with stripe_that(fails) as stripe_url, service_beside(bought, stripe_url) as site:
+            # Nothing is known at this Stripe yet, so the offer has to be mirrored first.
+            begun = time.monotonic()
+            with ThreadPoolExecutor(4) as pool:
+                started = list(pool.map(lambda _: _start(site), range(4)))
+            took = time.monotonic() - begun
+            assert took < 5, (fails, took)
+            assert [each[0] for each in started] == [503] * 4, (fails, started)
+            assert all(int(each[1]) > 0 for each in started)
+            with site.new_browser() as reader:
+                reader.cookies.update(cookies)
+                page = reader.get("/v1/checkout/return", params={"session_id": pending})
+                assert (page.status_code, int(page.headers["Retry-After"]) > 0) == (503, True), (
+                    fails
+                )
+                assert "nothing is lost" in page.text
+                assert reader.post("/v1/portal", json={"return_to": "/"}).status_code == 503
+                begun = time.monotonic()
+                assert reader.post("/v1/articles/a/unlock").json()["reason"] == "subscription"
+                assert reader.get("/v1/articles/a").status_code == 200
+                assert reader.get("/v1/offers").status_code == 200
+                assert time.monotonic() - begun < 2, fails
+    assert bought.unlock("a").status_code == 200
+    with bought.new_browser() as other:
+        assert other.post("/v1/articles/b/unlock").status_code == 200
+
+
+def _start(site: Installation) -> tuple[int, str]:
+    with site.new_browser() as buyer:
+        answer = buyer.post(
+            "/v1/checkout", json={"offer": site.offers["yearly"], "return_to": "/articles/a"}
+        )
+    return answer.status_code, answer.headers.get("Retry-After", "0")
+
+
+def _pending(site: Installation) -> str:
+    """A paid session that nobody has come back from."""
+    with site.new_browser() as other:
+        body = {"offer": site.offers["monthly"], "return_to": "/articles/a"}
+        session_id: str = other.post("/v1/checkout", json=body).json()["session_id"]
+    site.pay(session_id)
+    return session_id
+
+
+@contextlib.contextmanager
+def service_beside(site: Installation, stripe_url: str) -> Iterator[Installation]:
+    """The same installation as another service sees it, whose Stripe is at `stripe_url`."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = site.settings.model_copy(
+        update={"stripe_api_base": stripe_url, "public_url": url, "stripe_timeout_seconds": 3.0}
+    )
+    app = create_app(settings, gateway=gateway_of_settings(settings), clocks=site.clocks)
+    with serving(app, port):
+        other = Installation(
+            url, stripe_url, settings, site.simulator, site.clocks, site.api_key, site.offers
+        )
+        with other.browser:
+            yield other
+
+
+def test_what_was_paid_while_we_could_not_ask_is_fulfilled_afterwards(
+    bought: Installation,
+) -> None:
+    session_id = _pending(bought)
+    with stripe_that("503") as stripe_url, service_beside(bought, stripe_url) as site:
+        page = site.browser.get("/v1/checkout/return", params={"session_id": session_id})
+        assert page.status_code == 503
+    before = len(rows(bought, Grant))
+    page = bought.browser.get("/v1/checkout/return", params={"session_id": session_id})
+    assert page.status_code == 200
+    assert len(rows(bought, Grant)) == before + 1
