@@ -24,7 +24,10 @@ async def create_checkout(
     claim_hash: str,
     now: datetime,
 ) -> Checkout:
-    """Store an open checkout that Stripe doesn't know yet. `now` is business time."""
+    """Store an open checkout that Stripe doesn't know yet.
+
+    `device_id` is the device's pseudonym, as in the ledger; `now` is business time.
+    """
     checkout = Checkout(
         id=new_id("cko"),
         offer_id=offer_id,

@@ -16,7 +16,6 @@ from service.billing.sync import customer_key, store_snapshot, take_snapshot, un
 from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import Checkout
-from service.identity.devices import pseudonym
 from service.identity.readers import create_reader, find_reader, link_device
 from service.payments.gateway import Gateway, StripeCheckoutSession
 from service.settings import Settings
@@ -27,7 +26,7 @@ State = Literal["paid", "processing", "open", "expired"]
 
 @dataclass(frozen=True)
 class Fulfilment:
-    """What has become of a checkout. `reader_id` is set once it is paid."""
+    """What has become of a checkout. `reader_id` is who started it signed in, or who paid it."""
 
     checkout_id: str
     state: State
@@ -127,9 +126,7 @@ async def _reader(
     if reader is not None and reader.email is None:
         reader.email = paid.email
     if checkout.device_id is not None:
-        await link_device(
-            session, reader_id=reader_id, device=pseudonym(checkout.device_id), now=now
-        )
+        await link_device(session, reader_id=reader_id, device=checkout.device_id, now=now)
     return reader_id
 
 
@@ -137,7 +134,7 @@ def _told(checkout: Checkout, state: State) -> Fulfilment:
     return Fulfilment(
         checkout_id=checkout.id,
         state=state,
-        reader_id=checkout.reader_id if state == "paid" else None,
+        reader_id=checkout.reader_id,
         return_to=checkout.return_to,
         claim_hash=checkout.claim_hash,
         url=checkout.stripe_url,

@@ -18,6 +18,7 @@ from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import Checkout, Offer
 from service.identity.callers import Caller
+from service.identity.devices import pseudonym
 from service.identity.readers import find_reader
 from service.identity.return_to import absolute, checked_return_to
 from service.identity.secrets import hash_secret, new_secret
@@ -88,7 +89,7 @@ async def start_checkout(
         if paid is not None:
             return _back(paid, click, settings)
         fetched = await _open_session(database, gateway, settings, clocks, click, promotion_code)
-        if fetched.status == "expired":  # at Stripe, and its event is still to come
+        if fetched is None:
             await _note_expired(database, click.checkout.id)
             return await start_checkout(
                 database, gateway, settings, clocks, offer_id=offer_id, return_to=return_to,
@@ -151,7 +152,7 @@ async def _store_click(
             session,
             offer_id=offer_id,
             reader_id=reader_id,
-            device_id=caller.device_id,
+            device_id=pseudonym(caller.device_id) if caller.device_id else None,
             return_to=return_to,
             claim_hash=hash_secret(kept),
             now=now,
@@ -174,13 +175,13 @@ async def _settle_earlier(
     for checkout in click.earlier:
         if checkout.stripe_session_id is None:
             continue
-        fetched = await gateway.retrieve_checkout_session(checkout.stripe_session_id)
-        if fetched.status == "open":
+        fetched = await _alive(gateway, checkout.stripe_session_id)
+        if fetched is not None and fetched.status == "open":
             try:
                 fetched = await gateway.expire_checkout_session(fetched.id)
             except GatewayRefused:  # paid in this very moment
                 fetched = await gateway.retrieve_checkout_session(fetched.id)
-        if fetched.status == "complete":
+        if fetched is not None and fetched.status == "complete":
             return checkout, fetched
     return None
 
@@ -192,10 +193,11 @@ async def _open_session(
     clocks: Clocks,
     click: _Click,
     promotion_code: str | None,
-) -> StripeCheckoutSession:
+) -> StripeCheckoutSession | None:
+    """The session to go on with; None: the one begun before is over, and that isn't noted yet."""
     checkout = click.checkout
     if checkout.stripe_session_id is not None:
-        return await gateway.retrieve_checkout_session(checkout.stripe_session_id)
+        return await _alive(gateway, checkout.stripe_session_id)
     return await gateway.create_checkout_session(
         checkout_id=checkout.id,
         price_id=await mirror_offer(database, gateway, click.offer),
@@ -232,6 +234,17 @@ async def _is_gone(gateway: Gateway, customer_id: str) -> bool:
         if error.is_missing:
             return True
         raise
+
+
+async def _alive(gateway: Gateway, session_id: str) -> StripeCheckoutSession | None:
+    """The session unless it has expired, or the account at Stripe is another one by now."""
+    try:
+        fetched = await gateway.retrieve_checkout_session(session_id)
+    except GatewayRefused as error:
+        if error.is_missing:
+            return None
+        raise
+    return None if fetched.status == "expired" else fetched
 
 
 async def _note_expired(database: Database, checkout_id: str) -> None:

@@ -71,6 +71,19 @@ def test_a_session_that_expired_at_stripe_is_replaced(site: Installation) -> Non
     assert later.json()["session_id"] != again.json()["session_id"]
 
 
+def test_sessions_of_another_account_are_forgotten(site: Installation) -> None:
+    """The keys were those of a test account before."""
+    sign_in(site)
+    first, second = site.start_checkout("monthly"), site.start_checkout("yearly")
+    assert (first.status_code, second.status_code) == (201, 201)
+    with site.simulator.world.transaction():
+        connection = site.simulator.world.store.connection
+        connection.execute("DELETE FROM documents WHERE kind = 'checkout.session'")
+    again = site.start_checkout("yearly")
+    assert again.status_code == 201, again.text
+    assert again.json()["session_id"] == sessions(site)[0]["id"]
+
+
 @pytest.mark.parametrize("offer", ["monthly", "yearly"])
 @pytest.mark.parametrize("heard", [False, True])
 def test_paid_in_another_tab_leads_to_the_return(
