@@ -9,7 +9,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from socket import gaierror
 from typing import Annotated, Any
 
 import structlog
@@ -25,6 +24,8 @@ log = structlog.get_logger()
 
 BUSY_TIMEOUT_MS = 20_000
 POOL_WAIT_SECONDS = 10
+LONGEST_STATEMENT_SECONDS = 15.0
+"""PostgreSQL: a server that fell silent would otherwise hold a request for ever."""
 RETRY_AFTER_SECONDS = "5"
 
 
@@ -67,9 +68,12 @@ def _sqlite_engine(url: str, *, writer: bool) -> AsyncEngine:
 
 
 class Database:
-    """Engines of one database; `dialect` is `sqlite` or `postgresql`."""
+    """Engines of one database; `dialect` is `sqlite` or `postgresql`.
 
-    def __init__(self, url: str) -> None:
+    `patience` in seconds is how long PostgreSQL may take for one statement.
+    """
+
+    def __init__(self, url: str, *, patience: float = LONGEST_STATEMENT_SECONDS) -> None:
         self.url = async_url(url)
         self.dialect = make_url(self.url).get_backend_name()
         if self.dialect == "sqlite":
@@ -83,7 +87,10 @@ class Database:
                 pool_timeout=POOL_WAIT_SECONDS,
                 pool_pre_ping=True,
                 hide_parameters=True,
-                connect_args={"timeout": POOL_WAIT_SECONDS},
+                connect_args={
+                    "timeout": min(patience, POOL_WAIT_SECONDS),
+                    "command_timeout": patience,
+                },
             )
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -125,19 +132,30 @@ class Database:
         await self._reading.dispose()
 
 
+_AWAY = ("08", "53", "57")
+"""Classes of SQLSTATE: no connection, no room for it, starting up or shutting down."""
+
+
 @asynccontextmanager
 async def _translated() -> AsyncIterator[None]:
     """Turn an unreachable database into a 503 that says when to come back."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeoutError, ConnectionError, gaierror) as error:
-        log.warning("database.unavailable", reason=str(error))
-        raise database_unavailable() from error
-    except DBAPIError as error:
-        if not error.connection_invalidated:
+    except (DBAPIError, PoolTimeoutError, OSError) as error:
+        if not _is_away(error):
             raise
         log.warning("database.unavailable", reason=str(error))
         raise database_unavailable() from error
+
+
+def _is_away(error: DBAPIError | PoolTimeoutError | OSError) -> bool:
+    if isinstance(error, OSError):
+        # Refused, timed out, unknown host, or several of them at once; never one about a file.
+        return error.filename is None
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError):
+        return True
+    state: str = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state.startswith(_AWAY)
 
 
 def database_unavailable() -> Problem:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from service.problems import Problem
+
 log = structlog.get_logger()
 
 
@@ -54,6 +56,9 @@ class Runner:
     async def _round(self, task: Task) -> None:
         try:
             await task.run()
+        except Problem as problem:
+            # Foreseen, such as a database that is away: the next round tries again.
+            log.warning("job.waiting", job=task.name, problem=problem.slug)
         except Exception:
             log.exception("job.failed", job=task.name)
 

@@ -1,0 +1,171 @@
+"""What happens when the database goes away, and when the process is told to stop."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx2
+import pytest
+from sqlalchemy import func, select, text
+
+from service.db.session import Database
+from service.db.tables import AccessEntry
+from service.problems import Problem
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.inside import Paywall, inside
+from tests.processes import Process, serving_processes
+from tests.served import free_port
+from tests.severed import Line, State, line_to
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("processes")]
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+BACK_WITHIN = 10.0
+
+
+@dataclass
+class Severable:
+    line: Line
+    paywall: Paywall
+
+    async def ready(self) -> tuple[int, dict[str, str]]:
+        answer = await self.paywall.client.get("/readyz")
+        return answer.status_code, answer.json()["checks"]
+
+
+@pytest.fixture
+async def severable(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> AsyncIterator[Severable]:
+    async with line_to(settings.database_url) as (line, url):
+        through = settings.model_copy(update={"database_url": url})
+        async with inside(database, through, clocks) as paywall:
+            await paywall.publish("a")
+            await paywall.publish("b")
+            yield Severable(line, paywall)
+            line.become("open")
+
+
+@on_postgresql
+@pytest.mark.parametrize("state", ["cut", "starting"])
+async def test_the_database_goes_away_and_comes_back(severable: Severable, state: State) -> None:
+    paywall = severable.paywall
+    opened = (await paywall.unlock("a")).json()
+    await paywall.full("a", opened["token"])
+    await paywall.client.get("/v1/articles/b")
+    assert (await severable.ready())[0] == 200
+
+    severable.line.become(state)
+    for _ in range(3):
+        started = time.monotonic()
+        answer = await paywall.unlock("b")
+        assert time.monotonic() - started < BACK_WITHIN
+        assert answer.status_code == 503, answer.text
+        assert answer.json()["type"] == "/problems/database-unavailable"
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert "Two" not in answer.text
+    status, checks = await severable.ready()
+    assert (status, checks["database"]) == (503, "The database can't be reached")
+    # What is held in memory is still served: teasers, and the text to who holds a token.
+    assert (await paywall.client.get("/healthz")).status_code == 200
+    assert (await paywall.client.get("/v1/articles/b")).status_code == 200
+    assert (await paywall.full("a", opened["token"])).status_code == 200
+
+    severable.line.become("open")
+    deadline = time.monotonic() + BACK_WITHIN
+    while (await paywall.unlock("b")).status_code != 200:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+    assert (await severable.ready())[0] == 200
+    counted = [row.article_id for row in await paywall.ledger() if row.consumed]
+    assert len(counted) == len(set(counted)) == 2
+
+
+@on_postgresql
+async def test_a_server_that_falls_silent_holds_nobody_for_ever(database_url: str) -> None:
+    async with line_to(database_url) as (line, url):
+        database = Database(url, patience=0.5)
+        async with database.reading() as session:
+            await session.execute(text("SELECT 1"))
+        line.become("silent")
+        for attempt in (database.reading, database.transaction):
+            with pytest.raises(Problem, match="database-unavailable"):
+                async with asyncio.timeout(BACK_WITHIN), attempt() as session:
+                    await session.execute(text("SELECT 1"))
+        line.become("open")
+        async with database.reading() as session:
+            assert await session.scalar(text("SELECT 1")) == 1
+        await database.dispose()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "nowhere.invalid"])
+async def test_a_server_that_isnt_there(host: str) -> None:
+    database = Database(f"postgresql://x:y@{host}:{free_port()}/x")
+    with pytest.raises(Problem, match="database-unavailable"):
+        async with database.transaction() as session:
+            await session.execute(text("SELECT 1"))
+    await database.dispose()
+
+
+@on_postgresql
+async def test_reads_by_token_wait_in_memory_until_the_database_is_back(
+    severable: Severable,
+) -> None:
+    paywall = severable.paywall
+    token = (await paywall.unlock("a")).json()["token"]
+    await paywall.full("a", token)
+    severable.line.become("cut")
+    paywall.clocks.travel(paywall.app.state.unlock_tokens._life / 2)
+    assert (await paywall.full("a", token)).status_code == 200
+    severable.line.become("open")
+    await asyncio.sleep(0.3)
+    assert len([row for row in await paywall.ledger() if row.once_key]) == 1
+
+
+@contextlib.asynccontextmanager
+async def writers_wait(database: Database) -> AsyncIterator[None]:
+    """Hold what every read has to write to, as a slow database would."""
+    async with database._writing.connect() as connection:
+        if database.dialect == "postgresql":
+            await connection.execute(text("LOCK TABLE access_ledger IN ACCESS EXCLUSIVE MODE"))
+        else:
+            await connection.execute(text("SELECT 1"))  # which begins with BEGIN IMMEDIATE
+        yield
+        await connection.rollback()
+
+
+async def publish(database: Database, settings: Settings, clocks: MovingClocks) -> None:
+    async with inside(database, settings, clocks) as paywall:
+        for slug in "ab":
+            await paywall.publish(slug)
+
+
+async def ended(process: Process) -> int:
+    return await asyncio.to_thread(process.handle.wait, 20)
+
+
+async def test_sigterm_finishes_what_is_in_flight(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    await publish(database, settings, clocks)
+    with serving_processes(settings, 1) as (process,):
+        async with httpx2.AsyncClient(base_url=process.url, timeout=30) as client:
+            token = (await client.post("/v1/articles/a/unlock")).json()["token"]
+            bearer = {"Authorization": f"Bearer {token}"}
+            assert (await client.get("/v1/articles/a/full", headers=bearer)).status_code == 200
+            async with writers_wait(database):
+                read = asyncio.create_task(client.post("/v1/articles/b/unlock"))
+                await asyncio.sleep(0.5)
+                process.handle.send_signal(signal.SIGTERM)
+                await asyncio.sleep(0.5)
+                assert process.handle.poll() is None
+                assert not read.done()
+            answer = await read
+            assert (answer.status_code, answer.json()["consumed"]) == (200, True)
+        assert await ended(process) in {0, -signal.SIGTERM}
+    async with database.reading() as session:
+        # Two reads that were counted, and the one by token, which was only noted in memory.
+        assert await session.scalar(select(func.count()).select_from(AccessEntry)) == 3

@@ -1,0 +1,87 @@
+"""Background work: each task in its own loop, and a last round at the end."""
+
+import asyncio
+import time
+
+import pytest
+
+from service.jobs.runner import Runner, Task
+
+SOON = 5.0
+
+
+class Rounds:
+    """Counts its rounds; `fails` raises in each, `hangs` never ends one before it is let go."""
+
+    def __init__(self, *, fails: bool = False, hangs: bool = False) -> None:
+        self.count = 0
+        self.fails = fails
+        self.gate = asyncio.Event()
+        self.round = asyncio.Condition()
+        if not hangs:
+            self.gate.set()
+
+    async def __call__(self) -> None:
+        async with self.round:
+            self.count += 1
+            self.round.notify_all()
+        await self.gate.wait()
+        if self.fails:
+            raise RuntimeError("the disk is full")
+
+    async def reach(self, count: int) -> None:
+        async with asyncio.timeout(SOON), self.round:
+            await self.round.wait_for(lambda: self.count >= count)
+
+
+async def test_a_failing_and_a_hanging_task_hold_up_nobody() -> None:
+    good, failing, hanging = Rounds(), Rounds(fails=True), Rounds(hangs=True)
+    runner = Runner(
+        (Task("failing", failing), Task("hanging", hanging), Task("good", good)), interval=0.001
+    )
+    runner.start()
+    await good.reach(5)
+    await failing.reach(5)
+    assert hanging.count == 1
+    hanging.gate.set()
+    await runner.stop()
+
+
+async def test_stop_finishes_the_round_and_runs_a_last_one() -> None:
+    idle, busy = Rounds(), Rounds(hangs=True)
+    runner = Runner((Task("idle", idle, pause=3600), Task("busy", busy, pause=3600)), interval=1)
+    runner.start()
+    await idle.reach(1)
+    await busy.reach(1)
+    stopping = asyncio.create_task(runner.stop())
+    await idle.reach(2)
+    assert not stopping.done()
+    busy.gate.set()
+    async with asyncio.timeout(SOON):
+        await stopping
+    assert (idle.count, busy.count) == (2, 2)
+
+
+async def test_a_last_round_that_fails_is_no_obstacle() -> None:
+    failing = Rounds(fails=True)
+    runner = Runner((Task("failing", failing, pause=3600),), interval=1)
+    runner.start()
+    await failing.reach(1)
+    async with asyncio.timeout(SOON):
+        await runner.stop()
+    assert failing.count == 2
+
+
+@pytest.mark.parametrize("during", [False, True], ids=["between rounds", "during a round"])
+async def test_waking_starts_the_next_round_at_once(during: bool) -> None:
+    rounds = Rounds(hangs=during)
+    task = Task("woken", rounds, pause=3600)
+    runner = Runner((task,), interval=1)
+    runner.start()
+    await rounds.reach(1)
+    started = time.monotonic()
+    task.wake.set()
+    rounds.gate.set()
+    await rounds.reach(2)
+    assert time.monotonic() - started < SOON
+    await runner.stop()
