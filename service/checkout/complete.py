@@ -47,7 +47,7 @@ async def complete_checkout(
         return Completed(fulfilment, is_theirs=True, secret=None)
     if not claim or not same_secret(claim, fulfilment.claim_hash):
         return Completed(fulfilment, is_theirs=False, secret=None)
-    if reader_id is None:
+    if reader_id is None or fulfilment.state != "paid":
         return Completed(fulfilment, is_theirs=True, secret=None)
     async with database.transaction() as session:
         secret = await open_session(

@@ -144,6 +144,6 @@ async def tokens_of(
 def _paid_reader(fulfilment: Fulfilment) -> str:
     if fulfilment.state == "expired":
         raise Problem("checkout-expired")
-    if fulfilment.reader_id is None:
+    if fulfilment.reader_id is None or fulfilment.state != "paid":
         raise Problem("checkout-not-paid", url=fulfilment.url)
     return fulfilment.reader_id

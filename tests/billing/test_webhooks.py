@@ -72,7 +72,7 @@ def test_signed_just_now_or_refused(quiet: Installation) -> None:
         ",,,", "=" * 2000,
     ):  # fmt: skip
         refused[f"header {header}"] = quiet.browser.post(
-            ADDRESS, content=payload, headers={"Stripe-Signature": header.encode()}
+            ADDRESS, content=payload, headers={b"Stripe-Signature": header.encode()}
         )
     for name in ("later stamp",):
         assert refused.pop(name).status_code == 200

@@ -8,7 +8,8 @@ import httpx2
 import pytest
 
 from service.db.tables import Checkout, Customer, Grant, Reader, ReaderSession, Subscription
-from tests.checkout.rows import rows
+from service.identity.cookies import cookie_name
+from tests.checkout.rows import rows, sign_in
 from tests.served import Installation
 from tests.stripe_at_hand import sdk
 
@@ -86,6 +87,25 @@ def test_unpaid_and_expired(site: Installation) -> None:
     assert (page.status_code, "expired" in page.text) == (200, True)
     assert f"{site.url}/articles/a" in page.text
     assert rows(site, Grant) == rows(site, Reader) == []
+
+
+def test_a_signed_in_reader_goes_on_without_the_claim(site: Installation) -> None:
+    """The claim's cookie may have been replaced in another tab."""
+    sign_in(site)
+    started = site.start_checkout().json()
+    del site.browser.cookies[cookie_name("checkout", site.settings)]
+    session_id = started["session_id"]
+    onward = come_back(site, session_id)
+    assert (onward.status_code, onward.headers["Location"]) == (303, started["url"])
+    assert complete(site, session_id, None, site.browser)[0] == 409
+    # The claim alone signs nobody in before it is paid.
+    with site.new_browser() as app:
+        assert complete(site, session_id, started["claim"], app)[0] == 409
+        assert app.post("/v1/session/token").status_code == 401
+    site.pay(session_id)
+    assert come_back(site, session_id).status_code == 303
+    assert site.unlock("a").json()["reason"] == "subscription"
+    assert len(rows(site, ReaderSession)) == 1
 
 
 def test_an_app_completes_with_the_claim(site: Installation) -> None:

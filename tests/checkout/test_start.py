@@ -78,7 +78,7 @@ def test_sessions_of_another_account_are_forgotten(site: Installation) -> None:
     assert (first.status_code, second.status_code) == (201, 201)
     with site.simulator.world.transaction():
         connection = site.simulator.world.store.connection
-        connection.execute("DELETE FROM documents WHERE kind = 'checkout.session'")
+        connection.execute("DELETE FROM objects WHERE kind = 'checkout.session'")
     again = site.start_checkout("yearly")
     assert again.status_code == 201, again.text
     assert again.json()["session_id"] == sessions(site)[0]["id"]
