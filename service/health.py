@@ -39,11 +39,17 @@ async def readyz(request: Request, database: AppDatabase) -> Response:
     holder: KeyRingHolder = request.app.state.key_ring
     checks = {
         **await _database_checks(database),
-        "keys": "ok" if holder.current.active is not None else "no active key",
+        "keys": _key_check(holder),
     }
     ready = all(result == "ok" for result in checks.values())
     answer = Readiness(ready=ready, checks=checks)
     return JSONResponse(answer.model_dump(), 200 if ready else 503)
+
+
+def _key_check(holder: KeyRingHolder) -> str:
+    if not holder.loaded:
+        return "not loaded"
+    return "ok" if holder.current.signing_key is not None else "PAYWALL_SECRET_KEY can't read them"
 
 
 async def _database_checks(database: Database) -> dict[str, str]:

@@ -19,12 +19,15 @@ from service.db.session import Database
 from service.db.sole_server import AlreadyServed, sole_server
 from service.demo import routes
 from service.demo.newspaper import read_newspaper
-from service.demo.place import STRIPE_PATH, CannotStart, listen, settings_in
+from service.demo.place import ENVIRONMENT_FILE, STRIPE_PATH, CannotStart, listen, settings_in
 from service.demo.seed import OPERATOR, seed
 from service.demo.site import Site
+from service.identity.secrets import derived_key
 from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
 from service.simulator.app import Simulator, WebhookTarget, create_simulator
+from service.tokens.key_pairs import KeyUnreadable
+from service.tokens.keys import ensure_keys
 from service.web.pages import Imprint
 
 GRACEFUL_SECONDS = 10
@@ -44,12 +47,20 @@ def run_demo(*, port: int, data: Path) -> None:
                 _serve(settings, clocks, data, listener, Imprint(paper.tagline, paper.about))
         except (AlreadyServed, migrate.SchemaOutdatedError) as error:
             raise CannotStart(str(error)) from error
+        except KeyUnreadable as error:
+            raise CannotStart(
+                f"The data in {data} belongs to other secrets: put its {ENVIRONMENT_FILE} back, or "
+                "delete the folder to begin anew."
+            ) from error
 
 
 async def _prepare(settings: Settings, clocks: Clocks) -> str | None:
     await migrate.prepare(settings.database_url)
     database = Database(settings.database_url)
     try:
+        async with database.transaction() as session:
+            key = derived_key(settings, "token-keys")
+            await ensure_keys(session, encryption_key=key, now=clocks.wall())
         await follow(database, clocks)
         return await seed(database, read_newspaper(clocks.business()), settings, clocks)
     finally:

@@ -95,3 +95,10 @@ def test_a_read_only_folder_is_told(tmp_path: Path) -> None:
             pytest.skip("root may write everywhere, and there is no setpriv to give that up")
         prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
     assert "make run DATA=" in refused(tmp_path / "data", free_port(), *prefix)
+
+
+def test_data_without_its_secrets_is_told(tmp_path: Path) -> None:
+    with running_demo(tmp_path):
+        pass
+    (tmp_path / "paywall.env").unlink()
+    assert "delete the folder to begin anew" in refused(tmp_path, free_port())

@@ -1,0 +1,63 @@
+"""Ready or not, and why; and the figures for Prometheus."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import delete, text
+
+from service.db.session import Database
+from service.db.tables import SigningKey
+from service.settings import Settings
+from service.tokens.key_pairs import generate
+from service.tokens.keys import stored
+from tests.conftest import MovingClocks
+from tests.inside import Paywall, inside
+
+
+@pytest.fixture
+async def paywall(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> AsyncIterator[Paywall]:
+    async with inside(database, settings, clocks) as made:
+        yield made
+
+
+async def test_a_started_service_is_ready(paywall: Paywall) -> None:
+    answer = await paywall.client.get("/readyz")
+    assert (answer.status_code, answer.json()["ready"]) == (200, True)
+    assert set(answer.json()["checks"].values()) == {"ok"}
+
+
+async def test_another_migration_says_what_to_run(paywall: Paywall) -> None:
+    async with paywall.database.transaction() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = '0f0f0f0f0f0f'"))
+    answer = await paywall.client.get("/readyz")
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert answer.json()["checks"]["migrations"] == "run: paywall migrate"
+
+
+async def test_keys_that_another_secret_sealed_make_it_unready_not_dead(paywall: Paywall) -> None:
+    foreign = stored(
+        generate("ES256"), "active", encryption_key=bytes(32), now=paywall.clocks.wall()
+    )
+    async with paywall.database.transaction() as session:
+        await session.execute(delete(SigningKey).where(SigningKey.state == "active"))
+        session.add(foreign)
+    await paywall.app.state.key_ring.refresh(paywall.database)
+    answer = await paywall.client.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["database"]) == (503, "ok")
+    assert "PAYWALL_SECRET_KEY" in answer.json()["checks"]["keys"]
+    assert (await paywall.client.get("/healthz")).json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize(("metrics", "status"), [(True, 200), (False, 404)])
+async def test_figures_are_there_unless_switched_off(
+    database: Database, settings: Settings, clocks: MovingClocks, metrics: bool, status: int
+) -> None:
+    settings = settings.model_copy(update={"metrics": metrics})
+    async with inside(database, settings, clocks) as made:
+        await made.publish("a")
+        await made.unlock("a")
+        answer = await made.client.get("/metrics")
+    assert answer.status_code == status
+    assert ("paywall_unlocks_total" in answer.text) == metrics
