@@ -7,10 +7,6 @@ from service.billing.lifecycle import LIVE_STATUSES
 from service.db.tables import Subscription
 
 
-async def find_subscription(session: AsyncSession, subscription_id: str) -> Subscription | None:
-    return await session.get(Subscription, subscription_id)
-
-
 async def live_subscriptions(session: AsyncSession, reader_id: str) -> list[Subscription]:
     """The reader's subscriptions that aren't over, the newest first; there should be one at most."""
     found = await session.scalars(

@@ -51,8 +51,3 @@ def render(
 def render_part(template: str, **context: Any) -> Markup:
     """Render a template that is a part of a page."""
     return Markup(_environment.get_template(template).render(**context))  # noqa: S704 escaped by it
-
-
-def add_filter(name: str, function: Any) -> None:
-    """Make a formatting function known to the templates."""
-    _environment.filters[name] = function

@@ -46,7 +46,6 @@ class AccountView:
     given: list[str]
     """Access that the newsroom gave, in words."""
     offers: list[OfferItem]
-    has_customer: bool
 
 
 async def account_view(
@@ -54,7 +53,7 @@ async def account_view(
 ) -> AccountView:
     reader_id = caller.reader_id
     if reader_id is None:
-        return AccountView(False, None, None, [], await _offers(session), has_customer=False)
+        return AccountView(False, None, None, [], await _offers(session))
     reader = await find_reader(session, reader_id)
     bought = await subscriptions_of(session, reader_id)
     held = grants.live(await grants_of(session, reader_id), now)
@@ -66,7 +65,6 @@ async def account_view(
         subscription=shown,
         given=[_given(grant, settings.zone) for grant in held if grant.source == "comp"],
         offers=[] if runs else await _offers(session),
-        has_customer=bool(bought),
     )
 
 
