@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
 from service.db.tables import Reader, ReaderDevice
+from service.db.upsert import insert_for
 
 
 async def create_reader(session: AsyncSession, *, email: str | None, now: datetime) -> Reader:
@@ -36,6 +37,8 @@ async def link_device(session: AsyncSession, *, reader_id: str, device: str, now
 
     Safe to repeat.
     """
-    if await session.get(ReaderDevice, (device, reader_id)) is None:
-        session.add(ReaderDevice(device_id=device, reader_id=reader_id, linked_at=now))
-        await session.flush()
+    # One statement: two returns from Checkout at once may both come here.
+    statement = insert_for(session, ReaderDevice).values(
+        device_id=device, reader_id=reader_id, linked_at=now
+    )
+    await session.execute(statement.on_conflict_do_nothing())
