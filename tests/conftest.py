@@ -1,17 +1,18 @@
 """What all tests share: both databases, settings, and clocks that a test moves."""
 
+import asyncio
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.clock import Clocks
 from service.db import migrate
-from service.db.session import Database, async_url
+from service.db.session import Database
 from service.settings import Settings
 from tests.postgres import PostgresServer
 
@@ -39,7 +40,7 @@ def clocks() -> MovingClocks:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new, empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'paywall.db'}"
@@ -47,13 +48,40 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.create_database(f"test_{secrets.token_hex(6)}")
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite database, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "paywall.db"
+    asyncio.run(migrate.migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_name(postgres_server: PostgresServer) -> str:
+    """The name of a migrated PostgreSQL database, to be copied."""
+    name = f"template_{secrets.token_hex(6)}"
+    asyncio.run(migrate.migrate(postgres_server.create_database(name)))
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new database, migrated and without rows.
+
+    Copied, because to migrate one for each test takes longer than most tests.
+    """
+    if request.param == "sqlite":
+        path = tmp_path / "paywall.db"
+        shutil.copyfile(request.getfixturevalue("migrated_file"), path)
+        return f"sqlite:///{path}"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    template: str = request.getfixturevalue("migrated_name")
+    return server.create_database(f"test_{secrets.token_hex(6)}", template=template)
+
+
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A migrated database without rows."""
-    engine = create_async_engine(async_url(database_url))
-    async with engine.begin() as connection:
-        await connection.run_sync(migrate.upgrade)
-    await engine.dispose()
     database = Database(database_url)
     yield database
     await database.dispose()

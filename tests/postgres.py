@@ -62,17 +62,22 @@ class PostgresServer:
 
     url: str
 
-    def create_database(self, name: str) -> str:
-        """Make an empty database (one of that name is dropped first) and return its URL.
+    def create_database(self, name: str, *, template: str | None = None) -> str:
+        """Make a database (one of that name is dropped first) and return its URL.
 
-        Works inside a running event loop too. `name` is an identifier: letters, digits, underscores.
+        It is empty, or a copy of the database `template`, to which nobody may be connected. Works
+        inside a running event loop too. `name` is an identifier: letters, digits, underscores.
         """
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", name):
             message = (
                 f"{name!r} is no database name: use letters, digits and underscores, at most 63."
             )
             raise ValueError(message)
-        statements = (f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"')
+        copying = f' TEMPLATE "{template}"' if template else ""
+        statements = (
+            f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
+            f'CREATE DATABASE "{name}"{copying}',
+        )
         with ThreadPoolExecutor(1) as thread:
             thread.submit(asyncio.run, _execute(self.url, statements)).result()
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))

@@ -39,8 +39,12 @@ def migrated(paywall: Paywall) -> None:
     assert paywall("migrate").code == 0
 
 
-def test_migrate_says_what_it_did_and_may_be_repeated(paywall: Paywall) -> None:
-    first, again = paywall("migrate"), paywall("migrate")
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_migrate_says_what_it_did_and_may_be_repeated(
+    paywall: Paywall, empty_database_url: str
+) -> None:
+    empty = {"PAYWALL_DATABASE_URL": empty_database_url}
+    first, again = paywall("migrate", **empty), paywall("migrate", **empty)
     assert (first.code, again.code) == (0, 0)
     assert first.out.startswith("The database was brought from nothing to ")
     assert again.out.startswith("The database stands at ")

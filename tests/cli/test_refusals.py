@@ -112,8 +112,7 @@ def test_an_old_database_is_refused_with_the_command_to_run(
 ) -> None:
     engine = create_engine(settings.database_url)
     with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
-        connection.execute(text("INSERT INTO alembic_version VALUES ('0f0f0f0f0f0f')"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0f0f0f0f0f0f'"))
     engine.dispose()
     for command in (["keys", "list"], ["serve"], ["offers", "list"]):
         refused = paywall(*command)

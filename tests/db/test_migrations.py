@@ -16,16 +16,16 @@ def _differences(connection: Connection) -> list[object]:
     return list(compare_metadata(context, Base.metadata))
 
 
-async def test_the_migrated_database_equals_the_declared_tables(database_url: str) -> None:
-    await migrate.migrate(database_url)
-    engine = create_async_engine(async_url(database_url))
+async def test_the_migrated_database_equals_the_declared_tables(empty_database_url: str) -> None:
+    await migrate.migrate(empty_database_url)
+    engine = create_async_engine(async_url(empty_database_url))
     async with engine.connect() as connection:
         assert await connection.run_sync(_differences) == []
     await engine.dispose()
 
 
-async def test_migrations_go_up_down_and_up_again(database_url: str) -> None:
-    engine = create_async_engine(async_url(database_url))
+async def test_migrations_go_up_down_and_up_again(empty_database_url: str) -> None:
+    engine = create_async_engine(async_url(empty_database_url))
     for revision in ("head", "base", "head"):
         step = migrate.downgrade if revision == "base" else migrate.upgrade
         async with engine.begin() as connection:
@@ -36,16 +36,20 @@ async def test_migrations_go_up_down_and_up_again(database_url: str) -> None:
     await engine.dispose()
 
 
-async def test_an_empty_database_is_prepared_and_a_ready_one_left_alone(database_url: str) -> None:
-    await migrate.prepare(database_url)
-    await migrate.prepare(database_url)
-    assert await migrate.migrate(database_url) == (migrate.head(), migrate.head())
+async def test_an_empty_database_is_prepared_and_a_ready_one_left_alone(
+    empty_database_url: str,
+) -> None:
+    await migrate.prepare(empty_database_url)
+    await migrate.prepare(empty_database_url)
+    assert await migrate.migrate(empty_database_url) == (migrate.head(), migrate.head())
 
 
-async def test_a_database_of_something_else_is_refused_with_the_command(database_url: str) -> None:
-    engine = create_async_engine(async_url(database_url))
+async def test_a_database_of_something_else_is_refused_with_the_command(
+    empty_database_url: str,
+) -> None:
+    engine = create_async_engine(async_url(empty_database_url))
     async with engine.begin() as connection:
         await connection.execute(text("CREATE TABLE others (id INTEGER)"))
     await engine.dispose()
     with pytest.raises(migrate.SchemaOutdatedError, match="paywall migrate"):
-        await migrate.prepare(database_url)
+        await migrate.prepare(empty_database_url)
