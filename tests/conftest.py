@@ -43,7 +43,7 @@ def clocks() -> MovingClocks:
 def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new, empty database."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'paywall.db'}"
+        return f"sqlite:///{tmp_path / 'empty.db'}"
     server: PostgresServer = request.getfixturevalue("postgres_server")
     return server.create_database(f"test_{secrets.token_hex(6)}")
 
