@@ -36,12 +36,18 @@ class Runner:
     def start(self) -> None:
         self._loops = [asyncio.create_task(self._loop(task)) for task in self._tasks]
 
-    async def stop(self) -> None:
-        """Let each task finish the round it is in, run every task once more, and end."""
+    async def stop(self, patience: float = 5.0) -> None:
+        """Let each task finish the round it is in, run every task once more, and end.
+
+        What takes longer than `patience` seconds is cancelled: nothing it does is lost by that.
+        """
         self._stopping.set()
         for task in self._tasks:
             task.wake.set()
-        await asyncio.gather(*self._loops)
+        _, hanging = await asyncio.wait(self._loops, timeout=patience)
+        for loop in hanging:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
 
     async def _loop(self, task: Task) -> None:
         while True:

@@ -85,3 +85,12 @@ async def test_waking_starts_the_next_round_at_once(during: bool) -> None:
     await rounds.reach(2)
     assert time.monotonic() - started < SOON
     await runner.stop()
+
+
+async def test_a_task_that_hangs_does_not_hold_up_the_end() -> None:
+    hanging = Rounds(hangs=True)
+    runner = Runner((Task("hanging", hanging),), interval=0.001)
+    runner.start()
+    await hanging.reach(1)
+    async with asyncio.timeout(SOON):
+        await runner.stop(patience=0.01)
