@@ -102,9 +102,10 @@ fi
 
 explain="The packages could not be installed; pip's own message is above. Most often the network or a
 proxy is the reason. Run make again when it is mended: what was fetched is kept in pip's cache."
-first_pip install --quiet --require-hashes -r requirements/build.txt || fail "$explain"
+# Not compiled: what is used is compiled at its first import, all else would only take time here.
+first_pip install --quiet --no-compile --require-hashes -r requirements/build.txt || fail "$explain"
 say "Installing the $wanted packages ($(grep -c '^[a-z0-9].*==' "requirements/$wanted.txt")) ..."
-.venv/bin/python -m pip install --require-hashes -r "requirements/$wanted.txt" || fail "$explain"
+.venv/bin/python -m pip install --no-compile --require-hashes -r "requirements/$wanted.txt" || fail "$explain"
 .venv/bin/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable . || fail "$explain"
 
 printf '%s\n' "$wanted" "$(fingerprint)" "$(pwd -P)" >"$stamp"
