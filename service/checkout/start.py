@@ -198,15 +198,27 @@ async def _open_session(
     checkout = click.checkout
     if checkout.stripe_session_id is not None:
         return await _alive(gateway, checkout.stripe_session_id)
-    return await gateway.create_checkout_session(
-        checkout_id=checkout.id,
-        price_id=await mirror_offer(database, gateway, click.offer),
-        trial_days=click.trial_days,
-        customer_id=await _customer(database, gateway, clocks, click),
-        promotion_code_id=await _promotion(gateway, promotion_code),
-        success_url=return_address(settings),
-        cancel_url=absolute(checkout.return_to, settings),
-    )
+    customer_id = await _customer(database, gateway, clocks, click)
+    promotion_code_id = await _promotion(gateway, promotion_code)
+
+    async def create(price_id: str) -> StripeCheckoutSession:
+        return await gateway.create_checkout_session(
+            checkout_id=checkout.id,
+            price_id=price_id,
+            trial_days=click.trial_days,
+            customer_id=customer_id,
+            promotion_code_id=promotion_code_id,
+            success_url=return_address(settings),
+            cancel_url=absolute(checkout.return_to, settings),
+        )
+
+    try:
+        return await create(await mirror_offer(database, gateway, click.offer))
+    except GatewayRefused as error:
+        if not error.is_missing:
+            raise
+    # All else was made or found just now: our key is another account's than when it was mirrored.
+    return await create(await mirror_offer(database, gateway, click.offer, anew=True))
 
 
 async def _customer(

@@ -6,10 +6,10 @@ PostgreSQL serves both kinds from one pool.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
+from weakref import WeakValueDictionary
 
 import structlog
 from fastapi import Depends, Request
@@ -92,7 +92,8 @@ class Database:
                     "command_timeout": patience,
                 },
             )
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # Weak: a lock is gone with the last of those who hold it or wait for it.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -118,7 +119,8 @@ class Database:
         where the writer is taken too: ask Stripe before or afterwards.
         """
         if self.dialect == "sqlite":
-            async with self._turns[key], self.transaction() as session:
+            turn = self._turns.setdefault(key, asyncio.Lock())
+            async with turn, self.transaction() as session:
                 yield session
             return
         async with self.transaction() as session:

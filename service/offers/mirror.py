@@ -30,9 +30,14 @@ async def mirror_offers(database: Database, gateway: Gateway) -> int:
     return len(waiting)
 
 
-async def mirror_offer(database: Database, gateway: Gateway, offer: Offer) -> str:
-    """The id of the offer's price at Stripe, made and remembered where it isn't yet."""
-    if offer.stripe_price_id is not None:
+async def mirror_offer(
+    database: Database, gateway: Gateway, offer: Offer, *, anew: bool = False
+) -> str:
+    """The id of the offer's price at Stripe, made and remembered where it isn't yet.
+
+    `anew`: the price we remember is of another account, such as the one for tests.
+    """
+    if offer.stripe_price_id is not None and not anew:
         return offer.stripe_price_id
     key = lookup_key(offer)
     price = await gateway.find_price(key)

@@ -171,7 +171,7 @@ class StripeGateway:
             params["discounts"] = [{"promotion_code": promotion_code_id}]
         created = await self._ask(
             self._client.v1.checkout.sessions.create_async(
-                params, {"idempotency_key": f"checkout-{checkout_id}"}
+                params, {"idempotency_key": f"checkout-{checkout_id}-{price_id}"}
             )
         )
         return stripe_objects.checkout_session_of(created)

@@ -210,3 +210,30 @@ def test_posted_backwards_and_thrice(quiet: Installation, first: str) -> None:
     for table in TABLES:
         assert len(rows(quiet, table)) == 1, table
     assert len(rows(quiet, InboxEvent)) == len(events)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_several_processes_apply_the_same_purchase(quiet: Installation) -> None:
+    """Each with a database and a gateway of its own; the service itself is one more."""
+    anonymous(quiet)
+    events = handled_events(quiet)
+
+    async def process(place: int) -> None:
+        database = Database(quiet.settings.database_url)
+        gateway = gateway_to(quiet.stripe_url)
+        for event in events[place % len(events) :]:
+            async with database.transaction() as session:
+                await store_event(session, event_of(event), quiet.clocks.wall())
+            await apply_due_events(database, gateway, quiet.settings, quiet.clocks)
+        await gateway.close()
+        await database.dispose()
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(process(place) for place in range(6)))
+
+    asyncio.run(all_at_once())
+    quiet.settle()
+    for table in TABLES:
+        assert len(rows(quiet, table)) == 1, table
+    assert {event.status for event in rows(quiet, InboxEvent)} == {"applied"}
+    assert [event.attempts for event in rows(quiet, InboxEvent)] == [0] * len(events)

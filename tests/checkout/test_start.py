@@ -71,14 +71,33 @@ def test_a_session_that_expired_at_stripe_is_replaced(site: Installation) -> Non
     assert later.json()["session_id"] != again.json()["session_id"]
 
 
+def forget(site: Installation, *kinds: str) -> None:
+    """Let the local Stripe be another account's: it knows nothing of these."""
+    connection = site.simulator.world.store.connection
+    with site.simulator.world.transaction():
+        connection.execute("DELETE FROM answers")
+        for kind in kinds:
+            connection.execute("DELETE FROM objects WHERE kind = ?", (kind,))
+
+
+def test_an_offer_mirrored_to_another_account_is_mirrored_anew(site: Installation) -> None:
+    site.subscribe()
+    forget(site, "checkout.session", "customer", "price", "product", "subscription")
+    with site.new_browser() as buyer:
+        body = {"offer": site.offers["monthly"], "return_to": "/articles/a"}
+        started = buyer.post("/v1/checkout", json=body)
+        assert started.status_code == 201, started.text
+        assert site.pay(started.json()["session_id"]).status_code == 200
+        address = f"/v1/checkout/return?session_id={started.json()['session_id']}"
+        assert buyer.get(address).status_code == 303
+        assert site.unlock("a", buyer).json()["reason"] == "subscription"
+
+
 def test_sessions_of_another_account_are_forgotten(site: Installation) -> None:
-    """The keys were those of a test account before."""
     sign_in(site)
     first, second = site.start_checkout("monthly"), site.start_checkout("yearly")
     assert (first.status_code, second.status_code) == (201, 201)
-    with site.simulator.world.transaction():
-        connection = site.simulator.world.store.connection
-        connection.execute("DELETE FROM objects WHERE kind = 'checkout.session'")
+    forget(site, "checkout.session")
     again = site.start_checkout("yearly")
     assert again.status_code == 201, again.text
     assert again.json()["session_id"] == sessions(site)[0]["id"]
