@@ -18,14 +18,14 @@ from pydantic import (
 
 from service.content.visibility import Level, Status
 
-SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SLUG_LENGTH = 120
 BODY_BYTES = 2_000_000
 _FORBIDDEN_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
 
 
 def is_slug(text: str) -> bool:
-    return len(text) <= SLUG_LENGTH and SLUG.fullmatch(text) is not None
+    return len(text) <= SLUG_LENGTH and _SLUG.fullmatch(text) is not None
 
 
 def storable(value: Any) -> Any:

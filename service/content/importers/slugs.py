@@ -4,8 +4,8 @@ import re
 import unicodedata
 from urllib.parse import unquote
 
-MAX_LENGTH = 120
-_VALID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+from service.content.schemas import SLUG_LENGTH, is_slug
+
 # Letters that Unicode does not decompose into a base letter and an accent.
 _LETTERS = str.maketrans(
     {
@@ -13,11 +13,6 @@ _LETTERS = str.maketrans(
         "ħ": "h", "ı": "i", "ŧ": "t", "ŋ": "n", "’": "", "'": "",
     }
 )  # fmt: skip
-
-
-def is_slug(text: str) -> bool:
-    """Whether `text` can stand as a slug unchanged."""
-    return len(text) <= MAX_LENGTH and _VALID.fullmatch(text) is not None
 
 
 def slugify(text: str) -> str:
@@ -28,7 +23,7 @@ def slugify(text: str) -> str:
     """
     lowered = unicodedata.normalize("NFC", unquote(text)).lower().translate(_LETTERS)
     ascii_only = unicodedata.normalize("NFKD", lowered).encode("ascii", "ignore").decode("ascii")
-    return shorten(re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-"), MAX_LENGTH)
+    return shorten(re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-"), SLUG_LENGTH)
 
 
 def shorten(slug: str, length: int) -> str:
@@ -64,10 +59,10 @@ class SlugRegister:
         base = slugify(post_name) or slugify(title) or f"article-{suffix}".strip("-")
         slug = base
         if not self._free(slug) and suffix:
-            slug = f"{shorten(base, MAX_LENGTH - len(suffix) - 1)}-{suffix}"
+            slug = f"{shorten(base, SLUG_LENGTH - len(suffix) - 1)}-{suffix}"
         number = 2
         while not self._free(slug):
-            slug = f"{shorten(base, MAX_LENGTH - len(str(number)) - 1)}-{number}"
+            slug = f"{shorten(base, SLUG_LENGTH - len(str(number)) - 1)}-{number}"
             number += 1
         self._taken.add(slug)
         return slug

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.content.importers.slugs import is_slug
 from service.content.importers.wordpress import ExportUnreadable, ImportedArticle, read_export
+from service.content.schemas import is_slug
 from tests.content.importers.exports import (
     NOW,
     article,
