@@ -13,7 +13,7 @@ import uvicorn
 from service import logs
 from service.app import create_app
 from service.cli.listening import listen
-from service.cli.running import reaching, ready_database
+from service.cli.running import CommandFailed, clocks_of, reaching, ready_database
 from service.clock import Clocks
 from service.db.sole_server import sole_server
 from service.identity.secrets import derived_key
@@ -50,9 +50,16 @@ def serve(
 
 async def _prepare(settings: Settings) -> None:
     """Bring about what the application needs; what is wrong is told before it starts."""
-    async with ready_database(settings) as database, database.transaction() as session:
-        key = derived_key(settings, "token-keys")
-        await ensure_keys(session, encryption_key=key, now=Clocks().wall())
+    async with ready_database(settings) as database:
+        clocks = await clocks_of(database)
+        if clocks.offset and settings.environment == "production":
+            raise CommandFailed(
+                f"A demo has moved this database's time {clocks.offset.days} days ahead, and "
+                "production serves none whose time was moved. Set PAYWALL_DATABASE_URL to another."
+            )
+        async with database.transaction() as session:
+            key = derived_key(settings, "token-keys")
+            await ensure_keys(session, encryption_key=key, now=clocks.wall())
 
 
 def _run(settings: Settings, listener: socket.socket) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from service.cli.app import app
 from service.db import migrate
+from service.db.business_clock import move_forward
 from service.db.session import Database
 from service.identity.secrets import derived_key
 from service.settings import Settings
@@ -137,6 +138,27 @@ def test_a_port_or_file_that_cannot_be_used_is_told(paywall: Paywall, arguments:
     refused = paywall(*arguments)
     assert (refused.code, refused.out) == (1, "")
     assert one_sentence(refused.err), refused.err
+
+
+@only_sqlite
+def test_production_serves_no_database_whose_time_was_moved(
+    paywall: Paywall, settings: Settings
+) -> None:
+    async def move() -> None:
+        database = Database(settings.database_url)
+        async with database.transaction() as session:
+            await move_forward(session, timedelta(days=31))
+        await database.dispose()
+
+    paywall("migrate")
+    asyncio.run(move())
+    refused = paywall(
+        "serve", "--port", str(free_port()), PAYWALL_ENVIRONMENT="production",
+        PAYWALL_PUBLIC_URL="https://www.gazette.example", PAYWALL_INSECURE_COOKIES="false",
+    )  # fmt: skip
+    assert (refused.code, refused.out) == (1, "")
+    assert one_sentence(refused.err), refused.err
+    assert "31 days" in refused.err
 
 
 @only_sqlite
