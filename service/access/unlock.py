@@ -87,7 +87,9 @@ async def look(
     )
     if isinstance(decision, Hidden):
         raise article_not_found(article.slug)
-    wall = await wall_for(session, decision, settings) if isinstance(decision, Wall) else None
+    wall = None
+    if isinstance(decision, Wall):
+        wall = await wall_for(session, decision, caller.reader_id, settings)
     return Look(decision, wall, meter)
 
 
@@ -120,7 +122,7 @@ async def unlock(
         meter = await read_meter(session, device_holder(device_id), meter.window, meter.limit)
         if article.id not in meter.read_set:
             decision = Wall("meter_exhausted")
-            wall = await wall_for(session, decision, settings)
+            wall = await wall_for(session, decision, caller.reader_id, settings)
     UNLOCKS.labels(decision.reason).inc()
     await write(
         session,

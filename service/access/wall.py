@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.decision import Wall as WallDecision
 from service.access.decision import WallKind, WallReason
+from service.billing.subscriptions import has_subscribed
 from service.offers.schemas import OfferItem
 from service.offers.store import live_offers
 from service.settings import Settings
@@ -29,9 +30,12 @@ class WallShown(BaseModel):
     actions: list[WallAction]
 
 
-async def wall_for(session: AsyncSession, decision: WallDecision, settings: Settings) -> WallShown:
-    """The wall with what is sold now; without offers there is nothing to do but to come back."""
-    offers = [OfferItem.of(offer) for offer in await live_offers(session)]
+async def wall_for(
+    session: AsyncSession, decision: WallDecision, reader_id: str | None, settings: Settings
+) -> WallShown:
+    """The wall with what is sold to this reader; without offers they can only come back later."""
+    known = reader_id is not None and await has_subscribed(session, reader_id)
+    offers = [OfferItem.of(offer, subscribed_before=known) for offer in await live_offers(session)]
     subscribe = WallAction(rel="subscribe", method="POST", href="/v1/checkout")
     return WallShown(
         kind=decision.kind,

@@ -1,11 +1,12 @@
 """Offers as frontends see them."""
 
+from dataclasses import replace
 from typing import Literal, Self
 
 from pydantic import BaseModel
 
 from service.db.tables import Offer
-from service.offers.pricing import price_text
+from service.offers.pricing import price_text, trial_days_for
 from service.offers.store import price_of
 
 
@@ -23,8 +24,11 @@ class OfferItem(BaseModel):
     price_text: str
 
     @classmethod
-    def of(cls, offer: Offer) -> Self:
+    def of(cls, offer: Offer, *, subscribed_before: bool = False) -> Self:
+        """As this buyer gets it: who has `subscribed_before` is promised no second trial."""
         price = price_of(offer)
+        trial_days = trial_days_for(price.trial_days, subscribed_before=subscribed_before)
+        price = replace(price, trial_days=trial_days)
         return cls(
             id=offer.id,
             name=offer.name,

@@ -64,7 +64,7 @@ async def account_view(
         email=reader.email if reader else None,
         subscription=shown,
         given=[_given(grant, settings.zone) for grant in held if grant.source == "comp"],
-        offers=[] if runs else await _offers(session),
+        offers=[] if runs else await _offers(session, subscribed_before=bool(bought)),
     )
 
 
@@ -130,5 +130,6 @@ def _given(grant: grants.GrantFacts, zone: ZoneInfo) -> str:
     return f"The newsroom has opened {what} for you, {end}."
 
 
-async def _offers(session: AsyncSession) -> list[OfferItem]:
-    return [OfferItem.of(offer) for offer in await live_offers(session)]
+async def _offers(session: AsyncSession, *, subscribed_before: bool = False) -> list[OfferItem]:
+    offers = await live_offers(session)
+    return [OfferItem.of(offer, subscribed_before=subscribed_before) for offer in offers]

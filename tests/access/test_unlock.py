@@ -8,10 +8,13 @@ import httpx2
 import pytest
 
 from service.db.session import Database
+from service.identity.cookies import cookie_name
 from service.identity.devices import HEADER, new_device_id, sign_device
+from service.identity.sessions import open_session
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.inside import CANARY, Paywall, inside
+from tests.reports import rows
 
 COOKIE = "pw_device"
 
@@ -306,3 +309,23 @@ async def test_subscribers_read_what_their_grant_covers(
     assert (by_token.status_code == 200) == (expected != "subscribers_only")
     assert (CANARY in by_token.text) == (by_token.status_code == 200)
     assert (await paywall.ledger())[0].reader_id == reader_id
+
+
+async def test_the_wall_promises_no_second_trial(paywall: Paywall) -> None:
+    await paywall.publish("paid", access={"level": "subscribers"})
+    reader, offer = rows.reader(), rows.offer(trial_days=14)
+    ended = rows.subscription(reader, offer, status="canceled", ended_at=rows.NOW)
+    async with paywall.database.transaction() as session:
+        session.add_all([reader, offer])
+        await session.flush()
+        session.add(ended)
+        secret = await open_session(
+            session, reader_id=reader.id, now=paywall.clocks.wall(), settings=paywall.settings
+        )
+    stranger = (await paywall.unlock("paid")).json()["wall"]["offers"]
+    assert [(each["trial_days"], each["price_text"]) for each in stranger] == [
+        (14, "14 days free, then €9.00 a month")
+    ]
+    paywall.client.cookies[cookie_name("session", paywall.settings)] = secret
+    known = (await paywall.unlock("paid")).json()["wall"]["offers"]
+    assert [(each["trial_days"], each["price_text"]) for each in known] == [(0, "€9.00 a month")]

@@ -150,3 +150,12 @@ async def test_buying_without_payments_is_a_page(newspaper: Newspaper) -> None:
     answer = await newspaper.browser.post("/subscribe", data={"offer": "off_1"})
     assert answer.status_code == 503
     assert "Subscriptions aren’t on sale" in answer.text
+
+
+async def test_who_had_a_subscription_is_promised_no_second_trial(newspaper: Newspaper) -> None:
+    await newspaper.store(rows.offer(name="Trying", trial_days=14))
+    assert "14 days free, then €9.00 a month Try it free" in await words(newspaper)
+    await newspaper.subscriber(status="canceled", ended_at=NOW)
+    text = await words(newspaper)
+    assert "Trying €9.00 a month Subscribe" in text
+    assert "free" not in text
