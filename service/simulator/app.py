@@ -5,6 +5,7 @@ below `/checkout` and `/portal`, signed webhooks, and a few hooks of its own bel
 """
 
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -60,6 +61,7 @@ class Simulator:
                 *Pages(world).routes(),
             ],
             lifespan=self._lifespan,
+            exception_handlers={sqlite3.OperationalError: _cannot_keep},
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -151,6 +153,12 @@ class Simulator:
         if refusal is not None:
             return JSONResponse(refusal.body(), refusal.status)
         return JSONResponse({"status": "complete", "redirect_url": success_address(session)})
+
+
+async def _cannot_keep(_: Request, error: Exception) -> Response:
+    """A full disk, say: as Stripe tells failures of its own. Nothing was done."""
+    refusal = StripeError(500, f"The local Stripe can't keep its data: {error}.", kind="api_error")
+    return JSONResponse(refusal.body(), refusal.status)
 
 
 async def _object(request: Request) -> dict[str, Any]:

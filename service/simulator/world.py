@@ -88,17 +88,23 @@ class World:
             StripeError: 400, `to` lies in the past of the world.
         """
         target = int(to.timestamp())
-        with self.transaction():
-            if target < self.now:
-                there = datetime.fromtimestamp(self.now, UTC).isoformat()
-                raise StripeError(
-                    400, f"The clock only moves forwards, and it is already {there}.", param="to"
-                )
-            self._run_due(target)
-            self._instant = target
-            self._offset = target - int(self.wall())
-            self.store.set_setting(_OFFSET, str(self._offset))
+        with self._lock:
+            with self.transaction():
+                offset = self._move(target)
+            self._offset = offset  # not before it is kept: else a failed jump would count
         return target
+
+    def _move(self, target: int) -> int:
+        if target < self.now:
+            there = datetime.fromtimestamp(self.now, UTC).isoformat()
+            raise StripeError(
+                400, f"The clock only moves forwards, and it is already {there}.", param="to"
+            )
+        self._run_due(target)
+        self._instant = target
+        offset = target - int(self.wall())
+        self.store.set_setting(_OFFSET, str(offset))
+        return offset
 
     def catch_up(self) -> None:
         """Do what has become due because wall time passed; nothing at all where nothing is."""
@@ -129,7 +135,8 @@ class World:
                 yield
                 connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk has let SQLite roll back already
+                    connection.execute("ROLLBACK")
                 raise
             finally:
                 self._depth, self._instant, self._cause = 0, None, Cause()

@@ -180,3 +180,22 @@ def test_the_clock_takes_both_forms_of_time(local: LocalStripe) -> None:
         "now": 1777593601
     }
     assert local.browser.post("/_sim/clock", content=b"[]").status_code == 400
+
+
+def test_a_full_disk_is_told_and_changes_nothing(local: LocalStripe) -> None:
+    local.subscribe()
+    before, store = local.now, local.simulator.world.store.connection
+    (size,) = store.execute("PRAGMA page_count").fetchone()
+    store.execute(f"PRAGMA max_page_count = {size}")
+    late = before + 3600 * 24 * 365
+    for method, path, sent in (
+        ("POST", "/_sim/clock", {"json": {"to": late}}),
+        ("POST", "/v1/customers", {"data": {"name": "n" * 20_000}, "headers": AUTH}),
+    ):
+        refused = local.browser.request(method, path, **sent)
+        assert refused.status_code == 500
+        assert refused.json()["error"]["type"] == "api_error"
+        assert "disk is full" in refused.json()["error"]["message"]
+    assert local.now == before
+    store.execute("PRAGMA max_page_count = 1000000")
+    assert local.browser.post("/_sim/clock", json={"to": late}).json() == {"now": late}
