@@ -96,6 +96,8 @@ def create_app(
         description="Metered articles, subscriptions and the tokens that unlock them.",
         version="1",
         lifespan=_lifespan,
+        # Its redirect would lead to whatever host and scheme the request names.
+        redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
     )
     database = Database(settings.database_url)

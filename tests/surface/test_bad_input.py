@@ -278,3 +278,13 @@ async def test_staff_paths_for_the_staff(paywall: Paywall) -> None:
     answer = await client.patch("/v1/admin/articles/a", headers=staff)
     assert_problem(answer, 405, "method-not-allowed")
     assert answer.headers["Allow"] == "DELETE, GET, PUT"
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/articles/a/", "/v1/articles/a/full/", "/articles/a/", "/account/"]
+)
+async def test_no_redirect_names_the_host_of_the_request(paywall: Paywall, path: str) -> None:
+    headers = {"Host": "elsewhere.example", "X-Forwarded-Host": "elsewhere.example"}
+    answer = await paywall.client.get(path, headers=headers)
+    assert_problem(answer, 404)
+    assert "Location" not in answer.headers
