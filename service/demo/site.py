@@ -8,7 +8,11 @@ from starlette.responses import RedirectResponse
 from starlette.types import Receive, Scope, Send
 
 from service.demo.place import STRIPE_PATH
+from service.identity.origins import OriginPolicy
 from service.simulator.app import Simulator
+
+HOOKS = "/_sim/"
+"""Below the local Stripe's root: for scripts, never for another site's pages."""
 
 
 class Site:
@@ -20,6 +24,8 @@ class Site:
     def __init__(self, app: FastAPI, simulator: Simulator, origin: str) -> None:
         self._app = app
         self._simulator = simulator
+        # They ask for no key: without this any page in the browser could move the clock.
+        self._hooks = OriginPolicy(simulator, origins=(origin,))
         self._origin = origin
         self._host = urlsplit(origin).netloc
 
@@ -35,6 +41,7 @@ class Site:
         elif path == STRIPE_PATH or path.startswith(f"{STRIPE_PATH}/"):
             inner = {**scope, "path": path.removeprefix(STRIPE_PATH) or "/", "root_path": ""}
             inner["raw_path"] = inner["path"].encode()
-            await self._simulator(inner, receive, send)
+            is_hook = inner["path"].startswith(HOOKS)
+            await (self._hooks if is_hook else self._simulator)(inner, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -62,6 +62,25 @@ def test_localhost_leads_to_the_one_origin(tmp_path: Path) -> None:
         assert answer.headers["Location"] == f"{demo.url}/articles/x?a=b"
 
 
+def test_no_other_site_moves_the_clocks(tmp_path: Path) -> None:
+    with running_demo(tmp_path) as demo, httpx2.Client(base_url=demo.url) as browser:
+        before = browser.get("/_stripe/_sim/clock").json()["now"]
+        body = {"to": before + 3600}
+        for headers in (
+            {"Origin": "https://elsewhere.example"},
+            {"Origin": "null"},
+            {"Sec-Fetch-Site": "cross-site"},
+        ):
+            refused = browser.post("/_stripe/_sim/clock", json=body, headers=headers)
+            assert refused.status_code == 403
+            assert browser.post("/demo/jump", data={"days": 1}, headers=headers).status_code == 403
+        # A return address of elsewhere is refused before anything has moved.
+        elsewhere = {"days": 30, "back": "//elsewhere.example"}
+        assert browser.post("/demo/jump", data=elsewhere).status_code == 422
+        assert browser.get("/_stripe/_sim/clock").json()["now"] < before + 3600
+        assert browser.post("/_stripe/_sim/clock", json=body).status_code == 200
+
+
 def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path) -> None:
     with running_demo(tmp_path):
         sentence = refused(tmp_path, free_port())
