@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from service import health
 from service.access import routes as access_routes
+from service.access.revocations import Revocations
 from service.access.unlock_tokens import UnlockTokens
 from service.account import routes as account_routes
 from service.billing import routes as billing_routes
@@ -115,6 +116,7 @@ def create_app(
     state.ledger = Ledger()
     state.unlock_tokens = UnlockTokens(key_ring, settings)
     state.token_verifier = TokenVerifier(key_ring, settings.public_url, settings.publication)
+    state.revocations = Revocations()
     state.page_bar = page_bar
     state.inbox = Task("inbox", lambda: _apply_inbox(app))
     for router in ROUTERS:
@@ -138,6 +140,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await ensure_keys(session, encryption_key=key, now=clocks.wall())
     await follow(database, clocks)
     await state.key_ring.refresh(database)
+    await state.revocations.refresh(database, clocks)
     runner = Runner(_tasks(app), state.settings.background_interval_seconds)
     runner.start()
     try:
@@ -171,6 +174,7 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
         Task("clock", lambda: follow(database, state.clocks)),
         Task("articles", lambda: state.article_cache.refresh(database)),
         Task("keys", lambda: state.key_ring.refresh(database)),
+        Task("revocations", lambda: state.revocations.refresh(database, state.clocks)),
         Task("old keys", prune_keys, pause=_HOUR),
         Task("offers", mirror, pause=_MINUTE),
     )

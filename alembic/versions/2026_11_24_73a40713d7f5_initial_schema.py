@@ -133,6 +133,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("grants", schema=None) as batch_op:
         batch_op.create_index("ix_grants_reader", ["reader_id"], unique=False)
+        batch_op.create_index("ix_grants_updated", ["updated_at"], unique=False)
 
     op.create_table(
         "meter_windows",
@@ -337,6 +338,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("secret_hash", name=op.f("uq_reader_sessions_secret_hash")),
     )
     with op.batch_alter_table("reader_sessions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_reader_sessions_ended_at"), ["ended_at"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_reader_sessions_reader_id"), ["reader_id"], unique=False
         )
@@ -402,6 +404,7 @@ def downgrade() -> None:
     op.drop_table("sign_in_links")
     with op.batch_alter_table("reader_sessions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_reader_sessions_reader_id"))
+        batch_op.drop_index(batch_op.f("ix_reader_sessions_ended_at"))
 
     op.drop_table("reader_sessions")
     with op.batch_alter_table("reader_devices", schema=None) as batch_op:
@@ -439,6 +442,7 @@ def downgrade() -> None:
     op.drop_table("offers")
     op.drop_table("meter_windows")
     with op.batch_alter_table("grants", schema=None) as batch_op:
+        batch_op.drop_index("ix_grants_updated")
         batch_op.drop_index("ix_grants_reader")
 
     op.drop_table("grants")

@@ -1,5 +1,6 @@
 """The full article for whoever holds a token: no meter, nothing waited for in the database."""
 
+from service.access.revocations import Revocations
 from service.access.unlock import article_not_found, level_of, note_open_page
 from service.clock import Clocks
 from service.content.cache import StoredArticle
@@ -9,6 +10,7 @@ from service.metering.ledger import Ledger
 from service.problems import Problem
 from service.settings import Settings
 from service.tokens.claims import AccessClaims, Claims
+from service.tokens.signing import invalid_token
 
 
 def read_by_token(
@@ -16,15 +18,19 @@ def read_by_token(
     slug: str,
     claims: Claims,
     *,
+    revocations: Revocations,
     ledger: Ledger,
     settings: Settings,
     clocks: Clocks,
 ) -> StoredArticle:
     """The article where the verified claims cover it.
 
-    Raises `article-not-covered` for another article's token, whether or not that article exists,
+    Raises `invalid-token` where the session has ended or the access was taken away since,
+    `article-not-covered` for another article's token, whether or not that article exists,
     and `article-not-found` for what isn't visible.
     """
+    if revocations.refuse(claims):
+        raise invalid_token("What the token stands for has ended since. Fetch a new one.")
     if not isinstance(claims, AccessClaims):
         if claims.art != slug:
             raise Problem("article-not-covered")

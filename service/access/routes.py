@@ -94,6 +94,7 @@ async def read_full(
         await articles.get(database, slug),
         slug,
         claims,
+        revocations=request.app.state.revocations,
         ledger=ledger_of(request),
         settings=settings,
         clocks=clocks,

@@ -44,7 +44,7 @@ class ReaderSession(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     used_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
 
 
 class SignInLink(Base):

@@ -1,0 +1,63 @@
+"""Tokens that are refused before they expire: of sessions that ended, of grants that were taken away.
+
+Held in memory and read again in each round of background work, so that no token waits for the
+database. What is looked at are `sid`, `sub` and `iat`, never the token's text: a signature has two
+valid spellings (identity.md, JWTs).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import get_args
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.clock import Clocks
+from service.db.session import Database
+from service.db.tables import Grant, ReaderSession
+from service.grants.grants import Source
+from service.tokens.claims import LONGEST_LEEWAY, LONGEST_LIFE, AccessClaims, Claims
+
+LONGEST_MEMORY = LONGEST_LIFE + LONGEST_LEEWAY
+"""After this every token that was signed before has expired."""
+
+
+class Revocations:
+    """What this process knows of sessions and grants that ended while tokens of theirs live."""
+
+    def __init__(self) -> None:
+        self._sessions: frozenset[str] = frozenset()
+        self._grants: Mapping[tuple[str, str], datetime] = {}
+
+    async def refresh(self, database: Database, clocks: Clocks) -> None:
+        """Read again what has ended lately, in this process or any other."""
+        async with database.reading() as session:
+            sessions = await _ended_sessions(session, clocks.wall() - LONGEST_MEMORY)
+            grants = await _ended_grants(session, clocks)
+        self._sessions, self._grants = sessions, grants
+
+    def refuse(self, claims: Claims) -> bool:
+        """Whether the token's session has ended, or what it was signed for was taken away since."""
+        if claims.sid in self._sessions:
+            return True
+        signed_for = get_args(Source) if isinstance(claims, AccessClaims) else (claims.rsn,)
+        changes = (self._grants.get((claims.sub, source)) for source in signed_for)
+        return any(at is not None and claims.iat < at.timestamp() for at in changes)
+
+
+async def _ended_sessions(session: AsyncSession, since: datetime) -> frozenset[str]:
+    found = await session.scalars(select(ReaderSession.id).where(ReaderSession.ended_at > since))
+    return frozenset(found)
+
+
+async def _ended_grants(
+    session: AsyncSession, clocks: Clocks
+) -> Mapping[tuple[str, str], datetime]:
+    """By reader and source, the wall time at which access was taken away."""
+    now = clocks.business()
+    found = await session.execute(
+        select(Grant.reader_id, Grant.source, Grant.updated_at)
+        .where(Grant.updated_at > now - LONGEST_MEMORY, Grant.ends_at <= now)
+        .order_by(Grant.updated_at)
+    )
+    return {(reader, source): at - clocks.offset for reader, source, at in found}
