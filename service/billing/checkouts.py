@@ -11,6 +11,10 @@ from service.db.tables import Checkout, Subscription
 
 LIFE = timedelta(hours=24)
 """Stripe's own default for the life of a Checkout session."""
+CLAIM_LIFE = 2 * LIFE
+"""So long after its start a checkout's claim signs its holder in: Stripe's page may be left open for
+a day, and the way back may take another.
+"""
 _MOST_EARLIER = 10
 
 

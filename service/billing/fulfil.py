@@ -10,7 +10,7 @@ from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.checkouts import checkout_of_session, find_checkout
+from service.billing.checkouts import CLAIM_LIFE, checkout_of_session, find_checkout
 from service.billing.customers import bind_customer, reader_of_customer
 from service.billing.sync import customer_key, store_snapshot, take_snapshot, until_current
 from service.clock import Clocks
@@ -33,6 +33,7 @@ class Fulfilment:
     reader_id: str | None
     return_to: str
     claim_hash: str
+    claim_ends_at: datetime
     url: str | None
 
 
@@ -137,5 +138,6 @@ def _told(checkout: Checkout, state: State) -> Fulfilment:
         reader_id=checkout.reader_id,
         return_to=checkout.return_to,
         claim_hash=checkout.claim_hash,
+        claim_ends_at=checkout.created_at + CLAIM_LIFE,
         url=checkout.stripe_url,
     )

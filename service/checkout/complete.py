@@ -45,7 +45,8 @@ async def complete_checkout(
     reader_id = fulfilment.reader_id
     if reader_id is not None and reader_id == caller.reader_id:
         return Completed(fulfilment, is_theirs=True, secret=None)
-    if not claim or not same_secret(claim, fulfilment.claim_hash):
+    in_time = clocks.business() < fulfilment.claim_ends_at
+    if not claim or not in_time or not same_secret(claim, fulfilment.claim_hash):
         return Completed(fulfilment, is_theirs=False, secret=None)
     if reader_id is None or fulfilment.state != "paid":
         return Completed(fulfilment, is_theirs=True, secret=None)

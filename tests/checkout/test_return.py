@@ -196,3 +196,15 @@ def test_access_does_not_wait_for_our_clock_to_reach_stripes(site: Installation)
     site.pay(started["session_id"])
     assert come_back(site, started["session_id"]).status_code == 303
     assert site.unlock("a").status_code == 200
+
+
+def test_a_claim_ends_after_two_days(site: Installation) -> None:
+    started = site.start_checkout().json()
+    site.pay(started["session_id"])
+    site.clocks.travel(timedelta(days=2, seconds=-1))
+    with site.new_browser() as app:
+        assert complete(site, started["session_id"], started["claim"], app)[0] == 200
+    site.clocks.travel(timedelta(seconds=1))
+    with site.new_browser() as late:
+        status, problem = complete(site, started["session_id"], started["claim"], late)
+    assert (status, problem["type"]) == (403, "/problems/claim-refused")
