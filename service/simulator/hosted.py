@@ -54,7 +54,13 @@ _ZERO_DECIMAL = frozenset(
         "xpf",
     ]
 )
-_FIELD_OF_PARAM = {"exp_year": "exp", "exp_month": "exp", "cvc": "cvc", "email": "email"}
+_FIELD_OF_PARAM = {
+    "exp_year": "exp",
+    "exp_month": "exp",
+    "cvc": "cvc",
+    "email": "email",
+    "name": "name",
+}
 _RECENT = 50
 
 

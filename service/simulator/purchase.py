@@ -13,6 +13,8 @@ from service.simulator.periods import DAY
 from service.simulator.store import JSON
 from service.simulator.world import World
 
+_LONGEST_EMAIL, _LONGEST_NAME = 512, 256
+
 
 @dataclass(frozen=True)
 class Buyer:
@@ -44,8 +46,7 @@ def pay(world: World, session: JSON, buyer: Buyer) -> StripeError | None:
             f"This Checkout Session is {session['status']}; start a new one.",
             code="checkout_session_not_open",
         )
-    if "@" not in buyer.email.strip("@ "):
-        raise invalid_parameter("email", "Enter an e-mail address such as reader@example.com.")
+    _check(buyer)
     read = read_card(buyer.card, world.now)
     customer = world.store.get(session["customer"]) if session["customer"] else None
     if customer is not None and customer.get("deleted"):
@@ -56,6 +57,15 @@ def pay(world: World, session: JSON, buyer: Buyer) -> StripeError | None:
         return refusal.error()
     _complete(world, session, buyer, read)
     return None
+
+
+def _check(buyer: Buyer) -> None:
+    # Line breaks, NUL and half characters would go on to whoever reads the customer.
+    is_plain = buyer.email.isprintable() and len(buyer.email) <= _LONGEST_EMAIL
+    if not is_plain or "@" not in buyer.email.strip("@ "):
+        raise invalid_parameter("email", "Enter an e-mail address such as reader@example.com.")
+    if not buyer.name.isprintable() or len(buyer.name) > _LONGEST_NAME:
+        raise invalid_parameter("name", f"Enter a name of at most {_LONGEST_NAME} characters.")
 
 
 def _trial_end(world: World, session: JSON) -> int | None:

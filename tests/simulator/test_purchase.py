@@ -146,6 +146,11 @@ def test_a_card_that_fails_later_is_refused_where_money_is_due_now(local: LocalS
         ({"exp": "soon"}, "exp_year"),
         ({"cvc": "1"}, "cvc"),
         ({"email": "nobody"}, "email"),
+        ({"email": "ana\0@example.org"}, "email"),
+        ({"email": "ana\r\n@example.org"}, "email"),
+        ({"email": "a" * 600 + "@example.org"}, "email"),
+        ({"name": "Ana\0"}, "name"),
+        ({"name": "A" * 300}, "name"),
     ],
 )
 def test_entries_that_make_no_sense_are_refused(
