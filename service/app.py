@@ -18,6 +18,7 @@ from service.access.unlock_tokens import UnlockTokens
 from service.account import routes as account_routes
 from service.billing import routes as billing_routes
 from service.billing.apply_event import apply_due_events
+from service.billing.late_renewals import sync_late_renewals
 from service.checkout import routes as checkout_routes
 from service.clock import Clocks
 from service.content import routes as content_routes
@@ -160,6 +161,10 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
         async with database.transaction() as session:
             await prune(session, now=state.clocks.wall())
 
+    async def renewals() -> None:
+        if state.gateway is not None:
+            await sync_late_renewals(database, state.gateway, state.settings, state.clocks)
+
     async def mirror() -> None:
         if state.gateway is None:
             return
@@ -177,6 +182,7 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
         Task("revocations", lambda: state.revocations.refresh(database, state.clocks)),
         Task("old keys", prune_keys, pause=_HOUR),
         Task("offers", mirror, pause=_MINUTE),
+        Task("renewals", renewals, pause=_MINUTE),
     )
 
 

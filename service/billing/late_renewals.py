@@ -1,0 +1,56 @@
+"""Subscriptions whose period is over and of whose renewal we haven't heard: Stripe is asked again.
+
+A renewal's invoice takes about an hour and its webhook may be late or lost; until the slack ends
+nobody is walled for that, and before it ends we have looked ourselves (billing.md, the status table).
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.sync import sync_subscription
+from service.clock import Clocks
+from service.db.session import Database
+from service.db.tables import Subscription
+from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
+from service.settings import Settings
+
+ASKED_AGAIN_AFTER = timedelta(hours=1)
+_MOST = 100
+_RENEWING = ("trialing", "active")
+
+log = structlog.get_logger()
+
+
+async def sync_late_renewals(
+    database: Database, gateway: Gateway, settings: Settings, clocks: Clocks
+) -> int:
+    """Ask once when the period is over, then hourly until Stripe tells of the next; how many."""
+    async with database.reading() as session:
+        late = await _late(session, clocks.business())
+    for subscription_id in late:
+        try:
+            await sync_subscription(database, gateway, settings, clocks, subscription_id)
+        except GatewayUnavailable as error:
+            log.warning("renewals.waiting", reason=str(error))
+            break
+        except GatewayRefused as error:
+            log.warning("renewals.refused", subscription=subscription_id, reason=str(error))
+    return len(late)
+
+
+async def _late(session: AsyncSession, now: datetime) -> list[str]:
+    asked = Subscription.synced_at
+    found = await session.scalars(
+        select(Subscription.id)
+        .where(
+            Subscription.status.in_(_RENEWING),
+            Subscription.current_period_end <= now,
+            or_(asked < Subscription.current_period_end, asked <= now - ASKED_AGAIN_AFTER),
+        )
+        .order_by(asked, Subscription.id)
+        .limit(_MOST)
+    )
+    return list(found)
