@@ -110,6 +110,13 @@ async def read_on(
     return response
 
 
+@router.api_route("/account/", methods=GET)
+@router.api_route("/articles/{slug}/", methods=GET)
+async def leave_the_slash_away(request: Request) -> Response:
+    """People type it. The framework's own redirect would name whatever host the request names."""
+    return RedirectResponse(request.url.path.rstrip("/"))
+
+
 @router.post("/subscribe")
 async def subscribe(
     request: Request,
