@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from service.cli.running import CommandFailed, command, ready_database
+from service.cli.running import CommandFailed, command, ready_database, record_change
 from service.clock import Clocks
 from service.db.tables import ApiKey
 from service.identity.api_keys import create_api_key
@@ -32,6 +32,9 @@ async def create(
             text = await create_api_key(session, label=label, scopes=scope, now=Clocks().wall())
         except ValueError as error:
             raise CommandFailed(f"No key was made: {error}.") from error
+        _, prefix, _ = text.split("_", 2)
+        made = {"label": label, "scopes": sorted(set(scope))}
+        await record_change(database, session, "api-key.create", prefix, after=made)
     print(text)
 
 
@@ -53,5 +56,7 @@ async def revoke(prefix: Annotated[str, typer.Argument(help="As shown by list.")
         key = await session.get(ApiKey, prefix)
         if key is None:
             raise CommandFailed(f"There is no key {prefix}. `paywall api-keys list` shows them.")
-        key.revoked_at = key.revoked_at or Clocks().wall()
+        if key.revoked_at is None:
+            key.revoked_at = Clocks().wall()
+            await record_change(database, session, "api-key.revoke", prefix)
     print(f"{prefix} is revoked.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.running import command, ready_database
+from service.cli.running import command, ready_database, record_change
 from service.clock import Clocks
 from service.identity.secrets import derived_key
 from service.settings import Settings
@@ -37,6 +37,7 @@ async def rotate() -> None:
     async with ready_database(settings) as database, database.transaction() as session:
         key = derived_key(settings, "token-keys")
         kid = await ring.rotate(session, encryption_key=key, now=Clocks().wall())
+        await record_change(database, session, "signing-key.rotate", kid)
     print(f"{kid} signs from now on.")
 
 
@@ -48,4 +49,5 @@ async def revoke(kid: Annotated[str, typer.Argument(help="The key's name.")]) ->
     async with ready_database(settings) as database, database.transaction() as session:
         key = derived_key(settings, "token-keys")
         await ring.revoke(session, kid, encryption_key=key, now=Clocks().wall())
+        await record_change(database, session, "signing-key.revoke", kid)
     print(f"{kid} is revoked. Frontends with an older key set follow within minutes.")

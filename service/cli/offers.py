@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.cli.running import CommandFailed, clocks_of, command, ready_database
+from service.cli.running import CommandFailed, clocks_of, command, ready_database, record_change
+from service.db.session import Database
 from service.offers import store
 from service.offers.pricing import InvalidPrice, checked_price, price_text
 from service.settings import Settings
@@ -32,7 +33,7 @@ async def create(
     trial_days: Annotated[int, typer.Option(help="Free days before the first charge.")] = 0,
 ) -> None:
     """Sell something new. The running service creates its price at Stripe."""
-    async with _selling() as (session, now):
+    async with _selling() as (database, session, now):
         try:
             price = checked_price(
                 amount=amount, currency=currency, interval=interval,
@@ -41,6 +42,8 @@ async def create(
             offer = await store.create_offer(session, name=name, plan=plan, price=price, now=now)
         except InvalidPrice as error:
             raise CommandFailed(f"No offer was made. {error}.") from error
+        made = {"name": name, "plan": plan, "price": price_text(price)}
+        await record_change(database, session, "offer.create", offer.id, after=made)
     print(f"{offer.id}  {name}: {price_text(price)}")
 
 
@@ -57,16 +60,17 @@ async def list_offers() -> None:
 @command
 async def archive(offer: Annotated[str, typer.Argument(help="Its id, as shown by list.")]) -> None:
     """Sell an offer no longer; who has it keeps it."""
-    async with _selling() as (session, now):
+    async with _selling() as (database, session, now):
         if await store.archive_offer(session, offer, now) is None:
             raise CommandFailed(f"There is no offer {offer}. `paywall offers list` shows them.")
+        await record_change(database, session, "offer.archive", offer)
     print(f"{offer} is sold no longer.")
 
 
 @asynccontextmanager
-async def _selling() -> AsyncIterator[tuple[AsyncSession, datetime]]:
+async def _selling() -> AsyncIterator[tuple[Database, AsyncSession, datetime]]:
     """A transaction, and the business time at which something is sold from now on or no longer."""
     async with ready_database(Settings()) as database:
         now = (await clocks_of(database)).business()
         async with database.transaction() as session:
-            yield session, now
+            yield database, session, now

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.running import CommandFailed, command, ready_database
+from service.cli.running import CommandFailed, command, ready_database, record_change
 from service.clock import Clocks
 from service.identity import operators
 from service.settings import Settings
@@ -41,11 +41,13 @@ async def _create(email: str, role: str, password: str) -> None:
     settings = Settings()
     async with ready_database(settings) as database, database.transaction() as session:
         try:
-            await operators.create_operator(
+            operator = await operators.create_operator(
                 session, email=email, password=password, role=role, now=Clocks().wall()
             )
         except ValueError as error:
             raise CommandFailed(f"No account was made: {error}.") from error
+        made = {"email": operator.email, "role": role}
+        await record_change(database, session, "operator.create", operator.id, after=made)
     print(f"{email} may sign in at {settings.public_url}/admin as {role}.")
 
 
@@ -65,4 +67,5 @@ async def _reset(email: str, password: str) -> None:
             await operators.reset_password(session, operator, password)
         except ValueError as error:
             raise CommandFailed(f"Nothing was changed: {error}.") from error
+        await record_change(database, session, "operator.reset-password", operator.id)
     print(f"{email} has a new password; all sessions have ended.")

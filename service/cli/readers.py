@@ -7,7 +7,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.subscriptions import live_subscriptions
-from service.cli.running import CommandFailed, command, ready_database
+from service.cli.running import CommandFailed, command, ready_database, record_change
 from service.clock import Clocks
 from service.db.tables import Reader
 from service.identity.readers import readers_by_email
@@ -40,6 +40,7 @@ async def sign_in_link(
             )
         chosen = _chosen(found, email, reader)
         secret = await create_sign_in_link(session, reader_id=chosen.id, now=Clocks().wall())
+        await record_change(database, session, "reader.sign-in-link", chosen.id)
     print(f"{settings.public_url}/account/sign-in?token={quote(secret)}")
     typer.echo(f"Good once, for {SIGN_IN_LINK_MINUTES} minutes.", err=True)
 

@@ -2,24 +2,27 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 from alembic.util import CommandError
 from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
 from service.db import migrate
 from service.db.business_clock import follow
 from service.db.session import Database
+from service.identity import audit
 from service.settings import Settings
 
 P = ParamSpec("P")
+ACTOR = "command"
 _UNUSABLE = (OSError, ValueError, sqlite3.Error, SQLAlchemyError, PostgresError, InterfaceError)
 
 
@@ -84,6 +87,22 @@ async def clocks_of(database: Database) -> Clocks:
     clocks = Clocks()
     await follow(database, clocks)
     return clocks
+
+
+async def record_change(
+    database: Database,
+    session: AsyncSession,
+    action: str,
+    target: str,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Write into the audit trail what somebody with a shell on the server has changed."""
+    now = (await clocks_of(database)).business()
+    await audit.record(
+        session, actor=ACTOR, action=action, target=target, before=before, after=after, now=now
+    )
 
 
 def command(function: Callable[P, Coroutine[None, None, None]]) -> Callable[P, None]:

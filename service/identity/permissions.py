@@ -8,7 +8,6 @@ Permission = Literal[
     "articles:write",
     "subscribers:read",
     "subscribers:write",
-    "offers:write",
     "reports:read",
 ]
 PERMISSIONS: frozenset[str] = frozenset(get_args(Permission))
