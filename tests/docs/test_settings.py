@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from service.billing.events import HANDLED
 from service.settings import DEVELOPMENT_SECRET, Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -34,6 +35,12 @@ def test_no_other_variable_is_named_in_any_document() -> None:
         for variable in re.findall(r"PAYWALL_[A-Z_]*[A-Z]", page.read_text(encoding="utf-8"))
     }
     assert named <= known
+
+
+def test_the_events_to_send_are_those_that_are_handled() -> None:
+    block = re.search(r"```text\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    assert sorted(block[1].split()) == sorted(HANDLED)
 
 
 def row_of(name: str, field: FieldInfo) -> str:
