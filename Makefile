@@ -23,7 +23,7 @@ test: ## Run every test but the browser's, PostgreSQL included
 	@$(python) -m pytest -n 2 --dist loadgroup -m "not browser"
 
 test-browser: ## Click through the real pages in the system's Chromium
-	@sh requirements/chromium.sh
+	@sh requirements/chromium.sh >/dev/null
 	@$(environment) browser
 	@$(python) -m pytest -m browser
 

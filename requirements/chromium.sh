@@ -1,7 +1,7 @@
 #!/bin/sh
-# The browser tests drive the system's Chromium: says how to get one where there is none.
+# The browser tests drive the system's Chromium: says where it is, or how to get one.
 for name in chromium chromium-browser google-chrome; do
-    if command -v "$name" >/dev/null; then exit 0; fi
+    if command -v "$name"; then exit 0; fi
 done
 cat >&2 <<'END'
 The browser tests drive the system's Chromium, and there is none on the PATH.

@@ -1,31 +1,27 @@
 """Chromium in front of the demo as a newcomer starts it: `paywall demo`, a process of its own."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from tests.chromium import running_chromium
 from tests.demo.process import Demo, running_demo
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page
+
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SIZES = {"desktop": (1280, 900, "light"), "phone": (390, 844, "dark")}
 
 
 @contextmanager
-def reader(chromium: Browser, demo: Demo, size: str, *, javascript: bool = True) -> Iterator[Page]:
+def reader(
+    chromium: "Browser", demo: Demo, size: str, *, javascript: bool = True
+) -> "Iterator[Page]":
     """A browser of this size; errors of the page's scripts or its policy fail the test."""
     width, height, scheme = SIZES[size]
     context = chromium.new_context(
@@ -36,7 +32,7 @@ def reader(chromium: Browser, demo: Demo, size: str, *, javascript: bool = True)
     )
     faults: list[str] = []
 
-    def note(message: ConsoleMessage) -> None:
+    def note(message: "ConsoleMessage") -> None:
         # A wall is the answer 402, which Chromium reports as a failed resource, as it does 404.
         if message.type == "error" and not re.search(r"status of 40[24]", message.text):
             faults.append(message.text)
@@ -52,14 +48,9 @@ def reader(chromium: Browser, demo: Demo, size: str, *, javascript: bool = True)
 
 
 @pytest.fixture(scope="module")  # closed before other folders' tests open a Playwright of their own
-def chromium() -> Iterator[Browser]:
-    path = subprocess.run(
-        ["/bin/sh", "-c", "command -v chromium"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+def chromium() -> "Iterator[Browser]":
+    with running_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -76,7 +67,7 @@ def size(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def visit(chromium: Browser, demo: Demo, size: str) -> Iterator[Page]:
+def visit(chromium: "Browser", demo: Demo, size: str) -> "Iterator[Page]":
     """A reader's browser of this size; any error in the page's scripts or policy fails the test."""
     with reader(chromium, demo, size) as page:
         yield page

@@ -3,6 +3,9 @@
 import re
 
 import pytest
+
+pytest.importorskip("playwright.sync_api", reason="needs the group browser")
+
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 

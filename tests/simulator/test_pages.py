@@ -5,12 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.chromium import running_chromium
 from tests.simulator.local import DECLINED, LocalStripe
-
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 def _pages(local: LocalStripe) -> dict[str, str]:
@@ -68,11 +64,9 @@ def test_pages_show_what_others_wrote_as_text(local: LocalStripe) -> None:
 
 @pytest.fixture
 def chromium(local: LocalStripe) -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the group browser")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+    pytest.importorskip("playwright.sync_api", reason="needs the group browser")
+    with running_chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.mark.browser

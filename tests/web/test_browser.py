@@ -10,16 +10,13 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from service.settings import Settings
+from tests.chromium import running_chromium
 from tests.conftest import MovingClocks
 from tests.served import CANARY, Installation, free_port, installation, serving
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the group browser")
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 WIDTHS = (320, 390, 1280)
 
 
@@ -49,10 +46,8 @@ def made(settings: Settings, clocks: MovingClocks, foreign_port: int) -> Iterato
 @pytest.fixture
 def chromium(made: Installation) -> Iterator[Any]:
     # After the installation, which runs loops of its own: Playwright keeps one running meanwhile.
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+    with running_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
