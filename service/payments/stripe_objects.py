@@ -34,6 +34,11 @@ def _reference(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _email(value: Any) -> str | None:
+    """None for what no database keeps: what is paid for opens with a bad address as well."""
+    return value if isinstance(value, str) and value.isprintable() else None
+
+
 def price_of(document: JSON) -> StripePrice:
     recurring = document.get("recurring") or {}
     return StripePrice(
@@ -51,7 +56,7 @@ def customer_of(document: JSON) -> StripeCustomer:
     """A deleted customer still answers, with `deleted: true` and little else."""
     return StripeCustomer(
         id=document["id"],
-        email=document.get("email"),
+        email=_email(document.get("email")),
         deleted=bool(document.get("deleted", False)),
     )
 
@@ -66,7 +71,7 @@ def checkout_session_of(document: JSON) -> StripeCheckoutSession:
         client_reference_id=document.get("client_reference_id"),
         customer_id=_reference(document.get("customer")),
         subscription_id=_reference(document.get("subscription")),
-        email=details.get("email"),
+        email=_email(details.get("email")),
         expires_at=instant(document["expires_at"]),
     )
 
