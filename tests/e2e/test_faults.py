@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from sqlalchemy import func, select, text
 
+from service.content.store import content_version
 from service.db.session import Database
 from service.db.tables import AccessEntry
 from service.problems import Problem
@@ -45,8 +46,18 @@ async def severable(
         async with inside(database, through, clocks) as paywall:
             await paywall.publish("a")
             await paywall.publish("b")
+            await articles_settle(database, paywall)
             yield Severable(line, paywall)
             line.become("open")
+
+
+async def articles_settle(database: Database, paywall: Paywall) -> None:
+    """Wait until the cache knows of what was published: it drops its copies when it hears of it."""
+    async with database.reading() as session:
+        version = await content_version(session)
+    async with asyncio.timeout(BACK_WITHIN):
+        while paywall.app.state.article_cache._version != version:  # noqa: ASYNC110 it tells nobody
+            await asyncio.sleep(0.01)
 
 
 @on_postgresql
