@@ -99,6 +99,7 @@ def test_the_script_opens_articles_until_the_meter_stops(visit: Any) -> None:
 def test_a_wall_that_came_meanwhile_is_shown_with_its_offers(visit: Any) -> None:
     page = visit()
     page.goto("/articles/a")
+    sync_api.expect(page.locator(".prose.paywall")).to_contain_text(CANARY)
     # Another tab uses the last article up between this page and its script.
     another = page.context.new_page()
 
