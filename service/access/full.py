@@ -1,9 +1,9 @@
 """The full article for whoever holds a token: no meter, nothing waited for in the database."""
 
 from service.access.revocations import Revocations
-from service.access.unlock import article_not_found, level_of, note_open_page
+from service.access.unlock import level_of, note_open_page
 from service.clock import Clocks
-from service.content.cache import StoredArticle
+from service.content.cache import StoredArticle, article_not_found
 from service.content.visibility import is_visible
 from service.grants import grants
 from service.metering.ledger import Ledger

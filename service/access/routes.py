@@ -8,10 +8,10 @@ from fastapi.responses import JSONResponse
 from service.access.answers import access_answer, opened_answer, walled_answer, with_body
 from service.access.full import read_by_token
 from service.access.schemas import AccessOut, FullOut, UnlockIn, UnlockOut, WalledProblem
-from service.access.unlock import Opened, article_not_found, look, unlock
+from service.access.unlock import Opened, look, unlock
 from service.access.unlock_tokens import bearer
 from service.clock import AppClocks
-from service.content.cache import AppArticles
+from service.content.cache import AppArticles, WantedArticle
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.identity.callers import CurrentReader
 from service.metering.ledger import ledger_of
@@ -23,18 +23,13 @@ router = APIRouter(prefix="/v1/articles", tags=["reading"])
 
 @router.get("/{slug}/access")
 async def read_access(
-    slug: str,
+    article: WantedArticle,
     caller: CurrentReader,
-    articles: AppArticles,
-    database: AppDatabase,
     session: ReadSession,
     settings: AppSettings,
     clocks: AppClocks,
 ) -> AccessOut:
     """What unlocking would answer, without any effect."""
-    article = await articles.get(database, slug)
-    if article is None:
-        raise article_not_found(slug)
     seen = await look(session, article=article, caller=caller, settings=settings, clocks=clocks)
     return access_answer(seen)
 
@@ -45,11 +40,9 @@ async def read_access(
     responses={402: {"model": WalledProblem, "description": "Walled: the answer has the wall."}},
 )
 async def unlock_article(
-    slug: str,
+    article: WantedArticle,
     request: Request,
     caller: CurrentReader,
-    articles: AppArticles,
-    database: AppDatabase,
     session: WriteSession,
     settings: AppSettings,
     clocks: AppClocks,
@@ -62,9 +55,6 @@ async def unlock_article(
     """
     if "prefetch" in sec_purpose:
         raise Problem("not-a-read")
-    article = await articles.get(database, slug)
-    if article is None:
-        raise article_not_found(slug)
     wanted = body or UnlockIn()
     referrer = request.headers.get("Referer") if wanted.referrer is None else wanted.referrer
     outcome = await unlock(

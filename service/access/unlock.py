@@ -21,7 +21,7 @@ from service.access.decision import (
 )
 from service.access.wall import WallShown, wall_for
 from service.clock import Clocks
-from service.content.cache import StoredArticle
+from service.content.cache import StoredArticle, article_not_found
 from service.content.visibility import effective_level, is_visible
 from service.grants import grants
 from service.grants.store import grants_of
@@ -30,7 +30,6 @@ from service.identity.devices import new_device_id, pseudonym
 from service.metering.ledger import Entry, Ledger, once_a_day, write
 from service.metering.store import count_article, device_holder, read_meter
 from service.metering.window import MeterState, window_at
-from service.problems import Problem
 from service.settings import Settings
 
 UNLOCKS = Counter("paywall_unlocks_total", "Answers to unlock, by reason", ["reason"])
@@ -64,10 +63,6 @@ class Look:
     decision: Allow | Meter | Wall
     wall: WallShown | None
     meter: MeterState | None
-
-
-def article_not_found(slug: str) -> Problem:
-    return Problem("article-not-found", f"There is no article {slug[:120]!r}; check the slug.")
 
 
 async def look(

@@ -12,14 +12,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from service.content.article import StoredArticle
-from service.content.public_answer import PublicDocument, encode
 from service.content.schemas import is_slug
 from service.content.store import content_version, get_article
 from service.content.teaser import teaser
-from service.db.session import Database
+from service.db.session import AppDatabase, Database
+from service.html.public_answer import PublicDocument, encode
+from service.problems import Problem
 from service.settings import Settings
 
-__all__ = ["AppArticles", "ArticleCache", "CachedArticle", "StoredArticle", "article_cache_of"]
+__all__ = [
+    "AppArticles",
+    "ArticleCache",
+    "CachedArticle",
+    "StoredArticle",
+    "WantedArticle",
+    "article_cache_of",
+    "article_not_found",
+]
 
 CAPACITY = 64 * 1024 * 1024
 
@@ -130,3 +139,18 @@ def article_cache_of(connection: HTTPConnection) -> ArticleCache:
 
 
 AppArticles = Annotated[ArticleCache, Depends(article_cache_of)]
+
+
+def article_not_found(slug: str) -> Problem:
+    return Problem("article-not-found", f"There is no article {slug[:120]!r}; check the slug.")
+
+
+async def wanted_article(slug: str, articles: AppArticles, database: AppDatabase) -> StoredArticle:
+    """The article that a route's path names, whatever its status; Problem `article-not-found`."""
+    article = await articles.get(database, slug)
+    if article is None:
+        raise article_not_found(slug)
+    return article
+
+
+WantedArticle = Annotated[StoredArticle, Depends(wanted_article)]

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from service.clock import AppClocks
 from service.content.admin_view import admin_article, admin_summary
 from service.content.cache import AppArticles
-from service.content.public_answer import encode, max_age, public_answer
 from service.content.publish import etag_of, put_article, withdraw_article
 from service.content.schemas import (
     AdminArticle,
@@ -23,6 +22,7 @@ from service.content.store import get_row, list_articles, list_for_staff
 from service.content.teaser import summary
 from service.content.visibility import is_visible, next_change
 from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.html.public_answer import encode, max_age, public_answer
 from service.identity.callers import Actor, requires
 from service.problems import Problem
 from service.settings import AppSettings

@@ -6,6 +6,8 @@ from hashlib import sha256
 from fastapi import Request
 from fastapi.responses import Response
 
+from service.html.public_answer import holds
+
 
 @dataclass(frozen=True)
 class StaticFile:
@@ -32,6 +34,6 @@ class StaticFile:
             "Vary": "Accept-Encoding",
             "ETag": f'"{self.tag}"',
         }
-        if headers["ETag"] in request.headers.get("If-None-Match", ""):
+        if holds(request.headers.get("If-None-Match", ""), headers["ETag"]):
             return Response(status_code=304, headers=headers)
         return Response(self.content, media_type=self.media_type, headers=headers)

@@ -1,18 +1,18 @@
 """What is sold."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from service.db.session import ReadSession
+from service.html.public_answer import MAX_AGE, encode, public_answer
 from service.offers.schemas import OfferItem, OfferList
 from service.offers.store import live_offers
 
 router = APIRouter(tags=["selling"])
 
 
-@router.get("/v1/offers")
-async def list_offers(response: Response, session: ReadSession) -> OfferList:
+@router.head("/v1/offers", include_in_schema=False)
+@router.get("/v1/offers", response_model=OfferList)
+async def list_offers(request: Request, session: ReadSession) -> Response:
     """What a reader can buy, in the order to show. Public, the same for everybody."""
-    response.headers["Cache-Control"] = "public, max-age=60"
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Vary"] = "Accept-Encoding"
-    return OfferList(items=[OfferItem.of(offer) for offer in await live_offers(session)])
+    items = [OfferItem.of(offer) for offer in await live_offers(session)]
+    return public_answer(request, encode(OfferList(items=items).model_dump()), MAX_AGE)

@@ -7,12 +7,12 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import AfterValidator
 
 from service.access.answers import remember_device
-from service.access.unlock import Opened, article_not_found, look, note_open_page, unlock
+from service.access.unlock import Opened, look, note_open_page, unlock
 from service.checkout.returned import remember_claim
 from service.checkout.schemas import Short, Text
 from service.checkout.start import start_checkout
 from service.clock import AppClocks
-from service.content.cache import AppArticles
+from service.content.cache import WantedArticle
 from service.content.schemas import storable
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.identity.callers import CurrentReader
@@ -24,6 +24,7 @@ from service.payments.asking import AppGateway
 from service.problems import CATALOGUE, Problem
 from service.settings import AppSettings
 from service.web import account_routes
+from service.web.api_page import api_page
 from service.web.article import article_page, opened_view, seen_view, walled_view
 from service.web.front import FrontQuery, front_page, more_articles
 from service.web.pages import GET, PageRoute, page, problem_page
@@ -52,20 +53,15 @@ async def show_front(
 
 @router.api_route("/articles/{slug}", methods=GET)
 async def show_article(
-    slug: Slug,
+    article: WantedArticle,
     request: Request,
     caller: CurrentReader,
-    articles: AppArticles,
-    database: AppDatabase,
     session: ReadSession,
     settings: AppSettings,
     clocks: AppClocks,
     sec_purpose: Purpose = "",
 ) -> Response:
     """As much of the article as is open to the reader without counting anything."""
-    article = await articles.get(database, slug)
-    if article is None:
-        raise article_not_found(slug)
     seen = await look(session, article=article, caller=caller, settings=settings, clocks=clocks)
     view = seen_view(article, seen, settings)
     if view.state == "open" and request.method == "GET" and "prefetch" not in sec_purpose:
@@ -74,32 +70,27 @@ async def show_article(
             device=pseudonym(caller.device_id) if caller.device_id else None,
             reason=seen.decision.reason, clocks=clocks,
         )  # fmt: skip
-    more = await more_articles(session, slug, settings, clocks.business())
+    more = await more_articles(session, article.slug, settings, clocks.business())
     came_from = request.headers.get("Referer", "")[:4000]
     return article_page(request, view, more, came_from=came_from)
 
 
 @router.post("/articles/{slug}")
 async def read_on(
-    slug: Slug,
+    article: WantedArticle,
     request: Request,
     caller: CurrentReader,
-    articles: AppArticles,
-    database: AppDatabase,
     session: WriteSession,
     settings: AppSettings,
     clocks: AppClocks,
     referrer: Annotated[str, AfterValidator(storable), Form(max_length=4000)] = "",
 ) -> Response:
     """The read, for browsers without JavaScript: counts, and shows the opened article at once."""
-    article = await articles.get(database, slug)
-    if article is None:
-        raise article_not_found(slug)
     outcome = await unlock(
         session, article=article, caller=caller, referrer=referrer,
         settings=settings, clocks=clocks,
     )  # fmt: skip
-    more = await more_articles(session, slug, settings, clocks.business())
+    more = await more_articles(session, article.slug, settings, clocks.business())
     if isinstance(outcome, Opened):
         meter = outcome.meter if outcome.reason == "meter" else None
         response = article_page(request, opened_view(article, meter, settings), more)
@@ -143,6 +134,12 @@ async def subscribe(
     response = RedirectResponse(started.url, SEE_OTHER)
     remember_claim(response, started.claim, settings)
     return response
+
+
+@router.api_route("/docs", methods=GET)
+async def show_api(request: Request) -> Response:
+    """The HTTP API, operation by operation. Public."""
+    return api_page(request)
 
 
 @router.api_route("/problems", methods=GET)

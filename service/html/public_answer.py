@@ -60,7 +60,7 @@ def public_answer(request: Request, document: PublicDocument, seconds: int) -> R
         content, tag = document.gzipped, f'"{document.tag}-gzip"'
         headers["Content-Encoding"] = "gzip"
     headers["ETag"] = tag
-    if _holds(request.headers.get("If-None-Match", ""), tag):
+    if holds(request.headers.get("If-None-Match", ""), tag):
         headers.pop("Content-Encoding", None)
         return Response(status_code=304, headers=headers)
     headers["Content-Type"] = "application/json"
@@ -81,7 +81,7 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return weights.get("gzip", weights.get("*", 0.0)) > 0
 
 
-def _holds(if_none_match: str, tag: str) -> bool:
-    # RFC 9110, 13.1.2: weak comparison.
+def holds(if_none_match: str, tag: str) -> bool:
+    """Whether an If-None-Match header names `tag`; compared weakly (RFC 9110, 13.1.2)."""
     held = {part.strip().removeprefix("W/") for part in if_none_match.split(",")}
     return tag in held or "*" in held
