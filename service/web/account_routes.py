@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Header, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from service.checkout.portal import open_portal
 from service.checkout.schemas import Short
 from service.clock import AppClocks, Clocks
-from service.db.session import AppDatabase, Database, ReadSession, WriteSession
+from service.db.session import AppDatabase, Database, WriteSession
 from service.identity.callers import Caller, CurrentReader, SignedInReader
 from service.identity.cookies import read_cookie
 from service.identity.devices import pseudonym
@@ -23,6 +23,7 @@ from service.identity.sessions import (
 from service.payments.asking import AppGateway
 from service.settings import AppSettings, Settings
 from service.web.account import account_view
+from service.web.from_portal import MARKER, RETURN_TO, bring_up_to_date
 from service.web.pages import GET, PageRoute, page
 
 router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=False)
@@ -37,12 +38,22 @@ LINK_PAGE = {"Referrer-Policy": "strict-origin"}
 async def show_account(
     request: Request,
     caller: CurrentReader,
-    session: ReadSession,
+    database: AppDatabase,
     settings: AppSettings,
     clocks: AppClocks,
+    came_from: Annotated[str, Query(alias="from")] = "",
+    sec_purpose: Annotated[str, Header(alias="Sec-Purpose")] = "",
 ) -> Response:
-    """What the reader has; for those who aren't signed in, how access works and what it costs."""
-    account = await account_view(session, caller, settings, clocks.business())
+    """What the reader has; for those who aren't signed in, how access works and what it costs.
+
+    Who comes back from the portal is led on to the plain address, so that a reload asks nobody.
+    """
+    is_visit = request.method == "GET" and "prefetch" not in sec_purpose
+    if came_from == MARKER and is_visit and caller.reader_id is not None:
+        await bring_up_to_date(request, database, settings, clocks, reader_id=caller.reader_id)
+        return RedirectResponse(HOME, SEE_OTHER)
+    async with database.reading() as session:
+        account = await account_view(session, caller, settings, clocks.business())
     response = page(request, "account.html", account=account)
     if not account.is_signed_in and read_cookie(request, "session", settings) is not None:
         clear_session_cookie(response, settings)  # what is left of a session that has ended
@@ -55,7 +66,7 @@ async def go_to_portal(
 ) -> Response:
     """To Stripe's customer portal, which leads back here."""
     address = await open_portal(
-        database, gateway, settings, reader_id=caller.reader_id, return_to=HOME
+        database, gateway, settings, reader_id=caller.reader_id, return_to=RETURN_TO
     )
     return RedirectResponse(address, SEE_OTHER)
 

@@ -1,0 +1,42 @@
+"""Back from Stripe's portal: what was changed there counts before its webhook has arrived."""
+
+from starlette.requests import HTTPConnection
+
+from service.billing.subscriptions import live_subscriptions
+from service.billing.sync import Outdated, sync_subscription
+from service.clock import Clocks
+from service.db.session import Database
+from service.payments.asking import asking_stripe, gateway_of
+from service.problems import Problem
+from service.settings import Settings
+
+RETURN_TO = "/account?from=portal"
+MARKER = "portal"
+_GO_WITHOUT = frozenset({"selling-is-off", "stripe-unavailable", "purchase-refused"})
+
+
+async def bring_up_to_date(
+    connection: HTTPConnection,
+    database: Database,
+    settings: Settings,
+    clocks: Clocks,
+    *,
+    reader_id: str,
+) -> None:
+    """Ask Stripe about the reader's live subscriptions and store what it says.
+
+    All questions together get `stripe_timeout_seconds`. Where Stripe doesn't answer, what is
+    stored stays as it is: the webhook will come. Raises Problem `database-unavailable`.
+    """
+    async with database.reading() as session:
+        known = [each.id for each in await live_subscriptions(session, reader_id)]
+    try:
+        gateway = gateway_of(connection)
+        async with asking_stripe(settings):
+            for subscription_id in known:
+                await sync_subscription(database, gateway, settings, clocks, subscription_id)
+    except Outdated:
+        return  # others keep storing what Stripe says at this very moment
+    except Problem as problem:
+        if problem.slug not in _GO_WITHOUT:
+            raise

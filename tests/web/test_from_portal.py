@@ -1,0 +1,108 @@
+"""The account on the way back from Stripe's portal, before any webhook has come."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import httpx2
+import pytest
+
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.served import Installation, free_port, installation
+from tests.stripe_at_hand import gateway_to
+from tests.web.conftest import Newspaper
+
+BACK = "/account?from=portal"
+
+
+@pytest.fixture
+def made(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
+    """An installation that Stripe tells nothing by itself."""
+    with installation(settings, clocks, webhooks=False) as made:
+        made.publish("a")
+        made.subscribe()
+        yield made
+
+
+def press(made: Installation, action: str) -> None:
+    """Go to the portal from the account and press one of its buttons."""
+    [subscription] = made.simulator.world.store.find("subscription", [])
+    portal = made.browser.post("/account/portal").headers["Location"]
+    assert f'href="{made.url}{BACK}"' in httpx2.get(portal).text
+    form = {"subscription": subscription["id"], "action": action}
+    assert httpx2.post(portal, data=form).status_code == 303
+
+
+def test_the_account_knows_at_once_what_the_portal_did(made: Installation) -> None:
+    press(made, "cancel")
+    assert "Renews on 10 April 2026" in made.browser.get("/account").text
+    back = made.browser.get(BACK)
+    assert (back.status_code, back.headers["Location"]) == (303, "/account")
+    assert back.headers["Cache-Control"] == "private, no-store"
+    assert "Ends on 10 April 2026" in made.browser.get("/account").text
+
+
+def test_a_visit_asks_once(made: Installation) -> None:
+    press(made, "cancel")
+    made.browser.get(BACK)
+    press(made, "resume")
+    for _ in range(2):  # reloading where the visit ended asks nobody
+        assert "Ends on 10 April 2026" in made.browser.get("/account").text
+    made.browser.get(BACK)
+    assert "Renews on 10 April 2026" in made.browser.get("/account").text
+
+
+def test_what_is_no_visit_asks_nobody(made: Installation) -> None:
+    press(made, "cancel")
+    ahead = made.browser.get(BACK, headers={"Sec-Purpose": "prefetch;prerender"})
+    assert (ahead.status_code, "Renews on" in ahead.text) == (200, True)
+    assert made.browser.head(BACK).status_code == 200
+    assert "Renews on" in made.browser.get("/account?from=elsewhere").text
+    with made.new_browser() as stranger:
+        assert "Read everything" in stranger.get(BACK).text
+    assert "Renews on" in made.browser.get("/account").text
+
+
+async def account_after_the_portal(newspaper: Newspaper) -> str:
+    back = await newspaper.browser.get(BACK)
+    assert (back.status_code, back.headers["Location"]) == (303, "/account")
+    return (await newspaper.browser.get("/account")).text
+
+
+async def test_without_payments_or_stripe_the_page_tells_what_is_stored(
+    newspaper: Newspaper,
+) -> None:
+    await newspaper.subscriber()
+    assert "Renews on" in await account_after_the_portal(newspaper)
+    gateway = gateway_to(f"http://127.0.0.1:{free_port()}")
+    newspaper.app.state.gateway = gateway
+    assert "Renews on" in await account_after_the_portal(newspaper)
+    await gateway.close()
+
+
+@asynccontextmanager
+async def silence() -> AsyncIterator[str]:
+    """The address of a server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        yield f"http://127.0.0.1:{mute.getsockname()[1]}"
+
+
+async def test_a_silent_stripe_delays_the_page_for_its_time_and_holds_no_writer(
+    newspaper: Newspaper,
+) -> None:
+    await newspaper.subscriber()
+    state = newspaper.app.state
+    state.settings = newspaper.settings.model_copy(update={"stripe_timeout_seconds": 0.5})
+    async with silence() as address:
+        state.gateway = gateway_to(address, seconds=30)
+        began = time.monotonic()
+        visit = asyncio.create_task(account_after_the_portal(newspaper))
+        await asyncio.sleep(0.2)
+        async with newspaper.database.transaction():
+            assert not visit.done()
+        assert "Renews on" in await visit
+        assert 0.5 <= time.monotonic() - began < 10
+        await state.gateway.close()
