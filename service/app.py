@@ -42,7 +42,9 @@ from service.settings import Settings
 from service.tokens import routes as tokens_routes
 from service.tokens.keys import KeyRingHolder, ensure_keys, prune
 from service.tokens.verifier import TokenVerifier
+from service.web import api_page
 from service.web import routes as web_routes
+from service.web.unknown_address import answer_unknown_address
 
 PageBar = Callable[[Request], Markup]
 """Something to show on top of every newspaper page, such as the demo's clock."""
@@ -60,6 +62,7 @@ ROUTERS = (
     health.router,
     operators_routes.router,
     web_routes.router,
+    api_page.router,
 )
 log = structlog.get_logger()
 
@@ -98,6 +101,9 @@ def create_app(
         description="Metered articles, subscriptions and the tokens that unlock them.",
         version="1",
         lifespan=_lifespan,
+        # The framework's own load a script from elsewhere; ours is among the newspaper's pages.
+        docs_url=None,
+        redoc_url=None,
         # Its redirect would lead to whatever host and scheme the request names.
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
@@ -125,6 +131,7 @@ def create_app(
     _answer_unknown_staff_paths(app)
     _refuse_open_routes(app)
     install_handlers(app)
+    app.add_exception_handler(404, answer_unknown_address)
     app.add_middleware(Boundary, max_body_bytes=settings.max_body_kilobytes * 1024)
     app.add_middleware(OriginPolicy, origins=settings.origins)
     app.add_middleware(RequestLog)

@@ -24,7 +24,6 @@ from service.payments.asking import AppGateway
 from service.problems import CATALOGUE, Problem
 from service.settings import AppSettings
 from service.web import account_routes
-from service.web.api_page import api_page
 from service.web.article import article_page, opened_view, seen_view, walled_view
 from service.web.front import FrontQuery, front_page, more_articles
 from service.web.pages import GET, PageRoute, page, problem_page
@@ -134,12 +133,6 @@ async def subscribe(
     response = RedirectResponse(started.url, SEE_OTHER)
     remember_claim(response, started.claim, settings)
     return response
-
-
-@router.api_route("/docs", methods=GET)
-async def show_api(request: Request) -> Response:
-    """The HTTP API, operation by operation. Public."""
-    return api_page(request)
 
 
 @router.api_route("/problems", methods=GET)

@@ -94,7 +94,7 @@ class Newspaper:
 async def newspaper(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> AsyncIterator[Newspaper]:
-    app = FastAPI()
+    app = FastAPI(docs_url=None, redoc_url=None)
     app.include_router(access_router)
     app.include_router(router)
     install_handlers(app)

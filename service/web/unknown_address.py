@@ -1,0 +1,55 @@
+"""An address that nothing answers: a page for people, the problem as such for programs."""
+
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from service.problems import Problem
+from service.web.pages import GET, problem_page
+
+_FOR_PROGRAMS = ("/v1", "/.well-known", "/healthz", "/readyz", "/metrics")
+
+
+async def answer_unknown_address(request: Request, error: Exception) -> Response:
+    """The application's handler of 404 where no route has answered."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if not _is_for_a_person(request):
+        return Problem("not-found", headers=error.headers).response()
+    words = "The address may be mistyped, or the page has moved."
+    response = problem_page(request, Problem("not-found", words, headers=error.headers))
+    if request.method == "HEAD":
+        response.body = b""
+    return response
+
+
+def _is_for_a_person(request: Request) -> bool:
+    path = request.url.path
+    return (
+        request.method in GET
+        and not any(path == each or path.startswith(f"{each}/") for each in _FOR_PROGRAMS)
+        and prefers_html(request.headers.get("Accept", ""))
+    )
+
+
+def prefers_html(accept: str) -> bool:
+    """Whether an Accept header weighs HTML above JSON. What takes anything is a program."""
+    weights = dict(_weighed(part) for part in accept.lower().split(","))
+
+    def weight(media: str) -> float:
+        family = f"{media.partition('/')[0]}/*"
+        named = (weights[each] for each in (media, family, "*/*") if each in weights)
+        return next(named, 0.0)
+
+    return weight("text/html") > max(weight("application/json"), weight("application/problem+json"))
+
+
+def _weighed(part: str) -> tuple[str, float]:
+    media, *parameters = [piece.strip() for piece in part.split(";")]
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return media, float(parameter.removeprefix("q="))
+            except ValueError:
+                return media, 0.0
+    return media, 1.0
