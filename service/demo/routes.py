@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
@@ -32,9 +33,18 @@ def page_bar(request: Request) -> Markup:
     """The bar on top of each newspaper page."""
     now = clocks_of(request).business()
     local = now.astimezone(settings_of(request).zone)
-    back = request.url.path if request.method == "GET" else "/"
+    back = _address_of(request) if request.method == "GET" else "/"
     today = f"{local.day} {local:%B %Y}"
     return render_part("demo/templates/bar.html", now=now, today=today, back=back)
+
+
+def _address_of(request: Request) -> str:
+    """Path and query of this page; of one that the jump couldn't lead back to, the front page."""
+    path, query = quote(request.url.path), request.url.query
+    try:
+        return checked_return_to(f"{path}?{query}" if query else path, settings_of(request))
+    except Problem:
+        return "/"
 
 
 @router.post("/demo/jump")
