@@ -18,22 +18,25 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _PUBLIC = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
 _CODE = re.compile(r"`([^`]+)`")
 _LIMITS = {
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "minimum": "from {}",
-    "exclusiveMinimum": "above {}",
-    "maximum": "up to {}",
-    "minItems": "at least {} entries",
-    "maxItems": "at most {} entries",
-    "maxProperties": "at most {} entries",
+    "minLength": "length from {}",
+    "maxLength": "length up to {}",
+    "minimum": "value from {}",
+    "exclusiveMinimum": "value above {}",
+    "maximum": "value up to {}",
+    "minItems": "entries from {}",
+    "maxItems": "entries up to {}",
+    "maxProperties": "entries up to {}",
     "pattern": "matches {}",
     "default": "{} unless given",
 }
 
 
 @router.api_route("/docs", methods=GET)
-async def show_api(request: Request) -> Response:
-    """Operations by tag, then the objects that they take and give. Public."""
+def show_api(request: Request) -> Response:
+    """Operations by tag, then the objects that they take and give. Public.
+
+    Not `async`: rendering takes tens of milliseconds, which other readers needn't wait for.
+    """
     document = request.app.openapi()
     groups: dict[str, list[Schema]] = {}
     for path, item in document["paths"].items():
@@ -97,5 +100,5 @@ def _anchor(name: str) -> str:
 
 def _prose(told: Schema) -> Markup:
     """The description, with what stands between backticks as code."""
-    text = escape(told.get("description", ""))
+    text = str(escape(told.get("description", "")))
     return Markup(_CODE.sub(r"<code>\1</code>", text))  # noqa: S704 escaped above

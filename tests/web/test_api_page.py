@@ -36,7 +36,9 @@ async def test_the_page_tells_all_that_the_document_does(paywall: Paywall) -> No
     assert 'href="/openapi.json"' in page
     assert '<a href="#ArticleIn">ArticleIn</a> <small>application/json</small>' in page
     assert "<code>slug</code> <span>string, path, required</span>" in page
-    assert "at most 300 characters" in page
+    assert "length from 1, length up to 300" in page
+    assert "Invalid values, named in <code>errors</code>." in page
+    assert not {"`", "&lt;"} & set(re.findall(r"`|&lt;", re.sub(r"<small>.*?</small>", "", page)))
 
 
 async def test_the_page_runs_nothing_and_is_the_same_for_everybody(paywall: Paywall) -> None:
