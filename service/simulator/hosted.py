@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 from service.simulator.cards import PAYING_CARD, CardEntry, default_expiry
 from service.simulator.errors import StripeError
-from service.simulator.portal import choose, live_subscriptions
+from service.simulator.payment_methods import payer
+from service.simulator.portal import change_card, choose, live_subscriptions, owed_invoices
 from service.simulator.purchase import Buyer, pay, success_address
 from service.simulator.store import JSON
 from service.simulator.subscriptions import period_of
@@ -81,6 +82,11 @@ def rhythm(recurring: JSON) -> str:
     """`month`, or `3 months`."""
     count = recurring["interval_count"]
     return recurring["interval"] if count == 1 else f"{count} {recurring['interval']}s"
+
+
+def _faulty(error: StripeError | None) -> str | None:
+    """The field of a form that an error is shown at."""
+    return _FIELD_OF_PARAM.get(error.param or "", "card") if error else None
 
 
 class Pages:
@@ -162,10 +168,11 @@ class Pages:
         return {
             "email": details.get("email") or "",
             "name": details.get("name") or "",
-            "card": PAYING_CARD,
-            "exp": default_expiry(self._world.now),
-            "cvc": "123",
+            **self._blank_card(),
         }
+
+    def _blank_card(self) -> dict[str, str]:
+        return {"card": PAYING_CARD, "exp": default_expiry(self._world.now), "cvc": "123"}
 
     def _form(
         self, session: JSON, entries: dict[str, str], error: StripeError | None
@@ -184,12 +191,14 @@ class Pages:
             trial_end=terms["trial_end"],
             entries=entries,
             error=error,
-            faulty=_FIELD_OF_PARAM.get(error.param or "", "card") if error else None,
+            faulty=_faulty(error),
         )
 
     def _portal(self, identifier: str, form: FormData | None) -> Response:
         session = self._world.fetch("billing_portal.session", identifier)
-        if form is not None:
+        if form is None:
+            return self._portal_page(session, self._blank_card(), error=None)
+        if form.get("action") != "card":
             with self._world.transaction():
                 choose(
                     self._world,
@@ -197,12 +206,41 @@ class Pages:
                     str(form.get("subscription", "")),
                     str(form.get("action", "")),
                 )
-            return RedirectResponse(session["url"], 303, headers=_HEADERS)
-        shown = [
-            self._portal_row(subscription)
-            for subscription in live_subscriptions(self._world, session["customer"])
-        ]
-        return self._page("portal.html", session=session, subscriptions=shown)
+        else:
+            entries = {key: str(form.get(key, "")) for key in ("card", "exp", "cvc")}
+            error = self._change_card(session, entries)
+            if error is not None:
+                return self._portal_page(session, entries, error)
+        return RedirectResponse(session["url"], 303, headers=_HEADERS)
+
+    def _change_card(self, session: JSON, entries: dict[str, str]) -> StripeError | None:
+        card = CardEntry(entries["card"], entries["exp"], entries["cvc"])
+        try:
+            with self._world.transaction():
+                change_card(self._world, session, card)
+        except StripeError as error:
+            if error.kind != "card_error":
+                raise
+            return error
+        return None
+
+    def _portal_page(
+        self, session: JSON, entries: dict[str, str], error: StripeError | None
+    ) -> HTMLResponse:
+        world, customer = self._world, session["customer"]
+        subscriptions = live_subscriptions(world, customer)
+        owed = owed_invoices(world, customer)
+        return self._page(
+            "portal.html",
+            status=error.status if error else 200,
+            session=session,
+            subscriptions=[self._portal_row(subscription) for subscription in subscriptions],
+            method=payer(world, subscriptions[0]) if subscriptions else None,
+            owed=[money(invoice["amount_remaining"], invoice["currency"]) for invoice in owed],
+            entries=entries,
+            error=error,
+            faulty=_faulty(error),
+        )
 
     def _portal_row(self, subscription: JSON) -> JSON:
         prices = [

@@ -1,13 +1,18 @@
 """The billing portal: sessions, the one configuration, and what its buttons do."""
 
+from service.simulator.cards import CardEntry, read_card
+from service.simulator.collection import attempt
 from service.simulator.customers import living_customer
 from service.simulator.errors import StripeError
+from service.simulator.invoices import invoices_of
 from service.simulator.operations import Call, equalities, listing, operation, page
+from service.simulator.payment_methods import attach_method, new_card_method
 from service.simulator.store import JSON, Condition
 from service.simulator.subscriptions import ENDED, period_of, set_cancellation
 from service.simulator.world import World
 
 _KEY = "portal_configuration"
+_OWING = ("past_due", "unpaid")
 
 
 def ensure_configuration(world: World) -> JSON:
@@ -44,7 +49,7 @@ def ensure_configuration(world: World) -> JSON:
 _FEATURES: JSON = {
     "customer_update": {"allowed_updates": [], "enabled": False},
     "invoice_history": {"enabled": False},
-    "payment_method_update": {"enabled": False, "payment_method_configuration": None},
+    "payment_method_update": {"enabled": True, "payment_method_configuration": None},
     "subscription_cancel": {
         "cancellation_reason": {"enabled": False, "options": []},
         "enabled": True,
@@ -89,6 +94,45 @@ def choose(world: World, session: JSON, subscription_id: str, action: str) -> No
     end = period_of(subscription)[1] if action == "cancel" else None
     changes = set_cancellation(world, subscription, cancel_at=end, at_period_end=False)
     world.update(subscription, changes, "customer.subscription.updated")
+
+
+def owed_invoices(world: World, customer: str) -> list[JSON]:
+    """The open invoices of a customer's overdue subscriptions, oldest first."""
+    return [
+        invoice
+        for subscription in live_subscriptions(world, customer)
+        if subscription["status"] in _OWING
+        for invoice in reversed(invoices_of(world, subscription["id"], ("open",)))
+    ]
+
+
+def change_card(world: World, session: JSON, entry: CardEntry) -> None:
+    """What the portal's card form does: make the card the default everywhere, and pay with it.
+
+    Call it in a transaction, which must be rolled back on an error: then nothing has changed.
+
+    Raises:
+        StripeError: 402 card_error, the card makes no sense or is declined; 400, the customer was
+            deleted; 404, no subscription is left that a card could pay for.
+    """
+    customer = living_customer(world, session["customer"], "customer")
+    subscriptions = live_subscriptions(world, customer["id"])
+    if not subscriptions:
+        raise StripeError(404, "There is no running subscription that a card could pay for.")
+    read = read_card(entry, world.now)
+    if read.card.on_attach is not None:
+        raise read.card.on_attach.error()
+    method = new_card_method(world, read, email=customer["email"], name=customer["name"])
+    attach_method(world, method, customer["id"])
+    settings = {**customer["invoice_settings"], "default_payment_method": method["id"]}
+    world.update(customer, {"invoice_settings": settings}, "customer.updated")
+    for subscription in subscriptions:
+        changes = {"default_payment_method": method["id"]}
+        world.update(subscription, changes, "customer.subscription.updated")
+    for invoice in owed_invoices(world, customer["id"]):
+        refusal = attempt(world, invoice, method)
+        if refusal is not None:
+            raise refusal.error()
 
 
 def _create(call: Call) -> JSON:
