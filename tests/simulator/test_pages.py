@@ -6,19 +6,22 @@ from typing import Any
 import pytest
 
 from tests.chromium import running_chromium
-from tests.simulator.local import DECLINED, LocalStripe
+from tests.simulator.local import DECLINED, FAILS_LATER, LocalStripe
 
 
 def _pages(local: LocalStripe) -> dict[str, str]:
     """The address of each page in each of its states."""
     priced = local.price(90000, "year")
+    overdue = local.subscribe(priced, card=FAILS_LATER, subscription_data={"trial_period_days": 1})
+    local.move(days=2)
+    late = local.v1.billing_portal.sessions.create({"customer": overdue.customer})
     subscription = local.subscribe(priced)
     portal = local.v1.billing_portal.sessions.create(
         {"customer": subscription.customer, "return_url": f"{local.url}/"}
     )
     expired = local.session(priced)
     local.v1.checkout.sessions.expire(expired.id)
-    [complete] = local.v1.checkout.sessions.list({"status": "complete"}).data
+    complete = local.v1.checkout.sessions.list({"status": "complete"}).data[0]
     return {
         "home": "/",
         "checkout": f"/checkout/{local.session(priced).id}",
@@ -27,6 +30,7 @@ def _pages(local: LocalStripe) -> dict[str, str]:
         "expired": f"/checkout/{expired.id}",
         "missing": "/checkout/cs_test_none",
         "portal": portal.url.removeprefix(local.url),
+        "overdue": late.url.removeprefix(local.url),
     }
 
 
@@ -116,4 +120,10 @@ def test_paying_and_cancelling_need_no_javascript(local: LocalStripe, chromium: 
     page.get_by_role("button", name="Keep the subscription").click()
     page.get_by_role("button", name="Cancel at the end of the period").wait_for()
     assert not local.v1.subscriptions.retrieve(bought.subscription).cancel_at
+    page.get_by_label("Card number").fill(DECLINED)
+    page.get_by_role("button", name="Save this card").click()
+    assert "Your card was declined." in page.get_by_role("alert").inner_text()
+    page.get_by_label("Card number").fill(FAILS_LATER)
+    page.get_by_role("button", name="Save this card").click()
+    page.get_by_text("card ending in 0341").wait_for()
     context.close()
