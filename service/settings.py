@@ -5,7 +5,6 @@ docs/settings.md lists them; a test holds the list complete.
 
 import json
 from contextlib import suppress
-from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -119,11 +118,6 @@ class Settings(BaseSettings):
         False,
         description="Drop `__Host-` and `Secure` from cookies: plain http on this machine only.",
     )
-    trusted_proxies: Words = Field(
-        (),
-        description="Addresses or networks of reverse proxies whose `X-Forwarded-For` counts, as "
-        "a JSON list.",
-    )
     stripe_secret_key: SecretStr = Field(
         SecretStr(""), description="Stripe API key. Empty: nothing is sold."
     )
@@ -165,7 +159,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Lisbon") from error
         return value
 
-    @field_validator("allowed_origins", "trusted_proxies", mode="before")
+    @field_validator("allowed_origins", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         if not isinstance(value, str):
@@ -188,18 +182,6 @@ class Settings(BaseSettings):
                 )
             if sent != origin:
                 raise ValueError(f"browsers send {origin!r} as {sent}: write it so")
-        return value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for address in value:
-            try:
-                ip_network(address)
-            except ValueError as error:
-                raise ValueError(
-                    f"{address!r} is no address or network, such as 10.0.0.7 or 10.0.0.0/24"
-                ) from error
         return value
 
     @model_validator(mode="after")

@@ -163,20 +163,11 @@ def test_an_origin_that_would_never_match_is_refused_with_the_right_spelling(
 
 
 @pytest.mark.parametrize("value", ["https://www.example.org", "[", '{"a": 1}', '"https://a.test"'])
-@pytest.mark.parametrize("variable", ["PAYWALL_ALLOWED_ORIGINS", "PAYWALL_TRUSTED_PROXIES"])
+@pytest.mark.parametrize("variable", ["PAYWALL_ALLOWED_ORIGINS"])
 def test_a_list_that_is_no_json_list_is_refused_in_a_sentence(
     read: Read, variable: str, value: str
 ) -> None:
     assert "write a JSON list" in read.refused(**{variable: value})
-
-
-def test_proxies_are_addresses_or_networks(read: Read) -> None:
-    assert read(PAYWALL_TRUSTED_PROXIES='["10.0.0.7", "fd00::/8"]').trusted_proxies == (
-        "10.0.0.7",
-        "fd00::/8",
-    )
-    assert "no address" in read.refused(PAYWALL_TRUSTED_PROXIES='["*"]')
-    assert "no address" in read.refused(PAYWALL_TRUSTED_PROXIES='["proxy.example.org"]')
 
 
 def test_the_meter_can_be_switched_off_and_that_is_not_a_limit_of_zero(read: Read) -> None:

@@ -112,6 +112,16 @@ async def postpone(database: Database, event: ClaimedEvent, *, reason: str, now:
     await _close(database, event, status="pending", result=reason, due_at=now + OUTAGE_PAUSE)
 
 
+async def held_events(session: AsyncSession) -> list[InboxEvent]:
+    """What isn't applied: waiting, or quarantined after its last try; the oldest first."""
+    found = await session.scalars(
+        select(InboxEvent)
+        .where(InboxEvent.status.in_(["pending", "quarantined"]))
+        .order_by(InboxEvent.created_at, InboxEvent.id)
+    )
+    return list(found)
+
+
 async def replay(session: AsyncSession, event_id: str, now: datetime) -> bool:
     """Let an event be applied once more, with new tries; False when there is no such event."""
     changed = await session.execute(

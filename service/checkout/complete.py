@@ -7,7 +7,7 @@ from service.clock import Clocks
 from service.db.session import Database
 from service.identity.callers import Caller
 from service.identity.secrets import same_secret
-from service.identity.sessions import open_session
+from service.identity.sessions import end_session, open_session
 from service.payments.asking import asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused
 from service.problems import Problem
@@ -51,6 +51,8 @@ async def complete_checkout(
     if reader_id is None or fulfilment.state != "paid":
         return Completed(fulfilment, is_theirs=True, secret=None)
     async with database.transaction() as session:
+        if caller.session_id is not None:
+            await end_session(session, caller.session_id, clocks.wall())
         secret = await open_session(
             session, reader_id=reader_id, now=clocks.wall(), settings=settings
         )

@@ -138,6 +138,7 @@ async def tokens_of(
         )
     if completed.secret is not None:
         set_session_cookie(response, completed.secret, settings)
+        clear_cookie(response, "checkout", settings)
     return token
 
 

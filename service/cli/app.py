@@ -10,6 +10,7 @@ from service.cli import (
     api_keys,
     demo,
     imports,
+    inbox,
     keys,
     migrations,
     offers,
@@ -45,6 +46,7 @@ app.add_typer(operators.app, name="operators")
 app.add_typer(api_keys.app, name="api-keys")
 app.add_typer(offers.app, name="offers")
 app.add_typer(readers.app, name="readers")
+app.add_typer(inbox.app, name="inbox")
 
 _TOLD = (
     CommandFailed,

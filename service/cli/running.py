@@ -1,6 +1,7 @@
 """What the commands share: a database that is ready, and one way to run them."""
 
 import asyncio
+import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -19,6 +20,7 @@ from service.db import migrate
 from service.db.business_clock import follow
 from service.db.session import Database
 from service.identity import audit
+from service.listening import PortRefused, listen
 from service.settings import Settings
 
 P = ParamSpec("P")
@@ -113,3 +115,13 @@ def command(function: Callable[P, Coroutine[None, None, None]]) -> Callable[P, N
         asyncio.run(function(*args, **kwargs))
 
     return run
+
+
+def taken_port(host: str, port: int) -> socket.socket:
+    """The listening socket; CommandFailed with the remedy where the port can't be had."""
+    try:
+        return listen(host, port)
+    except PortRefused as error:
+        raise CommandFailed(
+            f"{error} Stop what uses it, or choose others with --host and --port."
+        ) from error

@@ -12,8 +12,7 @@ import uvicorn
 
 from service import logs
 from service.app import create_app
-from service.cli.listening import listen
-from service.cli.running import CommandFailed, clocks_of, reaching, ready_database
+from service.cli.running import CommandFailed, clocks_of, reaching, ready_database, taken_port
 from service.clock import Clocks
 from service.db.sole_server import sole_server
 from service.identity.secrets import derived_key
@@ -42,7 +41,7 @@ def serve(
     with ExitStack() as held:
         with reaching(settings):
             held.enter_context(sole_server(settings.database_url))
-        listener = held.enter_context(listen(host, port))
+        listener = held.enter_context(taken_port(host, port))
         asyncio.run(_prepare(settings))
         log.info("serving", host=host, port=port, public_url=settings.public_url)
         _run(settings, listener)
@@ -73,8 +72,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=True,
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     server = uvicorn.Server(config)

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from service.cli.listening import listen
-from service.cli.running import CommandFailed
+from service.cli.running import CommandFailed, taken_port
 from service.clock import Clocks
 from service.simulator.app import Simulator, WebhookTarget, create_simulator
 
@@ -29,7 +28,7 @@ def simulate(
     """Run the local Stripe alone: an API below /v1, and pages to pay on. No real money moves."""
     url = f"http://127.0.0.1:{port}"
     targets = (WebhookTarget(webhook, secret),) if webhook else ()
-    with listen("127.0.0.1", port) as listener:
+    with taken_port("127.0.0.1", port) as listener:
         simulator = _simulator(data, url, targets)
         typer.echo(
             f"The local Stripe answers at {url}. Any key like sk_test_… will do. "

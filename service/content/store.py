@@ -73,11 +73,6 @@ async def get_article(session: AsyncSession, slug: str) -> StoredArticle | None:
     return await _one(session, Article.slug == slug)
 
 
-async def get_by_id(session: AsyncSession, article_id: str) -> StoredArticle | None:
-    """The article with this identifier, whatever its status."""
-    return await _one(session, Article.id == article_id)
-
-
 async def get_row(session: AsyncSession, slug: str) -> Article | None:
     """The table's row of the article with this slug, as its publisher sees it."""
     row: Article | None = await session.scalar(select(Article).where(Article.slug == slug))

@@ -1,41 +1,38 @@
 """Where a demo lives: its folder, its secrets, its port. Everything that can be wrong is a sentence."""
 
 import os
+import re
 import secrets
 import socket
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from service.listening import LARGEST_PORT, PortRefused, listen
 from service.settings import Settings
 
 ENVIRONMENT_FILE = "paywall.env"
 STRIPE_PATH = "/_stripe"
-LARGEST_PORT = 65_535
 HTTP_PORT = 80
 """Browsers leave it away from origins."""
+
+
+_AWKWARD = re.compile(r"[?#%'\"\\\x00-\x1f]")
 
 
 class CannotStart(Exception):
     """The demo can't start; the message says why and what to do."""
 
 
-def listen(port: int) -> socket.socket:
-    """The listening socket, taken before anything else so that a taken port is told at once."""
-    if not 1 <= port <= LARGEST_PORT:
-        raise CannotStart(f"There is no port {port}: choose one from 1024 to {LARGEST_PORT}.")
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def taken_port(port: int) -> socket.socket:
+    """The listening socket; CannotStart with the remedy where the port can't be had."""
     try:
-        listener.bind(("127.0.0.1", port))
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
+        return listen("127.0.0.1", port)
+    except PortRefused as error:
+        other = port + 1 if 0 < port < LARGEST_PORT else 8000
         raise CannotStart(
-            f"Port {port} can't be used ({os.strerror(error.errno or 0).lower()}). Stop what uses "
-            f"it, or choose another: make run PORT={port + 1 if port < LARGEST_PORT else 8000}"
+            f"{error} Stop what uses it, or choose another: make run PORT={other}"
         ) from error
-    return listener
 
 
 def settings_in(data: Path, port: int, *, name: str, time_zone: str) -> Settings:
@@ -44,6 +41,11 @@ def settings_in(data: Path, port: int, *, name: str, time_zone: str) -> Settings
     The shell can read that file (`set -a; . .data/paywall.env; set +a`), so that the `paywall`
     command works on the demo's data. CannotStart where the folder can't be written.
     """
+    if _AWKWARD.search(str(data.resolve())):
+        raise CannotStart(
+            f"The folder {data} has a name that addresses and shells misread. "
+            "Choose one without quotes, ?, # and %: make run DATA=some/folder"
+        )
     try:
         data.mkdir(parents=True, exist_ok=True)
         kept = _kept(data / ENVIRONMENT_FILE)

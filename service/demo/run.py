@@ -1,6 +1,7 @@
 """`paywall demo`: the sample newspaper with its local Stripe, on one port, with nothing to set up."""
 
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -19,7 +20,7 @@ from service.db.session import Database
 from service.db.sole_server import AlreadyServed, sole_server
 from service.demo import routes
 from service.demo.newspaper import read_newspaper
-from service.demo.place import ENVIRONMENT_FILE, STRIPE_PATH, CannotStart, listen, settings_in
+from service.demo.place import ENVIRONMENT_FILE, STRIPE_PATH, CannotStart, settings_in, taken_port
 from service.demo.seed import OPERATOR, seed
 from service.demo.site import Site
 from service.identity.secrets import derived_key
@@ -35,9 +36,10 @@ GRACEFUL_SECONDS = 10
 
 def run_demo(*, port: int, data: Path) -> None:
     """Serve until interrupted. CannotStart says in one sentence why it can't."""
+    os.umask(0o077)  # the databases hold addresses of readers
     clocks = Clocks()
     paper = read_newspaper(clocks.business())
-    with listen(port) as listener:
+    with taken_port(port) as listener:
         settings = settings_in(data, port, name=paper.name, time_zone=paper.time_zone)
         logs.configure(settings.log_level, settings.log_format)
         try:

@@ -218,7 +218,8 @@ class StripeGateway:
             raise SignatureRefused("The signature doesn't match the body.") from error
         age = int(now.timestamp()) - _signed_at(signature)
         if not -MAX_AHEAD_SECONDS <= age <= MAX_AGE_SECONDS:
-            raise SignatureRefused(f"The webhook was signed {age} seconds ago.")
+            when = f"{age} seconds ago" if age >= 0 else f"{-age} seconds in the future"
+            raise SignatureRefused(f"The webhook was signed {when}.")
         try:
             return stripe_objects.event_of(json.loads(payload))
         except (

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from service.db.session import Database
-from service.db.tables import Article, Operator, Subscription
+from service.db.tables import Article, InboxEvent, Operator, Subscription
 from service.identity.api_keys import find_api_key
 from service.identity.operators import find_operator, password_matches
 from service.identity.readers import create_reader
@@ -239,3 +239,27 @@ def test_what_cannot_be_done_is_told_in_a_sentence(paywall: Paywall, arguments: 
     refused = paywall(*arguments, typed=f"{PASSWORD}\n")
     assert (refused.code, refused.out) == (1, "")
     assert one_sentence(refused.err), refused.err
+
+
+def test_a_quarantined_event_is_listed_and_replayed(paywall: Paywall, settings: Settings) -> None:
+    async def quarantine() -> None:
+        database = Database(settings.database_url)
+        async with database.transaction() as session:
+            session.add(
+                InboxEvent(
+                    id="evt_1", type="invoice.paid", object_id="in_1", customer_id=None,
+                    subscription_id="sub_1", created_at=NOW, received_at=NOW,
+                    status="quarantined", attempts=5, due_at=NOW, applied_at=None,
+                    result="ValueError('odd')",
+                )
+            )  # fmt: skip
+        await database.dispose()
+
+    assert paywall("inbox", "list").out == "Every event is applied.\n"
+    asyncio.run(quarantine())
+    listed = paywall("inbox", "list").out
+    assert "evt_1  quarantined  tried 5x  invoice.paid" in listed
+    assert "odd" in listed
+    assert paywall("inbox", "replay", "evt_1").code == 0
+    assert "evt_1  pending      tried 0x" in paywall("inbox", "list").out
+    assert "There is no event evt_2" in paywall("inbox", "replay", "evt_2").err

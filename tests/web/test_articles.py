@@ -69,7 +69,7 @@ async def test_the_fourth_article_meets_the_wall(newspaper: Newspaper) -> None:
         await newspaper.publish(slug)
     for slug in ("one", "two", "three"):
         last = await newspaper.browser.post(f"/articles/{slug}")
-    assert "This is the last of your free articles this month" in words(last)
+    assert "You have read your 3 free articles this month" in words(last)
     for answer, status in (
         (await newspaper.browser.get("/articles/four"), 200),
         (await newspaper.browser.post("/articles/four"), 402),

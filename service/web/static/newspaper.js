@@ -54,7 +54,7 @@ function showMeter({ granted, meter }, { window, renewed }) {
   line.textContent =
     meter.remaining > 0
       ? `${meter.remaining} of ${meter.limit} ${articles} left ${window}`
-      : `This is the last of your free articles ${window}. There are new ones on ${renewed}.`;
+      : `You have read your ${meter.limit} ${articles} ${window}. There are new ones on ${renewed}.`;
 }
 
 function showWall(story, form, { reason, title, text, offers }) {

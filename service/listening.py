@@ -1,17 +1,19 @@
-"""The port that a command serves on, taken before anything else is done."""
+"""The port that a process serves on, taken before anything else is done."""
 
 import os
 import socket
 
-from service.cli.running import CommandFailed
-
 LARGEST_PORT = 65_535
 
 
+class PortRefused(Exception):
+    """The port can't be used; the message says why, and the caller what to do."""
+
+
 def listen(host: str, port: int) -> socket.socket:
-    """The bound socket. CommandFailed: the port is taken, or the address isn't this machine's."""
+    """The listening socket. PortRefused: it is taken, or the address isn't this machine's."""
     if not 1 <= port <= LARGEST_PORT:
-        raise CommandFailed(f"There is no port {port}: choose one from 1024 to {LARGEST_PORT}.")
+        raise PortRefused(f"There is no port {port}: choose one from 1024 to {LARGEST_PORT}.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -24,8 +26,7 @@ def listen(host: str, port: int) -> socket.socket:
         cause = (
             error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         )
-        raise CommandFailed(
-            f"Port {port} of {host} can't be used ({(cause or 'unknown reason').lower()}). "
-            "Stop what uses it, or choose others with --host and --port."
+        raise PortRefused(
+            f"Port {port} of {host} can't be used ({(cause or 'unknown reason').lower()})."
         ) from error
     return listener

@@ -1,0 +1,40 @@
+"""`paywall inbox`: events of Stripe's that aren't applied."""
+
+from typing import Annotated
+
+import typer
+
+from service.billing.inbox import held_events, replay
+from service.cli.running import CommandFailed, command, ready_database
+from service.clock import Clocks
+from service.settings import Settings
+
+app = typer.Typer(
+    help="Events of Stripe's that aren't applied.",
+    epilog="Example: paywall inbox list",
+    no_args_is_help=True,
+)
+
+
+@app.command("list", epilog="Example: paywall inbox list")
+@command
+async def list_events() -> None:
+    """Show what waits, and what was put in quarantine after five tries, with the reason."""
+    async with ready_database(Settings()) as database, database.reading() as session:
+        held = await held_events(session)
+    for event in held:
+        print(
+            f"{event.id}  {event.status:<11}  tried {event.attempts}x  {event.type}  {event.result}"
+        )
+    if not held:
+        print("Every event is applied.")
+
+
+@app.command("replay", epilog="Example: paywall inbox replay evt_1AbCdEfGhIjKlMnOp")
+@command
+async def replay_event(event: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
+    """Let the running service apply an event once more, with five new tries."""
+    async with ready_database(Settings()) as database, database.transaction() as session:
+        if not await replay(session, event, Clocks().wall()):
+            raise CommandFailed(f"There is no event {event}. `paywall inbox list` shows them.")
+    print(f"{event} will be applied again.")
