@@ -6,7 +6,7 @@ python = .venv/bin/python
 environment = sh requirements/install.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-browser check lock
+.PHONY: help install run test test-browser check migration lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' Makefile
@@ -37,6 +37,10 @@ check: ## Look over format, lint, types, import ranks, dependencies, container f
 	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	.venv/bin/hadolint Dockerfile
 	$(python) -m pytest -q tests/docs
+
+migration: ## Write a migration with what the tables differ by (MESSAGE="Add notes to grants")
+	@$(environment) runtime
+	@$(python) -c 'import sys; from service.db.migrate import write_migration as write; write(sys.argv[1])' "$(MESSAGE)"
 
 lock: ## Write requirements/*.txt anew from pyproject.toml
 	@sh requirements/lock.sh

@@ -9,7 +9,7 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, create_engine, inspect
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from alembic import command
@@ -54,9 +54,11 @@ def downgrade(connection: Connection, revision: str) -> None:
     command.downgrade(_config(connection), revision)
 
 
-def new_revision(connection: Connection, message: str) -> None:
-    """Write a migration file with the differences between the tables and the database."""
-    command.revision(_config(connection), message, autogenerate=True)
+def write_migration(message: str) -> None:
+    """Write a migration file with what the tables differ by from the head (`make migration`)."""
+    with create_engine("sqlite://").begin() as connection:
+        upgrade(connection)
+        command.revision(_config(connection), message, autogenerate=True)
 
 
 def _prepare(connection: Connection) -> None:
