@@ -15,7 +15,11 @@ from service.web.static_files import STYLESHEET
 
 Schema = Mapping[str, Any]
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-_PUBLIC = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
+_PUBLIC = {
+    "Cache-Control": "public, max-age=300",
+    "Access-Control-Allow-Origin": "*",
+    "Vary": "Accept-Encoding",
+}
 _CODE = re.compile(r"`([^`]+)`")
 _LIMITS = {
     "minLength": "length from {}",
