@@ -272,7 +272,8 @@ def test_the_portal_cancels_and_resumes_through_its_page(local: LocalStripe) -> 
         if event["type"] == "customer.subscription.updated"
         and "cancel_at" in event["data"]["previous_attributes"]
     ]
-    assert changes == [None, _end(subscription)]
+    assert len(changes) == 2  # in whatever order they came
+    assert set(changes) == {None, _end(subscription)}
     local.browser.post(path, data=choice)
     local.move(days=32)
     assert _again(local, subscription).status == "canceled"
