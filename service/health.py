@@ -27,13 +27,13 @@ class Readiness(BaseModel):
     checks: dict[str, str]
 
 
-@router.get("/healthz")
+@router.get("/healthz", summary="Is the process alive")
 async def healthz() -> Health:
     """The process runs and answers."""
     return Health(status="ok")
 
 
-@router.get("/readyz", responses={503: {"model": Readiness}})
+@router.get("/readyz", responses={503: {"model": Readiness}}, summary="Is it ready to serve")
 async def readyz(request: Request, database: AppDatabase) -> Response:
     """The database answers, its migrations are at the head, and there is a key to sign with."""
     holder: KeyRingHolder = request.app.state.key_ring

@@ -14,7 +14,7 @@ from service.tokens.schemas import IssuedToken
 router = APIRouter(prefix="/v1/session", tags=["session"])
 
 
-@router.post("/token")
+@router.post("/token", summary="Issue an access token")
 async def create_token(
     caller: SignedInReader,
     session: ReadSession,
@@ -33,7 +33,7 @@ async def create_token(
     )
 
 
-@router.delete("", status_code=204)
+@router.delete("", status_code=204, summary="Sign out")
 async def sign_out(
     caller: SignedInReader,
     response: Response,

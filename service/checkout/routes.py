@@ -21,7 +21,7 @@ from service.tokens.schemas import IssuedToken
 router = APIRouter(prefix="/v1", tags=["selling"])
 
 
-@router.post("/checkout", status_code=201)
+@router.post("/checkout", status_code=201, summary="Start a checkout")
 async def start(
     body: CheckoutIn,
     request: Request,
@@ -56,6 +56,7 @@ _PAGE: dict[str, Any] = {"content": {"text/html": {"schema": {"type": "string"}}
         303: {"description": "Back to `return_to`."},
         "default": {"description": "A page that says what went wrong.", **_PAGE},
     },
+    summary="Come back from Checkout",
 )
 async def come_back(
     request: Request,
@@ -72,7 +73,7 @@ async def come_back(
     )
 
 
-@router.post("/checkout/{session_id}/complete")
+@router.post("/checkout/{session_id}/complete", summary="Complete a checkout")
 async def complete(
     session_id: str,
     body: CompleteIn,
@@ -96,7 +97,7 @@ async def complete(
     return await tokens_of(response, database, key_ring, settings, clocks, completed, caller)
 
 
-@router.post("/portal", status_code=201)
+@router.post("/portal", status_code=201, summary="Open the customer portal")
 async def create_portal_session(
     body: PortalIn,
     caller: SignedInReader,

@@ -110,7 +110,7 @@ async def publish_article(
     return admin_article(published.article, now)
 
 
-@router.delete("/v1/admin/articles/{slug}", status_code=204)
+@router.delete("/v1/admin/articles/{slug}", status_code=204, summary="Withdraw an article")
 async def withdraw(
     slug: str,
     actor: Writing,

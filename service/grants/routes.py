@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1/admin/grants", tags=["grants"])
 ChangesSubscribers = Annotated[Actor, Depends(requires("subscribers:write"))]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, summary="Give a comp")
 async def give(
     body: CompIn, actor: ChangesSubscribers, session: WriteSession, clocks: AppClocks
 ) -> CompOut:
@@ -31,7 +31,7 @@ async def give(
     return CompOut.of(grant)
 
 
-@router.delete("/{grant_id}")
+@router.delete("/{grant_id}", summary="Revoke a comp")
 async def revoke(
     grant_id: Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9_]+$")],
     actor: ChangesSubscribers,
