@@ -1,9 +1,9 @@
 """`paywall import`."""
 
-import asyncio
+import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -26,19 +26,40 @@ _INTERRUPTED = {
 }
 
 
+class _Interrupted(Exception):
+    """Ctrl-C was pressed, and this is a clean place to stop."""
+
+
 @contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar on standard error, where that is a terminal."""
+def _interruptible() -> Iterator[Callable[[], None]]:
+    """Note Ctrl-C, and obey it where the yielded function is called: never amid a transaction."""
+    asked = False
+
+    def note(*_: object) -> None:
+        nonlocal asked
+        asked = True
+
+    def check() -> None:
+        if asked:
+            raise _Interrupted
+
+    former = signal.signal(signal.SIGINT, note)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+@contextmanager
+def _progress(check: Callable[[], None]) -> Iterator[Progress]:
+    """A bar on standard error, where that is a terminal; each step is a place to stop."""
     hidden = not sys.stderr.isatty()
     with typer.progressbar(length=100, label="Reading", file=sys.stderr, hidden=hidden) as bar:
         done = 0
 
         def show(read: int, total: int) -> None:
             nonlocal done
-            # Asked to stop by Ctrl-C, stop here: the first pass over a large file is one batch.
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise asyncio.CancelledError
+            check()
             percent = read * 100 // max(total, 1)
             bar.update(percent - done)
             done = percent
@@ -63,7 +84,7 @@ async def wordpress(
     settings = Settings()
     async with ready_database(settings) as database:
         now = (await clocks_of(database)).business()
-        with _progress() as progress:
+        with _interruptible() as check, _progress(check) as progress:
             try:
                 summary = await import_articles(
                     database,
@@ -71,11 +92,11 @@ async def wordpress(
                     settings=settings,
                     now=now,
                     dry_run=dry_run,
-                    report=lambda _: None,
+                    report=lambda _: check(),
                 )
             except ExportUnreadable as error:
                 raise CommandFailed(f"{file}: {error}") from error
-            except asyncio.CancelledError as error:
+            except _Interrupted as error:
                 raise CommandFailed(_INTERRUPTED[dry_run]) from error
             except OSError as error:
                 raise CommandFailed(f"{file} can't be read: {error.strerror}.") from error
