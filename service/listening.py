@@ -1,7 +1,11 @@
-"""The port that a process serves on, taken before anything else is done."""
+"""The port of a serving process, taken before anything else is done, and serving on it."""
 
 import os
 import socket
+from contextlib import suppress
+
+import uvicorn
+from starlette.types import ASGIApp
 
 LARGEST_PORT = 65_535
 
@@ -30,3 +34,23 @@ def listen(host: str, port: int) -> socket.socket:
             f"Port {port} of {host} can't be used ({(cause or 'unknown reason').lower()})."
         ) from error
     return listener
+
+
+def serve(app: ASGIApp, listener: socket.socket, *, graceful_seconds: int) -> bool:
+    """Serve until SIGTERM or Ctrl-C, which finish what is in flight; False: it failed to start."""
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=graceful_seconds,
+    )
+    server = uvicorn.Server(config)
+    # uvicorn stops gracefully and then lets the signal take its usual effect.
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    return server.started

@@ -13,7 +13,7 @@ from service.access.unlock_tokens import bearer
 from service.clock import AppClocks
 from service.content.cache import AppArticles, WantedArticle
 from service.db.session import AppDatabase, ReadSession, WriteSession
-from service.identity.callers import CurrentReader
+from service.identity.callers import CurrentReader, IsPrefetch
 from service.metering.ledger import ledger_of
 from service.problems import Problem
 from service.settings import AppSettings
@@ -46,14 +46,14 @@ async def unlock_article(
     session: WriteSession,
     settings: AppSettings,
     clocks: AppClocks,
+    prefetch: IsPrefetch,
     body: UnlockIn | None = None,
-    sec_purpose: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
     """Read the article: counted where the meter opens it, once a window however often it is read.
 
     402 with the wall where it stays closed; nothing is counted then.
     """
-    if "prefetch" in sec_purpose:
+    if prefetch:
         raise Problem("not-a-read")
     wanted = body or UnlockIn()
     referrer = request.headers.get("Referer") if wanted.referrer is None else wanted.referrer

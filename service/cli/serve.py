@@ -3,14 +3,13 @@
 import asyncio
 import socket
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Annotated
 
 import structlog
 import typer
-import uvicorn
 
-from service import logs
+from service import listening, logs
 from service.app import create_app
 from service.cli.running import CommandFailed, clocks_of, reaching, ready_database, taken_port
 from service.clock import Clocks
@@ -64,20 +63,5 @@ async def _prepare(settings: Settings) -> None:
 def _run(settings: Settings, listener: socket.socket) -> None:
     # The application's lifespan closes the gateway.
     app = create_app(settings, gateway=gateway_of_settings(settings), clocks=Clocks())
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACEFUL_SECONDS,
-    )
-    server = uvicorn.Server(config)
-    # uvicorn stops gracefully and then lets the signal take its usual effect.
-    with suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
-    if not server.started:
+    if not listening.serve(app, listener, graceful_seconds=GRACEFUL_SECONDS):
         sys.exit(START_FAILED)

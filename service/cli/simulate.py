@@ -1,15 +1,14 @@
 """`paywall simulate`."""
 
 import sqlite3
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from service.cli.running import CommandFailed, taken_port
 from service.clock import Clocks
+from service.listening import serve
 from service.simulator.app import Simulator, WebhookTarget, create_simulator
 
 EXAMPLE = (
@@ -34,14 +33,7 @@ def simulate(
             f"The local Stripe answers at {url}. Any key like sk_test_… will do. "
             "Stop it with Ctrl-C."
         )
-        config = uvicorn.Config(
-            simulator,
-            log_level="warning",
-            lifespan="on",
-            timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        )
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
+        serve(simulator, listener, graceful_seconds=GRACEFUL_SECONDS)
 
 
 def _simulator(data: Path | None, url: str, targets: tuple[WebhookTarget, ...]) -> Simulator:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.content.blocks import BodyRefused
@@ -15,6 +14,7 @@ from service.content.schemas import SLUG_LENGTH, ArticleIn, is_slug
 from service.content.store import STATE_ID, searchable
 from service.db.base import new_id
 from service.db.tables import Article, ArticleRevision, ArticleTerm, ContentState
+from service.db.upsert import insert_for
 from service.identity import audit
 from service.problems import Problem
 from service.settings import Settings
@@ -143,10 +143,8 @@ async def _locked_state(session: AsyncSession) -> ContentState:
     Other processes compare the version to drop stale copies; were two publications to run side by
     side, the later number could become visible first, and the earlier change be missed.
     """
-    dialect = session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     await session.execute(
-        insert(ContentState).values(id=STATE_ID, version=0).on_conflict_do_nothing()
+        insert_for(session, ContentState).values(id=STATE_ID, version=0).on_conflict_do_nothing()
     )
     locked = await session.scalars(
         select(ContentState)

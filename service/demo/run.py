@@ -5,10 +5,9 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
 
 from service import logs
@@ -24,6 +23,7 @@ from service.demo.place import ENVIRONMENT_FILE, STRIPE_PATH, CannotStart, setti
 from service.demo.seed import OPERATOR, seed
 from service.demo.site import Site
 from service.identity.secrets import derived_key
+from service.listening import serve
 from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
 from service.simulator.app import Simulator, WebhookTarget, create_simulator
@@ -109,19 +109,8 @@ def _serve(
     app.state.imprint = imprint
     app.include_router(routes.router)
     app.router.lifespan_context = _with_stripe(app, simulator)
-    config = uvicorn.Config(
-        Site(app, simulator, settings.public_url),
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACEFUL_SECONDS,
-    )
-    # uvicorn stops gracefully and then lets the signal take its usual effect.
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+    site = Site(app, simulator, settings.public_url)
+    serve(site, listener, graceful_seconds=GRACEFUL_SECONDS)
 
 
 def _with_stripe(

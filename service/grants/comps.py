@@ -22,7 +22,6 @@ async def give_comp(
     note: str,
     actor: str,
     now: datetime,
-    scope: str = EVERYTHING,
 ) -> Grant:
     """Give a reader access from now until `ends_at` (None: until revoked), and audit it.
 
@@ -37,7 +36,7 @@ async def give_comp(
         reader_id=reader_id,
         source="comp",
         reference=new_id("cmp"),
-        scope=scope,
+        scope=EVERYTHING,
         starts_at=now,
         ends_at=ends_at,
         in_grace=False,

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from service.clock import AppClocks
 from service.db.session import AppDatabase
@@ -33,7 +33,6 @@ class Caller:
     device_id: str | None = None
     holds_cookie: bool = False
     """The device came by cookie, so the answer need not repeat it as `device_token`."""
-    verified: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,6 @@ async def current_reader(
         session_id=found.id,
         device_id=caller.device_id,
         holds_cookie=caller.holds_cookie,
-        verified=reader.email_verified_at is not None,
     )
 
 
@@ -97,6 +95,12 @@ async def signed_in_reader(caller: Annotated[Caller, Depends(current_reader)]) -
     return SignedIn(caller.reader_id, caller.session_id)
 
 
+def is_prefetch(sec_purpose: Annotated[str, Header(include_in_schema=False)] = "") -> bool:
+    """Whether a browser fetches ahead: nobody has opened the page, so nothing is read."""
+    return "prefetch" in sec_purpose
+
+
+IsPrefetch = Annotated[bool, Depends(is_prefetch)]
 CurrentReader = Annotated[Caller, Depends(current_reader)]
 SignedInReader = Annotated[SignedIn, Depends(signed_in_reader)]
 

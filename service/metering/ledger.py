@@ -11,22 +11,17 @@ from datetime import datetime
 import structlog
 from fastapi import Request
 from sqlalchemy import insert
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.session import Database
 from service.db.tables import AccessEntry
+from service.db.upsert import insert_for
 from service.problems import Problem
 
 MAX_NOTED = 50_000
 """Rows kept in memory while the database is away; the oldest go first."""
 
 log = structlog.get_logger()
-
-_INSERTS = {
-    "postgresql": postgresql.insert(AccessEntry).on_conflict_do_nothing(),
-    "sqlite": sqlite.insert(AccessEntry).on_conflict_do_nothing(),
-}
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,9 @@ class Ledger:
         rows = [vars(batch[key]) for key in sorted(batch)]
         try:
             async with database.transaction() as session:
-                await session.execute(_INSERTS[database.dialect], rows)
+                await session.execute(
+                    insert_for(session, AccessEntry).on_conflict_do_nothing(), rows
+                )
         except Problem as problem:
             log.warning("ledger.waiting", rows=len(rows), detail=problem.detail)
             return 0

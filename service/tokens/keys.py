@@ -127,11 +127,6 @@ async def list_keys(session: AsyncSession) -> list[KeySummary]:
     ]
 
 
-async def load_ring(session: AsyncSession, encryption_key: bytes) -> KeyRing:
-    """The ring of the published keys; KeyRefused where `ensure_keys` has never run."""
-    return _ring(await _rows(session), encryption_key)
-
-
 class KeyRingHolder:
     """The current ring of one process.
 

@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Header, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from service.checkout.portal import open_portal
 from service.checkout.schemas import Short
 from service.clock import AppClocks, Clocks
 from service.db.session import AppDatabase, Database, WriteSession
-from service.identity.callers import Caller, CurrentReader, SignedInReader
+from service.identity.callers import Caller, CurrentReader, IsPrefetch, SignedInReader
 from service.identity.cookies import read_cookie
 from service.identity.devices import pseudonym
 from service.identity.readers import link_device
@@ -41,14 +41,14 @@ async def show_account(
     database: AppDatabase,
     settings: AppSettings,
     clocks: AppClocks,
+    prefetch: IsPrefetch,
     came_from: Annotated[str, Query(alias="from")] = "",
-    sec_purpose: Annotated[str, Header(alias="Sec-Purpose")] = "",
 ) -> Response:
     """What the reader has; for those who aren't signed in, how access works and what it costs.
 
     Who comes back from the portal is led on to the plain address, so that a reload asks nobody.
     """
-    is_visit = request.method == "GET" and "prefetch" not in sec_purpose
+    is_visit = request.method == "GET" and not prefetch
     if came_from == MARKER and is_visit and caller.reader_id is not None:
         await bring_up_to_date(request, database, settings, clocks, reader_id=caller.reader_id)
         return RedirectResponse(HOME, SEE_OTHER)

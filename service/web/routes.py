@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Header, Path, Query, Request
+from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import AfterValidator
 
@@ -15,7 +15,7 @@ from service.clock import AppClocks
 from service.content.cache import WantedArticle
 from service.content.schemas import storable
 from service.db.session import AppDatabase, ReadSession, WriteSession
-from service.identity.callers import CurrentReader
+from service.identity.callers import CurrentReader, IsPrefetch
 from service.identity.cookies import read_cookie
 from service.identity.devices import pseudonym
 from service.identity.return_to import checked_return_to
@@ -34,7 +34,6 @@ router.include_router(account_routes.router)
 SEE_OTHER = 303
 
 Slug = Annotated[str, Path(max_length=1000)]
-Purpose = Annotated[str, Header(alias="Sec-Purpose")]
 
 
 @router.api_route("/", methods=GET)
@@ -58,12 +57,12 @@ async def show_article(
     session: ReadSession,
     settings: AppSettings,
     clocks: AppClocks,
-    sec_purpose: Purpose = "",
+    prefetch: IsPrefetch,
 ) -> Response:
     """As much of the article as is open to the reader without counting anything."""
     seen = await look(session, article=article, caller=caller, settings=settings, clocks=clocks)
     view = seen_view(article, seen, settings)
-    if view.state == "open" and request.method == "GET" and "prefetch" not in sec_purpose:
+    if view.state == "open" and request.method == "GET" and not prefetch:
         note_open_page(
             ledger_of(request), article=article, reader_id=caller.reader_id,
             device=pseudonym(caller.device_id) if caller.device_id else None,

@@ -15,7 +15,6 @@ from service.tokens.keys import (
     KeyRingHolder,
     ensure_keys,
     list_keys,
-    load_ring,
     prune,
     revoke,
     rotate,
@@ -57,8 +56,9 @@ class Keys:
             return await prune(session, now=self.clocks.wall())
 
     async def ring(self) -> KeyRing:
-        async with self.database.reading() as session:
-            return await load_ring(session, self.secret)
+        holder = KeyRingHolder(self.secret)
+        await holder.refresh(self.database)
+        return holder.current
 
     async def kid(self, state: str) -> str:
         (kid,) = [key for key, its_state in (await self.states()).items() if its_state == state]
