@@ -3,7 +3,6 @@
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 
 from service.access.decision import Meter
@@ -12,10 +11,11 @@ from service.access.unlock import Look, Opened, Walled
 from service.access.unlock_tokens import UnlockTokens
 from service.clock import clocks_of
 from service.content.cache import StoredArticle
-from service.content.teaser import teaser
+from service.content.teaser import instant_text, teaser
 from service.identity.callers import Caller
 from service.identity.cookies import set_cookie
 from service.identity.devices import COOKIE_SECONDS, sign_device
+from service.metering.window import MeterState
 from service.problems import Problem
 from service.settings import Settings, settings_of
 
@@ -45,7 +45,7 @@ def opened_answer(
         "reason": opened.reason,
         "consumed": opened.consumed,
         "article": with_body(article, settings_of(request)),
-        "meter": MeterOut.of(opened.meter),
+        "meter": _meter(opened.meter),
     }
     if wants_token:
         tokens: UnlockTokens = request.app.state.unlock_tokens
@@ -56,23 +56,23 @@ def opened_answer(
             session_id=caller.session_id,
             now=clocks_of(request).wall(),
         )
-        content |= {"token": token, "token_expires_at": expires_at}
+        content |= {"token": token, "token_expires_at": instant_text(expires_at)}
     content |= _device_member(request, caller, opened.device_id)
-    response = JSONResponse(jsonable_encoder(content))
+    response = JSONResponse(content)
     remember_device(request, response, caller, opened.device_id)
     return response
 
 
 def walled_answer(request: Request, walled: Walled, caller: Caller) -> Response:
     """402 with the wall: returned, not raised, so that its row in the ledger stays."""
-    members = {
+    members: dict[str, Any] = {
         "granted": False,
         "reason": walled.wall.reason,
-        "wall": walled.wall,
-        "meter": MeterOut.of(walled.meter),
+        "wall": walled.wall.model_dump(mode="json"),
+        "meter": _meter(walled.meter),
         **_device_member(request, caller, walled.device_id),
     }
-    response = Problem("walled", walled.wall.text, **jsonable_encoder(members)).response()
+    response = Problem("walled", walled.wall.text, **members).response()
     remember_device(request, response, caller, walled.device_id)
     return response
 
@@ -82,6 +82,11 @@ def remember_device(request: Request, response: Response, caller: Caller, device
     if caller.device_id is None:
         value = sign_device(device_id, request.app.state.device_key)
         set_cookie(response, "device", value, settings_of(request), max_age=COOKIE_SECONDS)
+
+
+def _meter(state: MeterState | None) -> dict[str, Any] | None:
+    shown = MeterOut.of(state)
+    return shown.model_dump(mode="json") if shown is not None else None
 
 
 def _device_member(request: Request, caller: Caller, device_id: str) -> dict[str, str]:

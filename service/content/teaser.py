@@ -42,8 +42,8 @@ def summary(article: ListedArticle, settings: Settings) -> dict[str, Any]:
         "canonical_url": article.canonical_url,
         "image": image,
         "language": article.language,
-        "published_at": _instant(article.published_at),
-        "updated_at": _instant(article.updated_at),
+        "published_at": instant_text(article.published_at),
+        "updated_at": instant_text(article.updated_at),
         "access": {
             "level": level,
             "metered": level == "metered" and settings.meter_limit is not None,
@@ -65,8 +65,8 @@ def json_ld(article: StoredArticle, settings: Settings) -> dict[str, Any]:
         "description": article.standfirst or article.excerpt,
         "author": [{"@type": "Person", "name": name} for name in article.authors],
         "publisher": {"@type": "Organization", "name": settings.publication_name},
-        "datePublished": _instant(article.published_at),
-        "dateModified": _instant(article.updated_at),
+        "datePublished": instant_text(article.published_at),
+        "dateModified": instant_text(article.updated_at),
         "mainEntityOfPage": address,
         "isAccessibleForFree": free,
     }
@@ -85,5 +85,6 @@ def json_ld(article: StoredArticle, settings: Settings) -> dict[str, Any]:
     return document
 
 
-def _instant(at: datetime | None) -> str | None:
+def instant_text(at: datetime | None) -> str | None:
+    """`at` as answers write it: RFC 3339 in UTC."""
     return None if at is None else at.isoformat().replace("+00:00", "Z")
