@@ -1,0 +1,125 @@
+"""Where a call comes from: an address to count by, never to keep.
+
+The peer's own address is believed. `X-Forwarded-For` is believed only as far as trusted proxies
+wrote it, so it is read from the right: each of them appends whom it was called by, and whatever
+stands further left came with the call and may be invented. The header `Forwarded` is not read:
+two headers that could say different things would be a way around either.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from hmac import digest
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from starlette.requests import HTTPConnection
+
+from service.clock import Clocks
+from service.settings import Settings
+
+Address = IPv4Address | IPv6Address
+_Network = IPv4Network | IPv6Network
+_HEADER = "x-forwarded-for"
+_MOST_HOPS = 32
+"""No installation has more proxies in a row; what stands further left isn't looked at."""
+_MAPPED_BITS = 96
+_NETWORK_BITS = {4: 24, 6: 48}
+"""What one household or firm is given at most: a single host in it has many addresses."""
+_WITH_PORT = re.compile(r"(?:\[([^\[\]]+)\]|([^:\[\]]+))(?::[0-9]{1,5})?")
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """The furthest hop that can be believed; `silent`: a trusted one that named nobody."""
+
+    address: Address | None
+    silent: bool
+
+
+def client_address(connection: HTTPConnection, settings: Settings) -> Address | None:
+    """The caller's address: the peer's, or what trusted proxies say of whom they were called by.
+
+    IPv4 in IPv6 is answered as IPv4, without a zone. Where an entry of the header can't be read, the
+    proxy that wrote it stands for its caller. None: the transport has no addresses.
+    """
+    return _origin(connection, settings).address
+
+
+def is_listed_frontend(connection: HTTPConnection, settings: Settings) -> bool:
+    """Whether a trusted proxy or frontend calls for readers whose addresses it doesn't tell.
+
+    One that tells them is judged by the reader's.
+    """
+    return _origin(connection, settings).silent
+
+
+def client_network(connection: HTTPConnection, settings: Settings, clocks: Clocks) -> str:
+    """A name of today's for the caller's network (/24, IPv6: /48), from which nobody gets it back.
+
+    A keyed hash that differs from day to day (UTC), so that what is kept can't be joined over days.
+    """
+    address = client_address(connection, settings)
+    return network_name(address, connection.app.state.network_key, clocks.wall())
+
+
+def network_name(address: Address | None, key: bytes, now: datetime) -> str:
+    """HMAC-SHA256 of day and network in hexadecimal; `key` is 32 bytes for this purpose alone."""
+    network = "unknown"
+    if address is not None:
+        network = str(ip_network((address, _NETWORK_BITS[address.version]), strict=False))
+    days_key = digest(key, now.astimezone(UTC).date().isoformat().encode(), "sha256")
+    return digest(days_key, network.encode(), "sha256").hex()
+
+
+def _origin(connection: HTTPConnection, settings: Settings) -> _Origin:
+    hop = _read(connection.client.host) if connection.client else None
+    if hop is None or not _is_trusted(hop, settings.trusted_proxies):
+        return _Origin(hop, silent=False)
+    for entry in _entries(connection):
+        said = _read(entry)
+        if said is None:
+            return _Origin(hop, silent=False)
+        hop = said
+        if not _is_trusted(hop, settings.trusted_proxies):
+            return _Origin(hop, silent=False)
+    return _Origin(hop, silent=True)
+
+
+def _entries(connection: HTTPConnection) -> Iterator[str]:
+    """The entries of all lines of the header, the nearest hop's first."""
+    # Several lines are one list in their order (RFC 9110, 5.3); empty elements say nothing.
+    said = ",".join(connection.headers.getlist(_HEADER)).rsplit(",", _MOST_HOPS)
+    return (entry.strip() for entry in reversed(said[-_MOST_HOPS:]) if entry.strip())
+
+
+def _read(text: str) -> Address | None:
+    """An address as proxies write it: in brackets, with a port or a zone; None: it is none."""
+    with_port = _WITH_PORT.fullmatch(text.strip('"'))
+    if with_port is not None:
+        text = with_port.group(1) or with_port.group(2)
+    address = None
+    with suppress(ValueError):
+        address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _is_trusted(address: Address, listed: tuple[str, ...]) -> bool:
+    return any(address in network for network in _networks(listed))
+
+
+@lru_cache(maxsize=8)
+def _networks(listed: tuple[str, ...]) -> tuple[_Network, ...]:
+    return tuple(_unmapped(network) for network in listed)
+
+
+def _unmapped(text: str) -> _Network:
+    network = ip_network(text)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is not None and network.prefixlen >= _MAPPED_BITS:
+        return ip_network((mapped, network.prefixlen - _MAPPED_BITS))
+    return network
