@@ -1,0 +1,75 @@
+"""Mails to readers: written in the transaction that they tell of, sent afterwards by sender.py.
+
+So a mail goes out exactly where what it says has been committed, and no request waits for a mail
+server. `kind` names the templates: `<kind>.subject.txt`, `<kind>.txt` and `<kind>.html`.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.base import new_id
+from service.db.tables import Mail
+from service.outbox.translations import render_in
+from service.settings import Settings
+
+Kind = Literal["sign-in", "erased"]
+"""`sign-in` takes `link`, `code` and `minutes`; `erased` takes nothing."""
+
+LONGEST_WAIT = timedelta(days=2)
+"""A mail that says nothing of its own end isn't sent after this."""
+
+
+async def put_mail(
+    session: AsyncSession,
+    *,
+    kind: Kind,
+    to: str,
+    to_key: str,
+    reader_id: str | None,
+    settings: Settings,
+    now: datetime,
+    send_until: datetime | None = None,
+    **context: Any,
+) -> Mail:
+    """Render a mail in the publication's language and store it; wake the task `mails` afterwards.
+
+    `to` is the address that it goes to, `to_key` the same as addresses are compared
+    (identity/email.py). `now` and `send_until` are wall time; later than that it isn't sent. A link
+    that doesn't lead to the service is a ValueError.
+    """
+    link = context.get("link")
+    if link is not None and not link.startswith(f"{settings.public_url}/"):
+        raise ValueError("a mail links to the service itself only")
+    context = {"publication": on_one_line(settings.publication_name), **context}
+    subject, text, html = (
+        render_in(settings.language, f"{kind}.{part}", **context)
+        for part in ("subject.txt", "txt", "html")
+    )
+    mail = Mail(
+        id=new_id("mail"),
+        kind=kind,
+        reader_id=reader_id,
+        recipient=to,
+        recipient_key=to_key,
+        language=settings.language,
+        subject=on_one_line(subject),
+        text=text,
+        html=html,
+        created_at=now,
+        due_at=now,
+        send_until=send_until or now + LONGEST_WAIT,
+        attempts=0,
+        status="waiting",
+        sent_at=None,
+        result="",
+    )
+    session.add(mail)
+    await session.flush()
+    return mail
+
+
+def on_one_line(text: str) -> str:
+    """`text` without line breaks and control characters: fit for a mail's header."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -1,0 +1,61 @@
+"""Mails in several languages: English in the templates, all others in catalogues beside them.
+
+A catalogue is `locale/<language>/LC_MESSAGES/mails.po`; docs/mail.md says how to add one. They are read
+as they are, once a process: there is no step that compiles them.
+"""
+
+import gettext
+import io
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+HERE = Path(__file__).parent
+SOURCE_LANGUAGE = "en"
+TEMPLATES = HERE / "templates"
+CATALOGUES = HERE / "locale"
+
+
+def catalogue(language: str) -> Catalog:
+    """The catalogue as it stands in its file. FileNotFoundError where there is none."""
+    path = CATALOGUES / language / "LC_MESSAGES" / "mails.po"
+    with path.open("rb") as file:
+        return read_po(file, locale=language, domain="mails", abort_invalid=True)
+
+
+def render_in(language: str, template: str, **context: Any) -> str:
+    """A template of `templates/` in this language; values are escaped in those that are HTML.
+
+    Undefined names are errors.
+    """
+    return _environment(language).get_template(template).render(language=language, **context)
+
+
+@cache
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(enabled_extensions=("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    translations = _translations(language)
+    # The extension puts this method there; it isn't in the class that it extends.
+    environment.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]
+    return environment
+
+
+def _translations(language: str) -> gettext.NullTranslations:
+    if language == SOURCE_LANGUAGE:
+        return gettext.NullTranslations()
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue(language))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)

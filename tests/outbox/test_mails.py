@@ -1,0 +1,135 @@
+"""What a mail says: in every language, with hostile values, stored and not yet sent."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from service.db.session import Database
+from service.db.tables import Mail
+from service.outbox.mails import LONGEST_WAIT, Kind, put_mail
+from service.settings import Settings
+from tests.conftest import MovingClocks
+
+SIGN_IN: dict[str, Any] = {
+    "link": "http://127.0.0.1:8000/account/sign-in?token=abc&x=1",
+    "code": "012345",
+    "minutes": 10,
+}
+READER = "ana@example.org"
+
+
+async def put(
+    database: Database, settings: Settings, clocks: MovingClocks, kind: Kind, **context: Any
+) -> Mail:
+    async with database.transaction() as session:
+        return await put_mail(
+            session, kind=kind, to=READER, to_key=READER, reader_id=None, settings=settings,
+            now=clocks.wall(), **context,
+        )  # fmt: skip
+
+
+async def put_and_fail(database: Database, settings: Settings, clocks: MovingClocks) -> None:
+    async with database.transaction() as session:
+        await put_mail(
+            session, kind="erased", to=READER, to_key=READER, reader_id=None, settings=settings,
+            now=clocks.wall(),
+        )  # fmt: skip
+        raise LookupError
+
+
+async def test_a_mail_waits_in_the_transaction_it_tells_of(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    mail = await put(database, settings, clocks, "sign-in", **SIGN_IN)
+    with pytest.raises(LookupError):
+        await put_and_fail(database, settings, clocks)
+    async with database.reading() as session:
+        (kept,) = await session.scalars(select(Mail))
+    assert (kept.id, kept.kind, kept.status, kept.attempts) == (mail.id, "sign-in", "waiting", 0)
+    assert (kept.recipient, kept.recipient_key) == (READER, READER)
+    assert kept.due_at == clocks.wall()
+    assert kept.send_until == clocks.wall() + LONGEST_WAIT
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("language", "subject", "lasts", "once"),
+    [
+        ("en", "Your link and code for Gazette", "within 10 minutes", "within 1 minute."),
+        ("de", "Ihr Link und Ihr Code für Gazette", "10 Minuten lang", "1 Minute lang"),
+    ],
+)
+async def test_a_sign_in_mail_has_link_and_code_in_both_parts(
+    database: Database,
+    settings: Settings,
+    clocks: MovingClocks,
+    language: str,
+    subject: str,
+    lasts: str,
+    once: str,
+) -> None:
+    settings = settings.model_copy(update={"language": language, "publication_name": "Gazette"})
+    mail = await put(
+        database, settings, clocks, "sign-in", **SIGN_IN,
+        send_until=clocks.wall() + timedelta(minutes=10),
+    )  # fmt: skip
+    assert (mail.subject, mail.language) == (subject, language)
+    assert mail.send_until == clocks.wall() + timedelta(minutes=10)
+    assert SIGN_IN["link"] in mail.text.splitlines()
+    assert SIGN_IN["code"] in mail.text.splitlines()
+    assert 'href="http://127.0.0.1:8000/account/sign-in?token=abc&amp;x=1"' in mail.html
+    assert f'<html lang="{language}">' in mail.html
+    assert ">012345<" in mail.html
+    assert lasts in mail.text
+    assert lasts in mail.html
+    short = await put(database, settings, clocks, "sign-in", **{**SIGN_IN, "minutes": 1})
+    assert once in short.text
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("kind", ["sign-in", "erased"])
+async def test_nothing_in_a_name_becomes_a_header_or_markup(
+    database: Database, settings: Settings, clocks: MovingClocks, kind: Kind
+) -> None:
+    name = "A\r\nBcc: all@example.org\x00\u2028<img src=x> & 100% %(code)s {{ code }}"
+    settings = settings.model_copy(update={"publication_name": name})
+    mail = await put(database, settings, clocks, kind, **(SIGN_IN if kind == "sign-in" else {}))
+    flat = "A Bcc: all@example.org <img src=x> & 100% %(code)s {{ code }}"
+    assert flat in mail.subject
+    assert mail.subject.isprintable()
+    assert flat in mail.text
+    assert "<img" not in mail.html
+    assert "&lt;img src=x&gt; &amp; 100% %(code)s {{ code }}" in mail.html
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_html_fetches_nothing_and_fits_dark_and_small_screens(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    mail = await put(database, settings, clocks, "sign-in", **SIGN_IN)
+    for part in ("<img", "<script", "<link", "<iframe", "url(", "@import", "@font-face", "src="):
+        assert part not in mail.html
+    assert mail.html.count("http://") == mail.html.count(settings.public_url)
+    assert "https://" not in mail.html
+    assert "prefers-color-scheme: dark" in mail.html
+    assert 'name="viewport"' in mail.html
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://elsewhere.example/",
+        "http://127.0.0.1:8000.elsewhere.example/",
+        "http://127.0.0.1:8000@elsewhere.example/",
+        "//elsewhere.example/",
+        "javascript:alert(1)",
+    ],
+)
+async def test_a_mail_links_to_the_service_alone(
+    database: Database, settings: Settings, clocks: MovingClocks, link: str
+) -> None:
+    with pytest.raises(ValueError, match="itself only"):
+        await put(database, settings, clocks, "sign-in", **{**SIGN_IN, "link": link})

@@ -1,0 +1,69 @@
+"""Every language says everything that the templates say, with the same values in it."""
+
+import re
+from typing import Any, get_args
+
+import pytest
+from jinja2.ext import babel_extract
+
+from service.outbox.mails import Kind
+from service.outbox.translations import (
+    CATALOGUES,
+    SOURCE_LANGUAGE,
+    TEMPLATES,
+    catalogue,
+    render_in,
+)
+from service.settings import Settings
+
+LANGUAGES = get_args(Settings.model_fields["language"].annotation)
+TRANSLATED = [language for language in LANGUAGES if language != SOURCE_LANGUAGE]
+PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+
+Words = tuple[str, ...]
+
+
+def listed(words: Any) -> list[Any]:
+    """What Babel gives for a text, or for its singular and plurals."""
+    return list(words) if isinstance(words, tuple | list) else [words]
+
+
+def words_of_the_templates() -> set[Words]:
+    """One text, or singular and plural."""
+    found: set[Words] = set()
+    for path in TEMPLATES.iterdir():
+        with path.open("rb") as file:
+            for _, _, words, _ in babel_extract(file, ("gettext", "ngettext"), (), {}):
+                found.add(tuple(word for word in listed(words) if isinstance(word, str)))
+    return found
+
+
+def test_every_language_that_can_be_set_has_a_catalogue_and_the_other_way_round() -> None:
+    assert sorted(TRANSLATED) == sorted(path.name for path in CATALOGUES.iterdir())
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_a_catalogue_is_complete(language: str) -> None:
+    words = {tuple(listed(message.id)): message for message in catalogue(language) if message.id}
+    assert set(words) == words_of_the_templates()
+    plurals = catalogue(language).num_plurals
+    for source, message in words.items():
+        told = [str(text or "") for text in listed(message.string)]
+        assert len(told) == (1 if len(source) == 1 else plurals), source
+        assert not message.fuzzy, source
+        for text in told:
+            assert text.strip(), source
+            assert set(PLACEHOLDER.findall(text)) == set(PLACEHOLDER.findall(source[-1])), source
+            assert "%" not in PLACEHOLDER.sub("", text), source
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("part", ["subject.txt", "txt", "html"])
+def test_each_part_of_each_mail_renders(language: str, kind: str, part: str) -> None:
+    text = render_in(
+        language, f"{kind}.{part}", publication="Gazette", link="http://a/", code="1", minutes=2
+    )
+    assert "Gazette" in text
+    assert "%(" not in text
+    assert "{{" not in text
