@@ -1,0 +1,69 @@
+"""The cap on readers without cookies: how many devices a network may begin on one day.
+
+Whoever leaves all cookies away is a new device with each read, and would never meet the wall. So
+the first article that the meter opens to a device counts against its network; whoever has read
+before, or has a session, is never asked where they come from. A device that came by its token at a
+wall or a free article has read nothing yet and counts as none, else that would be a way around.
+"""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.clock import AppClocks, Clocks
+from service.db.tables import MeterWindow
+from service.identity.callers import Caller
+from service.limits.addresses import client_network, is_listed_frontend
+from service.limits.rate import Limit, take, used
+from service.metering.store import device_holder
+from service.settings import AppSettings, Settings
+
+
+def network_of_caller(request: Request, settings: AppSettings, clocks: AppClocks) -> str | None:
+    """Today's name of the caller's network; None where nothing is capped: listed frontends."""
+    if settings.cookieless_unlocks_per_day == 0 or is_listed_frontend(request, settings):
+        return None
+    return client_network(request, settings, clocks)
+
+
+CallerNetwork = Annotated[str | None, Depends(network_of_caller)]
+
+
+async def is_closed(
+    session: AsyncSession, caller: Caller, network: str | None, settings: Settings, clocks: Clocks
+) -> bool:
+    """Whether the anonymous meter is closed to this caller, since their network used up its share."""
+    if network is None or await _has_begun(session, caller):
+        return False
+    limit = _limit(settings)
+    return await used(session, limit, network, clocks.wall()) >= limit.most
+
+
+async def admit(
+    session: AsyncSession, caller: Caller, network: str | None, settings: Settings, clocks: Clocks
+) -> bool:
+    """Count the device that begins; False: the network has no room left.
+
+    Exact under any number of parallel calls: the count commits with the read, or neither does.
+    """
+    if network is None or await _has_begun(session, caller):
+        return True
+    return await take(session, _limit(settings), network, clocks.wall()) is None
+
+
+async def _has_begun(session: AsyncSession, caller: Caller) -> bool:
+    if caller.reader_id is not None:
+        return True
+    if caller.device_id is None:
+        return False
+    holder = device_holder(caller.device_id)
+    found = select(MeterWindow.holder).where(MeterWindow.holder == holder).limit(1)
+    return await session.scalar(found) is not None
+
+
+def _limit(settings: Settings) -> Limit:
+    most = settings.cookieless_unlocks_per_day
+    return Limit("cookieless", most, timedelta(days=1), "Too many readers without cookies.")

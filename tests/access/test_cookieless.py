@@ -1,0 +1,193 @@
+"""The cap on readers without cookies: a network's devices of one day, counted exactly."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+
+import httpx2
+import pytest
+from sqlalchemy import func, select
+
+from service.db.session import Database
+from service.db.tables import RateLimit
+from service.identity.devices import HEADER
+from service.limits.rate import Limit, take
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.inside import CANARY, Paywall, inside
+
+PEER = "127.0.0.1"
+HOME, NEIGHBOUR, ELSEWHERE = "203.0.113.7", "203.0.113.99", "203.0.114.7"
+Capped = Callable[[int], AbstractAsyncContextManager[Paywall]]
+
+
+@pytest.fixture
+def capped(database: Database, settings: Settings, clocks: MovingClocks) -> Capped:
+    """The application behind a proxy that tells addresses, with articles and a cap."""
+
+    @asynccontextmanager
+    async def opened(most: int) -> AsyncIterator[Paywall]:
+        changed = settings.model_copy(
+            update={"cookieless_unlocks_per_day": most, "trusted_proxies": (PEER,)}
+        )
+        async with inside(database, changed, clocks) as paywall:
+            for slug in "abcde":
+                await paywall.publish(slug)
+            await paywall.publish("free", access={"level": "free"})
+            await paywall.publish("paid", access={"level": "subscribers"})
+            paywall.client.cookies.clear()
+            yield paywall
+
+    return opened
+
+
+async def unlocked(
+    paywall: Paywall, address: str | None, slug: str = "a", **headers: str
+) -> httpx2.Response:
+    """An unlock by somebody without cookies."""
+    if address is not None:
+        headers["X-Forwarded-For"] = address
+    async with paywall.new_client() as stranger:
+        return await stranger.post(f"/v1/articles/{slug}/unlock", headers=headers)
+
+
+async def outcome(paywall: Paywall, address: str | None, slug: str = "a", **headers: str) -> str:
+    reason: str = (await unlocked(paywall, address, slug, **headers)).json()["reason"]
+    return reason
+
+
+async def test_a_network_without_cookies_reads_up_to_the_cap(
+    capped: Capped, clocks: MovingClocks
+) -> None:
+    async with capped(2) as paywall:
+        assert [await outcome(paywall, a) for a in (HOME, NEIGHBOUR)] == ["meter"] * 2
+        walled = await unlocked(paywall, HOME)
+        assert (walled.status_code, walled.json()["type"]) == (402, "/problems/walled")
+        assert walled.json()["reason"] == walled.json()["wall"]["reason"] == "network_exhausted"
+        assert walled.json()["meter"]["used"] == 0
+        assert CANARY not in walled.text
+        headers = {"X-Forwarded-For": HOME}
+        async with paywall.new_client() as stranger:
+            seen = (await stranger.get("/v1/articles/a/access", headers=headers)).json()
+        assert (seen["granted"], seen["reason"], seen["would_consume"]) == (
+            False, "network_exhausted", False,
+        )  # fmt: skip
+        assert await outcome(paywall, ELSEWHERE) == "meter"
+        assert await outcome(paywall, HOME, "free") == "free"
+        assert await outcome(paywall, HOME, "paid") == "subscribers_only"
+        clocks.travel(timedelta(hours=15))  # past midnight, UTC
+        assert await outcome(paywall, HOME) == "meter"
+
+
+async def test_whoever_has_read_before_or_is_signed_in_reads_on(capped: Capped) -> None:
+    async with capped(1) as paywall:
+        token = (await unlocked(paywall, HOME)).json()["device_token"]
+        assert await outcome(paywall, HOME, "b") == "network_exhausted"
+        for slug, expected in (
+            ("a", "meter"),
+            ("b", "meter"),
+            ("c", "meter"),
+            ("d", "meter_exhausted"),
+        ):
+            assert await outcome(paywall, HOME, slug, **{HEADER: token}) == expected
+        await paywall.sign_in("everything")
+        answer = await paywall.unlock("e", **{"X-Forwarded-For": HOME})
+        assert answer.json()["reason"] == "subscription"
+
+
+@pytest.mark.parametrize("slug", ["a", "free", "paid"])
+async def test_a_device_that_has_read_nothing_is_no_way_around(capped: Capped, slug: str) -> None:
+    async with capped(1) as paywall:
+        assert await outcome(paywall, HOME) == "meter"
+        token = (await unlocked(paywall, HOME, slug)).json()["device_token"]
+        assert await outcome(paywall, HOME, "b", **{HEADER: token}) == "network_exhausted"
+        assert await outcome(paywall, ELSEWHERE, "b", **{HEADER: token}) == "meter"
+        assert await outcome(paywall, HOME, "c", **{HEADER: token}) == "meter"
+
+
+async def test_only_what_the_meter_opened_is_counted(capped: Capped) -> None:
+    async with capped(1) as paywall:
+        for slug in ("free", "paid", "nothing", "free"):
+            await unlocked(paywall, HOME, slug)
+        assert (await unlocked(paywall, HOME, "a", **{"Sec-Purpose": "prefetch"})).is_error
+        assert await outcome(paywall, HOME) == "meter"
+
+
+async def test_of_many_at_once_exactly_as_many_read(capped: Capped) -> None:
+    async with capped(5) as paywall:
+        reasons = await asyncio.gather(*(outcome(paywall, HOME) for _ in range(20)))
+        assert sorted(reasons) == ["meter"] * 5 + ["network_exhausted"] * 15
+        granted = [entry for entry in await paywall.ledger() if entry.granted]
+        assert len(granted) == 5
+
+
+async def test_nought_caps_nobody(capped: Capped, database: Database) -> None:
+    async with capped(0) as paywall:
+        assert {await outcome(paywall, HOME) for _ in range(5)} == {"meter"}
+    async with database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(RateLimit)) == 0
+
+
+async def test_a_listed_frontend_is_exempt_unless_it_tells_its_readers_addresses(
+    capped: Capped,
+) -> None:
+    async with capped(1) as paywall:
+        assert {await outcome(paywall, None) for _ in range(5)} == {"meter"}
+        assert [await outcome(paywall, HOME) for _ in range(2)] == ["meter", "network_exhausted"]
+
+
+async def test_nobody_else_is_believed(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    unlisted = settings.model_copy(update={"cookieless_unlocks_per_day": 1})
+    async with inside(database, unlisted, clocks) as paywall:
+        await paywall.publish("a")
+        assert [await outcome(paywall, a) for a in (HOME, ELSEWHERE)] == [
+            "meter", "network_exhausted",
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mail_from", "kind"), [("", "subscribe"), ("a@example.org", "register")])
+async def test_the_wall_is_that_of_registering_where_one_can(
+    database: Database, settings: Settings, clocks: MovingClocks, mail_from: str, kind: str
+) -> None:
+    changed = settings.model_copy(update={"cookieless_unlocks_per_day": 1, "mail_from": mail_from})
+    async with inside(database, changed, clocks) as paywall:
+        await paywall.publish("a")
+        await unlocked(paywall, None)
+        assert (await unlocked(paywall, None)).json()["wall"]["kind"] == kind
+
+
+async def test_what_is_kept_holds_no_address(capped: Capped, database: Database) -> None:
+    async with capped(5) as paywall:
+        await unlocked(paywall, HOME)
+    async with database.reading() as session:
+        (key,) = await session.scalars(select(RateLimit.key))
+    name, _, network = key.partition("/")
+    assert (name, len(network)) == ("cookieless", 64)
+    assert int(network, 16)
+
+
+async def test_the_newspapers_form_is_capped_alike(capped: Capped) -> None:
+    async with capped(1) as paywall:
+        answers = []
+        for _ in range(2):
+            async with paywall.new_client() as stranger:
+                headers = {"X-Forwarded-For": HOME}
+                answers.append(await stranger.post("/articles/a", headers=headers))
+        assert [answer.status_code for answer in answers] == [200, 402]
+        assert "Many browsers without cookies" in answers[1].text
+        assert CANARY not in answers[1].text
+
+
+async def test_counters_of_days_gone_by_are_deleted(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    async with database.transaction() as session:
+        limit = Limit("old", 1, timedelta(hours=1), "")
+        await take(session, limit, "x", clocks.wall() - timedelta(days=2))
+    async with inside(database, settings, clocks):
+        pass  # every task runs once before the end
+    async with database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(RateLimit)) == 0
