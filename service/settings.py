@@ -5,6 +5,8 @@ docs/settings.md lists them; a test holds the list complete.
 
 import json
 from contextlib import suppress
+from email.utils import formataddr, parseaddr
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -73,7 +75,7 @@ class Settings(BaseSettings):
     time_zone: str = Field(
         "UTC", description="IANA zone of the publication: meter windows and report days."
     )
-    default_level: Literal["free", "metered", "subscribers"] = Field(
+    default_level: Literal["free", "metered", "registered", "subscribers"] = Field(
         "metered", description="Access level of an article that names none."
     )
     preview_blocks: int = Field(
@@ -97,14 +99,75 @@ class Settings(BaseSettings):
         description="Text of the wall.",
         max_length=1000,
     )
+    register_wall_title: str = Field(
+        "Sign in to read on",
+        description="Headline of the wall that registering opens.",
+        max_length=200,
+    )
+    register_wall_text: str = Field(
+        "All it takes is your e-mail address: we mail you a link, and you read on at once. It costs "
+        "nothing.",
+        description="Text of the wall that registering opens.",
+        max_length=1000,
+    )
     renewal_slack_hours: int = Field(
         48, ge=0, le=240, description="How long access outlives a period while a renewal is late."
     )
     grace_days: int = Field(
         14, ge=0, le=60, description="Access of a past-due subscription, from its open invoice."
     )
+    registered_meter_limit: int = Field(
+        5,
+        ge=0,
+        le=1000,
+        description="Free metered articles a window for signed-in readers with a verified address.",
+    )
+    meter_carry_count: bool = Field(
+        False,
+        description="At sign-in what the device has read counts against the reader's own limit. "
+        "Re-reading it stays free either way.",
+    )
+    mail_from: str = Field(
+        "",
+        description="Sender of mails, such as `Gazette <hello@example.org>`. Empty: no mail is "
+        "sent and nobody can sign in.",
+        max_length=320,
+    )
+    smtp_url: SecretStr = Field(
+        SecretStr(""),
+        description="Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`. "
+        "Empty, in development only: mails are logged and kept for a mailbox page.",
+    )
+    language: Literal["en", "de"] = Field("en", description="Language of mails to readers.")
+    sign_in_mails_per_hour: int = Field(
+        5, ge=0, le=1000, description="Sign-in mails an hour to one address; 0: no limit."
+    )
+    sign_in_requests_per_hour: int = Field(
+        100,
+        ge=0,
+        le=100_000,
+        description="Requests for sign-in mails an hour from one network (/24, /48); 0: no limit.",
+    )
+    trusted_proxies: Words = Field(
+        (),
+        description="Addresses or networks of your reverse proxies and server-rendered frontends, "
+        "as a JSON list: only what these say of the client's address is believed.",
+    )
+    cookieless_unlocks_per_day: int = Field(
+        500,
+        ge=0,
+        le=1_000_000,
+        description="Articles a day that the meter opens to readers without cookies from one "
+        "network (/24, /48); 0: no limit. Trusted proxies are exempt.",
+    )
     session_days: int = Field(
         365, ge=1, le=400, description="A reader's session ends after this many days."
+    )
+    devices_per_reader: int = Field(
+        5,
+        ge=1,
+        le=100,
+        description="Sessions a reader can have at once; the one unused for longest ends.",
     )
     session_idle_days: int = Field(
         30, ge=1, le=400, description="A reader's session ends when unused for this many days."
@@ -114,6 +177,9 @@ class Settings(BaseSettings):
     )
     access_token_minutes: int = Field(10, ge=1, le=10, description="Life of an access token.")
     unlock_token_minutes: int = Field(10, ge=1, le=10, description="Life of an unlock token.")
+    token_algorithm: Literal["ES256", "EdDSA"] = Field(
+        "ES256", description="What new signing keys sign with; a change takes one rotation."
+    )
     insecure_cookies: bool = Field(
         False,
         description="Drop `__Host-` and `Secure` from cookies: plain http on this machine only.",
@@ -159,7 +225,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Lisbon") from error
         return value
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         if not isinstance(value, str):
@@ -184,6 +250,36 @@ class Settings(BaseSettings):
                 raise ValueError(f"browsers send {origin!r} as {sent}: write it so")
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ip_network(network)
+            except ValueError as error:
+                raise ValueError(
+                    f"{network!r} is no address or network, such as 10.0.0.0/8"
+                ) from error
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        name, address = parseaddr(value)
+        if value and ("@" not in address or not value.isprintable()):
+            raise ValueError(f"{value!r} is no sender, such as Gazette <hello@example.org>")
+        return formataddr((name, address)) if value else ""
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not _is_mail_server(value.get_secret_value()):
+            raise ValueError(
+                "write smtp://user:password@host:587 or smtps://…:465, with what isn't a letter or "
+                "figure in user and password as %40 and the like"
+            )
+        return value
+
     @model_validator(mode="after")
     def _production_is_safe(self) -> Self:
         secret = self.secret_key.get_secret_value()
@@ -201,6 +297,8 @@ class Settings(BaseSettings):
                 raise ValueError("production needs an https:// PAYWALL_PUBLIC_URL")
             if any(not origin.startswith("https://") for origin in self.allowed_origins):
                 raise ValueError("production needs https:// in PAYWALL_ALLOWED_ORIGINS")
+            if self.mail_from and not self.smtp_url.get_secret_value():
+                raise ValueError("production sends real mail: set PAYWALL_SMTP_URL")
             if self.stripe_api_base is not None:
                 raise ValueError("production talks to Stripe itself: unset PAYWALL_STRIPE_API_BASE")
         return self
@@ -208,6 +306,11 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
+
+    @property
+    def readers_can_sign_in(self) -> bool:
+        """Whether mails can be sent: a register wall never stands where nobody could register."""
+        return bool(self.mail_from)
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -226,6 +329,17 @@ def _as_browsers_send(address: str) -> str | None:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     usual = parts.port is None or parts.port == _DEFAULT_PORTS[parts.scheme]
     return f"{parts.scheme}://{host}" if usual else f"{parts.scheme}://{host}:{parts.port}"
+
+
+def _is_mail_server(address: str) -> bool:
+    """A slash or hash in the password would end the host: then there is something after it."""
+    try:
+        parts = urlsplit(address)
+        parts.port  # noqa: B018 raises where it is no number, and would tell a part of the password
+    except ValueError:
+        return False
+    extra = parts.path not in {"", "/"} or parts.query or parts.fragment
+    return parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and not extra
 
 
 def settings_of(connection: HTTPConnection) -> Settings:

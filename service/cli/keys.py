@@ -1,14 +1,18 @@
 """`paywall keys`: the keys that sign tokens."""
 
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.cli.running import command, ready_database, record_change
+from service.cli.running import CommandFailed, command, ready_database, record_change
 from service.clock import Clocks
 from service.identity.secrets import derived_key
 from service.settings import Settings
 from service.tokens import keys as ring
+from service.tokens.key_files import LONGEST_FILE, read_private_key
 
 app = typer.Typer(
     help="The keys that sign tokens.", epilog="Example: paywall keys list", no_args_is_help=True
@@ -35,19 +39,76 @@ async def rotate() -> None:
     """Let the next key sign. Tokens of the former one stay valid until they die."""
     settings = Settings()
     async with ready_database(settings) as database, database.transaction() as session:
-        key = derived_key(settings, "token-keys")
-        kid = await ring.rotate(session, encryption_key=key, now=Clocks().wall())
-        await record_change(database, session, "signing-key.rotate", kid)
+        before = await _states(session)
+        kid = await ring.rotate(session, **_how(settings), now=Clocks().wall())
+        after = await _states(session)
+        await record_change(
+            database, session, "signing-key.rotate", kid, before=before, after=after
+        )
     print(f"{kid} signs from now on.")
 
 
-@app.command(epilog="Example: paywall keys revoke 1CkM… (as shown by keys list)")
+# A thumbprint may begin with a hyphen, and is no option then.
+@app.command(
+    epilog="Example: paywall keys revoke 1CkM… (as shown by keys list)",
+    context_settings={"ignore_unknown_options": True},
+)
 @command
 async def revoke(kid: Annotated[str, typer.Argument(help="The key's name.")]) -> None:
     """Refuse every token of a key from now on, because it has leaked."""
     settings = Settings()
     async with ready_database(settings) as database, database.transaction() as session:
-        key = derived_key(settings, "token-keys")
-        await ring.revoke(session, kid, encryption_key=key, now=Clocks().wall())
-        await record_change(database, session, "signing-key.revoke", kid)
+        before = await _states(session)
+        await ring.revoke(session, kid, **_how(settings), now=Clocks().wall())
+        after = await _states(session)
+        await record_change(
+            database, session, "signing-key.revoke", kid, before=before, after=after
+        )
     print(f"{kid} is revoked. Frontends with an older key set follow within minutes.")
+
+
+@app.command("import", epilog="Example: paywall keys import signing-key.pem")
+@command
+async def import_key(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="PEM, JWK or a set with one JWK; - reads the input."),
+    ],
+) -> None:
+    """Take a private key from a file as the next one: EC P-256 (ES256) or Ed25519 (EdDSA)."""
+    settings = Settings()
+    key = read_private_key(_content(file))
+    async with ready_database(settings) as database, database.transaction() as session:
+        before = await _states(session)
+        now = Clocks().wall()
+        await ring.import_key(session, key, **_how(settings), now=now)
+        after = await _states(session)
+        await record_change(
+            database, session, "signing-key.import", key.kid, before=before, after=after
+        )
+    ready_at = now + ring.PUBLISHED_BEFORE_USE
+    print(f"{key.kid} is the next key. Run `paywall keys rotate` after {ready_at:%H:%M:%S} UTC.")
+
+
+def _how(settings: Settings) -> dict[str, Any]:
+    return {
+        "algorithm": settings.token_algorithm,
+        "encryption_key": derived_key(settings, "token-keys"),
+    }
+
+
+async def _states(session: AsyncSession) -> dict[str, str]:
+    """The state of each key that isn't revoked, for the audit trail."""
+    await session.flush()
+    return {key.kid: key.state for key in await ring.list_keys(session) if key.state != "revoked"}
+
+
+def _content(file: str) -> bytes:
+    """At most a byte more than a key's file may have."""
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read(LONGEST_FILE + 1)
+        with Path(file).open("rb") as opened:
+            return opened.read(LONGEST_FILE + 1)
+    except OSError as error:
+        raise CommandFailed(f"{file} can't be read: {error.strerror}.") from error

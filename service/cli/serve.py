@@ -57,7 +57,8 @@ async def _prepare(settings: Settings) -> None:
             )
         async with database.transaction() as session:
             key = derived_key(settings, "token-keys")
-            await ensure_keys(session, encryption_key=key, now=clocks.wall())
+            algorithm = settings.token_algorithm
+            await ensure_keys(session, algorithm=algorithm, encryption_key=key, now=clocks.wall())
 
 
 def _run(settings: Settings, listener: socket.socket) -> None:

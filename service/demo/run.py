@@ -62,7 +62,8 @@ async def _prepare(settings: Settings, clocks: Clocks) -> str | None:
     try:
         async with database.transaction() as session:
             key = derived_key(settings, "token-keys")
-            await ensure_keys(session, encryption_key=key, now=clocks.wall())
+            algorithm = settings.token_algorithm
+            await ensure_keys(session, algorithm=algorithm, encryption_key=key, now=clocks.wall())
         await follow(database, clocks)
         return await seed(database, read_newspaper(clocks.business()), settings, clocks)
     finally:

@@ -33,10 +33,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 Algorithm = Literal["ES256", "EdDSA"]
-DEFAULT_ALGORITHM: Algorithm = "ES256"
 COORDINATE_BYTES = 32
 _NONCE_BYTES = 12
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
+PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 
 
 class KeyRefused(Exception):
@@ -142,20 +141,20 @@ def check_jwk(jwk: Mapping[str, Any]) -> PublicKey:
     kid, kind = jwk.get("kid"), (jwk.get("kty"), jwk.get("crv"), jwk.get("alg"))
     if not isinstance(kid, str) or not kid:
         raise KeyRefused("The key has no kid. Give it one.")
-    if not _PRIVATE_MEMBERS.isdisjoint(jwk):
+    if not PRIVATE_MEMBERS.isdisjoint(jwk):
         raise KeyRefused(f"The key {kid} carries private members. Publish its public half only.")
     if jwk.get("use", "sig") != "sig" or jwk.get("key_ops", ["verify"]) != ["verify"]:
         raise KeyRefused(f"The key {kid} isn't meant for signatures. Use one with use: sig.")
     try:
         if kind == ("EC", "P-256", "ES256"):
-            x, y = _coordinate(jwk.get("x")), _coordinate(jwk.get("y"))
+            x, y = coordinate(jwk.get("x")), coordinate(jwk.get("y"))
             numbers = EllipticCurvePublicNumbers(
                 int.from_bytes(x, "big"), int.from_bytes(y, "big"), SECP256R1()
             )
             return PublicKey(kid, "ES256", numbers.public_key())
         if kind == ("OKP", "Ed25519", "EdDSA"):
             return PublicKey(
-                kid, "EdDSA", Ed25519PublicKey.from_public_bytes(_coordinate(jwk.get("x")))
+                kid, "EdDSA", Ed25519PublicKey.from_public_bytes(coordinate(jwk.get("x")))
             )
     except ValueError as error:
         raise KeyRefused(f"The key {kid} isn't a point on its curve. Export it anew.") from error
@@ -165,7 +164,8 @@ def check_jwk(jwk: Mapping[str, Any]) -> PublicKey:
     )
 
 
-def _coordinate(value: object) -> bytes:
+def coordinate(value: object) -> bytes:
+    """The 32 bytes of a JSON Web Key's member; ValueError for anything else."""
     if not isinstance(value, str):
         raise ValueError("a coordinate is absent")  # noqa: TRY004 one error type for all that is off
     raw = decode_base64url(value)

@@ -18,7 +18,6 @@ from service.db.session import Database
 from service.db.tables.tokens import SigningKey
 from service.tokens.claims import LONGEST_LEEWAY, LONGEST_LIFE
 from service.tokens.key_pairs import (
-    DEFAULT_ALGORITHM,
     Algorithm,
     KeyRefused,
     KeyUnreadable,
@@ -49,21 +48,29 @@ class KeySummary:
     state_since: datetime
 
 
-async def ensure_keys(session: AsyncSession, *, encryption_key: bytes, now: datetime) -> None:
+async def ensure_keys(
+    session: AsyncSession, *, algorithm: Algorithm, encryption_key: bytes, now: datetime
+) -> None:
     """Make the active and the next key where absent; run at each start, by any number of processes.
 
-    KeyUnreadable when the active key can't be read: better at the start than at the first token.
+    A next key of another algorithm than the settings want is made anew: it has signed nothing yet,
+    and the active one goes on until the next rotation. KeyUnreadable when the active key can't be
+    read: better at the start than at the first token.
     """
     await _take_turn(session)
     present = {row.state: row for row in await _rows(session)}
+    if "next" in present and present["next"].algorithm != algorithm:
+        await session.delete(present.pop("next"))
     for state in ("active", "next"):
         if state not in present:
-            _add(session, state, encryption_key=encryption_key, now=now)
+            _add(session, state, algorithm, encryption_key=encryption_key, now=now)
     if "active" in present:
         _private_key(present["active"], encryption_key)
 
 
-async def rotate(session: AsyncSession, *, encryption_key: bytes, now: datetime) -> str:
+async def rotate(
+    session: AsyncSession, *, algorithm: Algorithm, encryption_key: bytes, now: datetime
+) -> str:
     """Let the next key sign and make a new next one; answers the kid that signs now.
 
     KeyRefused while the next key is younger than ten minutes: verifiers may not have seen it yet.
@@ -79,11 +86,47 @@ async def rotate(session: AsyncSession, *, encryption_key: bytes, now: datetime)
         )
     _private_key(upcoming, encryption_key)
     _move(await _only(session, "active"), "retiring", now)
-    _promote(session, upcoming, encryption_key=encryption_key, now=now)
+    _promote(session, upcoming, algorithm, encryption_key=encryption_key, now=now)
     return upcoming.kid
 
 
-async def revoke(session: AsyncSession, kid: str, *, encryption_key: bytes, now: datetime) -> None:
+async def import_key(
+    session: AsyncSession,
+    key: PrivateKey,
+    *,
+    algorithm: Algorithm,
+    encryption_key: bytes,
+    now: datetime,
+) -> None:
+    """Make `key` the next one; it signs after a rotation, ten minutes from now at the soonest.
+
+    The former next key is dropped: it has signed nothing. KeyRefused for a key that is or was here,
+    revoked ones above all, and for another algorithm than the settings want.
+    """
+    if key.algorithm != algorithm:
+        raise KeyRefused(
+            f"The key signs with {key.algorithm}, but new keys are to sign with {algorithm}. "
+            f"Set PAYWALL_TOKEN_ALGORITHM={key.algorithm} everywhere first, or take another key."
+        )
+    await _take_turn(session)
+    rows = await _rows(session)
+    for row in rows:
+        if row.kid == key.kid:
+            raise KeyRefused(f"This key is here already, as {row.kid}: it is {row.state}.")
+    for row in rows:
+        if row.state == "next":
+            await session.delete(row)
+    session.add(stored(key, "next", encryption_key=encryption_key, now=now))
+
+
+async def revoke(
+    session: AsyncSession,
+    kid: str,
+    *,
+    algorithm: Algorithm,
+    encryption_key: bytes,
+    now: datetime,
+) -> None:
     """Refuse every token of a key from now on; a second revocation changes nothing.
 
     In place of a revoked active key the next one signs at once, however young; verifiers that know
@@ -99,9 +142,9 @@ async def revoke(session: AsyncSession, kid: str, *, encryption_key: bytes, now:
     if former == "active":
         upcoming = await _only(session, "next")
         _private_key(upcoming, encryption_key)
-        _promote(session, upcoming, encryption_key=encryption_key, now=now)
+        _promote(session, upcoming, algorithm, encryption_key=encryption_key, now=now)
     elif former == "next":
-        _add(session, "next", encryption_key=encryption_key, now=now)
+        _add(session, "next", algorithm, encryption_key=encryption_key, now=now)
     _move(row, "revoked", now)
     row.private_encrypted = ""
 
@@ -180,8 +223,15 @@ async def _only(session: AsyncSession, state: State) -> SigningKey:
     raise KeyRefused(f"There is no {state} key yet. Start the service once; it makes its keys.")
 
 
-def _add(session: AsyncSession, state: State, *, encryption_key: bytes, now: datetime) -> None:
-    session.add(stored(generate(DEFAULT_ALGORITHM), state, encryption_key=encryption_key, now=now))
+def _add(
+    session: AsyncSession,
+    state: State,
+    algorithm: Algorithm,
+    *,
+    encryption_key: bytes,
+    now: datetime,
+) -> None:
+    session.add(stored(generate(algorithm), state, encryption_key=encryption_key, now=now))
 
 
 def stored(key: PrivateKey, state: State, *, encryption_key: bytes, now: datetime) -> SigningKey:
@@ -203,10 +253,15 @@ def _move(row: SigningKey, state: State, now: datetime) -> None:
 
 
 def _promote(
-    session: AsyncSession, upcoming: SigningKey, *, encryption_key: bytes, now: datetime
+    session: AsyncSession,
+    upcoming: SigningKey,
+    algorithm: Algorithm,
+    *,
+    encryption_key: bytes,
+    now: datetime,
 ) -> None:
     _move(upcoming, "active", now)
-    _add(session, "next", encryption_key=encryption_key, now=now)
+    _add(session, "next", algorithm, encryption_key=encryption_key, now=now)
 
 
 def _private_key(row: SigningKey, encryption_key: bytes) -> PrivateKey:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from service.problems import Problem
+from service.tokens.key_files import read_private_key
 from service.tokens.key_pairs import KeyRefused, PublicKey, check_jwk, generate
 from service.tokens.ring import KeyRing
 from service.tokens.signing import open_signed, verify
@@ -69,9 +70,21 @@ def test_the_signature_is_judged_as_the_case_says(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", _cases(KEYS))
 def test_no_unfit_key_is_taken(case: dict[str, Any]) -> None:
-    """Valid cases are RSA and symmetric keys throughout, which no ring takes either."""
-    jwk_or_set = case["public"] or case["private"]
-    keys = jwk_or_set.get("keys", [jwk_or_set])
-    public = [{name: value for name, value in key.items() if name != "d"} for key in keys]
+    """Valid cases are RSA and symmetric keys throughout, which sign no token here either."""
     with pytest.raises(KeyRefused):
-        _ = [check_jwk(key) for key in public]
+        read_private_key(json.dumps(case["private"]).encode())
+    keys = (case["public"] or case["private"])["keys"]
+    with pytest.raises(KeyRefused):
+        _ = [check_jwk({name: key[name] for name in key if name != "d"}) for key in keys]
+
+
+SOUND = {"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig"}
+
+
+@pytest.mark.parametrize("case", _cases(KEYS))
+def test_a_key_is_refused_for_what_the_case_changed_in_it_alone(case: dict[str, Any]) -> None:
+    (*_, key) = case["private"]["keys"]
+    if not {"x", "d"} <= key.keys():
+        return  # no elliptic curve key, or a public one
+    key = {**key, **SOUND, "y": "UI8exy-C06a7DUnjIdENkxeFtHM4-l_41LqEw9nVgmw"}
+    assert read_private_key(json.dumps({"keys": [key]}).encode()).algorithm == "ES256"

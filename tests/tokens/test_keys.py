@@ -1,6 +1,7 @@
 import asyncio
 from base64 import b64encode
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -9,16 +10,23 @@ from sqlalchemy import select
 from service.db.session import Database
 from service.db.tables.tokens import SigningKey
 from service.problems import Problem
-from service.tokens.key_pairs import KeyRefused, KeyUnreadable, encode_base64url, generate
+from service.tokens.key_pairs import (
+    Algorithm,
+    KeyRefused,
+    KeyUnreadable,
+    PrivateKey,
+    encode_base64url,
+    generate,
+)
 from service.tokens.keys import (
     RETIRING_FOR,
     KeyRingHolder,
     ensure_keys,
+    import_key,
     list_keys,
     prune,
     revoke,
     rotate,
-    stored,
 )
 from service.tokens.ring import KeyRing
 from service.tokens.signing import sign, verify
@@ -33,23 +41,39 @@ class Keys:
     """The key functions, each in its own transaction, at the clocks' time."""
 
     def __init__(
-        self, database: Database, clocks: MovingClocks, secret: bytes = ENCRYPTION_KEY
+        self,
+        database: Database,
+        clocks: MovingClocks,
+        secret: bytes = ENCRYPTION_KEY,
+        algorithm: Algorithm = "ES256",
     ) -> None:
         self.database = database
         self.clocks = clocks
         self.secret = secret
+        self.algorithm = algorithm
+
+    def how(self) -> dict[str, Any]:
+        return {
+            "algorithm": self.algorithm,
+            "encryption_key": self.secret,
+            "now": self.clocks.wall(),
+        }
 
     async def ensure(self) -> None:
         async with self.database.transaction() as session:
-            await ensure_keys(session, encryption_key=self.secret, now=self.clocks.wall())
+            await ensure_keys(session, **self.how())
 
     async def rotate(self) -> str:
         async with self.database.transaction() as session:
-            return await rotate(session, encryption_key=self.secret, now=self.clocks.wall())
+            return await rotate(session, **self.how())
 
     async def revoke(self, kid: str) -> None:
         async with self.database.transaction() as session:
-            await revoke(session, kid, encryption_key=self.secret, now=self.clocks.wall())
+            await revoke(session, kid, **self.how())
+
+    async def take(self, key: PrivateKey) -> None:
+        async with self.database.transaction() as session:
+            await import_key(session, key, **self.how())
 
     async def prune(self) -> list[str]:
         async with self.database.transaction() as session:
@@ -257,17 +281,72 @@ async def test_keys_of_a_lost_secret_are_given_up_by_revoking_them(keys: Keys) -
     assert await other.accepts(await other.a_token())
 
 
-async def test_an_ed25519_key_serves_as_well(keys: Keys) -> None:
-    await keys.revoke(await keys.kid("next"))
-    pair = generate("EdDSA")
-    async with keys.database.transaction() as session:
-        next_row = await session.get(SigningKey, await keys.kid("next"))
-        await session.delete(next_row)
-        now = keys.clocks.wall()
-        session.add(stored(pair, "next", encryption_key=ENCRYPTION_KEY, now=now))
+async def test_another_algorithm_takes_effect_with_the_next_rotation(keys: Keys) -> None:
+    dropped = await keys.kid("next")
     keys.clocks.travel(10 * MINUTE)
+    old_token = await keys.a_token()
+    now_eddsa = Keys(keys.database, keys.clocks, algorithm="EdDSA")
+    await now_eddsa.ensure()
+    assert sorted((await keys.states()).values()) == ["active", "next"]
+    assert dropped not in await keys.states()
+    assert (await keys.ring()).active.algorithm == "ES256"
+    early_copy = await keys.ring()
+    with pytest.raises(KeyRefused, match="Rotate after"):
+        await now_eddsa.rotate()
+    keys.clocks.travel(9 * MINUTE)
+    await now_eddsa.ensure()  # a restart doesn't make it wait anew
+    keys.clocks.travel(MINUTE)
+    old_token = await keys.a_token()
+    await now_eddsa.rotate()
+    new_token = await keys.a_token()
+    assert (await keys.ring()).active.algorithm == "EdDSA"
+    assert accepted(new_token, early_copy, keys.clocks)
+    assert await keys.accepts(old_token)
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA"])
+async def test_an_imported_key_signs_after_ten_minutes_and_a_rotation(
+    database: Database, clocks: MovingClocks, algorithm: Algorithm
+) -> None:
+    keys = Keys(database, clocks, algorithm=algorithm)
+    await keys.ensure()
+    active, dropped = await keys.kid("active"), await keys.kid("next")
+    clocks.travel(10 * MINUTE)
+    pair = generate(algorithm)
+    await keys.take(pair)
+    assert await keys.states() == {active: "active", pair.kid: "next"}
+    assert dropped not in str((await keys.ring()).public_jwks())
+    with pytest.raises(KeyRefused, match="Rotate after"):
+        await keys.rotate()
+    early_copy = await keys.ring()
+    clocks.travel(10 * MINUTE)
     assert await keys.rotate() == pair.kid
-    assert await keys.accepts(await keys.a_token())
+    assert accepted(await keys.a_token(), early_copy, clocks)
+
+
+@pytest.mark.parametrize("state", ["next", "active", "retiring", "revoked"])
+async def test_a_key_that_is_or_was_here_is_not_imported(keys: Keys, state: str) -> None:
+    pair = generate("ES256")
+    await keys.take(pair)
+    keys.clocks.travel(10 * MINUTE)
+    if state in {"active", "retiring"}:
+        await keys.rotate()
+    keys.clocks.travel(10 * MINUTE)
+    if state == "retiring":
+        await keys.rotate()
+    if state == "revoked":
+        await keys.revoke(pair.kid)
+    before = await keys.states()
+    with pytest.raises(KeyRefused, match=f"here already, as {pair.kid}: it is {state}"):
+        await keys.take(pair)
+    assert await keys.states() == before
+
+
+async def test_an_imported_key_has_the_algorithm_of_the_settings(keys: Keys) -> None:
+    before = await keys.states()
+    with pytest.raises(KeyRefused, match="PAYWALL_TOKEN_ALGORITHM=EdDSA"):
+        await keys.take(generate("EdDSA"))
+    assert await keys.states() == before
 
 
 @pytest.fixture

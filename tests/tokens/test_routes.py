@@ -20,7 +20,9 @@ PATH = "/.well-known/jwks.json"
 @pytest.fixture
 async def holder(database: Database, clocks: MovingClocks) -> KeyRingHolder:
     async with database.transaction() as session:
-        await ensure_keys(session, encryption_key=ENCRYPTION_KEY, now=clocks.wall())
+        await ensure_keys(
+            session, algorithm="ES256", encryption_key=ENCRYPTION_KEY, now=clocks.wall()
+        )
     holder = KeyRingHolder(ENCRYPTION_KEY)
     await holder.refresh(database)
     return holder
@@ -69,7 +71,13 @@ async def test_a_revoked_key_leaves_the_key_set_and_its_tokens_are_refused(
     verifier = TokenVerifier(holder, ISSUER, AUDIENCE)
     assert isinstance(verifier.verify(token, clocks.wall()), AccessClaims)
     async with database.transaction() as session:
-        await revoke(session, leaked.kid, encryption_key=ENCRYPTION_KEY, now=clocks.wall())
+        await revoke(
+            session,
+            leaked.kid,
+            algorithm="ES256",
+            encryption_key=ENCRYPTION_KEY,
+            now=clocks.wall(),
+        )
     await holder.refresh(database)
     after = await client.get(PATH, headers={"If-None-Match": before.headers["etag"]})
     assert after.status_code == 200
