@@ -1,13 +1,19 @@
 """`paywall operators`: who may enter the back office."""
 
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import typer
+from sqlalchemy import select
 
-from service.cli.running import CommandFailed, command, ready_database, record_change
-from service.clock import Clocks
-from service.identity import operators
+from service.cli.running import ACTOR, CommandFailed, clocks_of, command, ready_database
+from service.db.tables import Operator
+from service.identity.operators import AccountRefused, find_operator
+from service.identity.second_factor import is_on
+from service.operators.accounts import Accounts
+from service.problems import Problem
 from service.settings import Settings
 
 app = typer.Typer(
@@ -26,6 +32,27 @@ def _password(*, from_input: bool) -> str:
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
+@asynccontextmanager
+async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
+    """Changes in one transaction; whatever is refused is told in a sentence."""
+    try:
+        async with ready_database(settings) as database:
+            clocks = await clocks_of(database)
+            async with database.transaction() as session:
+                yield Accounts(session, clocks, actor=ACTOR)
+    except AccountRefused as error:
+        raise CommandFailed(f"Nothing was changed: {error}.") from error
+    except Problem as problem:
+        raise CommandFailed(problem.detail) from problem
+
+
+async def _id_of(accounts: Accounts, email: str) -> str:
+    operator = await find_operator(accounts.session, email)
+    if operator is None:
+        raise CommandFailed(f"{email} is no operator. Make the account: operators create.")
+    return operator.id
+
+
 @app.command(epilog="Example: paywall operators create ana@example.org --role admin")
 def create(
     email: Email,
@@ -39,15 +66,8 @@ def create(
 @command
 async def _create(email: str, role: str, password: str) -> None:
     settings = Settings()
-    async with ready_database(settings) as database, database.transaction() as session:
-        try:
-            operator = await operators.create_operator(
-                session, email=email, password=password, role=role, now=Clocks().wall()
-            )
-        except ValueError as error:
-            raise CommandFailed(f"No account was made: {error}.") from error
-        made = {"email": operator.email, "role": role}
-        await record_change(database, session, "operator.create", operator.id, after=made)
+    async with _accounts(settings) as accounts:
+        await accounts.create(email=email, password=password, role=role)
     print(f"{email} may sign in at {settings.public_url}/admin as {role}.")
 
 
@@ -59,13 +79,46 @@ def reset_password(email: Email, password_stdin: FromInput = False) -> None:
 
 @command
 async def _reset(email: str, password: str) -> None:
-    async with ready_database(Settings()) as database, database.transaction() as session:
-        operator = await operators.find_operator(session, email)
-        if operator is None:
-            raise CommandFailed(f"{email} is no operator. Make the account: operators create.")
-        try:
-            await operators.reset_password(session, operator, password)
-        except ValueError as error:
-            raise CommandFailed(f"Nothing was changed: {error}.") from error
-        await record_change(database, session, "operator.reset-password", operator.id)
+    async with _accounts(Settings()) as accounts:
+        await accounts.reset_password(await _id_of(accounts, email), password)
     print(f"{email} has a new password; all sessions have ended.")
+
+
+@app.command("list", epilog="Example: paywall operators list")
+@command
+async def list_operators() -> None:
+    """Show every account: role, whether it is enabled, and whether it has a second factor."""
+    async with ready_database(Settings()) as database, database.reading() as session:
+        for each in await session.scalars(select(Operator).order_by(Operator.email)):
+            state = "disabled" if each.disabled_at else "enabled"
+            second = "second factor" if is_on(each) else "password only"
+            print(f"{each.email}  {each.role}  {state}  {second}")
+
+
+async def _change(
+    email: str, done: str, change: Callable[[Accounts, str], Awaitable[Operator]]
+) -> None:
+    async with _accounts(Settings()) as accounts:
+        await change(accounts, await _id_of(accounts, email))
+    print(f"{email} {done}.")
+
+
+@app.command(epilog="Example: paywall operators disable ana@example.org")
+@command
+async def disable(email: Email) -> None:
+    """Let an operator in no more; every session ends at once. The last administrator stays."""
+    await _change(email, "is disabled", lambda to, who: to.change(who, disabled=True))
+
+
+@app.command(epilog="Example: paywall operators enable ana@example.org")
+@command
+async def enable(email: Email) -> None:
+    """Let a disabled operator in again."""
+    await _change(email, "is enabled", lambda to, who: to.change(who, disabled=False))
+
+
+@app.command("reset-totp", epilog="Example: paywall operators reset-totp ana@example.org")
+@command
+async def reset_totp(email: Email) -> None:
+    """Switch the second factor off for an operator who has lost it; every session ends."""
+    await _change(email, "signs in by password alone", lambda to, who: to.reset_totp(who))

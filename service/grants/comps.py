@@ -49,7 +49,7 @@ async def give_comp(
     await record(
         session,
         actor=actor,
-        action="comp.given",
+        action="comp.give",
         target=grant.id,
         before=None,
         after=_shown(grant),
@@ -78,7 +78,7 @@ async def revoke_comp(
     await record(
         session,
         actor=actor,
-        action="comp.revoked",
+        action="comp.revoke",
         target=grant.id,
         before=before,
         after=_shown(grant),

@@ -1,19 +1,26 @@
-"""Operators: e-mail and password (argon2id), sessions in a cookie of their own."""
+"""Operators: accounts, passwords (argon2id), the browsers they know, sessions in a cookie of their own."""
 
+import asyncio
+import re
 from datetime import datetime, timedelta
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
-from service.db.tables import Operator, OperatorSession
+from service.db.tables import Operator, OperatorDevice, OperatorSession
+from service.db.upsert import insert_for
 from service.identity.permissions import ROLES
 from service.identity.secrets import hash_secret, new_secret
 from service.settings import Settings
 
 MINIMUM_PASSWORD_LENGTH = 12
+LONGEST_PASSWORD = 1000
+LONGEST_EMAIL = 254
+_ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 _hasher = PasswordHasher()
 # Checked when the address is unknown, so that the answer takes as long as for a known one.
 _NOBODY = _hasher.hash(new_secret())
@@ -23,32 +30,53 @@ def normalised_email(email: str) -> str:
     return email.strip().casefold()
 
 
+class AccountRefused(ValueError):
+    """The account or password can't be so; the text is a clause that says why."""
+
+
+class AddressTaken(AccountRefused):
+    """An operator with this address is there already."""
+
+
 async def create_operator(
     session: AsyncSession, *, email: str, password: str, role: str, now: datetime
 ) -> Operator:
-    """Make an operator. ValueError, as a sentence: unknown role, short password, known address."""
+    """Make an operator. AccountRefused: unknown role, short password, no address, or a taken one."""
     if role not in ROLES:
-        raise ValueError(f"unknown role {role}; roles: {', '.join(ROLES)}")
-    if "@" not in email:
-        raise ValueError(f"{email!r} is no e-mail address")
-    if await find_operator(session, email) is not None:
-        raise ValueError(f"{email} is an operator already; use operators reset-password")
+        raise AccountRefused(f"unknown role {role}; roles: {', '.join(ROLES)}")
+    if _ADDRESS.fullmatch(email.strip()) is None or len(email) > LONGEST_EMAIL:
+        raise AccountRefused(f"{email!r} is no e-mail address")
     operator = Operator(
         id=new_id("opr"),
         email=normalised_email(email),
-        password_hash=hashed_password(password),
+        # Slow by design (argon2): in a thread.
+        password_hash=await asyncio.to_thread(hashed_password, password),
         role=role,
         created_at=now,
     )
-    session.add(operator)
-    await session.flush()
+    if await find_operator(session, email) is not None:
+        raise AddressTaken(f"{operator.email} is an operator already")
+    try:
+        async with session.begin_nested():
+            session.add(operator)
+    except IntegrityError as error:  # somebody made the same account at this very moment
+        raise AddressTaken(f"{operator.email} is an operator already") from error
     return operator
 
 
 def hashed_password(password: str) -> str:
-    """The argon2id hash. ValueError when the password is too short."""
+    """The argon2id hash (slow). AccountRefused when the password is too short or too long."""
     if len(password) < MINIMUM_PASSWORD_LENGTH:
-        raise ValueError(f"the password needs at least {MINIMUM_PASSWORD_LENGTH} characters")
+        raise AccountRefused(f"the password needs at least {MINIMUM_PASSWORD_LENGTH} characters")
+    if len(password) > LONGEST_PASSWORD:
+        raise AccountRefused(f"the password has more than {LONGEST_PASSWORD} characters")
+    return _hasher.hash(password)
+
+
+def rehashed_password(operator: Operator, password: str) -> str | None:
+    """A new hash of this right password where the stored one has other parameters than today's."""
+    if not _hasher.check_needs_rehash(operator.password_hash):
+        return None
     return _hasher.hash(password)
 
 
@@ -64,9 +92,9 @@ async def count_operators(session: AsyncSession) -> int:
 
 
 async def reset_password(session: AsyncSession, operator: Operator, password: str) -> None:
-    """Set a new password and end all sessions of the operator."""
-    operator.password_hash = hashed_password(password)
-    await session.execute(delete(OperatorSession).where(OperatorSession.operator_id == operator.id))
+    """Set a new password and end all sessions of the operator. AccountRefused: see above."""
+    operator.password_hash = await asyncio.to_thread(hashed_password, password)
+    await end_operator_sessions(session, operator.id)
 
 
 def password_matches(operator: Operator | None, password: str) -> bool:
@@ -75,8 +103,32 @@ def password_matches(operator: Operator | None, password: str) -> bool:
         return _hasher.verify(operator.password_hash if operator else _NOBODY, password) and bool(
             operator
         )
-    except (VerifyMismatchError, InvalidHashError):
+    except (VerificationError, InvalidHashError):
         return False
+
+
+async def knows_device(session: AsyncSession, email: str, device: str) -> bool:
+    """Whether the operator with this address has signed in before in the browser of this pseudonym."""
+    found = await session.scalar(
+        select(OperatorDevice.device_id)
+        .join(Operator, Operator.id == OperatorDevice.operator_id)
+        .where(Operator.email == normalised_email(email), OperatorDevice.device_id == device)
+    )
+    return found is not None
+
+
+async def remember_device(
+    session: AsyncSession, operator: Operator, device: str, now: datetime
+) -> None:
+    """Note that the operator has signed in in this browser."""
+    statement = insert_for(session, OperatorDevice).values(
+        operator_id=operator.id, device_id=device, seen_at=now
+    )
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["operator_id", "device_id"], set_={"seen_at": now}
+        )
+    )
 
 
 async def open_operator_session(
@@ -96,13 +148,25 @@ async def open_operator_session(
 
 
 async def operator_of_session(session: AsyncSession, secret: str, now: datetime) -> Operator | None:
+    """Whose live session it is; None too where the account is disabled."""
     found = await session.get(OperatorSession, hash_secret(secret))
     if found is None or found.expires_at <= now:
         return None
-    return await session.get(Operator, found.operator_id)
+    operator = await session.get(Operator, found.operator_id)
+    return operator if operator is not None and operator.disabled_at is None else None
 
 
 async def end_operator_session(session: AsyncSession, secret: str) -> None:
     await session.execute(
         delete(OperatorSession).where(OperatorSession.secret_hash == hash_secret(secret))
     )
+
+
+async def end_operator_sessions(
+    session: AsyncSession, operator_id: str, *, except_secret: str | None = None
+) -> None:
+    """End all sessions of an operator, but for the one with this secret."""
+    ending = delete(OperatorSession).where(OperatorSession.operator_id == operator_id)
+    if except_secret is not None:
+        ending = ending.where(OperatorSession.secret_hash != hash_secret(except_secret))
+    await session.execute(ending)

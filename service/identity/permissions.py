@@ -9,7 +9,13 @@ Permission = Literal[
     "subscribers:read",
     "subscribers:write",
     "reports:read",
+    "operators:read",
+    "operators:write",
+    "keys:read",
+    "keys:write",
+    "audit:read",
 ]
+"""`keys` are API keys. Who may hand out access to the staff's side is an administrator."""
 PERMISSIONS: frozenset[str] = frozenset(get_args(Permission))
 
 ROLES: Mapping[str, frozenset[str]] = {

@@ -6,15 +6,15 @@ from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import RedirectResponse, Response
 
 from service.clock import AppClocks
-from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.db.session import ReadSession, WriteSession
 from service.html.csrf import check_csrf
 from service.identity.callers import CurrentActor
-from service.identity.cookies import clear_cookie, read_cookie, set_cookie
+from service.identity.cookies import clear_cookie, read_cookie
 from service.identity.operators import end_operator_session
-from service.operators import overview
+from service.operators import account_routes, overview, staff_routes
 from service.operators.next_page import SIGN_IN, checked_next
 from service.operators.pages import PageRoute, page
-from service.operators.sign_in import REFUSAL, sign_in
+from service.operators.sign_in_answers import SigningIn, TheirBrowser, after_code, after_password
 from service.operators.stylesheet import STYLESHEET
 from service.operators.visits import Visit, anyone, csrf_key, page_requires
 from service.problems import Problem
@@ -48,24 +48,32 @@ async def show_sign_in(request: Request, actor: CurrentActor, next: str = "") ->
 @router.post("/sign-in", dependencies=[Everybody])
 async def send_sign_in(
     request: Request,
-    database: AppDatabase,
-    settings: AppSettings,
-    clocks: AppClocks,
+    signing_in: SigningIn,
+    browser: TheirBrowser,
     email: Annotated[str, Form()] = "",
     password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "",  # noqa: A002 the field's name in the form
 ) -> Response:
-    """Open a session under a new secret, or show the form again with one and the same sentence."""
-    former = read_cookie(request, "operator", settings)
-    secret = await sign_in(
-        database, email=email, password=password, former_secret=former, settings=settings, clocks=clocks
-    )  # fmt: skip
-    if secret is None:
-        entries = {"next_page": checked_next(next), "email": email, "refusal": REFUSAL}
-        return page(request, "sign_in.html", status_code=401, **entries)
-    response = RedirectResponse(checked_next(next), SEE_OTHER)
-    set_cookie(response, "operator", secret, settings, settings.operator_session_hours * 3600)
-    return response
+    """Open a session, ask for the second factor, or show the form again with one sentence."""
+    outcome = await signing_in.by_password(email=email, password=password, browser=browser)
+    return after_password(request, outcome, next_page=checked_next(next), email=email)
+
+
+@router.post("/sign-in/code", dependencies=[Everybody])
+async def send_code(
+    request: Request,
+    signing_in: SigningIn,
+    browser: TheirBrowser,
+    half_way: Annotated[str, Form()] = "",
+    code: Annotated[str, Form()] = "",
+    recovery_code: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = "",  # noqa: A002 the field's name in the form
+) -> Response:
+    """The second step: open a session, or show its form again."""
+    outcome = await signing_in.by_code(
+        half_way_value=half_way, code=recovery_code or code, browser=browser
+    )
+    return after_code(request, outcome, next_page=checked_next(next), half_way=half_way)
 
 
 @router.post("/sign-out", dependencies=[Everybody])
@@ -111,6 +119,10 @@ async def show_subscriber(
     """One reader: what is bought, and what happened."""
     history = await reader_history(session, reader_id, clocks.business())
     return page(request, "subscriber.html", history=history)
+
+
+router.include_router(account_routes.router)
+router.include_router(staff_routes.router)
 
 
 @router.get("/{unknown:path}")

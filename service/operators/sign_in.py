@@ -1,56 +1,179 @@
-"""Opening an operator's session by e-mail and password."""
+"""Signing an operator in: the password, then the second factor where one is set up."""
 
 import asyncio
+from dataclasses import dataclass
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import Operator
+from service.identity.audit import record
+from service.identity.devices import new_device_id, pseudonym
 from service.identity.operators import (
+    LONGEST_PASSWORD,
     end_operator_session,
     find_operator,
     open_operator_session,
     password_matches,
+    rehashed_password,
+    remember_device,
 )
+from service.identity.second_factor import is_on, take_code
+from service.operators.guessing import Guess, TooMany, Whence, begin_guess, settle, take_back
+from service.operators.half_way import half_way, is_half_way, operator_id_in
 from service.settings import Settings
 
-LONGEST_ENTRY = 1000
-"""Longer entries are wrong without being looked at."""
 REFUSAL = "E-mail address or password is wrong. Check both and try again."
+CODE_REFUSAL = (
+    "This code doesn't sign in. Wait for the next one in the app, or use a recovery code."
+)
+OVER = "That took too long, or the password has changed meanwhile. Sign in again."
 
 log = structlog.get_logger()
 
 
-async def sign_in(
-    database: Database,
-    *,
-    email: str,
-    password: str,
-    former_secret: str | None,
-    settings: Settings,
-    clocks: Clocks,
-) -> str | None:
-    """The secret of a new session, or None when the address or the password is wrong.
+@dataclass(frozen=True)
+class Refused:
+    """Nobody is signed in; the sentence is the same for known and unknown addresses."""
 
-    Both are answered alike and in the same time. The browser's former session ends, so a secret
-    that somebody planted there never becomes a signed-in one.
-    """
-    if "\0" in email or max(len(email), len(password)) > LONGEST_ENTRY:
-        return None
-    async with database.reading() as session:
-        operator = await find_operator(session, email)
-    # Slow by design (argon2): in a thread, with no connection held meanwhile.
-    matches = await asyncio.to_thread(password_matches, operator, password)
-    if operator is None or not matches:
-        log.warning("operator.refused", operator=operator.id if operator else None)
-        return None
-    async with database.transaction() as session:
-        current = await session.get(Operator, operator.id)
-        if current is None or current.password_hash != operator.password_hash:
-            return None  # the password was reset while it was being checked
-        if former_secret is not None:
-            await end_operator_session(session, former_secret)
-        secret = await open_operator_session(session, current, now=clocks.wall(), settings=settings)
-    log.info("operator.signed_in", operator=operator.id)
-    return secret
+    sentence: str
+
+
+@dataclass(frozen=True)
+class CodeNeeded:
+    """The password is right; the value goes into the form that asks for the code."""
+
+    half_way: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session's new secret, and the id of the browser's device: its own, or a new one."""
+
+    secret: str
+    device_id: str
+
+
+@dataclass(frozen=True)
+class Browser:
+    """What the browser brings along: its network, its device id, the secret of a former session."""
+
+    network: str
+    device_id: str | None
+    former_secret: str | None
+
+    @property
+    def whence(self) -> Whence:
+        return Whence(self.network, pseudonym(self.device_id) if self.device_id else None)
+
+
+class SignIn:
+    """Signing in by the database, settings and clocks of the application."""
+
+    def __init__(self, database: Database, settings: Settings, clocks: Clocks) -> None:
+        self.database = database
+        self.settings = settings
+        self.clocks = clocks
+
+    async def by_password(
+        self, *, email: str, password: str, browser: Browser
+    ) -> Opened | CodeNeeded | Refused | TooMany:
+        """The first step, in the same time whether or not the address is an operator's."""
+        if "\0" in email or max(len(email), len(password)) > LONGEST_PASSWORD:
+            return Refused(REFUSAL)
+        now = self.clocks.wall()
+        guess = await begin_guess(
+            self.database, email, browser.whence, settings=self.settings, now=now
+        )
+        if isinstance(guess, TooMany):
+            log.warning("operator.limited")
+            return guess
+        async with self.database.reading() as session:
+            operator = await find_operator(session, email)
+        # Slow by design (argon2): in a thread, with no connection held meanwhile.
+        matches = await asyncio.to_thread(password_matches, operator, password)
+        if operator is None or not matches or operator.disabled_at is not None:
+            log.warning("operator.refused", operator=operator.id if operator else None)
+            return Refused(REFUSAL)
+        rehashed = await asyncio.to_thread(rehashed_password, operator, password)
+        async with self.database.transaction() as session:
+            current = await self._unchanged(session, operator)
+            if current is None:
+                return Refused(REFUSAL)
+            if rehashed is not None:
+                current.password_hash = rehashed
+            if is_on(current):
+                await take_back(session, guess)
+                return CodeNeeded(half_way(current, now=now, settings=self.settings))
+            return await self._open(session, current, browser, guess, second_factor=None)
+
+    async def by_code(
+        self, *, half_way_value: str, code: str, browser: Browser
+    ) -> Opened | Refused | TooMany:
+        """The second step: a one-time code or a recovery code, each used once."""
+        now = self.clocks.wall()
+        operator_id = operator_id_in(half_way_value)
+        async with self.database.reading() as session:
+            operator = await session.get(Operator, operator_id) if operator_id else None
+        if operator is None or not is_half_way(
+            half_way_value, operator, now=now, settings=self.settings
+        ):
+            return Refused(OVER)
+        guess = await begin_guess(
+            self.database,
+            operator.email,
+            browser.whence,
+            settings=self.settings,
+            now=now,
+            of_code=True,
+        )
+        if isinstance(guess, TooMany):
+            log.warning("operator.limited", operator=operator.id)
+            return guess
+        async with self.database.transaction() as session:
+            current = await self._unchanged(session, operator)
+            if current is None or not is_on(current):
+                return Refused(OVER)
+            taken = await take_code(session, current, code, now=now, settings=self.settings)
+            if taken is None:
+                log.warning("operator.code_refused", operator=operator.id)
+                return Refused(CODE_REFUSAL)
+            return await self._open(session, current, browser, guess, second_factor=taken)
+
+    async def _unchanged(self, session: AsyncSession, operator: Operator) -> Operator | None:
+        """The operator, locked; None where password or account changed while it was checked."""
+        current = await session.get(Operator, operator.id, with_for_update=True)
+        if current is None or current.disabled_at is not None:
+            return None
+        return current if current.password_hash == operator.password_hash else None
+
+    async def _open(
+        self,
+        session: AsyncSession,
+        operator: Operator,
+        browser: Browser,
+        guess: Guess,
+        *,
+        second_factor: str | None,
+    ) -> Opened:
+        # A secret that somebody planted in the browser never becomes a signed-in one.
+        if browser.former_secret is not None:
+            await end_operator_session(session, browser.former_secret)
+        now = self.clocks.wall()
+        secret = await open_operator_session(session, operator, now=now, settings=self.settings)
+        device_id = browser.device_id or new_device_id()
+        await remember_device(session, operator, pseudonym(device_id), now)
+        await settle(session, guess)
+        await record(
+            session,
+            actor=f"operator:{operator.id}",
+            action="operator.sign-in",
+            target=operator.id,
+            before=None,
+            after={"second_factor": second_factor},
+            now=self.clocks.business(),
+        )
+        log.info("operator.signed_in", operator=operator.id)
+        return Opened(secret, device_id)

@@ -6,10 +6,11 @@ the application doesn't start with a route that declares neither.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Form, Request
 
-from service.html.csrf import csrf_token
+from service.html.csrf import check_csrf, csrf_token
 from service.identity.callers import Actor, CurrentActor
 from service.identity.cookies import read_cookie
 from service.identity.permissions import Permission
@@ -28,10 +29,12 @@ class Visit:
 
     operator: Actor
     csrf: str
+    secret: str
+    """The session's own, by which it is told from the operator's others."""
 
 
-def page_requires(permission: Permission) -> Callable[..., Awaitable[Visit]]:
-    """A dependency: an operator must be signed in and have this permission.
+def page_requires(permission: Permission | None) -> Callable[..., Awaitable[Visit]]:
+    """A dependency: an operator must be signed in and have this permission (None: any will do).
 
     An API key opens no page, though it may hold the permission.
     """
@@ -40,13 +43,29 @@ def page_requires(permission: Permission) -> Callable[..., Awaitable[Visit]]:
         secret = read_cookie(request, "operator", settings)
         if actor is None or actor.kind != "operator" or not secret:
             raise SignInNeeded
-        visit = Visit(actor, csrf_token(secret, csrf_key(settings)))
+        visit = Visit(actor, csrf_token(secret, csrf_key(settings)), secret)
         request.state.visit = visit  # a page about an error has the header of every other page
-        if permission not in actor.permissions:
+        if permission is not None and permission not in actor.permissions:
             raise Problem(
                 "forbidden",
                 f"Your role doesn't include {permission}. Ask an administrator for it.",
             )
+        return visit
+
+    permitted.permission = permission  # type: ignore[attr-defined]  # read by app.py: deny by default
+    return permitted
+
+
+def form_requires(permission: Permission | None) -> Callable[..., Awaitable[Visit]]:
+    """A dependency for what a form sends: as `page_requires`, and the form must be the session's."""
+    visited = page_requires(permission)
+
+    async def permitted(
+        visit: Annotated[Visit, Depends(visited)],
+        settings: AppSettings,
+        csrf: Annotated[str, Form()] = "",
+    ) -> Visit:
+        check_csrf(csrf, visit.secret, csrf_key(settings))
         return visit
 
     permitted.permission = permission  # type: ignore[attr-defined]  # read by app.py: deny by default

@@ -67,7 +67,7 @@ async def test_a_comp_is_revoked_once_and_its_trace_stays(
     assert again.json() == first.json()
     async with paywall.database.reading() as session:
         rows = await session.scalars(select(AuditEntry).where(AuditEntry.target == grant_id))
-        assert sorted(row.action for row in rows) == ["comp.given", "comp.revoked"]
+        assert sorted(row.action for row in rows) == ["comp.give", "comp.revoke"]
         assert len(list(await session.scalars(select(Grant)))) == 1
 
 

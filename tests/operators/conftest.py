@@ -1,5 +1,6 @@
 """The back office alone as an application, with operators and a browser that keeps cookies."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx2
@@ -10,8 +11,10 @@ from service.clock import Clocks
 from service.db.base import Base
 from service.db.session import Database
 from service.db.tables import Operator
+from service.identity.api_keys import KeyUses
 from service.identity.cookies import cookie_name
 from service.identity.operators import create_operator, open_operator_session
+from service.identity.secrets import derived_key
 from service.operators.routes import router
 from service.problems import install_handlers
 from service.settings import Settings
@@ -20,12 +23,19 @@ from tests.reports import rows
 PASSWORD = "correct horse battery"
 
 
+def csrf_in(page: str) -> str:
+    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page)
+    assert found is not None
+    return found[1]
+
+
 @pytest.fixture
 def app(database: Database, settings: Settings, clocks: Clocks) -> FastAPI:
     app = FastAPI()
     app.include_router(router)
     install_handlers(app)
     app.state.database, app.state.settings, app.state.clocks = database, settings, clocks
+    app.state.network_key, app.state.key_uses = derived_key(settings, "networks"), KeyUses()
     return app
 
 

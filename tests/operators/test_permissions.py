@@ -4,26 +4,35 @@ from collections.abc import Awaitable, Callable
 
 import httpx2
 import pytest
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 
 from service.clock import Clocks
 from service.db.base import Base
 from service.db.session import Database
 from service.identity.api_keys import create_api_key
 from service.operators.routes import router
+from tests.operators.conftest import csrf_in
 from tests.reports import rows
 
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
 Store = Callable[..., Awaitable[None]]
 
 READER = "rdr_0123456789abcdef01234567"
-PAGES = ["/admin", f"/admin/subscribers/{READER}", "/admin/elsewhere"]
+PAGES = [
+    "/admin", f"/admin/subscribers/{READER}", "/admin/elsewhere", "/admin/account",
+    "/admin/operators", "/admin/api-keys", "/admin/audit",
+]  # fmt: skip
 ALLOWED: dict[str, list[int]] = {
-    "viewer": [200, 200, 404],
-    "editor": [200, 403, 404],
-    "billing": [200, 200, 404],
-    "admin": [200, 200, 404],
+    "viewer": [200, 200, 404, 200, 403, 403, 403],
+    "editor": [200, 403, 404, 200, 403, 403, 403],
+    "billing": [200, 200, 404, 200, 403, 403, 403],
+    "admin": [200, 200, 404, 200, 200, 200, 200],
 }
+FORMS = [
+    "/admin/account/password", "/admin/account/totp/start", "/admin/account/totp/confirm",
+    "/admin/account/totp/off", "/admin/account/recovery-codes", "/admin/operators",
+    "/admin/operators/opr_x", "/admin/api-keys", "/admin/api-keys/0123456789/revoke",
+]  # fmt: skip
 
 
 def a_reader() -> Base:
@@ -51,6 +60,28 @@ async def test_nobody_sees_anything(browser: httpx2.AsyncClient, store: Store, p
     assert not answer.text
 
 
+@pytest.mark.parametrize("form", FORMS)
+async def test_no_form_of_another_site_or_of_nobody_does_anything(
+    signed_in: SignedIn, browser: httpx2.AsyncClient, form: str
+) -> None:
+    assert (await browser.post(form)).status_code == 303
+    await signed_in("admin")
+    for csrf in ("", "0" * 64, "ä"):
+        answer = await browser.post(form, data={"csrf": csrf})
+        assert answer.status_code == 403
+        assert "Reload the page" in answer.text
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if "account" not in form])
+@pytest.mark.parametrize("role", ["viewer", "editor", "billing"])
+async def test_only_administrators_send_forms_about_others(
+    signed_in: SignedIn, role: str, form: str
+) -> None:
+    browser = await signed_in(role)
+    csrf = csrf_in((await browser.get("/admin/account")).text)
+    assert (await browser.post(form, data={"csrf": csrf})).status_code == 403
+
+
 async def test_an_api_key_opens_no_page(
     browser: httpx2.AsyncClient, database: Database, clocks: Clocks
 ) -> None:
@@ -76,8 +107,7 @@ async def test_an_editor_sees_figures_but_no_readers(signed_in: SignedIn, store:
 
 def test_every_route_declares_a_permission_or_that_it_needs_none() -> None:
     declared: dict[str, set[object]] = {}
-    for route in router.routes:
-        assert isinstance(route, APIRoute)
+    for route in iter_route_contexts(router.routes):
         calls = [dependency.call for dependency in route.dependant.dependencies]
         said = {getattr(call, "permission", "nothing said") for call in calls}
         declared[f"{' '.join(route.methods or ())} {route.path}"] = said - {"nothing said"}
@@ -85,7 +115,22 @@ def test_every_route_declares_a_permission_or_that_it_needs_none() -> None:
         "GET /admin/static/admin.css": {None},
         "GET /admin/sign-in": {None},
         "POST /admin/sign-in": {None},
+        "POST /admin/sign-in/code": {None},
         "POST /admin/sign-out": {None},
+        "GET /admin/account": {None},
+        "POST /admin/account/password": {None},
+        "GET /admin/account/totp": {None},
+        "POST /admin/account/totp/start": {None},
+        "POST /admin/account/totp/confirm": {None},
+        "POST /admin/account/totp/off": {None},
+        "POST /admin/account/recovery-codes": {None},
+        "GET /admin/operators": {"operators:read"},
+        "POST /admin/operators": {"operators:write"},
+        "POST /admin/operators/{operator_id}": {"operators:write"},
+        "GET /admin/api-keys": {"keys:read"},
+        "POST /admin/api-keys": {"keys:write"},
+        "POST /admin/api-keys/{prefix}/revoke": {"keys:write"},
+        "GET /admin/audit": {"audit:read"},
         "GET /admin": {"reports:read"},
         "GET /admin/subscribers/{reader_id}": {"subscribers:read"},
         "GET /admin/{unknown:path}": {"reports:read"},

@@ -25,6 +25,13 @@ NEEDS: Mapping[tuple[str, str], str] = {
     ("GET", "/v1/admin/subscribers"): "subscribers:read",
     ("GET", "/v1/admin/subscribers/{reader_id}"): "subscribers:read",
     ("GET", "/v1/admin/reports/summary"): "reports:read",
+    ("GET", "/v1/admin/operators"): "operators:read",
+    ("POST", "/v1/admin/operators"): "operators:write",
+    ("PATCH", "/v1/admin/operators/{operator_id}"): "operators:write",
+    ("GET", "/v1/admin/api-keys"): "keys:read",
+    ("POST", "/v1/admin/api-keys"): "keys:write",
+    ("DELETE", "/v1/admin/api-keys/{prefix}"): "keys:write",
+    ("GET", "/v1/admin/audit"): "audit:read",
 }
 UNKNOWN = ("/v1/admin", "/v1/admin/{unknown:path}")
 
@@ -40,7 +47,8 @@ async def test_the_table_is_complete(paywall: Paywall) -> None:
 
 
 def address(path: str) -> str:
-    return path.replace("{slug}", "none").replace("{grant_id}", "grt_x").replace("{reader_id}", "x")
+    path = path.replace("{slug}", "none").replace("{grant_id}", "grt_x").replace("{reader_id}", "x")
+    return path.replace("{operator_id}", "opr_x").replace("{prefix}", "0123456789")
 
 
 async def assert_allowed(paywall: Paywall, permissions: frozenset[str], **headers: str) -> None:

@@ -1,0 +1,183 @@
+"""The pages of an operator's own account."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from service.clock import AppClocks
+from service.db.session import AppDatabase, ReadSession
+from service.db.tables import Operator
+from service.identity.second_factor import is_on, recovery_codes_left
+from service.operators.guessing import TooMany
+from service.operators.own_account import OwnAccount, RecoveryCodes
+from service.operators.pages import PageRoute, page
+from service.operators.sign_in import Refused
+from service.operators.sign_in_answers import SEE_OTHER, TheirBrowser
+from service.operators.visits import Visit, form_requires, page_requires
+from service.problems import Problem
+from service.settings import AppSettings
+
+router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=False)
+ACCOUNT = "/admin/account"
+TOTP = "/admin/account/totp"
+DONE = {
+    "password": "The password is changed. Your other sessions have ended.",
+    "totp-off": "The second factor is switched off.",
+}
+
+Sees = Annotated[Visit, Depends(page_requires(None))]
+Sends = Annotated[Visit, Depends(form_requires(None))]
+
+
+def own_account(
+    request: Request,
+    database: AppDatabase,
+    settings: AppSettings,
+    clocks: AppClocks,
+    browser: TheirBrowser,
+) -> OwnAccount:
+    """The account of the visit that the route's first dependency has found."""
+    visit: Visit = request.state.visit
+    return OwnAccount(
+        database,
+        settings,
+        clocks,
+        operator_id=visit.operator.id,
+        secret=visit.secret,
+        whence=browser.whence,
+    )
+
+
+Own = Annotated[OwnAccount, Depends(own_account)]
+
+
+@router.get("")
+async def show_account(
+    request: Request, visit: Sees, session: ReadSession, done: str = ""
+) -> Response:
+    """Who one is here, the password, and the second factor."""
+    return page(request, "account.html", notice=DONE.get(done), **await _facts(session, visit))
+
+
+@router.post("/password")
+async def send_password(
+    request: Request,
+    visit: Sends,
+    own: Own,
+    session: ReadSession,
+    present: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    again: Annotated[str, Form()] = "",
+) -> Response:
+    """Change the password."""
+    if password != again:
+        outcome: Any = Refused("The two new passwords differ. Nothing was changed.")
+    else:
+        outcome = await own.change_password(present=present, new=password)
+    return await _answer(request, visit, session, outcome, "password", done="password")
+
+
+@router.post("/totp/start")
+async def send_totp_start(
+    request: Request,
+    visit: Sends,
+    own: Own,
+    session: ReadSession,
+    present: Annotated[str, Form()] = "",
+) -> Response:
+    """Make a secret and go on to the page that shows it."""
+    outcome = await own.begin_totp(present=present)
+    return await _answer(request, visit, session, outcome, "totp", next_page=TOTP)
+
+
+@router.get("/totp")
+async def show_totp(request: Request, _: Sees, own: Own) -> Response:
+    """The secret, while it isn't confirmed."""
+    pairing = await own.pairing()
+    if pairing is None:
+        return RedirectResponse(ACCOUNT, SEE_OTHER)
+    return page(request, "totp.html", pairing=pairing, refusal=None)
+
+
+@router.post("/totp/confirm")
+async def send_totp_confirm(
+    request: Request, _: Sends, own: Own, code: Annotated[str, Form()] = ""
+) -> Response:
+    """Switch the second factor on, and show the recovery codes."""
+    outcome = await own.confirm_totp(code=code)
+    if isinstance(outcome, RecoveryCodes):
+        return page(request, "recovery_codes.html", codes=outcome.texts)
+    pairing = await own.pairing()
+    if pairing is None:
+        return RedirectResponse(ACCOUNT, SEE_OTHER)
+    return _refused(request, "totp.html", outcome, pairing=pairing, refusal=outcome.sentence)
+
+
+@router.post("/recovery-codes")
+async def send_recovery_codes(
+    request: Request,
+    visit: Sends,
+    own: Own,
+    session: ReadSession,
+    code: Annotated[str, Form()] = "",
+) -> Response:
+    """Make new recovery codes and show them."""
+    outcome = await own.renew_recovery_codes(code=code)
+    if isinstance(outcome, RecoveryCodes):
+        return page(request, "recovery_codes.html", codes=outcome.texts)
+    return await _answer(request, visit, session, outcome, "recovery")
+
+
+@router.post("/totp/off")
+async def send_totp_off(
+    request: Request,
+    visit: Sends,
+    own: Own,
+    session: ReadSession,
+    code: Annotated[str, Form()] = "",
+) -> Response:
+    """Switch the second factor off."""
+    outcome = await own.switch_totp_off(code=code)
+    return await _answer(request, visit, session, outcome, "off", done="totp-off")
+
+
+async def _facts(session: ReadSession, visit: Visit) -> dict[str, Any]:
+    operator = await session.get(Operator, visit.operator.id)
+    if operator is None:
+        raise Problem("not-found")
+    return {
+        "operator": operator,
+        "totp_on": is_on(operator),
+        "recovery_codes": await recovery_codes_left(session, operator.id),
+        "refusal": None,
+        "refused": "",
+    }
+
+
+async def _answer(
+    request: Request,
+    visit: Visit,
+    session: ReadSession,
+    outcome: Any,
+    form: str,
+    *,
+    next_page: str = ACCOUNT,
+    done: str = "",
+) -> Response:
+    """On to the next page, or the account again with the sentence at the form that was sent."""
+    if not isinstance(outcome, Refused | TooMany):
+        return RedirectResponse(f"{next_page}?done={done}" if done else next_page, SEE_OTHER)
+    facts = await _facts(session, visit)
+    facts.update(refusal=outcome.sentence, refused=form, notice=None)
+    return _refused(request, "account.html", outcome, **facts)
+
+
+def _refused(
+    request: Request, template: str, outcome: Refused | TooMany, **context: Any
+) -> Response:
+    limited = isinstance(outcome, TooMany)
+    answer = page(request, template, status_code=429 if limited else 422, **context)
+    if isinstance(outcome, TooMany):
+        answer.headers["Retry-After"] = str(outcome.seconds)
+    return answer

@@ -1,0 +1,121 @@
+"""Operators, API keys and the audit log over the API."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from service.clock import AppClocks
+from service.db.session import ReadSession, WriteSession
+from service.identity.callers import Actor, requires
+from service.operators.accounts import Accounts, invalid
+from service.operators.keys import create_key, revoke_key
+from service.operators.lists import list_api_keys, list_audit, list_operators
+from service.operators.schemas import (
+    AnyAudit,
+    AnyPage,
+    ApiKeyIn,
+    ApiKeyList,
+    ApiKeyMade,
+    ApiKeyOut,
+    AuditList,
+    KeyPrefix,
+    OperatorChange,
+    OperatorId,
+    OperatorIn,
+    OperatorList,
+    OperatorOut,
+)
+
+router = APIRouter(prefix="/v1/admin", tags=["operators"])
+
+ReadsOperators = Annotated[Actor, Depends(requires("operators:read"))]
+ChangesOperators = Annotated[Actor, Depends(requires("operators:write"))]
+ReadsKeys = Annotated[Actor, Depends(requires("keys:read"))]
+ChangesKeys = Annotated[Actor, Depends(requires("keys:write"))]
+ReadsAudit = Annotated[Actor, Depends(requires("audit:read"))]
+
+
+@router.get("/operators", summary="List operators")
+async def read_operators(_: ReadsOperators, asked: AnyPage, session: ReadSession) -> OperatorList:
+    """All accounts by address, disabled ones included. Needs the permission operators:read."""
+    return OperatorList.of(await list_operators(session, cursor=asked.cursor, limit=asked.limit))
+
+
+@router.post("/operators", status_code=201, summary="Make an operator")
+async def make_operator(
+    body: OperatorIn, actor: ChangesOperators, session: WriteSession, clocks: AppClocks
+) -> OperatorOut:
+    """Make an account; the role may include nothing that the caller doesn't have.
+
+    Needs the permission operators:write.
+    """
+    accounts = Accounts.of(actor, session, clocks)
+    return OperatorOut.of(
+        await accounts.create(email=body.email, password=body.password, role=body.role)
+    )
+
+
+@router.patch("/operators/{operator_id}", summary="Change an operator")
+async def change_operator(
+    operator_id: OperatorId,
+    body: OperatorChange,
+    actor: ChangesOperators,
+    session: WriteSession,
+    clocks: AppClocks,
+) -> OperatorOut:
+    """Change the role, disable or enable the account, or take a lost second factor off.
+
+    Disabling ends the operator's sessions at once. Nobody changes themselves, and one enabled
+    administrator stays. Needs the permission operators:write.
+    """
+    accounts = Accounts.of(actor, session, clocks)
+    if body.totp is False:
+        await accounts.reset_totp(operator_id)
+    return OperatorOut.of(
+        await accounts.change(operator_id, role=body.role, disabled=body.disabled)
+    )
+
+
+@router.get("/api-keys", summary="List API keys")
+async def read_api_keys(_: ReadsKeys, asked: AnyPage, session: ReadSession) -> ApiKeyList:
+    """All keys, the newest first, revoked ones included. Needs the permission keys:read."""
+    return ApiKeyList.of(await list_api_keys(session, cursor=asked.cursor, limit=asked.limit))
+
+
+@router.post("/api-keys", status_code=201, summary="Make an API key")
+async def make_key(
+    body: ApiKeyIn, actor: ChangesKeys, session: WriteSession, clocks: AppClocks
+) -> ApiKeyMade:
+    """Make a key; `key` is shown this once. It gets no scope that the caller doesn't have.
+
+    Needs the permission keys:write.
+    """
+    try:
+        made = await create_key(
+            session,
+            label=body.label,
+            scopes=body.scopes,
+            actor=actor.label,
+            permissions=actor.permissions,
+            clocks=clocks,
+        )
+    except ValueError as error:
+        raise invalid("body.label", f"No key was made: {error}.") from error
+    return ApiKeyMade.of_new(made)
+
+
+@router.delete("/api-keys/{prefix}", summary="Revoke an API key")
+async def revoke_api_key(
+    prefix: KeyPrefix, actor: ChangesKeys, session: WriteSession, clocks: AppClocks
+) -> ApiKeyOut:
+    """Refuse the key from now on; repeating changes nothing. Needs the permission keys:write."""
+    return ApiKeyOut.of(await revoke_key(session, prefix, actor=actor.label, clocks=clocks))
+
+
+@router.get("/audit", summary="Read the audit log")
+async def read_audit(_: ReadsAudit, asked: AnyAudit, session: ReadSession) -> AuditList:
+    """Who changed what, the newest first, by actor or target. Needs the permission audit:read."""
+    page = await list_audit(
+        session, actor=asked.actor, target=asked.target, cursor=asked.cursor, limit=asked.limit
+    )
+    return AuditList.of(page)

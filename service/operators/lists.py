@@ -1,0 +1,106 @@
+"""Lists for administrators: operators, API keys, the audit log. Each page goes on from a row."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy import Select, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.tables import ApiKey, AuditEntry, Operator
+from service.problems import Problem
+
+Row = TypeVar("Row", Operator, ApiKey, AuditEntry)
+LARGEST_ID = 2**63 - 1
+LONGEST_NAME = 40
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """Some rows of a list, and the cursor of what follows (None: nothing)."""
+
+    items: Sequence[Row]
+    next_cursor: str | None
+
+
+async def list_operators(
+    session: AsyncSession, *, cursor: str | None, limit: int
+) -> Page[Operator]:
+    """All operators by address. Problem `invalid-request`: a cursor that isn't ours."""
+    statement = select(Operator).order_by(Operator.email)
+    if cursor is not None:
+        last = await session.get(Operator, _id_in(cursor))
+        statement = statement.where(Operator.email > _known(last).email)
+    return await _page(session, statement, limit)
+
+
+async def list_api_keys(session: AsyncSession, *, cursor: str | None, limit: int) -> Page[ApiKey]:
+    """All keys, the newest first. Problem `invalid-request`: a cursor that isn't ours."""
+    place = (ApiKey.created_at, ApiKey.prefix)
+    statement = select(ApiKey).order_by(*(column.desc() for column in place))
+    if cursor is not None:
+        last = _known(await session.get(ApiKey, _id_in(cursor)))
+        statement = statement.where(tuple_(*place) < tuple_(last.created_at, last.prefix))
+    return await _page(session, statement, limit)
+
+
+async def list_audit(
+    session: AsyncSession,
+    *,
+    actor: str = "",
+    target: str = "",
+    cursor: str | None,
+    limit: int,
+) -> Page[AuditEntry]:
+    """Who changed what, the newest first; `actor` and `target` are whole ones, or empty for any.
+
+    Problem `invalid-request`: a cursor that isn't ours.
+    """
+    statement = select(AuditEntry).order_by(AuditEntry.id.desc())
+    if actor:
+        statement = statement.where(AuditEntry.actor == actor)
+    if target:
+        statement = statement.where(AuditEntry.target == target)
+    if cursor is not None:
+        last = _id_in(cursor)
+        if not (last.isascii() and last.isdigit()) or int(last) > LARGEST_ID:
+            raise _no_cursor()
+        statement = statement.where(AuditEntry.id < int(last))
+    return await _page(session, statement, limit)
+
+
+async def _page(session: AsyncSession, statement: Select[Row], limit: int) -> Page[Row]:
+    found = list(await session.scalars(statement.limit(limit + 1)))
+    items = found[:limit]
+    return Page(items, _cursor_of(items[-1]) if len(found) > limit else None)
+
+
+def _cursor_of(row: Operator | ApiKey | AuditEntry) -> str:
+    name = row.prefix if isinstance(row, ApiKey) else str(row.id)
+    return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
+
+
+def _id_in(cursor: str) -> str:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        name = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError) as error:
+        raise _no_cursor() from error
+    if not name or not name.replace("_", "").isalnum() or len(name) > LONGEST_NAME:
+        raise _no_cursor()
+    return name
+
+
+def _known(row: Row | None) -> Row:
+    if row is None:
+        raise _no_cursor()
+    return row
+
+
+def _no_cursor() -> Problem:
+    message = "Take the cursor from next_cursor unchanged, or leave it away for the first page."
+    return Problem(
+        "invalid-request", message, errors=[{"field": "query.cursor", "message": message}]
+    )

@@ -1,0 +1,233 @@
+"""An operator's own account: password, second factor, recovery codes.
+
+Whatever proves who sits there (the present password, a code) is counted like an attempt to sign in:
+a session left open somewhere is no way to guess them.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import segno
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.clock import Clocks
+from service.db.session import Database
+from service.db.tables import Operator
+from service.identity import second_factor
+from service.identity.audit import record
+from service.identity.operators import (
+    LONGEST_PASSWORD,
+    AccountRefused,
+    end_operator_sessions,
+    hashed_password,
+    password_matches,
+)
+from service.operators.guessing import Guess, TooMany, Whence, begin_guess, settle
+from service.operators.sign_in import Refused
+from service.problems import Problem
+from service.settings import Settings
+
+NOT_THE_PRESENT_ONE = "This isn't your present password."
+WRONG_CODE = "This isn't a code of the moment. Each works once: wait for the next one in the app."
+NOT_SET_UP = "Start the set-up first: there is nothing to confirm."
+
+
+@dataclass(frozen=True)
+class Done:
+    """It is done."""
+
+
+@dataclass(frozen=True)
+class RecoveryCodes:
+    """It is done, and these are shown once."""
+
+    texts: list[str]
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """What an authenticator app takes: the secret in words, as an address, and as an image."""
+
+    secret: str
+    address: str
+    image: str
+    """A `data:` address of an SVG."""
+
+
+class OwnAccount:
+    """The account of the operator who is signed in with this session."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        clocks: Clocks,
+        *,
+        operator_id: str,
+        secret: str,
+        whence: Whence,
+    ) -> None:
+        self.database = database
+        self.settings = settings
+        self.clocks = clocks
+        self.operator_id = operator_id
+        self.secret = secret
+        self.whence = whence
+
+    async def change_password(self, *, present: str, new: str) -> Done | Refused | TooMany:
+        """Set another password and end the operator's other sessions."""
+        try:
+            hashed = await asyncio.to_thread(hashed_password, new)
+        except AccountRefused as error:
+            return Refused(f"Nothing was changed: {error}.")
+        attempt = await self._prove_password(present)
+        if not isinstance(attempt, _Attempt):
+            return attempt
+        async with self.database.transaction() as session:
+            operator = await self._locked(session, attempt.operator)
+            operator.password_hash = hashed
+            await self._settled(session, attempt.guess, "operator.change-password")
+        return Done()
+
+    async def begin_totp(self, *, present: str) -> Done | Refused | TooMany:
+        """Make a secret to be confirmed; one that is confirmed stays."""
+        attempt = await self._prove_password(present)
+        if not isinstance(attempt, _Attempt):
+            return attempt
+        async with self.database.transaction() as session:
+            operator = await self._locked(session, attempt.operator)
+            await settle(session, attempt.guess)
+            if not await second_factor.begin(session, operator, self.settings):
+                return Refused("The second factor is on already. Switch it off to set it up anew.")
+        return Done()
+
+    async def pairing(self) -> Pairing | None:
+        """What the app needs while the secret isn't confirmed; None before and afterwards."""
+        async with self.database.reading() as session:
+            operator = await session.get(Operator, self.operator_id)
+        if operator is None or second_factor.is_on(operator):
+            return None
+        codes = second_factor.codes_of(operator, self.settings)
+        if codes is None:
+            return None
+        address = codes.address(operator.email, self.settings.publication_name)
+        # Its own white ground: a dark page would make of it what cameras don't read.
+        image = segno.make(address, error="m", micro=False).svg_data_uri(
+            scale=5, border=4, light="#fff"
+        )
+        return Pairing(codes.in_words(), address, image)
+
+    async def confirm_totp(self, *, code: str) -> RecoveryCodes | Refused | TooMany:
+        """Ask for codes from now on; the other sessions end, which were opened without one."""
+        attempt = await self._begin()
+        if not isinstance(attempt, _Attempt):
+            return attempt
+        now = self.clocks.wall()
+        async with self.database.transaction() as session:
+            operator = await self._locked(session, attempt.operator)
+            if operator.totp_sealed is None or second_factor.is_on(operator):
+                await settle(session, attempt.guess)
+                return Refused(NOT_SET_UP)
+            if not await second_factor.confirm(
+                session, operator, code, now=now, settings=self.settings
+            ):
+                return Refused(WRONG_CODE)
+            texts = await second_factor.new_recovery_codes(session, operator.id, now)
+            await self._settled(session, attempt.guess, "operator.switch-totp-on")
+        return RecoveryCodes(texts)
+
+    async def renew_recovery_codes(self, *, code: str) -> RecoveryCodes | Refused | TooMany:
+        """Ten new ones; the old ones count no more."""
+        attempt = await self._begin()
+        if not isinstance(attempt, _Attempt):
+            return attempt
+        now = self.clocks.wall()
+        async with self.database.transaction() as session:
+            operator = await self._locked(session, attempt.operator)
+            if not await second_factor.take_code(
+                session, operator, code, now=now, settings=self.settings
+            ):
+                return Refused(WRONG_CODE)
+            texts = await second_factor.new_recovery_codes(session, operator.id, now)
+            await self._settled(
+                session, attempt.guess, "operator.renew-recovery-codes", ends_others=False
+            )
+        return RecoveryCodes(texts)
+
+    async def switch_totp_off(self, *, code: str) -> Done | Refused | TooMany:
+        """Ask for the password alone from now on."""
+        attempt = await self._begin()
+        if not isinstance(attempt, _Attempt):
+            return attempt
+        now = self.clocks.wall()
+        async with self.database.transaction() as session:
+            operator = await self._locked(session, attempt.operator)
+            if not await second_factor.take_code(
+                session, operator, code, now=now, settings=self.settings
+            ):
+                return Refused(WRONG_CODE)
+            await second_factor.switch_off(session, operator.id)
+            await self._settled(
+                session, attempt.guess, "operator.switch-totp-off", ends_others=False
+            )
+        return Done()
+
+    async def _begin(self) -> "_Attempt | TooMany":
+        """Count an attempt, of which it isn't known yet whether it is right."""
+        async with self.database.reading() as session:
+            operator = await session.get(Operator, self.operator_id)
+        if operator is None:
+            raise Problem("not-found")
+        guess = await begin_guess(
+            self.database,
+            operator.email,
+            self.whence,
+            settings=self.settings,
+            now=self.clocks.wall(),
+        )
+        return guess if isinstance(guess, TooMany) else _Attempt(operator, guess)
+
+    async def _prove_password(self, present: str) -> "_Attempt | Refused | TooMany":
+        attempt = await self._begin()
+        if isinstance(attempt, TooMany):
+            return attempt
+        if len(present) > LONGEST_PASSWORD or not await asyncio.to_thread(
+            password_matches, attempt.operator, present
+        ):
+            return Refused(NOT_THE_PRESENT_ONE)
+        return attempt
+
+    async def _locked(self, session: AsyncSession, seen: Operator) -> Operator:
+        operator = await session.get(Operator, seen.id, with_for_update=True)
+        if operator is None or operator.password_hash != seen.password_hash:
+            raise Problem("invalid-form", "The account has changed meanwhile. Sign in again.")
+        return operator
+
+    async def _settled(
+        self,
+        session: AsyncSession,
+        guess: Guess,
+        action: str,
+        *,
+        ends_others: bool = True,
+    ) -> None:
+        await settle(session, guess)
+        if ends_others:
+            await end_operator_sessions(session, self.operator_id, except_secret=self.secret)
+        await record(
+            session,
+            actor=f"operator:{self.operator_id}",
+            action=action,
+            target=self.operator_id,
+            before=None,
+            after=None,
+            now=self.clocks.business(),
+        )
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """The operator as seen, and the attempt that was counted."""
+
+    operator: Operator
+    guess: Guess

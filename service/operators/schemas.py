@@ -1,0 +1,158 @@
+"""Operators, API keys and the audit log as JSON."""
+
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import Path, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from service.db.tables import ApiKey, AuditEntry, Operator
+from service.identity.api_keys import LONGEST_LABEL, NewKey
+from service.identity.operators import LONGEST_EMAIL, LONGEST_PASSWORD, MINIMUM_PASSWORD_LENGTH
+from service.identity.permissions import Permission
+from service.identity.second_factor import is_on
+from service.operators.lists import Page
+from service.reports.schemas import Storable
+
+RoleName = Literal["viewer", "editor", "billing", "admin"]
+OperatorId = Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9_]+$")]
+KeyPrefix = Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9]+$")]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OperatorIn(Body):
+    """A new account; the operator may change the password afterwards."""
+
+    email: Annotated[str, Storable, Field(max_length=LONGEST_EMAIL, pattern=r"^[^@\s]+@[^@\s]+$")]
+    role: RoleName
+    password: Annotated[
+        str,
+        Storable,
+        Field(min_length=MINIMUM_PASSWORD_LENGTH, max_length=LONGEST_PASSWORD),
+    ]
+
+
+class OperatorChange(Body):
+    """What shall be different; what is absent stays."""
+
+    role: RoleName | None = None
+    disabled: bool | None = None
+    totp: Literal[False] | None = None
+    """`false` switches the second factor off for somebody who has lost it."""
+
+
+class OperatorOut(BaseModel):
+    """An account; `totp`: a second factor is asked for at sign-in."""
+
+    id: str
+    email: str
+    role: str
+    totp: bool
+    disabled: bool
+    created_at: AwareDatetime
+
+    @classmethod
+    def of(cls, operator: Operator) -> Self:
+        return cls(
+            id=operator.id,
+            email=operator.email,
+            role=operator.role,
+            totp=is_on(operator),
+            disabled=operator.disabled_at is not None,
+            created_at=operator.created_at,
+        )
+
+
+class OperatorList(BaseModel):
+    items: list[OperatorOut]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: Page[Operator]) -> Self:
+        return cls(items=[OperatorOut.of(row) for row in page.items], next_cursor=page.next_cursor)
+
+
+class ApiKeyIn(Body):
+    """A new key: what it is for, and what it may do."""
+
+    label: Annotated[str, Storable, Field(max_length=LONGEST_LABEL)] = ""
+    scopes: Annotated[list[Permission], Field(min_length=1, max_length=50)]
+
+
+class ApiKeyOut(BaseModel):
+    """A key without its secret, which isn't kept. `used_at` is exact to a minute."""
+
+    prefix: str
+    label: str
+    scopes: list[str]
+    created_at: AwareDatetime
+    used_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Self:
+        return cls.model_validate(key, from_attributes=True)
+
+
+class ApiKeyMade(ApiKeyOut):
+    """A new key; `key` is shown this once."""
+
+    key: str
+
+    @classmethod
+    def of_new(cls, made: NewKey) -> Self:
+        return cls(**ApiKeyOut.of(made.row).model_dump(), key=made.text)
+
+
+class ApiKeyList(BaseModel):
+    items: list[ApiKeyOut]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: Page[ApiKey]) -> Self:
+        return cls(items=[ApiKeyOut.of(row) for row in page.items], next_cursor=page.next_cursor)
+
+
+class AuditItem(BaseModel):
+    """One change: `actor` is `operator:<id>`, `api_key:<prefix>` or `command`."""
+
+    id: int
+    at: AwareDatetime
+    actor: str
+    action: str
+    target: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, entry: AuditEntry) -> Self:
+        return cls.model_validate(entry, from_attributes=True)
+
+
+class AuditList(BaseModel):
+    items: list[AuditItem]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: Page[AuditEntry]) -> Self:
+        return cls(items=[AuditItem.of(row) for row in page.items], next_cursor=page.next_cursor)
+
+
+class PageQuery(BaseModel, extra="forbid"):
+    """Paging."""
+
+    cursor: Annotated[str | None, Field(max_length=200)] = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+
+
+class AuditQuery(PageQuery):
+    """Filter and paging; `actor` and `target` are whole ones."""
+
+    actor: Annotated[str, Storable, Field(max_length=200)] = ""
+    target: Annotated[str, Storable, Field(max_length=400)] = ""
+
+
+AnyPage = Annotated[PageQuery, Query()]
+AnyAudit = Annotated[AuditQuery, Query()]

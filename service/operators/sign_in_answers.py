@@ -1,0 +1,89 @@
+"""What a browser gets for each outcome of signing in, and what is read from it before."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.responses import RedirectResponse, Response
+
+from service.clock import AppClocks
+from service.db.session import AppDatabase
+from service.identity.callers import device_key
+from service.identity.cookies import read_cookie, set_cookie
+from service.identity.devices import COOKIE_SECONDS, device_of, sign_device
+from service.limits.addresses import client_network
+from service.operators.guessing import TooMany
+from service.operators.pages import page
+from service.operators.sign_in import OVER, Browser, CodeNeeded, Opened, Refused, SignIn
+from service.settings import AppSettings, settings_of
+
+SEE_OTHER = 303
+
+
+def signing_in(database: AppDatabase, settings: AppSettings, clocks: AppClocks) -> SignIn:
+    return SignIn(database, settings, clocks)
+
+
+def their_browser(request: Request, settings: AppSettings, clocks: AppClocks) -> Browser:
+    """What the browser brings along; a device id that we didn't sign counts as none."""
+    return Browser(
+        network=client_network(request, settings, clocks),
+        device_id=device_of(read_cookie(request, "device", settings), device_key(settings)),
+        former_secret=read_cookie(request, "operator", settings),
+    )
+
+
+SigningIn = Annotated[SignIn, Depends(signing_in)]
+TheirBrowser = Annotated[Browser, Depends(their_browser)]
+
+
+def after_password(
+    request: Request,
+    outcome: Opened | CodeNeeded | Refused | TooMany,
+    *,
+    next_page: str,
+    email: str,
+) -> Response:
+    """The next step, or the form again with what was typed, but for the password."""
+    if isinstance(outcome, Opened):
+        return _signed_in(request, outcome, next_page)
+    if isinstance(outcome, CodeNeeded):
+        return page(
+            request, "code.html", next_page=next_page, half_way=outcome.half_way, refusal=None
+        )
+    return _refused(request, "sign_in.html", outcome, next_page=next_page, email=email)
+
+
+def after_code(
+    request: Request, outcome: Opened | Refused | TooMany, *, next_page: str, half_way: str
+) -> Response:
+    """Signed in, or a form again: that of the code, or from the start where the time is over."""
+    if isinstance(outcome, Opened):
+        return _signed_in(request, outcome, next_page)
+    if isinstance(outcome, Refused) and outcome.sentence == OVER:
+        return _refused(request, "sign_in.html", outcome, next_page=next_page, email="")
+    return _refused(request, "code.html", outcome, next_page=next_page, half_way=half_way)
+
+
+def _refused(
+    request: Request, template: str, outcome: Refused | TooMany, **entries: str
+) -> Response:
+    limited = isinstance(outcome, TooMany)
+    answer = page(
+        request, template, status_code=429 if limited else 401, refusal=outcome.sentence, **entries
+    )
+    if isinstance(outcome, TooMany):
+        answer.headers["Retry-After"] = str(outcome.seconds)
+    return answer
+
+
+def _signed_in(request: Request, opened: Opened, next_page: str) -> Response:
+    settings = settings_of(request)
+    response = RedirectResponse(next_page, SEE_OTHER)
+    set_cookie(
+        response, "operator", opened.secret, settings, settings.operator_session_hours * 3600
+    )
+    # The same cookie as a reader's: by it this browser is known when somebody guesses elsewhere.
+    device = sign_device(opened.device_id, device_key(settings))
+    if read_cookie(request, "device", settings) != device:
+        set_cookie(response, "device", device, settings, COOKIE_SECONDS)
+    return response
