@@ -26,21 +26,29 @@ from service.content.cache import ArticleCache
 from service.db.business_clock import follow
 from service.db.session import Database
 from service.grants import routes as grants_routes
+from service.identity import sign_in_requests
+from service.identity.api_keys import KeyUses
 from service.identity.callers import Actor, device_key, requires
 from service.identity.origins import OriginPolicy
 from service.identity.secrets import derived_key
 from service.jobs.runner import Runner, Task
+from service.limits import rate
 from service.logs import RequestLog
 from service.metering.ledger import Ledger
 from service.offers import routes as offers_routes
 from service.offers.mirror import mirror_offers
+from service.operators import api as operators_api
 from service.operators import routes as operators_routes
+from service.outbox import queue
+from service.outbox.mailer import Mailer
+from service.outbox.sender import mailer_of_settings, send_due_mails
 from service.payments.gateway import Gateway, GatewayUnavailable
 from service.problems import Boundary, Problem, install_handlers, with_problems
 from service.reports import routes as reports_routes
 from service.settings import Settings
 from service.tokens import routes as tokens_routes
 from service.tokens.keys import KeyRingHolder, ensure_keys, prune
+from service.tokens.revoked import prune_revoked
 from service.tokens.verifier import TokenVerifier
 from service.web import api_page
 from service.web import routes as web_routes
@@ -60,6 +68,7 @@ ROUTERS = (
     grants_routes.router,
     reports_routes.router,
     health.router,
+    operators_api.router,
     operators_routes.router,
     web_routes.router,
     api_page.router,
@@ -91,10 +100,12 @@ def create_app(
     gateway: Gateway | None,
     clocks: Clocks,
     page_bar: PageBar | None = None,
+    mailer: Mailer | None = None,
 ) -> FastAPI:
     """The service on a database that `migrate.prepare` has made ready.
 
     `gateway` None: nothing is sold. It is closed with everything else when the lifespan ends.
+    `mailer` None: the one that the settings ask for.
     """
     app = Service(
         title="Paywall",
@@ -118,14 +129,18 @@ def create_app(
         gateway,
     )
     state.device_key = device_key(settings)
+    state.network_key = derived_key(settings, "networks")
     state.key_ring = key_ring
     state.article_cache = ArticleCache(settings)
     state.ledger = Ledger()
-    state.unlock_tokens = UnlockTokens(key_ring, settings)
-    state.token_verifier = TokenVerifier(key_ring, settings.public_url, settings.publication)
     state.revocations = Revocations()
+    state.unlock_tokens = UnlockTokens(key_ring, settings, state.revocations)
+    state.token_verifier = TokenVerifier(key_ring, settings.public_url, settings.publication)
+    state.key_uses = KeyUses()
     state.page_bar = page_bar
     state.inbox = Task("inbox", lambda: _apply_inbox(app))
+    state.mailer = mailer or mailer_of_settings(settings)
+    state.mail = Task("mails", lambda: _send_mails(app))
     for router in ROUTERS:
         app.include_router(router)
     _answer_unknown_staff_paths(app)
@@ -145,7 +160,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     clocks: Clocks = state.clocks
     async with database.transaction() as session:
         key = derived_key(state.settings, "token-keys")
-        await ensure_keys(session, encryption_key=key, now=clocks.wall())
+        algorithm = state.settings.token_algorithm
+        await ensure_keys(session, algorithm=algorithm, encryption_key=key, now=clocks.wall())
     await follow(database, clocks)
     await state.key_ring.refresh(database)
     await state.revocations.refresh(database, clocks)
@@ -167,6 +183,16 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
     async def prune_keys() -> None:
         async with database.transaction() as session:
             await prune(session, now=state.clocks.wall())
+            await prune_revoked(session, now=state.clocks.wall())
+
+    async def prune_limits() -> None:
+        async with database.transaction() as session:
+            await rate.prune(session, state.clocks.wall())
+            await sign_in_requests.prune(session, state.clocks.wall())
+
+    async def prune_mails() -> None:
+        async with database.transaction() as session:
+            await queue.prune(session, state.clocks.wall())
 
     async def renewals() -> None:
         if state.gateway is not None:
@@ -182,12 +208,16 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
 
     return (
         state.inbox,
+        state.mail,
         Task("ledger", lambda: state.ledger.flush(database)),
+        Task("key uses", lambda: state.key_uses.flush(database)),
         Task("clock", lambda: follow(database, state.clocks)),
         Task("articles", lambda: state.article_cache.refresh(database)),
         Task("keys", lambda: state.key_ring.refresh(database)),
         Task("revocations", lambda: state.revocations.refresh(database, state.clocks)),
         Task("old keys", prune_keys, pause=_HOUR),
+        Task("old limits", prune_limits, pause=_HOUR),
+        Task("old mails", prune_mails, pause=_HOUR),
         Task("offers", mirror, pause=_MINUTE),
         Task("renewals", renewals, pause=_MINUTE),
     )
@@ -197,6 +227,12 @@ async def _apply_inbox(app: FastAPI) -> None:
     state = app.state
     if state.gateway is not None:
         await apply_due_events(state.database, state.gateway, state.settings, state.clocks)
+
+
+async def _send_mails(app: FastAPI) -> None:
+    state = app.state
+    if state.mailer is not None:
+        await send_due_mails(state.database, state.mailer, state.clocks)
 
 
 def _answer_unknown_staff_paths(app: FastAPI) -> None:

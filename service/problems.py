@@ -50,6 +50,9 @@ CATALOGUE: Mapping[str, Definition] = {
     "invalid-request": Definition(
         422, "The request has invalid values", "Correct the fields named in `errors`."
     ),
+    "too-many-requests": Definition(
+        429, "That was too often", "Try again after the seconds in Retry-After."
+    ),
     "internal-error": Definition(
         500,
         "Something failed on our side",
@@ -76,6 +79,33 @@ CATALOGUE: Mapping[str, Definition] = {
     "invalid-form": Definition(
         403, "The form is no longer valid", "Reload the page and send the form again."
     ),
+    # the staff's accounts
+    "operator-exists": Definition(
+        409, "There is such an operator already", "Change the account that is there."
+    ),
+    "last-administrator": Definition(
+        409,
+        "One administrator has to stay",
+        "Make somebody else an administrator first.",
+    ),
+    # signing in
+    "sign-in-is-off": Definition(
+        503, "Nobody can sign in here", "The operator has to set PAYWALL_MAIL_FROM."
+    ),
+    "invalid-email": Definition(
+        422, "This is no e-mail address", "Write it as in reader@example.org."
+    ),
+    "sign-in-refused": Definition(
+        403,
+        "The link or code doesn't sign in",
+        "Ask for a new mail: a link and a code work once and for ten minutes, the code only in the "
+        "browser that asked for it.",
+    ),
+    "subscription-runs": Definition(
+        409,
+        "A subscription still runs",
+        "Send `cancel_subscription: true` to end it with the account, or cancel it in the portal.",
+    ),
     # content and access
     "article-not-found": Definition(
         404, "There is no such article", "Check the slug; it may have been withdrawn."
@@ -84,7 +114,7 @@ CATALOGUE: Mapping[str, Definition] = {
         412, "The article has changed meanwhile", "Fetch it again and repeat with its new ETag."
     ),
     "walled": Definition(
-        402, "A subscription opens this article", "Show the wall: it carries words and offers."
+        402, "The article is behind the wall", "Show the wall: its words, offers and actions."
     ),
     "article-not-covered": Definition(
         403, "The token doesn't open this article", "Unlock the article to get a token for it."

@@ -61,10 +61,10 @@ class Paywall:
                     reader_id=reader.id, scope=scope, starts_at=self.clocks.business(),
                     ends_at=None, now=self.clocks.business(),
                 )  # fmt: skip
-            secret = await open_session(
+            opened = await open_session(
                 session, reader_id=reader.id, now=self.clocks.wall(), settings=self.settings
             )
-        self.client.cookies.set(cookie_name("session", self.settings), secret)
+        self.client.cookies.set(cookie_name("session", self.settings), opened.token)
         return reader.id
 
     async def access_token(self) -> str:

@@ -186,14 +186,22 @@ async def _furnish(settings: Settings, clocks: MovingClocks) -> tuple[str, dict[
 
 @contextlib.contextmanager
 def installation(
-    settings: Settings, clocks: MovingClocks, *, webhooks: bool = True
+    settings: Settings,
+    clocks: MovingClocks,
+    *,
+    webhooks: bool = True,
+    port: int | None = None,
+    public_url: str | None = None,
 ) -> Iterator[Installation]:
-    """Start everything. `webhooks` False: Stripe tells nothing by itself."""
-    port, stripe_port = free_port(), free_port()
+    """Start everything. `webhooks` False: Stripe tells nothing by itself.
+
+    `public_url` is where browsers reach the service, where that isn't 127.0.0.1 at its port.
+    """
+    port, stripe_port = port or free_port(), free_port()
     url, stripe_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{stripe_port}"
     settings = settings.model_copy(
         update={
-            "public_url": url,
+            "public_url": public_url or url,
             "stripe_secret_key": SecretStr("sk_test_local"),
             "stripe_webhook_secret": SecretStr(WEBHOOK_SECRET),
             "stripe_api_base": stripe_url,

@@ -181,7 +181,7 @@ def test_the_meter_can_be_switched_off_and_that_is_not_a_limit_of_zero(read: Rea
         ("PAYWALL_METER_LIMIT", "-1"),
         ("PAYWALL_METER_LIMIT", "many"),
         ("PAYWALL_METER_WINDOW", "fortnight"),
-        ("PAYWALL_DEFAULT_LEVEL", "registered"),
+        ("PAYWALL_DEFAULT_LEVEL", "members"),
         ("PAYWALL_PREVIEW_BLOCKS", "0"),
         ("PAYWALL_ACCESS_TOKEN_MINUTES", "11"),
         ("PAYWALL_UNLOCK_TOKEN_MINUTES", "11"),

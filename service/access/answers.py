@@ -13,8 +13,8 @@ from service.clock import clocks_of
 from service.content.cache import StoredArticle
 from service.content.teaser import instant_text, teaser
 from service.identity.callers import Caller
-from service.identity.cookies import set_cookie
-from service.identity.devices import COOKIE_SECONDS, sign_device
+from service.identity.devices import sign_device
+from service.identity.handover import remember_device
 from service.metering.window import MeterState
 from service.problems import Problem
 from service.settings import Settings, settings_of
@@ -75,13 +75,6 @@ def walled_answer(request: Request, walled: Walled, caller: Caller) -> Response:
     response = Problem("walled", walled.wall.text, **members).response()
     remember_device(request, response, caller, walled.device_id)
     return response
-
-
-def remember_device(request: Request, response: Response, caller: Caller, device_id: str) -> None:
-    """Set the device's cookie for who holds none yet; who sends `Paywall-Device` needs none."""
-    if caller.device_id is None:
-        value = sign_device(device_id, request.app.state.device_key)
-        set_cookie(response, "device", value, settings_of(request), max_age=COOKIE_SECONDS)
 
 
 def _meter(state: MeterState | None) -> dict[str, Any] | None:

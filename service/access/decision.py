@@ -10,10 +10,10 @@ from typing import Literal
 from service.grants.grants import Source
 from service.metering.window import MeterState
 
-Level = Literal["free", "metered", "subscribers"]
-AllowReason = Literal["free"] | Source
-WallKind = Literal["subscribe"]
-WallReason = Literal["meter_exhausted", "subscribers_only"]
+Level = Literal["free", "metered", "registered", "subscribers"]
+AllowReason = Literal["free", "registered"] | Source
+WallKind = Literal["register", "subscribe"]
+WallReason = Literal["meter_exhausted", "network_exhausted", "registered_only", "subscribers_only"]
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,17 @@ class ArticleFacts:
 
 @dataclass(frozen=True)
 class ReaderFacts:
-    """What the decision needs to know of a reader: which live grant covers the article, if any."""
+    """What the decision needs to know of a reader: which live grant covers the article, if any,
+    and what registering would change.
+    """
 
     granted_by: Source | None = None
+    verified: bool = False
+    """Signed in with a verified address."""
+    can_register: bool = False
+    """Not verified yet, where sign-in is configured."""
+    room_after_registering: int = 0
+    """Articles that the registered reader's meter would then still open in this window."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class Meter:
 
 @dataclass(frozen=True)
 class Wall:
-    """Closed. `kind` says what would open it."""
+    """Closed. `kind` says what would open it: registering where that is enough."""
 
     reason: WallReason
     kind: WallKind = "subscribe"
@@ -71,10 +79,20 @@ def decide(article: ArticleFacts, reader: ReaderFacts, meter: MeterState | None)
         return Allow("free")
     if reader.granted_by is not None:
         return Allow(reader.granted_by)
+    if article.level == "registered":
+        if reader.verified:
+            return Allow("registered")
+        return Wall("registered_only", "register" if reader.can_register else "subscribe")
     if article.level == "subscribers" or meter is None:
         return Wall("subscribers_only")
     if article.id in meter.read_set:
         return Meter(consumes=False)
     if meter.remaining > 0:
         return Meter(consumes=True)
-    return Wall("meter_exhausted")
+    return meter_wall(reader, "meter_exhausted")
+
+
+def meter_wall(reader: ReaderFacts, reason: WallReason) -> Wall:
+    """The wall where the meter opens nothing more: registering may open a meter of one's own."""
+    more = reader.can_register and reader.room_after_registering > 0
+    return Wall(reason, "register" if more else "subscribe")

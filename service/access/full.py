@@ -6,6 +6,7 @@ from service.clock import Clocks
 from service.content.cache import StoredArticle, article_not_found
 from service.content.visibility import is_visible
 from service.grants import grants
+from service.grants.access_token import REGISTERED
 from service.metering.ledger import Ledger
 from service.problems import Problem
 from service.settings import Settings
@@ -57,6 +58,8 @@ def _opened_by(
     level = level_of(article, settings)
     if level == "free" or (level == "metered" and settings.meter_limit is None):
         return "free"
+    if level == "registered" and REGISTERED in claims.scope.split():
+        return "registered"
     facts = grants.GrantableArticle(article.id, level, article.plans, article.section)
     now = clocks.business().timestamp()
     for item in claims.ent:

@@ -1,7 +1,8 @@
-"""Tokens that are refused before they expire: of sessions that ended, of grants that were taken away.
+"""Tokens that are refused before they expire: of sessions that ended, of grants that were taken away,
+and those whose `sid`, `jti` or `sub` was revoked.
 
 Held in memory and read again in each round of background work, so that no token waits for the
-database. What is looked at are `sid`, `sub` and `iat`, never the token's text: a signature has two
+database. What is looked at are claims, never the token's text: a signature has two
 valid spellings (identity.md, JWTs).
 """
 
@@ -17,28 +18,31 @@ from service.db.session import Database
 from service.db.tables import Grant, ReaderSession
 from service.grants.grants import Source
 from service.tokens.claims import LONGEST_LEEWAY, LONGEST_LIFE, AccessClaims, Claims
+from service.tokens.revoked import RevokedClaims, is_revoked, revoked_claims
 
 LONGEST_MEMORY = LONGEST_LIFE + LONGEST_LEEWAY
 """After this every token that was signed before has expired."""
 
 
 class Revocations:
-    """What this process knows of sessions and grants that ended while tokens of theirs live."""
+    """What this process knows of what ended while tokens of it live."""
 
     def __init__(self) -> None:
         self._sessions: frozenset[str] = frozenset()
         self._grants: Mapping[tuple[str, str], datetime] = {}
+        self._claims: RevokedClaims = {}
 
     async def refresh(self, database: Database, clocks: Clocks) -> None:
         """Read again what has ended lately, in this process or any other."""
         async with database.reading() as session:
             sessions = await _ended_sessions(session, clocks.wall() - LONGEST_MEMORY)
             grants = await _ended_grants(session, clocks)
-        self._sessions, self._grants = sessions, grants
+            claims = await revoked_claims(session, now=clocks.wall())
+        self._sessions, self._grants, self._claims = sessions, grants, claims
 
     def refuse(self, claims: Claims) -> bool:
-        """Whether the token's session has ended, or what it was signed for was taken away since."""
-        if claims.sid in self._sessions:
+        """Whether the token was revoked, its session ended, or its access taken away since."""
+        if claims.sid in self._sessions or is_revoked(claims, self._claims):
             return True
         signed_for = get_args(Source) if isinstance(claims, AccessClaims) else (claims.rsn,)
         changes = (self._grants.get((claims.sub, source)) for source in signed_for)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
 from service.access.answers import access_answer, opened_answer, walled_answer, with_body
+from service.access.cookieless import CallerNetwork
 from service.access.full import read_by_token
 from service.access.schemas import AccessOut, FullOut, UnlockIn, UnlockOut, WalledProblem
 from service.access.unlock import Opened, look, unlock
@@ -25,12 +26,15 @@ router = APIRouter(prefix="/v1/articles", tags=["reading"])
 async def read_access(
     article: WantedArticle,
     caller: CurrentReader,
+    network: CallerNetwork,
     session: ReadSession,
     settings: AppSettings,
     clocks: AppClocks,
 ) -> AccessOut:
     """What unlocking would answer, without any effect."""
-    seen = await look(session, article=article, caller=caller, settings=settings, clocks=clocks)
+    seen = await look(
+        session, article=article, caller=caller, network=network, settings=settings, clocks=clocks
+    )
     return access_answer(seen)
 
 
@@ -43,6 +47,7 @@ async def unlock_article(
     article: WantedArticle,
     request: Request,
     caller: CurrentReader,
+    network: CallerNetwork,
     session: WriteSession,
     settings: AppSettings,
     clocks: AppClocks,
@@ -58,8 +63,9 @@ async def unlock_article(
     wanted = body or UnlockIn()
     referrer = request.headers.get("Referer") if wanted.referrer is None else wanted.referrer
     outcome = await unlock(
-        session, article=article, caller=caller, referrer=referrer, settings=settings, clocks=clocks
-    )
+        session, article=article, caller=caller, network=network, referrer=referrer,
+        settings=settings, clocks=clocks,
+    )  # fmt: skip
     if isinstance(outcome, Opened):
         return opened_answer(request, article, outcome, caller, wants_token=wanted.token)
     return walled_answer(request, outcome, caller)

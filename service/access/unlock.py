@@ -3,12 +3,13 @@
 `look` answers the same question without any effect.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.access import cookieless
 from service.access.decision import (
     Allow,
     ArticleFacts,
@@ -18,6 +19,7 @@ from service.access.decision import (
     ReaderFacts,
     Wall,
     decide,
+    meter_wall,
 )
 from service.access.wall import WallShown, wall_for
 from service.clock import Clocks
@@ -28,7 +30,7 @@ from service.grants.store import grants_of
 from service.identity.callers import Caller
 from service.identity.devices import new_device_id, pseudonym
 from service.metering.ledger import Entry, Ledger, once_a_day, write
-from service.metering.store import count_article, device_holder, read_meter
+from service.metering.store import count_article, device_holder, read_meter, reader_holder
 from service.metering.window import MeterState, window_at
 from service.settings import Settings
 
@@ -61,6 +63,7 @@ class Look:
     """A decision without effect."""
 
     decision: Allow | Meter | Wall
+    reader: ReaderFacts
     wall: WallShown | None
     meter: MeterState | None
 
@@ -70,22 +73,27 @@ async def look(
     *,
     article: StoredArticle,
     caller: Caller,
+    network: str | None,
     settings: Settings,
     clocks: Clocks,
 ) -> Look:
-    """Decide for the caller now; raises `article-not-found` for what isn't visible."""
-    meter = await _meter_of(session, article, caller.device_id, settings, clocks)
-    decision = decide(
-        _facts(article, settings, clocks),
-        await _reader_facts(session, article, caller, settings, clocks),
-        meter,
-    )
+    """Decide for the caller now; raises `article-not-found` for what isn't visible.
+
+    `network` is the caller's (cookieless.py); None: nobody is capped.
+    """
+    meter = await _meter_of(session, article, caller, settings, clocks)
+    reader = await _reader_facts(session, article, caller, meter, settings, clocks)
+    decision = decide(_facts(article, settings, clocks), reader, meter)
     if isinstance(decision, Hidden):
         raise article_not_found(article.slug)
+    if _consumes(decision) and await cookieless.is_closed(
+        session, caller, network, settings, clocks
+    ):
+        decision = meter_wall(reader, "network_exhausted")
     wall = None
     if isinstance(decision, Wall):
-        wall = await wall_for(session, decision, caller.reader_id, settings)
-    return Look(decision, wall, meter)
+        wall = await wall_for(session, decision, caller, settings)
+    return Look(decision, reader, wall, meter)
 
 
 async def unlock(
@@ -93,6 +101,7 @@ async def unlock(
     *,
     article: StoredArticle,
     caller: Caller,
+    network: str | None,
     referrer: str | None,
     settings: Settings,
     clocks: Clocks,
@@ -102,22 +111,30 @@ async def unlock(
     Raises `article-not-found`. A wall is returned, not raised: its ledger row must stay.
     """
     device_id = caller.device_id or new_device_id()
-    seen = await look(session, article=article, caller=caller, settings=settings, clocks=clocks)
+    seen = await look(
+        session, article=article, caller=caller, network=network, settings=settings, clocks=clocks
+    )
     decision, meter, wall, consumed = seen.decision, seen.meter, seen.wall, False
-    if isinstance(decision, Meter) and decision.consumes and meter is not None:
+    if _consumes(decision) and not await cookieless.admit(
+        session, caller, network, settings, clocks
+    ):
+        decision = meter_wall(seen.reader, "network_exhausted")
+        wall = await wall_for(session, decision, caller, settings)
+    if _consumes(decision) and meter is not None:
+        holder = _holder(caller) or device_holder(device_id)
         consumed = await count_article(
             session,
-            holder=device_holder(device_id),
+            holder=holder,
             window=meter.window,
             limit=meter.limit,
             article_id=article.id,
             now=clocks.business(),
         )
         # Another request may have come first: what stands there now decides.
-        meter = await read_meter(session, device_holder(device_id), meter.window, meter.limit)
+        meter = await read_meter(session, holder, meter.window, meter.limit)
         if article.id not in meter.read_set:
-            decision = Wall("meter_exhausted")
-            wall = await wall_for(session, decision, caller.reader_id, settings)
+            decision = meter_wall(seen.reader, "meter_exhausted")
+            wall = await wall_for(session, decision, caller, settings)
     UNLOCKS.labels(decision.reason).inc()
     await write(
         session,
@@ -183,6 +200,10 @@ def referrer_host(referrer: str | None, settings: Settings) -> str | None:
     return None if f"{parts.scheme}://{parts.netloc}" in settings.origins else host
 
 
+def _consumes(decision: Allow | Meter | Wall) -> bool:
+    return isinstance(decision, Meter) and decision.consumes
+
+
 def level_of(article: StoredArticle, settings: Settings) -> Level:
     """The level that holds; where nothing stands behind the cut there is nothing to close."""
     return (
@@ -202,31 +223,45 @@ async def _reader_facts(
     session: AsyncSession,
     article: StoredArticle,
     caller: Caller,
+    meter: MeterState | None,
     settings: Settings,
     clocks: Clocks,
 ) -> ReaderFacts:
+    used = meter.used if meter is not None and settings.meter_carry_count else 0
+    facts = ReaderFacts(
+        verified=caller.verified,
+        can_register=settings.readers_can_sign_in and not caller.verified,
+        room_after_registering=settings.registered_meter_limit - used,
+    )
     if caller.reader_id is None:
-        return ReaderFacts()
+        return facts
     held = await grants_of(session, caller.reader_id)
-    facts = grants.GrantableArticle(
+    wanted = grants.GrantableArticle(
         id=article.id,
         level=level_of(article, settings),
         plans=article.plans,
         section=article.section,
     )
-    opening = grants.opening(held, facts, clocks.business())
-    return ReaderFacts(opening.source if opening else None)
+    opening = grants.opening(held, wanted, clocks.business())
+    return replace(facts, granted_by=opening.source if opening else None)
 
 
 async def _meter_of(
     session: AsyncSession,
     article: StoredArticle,
-    device_id: str | None,
+    caller: Caller,
     settings: Settings,
     clocks: Clocks,
 ) -> MeterState | None:
     if level_of(article, settings) != "metered" or settings.meter_limit is None:
         return None
     window = window_at(clocks.business(), settings.meter_window, settings.zone)
-    holder = device_holder(device_id) if device_id else None
-    return await read_meter(session, holder, window, settings.meter_limit)
+    limit = settings.registered_meter_limit if caller.verified else settings.meter_limit
+    return await read_meter(session, _holder(caller), window, limit)
+
+
+def _holder(caller: Caller) -> str | None:
+    """Whose meter it is: the reader's with a verified address, else the device's."""
+    if caller.verified and caller.reader_id is not None:
+        return reader_holder(caller.reader_id)
+    return device_holder(caller.device_id) if caller.device_id is not None else None

@@ -2,11 +2,13 @@
 
 import secrets
 from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from service.access.revocations import Revocations
 from service.problems import Problem
 from service.settings import Settings
-from service.tokens.claims import unlock_claims
+from service.tokens.claims import UnlockClaims, unlock_claims
 from service.tokens.keys import KeyRingHolder
 from service.tokens.signing import sign
 
@@ -14,14 +16,22 @@ REMEMBERED = 10_000
 _Key = tuple[str, str, str, str | None, str]
 
 
+@dataclass(frozen=True)
+class _Signed:
+    token: str
+    expires_at: datetime
+    claims: UnlockClaims
+
+
 class UnlockTokens:
     """Signs tokens and remembers the latest ones, so that a re-read costs no signature."""
 
-    def __init__(self, rings: KeyRingHolder, settings: Settings) -> None:
+    def __init__(self, rings: KeyRingHolder, settings: Settings, revocations: Revocations) -> None:
         self._rings = rings
         self._settings = settings
+        self._revocations = revocations
         self._life = timedelta(minutes=settings.unlock_token_minutes)
-        self._signed: OrderedDict[_Key, tuple[str, datetime]] = OrderedDict()
+        self._signed: OrderedDict[_Key, _Signed] = OrderedDict()
 
     def token(
         self, *, holder_id: str, article: str, reason: str, session_id: str | None, now: datetime
@@ -30,8 +40,8 @@ class UnlockTokens:
         ring = self._rings.current
         key = (holder_id, article, reason, session_id, ring.active_kid)
         known = self._signed.get(key)
-        if known is not None and known[1] - now > self._life / 2:
-            return known
+        if known is not None and self._is_good(known, now):
+            return known.token, known.expires_at
         claims = unlock_claims(
             issuer=self._settings.public_url,
             audience=self._settings.publication,
@@ -43,12 +53,18 @@ class UnlockTokens:
             now=now,
             life=self._life,
         )
-        signed = (sign(claims, ring.active), now + self._life)
+        signed = _Signed(sign(claims, ring.active), now + self._life, claims)
         self._signed[key] = signed
         self._signed.move_to_end(key)
         if len(self._signed) > REMEMBERED:
             self._signed.popitem(last=False)
-        return signed
+        return signed.token, signed.expires_at
+
+    def _is_good(self, signed: _Signed, now: datetime) -> bool:
+        """Whether half of its life is left, and nothing has been revoked that it stands for."""
+        return signed.expires_at - now > self._life / 2 and not self._revocations.refuse(
+            signed.claims
+        )
 
 
 def bearer(authorization: str | None) -> str:

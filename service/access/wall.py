@@ -1,20 +1,23 @@
 """What a reader sees at a wall: words from the settings, offers from the catalogue."""
 
+from typing import Literal
+
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.decision import Wall as WallDecision
 from service.access.decision import WallKind, WallReason
 from service.billing.subscriptions import has_subscribed
+from service.identity.callers import Caller
 from service.offers.schemas import OfferItem
 from service.offers.store import live_offers
 from service.settings import Settings
 
 
 class WallAction(BaseModel):
-    """Something the reader can do; `rel` is `subscribe`."""
+    """Something the reader can do. `sign-in` registers too, and confirms an address."""
 
-    rel: str
+    rel: Literal["sign-in", "subscribe"]
     method: str
     href: str
 
@@ -31,17 +34,23 @@ class WallShown(BaseModel):
 
 
 async def wall_for(
-    session: AsyncSession, decision: WallDecision, reader_id: str | None, settings: Settings
+    session: AsyncSession, decision: WallDecision, caller: Caller, settings: Settings
 ) -> WallShown:
     """The wall with what is sold to this reader; without offers they can only come back later."""
+    reader_id = caller.reader_id
     known = reader_id is not None and await has_subscribed(session, reader_id)
     offers = [OfferItem.of(offer, subscribed_before=known) for offer in await live_offers(session)]
-    subscribe = WallAction(rel="subscribe", method="POST", href="/v1/checkout")
+    registers = decision.kind == "register"
+    actions = []
+    if settings.readers_can_sign_in and not caller.verified:
+        actions.append(WallAction(rel="sign-in", method="POST", href="/v1/sign-in"))
+    if offers:
+        actions.append(WallAction(rel="subscribe", method="POST", href="/v1/checkout"))
     return WallShown(
         kind=decision.kind,
         reason=decision.reason,
-        title=settings.wall_title,
-        text=settings.wall_text,
+        title=settings.register_wall_title if registers else settings.wall_title,
+        text=settings.register_wall_text if registers else settings.wall_text,
         offers=offers,
-        actions=[subscribe] if offers else [],
+        actions=actions,
     )

@@ -1,39 +1,128 @@
-"""A reader's session: tokens for it, and its end."""
+"""A reader's sign-in, sessions and profile."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
 
+from fastapi import APIRouter, Header, Path, Request, Response
+
+from service.account.confirm import Client, confirm_code, confirm_link
+from service.account.profile import profile_of
+from service.account.schemas import (
+    ConfirmIn,
+    Profile,
+    RefreshIn,
+    SessionItem,
+    SessionList,
+    SignedInOut,
+    SignInIn,
+    SignInOut,
+)
+from service.account.session_token import refreshed_token
+from service.account.sign_in import request_sign_in
 from service.clock import AppClocks
-from service.db.session import ReadSession, WriteSession
+from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.grants.access_token import issue_access_token
-from service.identity.callers import SignedInReader
-from service.identity.sessions import clear_session_cookie, end_session
+from service.identity.callers import CurrentReader, SignedInReader
+from service.identity.cookies import read_cookie
+from service.identity.handover import hand_over, remember_device
+from service.identity.sessions import (
+    clear_session_cookie,
+    end_session,
+    end_sessions_of,
+    live_session,
+    live_sessions,
+)
+from service.limits.addresses import client_network
+from service.problems import Problem
 from service.settings import AppSettings
 from service.tokens.routes import AppKeyRing
 from service.tokens.schemas import IssuedToken
 
-router = APIRouter(prefix="/v1/session", tags=["session"])
+router = APIRouter(prefix="/v1", tags=["account"])
 
 
-@router.post("/token", summary="Issue an access token")
+@router.post(
+    "/sign-in", status_code=202, response_model_exclude_none=True, summary="Ask for a sign-in mail"
+)
+async def ask_to_sign_in(
+    body: SignInIn,
+    request: Request,
+    response: Response,
+    caller: CurrentReader,
+    database: AppDatabase,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> SignInOut:
+    """Mail a link and a six-digit code, each good once and for ten minutes.
+
+    The answer is the same whether or not the address has an account.
+    """
+    asked = await request_sign_in(
+        database, settings, clocks, email=body.email, return_to=body.return_to, caller=caller,
+        network=client_network(request, settings, clocks),
+    )  # fmt: skip
+    request.app.state.mail.wake.set()
+    token = remember_device(request, response, caller, asked.device_id)
+    return SignInOut(request_id=asked.request_id, expires_in=asked.expires_in, device_token=token)
+
+
+@router.post("/sign-in/confirm", response_model_exclude_none=True, summary="Sign in")
+async def confirm(
+    body: ConfirmIn,
+    response: Response,
+    caller: CurrentReader,
+    database: AppDatabase,
+    settings: AppSettings,
+    clocks: AppClocks,
+    key_ring: AppKeyRing,
+    user_agent: Annotated[str, Header()] = "",
+) -> SignedInOut:
+    """Use the link's `token`, or `request_id` and `code` in the browser or app that asked.
+
+    The session comes as a cookie, or with `"session": "token"` as `refresh_token`.
+    """
+    client = Client(caller, "app" if body.session == "token" else "browser", user_agent)
+    if body.token is not None:
+        confirmed = await confirm_link(database, settings, clocks, token=body.token, client=client)
+    else:
+        confirmed = await confirm_code(
+            database, settings, clocks,
+            request_id=body.request_id or "", code=body.code or "", client=client,
+        )  # fmt: skip
+    async with database.reading() as session:
+        row = await live_session(session, confirmed.opened.id, now=clocks.wall(), settings=settings)
+        if row is None:
+            raise Problem("sign-in-refused")
+        token = await issue_access_token(
+            session, signed_in=row, key_ring=key_ring, settings=settings, clocks=clocks
+        )
+    token = hand_over(response, token, confirmed.opened.token, client.kind, settings)
+    return SignedInOut(**token.model_dump(), return_to=confirmed.return_to)
+
+
+@router.post("/session/token", response_model_exclude_none=True, summary="Issue an access token")
 async def create_token(
-    caller: SignedInReader,
-    session: ReadSession,
+    request: Request,
+    response: Response,
+    database: AppDatabase,
     key_ring: AppKeyRing,
     settings: AppSettings,
     clocks: AppClocks,
+    body: RefreshIn | None = None,
 ) -> IssuedToken:
-    """An access token for the session in the cookie. Any edge verifies it with our public keys."""
-    return await issue_access_token(
-        session,
-        reader_id=caller.reader_id,
-        session_id=caller.session_id,
-        key_ring=key_ring,
-        settings=settings,
-        clocks=clocks,
+    """An access token for the session, which any edge verifies with our public keys.
+
+    The session's refresh token is exchanged for its successor: the cookie is set anew, an app gets
+    `refresh_token`. Whoever repeats a call within 30 s gets the same successor.
+    """
+    given = body.refresh_token if body is not None else None
+    token = given or read_cookie(request, "session", settings) or ""
+    issued, successor = await refreshed_token(
+        database, token, key_ring=key_ring, settings=settings, clocks=clocks
     )
+    return hand_over(response, issued, successor, "app" if given else "browser", settings)
 
 
-@router.delete("", status_code=204, summary="Sign out")
+@router.delete("/session", status_code=204, summary="Sign out")
 async def sign_out(
     caller: SignedInReader,
     response: Response,
@@ -42,5 +131,51 @@ async def sign_out(
     clocks: AppClocks,
 ) -> None:
     """End the session here and in the browser."""
-    await end_session(session, caller.session_id, clocks.wall())
+    await end_session(session, caller.session_id, clocks.wall(), "signed_out")
     clear_session_cookie(response, settings)
+
+
+@router.get("/sessions", summary="List the signed-in devices")
+async def list_sessions(
+    caller: SignedInReader, session: ReadSession, settings: AppSettings, clocks: AppClocks
+) -> SessionList:
+    """Where the reader is signed in, the device used last first."""
+    found = await live_sessions(session, caller.reader_id, now=clocks.wall(), settings=settings)
+    return SessionList(items=[SessionItem.of(row, caller.session_id) for row in found])
+
+
+@router.delete("/sessions", status_code=204, summary="Sign out everywhere")
+async def sign_out_everywhere(
+    caller: SignedInReader,
+    response: Response,
+    session: WriteSession,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> None:
+    """End every session of the reader, this one included."""
+    await end_sessions_of(session, caller.reader_id, clocks.wall(), "signed_out")
+    clear_session_cookie(response, settings)
+
+
+@router.delete("/sessions/{session_id}", status_code=204, summary="Sign a device out")
+async def sign_device_out(
+    session_id: Annotated[str, Path(max_length=100)],
+    caller: SignedInReader,
+    response: Response,
+    session: WriteSession,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> None:
+    """End one of the reader's own sessions."""
+    row = await live_session(session, session_id, now=clocks.wall(), settings=settings)
+    if row is None or row.reader_id != caller.reader_id:
+        raise Problem("not-found", "You have no such session. GET /v1/sessions lists them.")
+    await end_session(session, session_id, clocks.wall(), "signed_out")
+    if session_id == caller.session_id:
+        clear_session_cookie(response, settings)
+
+
+@router.get("/me", summary="Read the profile")
+async def read_me(caller: SignedInReader, session: ReadSession, clocks: AppClocks) -> Profile:
+    """Who is signed in, and what is open to them."""
+    return await profile_of(session, caller, clocks.business())

@@ -16,7 +16,7 @@ from service.billing.sync import customer_key, store_snapshot, take_snapshot, un
 from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import Checkout
-from service.identity.readers import create_reader, find_reader, link_device
+from service.identity.readers import create_reader, link_device, settled_reader, suggest_email
 from service.payments.gateway import Gateway, StripeCheckoutSession
 from service.settings import Settings
 
@@ -122,10 +122,9 @@ async def _reader(
     reader_id = await reader_of_customer(session, customer_id) or checkout.reader_id
     if reader_id is None:
         reader_id = (await create_reader(session, email=paid.email, now=now)).id
+    reader_id = await settled_reader(session, reader_id)
     reader_id = await bind_customer(session, customer_id=customer_id, reader_id=reader_id, now=now)
-    reader = await find_reader(session, reader_id)
-    if reader is not None and reader.email is None:
-        reader.email = paid.email
+    await suggest_email(session, reader_id, paid.email)
     if checkout.device_id is not None:
         await link_device(session, reader_id=reader_id, device=checkout.device_id, now=now)
     return reader_id

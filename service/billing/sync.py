@@ -25,6 +25,7 @@ from service.db.tables import Offer, Subscription
 from service.grants.grants import plan_scope
 from service.grants.store import find_grant, put_grant
 from service.offers.store import offer_by_price
+from service.identity.readers import settled_reader
 from service.payments.gateway import (
     Gateway,
     StripeInvoice,
@@ -91,6 +92,7 @@ async def sync_subscription(
             reader_id = await reader_of_customer(session, subscription.customer_id)
             if reader_id is None:
                 return Synced("unknown customer", checkout_id)
+            reader_id = await settled_reader(session, reader_id)
             outcome = await store_snapshot(
                 session, snapshot, reader_id=reader_id, settings=settings, now=clocks.business()
             )

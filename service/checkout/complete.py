@@ -6,8 +6,10 @@ from service.billing.fulfil import Fulfilment, fulfil
 from service.clock import Clocks
 from service.db.session import Database
 from service.identity.callers import Caller
+from service.identity.device_label import device_label
+from service.identity.devices import pseudonym
 from service.identity.secrets import same_secret
-from service.identity.sessions import end_session, open_session
+from service.identity.sessions import Kind, OpenedSession, end_session, open_session
 from service.payments.asking import asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused
 from service.problems import Problem
@@ -18,13 +20,13 @@ LONGEST_SESSION_ID = 255
 
 @dataclass(frozen=True)
 class Completed:
-    """`secret` is that of a session opened just now; None where the caller is signed in already,
+    """`opened` is a session opened just now; None where the caller is signed in already,
     or holds no claim (`is_theirs` tells which).
     """
 
     fulfilment: Fulfilment
     is_theirs: bool
-    secret: str | None
+    opened: OpenedSession | None
 
 
 async def complete_checkout(
@@ -36,6 +38,8 @@ async def complete_checkout(
     session_id: str,
     caller: Caller,
     claim: str | None,
+    kind: Kind = "browser",
+    user_agent: str = "",
 ) -> Completed:
     """Fulfil what is paid; open a session for the reader where the caller holds the claim.
 
@@ -44,19 +48,25 @@ async def complete_checkout(
     fulfilment = await _fulfilled(database, gateway, settings, clocks, session_id)
     reader_id = fulfilment.reader_id
     if reader_id is not None and reader_id == caller.reader_id:
-        return Completed(fulfilment, is_theirs=True, secret=None)
+        return Completed(fulfilment, is_theirs=True, opened=None)
     in_time = clocks.business() < fulfilment.claim_ends_at
     if not claim or not in_time or not same_secret(claim, fulfilment.claim_hash):
-        return Completed(fulfilment, is_theirs=False, secret=None)
+        return Completed(fulfilment, is_theirs=False, opened=None)
     if reader_id is None or fulfilment.state != "paid":
-        return Completed(fulfilment, is_theirs=True, secret=None)
+        return Completed(fulfilment, is_theirs=True, opened=None)
     async with database.transaction() as session:
         if caller.session_id is not None:
-            await end_session(session, caller.session_id, clocks.wall())
-        secret = await open_session(
-            session, reader_id=reader_id, now=clocks.wall(), settings=settings
+            await end_session(session, caller.session_id, clocks.wall(), "replaced")
+        opened = await open_session(
+            session,
+            reader_id=reader_id,
+            now=clocks.wall(),
+            settings=settings,
+            kind=kind,
+            device=pseudonym(caller.device_id) if caller.device_id is not None else None,
+            label=device_label(user_agent, is_app=kind == "app"),
         )
-    return Completed(fulfilment, is_theirs=True, secret=secret)
+    return Completed(fulfilment, is_theirs=True, opened=opened)
 
 
 async def _fulfilled(

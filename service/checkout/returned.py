@@ -11,8 +11,9 @@ from service.grants.access_token import issue_access_token
 from service.html.message import message_page
 from service.identity.callers import Caller
 from service.identity.cookies import clear_cookie, read_cookie, set_cookie
-from service.identity.return_to import absolute
-from service.identity.sessions import find_session, set_session_cookie
+from service.identity.handover import hand_over
+from service.identity.return_to import absolute, origin_of
+from service.identity.sessions import Kind, live_session, set_session_cookie
 from service.payments.gateway import Gateway
 from service.problems import Problem
 from service.settings import Settings
@@ -41,8 +42,9 @@ async def answer_return(
     claim = read_cookie(request, "checkout", settings)
     try:
         completed = await complete_checkout(
-            database, gateway, settings, clocks, session_id=session_id, caller=caller, claim=claim
-        )
+            database, gateway, settings, clocks, session_id=session_id, caller=caller, claim=claim,
+            user_agent=request.headers.get("User-Agent", ""),
+        )  # fmt: skip
     except Problem as problem:
         return _problem_page(request, problem, settings)
     fulfilment = completed.fulfilment
@@ -51,21 +53,33 @@ async def answer_return(
     if fulfilment.state != "paid":
         return _unpaid_page(request, completed, settings)
     if not completed.is_theirs:
-        return message_page(
-            request,
-            status_code=200,
-            title="Thank you, the payment is complete",
-            text="This browser isn't the one in which the purchase began, so nobody is signed in "
-            "here. Go on in the other one: it opens the article. Or ask the newsroom for a link "
-            "that signs you in here.",
-            link="/",
-            link_text="To the front page",
-        )
+        return _stranger_page(request, fulfilment, settings)
     response = RedirectResponse(absolute(fulfilment.return_to, settings), SEE_OTHER)
-    if completed.secret is not None:
-        set_session_cookie(response, completed.secret, settings)
+    if completed.opened is not None:
+        set_session_cookie(response, completed.opened.token, settings)
         clear_cookie(response, "checkout", settings)
     return response
+
+
+def _stranger_page(request: Request, fulfilment: Fulfilment, settings: Settings) -> Response:
+    """For who holds no claim: tells on which site the purchase began, and not on which page."""
+    site = origin_of(absolute(fulfilment.return_to, settings))
+    text = (
+        "This browser isn't the one in which the purchase began, so nobody is signed in here. Go on "
+        "in the other one: it opens the article. Or ask the newsroom for a link that signs you in "
+        "here."
+    )
+    if site not in {None, settings.public_url}:
+        # A site on which our cookies don't live keeps the claim itself (docs/set-ups.md).
+        text = "Go back to the site where you began: it opens what you have bought."
+    return message_page(
+        request,
+        status_code=200,
+        title="Thank you, the payment is complete",
+        text=text,
+        link="/" if site in {None, settings.public_url} else f"{site}/",
+        link_text="To the front page",
+    )
 
 
 def _unpaid_page(request: Request, completed: Completed, settings: Settings) -> Response:
@@ -111,40 +125,36 @@ async def tokens_of(
     clocks: Clocks,
     completed: Completed,
     caller: Caller,
+    kind: Kind,
 ) -> IssuedToken:
-    """An access token, and the session's cookie for frontends that hold cookies.
+    """An access token, with the session as a cookie for browsers, as `refresh_token` for apps.
 
     Raises the problems `claim-refused`, `checkout-not-paid` (with `url`), `checkout-expired`.
     """
     if not completed.is_theirs:
         raise Problem("claim-refused")
-    reader_id = _paid_reader(completed.fulfilment)
+    _must_be_paid(completed.fulfilment)
+    opened = completed.opened
+    session_id = opened.id if opened is not None else caller.session_id
     async with database.reading() as session:
-        session_id = caller.session_id
-        if completed.secret is not None:
-            opened = await find_session(
-                session, completed.secret, now=clocks.wall(), settings=settings
-            )
-            session_id = opened.id if opened is not None else None
-        if session_id is None:
+        row = (
+            await live_session(session, session_id, now=clocks.wall(), settings=settings)
+            if session_id is not None
+            else None
+        )
+        if row is None:
             raise Problem("claim-refused")
         token = await issue_access_token(
-            session,
-            reader_id=reader_id,
-            session_id=session_id,
-            key_ring=key_ring,
-            settings=settings,
-            clocks=clocks,
+            session, signed_in=row, key_ring=key_ring, settings=settings, clocks=clocks
         )
-    if completed.secret is not None:
-        set_session_cookie(response, completed.secret, settings)
-        clear_cookie(response, "checkout", settings)
-    return token
+    if opened is None:
+        return token
+    clear_cookie(response, "checkout", settings)
+    return hand_over(response, token, opened.token, kind, settings)
 
 
-def _paid_reader(fulfilment: Fulfilment) -> str:
+def _must_be_paid(fulfilment: Fulfilment) -> None:
     if fulfilment.state == "expired":
         raise Problem("checkout-expired")
     if fulfilment.reader_id is None or fulfilment.state != "paid":
         raise Problem("checkout-not-paid", url=fulfilment.url)
-    return fulfilment.reader_id

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from service.checkout.complete import LONGEST_SESSION_ID, complete_checkout
 from service.checkout.portal import open_portal
@@ -13,6 +13,7 @@ from service.clock import AppClocks
 from service.db.session import AppDatabase
 from service.identity.callers import CurrentReader, SignedInReader
 from service.identity.cookies import read_cookie
+from service.identity.sessions import Kind
 from service.payments.asking import AppGateway
 from service.settings import AppSettings
 from service.tokens.routes import AppKeyRing
@@ -73,7 +74,11 @@ async def come_back(
     )
 
 
-@router.post("/checkout/{session_id}/complete", summary="Complete a checkout")
+@router.post(
+    "/checkout/{session_id}/complete",
+    response_model_exclude_none=True,
+    summary="Complete a checkout",
+)
 async def complete(
     session_id: str,
     body: CompleteIn,
@@ -85,16 +90,19 @@ async def complete(
     settings: AppSettings,
     clocks: AppClocks,
     key_ring: AppKeyRing,
+    user_agent: Annotated[str, Header()] = "",
 ) -> IssuedToken:
     """The same for a frontend that keeps its page: fulfils and answers an access token.
 
-    409 `checkout-not-paid` carries `url`, where the reader can finish paying.
+    The session comes as a cookie, or with `"session": "token"` as `refresh_token`. 409 `checkout-not-paid` carries `url`, where the reader can finish paying.
     """
     claim = body.claim or read_cookie(request, "checkout", settings)
+    kind: Kind = "app" if body.session == "token" else "browser"
     completed = await complete_checkout(
-        database, gateway, settings, clocks, session_id=session_id, caller=caller, claim=claim
-    )
-    return await tokens_of(response, database, key_ring, settings, clocks, completed, caller)
+        database, gateway, settings, clocks, session_id=session_id, caller=caller, claim=claim,
+        kind=kind, user_agent=user_agent,
+    )  # fmt: skip
+    return await tokens_of(response, database, key_ring, settings, clocks, completed, caller, kind)
 
 
 @router.post("/portal", status_code=201, summary="Open the customer portal")

@@ -1,6 +1,6 @@
 """Checkout and portal over HTTP."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -35,6 +35,8 @@ class CheckoutOut(BaseModel):
 class CompleteIn(_Strict):
     claim: Short | None = None
     """May be left out where the cookie holds it, or where the reader is signed in."""
+    session: Literal["cookie", "token"] = "cookie"
+    """Where the session is kept: in a cookie of ours, or by the app, as `refresh_token`."""
 
 
 class PortalIn(_Strict):

@@ -18,6 +18,7 @@ from service.cli import (
     readers,
     serve,
     simulate,
+    tokens,
 )
 from service.cli.running import CommandFailed
 from service.db.migrate import SchemaOutdatedError
@@ -42,6 +43,7 @@ app.command(epilog=migrations.EXAMPLE)(migrations.migrate)
 app.command(epilog=simulate.EXAMPLE)(simulate.simulate)
 app.add_typer(imports.app, name="import")
 app.add_typer(keys.app, name="keys")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(operators.app, name="operators")
 app.add_typer(api_keys.app, name="api-keys")
 app.add_typer(offers.app, name="offers")

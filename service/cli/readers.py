@@ -11,7 +11,7 @@ from service.cli.running import CommandFailed, command, ready_database, record_c
 from service.clock import Clocks
 from service.db.tables import Reader
 from service.identity.readers import readers_by_email
-from service.identity.sessions import SIGN_IN_LINK_MINUTES, create_sign_in_link
+from service.identity.sign_in_requests import OPERATORS_LINK_LIFE, create_sign_in_link
 from service.settings import Settings
 
 EXAMPLE = "Example: paywall readers sign-in-link reader@example.org"
@@ -42,7 +42,9 @@ async def sign_in_link(
         secret = await create_sign_in_link(session, reader_id=chosen.id, now=Clocks().wall())
         await record_change(database, session, "reader.sign-in-link", chosen.id)
     print(f"{settings.public_url}/account/sign-in?token={quote(secret)}")
-    typer.echo(f"Good once, for {SIGN_IN_LINK_MINUTES} minutes.", err=True)
+    typer.echo(
+        f"Good once, for {int(OPERATORS_LINK_LIFE.total_seconds() // 60)} minutes.", err=True
+    )
 
 
 async def _line(session: AsyncSession, reader: Reader) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal, Protocol
 
-Level = Literal["free", "metered", "subscribers"]
+Level = Literal["free", "metered", "registered", "subscribers"]
 Status = Literal["draft", "scheduled", "published", "withdrawn"]
 
 RELEASED = frozenset({"scheduled", "published"})

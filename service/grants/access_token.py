@@ -6,37 +6,41 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
+from service.db.tables import ReaderSession
 from service.grants.entitlement import entitlements
 from service.grants.store import grants_of
+from service.identity.readers import find_reader
 from service.settings import Settings
 from service.tokens.claims import access_claims
 from service.tokens.keys import KeyRingHolder
 from service.tokens.schemas import IssuedToken
 from service.tokens.signing import sign
 
-CLIENT_ID = "browser"
 SCOPE = "articles:read"
+REGISTERED = "registered"
+"""A word of `scope`: the reader has verified an address, which opens registered articles."""
 
 
 async def issue_access_token(
     session: AsyncSession,
     *,
-    reader_id: str,
-    session_id: str,
+    signed_in: ReaderSession,
     key_ring: KeyRingHolder,
     settings: Settings,
     clocks: Clocks,
 ) -> IssuedToken:
     """A new token for the session; it lives PAYWALL_ACCESS_TOKEN_MINUTES by wall time."""
     life = timedelta(minutes=settings.access_token_minutes)
-    held = await grants_of(session, reader_id)
+    reader = await find_reader(session, signed_in.reader_id)
+    is_verified = reader is not None and reader.email_verified_at is not None
+    held = await grants_of(session, signed_in.reader_id)
     claims = access_claims(
         issuer=settings.public_url,
         audience=settings.publication,
-        reader_id=reader_id,
-        session_id=session_id,
-        client_id=CLIENT_ID,
-        scope=SCOPE,
+        reader_id=signed_in.reader_id,
+        session_id=signed_in.id,
+        client_id=signed_in.kind,
+        scope=f"{SCOPE} {REGISTERED}" if is_verified else SCOPE,
         entitlements=entitlements(held, clocks.business()),
         token_id=secrets.token_hex(12),
         now=clocks.wall(),

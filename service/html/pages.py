@@ -25,11 +25,14 @@ _STRIPE_PAGES = "https://checkout.stripe.com https://billing.stripe.com"
 
 
 def content_security_policy(settings: Settings) -> str:
-    """No inline script or style. A form may end at Stripe: browsers check its redirects too."""
+    """No inline script or style. A form may end at Stripe, or signed in at a listed frontend:
+    browsers check its redirects too.
+    """
     pages = _STRIPE_PAGES
     if settings.stripe_api_base is not None:
         local = urlsplit(settings.stripe_api_base)
         pages = f"{local.scheme}://{local.netloc}"
+    pages = " ".join((pages, *settings.allowed_origins))
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
         "img-src 'self' https: http: data:; font-src 'self'; manifest-src 'self'; "

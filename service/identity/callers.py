@@ -1,13 +1,14 @@
 """Who is calling: aliases that a route's signature uses to say who may call it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Request
 
-from service.clock import AppClocks
-from service.db.session import AppDatabase
+from service.clock import AppClocks, Clocks
+from service.db.session import AppDatabase, Database
+from service.db.tables import Reader, ReaderSession
 from service.identity.api_keys import find_api_key
 from service.identity.cookies import read_cookie
 from service.identity.devices import HEADER, device_of
@@ -19,9 +20,18 @@ from service.identity.permissions import (
 )
 from service.identity.readers import find_reader
 from service.identity.secrets import derived_key
-from service.identity.sessions import find_session, touch_session, was_idle
+from service.identity.sessions import (
+    Reused,
+    end_session,
+    find_session,
+    live_session,
+    touch_session,
+    was_idle,
+)
 from service.problems import Problem
 from service.settings import AppSettings, Settings
+from service.tokens.claims import AccessClaims
+from service.tokens.signing import invalid_token
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,8 @@ class Caller:
     device_id: str | None = None
     holds_cookie: bool = False
     """The device came by cookie, so the answer need not repeat it as `device_token`."""
+    verified: bool = False
+    """The reader has verified an address: the meter is theirs, registered articles are open."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,7 @@ class SignedIn:
 
     reader_id: str
     session_id: str
+    verified: bool
 
 
 @dataclass(frozen=True)
@@ -65,34 +78,72 @@ def device_key(settings: Settings) -> bytes:
 async def current_reader(
     request: Request, settings: AppSettings, database: AppDatabase, clocks: AppClocks
 ) -> Caller:
-    """The caller by session cookie and device; foreign or expired ones count as absent."""
+    """The caller by session and device; foreign or expired cookies count as absent.
+
+    Whoever sends `Authorization: Bearer …` means the session of that access token and no cookie's;
+    401 `invalid-token` where it isn't valid (any more).
+    """
     cookie = read_cookie(request, "device", settings)
     by_cookie = device_of(cookie, request.app.state.device_key)
     device = by_cookie or device_of(request.headers.get(HEADER), request.app.state.device_key)
     caller = Caller(device_id=device, holds_cookie=by_cookie is not None)
-    secret = read_cookie(request, "session", settings)
-    if not secret:
-        return caller
-    async with database.reading() as session:
-        found = await find_session(session, secret, now=clocks.wall(), settings=settings)
-        reader = await find_reader(session, found.reader_id) if found else None
+    if "Authorization" in request.headers:
+        found, reader = await _by_token(request, database, settings, clocks)
+    else:
+        found, reader = await _by_cookie(request, database, settings, clocks)
     if found is None or reader is None:
         return caller
     if was_idle(found, clocks.wall()):
         async with database.transaction() as session:
             await touch_session(session, found.id, clocks.wall())
-    return Caller(
+    return replace(
+        caller,
         reader_id=reader.id,
         session_id=found.id,
-        device_id=caller.device_id,
-        holds_cookie=caller.holds_cookie,
+        verified=reader.email_verified_at is not None,
     )
+
+
+_Found = tuple[ReaderSession | None, Reader | None]
+
+
+async def _by_cookie(
+    request: Request, database: Database, settings: Settings, clocks: Clocks
+) -> _Found:
+    token = read_cookie(request, "session", settings)
+    if not token:
+        return None, None
+    async with database.reading() as session:
+        found = await find_session(session, token, now=clocks.wall(), settings=settings)
+        if isinstance(found, ReaderSession):
+            return found, await find_reader(session, found.reader_id)
+    if isinstance(found, Reused):
+        async with database.transaction() as session:
+            await end_session(session, found.session_id, clocks.wall(), "reused")
+    return None, None
+
+
+async def _by_token(
+    request: Request, database: Database, settings: Settings, clocks: Clocks
+) -> _Found:
+    scheme, _, token = request.headers["Authorization"].partition(" ")
+    if scheme.lower() != "bearer":
+        raise invalid_token("Send an access token as `Authorization: Bearer …`.")
+    claims = request.app.state.token_verifier.verify(token.strip(), clocks.wall())
+    if not isinstance(claims, AccessClaims):
+        raise invalid_token("An unlock token opens one article. Send an access token.")
+    async with database.reading() as session:
+        found = await live_session(session, claims.sid, now=clocks.wall(), settings=settings)
+        reader = await find_reader(session, found.reader_id) if found is not None else None
+    if reader is None or reader.id != claims.sub or request.app.state.revocations.refuse(claims):
+        raise invalid_token("The token's session has ended. Sign in again.")
+    return found, reader
 
 
 async def signed_in_reader(caller: Annotated[Caller, Depends(current_reader)]) -> SignedIn:
     if caller.reader_id is None or caller.session_id is None:
         raise Problem("unauthenticated", "Sign in first: the session is missing or has ended.")
-    return SignedIn(caller.reader_id, caller.session_id)
+    return SignedIn(caller.reader_id, caller.session_id, caller.verified)
 
 
 def is_prefetch(sec_purpose: Annotated[str, Header(include_in_schema=False)] = "") -> bool:
@@ -118,6 +169,7 @@ async def find_actor(
             key = await find_api_key(session, text.strip())
         if key is None:
             return None
+        request.app.state.key_uses.note(key, clocks.wall())
         return Actor("api_key", key.prefix, key.label, permissions_of_scopes(key.scopes))
     secret = read_cookie(request, "operator", settings)
     if not secret:

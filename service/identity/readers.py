@@ -1,18 +1,28 @@
-"""Readers and the devices whose reads are theirs."""
+"""Readers, their addresses, and the devices whose reads are theirs."""
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
 from service.db.tables import Reader, ReaderDevice
 from service.db.upsert import insert_for
+from service.identity.email import Address, email_key
 
 
 async def create_reader(session: AsyncSession, *, email: str | None, now: datetime) -> Reader:
     """A provisional reader: `email` is a suggestion until it is verified."""
-    reader = Reader(id=new_id("rdr"), email=email, email_verified_at=None, created_at=now)
+    reader = Reader(
+        id=new_id("rdr"),
+        email=email,
+        email_key=email_key(email),
+        verified_key=None,
+        email_verified_at=None,
+        created_at=now,
+        merged_into=None,
+        erased_at=None,
+    )
     session.add(reader)
     await session.flush()
     return reader
@@ -22,11 +32,67 @@ async def find_reader(session: AsyncSession, reader_id: str) -> Reader | None:
     return await session.get(Reader, reader_id)
 
 
+async def suggest_email(session: AsyncSession, reader_id: str, email: str | None) -> None:
+    """Note the address typed in Checkout where none is known; erased readers stay without."""
+    reader = await find_reader(session, reader_id)
+    if reader is not None and reader.email is None and reader.erased_at is None:
+        reader.email, reader.email_key = email, email_key(email)
+
+
+async def take_turn(session: AsyncSession, reader_id: str) -> None:
+    """Wait until no other transaction changes what the reader has. SQLite's one writer has its turn."""
+    await session.execute(
+        select(Reader.id).where(Reader.id == reader_id).with_for_update(key_share=True)
+    )
+
+
+async def settled_reader(session: AsyncSession, reader_id: str) -> str:
+    """Who holds what is the reader's: the account that a provisional reader was merged into.
+
+    Until the transaction ends nobody merges the reader away.
+    """
+    await take_turn(session, reader_id)
+    merged_into = await session.scalar(select(Reader.merged_into).where(Reader.id == reader_id))
+    return reader_id if merged_into is None else await settled_reader(session, merged_into)
+
+
+async def account_of(session: AsyncSession, address: Address) -> Reader | None:
+    """The reader who has verified this address."""
+    found: Reader | None = await session.scalar(
+        select(Reader).where(Reader.verified_key == address.key).with_for_update()
+    )
+    return found
+
+
+async def provisional_readers(
+    session: AsyncSession, address: Address, also: str | None
+) -> list[Reader]:
+    """Unverified readers who typed this address, and the one with the id `also`, who comes first."""
+    found = await session.scalars(
+        select(Reader)
+        .where(
+            or_(Reader.email_key == address.key, Reader.id == also),
+            Reader.verified_key.is_(None),
+            Reader.merged_into.is_(None),
+            Reader.erased_at.is_(None),
+        )
+        .order_by(Reader.id)
+        .with_for_update()
+    )
+    return sorted(found, key=lambda reader: (reader.id != also, reader.created_at, reader.id))
+
+
 async def readers_by_email(session: AsyncSession, email: str) -> list[Reader]:
     """All readers who typed this address, in whatever case, the newest first; it may be several."""
     found = await session.scalars(
         select(Reader)
-        .where(func.lower(Reader.email) == email.strip().lower())
+        .where(
+            or_(
+                func.lower(Reader.email) == email.strip().lower(),
+                Reader.email_key == email_key(email),
+            ),
+            Reader.merged_into.is_(None),
+        )
         .order_by(Reader.created_at.desc(), Reader.id)
     )
     return list(found)

@@ -17,7 +17,7 @@ def checked_return_to(value: str, settings: Settings) -> str:
     if len(value) <= MAX_LENGTH and _PLAIN.fullmatch(value):
         if value.startswith("/") and not value.startswith("//"):
             return value
-        if _origin_of(value) in settings.origins:
+        if origin_of(value) in settings.origins:
             return value
     raise Problem("invalid-return-address")
 
@@ -27,7 +27,8 @@ def absolute(return_to: str, settings: Settings) -> str:
     return f"{settings.public_url}{return_to}" if return_to.startswith("/") else return_to
 
 
-def _origin_of(address: str) -> str | None:
+def origin_of(address: str) -> str | None:
+    """The origin of an absolute http address, None where it has none."""
     try:
         parts = urlsplit(address)
     except ValueError:

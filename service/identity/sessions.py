@@ -1,51 +1,231 @@
-"""Readers' sessions: an opaque secret in a cookie, its hash in the database."""
+"""Readers' sessions: families of refresh tokens, each a signed-in browser or app.
 
+A token is exchanged for its successor when it is used for a new access token. For 30 s the previous
+one still gets that same successor: parallel tabs and lost answers sign nobody out. Whoever comes
+later with it, or with an older one, holds a copy: the family ends. A token that has just been made
+isn't exchanged again within those 30 s, so however many ask at once, there is one successor.
+
+A token reads `<session>.<256 random bits>.<MAC>`. Only its hash is stored. The MAC tells a token that
+we once issued from one that somebody made up, who must not be able to end a family. The successor is
+stored sealed under the token before it: the database alone gives away neither.
+"""
+
+import base64
+import hmac
+import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
-from sqlalchemy import select
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from service.db.base import new_id
-from service.db.tables import ReaderSession, SignInLink
+from service.db.tables import ReaderSession
 from service.identity.cookies import clear_cookie, set_cookie
-from service.identity.secrets import hash_secret, new_secret
+from service.identity.readers import take_turn
+from service.identity.secrets import derived_key, hash_secret, new_secret
 from service.settings import Settings
 
-SIGN_IN_LINK_MINUTES = 60
+GRACE = timedelta(seconds=30)
 USED_AT_RESOLUTION = timedelta(hours=1)
 """`used_at` is written at most this often, so that a read needs no write."""
+Kind = Literal["browser", "app"]
+EndReason = Literal[
+    "signed_out", "replaced", "too_many_devices", "reused", "verified", "merged", "erased"
+]
+_SHAPE = re.compile(r"(ses_[0-9a-f]{24})\.[A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{22}")
+_NONCE = bytes(12)
+"""Each key seals one successor only, so its nonce may stay the same."""
+
+
+@dataclass(frozen=True)
+class OpenedSession:
+    """A session with its present token, which is stored as a hash only."""
+
+    id: str
+    token: str
 
 
 async def open_session(
-    session: AsyncSession, *, reader_id: str, now: datetime, settings: Settings
-) -> str:
-    """Open a session for the reader and return its secret, which is not stored."""
-    secret = new_secret()
+    session: AsyncSession,
+    *,
+    reader_id: str,
+    now: datetime,
+    settings: Settings,
+    kind: Kind = "browser",
+    device: str | None = None,
+    label: str = "",
+) -> OpenedSession:
+    """Open a session for the reader. `device` is its pseudonym, `now` wall time.
+
+    The same device's former session ends, and so do those beyond `devices_per_reader`, the ones
+    unused for longest first; exact under any concurrency.
+    """
+    await take_turn(session, reader_id)
+    opened = _new_token(new_id("ses"), settings)
+    live = await live_sessions(session, reader_id, now=now, settings=settings)
+    for former in live:
+        if device is not None and former.device_id == device:
+            await end_session(session, former.id, now, "replaced")
+    others = [each for each in live if device is None or each.device_id != device]
+    for surplus in others[settings.devices_per_reader - 1 :]:
+        await end_session(session, surplus.id, now, "too_many_devices")
     session.add(
         ReaderSession(
-            id=new_id("ses"),
-            secret_hash=hash_secret(secret),
+            id=opened.id,
+            secret_hash=hash_secret(opened.token),
             reader_id=reader_id,
+            device_id=device,
+            kind=kind,
+            label=label,
             created_at=now,
             used_at=now,
             expires_at=now + timedelta(days=settings.session_days),
         )
     )
     await session.flush()
-    return secret
+    return opened
+
+
+async def live_sessions(
+    session: AsyncSession, reader_id: str, *, now: datetime, settings: Settings
+) -> list[ReaderSession]:
+    """The reader's signed-in devices, the one used last first."""
+    found = await session.scalars(
+        select(ReaderSession)
+        .where(ReaderSession.reader_id == reader_id, _is_live(now, settings))
+        .order_by(
+            ReaderSession.used_at.desc(), ReaderSession.created_at.desc(), ReaderSession.id.desc()
+        )
+    )
+    return list(found)
 
 
 async def find_session(
-    session: AsyncSession, secret: str, *, now: datetime, settings: Settings
-) -> ReaderSession | None:
-    """The live session with this secret, or None when ended, idle for too long or unknown."""
-    found = await session.scalar(
-        select(ReaderSession).where(ReaderSession.secret_hash == hash_secret(secret))
-    )
-    if found is None or found.ended_at is not None or found.expires_at <= now:
+    session: AsyncSession, token: str, *, now: datetime, settings: Settings
+) -> "ReaderSession | Reused | None":
+    """The live session of this token, without any effect; None when ended, idle or unknown."""
+    row = await _row(session, token, now=now, settings=settings)
+    if row is None:
         return None
-    return found if found.used_at + timedelta(days=settings.session_idle_days) > now else None
+    presented = hash_secret(token)
+    if presented == row.secret_hash or _is_in_grace(row, presented, now):
+        return row
+    return Reused(row.id)
+
+
+@dataclass(frozen=True)
+class Reused:
+    """A token that was exchanged long ago: somebody holds a copy. End the session."""
+
+    session_id: str
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """The session, and the token to use from now on."""
+
+    session: ReaderSession
+    token: str
+
+
+async def refresh_session(
+    session: AsyncSession, token: str, *, now: datetime, settings: Settings
+) -> Refreshed | None:
+    """Exchange the token for its successor; None when the session has ended, or ends by this."""
+    row = await _row(session, token, now=now, settings=settings)
+    if row is None:
+        return None
+    presented = hash_secret(token)
+    if presented == row.secret_hash:
+        if row.rotated_at is not None and now - row.rotated_at < GRACE:
+            return Refreshed(row, token)
+        successor = _new_token(row.id, settings).token
+        if await _rotate(session, row.id, presented, token, successor, now):
+            return Refreshed(row, successor)
+        # Another request was first: what it stored decides.
+        row = await _row(session, token, now=now, settings=settings)
+        if row is None:
+            return None
+    if row.successor_sealed is not None and _is_in_grace(row, presented, now):
+        return Refreshed(row, _unsealed(row.successor_sealed, token))
+    await end_session(session, row.id, now, "reused")
+    return None
+
+
+async def _rotate(
+    session: AsyncSession,
+    session_id: str,
+    presented: str,
+    token: str,
+    successor: str,
+    now: datetime,
+) -> bool:
+    changed = await session.execute(
+        update(ReaderSession)
+        .where(
+            ReaderSession.id == session_id,
+            ReaderSession.secret_hash == presented,
+            ReaderSession.ended_at.is_(None),
+        )
+        .values(
+            secret_hash=hash_secret(successor),
+            previous_hash=presented,
+            successor_sealed=_sealed(successor, token),
+            rotated_at=now,
+            used_at=now,
+        )
+        .returning(ReaderSession.id)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.one_or_none() is not None
+
+
+async def _row(
+    session: AsyncSession, token: str, *, now: datetime, settings: Settings
+) -> ReaderSession | None:
+    shape = _SHAPE.fullmatch(token)
+    if shape is None or not hmac.compare_digest(
+        token, _with_mac(token.rpartition(".")[0], settings)
+    ):
+        return None
+    found: ReaderSession | None = await session.scalar(
+        select(ReaderSession)
+        .where(ReaderSession.id == shape.group(1), _is_live(now, settings))
+        .execution_options(populate_existing=True)
+    )
+    return found
+
+
+async def live_session(
+    session: AsyncSession, session_id: str, *, now: datetime, settings: Settings
+) -> ReaderSession | None:
+    """The session with this id, unless it has ended."""
+    found: ReaderSession | None = await session.scalar(
+        select(ReaderSession).where(ReaderSession.id == session_id, _is_live(now, settings))
+    )
+    return found
+
+
+def _is_live(now: datetime, settings: Settings) -> ColumnElement[bool]:
+    idle_since = now - timedelta(days=settings.session_idle_days)
+    return and_(
+        ReaderSession.ended_at.is_(None),
+        ReaderSession.expires_at > now,
+        ReaderSession.used_at > idle_since,
+    )
+
+
+def _is_in_grace(row: ReaderSession, presented: str, now: datetime) -> bool:
+    # A clock that was set back lengthens the grace; it never signs anybody out.
+    return (
+        presented == row.previous_hash
+        and row.rotated_at is not None
+        and now - row.rotated_at < GRACE
+    )
 
 
 def was_idle(found: ReaderSession, now: datetime) -> bool:
@@ -55,44 +235,69 @@ def was_idle(found: ReaderSession, now: datetime) -> bool:
 
 async def touch_session(session: AsyncSession, session_id: str, now: datetime) -> None:
     """Note the use of a session, so that it doesn't end as idle."""
-    found = await session.get(ReaderSession, session_id)
-    if found is not None:
-        found.used_at = max(found.used_at, now)
-
-
-async def end_session(session: AsyncSession, session_id: str, now: datetime) -> None:
-    found = await session.get(ReaderSession, session_id)
-    if found is not None and found.ended_at is None:
-        found.ended_at = now
-
-
-async def create_sign_in_link(session: AsyncSession, *, reader_id: str, now: datetime) -> str:
-    """The secret of a link that signs the reader in once, within an hour."""
-    secret = new_secret()
-    session.add(
-        SignInLink(
-            secret_hash=hash_secret(secret),
-            reader_id=reader_id,
-            expires_at=now + timedelta(minutes=SIGN_IN_LINK_MINUTES),
-        )
+    await session.execute(
+        update(ReaderSession)
+        .where(ReaderSession.id == session_id, ReaderSession.used_at < now)
+        .values(used_at=now)
     )
-    await session.flush()
-    return secret
 
 
-async def use_sign_in_link(session: AsyncSession, secret: str, now: datetime) -> str | None:
-    """The reader the link is for, once; None when it is used, expired or unknown."""
-    link = await session.scalar(
-        select(SignInLink).where(SignInLink.secret_hash == hash_secret(secret)).with_for_update()
+async def end_session(
+    session: AsyncSession, session_id: str, now: datetime, reason: EndReason
+) -> None:
+    """End the session; one that has ended stays as it is."""
+    await _end(session, ReaderSession.id == session_id, now, reason)
+
+
+async def end_sessions_of(
+    session: AsyncSession,
+    reader_id: str,
+    now: datetime,
+    reason: EndReason,
+    *,
+    except_id: str | None = None,
+) -> None:
+    """End all sessions of the reader, or all but one."""
+    theirs = ReaderSession.reader_id == reader_id
+    which = theirs if except_id is None else and_(theirs, ReaderSession.id != except_id)
+    await _end(session, which, now, reason)
+
+
+async def _end(
+    session: AsyncSession, which: ColumnElement[bool], now: datetime, reason: EndReason
+) -> None:
+    await session.execute(
+        update(ReaderSession)
+        .where(which, ReaderSession.ended_at.is_(None))
+        .values(ended_at=now, end_reason=reason, successor_sealed=None)
     )
-    if link is None or link.used_at is not None or link.expires_at <= now:
-        return None
-    link.used_at = now
-    return link.reader_id
 
 
-def set_session_cookie(response: Response, secret: str, settings: Settings) -> None:
-    set_cookie(response, "session", secret, settings, max_age=settings.session_days * 86_400)
+def _new_token(session_id: str, settings: Settings) -> OpenedSession:
+    return OpenedSession(session_id, _with_mac(f"{session_id}.{new_secret()}", settings))
+
+
+def _with_mac(text: str, settings: Settings) -> str:
+    mac = hmac.digest(derived_key(settings, "session"), text.encode(), "sha256")[:16]
+    return f"{text}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
+
+
+def _sealed(successor: str, token: str) -> str:
+    sealed = AESGCM(_sealing_key(token)).encrypt(_NONCE, successor.encode(), None)
+    return base64.b64encode(sealed).decode()
+
+
+def _unsealed(sealed: str, token: str) -> str:
+    return AESGCM(_sealing_key(token)).decrypt(_NONCE, base64.b64decode(sealed), None).decode()
+
+
+def _sealing_key(token: str) -> bytes:
+    # The token has 256 random bits of its own, so one hash apart from the stored one is enough.
+    return hmac.digest(token.encode(), b"successor", "sha256")
+
+
+def set_session_cookie(response: Response, token: str, settings: Settings) -> None:
+    set_cookie(response, "session", token, settings, max_age=settings.session_days * 86_400)
 
 
 def clear_session_cookie(response: Response, settings: Settings) -> None:

@@ -12,12 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import Json, UtcDateTime
 from service.db.tables import MeterWindow
+from service.identity.devices import pseudonym
 from service.metering.window import MeterState, Window
 
 
 def device_holder(device_id: str) -> str:
-    """The meter's key of an anonymous device."""
-    return f"device:{device_id}"
+    """The meter's key of an anonymous device: its pseudonym, by which it is found again for erasing."""
+    return f"device:{pseudonym(device_id)}"
+
+
+def reader_holder(reader_id: str) -> str:
+    """The meter's key of a reader with a verified address."""
+    return f"reader:{reader_id}"
 
 
 async def read_meter(
@@ -69,6 +75,36 @@ async def count_article(
     return result.one_or_none() is not None
 
 
+async def carry_reads(
+    session: AsyncSession,
+    *,
+    from_holder: str,
+    to_holder: str,
+    window: Window,
+    as_counted: bool,
+    now: datetime,
+) -> None:
+    """Let what one holder has read in the window be read by the other too; safe to repeat.
+
+    Carried articles are free to read again. They count against the other's limit only `as_counted`.
+    """
+    source = await read_meter(session, from_holder, window, 0)
+    if not source.read_set:
+        return
+    dialect = session.get_bind().dialect.name
+    for article_id in sorted(source.read_set):
+        await session.execute(
+            _CARRIES[dialect, as_counted],
+            {
+                "holder": to_holder,
+                "window_start": window.start,
+                "article": article_id,
+                "first": [article_id],
+                "now": now,
+            },
+        )
+
+
 def _typed(statement: str) -> TextClause:
     return text(statement).bindparams(
         bindparam("window_start", type_=UtcDateTime()),
@@ -100,3 +136,32 @@ RETURNING 1
 """)
 
 _UPSERTS = {"postgresql": _POSTGRESQL, "sqlite": _SQLITE}
+
+
+def _carrying(column: str, other: str, dialect: str) -> TextClause:
+    appended, known = (
+        (f"meter.{column} || excluded.{column}", "meter.{} @> excluded." + column)
+        if dialect == "postgresql"
+        else (
+            f"json_insert(meter.{column}, '$[#]', :article)",
+            "EXISTS (SELECT 1 FROM json_each(meter.{}) WHERE value = :article)",
+        )
+    )
+    return _typed(f"""
+INSERT INTO meter_windows AS meter (holder, window_start, {column}, {other}, updated_at)
+VALUES (:holder, :window_start, :first, '[]', :now)
+ON CONFLICT (holder, window_start) DO UPDATE
+SET {column} = {appended}, updated_at = excluded.updated_at
+WHERE NOT {known.format("counted")} AND NOT {known.format("carried")}
+""")  # noqa: S608 nothing from outside stands in it
+
+
+_CARRIES = {
+    (dialect, as_counted): _carrying(*columns, dialect)
+    for dialect in ("postgresql", "sqlite")
+    for as_counted, columns in (
+        (True, ("counted", "carried")),
+        (False, ("carried", "counted")),
+    )
+}
+"""By dialect, and by whether what is carried counts: one statement an article, never in two lists."""

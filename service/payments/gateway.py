@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class GatewayUnavailable(Exception):
@@ -52,6 +52,22 @@ class StripeCustomer:
     id: str
     email: str | None
     deleted: bool
+
+
+@dataclass(frozen=True)
+class StripeCustomerRecord:
+    """All that Stripe holds on a living customer; `address` and `shipping` as Stripe words them."""
+
+    id: str
+    email: str | None
+    name: str | None
+    phone: str | None
+    description: str | None
+    address: Mapping[str, str | None] | None
+    shipping: Mapping[str, Any] | None
+    languages: tuple[str, ...]
+    metadata: Mapping[str, str]
+    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -112,6 +128,9 @@ class StripeInvoice:
     currency: str
     created_at: datetime
     finalized_at: datetime | None
+    number: str | None = None
+    """None while it is a draft."""
+    hosted_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +172,18 @@ class Gateway(Protocol):
         """One customer a reader, or one for each that was deleted: asking again answers the same."""
 
     async def retrieve_customer(self, customer_id: str) -> StripeCustomer: ...
+
+    async def customer_record(self, customer_id: str) -> StripeCustomerRecord | None:
+        """What Stripe holds on the customer; None: it was deleted, or there is none."""
+
+    async def delete_customer(self, customer_id: str) -> None:
+        """Delete the customer for good, which ends its subscriptions at once; safe to repeat."""
+
+    async def subscriptions_of(self, customer_id: str) -> tuple[StripeSubscription, ...]:
+        """All subscriptions that the customer ever had, the newest first."""
+
+    async def invoices_of(self, customer_id: str) -> tuple[StripeInvoice, ...]:
+        """All invoices of the customer, the newest first."""
 
     async def find_promotion_code(self, code: str) -> str | None:
         """The id of the active promotion code with these letters."""

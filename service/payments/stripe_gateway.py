@@ -4,7 +4,7 @@ Its answers are converted at once: a StripeObject has no `.get` and follows the 
 """
 
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -20,6 +20,7 @@ from service.payments.gateway import (
     SignatureRefused,
     StripeCheckoutSession,
     StripeCustomer,
+    StripeCustomerRecord,
     StripeEvent,
     StripeInvoice,
     StripePrice,
@@ -35,6 +36,8 @@ MAX_AGE_SECONDS = 300
 MAX_AHEAD_SECONDS = 60
 """`construct_event` accepts any future; we allow for clocks that differ a little."""
 _RETRIES = 2
+_PAGE = 100
+"""The most that Stripe lists at once."""
 
 
 class StripeGateway:
@@ -132,6 +135,43 @@ class StripeGateway:
         return stripe_objects.customer_of(
             await self._ask(self._client.v1.customers.retrieve_async(customer_id))
         )
+
+    async def customer_record(self, customer_id: str) -> StripeCustomerRecord | None:
+        try:
+            found = await self._ask(self._client.v1.customers.retrieve_async(customer_id))
+        except GatewayRefused as error:
+            if error.is_missing:
+                return None
+            raise
+        return None if found.get("deleted") else stripe_objects.customer_record_of(found)
+
+    async def delete_customer(self, customer_id: str) -> None:
+        try:
+            await self._ask(self._client.v1.customers.delete_async(customer_id))
+        except GatewayRefused as error:
+            if not error.is_missing:
+                raise
+
+    async def subscriptions_of(self, customer_id: str) -> tuple[StripeSubscription, ...]:
+        asked: Any = {"customer": customer_id, "status": "all"}
+        found = await self._all(self._client.v1.subscriptions.list_async, asked)
+        return tuple(stripe_objects.subscription_of(document) for document in found)
+
+    async def invoices_of(self, customer_id: str) -> tuple[StripeInvoice, ...]:
+        found = await self._all(self._client.v1.invoices.list_async, {"customer": customer_id})
+        return tuple(stripe_objects.invoice_of(document) for document in found)
+
+    async def _all(
+        self, listing: Callable[[Any], Awaitable[StripeObject]], asked: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Every page of a list, each in its own time."""
+        found: list[dict[str, Any]] = []
+        while True:
+            after = {"starting_after": found[-1]["id"]} if found else {}
+            answer = await self._ask(listing({**asked, "limit": _PAGE, **after}))
+            found += answer["data"]
+            if not answer["has_more"] or not answer["data"]:
+                return found
 
     async def find_promotion_code(self, code: str) -> str | None:
         found = await self._ask(

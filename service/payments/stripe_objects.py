@@ -10,6 +10,7 @@ from typing import Any
 from service.payments.gateway import (
     StripeCheckoutSession,
     StripeCustomer,
+    StripeCustomerRecord,
     StripeEvent,
     StripeInvoice,
     StripePrice,
@@ -58,6 +59,21 @@ def customer_of(document: JSON) -> StripeCustomer:
         id=document["id"],
         email=_email(document.get("email")),
         deleted=bool(document.get("deleted", False)),
+    )
+
+
+def customer_record_of(document: JSON) -> StripeCustomerRecord:
+    return StripeCustomerRecord(
+        id=document["id"],
+        email=document.get("email"),
+        name=document.get("name"),
+        phone=document.get("phone"),
+        description=document.get("description"),
+        address=document.get("address"),
+        shipping=document.get("shipping"),
+        languages=tuple(document.get("preferred_locales") or ()),
+        metadata=dict(document.get("metadata") or {}),
+        created_at=instant(document["created"]),
     )
 
 
@@ -112,6 +128,8 @@ def invoice_of(document: JSON) -> StripeInvoice:
         currency=document["currency"],
         created_at=instant(document["created"]),
         finalized_at=_optional_instant(transitions.get("finalized_at")),
+        number=document.get("number"),
+        hosted_url=document.get("hosted_invoice_url"),
     )
 
 

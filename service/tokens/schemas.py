@@ -30,3 +30,5 @@ class IssuedToken(BaseModel):
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 the scheme's name
     expires_in: int
     """Seconds."""
+    refresh_token: str | None = None
+    """For apps: good for the next access token. Browsers keep it in a cookie instead."""

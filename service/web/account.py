@@ -1,23 +1,25 @@
 """A reader's account in their words: what they have, what it costs, what happens next."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.clock import Clocks
 from service.grants import grants
 from service.grants.store import grants_of
 from service.identity.callers import Caller
 from service.identity.readers import find_reader
+from service.identity.sessions import live_sessions
 from service.offers.pricing import amount_text, price_text
 from service.offers.schemas import OfferItem
 from service.offers.store import live_offers
 from service.reports.queries import SubscriptionFacts, subscriptions_of
 from service.reports.standing import Standing
 from service.settings import Settings
-from service.web.words import long_day
+from service.web.sign_in import Visitor, visitor_of
+from service.web.words import last_used, long_day
 
 Tone = Literal["good", "warn", "bad", "quiet"]
 OVER: frozenset[Standing] = frozenset({"ended", "incomplete"})
@@ -37,23 +39,40 @@ class SubscriptionShown:
 
 
 @dataclass(frozen=True)
+class DeviceShown:
+    """A signed-in device. `used` says when last, such as "yesterday"."""
+
+    id: str
+    label: str
+    used: str
+    is_this: bool
+
+
+@dataclass(frozen=True)
 class AccountView:
-    """`email` as typed when buying. Offers are shown to those who have nothing that runs."""
+    """`email` as typed when buying, until it is verified.
+
+    Offers are shown to those who have nothing that runs.
+    """
 
     is_signed_in: bool
+    visitor: Visitor
     email: str | None
+    is_verified: bool
     subscription: SubscriptionShown | None
     given: list[str]
     """Access that the newsroom gave, in words."""
     offers: list[OfferItem]
+    devices: list[DeviceShown]
 
 
 async def account_view(
-    session: AsyncSession, caller: Caller, settings: Settings, now: datetime
+    session: AsyncSession, caller: Caller, settings: Settings, clocks: Clocks
 ) -> AccountView:
-    reader_id = caller.reader_id
+    reader_id, now = caller.reader_id, clocks.business()
+    visitor = await visitor_of(session, caller, settings)
     if reader_id is None:
-        return AccountView(False, None, None, [], await _offers(session))
+        return AccountView(False, visitor, None, False, None, [], await _offers(session), [])
     reader = await find_reader(session, reader_id)
     bought = await subscriptions_of(session, reader_id)
     held = grants.live(await grants_of(session, reader_id), now)
@@ -61,11 +80,47 @@ async def account_view(
     runs = bool(bought) and bought[0].standing not in OVER
     return AccountView(
         is_signed_in=True,
+        visitor=visitor,
         email=reader.email if reader else None,
+        is_verified=caller.verified,
         subscription=shown,
         given=[_given(grant, settings.zone) for grant in held if grant.source == "comp"],
         offers=[] if runs else await _offers(session, subscribed_before=bool(bought)),
+        devices=await _devices(session, reader_id, caller, settings, clocks),
     )
+
+
+async def _devices(
+    session: AsyncSession, reader_id: str, caller: Caller, settings: Settings, clocks: Clocks
+) -> list[DeviceShown]:
+    """The device that asks first, then the one used last."""
+    now = clocks.wall()
+    found = await live_sessions(session, reader_id, now=now, settings=settings)
+    shown = [
+        DeviceShown(
+            id=row.id,
+            label=row.label or "Browser",
+            # Sessions know wall time; the page's dates are business time.
+            used=last_used(row.used_at + clocks.offset, clocks.business(), settings.zone),
+            is_this=row.id == caller.session_id,
+        )
+        for row in found
+    ]
+    return sorted(shown, key=lambda device: not device.is_this)
+
+
+@dataclass(frozen=True)
+class ErasureView:
+    """What the reader has to know before erasing; `runs` is the subscription that would end."""
+
+    runs: str | None
+    has_paid: bool
+
+
+async def erasure_view(session: AsyncSession, reader_id: str) -> ErasureView:
+    bought = await subscriptions_of(session, reader_id)
+    running = [each for each in bought if each.standing not in OVER]
+    return ErasureView(running[0].offer_name if running else None, bool(bought))
 
 
 def subscription_shown(facts: SubscriptionFacts, zone: ZoneInfo) -> SubscriptionShown:

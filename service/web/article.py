@@ -22,7 +22,8 @@ from service.metering.window import MeterState
 from service.settings import Settings, settings_of
 from service.web.front import TeaserItem, teaser_item
 from service.web.pages import page
-from service.web.words import WINDOWS, left_words, long_day, used_up_words
+from service.web.sign_in import Visitor
+from service.web.words import NOTES, WINDOWS, left_words, long_day, used_up_words
 
 State = Literal["open", "meter", "wall"]
 
@@ -71,6 +72,7 @@ def article_page(
     request: Request,
     view: ArticleView,
     more: list[TeaserItem],
+    visitor: Visitor,
     *,
     status_code: int = 200,
     came_from: str = "",
@@ -85,11 +87,19 @@ def article_page(
         teaser=view.teaser,
         came_from=came_from,
         more=more,
+        visitor=visitor,
         window=WINDOWS[settings.meter_window],
         left=left_words(view.meter, settings.meter_window) if view.meter else "",
         renewed=long_day(view.meter.window.end, settings.zone) if view.meter else "",
         used_up=_used_up(view, settings),
+        note=_note(view, settings),
     )
+
+
+def _note(view: ArticleView, settings: Settings) -> str:
+    if view.wall is None:
+        return ""
+    return NOTES.get(view.wall.reason) or _used_up(view, settings)
 
 
 def _used_up(view: ArticleView, settings: Settings) -> str:

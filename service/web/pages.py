@@ -83,7 +83,7 @@ _ADVICE = {
     ),
     "invalid-return-address": Advice(
         "We can’t lead you back there",
-        "Nothing was charged. Go to the article you want to read and choose the offer there.",
+        "Nothing has happened. Go to the article you want to read, and begin there.",
     ),
     "selling-is-off": Advice(
         "Subscriptions aren’t on sale at the moment",
@@ -104,6 +104,12 @@ _ADVICE = {
         "Payments and invoices appear here once you have subscribed.",
         "/account",
         "To your account",
+    ),
+    "sign-in-is-off": Advice(
+        "Nobody can sign in by mail here",
+        "Ask the newsroom for a sign-in link instead.",
+        "/account",
+        "How access works",
     ),
     "unauthenticated": Advice(
         "You aren’t signed in here any more",

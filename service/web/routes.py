@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import AfterValidator
 
-from service.access.answers import remember_device
+from service.access.cookieless import CallerNetwork
 from service.access.unlock import Opened, look, note_open_page, unlock
 from service.checkout.returned import remember_claim
 from service.checkout.schemas import Short, Text
@@ -18,19 +18,23 @@ from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.identity.callers import CurrentReader, IsPrefetch
 from service.identity.cookies import read_cookie
 from service.identity.devices import pseudonym
+from service.identity.handover import remember_device
 from service.identity.return_to import checked_return_to
 from service.metering.ledger import ledger_of
 from service.payments.asking import AppGateway
 from service.problems import CATALOGUE, Problem
 from service.settings import AppSettings
-from service.web import account_routes
+from service.web import account_routes, erase_routes, sign_in_routes
 from service.web.article import article_page, opened_view, seen_view, walled_view
 from service.web.front import FrontQuery, front_page, more_articles
 from service.web.pages import GET, PageRoute, page, problem_page
+from service.web.sign_in import visitor_of
 from service.web.static_files import FILES
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 router.include_router(account_routes.router)
+router.include_router(sign_in_routes.router)
+router.include_router(erase_routes.router)
 SEE_OTHER = 303
 
 Slug = Annotated[str, Path(max_length=1000)]
@@ -54,13 +58,16 @@ async def show_article(
     article: WantedArticle,
     request: Request,
     caller: CurrentReader,
+    network: CallerNetwork,
     session: ReadSession,
     settings: AppSettings,
     clocks: AppClocks,
     prefetch: IsPrefetch,
 ) -> Response:
     """As much of the article as is open to the reader without counting anything."""
-    seen = await look(session, article=article, caller=caller, settings=settings, clocks=clocks)
+    seen = await look(
+        session, article=article, caller=caller, network=network, settings=settings, clocks=clocks
+    )
     view = seen_view(article, seen, settings)
     if view.state == "open" and request.method == "GET" and not prefetch:
         note_open_page(
@@ -69,8 +76,9 @@ async def show_article(
             reason=seen.decision.reason, clocks=clocks,
         )  # fmt: skip
     more = await more_articles(session, article.slug, settings, clocks.business())
+    visitor = await visitor_of(session, caller, settings)
     came_from = request.headers.get("Referer", "")[:4000]
-    return article_page(request, view, more, came_from=came_from)
+    return article_page(request, view, more, visitor, came_from=came_from)
 
 
 @router.post("/articles/{slug}")
@@ -78,6 +86,7 @@ async def read_on(
     article: WantedArticle,
     request: Request,
     caller: CurrentReader,
+    network: CallerNetwork,
     session: WriteSession,
     settings: AppSettings,
     clocks: AppClocks,
@@ -85,16 +94,17 @@ async def read_on(
 ) -> Response:
     """The read, for browsers without JavaScript: counts, and shows the opened article at once."""
     outcome = await unlock(
-        session, article=article, caller=caller, referrer=referrer,
+        session, article=article, caller=caller, network=network, referrer=referrer,
         settings=settings, clocks=clocks,
     )  # fmt: skip
     more = await more_articles(session, article.slug, settings, clocks.business())
+    visitor = await visitor_of(session, caller, settings)
     if isinstance(outcome, Opened):
         meter = outcome.meter if outcome.reason == "meter" else None
-        response = article_page(request, opened_view(article, meter, settings), more)
+        response = article_page(request, opened_view(article, meter, settings), more, visitor)
     else:
         view = walled_view(article, outcome.wall, outcome.meter, settings)
-        response = article_page(request, view, more, status_code=402)
+        response = article_page(request, view, more, visitor, status_code=402)
     remember_device(request, response, caller, outcome.device_id)
     return response
 

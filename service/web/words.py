@@ -1,11 +1,15 @@
 """Sentences of the pages that depend on figures: the meter's, and dates as readers write them."""
 
-from datetime import datetime
+import math
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from service.access.decision import WallReason
 from service.metering.window import MeterState, WindowKind
 
 WINDOWS: dict[WindowKind, str] = {"day": "today", "week": "this week", "month": "this month"}
+
+_HOUR = 60
 
 
 def long_day(at: datetime, zone: ZoneInfo) -> str:
@@ -37,6 +41,32 @@ def used_up_words(meter: MeterState, window: WindowKind, zone: ZoneInfo) -> str:
         f"You have read your {free_articles(meter.limit)} {WINDOWS[window]}. "
         f"There are new ones on {again}."
     )
+
+
+NOTES: dict[WallReason, str] = {
+    "network_exhausted": "Many browsers without cookies have read from your network today.",
+    "registered_only": "This article is for registered readers.",
+    "subscribers_only": "This article is for subscribers.",
+}
+"""What stands above a wall; where the meter is used up, `used_up_words`."""
+
+
+def last_used(at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """`today`, `yesterday` or `on 10 March 2026`, by the calendar of the time zone."""
+    day, today = at.astimezone(zone).date(), now.astimezone(zone).date()
+    if day >= today:
+        return "today"
+    if day == today - timedelta(days=1):
+        return "yesterday"
+    return f"on {long_day(at, zone)}"
+
+
+def in_words(seconds: int) -> str:
+    """How long to wait: `in a minute`, `in 20 minutes`, `in an hour`; never less than it takes."""
+    minutes = max(1, math.ceil(seconds / 60))
+    if minutes == 1:
+        return "in a minute"
+    return f"in {minutes} minutes" if minutes < _HOUR else "in an hour"
 
 
 def joined(names: list[str]) -> str:

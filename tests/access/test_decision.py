@@ -29,12 +29,15 @@ ANYONE, SUBSCRIBER, COMPED = (
     ReaderFacts("subscription"),
     ReaderFacts("comp"),
 )
+VERIFIED = ReaderFacts(verified=True, room_after_registering=5)
+UNREGISTERED = ReaderFacts(can_register=True, room_after_registering=5)
+NO_ROOM = ReaderFacts(can_register=True, room_after_registering=0)
 
 
 @pytest.mark.parametrize(
     "reader", [ANYONE, SUBSCRIBER, COMPED], ids=["anyone", "subscriber", "comped"]
 )
-@pytest.mark.parametrize("level", ["free", "metered", "subscribers"])
+@pytest.mark.parametrize("level", ["free", "metered", "registered", "subscribers"])
 def test_what_is_not_visible_is_hidden_from_everybody(reader: ReaderFacts, level: Level) -> None:
     assert decide(ArticleFacts("x", visible=False, level=level), reader, meter("x")) == Hidden()
 
@@ -67,6 +70,20 @@ def test_what_is_not_visible_is_hidden_from_everybody(reader: ReaderFacts, level
         pytest.param("free", COMPED, meter(limit=0), Allow("free"), id="free, limit 0"),
         pytest.param("subscribers", ANYONE, None, Wall("subscribers_only"), id="for subscribers only, no meter"),
         pytest.param("subscribers", ANYONE, meter(carried=("x",)), Wall("subscribers_only"), id="a raised level closes what was carried"),
+        pytest.param("registered", VERIFIED, None, Allow("registered"), id="registered"),
+        pytest.param("registered", VERIFIED, meter("a", "b", "c"), Allow("registered"), id="registered, meter full"),
+        pytest.param("registered", SUBSCRIBER, None, Allow("subscription"), id="a grant opens what registering would"),
+        pytest.param("registered", UNREGISTERED, None, Wall("registered_only", "register"), id="registering would open it"),
+        pytest.param("registered", UNREGISTERED, meter("x"), Wall("registered_only", "register"), id="a raised level, registering would open it"),
+        pytest.param("registered", ANYONE, None, Wall("registered_only", "subscribe"), id="nobody can register"),
+        pytest.param("metered", UNREGISTERED, meter("a", "b"), Meter(consumes=True), id="room left, no wall yet"),
+        pytest.param("metered", UNREGISTERED, meter("a", "b", "c"), Wall("meter_exhausted", "register"), id="used up, registering brings more"),
+        pytest.param("metered", NO_ROOM, meter("a", "b", "c"), Wall("meter_exhausted", "subscribe"), id="used up, registering brings nothing"),
+        pytest.param("metered", VERIFIED, meter("a", "b", "c"), Wall("meter_exhausted", "subscribe"), id="registered and used up"),
+        pytest.param("metered", VERIFIED, meter("a", carried=("x",)), Meter(consumes=False), id="carried from the device"),
+        pytest.param("metered", UNREGISTERED, None, Allow("free"), id="no meter, nobody registers"),
+        pytest.param("subscribers", UNREGISTERED, meter(), Wall("subscribers_only", "subscribe"), id="registering isn't enough"),
+        pytest.param("subscribers", VERIFIED, meter(), Wall("subscribers_only", "subscribe"), id="registered isn't enough"),
         pytest.param("subscribers", COMPED, meter("a", "b", "c"), Allow("comp"), id="comp, for subscribers only"),
     ],
 )  # fmt: skip

@@ -319,13 +319,13 @@ async def test_the_wall_promises_no_second_trial(paywall: Paywall) -> None:
         session.add_all([reader, offer])
         await session.flush()
         session.add(ended)
-        secret = await open_session(
+        opened = await open_session(
             session, reader_id=reader.id, now=paywall.clocks.wall(), settings=paywall.settings
         )
     stranger = (await paywall.unlock("paid")).json()["wall"]["offers"]
     assert [(each["trial_days"], each["price_text"]) for each in stranger] == [
         (14, "14 days free, then €9.00 a month")
     ]
-    paywall.client.cookies[cookie_name("session", paywall.settings)] = secret
+    paywall.client.cookies[cookie_name("session", paywall.settings)] = opened.token
     known = (await paywall.unlock("paid")).json()["wall"]["offers"]
     assert [(each["trial_days"], each["price_text"]) for each in known] == [(0, "€9.00 a month")]

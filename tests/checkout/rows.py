@@ -36,11 +36,11 @@ def sign_in(site: Installation) -> Reader:
         async with database.transaction() as session:
             now = site.clocks.wall()
             reader = await create_reader(session, email="ana@example.org", now=now)
-            secret = await open_session(
+            opened = await open_session(
                 session, reader_id=reader.id, now=now, settings=site.settings
             )
         await database.dispose()
-        return reader, secret
+        return reader, opened.token
 
     reader, secret = asyncio.run(make())
     site.browser.cookies.set(cookie_name("session", site.settings), secret)

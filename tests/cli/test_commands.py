@@ -12,7 +12,7 @@ from service.db.tables import Article, InboxEvent, Operator, Subscription
 from service.identity.api_keys import find_api_key
 from service.identity.operators import find_operator, password_matches
 from service.identity.readers import create_reader
-from service.identity.sessions import use_sign_in_link
+from service.identity.sign_in_requests import by_link, use
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer, live_offers
 from service.settings import Settings
@@ -55,7 +55,7 @@ def test_an_api_key_is_shown_once_listed_and_revoked(paywall: Paywall, settings:
     assert made.code == 0, made.err
     prefix = made.out.split("_")[1]
     listed = paywall("api-keys", "list").out
-    assert listed == f"{prefix}  live     articles:write  the cms\n"
+    assert listed == f"{prefix}  live     never used  articles:write  the cms\n"
     assert paywall("api-keys", "revoke", prefix).code == 0
     assert "revoked" in paywall("api-keys", "list").out
 
@@ -141,9 +141,10 @@ async def _readers(settings: Settings, *, count: int) -> list[str]:
 async def _signed_in(settings: Settings, secret: str, now: datetime) -> str | None:
     database = Database(settings.database_url)
     async with database.transaction() as session:
-        found = await use_sign_in_link(session, secret, now)
+        found = await by_link(session, secret, now)
+        used = found is not None and await use(session, found.id, now)
     await database.dispose()
-    return found
+    return found.reader_id if found is not None and used else None
 
 
 def test_a_sign_in_link_is_for_one_reader(paywall: Paywall, settings: Settings) -> None:
@@ -227,6 +228,9 @@ def test_an_import_tells_what_it_did_and_what_it_skipped(
         ["operators", "create", "ana@example.org", "--role", "owner", "--password-stdin"],
         ["operators", "create", "ana", "--password-stdin"],
         ["operators", "reset-password", "nobody@example.org", "--password-stdin"],
+        ["operators", "disable", "nobody@example.org"],
+        ["operators", "enable", "nobody@example.org"],
+        ["operators", "reset-totp", "nobody@example.org"],
         ["readers", "sign-in-link", "nobody@example.org"],
         ["keys", "rotate"],
         ["keys", "revoke", "unknown"],

@@ -132,7 +132,8 @@ def test_what_is_no_key_to_sign_with_is_told_in_a_sentence(
 ) -> None:
     make_keys(settings)
     before = states(paywall)
-    for document in (OCT, rsa_jwk(1024), {"keys": []}, {"kty": "EC"}):
+    documents: list[object] = [OCT, rsa_jwk(1024), {"keys": []}, {"kty": "EC"}]
+    for document in documents:
         refused = paywall("keys", "import", "-", typed=json.dumps(document))
         assert (refused.code, refused.out) == (1, "")
         assert one_sentence(refused.err), refused.err

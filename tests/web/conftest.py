@@ -18,6 +18,7 @@ from service.db.session import Database
 from service.identity.callers import device_key
 from service.identity.cookies import cookie_name
 from service.identity.origins import OriginPolicy
+from service.identity.secrets import derived_key
 from service.identity.sessions import open_session
 from service.metering.ledger import Ledger
 from service.problems import Boundary, install_handlers
@@ -69,10 +70,10 @@ class Newspaper:
     async def sign_in(self, reader_id: str) -> None:
         """Give the browser a session of this reader."""
         async with self.database.transaction() as session:
-            secret = await open_session(
+            opened = await open_session(
                 session, reader_id=reader_id, now=self.clocks.wall(), settings=self.settings
             )
-        self.hold(cookie_name("session", self.settings), secret)
+        self.hold(cookie_name("session", self.settings), opened.token)
 
     def hold(self, name: str, value: str) -> None:
         """Put a cookie into the browser as our own answers would."""
@@ -102,6 +103,7 @@ async def newspaper(
     state.settings, state.database, state.clocks = settings, database, clocks
     state.article_cache, state.ledger = ArticleCache(settings), Ledger()
     state.device_key, state.page_bar, state.gateway = device_key(settings), None, None
+    state.network_key = derived_key(settings, "networks")
     app.add_middleware(Boundary, max_body_bytes=1024 * 1024)
     app.add_middleware(OriginPolicy, origins=settings.origins)
     transport = httpx2.ASGITransport(app=app)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service.identity.cookies import cookie_name
-from service.identity.sessions import create_sign_in_link
+from service.identity.sign_in_requests import create_sign_in_link
 from tests.reports import rows
 from tests.reports.rows import NOW
 from tests.web.conftest import Newspaper

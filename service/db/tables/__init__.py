@@ -8,16 +8,20 @@ from service.db.tables.identity import (
     ApiKey,
     AuditEntry,
     Operator,
+    OperatorDevice,
+    OperatorRecoveryCode,
     OperatorSession,
     Reader,
     ReaderDevice,
     ReaderSession,
-    SignInLink,
+    SignInRequest,
 )
+from service.db.tables.limits import RateLimit
 from service.db.tables.metering import AccessEntry, MeterWindow
 from service.db.tables.offers import Offer
 from service.db.tables.operation import BusinessClock
-from service.db.tables.tokens import SigningKey
+from service.db.tables.outbox import Mail
+from service.db.tables.tokens import RevokedClaim, SigningKey
 
 __all__ = [
     "AccessEntry",
@@ -33,14 +37,19 @@ __all__ = [
     "Customer",
     "Grant",
     "InboxEvent",
+    "Mail",
     "MeterWindow",
     "Offer",
     "Operator",
+    "OperatorDevice",
+    "OperatorRecoveryCode",
     "OperatorSession",
+    "RateLimit",
     "Reader",
     "ReaderDevice",
     "ReaderSession",
-    "SignInLink",
+    "RevokedClaim",
+    "SignInRequest",
     "SigningKey",
     "Subscription",
 ]

@@ -17,8 +17,15 @@ class Reader(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     email: Mapped[str | None] = mapped_column(index=True)
     """As typed in Checkout: a suggestion until `email_verified_at` is set."""
+    email_key: Mapped[str | None] = mapped_column(index=True)
+    """The address as addresses are compared (identity/email.py)."""
+    verified_key: Mapped[str | None] = mapped_column(unique=True, index=True)
+    """`email_key` once it is verified: an address belongs to one account."""
     email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    merged_into: Mapped[str | None]
+    """The account that a provisional reader turned out to be; it holds everything since."""
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class ReaderDevice(Base):
@@ -34,27 +41,56 @@ class ReaderDevice(Base):
 
 
 class ReaderSession(Base):
-    """A signed-in browser; the secret itself is stored as a hash only."""
+    """A signed-in browser or app: a family of refresh tokens, of which one is current.
+
+    Tokens are stored as hashes only. The successor of the previous one is sealed under it, so that
+    whoever still holds that one gets the same successor (identity/sessions.py).
+    """
 
     __tablename__ = "reader_sessions"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     secret_hash: Mapped[str] = mapped_column(unique=True)
+    previous_hash: Mapped[str | None]
+    successor_sealed: Mapped[str | None]
+    rotated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reader_id: Mapped[str] = mapped_column(ForeignKey("readers.id", ondelete="CASCADE"), index=True)
+    device_id: Mapped[str | None]
+    """The device's pseudonym."""
+    kind: Mapped[str] = mapped_column(server_default="browser")
+    """browser (the token in a cookie) or app (the token in bodies)."""
+    label: Mapped[str] = mapped_column(server_default="")
+    """What the reader recognises the device by, such as "Firefox on Linux"."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     used_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    end_reason: Mapped[str | None]
 
 
-class SignInLink(Base):
-    """A link made by an operator that signs a reader in once."""
+class SignInRequest(Base):
+    """A link, and where mailed a code with it, that signs in once."""
 
-    __tablename__ = "sign_in_links"
+    __tablename__ = "sign_in_requests"
 
-    secret_hash: Mapped[str] = mapped_column(primary_key=True)
-    reader_id: Mapped[str] = mapped_column(ForeignKey("readers.id", ondelete="CASCADE"))
-    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    link_hash: Mapped[str] = mapped_column(unique=True)
+    code_hash: Mapped[str | None]
+    """Keyed, since a code is short. None for a link that an operator made."""
+    email: Mapped[str | None]
+    """As typed. None for a link that an operator made: it verifies nothing."""
+    email_key: Mapped[str | None] = mapped_column(index=True)
+    reader_id: Mapped[str | None] = mapped_column(
+        ForeignKey("readers.id", ondelete="CASCADE"), index=True
+    )
+    """Who asked, where signed in without a verified address, or whom an operator's link is for."""
+    device_id: Mapped[str | None]
+    """The pseudonym of the browser that asked: the code works there only."""
+    return_to: Mapped[str]
+    tries: Mapped[int]
+    """Wrong codes so far."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
@@ -68,6 +104,38 @@ class Operator(Base):
     password_hash: Mapped[str]
     role: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    totp_sealed: Mapped[str | None]
+    """The secret of the one-time codes (RFC 6238), encrypted by a key derived from the settings."""
+    totp_confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Asked for at sign-in since then."""
+    totp_last_step: Mapped[int | None] = mapped_column(BigInteger)
+    """The time step of the last code used: none is taken twice."""
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class OperatorRecoveryCode(Base):
+    """Signs an operator in once in place of a one-time code."""
+
+    __tablename__ = "operator_recovery_codes"
+
+    code_hash: Mapped[str] = mapped_column(primary_key=True)
+    operator_id: Mapped[str] = mapped_column(
+        ForeignKey("operators.id", ondelete="CASCADE"), index=True
+    )
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class OperatorDevice(Base):
+    """A browser in which the operator has signed in before: strangers' guesses don't lock it out."""
+
+    __tablename__ = "operator_devices"
+
+    operator_id: Mapped[str] = mapped_column(
+        ForeignKey("operators.id", ondelete="CASCADE"), primary_key=True
+    )
+    device_id: Mapped[str] = mapped_column(primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class OperatorSession(Base):

@@ -1,4 +1,4 @@
-"""The key ring."""
+"""The key ring, and tokens that are refused before they expire."""
 
 from datetime import datetime
 
@@ -21,3 +21,17 @@ class SigningKey(Base):
     """next, active, retiring or revoked."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     state_since: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class RevokedClaim(Base):
+    """Tokens issued before `issued_before` with this value of a claim are refused."""
+
+    __tablename__ = "revoked_claims"
+
+    claim: Mapped[str] = mapped_column(primary_key=True)
+    """sid, jti or sub."""
+    value: Mapped[str] = mapped_column(primary_key=True)
+    issued_before: Mapped[datetime] = mapped_column(UtcDateTime)
+    """Wall time."""
+    forget_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    """When every such token has expired."""

@@ -1,11 +1,22 @@
 /**
- * Opens a metered article as the reader arrives. The page works without it: whatever fails here
- * leaves the form in place, which does the same by a POST to the page.
+ * Opens a metered article as the reader arrives, and sends forms that work once only once. The pages
+ * work without it: whatever fails here leaves the form in place, which does the same by a POST.
  */
 import { Paywall } from "./paywall.js";
 
 const story = document.getElementById("story");
 if (story?.dataset.article) arrival(document).then(() => open(story));
+
+// A double click would use a link or code up, and drop the answer that signs the browser in.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!("once" in form.dataset)) return;
+  if (form.getAttribute("aria-busy") === "true") event.preventDefault();
+  form.setAttribute("aria-busy", "true");
+});
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) for (const form of document.forms) form.removeAttribute("aria-busy");
+});
 
 /** Resolves when the page is really looked at: not prerendered, not in a background tab. */
 async function arrival(page) {
@@ -57,13 +68,15 @@ function showMeter({ granted, meter }, { window, renewed }) {
       : `You have read your ${meter.limit} ${articles} ${window}. There are new ones on ${renewed}.`;
 }
 
-function showWall(story, form, { reason, title, text, offers }) {
+function showWall(story, form, { kind, reason, title, text, offers }) {
   const wall = document.getElementById("wall-template").content.cloneNode(true);
   const part = (name) => wall.querySelector(`[data-wall="${name}"]`);
   if (reason !== "meter_exhausted") part("note").remove();
   part("title").textContent = title;
   part("text").textContent = text;
   part("offers").append(...offers.map(offerCard));
+  for (const name of kind === "register" ? ["already"] : ["register", "or"]) part(name).remove();
+  if (offers.length === 0) for (const name of ["or", "offers", "paying"]) part(name)?.remove();
   form.replaceWith(wall);
   story.querySelector(".preview").classList.add("fading");
 }

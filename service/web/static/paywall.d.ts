@@ -1,7 +1,7 @@
 /** Types of paywall.js. Times are RFC 3339 strings in UTC, amounts integers in minor units. */
 
 export type Level = "free" | "metered" | "subscribers";
-export type WallReason = "meter_exhausted" | "subscribers_only";
+export type WallReason = "meter_exhausted" | "subscribers_only" | "network_exhausted";
 export type Reason = "free" | "subscription" | "comp" | "meter" | WallReason;
 
 export interface Summary {

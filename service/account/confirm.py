@@ -1,0 +1,149 @@
+"""Using a link or a code: once, and then the reader is signed in on this device."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.account.merge import verified_account
+from service.clock import Clocks
+from service.db.session import Database
+from service.db.tables import SignInRequest
+from service.identity import sign_in_requests
+from service.identity.callers import Caller
+from service.identity.device_label import device_label
+from service.identity.devices import pseudonym
+from service.identity.email import Address
+from service.identity.readers import find_reader, link_device, settled_reader
+from service.identity.sessions import Kind, OpenedSession, end_session, open_session
+from service.limits.rate import Limit, take, too_many
+from service.metering.store import carry_reads, device_holder, reader_holder
+from service.metering.window import window_at
+from service.problems import Problem
+from service.settings import Settings
+
+CODES = Limit(
+    "sign-in-code", 10, timedelta(hours=1),
+    "Too many codes were tried for this address. Use the link in the mail, or try again later.",
+)  # fmt: skip
+"""An hour and account, however many requests and networks try; the link isn't affected."""
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A new session of the reader, and where they wanted to go."""
+
+    reader_id: str
+    opened: OpenedSession
+    return_to: str
+
+
+@dataclass(frozen=True)
+class Client:
+    """Where the session opens: who calls, by what kind of client, with which User-Agent."""
+
+    caller: Caller
+    kind: Kind
+    user_agent: str
+
+
+async def confirm_link(
+    database: Database, settings: Settings, clocks: Clocks, *, token: str, client: Client
+) -> Confirmed:
+    """Sign in by a link. Raises `sign-in-refused` where it is used, expired or unknown."""
+    async with database.reading() as session:
+        request = await sign_in_requests.by_link(session, token, clocks.wall())
+    if request is None:
+        raise Problem("sign-in-refused")
+    return await _sign_in(database, settings, clocks, request, client)
+
+
+async def confirm_code(
+    database: Database,
+    settings: Settings,
+    clocks: Clocks,
+    *,
+    request_id: str,
+    code: str,
+    client: Client,
+) -> Confirmed:
+    """Sign in by a code, in the browser that asked for it.
+
+    Raises `sign-in-refused` for whatever isn't right, and `too-many-requests`.
+    """
+    device_id = client.caller.device_id
+    digits = "".join(code.split())
+    async with database.reading() as session:
+        request = (
+            await sign_in_requests.by_id(session, request_id, pseudonym(device_id), clocks.wall())
+            if device_id is not None
+            else None
+        )
+    if request is None or request.email_key is None:
+        raise Problem("sign-in-refused")
+    # Committed before anything is compared: parallel guesses are counted too.
+    async with database.transaction() as session:
+        wait = await take(session, CODES, request.email_key, clocks.wall())
+        is_right = wait is None and await sign_in_requests.try_code(
+            session, request, digits, settings
+        )
+    if wait is not None:
+        raise too_many(CODES, wait)
+    if not is_right:
+        raise Problem("sign-in-refused")
+    return await _sign_in(database, settings, clocks, request, client)
+
+
+async def _sign_in(
+    database: Database, settings: Settings, clocks: Clocks, request: SignInRequest, client: Client
+) -> Confirmed:
+    # Two confirmations of one address at once must not make two accounts.
+    async with database.serialised(f"address:{request.email_key}") as session:
+        if not await sign_in_requests.use(session, request.id, clocks.wall()):
+            raise Problem("sign-in-refused")
+        reader_id = await _reader_of(session, request, clocks)
+        opened = await _opened(session, reader_id, client, settings, clocks)
+    return Confirmed(reader_id, opened, request.return_to)
+
+
+async def _reader_of(session: AsyncSession, request: SignInRequest, clocks: Clocks) -> str:
+    if request.email is not None and request.email_key is not None:
+        address = Address(request.email, request.email_key)
+        account = await verified_account(session, address, request.reader_id, clocks)
+        return account.id
+    if request.reader_id is None:
+        raise Problem("sign-in-refused")
+    reader_id = await settled_reader(session, request.reader_id)
+    reader = await find_reader(session, reader_id)
+    if reader is None or reader.erased_at is not None:
+        raise Problem("sign-in-refused")
+    return reader_id
+
+
+async def _opened(
+    session: AsyncSession, reader_id: str, client: Client, settings: Settings, clocks: Clocks
+) -> OpenedSession:
+    caller, now = client.caller, clocks.wall()
+    if caller.session_id is not None:
+        # Whoever planted a session here, or used this browser before, isn't signed in any more.
+        await end_session(session, caller.session_id, now, "replaced")
+    device = pseudonym(caller.device_id) if caller.device_id is not None else None
+    if caller.device_id is not None and device is not None:
+        await link_device(session, reader_id=reader_id, device=device, now=clocks.business())
+        await carry_reads(
+            session,
+            from_holder=device_holder(caller.device_id),
+            to_holder=reader_holder(reader_id),
+            window=window_at(clocks.business(), settings.meter_window, settings.zone),
+            as_counted=settings.meter_carry_count,
+            now=clocks.business(),
+        )
+    return await open_session(
+        session,
+        reader_id=reader_id,
+        now=now,
+        settings=settings,
+        kind=client.kind,
+        device=device,
+        label=device_label(client.user_agent, is_app=client.kind == "app"),
+    )

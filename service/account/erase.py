@@ -1,0 +1,290 @@
+"""Erasing a reader: first at Stripe, then here in one transaction; safe to repeat from anywhere.
+
+What goes and what stays is told by reader_data.py, and to people by docs/privacy.md.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.account.reader_data import HOLDINGS, Holding, Subject, subject_of
+from service.billing import lifecycle
+from service.billing.fulfil import fulfil
+from service.billing.subscriptions import live_subscriptions
+from service.billing.sync import sync_subscription
+from service.clock import Clocks
+from service.db.session import Database
+from service.db.tables import Checkout, Customer, Grant, Reader, SignInRequest, Subscription
+from service.identity.audit import record
+from service.identity.readers import find_reader, take_turn
+from service.identity.sessions import end_sessions_of
+from service.outbox.mails import put_mail
+from service.payments.asking import asking_stripe
+from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
+from service.problems import Problem
+from service.settings import Settings
+from service.tokens.revoked import revoke_claim
+
+SWEPT_FOR = timedelta(hours=1)
+"""So long after an erasure we look for what another request was writing at that very moment."""
+
+log = structlog.get_logger()
+
+
+async def erase_reader(
+    database: Database,
+    gateway: Gateway | None,
+    settings: Settings,
+    clocks: Clocks,
+    *,
+    reader_id: str,
+    cancel_subscription: bool,
+    actor: str | None = None,
+) -> None:
+    """Erase the reader for good; one that is erased already, or unknown, stays as it is.
+
+    `actor` is whom the audit trail names where the staff does it. Raises the problems
+    `subscription-runs` unless `cancel_subscription`, `stripe-unavailable`, and `selling-is-off`
+    where Stripe holds something and no key is set: then nothing is erased here.
+    """
+    async with database.reading() as session:
+        reader = await find_reader(session, reader_id)
+        if reader is None or reader.erased_at is not None:
+            return
+        key = reader.email_key
+    await _must_agree(database, reader_id, cancel_subscription=cancel_subscription)
+    await _leave_stripe(
+        database, gateway, settings, clocks, reader_id, cancel_subscription=cancel_subscription
+    )
+    # As for confirmations of the address: nobody signs in to it meanwhile.
+    async with database.serialised(f"address:{key}") as session:
+        await _erase_here(session, settings, clocks, reader_id, actor=actor)
+
+
+async def _must_agree(database: Database, reader_id: str, *, cancel_subscription: bool) -> None:
+    async with database.reading() as session:
+        running = await live_subscriptions(session, reader_id)
+    if running and not cancel_subscription:
+        raise Problem("subscription-runs")
+
+
+async def _leave_stripe(
+    database: Database,
+    gateway: Gateway | None,
+    settings: Settings,
+    clocks: Clocks,
+    reader_id: str,
+    *,
+    cancel_subscription: bool,
+) -> None:
+    """Close what is open at Stripe and delete the customer there, with its subscriptions."""
+    async with database.reading() as session:
+        opened = await _open_sessions(session, reader_id)
+        customers = await _customers(session, reader_id)
+    if gateway is None:
+        if opened or customers:
+            raise Problem("selling-is-off")
+        return
+    for session_id in opened:
+        async with asking_stripe(settings):
+            if await _is_paid(gateway, session_id):
+                # Paid a moment ago: who pays for it has to know that it ends.
+                await fulfil(database, gateway, settings, clocks, session_id)
+    if opened:
+        await _must_agree(database, reader_id, cancel_subscription=cancel_subscription)
+        async with database.reading() as session:
+            customers = await _customers(session, reader_id)
+    for customer_id in customers:
+        await _delete_customer(database, gateway, settings, clocks, customer_id)
+
+
+async def _open_sessions(session: AsyncSession, reader_id: str) -> list[str]:
+    """Checkout sessions at Stripe that the reader might still pay."""
+    found = await session.scalars(
+        select(Checkout.stripe_session_id)
+        .where(
+            Checkout.reader_id == reader_id,
+            Checkout.status == "open",
+            Checkout.stripe_session_id.is_not(None),
+        )
+        .order_by(Checkout.id)
+    )
+    return [each for each in found if each is not None]
+
+
+async def _customers(session: AsyncSession, reader_id: str) -> list[str]:
+    found = await session.scalars(
+        select(Customer.id).where(Customer.reader_id == reader_id).order_by(Customer.id)
+    )
+    return list(found)
+
+
+async def _is_paid(gateway: Gateway, session_id: str) -> bool:
+    """Expire the session; True where it is too late for that."""
+    try:
+        fetched = await gateway.retrieve_checkout_session(session_id)
+        if fetched.status == "open":
+            try:
+                fetched = await gateway.expire_checkout_session(session_id)
+            except GatewayRefused:  # paid in this very moment
+                fetched = await gateway.retrieve_checkout_session(session_id)
+    except GatewayRefused as error:
+        if error.is_missing:
+            return False
+        raise
+    return fetched.status == "complete"
+
+
+async def _delete_customer(
+    database: Database, gateway: Gateway, settings: Settings, clocks: Clocks, customer_id: str
+) -> None:
+    async with asking_stripe(settings):
+        await gateway.delete_customer(customer_id)
+    async with database.reading() as session:
+        running = list(
+            await session.scalars(
+                select(Subscription.id).where(
+                    Subscription.customer_id == customer_id,
+                    Subscription.status.in_(lifecycle.LIVE_STATUSES),
+                )
+            )
+        )
+    # Their end is Stripe's to date, for the books.
+    for subscription_id in running:
+        async with asking_stripe(settings):
+            try:
+                await sync_subscription(database, gateway, settings, clocks, subscription_id)
+            except GatewayRefused as error:
+                if not error.is_missing:
+                    raise
+
+
+async def _erase_here(
+    session: AsyncSession,
+    settings: Settings,
+    clocks: Clocks,
+    reader_id: str,
+    *,
+    actor: str | None,
+) -> None:
+    # In the order in which a confirmation locks: its request, then the reader.
+    await session.execute(delete(SignInRequest).where(SignInRequest.reader_id == reader_id))
+    await take_turn(session, reader_id)
+    subject = await subject_of(session, reader_id)
+    reader = await find_reader(session, reader_id)
+    if subject is None or reader is None or reader.erased_at is not None:
+        return
+    email, key = reader.email, reader.verified_key
+    await _end_access(session, subject, clocks, settings)
+    for holding in HOLDINGS:
+        await _empty(session, holding, subject)
+    await session.execute(
+        update(Reader).where(Reader.id.in_(subject.ids)).values(erased_at=clocks.business())
+    )
+    if email is not None and key is not None and settings.mail_from:
+        # Nobody else reads this mailbox; an address that was only typed might be anybody's.
+        await put_mail(
+            session, kind="erased", to=key, to_key=key, reader_id=None, settings=settings,
+            now=clocks.wall(),
+        )  # fmt: skip
+    if actor is not None:
+        await record(
+            session, actor=actor, action="reader.erase", target=reader_id, before=None, after=None,
+            now=clocks.business(),
+        )  # fmt: skip
+    log.info("reader.erased", reader=reader_id)
+
+
+async def _end_access(
+    session: AsyncSession, subject: Subject, clocks: Clocks, settings: Settings
+) -> None:
+    """End sessions, tokens, and whatever grants and subscriptions Stripe hasn't ended."""
+    now = clocks.business()
+    for each in subject.ids:
+        await end_sessions_of(session, each, clocks.wall(), "erased")
+        await revoke_claim(session, "sub", each, now=clocks.wall())
+    await session.execute(
+        update(Grant)
+        .where(Grant.reader_id.in_(subject.ids), or_(Grant.ends_at.is_(None), Grant.ends_at > now))
+        .values(ends_at=now, updated_at=now)
+    )
+    await session.execute(
+        update(Subscription)
+        .where(
+            Subscription.reader_id.in_(subject.ids),
+            Subscription.status != lifecycle.TERMINAL_STATUS,
+        )
+        # Another version: what somebody fetched before this isn't stored any more.
+        .values(
+            status=lifecycle.TERMINAL_STATUS, ended_at=now, past_due_since=None,
+            version=Subscription.version + 1,
+        )
+    )  # fmt: skip
+
+
+async def _empty(session: AsyncSession, holding: Holding, subject: Subject) -> None:
+    """Delete, overwrite or rewrite what one table holds."""
+    table, theirs = holding.table, holding.theirs(subject)
+    if holding.goes:
+        await session.execute(delete(table).where(theirs).execution_options(**_UNSEEN))
+    if holding.blank:
+        await session.execute(
+            update(table).where(theirs).values(dict(holding.blank)).execution_options(**_UNSEEN)
+        )
+    if holding.rewritten:
+        for row in await session.scalars(select(table).where(theirs)):
+            for column, rewrite in holding.rewritten.items():
+                setattr(row, column, rewrite(getattr(row, column)))
+        await session.flush()
+
+
+_UNSEEN = {"synchronize_session": False}
+"""Nothing that is loaded is looked at afterwards."""
+
+
+async def sweep_erased(
+    database: Database, gateway: Gateway | None, settings: Settings, clocks: Clocks
+) -> int:
+    """Erase what requests that were under way have written of readers erased lately; how many."""
+    async with database.reading() as session:
+        found = await session.execute(
+            select(Reader.id, Reader.erased_at).where(
+                Reader.erased_at > clocks.business() - SWEPT_FOR, Reader.merged_into.is_(None)
+            )
+        )
+        erased = [(reader_id, at) for reader_id, at in found if at is not None]
+    for reader_id, at in erased:
+        await _delete_late_customers(database, gateway, settings, clocks, reader_id, at)
+        async with database.transaction() as session:
+            subject = await subject_of(session, reader_id)
+            if subject is not None:
+                await _end_access(session, subject, clocks, settings)
+                for holding in HOLDINGS:
+                    await _empty(session, holding, subject)
+    return len(erased)
+
+
+async def _delete_late_customers(
+    database: Database,
+    gateway: Gateway | None,
+    settings: Settings,
+    clocks: Clocks,
+    reader_id: str,
+    erased_at: datetime,
+) -> None:
+    async with database.reading() as session:
+        late = await session.scalars(
+            select(Customer.id).where(
+                Customer.reader_id == reader_id, Customer.bound_at >= erased_at
+            )
+        )
+        customers = list(late)
+    if gateway is None:
+        return
+    for customer_id in customers:
+        try:
+            await _delete_customer(database, gateway, settings, clocks, customer_id)
+        except (Problem, GatewayUnavailable) as error:
+            log.warning("erase.waiting", reader=reader_id, reason=str(error))

@@ -1,0 +1,84 @@
+"""The account behind a verified address, and the provisional readers that turn out to be it.
+
+A purchase before sign-in makes a provisional reader. What was bought goes over to the account when its
+address is verified: by whoever reads the mail, never by whoever typed the address.
+"""
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from service.clock import Clocks
+from service.db.tables import (
+    AccessEntry,
+    Checkout,
+    Customer,
+    Grant,
+    Mail,
+    Reader,
+    ReaderDevice,
+    SignInRequest,
+    Subscription,
+)
+from service.identity.email import Address
+from service.identity.readers import account_of, create_reader, provisional_readers
+from service.identity.sessions import end_sessions_of
+
+MOVED: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...] = (
+    Customer.reader_id,
+    Subscription.reader_id,
+    Grant.reader_id,
+    Checkout.reader_id,
+    AccessEntry.reader_id,
+    Mail.reader_id,
+    SignInRequest.reader_id,
+)
+"""Columns that name the account from then on. Devices go over too; sessions end."""
+
+
+async def verified_account(
+    session: AsyncSession, address: Address, asked_by: str | None, clocks: Clocks
+) -> Reader:
+    """The reader of this verified address, made or verified now where there was none.
+
+    `asked_by` is the provisional reader in whose session the mail was asked for. They and all who
+    typed the address in Checkout become that account. Call it where no other transaction confirms
+    the same address.
+    """
+    now = clocks.wall()
+    account = await account_of(session, address)
+    provisional = await provisional_readers(session, address, asked_by)
+    if account is None:
+        account = provisional.pop(0) if provisional else None
+        if account is None:
+            account = await create_reader(session, email=address.text, now=clocks.business())
+        account.email, account.email_key = address.text, address.key
+        account.verified_key, account.email_verified_at = address.key, clocks.business()
+        await session.flush()
+        # Who bought has proved to hold the claim, not to read the mail: they sign in anew.
+        await end_sessions_of(session, account.id, now, "verified")
+    for other in provisional:
+        await merge(session, other, account, clocks)
+    return account
+
+
+async def merge(session: AsyncSession, other: Reader, account: Reader, clocks: Clocks) -> None:
+    """Let everything the provisional reader `other` holds be the account's."""
+    await end_sessions_of(session, other.id, clocks.wall(), "merged")
+    for column in MOVED:
+        await session.execute(
+            update(column.class_)
+            .where(column == other.id)
+            .values({column.key: account.id})
+            .execution_options(synchronize_session=False)
+        )
+    known = select(ReaderDevice.device_id).where(ReaderDevice.reader_id == account.id)
+    await session.execute(
+        update(ReaderDevice)
+        .where(ReaderDevice.reader_id == other.id, ReaderDevice.device_id.not_in(known))
+        .values(reader_id=account.id)
+        .execution_options(synchronize_session=False)
+    )
+    await session.execute(delete(ReaderDevice).where(ReaderDevice.reader_id == other.id))
+    other.merged_into, other.email, other.email_key = account.id, None, None
+    await session.flush()

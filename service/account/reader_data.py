@@ -1,0 +1,259 @@
+"""What is held on a reader: for every table how it is found, what an export shows, what erasing leaves.
+
+Export and erase go by this table alone, so they can't differ from it. A test walks over all tables and
+fails with the name of a column that isn't in here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.base import Base
+from service.db.tables import (
+    AccessEntry,
+    AuditEntry,
+    Checkout,
+    Customer,
+    Grant,
+    InboxEvent,
+    Mail,
+    MeterWindow,
+    RateLimit,
+    Reader,
+    ReaderDevice,
+    ReaderSession,
+    RevokedClaim,
+    SignInRequest,
+    Subscription,
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whom it is about, and by what they are known beside their id."""
+
+    ids: tuple[str, ...]
+    """The reader's, then those of the provisional readers who turned out to be them."""
+    address_key: str | None
+    """Of the verified address alone: what is only typed may be somebody else's."""
+    devices: tuple[str, ...]
+    """Pseudonyms of the devices that they signed in on."""
+    sessions: tuple[str, ...]
+    customers: tuple[str, ...]
+    grants: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What one table holds on a reader.
+
+    `blank` are the columns that erasing overwrites, with a value or an SQL expression; `kept` those
+    that it leaves. Where there are neither, the rows are deleted. `rewritten` are columns whose value
+    erasing changes one by one. `secret` are columns that no export shows, `shown` tells of others in
+    another form.
+    """
+
+    section: str
+    """The member of the export."""
+    table: type[Base]
+    theirs: Callable[[Subject], ColumnElement[bool]]
+    blank: Mapping[str, Any] = field(default_factory=dict)
+    kept: str = ""
+    rewritten: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    secret: str = ""
+    shown: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+
+    @property
+    def goes(self) -> bool:
+        """Whether erasing deletes the rows."""
+        return not (self.blank or self.kept or self.rewritten)
+
+
+async def subject_of(session: AsyncSession, reader_id: str) -> Subject | None:
+    """The reader with everything by which rows are theirs; None: there is no such account."""
+    reader = await session.get(Reader, reader_id, populate_existing=True)
+    if reader is None or reader.merged_into is not None:
+        return None
+    merged = await session.scalars(
+        select(Reader.id).where(Reader.merged_into == reader_id).order_by(Reader.id)
+    )
+    ids = (reader_id, *merged)
+    sessions = (
+        await session.execute(
+            select(ReaderSession.id, ReaderSession.device_id).where(
+                ReaderSession.reader_id.in_(ids)
+            )
+        )
+    ).all()
+    linked = await session.scalars(
+        select(ReaderDevice.device_id).where(ReaderDevice.reader_id.in_(ids))
+    )
+    devices = {device for _, device in sessions if device is not None} | set(linked)
+    customers = await session.scalars(select(Customer.id).where(Customer.reader_id.in_(ids)))
+    grants = await session.scalars(select(Grant.id).where(Grant.reader_id.in_(ids)))
+    return Subject(
+        ids=ids,
+        address_key=reader.verified_key,
+        devices=tuple(sorted(devices)),
+        sessions=tuple(sorted(each for each, _ in sessions)),
+        customers=tuple(sorted(customers)),
+        grants=tuple(sorted(grants)),
+    )
+
+
+def _reads(subject: Subject) -> ColumnElement[bool]:
+    # What a device of theirs read before it was signed in is theirs; what another reader read isn't.
+    anonymous = and_(AccessEntry.reader_id.is_(None), AccessEntry.device_id.in_(subject.devices))
+    return or_(AccessEntry.reader_id.in_(subject.ids), anonymous)
+
+
+def _checkouts(subject: Subject) -> ColumnElement[bool]:
+    anonymous = and_(Checkout.reader_id.is_(None), Checkout.device_id.in_(subject.devices))
+    return or_(Checkout.reader_id.in_(subject.ids), anonymous)
+
+
+def _mails(subject: Subject) -> ColumnElement[bool]:
+    theirs = Mail.reader_id.in_(subject.ids)
+    if subject.address_key is None:
+        return theirs
+    return or_(theirs, Mail.recipient_key == subject.address_key)
+
+
+def _sign_ins(subject: Subject) -> ColumnElement[bool]:
+    theirs = SignInRequest.reader_id.in_(subject.ids)
+    if subject.address_key is None:
+        return theirs
+    return or_(theirs, SignInRequest.email_key == subject.address_key)
+
+
+def _limits(subject: Subject) -> ColumnElement[bool]:
+    if subject.address_key is None:
+        return RateLimit.key.in_(())
+    return RateLimit.key.endswith(f"/{subject.address_key}", autoescape=True)
+
+
+def _holders(subject: Subject) -> list[str]:
+    # As metering/store.py names them.
+    return [
+        *(f"reader:{each}" for each in subject.ids),
+        *(f"device:{each}" for each in subject.devices),
+    ]
+
+
+def _either(reader_id: Any, *, nobodys: Any, theirs: Any) -> ColumnElement[Any]:
+    """One value for rows that name no reader, another for those that do."""
+    return case((reader_id.is_(None), nobodys), else_=theirs)
+
+
+def _kind_of_actor(actor: str) -> str:
+    """operator, api_key or command: who of the staff it was isn't the reader's to know."""
+    return actor.partition(":")[0]
+
+
+def _without_words(values: Any) -> Any:
+    """What an operator wrote of the reader goes; what was changed stays."""
+    if not isinstance(values, Mapping):
+        return values
+    return {key: value for key, value in values.items() if key not in {"note", "email"}}
+
+
+HOLDINGS: tuple[Holding, ...] = (
+    Holding(
+        "accounts", Reader, lambda subject: Reader.id.in_(subject.ids),
+        blank={"email": None, "email_key": None, "verified_key": None, "email_verified_at": None},
+        kept="id created_at merged_into erased_at",
+    ),
+    Holding(
+        "sessions", ReaderSession, lambda subject: ReaderSession.reader_id.in_(subject.ids),
+        # The rows stay, so that tokens of theirs are refused for as long as they live.
+        blank={"device_id": None, "label": "", "previous_hash": None, "successor_sealed": None},
+        kept="id secret_hash rotated_at reader_id kind created_at used_at expires_at ended_at "
+        "end_reason",
+        secret="secret_hash previous_hash successor_sealed",
+    ),
+    Holding(
+        "devices", ReaderDevice, lambda subject: ReaderDevice.reader_id.in_(subject.ids)
+    ),
+    Holding("sign_in_requests", SignInRequest, _sign_ins, secret="link_hash code_hash"),
+    Holding("mails", Mail, _mails, secret="text html"),
+    Holding(
+        "meter_windows", MeterWindow, lambda subject: MeterWindow.holder.in_(_holders(subject))
+    ),
+    Holding(
+        "checkouts", Checkout, _checkouts,
+        # Without its claim nobody comes back into the erased account. Whoever is about to pay
+        # without having signed in buys for a new one.
+        blank={
+            "device_id": None,
+            "return_to": _either(Checkout.reader_id, nobodys=Checkout.return_to, theirs="/"),
+            "claim_hash": _either(Checkout.reader_id, nobodys=Checkout.claim_hash, theirs=""),
+            "stripe_url": _either(Checkout.reader_id, nobodys=Checkout.stripe_url, theirs=None),
+        },
+        kept="id offer_id reader_id status stripe_session_id stripe_subscription_id created_at "
+        "expires_at completed_at",
+        secret="claim_hash",
+    ),
+    Holding(
+        "customers", Customer, lambda subject: Customer.reader_id.in_(subject.ids),
+        kept="id reader_id bound_at",
+    ),
+    Holding(
+        "subscriptions", Subscription, lambda subject: Subscription.reader_id.in_(subject.ids),
+        kept="id reader_id customer_id offer_id plan status amount currency interval interval_count "
+        "started_at current_period_end trial_end cancel_at ended_at past_due_since synced_at version",
+    ),
+    Holding(
+        "grants", Grant, lambda subject: Grant.reader_id.in_(subject.ids),
+        blank={"note": ""},
+        kept="id reader_id source reference scope starts_at ends_at in_grace created_at updated_at",
+    ),
+    Holding(
+        "changes_by_staff", AuditEntry,
+        lambda subject: AuditEntry.target.in_((*subject.ids, *subject.grants)),
+        kept="id at actor action target",
+        rewritten={"before": _without_words, "after": _without_words},
+        shown={"actor": _kind_of_actor},
+    ),
+    Holding("rate_limits", RateLimit, _limits),
+    Holding(
+        "revoked_tokens", RevokedClaim,
+        lambda subject: RevokedClaim.value.in_((*subject.ids, *subject.sessions)),
+        kept="claim value issued_before forget_at",
+    ),
+    Holding(
+        "stripe_events", InboxEvent, lambda subject: InboxEvent.customer_id.in_(subject.customers),
+        kept="id type object_id customer_id subscription_id created_at received_at status attempts "
+        "due_at applied_at result",
+    ),
+    Holding(
+        "reads", AccessEntry, _reads,
+        # The key of a read that is recorded once a day names the device where no reader is known.
+        blank={
+            "device_id": None,
+            "once_key": _either(
+                AccessEntry.reader_id, nobodys=None, theirs=AccessEntry.once_key
+            ),
+        },
+        kept="id at article_id reader_id granted consumed reason wall window_start referrer_host",
+    ),
+)  # fmt: skip
+"""In the order of the export."""
+
+FREE_OF_READER_DATA: Mapping[str, str] = {
+    "api_keys": "the publisher's keys",
+    "article_revisions": "what the newsroom sent",
+    "article_terms": "what the newsroom wrote",
+    "articles": "what the newsroom wrote",
+    "business_clock": "one number",
+    "content_state": "one number",
+    "offers": "the catalogue",
+    "operator_devices": "the staff's browsers",
+    "operator_recovery_codes": "the staff's codes",
+    "operator_sessions": "the staff's sessions",
+    "operators": "the staff",
+    "signing_keys": "our own keys",
+}
+"""Tables that hold nothing of a reader, with what they hold."""

@@ -1,0 +1,118 @@
+"""Signing in, sessions and the reader's profile over HTTP."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from service.content.schemas import storable
+from service.db.tables import ReaderSession
+from service.grants.grants import GrantFacts, Source
+from service.tokens.schemas import IssuedToken
+
+Short = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=200)]
+Long = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=2000)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SignInIn(_Strict):
+    """Whoever reads the mail to this address signs in by it; nothing tells who has an account."""
+
+    email: Long
+    return_to: Long = "/account"
+    """A path of the site or an address on a listed origin: where the link leads in the end."""
+
+
+class SignInOut(BaseModel):
+    """The mail is on its way. Its code works with `request_id`, in this browser or app alone."""
+
+    request_id: str
+    expires_in: int
+    """Seconds."""
+    device_token: str | None = None
+    """For frontends without cookies: send it as `Paywall-Device` from now on."""
+
+
+class ConfirmIn(_Strict):
+    """Either `token`, from the link, or `request_id` with `code`."""
+
+    token: Short | None = None
+    request_id: Short | None = None
+    code: Short | None = None
+    session: Literal["cookie", "token"] = "cookie"
+    """Where the session is kept: in a cookie of ours, or by the app, as `refresh_token`."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        by_code = self.request_id is not None and self.code is not None
+        partly = self.request_id is not None or self.code is not None
+        if (self.token is None) != by_code or (self.token is not None and partly):
+            raise ValueError("send either token, or request_id and code")
+        return self
+
+
+class SignedInOut(IssuedToken):
+    """Signed in. Lead the reader to `return_to`."""
+
+    return_to: str
+
+
+class RefreshIn(_Strict):
+    refresh_token: Short | None = None
+    """For apps; browsers send the cookie."""
+
+
+class SessionItem(BaseModel):
+    """A device the reader is signed in on. `label` is for people; `current`: the one that asks."""
+
+    id: str
+    label: str
+    kind: str
+    created_at: AwareDatetime
+    used_at: AwareDatetime
+    current: bool
+
+    @classmethod
+    def of(cls, row: ReaderSession, current_id: str) -> Self:
+        return cls(
+            id=row.id,
+            label=row.label,
+            kind=row.kind,
+            created_at=row.created_at,
+            used_at=row.used_at,
+            current=row.id == current_id,
+        )
+
+
+class SessionList(BaseModel):
+    items: list[SessionItem]
+    next_cursor: None = None
+    """There are never more than one page of them."""
+
+
+class GrantItem(BaseModel):
+    """What is open to the reader, why, and until when (null: until further notice)."""
+
+    source: Source
+    scope: str
+    until: AwareDatetime | None
+    grace: bool
+
+    @classmethod
+    def of(cls, grant: GrantFacts) -> Self:
+        return cls(
+            source=grant.source, scope=grant.scope, until=grant.ends_at, grace=grant.in_grace
+        )
+
+
+class Profile(BaseModel):
+    """The reader who asks. `email` is a suggestion until `email_verified`."""
+
+    id: str
+    email: str | None
+    email_verified: bool
+    created_at: AwareDatetime
+    session_id: str
+    grants: list[GrantItem]

@@ -1,0 +1,101 @@
+"""Asking for a sign-in mail. Nothing here looks at whether the address has an account.
+
+So the answer is the same for a known and an unknown address, in text, status and time.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from service.clock import Clocks
+from service.db.session import Database
+from service.identity import sign_in_requests
+from service.identity.callers import Caller
+from service.identity.devices import new_device_id, pseudonym
+from service.identity.email import Address, checked_address
+from service.identity.return_to import checked_return_to
+from service.limits.rate import Limit, take, too_many
+from service.outbox.mails import put_mail
+from service.problems import Problem
+from service.settings import Settings
+
+LINK_PATH = "/account/sign-in"
+"""The newspaper's page whose button uses the link; opening it uses nothing up."""
+
+
+@dataclass(frozen=True)
+class Requested:
+    """`device_id` is the browser's, new where it had none: the code works there only."""
+
+    request_id: str
+    device_id: str
+    expires_in: int
+    """Seconds."""
+
+
+async def request_sign_in(
+    database: Database,
+    settings: Settings,
+    clocks: Clocks,
+    *,
+    email: str,
+    return_to: str,
+    caller: Caller,
+    network: str,
+) -> Requested:
+    """Mail a link and a code to the address. `network` names where the request comes from.
+
+    Raises the problems `sign-in-is-off`, `invalid-email`, `invalid-return-address`,
+    `too-many-requests`.
+    """
+    if not settings.readers_can_sign_in:
+        raise Problem("sign-in-is-off")
+    address = checked_address(email)
+    return_to = checked_return_to(return_to, settings)
+    await _within_limits(database, settings, clocks, address, network)
+    device_id = caller.device_id or new_device_id()
+    now = clocks.wall()
+    async with database.transaction() as session:
+        asked = await sign_in_requests.ask(
+            session,
+            address,
+            device=pseudonym(device_id),
+            reader_id=None if caller.verified else caller.reader_id,
+            return_to=return_to,
+            settings=settings,
+            now=now,
+        )
+        await put_mail(
+            session,
+            kind="sign-in",
+            to=address.key,
+            to_key=address.key,
+            reader_id=None,
+            settings=settings,
+            now=now,
+            send_until=now + sign_in_requests.LIFE,
+            link=f"{settings.public_url}{LINK_PATH}?{urlencode({'token': asked.link})}",
+            code=asked.code,
+            minutes=int(sign_in_requests.LIFE.total_seconds() // 60),
+        )
+    return Requested(asked.id, device_id, int(sign_in_requests.LIFE.total_seconds()))
+
+
+async def _within_limits(
+    database: Database, settings: Settings, clocks: Clocks, address: Address, network: str
+) -> None:
+    hour = timedelta(hours=1)
+    by_network = Limit(
+        "sign-in-network", settings.sign_in_requests_per_hour, hour,
+        "Too many sign-in mails were asked for from this network. Try again later.",
+    )  # fmt: skip
+    by_address = Limit(
+        "sign-in-mail", settings.sign_in_mails_per_hour, hour,
+        "Several mails are on their way to this address already. Look for them, also among spam, "
+        "or try again later.",
+    )  # fmt: skip
+    for limit, key in ((by_network, network), (by_address, address.key)):
+        async with database.transaction() as session:
+            wait = await take(session, limit, key, clocks.wall())
+        if wait is not None:
+            raise too_many(limit, wait)

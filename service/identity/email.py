@@ -1,0 +1,50 @@
+"""E-mail addresses: which are taken, and when two are the same.
+
+Compared are the local part after NFKC and case-folding and the domain in its ASCII form (IDNA), so that
+"Ana@BÜCHER.example" and "ana@xn--bcher-kva.example" are one. Mail goes to that form alone: what
+merely looks like somebody's address, or folds to it, never leads to another mailbox.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+
+from email_validator import EmailNotValidError, validate_email
+
+from service.problems import Problem
+
+LONGEST = 254
+"""RFC 5321, 4.5.3.1.3, less the angle brackets."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """`text` as people read it, `key` as addresses are compared and mailed to."""
+
+    text: str
+    key: str
+
+
+def checked_address(text: str) -> Address:
+    """The address in `text`, or the problem `invalid-email`."""
+    try:
+        return _address(text)
+    except EmailNotValidError as error:
+        raise Problem("invalid-email") from error
+
+
+def email_key(text: str | None) -> str | None:
+    """How an address that somebody typed elsewhere is compared; None where it is none."""
+    try:
+        return _address(text or "").key
+    except EmailNotValidError:
+        return None
+
+
+def _address(text: str) -> Address:
+    # Longer than any address even before normalising, which is not done for whole novels.
+    if len(text) > 4 * LONGEST:
+        raise EmailNotValidError("too long")
+    normal = unicodedata.normalize("NFKC", text.strip())
+    found = validate_email(normal, check_deliverability=False)
+    local = unicodedata.normalize("NFKC", found.local_part.casefold())
+    return Address(found.normalized, f"{local}@{found.ascii_domain}")

@@ -1,0 +1,99 @@
+"""Rate limits, counted in the database: all processes and instances share them.
+
+A window begins with the first time something is done and ends after its length; one upsert counts,
+so that of any number of parallel attempts exactly as many pass as are allowed.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.tables import RateLimit
+from service.db.upsert import insert_for
+from service.problems import Problem
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `most` times (0: without a limit) in any window of this length.
+
+    `name` keeps the counters of several limits apart; `told` says to the caller what is limited.
+    """
+
+    name: str
+    most: int
+    per: timedelta
+    told: str
+
+
+async def take(session: AsyncSession, limit: Limit, key: str, now: datetime) -> timedelta | None:
+    """Count one attempt under `key`. None: it may go on; else how long it has to wait.
+
+    `now` is wall time. Commit whatever the answer: a refused attempt isn't counted, a granted one is
+    counted even where what follows fails.
+    """
+    if limit.most == 0:
+        return None
+    counted = await session.scalar(_counting(session, limit, key, now))
+    if counted is not None:
+        return None
+    ends_at = await session.scalar(
+        select(RateLimit.ends_at).where(RateLimit.key == _key(limit, key))
+    )
+    # A clock that was set back must not make anybody wait for longer than a window.
+    return min(max((ends_at or now) - now, timedelta(seconds=1)), limit.per)
+
+
+def _counting(session: AsyncSession, limit: Limit, key: str, now: datetime):  # type: ignore[no-untyped-def]  # noqa: ANN202 a statement of either dialect
+    is_over = RateLimit.ends_at <= now
+    first = {"count": 1, "started_at": now, "ends_at": now + limit.per}
+    statement = insert_for(session, RateLimit).values(key=_key(limit, key), **first)
+    return statement.on_conflict_do_update(
+        index_elements=["key"],
+        set_={
+            "count": case((is_over, 1), else_=RateLimit.count + 1),
+            "started_at": case((is_over, now), else_=RateLimit.started_at),
+            "ends_at": case((is_over, now + limit.per), else_=RateLimit.ends_at),
+        },
+        where=is_over | (RateLimit.count < limit.most),
+    ).returning(RateLimit.count)
+
+
+async def used(session: AsyncSession, limit: Limit, key: str, now: datetime) -> int:
+    """How often it was done in the window that runs, without counting."""
+    found = await session.scalar(
+        select(RateLimit.count).where(RateLimit.key == _key(limit, key), RateLimit.ends_at > now)
+    )
+    return found or 0
+
+
+async def forget(session: AsyncSession, limit: Limit, key: str) -> None:
+    """Begin anew, since what was counted turned out to be harmless."""
+    await session.execute(delete(RateLimit).where(RateLimit.key == _key(limit, key)))
+
+
+async def give_back(session: AsyncSession, limit: Limit, key: str) -> None:
+    """Uncount one attempt, since it turned out to be harmless."""
+    await session.execute(
+        update(RateLimit)
+        .where(RateLimit.key == _key(limit, key), RateLimit.count > 0)
+        .values(count=RateLimit.count - 1)
+    )
+
+
+async def prune(session: AsyncSession, now: datetime) -> None:
+    """Delete the counters of windows that are over."""
+    await session.execute(delete(RateLimit).where(RateLimit.ends_at <= now))
+
+
+def too_many(limit: Limit, wait: timedelta) -> Problem:
+    """429 with `Retry-After` in whole seconds."""
+    seconds = max(1, math.ceil(wait.total_seconds()))
+    return Problem("too-many-requests", limit.told, headers={"Retry-After": str(seconds)})
+
+
+def _key(limit: Limit, key: str) -> str:
+    return f"{limit.name}/{key}"

@@ -1,0 +1,71 @@
+"""Erasing the reader's account: told first, then done, then said."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from service.account.erase import erase_reader
+from service.clock import AppClocks
+from service.db.session import AppDatabase, ReadSession
+from service.identity.callers import SignedInReader
+from service.identity.cookies import CookieName, clear_cookie
+from service.problems import Problem
+from service.settings import AppSettings
+from service.web.account import erasure_view
+from service.web.pages import GET, PageRoute, page
+from service.web.sign_in import HOME
+
+router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=False)
+SEE_OTHER = 303
+_COOKIES: tuple[CookieName, ...] = ("session", "device", "checkout")
+
+
+@router.api_route("/erase", methods=GET)
+async def show_erase(request: Request, caller: SignedInReader, session: ReadSession) -> Response:
+    """What erasing removes and what it keeps, before anything is done."""
+    return page(
+        request, "erase.html", erasure=await erasure_view(session, caller.reader_id), error=""
+    )
+
+
+@router.post("/erase")
+async def erase(
+    request: Request,
+    caller: SignedInReader,
+    database: AppDatabase,
+    settings: AppSettings,
+    clocks: AppClocks,
+    cancel_subscription: Annotated[bool, Form()] = False,
+) -> Response:
+    """Erase the account, and cancel at Stripe where that is ticked."""
+    try:
+        await erase_reader(
+            database, request.app.state.gateway, settings, clocks,
+            reader_id=caller.reader_id, cancel_subscription=cancel_subscription,
+        )  # fmt: skip
+    except Problem as problem:
+        if problem.slug != "subscription-runs":
+            raise
+        async with database.reading() as session:
+            erasure = await erasure_view(session, caller.reader_id)
+        status = problem.definition.status
+        error = "Your subscription still runs. Tick the box to cancel it, or keep the account."
+        return page(request, "erase.html", status_code=status, erasure=erasure, error=error)
+    response = RedirectResponse(f"{HOME}/erased", SEE_OTHER)
+    for name in _COOKIES:
+        clear_cookie(response, name, settings)
+    return response
+
+
+@router.api_route("/erased", methods=GET)
+async def show_erased(request: Request) -> Response:
+    return page(
+        request,
+        "message.html",
+        title="Your account is erased",
+        text="Nothing here leads to you any more, and this browser is signed out. Thank you for "
+        "having read with us.",
+        link="/",
+        link_text="To the front page",
+    )

@@ -1,0 +1,68 @@
+"""What pages with a form for signing in need to know of whoever looks at them."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.identity.callers import Caller
+from service.identity.readers import find_reader
+from service.identity.return_to import checked_return_to
+from service.problems import Problem
+from service.settings import Settings
+from service.web.words import in_words
+
+HOME = "/account"
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """`can_sign_in`: a mail would change something, since no address is verified here.
+
+    `confirms`: signed in already, by a purchase; then `email` is the address typed there.
+    """
+
+    can_sign_in: bool = False
+    confirms: bool = False
+    email: str = ""
+
+
+async def visitor_of(session: AsyncSession, caller: Caller, settings: Settings) -> Visitor:
+    """The caller as a visitor; who has verified an address is never asked for one again."""
+    if not settings.readers_can_sign_in or caller.verified:
+        return Visitor()
+    if caller.reader_id is None:
+        return Visitor(can_sign_in=True)
+    reader = await find_reader(session, caller.reader_id)
+    email = reader.email if reader is not None else None
+    return Visitor(can_sign_in=True, confirms=True, email=email or "")
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of the sign-in, with what was typed and what is wrong with it."""
+
+    return_to: str = HOME
+    typed: str = ""
+    error: str = ""
+
+
+def kept_return_to(value: str, settings: Settings) -> str:
+    """`value` where it may be gone back to, else the account: a link with a mistake leads on too."""
+    try:
+        return checked_return_to(value, settings)
+    except Problem:
+        return HOME
+
+
+def form_error(problem: Problem) -> str | None:
+    """What a form says of a problem that the reader can put right in it; None: of no other."""
+    match problem.slug:
+        case "invalid-email":
+            return "This isn’t an e-mail address. Write it as in reader@example.org."
+        case "sign-in-refused":
+            return "That code isn’t right, or it has expired."
+        case "too-many-requests":
+            seconds = int(problem.headers.get("Retry-After", "60"))
+            return f"{problem.detail} It works again {in_words(seconds)}."
+        case _:
+            return None

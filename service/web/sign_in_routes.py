@@ -1,0 +1,177 @@
+"""Signing in through the newspaper's pages: ask for a mail, type its code, or use its link.
+
+The pages are the same whether or not an address has an account.
+"""
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import AfterValidator
+
+from service.account.confirm import Client, Confirmed, confirm_code, confirm_link
+from service.account.sign_in import request_sign_in
+from service.checkout.schemas import Short
+from service.clock import AppClocks
+from service.content.schemas import storable
+from service.db.session import AppDatabase, ReadSession
+from service.identity import sign_in_requests
+from service.identity.callers import CurrentReader
+from service.identity.devices import pseudonym
+from service.identity.handover import remember_device
+from service.identity.sessions import set_session_cookie
+from service.limits.addresses import client_network
+from service.problems import Problem
+from service.settings import AppSettings, Settings
+from service.web import sign_in
+from service.web.pages import GET, PageRoute, page
+from service.web.sign_in import HOME, form_error, kept_return_to
+
+router = APIRouter(prefix="/account/sign-in", route_class=PageRoute, include_in_schema=False)
+SEE_OTHER, GONE = 303, 410
+# Never the address with its secret, but the origin, which the origin check asks for: under
+# no-referrer browsers send `Origin: null` with a form (Fetch, "append a request Origin header").
+LINK_PAGE = {"Referrer-Policy": "strict-origin"}
+Typed = Annotated[str, AfterValidator(storable), Form(max_length=2000)]
+
+
+@router.api_route("", methods=GET)
+async def show_sign_in(
+    request: Request,
+    settings: AppSettings,
+    token: str | None = None,
+    return_to: Annotated[str, Query(max_length=2000)] = HOME,
+) -> Response:
+    """The form for an address; with a link's `token` its button.
+
+    Opening the link uses nothing up: mail scanners open links too.
+    """
+    if token or not settings.readers_can_sign_in:
+        return _page(request, "sign_in_link.html", token=token)
+    form = sign_in.Form(kept_return_to(return_to, settings))
+    return _page(request, "sign_in.html", form=form, is_cut_off=token is not None)
+
+
+@router.post("")
+async def use_link(
+    request: Request,
+    caller: CurrentReader,
+    database: AppDatabase,
+    settings: AppSettings,
+    clocks: AppClocks,
+    token: Annotated[Short, Form()],
+) -> Response:
+    """Use the link, once, and sign this browser in; a former session of it ends."""
+    client = Client(caller, "browser", request.headers.get("User-Agent", ""))
+    try:
+        confirmed = await confirm_link(database, settings, clocks, token=token, client=client)
+    except Problem as problem:
+        if problem.slug != "sign-in-refused":
+            raise
+        if caller.session_id is not None:
+            # The button was pressed twice: the first time it has signed this browser in.
+            return _lead(HOME)
+        return _page(request, "sign_in_refused.html", status_code=GONE, form=sign_in.Form())
+    return _signed_in(confirmed, settings)
+
+
+@router.post("/request")
+async def request_mail(
+    request: Request,
+    caller: CurrentReader,
+    database: AppDatabase,
+    settings: AppSettings,
+    clocks: AppClocks,
+    email: Typed = "",
+    return_to: Typed = HOME,
+) -> Response:
+    """Mail a link and a code, and lead on to the page that takes the code."""
+    try:
+        asked = await request_sign_in(
+            database, settings, clocks, email=email, return_to=return_to, caller=caller,
+            network=client_network(request, settings, clocks),
+        )  # fmt: skip
+    except Problem as problem:
+        error = form_error(problem)
+        if error is None:
+            raise
+        form = sign_in.Form(kept_return_to(return_to, settings), email, error)
+        return _refusal(request, problem, "sign_in.html", form=form, is_cut_off=False)
+    request.app.state.mail.wake.set()
+    response = _lead(f"{HOME}/sign-in/code?{urlencode({'request': asked.request_id})}")
+    remember_device(request, response, caller, asked.device_id)
+    return response
+
+
+@router.api_route("/code", methods=GET)
+async def show_code(
+    request: Request,
+    caller: CurrentReader,
+    session: ReadSession,
+    clocks: AppClocks,
+    request_id: Annotated[str, Query(alias="request", max_length=100)] = "",
+) -> Response:
+    """Look into your mail. The address is named in the browser alone in which it was typed."""
+    asked = None
+    if caller.device_id is not None:
+        asked = await sign_in_requests.by_id(
+            session, request_id, pseudonym(caller.device_id), clocks.wall()
+        )
+    form = sign_in.Form(asked.return_to if asked is not None else HOME)
+    email = asked.email if asked is not None else None
+    return _page(request, "sign_in_code.html", request_id=request_id, email=email, form=form)
+
+
+@router.post("/code")
+async def use_code(
+    request: Request,
+    caller: CurrentReader,
+    database: AppDatabase,
+    settings: AppSettings,
+    clocks: AppClocks,
+    request_id: Typed = "",
+    code: Typed = "",
+) -> Response:
+    """Use the code, in the browser that asked for it, and sign it in."""
+    client = Client(caller, "browser", request.headers.get("User-Agent", ""))
+    try:
+        confirmed = await confirm_code(
+            database, settings, clocks, request_id=request_id, code=code, client=client
+        )
+    except Problem as problem:
+        if problem.slug == "sign-in-refused" and caller.verified:
+            return _lead(HOME)  # sent twice: the first time it has signed this browser in
+        error = form_error(problem)
+        if error is None:
+            raise
+        form = sign_in.Form(typed=code, error=error)
+        return _refusal(
+            request, problem, "sign_in_code.html", request_id=request_id, email=None, form=form
+        )
+    return _signed_in(confirmed, settings)
+
+
+def _signed_in(confirmed: Confirmed, settings: Settings) -> Response:
+    response = _lead(confirmed.return_to)
+    set_session_cookie(response, confirmed.opened.token, settings)
+    return response
+
+
+def _lead(address: str) -> Response:
+    return RedirectResponse(address, SEE_OTHER, headers=LINK_PAGE)
+
+
+def _page(
+    request: Request, template: str, *, status_code: int = 200, **context: object
+) -> Response:
+    response = page(request, template, status_code=status_code, **context)
+    response.headers.update(LINK_PAGE)
+    return response
+
+
+def _refusal(request: Request, problem: Problem, template: str, **context: object) -> Response:
+    """The page again, with the problem's status, what was typed, and what is wrong with it."""
+    response = _page(request, template, status_code=problem.definition.status, **context)
+    response.headers.update(problem.headers)
+    return response

@@ -1,0 +1,55 @@
+"""Which addresses are taken, and which are the same."""
+
+import pytest
+
+from service.identity.email import checked_address, email_key
+from service.problems import Problem
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("ana@example.org", "ana@example.org"),
+        ("  Ana@Example.ORG \n", "ana@example.org"),
+        ("ana+news@example.org", "ana+news@example.org"),
+        ("o'brien@example.org", "o'brien@example.org"),
+        ("ana@bücher.example.org", "ana@xn--bcher-kva.example.org"),
+        ("ana@BÜCHER.example.org", "ana@xn--bcher-kva.example.org"),
+        ("ana@xn--bcher-kva.example.org", "ana@xn--bcher-kva.example.org"),
+        ("ａｎａ@ｅｘａｍｐｌｅ．ｏｒｇ", "ana@example.org"),
+        ("ａｎａ＠example.org", "ana@example.org"),
+        ("straße@example.org", "strasse@example.org"),
+        ("JOSE\u0301@example.org", "josé@example.org"),
+        ("ana@straße.example.org", "ana@xn--strae-oqa.example.org"),
+    ],
+)  # fmt: skip
+def test_addresses_that_are_the_same(text: str, key: str) -> None:
+    assert checked_address(text).key == key
+    assert email_key(text) == key
+    assert checked_address(key).key == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "ana", "@example.org", "ana@", "ana@@example.org", "ana@example", "ana@-example.org",
+        "ana@example..org", ".ana@example.org", "ana.@example.org", "a b@example.org", '"a b"@example.org',
+        '"ana"@example.org', "ana@[127.0.0.1]", "ana@127.0.0.1", "Ana <ana@example.org>",
+        "ana@example.org, ben@example.org", "ana@example.org\nBcc: ben@example.org", "ana\x00@example.org",
+        "ana\u200b@example.org", "ana\u202e@example.org", "ana@exam\x7fple.org", "a" * 300 + "@example.org",
+        "ana@" + "a" * 300 + ".org", "x" * 100_000, "ana@example.org?subject=x", "\ud800@example.org",
+    ],
+)  # fmt: skip
+def test_addresses_that_are_none(text: str) -> None:
+    with pytest.raises(Problem) as caught:
+        checked_address(text)
+    assert caught.value.slug == "invalid-email"
+    assert email_key(text) is None
+
+
+def test_nothing_typed_is_no_address() -> None:
+    assert email_key(None) is None
+
+
+def test_what_people_read_keeps_their_spelling() -> None:
+    assert checked_address("Ana@Bücher.example.org").text == "Ana@bücher.example.org"
