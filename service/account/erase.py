@@ -27,7 +27,7 @@ from service.problems import Problem
 from service.settings import Settings
 from service.tokens.revoked import revoke_claim
 
-SWEPT_FOR = timedelta(hours=1)
+SWEPT_FOR = timedelta(minutes=10)
 """So long after an erasure we look for what another request was writing at that very moment."""
 
 log = structlog.get_logger()
@@ -177,7 +177,7 @@ async def _erase_here(
     if subject is None or reader is None or reader.erased_at is not None:
         return
     email, key = reader.email, reader.verified_key
-    await _end_access(session, subject, clocks, settings)
+    await _end_access(session, subject, clocks)
     for holding in HOLDINGS:
         await _empty(session, holding, subject)
     await session.execute(
@@ -197,9 +197,7 @@ async def _erase_here(
     log.info("reader.erased", reader=reader_id)
 
 
-async def _end_access(
-    session: AsyncSession, subject: Subject, clocks: Clocks, settings: Settings
-) -> None:
+async def _end_access(session: AsyncSession, subject: Subject, clocks: Clocks) -> None:
     """End sessions, tokens, and whatever grants and subscriptions Stripe hasn't ended."""
     now = clocks.business()
     for each in subject.ids:
@@ -230,8 +228,16 @@ async def _empty(session: AsyncSession, holding: Holding, subject: Subject) -> N
     if holding.goes:
         await session.execute(delete(table).where(theirs).execution_options(**_UNSEEN))
     if holding.blank:
+        # Repeating it writes nothing, however many rows there are.
+        columns = table.__table__.columns
+        filled = or_(
+            *(columns[name].is_distinct_from(value) for name, value in holding.blank.items())
+        )
         await session.execute(
-            update(table).where(theirs).values(dict(holding.blank)).execution_options(**_UNSEEN)
+            update(table)
+            .where(theirs, filled)
+            .values(dict(holding.blank))
+            .execution_options(**_UNSEEN)
         )
     if holding.rewritten:
         for row in await session.scalars(select(table).where(theirs)):
@@ -260,7 +266,7 @@ async def sweep_erased(
         async with database.transaction() as session:
             subject = await subject_of(session, reader_id)
             if subject is not None:
-                await _end_access(session, subject, clocks, settings)
+                await _end_access(session, subject, clocks)
                 for holding in HOLDINGS:
                     await _empty(session, holding, subject)
     return len(erased)

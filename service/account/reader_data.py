@@ -52,7 +52,7 @@ class Holding:
 
     `blank` are the columns that erasing overwrites, with a value or an SQL expression; `kept` those
     that it leaves. Where there are neither, the rows are deleted. `rewritten` are columns whose value
-    erasing changes one by one. `secret` are columns that no export shows, `shown` tells of others in
+    erasing changes one by one. `hidden` are columns that no export shows, `shown` tells of others in
     another form.
     """
 
@@ -63,7 +63,7 @@ class Holding:
     blank: Mapping[str, Any] = field(default_factory=dict)
     kept: str = ""
     rewritten: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
-    secret: str = ""
+    hidden: str = ""
     shown: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
     @property
@@ -172,13 +172,13 @@ HOLDINGS: tuple[Holding, ...] = (
         blank={"device_id": None, "label": "", "previous_hash": None, "successor_sealed": None},
         kept="id secret_hash rotated_at reader_id kind created_at used_at expires_at ended_at "
         "end_reason",
-        secret="secret_hash previous_hash successor_sealed",
+        hidden="secret_hash previous_hash successor_sealed",
     ),
     Holding(
         "devices", ReaderDevice, lambda subject: ReaderDevice.reader_id.in_(subject.ids)
     ),
-    Holding("sign_in_requests", SignInRequest, _sign_ins, secret="link_hash code_hash"),
-    Holding("mails", Mail, _mails, secret="text html"),
+    Holding("sign_in_requests", SignInRequest, _sign_ins, hidden="link_hash code_hash"),
+    Holding("mails", Mail, _mails, hidden="text html"),
     Holding(
         "meter_windows", MeterWindow, lambda subject: MeterWindow.holder.in_(_holders(subject))
     ),
@@ -194,7 +194,7 @@ HOLDINGS: tuple[Holding, ...] = (
         },
         kept="id offer_id reader_id status stripe_session_id stripe_subscription_id created_at "
         "expires_at completed_at",
-        secret="claim_hash",
+        hidden="claim_hash",
     ),
     Holding(
         "customers", Customer, lambda subject: Customer.reader_id.in_(subject.ids),
