@@ -1,0 +1,215 @@
+"""The recipes of sister hosts and foreign sites in a real browser, with its rules for cookies.
+
+Chromium leads every name under `localhost` to this machine. `www.gazette.localhost` and
+`api.gazette.localhost` are one site for it; `127.0.0.1` and `localhost` are two.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.settings import Settings
+from tests.chromium import running_chromium
+from tests.conftest import MovingClocks
+from tests.served import CANARY, Installation, free_port, installation
+from tests.setups.frontends import MAIL_FROM, newest_mail_to, site_with
+from tests.setups.recipes import recipe
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs the group browser")
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120), pytest.mark.xdist_group("browser")]
+ANA = "ana@example.org"
+
+
+@pytest.fixture(params=["sqlite"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """One database is enough here: pages don't know which it is."""
+    return f"sqlite:///{tmp_path / 'paywall.db'}"
+
+
+class Frontend:
+    """Pages of a recipe on a listed origin, and the same on one that isn't listed."""
+
+    def __init__(self, made: Installation, site: str, unlisted: str) -> None:
+        self.made, self.site, self.unlisted = made, site, unlisted
+        self.api = made.settings.public_url
+
+    def open(self, page: Any, path: str, site: str | None = None) -> Any:
+        page.goto(f"{site or self.site}{path}")
+        page.wait_for_function("window.frontend")
+        return page
+
+    def pay(self, page: Any) -> None:
+        """Pay at the local Stripe's page, where the browser is now, and come back."""
+        page.get_by_label("E-mail").fill(ANA)
+        page.get_by_label("Name on the card").fill("A Reader")
+        page.get_by_label("Card number").fill("4242 4242 4242 4242")
+        page.get_by_role("button", name="Pay").click()
+
+
+def running(
+    settings: Settings, clocks: MovingClocks, title: str, names: tuple[str, str, str]
+) -> Iterator[Frontend]:
+    """The recipe's frontend; names of the API's host, of the site's and of one that isn't listed."""
+    port, site_port, unlisted_port = free_port(), free_port(), free_port()
+    api, site, unlisted = (
+        f"http://{name}:{each}"
+        for name, each in zip(names, (port, site_port, unlisted_port), strict=True)
+    )
+    settings = settings.model_copy(update={"allowed_origins": (site,), "mail_from": MAIL_FROM})
+    example = "https://api.example.org" if title == "sister.js" else "https://paywall.example.net"
+    script = recipe(title, {example: api})
+    with (
+        installation(settings, clocks, port=port, public_url=api) as made,
+        site_with(script, site_port),
+        site_with(script, unlisted_port),
+    ):
+        for slug in ("a", "b", "c", "d"):
+            made.publish(slug)
+        made.publish("paid", access={"level": "subscribers"})
+        yield Frontend(made, site, unlisted)
+
+
+@pytest.fixture
+def sister(settings: Settings, clocks: MovingClocks) -> Iterator[Frontend]:
+    names = ("api.gazette.localhost", "www.gazette.localhost", "www.elsewhere.localhost")
+    yield from running(settings, clocks, "sister.js", names)
+
+
+@pytest.fixture
+def foreign(settings: Settings, clocks: MovingClocks) -> Iterator[Frontend]:
+    names = ("localhost", "127.0.0.1", "127.0.0.1")
+    yield from running(settings, clocks, "reader.js", names)
+
+
+@pytest.fixture
+def profile() -> Iterator[Callable[[], Any]]:
+    """A new browser profile with a page, at each call."""
+    with running_chromium() as chromium:
+        contexts = []
+
+        def new_page() -> Any:
+            contexts.append(chromium.new_context())
+            return contexts[-1].new_page()
+
+        yield new_page
+        for context in contexts:
+            context.close()
+
+
+def unlock_by_sdk(page: Any, slug: str) -> str:
+    reason: str = page.evaluate("slug => frontend.paywall.unlock(slug).then(a => a.reason)", slug)
+    return reason
+
+
+def test_sister_host(sister: Frontend, profile: Callable[[], Any]) -> None:
+    page = sister.open(profile(), "/articles/a")
+    assert [unlock_by_sdk(page, slug) for slug in "abcd"] == ["meter"] * 3 + ["meter_exhausted"]
+
+    # The cookie alone knows the device again; it isn't the site's, and no script can read it.
+    page.evaluate("localStorage.clear()")
+    seen = page.evaluate("frontend.call('GET', '/v1/articles/a/access')")
+    assert (seen["reason"], seen["would_consume"]) == ("meter", False)
+    assert page.evaluate("document.cookie") == ""
+    (cookie,) = page.context.cookies()
+    assert (cookie["name"], cookie["domain"]) == ("pw_device", "api.gazette.localhost")
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")
+
+    asked = page.evaluate("email => frontend.signIn(email)", ANA)
+    code = newest_mail_to(sister.made, ANA).code
+    page.evaluate("([id, code]) => frontend.confirm(id, code)", [asked["request_id"], code])
+    assert page.evaluate("frontend.call('GET', '/v1/me')")["email"] == ANA
+    assert unlock_by_sdk(page, "d") == "meter"  # the registered reader's own
+
+    sister.open(page, "/articles/paid")
+    checkout = page.evaluate(
+        "offer => frontend.paywall.checkout(offer, location.href)", sister.made.offers["monthly"]
+    )
+    page.goto(checkout["url"])
+    sister.pay(page)
+    page.wait_for_url(f"{sister.site}/articles/paid")
+    page.wait_for_function("window.frontend")
+    opened = page.evaluate("frontend.paywall.unlock('paid')")
+    assert opened["reason"] == "subscription"
+    assert CANARY in opened["article"]["body_html"]
+
+    page.evaluate("frontend.signOut()")
+    assert page.evaluate("frontend.call('GET', '/v1/me')")["type"] == "/problems/unauthenticated"
+
+
+def test_sister_host_by_the_mails_link(sister: Frontend, profile: Callable[[], Any]) -> None:
+    page = sister.open(profile(), "/articles/a")
+    page.evaluate("email => frontend.signIn(email)", ANA)
+    token = newest_mail_to(sister.made, ANA).token
+    page.goto(f"{sister.api}/account/sign-in?token={token}")
+    page.get_by_role("main").get_by_role("button").first.click()
+    page.wait_for_url(f"{sister.site}/articles/a")
+    page.wait_for_function("window.frontend")
+    assert page.evaluate("frontend.call('GET', '/v1/me')")["email"] == ANA
+
+
+def test_foreign_site(foreign: Frontend, profile: Callable[[], Any]) -> None:
+    page = foreign.open(profile(), "/articles/a")
+
+    def unlock(slug: str) -> str:
+        reason: str = page.evaluate("slug => frontend.unlock(slug).then(a => a.reason)", slug)
+        return reason
+
+    assert [unlock(slug) for slug in "abcd"] == ["meter"] * 3 + ["meter_exhausted"]
+    foreign.open(page, "/articles/paid")
+    assert unlock("d") == "meter_exhausted"  # the device's token is kept over pages
+    assert unlock("paid") == "subscribers_only"
+
+    # Paid as somebody unknown; the claim that this site kept signs the reader in.
+    with page.expect_navigation(url="**/checkout/**"):
+        page.evaluate("offer => void frontend.buy(offer)", foreign.made.offers["monthly"])
+    foreign.pay(page)
+    page.get_by_role("link", name="To the front page").click()
+    page.wait_for_url(f"{foreign.site}/")
+    page.wait_for_function("window.frontend")
+    assert page.evaluate("frontend.finishCheckout()") == f"{foreign.site}/articles/paid"
+    assert page.evaluate("frontend.finishCheckout()") is None
+    assert unlock("paid") == "subscription"
+
+    # Another page has to refresh first; two at once, in two tabs, sign nobody out.
+    foreign.open(page, "/articles/paid")
+    other = foreign.open(page.context.new_page(), "/articles/paid")
+    for tab in (page, other):
+        tab.evaluate("void (window.answered = frontend.call('GET', '/v1/me'))")
+    assert {tab.evaluate("window.answered.then(a => a.status)") for tab in (page, other)} == {200}
+
+    page.evaluate("frontend.signOut()")
+    assert page.evaluate("frontend.call('GET', '/v1/me').then(a => a.status)") == 401
+    assert other.evaluate("frontend.call('GET', '/v1/me').then(a => a.status)") == 401
+    assert [cookie["name"] for cookie in page.context.cookies(foreign.site)] == []
+
+
+def test_foreign_site_signs_in_by_code(foreign: Frontend, profile: Callable[[], Any]) -> None:
+    page = foreign.open(profile(), "/articles/a")
+    asked = page.evaluate("email => frontend.signIn(email)", ANA)
+    code = newest_mail_to(foreign.made, ANA).code
+    page.evaluate("([id, code]) => frontend.confirm(id, code)", [asked["request_id"], code])
+    foreign.open(page, "/articles/b")
+    assert page.evaluate("frontend.call('GET', '/v1/me').then(a => a.email)") == ANA
+    assert page.context.cookies() == []
+
+
+def test_a_sister_that_is_not_listed_gets_nothing(
+    sister: Frontend, profile: Callable[[], Any]
+) -> None:
+    page = sister.open(profile(), "/articles/a", site=sister.unlisted)
+    fault = page.evaluate("frontend.paywall.unlock('a').catch(fault => `${fault.status}`)")
+    assert fault == "0"  # the browser shows the page nothing at all
+    failed = page.evaluate("frontend.signIn('ana@example.org').catch(fault => fault.name)")
+    assert failed == "TypeError"
+    assert page.context.cookies() == []
+
+
+def test_a_foreign_site_that_is_not_listed_gets_nothing(
+    foreign: Frontend, profile: Callable[[], Any]
+) -> None:
+    page = foreign.open(profile(), "/articles/a", site=foreign.unlisted)
+    assert page.evaluate("frontend.unlock('a').catch(fault => fault.name)") == "TypeError"
+    assert page.evaluate("Object.keys(localStorage)") == []
