@@ -32,13 +32,16 @@ class Imprint:
 def page(
     request: Request, template: str, *, status_code: int = 200, **context: Any
 ) -> HTMLResponse:
-    """Render `web/templates/<template>` in the newspaper's frame. Private, as all these pages."""
+    """Render a template in the newspaper's frame. Private, as all these pages.
+
+    `template` is a name in `web/templates`, or a path below `service/`.
+    """
     settings = settings_of(request)
     bar = request.app.state.page_bar
     now = clocks_of(request).business()
     return render(
         request,
-        f"web/templates/{template}",
+        template if "/" in template else f"web/templates/{template}",
         status_code=status_code,
         bar=bar(request) if bar is not None else None,
         imprint=getattr(request.app.state, "imprint", Imprint()),

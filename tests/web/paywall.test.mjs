@@ -1,7 +1,7 @@
 // The SDK against a fake fetch: what it sends where, what it keeps, what it throws.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 
 import { Paywall, PaywallError } from "../../service/web/static/paywall.js";
 
@@ -138,4 +138,193 @@ test("what isn't JSON, and no answer at all, are errors too", async () => {
     assert.equal(error.cause.message, "offline");
     return true;
   });
+});
+
+// Signing in. A service with one session: it hands out tokens and refuses what it doesn't know.
+
+function service({ life = 600, session = true } = {}) {
+  const calls = [];
+  const state = { made: 0, live: session, access: new Set(), refresh: "r0" };
+  function issue() {
+    state.made += 1;
+    const access = `a${state.made}`;
+    state.access.add(access);
+    return { access_token: access, token_type: "Bearer", expires_in: life };
+  }
+  const routes = {
+    "POST /v1/session/token": ({ body }) => {
+      if (!state.live || (body && body.refresh_token !== state.refresh)) return [401, {}];
+      if (!body) return [200, issue()];
+      state.refresh = `r${state.made + 1}`;
+      return [200, { ...issue(), refresh_token: state.refresh }];
+    },
+    "POST /v1/sign-in": () => [202, { request_id: "sir_1", expires_in: 600, device_token: "v1.a.b" }],
+    "POST /v1/sign-in/confirm": ({ body }) => {
+      state.live = true;
+      const refresh_token = body.session === "token" ? state.refresh : undefined;
+      return [200, { ...issue(), refresh_token, return_to: "/articles/ferry" }];
+    },
+    "DELETE /v1/session": () => [204, null],
+    "GET /v1/sessions": () => [200, { items: [{ id: "ses_1" }] }],
+  };
+  const fetch = async (address, { method, headers, body }) => {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const call = { path: `${method} ${new URL(address).pathname}`, headers };
+    if (body) call.body = JSON.parse(body);
+    calls.push(call);
+    const bearer = headers.Authorization?.replace("Bearer ", "");
+    const refused = bearer && !state.access.has(bearer);
+    const usual = () => [200, { granted: true, signed_in: Boolean(bearer) }];
+    const [status, answer] = refused ? [401, {}] : (routes[call.path] ?? usual)(call);
+    return new Response(answer && JSON.stringify(answer), { status });
+  };
+  const asked = (path) => calls.filter((call) => call.path === path).length;
+  return { calls, state, fetch, asked };
+}
+
+const REFRESH = "POST /v1/session/token";
+
+/** Web Locks as far as they are used here: one holder at a time, the others in their order. */
+function oneAtATime() {
+  let last = Promise.resolve();
+  let waiting = 0;
+  return {
+    async request(name, options, callback = options) {
+      if (options.ifAvailable && waiting > 0) return callback(null);
+      waiting += 1;
+      const mine = last.then(() => callback({ name }));
+      last = mine.catch(() => {}).then(() => (waiting -= 1));
+      return mine;
+    },
+  };
+}
+
+test("signing in by code keeps the session as tokens where cookies don't travel", async () => {
+  const { calls, fetch } = service();
+  const storage = memory();
+  const paywall = Paywall({ api: OTHER, page: PAGE, fetch, storage });
+  const { request_id: requestId } = await paywall.signIn("ana@example.org", "/articles/ferry");
+  assert.deepEqual(calls[0].body, { email: "ana@example.org", return_to: "/articles/ferry" });
+  assert.deepEqual(await paywall.confirm({ requestId, code: "012345" }), {
+    return_to: "/articles/ferry",
+  });
+  assert.deepEqual(calls[1].body, { request_id: "sir_1", code: "012345", session: "token" });
+  assert.equal(calls[1].headers["Paywall-Device"], "v1.a.b");
+  await paywall.unlock("ferry");
+  assert.equal(calls[2].headers.Authorization, "Bearer a1");
+  // Another page of the site finds it.
+  await Paywall({ api: OTHER, page: PAGE, fetch, storage }).access("ferry");
+  assert.equal(calls[3].headers.Authorization, "Bearer a1");
+  await paywall.teaser("ferry");
+  assert.equal(calls[4].headers.Authorization, undefined);
+});
+
+test("on the page's own origin the session is a cookie, and nothing is kept", async () => {
+  const { calls, fetch } = service();
+  const storage = memory();
+  const paywall = Paywall({ page: "https://cookies.example/", fetch, storage });
+  await paywall.confirm({ token: "secret" });
+  assert.deepEqual(calls[0].body, { token: "secret", session: "cookie" });
+  await paywall.unlock("ferry");
+  assert.equal(calls[1].headers.Authorization, undefined);
+  assert.equal(await paywall.token(), "a1");
+  assert.equal(storage.held.size, 0);
+  await paywall.signOut();
+  assert.equal(await paywall.token(), "a2"); // asked for anew: nothing is remembered
+});
+
+test("a token is used again until shortly before it expires", async (t) => {
+  t.after(() => mock.timers.reset());
+  const { fetch, asked } = service();
+  const paywall = Paywall({ page: "https://cached.example/", fetch });
+  mock.timers.enable({ apis: ["Date"], now: 0 });
+  assert.equal(await paywall.token(), "a1");
+  mock.timers.setTime(569_000);
+  assert.equal(await paywall.token(), "a1");
+  mock.timers.setTime(571_000);
+  assert.equal(await paywall.token(), "a2");
+  assert.equal(asked(REFRESH), 2);
+});
+
+for (const [how, api] of [["cookie", "https://tabs.example"], ["token", OTHER]]) {
+  test(`two tabs share one refresh (${how})`, async () => {
+    const { fetch, asked } = service();
+    const storage = memory({ [`paywall.session:${OTHER}`]: JSON.stringify({ refresh: "r0" }) });
+    const locks = oneAtATime();
+    const tab = () => Paywall({ api, page: "https://tabs.example/", fetch, storage, locks });
+    const [one, two] = [tab(), tab()];
+    const tokens = await Promise.all([one.token(), two.token(), one.token(), two.token()]);
+    assert.deepEqual(new Set(tokens), new Set(["a1"]));
+    assert.equal(asked(REFRESH), 1);
+  });
+}
+
+test("without locks one page still asks once", async () => {
+  const { fetch, asked } = service();
+  const paywall = Paywall({ page: "https://lockless.example/", fetch });
+  await Promise.all([paywall.token(), paywall.token(), paywall.token()]);
+  assert.equal(asked(REFRESH), 1);
+});
+
+test("a refused token is renewed once, and the call repeated once", async () => {
+  const { state, fetch, asked } = service();
+  const storage = memory({ [`paywall.session:${OTHER}`]: JSON.stringify({ refresh: "r0" }) });
+  const paywall = Paywall({ api: OTHER, page: PAGE, fetch, storage });
+  await paywall.unlock("ferry");
+  state.access.clear(); // the keys were revoked
+  const answers = await Promise.all([paywall.unlock("ferry"), paywall.access("harbour")]);
+  assert.deepEqual(answers.map((answer) => answer.signed_in), [true, true]);
+  assert.equal(asked(REFRESH), 2);
+  assert.equal(JSON.parse(storage.held.get(`paywall.session:${OTHER}`)).refresh, "r2");
+});
+
+test("a session that was ended elsewhere is forgotten, and the reader reads on unknown", async () => {
+  const { state, fetch, asked } = service();
+  const storage = memory({ [`paywall.session:${OTHER}`]: JSON.stringify({ refresh: "r0" }) });
+  const paywall = Paywall({ api: OTHER, page: PAGE, fetch, storage });
+  await paywall.unlock("ferry");
+  state.live = false;
+  state.access.clear();
+  assert.equal((await paywall.unlock("ferry")).signed_in, false);
+  assert.equal(storage.held.get(`paywall.session:${OTHER}`), "null");
+  const before = asked(REFRESH);
+  await paywall.unlock("ferry");
+  assert.equal(asked(REFRESH), before);
+  await assert.rejects(paywall.token(), { status: 401 });
+});
+
+test("signing out forgets the session, also where it has ended already", async () => {
+  for (const live of [true, false]) {
+    const { state, fetch } = service();
+    const storage = memory({ [`paywall.session:${OTHER}`]: JSON.stringify({ refresh: "r0" }) });
+    const paywall = Paywall({ api: OTHER, page: PAGE, fetch, storage });
+    state.live = live;
+    await paywall.signOut();
+    assert.equal(storage.held.get(`paywall.session:${OTHER}`), "null");
+  }
+});
+
+test("devices, the portal and a checkout that ends in the page", async () => {
+  const { calls, fetch } = service();
+  const paywall = Paywall({ page: "https://calls.example/", fetch });
+  assert.deepEqual(await paywall.sessions(), [{ id: "ses_1" }]);
+  await paywall.endSession("a/b");
+  await paywall.me();
+  await paywall.portal("/account");
+  await paywall.complete("cs_1", "claim");
+  assert.deepEqual(calls.map(({ path }) => path).slice(1), [
+    "DELETE /v1/sessions/a%2Fb",
+    "GET /v1/me",
+    "POST /v1/portal",
+    "POST /v1/checkout/cs_1/complete",
+  ]);
+  assert.deepEqual(calls[3].body, { return_to: "/account" });
+  assert.deepEqual(calls[4].body, { claim: "claim", session: "cookie" });
+});
+
+test("what stands in the storage and isn't ours counts as nothing", async () => {
+  const { calls, fetch } = service();
+  const storage = memory({ [`paywall.session:${OTHER}`]: "{half" });
+  await Paywall({ api: OTHER, page: PAGE, fetch, storage }).unlock("ferry");
+  assert.equal(calls[0].headers.Authorization, undefined);
 });

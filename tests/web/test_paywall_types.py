@@ -9,6 +9,7 @@ from pydantic import BaseModel
 import service.web
 from service.access.schemas import AccessOut, MeterOut, UnlockOut, WalledProblem
 from service.access.wall import WallShown
+from service.account.schemas import GrantItem, Profile, SessionItem, SignInOut
 from service.checkout.schemas import CheckoutOut
 from service.content.schemas import Teaser, TeaserSummary
 from service.offers.schemas import OfferItem
@@ -38,6 +39,10 @@ def members(name: str) -> set[str]:
         ("Access", AccessOut),
         ("Opened", UnlockOut),
         ("Checkout", CheckoutOut),
+        ("SignInRequested", SignInOut),
+        ("Session", SessionItem),
+        ("Grant", GrantItem),
+        ("Profile", Profile),
     ],
 )
 def test_the_types_are_those_of_the_api(name: str, model: type[BaseModel]) -> None:

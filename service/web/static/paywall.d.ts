@@ -1,8 +1,12 @@
 /** Types of paywall.js. Times are RFC 3339 strings in UTC, amounts integers in minor units. */
 
-export type Level = "free" | "metered" | "subscribers";
-export type WallReason = "meter_exhausted" | "subscribers_only" | "network_exhausted";
-export type Reason = "free" | "subscription" | "comp" | "meter" | WallReason;
+export type Level = "free" | "metered" | "registered" | "subscribers";
+export type WallReason =
+  | "meter_exhausted"
+  | "network_exhausted"
+  | "registered_only"
+  | "subscribers_only";
+export type Reason = "free" | "registered" | "subscription" | "comp" | "meter" | WallReason;
 
 export interface Summary {
   slug: string;
@@ -49,12 +53,13 @@ export interface Offer {
 }
 
 export interface Wall {
-  kind: "subscribe";
+  /** What would open the article: signing in by mail, which registers too, or subscribing. */
+  kind: "register" | "subscribe";
   reason: WallReason;
   title: string;
   text: string;
   offers: Offer[];
-  actions: { rel: string; method: string; href: string }[];
+  actions: { rel: "sign-in" | "subscribe"; method: string; href: string }[];
 }
 
 export interface Access {
@@ -94,6 +99,46 @@ export interface Checkout {
   claim: string;
 }
 
+/** A mail is on its way; its code works with `request_id`, in this browser or app alone. */
+export interface SignInRequested {
+  request_id: string;
+  /** Seconds. */
+  expires_in: number;
+  device_token?: string;
+}
+
+/** By the code that was mailed, or by a link's token. */
+export type Confirmation = { requestId: string; code: string } | { token: string };
+
+/** A device the reader is signed in on. */
+export interface Session {
+  id: string;
+  label: string;
+  kind: "browser" | "app";
+  created_at: string;
+  used_at: string;
+  /** The one that asks. */
+  current: boolean;
+}
+
+/** What is open to the reader, why, and until when (null: until further notice). */
+export interface Grant {
+  source: "subscription" | "comp";
+  scope: string;
+  until: string | null;
+  grace: boolean;
+}
+
+export interface Profile {
+  id: string;
+  /** A suggestion until it is verified. */
+  email: string | null;
+  email_verified: boolean;
+  created_at: string;
+  session_id: string;
+  grants: Grant[];
+}
+
 /** RFC 9457; further members stand beside these, such as `portal`. */
 export interface Problem {
   type: string;
@@ -109,8 +154,12 @@ export interface Options {
   /** Address of the page, where there is no `location`. */
   page?: string;
   fetch?: typeof globalThis.fetch;
-  /** Where the device's token is kept, instead of localStorage. */
+  /** Where tokens are kept, instead of localStorage. */
   storage?: Pick<Storage, "getItem" | "setItem">;
+  /** Where the session is kept: by default a cookie on the API's own origin, else tokens. */
+  session?: "cookie" | "token";
+  /** Instead of `navigator.locks`: lets one tab refresh the session for all. */
+  locks?: Pick<LockManager, "request">;
 }
 
 export interface PaywallClient {
@@ -118,6 +167,16 @@ export interface PaywallClient {
   access(slug: string): Promise<Access>;
   unlock(slug: string, options?: { token?: boolean; referrer?: string }): Promise<Opened | Walled>;
   checkout(offer: string, returnTo: string): Promise<Checkout>;
+  complete(sessionId: string, claim?: string): Promise<void>;
+  signIn(email: string, returnTo?: string): Promise<SignInRequested>;
+  confirm(by: Confirmation): Promise<{ return_to: string }>;
+  /** A JWT; status 401 where nobody is signed in. */
+  token(): Promise<string>;
+  me(): Promise<Profile>;
+  sessions(): Promise<Session[]>;
+  endSession(id: string): Promise<void>;
+  signOut(): Promise<void>;
+  portal(returnTo: string): Promise<{ url: string }>;
 }
 
 export class PaywallError extends Error {

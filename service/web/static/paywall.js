@@ -1,5 +1,5 @@
 /**
- * Paywall for frontends: teasers, access, the read itself and the way to Checkout.
+ * Paywall for frontends: teasers, access, the read itself, the way to Checkout, and signing in.
  * An ES module without dependencies; types in paywall.d.ts.
  *
  *   import { Paywall } from "https://paywall.example.org/static/paywall.js";
@@ -12,15 +12,24 @@
  *     location.assign(url);                                            // to Stripe's page
  *   }
  *
+ *   const { request_id } = await paywall.signIn(email, location.pathname);
+ *   await paywall.confirm({ requestId: request_id, code });            // the code from the mail
+ *   const bearer = await paywall.token();                              // for your own edge
+ *
  * Call unlock() once the reader really sees the article, never while the page is prefetched or
  * prerendered. A wall is an answer, not an error. Everything else that isn't a success is thrown as
  * PaywallError with the service's problem (RFC 9457): `status` is 0 where nothing was answered,
  * `retryAfter` is in seconds where the service says when to come back.
  *
- * On the API's own origin cookies do everything. On another one, which the operator lists in
- * PAYWALL_ALLOWED_ORIGINS, cookies may not travel: the device's token that the service then answers
- * is kept in localStorage, for that API alone, and sent as `Paywall-Device`.
+ * On the API's own origin cookies do everything, and the page holds no secret but an access token of
+ * some minutes, in memory. On another origin, which the operator lists in PAYWALL_ALLOWED_ORIGINS,
+ * cookies may not travel: the device's token and the session's are then kept in localStorage, for that
+ * API alone, and sent as `Paywall-Device` and `Authorization`. `session: "cookie"` keeps them out of
+ * it on a sister host (www. and api. of one site), where cookies do travel.
  */
+
+/** Milliseconds before its end at which an access token is renewed. */
+const EARLY = 30_000;
 
 export class PaywallError extends Error {
   constructor(message, { status = 0, problem = null, retryAfter = null, cause } = {}) {
@@ -32,16 +41,25 @@ export class PaywallError extends Error {
   }
 }
 
-export function Paywall({ api = "", page, fetch, storage } = {}) {
+export function Paywall({ api = "", page, fetch, storage, session, locks } = {}) {
   const here = page ?? globalThis.location?.href;
   const base = new URL(api || "/", here);
   const isForeign = here === undefined || new URL(here).origin !== base.origin;
   const send = fetch ?? ((address, options) => globalThis.fetch(address, options));
-  const device = isForeign ? keptDevice(storage, base.origin) : null;
+  const device = isForeign ? kept(storage, `paywall.device:${base.origin}`) : null;
+  const kind = session ?? (isForeign ? "token" : "cookie");
+  const name = `paywall.session:${base.origin}`;
+  const signedIn = heldSession({
+    ask,
+    name,
+    held: kind === "token" ? asJson(kept(storage, name)) : shared(name),
+    locks: locks ?? globalThis.navigator?.locks,
+  });
 
-  async function call(method, path, { body, isPublic = false } = {}) {
+  async function ask(method, path, { body, isPublic = false, bearer = null } = {}) {
     const headers = { Accept: "application/json" };
     if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (bearer) headers.Authorization = `Bearer ${bearer}`;
     const token = isPublic ? null : device?.read();
     if (token) headers["Paywall-Device"] = token;
     // Public answers allow every origin, and browsers then refuse credentials.
@@ -54,6 +72,7 @@ export function Paywall({ api = "", page, fetch, storage } = {}) {
     } catch (cause) {
       throw new PaywallError("The paywall can't be reached.", { cause });
     }
+    if (response.status === 204) return null;
     const answer = await response.json().catch(() => null);
     if (answer?.device_token) device?.write(answer.device_token);
     if (answer !== null && (response.ok || (response.status === 402 && answer.wall))) return answer;
@@ -64,24 +83,129 @@ export function Paywall({ api = "", page, fetch, storage } = {}) {
     });
   }
 
+  /** For the reader who is signed in; a refused token is renewed once. */
+  async function call(method, path, body) {
+    const bearer = await signedIn.bearer();
+    try {
+      return await ask(method, path, { body, bearer });
+    } catch (error) {
+      if (bearer === null || error.status !== 401) throw error;
+      signedIn.expire(bearer);
+      return ask(method, path, { body, bearer: await signedIn.bearer() });
+    }
+  }
+
   const article = (slug) => `/v1/articles/${encodeURIComponent(slug)}`;
   return Object.freeze({
     /** What everybody may read of the article. Counts nothing. */
-    teaser: (slug) => call("GET", article(slug), { isPublic: true }),
+    teaser: (slug) => ask("GET", article(slug), { isPublic: true }),
     /** What unlock() would answer. Counts nothing. */
     access: (slug) => call("GET", `${article(slug)}/access`),
     /** The read: `{granted: true, article, meter, …}`, or `{granted: false, wall, meter, …}`. */
     unlock: (slug, { token = true, referrer } = {}) =>
-      call("POST", `${article(slug)}/unlock`, { body: { token, referrer } }),
+      call("POST", `${article(slug)}/unlock`, { token, referrer }),
     /** Opens a Checkout session; send the reader to `url`. They come back to `returnTo`. */
-    checkout: (offer, returnTo) =>
-      call("POST", "/v1/checkout", { body: { offer, return_to: returnTo } }),
+    checkout: (offer, returnTo) => call("POST", "/v1/checkout", { offer, return_to: returnTo }),
+    /** Signs a buyer in who came back to this page; `claim` is the checkout's. */
+    async complete(sessionId, claim) {
+      const path = `/v1/checkout/${encodeURIComponent(sessionId)}/complete`;
+      signedIn.keep(await call("POST", path, { claim, session: kind }));
+    },
+    /** Mails a link and a code; the code works with the answer's `request_id`, here alone. */
+    signIn: (email, returnTo) => call("POST", "/v1/sign-in", { email, return_to: returnTo }),
+    /** Signs in, by `{requestId, code}` or by a link's `{token}`. */
+    async confirm({ requestId, code, token }) {
+      const body = { token, request_id: requestId, code, session: kind };
+      const { return_to, ...tokens } = await call("POST", "/v1/sign-in/confirm", body);
+      signedIn.keep(tokens);
+      return { return_to };
+    },
+    /** An access token that is good for a while; all tabs share it. 401 where nobody is signed in. */
+    token: () => signedIn.token(),
+    /** Who is signed in, and what is open to them. */
+    me: () => call("GET", "/v1/me"),
+    /** The devices the reader is signed in on. */
+    sessions: async () => (await call("GET", "/v1/sessions")).items,
+    endSession: (id) => call("DELETE", `/v1/sessions/${encodeURIComponent(id)}`),
+    /** Signs out here; who is signed out already stays so. */
+    async signOut() {
+      try {
+        await call("DELETE", "/v1/session");
+      } catch (error) {
+        if (error.status !== 401) throw error;
+      }
+      signedIn.forget();
+    },
+    /** Stripe's customer portal; send the reader to `url`. */
+    portal: (returnTo) => call("POST", "/v1/portal", { return_to: returnTo }),
   });
 }
 
-/** The device's token for one API; in memory where the browser refuses to keep anything. */
-function keptDevice(storage, origin) {
-  const key = `paywall.device:${origin}`;
+/** The session's access token, and its refresh token where it isn't a cookie; `held` is where. */
+function heldSession({ ask, name, held, locks }) {
+  let renewing = null;
+
+  function fresh() {
+    const { access, until = 0 } = held.read() ?? {};
+    return until - EARLY > Date.now() ? access : null;
+  }
+
+  function keep({ access_token: access, expires_in: seconds, refresh_token: refresh }) {
+    const until = Date.now() + seconds * 1000;
+    held.write({ access, until, refresh: refresh ?? held.read()?.refresh });
+    return access;
+  }
+
+  async function renew() {
+    const refresh = held.read()?.refresh;
+    try {
+      const body = refresh && { refresh_token: refresh };
+      return keep(await ask("POST", "/v1/session/token", { body }));
+    } catch (error) {
+      // Unless another tab has signed in anew meanwhile, the session is over.
+      if (error.status === 401 && held.read()?.refresh === refresh) held.write(null);
+      throw error;
+    }
+  }
+
+  /** One tab asks for all. Where two do, the service gives both the same successor for 30 s. */
+  async function renewOnce() {
+    if (!locks) return renew();
+    const options = { ifAvailable: true };
+    const mine = await locks.request(name, options, (lock) => lock && (fresh() ?? renew()));
+    if (mine) return mine;
+    return locks.request(name, async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20)); // what the other got is on its way
+      return fresh() ?? renew();
+    });
+  }
+
+  async function token() {
+    return fresh() ?? (renewing ??= renewOnce().finally(() => (renewing = null)));
+  }
+
+  return {
+    keep,
+    token,
+    forget: () => held.write(null),
+    /** What to send as Authorization: null where a cookie is enough, or nobody is signed in. */
+    async bearer() {
+      if (!held.read()?.refresh) return null;
+      return token().catch((error) => {
+        if (error.status === 401) return null;
+        throw error;
+      });
+    },
+    /** The service has refused this access token before its time. */
+    expire(access) {
+      const now = held.read();
+      if (now?.access === access) held.write({ ...now, until: 0 });
+    },
+  };
+}
+
+/** A text kept for one API; in memory where the browser refuses to keep anything. */
+function kept(storage, key) {
   let held = null;
   const place = () => storage ?? globalThis.localStorage;
   return {
@@ -92,13 +216,50 @@ function keptDevice(storage, origin) {
         return held;
       }
     },
-    write(token) {
-      held = token;
+    write(text) {
+      held = text;
       try {
-        place()?.setItem(key, token);
+        place()?.setItem(key, text);
       } catch {
-        // Blocked or full: the token lasts as long as the page.
+        // Blocked or full: it lasts as long as the page.
       }
+    },
+  };
+}
+
+function asJson({ read, write }) {
+  return {
+    read() {
+      try {
+        return JSON.parse(read());
+      } catch {
+        return null; // whatever stands there isn't ours
+      }
+    },
+    write: (value) => write(JSON.stringify(value)),
+  };
+}
+
+/** A value in memory, the same in all tabs of the origin; it is gone with the last of them. */
+function shared(name) {
+  let held = null;
+  let channel = null;
+  function tabs() {
+    if (channel === null && globalThis.BroadcastChannel) {
+      channel = new BroadcastChannel(name);
+      channel.onmessage = ({ data }) => (held = data);
+      channel.unref?.(); // Node would wait for messages for ever
+    }
+    return channel;
+  }
+  return {
+    read() {
+      tabs();
+      return held;
+    },
+    write(value) {
+      held = value;
+      tabs()?.postMessage(value);
     },
   };
 }
