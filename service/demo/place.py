@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import socket
+from email.utils import formataddr
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -13,6 +14,8 @@ from service.settings import Settings
 
 ENVIRONMENT_FILE = "paywall.env"
 STRIPE_PATH = "/_stripe"
+SENDER = "hello@ternsey.example"
+"""Of mails that lie in the mailbox: the demo sends none."""
 HTTP_PORT = 80
 """Browsers leave it away from origins."""
 
@@ -62,6 +65,7 @@ def settings_in(data: Path, port: int, *, name: str, time_zone: str) -> Settings
             "PAYWALL_PUBLICATION": "ternsey-packet",
             "PAYWALL_PUBLICATION_NAME": name,
             "PAYWALL_TIME_ZONE": time_zone,
+            "PAYWALL_MAIL_FROM": formataddr((name, SENDER)),
         }
         _keep(data / ENVIRONMENT_FILE, values)
     except OSError as error:
@@ -82,6 +86,7 @@ def settings_in(data: Path, port: int, *, name: str, time_zone: str) -> Settings
         publication=values["PAYWALL_PUBLICATION"],
         publication_name=name,
         time_zone=time_zone,
+        mail_from=values["PAYWALL_MAIL_FROM"],
         log_level="warning",
         log_format="text",
     )

@@ -1,9 +1,9 @@
-"""What only the demo has: the jump in time, the bar that offers it, and the newspaper's pictures."""
+"""What only the demo has: the jump in time, the bar that offers it, a mailbox, and pictures."""
 
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request, Response
@@ -14,6 +14,7 @@ from service.billing.apply_event import apply_due_events
 from service.clock import AppClocks, clocks_of
 from service.db.business_clock import move_forward
 from service.db.session import AppDatabase
+from service.demo import mailbox
 from service.demo.newspaper import PICTURES
 from service.html.pages import render_part
 from service.identity.return_to import checked_return_to
@@ -22,7 +23,8 @@ from service.problems import Problem
 from service.settings import AppSettings, settings_of
 
 router = APIRouter(include_in_schema=False)
-_BAR = Path(__file__).parent / "templates" / "bar.css"
+router.include_router(mailbox.router)
+_STYLES = Path(__file__).parent / "templates"
 _PICTURE = re.compile(r"[a-z0-9-]+\.svg")
 _PUBLIC = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
 _LONGEST_JUMP = 366
@@ -68,9 +70,10 @@ async def jump(
     return RedirectResponse(back, SEE_OTHER)
 
 
-@router.get("/demo/bar.css")
-async def read_bar_style() -> Response:
-    return Response(_BAR.read_bytes(), media_type="text/css", headers=_PUBLIC)
+@router.get("/demo/{name}.css")
+async def read_style(name: Literal["bar", "mailbox"]) -> Response:
+    style = (_STYLES / f"{name}.css").read_bytes()
+    return Response(style, media_type="text/css", headers=_PUBLIC)
 
 
 @router.get("/pictures/{name}")

@@ -76,6 +76,7 @@ def _greet(settings: Settings, data: Path, password: str | None) -> None:
         "",
         f"  Back office    {settings.public_url}/admin   as {OPERATOR}",
         f"  Password       {password or 'as printed at the first start'}",
+        f"  Mailbox        {settings.public_url}/mailbox   where links to sign in arrive",
         f"  Local Stripe   {settings.public_url}{STRIPE_PATH}/   test card 4242 4242 4242 4242",
         f"  Data           {data}   (delete the folder to begin anew)",
         "",
