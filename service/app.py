@@ -16,6 +16,7 @@ from service.access import routes as access_routes
 from service.access.revocations import Revocations
 from service.access.unlock_tokens import UnlockTokens
 from service.account import routes as account_routes
+from service.account.erase import sweep_erased
 from service.billing import routes as billing_routes
 from service.billing.apply_event import apply_due_events
 from service.billing.late_renewals import sync_late_renewals
@@ -198,6 +199,9 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
         if state.gateway is not None:
             await sync_late_renewals(database, state.gateway, state.settings, state.clocks)
 
+    async def sweep() -> None:
+        await sweep_erased(database, state.gateway, state.settings, state.clocks)
+
     async def mirror() -> None:
         if state.gateway is None:
             return
@@ -220,6 +224,7 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
         Task("old mails", prune_mails, pause=_HOUR),
         Task("offers", mirror, pause=_MINUTE),
         Task("renewals", renewals, pause=_MINUTE),
+        Task("erased readers", sweep, pause=_MINUTE),
     )
 
 

@@ -104,10 +104,22 @@ async def subject_of(session: AsyncSession, reader_id: str) -> Subject | None:
     )
 
 
+def reads_by_index(subject: Subject) -> list[ColumnElement[bool]]:
+    """Their reads in parts that don't overlap, each of which an index finds.
+
+    What a device of theirs read before it was signed in is theirs; what another reader read isn't.
+    """
+    return [
+        *(AccessEntry.reader_id == each for each in subject.ids),
+        *(
+            and_(AccessEntry.device_id == each, AccessEntry.reader_id.is_(None))
+            for each in subject.devices
+        ),
+    ]
+
+
 def _reads(subject: Subject) -> ColumnElement[bool]:
-    # What a device of theirs read before it was signed in is theirs; what another reader read isn't.
-    anonymous = and_(AccessEntry.reader_id.is_(None), AccessEntry.device_id.in_(subject.devices))
-    return or_(AccessEntry.reader_id.in_(subject.ids), anonymous)
+    return or_(*reads_by_index(subject))
 
 
 def _checkouts(subject: Subject) -> ColumnElement[bool]:

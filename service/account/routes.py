@@ -3,11 +3,15 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.responses import StreamingResponse
 
 from service.account.confirm import Client, confirm_code, confirm_link
+from service.account.erase import erase_reader
+from service.account.export import gather_export
 from service.account.profile import profile_of
 from service.account.schemas import (
     ConfirmIn,
+    EraseIn,
     Profile,
     RefreshIn,
     SessionItem,
@@ -22,7 +26,7 @@ from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.grants.access_token import issue_access_token
 from service.identity.callers import CurrentReader, SignedInReader
-from service.identity.cookies import read_cookie
+from service.identity.cookies import clear_cookie, read_cookie
 from service.identity.handover import hand_over, remember_device
 from service.identity.sessions import (
     clear_session_cookie,
@@ -179,3 +183,56 @@ async def sign_device_out(
 async def read_me(caller: SignedInReader, session: ReadSession, clocks: AppClocks) -> Profile:
     """Who is signed in, and what is open to them."""
     return await profile_of(session, caller, clocks.business())
+
+
+@router.get(
+    "/me/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/json": {}}, "description": "The document"}},
+    summary="Export everything held on the reader",
+)
+async def export_me(
+    request: Request,
+    caller: SignedInReader,
+    database: AppDatabase,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> StreamingResponse:
+    """One JSON document to download: what is held here, and what Stripe holds.
+
+    It is complete or it isn't given: while Stripe is away the answer is `stripe-unavailable`.
+    """
+    export = await gather_export(
+        database, request.app.state.gateway, settings, clocks, reader_id=caller.reader_id
+    )
+    return StreamingResponse(
+        export.chunks(),
+        media_type="application/json",
+        headers={"Content-Disposition": 'attachment; filename="reader-data.json"'},
+    )
+
+
+@router.delete("/me", status_code=204, summary="Erase the account")
+async def erase_me(
+    request: Request,
+    response: Response,
+    caller: SignedInReader,
+    database: AppDatabase,
+    settings: AppSettings,
+    clocks: AppClocks,
+    body: EraseIn | None = None,
+) -> None:
+    """Erase the reader for good, here and at Stripe, and end every session and token.
+
+    A subscription that runs has to be given up knowingly: `cancel_subscription`. A call that failed
+    may be repeated.
+    """
+    await erase_reader(
+        database, request.app.state.gateway, settings, clocks,
+        reader_id=caller.reader_id,
+        cancel_subscription=body is not None and body.cancel_subscription,
+    )  # fmt: skip
+    request.app.state.mail.wake.set()
+    clear_session_cookie(response, settings)
+    # The browser begins anew: what its device read isn't tied to the account any more.
+    clear_cookie(response, "device", settings)

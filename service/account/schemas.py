@@ -64,6 +64,11 @@ class RefreshIn(_Strict):
     """For apps; browsers send the cookie."""
 
 
+class EraseIn(_Strict):
+    cancel_subscription: bool = False
+    """Whether a subscription that runs ends with the account, at once and without money back."""
+
+
 class SessionItem(BaseModel):
     """A device the reader is signed in on. `label` is for people; `current`: the one that asks."""
 

@@ -16,7 +16,13 @@ from service.billing.sync import customer_key, store_snapshot, take_snapshot, un
 from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import Checkout
-from service.identity.readers import create_reader, link_device, settled_reader, suggest_email
+from service.identity.readers import (
+    create_reader,
+    is_erased,
+    link_device,
+    settled_reader,
+    suggest_email,
+)
 from service.payments.gateway import Gateway, StripeCheckoutSession
 from service.settings import Settings
 
@@ -125,7 +131,7 @@ async def _reader(
     reader_id = await settled_reader(session, reader_id)
     reader_id = await bind_customer(session, customer_id=customer_id, reader_id=reader_id, now=now)
     await suggest_email(session, reader_id, paid.email)
-    if checkout.device_id is not None:
+    if checkout.device_id is not None and not await is_erased(session, reader_id):
         await link_device(session, reader_id=reader_id, device=checkout.device_id, now=now)
     return reader_id
 

@@ -1,26 +1,44 @@
-"""`paywall readers`: help for a reader who can't get in."""
+"""`paywall readers`: help for a reader who can't get in, or who asks for their data."""
 
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 from urllib.parse import quote
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.account.erase import erase_reader
+from service.account.export import gather_export
 from service.billing.subscriptions import live_subscriptions
-from service.cli.running import CommandFailed, command, ready_database, record_change
+from service.cli.running import (
+    ACTOR,
+    CommandFailed,
+    clocks_of,
+    command,
+    ready_database,
+    record_change,
+)
 from service.clock import Clocks
 from service.db.tables import Reader
-from service.identity.readers import readers_by_email
+from service.identity.readers import find_reader, readers_by_email
 from service.identity.sign_in_requests import OPERATORS_LINK_LIFE, create_sign_in_link
+from service.payments.gateway import Gateway
+from service.payments.stripe_gateway import gateway_of_settings
+from service.problems import Problem
 from service.settings import Settings
 
 EXAMPLE = "Example: paywall readers sign-in-link reader@example.org"
-app = typer.Typer(help="Help for a reader who can't get in.", epilog=EXAMPLE, no_args_is_help=True)
+_EXPORT = "Example: paywall readers export rdr_0123456789abcdef01234567 > reader.json"
+_ERASE = "Example: paywall readers erase rdr_0123456789abcdef01234567 --cancel-subscription"
+_ABOUT = "Help for a reader who can't get in, or who asks for their data."
+app = typer.Typer(help=_ABOUT, epilog=EXAMPLE, no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Help for a reader who can't get in."""
+    """Help for a reader who can't get in, or who asks for their data."""
 
 
 @app.command("sign-in-link", epilog=EXAMPLE)
@@ -45,6 +63,62 @@ async def sign_in_link(
     typer.echo(
         f"Good once, for {int(OPERATORS_LINK_LIFE.total_seconds() // 60)} minutes.", err=True
     )
+
+
+@app.command("export", epilog=_EXPORT)
+@command
+async def export(
+    reader: Annotated[str, typer.Argument(help="The reader's id, as /admin shows it.")],
+) -> None:
+    """Print everything held on a reader, also by Stripe, as JSON. Make sure who asks for it."""
+    settings = Settings()
+    async with ready_database(settings) as database, _asking(settings) as gateway:
+        clocks = await clocks_of(database)
+        exported = await gather_export(database, gateway, settings, clocks, reader_id=reader)
+        async with database.transaction() as session:
+            await record_change(database, session, "reader.export", reader)
+        async for chunk in exported.chunks():
+            sys.stdout.write(chunk.decode())
+
+
+@app.command("erase", epilog=_ERASE)
+@command
+async def erase(
+    reader: Annotated[str, typer.Argument(help="The reader's id, as /admin shows it.")],
+    cancel_subscription: Annotated[
+        bool, typer.Option(help="End a subscription that runs, at once and without money back.")
+    ] = False,
+) -> None:
+    """Erase a reader for good, here and at Stripe. What fails may be repeated."""
+    settings = Settings()
+    async with ready_database(settings) as database, _asking(settings) as gateway:
+        async with database.reading() as session:
+            found = await find_reader(session, reader)
+        if found is None or found.merged_into is not None:
+            raise CommandFailed(f"There is no reader {reader}. Look at /admin for the id.")
+        try:
+            await erase_reader(
+                database, gateway, settings, await clocks_of(database), reader_id=reader,
+                cancel_subscription=cancel_subscription, actor=ACTOR,
+            )  # fmt: skip
+        except Problem as problem:
+            if problem.slug != "subscription-runs":
+                raise
+            raise CommandFailed(
+                "A subscription still runs. Add --cancel-subscription to end it with the account."
+            ) from problem
+    typer.echo(f"{reader} is erased.", err=True)
+
+
+@asynccontextmanager
+async def _asking(settings: Settings) -> AsyncIterator[Gateway | None]:
+    """The gateway to Stripe, closed at the end; None where nothing is sold."""
+    gateway = gateway_of_settings(settings)
+    try:
+        yield gateway
+    finally:
+        if gateway is not None:
+            await gateway.close()
 
 
 async def _line(session: AsyncSession, reader: Reader) -> str:

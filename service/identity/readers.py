@@ -32,6 +32,12 @@ async def find_reader(session: AsyncSession, reader_id: str) -> Reader | None:
     return await session.get(Reader, reader_id)
 
 
+async def is_erased(session: AsyncSession, reader_id: str) -> bool:
+    """Whether the reader is erased; nothing may be tied to them any more."""
+    erased_at = await session.scalar(select(Reader.erased_at).where(Reader.id == reader_id))
+    return erased_at is not None
+
+
 async def suggest_email(session: AsyncSession, reader_id: str, email: str | None) -> None:
     """Note the address typed in Checkout where none is known; erased readers stay without."""
     reader = await find_reader(session, reader_id)

@@ -25,8 +25,9 @@ from starlette.responses import Response
 from service.db.base import new_id
 from service.db.tables import ReaderSession
 from service.identity.cookies import clear_cookie, set_cookie
-from service.identity.readers import take_turn
+from service.identity.readers import is_erased, take_turn
 from service.identity.secrets import derived_key, hash_secret, new_secret
+from service.problems import Problem
 from service.settings import Settings
 
 GRACE = timedelta(seconds=30)
@@ -62,9 +63,12 @@ async def open_session(
     """Open a session for the reader. `device` is its pseudonym, `now` wall time.
 
     The same device's former session ends, and so do those beyond `devices_per_reader`, the ones
-    unused for longest first; exact under any concurrency.
+    unused for longest first; exact under any concurrency. An erased reader is the problem
+    `unauthenticated`.
     """
     await take_turn(session, reader_id)
+    if await is_erased(session, reader_id):
+        raise Problem("unauthenticated", "The account was erased. Sign in to begin a new one.")
     opened = _new_token(new_id("ses"), settings)
     live = await live_sessions(session, reader_id, now=now, settings=settings)
     for former in live:

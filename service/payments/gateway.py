@@ -71,6 +71,18 @@ class StripeCustomerRecord:
 
 
 @dataclass(frozen=True)
+class StripeCard:
+    """A payment method as Stripe shows it: of a card the brand, the end of its number, its expiry."""
+
+    id: str
+    type: str
+    brand: str | None
+    last4: str | None
+    expires: str | None
+    billing_details: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class StripeCheckoutSession:
     """`status` is open, complete or expired; `payment_status` paid, unpaid or
     no_payment_required (a trial).
@@ -181,6 +193,9 @@ class Gateway(Protocol):
 
     async def subscriptions_of(self, customer_id: str) -> tuple[StripeSubscription, ...]:
         """All subscriptions that the customer ever had, the newest first."""
+
+    async def cards_of(self, customer_id: str) -> tuple[StripeCard, ...]:
+        """The payment methods that the customer can pay with."""
 
     async def invoices_of(self, customer_id: str) -> tuple[StripeInvoice, ...]:
         """All invoices of the customer, the newest first."""

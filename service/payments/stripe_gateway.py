@@ -18,6 +18,7 @@ from service.payments.gateway import (
     GatewayRefused,
     GatewayUnavailable,
     SignatureRefused,
+    StripeCard,
     StripeCheckoutSession,
     StripeCustomer,
     StripeCustomerRecord,
@@ -156,6 +157,11 @@ class StripeGateway:
         asked: Any = {"customer": customer_id, "status": "all"}
         found = await self._all(self._client.v1.subscriptions.list_async, asked)
         return tuple(stripe_objects.subscription_of(document) for document in found)
+
+    async def cards_of(self, customer_id: str) -> tuple[StripeCard, ...]:
+        asked: Any = {"customer": customer_id}
+        found = await self._all(self._client.v1.payment_methods.list_async, asked)
+        return tuple(stripe_objects.card_of(document) for document in found)
 
     async def invoices_of(self, customer_id: str) -> tuple[StripeInvoice, ...]:
         found = await self._all(self._client.v1.invoices.list_async, {"customer": customer_id})

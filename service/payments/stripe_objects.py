@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.payments.gateway import (
+    StripeCard,
     StripeCheckoutSession,
     StripeCustomer,
     StripeCustomerRecord,
@@ -74,6 +75,19 @@ def customer_record_of(document: JSON) -> StripeCustomerRecord:
         languages=tuple(document.get("preferred_locales") or ()),
         metadata=dict(document.get("metadata") or {}),
         created_at=instant(document["created"]),
+    )
+
+
+def card_of(document: JSON) -> StripeCard:
+    card = document.get("card") or {}
+    month, year = card.get("exp_month"), card.get("exp_year")
+    return StripeCard(
+        id=document["id"],
+        type=document["type"],
+        brand=card.get("brand"),
+        last4=card.get("last4"),
+        expires=f"{year}-{month:02}" if month and year else None,
+        billing_details=document.get("billing_details") or {},
     )
 
 

@@ -23,9 +23,9 @@ class Reader(Base):
     """`email_key` once it is verified: an address belongs to one account."""
     email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    merged_into: Mapped[str | None]
+    merged_into: Mapped[str | None] = mapped_column(index=True)
     """The account that a provisional reader turned out to be; it holds everything since."""
-    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
 
 
 class ReaderDevice(Base):
