@@ -33,8 +33,8 @@ def reader(
     faults: list[str] = []
 
     def note(message: "ConsoleMessage") -> None:
-        # A wall is the answer 402, which Chromium reports as a failed resource, as it does 404.
-        if message.type == "error" and not re.search(r"status of 40[24]", message.text):
+        # Chromium reports each answer from 400 on as a failed resource, walls and refusals too.
+        if message.type == "error" and not re.search(r"status of 4\d\d", message.text):
             faults.append(message.text)
 
     page = context.new_page()
@@ -45,6 +45,24 @@ def reader(
         assert not faults
     finally:
         context.close()
+
+
+def look_at(page: "Page", size: str, name: str) -> None:
+    """Keep a screenshot; nothing is wider than the screen, and axe finds nothing serious."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}-{size}.png")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+    found = Axe().run(page).response["violations"]
+    assert not [each["id"] for each in found if each["impact"] in {"serious", "critical"}], name
+
+
+def fill_card(page: "Page", number: str) -> None:
+    page.get_by_label("E-mail").fill("reader@ternsey.example")
+    page.get_by_label("Name on the card").fill("A Reader")
+    page.get_by_label("Card number").fill(number)
+    page.get_by_role("button", name=re.compile("Pay|Start the trial")).click()
 
 
 @pytest.fixture(scope="module")  # closed before other folders' tests open a Playwright of their own
