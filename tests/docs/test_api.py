@@ -17,7 +17,8 @@ BLOCKS = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 EXPECTED = [
     "published", "lamp-oil", "The lamp oil that was never there", "<p>The ledger says forty barrels.</p>",
     "meter", "<p>The ledger says forty barrels.</p><p>The cellar holds six.</p>", "2", "False",
-    "Subscribe to read on", "subscription", "Bearer", "ok", "True", "400",
+    "Sign in to read on", "subscription", "Bearer", "600", "/account", "True", "subscription", "ses_", "401",
+    "ok", "True", "400",
 ]  # fmt: skip
 
 
