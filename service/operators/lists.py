@@ -1,7 +1,5 @@
 """Lists for administrators: operators, API keys, the audit log. Each page goes on from a row."""
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -11,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import ApiKey, AuditEntry, Operator
 from service.problems import Problem
+from service.tokens.key_pairs import decode_base64url, encode_base64url
 
 Row = TypeVar("Row", Operator, ApiKey, AuditEntry)
 LARGEST_ID = 2**63 - 1
@@ -79,14 +78,13 @@ async def _page(session: AsyncSession, statement: Select[Row], limit: int) -> Pa
 
 def _cursor_of(row: Operator | ApiKey | AuditEntry) -> str:
     name = row.prefix if isinstance(row, ApiKey) else str(row.id)
-    return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
+    return encode_base64url(name.encode())
 
 
 def _id_in(cursor: str) -> str:
     try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        name = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, ValueError) as error:
+        name = decode_base64url(cursor).decode("ascii")
+    except ValueError as error:
         raise _no_cursor() from error
     if not name or not name.replace("_", "").isalnum() or len(name) > LONGEST_NAME:
         raise _no_cursor()

@@ -27,7 +27,7 @@ from service.settings import Settings
 
 REFUSAL = "E-mail address or password is wrong. Check both and try again."
 CODE_REFUSAL = (
-    "This code doesn't sign in. Wait for the next one in the app, or use a recovery code."
+    "This code is wrong or used up. Wait for the next one in the app, or use a recovery code."
 )
 OVER = "That took too long, or the password has changed meanwhile. Sign in again."
 

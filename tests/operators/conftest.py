@@ -14,7 +14,9 @@ from service.db.tables import Operator
 from service.identity.api_keys import KeyUses
 from service.identity.cookies import cookie_name
 from service.identity.operators import create_operator, open_operator_session
+from service.identity.second_factor import new_recovery_codes
 from service.identity.secrets import derived_key
+from service.identity.totp import OneTimeCodes, new_one_time_codes, seal
 from service.operators.routes import router
 from service.problems import install_handlers
 from service.settings import Settings
@@ -45,6 +47,40 @@ async def browser(app: FastAPI, settings: Settings) -> AsyncIterator[httpx2.Asyn
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as browser:
         yield browser
+
+
+@pytest.fixture
+async def browser_at(
+    app: FastAPI, settings: Settings
+) -> AsyncIterator[Callable[[str], httpx2.AsyncClient]]:
+    """Make further browsers, each at an address."""
+    made: list[httpx2.AsyncClient] = []
+
+    def make(address: str) -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(app=app, client=(address, 50_000))
+        made.append(httpx2.AsyncClient(transport=transport, base_url=settings.public_url))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.aclose()
+
+
+@pytest.fixture
+def second_factor(
+    database: Database, settings: Settings, clocks: Clocks
+) -> Callable[[Operator], Awaitable[tuple[OneTimeCodes, list[str]]]]:
+    """Switch an operator's second factor on: the codes of the app, and the recovery codes."""
+
+    async def switch_on(someone: Operator) -> tuple[OneTimeCodes, list[str]]:
+        async with database.transaction() as session:
+            row = await session.get_one(Operator, someone.id)
+            codes = new_one_time_codes()
+            row.totp_sealed = seal(codes, row.id, settings)
+            row.totp_confirmed_at = clocks.wall()
+            return codes, await new_recovery_codes(session, row.id, clocks.wall())
+
+    return switch_on
 
 
 @pytest.fixture
