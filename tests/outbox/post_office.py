@@ -49,6 +49,7 @@ class PostOffice:
     data_answers: list[str] = field(default_factory=list)
     pause: float = 0.0
     connections: int = 0
+    has_received: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle_EHLO(
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, answers: list[str]
@@ -81,6 +82,7 @@ class PostOffice:
                 login.login.decode() if isinstance(login, LoginPassword) else None,
             )
         )
+        self.has_received.set()
         return "250 Kept as 42"
 
 
