@@ -82,6 +82,24 @@ def _stranger_page(request: Request, fulfilment: Fulfilment, settings: Settings)
     )
 
 
+def _elsewhere_page(request: Request, settings: Settings) -> Response:
+    can_sign_in = settings.readers_can_sign_in
+    onward = (
+        "Or sign in here by mail, with the address you typed when paying."
+        if can_sign_in
+        else "Or ask the newsroom for a link that signs you in here."
+    )
+    return message_page(
+        request,
+        status_code=200,
+        title="Thank you, the payment is complete",
+        text="This browser isn't the one in which the purchase began, so nobody is signed in here. "
+        f"Go on in the other one: it opens the article. {onward}",
+        link="/account/sign-in" if can_sign_in else "/",
+        link_text="Sign in" if can_sign_in else "To the front page",
+    )
+
+
 def _unpaid_page(request: Request, completed: Completed, settings: Settings) -> Response:
     fulfilment = completed.fulfilment
     # A stranger with the address of a session learns nothing of where it leads.

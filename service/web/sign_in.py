@@ -39,11 +39,15 @@ async def visitor_of(session: AsyncSession, caller: Caller, settings: Settings) 
 
 @dataclass(frozen=True)
 class Form:
-    """A form of the sign-in, with what was typed and what is wrong with it."""
+    """A form of the sign-in, with what was typed and what is wrong with it.
+
+    `mailed_to` is the address of the mail, where this browser may know it.
+    """
 
     return_to: str = HOME
     typed: str = ""
     error: str = ""
+    mailed_to: str = ""
 
 
 def kept_return_to(value: str, settings: Settings) -> str:

@@ -9,15 +9,17 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import AfterValidator
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.confirm import Client, Confirmed, confirm_code, confirm_link
 from service.account.sign_in import request_sign_in
 from service.checkout.schemas import Short
-from service.clock import AppClocks
+from service.clock import AppClocks, Clocks
 from service.content.schemas import storable
 from service.db.session import AppDatabase, ReadSession
+from service.db.tables import SignInRequest
 from service.identity import sign_in_requests
-from service.identity.callers import CurrentReader
+from service.identity.callers import Caller, CurrentReader
 from service.identity.devices import pseudonym
 from service.identity.handover import remember_device
 from service.identity.sessions import set_session_cookie
@@ -113,14 +115,8 @@ async def show_code(
     request_id: Annotated[str, Query(alias="request", max_length=100)] = "",
 ) -> Response:
     """Look into your mail. The address is named in the browser alone in which it was typed."""
-    asked = None
-    if caller.device_id is not None:
-        asked = await sign_in_requests.by_id(
-            session, request_id, pseudonym(caller.device_id), clocks.wall()
-        )
-    form = sign_in.Form(asked.return_to if asked is not None else HOME)
-    email = asked.email if asked is not None else None
-    return _page(request, "sign_in_code.html", request_id=request_id, email=email, form=form)
+    asked = await _asked(session, caller, request_id, clocks)
+    return _page(request, "sign_in_code.html", request_id=request_id, form=_code_form(asked))
 
 
 @router.post("/code")
@@ -145,11 +141,27 @@ async def use_code(
         error = form_error(problem)
         if error is None:
             raise
-        form = sign_in.Form(typed=code, error=error)
-        return _refusal(
-            request, problem, "sign_in_code.html", request_id=request_id, email=None, form=form
-        )
+        async with database.reading() as session:
+            asked = await _asked(session, caller, request_id, clocks)
+        form = _code_form(asked, typed=code, error=error)
+        return _refusal(request, problem, "sign_in_code.html", request_id=request_id, form=form)
     return _signed_in(confirmed, settings)
+
+
+async def _asked(
+    session: AsyncSession, caller: Caller, request_id: str, clocks: Clocks
+) -> SignInRequest | None:
+    """The request, while its code works, in the browser alone that asked."""
+    if caller.device_id is None:
+        return None
+    device = pseudonym(caller.device_id)
+    return await sign_in_requests.by_id(session, request_id, device, clocks.wall())
+
+
+def _code_form(asked: SignInRequest | None, *, typed: str = "", error: str = "") -> sign_in.Form:
+    if asked is None:
+        return sign_in.Form(typed=typed, error=error)
+    return sign_in.Form(asked.return_to, typed, error, mailed_to=asked.email or "")
 
 
 def _signed_in(confirmed: Confirmed, settings: Settings) -> Response:

