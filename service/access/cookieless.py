@@ -19,6 +19,7 @@ from service.identity.callers import Caller
 from service.limits.addresses import client_network, is_listed_frontend
 from service.limits.rate import Limit, take, used
 from service.metering.store import device_holder
+from service.metering.window import MeterState
 from service.settings import AppSettings, Settings
 
 
@@ -33,32 +34,43 @@ CallerNetwork = Annotated[str | None, Depends(network_of_caller)]
 
 
 async def is_closed(
-    session: AsyncSession, caller: Caller, network: str | None, settings: Settings, clocks: Clocks
+    session: AsyncSession,
+    caller: Caller,
+    meter: MeterState | None,
+    network: str | None,
+    settings: Settings,
+    clocks: Clocks,
 ) -> bool:
     """Whether the anonymous meter is closed to this caller, since their network used up its share."""
-    if network is None or await _has_begun(session, caller):
+    if network is None or await _has_begun(session, caller, meter):
         return False
     limit = _limit(settings)
     return await used(session, limit, network, clocks.wall()) >= limit.most
 
 
 async def admit(
-    session: AsyncSession, caller: Caller, network: str | None, settings: Settings, clocks: Clocks
+    session: AsyncSession,
+    caller: Caller,
+    meter: MeterState | None,
+    network: str | None,
+    settings: Settings,
+    clocks: Clocks,
 ) -> bool:
     """Count the device that begins; False: the network has no room left.
 
     Exact under any number of parallel calls: the count commits with the read, or neither does.
     """
-    if network is None or await _has_begun(session, caller):
+    if network is None or await _has_begun(session, caller, meter):
         return True
     return await take(session, _limit(settings), network, clocks.wall()) is None
 
 
-async def _has_begun(session: AsyncSession, caller: Caller) -> bool:
-    if caller.reader_id is not None:
+async def _has_begun(session: AsyncSession, caller: Caller, meter: MeterState | None) -> bool:
+    if caller.reader_id is not None or (meter is not None and meter.read_set):
         return True
     if caller.device_id is None:
         return False
+    # Nothing in this window: perhaps in an earlier one.
     holder = device_holder(caller.device_id)
     found = select(MeterWindow.holder).where(MeterWindow.holder == holder).limit(1)
     return await session.scalar(found) is not None

@@ -63,7 +63,6 @@ class Look:
     """A decision without effect."""
 
     decision: Allow | Meter | Wall
-    reader: ReaderFacts
     wall: WallShown | None
     meter: MeterState | None
 
@@ -81,19 +80,15 @@ async def look(
 
     `network` is the caller's (cookieless.py); None: nobody is capped.
     """
-    meter = await _meter_of(session, article, caller, settings, clocks)
-    reader = await _reader_facts(session, article, caller, meter, settings, clocks)
-    decision = decide(_facts(article, settings, clocks), reader, meter)
-    if isinstance(decision, Hidden):
-        raise article_not_found(article.slug)
+    decision, reader, meter = await _decided(session, article, caller, settings, clocks)
     if _consumes(decision) and await cookieless.is_closed(
-        session, caller, network, settings, clocks
+        session, caller, meter, network, settings, clocks
     ):
         decision = meter_wall(reader, "network_exhausted")
     wall = None
     if isinstance(decision, Wall):
         wall = await wall_for(session, decision, caller, settings)
-    return Look(decision, reader, wall, meter)
+    return Look(decision, wall, meter)
 
 
 async def unlock(
@@ -111,15 +106,12 @@ async def unlock(
     Raises `article-not-found`. A wall is returned, not raised: its ledger row must stay.
     """
     device_id = caller.device_id or new_device_id()
-    seen = await look(
-        session, article=article, caller=caller, network=network, settings=settings, clocks=clocks
-    )
-    decision, meter, wall, consumed = seen.decision, seen.meter, seen.wall, False
+    decision, reader, meter = await _decided(session, article, caller, settings, clocks)
+    consumed, wall = False, None
     if _consumes(decision) and not await cookieless.admit(
-        session, caller, network, settings, clocks
+        session, caller, meter, network, settings, clocks
     ):
-        decision = meter_wall(seen.reader, "network_exhausted")
-        wall = await wall_for(session, decision, caller, settings)
+        decision = meter_wall(reader, "network_exhausted")
     if _consumes(decision) and meter is not None:
         holder = _holder(caller) or device_holder(device_id)
         consumed = await count_article(
@@ -133,8 +125,9 @@ async def unlock(
         # Another request may have come first: what stands there now decides.
         meter = await read_meter(session, holder, meter.window, meter.limit)
         if article.id not in meter.read_set:
-            decision = meter_wall(seen.reader, "meter_exhausted")
-            wall = await wall_for(session, decision, caller, settings)
+            decision = meter_wall(reader, "meter_exhausted")
+    if isinstance(decision, Wall):
+        wall = await wall_for(session, decision, caller, settings)
     UNLOCKS.labels(decision.reason).inc()
     await write(
         session,
@@ -198,6 +191,21 @@ def referrer_host(referrer: str | None, settings: Settings) -> str | None:
     if not host or len(host) > LONGEST_HOST or not host.isascii():
         return None
     return None if f"{parts.scheme}://{parts.netloc}" in settings.origins else host
+
+
+async def _decided(
+    session: AsyncSession,
+    article: StoredArticle,
+    caller: Caller,
+    settings: Settings,
+    clocks: Clocks,
+) -> tuple[Allow | Meter | Wall, ReaderFacts, MeterState | None]:
+    meter = await _meter_of(session, article, caller, settings, clocks)
+    reader = await _reader_facts(session, article, caller, meter, settings, clocks)
+    decision = decide(_facts(article, settings, clocks), reader, meter)
+    if isinstance(decision, Hidden):
+        raise article_not_found(article.slug)
+    return decision, reader, meter
 
 
 def _consumes(decision: Allow | Meter | Wall) -> bool:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from hmac import digest
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+import structlog
 from starlette.requests import HTTPConnection
 
 from service.clock import Clocks
@@ -22,6 +23,8 @@ from service.settings import Settings
 
 Address = IPv4Address | IPv6Address
 _Network = IPv4Network | IPv6Network
+log = structlog.get_logger()
+
 _HEADER = "x-forwarded-for"
 _MOST_HOPS = 32
 """No installation has more proxies in a row; what stands further left isn't looked at."""
@@ -77,6 +80,8 @@ def network_name(address: Address | None, key: bytes, now: datetime) -> str:
 def _origin(connection: HTTPConnection, settings: Settings) -> _Origin:
     hop = _read(connection.client.host) if connection.client else None
     if hop is None or not _is_trusted(hop, settings.trusted_proxies):
+        if hop is not None and hop.is_private and _HEADER in connection.headers:
+            _tell_of_unlisted_proxy()
         return _Origin(hop, silent=False)
     for entry in _entries(connection):
         said = _read(entry)
@@ -86,6 +91,16 @@ def _origin(connection: HTTPConnection, settings: Settings) -> _Origin:
         if not _is_trusted(hop, settings.trusted_proxies):
             return _Origin(hop, silent=False)
     return _Origin(hop, silent=True)
+
+
+@lru_cache(maxsize=1)
+def _tell_of_unlisted_proxy() -> None:
+    """Once a process: until it is listed, the readers behind it are limited as one."""
+    log.warning(
+        "proxy.unlisted",
+        advice="A proxy seems to stand before the service: list it in PAYWALL_TRUSTED_PROXIES. "
+        "Until then all readers that come by it are one network, and are limited as one.",
+    )
 
 
 def _entries(connection: HTTPConnection) -> Iterator[str]:

@@ -5,8 +5,14 @@ from ipaddress import ip_address
 
 import pytest
 from starlette.requests import HTTPConnection
+from structlog.testing import capture_logs
 
-from service.limits.addresses import client_address, is_listed_frontend, network_name
+from service.limits.addresses import (
+    _tell_of_unlisted_proxy,
+    client_address,
+    is_listed_frontend,
+    network_name,
+)
 from service.settings import Settings
 
 KEY = b"k" * 32
@@ -115,6 +121,27 @@ def test_a_network_listed_as_ipv4_in_ipv6() -> None:
 )
 def test_which_frontends_are_exempt(peer: str | None, lines: list[str], expected: bool) -> None:
     assert is_listed_frontend(call(peer, *lines), settings_trusting(*TRUSTED)) is expected
+
+
+@pytest.mark.parametrize(
+    ("peer", "lines", "told"),
+    [
+        pytest.param("172.17.0.1", [READER], 1, id="a proxy that was forgotten"),
+        pytest.param("172.17.0.1", [], 0, id="a machine nearby"),
+        pytest.param("9.9.9.9", [READER], 0, id="a reader who invents a header"),
+        pytest.param(PROXY, [READER], 0, id="a listed proxy"),
+    ],
+)
+def test_a_proxy_that_seems_forgotten_is_told_of_once(
+    peer: str, lines: list[str], told: int
+) -> None:
+    _tell_of_unlisted_proxy.cache_clear()
+    with capture_logs() as logged:
+        for _ in range(3):
+            client_address(call(peer, *lines), settings_trusting(*TRUSTED))
+    assert [entry["event"] for entry in logged] == ["proxy.unlisted"] * told
+    assert READER not in str(logged)
+    assert peer not in str(logged)
 
 
 def name(address: str, after: timedelta = timedelta(0), key: bytes = KEY) -> str:

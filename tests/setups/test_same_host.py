@@ -1,5 +1,6 @@
 """The service on the site's own host: behind nginx, and behind a site that renders on the server."""
 
+import asyncio
 import shutil
 import socket
 import ssl
@@ -19,7 +20,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
+from sqlalchemy import select
 
+from service.db.base import Base
+from service.db.session import Database
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.served import CANARY, GIVE_UP, Installation, free_port, installation
@@ -245,6 +249,37 @@ def test_the_rendering_sites_word_on_addresses_counts(site: tuple[Installation, 
 
 def test_the_proxys_word_on_addresses_counts(proxied: tuple[Installation, Front]) -> None:
     assert_believed_alone(*proxied)
+
+
+def test_no_readers_address_is_stored_or_logged(
+    proxied: tuple[Installation, Front], capfd: pytest.CaptureFixture[str]
+) -> None:
+    made, front = proxied
+    with front.reader() as reader:
+        reader.headers["Origin"] = front.url
+        reader.get("/articles/a")
+        reader.get("/articles/b", headers={"X-Forwarded-For": FAR_AWAY})
+        reader.post("/v1/sign-in", json={"email": ANA})
+        is_open(reader)
+    kept = asyncio.run(all_rows(made))
+    assert "cookieless/" in kept
+    assert "sign-in-network/" in kept
+    logged = "".join(capfd.readouterr())
+    assert "/v1/articles/a/unlock" in logged
+    for address in (HOME, FAR_AWAY):
+        assert address not in kept
+        assert address not in logged
+
+
+async def all_rows(made: Installation) -> str:
+    """Every value in the database, as text."""
+    database = Database(made.settings.database_url)
+    async with database.reading() as session:
+        tables = [
+            list(await session.execute(select(table))) for table in Base.metadata.sorted_tables
+        ]
+    await database.dispose()
+    return "\n".join(str(tuple(row)) for rows in tables for row in rows)
 
 
 def test_through_the_proxy_from_the_meter_to_a_paid_article(
