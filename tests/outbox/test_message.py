@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.utils import parseaddr
 from typing import Any
 
 import pytest
@@ -116,8 +118,24 @@ def test_a_line_break_never_begins_a_header(subject: str) -> None:
         envelope(subject=subject)
 
 
-def test_a_sender_with_punctuation() -> None:
-    name = "Möwe, Zeitung & Söhne; Ternsey"
-    sender = Settings(_env_file=None, mail_from=f'"{name}" <p@moewe.example>').mail_from
-    (address,) = parsed(envelope(sender=sender).content)["From"].addresses
-    assert (address.display_name, address.addr_spec) == (name, "p@moewe.example")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Gazette",
+        "The Gazette, Ternsey (daily)",
+        "Möwe, Zeitung & Söhne; Ternsey",
+        "Die große überörtliche Möwe – Zeitung für Ternsey, Übersee und Umgebung",
+        "ä" * 150,
+        "日本語の新聞" * 20,
+        "x" * 250,
+        "",
+    ],
+)
+def test_senders_of_all_kinds(name: str) -> None:
+    written = f'"{name}" <p@moewe.example>' if name else "p@moewe.example"
+    content = envelope(sender=Settings(_env_file=None, mail_from=written).mail_from).content
+    head, _, _ = content.partition(b"\r\n\r\n")
+    assert all(len(line) <= 998 and b"\n" not in line for line in head.split(b"\r\n"))
+    # The newer parser of this library puts spaces between the pieces of a long name (RFC 2047, 6.2).
+    encoded, address = parseaddr(message_from_bytes(content, policy=policy.compat32)["From"])
+    assert (str(make_header(decode_header(encoded))), address) == (name, "p@moewe.example")
