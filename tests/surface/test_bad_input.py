@@ -139,7 +139,9 @@ ROUTES = [
     ("POST", "/v1/articles/a/unlock"), ("GET", "/v1/articles/a/full"),
     ("GET", "/v1/admin/articles/a"), ("POST", "/v1/session/token"), ("GET", "/.well-known/jwks.json"),
     ("GET", "/"), ("GET", "/articles/a"), ("POST", "/articles/a"), ("GET", "/admin"),
-    ("GET", "/account"), ("GET", "/readyz"), ("POST", "/v1/webhooks/stripe"),
+    ("GET", "/account"), ("GET", "/account/sign-in"), ("GET", "/account/sign-in/code"),
+    ("POST", "/account/sign-in/code"), ("POST", "/account/sign-out"), ("GET", "/account/erase"),
+    ("GET", "/readyz"), ("POST", "/v1/webhooks/stripe"),
 ]  # fmt: skip
 
 
@@ -225,7 +227,18 @@ async def test_bodies_of_unlock(paywall: Paywall, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/articles/a", "/subscribe", "/admin/sign-in", "/account/sign-in"]
+    "path",
+    [
+        "/articles/a",
+        "/subscribe",
+        "/admin/sign-in",
+        "/account/sign-in",
+        "/account/sign-in/request",
+        "/account/sign-in/code",
+        "/account/sign-out",
+        "/account/sign-out/everywhere",
+        "/account/erase",
+    ],
 )
 async def test_forms_are_limited_and_odd_ones_no_failure(paywall: Paywall, path: str) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -34,6 +34,8 @@ async def test_the_walk_sees_the_routes_inside_the_routers(paywall: Paywall) -> 
     assert ("POST", "/v1/articles/{slug}/unlock") in seen
     assert ("PUT", "/v1/admin/articles/{slug}") in seen
     assert ("POST", "/account/sign-out") in seen
+    assert ("POST", "/account/sign-in/request") in seen
+    assert ("POST", "/account/erase") in seen
     assert len(seen) > 50
 
 
