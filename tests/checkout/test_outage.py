@@ -31,7 +31,7 @@ def failing(status: int, body: bytes) -> ASGIApp:
     async def answer(_: Request) -> Response:
         return Response(body, status)
 
-    return Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])
+    return Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST", "DELETE"])])
 
 
 @contextlib.contextmanager

@@ -1,0 +1,237 @@
+"""Erasing: nothing of the reader is left, nothing brings them back, and it may fail at any point."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import update
+
+from service.db.session import Database
+from service.db.tables import (
+    AccessEntry,
+    AuditEntry,
+    Grant,
+    InboxEvent,
+    Mail,
+    MeterWindow,
+    Reader,
+    ReaderSession,
+    Subscription,
+)
+from service.identity.cookies import cookie_name
+from service.settings import Settings
+from tests.account.known_reader import ADDRESS, Known, Site, known_reader, mailing_site
+from tests.checkout.rows import rows
+from tests.conftest import MovingClocks
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def site(settings: Settings, clocks: MovingClocks) -> Iterator[Site]:
+    with mailing_site(settings, clocks) as made:
+        yield made
+
+
+@pytest.fixture
+def known(site: Site) -> Iterator[Known]:
+    made = known_reader(site)
+    with closing(made.other):
+        yield made
+
+
+def erase(browser: httpx2.Client, **body: Any) -> httpx2.Response:
+    return browser.request("DELETE", "/v1/me", json=body)
+
+
+def reader_row(site: Site, reader_id: str) -> Any:
+    (found,) = (each for each in rows(site.at, Reader) if each.id == reader_id)
+    return found
+
+
+def assert_erased(site: Site, known: Known) -> None:
+    """Nothing is left that leads to the person, and nothing is open to the pseudonym."""
+    stored = site.dump()
+    assert known.reader_id in stored
+    assert [trace for trace in known.traces if trace in stored] == []
+    row = reader_row(site, known.reader_id)
+    assert (row.email, row.email_key, row.verified_key, row.email_verified_at) == (None,) * 4
+    assert row.erased_at is not None
+    now = site.at.clocks.business()
+    live = [each for each in rows(site.at, Grant) if each.ends_at is None or each.ends_at > now]
+    assert [each for each in live if each.reader_id == known.reader_id] == []
+    theirs = [each for each in rows(site.at, ReaderSession) if each.reader_id == known.reader_id]
+    assert all(each.ended_at is not None for each in theirs)
+
+
+def test_nothing_of_the_reader_is_left_and_the_books_are_kept(site: Site, known: Known) -> None:
+    before = site.dump()
+    # The raw ids of devices are only in the readers' hands.
+    raw = set(known.device_ids)
+    assert [trace for trace in known.traces if trace not in before] == [
+        trace for trace in known.traces if trace in raw
+    ]
+    (paid,) = rows(site.at, Subscription)
+    read = len(rows(site.at, AccessEntry))
+    answer = erase(site.at.browser, cancel_subscription=True)
+    assert (answer.status_code, answer.content) == (204, b"")
+    gone = [header for header in answer.headers.get_list("Set-Cookie") if "Max-Age=0" in header]
+    assert len(gone) == 2
+    site.at.settle()
+    until_mailed(site, "erased")
+    site.sweep()
+    assert_erased(site, known)
+    (kept,) = rows(site.at, Subscription)
+    assert (kept.amount, kept.currency, kept.started_at) == (paid.amount, "EUR", paid.started_at)
+    assert (kept.status, kept.ended_at is not None) == ("canceled", True)
+    assert len(rows(site.at, AccessEntry)) >= read
+    assert rows(site.at, MeterWindow) == []
+    (customer,) = site.at.simulator.world.store.find("customer", [])
+    assert customer["deleted"] is True
+
+
+def until_mailed(site: Site, kind: str) -> None:
+    deadline = time.monotonic() + 10
+    while any(each.kind == kind and each.status == "waiting" for each in rows(site.at, Mail)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_farewell_goes_to_the_verified_address_once(site: Site, known: Known) -> None:
+    before = len(site.mailbox.received)
+    assert erase(site.at.browser, cancel_subscription=True).status_code == 204
+    assert erase(site.at.browser, cancel_subscription=True).status_code == 401
+    until_mailed(site, "erased")
+    ((to, content),) = site.mailbox.received[before:]
+    assert to == ADDRESS
+    assert b"erased" in content
+
+
+def test_a_subscription_is_given_up_knowingly(site: Site, known: Known) -> None:
+    for body in ({}, {"cancel_subscription": False}):
+        answer = erase(site.at.browser, **body)
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/subscription-runs")
+    assert site.at.browser.request("DELETE", "/v1/me").status_code == 409
+    assert site.at.unlock("a").json()["reason"] == "subscription"
+    (customer,) = site.at.simulator.world.store.find("customer", [])
+    assert "deleted" not in customer
+    assert reader_row(site, known.reader_id).email == ADDRESS
+
+
+def test_nobody_gets_in_with_what_they_hold(site: Site, known: Known) -> None:
+    access, refresh = known.app["access_token"], known.app["refresh_token"]
+    unlock_token = known.other.post("/v1/articles/a/unlock").json()["token"]
+    assert erase(site.at.browser, cancel_subscription=True).status_code == 204
+    with site.at.new_browser() as thief:
+        thief.cookies.set(cookie_name("session", site.at.settings), known.session_cookie)
+        assert thief.post("/v1/session/token").status_code == 401
+        assert thief.get("/v1/me").status_code == 401
+        assert erase(thief).status_code == 401
+    with site.at.new_browser() as app:
+        body = {"refresh_token": refresh}
+        assert app.post("/v1/session/token", json=body).status_code == 401
+        bearer = {"Authorization": f"Bearer {access}"}
+        for path in ("/v1/me", "/v1/me/export", "/v1/sessions"):
+            assert app.get(path, headers=bearer).status_code == 401
+        _until_refused(app, access)
+        _until_refused(app, unlock_token)
+    assert known.other.get("/v1/me").status_code == 401
+    assert known.other.post("/v1/articles/a/unlock").status_code == 402
+
+
+def _until_refused(app: httpx2.Client, token: str) -> None:
+    """Tokens are refused at the service within its interval of background work."""
+    deadline = time.monotonic() + 10
+    bearer = {"Authorization": f"Bearer {token}"}
+    while app.get("/v1/articles/a/full", headers=bearer).status_code != 401:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_what_stripe_says_afterwards_brings_nothing_back(site: Site, known: Known) -> None:
+    assert erase(site.at.browser, cancel_subscription=True).status_code == 204
+    until_mailed(site, "erased")
+    site.at.settle()
+    told = {each.type for each in rows(site.at, InboxEvent)}
+    assert told >= {
+        "customer.deleted", "customer.subscription.deleted", "checkout.session.completed",
+        "invoice.paid",
+    }  # fmt: skip
+
+    async def replay_all(database: Database) -> None:
+        async with database.transaction() as session:
+            await session.execute(
+                update(InboxEvent)
+                .where(InboxEvent.status == "applied")
+                .values(status="pending", due_at=site.at.clocks.wall())
+            )
+
+    for _ in range(2):
+        site.with_database(replay_all)
+        site.at.settle()
+    site.at.travel(timedelta(days=62))
+    assert_erased(site, known)
+    assert len(rows(site.at, Reader)) == 1
+
+
+def test_the_same_address_begins_anew(site: Site, known: Known) -> None:
+    assert erase(site.at.browser, cancel_subscription=True).status_code == 204
+    until_mailed(site, "erased")
+    site.sign_in(site.at.browser)
+    me = site.at.browser.get("/v1/me").json()
+    assert me["id"] != known.reader_id
+    assert (me["email"], me["email_verified"], me["grants"]) == (ADDRESS, True, [])
+    assert len(site.at.browser.get("/v1/sessions").json()["items"]) == 1
+    export = site.at.browser.get("/v1/me/export").json()
+    assert (export["subscriptions"], export["checkouts"], export["reads"]) == ([], [], [])
+    again = site.at.unlock("b")
+    assert (again.json()["consumed"], again.json()["meter"]["used"]) == (True, 1)
+
+
+def test_purchases_under_way(site: Site) -> None:
+    """The reader's own can't be paid any more; an anonymous one makes a new reader."""
+    browser = site.at.browser
+    site.sign_in(browser)
+    reader_id = browser.get("/v1/me").json()["id"]
+    theirs = site.at.start_checkout().json()["session_id"]
+    with site.at.new_browser() as other:
+        body = {"offer": site.at.offers["monthly"], "return_to": "/articles/a"}
+        anonymous = other.post("/v1/checkout", json=body).json()["session_id"]
+        assert erase(browser).status_code == 204
+        assert site.at.pay(theirs).status_code != 200
+        assert site.at.pay(anonymous).status_code == 200
+        back = other.get(f"/v1/checkout/return?session_id={anonymous}")
+        assert back.status_code == 303
+        assert other.get("/v1/me").json()["id"] != reader_id
+    site.at.settle()
+    assert reader_row(site, reader_id).email is None
+    assert [each.reader_id for each in rows(site.at, Subscription)] != [reader_id]
+
+
+def test_a_claim_kept_from_before_signs_nobody_in(site: Site, known: Known) -> None:
+    browser = site.at.browser
+    sold = site.at.simulator.world.store.find("checkout.session", [])[0]["id"]
+    claim = browser.cookies.get(cookie_name("checkout", site.at.settings))
+    assert erase(browser, cancel_subscription=True).status_code == 204
+    with site.at.new_browser() as thief:
+        if claim is not None:
+            thief.cookies.set(cookie_name("checkout", site.at.settings), claim)
+        page = thief.get(f"/v1/checkout/return?session_id={sold}")
+        assert page.status_code == 200
+        assert thief.get("/v1/me").status_code == 401
+    site.at.settle()
+    until_mailed(site, "erased")
+    assert_erased(site, known)
+
+
+def test_the_audit_trail_keeps_what_was_done_without_words_about_the_reader(
+    site: Site, known: Known
+) -> None:
+    assert erase(site.at.browser, cancel_subscription=True).status_code == 204
+    (given,) = (each for each in rows(site.at, AuditEntry) if each.action == "comp.give")
+    assert given.after["reader"] == known.reader_id
+    assert "note" not in given.after
