@@ -23,7 +23,7 @@ rank() {
 }
 
 fingerprint() {
-    cat pyproject.toml requirements/*.txt requirements/install.sh | cksum | tr ' ' -
+    cat pyproject.toml requirements/*.txt requirements/install.sh tests/edge/package-lock.json | cksum | tr ' ' -
 }
 
 # Says of one interpreter: its version, and how it can fill an environment (ensurepip, pip, nothing).
@@ -107,6 +107,12 @@ first_pip install --quiet --no-compile --require-hashes -r requirements/build.tx
 say "Installing the $wanted packages ($(grep -c '^[a-z0-9].*==' "requirements/$wanted.txt")) ..."
 .venv/bin/python -m pip install --no-compile --require-hashes -r "requirements/$wanted.txt" || fail "$explain"
 .venv/bin/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable . || fail "$explain"
+
+# For the recipes in JavaScript alone, so that its absence stops nothing else.
+if [ "$wanted" != runtime ]; then
+    (cd tests/edge && npm ci --silent) ||
+        say "npm isn't here or couldn't install tests/edge/package-lock.json: the test of the recipe with jose will be skipped."
+fi
 
 printf '%s\n' "$wanted" "$(fingerprint)" "$(pwd -P)" >"$stamp"
 say "The $wanted environment is ready in .venv."

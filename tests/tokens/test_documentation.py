@@ -3,12 +3,11 @@
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from service.tokens.claims import Claims
 from service.tokens.key_pairs import generate, public_half
 from service.tokens.routes import router
 from service.tokens.signing import sign
+from tests.edge.tools import installed_packages, tool
 from tests.tokens.examples import (
     AUDIENCE,
     EDDSA_KEY,
@@ -57,9 +57,9 @@ console.log(JSON.stringify(outcomes));
 """
 
 
-def example(language: str) -> str:
-    """The page's one code block in this language."""
-    (block,) = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+def example(start: str) -> str:
+    """The page's one code block that begins so: its language, and its file's name where it has one."""
+    (block,) = re.findall(rf"```{start}\n(.*?)```", PAGE.read_text(), re.DOTALL)
     return str(block)
 
 
@@ -117,10 +117,14 @@ def tokens_of(issuer: str) -> tuple[list[tuple[Claims, str]], dict[str, str]]:
 
 
 def run(command: list[str], issuer: str) -> None:
-    valid, refused = tokens_of(issuer)
+    """`command` reads a JSON list of tokens and writes one of claims, null where it refuses."""
+    check(issuer, lambda tokens: json.loads(outcome(command, issuer, json.dumps(tokens))))
+
+
+def outcome(command: list[str], issuer: str, typed: str) -> str:
     finished = subprocess.run(
         command,
-        input=json.dumps([token for _, token in valid] + list(refused.values())),
+        input=typed,
         env={**os.environ, "PAYWALL_ISSUER": issuer, "PAYWALL_AUDIENCE": AUDIENCE},
         capture_output=True,
         text=True,
@@ -128,7 +132,13 @@ def run(command: list[str], issuer: str) -> None:
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
-    outcomes = json.loads(finished.stdout)
+    return finished.stdout
+
+
+def check(issuer: str, verify: Callable[[list[str]], list[Any]]) -> None:
+    """Whether `verify` answers the claims of each valid token and None for each other one."""
+    valid, refused = tokens_of(issuer)
+    outcomes = verify([token for _, token in valid] + list(refused.values()))
     expected = [{**claims.payload(), "iss": issuer, "typ": claims.typ} for claims, _ in valid]
     assert outcomes[: len(valid)] == expected
     accepted = [
@@ -144,9 +154,29 @@ def test_the_python_recipe_verifies_with_the_key_set_alone(issuer: str) -> None:
 
 
 def test_the_javascript_recipe_verifies_with_the_key_set_alone(issuer: str, tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node isn't installed")
     script = tmp_path / "recipe.mjs"
-    script.write_text(example("js") + NODE_HARNESS)
-    run([node, str(script)], issuer)
+    script.write_text(example("js\n// paywall-token.js") + NODE_HARNESS)
+    run([tool("node"), str(script)], issuer)
+
+
+def test_the_recipe_with_jose_verifies_with_the_key_set_alone(issuer: str, tmp_path: Path) -> None:
+    (tmp_path / "node_modules").symlink_to(installed_packages())
+    script = tmp_path / "recipe.mjs"
+    script.write_text(example("js\n// paywall-jose.js") + NODE_HARNESS)
+    run([tool("node"), str(script)], issuer)
+
+
+def test_the_java_recipe_verifies_with_the_key_set_alone(issuer: str, tmp_path: Path) -> None:
+    source = tmp_path / "Verify.java"
+    source.write_text(example("java\n// Verify.java"))
+
+    def verify(tokens: list[str]) -> list[Any]:
+        command = [tool("java"), "-XX:TieredStopAtLevel=1", str(source)]
+        lines = outcome(command, issuer, "".join(f"{token}\n" for token in tokens)).splitlines()
+        told = [line.partition(" ") for line in lines]
+        return [
+            None if typ == "refused" else {**json.loads(claims), "typ": typ}
+            for typ, _, claims in told
+        ]
+
+    check(issuer, verify)

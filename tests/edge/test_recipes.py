@@ -1,0 +1,197 @@
+"""The recipes of docs/edge.md, run in Node against a served key set, with the handlers' own shapes."""
+
+import json
+import re
+from datetime import timedelta
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.clock import Clocks
+from service.grants.grants import GrantableArticle, covers
+from service.tokens.claims import Claims, Entitlement
+from service.tokens.key_pairs import PrivateKey
+from tests.edge.tools import tool
+from tests.tokens.examples import ES256_KEY, access, forge, header_of, unlock
+from tests.tokens.test_documentation import example as tokens_example
+from tests.tokens.test_documentation import issuer, outcome, tokens_of
+
+PAGE = Path(__file__).parents[2] / "docs" / "edge.md"
+SLUG = "harbour-wall"
+ARTICLE = {"id": "art_1", "slug": SLUG, "level": "subscribers", "section": "sport", "plans": []}
+FULL = "<p>All of it.</p>"
+
+__all__ = ["issuer"]  # the fixture
+
+WORKER_HARNESS = """
+import { readFileSync } from "node:fs";
+import worker from "./worker.js";
+const articles = new Map([[ARTICLE.slug, { ...ARTICLE, html: FULL }]]);
+const env = {
+  ISSUER: process.env.PAYWALL_ISSUER, AUDIENCE: process.env.PAYWALL_AUDIENCE,
+  ARTICLES: { get: async (slug, kind) => (kind === "json" && articles.get(slug)) || null },
+};
+const outcomes = [];
+for (const [path, authorization] of JSON.parse(readFileSync(0, "utf-8"))) {
+  const headers = authorization === null ? {} : { Authorization: authorization };
+  const answer = await worker.fetch(new Request(`https://edge.example${path}`, { headers }), env);
+  outcomes.push([answer.status, await answer.text()]);
+}
+console.log(JSON.stringify(outcomes));
+"""
+PROXY_HARNESS = """
+import { readFileSync } from "node:fs";
+import proxy, { config } from "./proxy.js";
+if (config.matcher !== "/full/:slug") throw new Error("another route");
+const outcomes = [];
+for (const [path, authorization] of JSON.parse(readFileSync(0, "utf-8"))) {
+  const headers = authorization === null ? {} : { Authorization: authorization };
+  const answer = await proxy(new Request(`https://edge.example${path}`, { headers }));
+  outcomes.push(answer === undefined ? [200, FULL] : [answer.status, await answer.text()]);
+}
+console.log(JSON.stringify(outcomes));
+"""
+NJS_HARNESS = """
+import { readFileSync } from "node:fs";
+import paywall from "./paywall-njs.js";
+const kept = new Map();
+globalThis.ngx = {
+  fetch,
+  shared: { paywall: { get: (name) => kept.get(name), set: (name, value) => kept.set(name, value) } },
+};
+const outcomes = [];
+for (const [path, authorization] of JSON.parse(readFileSync(0, "utf-8"))) {
+  let status = null;
+  const headersIn = authorization === null ? {} : { Authorization: authorization };
+  const variables = {
+    request_uri: path,
+    paywall_issuer: process.env.PAYWALL_ISSUER, paywall_audience: process.env.PAYWALL_AUDIENCE,
+  };
+  await paywall.check({ headersIn, variables, return: (code) => { status = code; } });
+  outcomes.push(status === 204 ? [200, FULL] : [status, ""]);
+}
+console.log(JSON.stringify(outcomes));
+"""
+OPENS_HARNESS = """
+import { readFileSync } from "node:fs";
+import { opens } from "./opens.js";
+const cases = JSON.parse(readFileSync(0, "utf-8"));
+console.log(JSON.stringify(cases.map(([claims, article]) => opens(claims, article))));
+"""
+
+
+def block(name: str) -> str:
+    """The page's code block of this file name."""
+    (found,) = re.findall(rf"```js\n// {re.escape(name)}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return str(found)
+
+
+def run(folder: Path, harness: str, issuer: str, typed: object) -> Any:
+    """What the harness answers, run among the recipes' files."""
+    (folder / "package.json").write_text('{"type": "module"}')
+    (folder / "paywall-token.js").write_text(tokens_example("js\n// paywall-token.js"))
+    for name in ("opens.js", "worker.js", "proxy.js", "paywall-njs.js"):
+        (folder / name).write_text(block(name))
+    facts = f"const known = {json.dumps(ARTICLE)};\n"
+    facts += (
+        "export const articleFacts = async (slug) => (slug === known.slug ? known : undefined);"
+    )
+    (folder / "articles.js").write_text(facts)
+    constants = f"const ARTICLE = {json.dumps(ARTICLE)};\nconst FULL = {json.dumps(FULL)};\n"
+    (folder / "run.js").write_text(constants + harness)
+    command = [tool("node"), str(folder / "run.js")]
+    return json.loads(outcome(command, issuer, json.dumps(typed)))
+
+
+def signed(claims: Claims, issuer: str, key: PrivateKey = ES256_KEY) -> str:
+    return forge(header_of(claims, key), {**claims.payload(), "iss": issuer}, key)
+
+
+@pytest.mark.parametrize(
+    ("harness", "any_algorithm"),
+    [(WORKER_HARNESS, True), (PROXY_HARNESS, True), (NJS_HARNESS, False)],
+    ids=["worker", "next.js", "njs"],
+)
+def test_an_edge_gives_the_full_text_to_whoever_may_read_it(
+    issuer: str, tmp_path: Path, harness: str, any_algorithm: bool
+) -> None:
+    now = Clocks().wall()
+    path = f"/full/{SLUG}"
+    valid, refused = tokens_of(issuer)
+    everything = Entitlement("digital", "everything", until=None, grace=False)
+    ended = Entitlement("digital", "everything", int(now.timestamp()) - 1, grace=False)
+    elsewhere = Entitlement(None, "section:politics", until=None, grace=False)
+    other_article = forge(
+        header_of(unlock()), {**unlock(now).payload(), "iss": issuer, "art": "other"}, ES256_KEY
+    )
+    cases: list[tuple[str, str | None, int]] = [
+        (path, f"Bearer {signed(access(now, entitlements=(everything,)), issuer)}", 200),
+        (path, f"bearer {signed(unlock(now), issuer)}", 200),
+        (path, f"Bearer {signed(access(now, entitlements=()), issuer)}", 403),
+        (path, f"Bearer {signed(access(now, entitlements=(ended,)), issuer)}", 403),
+        (path, f"Bearer {signed(access(now, entitlements=(elsewhere,)), issuer)}", 403),
+        (path, f"Bearer {other_article}", 403),
+        (path, None, 401),
+        (path, "Bearer", 401),
+        (path, f"Basic {valid[0][1]}", 401),
+        *((path, f"Bearer {token}".strip(), 401) for token in refused.values()),
+    ]
+    if any_algorithm:
+        unlocks = [token for claims, token in valid if claims.typ == "unlock+jwt"]
+        cases += [(path, f"Bearer {token}", 200) for token in unlocks]
+        cases.append(("/full/unknown", f"Bearer {valid[0][1]}", 404))
+    asked = [(where, authorization) for where, authorization, _ in cases]
+    outcomes = run(tmp_path, harness, issuer, asked)
+    expected = [[status, FULL if status == 200 else ""] for *_, status in cases]
+    assert outcomes == expected
+
+
+def test_what_a_token_opens_at_an_edge_is_what_it_opens_here(issuer: str, tmp_path: Path) -> None:
+    now = Clocks().wall()
+    scopes = [
+        "everything", "everything:", "everything:x", "plan:digital", "plan:print", "plan:", "plan",
+        "section:sport", "section:", "section:a:b", "article:art_1", "article:", "later:thing", "",
+    ]  # fmt: skip
+    articles = [
+        GrantableArticle(id_, level, plans, section)
+        for id_, level, plans, section in product(
+            ("art_1", "art_2"),
+            ("metered", "subscribers"),
+            ((), ("digital",), ("print", "digital")),
+            (None, "sport", "a:b"),
+        )
+    ]
+    cases = [
+        (
+            {**access(now).payload(), "typ": "at+jwt", "ent": [{"scope": scope, "until": None}]},
+            {
+                "id": article.id,
+                "slug": SLUG,
+                "level": article.level,
+                "section": article.section,
+                "plans": list(article.plans),
+            },
+        )
+        for scope, article in product(scopes, articles)
+    ]
+    expected = [covers(scope, article) for scope, article in product(scopes, articles)]
+    assert run(tmp_path, OPENS_HARNESS, issuer, cases) == expected
+    assert {True, False} == set(expected)
+
+
+def test_a_registered_article_opens_to_a_verified_reader(issuer: str, tmp_path: Path) -> None:
+    soon = int((Clocks().wall() + timedelta(minutes=5)).timestamp())
+    registered = {**ARTICLE, "level": "registered"}
+    base = {**access(entitlements=()).payload(), "typ": "at+jwt"}
+    cases = [
+        ({**base, "scope": "articles:read registered"}, registered),
+        ({**base, "scope": "articles:read"}, registered),
+        ({**base, "scope": "registered"}, ARTICLE),
+        ({**base, "ent": [{"scope": "everything", "until": soon}]}, ARTICLE),
+        ({**base, "ent": [{"scope": "everything", "until": soon - 301}]}, ARTICLE),
+        (base, {**ARTICLE, "level": "free"}),
+    ]
+    opened = [True, False, False, True, False, True]
+    assert run(tmp_path, OPENS_HARNESS, issuer, cases) == opened
