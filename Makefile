@@ -1,12 +1,13 @@
 # Every command of the project; `make` alone lists them. Each first brings .venv to what it needs.
 PORT ?= 8000
 DATA ?= .data
+STEPS ?= 10000
 
 python = .venv/bin/python
 environment = sh requirements/install.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-browser check migration lock
+.PHONY: help install run test test-browser soak bench check migration lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' Makefile
@@ -26,6 +27,14 @@ test-browser: ## Click through the real pages in the system's Chromium
 	@sh requirements/chromium.sh >/dev/null
 	@$(environment) browser
 	@$(python) -m pytest -m browser
+
+soak: ## Play sessions' histories on and on (STEPS=10000; SEED=… repeats one round; may be interrupted)
+	@$(environment) test
+	@$(python) -m tests.soak --steps "$(STEPS)" $(if $(SEED),--seed "$(SEED)")
+
+bench: ## Compare times within one run, such as of answers to known and unknown addresses
+	@$(environment) test
+	@$(python) -m tests.bench
 
 check: ## Look over format, lint, types, import ranks, dependencies, container files and documents
 	@$(environment) browser

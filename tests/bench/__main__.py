@@ -1,0 +1,188 @@
+"""`make bench`: what takes how much longer than what. Ratios of one run only, so any machine will do."""
+
+import argparse
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import httpx2
+import structlog
+from pydantic import SecretStr
+
+from service.db import migrate
+from service.db.session import Database
+from service.grants.store import put_grant
+from service.identity.operators import create_operator
+from service.settings import Settings
+from tests.account.visitor import Visitor, client_of
+from tests.bench.ratios import Doing, compare, interleaved, repeatable
+from tests.conftest import MovingClocks
+from tests.inside import Paywall, inside
+from tests.mailbox import newest_mail
+
+READERS = 40
+QUARTER = timedelta(minutes=16)
+ANYTHING = "an-answer-to-nothing"
+Say = Callable[[str], None]
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Paywall]:
+    """The application in this process, on a new SQLite database on disk."""
+    settings = Settings(
+        _env_file=None,
+        database_url=f"sqlite:///{folder / 'bench.db'}",
+        secret_key=SecretStr("a-secret-key-for-benches-of-enough-length"),
+        insecure_cookies=True,
+        publication="gazette",
+        mail_from="Gazette <hello@gazette.example>",
+        sign_in_mails_per_hour=1000,
+        sign_in_requests_per_hour=100_000,
+        background_interval_seconds=60,
+    )
+    await migrate.prepare(settings.database_url)
+    database = Database(settings.database_url)
+    async with inside(database, settings, MovingClocks()) as paywall:
+        yield paywall
+    await database.dispose()
+
+
+async def sign_in_mails(paywall: Paywall, rounds: int, pairs: int, say: Say) -> None:
+    """Asking for a sign-in mail, for addresses with an account and for others."""
+    random = repeatable(1)
+    async with client_of(paywall.app, paywall.settings) as client:
+        for n in range(READERS):
+            visitor = Visitor(client, paywall.settings)
+            await visitor.ask(f"known{n:02}@gazette.example")
+            mail = await newest_mail(paywall.database, f"known{n:02}@gazette.example")
+            assert (await visitor.confirm(token=mail.token)).status_code == 200
+        paywall.clocks.travel(timedelta(days=3))
+
+        def asking(kind: str) -> Doing:
+            async def ask() -> None:
+                stranger = Visitor(client, paywall.settings)
+                answer = await stranger.ask(f"{kind}{random.randrange(READERS):02}@gazette.example")
+                assert answer.status_code == 202, answer.text
+
+            return ask
+
+        await told(
+            "a sign-in mail to a known against an unknown address",
+            asking("known"), asking("other"), rounds, pairs, random, say,
+        )  # fmt: skip
+
+
+async def operators(paywall: Paywall, rounds: int, pairs: int, say: Say) -> None:
+    """A wrong password for an operator's address and for nobody's."""
+    random = repeatable(2)
+    async with paywall.database.transaction() as session:
+        await create_operator(
+            session, email="known@gazette.example", password=ANYTHING, role="viewer",
+            now=paywall.clocks.wall(),
+        )  # fmt: skip
+    async with client_of(paywall.app, paywall.settings) as client:
+
+        def guessing(email: str) -> Doing:
+            async def guess() -> None:
+                paywall.clocks.travel(QUARTER)  # no limit is reached, which would answer sooner
+                form = {"email": email, "password": "wrong horse battery"}
+                answer = await client.post("/admin/sign-in", data=form)
+                assert answer.status_code == 401, answer.text
+
+            return guess
+
+        await told(
+            "an operator's wrong password for a known against an unknown address",
+            guessing("known@gazette.example"), guessing("other@gazette.example"),
+            rounds, pairs, random, say,
+        )  # fmt: skip
+
+
+async def sessions(paywall: Paywall, rounds: int, pairs: int, say: Say) -> None:
+    """Reading by cookie and by bearer, and exchanging a session's token."""
+    random = repeatable(3)
+    await paywall.publish("p", access={"level": "subscribers"})
+    reader_id = await paywall.sign_in()
+    async with paywall.database.transaction() as session:
+        await put_grant(
+            session, source="subscription", reference="bench", reader_id=reader_id,
+            scope="everything", starts_at=paywall.clocks.business(), ends_at=None,
+            now=paywall.clocks.business(),
+        )  # fmt: skip
+    access = await paywall.access_token()
+    bearer = {"Authorization": f"Bearer {access}"}
+    async with paywall.new_client() as app:
+
+        async def by_cookie() -> None:
+            _ok(await paywall.unlock("p"))
+
+        async def by_bearer() -> None:
+            _ok(await app.post("/v1/articles/p/unlock", headers=bearer))
+
+        async def by_token_alone() -> None:
+            _ok(await paywall.full("p", access))
+
+        async def exchange() -> None:
+            _ok(await paywall.client.post("/v1/session/token"))
+
+        for name, first, second in (
+            ("unlocking by cookie against by bearer", by_cookie, by_bearer),
+            ("unlocking by cookie against reading by token alone", by_cookie, by_token_alone),
+            ("a session's access token against unlocking", exchange, by_cookie),
+        ):
+            await told(name, first, second, rounds, pairs, random, say)
+        paywall.clocks.travel(timedelta(minutes=1))
+
+        async def rotate() -> None:
+            paywall.clocks.travel(timedelta(seconds=31))
+            await exchange()
+
+        await told(
+            "rotating a session against unlocking", rotate, by_cookie, rounds, pairs, random, say
+        )
+
+
+def _ok(answer: httpx2.Response) -> None:
+    assert answer.status_code == 200, answer.text
+
+
+async def told(
+    name: str, first: Doing, second: Doing, rounds: int, pairs: int, random: Random, say: Say
+) -> None:
+    """Measure several rounds, say what all of them together show, and each one's ratio."""
+    await interleaved(first, second, 10, random)
+    firsts: list[float] = []
+    seconds: list[float] = []
+    ratios = []
+    for _ in range(rounds):
+        one, other = await interleaved(first, second, pairs, random)
+        ratios.append(f"{compare(one, other).ratio:.3f}")
+        firsts += one
+        seconds += other
+    say(
+        f"{name}: {compare(firsts, seconds)} ({rounds} rounds of {pairs} pairs: {' '.join(ratios)})"
+    )
+
+
+async def bench(rounds: int, pairs: int) -> None:
+    def say(line: str) -> None:
+        print(line, flush=True)  # noqa: T201 it is what the command is for
+
+    for part, share in ((sign_in_mails, 1.0), (operators, 0.2), (sessions, 1.0)):
+        with tempfile.TemporaryDirectory() as folder:
+            async with running(Path(folder)) as paywall:
+                await part(paywall, rounds, max(20, int(pairs * share)), say)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=200)
+    given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    asyncio.run(bench(given.rounds, given.pairs))

@@ -1,0 +1,128 @@
+"""`make soak`: the state machine of sessions for as many steps as wanted, on both databases by turns.
+
+Each round has a number, its seed. How far it came is kept, so that an interrupted run goes on where it
+was; a round that fails is named with its seed, and is the first one of the next run.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+from hypothesis import HealthCheck, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from service.db import migrate
+from tests.account.session_machine import SessionMachine
+from tests.postgres import running_postgres
+
+HISTORIES, STEPS = 10, 50
+"""In each round, on one of the databases."""
+KEPT = Path(os.environ.get("SOAK_PROGRESS", ".data/soak-sessions.json"))
+NewDatabase = Callable[[], str]
+
+
+@contextmanager
+def databases() -> Iterator[dict[str, NewDatabase]]:
+    """By name, what makes a new, migrated database."""
+    with tempfile.TemporaryDirectory() as folder, running_postgres() as server:
+        template = Path(folder) / "template.db"
+        asyncio.run(migrate.migrate(f"sqlite:///{template}"))
+        asyncio.run(migrate.migrate(server.create_database("template_soak")))
+
+        def on_sqlite() -> str:
+            path = Path(folder) / f"{secrets.token_hex(6)}.db"
+            shutil.copyfile(template, path)
+            return f"sqlite:///{path}"
+
+        def on_postgres() -> str:
+            # The round's databases have one name: each takes the place of the one before.
+            return server.create_database("soak", template="template_soak")
+
+        yield {"SQLite": on_sqlite, "PostgreSQL": on_postgres}
+
+
+def run_round(number: int, new_database: NewDatabase) -> int:
+    """Play the histories of this seed; how many steps they had."""
+    steps = 0
+
+    class Here(SessionMachine):
+        def teardown(self) -> None:
+            nonlocal steps
+            steps += self.steps.turn
+            super().teardown()
+
+    Here.new_database = staticmethod(new_database)
+    limits = settings(
+        max_examples=HISTORIES, stateful_step_count=STEPS, deadline=None, database=None,
+        suppress_health_check=list(HealthCheck), print_blob=True,
+    )  # fmt: skip
+    run_state_machine_as_test(seed(number)(Here), settings=limits)
+    return steps
+
+
+def progress() -> tuple[int, int]:
+    """The next round's number, and the steps so far."""
+    if not KEPT.exists():
+        return 1, 0
+    kept = json.loads(KEPT.read_text())
+    return kept["next_round"], kept["steps"]
+
+
+def keep(number: int, steps: int) -> None:
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    KEPT.write_text(json.dumps({"next_round": number, "steps": steps}))
+
+
+def soak(wanted: int, only: int | None) -> None:
+    """Rounds until there were as many steps, those of interrupted runs included."""
+    number, steps = progress() if only is None else (only, 0)
+    with databases() as made:
+        names = list(made)
+        while steps < wanted:
+            name = names[number % len(names)]
+            started = time.monotonic()
+            say(f"seed {number} on {name} …")
+            try:
+                steps += run_round(number, made[name])
+            except BaseException as error:
+                if not isinstance(error, KeyboardInterrupt):
+                    say(f"seed {number} failed; to repeat it alone: make soak SEED={number}")
+                raise
+            took = time.monotonic() - started
+            say(
+                f"seed {number} on {name}: held; {min(steps, wanted)} of {wanted} steps, {took:.0f} s"
+            )
+            if only is not None:
+                return
+            number += 1
+            keep(number, steps)
+    keep(number, 0)
+    say(f"done: {steps} steps. The next run goes on with seed {number}.")
+
+
+def say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 it is what the command is for
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=None, help="this round alone")
+    asked = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        soak(asked.steps, asked.seed)
+    except KeyboardInterrupt:
+        say("\nInterrupted. `make soak` goes on with the round that was running.")
+        sys.exit(130)
