@@ -20,6 +20,7 @@ from service.db import migrate
 from service.db.business_clock import move_forward
 from service.db.session import Database
 from service.identity.api_keys import create_api_key
+from service.identity.permissions import PERMISSIONS
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer
 from service.payments.stripe_gateway import gateway_of_settings
@@ -177,7 +178,7 @@ async def _furnish(settings: Settings, clocks: MovingClocks) -> tuple[str, dict[
         api_key = await create_api_key(
             session,
             label="tests",
-            scopes=["articles:write", "subscribers:write", "reports:read"],
+            scopes=sorted(PERMISSIONS),
             now=clocks.wall(),
         )
     await database.dispose()
