@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from service.db.session import Database
 from tests.mailbox import SignInMail, newest_mail
-from tests.served import GIVE_UP, Installation, serving
+from tests.served import Installation, serving
 
 MAIL_FROM = "Gazette <hello@gazette.example.org>"
 
@@ -54,10 +54,3 @@ def site_with(script: str, port: int) -> Iterator[None]:
 def reader_at(address: str, **options: object) -> httpx2.HTTPTransport:
     """Calls from this address of the loopback network, as another machine's would come."""
     return httpx2.HTTPTransport(local_address=address, **options)  # type: ignore[arg-type]
-
-
-def stranger(made: Installation) -> httpx2.Client:
-    """A client that keeps no cookies."""
-    client = httpx2.Client(base_url=made.url, timeout=GIVE_UP)
-    client.event_hooks["response"].append(lambda _: client.cookies.clear())
-    return client

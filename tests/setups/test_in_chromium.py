@@ -99,29 +99,42 @@ def profile() -> Iterator[Callable[[], Any]]:
             context.close()
 
 
-def unlock_by_sdk(page: Any, slug: str) -> str:
+def unlock(page: Any, slug: str) -> str:
     reason: str = page.evaluate("slug => frontend.paywall.unlock(slug).then(a => a.reason)", slug)
     return reason
 
 
+def sign_in(frontend: Frontend, page: Any) -> None:
+    """By the code of the mail, on the page where it was asked for."""
+    asked = page.evaluate("email => frontend.paywall.signIn(email, location.href)", ANA)
+    code = newest_mail_to(frontend.made, ANA).code
+    page.evaluate(
+        "([requestId, code]) => frontend.paywall.confirm({requestId, code})",
+        [asked["request_id"], code],
+    )
+
+
+def who(page: Any) -> Any:
+    """The address of who is signed in, or the status of the refusal."""
+    return page.evaluate("frontend.paywall.me().then(me => me.email, fault => fault.status)")
+
+
 def test_sister_host(sister: Frontend, profile: Callable[[], Any]) -> None:
     page = sister.open(profile(), "/articles/a")
-    assert [unlock_by_sdk(page, slug) for slug in "abcd"] == ["meter"] * 3 + ["meter_exhausted"]
+    assert [unlock(page, slug) for slug in "abcd"] == ["meter"] * 3 + ["meter_exhausted"]
 
     # The cookie alone knows the device again; it isn't the site's, and no script can read it.
     page.evaluate("localStorage.clear()")
-    seen = page.evaluate("frontend.call('GET', '/v1/articles/a/access')")
+    seen = page.evaluate("frontend.paywall.access('a')")
     assert (seen["reason"], seen["would_consume"]) == ("meter", False)
     assert page.evaluate("document.cookie") == ""
     (cookie,) = page.context.cookies()
     assert (cookie["name"], cookie["domain"]) == ("pw_device", "api.gazette.localhost")
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")
 
-    asked = page.evaluate("email => frontend.signIn(email)", ANA)
-    code = newest_mail_to(sister.made, ANA).code
-    page.evaluate("([id, code]) => frontend.confirm(id, code)", [asked["request_id"], code])
-    assert page.evaluate("frontend.call('GET', '/v1/me')")["email"] == ANA
-    assert unlock_by_sdk(page, "d") == "meter"  # the registered reader's own
+    sign_in(sister, page)
+    assert who(page) == ANA
+    assert unlock(page, "d") == "meter"  # the registered reader's own
 
     sister.open(page, "/articles/paid")
     checkout = page.evaluate(
@@ -135,32 +148,27 @@ def test_sister_host(sister: Frontend, profile: Callable[[], Any]) -> None:
     assert opened["reason"] == "subscription"
     assert CANARY in opened["article"]["body_html"]
 
-    page.evaluate("frontend.signOut()")
-    assert page.evaluate("frontend.call('GET', '/v1/me')")["type"] == "/problems/unauthenticated"
+    page.evaluate("frontend.paywall.signOut()")
+    assert who(page) == 401
 
 
 def test_sister_host_by_the_mails_link(sister: Frontend, profile: Callable[[], Any]) -> None:
     page = sister.open(profile(), "/articles/a")
-    page.evaluate("email => frontend.signIn(email)", ANA)
+    page.evaluate("email => frontend.paywall.signIn(email, location.href)", ANA)
     token = newest_mail_to(sister.made, ANA).token
     page.goto(f"{sister.api}/account/sign-in?token={token}")
     page.get_by_role("main").get_by_role("button").first.click()
     page.wait_for_url(f"{sister.site}/articles/a")
     page.wait_for_function("window.frontend")
-    assert page.evaluate("frontend.call('GET', '/v1/me')")["email"] == ANA
+    assert who(page) == ANA
 
 
 def test_foreign_site(foreign: Frontend, profile: Callable[[], Any]) -> None:
     page = foreign.open(profile(), "/articles/a")
-
-    def unlock(slug: str) -> str:
-        reason: str = page.evaluate("slug => frontend.unlock(slug).then(a => a.reason)", slug)
-        return reason
-
-    assert [unlock(slug) for slug in "abcd"] == ["meter"] * 3 + ["meter_exhausted"]
+    assert [unlock(page, slug) for slug in "abcd"] == ["meter"] * 3 + ["meter_exhausted"]
     foreign.open(page, "/articles/paid")
-    assert unlock("d") == "meter_exhausted"  # the device's token is kept over pages
-    assert unlock("paid") == "subscribers_only"
+    assert unlock(page, "d") == "meter_exhausted"  # the device's token is kept over pages
+    assert unlock(page, "paid") == "subscribers_only"
 
     # Paid as somebody unknown; the claim that this site kept signs the reader in.
     with page.expect_navigation(url="**/checkout/**"):
@@ -171,28 +179,27 @@ def test_foreign_site(foreign: Frontend, profile: Callable[[], Any]) -> None:
     page.wait_for_function("window.frontend")
     assert page.evaluate("frontend.finishCheckout()") == f"{foreign.site}/articles/paid"
     assert page.evaluate("frontend.finishCheckout()") is None
-    assert unlock("paid") == "subscription"
+    assert unlock(page, "paid") == "subscription"
 
-    # Another page has to refresh first; two at once, in two tabs, sign nobody out.
+    # Other pages have to refresh first; two at once, in two tabs, sign nobody out.
     foreign.open(page, "/articles/paid")
     other = foreign.open(page.context.new_page(), "/articles/paid")
     for tab in (page, other):
-        tab.evaluate("void (window.answered = frontend.call('GET', '/v1/me'))")
-    assert {tab.evaluate("window.answered.then(a => a.status)") for tab in (page, other)} == {200}
+        tab.evaluate("void (window.answered = frontend.paywall.token())")
+    assert all(tab.evaluate("window.answered") for tab in (page, other))
+    assert unlock(other, "paid") == "subscription"
 
-    page.evaluate("frontend.signOut()")
-    assert page.evaluate("frontend.call('GET', '/v1/me').then(a => a.status)") == 401
-    assert other.evaluate("frontend.call('GET', '/v1/me').then(a => a.status)") == 401
-    assert [cookie["name"] for cookie in page.context.cookies(foreign.site)] == []
+    page.evaluate("frontend.paywall.signOut()")
+    assert [who(tab) for tab in (page, other)] == [401, 401]
+    assert unlock(page, "paid") == "subscribers_only"
+    assert page.context.cookies(foreign.site) == []
 
 
 def test_foreign_site_signs_in_by_code(foreign: Frontend, profile: Callable[[], Any]) -> None:
     page = foreign.open(profile(), "/articles/a")
-    asked = page.evaluate("email => frontend.signIn(email)", ANA)
-    code = newest_mail_to(foreign.made, ANA).code
-    page.evaluate("([id, code]) => frontend.confirm(id, code)", [asked["request_id"], code])
+    sign_in(foreign, page)
     foreign.open(page, "/articles/b")
-    assert page.evaluate("frontend.call('GET', '/v1/me').then(a => a.email)") == ANA
+    assert who(page) == ANA
     assert page.context.cookies() == []
 
 
@@ -202,8 +209,8 @@ def test_a_sister_that_is_not_listed_gets_nothing(
     page = sister.open(profile(), "/articles/a", site=sister.unlisted)
     fault = page.evaluate("frontend.paywall.unlock('a').catch(fault => `${fault.status}`)")
     assert fault == "0"  # the browser shows the page nothing at all
-    failed = page.evaluate("frontend.signIn('ana@example.org').catch(fault => fault.name)")
-    assert failed == "TypeError"
+    asked = "frontend.paywall.signIn('ana@example.org', '/').catch(fault => `${fault.status}`)"
+    assert page.evaluate(asked) == "0"
     assert page.context.cookies() == []
 
 
@@ -211,5 +218,6 @@ def test_a_foreign_site_that_is_not_listed_gets_nothing(
     foreign: Frontend, profile: Callable[[], Any]
 ) -> None:
     page = foreign.open(profile(), "/articles/a", site=foreign.unlisted)
-    assert page.evaluate("frontend.unlock('a').catch(fault => fault.name)") == "TypeError"
+    fault = page.evaluate("frontend.paywall.unlock('a').catch(fault => `${fault.status}`)")
+    assert fault == "0"
     assert page.evaluate("Object.keys(localStorage)") == []
