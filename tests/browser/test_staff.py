@@ -1,0 +1,97 @@
+"""The back office in Chromium: the second factor from its set-up on, accounts, keys, the audit log."""
+
+import base64
+from datetime import UTC, datetime
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="needs the group browser")
+
+from playwright.sync_api import Browser, Page, expect
+
+from service.identity.totp import STEP_SECONDS, OneTimeCodes
+from tests.browser.conftest import look_at, reader
+from tests.demo.process import Demo
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180), pytest.mark.xdist_group("browser")]
+EDITOR = "editor@ternsey.example"
+
+
+def sign_in(page: Page, demo: Demo) -> None:
+    """By keyboard alone: the first field has the focus already."""
+    page.goto("/admin")
+    page.keyboard.type(EDITOR)
+    page.keyboard.press("Tab")
+    page.keyboard.type(demo.password)
+    page.keyboard.press("Enter")
+
+
+def code_now(page: Page) -> str:
+    """The code of the secret on the page, as an authenticator app makes it."""
+    secret = page.locator(".secret").inner_text().replace(" ", "")
+    step = int(datetime.now(UTC).timestamp()) // STEP_SECONDS
+    return OneTimeCodes(base64.b32decode(secret)).code_at(step)
+
+
+def set_up_second_factor(page: Page, demo: Demo, size: str) -> list[str]:
+    """Switch it on; the recovery codes."""
+    page.get_by_role("link", name=EDITOR).click()
+    look_at(page, size, "staff-account")
+    page.locator("#totp-present").fill(demo.password)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Set up the second factor")
+    assert page.locator("img.qr").evaluate("image => image.naturalWidth > 100")
+    look_at(page, size, "staff-second-factor")
+    page.get_by_label("The code that the app shows now").fill(code_now(page))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Recovery codes")
+    look_at(page, size, "staff-recovery-codes")
+    return page.locator(".codes code").all_inner_texts()
+
+
+def test_an_administrator_at_work(chromium: Browser, demo: Demo, size: str) -> None:
+    with reader(chromium, demo, size) as page:
+        if size == "phone":
+            page.set_viewport_size({"width": 320, "height": 700})
+        sign_in(page, demo)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+        recovery = set_up_second_factor(page, demo, size)
+        assert len(recovery) == 10
+
+        page.goto("/admin/operators")
+        page.locator("#email").fill("ana@ternsey.example")
+        page.locator("#password").fill("a first password")
+        page.keyboard.press("Enter")
+        page.get_by_label("Role of ana@ternsey.example", exact=True).select_option("editor")
+        page.get_by_role("button", name="Set role of ana@ternsey.example").click()
+        page.get_by_role("button", name="Disable: ana@ternsey.example").click()
+        expect(page.get_by_text("Disabled since")).to_be_visible()
+        look_at(page, size, "staff-operators")
+
+        page.goto("/admin/api-keys")
+        page.get_by_label("What it is for").fill("The content system")
+        page.get_by_label("articles:write").check()
+        page.get_by_role("button", name="Make the key").click()
+        expect(page.locator(".secret")).to_contain_text("pwk_")
+        look_at(page, size, "staff-api-keys")
+        page.get_by_role("button", name="Revoke The content system").click()
+        expect(page.get_by_text("Revoked")).to_be_visible()
+
+        page.goto("/admin/audit")
+        for action in ("api-key.revoke", "operator.disable", "operator.change-role"):
+            expect(page.get_by_role("rowheader", name=action, exact=True)).to_be_visible()
+        look_at(page, size, "staff-audit-log")
+
+    # On another computer, without JavaScript, where the app isn't at hand.
+    with reader(chromium, demo, size, javascript=False) as page:
+        sign_in(page, demo)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Second step")
+        page.get_by_label("Code of six digits").fill("000000")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("wrong or used up")
+        page.get_by_text("The app isn't at hand?").click()
+        page.get_by_label("Recovery code").fill(recovery[0])
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+        page.get_by_role("link", name=EDITOR).click()
+        expect(page.get_by_text("9 recovery codes left")).to_be_visible()
