@@ -30,6 +30,8 @@
 
 /** Milliseconds before its end at which an access token is renewed. */
 const EARLY = 30_000;
+/** Milliseconds in which what another tab holds arrives here; later costs a request, no more. */
+const EN_ROUTE = 20;
 
 export class PaywallError extends Error {
   constructor(message, { status = 0, problem = null, retryAfter = null, cause } = {}) {
@@ -171,11 +173,8 @@ function heldSession({ ask, name, held, locks }) {
   /** One tab asks for all. Where two do, the service gives both the same successor for 30 s. */
   async function renewOnce() {
     if (!locks) return renew();
-    const options = { ifAvailable: true };
-    const mine = await locks.request(name, options, (lock) => lock && (fresh() ?? renew()));
-    if (mine) return mine;
     return locks.request(name, async () => {
-      await new Promise((resolve) => setTimeout(resolve, 20)); // what the other got is on its way
+      if (!fresh()) await new Promise((resolve) => setTimeout(resolve, EN_ROUTE));
       return fresh() ?? renew();
     });
   }
@@ -247,7 +246,11 @@ function shared(name) {
   function tabs() {
     if (channel === null && globalThis.BroadcastChannel) {
       channel = new BroadcastChannel(name);
-      channel.onmessage = ({ data }) => (held = data);
+      channel.onmessage = ({ data: { asks, value } }) => {
+        if (!asks) held = value;
+        else if (held !== null) channel.postMessage({ value: held });
+      };
+      channel.postMessage({ asks: true });
       channel.unref?.(); // Node would wait for messages for ever
     }
     return channel;
@@ -259,7 +262,7 @@ function shared(name) {
     },
     write(value) {
       held = value;
-      tabs()?.postMessage(value);
+      tabs()?.postMessage({ value });
     },
   };
 }
