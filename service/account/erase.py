@@ -194,7 +194,6 @@ async def _erase_here(
             session, actor=actor, action="reader.erase", target=reader_id, before=None, after=None,
             now=clocks.business(),
         )  # fmt: skip
-    log.info("reader.erased", reader=reader_id)
 
 
 async def _end_access(session: AsyncSession, subject: Subject, clocks: Clocks) -> None:

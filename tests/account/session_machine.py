@@ -18,21 +18,8 @@ from tests.account.session_steps import APPS, BROWSERS, started
 
 DAY = 86_400.0
 MAILS = ("ana@gazette.example", "bo@gazette.example", "cleo@gazette.example")
-PASSING = (
-    0.5,
-    5.0,
-    15.0,
-    29.9,
-    30.1,
-    61.0,
-    400.0,
-    660.0,
-    3700.0,
-    DAY,
-    8 * DAY,
-    29.9 * DAY,
-    31 * DAY,
-)
+AROUND_THE_GRACE = (0.0, 5.0, 15.0, 29.9, 30.1, 45.0, 61.0)
+PASSING = (*AROUND_THE_GRACE, 400.0, 660.0, 3700.0, DAY, 8 * DAY, 29.9 * DAY, 31 * DAY)
 SET_BACK = (1.0, 29.0, 31.0, 600.0, 3700.0, 4 * 3600.0)
 small = st.integers(0, 40)
 visitors = st.integers(0, BROWSERS + APPS - 1)
@@ -70,9 +57,11 @@ class SessionMachine(RuleBasedStateMachine):
             self.runner.close()
 
     def family(self, nth: int) -> Family:
-        """The nth session from the newest."""
+        """The nth session from the newest: mostly of those that live, but any now and then."""
         families = self.steps.oracle.families
-        return families[-1 - nth % len(families)]
+        live = [each for each in families if each.is_live(self.steps.now)]
+        chosen = live if live and nth % 4 else families
+        return chosen[-1 - nth // 4 % len(chosen)]
 
     @rule(who=visitors, mail=st.sampled_from(MAILS))
     def ask(self, who: int, mail: str) -> None:
@@ -115,6 +104,15 @@ class SessionMachine(RuleBasedStateMachine):
     def use_a_copy(self, nth: int, back: int, way: str) -> None:
         """Somebody else, or a tab that slept, has a token of some generation."""
         family = self.family(nth)
+        self.run(self.steps.replay(family, max(0, len(family.generations) - 1 - back), way))
+
+    @precondition(has_families)
+    @rule(nth=small, seconds=st.sampled_from(AROUND_THE_GRACE), back=st.integers(0, 2), way=ways)
+    def come_back_with_a_former_token(self, nth: int, seconds: float, back: int, way: str) -> None:
+        """The grace is short, so that chance alone seldom meets it."""
+        family = self.family(nth)
+        self.run(self.steps.replay(family, len(family.generations) - 1, "cookie"))
+        self.steps.paywall.clocks.travel(timedelta(seconds=seconds))
         self.run(self.steps.replay(family, max(0, len(family.generations) - 1 - back), way))
 
     @precondition(has_families)

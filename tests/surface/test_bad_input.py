@@ -141,7 +141,7 @@ ROUTES = [
     ("GET", "/"), ("GET", "/articles/a"), ("POST", "/articles/a"), ("GET", "/admin"),
     ("GET", "/account"), ("GET", "/account/sign-in"), ("GET", "/account/sign-in/code"),
     ("POST", "/account/sign-in/code"), ("POST", "/account/sign-out"), ("GET", "/account/erase"),
-    ("GET", "/readyz"), ("POST", "/v1/webhooks/stripe"),
+    ("GET", "/readyz"), ("POST", "/v1/webhooks/stripe"), ("GET", "/v1/me/export"), ("DELETE", "/v1/me"),
 ]  # fmt: skip
 
 
@@ -224,6 +224,29 @@ async def test_bodies_of_unlock(paywall: Paywall, name: str) -> None:
     else:
         assert_problem(answer, status)
         assert len(await paywall.ledger()) == before
+
+
+ERASE_BODIES: dict[str, tuple[bytes, dict[str, str], int]] = {
+    "unknown field": (b'{"cancel_subscription": true, "reader_id": "x"}', JSON, 422),
+    "a string for a flag": (b'{"cancel_subscription": "true"}', JSON, 422),
+    "a number for a flag": (b'{"cancel_subscription": 1}', JSON, 422),
+    "null for a flag": (b'{"cancel_subscription": null}', JSON, 422),
+    "a list": (b"[true]", JSON, 422),
+    "text": (b"yes", {"Content-Type": "text/plain"}, 415),
+    "cut off": (b"{", JSON, 400),
+    "invalid UTF-8": (b"\xff", JSON, 400),
+    "too large": (b" " * 70_000, JSON, 413),
+}
+
+
+@pytest.mark.parametrize("name", ERASE_BODIES)
+async def test_bodies_of_erase(paywall: Paywall, name: str) -> None:
+    reader_id = await paywall.sign_in()
+    content, headers, status = ERASE_BODIES[name]
+    answer = await paywall.client.request("DELETE", "/v1/me", content=content, headers=headers)
+    assert_problem(answer, status)
+    assert (await paywall.client.get("/v1/me")).json()["id"] == reader_id
+    assert (await paywall.client.get("/v1/me/export")).json()["about"]["reader"] == reader_id
 
 
 @pytest.mark.parametrize(

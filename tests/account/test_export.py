@@ -1,0 +1,143 @@
+"""The export: complete, without secrets, also of what Stripe holds, and small in memory."""
+
+import json
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert
+
+from service.account.export import PAGE, gather_export
+from service.account.reader_data import HOLDINGS
+from service.db.session import Database
+from service.db.tables import AccessEntry, ReaderDevice
+from service.identity.devices import pseudonym
+from service.identity.readers import create_reader
+from service.problems import Problem
+from service.settings import Settings
+from tests.account.known_reader import ADDRESS, NOTE, Known, Site, known_reader, mailing_site
+from tests.conftest import MovingClocks
+
+pytestmark = pytest.mark.timeout(120)
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture
+def site(settings: Settings, clocks: MovingClocks) -> Iterator[Site]:
+    with mailing_site(settings, clocks) as made:
+        yield made
+
+
+@pytest.fixture
+def known(site: Site) -> Iterator[Known]:
+    made = known_reader(site)
+    with closing(made.other):
+        yield made
+
+
+def test_everything_held_on_the_reader(site: Site, known: Known) -> None:
+    answer = site.at.browser.get("/v1/me/export")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="reader-data.json"'
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    told = answer.json()
+    assert set(told) == {"about", "stripe", *(holding.section for holding in HOLDINGS)}
+    # All that was made lies in one section at least; counters of networks name no reader.
+    assert [name for name, rows in told.items() if not rows] == ["revoked_tokens"]
+    assert told["about"]["reader"] == known.reader_id
+    assert told["accounts"][0]["email"] == ADDRESS
+    assert {each["kind"] for each in told["sessions"]} == {"browser", "app"}
+    assert {each["device_id"] for each in told["devices"]} >= {
+        pseudonym(each) for each in known.device_ids
+    }
+    assert {mail["kind"] for mail in told["mails"]} == {"sign-in"}
+    (comp,) = (each for each in told["grants"] if each["source"] == "comp")
+    assert comp["note"] == NOTE
+    assert [each["actor"] for each in told["changes_by_staff"]] == ["api_key"]
+    assert {each["key"].partition("/")[0] for each in told["rate_limits"]} == {"sign-in-mail"}
+    reads = {(each["article"]["slug"], each["reader_id"]) for each in told["reads"]}
+    # What the devices read before they were signed in is theirs too.
+    assert reads >= {("a", known.reader_id), ("b", None), ("c", None)}
+    assert {slug for each in told["meter_windows"] for slug in each["counted"] + each["carried"]} == {
+        "b", "c",
+    }  # fmt: skip
+
+
+def test_what_stripe_holds(site: Site, known: Known) -> None:
+    (held,) = site.at.browser.get("/v1/me/export").json()["stripe"]
+    assert held["customer"]["email"] == ADDRESS
+    assert set(held["customer"]) >= {"name", "phone", "address", "shipping", "metadata"}
+    ((card),) = held["payment_methods"]
+    assert (card["brand"], card["last4"]) == ("visa", "4242")
+    assert [each["status"] for each in held["subscriptions"]] == ["active"]
+    (invoice,) = held["invoices"]
+    assert (invoice["amount_paid"], invoice["currency"]) == (900, "eur")
+    assert invoice["number"]
+    assert {"hosted_url", "created_at"} <= set(invoice)
+
+
+def test_no_secret_leaves_with_it(site: Site, known: Known) -> None:
+    text = site.at.browser.get("/v1/me/export").text
+    for secret in (known.session_cookie, *known.app.values(), "_hash", "sealed"):
+        assert str(secret) not in text or secret in {"/account", "Bearer", 600}
+
+
+def test_nobody_else_gets_it(site: Site, known: Known) -> None:
+    with site.at.new_browser() as stranger:
+        assert stranger.get("/v1/me/export").status_code == 401
+        site.sign_in(stranger, "ben@example.org")
+        assert known.reader_id not in stranger.get("/v1/me/export").text
+        assert ADDRESS not in stranger.get("/v1/me/export").text
+
+
+async def test_many_reads_come_page_by_page(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    """In parts that don't overlap: with and without the reader's id, many at one instant."""
+    many, anonymous = 20 * PAGE + 1, PAGE + 1
+    async with database.transaction() as session:
+        reader = await create_reader(session, email=ADDRESS, now=clocks.wall())
+        device = pseudonym("d")
+        session.add(ReaderDevice(device_id=device, reader_id=reader.id, linked_at=clocks.wall()))
+        shared = {"granted": True, "consumed": False, "reason": "meter", "device_id": device}
+        for begin in range(0, many + anonymous, PAGE):
+            numbers = range(begin, min(begin + PAGE, many + anonymous))
+            entries = [
+                {
+                    **shared, "article_id": f"art_{number}",
+                    "at": clocks.business() + timedelta(seconds=number // 3000),
+                    "reader_id": reader.id if number < many else None,
+                }
+                for number in numbers
+            ]  # fmt: skip
+            await session.execute(insert(AccessEntry), entries)
+    export = await gather_export(database, None, settings, clocks, reader_id=reader.id)
+    tracemalloc.start()
+    try:
+        seen, whole = 0, 0
+        articles: set[bytes] = set()
+        tail = b""
+        async for chunk in export.chunks():
+            seen, whole = max(seen, len(chunk)), whole + len(chunk)
+            articles.update(part.split(b'"')[0] for part in chunk.split(b'"article_id": "')[1:])
+            tail = chunk
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert tail == b"]}\n"
+    assert len(articles) == many + anonymous
+    assert whole > 4 * MEGABYTE
+    assert seen < MEGABYTE
+    assert peak < 24 * MEGABYTE
+    document = b"".join([chunk async for chunk in export.chunks()])
+    assert len(json.loads(document)["reads"]) == many + anonymous
+
+
+async def test_nobody_is_exported_that_isnt_there(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    with pytest.raises(Problem, match="not-found"):
+        await gather_export(database, None, settings, clocks, reader_id="rdr_none")
