@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("playwright.sync_api", reason="needs the group browser")
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import fill_card, look_at, reader
 from tests.demo.process import Demo
@@ -24,7 +24,8 @@ def articles(page: Page, level: str) -> Iterator[str]:
 
 
 def newest_mail(page: Page) -> Page:
-    """The newest mail in the demo's mailbox, in a tab of its own."""
+    """The mail that `page` tells to look for in the demo's mailbox, in a tab of its own."""
+    expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mail")
     tab = page.context.new_page()
     tab.goto("/mailbox")
     tab.locator(".mails a").first.click()
@@ -122,6 +123,15 @@ def erase(page: Page, size: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Read everything")
 
 
+def test_a_registered_article_asks_to_sign_in(visit: Page, size: str) -> None:
+    page = visit
+    page.goto(f"/articles/{next(articles(page, 'registered'))}")
+    expect(page.locator(".wall")).to_contain_text("This article is for registered readers.")
+    expect(page.locator(".kicker").first).to_contain_text("Registered readers")
+    page.locator(".wall").scroll_into_view_if_needed()
+    look_at(page, size, "wall-registered")
+
+
 def test_a_newcomer_registers_at_the_wall_by_keyboard_and_reads_on(visit: Page, size: str) -> None:
     page = visit
     metered = articles(page, "metered")
@@ -154,11 +164,64 @@ def test_a_newcomer_registers_at_the_wall_by_keyboard_and_reads_on(visit: Page, 
         open_article(page, next(metered))
         told = f"{left} of 5 free articles left" if left else "You have read your 5 free articles"
         expect(page.get_by_role("status")).to_contain_text(told)
-    page.goto(f"/articles/{next(metered)}")
+    open_article(page, next(articles(page, "registered")))
+    page.goto(f"/articles/{next(articles(page, 'subscribers'))}")
     expect(page.locator(".wall h2")).to_have_text("Subscribe to read on")
     expect(page.locator(".wall")).not_to_contain_text("Sign in")
     page.goto("/account")
     look_at(page, size, "account-registered")
+
+
+def test_a_wall_that_the_script_shows_takes_the_address_too(visit: Page, size: str) -> None:
+    page = visit
+    metered = articles(page, "metered")
+    slug, *others = [next(metered) for _ in range(4)]
+
+    def use_up(route: Route) -> None:
+        for each in others:  # another tab is faster
+            page.request.post(f"/v1/articles/{each}/unlock")
+        route.continue_()
+
+    page.goto(f"/articles/{others[0]}")
+    expect(page.locator(".prose.paywall")).to_be_visible()
+    page.route("**/unlock", use_up)
+    page.goto(f"/articles/{slug}")
+    wall = page.locator(".wall")
+    expect(wall.get_by_role("heading", level=2)).to_have_text("Sign in to read on")
+    expect(wall.locator(".offers").get_by_role("button")).to_have_count(4)
+    expect(wall).to_contain_text("or subscribe")
+    expect(wall).not_to_contain_text("Already a subscriber?")
+    wall.scroll_into_view_if_needed()
+    look_at(page, size, "wall-by-script")
+    wall.get_by_label("E-mail address").fill("late@ternsey.example")
+    page.keyboard.press("Enter")
+    page.get_by_label("Six-digit code").fill(code_from_mail(page))
+    page.keyboard.press("Enter")
+    page.unroute("**/unlock")
+    page.wait_for_url(f"**/articles/{slug}")
+    expect(page.locator(".prose.paywall")).to_be_visible()
+
+
+def test_two_tabs_share_one_refresh(chromium: Browser, demo: Demo) -> None:
+    with reader(chromium, demo, "desktop") as page:
+        sign_in_by_code(page, "tabs@ternsey.example")
+        page.wait_for_url("**/account")
+        tabs = [page, page.context.new_page()]
+        asked: list[str] = []
+        page.context.on("request", lambda request: asked.append(request.url))
+        for tab in tabs:
+            tab.goto("/problems")
+            tab.evaluate(
+                "import('/static/paywall.js').then(({ Paywall }) => {"
+                "  const paywall = Paywall();"
+                "  addEventListener('now', () => { window.held = paywall.token(); });"
+                "  return paywall.signOut.name; })"
+            )
+        for tab in tabs:
+            tab.evaluate("dispatchEvent(new Event('now'))")
+        tokens = {tab.evaluate("window.held") for tab in tabs}
+        assert len(tokens) == 1
+        assert len([url for url in asked if url.endswith("/v1/session/token")]) == 1
 
 
 def test_signing_in_works_without_javascript(chromium: Browser, demo: Demo, size: str) -> None:
