@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from service.clock import Clocks
 from service.db.session import Database
-from service.identity.api_keys import create_api_key
+from service.identity.api_keys import KeyUses, create_api_key
 from service.problems import install_handlers
 from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR
 from service.reports.routes import router
@@ -28,6 +28,7 @@ async def client(
     app.include_router(router)
     install_handlers(app)
     app.state.database, app.state.settings, app.state.clocks = database, settings, clocks
+    app.state.key_uses = KeyUses()
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as client:
         yield client
