@@ -64,20 +64,15 @@ async def answer_return(
 def _stranger_page(request: Request, fulfilment: Fulfilment, settings: Settings) -> Response:
     """For who holds no claim: tells on which site the purchase began, and not on which page."""
     site = origin_of(absolute(fulfilment.return_to, settings))
-    text = (
-        "This browser isn't the one in which the purchase began, so nobody is signed in here. Go on "
-        "in the other one: it opens the article. Or ask the newsroom for a link that signs you in "
-        "here."
-    )
-    if site not in {None, settings.public_url}:
-        # A site on which our cookies don't live keeps the claim itself (docs/set-ups.md).
-        text = "Go back to the site where you began: it opens what you have bought."
+    if site in {None, settings.public_url}:
+        return _elsewhere_page(request, settings)
+    # A site on which our cookies don't live keeps the claim itself (docs/set-ups.md).
     return message_page(
         request,
         status_code=200,
         title="Thank you, the payment is complete",
-        text=text,
-        link="/" if site in {None, settings.public_url} else f"{site}/",
+        text="Go back to the site where you began: it opens what you have bought.",
+        link=f"{site}/",
         link_text="To the front page",
     )
 
