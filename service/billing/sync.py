@@ -24,8 +24,8 @@ from service.db.session import Database
 from service.db.tables import Offer, Subscription
 from service.grants.grants import plan_scope
 from service.grants.store import find_grant, put_grant
-from service.offers.store import offer_by_price
 from service.identity.readers import settled_reader
+from service.offers.store import offer_by_price
 from service.payments.gateway import (
     Gateway,
     StripeInvoice,
