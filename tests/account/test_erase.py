@@ -235,3 +235,8 @@ def test_the_audit_trail_keeps_what_was_done_without_words_about_the_reader(
     (given,) = (each for each in rows(site.at, AuditEntry) if each.action == "comp.give")
     assert given.after["reader"] == known.reader_id
     assert "note" not in given.after
+    again = site.at.browser.post(
+        "/v1/admin/grants", json={"reader_id": known.reader_id, "ends_at": None, "note": "x"},
+        headers={"Authorization": f"Bearer {site.at.api_key}"},
+    )  # fmt: skip
+    assert again.status_code == 404
