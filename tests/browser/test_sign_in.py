@@ -263,3 +263,7 @@ def test_the_forms_look_good(visit: Page, size: str) -> None:
     look_at(page, size, "link-refused")
     page.goto("/account")
     look_at(page, size, "subscribe")
+    page.set_viewport_size({"width": 320, "height": 700})
+    for path in ("/", "/account", "/account/sign-in", "/account/sign-in?token=x"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
