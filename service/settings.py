@@ -47,8 +47,8 @@ class Settings(BaseSettings):
     secret_key: SecretStr = Field(
         SecretStr(DEVELOPMENT_SECRET),
         description="Master secret, at least 32 characters: signs device cookies and forms, "
-        "encrypts the token keys at rest. With another one anonymous devices are forgotten, and "
-        "token keys stored before can't be read.",
+        "encrypts the token keys and operators' one-time codes at rest. With another one anonymous "
+        "devices are forgotten, and what was encrypted before can't be read.",
     )
     public_url: str = Field(
         "http://127.0.0.1:8000",
