@@ -167,6 +167,8 @@ def upgrade() -> None:
     # ### end Alembic commands ###
     # Addresses are compared by more than their case since; near enough for those stored before.
     op.execute("UPDATE readers SET email_key = lower(trim(email))")
+    # Devices are named by their pseudonyms since; their own names aren't kept, so those meters begin anew.
+    op.execute("DELETE FROM meter_windows WHERE holder LIKE 'device:%'")
 
 
 def downgrade() -> None:
