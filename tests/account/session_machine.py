@@ -17,7 +17,7 @@ from tests.account.session_oracle import Family
 from tests.account.session_steps import APPS, BROWSERS, started
 
 DAY = 86_400.0
-MAILS = ("ana@gazette.example", "bo@gazette.example", "cleo@gazette.example")
+MAILS = tuple(f"{name}@gazette.example" for name in ("ana", "bo", "cleo", "dan", "eve"))
 AROUND_THE_GRACE = (0.0, 5.0, 15.0, 29.9, 30.1, 45.0, 61.0)
 PASSING = (*AROUND_THE_GRACE, 400.0, 660.0, 3700.0, DAY, 8 * DAY, 29.9 * DAY, 31 * DAY)
 SET_BACK = (1.0, 29.0, 31.0, 600.0, 3700.0, 4 * 3600.0)
@@ -78,9 +78,22 @@ class SessionMachine(RuleBasedStateMachine):
         self.run(self.steps.ask(who, mail))
         self.run(self.steps.confirm(self.steps.asked[-1], who, by_code=by_code))
 
+    @rule(first=visitors, mail=st.sampled_from(MAILS))
+    def sign_in_on_six_devices(self, first: int, mail: str) -> None:
+        for n in range(first, first + 6):
+            self.sign_in(n % (BROWSERS + APPS), mail, by_code=False)
+            self.steps.paywall.clocks.travel(timedelta(milliseconds=1))
+
     @rule(who=visitors, mail=st.sampled_from((None, *MAILS)))
     def buy(self, who: int, mail: str | None) -> None:
         self.run(self.steps.buy(who, mail))
+
+    @rule(who=visitors, other=visitors, mail=st.sampled_from(MAILS), asks=st.booleans())
+    def buy_and_confirm(self, who: int, other: int, mail: str, asks: bool) -> None:
+        """The buyer's browser asks for the mail, or any other does; another one uses the link."""
+        self.buy(who, mail)
+        self.run(self.steps.ask(who if asks else other, mail))
+        self.run(self.steps.confirm(self.steps.asked[-1], other, by_code=False))
 
     @rule(who=visitors, lost=st.booleans())
     def refresh(self, who: int, lost: bool) -> None:

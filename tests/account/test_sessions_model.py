@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.account.session_machine import SessionMachine
@@ -17,8 +17,12 @@ SOME = settings(
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
+    # A history that fails is printed as it was played: to shorten it takes many minutes, and `make
+    # soak` does that.
+    phases=(Phase.generate,),
     print_blob=True,
 )
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_sessions_follow_their_rules_on_sqlite(migrated_file: Path, tmp_path: Path) -> None:
