@@ -5,17 +5,24 @@ alive that should be dead. `test_sessions_model.py` runs some of it, `make soak`
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from pydantic import SecretStr
 
+from service.db.session import Database
+from service.settings import Settings
 from tests.account.session_oracle import Family
-from tests.account.session_steps import APPS, BROWSERS, started
+from tests.account.session_steps import Steps
+from tests.account.visitor import Visitor, client_of
+from tests.conftest import MovingClocks
+from tests.inside import inside
 
+BROWSERS, APPS = 6, 2
 DAY = 86_400.0
 MAILS = tuple(f"{name}@gazette.example" for name in ("ana", "bo", "cleo", "dan", "eve"))
 AROUND_THE_GRACE = (0.0, 5.0, 15.0, 29.9, 30.1, 45.0, 61.0)
@@ -32,6 +39,34 @@ def has_families(machine: "SessionMachine") -> bool:
 
 def has_mails(machine: "SessionMachine") -> bool:
     return bool(machine.steps.asked)
+
+
+@asynccontextmanager
+async def started(database_url: str) -> AsyncIterator[Steps]:
+    """An application on a new database, with browsers and apps in front of it."""
+    settings = Settings(
+        _env_file=None,
+        database_url=database_url,
+        secret_key=SecretStr("a-secret-key-for-tests-of-enough-length"),
+        insecure_cookies=True,
+        publication="gazette",
+        mail_from="Gazette <hello@gazette.example>",
+        sign_in_mails_per_hour=0,
+        sign_in_requests_per_hour=0,
+        # What runs in the background otherwise is called where the steps say so.
+        background_interval_seconds=60,
+    )
+    database = Database(settings.database_url)
+    async with inside(database, settings, MovingClocks()) as paywall:
+        await paywall.publish("a", access={"level": "free"})
+        await paywall.app.state.article_cache.refresh(database)
+        # Clocks that are set back must not come to before the article was published.
+        paywall.clocks.travel(timedelta(days=2))
+        async with client_of(paywall.app, settings) as client:
+            browsers = [Visitor(client, settings) for _ in range(BROWSERS)]
+            apps = [Visitor(client, settings, "app") for _ in range(APPS)]
+            yield Steps(paywall, [*browsers, *apps])
+    await database.dispose()
 
 
 class SessionMachine(RuleBasedStateMachine):

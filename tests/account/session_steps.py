@@ -1,33 +1,26 @@
 """What readers, thieves and operators do to sessions, over HTTP, each step beside the oracle."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import httpx2
 import jwt
-from pydantic import SecretStr
 from sqlalchemy import select
 
 from service.account.erase import erase_reader
-from service.db.session import Database
 from service.db.tables import ReaderSession
 from service.identity.devices import device_of, new_device_id, pseudonym, sign_device
 from service.identity.readers import create_reader, link_device
 from service.identity.secrets import derived_key
 from service.identity.sessions import end_session, open_session
-from service.settings import Settings
 from service.tokens import keys
 from service.tokens.key_pairs import KeyRefused
 from tests.account.session_oracle import NOTED, TOKEN_LIFE, Access, Family, Oracle, Person
-from tests.account.visitor import Kind, Visitor, client_of
-from tests.conftest import MovingClocks
-from tests.inside import Paywall, inside
+from tests.account.visitor import Kind, Visitor
+from tests.inside import Paywall
 from tests.mailbox import sign_in_mails
 
-BROWSERS, APPS = 6, 2
 LINK_LIFE = timedelta(minutes=10)
 
 
@@ -390,31 +383,3 @@ class Steps:
             if family.ended is not None and access.certain:
                 answer = await self.anyone.bearing(access.text, "/v1/articles/a/full")
                 assert answer.status_code == 401, (family.ended, answer.text)
-
-
-@asynccontextmanager
-async def started(database_url: str) -> AsyncIterator[Steps]:
-    """An application on a new database, with browsers and apps in front of it."""
-    settings = Settings(
-        _env_file=None,
-        database_url=database_url,
-        secret_key=SecretStr("a-secret-key-for-tests-of-enough-length"),
-        insecure_cookies=True,
-        publication="gazette",
-        mail_from="Gazette <hello@gazette.example>",
-        sign_in_mails_per_hour=0,
-        sign_in_requests_per_hour=0,
-        # What runs in the background otherwise is called where the steps say so.
-        background_interval_seconds=60,
-    )
-    database = Database(settings.database_url)
-    async with inside(database, settings, MovingClocks()) as paywall:
-        await paywall.publish("a", access={"level": "free"})
-        await paywall.app.state.article_cache.refresh(database)
-        # Clocks that are set back must not come to before the article was published.
-        paywall.clocks.travel(timedelta(days=2))
-        async with client_of(paywall.app, settings) as client:
-            browsers = [Visitor(client, settings) for _ in range(BROWSERS)]
-            apps = [Visitor(client, settings, "app") for _ in range(APPS)]
-            yield Steps(paywall, [*browsers, *apps])
-    await database.dispose()
