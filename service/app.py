@@ -30,6 +30,7 @@ from service.grants import routes as grants_routes
 from service.identity import sign_in_requests
 from service.identity.api_keys import KeyUses
 from service.identity.callers import Actor, device_key, requires
+from service.identity.operators import prune_operator_sessions
 from service.identity.origins import OriginPolicy
 from service.identity.secrets import derived_key
 from service.jobs.runner import Runner, Task
@@ -190,6 +191,7 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
         async with database.transaction() as session:
             await rate.prune(session, state.clocks.wall())
             await sign_in_requests.prune(session, state.clocks.wall())
+            await prune_operator_sessions(session, state.clocks.wall())
 
     async def prune_mails() -> None:
         async with database.transaction() as session:

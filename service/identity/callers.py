@@ -171,6 +171,9 @@ async def find_actor(
             return None
         request.app.state.key_uses.note(key, clocks.wall())
         return Actor("api_key", key.prefix, key.label, permissions_of_scopes(key.scopes))
+    # Listed frontends act for readers; a script injected into one must not act for the staff.
+    if request.headers.get("Origin", settings.public_url) != settings.public_url:
+        return None
     secret = read_cookie(request, "operator", settings)
     if not secret:
         return None

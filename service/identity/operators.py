@@ -156,6 +156,11 @@ async def operator_of_session(session: AsyncSession, secret: str, now: datetime)
     return operator if operator is not None and operator.disabled_at is None else None
 
 
+async def prune_operator_sessions(session: AsyncSession, now: datetime) -> None:
+    """Delete the sessions that are over."""
+    await session.execute(delete(OperatorSession).where(OperatorSession.expires_at <= now))
+
+
 async def end_operator_session(session: AsyncSession, secret: str) -> None:
     await session.execute(
         delete(OperatorSession).where(OperatorSession.secret_hash == hash_secret(secret))

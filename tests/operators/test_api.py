@@ -11,10 +11,14 @@ import pytest
 from sqlalchemy import select
 
 from service.db.session import Database
-from service.db.tables import ApiKey, AuditEntry, Operator
+from service.db.tables import ApiKey, AuditEntry, Operator, OperatorSession
 from service.identity.api_keys import KeyUses, create_api_key
 from service.identity.cookies import cookie_name
-from service.identity.operators import create_operator, open_operator_session
+from service.identity.operators import (
+    create_operator,
+    open_operator_session,
+    prune_operator_sessions,
+)
 from service.identity.permissions import PERMISSIONS
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -302,3 +306,40 @@ def test_only_administrators_have_the_staffs_permissions() -> None:
     assert len(staff) == 5
     for role, permissions in ROLES.items():
         assert bool(staff & permissions) == (role == "admin")
+
+
+async def test_a_listed_frontend_acts_for_readers_and_never_for_the_staff(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    friend = "https://www.example.org"
+    listing = settings.model_copy(update={"allowed_origins": (friend,)})
+    async with inside(database, listing, clocks) as paywall:
+        async with database.transaction() as session:
+            operator = await create_operator(
+                session, email="ana@example.org", password=PASSWORD, role="admin", now=clocks.wall()
+            )
+            secret = await open_operator_session(
+                session, operator, now=clocks.wall(), settings=settings
+            )
+        paywall.client.cookies.set(cookie_name("operator", settings), secret)
+        for origin, status in ((friend, 401), (settings.public_url, 200), (None, 200)):
+            headers = {"Origin": origin} if origin is not None else {}
+            answer = await paywall.client.get(OPERATORS, headers=headers)
+            assert answer.status_code == status, origin
+        by_key = {"Origin": friend, **paywall.staff}
+        assert (await paywall.client.get(OPERATORS, headers=by_key)).status_code == 200
+
+
+async def test_sessions_that_are_over_are_deleted(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    async with database.transaction() as session:
+        operator = await create_operator(
+            session, email="ana@example.org", password=PASSWORD, role="admin", now=clocks.wall()
+        )
+        await open_operator_session(session, operator, now=clocks.wall(), settings=settings)
+    life = timedelta(hours=settings.operator_session_hours)
+    for at, left in ((clocks.wall() + life - timedelta(seconds=1), 1), (clocks.wall() + life, 0)):
+        async with database.transaction() as session:
+            await prune_operator_sessions(session, at)
+            assert len(list(await session.scalars(select(OperatorSession)))) == left
