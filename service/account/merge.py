@@ -48,6 +48,13 @@ async def verified_account(
     now = clocks.wall()
     account = await account_of(session, address)
     provisional = await provisional_readers(session, address, asked_by)
+    # Links that the staff made for a purchase were never meant to open the account.
+    await session.execute(
+        delete(SignInRequest).where(
+            SignInRequest.reader_id.in_([each.id for each in provisional]),
+            SignInRequest.email_key.is_(None),
+        )
+    )
     if account is None:
         account = provisional.pop(0) if provisional else None
         if account is None:

@@ -8,6 +8,7 @@ from service.db.session import Database
 from service.identity.callers import Caller
 from service.identity.device_label import device_label
 from service.identity.devices import pseudonym
+from service.identity.readers import is_verified, settled_reader
 from service.identity.secrets import same_secret
 from service.identity.sessions import Kind, OpenedSession, end_session, open_session
 from service.payments.asking import asking_stripe
@@ -21,7 +22,7 @@ LONGEST_SESSION_ID = 255
 @dataclass(frozen=True)
 class Completed:
     """`opened` is a session opened just now; None where the caller is signed in already,
-    or holds no claim (`is_theirs` tells which).
+    or holds no claim that signs in (`is_theirs` tells which).
     """
 
     fulfilment: Fulfilment
@@ -43,7 +44,9 @@ async def complete_checkout(
 ) -> Completed:
     """Fulfil what is paid; open a session for the reader where the caller holds the claim.
 
-    A session id is no credential. Raises the problems `checkout-not-found`, `stripe-unavailable`.
+    A session id is no credential. Nor is the claim one for an account: whoever paid may have typed
+    somebody else's address, who has verified it since, so from then on a mail alone signs in there.
+    Raises the problems `checkout-not-found`, `stripe-unavailable`.
     """
     fulfilment = await _fulfilled(database, gateway, settings, clocks, session_id)
     reader_id = fulfilment.reader_id
@@ -55,6 +58,9 @@ async def complete_checkout(
     if reader_id is None or fulfilment.state != "paid":
         return Completed(fulfilment, is_theirs=True, opened=None)
     async with database.transaction() as session:
+        reader_id = await settled_reader(session, reader_id)
+        if await is_verified(session, reader_id):
+            return Completed(fulfilment, is_theirs=False, opened=None)
         if caller.session_id is not None:
             await end_session(session, caller.session_id, clocks.wall(), "replaced")
         opened = await open_session(

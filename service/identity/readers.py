@@ -38,6 +38,14 @@ async def is_erased(session: AsyncSession, reader_id: str) -> bool:
     return erased_at is not None
 
 
+async def is_verified(session: AsyncSession, reader_id: str) -> bool:
+    """Whether the reader has verified an address: then it is an account, and no purchase alone."""
+    verified_at = await session.scalar(
+        select(Reader.email_verified_at).where(Reader.id == reader_id)
+    )
+    return verified_at is not None
+
+
 async def suggest_email(session: AsyncSession, reader_id: str, email: str | None) -> None:
     """Note the address typed in Checkout where none is known; erased readers stay without."""
     reader = await find_reader(session, reader_id)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from service.db.session import Database
 from service.db.tables import AccessEntry, Checkout, Customer, Grant, Reader, Subscription
+from service.identity.sign_in_requests import create_sign_in_link
 from tests.conftest import MovingClocks
 from tests.mailbox import SignInMail, newest_mail
 from tests.served import Installation, installation
@@ -171,6 +172,52 @@ def test_nobody_gets_at_a_purchase_by_knowing_its_address(site: Installation) ->
         assert reason(site, mallory) == "subscribers_only"
     # A purchase typed with somebody's address gives them a gift, and the buyer nothing of theirs.
     assert reason(site, site.browser) == "subscription"
+
+
+@pytest.mark.parametrize("has_account", [True, False])
+def test_a_claim_opens_no_account_that_has_verified_the_typed_address(
+    site: Installation, has_account: bool
+) -> None:
+    """Who pays with somebody's address gives them a gift, and keeps nothing to sign in with."""
+    with site.new_browser() as home, site.new_browser() as mallory:
+        if has_account:
+            sign_in(site, home)
+        started = mallory.post(
+            "/v1/checkout", json={"offer": site.offers["monthly"], "return_to": "/articles/a"}
+        ).json()
+        assert site.pay(started["session_id"], email=ANA).status_code == 200
+        back = f"/v1/checkout/return?session_id={started['session_id']}"
+        assert mallory.get(back).status_code == 303
+        sign_in(site, home)
+        complete = f"/v1/checkout/{started['session_id']}/complete"
+        refused = mallory.post(complete, json={"claim": started["claim"]})
+        assert (refused.status_code, refused.json()["type"]) == (403, "/problems/claim-refused")
+        mallory.cookies.set("pw_checkout", started["claim"])
+        shown = mallory.get(back)
+        assert (shown.status_code, "/account/sign-in" in shown.text) == (200, True)
+        assert mallory.get("/v1/me").status_code == 401
+        assert reason(site, home) == "subscription"
+
+
+def test_the_staffs_link_for_a_purchase_ends_once_somebody_verifies_its_address(
+    site: Installation,
+) -> None:
+    buy(site, site.browser)
+    bought_as = me(site.browser)
+
+    async def link() -> str:
+        database = Database(site.settings.database_url)
+        async with database.transaction() as session:
+            made = await create_sign_in_link(session, reader_id=bought_as, now=site.clocks.wall())
+        await database.dispose()
+        return made
+
+    token = asyncio.run(link())
+    with site.new_browser() as home, site.new_browser() as mallory:
+        assert sign_in(site, home) == bought_as
+        refused = mallory.post("/v1/sign-in/confirm", json={"token": token})
+        assert refused.status_code in {400, 401, 403}, refused.text
+        assert mallory.get("/v1/me").status_code == 401
 
 
 def test_a_link_asked_for_by_the_buyer_may_be_used_on_the_phone(site: Installation) -> None:
