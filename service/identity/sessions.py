@@ -111,7 +111,10 @@ async def live_sessions(
 async def find_session(
     session: AsyncSession, token: str, *, now: datetime, settings: Settings
 ) -> "ReaderSession | Reused | None":
-    """The live session of this token, without any effect; None when ended, idle or unknown."""
+    """The live session of this token, without any effect; None when ended, idle or unknown.
+
+    `Reused` for a former token after its 30 s: the caller ends that session.
+    """
     row = await _row(session, token, now=now, settings=settings)
     if row is None:
         return None
@@ -254,17 +257,10 @@ async def end_session(
 
 
 async def end_sessions_of(
-    session: AsyncSession,
-    reader_id: str,
-    now: datetime,
-    reason: EndReason,
-    *,
-    except_id: str | None = None,
+    session: AsyncSession, reader_id: str, now: datetime, reason: EndReason
 ) -> None:
-    """End all sessions of the reader, or all but one."""
-    theirs = ReaderSession.reader_id == reader_id
-    which = theirs if except_id is None else and_(theirs, ReaderSession.id != except_id)
-    await _end(session, which, now, reason)
+    """End all sessions of the reader."""
+    await _end(session, ReaderSession.reader_id == reader_id, now, reason)
 
 
 async def _end(

@@ -88,7 +88,7 @@ class SignInRequest(Base):
     """The pseudonym of the browser that asked: the code works there only."""
     return_to: Mapped[str]
     tries: Mapped[int]
-    """Wrong codes so far."""
+    """Codes tried so far."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
