@@ -98,6 +98,7 @@ class Steps:
     async def buy(self, who: int, address: str | None) -> None:
         """What coming back from Checkout does (checkout/complete.py), without Stripe."""
         visitor, settings = self.visitors[who], self.paywall.settings
+        await visitor.call("GET", "/v1/me")  # the return shows the cookie, which may be a copy
         former = self.hands[who] if self._shown(who) is not None else None
         key = self.paywall.app.state.device_key
         visitor.device = visitor.device or sign_device(new_device_id(), key)
