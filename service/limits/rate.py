@@ -8,12 +8,15 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, select, update
+from sqlalchemy import ColumnElement, case, delete, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import RateLimit
 from service.db.upsert import insert_for
 from service.problems import Problem
+
+CLOCKS_APART = timedelta(minutes=1)
+"""The most by which the clocks of two instances may differ."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,11 @@ async def take(session: AsyncSession, limit: Limit, key: str, now: datetime) -> 
     ends_at = await session.scalar(
         select(RateLimit.ends_at).where(RateLimit.key == _key(limit, key))
     )
-    # A clock that was set back must not make anybody wait for longer than a window.
     return min(max((ends_at or now) - now, timedelta(seconds=1)), limit.per)
 
 
 def _counting(session: AsyncSession, limit: Limit, key: str, now: datetime):  # type: ignore[no-untyped-def]  # noqa: ANN202 a statement of either dialect
-    is_over = RateLimit.ends_at <= now
+    is_over = _is_over(limit, now)
     first = {"count": 1, "started_at": now, "ends_at": now + limit.per}
     statement = insert_for(session, RateLimit).values(key=_key(limit, key), **first)
     return statement.on_conflict_do_update(
@@ -62,10 +64,17 @@ def _counting(session: AsyncSession, limit: Limit, key: str, now: datetime):  # 
     ).returning(RateLimit.count)
 
 
+def _is_over(limit: Limit, now: datetime) -> ColumnElement[bool]:
+    # One that ends later than any that begins now was begun before the clock was set back. Whoever
+    # was limited meanwhile, by a year's error say, would otherwise stay so until that year.
+    latest = now + limit.per + CLOCKS_APART
+    return or_(RateLimit.ends_at <= now, RateLimit.ends_at > latest)
+
+
 async def used(session: AsyncSession, limit: Limit, key: str, now: datetime) -> int:
     """How often it was done in the window that runs, without counting."""
     found = await session.scalar(
-        select(RateLimit.count).where(RateLimit.key == _key(limit, key), RateLimit.ends_at > now)
+        select(RateLimit.count).where(RateLimit.key == _key(limit, key), not_(_is_over(limit, now)))
     )
     return found or 0
 

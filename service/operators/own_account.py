@@ -1,7 +1,8 @@
 """An operator's own account: password, second factor, recovery codes.
 
 Whatever proves who sits there (the present password, a code) is counted like an attempt to sign in:
-a session left open somewhere is no way to guess them.
+a session left open somewhere is no way to guess them. One that was right is uncounted, and the wrong
+ones before it stay: who knows the password could otherwise clear the count of wrong codes by it.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from service.identity.operators import (
     hashed_password,
     password_matches,
 )
-from service.operators.guessing import Guess, TooMany, Whence, begin_guess, settle
+from service.operators.guessing import Guess, TooMany, Whence, begin_guess, take_back
 from service.operators.sign_in import Refused
 from service.problems import Problem
 from service.settings import Settings
@@ -96,7 +97,7 @@ class OwnAccount:
             return attempt
         async with self.database.transaction() as session:
             operator = await self._locked(session, attempt.operator)
-            await settle(session, attempt.guess)
+            await take_back(session, attempt.guess)
             if not await second_factor.begin(session, operator, self.settings):
                 return Refused("The second factor is on already. Switch it off to set it up anew.")
         return Done()
@@ -126,7 +127,7 @@ class OwnAccount:
         async with self.database.transaction() as session:
             operator = await self._locked(session, attempt.operator)
             if operator.totp_sealed is None or second_factor.is_on(operator):
-                await settle(session, attempt.guess)
+                await take_back(session, attempt.guess)
                 return Refused(NOT_SET_UP)
             if not await second_factor.confirm(
                 session, operator, code, now=now, settings=self.settings
@@ -211,7 +212,7 @@ class OwnAccount:
         *,
         ends_others: bool = True,
     ) -> None:
-        await settle(session, guess)
+        await take_back(session, guess)
         if ends_others:
             await end_operator_sessions(session, self.operator_id, except_secret=self.secret)
         await record(

@@ -50,7 +50,16 @@ async def test_a_clock_that_was_set_back_delays_nobody_for_longer_than_a_window(
 ) -> None:
     for _ in range(3):
         await taken(database, timedelta(days=1))
+    # It begins anew, and counts from then on.
+    assert [await taken(database) for _ in range(3)] == [None] * 3
     assert await taken(database) == timedelta(hours=1)
+
+
+async def test_clocks_that_differ_a_little_count_as_one(database: Database) -> None:
+    for _ in range(3):
+        await taken(database, timedelta(seconds=59))
+    assert await taken(database) == timedelta(hours=1)
+    assert await taken(database, timedelta(hours=1, seconds=59)) is None
 
 
 async def test_forgetting_and_pruning(database: Database) -> None:

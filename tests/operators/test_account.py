@@ -119,6 +119,22 @@ async def test_an_open_session_is_no_way_to_guess_the_password(signed_in: Signed
     assert "retry-after" in limited.headers
 
 
+async def test_the_password_clears_no_count_of_wrong_codes(
+    signed_in: SignedIn, database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    """Else a thief of session and password had as many tries at the code as they liked."""
+    browser = await signed_in("viewer")
+    await set_up(browser, database, settings, clocks)
+    statuses = []
+    for _ in range(ACCOUNT.most):
+        assert (await post(browser, "totp/start", present=PASSWORD)).status_code == 422
+        statuses.append((await post(browser, "totp/off", code="000000")).status_code)
+        changed = {"present": PASSWORD, "password": PASSWORD, "again": PASSWORD}
+        assert (await post(browser, "password", **changed)).status_code in {303, 429}
+    assert statuses == [422] * ACCOUNT.most
+    assert (await post(browser, "totp/off", code="000000")).status_code == 429
+
+
 async def test_the_second_factor_from_set_up_to_switching_off(
     signed_in: SignedIn, database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
