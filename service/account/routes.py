@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator
 
 from service.account.confirm import Client, confirm_code, confirm_link
 from service.account.erase import erase_reader
@@ -23,17 +24,18 @@ from service.account.schemas import (
 from service.account.session_token import refreshed_token
 from service.account.sign_in import request_sign_in
 from service.clock import AppClocks
+from service.content.schemas import storable
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.grants.access_token import issue_access_token
 from service.identity.callers import CurrentReader, SignedInReader
 from service.identity.cookies import clear_cookie, read_cookie
 from service.identity.handover import hand_over, remember_device
 from service.identity.sessions import (
-    clear_session_cookie,
     end_session,
     end_sessions_of,
     live_session,
     live_sessions,
+    sign_out_here,
 )
 from service.limits.addresses import client_network
 from service.problems import Problem
@@ -136,7 +138,7 @@ async def sign_out(
 ) -> None:
     """End the session here and in the browser."""
     await end_session(session, caller.session_id, clocks.wall(), "signed_out")
-    clear_session_cookie(response, settings)
+    sign_out_here(response, settings)
 
 
 @router.get("/sessions", summary="List the signed-in devices")
@@ -158,12 +160,12 @@ async def sign_out_everywhere(
 ) -> None:
     """End every session of the reader, this one included."""
     await end_sessions_of(session, caller.reader_id, clocks.wall(), "signed_out")
-    clear_session_cookie(response, settings)
+    sign_out_here(response, settings)
 
 
 @router.delete("/sessions/{session_id}", status_code=204, summary="Sign a device out")
 async def sign_device_out(
-    session_id: Annotated[str, Path(max_length=100)],
+    session_id: Annotated[str, AfterValidator(storable), Path(max_length=100)],
     caller: SignedInReader,
     response: Response,
     session: WriteSession,
@@ -176,7 +178,7 @@ async def sign_device_out(
         raise Problem("not-found", "You have no such session. GET /v1/sessions lists them.")
     await end_session(session, session_id, clocks.wall(), "signed_out")
     if session_id == caller.session_id:
-        clear_session_cookie(response, settings)
+        sign_out_here(response, settings)
 
 
 @router.get("/me", summary="Read the profile")
@@ -233,6 +235,6 @@ async def erase_me(
         cancel_subscription=body is not None and body.cancel_subscription,
     )  # fmt: skip
     request.app.state.mail.wake.set()
-    clear_session_cookie(response, settings)
+    sign_out_here(response, settings)
     # The browser begins anew: what its device read isn't tied to the account any more.
     clear_cookie(response, "device", settings)

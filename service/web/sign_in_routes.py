@@ -112,7 +112,9 @@ async def show_code(
     caller: CurrentReader,
     session: ReadSession,
     clocks: AppClocks,
-    request_id: Annotated[str, Query(alias="request", max_length=100)] = "",
+    request_id: Annotated[
+        str, AfterValidator(storable), Query(alias="request", max_length=100)
+    ] = "",
 ) -> Response:
     """Look into your mail. The address is named in the browser alone in which it was typed."""
     asked = await _asked(session, caller, request_id, clocks)

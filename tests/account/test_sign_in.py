@@ -231,9 +231,12 @@ async def test_a_bearer_means_its_own_session_and_no_cookies(mailed: Paywall) ->
         await by_code(mailed, "ben@example.org", ben)
         as_ana = {"Authorization": f"Bearer {token}"}
         assert (await ben.get("/v1/me", headers=as_ana)).json()["email"] == ANA
-        for wrong in ("Bearer x", "Bearer", "Basic YTpi", "Bearer " + token[:-2]):
+        for wrong in ("Bearer x", "Bearer", "bearer  ", "Bearer " + token[:-2]):
             answer = await ben.get("/v1/me", headers={"Authorization": wrong})
             assert (answer.status_code, answer.json()["type"]) == (401, "/problems/invalid-token")
+        # Another scheme is a proxy's before the site, and no business of ours.
+        answer = await ben.get("/v1/me", headers={"Authorization": "Basic YTpi"})
+        assert answer.json()["email"] == "ben@example.org"
         unlocked = (await mailed.unlock("a")).json()["token"]
         answer = await ben.get("/v1/me", headers={"Authorization": f"Bearer {unlocked}"})
         assert answer.status_code == 401
@@ -271,6 +274,17 @@ async def test_signing_devices_out(mailed: Paywall) -> None:
         assert (await phone.get("/v1/me")).status_code == 401
         assert (await mailed.client.get("/v1/me")).status_code == 401
         assert (await ben.get("/v1/me")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("DELETE", "/v1/sessions/ses_%00"), ("GET", "/account/sign-in/code?request=a%00")],
+)
+async def test_ids_that_no_database_can_hold_are_refused(
+    mailed: Paywall, method: str, path: str
+) -> None:
+    await by_code(mailed)
+    assert (await mailed.client.request(method, path)).status_code == 422
 
 
 async def test_the_sixth_device_ends_the_one_unused_for_longest(mailed: Paywall) -> None:
