@@ -61,10 +61,12 @@ class UnlockTokens:
         return signed.token, signed.expires_at
 
     def _is_good(self, signed: _Signed, now: datetime) -> bool:
-        """Whether half of its life is left, and nothing has been revoked that it stands for."""
-        return signed.expires_at - now > self._life / 2 and not self._revocations.refuse(
-            signed.claims
-        )
+        """Whether half of its life is left, and nothing has been revoked that it stands for.
+
+        More than all of it is left where the clock was set back: it lies in the future then.
+        """
+        left = signed.expires_at - now
+        return self._life / 2 < left <= self._life and not self._revocations.refuse(signed.claims)
 
 
 def bearer(authorization: str | None) -> str:

@@ -291,5 +291,5 @@ async def _delete_late_customers(
     for customer_id in customers:
         try:
             await _delete_customer(database, gateway, settings, clocks, customer_id)
-        except (Problem, GatewayUnavailable) as error:
+        except (Problem, GatewayUnavailable, GatewayRefused) as error:
             log.warning("erase.waiting", reader=reader_id, reason=str(error))

@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.account.confirm import CODES
+from service.account.sign_in import MAILS
 from service.db.base import Base
 from service.db.tables import (
     AccessEntry,
@@ -144,7 +146,7 @@ def _sign_ins(subject: Subject) -> ColumnElement[bool]:
 def _limits(subject: Subject) -> ColumnElement[bool]:
     if subject.address_key is None:
         return RateLimit.key.in_(())
-    return RateLimit.key.endswith(f"/{subject.address_key}", autoescape=True)
+    return RateLimit.key.in_([f"{name}/{subject.address_key}" for name in (MAILS, CODES.name)])
 
 
 def _holders(subject: Subject) -> list[str]:

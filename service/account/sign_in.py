@@ -19,6 +19,8 @@ from service.outbox.mails import put_mail
 from service.problems import Problem
 from service.settings import Settings
 
+MAILS = "sign-in-mail"
+"""The limit's name: mails an hour to one address."""
 LINK_PATH = "/account/sign-in"
 """The newspaper's page whose button uses the link; opening it uses nothing up."""
 
@@ -55,12 +57,13 @@ async def request_sign_in(
     await _within_limits(database, settings, clocks, address, network)
     device_id = caller.device_id or new_device_id()
     now = clocks.wall()
+    provisional = None if caller.verified else caller.reader_id
     async with database.transaction() as session:
         asked = await sign_in_requests.ask(
             session,
             address,
             device=pseudonym(device_id),
-            reader_id=None if caller.verified else caller.reader_id,
+            reader_id=provisional,
             return_to=return_to,
             settings=settings,
             now=now,
@@ -70,7 +73,7 @@ async def request_sign_in(
             kind="sign-in",
             to=address.key,
             to_key=address.key,
-            reader_id=None,
+            reader_id=provisional,
             settings=settings,
             now=now,
             send_until=now + sign_in_requests.LIFE,
@@ -90,7 +93,7 @@ async def _within_limits(
         "Too many sign-in mails were asked for from this network. Try again later.",
     )  # fmt: skip
     by_address = Limit(
-        "sign-in-mail", settings.sign_in_mails_per_hour, hour,
+        MAILS, settings.sign_in_mails_per_hour, hour,
         "Several mails are on their way to this address already. Look for them, also among spam, "
         "or try again later.",
     )  # fmt: skip

@@ -129,7 +129,8 @@ async def _reader(
     if reader_id is None:
         reader_id = (await create_reader(session, email=paid.email, now=now)).id
     reader_id = await settled_reader(session, reader_id)
-    reader_id = await bind_customer(session, customer_id=customer_id, reader_id=reader_id, now=now)
+    bound = await bind_customer(session, customer_id=customer_id, reader_id=reader_id, now=now)
+    reader_id = await settled_reader(session, bound)
     await suggest_email(session, reader_id, paid.email)
     if checkout.device_id is not None and not await is_erased(session, reader_id):
         await link_device(session, reader_id=reader_id, device=checkout.device_id, now=now)

@@ -57,7 +57,8 @@ async def answer_return(
     response = RedirectResponse(absolute(fulfilment.return_to, settings), SEE_OTHER)
     if completed.opened is not None:
         set_session_cookie(response, completed.opened.token, settings)
-        clear_cookie(response, "checkout", settings)
+    # Done with: kept, it would sign in again whoever has signed out meanwhile.
+    clear_cookie(response, "checkout", settings)
     return response
 
 
@@ -160,9 +161,9 @@ async def tokens_of(
         token = await issue_access_token(
             session, signed_in=row, key_ring=key_ring, settings=settings, clocks=clocks
         )
+    clear_cookie(response, "checkout", settings)
     if opened is None:
         return token
-    clear_cookie(response, "checkout", settings)
     return hand_over(response, token, opened.token, kind, settings)
 
 

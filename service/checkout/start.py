@@ -19,7 +19,7 @@ from service.db.session import Database
 from service.db.tables import Checkout, Offer
 from service.identity.callers import Caller
 from service.identity.devices import pseudonym
-from service.identity.readers import find_reader
+from service.identity.readers import find_reader, settled_reader
 from service.identity.return_to import absolute, checked_return_to
 from service.identity.secrets import hash_secret, new_secret
 from service.offers.mirror import mirror_offer
@@ -232,6 +232,7 @@ async def _customer(
         return known
     made = await gateway.create_customer(reader_id=reader_id, email=click.email, instead_of=known)
     async with database.transaction() as session:
+        reader_id = await settled_reader(session, reader_id)
         await bind_customer(
             session, customer_id=made.id, reader_id=reader_id, now=clocks.business()
         )

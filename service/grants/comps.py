@@ -8,7 +8,7 @@ from service.db.base import new_id
 from service.db.tables import Grant
 from service.grants.grants import EVERYTHING
 from service.identity.audit import record
-from service.identity.readers import find_reader, is_erased
+from service.identity.readers import find_reader, is_erased, settled_reader
 from service.problems import Problem
 
 LONGEST_NOTE = 500
@@ -27,6 +27,7 @@ async def give_comp(
 
     `now` is business time.
     """
+    reader_id = await settled_reader(session, reader_id)
     if await find_reader(session, reader_id) is None or await is_erased(session, reader_id):
         raise Problem("not-found", "There is no such reader. Check the id in the subscribers list.")
     if ends_at is not None and ends_at <= now:

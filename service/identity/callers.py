@@ -87,8 +87,10 @@ async def current_reader(
     by_cookie = device_of(cookie, request.app.state.device_key)
     device = by_cookie or device_of(request.headers.get(HEADER), request.app.state.device_key)
     caller = Caller(device_id=device, holds_cookie=by_cookie is not None)
-    if "Authorization" in request.headers:
-        found, reader = await _by_token(request, database, settings, clocks)
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    # Another scheme is somebody else's, such as a proxy's before the site.
+    if scheme.lower() == "bearer":
+        found, reader = await _by_token(request, token.strip(), database, settings, clocks)
     else:
         found, reader = await _by_cookie(request, database, settings, clocks)
     if found is None or reader is None:
@@ -124,19 +126,16 @@ async def _by_cookie(
 
 
 async def _by_token(
-    request: Request, database: Database, settings: Settings, clocks: Clocks
+    request: Request, token: str, database: Database, settings: Settings, clocks: Clocks
 ) -> _Found:
-    scheme, _, token = request.headers["Authorization"].partition(" ")
-    if scheme.lower() != "bearer":
-        raise invalid_token("Send an access token as `Authorization: Bearer …`.")
-    claims = request.app.state.token_verifier.verify(token.strip(), clocks.wall())
+    claims = request.app.state.token_verifier.verify(token, clocks.wall())
     if not isinstance(claims, AccessClaims):
         raise invalid_token("An unlock token opens one article. Send an access token.")
     async with database.reading() as session:
         found = await live_session(session, claims.sid, now=clocks.wall(), settings=settings)
         reader = await find_reader(session, found.reader_id) if found is not None else None
     if reader is None or reader.id != claims.sub or request.app.state.revocations.refuse(claims):
-        raise invalid_token("The token's session has ended. Sign in again.")
+        raise invalid_token("What the token stands for has ended since. Fetch a new one.")
     return found, reader
 
 

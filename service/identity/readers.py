@@ -98,14 +98,14 @@ async def provisional_readers(
 
 async def readers_by_email(session: AsyncSession, email: str) -> list[Reader]:
     """All readers who typed this address, in whatever case, the newest first; it may be several."""
+    typed = func.lower(Reader.email) == email.strip().lower()
+    key = email_key(email)
     found = await session.scalars(
         select(Reader)
         .where(
-            or_(
-                func.lower(Reader.email) == email.strip().lower(),
-                Reader.email_key == email_key(email),
-            ),
+            typed if key is None else or_(typed, Reader.email_key == key),
             Reader.merged_into.is_(None),
+            Reader.erased_at.is_(None),
         )
         .order_by(Reader.created_at.desc(), Reader.id)
     )

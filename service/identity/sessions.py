@@ -260,6 +260,9 @@ async def end_sessions_of(
     session: AsyncSession, reader_id: str, now: datetime, reason: EndReason
 ) -> None:
     """End all sessions of the reader."""
+    # In turn with whoever opens one and ends others for it: two that each hold a row and want the
+    # other's would wait for one another.
+    await take_turn(session, reader_id)
     await _end(session, ReaderSession.reader_id == reader_id, now, reason)
 
 
@@ -302,3 +305,9 @@ def set_session_cookie(response: Response, token: str, settings: Settings) -> No
 
 def clear_session_cookie(response: Response, settings: Settings) -> None:
     clear_cookie(response, "session", settings)
+
+
+def sign_out_here(response: Response, settings: Settings) -> None:
+    """Forget the session, and the claim of a purchase, which would sign in again."""
+    clear_session_cookie(response, settings)
+    clear_cookie(response, "checkout", settings)

@@ -16,6 +16,7 @@ from service.identity.sessions import (
     end_session,
     end_sessions_of,
     live_session,
+    sign_out_here,
 )
 from service.payments.asking import AppGateway
 from service.settings import AppSettings
@@ -82,7 +83,7 @@ async def sign_out(
     if device is None or device == caller.session_id:
         if caller.session_id is not None:
             await end_session(session, caller.session_id, now, "signed_out")
-        clear_session_cookie(response, settings)
+        sign_out_here(response, settings)
         return response
     row = await live_session(session, device, now=now, settings=settings)
     if row is not None and row.reader_id == caller.reader_id:
@@ -98,5 +99,5 @@ async def sign_out_everywhere(
     if caller.reader_id is not None:
         await end_sessions_of(session, caller.reader_id, clocks.wall(), "signed_out")
     response = RedirectResponse(HOME, SEE_OTHER)
-    clear_session_cookie(response, settings)
+    sign_out_here(response, settings)
     return response

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
+from datetime import timedelta
+from functools import partial
 from itertools import cycle, islice
 from typing import Any
 
@@ -13,6 +15,8 @@ from sqlalchemy import func, select
 from service.db.base import Base
 from service.db.session import Database
 from service.db.tables import Reader, ReaderSession, SignInRequest
+from service.identity.readers import create_reader
+from service.identity.sessions import end_sessions_of, open_session
 from service.settings import Settings
 from tests.account.visitor import Visitor, client_of
 from tests.conftest import MovingClocks
@@ -179,3 +183,28 @@ async def test_a_link_that_is_scanned_many_times_signs_in_still(
             assert seen.status_code == 200
             assert "pw_session" not in seen.headers.get("Set-Cookie", "")
     assert (await visitor.confirm(token=link)).status_code == 200
+
+
+async def test_signing_out_everywhere_while_devices_sign_in_waits_for_no_one_for_ever(
+    mailing: Settings, database: Database, clocks: MovingClocks
+) -> None:
+    """Both end several sessions: in turn, or each would hold what the other wants."""
+    one_device = mailing.model_copy(update={"devices_per_reader": 1})
+    async with database.transaction() as session:
+        reader_id = (await create_reader(session, email=None, now=clocks.wall())).id
+
+    async def sign_in(settings: Settings) -> None:
+        async with database.transaction() as session:
+            await open_session(session, reader_id=reader_id, now=clocks.wall(), settings=settings)
+
+    async def sign_out() -> None:
+        async with database.transaction() as session:
+            await end_sessions_of(session, reader_id, clocks.wall(), "signed_out")
+
+    for _ in range(10):
+        for _ in range(5):
+            clocks.travel(timedelta(seconds=1))
+            await sign_in(mailing)
+        await asyncio.gather(
+            *(each() for _ in range(4) for each in (sign_out, partial(sign_in, one_device)))
+        )

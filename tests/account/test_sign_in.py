@@ -301,6 +301,8 @@ async def test_the_sixth_device_ends_the_one_unused_for_longest(mailed: Paywall)
 
 
 async def test_registered_readers_have_a_meter_of_their_own(mailed: Paywall) -> None:
+    for slug in "bcdefghi":
+        await mailed.publish(slug)
     for slug in "abc":
         assert (await mailed.unlock(slug)).json()["consumed"]
     walled = (await mailed.unlock("d")).json()
@@ -392,3 +394,25 @@ async def test_a_code_may_be_typed_with_spaces(mailed: Paywall) -> None:
     spaced = f" {mail.code[:3]} {mail.code[3:]} "
     answer = await confirm(mailed, request_id=asked["request_id"], code=spaced)
     assert answer.status_code == 200
+
+
+async def test_an_unlock_token_from_before_the_clock_was_set_back_isnt_given_out(
+    mailed: Paywall,
+) -> None:
+    await mailed.publish("old", published_at="2026-03-01T00:00:00Z")
+    await mailed.unlock("old")
+    mailed.clocks.travel(timedelta(minutes=-30))
+    token = (await mailed.unlock("old")).json()["token"]
+    assert (await mailed.full("old", token)).status_code == 200
+
+
+async def test_a_mail_asked_for_before_verifying_belongs_to_the_buyer(mailed: Paywall) -> None:
+    """It is exported and erased with them, though its address may turn out to be another's."""
+    reader_id = await mailed.sign_in()
+    await ask(mailed)
+    (mail,) = await rows(mailed, Mail)
+    assert mail.reader_id == reader_id
+    exported = (await mailed.client.get("/v1/me/export")).json()
+    assert len(exported["mails"]) == 1
+    assert (await mailed.client.request("DELETE", "/v1/me", json={})).status_code == 204
+    assert ANA not in str([vars(each) for each in await rows(mailed, Mail)])

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from service.db.session import Database
 from service.db.tables import ReaderDevice
-from service.identity.readers import create_reader, link_device
+from service.identity.readers import create_reader, link_device, readers_by_email
 from tests.conftest import START
 
 
@@ -23,3 +23,14 @@ async def test_a_device_is_linked_once_however_many_ask(database: Database) -> N
     async with database.reading() as session:
         found = list(await session.scalars(select(ReaderDevice.reader_id)))
     assert sorted(found) == sorted(reader.id for reader in readers)
+
+
+async def test_what_is_no_address_is_nobodys(database: Database) -> None:
+    async with database.transaction() as session:
+        await create_reader(session, email=None, now=START)
+        ana = await create_reader(session, email="Ana@Example.org", now=START)
+        assert await readers_by_email(session, "nonsense") == []
+        assert await readers_by_email(session, "ａna@example.org") == [ana]
+        ana.erased_at = START
+        await session.flush()
+        assert await readers_by_email(session, "ana@example.org") == []
