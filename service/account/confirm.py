@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.merge import verified_account
 from service.clock import Clocks
-from service.db.session import Database
+from service.db.session import Database, past_deadlocks
 from service.db.tables import SignInRequest
 from service.identity import sign_in_requests
 from service.identity.callers import Caller
@@ -97,13 +97,16 @@ async def confirm_code(
 async def _sign_in(
     database: Database, settings: Settings, clocks: Clocks, request: SignInRequest, client: Client
 ) -> Confirmed:
-    # Two confirmations of one address at once must not make two accounts.
-    async with database.serialised(f"address:{request.email_key}") as session:
-        if not await sign_in_requests.use(session, request.id, clocks.wall()):
-            raise Problem("sign-in-refused")
-        reader_id = await _reader_of(session, request, clocks)
-        opened = await _opened(session, reader_id, client, settings, clocks)
-    return Confirmed(reader_id, opened, request.return_to)
+    async def attempt() -> Confirmed:
+        # Two confirmations of one address at once must not make two accounts.
+        async with database.serialised(f"address:{request.email_key}") as session:
+            if not await sign_in_requests.use(session, request.id, clocks.wall()):
+                raise Problem("sign-in-refused")
+            reader_id = await _reader_of(session, request, clocks)
+            opened = await _opened(session, reader_id, client, settings, clocks)
+        return Confirmed(reader_id, opened, request.return_to)
+
+    return await past_deadlocks(attempt)
 
 
 async def _reader_of(session: AsyncSession, request: SignInRequest, clocks: Clocks) -> str:

@@ -15,7 +15,7 @@ from service.billing.fulfil import fulfil
 from service.billing.subscriptions import live_subscriptions
 from service.billing.sync import sync_subscription
 from service.clock import Clocks
-from service.db.session import Database
+from service.db.session import Database, past_deadlocks
 from service.db.tables import Checkout, Customer, Grant, Reader, SignInRequest, Subscription
 from service.identity.audit import record
 from service.identity.readers import find_reader, take_turn
@@ -58,9 +58,13 @@ async def erase_reader(
     await _leave_stripe(
         database, gateway, settings, clocks, reader_id, cancel_subscription=cancel_subscription
     )
-    # As for confirmations of the address: nobody signs in to it meanwhile.
-    async with database.serialised(f"address:{key}") as session:
-        await _erase_here(session, settings, clocks, reader_id, actor=actor)
+
+    async def attempt() -> None:
+        # As for confirmations of the address: nobody signs in to it meanwhile.
+        async with database.serialised(f"address:{key}") as session:
+            await _erase_here(session, settings, clocks, reader_id, actor=actor)
+
+    await past_deadlocks(attempt)
 
 
 async def _must_agree(database: Database, reader_id: str, *, cancel_subscription: bool) -> None:
@@ -176,17 +180,17 @@ async def _erase_here(
     reader = await find_reader(session, reader_id)
     if subject is None or reader is None or reader.erased_at is not None:
         return
-    email, key = reader.email, reader.verified_key
+    email, verified = reader.email, reader.verified_key
     await _end_access(session, subject, clocks)
     for holding in HOLDINGS:
         await _empty(session, holding, subject)
     await session.execute(
         update(Reader).where(Reader.id.in_(subject.ids)).values(erased_at=clocks.business())
     )
-    if email is not None and key is not None and settings.mail_from:
+    if email is not None and verified is not None and settings.mail_from:
         # Nobody else reads this mailbox; an address that was only typed might be anybody's.
         await put_mail(
-            session, kind="erased", to=key, to_key=key, reader_id=None, settings=settings,
+            session, kind="erased", to=verified, to_key=verified, reader_id=None, settings=settings,
             now=clocks.wall(),
         )  # fmt: skip
     if actor is not None:

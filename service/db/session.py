@@ -6,9 +6,9 @@ PostgreSQL serves both kinds from one pool.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
@@ -132,6 +132,26 @@ class Database:
     async def dispose(self) -> None:
         await self._writing.dispose()
         await self._reading.dispose()
+
+
+_DEADLOCK = "40P01"
+_MOST_DEADLOCKS = 5
+_T = TypeVar("_T")
+
+
+async def past_deadlocks(attempt: Callable[[], Awaitable[_T]]) -> _T:
+    """What `attempt` answers, which is one whole transaction.
+
+    PostgreSQL ends one of two transactions that wait for each other; that one is tried again.
+    """
+    for _ in range(_MOST_DEADLOCKS):
+        try:
+            return await attempt()
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _DEADLOCK:
+                raise
+            log.info("database.deadlock")
+    return await attempt()
 
 
 _AWAY = ("08", "53", "57")

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from service.content.cache import ArticleCache
 from service.content.routes import router
 from service.db.session import Database
-from service.identity.api_keys import create_api_key
+from service.identity.api_keys import KeyUses, create_api_key
 from service.identity.origins import OriginPolicy
 from service.problems import install_handlers
 from service.settings import Settings
@@ -45,6 +45,7 @@ async def newsroom(
     app.state.database = database
     app.state.clocks = clocks
     app.state.article_cache = ArticleCache(settings)
+    app.state.key_uses = KeyUses()
     app.add_middleware(OriginPolicy, origins=settings.origins)
     keys = []
     async with database.transaction() as session:
