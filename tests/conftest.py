@@ -97,5 +97,5 @@ def settings(database_url: str) -> Settings:
         insecure_cookies=True,
         publication="gazette",
         time_zone="Europe/Lisbon",
-        background_interval_seconds=0.05,
+        background_interval_seconds=0.2,
     )

@@ -57,8 +57,9 @@ async def answer_return(
     response = RedirectResponse(absolute(fulfilment.return_to, settings), SEE_OTHER)
     if completed.opened is not None:
         set_session_cookie(response, completed.opened.token, settings)
-    # Done with: kept, it would sign in again whoever has signed out meanwhile.
-    clear_cookie(response, "checkout", settings)
+    if claim is not None:
+        # Done with: kept, it would sign in again whoever has signed out meanwhile.
+        clear_cookie(response, "checkout", settings)
     return response
 
 

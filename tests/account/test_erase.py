@@ -80,7 +80,7 @@ def test_nothing_of_the_reader_is_left_and_the_books_are_kept(site: Site, known:
     answer = erase(site.at.browser, cancel_subscription=True)
     assert (answer.status_code, answer.content) == (204, b"")
     gone = [header for header in answer.headers.get_list("Set-Cookie") if "Max-Age=0" in header]
-    assert len(gone) == 2
+    assert len(gone) == 3
     site.at.settle()
     until_mailed(site, "erased")
     site.sweep()

@@ -12,7 +12,7 @@ from tests.account.session_machine import SessionMachine
 from tests.postgres import PostgresServer
 
 SOME = settings(
-    max_examples=16,
+    max_examples=17,
     stateful_step_count=30,
     deadline=None,
     database=None,

@@ -41,7 +41,7 @@ def test_a_session_id_is_no_credential(site: Installation) -> None:
         site.pay(session_id)
         paid = come_back(site, session_id, stranger)
         assert paid.status_code == 200
-        assert "other one" in paid.text
+        assert "another browser" in paid.text
         for page in (unpaid, paid):
             assert "secret" not in page.text
             assert site.stripe_url not in page.text
