@@ -169,9 +169,7 @@ def test_keys_of_another_secret_are_told_before_anything_is_served(
         database = Database(settings.database_url)
         async with database.transaction() as session:
             key = derived_key(settings, "token-keys")
-            await ensure_keys(
-                session, algorithm="ES256", encryption_key=key, now=datetime.now(UTC)
-            )
+            await ensure_keys(session, algorithm="ES256", encryption_key=key, now=datetime.now(UTC))
         await database.dispose()
 
     paywall("migrate")
