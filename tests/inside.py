@@ -13,13 +13,13 @@ from service.app import create_app
 from service.db.session import Database
 from service.db.tables import AccessEntry
 from service.grants.store import put_grant
-from service.identity.api_keys import create_api_key
 from service.identity.cookies import cookie_name
 from service.identity.permissions import PERMISSIONS
 from service.identity.readers import create_reader
 from service.identity.sessions import open_session
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.keys import create_api_key
 
 CANARY = "The ferryman kept the second key."
 

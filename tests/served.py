@@ -20,7 +20,6 @@ from service.app import create_app
 from service.db import migrate
 from service.db.business_clock import move_forward
 from service.db.session import Database
-from service.identity.api_keys import create_api_key
 from service.identity.permissions import PERMISSIONS
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer
@@ -28,6 +27,7 @@ from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
 from service.simulator.app import Simulator, WebhookTarget, create_simulator
 from tests.conftest import MovingClocks
+from tests.keys import create_api_key
 
 WEBHOOK_SECRET = "whsec_localtests"
 GIVE_UP = 15.0

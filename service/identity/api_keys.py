@@ -52,13 +52,6 @@ async def make_api_key(
     return NewKey(row, f"pwk_{row.prefix}_{secret}")
 
 
-async def create_api_key(
-    session: AsyncSession, *, label: str, scopes: Sequence[str], now: datetime
-) -> str:
-    """The text of a new key; ValueError as above."""
-    return (await make_api_key(session, label=label, scopes=scopes, now=now)).text
-
-
 async def find_api_key(session: AsyncSession, text: str) -> ApiKey | None:
     """The live key with this text, or None."""
     match = _SHAPE.fullmatch(text)

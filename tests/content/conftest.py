@@ -11,11 +11,12 @@ from fastapi import FastAPI
 from service.content.cache import ArticleCache
 from service.content.routes import router
 from service.db.session import Database
-from service.identity.api_keys import KeyUses, create_api_key
+from service.identity.api_keys import KeyUses
 from service.identity.origins import OriginPolicy
 from service.problems import install_handlers
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.keys import create_api_key
 
 
 @dataclass(frozen=True)

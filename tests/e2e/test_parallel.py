@@ -11,10 +11,10 @@ from sqlalchemy import func, select
 
 from service.db.session import Database
 from service.db.tables import AccessEntry
-from service.identity.api_keys import create_api_key
 from service.identity.devices import HEADER
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.keys import create_api_key
 from tests.processes import serving_processes
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("processes")]

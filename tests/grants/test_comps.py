@@ -11,13 +11,13 @@ from sqlalchemy import select
 from service.db.session import Database
 from service.db.tables import AuditEntry, Grant
 from service.grants.store import put_grant
-from service.identity.api_keys import create_api_key
 from service.identity.cookies import cookie_name
 from service.identity.operators import create_operator, open_operator_session
 from service.identity.permissions import ROLES
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.inside import Paywall, inside
+from tests.keys import create_api_key
 
 ADDRESS = "/v1/admin/grants"
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from service.db.session import Database
 from service.db.tables import ApiKey, AuditEntry, Operator, OperatorSession
-from service.identity.api_keys import KeyUses, create_api_key
+from service.identity.api_keys import KeyUses
 from service.identity.cookies import cookie_name
 from service.identity.operators import (
     create_operator,
@@ -23,6 +23,7 @@ from service.identity.permissions import PERMISSIONS
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.inside import Paywall, inside
+from tests.keys import create_api_key
 from tests.operators.conftest import PASSWORD
 
 OPERATORS, KEYS, AUDIT = "/v1/admin/operators", "/v1/admin/api-keys", "/v1/admin/audit"

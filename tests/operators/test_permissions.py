@@ -9,8 +9,8 @@ from fastapi.routing import iter_route_contexts
 from service.clock import Clocks
 from service.db.base import Base
 from service.db.session import Database
-from service.identity.api_keys import create_api_key
 from service.operators.routes import router
+from tests.keys import create_api_key
 from tests.operators.conftest import csrf_in
 from tests.reports import rows
 

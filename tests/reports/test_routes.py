@@ -8,11 +8,12 @@ from fastapi import FastAPI
 
 from service.clock import Clocks
 from service.db.session import Database
-from service.identity.api_keys import KeyUses, create_api_key
+from service.identity.api_keys import KeyUses
 from service.problems import install_handlers
 from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR
 from service.reports.routes import router
 from service.settings import Settings
+from tests.keys import create_api_key
 from tests.reports import rows
 from tests.reports.rows import NOW
 

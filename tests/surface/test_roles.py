@@ -8,11 +8,11 @@ from fastapi import APIRouter
 from fastapi.routing import iter_route_contexts
 
 from service import app as assembly
-from service.identity.api_keys import create_api_key
 from service.identity.cookies import cookie_name
 from service.identity.operators import create_operator, open_operator_session
 from service.identity.permissions import PERMISSIONS, ROLES
 from tests.inside import Paywall
+from tests.keys import create_api_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NEEDS: Mapping[tuple[str, str], str] = {
