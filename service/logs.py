@@ -21,6 +21,7 @@ _SECRET_VALUES = re.compile(
     r"|pwk_[\w-]+"  # our API keys
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"  # JWTs
     r"|v1\.[\w-]{22}\.[\w-]{43}"  # signed devices
+    r"|ses_[0-9a-f]{24}\.[\w.-]+"  # refresh tokens
     r"|(?<=earer )[\w.~+/=-]+"  # what follows Bearer
     r"|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)"  # user and password in an address
 )

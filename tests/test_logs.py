@@ -53,6 +53,7 @@ def test_secrets_are_known_by_their_names(name: str, value: object) -> None:
         "pwk_ab12_Cd-34_ef",
         JWT,
         DEVICE,
+        f"ses_{'0a' * 12}.{'b' * 43}.{'c' * 22}",
     ],
 )
 def test_secrets_are_known_by_their_shape(secret: str) -> None:
