@@ -20,6 +20,7 @@ EDITOR = "editor@ternsey.example"
 def sign_in(page: Page, demo: Demo) -> None:
     """By keyboard alone: the first field has the focus already."""
     page.goto("/admin")
+    expect(page.get_by_label("E-mail address")).to_be_focused()
     page.keyboard.type(EDITOR)
     page.keyboard.press("Tab")
     page.keyboard.type(demo.password)
