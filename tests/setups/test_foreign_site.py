@@ -8,7 +8,7 @@ import pytest
 from service.identity.devices import HEADER
 from service.settings import Settings
 from tests.conftest import MovingClocks
-from tests.served import CANARY, Installation, free_port, installation
+from tests.served import CANARY, GIVE_UP, Installation, free_port, installation
 from tests.setups.frontends import MAIL_FROM, newest_mail_to
 
 ANA = "ana@example.org"
@@ -33,7 +33,7 @@ class App:
     """An app: it drops every cookie, and keeps the device's token and the session's."""
 
     def __init__(self, made: Installation, **headers: str) -> None:
-        self.client = httpx2.Client(base_url=made.url, headers=headers)
+        self.client = httpx2.Client(base_url=made.url, headers=headers, timeout=GIVE_UP)
         self.device = self.access = self.session = ""
 
     def call(self, method: str, path: str, **body: object) -> httpx2.Response:
@@ -121,7 +121,8 @@ def test_a_purchase_by_somebody_unknown_signs_the_app_in(app: App, made: Install
     assert unpaid.json()["type"] == "/problems/checkout-not-paid"
     made.pay(started["session_id"])
     # Where Stripe leads the browser, nobody is known: the way back is the site's front page.
-    returned = httpx2.get(f"{made.url}/v1/checkout/return?session_id={started['session_id']}")
+    with made.new_browser() as stranger:
+        returned = stranger.get(f"/v1/checkout/return?session_id={started['session_id']}")
     assert returned.status_code == 200
     assert f'href="{SITE}/"' in returned.text
     assert "articles/paid" not in returned.text
