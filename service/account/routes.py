@@ -31,6 +31,7 @@ from service.identity.callers import CurrentReader, SignedInReader
 from service.identity.cookies import clear_cookie, read_cookie
 from service.identity.handover import hand_over, remember_device
 from service.identity.sessions import (
+    end_own_session,
     end_session,
     end_sessions_of,
     live_session,
@@ -173,10 +174,10 @@ async def sign_device_out(
     clocks: AppClocks,
 ) -> None:
     """End one of the reader's own sessions."""
-    row = await live_session(session, session_id, now=clocks.wall(), settings=settings)
-    if row is None or row.reader_id != caller.reader_id:
+    if not await end_own_session(
+        session, session_id, caller.reader_id, now=clocks.wall(), settings=settings
+    ):
         raise Problem("not-found", "You have no such session. GET /v1/sessions lists them.")
-    await end_session(session, session_id, clocks.wall(), "signed_out")
     if session_id == caller.session_id:
         sign_out_here(response, settings)
 

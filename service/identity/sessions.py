@@ -256,6 +256,17 @@ async def end_session(
     await _end(session, ReaderSession.id == session_id, now, reason)
 
 
+async def end_own_session(
+    session: AsyncSession, session_id: str, reader_id: str, *, now: datetime, settings: Settings
+) -> bool:
+    """Sign out one of the reader's own devices; False where they have no such session."""
+    row = await live_session(session, session_id, now=now, settings=settings)
+    if row is None or row.reader_id != reader_id:
+        return False
+    await end_session(session, session_id, now, "signed_out")
+    return True
+
+
 async def end_sessions_of(
     session: AsyncSession, reader_id: str, now: datetime, reason: EndReason
 ) -> None:

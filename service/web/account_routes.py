@@ -13,9 +13,9 @@ from service.identity.callers import CurrentReader, IsPrefetch, SignedInReader
 from service.identity.cookies import read_cookie
 from service.identity.sessions import (
     clear_session_cookie,
+    end_own_session,
     end_session,
     end_sessions_of,
-    live_session,
     sign_out_here,
 )
 from service.payments.asking import AppGateway
@@ -85,9 +85,8 @@ async def sign_out(
             await end_session(session, caller.session_id, now, "signed_out")
         sign_out_here(response, settings)
         return response
-    row = await live_session(session, device, now=now, settings=settings)
-    if row is not None and row.reader_id == caller.reader_id:
-        await end_session(session, row.id, now, "signed_out")
+    if caller.reader_id is not None:
+        await end_own_session(session, device, caller.reader_id, now=now, settings=settings)
     return response
 
 
