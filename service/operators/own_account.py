@@ -6,7 +6,9 @@ ones before it stay: who knows the password could otherwise clear the count of w
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import segno
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,6 +29,8 @@ from service.operators.guessing import Guess, TooMany, Whence, begin_guess, take
 from service.operators.sign_in import Refused
 from service.problems import Problem
 from service.settings import Settings
+
+_Changed = TypeVar("_Changed")
 
 NOT_THE_PRESENT_ONE = "This isn't your present password."
 WRONG_CODE = "This isn't a code of the moment. Each works once: wait for the next one in the app."
@@ -139,24 +143,29 @@ class OwnAccount:
 
     async def renew_recovery_codes(self, *, code: str) -> RecoveryCodes | Refused | TooMany:
         """Ten new ones; the old ones count no more."""
-        attempt = await self._begin()
-        if not isinstance(attempt, _Attempt):
-            return attempt
-        now = self.clocks.wall()
-        async with self.database.transaction() as session:
-            operator = await self._locked(session, attempt.operator)
-            if not await second_factor.take_code(
-                session, operator, code, now=now, settings=self.settings
-            ):
-                return Refused(WRONG_CODE)
-            texts = await second_factor.new_recovery_codes(session, operator.id, now)
-            await self._settled(
-                session, attempt.guess, "operator.renew-recovery-codes", ends_others=False
-            )
-        return RecoveryCodes(texts)
+
+        async def change(session: AsyncSession, operator: Operator) -> RecoveryCodes:
+            now = self.clocks.wall()
+            return RecoveryCodes(await second_factor.new_recovery_codes(session, operator.id, now))
+
+        return await self._by_code(code, "operator.renew-recovery-codes", change)
 
     async def switch_totp_off(self, *, code: str) -> Done | Refused | TooMany:
         """Ask for the password alone from now on."""
+
+        async def change(session: AsyncSession, operator: Operator) -> Done:
+            await second_factor.switch_off(session, operator.id)
+            return Done()
+
+        return await self._by_code(code, "operator.switch-totp-off", change)
+
+    async def _by_code(
+        self,
+        code: str,
+        action: str,
+        change: Callable[[AsyncSession, Operator], Awaitable[_Changed]],
+    ) -> _Changed | Refused | TooMany:
+        """What `change` answers, where the code is right; the other sessions go on."""
         attempt = await self._begin()
         if not isinstance(attempt, _Attempt):
             return attempt
@@ -167,11 +176,9 @@ class OwnAccount:
                 session, operator, code, now=now, settings=self.settings
             ):
                 return Refused(WRONG_CODE)
-            await second_factor.switch_off(session, operator.id)
-            await self._settled(
-                session, attempt.guess, "operator.switch-totp-off", ends_others=False
-            )
-        return Done()
+            changed = await change(session, operator)
+            await self._settled(session, attempt.guess, action, ends_others=False)
+        return changed
 
     async def _begin(self) -> "_Attempt | TooMany":
         """Count an attempt, of which it isn't known yet whether it is right."""
