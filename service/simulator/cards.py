@@ -4,6 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from service.simulator.errors import StripeError
 
@@ -35,11 +36,19 @@ class Decline:
 
 @dataclass(frozen=True)
 class Card:
-    """A test card: `on_attach` refuses it at once, `on_charge` each time money is asked."""
+    """A test card: `on_attach` refuses it at once, `on_charge` each time money is asked.
+
+    `asks` says when its bank wants its holder to confirm (3-D Secure): until that was done once
+    for charges in the holder's absence, or at every charge. A charge to one that `disputes` is
+    contested; `refund_later` is what becomes of a refund within an hour.
+    """
 
     number: str
     on_attach: Decline | None = None
     on_charge: Decline | None = None
+    asks: Literal["never", "until_set_up", "always"] = "never"
+    disputes: bool = False
+    refund_later: Literal["succeeded", "failed"] | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -71,6 +80,11 @@ CARDS = {
             ),
         ),
         Card("4000000000000341", on_charge=_GENERIC),
+        Card("4000000000000259", disputes=True),
+        Card("4000000000007726", refund_later="succeeded"),
+        Card("4000000000005126", refund_later="failed"),
+        Card("4000002500003155", asks="until_set_up"),
+        Card("4000002760003184", asks="always"),
     )
 }
 

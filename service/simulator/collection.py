@@ -25,12 +25,29 @@ def attempt(world: World, invoice: JSON, method: JSON | None = None) -> Decline 
         if refusal is not None:
             _failed(world, invoice, subscription)
             return refusal
+        if intent["status"] == "processing":
+            world.update(invoice, {"attempted": True, "next_payment_attempt": None})
+            world.store.unschedule(invoice["id"])
+            return None
+    _collected(world, invoice, subscription)
+    return None
+
+
+def _collected(world: World, invoice: JSON, subscription: JSON) -> None:
     mark_paid(world, invoice)
     latest = subscription["latest_invoice"] == invoice["id"]
     if latest and subscription["status"] in ("incomplete", "past_due", "unpaid"):
         world.store.unschedule(subscription["id"], "subscription.expire_incomplete")
         world.update(subscription, {"status": "active"}, "customer.subscription.updated")
-    return None
+
+
+def debit_ended(world: World, invoice: JSON, *, paid: bool) -> None:
+    """A bank debit for an open invoice came in, or was refused."""
+    subscription = _subscription(world, invoice)
+    if paid:
+        _collected(world, invoice, subscription)
+    else:
+        _failed(world, invoice, subscription)
 
 
 def _failed(world: World, invoice: JSON, subscription: JSON) -> None:

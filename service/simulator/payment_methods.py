@@ -1,7 +1,8 @@
-"""Payment methods: cards only."""
+"""Payment methods: cards and bank debits."""
 
 from service.simulator.cards import CARDS, CardEntry, ReadCard, default_expiry, read_card
 from service.simulator.customers import living_customer
+from service.simulator.debits import Account, debit_fields, read_account
 from service.simulator.errors import not_simulated
 from service.simulator.operations import Call, equalities, listing, operation, page
 from service.simulator.store import JSON, Condition
@@ -13,6 +14,11 @@ _NAMED = {
     "pm_card_visa_chargeDeclined": "4000000000000002",
     "pm_card_chargeDeclined": "4000000000000002",
     "pm_card_chargeCustomerFail": "4000000000000341",
+    "pm_card_createDispute": "4000000000000259",
+    "pm_card_pendingRefund": "4000000000007726",
+    "pm_card_refundFail": "4000000000005126",
+    "pm_card_authenticationRequiredOnSetup": "4000002500003155",
+    "pm_card_authenticationRequired": "4000002760003184",
 }
 
 
@@ -20,8 +26,40 @@ def new_card_method(
     world: World, read: ReadCard, *, email: str | None = None, name: str | None = None
 ) -> JSON:
     """Create a card payment method that belongs to nobody yet."""
-    refusal = read.card.on_attach or read.card.on_charge
-    method: JSON = {
+    card = {
+        "brand": "visa",
+        "checks": {
+            "address_line1_check": None,
+            "address_postal_code_check": None,
+            "cvc_check": "pass",
+        },
+        "country": "US",
+        "display_brand": "visa",
+        "exp_month": read.exp_month,
+        "exp_year": read.exp_year,
+        "fingerprint": read.card.fingerprint,
+        "funding": "credit",
+        "generated_from": None,
+        "last4": read.card.number[-4:],
+        "networks": {"available": ["visa"], "preferred": None},
+        "regulated_status": "unregulated",
+        "three_d_secure_usage": {"supported": True},
+        "wallet": None,
+    }
+    ours = {"number": read.card.number, "set_up": False}
+    return world.create(_method(world, "card", card, email, name) | {"_sim": ours})
+
+
+def new_debit_method(
+    world: World, account: Account, *, email: str | None = None, name: str | None = None
+) -> JSON:
+    """Create a bank debit payment method that belongs to nobody yet."""
+    method = _method(world, "sepa_debit", debit_fields(account), email, name)
+    return world.create(method | {"_sim": {"number": None, "account": account.number}})
+
+
+def _method(world: World, kind: str, details: JSON, email: str | None, name: str | None) -> JSON:
+    return {
         "id": world.new_id("pm", 24),
         "object": "payment_method",
         "allow_redisplay": "unspecified",
@@ -32,34 +70,13 @@ def new_card_method(
             "phone": None,
             "tax_id": None,
         },
-        "card": {
-            "brand": "visa",
-            "checks": {
-                "address_line1_check": None,
-                "address_postal_code_check": None,
-                "cvc_check": "pass",
-            },
-            "country": "US",
-            "display_brand": "visa",
-            "exp_month": read.exp_month,
-            "exp_year": read.exp_year,
-            "fingerprint": read.card.fingerprint,
-            "funding": "credit",
-            "generated_from": None,
-            "last4": read.card.number[-4:],
-            "networks": {"available": ["visa"], "preferred": None},
-            "regulated_status": "unregulated",
-            "three_d_secure_usage": {"supported": True},
-            "wallet": None,
-        },
         "created": world.now,
         "customer": None,
         "livemode": False,
         "metadata": {},
-        "type": "card",
-        "_sim": {"number": read.card.number if refusal else None},
+        "type": kind,
+        kind: details,
     }
-    return world.create(method)
 
 
 def attach_method(world: World, method: JSON, customer: str) -> None:
@@ -71,16 +88,19 @@ def attach_method(world: World, method: JSON, customer: str) -> None:
 
 def _create(call: Call) -> JSON:
     world, params = call.world, call.params
-    if params.required("type") != "card":
-        raise not_simulated("type", "payment methods other than cards")
-    card = params.group("card")
-    year, month = card.text("exp_year"), card.text("exp_month")
-    read = read_card(
-        CardEntry(card.required("number"), f"{month}/{year}", card.text("cvc") or "123"),
-        world.now,
-    )
+    kind = params.required("type")
     details = params.group("billing_details")
-    method = new_card_method(world, read, email=details.text("email"), name=details.text("name"))
+    email, name = details.text("email"), details.text("name")
+    if kind == "card":
+        card = params.group("card")
+        year, month = card.text("exp_year"), card.text("exp_month")
+        entry = CardEntry(card.required("number"), f"{month}/{year}", card.text("cvc") or "123")
+        method = new_card_method(world, read_card(entry, world.now), email=email, name=name)
+    elif kind == "sepa_debit":
+        account = read_account(params.group("sepa_debit").required("iban"))
+        method = new_debit_method(world, account, email=email, name=name)
+    else:
+        raise not_simulated("type", "payment methods other than card and sepa_debit")
     world.update(method, {"metadata": params.metadata()})
     return method
 
@@ -142,7 +162,9 @@ def payer(world: World, subscription: JSON) -> JSON | None:
 
 
 OPERATIONS = (
-    operation("POST", "/v1/payment_methods", _create, "billing_details card metadata type"),
+    operation(
+        "POST", "/v1/payment_methods", _create, "billing_details card metadata sepa_debit type"
+    ),
     operation("GET", "/v1/payment_methods/{payment_method}", _retrieve),
     operation("POST", "/v1/payment_methods/{payment_method}/attach", _attach, "customer"),
     operation("POST", "/v1/payment_methods/{payment_method}/detach", _detach),

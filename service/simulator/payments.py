@@ -1,6 +1,7 @@
 """Payment intents and charges."""
 
-from service.simulator.cards import CARDS, Decline
+from service.simulator.cards import CARDS, Card, Decline
+from service.simulator.debits import Account, account_of, charge_details, payment_method_types
 from service.simulator.expand import public
 from service.simulator.operations import Call, created_range, equalities, listing, operation, page
 from service.simulator.store import JSON
@@ -12,12 +13,25 @@ NO_METHOD = Decline(
     "There is no payment method to charge. Attach one to the customer and make it the default.",
 )
 
+AUTHENTICATION = Decline(
+    "authentication_required",
+    "authentication_required",
+    "Your card was declined. This transaction requires authentication.",
+)
+
 
 def new_intent(
-    world: World, *, amount: int, currency: str, customer: str | None, description: str
+    world: World,
+    *,
+    amount: int,
+    currency: str,
+    customer: str | None,
+    description: str | None,
+    future_usage: str | None = "off_session",
 ) -> JSON:
     """Create a payment intent that waits for a payment method."""
     identifier = world.new_id("pi", 24)
+    types = payment_method_types(currency)
     intent: JSON = {
         "id": identifier,
         "object": "payment_intent",
@@ -51,13 +65,14 @@ def new_intent(
                 "mandate_options": None,
                 "network": None,
                 "request_three_d_secure": "automatic",
-            }
+            },
+            **({"sepa_debit": {}} if "sepa_debit" in types else {}),
         },
-        "payment_method_types": ["card"],
+        "payment_method_types": types,
         "processing": None,
         "receipt_email": None,
         "review": None,
-        "setup_future_usage": "off_session",
+        "setup_future_usage": future_usage,
         "shipping": None,
         "statement_descriptor": None,
         "statement_descriptor_suffix": None,
@@ -72,15 +87,35 @@ def refusal_of(method: JSON | None) -> Decline | None:
     """Why a charge to this payment method would fail."""
     if method is None:
         return NO_METHOD
-    number = method["_sim"]["number"]
-    return (CARDS[number].on_attach or CARDS[number].on_charge) if number else None
+    card = card_of(method)
+    return (card.on_attach or card.on_charge) if card else None
 
 
-def confirm(world: World, intent: JSON, method: JSON | None) -> Decline | None:
-    """Charge the payment method.
+def card_of(method: JSON) -> Card | None:
+    """The test card behind a payment method, if it is a card."""
+    return CARDS.get(method["_sim"].get("number") or "")
+
+
+def asks_authentication(method: JSON) -> bool:
+    """Whether the bank lets no charge through before the card's holder confirms (3-D Secure)."""
+    card = card_of(method)
+    asks = card.asks if card else "never"
+    return asks == "always" or (asks == "until_set_up" and not method["_sim"].get("set_up"))
+
+
+def remember_authentication(world: World, method: JSON) -> None:
+    """The holder has confirmed the card for charges in their absence as well."""
+    world.update(method, {"_sim": {**method["_sim"], "set_up": True}})
+
+
+def confirm(
+    world: World, intent: JSON, method: JSON | None, *, authenticated: bool = False
+) -> Decline | None:
+    """Charge the payment method; `authenticated` says that the card's holder has confirmed.
 
     Returns:
-        None if it worked, else why not; the intent then waits for a method again.
+        None if it worked, or is under way by bank debit: the intent then is `processing`. Else why
+        not: the intent waits for a method again, or, at AUTHENTICATION, for the card's holder.
     """
     refusal = refusal_of(method)
     if method is None:
@@ -88,20 +123,86 @@ def confirm(world: World, intent: JSON, method: JSON | None) -> Decline | None:
         world.update(intent, {"last_payment_error": error})
         world.emit("payment_intent.payment_failed", intent)
         return NO_METHOD
+    if refusal is None and not authenticated and asks_authentication(method):
+        _ask_holder(world, intent, method)
+        return AUTHENTICATION
     charge = _charge(world, intent, method, refusal)
-    if refusal is None:
+    account = account_of(method)
+    if account is not None:
+        _begin_debit(world, intent, account, charge)
+    elif refusal is None:
         world.create(charge, "charge.succeeded")
-        changes = {
-            "amount_received": intent["amount"],
-            "last_payment_error": None,
-            "latest_charge": charge["id"],
-            "payment_method": method["id"],
-            "status": "succeeded",
-        }
-        world.update(intent, changes)
-        world.emit("payment_intent.succeeded", intent)
-        return None
-    world.create(charge, "charge.failed")
+        if (card := card_of(method)) and card.disputes:
+            world.schedule(world.now, "dispute.open", charge["id"])
+        _received(world, intent, charge)
+    else:
+        world.create(charge, "charge.failed")
+        _refused(world, intent, charge, refusal)
+    return refusal
+
+
+def _ask_holder(world: World, intent: JSON, method: JSON) -> None:
+    action = {
+        "redirect_to_url": {"return_url": None, "url": f"{world.public_url}/"},
+        "type": "redirect_to_url",
+    }
+    changes = {"next_action": action, "payment_method": method["id"], "status": "requires_action"}
+    world.update(intent, changes)
+    world.emit("payment_intent.requires_action", intent)
+
+
+def _begin_debit(world: World, intent: JSON, account: Account, charge: JSON) -> None:
+    """Ask the account's bank for the money; the agenda's `debit.settle` hears what it says."""
+    charge |= {"outcome": None, "paid": False, "status": "pending"}
+    world.create(charge, "charge.pending")
+    changes = {
+        "last_payment_error": None,
+        "latest_charge": charge["id"],
+        "payment_method": charge["payment_method"],
+        "status": "processing",
+    }
+    world.update(intent, changes)
+    world.emit("payment_intent.processing", intent)
+    world.schedule(world.now + account.settles_after, "debit.settle", intent["id"])
+
+
+def end_debit(world: World, intent: JSON, refusal: Decline | None) -> None:
+    """A bank debit that is under way comes in, or is refused."""
+    world.store.unschedule(intent["id"], "debit.settle")
+    charge = world.fetch("charge", intent["latest_charge"])
+    if refusal is None:
+        world.update(charge, {"outcome": _outcome(None), "paid": True, "status": "succeeded"})
+        world.emit("charge.succeeded", charge)
+        _received(world, intent, charge)
+        return
+    changes = {
+        "amount_captured": 0,
+        "captured": False,
+        "failure_code": refusal.code,
+        "failure_message": refusal.message,
+        "outcome": _outcome(refusal),
+        "status": "failed",
+    }
+    world.update(charge, changes)
+    world.emit("charge.failed", charge)
+    _refused(world, intent, charge, refusal)
+
+
+def _received(world: World, intent: JSON, charge: JSON) -> None:
+    changes = {
+        "amount_received": intent["amount"],
+        "last_payment_error": None,
+        "latest_charge": charge["id"],
+        "next_action": None,
+        "payment_method": charge["payment_method"],
+        "status": "succeeded",
+    }
+    world.update(intent, changes)
+    world.emit("payment_intent.succeeded", intent)
+
+
+def _refused(world: World, intent: JSON, charge: JSON, refusal: Decline) -> None:
+    method = world.fetch("payment_method", charge["payment_method"])
     error = refusal.error().details() | {
         "charge": charge["id"],
         "payment_method": public(world.store, method),
@@ -111,12 +212,12 @@ def confirm(world: World, intent: JSON, method: JSON | None) -> Decline | None:
         {
             "last_payment_error": error,
             "latest_charge": charge["id"],
+            "next_action": None,
             "payment_method": None,
             "status": "requires_payment_method",
         },
     )
     world.emit("payment_intent.payment_failed", intent)
-    return refusal
 
 
 def _charge(world: World, intent: JSON, method: JSON, refusal: Decline | None) -> JSON:
@@ -150,7 +251,9 @@ def _charge(world: World, intent: JSON, method: JSON, refusal: Decline | None) -
         "paid": paid,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
-        "payment_method_details": {"card": _card_details(intent, method), "type": "card"},
+        "payment_method_details": {"card": _card_details(intent, method), "type": "card"}
+        if method["type"] == "card"
+        else {"sepa_debit": charge_details(world, method), "type": "sepa_debit"},
         "receipt_email": None,
         "receipt_number": None,
         "receipt_url": None,
