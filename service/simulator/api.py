@@ -13,12 +13,14 @@ from service.simulator import (
     collection,
     customers,
     cycle,
+    disputes,
     endpoints,
     events,
     invoices,
     payment_methods,
     payments,
     portal,
+    refunds,
     subscriptions,
 )
 from service.simulator.errors import StripeError
@@ -41,6 +43,8 @@ OPERATIONS: tuple[Operation, ...] = tuple(
         invoices,
         collection,
         payments,
+        refunds,
+        disputes,
         portal,
         events,
         endpoints,

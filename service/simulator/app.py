@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from service.simulator import disputes, refunds
 from service.simulator.account import ensure_account
 from service.simulator.api import ApiRequest, answer
 from service.simulator.cards import CardEntry, default_expiry
@@ -27,6 +28,7 @@ from service.simulator.cycle import HANDLERS
 from service.simulator.delivery import Courier, DeliveryRules
 from service.simulator.endpoints import WebhookTarget, register_targets
 from service.simulator.errors import StripeError, missing_parameter
+from service.simulator.hooks import Hooks
 from service.simulator.hosted import Pages
 from service.simulator.periods import DAY
 from service.simulator.portal import ensure_configuration
@@ -58,6 +60,7 @@ class Simulator:
                 Route("/_sim/clock", self._clock, methods=["GET", "POST"]),
                 Route("/_sim/deliver", self._deliver, methods=["POST"]),
                 Route("/_sim/checkout/{session}/pay", self._pay, methods=["POST"]),
+                *Hooks(world).routes(),
                 *Pages(world).routes(),
             ],
             lifespan=self._lifespan,
@@ -226,6 +229,8 @@ def create_simulator(
     world = World(Store(database), wall_now, rules or Rules(), public_url)
     world.handlers |= {
         **HANDLERS,
+        **disputes.HANDLERS,
+        **refunds.HANDLERS,
         "invoice.retry": handle_retry,
         "session.expire": handle_expiry,
         "subscription.cancel": handle_cancellation,

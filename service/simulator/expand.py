@@ -30,6 +30,8 @@ _EXPANDABLE: dict[str, frozenset[str]] = {
     "invoice_payment": frozenset({"invoice", "payment.payment_intent", "payment.charge"}),
     "payment_intent": frozenset({"customer", "payment_method", "latest_charge"}),
     "charge": frozenset({"customer", "payment_intent", "balance_transaction"}),
+    "refund": frozenset({"charge", "customer", "payment_intent", "payment_method"}),
+    "dispute": frozenset({"charge", "payment_intent"}),
     "billing_portal.session": frozenset({"configuration"}),
 }
 _LONGEST_PATH = 4
@@ -127,9 +129,15 @@ def _customer_subscriptions(store: Store, customer: JSON) -> JSON:
     return list_object(f"/v1/customers/{customer['id']}/subscriptions", live)
 
 
+def _refunds(store: Store, charge: JSON) -> JSON:
+    refunds = store.find("refund", [Condition("charge", "=", charge["id"])])
+    return list_object(f"/v1/charges/{charge['id']}/refunds", refunds)
+
+
 # Fields that Stripe leaves out unless they are asked for.
 _INCLUDED: dict[tuple[str, str], Callable[[Store, JSON], JSON]] = {
     ("invoice", "payments"): _invoice_payments,
     ("checkout.session", "line_items"): _line_items,
     ("customer", "subscriptions"): _customer_subscriptions,
+    ("charge", "refunds"): _refunds,
 }

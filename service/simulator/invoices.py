@@ -326,8 +326,12 @@ def _retrieve_payment(call: Call) -> JSON:
 
 def _list_payments(call: Call) -> JSON:
     call.params.choice("status", ("canceled", "open", "paid"))
-    conditions = equalities(call.params, ["invoice", "status"])
+    conditions = created_range(call.params) + equalities(call.params, ["invoice", "status"])
     payment = call.params.group("payment")
+    payment.refuse_unknown(frozenset({"payment_intent", "type"}))
+    if payment.values:
+        payment.required("type")
+        payment.choice("type", ("payment_intent", "payment_record"))
     conditions += equalities(
         payment, {"type": "payment.type", "payment_intent": "payment.payment_intent"}
     )
@@ -339,5 +343,5 @@ OPERATIONS = (
     listing("/v1/invoices", _list, "collection_method created customer status subscription"),
     listing("/v1/invoices/{invoice}/lines", _list_lines),
     operation("GET", "/v1/invoice_payments/{invoice_payment}", _retrieve_payment),
-    listing("/v1/invoice_payments", _list_payments, "invoice payment status"),
+    listing("/v1/invoice_payments", _list_payments, "created invoice payment status"),
 )

@@ -5,9 +5,9 @@ import string
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from service.simulator.errors import StripeError, missing_resource
 from service.simulator.expand import public
@@ -19,6 +19,9 @@ EVENT_RETENTION = 30 * DAY
 
 _ALPHABET = string.ascii_letters + string.digits
 _OFFSET = "offset"
+_DUNNING_END = "dunning_end"
+
+DunningEnd = Literal["cancel", "mark_unpaid", "leave_past_due"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Rules:
     finalise_after: int = HOUR
     dunning_interval: int = 2 * DAY
     dunning_attempts: int = 8
-    dunning_end: Literal["cancel", "mark_unpaid", "leave_past_due"] = "cancel"
+    dunning_end: DunningEnd = "cancel"
     trial_notice: int = 3 * DAY
     upcoming_notice: int = 7 * DAY
     incomplete_expires: int = 23 * HOUR
@@ -64,6 +67,15 @@ class World:
         self._cause = Cause()
         # Whole seconds: a fraction could make world time a second early after a jump.
         self._offset = int(float(store.setting(_OFFSET) or 0))
+        kept = store.setting(_DUNNING_END)
+        for end in get_args(DunningEnd):
+            if end == kept:
+                self.rules = replace(rules, dunning_end=end)
+
+    def set_dunning_end(self, end: DunningEnd) -> None:
+        """Change what ends dunning, from now on and over restarts."""
+        self.rules = replace(self.rules, dunning_end=end)
+        self.store.set_setting(_DUNNING_END, end)
 
     # Time
 

@@ -93,6 +93,7 @@ def _walk_billing(local: LocalStripe, known: dict[str, str]) -> None:
     v1.payment_intents.list({"expand": ["data.customer"]})
     v1.charges.retrieve(known["charge"], {"expand": ["payment_intent"]})
     v1.charges.list({"limit": 100})
+    _walk_money_back(local, known)
     v1.billing_portal.configurations.retrieve(known["billing_portal.configuration"])
     v1.billing_portal.configurations.list({"active": True})
     v1.billing_portal.sessions.create(
@@ -107,6 +108,20 @@ def _walk_billing(local: LocalStripe, known: dict[str, str]) -> None:
     list(v1.events.list({"limit": 100}).auto_paging_iter())
     v1.subscriptions.create({"customer": known["customer"], "items": [{"price": known["price"]}]})
     v1.subscriptions.cancel(subscription, {"cancellation_details": {"feedback": "unused"}})
+
+
+def _walk_money_back(local: LocalStripe, known: dict[str, str]) -> None:
+    v1, charge = local.v1, known["charge"]
+    refund = v1.refunds.create({"charge": charge, "amount": 100, "expand": ["payment_intent"]})
+    v1.refunds.retrieve(refund.id, {"expand": ["charge", "payment_method"]})
+    v1.refunds.update(refund.id, {"metadata": {"a": "b"}})
+    v1.refunds.list({"charge": charge, "expand": ["data.customer"]})
+    v1.charges.retrieve(charge, {"expand": ["refunds"]})
+    local.browser.post("/_sim/dispute", json={"charge": charge})
+    [dispute] = v1.disputes.list({"charge": charge, "expand": ["data.charge"]}).data
+    v1.disputes.retrieve(dispute.id, {"expand": ["payment_intent"]})
+    v1.disputes.update(dispute.id, {"evidence": {"customer_name": "Ana"}, "submit": False})
+    v1.disputes.close(dispute.id)
 
 
 def test_every_operation_answers_as_the_document_says(

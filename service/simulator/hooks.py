@@ -1,0 +1,76 @@
+"""Hooks below `/_sim` for what banks, time and the account's owner do at Stripe."""
+
+import json
+from collections.abc import Callable
+from typing import Any, get_args
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from service.simulator.disputes import open_dispute
+from service.simulator.errors import StripeError, invalid_parameter, missing_parameter
+from service.simulator.expand import public
+from service.simulator.store import JSON
+from service.simulator.world import DunningEnd, World
+
+_DUNNING_ENDS: tuple[DunningEnd, ...] = get_args(DunningEnd)
+
+
+class Hooks:
+    """Answers the hooks of one world. They need no key: the local Stripe is for tests and demos."""
+
+    def __init__(self, world: World) -> None:
+        """The world whose banks and settings these hooks play."""
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """Where the hooks live, below the local Stripe's root."""
+        return [
+            Route("/_sim/dispute", self.dispute, methods=["POST"]),
+            Route("/_sim/rules", self.rules, methods=["GET", "POST"]),
+        ]
+
+    async def dispute(self, request: Request) -> Response:
+        """`{"charge": "ch_…"}`: the buyer's bank contests a charge. Answers the dispute."""
+        entries = await _entries(request)
+        return self._answer(lambda: open_dispute(self._world, _text(entries, "charge")))
+
+    async def rules(self, request: Request) -> Response:
+        """`{"dunning_end": …}`: what happens to a subscription when all tries have failed."""
+        entries = await _entries(request) if request.method == "POST" else {}
+        return self._answer(lambda: self._rules(entries))
+
+    def _rules(self, entries: dict[str, Any]) -> JSON:
+        if entries:
+            wanted = _text(entries, "dunning_end")
+            chosen = [end for end in _DUNNING_ENDS if end == wanted]
+            if not chosen:
+                raise invalid_parameter(
+                    "dunning_end", f"dunning_end must be one of {', '.join(_DUNNING_ENDS)}."
+                )
+            self._world.set_dunning_end(chosen[0])
+        return {"dunning_end": self._world.rules.dunning_end}
+
+    def _answer(self, act: Callable[[], JSON]) -> Response:
+        self._world.catch_up()
+        try:
+            with self._world.transaction():
+                return JSONResponse(public(self._world.store, act()))
+        except StripeError as error:
+            return JSONResponse(error.body(), error.status)
+
+
+async def _entries(request: Request) -> dict[str, Any]:
+    try:
+        value = json.loads(await request.body())
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {}
+
+
+def _text(entries: dict[str, Any], name: str) -> str:
+    value = entries.get(name)
+    if not value:
+        raise missing_parameter(name)
+    return str(value)
