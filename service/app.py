@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Annotated, Any
 
 import structlog
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
 from markupsafe import Markup
@@ -120,6 +121,7 @@ def create_app(
         # Its redirect would lead to whatever host and scheme the request names.
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
+        routes=[*_assembled().routes],
     )
     database = Database(settings.database_url)
     key_ring = KeyRingHolder(derived_key(settings, "token-keys"))
@@ -143,8 +145,6 @@ def create_app(
     state.inbox = Task("inbox", lambda: _apply_inbox(app))
     state.mailer = mailer or mailer_of_settings(settings)
     state.mail = Task("mails", lambda: _send_mails(app))
-    for router in ROUTERS:
-        app.include_router(router)
     _answer_unknown_staff_paths(app)
     _refuse_open_routes(app)
     install_handlers(app)
@@ -242,19 +242,29 @@ async def _send_mails(app: FastAPI) -> None:
         await send_due_mails(state.database, state.mailer, state.clocks)
 
 
+@cache
+def _assembled() -> APIRouter:
+    """All routers together: what the framework makes of their signatures serves every application."""
+    together = APIRouter()
+    for router in ROUTERS:
+        together.include_router(router)
+    return together
+
+
+async def _find_nothing(request: Request, _: Annotated[Actor, Depends(requires(None))]) -> None:
+    # No closure: the framework remembers endpoints for good, and whatever application they hold.
+    path = request.url.path
+    known = [c for c in iter_route_contexts(request.app.routes) if c.endpoint is not _find_nothing]
+    allowed = {m for c in known if c.path_regex.match(path) for m in c.methods or ()}
+    if allowed:
+        raise Problem("method-not-allowed", headers={"Allow": ", ".join(sorted(allowed))})
+    raise Problem("not-found")
+
+
 def _answer_unknown_staff_paths(app: FastAPI) -> None:
     """401 without credentials on whatever else stands under /v1/admin: nobody can map it."""
-
-    async def find_nothing(request: Request, _: Annotated[Actor, Depends(requires(None))]) -> None:
-        path = request.url.path
-        known = [c for c in iter_route_contexts(app.routes) if c.endpoint is not find_nothing]
-        allowed = {m for c in known if c.path_regex.match(path) for m in c.methods or ()}
-        if allowed:
-            raise Problem("method-not-allowed", headers={"Allow": ", ".join(sorted(allowed))})
-        raise Problem("not-found")
-
     for path in ("/v1/admin", "/v1/admin/{unknown:path}"):
-        app.add_api_route(path, find_nothing, methods=_ALL_METHODS, include_in_schema=False)
+        app.add_api_route(path, _find_nothing, methods=_ALL_METHODS, include_in_schema=False)
 
 
 def _refuse_open_routes(app: FastAPI) -> None:
