@@ -17,7 +17,7 @@ from service.access import routes as access_routes
 from service.access.revocations import Revocations
 from service.access.unlock_tokens import UnlockTokens
 from service.account import routes as account_routes
-from service.account.erase import sweep_erased
+from service.account.erase import Sweep
 from service.billing import routes as billing_routes
 from service.billing.apply_event import apply_due_events
 from service.billing.late_renewals import sync_late_renewals
@@ -201,8 +201,10 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
         if state.gateway is not None:
             await sync_late_renewals(database, state.gateway, state.settings, state.clocks)
 
-    async def sweep() -> None:
-        await sweep_erased(database, state.gateway, state.settings, state.clocks)
+    sweep = Sweep()
+
+    async def sweep_erased() -> None:
+        await sweep(database, state.gateway, state.settings, state.clocks)
 
     async def mirror() -> None:
         if state.gateway is None:
@@ -226,7 +228,7 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
         Task("old mails", prune_mails, pause=_HOUR),
         Task("offers", mirror, pause=_MINUTE),
         Task("renewals", renewals, pause=_MINUTE),
-        Task("erased readers", sweep, pause=_MINUTE),
+        Task("erased readers", sweep_erased, pause=_MINUTE),
     )
 
 

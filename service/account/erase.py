@@ -29,6 +29,8 @@ from service.tokens.revoked import revoke_claim
 
 SWEPT_FOR = timedelta(minutes=10)
 """So long after an erasure we look for what another request was writing at that very moment."""
+SWEPT_AT_START = timedelta(days=7)
+"""A service that was stopped within that time catches up when it starts, if it starts by then."""
 
 log = structlog.get_logger()
 
@@ -253,26 +255,49 @@ _UNSEEN = {"synchronize_session": False}
 """Nothing that is loaded is looked at afterwards."""
 
 
-async def sweep_erased(
-    database: Database, gateway: Gateway | None, settings: Settings, clocks: Clocks
-) -> int:
-    """Erase what requests that were under way have written of readers erased lately; how many."""
-    async with database.reading() as session:
-        found = await session.execute(
-            select(Reader.id, Reader.erased_at).where(
-                Reader.erased_at > clocks.business() - SWEPT_FOR, Reader.merged_into.is_(None)
+class Sweep:
+    """Erases, again and again, what requests that were under way have written of readers erased lately.
+
+    It remembers when it was there last: nothing is left out by a pause or a leap of the clock.
+    """
+
+    def __init__(self) -> None:
+        self._last: datetime | None = None
+
+    async def __call__(
+        self, database: Database, gateway: Gateway | None, settings: Settings, clocks: Clocks
+    ) -> int:
+        """One round; how many readers it looked after."""
+        now = clocks.business()
+        since = now - SWEPT_AT_START if self._last is None else min(self._last, now) - SWEPT_FOR
+        async with database.reading() as session:
+            found = await session.execute(
+                select(Reader.id, Reader.erased_at).where(
+                    Reader.erased_at > since, Reader.merged_into.is_(None)
+                )
             )
-        )
-        erased = [(reader_id, at) for reader_id, at in found if at is not None]
-    for reader_id, at in erased:
-        await _delete_late_customers(database, gateway, settings, clocks, reader_id, at)
-        async with database.transaction() as session:
-            subject = await subject_of(session, reader_id)
-            if subject is not None:
-                await _end_access(session, subject, clocks)
-                for holding in HOLDINGS:
-                    await _empty(session, holding, subject)
-    return len(erased)
+            erased = [(reader_id, at) for reader_id, at in found if at is not None]
+        for reader_id, at in erased:
+            await _sweep_one(database, gateway, settings, clocks, reader_id, at)
+        self._last = now
+        return len(erased)
+
+
+async def _sweep_one(
+    database: Database,
+    gateway: Gateway | None,
+    settings: Settings,
+    clocks: Clocks,
+    reader_id: str,
+    erased_at: datetime,
+) -> None:
+    await _delete_late_customers(database, gateway, settings, clocks, reader_id, erased_at)
+    async with database.transaction() as session:
+        subject = await subject_of(session, reader_id)
+        if subject is not None:
+            await _end_access(session, subject, clocks)
+            for holding in HOLDINGS:
+                await _empty(session, holding, subject)
 
 
 async def _delete_late_customers(

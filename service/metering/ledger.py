@@ -2,7 +2,7 @@
 
 Rows of counted reads commit with the count (`write`). Reads by token and by a subscriber's page
 wait for nothing: they are noted in memory and written in the background, once a reader, article and
-day; a kill may lose the last second of them.
+day; a kill may lose the last second of them. A reader may be erased between the two.
 """
 
 from dataclasses import dataclass
@@ -10,16 +10,18 @@ from datetime import datetime
 
 import structlog
 from fastapi import Request
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.session import Database
-from service.db.tables import AccessEntry
+from service.db.tables import AccessEntry, Reader
 from service.db.upsert import insert_for
 from service.problems import Problem
 
 MAX_NOTED = 50_000
 """Rows kept in memory while the database is away; the oldest go first."""
+_READERS_AT_ONCE = 1_000
+"""Well below the number of values that either database takes in one statement."""
 
 log = structlog.get_logger()
 
@@ -72,18 +74,38 @@ class Ledger:
         if not batch:
             return 0
         # Sorted, so that two processes can't wait for each other's rows in a circle.
-        rows = [vars(batch[key]) for key in sorted(batch)]
+        entries = [batch[key] for key in sorted(batch)]
+        readers = sorted({each.reader_id for each in entries if each.reader_id is not None})
         try:
             async with database.transaction() as session:
+                erased = await _erased_among(session, readers)
+                # What the erasure blanks in rows that stood there already.
+                rows = [
+                    vars(each) | ({"device_id": None} if each.reader_id in erased else {})
+                    for each in entries
+                ]
                 await session.execute(
                     insert_for(session, AccessEntry).on_conflict_do_nothing(), rows
                 )
         except Problem as problem:
-            log.warning("ledger.waiting", rows=len(rows), detail=problem.detail)
+            log.warning("ledger.waiting", rows=len(entries), detail=problem.detail)
             return 0
         for key in batch:
             self._noted.pop(key, None)
-        return len(rows)
+        return len(entries)
+
+
+async def _erased_among(session: AsyncSession, readers: list[str]) -> set[str]:
+    """Those who were erased since. An erasure that isn't committed yet sweeps up after itself."""
+    erased: set[str] = set()
+    for start in range(0, len(readers), _READERS_AT_ONCE):
+        asked = readers[start : start + _READERS_AT_ONCE]
+        erased.update(
+            await session.scalars(
+                select(Reader.id).where(Reader.id.in_(asked), Reader.erased_at.is_not(None))
+            )
+        )
+    return erased
 
 
 def ledger_of(request: Request) -> Ledger:

@@ -18,7 +18,7 @@ import httpx2
 from aiosmtpd.controller import Controller
 from pydantic import SecretStr
 
-from service.account.erase import sweep_erased
+from service.account.erase import Sweep
 from service.db.session import Database
 from service.identity.cookies import cookie_name
 from service.identity.devices import pseudonym
@@ -110,7 +110,7 @@ class Site:
         """What the service does of itself every minute after an erasure."""
 
         async def act(database: Database, gateway: Gateway) -> int:
-            return await sweep_erased(database, gateway, self.at.settings, self.at.clocks)
+            return await Sweep()(database, gateway, self.at.settings, self.at.clocks)
 
         self.with_gateway(act)
 

@@ -1,12 +1,12 @@
 """The meter's contract, on both databases."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 
 from service.db.session import Database
-from service.db.tables import AccessEntry, MeterWindow
+from service.db.tables import AccessEntry, MeterWindow, Reader
 from service.metering.ledger import Entry, Ledger, once_a_day
 from service.metering.store import count_article, read_meter
 from service.metering.window import Window
@@ -101,3 +101,25 @@ async def test_noted_reads_are_written_once_a_reader_article_and_day(database: D
     assert await first.flush(database) == 0
     async with database.reading() as session:
         assert await session.scalar(select(func.count()).select_from(AccessEntry)) == 3
+
+
+async def test_a_noted_read_names_no_device_of_whom_was_erased_since(database: Database) -> None:
+    """However late it is written: here after the database was away for hours."""
+    readers = [f"rdr_{n:04}" for n in range(1_001)]
+    ledger = Ledger()
+    for reader_id in readers:
+        ledger.note(
+            Entry(
+                at=NOW, article_id="a", reader_id=reader_id, device_id=f"dev_{reader_id}",
+                granted=True, consumed=False, reason="subscription",
+                once_key=once_a_day(reader_id, "a", NOW),
+            )
+        )  # fmt: skip
+    async with database.transaction() as session:
+        for reader_id in readers[-2:]:
+            session.add(Reader(id=reader_id, created_at=NOW))
+        (await session.get_one(Reader, readers[-1])).erased_at = NOW + timedelta(minutes=1)
+    assert await ledger.flush(database) == len(readers)
+    async with database.reading() as session:
+        found = {row.reader_id: row.device_id for row in await session.scalars(select(AccessEntry))}
+    assert found == {each: f"dev_{each}" for each in readers[:-1]} | {readers[-1]: None}
