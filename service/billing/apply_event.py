@@ -3,26 +3,23 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-import structlog
 from prometheus_client import Counter
 
-from service.billing import inbox
 from service.billing.checkouts import find_checkout
 from service.billing.events import Subject, refetch_of
 from service.billing.fulfil import fulfil
-from service.billing.inbox import ClaimedEvent
+from service.billing.inbox import JOB
 from service.billing.subscriptions import subscriptions_of_customer
 from service.billing.sync import sync_subscription
 from service.clock import Clocks
 from service.db.session import Database
+from service.db.tables import InboxEvent
+from service.jobs.queue import ClaimedJob
+from service.jobs.worker import Kind, Postponed, work
 from service.payments.gateway import Gateway, GatewayUnavailable
-from service.problems import Problem
 from service.settings import Settings
 
 EVENTS = Counter("paywall_stripe_events_total", "Stripe events, by what became of them", ["result"])
-NOT_OURS = frozenset({"not a checkout of ours", "unknown customer", "foreign price"})
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ class Applier:
             await self.subscription(subscription_id)
         return "synced" if theirs else "unknown customer"
 
-    async def apply(self, event: ClaimedEvent) -> str:
+    async def apply(self, event: InboxEvent) -> str:
         """Apply one event and answer its result."""
         refetch = refetch_of(event.type, event.object_id, event.subscription_id)
         if refetch is None:
@@ -71,38 +68,27 @@ class Applier:
         }
         return await actions[refetch.subject](refetch.id)
 
+    async def run(self, job: ClaimedJob) -> str:
+        """Apply the event that the job names."""
+        async with self.database.reading() as session:
+            event = await session.get(InboxEvent, job.key)
+        if event is None:
+            return "erased"
+        try:
+            result = await self.apply(event)
+        except GatewayUnavailable as error:
+            EVENTS.labels("postponed").inc()
+            raise Postponed(str(error)) from error
+        except Exception:
+            EVENTS.labels("failed").inc()
+            raise
+        EVENTS.labels(result).inc()
+        return result
+
 
 async def apply_due_events(
     database: Database, gateway: Gateway, settings: Settings, clocks: Clocks
 ) -> int:
     """Apply the due events one after the other; how many. Any number of processes may do so."""
     applier = Applier(database, gateway, settings, clocks)
-    applied = 0
-    while (event := await inbox.claim_next(database, clocks.wall())) is not None:
-        if not await _apply_one(applier, event):
-            break
-        applied += 1
-    return applied
-
-
-async def _apply_one(applier: Applier, event: ClaimedEvent) -> bool:
-    """Apply the event and note the result; False while Stripe is away."""
-    database, now = applier.database, applier.clocks.wall
-    with structlog.contextvars.bound_contextvars(event=event.id, type=event.type):
-        try:
-            result = await applier.apply(event)
-        except GatewayUnavailable as error:
-            log.warning("inbox.postponed", reason=str(error))
-            await inbox.postpone(database, event, reason=str(error), now=now())
-            return False
-        except Problem:
-            raise  # the database is away: the lease brings the event back
-        except Exception as error:
-            quarantined = await inbox.fail(database, event, reason=repr(error), now=now())
-            log.exception("inbox.quarantined" if quarantined else "inbox.failed")
-            EVENTS.labels("failed").inc()
-            return True
-        await inbox.finish(database, event, result=result, ignored=result in NOT_OURS, now=now())
-        EVENTS.labels(result).inc()
-        log.info("inbox.applied", result=result)
-    return True
+    return await work(database, {JOB: Kind(applier.run)}, clocks)

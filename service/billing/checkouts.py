@@ -43,6 +43,7 @@ async def create_checkout(
         stripe_session_id=None,
         stripe_url=None,
         stripe_subscription_id=None,
+        article_id=None,
         created_at=now,
         expires_at=now + LIFE,
         completed_at=None,

@@ -144,7 +144,7 @@ async def store_snapshot(
             await _put_grant(session, row, _foreign(subscription), now)
         return "foreign price"
     if row is None:
-        row = Subscription(id=subscription.id, version=0)
+        row = Subscription(id=subscription.id, version=0, access_stop="")
         session.add(row)
     _copy(row, snapshot, item, offer, reader_id=reader_id, now=now)
     await session.flush()
@@ -177,6 +177,9 @@ def _copy(
     row.trial_end = subscription.trial_end
     row.cancel_at = lifecycle.scheduled_end(subscription)
     row.ended_at = subscription.ended_at
+    row.pauses_collection = subscription.pauses_collection
+    row.cancel_reason = subscription.cancel_reason or ""
+    row.latest_invoice_id = subscription.latest_invoice_id
     row.past_due_since = lifecycle.past_due_since(subscription, snapshot.open_invoices)
     row.synced_at = now
     row.version += 1

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from service.billing.inbox import held_events, replay
+from service.billing.inbox import held_events, replay_event
 from service.cli.running import CommandFailed, command, ready_database
 from service.clock import Clocks
 from service.settings import Settings
@@ -22,19 +22,20 @@ async def list_events() -> None:
     """Show what waits, and what was put in quarantine after five tries, with the reason."""
     async with ready_database(Settings()) as database, database.reading() as session:
         held = await held_events(session)
-    for event in held:
-        print(
-            f"{event.id}  {event.status:<11}  tried {event.attempts}x  {event.type}  {event.result}"
-        )
+    for row in held:
+        if row.job is not None:
+            state = "quarantined" if row.job.status == "failed" else "waiting"
+            tried = f"tried {row.job.attempts}x"
+            print(f"{row.event.id}  {state:<11}  {tried}  {row.event.type}  {row.job.result}")
     if not held:
         print("Every event is applied.")
 
 
 @app.command("replay", epilog="Example: paywall inbox replay evt_1AbCdEfGhIjKlMnOp")
 @command
-async def replay_event(event: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
+async def replay(event: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
     """Let the running service apply an event once more, with five new tries."""
     async with ready_database(Settings()) as database, database.transaction() as session:
-        if not await replay(session, event, Clocks().wall()):
+        if not await replay_event(session, event, Clocks().wall()):
             raise CommandFailed(f"There is no event {event}. `paywall inbox list` shows them.")
     print(f"{event} will be applied again.")

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import structlog
 
-from service.outbox.queue import ClaimedMail
+from service.outbox.queue import WaitingMail
 
 log = structlog.get_logger()
 
@@ -24,7 +24,7 @@ class Mailer(Protocol):
     def keeps_content(self) -> bool:
         """Whether the content stays in the database once the mail is sent, for a mailbox page."""
 
-    async def send(self, mail: ClaimedMail) -> str:
+    async def send(self, mail: WaitingMail) -> str:
         """Send it and answer what the other side said. Raises `Deferred` or `Refused`.
 
         Takes less than the lease.
@@ -36,6 +36,6 @@ class LogMailer:
 
     keeps_content = True
 
-    async def send(self, mail: ClaimedMail) -> str:
+    async def send(self, mail: WaitingMail) -> str:
         log.info("mail.kept", kind=mail.kind, recipient=mail.recipient, text=mail.text)
         return "kept for the mailbox"

@@ -7,16 +7,19 @@ server. `kind` names the templates: `<kind>.subject.txt`, `<kind>.txt` and `<kin
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
 from service.db.tables import Mail
+from service.jobs.queue import enqueue
 from service.outbox.translations import render_in
 from service.settings import Settings
 
 Kind = Literal["sign-in", "erased"]
 """`sign-in` takes `link`, `code` and `minutes`; `erased` takes nothing."""
 
+JOB = "mail"
 LONGEST_WAIT = timedelta(days=2)
 """A mail that says nothing of its own end isn't sent after this."""
 
@@ -31,14 +34,19 @@ async def put_mail(
     settings: Settings,
     now: datetime,
     send_until: datetime | None = None,
+    once: str | None = None,
     **context: Any,
-) -> Mail:
+) -> Mail | None:
     """Render a mail in the publication's language and store it; wake the task `mails` afterwards.
 
     `to` is the address that it goes to, `to_key` the same as addresses are compared
     (identity/email.py). `now` and `send_until` are wall time; later than that it isn't sent. A link
-    that doesn't lead to the service is a ValueError.
+    that doesn't lead to the service is a ValueError. `once` names what it tells of: a second mail about
+    that isn't stored, and the answer is None. Call it then where no other transaction tells of the
+    same.
     """
+    if once is not None and await session.scalar(select(Mail.id).where(Mail.once == once)):
+        return None
     link = context.get("link")
     if link is not None and not link.startswith(f"{settings.public_url}/"):
         raise ValueError("a mail links to the service itself only")
@@ -58,15 +66,15 @@ async def put_mail(
         text=text,
         html=html,
         created_at=now,
-        due_at=now,
         send_until=send_until or now + LONGEST_WAIT,
-        attempts=0,
         status="waiting",
         sent_at=None,
         result="",
+        once=once,
     )
     session.add(mail)
     await session.flush()
+    await enqueue(session, kind=JOB, key=mail.id, now=now)
     return mail
 
 

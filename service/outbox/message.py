@@ -9,7 +9,7 @@ from email.utils import format_datetime, parseaddr
 from email_validator import EmailNotValidError, validate_email
 
 from service.outbox.mailer import Refused
-from service.outbox.queue import ClaimedMail
+from service.outbox.queue import WaitingMail
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Envelope:
     needs_utf8: bool
 
 
-def envelope_of(mail: ClaimedMail, sender: str) -> Envelope:
+def envelope_of(mail: WaitingMail, sender: str) -> Envelope:
     """The mail to its recipient from `sender`, such as `Gazette <hello@example.org>`.
 
     Raises `Refused` where the recipient is no address. The domain is written in ASCII. Id and date

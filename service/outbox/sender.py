@@ -1,23 +1,27 @@
 """Sending what waits: each mail once in ordinary operation, twice rather than never otherwise."""
 
-import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NoReturn
 
-import structlog
 from prometheus_client import Counter
 
 from service.clock import Clocks
 from service.db.session import Database
+from service.jobs.queue import ClaimedJob
+from service.jobs.worker import GivenUp, Kind, work
 from service.outbox import queue
 from service.outbox.mailer import Deferred, LogMailer, Mailer, Refused
-from service.outbox.queue import ClaimedMail
+from service.outbox.mails import JOB
+from service.outbox.queue import WaitingMail
 from service.outbox.smtp import SmtpMailer, mail_server
 from service.settings import Settings
 
 MOST_AT_ONCE = 4
 """Connections of one process: a slow mail server holds up few mails, and isn't flooded."""
 MAILS = Counter("paywall_mails_total", "Mails, by what became of them", ["kind", "result"])
-
-log = structlog.get_logger()
+PAUSES = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 240, 480, 720))
+"""Between the tries of one mail."""
 
 
 def mailer_of_settings(settings: Settings) -> Mailer | None:
@@ -28,59 +32,55 @@ def mailer_of_settings(settings: Settings) -> Mailer | None:
     return SmtpMailer(mail_server(url), settings.mail_from) if url else LogMailer()
 
 
+@dataclass(frozen=True)
+class Sender:
+    """Sends what waits; any number of processes may do so."""
+
+    database: Database
+    mailer: Mailer
+    clocks: Clocks
+
+    async def run(self, job: ClaimedJob) -> str:
+        """Send the mail that the job names: what the mail server said, or why not at all."""
+        mail = await queue.waiting_mail(self.database, job.key)
+        if mail is None:
+            return "nothing to send"
+        if mail.send_until <= self.clocks.wall():
+            await self._give_up(mail, outcome="expired", reason="expired")
+        try:
+            said = await self.mailer.send(mail)
+        except Refused as error:
+            await self._give_up(mail, outcome="failed", reason=str(error))
+        except Deferred as error:
+            await self._put_off(mail, job.attempts, str(error))
+        except Exception as error:  # noqa: BLE001 one that can't be sent must not hold up the others
+            # Its text may hold a part of the mail.
+            await self._put_off(mail, job.attempts, f"not understood: {type(error).__name__}")
+        await queue.close(
+            self.database, mail, sent_at=self.clocks.wall(), result=said,
+            keep_content=self.mailer.keeps_content,
+        )  # fmt: skip
+        MAILS.labels(mail.kind, "sent").inc()
+        return said
+
+    async def _put_off(self, mail: WaitingMail, attempts: int, reason: str) -> NoReturn:
+        """Let it be tried again after a pause that grows, unless there would be no use in it."""
+        due_at = self.clocks.wall() + PAUSES[attempts] if attempts < len(PAUSES) else None
+        if due_at is None or due_at >= mail.send_until:
+            await self._give_up(mail, outcome="failed", reason=f"gave up: {reason}")
+        MAILS.labels(mail.kind, "deferred").inc()
+        raise Deferred(reason)
+
+    async def _give_up(self, mail: WaitingMail, *, outcome: str, reason: str) -> NoReturn:
+        await queue.close(
+            self.database, mail, sent_at=None, result=reason,
+            keep_content=self.mailer.keeps_content,
+        )  # fmt: skip
+        MAILS.labels(mail.kind, outcome).inc()
+        raise GivenUp(reason)
+
+
 async def send_due_mails(database: Database, mailer: Mailer, clocks: Clocks) -> int:
     """Send what is due; how many were sent. Any number of processes may do so."""
-    due = await queue.count_due(database, clocks.wall())
-    sending = [_send_all(database, mailer, clocks) for _ in range(min(due, MOST_AT_ONCE))]
-    # Each finishes the mail it has begun, whatever becomes of the others.
-    results = await asyncio.gather(*sending, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return sum(result for result in results if isinstance(result, int))
-
-
-async def _send_all(database: Database, mailer: Mailer, clocks: Clocks) -> int:
-    sent = 0
-    while (mail := await queue.claim_next(database, clocks.wall())) is not None:
-        with structlog.contextvars.bound_contextvars(mail=mail.id, kind=mail.kind):
-            result = await _send_one(database, mailer, clocks, mail)
-        MAILS.labels(mail.kind, result).inc()
-        sent += result == "sent"
-    return sent
-
-
-async def _send_one(database: Database, mailer: Mailer, clocks: Clocks, mail: ClaimedMail) -> str:
-    """What became of it: sent, failed, deferred or expired."""
-    if mail.send_until <= clocks.wall():
-        return await _give_up(database, mailer, mail, result="expired", reason="expired")
-    try:
-        said = await mailer.send(mail)
-    except Refused as error:
-        return await _give_up(database, mailer, mail, result="failed", reason=str(error))
-    except Deferred as error:
-        reason = str(error)
-    except Exception as error:  # noqa: BLE001 one that can't be sent must not hold up the others
-        # Its text may hold a part of the mail.
-        reason = f"not understood: {type(error).__name__}"
-    else:
-        now = clocks.wall()
-        await queue.close(
-            database, mail, sent_at=now, result=said, keep_content=mailer.keeps_content
-        )
-        log.info("mail.sent")
-        return "sent"
-    if await queue.put_off(database, mail, reason=reason, now=clocks.wall()):
-        log.warning("mail.deferred", reason=reason, attempts=mail.attempts)
-        return "deferred"
-    return await _give_up(database, mailer, mail, result="failed", reason=f"gave up: {reason}")
-
-
-async def _give_up(
-    database: Database, mailer: Mailer, mail: ClaimedMail, *, result: str, reason: str
-) -> str:
-    await queue.close(
-        database, mail, sent_at=None, result=reason, keep_content=mailer.keeps_content
-    )
-    log.error("mail.failed", reason=reason, attempts=mail.attempts)
-    return result
+    sender = Sender(database, mailer, clocks)
+    return await work(database, {JOB: Kind(sender.run, PAUSES)}, clocks, at_once=MOST_AT_ONCE)

@@ -21,7 +21,7 @@ from aiosmtplib import (
 
 from service.outbox.mailer import Deferred, Refused
 from service.outbox.message import Envelope, envelope_of
-from service.outbox.queue import ClaimedMail
+from service.outbox.queue import WaitingMail
 
 STEP_SECONDS = 20.0
 MAIL_SECONDS = 60.0
@@ -84,7 +84,7 @@ class SmtpMailer:
         self._step_seconds = step_seconds
         self._mail_seconds = mail_seconds
 
-    async def send(self, mail: ClaimedMail) -> str:
+    async def send(self, mail: WaitingMail) -> str:
         envelope = envelope_of(mail, self._sender)
         client = self._client()
         try:

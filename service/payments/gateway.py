@@ -5,7 +5,7 @@ Amounts are integers in the currency's minor unit as Stripe counts it; times are
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -113,7 +113,12 @@ class StripeSubscriptionItem:
 
 @dataclass(frozen=True)
 class StripeSubscription:
-    """Period bounds live on the items; a scheduled end is `cancel_at` or `cancel_at_period_end`."""
+    """Period bounds live on the items; a scheduled end is `cancel_at` or `cancel_at_period_end`.
+
+    `cancel_reason` is Stripe's own word for why, such as payment_failed or cancellation_requested.
+    `latest_payments` are the payment intents of the latest invoice. The last three are known only of
+    a subscription that was retrieved, not of one in a list.
+    """
 
     id: str
     customer_id: str
@@ -125,6 +130,12 @@ class StripeSubscription:
     cancel_at_period_end: bool
     ended_at: datetime | None
     metadata: Mapping[str, str]
+    pauses_collection: bool = False
+    cancel_reason: str | None = None
+    latest_invoice_id: str | None = None
+    latest_invoice_status: str | None = None
+    latest_payments: tuple[str, ...] = ()
+    card_fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +154,58 @@ class StripeInvoice:
     number: str | None = None
     """None while it is a draft."""
     hosted_url: str | None = None
+
+
+@dataclass(frozen=True)
+class StripeCharge:
+    """Money that was asked for; `refunded` is Stripe's word for refunded in full."""
+
+    id: str
+    payment_intent_id: str | None
+    status: str
+    amount: int
+    amount_refunded: int
+    currency: str
+    refunded: bool
+    disputed: bool
+    created_at: datetime
+
+    @property
+    def is_paid(self) -> bool:
+        return self.status == "succeeded"
+
+
+@dataclass(frozen=True)
+class StripeRefund:
+    """`status` is pending, requires_action, succeeded, failed or canceled."""
+
+    id: str
+    charge_id: str | None
+    payment_intent_id: str | None
+    amount: int
+    currency: str
+    status: str
+    metadata: Mapping[str, str]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class StripeDispute:
+    """`status` in Stripe's words; `warning_…` are inquiries, which take no money."""
+
+    id: str
+    charge_id: str
+    payment_intent_id: str | None
+    status: str
+    created_at: datetime
+
+    @property
+    def is_lost(self) -> bool:
+        return self.status == "lost"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in {"needs_response", "under_review"}
 
 
 @dataclass(frozen=True)
@@ -224,6 +287,42 @@ class Gateway(Protocol):
 
     async def open_invoices(self, subscription_id: str) -> tuple[StripeInvoice, ...]:
         """The subscription's finalised, unpaid invoices (at most 100)."""
+
+    async def charges_of(self, customer_id: str) -> tuple[StripeCharge, ...]:
+        """All charges of the customer, the newest first."""
+
+    async def charges_of_payment(self, payment_intent_id: str) -> tuple[StripeCharge, ...]:
+        """The charges of one payment, the newest first; the last successful one is what counts."""
+
+    async def refunds_of(self, charge_id: str) -> tuple[StripeRefund, ...]:
+        """The charge's refunds, the newest first."""
+
+    async def disputes_of(self, charge_id: str) -> tuple[StripeDispute, ...]:
+        """The charge's disputes, the newest first."""
+
+    async def subscription_of_payment(self, payment_intent_id: str) -> str | None:
+        """The subscription whose invoice the payment pays; None: it pays no invoice of one."""
+
+    async def cancel_subscription(self, subscription_id: str) -> StripeSubscription:
+        """End it at once, without refund or proration; one that has ended already is answered as it is."""
+
+    async def refund(
+        self,
+        *,
+        payment_intent_id: str,
+        amount: int | None,
+        metadata: Mapping[str, str],
+        idempotency_key: str,
+    ) -> StripeRefund:
+        """Give back `amount` in minor units, or all that is left (None)."""
+
+    def subscriptions(
+        self, *, created_since: datetime | None = None
+    ) -> AsyncIterator[StripeSubscription]:
+        """Every subscription of the account, whatever its status, the newest first, page by page."""
+
+    def events(self, *, since: datetime, types: Collection[str]) -> AsyncIterator[StripeEvent]:
+        """The events of these types that Stripe still lists (30 days), the newest first."""
 
     async def create_portal_session(self, *, customer_id: str, return_url: str) -> str:
         """The address of a customer portal session."""

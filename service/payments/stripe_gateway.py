@@ -4,7 +4,7 @@ Its answers are converted at once: a StripeObject has no `.get` and follows the 
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -19,12 +19,15 @@ from service.payments.gateway import (
     GatewayUnavailable,
     SignatureRefused,
     StripeCard,
+    StripeCharge,
     StripeCheckoutSession,
     StripeCustomer,
     StripeCustomerRecord,
+    StripeDispute,
     StripeEvent,
     StripeInvoice,
     StripePrice,
+    StripeRefund,
     StripeSubscription,
     deadline,
 )
@@ -39,6 +42,7 @@ MAX_AHEAD_SECONDS = 60
 _RETRIES = 2
 _PAGE = 100
 """The most that Stripe lists at once."""
+_MOST_TYPES = 20
 
 
 class StripeGateway:
@@ -170,14 +174,20 @@ class StripeGateway:
     async def _all(
         self, listing: Callable[[Any], Awaitable[StripeObject]], asked: dict[str, Any]
     ) -> list[dict[str, Any]]:
+        return [document async for document in self._pages(listing, asked)]
+
+    async def _pages(
+        self, listing: Callable[[Any], Awaitable[StripeObject]], asked: dict[str, Any]
+    ) -> AsyncIterator[dict[str, Any]]:
         """Every page of a list, each in its own time."""
-        found: list[dict[str, Any]] = []
+        after: dict[str, Any] = {}
         while True:
-            after = {"starting_after": found[-1]["id"]} if found else {}
             answer = await self._ask(listing({**asked, "limit": _PAGE, **after}))
-            found += answer["data"]
+            for document in answer["data"]:
+                yield document
             if not answer["has_more"] or not answer["data"]:
-                return found
+                return
+            after = {"starting_after": answer["data"][-1]["id"]}
 
     async def find_promotion_code(self, code: str) -> str | None:
         found = await self._ask(
@@ -234,8 +244,83 @@ class StripeGateway:
 
     async def retrieve_subscription(self, subscription_id: str) -> StripeSubscription:
         return stripe_objects.subscription_of(
-            await self._ask(self._client.v1.subscriptions.retrieve_async(subscription_id))
+            await self._ask(
+                self._client.v1.subscriptions.retrieve_async(
+                    subscription_id,
+                    {"expand": ["latest_invoice.payments", "default_payment_method"]},
+                )
+            )
         )
+
+    async def charges_of(self, customer_id: str) -> tuple[StripeCharge, ...]:
+        found = await self._all(self._client.v1.charges.list_async, {"customer": customer_id})
+        return tuple(stripe_objects.charge_of(document) for document in found)
+
+    async def charges_of_payment(self, payment_intent_id: str) -> tuple[StripeCharge, ...]:
+        asked = {"payment_intent": payment_intent_id}
+        found = await self._all(self._client.v1.charges.list_async, asked)
+        return tuple(stripe_objects.charge_of(document) for document in found)
+
+    async def refunds_of(self, charge_id: str) -> tuple[StripeRefund, ...]:
+        found = await self._all(self._client.v1.refunds.list_async, {"charge": charge_id})
+        return tuple(stripe_objects.refund_of(document) for document in found)
+
+    async def disputes_of(self, charge_id: str) -> tuple[StripeDispute, ...]:
+        found = await self._all(self._client.v1.disputes.list_async, {"charge": charge_id})
+        return tuple(stripe_objects.dispute_of(document) for document in found)
+
+    async def subscription_of_payment(self, payment_intent_id: str) -> str | None:
+        payment: Any = {"type": "payment_intent", "payment_intent": payment_intent_id}
+        found = await self._ask(
+            self._client.v1.invoice_payments.list_async(
+                {"payment": payment, "limit": 1, "expand": ["data.invoice"]}
+            )
+        )
+        return stripe_objects.subscription_of_payment(found["data"][0]) if found["data"] else None
+
+    async def cancel_subscription(self, subscription_id: str) -> StripeSubscription:
+        try:
+            await self._ask(self._client.v1.subscriptions.cancel_async(subscription_id))
+        except GatewayRefused:
+            # One that has ended can't be ended; one that isn't there is refused again below.
+            log.info("stripe.cancel_refused", subscription=subscription_id)
+        return await self.retrieve_subscription(subscription_id)
+
+    async def refund(
+        self,
+        *,
+        payment_intent_id: str,
+        amount: int | None,
+        metadata: Mapping[str, str],
+        idempotency_key: str,
+    ) -> StripeRefund:
+        params: Any = {"payment_intent": payment_intent_id, "metadata": dict(metadata)}
+        if amount is not None:
+            params["amount"] = amount
+        created = await self._ask(
+            self._client.v1.refunds.create_async(params, {"idempotency_key": idempotency_key})
+        )
+        return stripe_objects.refund_of(created)
+
+    async def subscriptions(
+        self, *, created_since: datetime | None = None
+    ) -> AsyncIterator[StripeSubscription]:
+        asked: Any = {"status": "all"}
+        if created_since is not None:
+            asked["created"] = {"gte": int(created_since.timestamp())}
+        async for document in self._pages(self._client.v1.subscriptions.list_async, asked):
+            yield stripe_objects.subscription_of(document)
+
+    async def events(
+        self, *, since: datetime, types: Collection[str]
+    ) -> AsyncIterator[StripeEvent]:
+        asked: Any = {"created": {"gte": int(since.timestamp())}}
+        wanted = sorted(types)
+        # Stripe takes at most twenty types at a time.
+        for start in range(0, len(wanted), _MOST_TYPES):
+            asked["types"] = wanted[start : start + _MOST_TYPES]
+            async for document in self._pages(self._client.v1.events.list_async, asked):
+                yield stripe_objects.event_of(document)
 
     async def open_invoices(self, subscription_id: str) -> tuple[StripeInvoice, ...]:
         found = await self._ask(

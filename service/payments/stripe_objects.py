@@ -3,18 +3,21 @@
 Unknown fields are tolerated; a reference may be an id or, when expanded, the whole object.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from service.payments.gateway import (
     StripeCard,
+    StripeCharge,
     StripeCheckoutSession,
     StripeCustomer,
     StripeCustomerRecord,
+    StripeDispute,
     StripeEvent,
     StripeInvoice,
     StripePrice,
+    StripeRefund,
     StripeSubscription,
     StripeSubscriptionItem,
 )
@@ -107,6 +110,11 @@ def checkout_session_of(document: JSON) -> StripeCheckoutSession:
 
 
 def subscription_of(document: JSON) -> StripeSubscription:
+    """A list holds only the ids of the latest invoice and of the payment method."""
+    invoice = document.get("latest_invoice")
+    shown = invoice if isinstance(invoice, Mapping) else {}
+    method = document.get("default_payment_method")
+    card = (method.get("card") or {}) if isinstance(method, Mapping) else {}
     return StripeSubscription(
         id=document["id"],
         customer_id=_reference(document["customer"]) or "",
@@ -118,7 +126,20 @@ def subscription_of(document: JSON) -> StripeSubscription:
         cancel_at_period_end=bool(document.get("cancel_at_period_end")),
         ended_at=_optional_instant(document.get("ended_at")),
         metadata=dict(document.get("metadata") or {}),
+        pauses_collection=document.get("pause_collection") is not None,
+        cancel_reason=(document.get("cancellation_details") or {}).get("reason"),
+        latest_invoice_id=_reference(invoice),
+        latest_invoice_status=shown.get("status"),
+        latest_payments=tuple(_payments_of(shown)),
+        card_fingerprint=card.get("fingerprint"),
     )
+
+
+def _payments_of(invoice: JSON) -> Iterator[str]:
+    for each in (invoice.get("payments") or {}).get("data") or ():
+        intent = _reference((each.get("payment") or {}).get("payment_intent"))
+        if intent is not None:
+            yield intent
 
 
 def _item_of(document: JSON) -> StripeSubscriptionItem:
@@ -145,6 +166,49 @@ def invoice_of(document: JSON) -> StripeInvoice:
         number=document.get("number"),
         hosted_url=document.get("hosted_invoice_url"),
     )
+
+
+def charge_of(document: JSON) -> StripeCharge:
+    return StripeCharge(
+        id=document["id"],
+        payment_intent_id=_reference(document.get("payment_intent")),
+        status=document["status"],
+        amount=document["amount"],
+        amount_refunded=document["amount_refunded"],
+        currency=document["currency"],
+        refunded=bool(document["refunded"]),
+        disputed=bool(document["disputed"]),
+        created_at=instant(document["created"]),
+    )
+
+
+def refund_of(document: JSON) -> StripeRefund:
+    return StripeRefund(
+        id=document["id"],
+        charge_id=_reference(document.get("charge")),
+        payment_intent_id=_reference(document.get("payment_intent")),
+        amount=document["amount"],
+        currency=document["currency"],
+        status=document.get("status") or "pending",
+        metadata=dict(document.get("metadata") or {}),
+        created_at=instant(document["created"]),
+    )
+
+
+def dispute_of(document: JSON) -> StripeDispute:
+    return StripeDispute(
+        id=document["id"],
+        charge_id=_reference(document["charge"]) or "",
+        payment_intent_id=_reference(document.get("payment_intent")),
+        status=document["status"],
+        created_at=instant(document["created"]),
+    )
+
+
+def subscription_of_payment(document: JSON) -> str | None:
+    """Of an invoice payment with its invoice expanded."""
+    invoice = document.get("invoice")
+    return _subscription_of_invoice(invoice) if isinstance(invoice, Mapping) else None
 
 
 def _subscription_of_invoice(document: JSON) -> str | None:

@@ -1,7 +1,15 @@
 """Every table of the service, one module a domain."""
 
 from service.db.base import Base
-from service.db.tables.billing import Checkout, Customer, InboxEvent, Subscription
+from service.db.tables.billing import (
+    Checkout,
+    Customer,
+    InboxEvent,
+    Pass,
+    Reconciliation,
+    Subscription,
+    TrialCard,
+)
 from service.db.tables.content import Article, ArticleRevision, ArticleTerm, ContentState
 from service.db.tables.grants import Grant
 from service.db.tables.identity import (
@@ -16,11 +24,12 @@ from service.db.tables.identity import (
     ReaderSession,
     SignInRequest,
 )
+from service.db.tables.jobs import Job
 from service.db.tables.limits import RateLimit
 from service.db.tables.metering import AccessEntry, MeterWindow
 from service.db.tables.offers import Offer
 from service.db.tables.operation import BusinessClock
-from service.db.tables.outbox import Mail
+from service.db.tables.outbox import DomainEvent, Mail, WebhookDelivery, WebhookEndpoint
 from service.db.tables.tokens import RevokedClaim, SigningKey
 
 __all__ = [
@@ -35,8 +44,10 @@ __all__ = [
     "Checkout",
     "ContentState",
     "Customer",
+    "DomainEvent",
     "Grant",
     "InboxEvent",
+    "Job",
     "Mail",
     "MeterWindow",
     "Offer",
@@ -44,12 +55,17 @@ __all__ = [
     "OperatorDevice",
     "OperatorRecoveryCode",
     "OperatorSession",
+    "Pass",
     "RateLimit",
     "Reader",
     "ReaderDevice",
     "ReaderSession",
+    "Reconciliation",
     "RevokedClaim",
     "SignInRequest",
     "SigningKey",
     "Subscription",
+    "TrialCard",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

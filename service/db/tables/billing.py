@@ -1,11 +1,11 @@
-"""Checkouts, what we know of Stripe's subscriptions, and the webhook inbox."""
+"""Checkouts, what we know of Stripe's subscriptions and one-off payments, and the webhook inbox."""
 
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db.base import Base, UtcDateTime
+from service.db.base import Base, Json, UtcDateTime
 
 
 class Checkout(Base):
@@ -24,6 +24,8 @@ class Checkout(Base):
     stripe_session_id: Mapped[str | None] = mapped_column(unique=True)
     stripe_url: Mapped[str | None]
     stripe_subscription_id: Mapped[str | None]
+    article_id: Mapped[str | None]
+    """The one article that a pass of this checkout opens."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -60,6 +62,15 @@ class Subscription(Base):
     cancel_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     past_due_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    pauses_collection: Mapped[bool]
+    cancel_reason: Mapped[str]
+    """Why it was or will be cancelled, in Stripe's word, such as payment_failed; empty: not said."""
+    access_stop: Mapped[str]
+    """What takes access away although the status would give it: dispute, dispute_lost, refund,
+    trial_used or duplicate; empty: nothing.
+    """
+    access_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    latest_invoice_id: Mapped[str | None]
     synced_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int]
     """Grows with each stored state: what was fetched before another was stored is not stored."""
@@ -67,8 +78,64 @@ class Subscription(Base):
     __table_args__ = (Index("ix_subscriptions_listing", "started_at", "id"),)
 
 
+class TrialCard(Base):
+    """A card that has had its trial; who it belongs to isn't kept."""
+
+    __tablename__ = "trial_cards"
+
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    """Stripe's name for the card number, the same whoever enters it."""
+    subscription_id: Mapped[str]
+    used_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Pass(Base):
+    """A one-off payment as last fetched, and what it opens."""
+
+    __tablename__ = "passes"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """Stripe's payment intent."""
+    checkout_id: Mapped[str] = mapped_column(ForeignKey("checkouts.id"))
+    reader_id: Mapped[str] = mapped_column(ForeignKey("readers.id"), index=True)
+    customer_id: Mapped[str | None] = mapped_column(index=True)
+    offer_id: Mapped[str] = mapped_column(ForeignKey("offers.id"))
+    scope: Mapped[str]
+    """What it opens, as in a grant."""
+    amount: Mapped[int]
+    currency: Mapped[str]
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    access_stop: Mapped[str]
+    """As of a subscription."""
+    access_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    synced_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    version: Mapped[int]
+
+
+class Reconciliation(Base):
+    """One comparison of everything that we believe with Stripe."""
+
+    __tablename__ = "reconciliations"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    started_by: Mapped[str]
+    """nightly, or who asked for it."""
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    events_since: Mapped[datetime] = mapped_column(UtcDateTime)
+    events_missed: Mapped[int]
+    compared: Mapped[int]
+    differences: Mapped[list[dict[str, str]]] = mapped_column(Json)
+    """Each with `object`, `what`, `here`, `stripe` and `reason`."""
+    fixed: Mapped[bool]
+
+
 class InboxEvent(Base):
-    """A webhook event: stored before it is answered, applied afterwards."""
+    """A webhook event: stored before it is answered, applied afterwards by a job of its id.
+
+    What doesn't concern us has no job; what became of the others is in theirs.
+    """
 
     __tablename__ = "stripe_inbox"
 
@@ -79,11 +146,7 @@ class InboxEvent(Base):
     subscription_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    status: Mapped[str]
-    """pending, applied, ignored or quarantined."""
-    attempts: Mapped[int]
-    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    result: Mapped[str]
+    told_by: Mapped[str]
+    """webhook, or reconcile where no webhook had told us."""
 
-    __table_args__ = (Index("ix_stripe_inbox_due", "status", "due_at"),)
+    __table_args__ = (Index("ix_stripe_inbox_received", "received_at"),)

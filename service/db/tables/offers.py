@@ -8,19 +8,28 @@ from service.db.base import Base, UtcDateTime
 
 
 class Offer(Base):
-    """One plan, interval, currency and trial, with its mirror at Stripe."""
+    """One plan, interval, currency and trial, or a pass, with its mirror at Stripe."""
 
     __tablename__ = "offers"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
+    kind: Mapped[str] = mapped_column(server_default="subscription")
+    """subscription, or pass: paid once, and `interval` times `interval_count` is how long it opens."""
+    covers: Mapped[str] = mapped_column(server_default="plan")
+    """plan, or article: of a pass that opens the one article it was bought for."""
     plan: Mapped[str]
     amount: Mapped[int]
     currency: Mapped[str]
     interval: Mapped[str]
     interval_count: Mapped[int]
     trial_days: Mapped[int]
+    intro_amount: Mapped[int | None]
+    """What each of the first `intro_periods` costs a new reader, in minor units; None: no intro."""
+    intro_periods: Mapped[int] = mapped_column(server_default="0")
     position: Mapped[int]
     stripe_price_id: Mapped[str | None] = mapped_column(unique=True)
+    stripe_coupon_id: Mapped[str | None]
+    """The intro's coupon at Stripe."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,71 @@
+"""What happened to readers: one ledger, told to the newsroom's own systems.
+
+A row is stored in the transaction in which it happens, once for each happening.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal, get_args
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.base import new_id
+from service.db.tables import DomainEvent
+from service.db.upsert import insert_for
+
+EventType = Literal[
+    "reader.created",
+    "reader.merged",
+    "reader.erased",
+    "subscription.started",
+    "subscription.trial_will_end",
+    "subscription.renewed",
+    "subscription.payment_failed",
+    "subscription.recovered",
+    "subscription.cancel_scheduled",
+    "subscription.resumed",
+    "subscription.collection_paused",
+    "subscription.collection_resumed",
+    "subscription.switched",
+    "subscription.ended",
+    "subscription.disputed",
+    "subscription.dispute_closed",
+    "payment.refunded",
+    "pass.bought",
+    "pass.ended",
+]
+EVENT_TYPES: frozenset[str] = frozenset(get_args(EventType))
+
+
+async def tell(
+    session: AsyncSession,
+    *,
+    type_: EventType,
+    reader_id: str | None,
+    subject_id: str,
+    once: str,
+    occurred_at: datetime,
+    before: Mapping[str, object] | None,
+    after: Mapping[str, object] | None,
+    now: datetime,
+) -> bool:
+    """Store what happened unless it is known by the same `once`; whether it was new.
+
+    `before` and `after` are plain JSON values, None where there is nothing such. `occurred_at` is
+    business time, `now` wall time.
+    """
+    statement = insert_for(session, DomainEvent).values(
+        id=new_id("evt"),
+        type=type_,
+        reader_id=reader_id,
+        subject_id=subject_id,
+        once=once,
+        occurred_at=occurred_at,
+        recorded_at=now,
+        before=dict(before) if before is not None else None,
+        after=dict(after) if after is not None else None,
+    )
+    stored = await session.scalar(
+        statement.on_conflict_do_nothing(index_elements=["once"]).returning(DomainEvent.id)
+    )
+    return stored is not None
