@@ -1,29 +1,38 @@
 """Collecting invoices: charges, and what success and failure do to the subscription (dunning)."""
 
 from service.simulator.cards import Decline
-from service.simulator.errors import StripeError
-from service.simulator.invoices import mark_paid, payment_of, stop_collection
+from service.simulator.errors import StripeError, invalid_parameter
+from service.simulator.invoices import invoices_of, mark_paid, payment_of, stop_collection
 from service.simulator.operations import Call, operation
 from service.simulator.payment_methods import payer
-from service.simulator.payments import confirm
+from service.simulator.payments import AUTHENTICATION, cancel_intent, confirm
 from service.simulator.store import JSON
 from service.simulator.subscriptions import end_subscription
 from service.simulator.world import World
 
+PAYABLE = ("open", "uncollectible")
 
-def attempt(world: World, invoice: JSON, method: JSON | None = None) -> Decline | None:
-    """Try to collect an open invoice from `method`, or from the subscription's payment method.
+
+def attempt(
+    world: World, invoice: JSON, method: JSON | None = None, *, authenticated: bool = False
+) -> Decline | None:
+    """Try to collect an open invoice from `method`, or from the payment method it falls to.
+
+    `authenticated` says that the card's holder confirms the charge.
 
     Returns:
-        None if it is paid now, else why not.
+        None if it is paid now or a bank debit is under way, else why not.
     """
-    subscription = _subscription(world, invoice)
+    subscription = subscription_of(world, invoice)
     payment = payment_of(world, invoice)
     if payment is not None:
         intent = world.fetch("payment_intent", payment["payment"]["payment_intent"])
-        refusal = confirm(world, intent, method or payer(world, subscription))
+        charged = method or _payer(world, invoice, subscription)
+        refusal = confirm(world, intent, charged, authenticated=authenticated)
         if refusal is not None:
             _failed(world, invoice, subscription)
+            if refusal is AUTHENTICATION:
+                world.emit("invoice.payment_action_required", invoice)
             return refusal
         if intent["status"] == "processing":
             world.update(invoice, {"attempted": True, "next_payment_attempt": None})
@@ -33,27 +42,72 @@ def attempt(world: World, invoice: JSON, method: JSON | None = None) -> Decline 
     return None
 
 
-def _collected(world: World, invoice: JSON, subscription: JSON) -> None:
+def subscription_of(world: World, invoice: JSON) -> JSON | None:
+    """The subscription that an invoice bills; None for a one-off invoice."""
+    parent = invoice["parent"]
+    if parent is None:
+        return None
+    return world.fetch("subscription", parent["subscription_details"]["subscription"])
+
+
+def _payer(world: World, invoice: JSON, subscription: JSON | None) -> JSON | None:
+    own = invoice["default_payment_method"]
+    return world.store.get(own) if own else payer(world, subscription or invoice)
+
+
+def _collected(world: World, invoice: JSON, subscription: JSON | None) -> None:
+    world.update(invoice, {"status_details": None})
     mark_paid(world, invoice)
-    latest = subscription["latest_invoice"] == invoice["id"]
-    if latest and subscription["status"] in ("incomplete", "past_due", "unpaid"):
+    if subscription is not None:
+        settle(world, subscription)
+
+
+def settle(world: World, subscription: JSON) -> None:
+    """Bring an overdue or incomplete subscription's status in line with its invoices.
+
+    The most recent finalised invoice that isn't void decides: paid or uncollectible, and the
+    subscription is active again (https://docs.stripe.com/billing/subscriptions/overview). One that
+    has not begun needs its first invoice paid; void, and it never begins.
+    """
+    decisive = invoices_of(world, subscription["id"], ("open", "paid", "uncollectible"))
+    status = decisive[0]["status"] if decisive else "void"
+    if subscription["status"] in ("past_due", "unpaid") and status != "open":
+        world.update(subscription, {"status": "active"}, "customer.subscription.updated")
+    elif subscription["status"] == "incomplete" and status == "paid":
         world.store.unschedule(subscription["id"], "subscription.expire_incomplete")
         world.update(subscription, {"status": "active"}, "customer.subscription.updated")
+    elif subscription["status"] == "incomplete" and status == "void":
+        world.store.unschedule(subscription["id"])
+        changes = {"ended_at": world.now, "status": "incomplete_expired"}
+        world.update(subscription, changes, "customer.subscription.updated")
 
 
 def debit_ended(world: World, invoice: JSON, *, paid: bool) -> None:
     """A bank debit for an open invoice came in, or was refused."""
-    subscription = _subscription(world, invoice)
+    subscription = subscription_of(world, invoice)
     if paid:
         _collected(world, invoice, subscription)
-    else:
-        _failed(world, invoice, subscription)
+        return
+    _failed(world, invoice, subscription)
+    if subscription is not None and subscription["status"] == "incomplete":
+        expiry = world.now + world.rules.incomplete_expires
+        world.schedule(expiry, "subscription.expire_incomplete", subscription["id"])
 
 
-def _failed(world: World, invoice: JSON, subscription: JSON) -> None:
+def is_under_way(world: World, invoice: JSON) -> bool:
+    """Whether a bank debit for this invoice waits for the bank's answer."""
+    payment = payment_of(world, invoice)
+    if payment is None:
+        return False
+    intent = world.fetch("payment_intent", payment["payment"]["payment_intent"])
+    return bool(intent["status"] == "processing")
+
+
+def _failed(world: World, invoice: JSON, subscription: JSON | None) -> None:
     rules = world.rules
     attempts = invoice["attempt_count"] + 1
-    retried = subscription["status"] != "incomplete" and invoice["auto_advance"]
+    status = subscription["status"] if subscription else None
+    retried = status != "incomplete" and invoice["auto_advance"]
     next_attempt = (
         world.now + rules.dunning_interval
         if retried and attempts < rules.dunning_attempts
@@ -69,10 +123,18 @@ def _failed(world: World, invoice: JSON, subscription: JSON) -> None:
     world.emit("invoice.payment_failed", invoice)
     if next_attempt is not None:
         world.schedule(next_attempt, "invoice.retry", invoice["id"])
-    if subscription["status"] in ("active", "trialing"):
+    if subscription is None:
+        return
+    if status in ("active", "trialing") and _is_newest(world, subscription, invoice):
         world.update(subscription, {"status": "past_due"}, "customer.subscription.updated")
     if retried and next_attempt is None:
         _give_up(world, subscription)
+
+
+def _is_newest(world: World, subscription: JSON, invoice: JSON) -> bool:
+    """Whether this is the invoice that decides on the subscription's status (see `settle`)."""
+    newest = invoices_of(world, subscription["id"], ("open", "paid", "uncollectible"))[0]
+    return bool(newest["id"] == invoice["id"])
 
 
 def _give_up(world: World, subscription: JSON) -> None:
@@ -84,8 +146,37 @@ def _give_up(world: World, subscription: JSON) -> None:
         world.update(subscription, {"status": "unpaid"}, "customer.subscription.updated")
 
 
-def _subscription(world: World, invoice: JSON) -> JSON:
-    return world.fetch("subscription", invoice["parent"]["subscription_details"]["subscription"])
+def void(world: World, invoice: JSON) -> None:
+    """Declare an open or uncollectible invoice a mistake: nobody owes it."""
+    _close(world, invoice, {"status": "void"}, "voided_at")
+    payment = payment_of(world, invoice)
+    if payment is not None:
+        moments = {**payment["status_transitions"], "canceled_at": world.now}
+        world.update(payment, {"status": "canceled", "status_transitions": moments})
+        intent = world.fetch("payment_intent", payment["payment"]["payment_intent"])
+        cancel_intent(world, intent, "void_invoice")
+    world.emit("invoice.voided", invoice)
+    subscription = subscription_of(world, invoice)
+    if subscription is not None:
+        settle(world, subscription)
+
+
+def mark_uncollectible(world: World, invoice: JSON) -> None:
+    """Give an open invoice up as a bad debt; it can still be paid or voided."""
+    reason = {"uncollectible": {"reason": "user_forgiven"}}
+    changes = {"status": "uncollectible", "status_details": reason}
+    _close(world, invoice, changes, "marked_uncollectible_at")
+    world.emit("invoice.marked_uncollectible", invoice)
+    subscription = subscription_of(world, invoice)
+    if subscription is not None:
+        settle(world, subscription)
+
+
+def _close(world: World, invoice: JSON, changes: JSON, moment: str) -> None:
+    world.store.unschedule(invoice["id"])
+    still = {"auto_advance": False, "next_payment_attempt": None, "status_details": None}
+    moments = {**invoice["status_transitions"], moment: world.now}
+    world.update(invoice, {**still, "status_transitions": moments, **changes}, "invoice.updated")
 
 
 def handle_retry(world: World, identifier: str) -> None:
@@ -95,21 +186,74 @@ def handle_retry(world: World, identifier: str) -> None:
         attempt(world, invoice)
 
 
+def authenticate(world: World, invoice: JSON) -> Decline | None:
+    """The card's holder confirms the charge that an invoice waits for.
+
+    Raises:
+        StripeError: 400, the invoice waits for no confirmation.
+    """
+    payment = payment_of(world, invoice)
+    intent = world.fetch("payment_intent", payment["payment"]["payment_intent"]) if payment else {}
+    if intent.get("status") != "requires_action":
+        raise StripeError(400, f"Invoice {invoice['id']} waits for no confirmation of a charge.")
+    method = world.fetch("payment_method", intent["payment_method"])
+    return attempt(world, invoice, method, authenticated=True)
+
+
 def _pay(call: Call) -> JSON | StripeError:
-    world = call.world
+    world, params = call.world, call.params
     invoice = world.fetch("invoice", call.ids["invoice"])
-    if invoice["status"] != "open":
+    if invoice["status"] not in PAYABLE:
         raise StripeError(
             400,
             f"This invoice can't be paid: it is {invoice['status']}, not open.",
             code="invoice_not_editable" if invoice["status"] == "draft" else None,
         )
-    identifier = call.params.text("payment_method")
-    method = (
-        world.fetch("payment_method", identifier, param="payment_method") if identifier else None
-    )
+    if params.boolean("paid_out_of_band"):
+        _paid_elsewhere(world, invoice)
+        return invoice
+    identifier = params.text("payment_method")
+    method = None
+    if identifier:
+        method = world.fetch("payment_method", identifier, param="payment_method")
+        if method["customer"] != invoice["customer"]:
+            raise invalid_parameter(
+                "payment_method",
+                f"The customer of this invoice has no payment method with the ID {identifier}. "
+                "Attach it first.",
+            )
     refusal = attempt(world, invoice, method)
     return invoice if refusal is None else refusal.error()
 
 
-OPERATIONS = (operation("POST", "/v1/invoices/{invoice}/pay", _pay, "off_session payment_method"),)
+def _paid_elsewhere(world: World, invoice: JSON) -> None:
+    """The money came in cash, say: the invoice is paid without a charge."""
+    payment = payment_of(world, invoice)
+    if payment is not None:
+        moments = {**payment["status_transitions"], "canceled_at": world.now}
+        world.update(payment, {"status": "canceled", "status_transitions": moments})
+        cancel_intent(
+            world, world.fetch("payment_intent", payment["payment"]["payment_intent"]), None
+        )
+    changes = {
+        "amount_paid": invoice["amount_due"],
+        "amount_paid_off_stripe": invoice["amount_due"],
+        "amount_remaining": 0,
+        "attempted": True,
+        "status": "paid",
+    }
+    _close(world, invoice, changes, "paid_at")
+    world.emit("invoice.paid", invoice)
+    subscription = subscription_of(world, invoice)
+    if subscription is not None:
+        settle(world, subscription)
+
+
+OPERATIONS = (
+    operation(
+        "POST",
+        "/v1/invoices/{invoice}/pay",
+        _pay,
+        "off_session paid_out_of_band payment_method",
+    ),
+)

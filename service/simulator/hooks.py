@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from service.simulator.collection import authenticate
 from service.simulator.disputes import open_dispute
 from service.simulator.errors import StripeError, invalid_parameter, missing_parameter
 from service.simulator.expand import public
@@ -28,6 +29,7 @@ class Hooks:
         """Where the hooks live, below the local Stripe's root."""
         return [
             Route("/_sim/dispute", self.dispute, methods=["POST"]),
+            Route("/_sim/invoice/{invoice}/authenticate", self.authenticate, methods=["POST"]),
             Route("/_sim/rules", self.rules, methods=["GET", "POST"]),
         ]
 
@@ -35,6 +37,17 @@ class Hooks:
         """`{"charge": "ch_…"}`: the buyer's bank contests a charge. Answers the dispute."""
         entries = await _entries(request)
         return self._answer(lambda: open_dispute(self._world, _text(entries, "charge")))
+
+    async def authenticate(self, request: Request) -> Response:
+        """The card's holder confirms the charge an invoice waits for. Answers the invoice."""
+        return self._answer(lambda: self._authenticate(request.path_params["invoice"]))
+
+    def _authenticate(self, identifier: str) -> JSON:
+        invoice = self._world.fetch("invoice", identifier)
+        refusal = authenticate(self._world, invoice)
+        if refusal is not None:
+            raise refusal.error()
+        return invoice
 
     async def rules(self, request: Request) -> Response:
         """`{"dunning_end": …}`: what happens to a subscription when all tries have failed."""

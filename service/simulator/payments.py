@@ -188,6 +188,21 @@ def end_debit(world: World, intent: JSON, refusal: Decline | None) -> None:
     _refused(world, intent, charge, refusal)
 
 
+def cancel_intent(world: World, intent: JSON, reason: str | None) -> None:
+    """Nobody will be charged for this intent any more."""
+    if intent["status"] in ("canceled", "succeeded"):
+        return
+    world.store.unschedule(intent["id"])
+    changes = {
+        "canceled_at": world.now,
+        "cancellation_reason": reason,
+        "next_action": None,
+        "status": "canceled",
+    }
+    world.update(intent, changes)
+    world.emit("payment_intent.canceled", intent)
+
+
 def _received(world: World, intent: JSON, charge: JSON) -> None:
     changes = {
         "amount_received": intent["amount"],

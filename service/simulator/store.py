@@ -49,6 +49,8 @@ class Condition:
             return f"{path} IN ({marks})", list(self.value)
         if self.operator == "!=":
             return f"{path} IS NOT ?", [self.value]
+        if self.value is None:
+            return f"{path} IS NULL", []
         return f"{path} {self.operator} ?", [self.value]
 
 
