@@ -34,12 +34,14 @@ from service.identity.callers import Actor, device_key, requires
 from service.identity.operators import prune_operator_sessions
 from service.identity.origins import OriginPolicy
 from service.identity.secrets import derived_key
+from service.jobs import queue as jobs
 from service.jobs.runner import Runner, Task
 from service.limits import rate
 from service.logs import RequestLog
 from service.metering.ledger import Ledger
 from service.offers import routes as offers_routes
 from service.offers.mirror import mirror_offers
+from service.offers.portal import PortalMirror
 from service.operators import api as operators_api
 from service.operators import routes as operators_routes
 from service.outbox import queue
@@ -196,6 +198,7 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
     async def prune_mails() -> None:
         async with database.transaction() as session:
             await queue.prune(session, state.clocks.wall())
+            await jobs.prune(session, state.clocks.wall())
 
     async def renewals() -> None:
         if state.gateway is not None:
@@ -206,11 +209,14 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
     async def sweep_erased() -> None:
         await sweep(database, state.gateway, state.settings, state.clocks)
 
+    portal = PortalMirror()
+
     async def mirror() -> None:
         if state.gateway is None:
             return
         try:
             await mirror_offers(database, state.gateway)
+            await portal.run(database, state.gateway, state.settings.publication)
         except GatewayUnavailable as error:
             log.warning("offers.waiting", reason=str(error))
 

@@ -38,9 +38,12 @@ async def portal_of_customer(
             customer_id = await customer_of_reader(session, reader_id)
     if customer_id is None:
         raise Problem("no-subscription")
+    configuration = await gateway.portal_configuration(settings.publication)
     try:
         return await gateway.create_portal_session(
-            customer_id=customer_id, return_url=absolute(return_to, settings)
+            customer_id=customer_id,
+            return_url=absolute(return_to, settings),
+            configuration_id=configuration.id if configuration is not None else None,
         )
     except GatewayRefused as error:
         if error.is_missing:  # deleted at Stripe, and its subscriptions with it

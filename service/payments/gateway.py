@@ -45,6 +45,7 @@ class StripePrice:
     interval: str | None
     interval_count: int
     lookup_key: str | None
+    active: bool = True
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,36 @@ class StripeDispute:
 
 
 @dataclass(frozen=True)
+class StripeAccount:
+    """`charges_enabled`: whether it can take money, in the mode of our key."""
+
+    id: str
+    country: str | None
+    default_currency: str | None
+    charges_enabled: bool
+
+
+@dataclass(frozen=True)
+class StripePortalConfiguration:
+    """`features` in Stripe's own words."""
+
+    id: str
+    features: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StripeWebhookEndpoint:
+    """`secret` is told once, when it is created. `status` is enabled or disabled."""
+
+    id: str
+    url: str
+    status: str
+    events: frozenset[str]
+    api_version: str | None
+    secret: str | None = None
+
+
+@dataclass(frozen=True)
 class StripeEvent:
     """A verified webhook: which object changed. What it says of the object is never used."""
 
@@ -324,8 +355,36 @@ class Gateway(Protocol):
     def events(self, *, since: datetime, types: Collection[str]) -> AsyncIterator[StripeEvent]:
         """The events of these types that Stripe still lists (30 days), the newest first."""
 
-    async def create_portal_session(self, *, customer_id: str, return_url: str) -> str:
-        """The address of a customer portal session."""
+    async def retrieve_price(self, price_id: str) -> StripePrice | None:
+        """The price, archived or not; None: there is none, or it is another account's."""
+
+    async def account(self) -> StripeAccount:
+        """The account that our key belongs to."""
+
+    async def portal_configuration(self, publication: str) -> StripePortalConfiguration | None:
+        """The active portal configuration that carries the publication's name in its metadata."""
+
+    async def save_portal_configuration(
+        self, publication: str, *, features: Mapping[str, Any], configuration_id: str | None
+    ) -> StripePortalConfiguration:
+        """Change the configuration of this id, or make one (None)."""
+
+    async def webhook_endpoints(self) -> tuple[StripeWebhookEndpoint, ...]: ...
+
+    async def create_webhook_endpoint(
+        self, url: str, events: Collection[str]
+    ) -> StripeWebhookEndpoint:
+        """A new endpoint, with its secret, for exactly these events in our version of the API."""
+
+    async def update_webhook_endpoint(
+        self, endpoint_id: str, events: Collection[str]
+    ) -> StripeWebhookEndpoint:
+        """Enable the endpoint, for exactly these events."""
+
+    async def create_portal_session(
+        self, *, customer_id: str, return_url: str, configuration_id: str | None
+    ) -> str:
+        """The address of a customer portal session; None: as the account's default has it."""
 
     def verify_webhook(self, payload: bytes, signature: str | None, now: datetime) -> StripeEvent:
         """The event in `payload`, or SignatureRefused. `now` is wall time."""

@@ -18,6 +18,7 @@ from service.payments.gateway import (
     GatewayRefused,
     GatewayUnavailable,
     SignatureRefused,
+    StripeAccount,
     StripeCard,
     StripeCharge,
     StripeCheckoutSession,
@@ -26,9 +27,11 @@ from service.payments.gateway import (
     StripeDispute,
     StripeEvent,
     StripeInvoice,
+    StripePortalConfiguration,
     StripePrice,
     StripeRefund,
     StripeSubscription,
+    StripeWebhookEndpoint,
     deadline,
 )
 from service.settings import Settings
@@ -43,6 +46,8 @@ _RETRIES = 2
 _PAGE = 100
 """The most that Stripe lists at once."""
 _MOST_TYPES = 20
+_PUBLICATION = "paywall_publication"
+"""The member of an object's metadata that tells whose it is, where publications share an account."""
 
 
 class StripeGateway:
@@ -330,12 +335,70 @@ class StripeGateway:
         )
         return tuple(stripe_objects.invoice_of(invoice) for invoice in found["data"])
 
-    async def create_portal_session(self, *, customer_id: str, return_url: str) -> str:
-        created = await self._ask(
-            self._client.v1.billing_portal.sessions.create_async(
-                {"customer": customer_id, "return_url": return_url}
-            )
+    async def retrieve_price(self, price_id: str) -> StripePrice | None:
+        try:
+            found = await self._ask(self._client.v1.prices.retrieve_async(price_id))
+        except GatewayRefused as error:
+            if error.is_missing:
+                return None
+            raise
+        return stripe_objects.price_of(found)
+
+    async def account(self) -> StripeAccount:
+        return stripe_objects.account_of(
+            await self._ask(self._client.v1.accounts.retrieve_current_async())
         )
+
+    async def portal_configuration(self, publication: str) -> StripePortalConfiguration | None:
+        listing = self._client.v1.billing_portal.configurations.list_async
+        async for document in self._pages(listing, {"active": True}):
+            if (document.get("metadata") or {}).get(_PUBLICATION) == publication:
+                return stripe_objects.portal_configuration_of(document)
+        return None
+
+    async def save_portal_configuration(
+        self, publication: str, *, features: Mapping[str, Any], configuration_id: str | None
+    ) -> StripePortalConfiguration:
+        configurations = self._client.v1.billing_portal.configurations
+        params: Any = {"features": features, "metadata": {_PUBLICATION: publication}}
+        call = (
+            configurations.create_async(params)
+            if configuration_id is None
+            else configurations.update_async(configuration_id, params)
+        )
+        return stripe_objects.portal_configuration_of(await self._ask(call))
+
+    async def webhook_endpoints(self) -> tuple[StripeWebhookEndpoint, ...]:
+        found = await self._all(self._client.v1.webhook_endpoints.list_async, {})
+        return tuple(stripe_objects.webhook_endpoint_of(document) for document in found)
+
+    async def create_webhook_endpoint(
+        self, url: str, events: Collection[str]
+    ) -> StripeWebhookEndpoint:
+        params: Any = {
+            "url": url,
+            "enabled_events": sorted(events),
+            "api_version": stripe.api_version,
+        }
+        created = await self._ask(self._client.v1.webhook_endpoints.create_async(params))
+        return stripe_objects.webhook_endpoint_of(created)
+
+    async def update_webhook_endpoint(
+        self, endpoint_id: str, events: Collection[str]
+    ) -> StripeWebhookEndpoint:
+        params: Any = {"enabled_events": sorted(events), "disabled": False}
+        changed = await self._ask(
+            self._client.v1.webhook_endpoints.update_async(endpoint_id, params)
+        )
+        return stripe_objects.webhook_endpoint_of(changed)
+
+    async def create_portal_session(
+        self, *, customer_id: str, return_url: str, configuration_id: str | None
+    ) -> str:
+        params: Any = {"customer": customer_id, "return_url": return_url}
+        if configuration_id is not None:
+            params["configuration"] = configuration_id
+        created = await self._ask(self._client.v1.billing_portal.sessions.create_async(params))
         return str(created["url"])
 
     def verify_webhook(self, payload: bytes, signature: str | None, now: datetime) -> StripeEvent:

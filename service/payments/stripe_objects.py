@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.payments.gateway import (
+    StripeAccount,
     StripeCard,
     StripeCharge,
     StripeCheckoutSession,
@@ -16,10 +17,12 @@ from service.payments.gateway import (
     StripeDispute,
     StripeEvent,
     StripeInvoice,
+    StripePortalConfiguration,
     StripePrice,
     StripeRefund,
     StripeSubscription,
     StripeSubscriptionItem,
+    StripeWebhookEndpoint,
 )
 
 JSON = Mapping[str, Any]
@@ -54,6 +57,7 @@ def price_of(document: JSON) -> StripePrice:
         interval=recurring.get("interval"),
         interval_count=recurring.get("interval_count") or 1,
         lookup_key=document.get("lookup_key"),
+        active=bool(document.get("active", True)),
     )
 
 
@@ -214,6 +218,30 @@ def subscription_of_payment(document: JSON) -> str | None:
 def _subscription_of_invoice(document: JSON) -> str | None:
     details = (document.get("parent") or {}).get("subscription_details") or {}
     return _reference(details.get("subscription"))
+
+
+def account_of(document: JSON) -> StripeAccount:
+    return StripeAccount(
+        id=document["id"],
+        country=document.get("country"),
+        default_currency=document.get("default_currency"),
+        charges_enabled=bool(document.get("charges_enabled")),
+    )
+
+
+def portal_configuration_of(document: JSON) -> StripePortalConfiguration:
+    return StripePortalConfiguration(document["id"], document["features"])
+
+
+def webhook_endpoint_of(document: JSON) -> StripeWebhookEndpoint:
+    return StripeWebhookEndpoint(
+        id=document["id"],
+        url=document["url"],
+        status=document["status"],
+        events=frozenset(document["enabled_events"]),
+        api_version=document.get("api_version"),
+        secret=document.get("secret"),
+    )
 
 
 def event_of(document: JSON) -> StripeEvent:

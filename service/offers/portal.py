@@ -1,0 +1,123 @@
+"""Stripe's customer portal as our readers find it: cancel, switch among our offers, change the card.
+
+The configuration follows the catalogue; it is found by the publication's name in its metadata, so
+that several publications can share an account, and nobody has to note its id.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+
+from service.db.session import Database
+from service.db.tables import Offer
+from service.offers.store import live_offers
+from service.payments.gateway import Gateway, GatewayRefused, StripePrice
+
+log = structlog.get_logger()
+
+MOST_PRODUCTS = 10
+"""Stripe's own limit (API reference, portal configuration)."""
+
+
+def portal_features(prices: Iterable[tuple[Offer, StripePrice]]) -> dict[str, Any]:
+    """What the portal offers, in Stripe's words. `prices` are the live offers with their prices.
+
+    A product's prices must differ by their interval: of several the catalogue's first one counts.
+    """
+    products: dict[str, dict[tuple[str, int], str]] = {}
+    for offer, price in prices:
+        intervals = products.setdefault(price.product_id, {})
+        intervals.setdefault((offer.interval, offer.interval_count), price.id)
+    listed = [
+        {"product": product, "prices": list(intervals.values())}
+        for product, intervals in list(products.items())[:MOST_PRODUCTS]
+    ]
+    can_switch = sum(len(each["prices"]) for each in listed) > 1
+    return {
+        "customer_update": {"enabled": True, "allowed_updates": ["email", "address", "tax_id"]},
+        "invoice_history": {"enabled": True},
+        "payment_method_update": {"enabled": True},
+        "subscription_cancel": {
+            "enabled": True,
+            "mode": "at_period_end",
+            "proration_behavior": "none",
+            "cancellation_reason": {"enabled": True, "options": REASONS},
+        },
+        "subscription_update": {
+            "enabled": can_switch,
+            "default_allowed_updates": ["price"] if can_switch else [],
+            "proration_behavior": "create_prorations",
+            "products": listed if can_switch else [],
+        },
+    }
+
+
+REASONS = [
+    "too_expensive",
+    "unused",
+    "low_quality",
+    "missing_features",
+    "switched_service",
+    "other",
+]
+"""What a reader who cancels is asked, among Stripe's own answers."""
+
+
+def holds(wanted: Any, found: Any) -> bool:
+    """Whether `found` says all that is `wanted`; what Stripe adds to it doesn't matter."""
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(
+            key in found and holds(value, found[key]) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        if not isinstance(found, list) or len(wanted) != len(found):
+            return False
+        return all(any(holds(each, other) for other in found) for each in wanted)
+    return bool(wanted == found)
+
+
+async def wanted_features(database: Database, gateway: Gateway) -> dict[str, Any]:
+    """The portal's features for what is sold now and mirrored at Stripe."""
+    prices = []
+    for offer in await _mirrored(database):
+        price = await gateway.retrieve_price(offer.stripe_price_id or "")
+        if price is not None and price.active:
+            prices.append((offer, price))
+    return portal_features(prices)
+
+
+async def mirror_portal(database: Database, gateway: Gateway, publication: str) -> bool:
+    """Bring the publication's portal configuration to the catalogue; whether it was changed."""
+    wanted = await wanted_features(database, gateway)
+    found = await gateway.portal_configuration(publication)
+    if found is not None and holds(wanted, found.features):
+        return False
+    await gateway.save_portal_configuration(
+        publication, features=wanted, configuration_id=found.id if found is not None else None
+    )
+    return True
+
+
+class PortalMirror:
+    """Mirrors the portal at the start and when the catalogue has changed since."""
+
+    def __init__(self) -> None:
+        self._done: frozenset[str | None] | None = None
+
+    async def run(self, database: Database, gateway: Gateway, publication: str) -> None:
+        catalogue = frozenset(offer.stripe_price_id for offer in await _mirrored(database))
+        if catalogue == self._done:
+            return
+        try:
+            await mirror_portal(database, gateway, publication)
+        except GatewayRefused:
+            # Readers find the account's own portal; asking again would be refused again.
+            log.exception("portal.refused")
+        self._done = catalogue
+
+
+async def _mirrored(database: Database) -> list[Offer]:
+    async with database.reading() as session:
+        offers = await live_offers(session)
+    return [each for each in offers if each.kind == "subscription" and each.stripe_price_id]

@@ -1,0 +1,65 @@
+"""The customer portal's configuration follows the catalogue."""
+
+from typing import Any
+
+import pytest
+
+from service.db.tables import Offer
+from service.offers.portal import MOST_PRODUCTS, holds, portal_features
+from service.payments.gateway import StripePrice
+
+
+def sold(price: str, product: str, interval: str, count: int = 1) -> tuple[Offer, StripePrice]:
+    offer = Offer(interval=interval, interval_count=count)
+    found = StripePrice(price, product, 900, "eur", interval, count, None)
+    return offer, found
+
+
+def test_readers_switch_among_what_is_sold() -> None:
+    features = portal_features(
+        [
+            sold("p_month", "digital", "month"),
+            sold("p_year", "digital", "year"),
+            sold("p_month_trial", "digital", "month"),
+            sold("p_quarter", "digital", "month", 3),
+            sold("p_all", "all", "month"),
+        ]
+    )
+    update = features["subscription_update"]
+    assert update["enabled"]
+    assert update["default_allowed_updates"] == ["price"]
+    # Of two prices with one interval the catalogue's first one counts.
+    assert update["products"] == [
+        {"product": "digital", "prices": ["p_month", "p_year", "p_quarter"]},
+        {"product": "all", "prices": ["p_all"]},
+    ]
+    assert features["subscription_cancel"]["mode"] == "at_period_end"
+
+
+@pytest.mark.parametrize("prices", [[], [sold("p", "digital", "month")]])
+def test_nothing_to_switch_to(prices: list[tuple[Offer, StripePrice]]) -> None:
+    update = portal_features(prices)["subscription_update"]
+    assert (update["enabled"], update["products"]) == (False, [])
+
+
+def test_stripe_takes_ten_products() -> None:
+    many = [sold(f"p{n}", f"product{n}", "month") for n in range(12)]
+    assert len(portal_features(many)["subscription_update"]["products"]) == MOST_PRODUCTS
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "same"),
+    [
+        ({}, {"more": 1}, True),
+        ({"a": 1}, {"a": 1, "more": 2}, True),
+        ({"a": 1}, {"a": 2}, False),
+        ({"a": 1}, {}, False),
+        ({"a": {"b": [1, 2]}}, {"a": {"b": [2, 1], "c": 3}}, True),
+        ({"a": [1, 2]}, {"a": [1]}, False),
+        ({"a": []}, {"a": [1]}, False),
+        ({"a": [{"x": 1}]}, {"a": [{"x": 1, "y": 2}]}, True),
+        ({"a": [{"x": 1}]}, {"a": None}, False),
+    ],
+)
+def test_what_stripe_adds_is_no_difference(wanted: Any, found: Any, *, same: bool) -> None:
+    assert holds(wanted, found) is same
