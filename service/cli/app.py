@@ -18,6 +18,7 @@ from service.cli import (
     readers,
     serve,
     simulate,
+    stripe,
     tokens,
 )
 from service.cli.running import CommandFailed
@@ -49,6 +50,7 @@ app.add_typer(api_keys.app, name="api-keys")
 app.add_typer(offers.app, name="offers")
 app.add_typer(readers.app, name="readers")
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(stripe.app, name="stripe")
 
 _TOLD = (
     CommandFailed,

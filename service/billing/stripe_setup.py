@@ -1,0 +1,155 @@
+"""What has to stand at Stripe before selling: looked at, and made where it is absent.
+
+The plan is pure; looking and making ask Stripe. A check changes nothing.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from service.billing.events import HANDLED
+from service.db.session import Database
+from service.db.tables import Offer
+from service.offers.mirror import mirror_offers
+from service.offers.portal import holds, mirror_portal, wanted_features
+from service.offers.store import live_offers
+from service.payments.gateway import Gateway, StripePrice, StripeWebhookEndpoint
+from service.settings import Settings
+
+WEBHOOK_PATH = "/v1/webhooks/stripe"
+State = Literal["ready", "missing", "differs", "warning"]
+_UNREACHABLE = {"127.0.0.1", "localhost", "::1"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing at Stripe, how it stands, and what to do about it (empty: nothing)."""
+
+    what: str
+    state: State
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What stands at Stripe now. `secret` is that of a webhook endpoint made just now."""
+
+    findings: tuple[Finding, ...]
+    secret: str | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether nothing is missing or wrong; a warning is neither."""
+        return all(finding.state in {"ready", "warning"} for finding in self.findings)
+
+
+def offer_finding(offer: Offer, price: StripePrice | None) -> Finding:
+    """An offer and its price at Stripe; None: it has none there."""
+    what = f"price of {offer.name} ({offer.plan}, {offer.amount} {offer.currency})"
+    if price is None:
+        return Finding(what, "missing", "run `paywall stripe setup`")
+    if not price.active:
+        advice = "make it active again at Stripe, or archive the offer and create a new one"
+        return Finding(what, "differs", f"{price.id} is archived: {advice}")
+    recurring = None if offer.kind == "pass" else (offer.interval, offer.interval_count)
+    told = None if price.interval is None else (price.interval, price.interval_count)
+    same = (price.amount, price.currency.upper()) == (offer.amount, offer.currency)
+    if not same or told != recurring:
+        advice = f"{price.id} has another amount, currency or interval: archive the offer here"
+        return Finding(what, "differs", f"{advice} and create a new one")
+    return Finding(f"{what}: {price.id}", "ready")
+
+
+def webhook_findings(
+    endpoints: Iterable[StripeWebhookEndpoint], url: str, *, has_secret: bool
+) -> Iterator[Finding]:
+    """The endpoint at `url`; the secret that we verify with is a setting of ours."""
+    what = f"webhook endpoint {url}"
+    ours = next((each for each in endpoints if each.url == url), None)
+    if ours is None:
+        yield Finding(what, "missing", "run `paywall stripe setup`")
+        return
+    if ours.status != "enabled":
+        yield Finding(what, "differs", "it is disabled: run `paywall stripe setup`")
+    elif difference := _difference(ours.events, HANDLED):
+        yield Finding(what, "differs", f"{difference}: run `paywall stripe setup`")
+    else:
+        yield Finding(f"{what}: {ours.id}", "ready")
+    if not has_secret:
+        advice = (
+            "reveal the endpoint's signing secret in Stripe's dashboard and set "
+            "PAYWALL_STRIPE_WEBHOOK_SECRET to it"
+        )
+        yield Finding("signing secret of the webhooks", "missing", advice)
+
+
+def _difference(told: Collection[str], wanted: Collection[str]) -> str:
+    absent, needless = sorted(set(wanted) - set(told)), sorted(set(told) - set(wanted))
+    parts = [f"lacks {', '.join(absent)}"] if absent else []
+    parts += [f"is told of {', '.join(needless)} for nothing"] if needless else []
+    return " and ".join(parts)
+
+
+async def check(database: Database, gateway: Gateway, settings: Settings) -> Setup:
+    """How everything stands. Raises GatewayUnavailable and GatewayRefused."""
+    findings = [await _account(gateway, settings)]
+    async with database.reading() as session:
+        offers = await live_offers(session)
+    if not offers:
+        findings.append(Finding("offers", "missing", "sell something: `paywall offers create`"))
+    for offer in offers:
+        price = None
+        if offer.stripe_price_id is not None:
+            price = await gateway.retrieve_price(offer.stripe_price_id)
+        findings.append(offer_finding(offer, price))
+    findings.append(await _portal(database, gateway, settings))
+    url = webhook_url(settings)
+    findings += webhook_findings(
+        await gateway.webhook_endpoints(),
+        url,
+        has_secret=bool(settings.stripe_webhook_secret.get_secret_value()),
+    )
+    if urlsplit(url).hostname in _UNREACHABLE and settings.stripe_api_base is None:
+        advice = f"for tests forward them: stripe listen --forward-to {url}"
+        findings.append(Finding("webhooks: Stripe can't reach this machine", "warning", advice))
+    return Setup(tuple(findings))
+
+
+async def set_up(database: Database, gateway: Gateway, settings: Settings) -> Setup:
+    """Make what is missing and change what differs, then look again. Safe to repeat."""
+    await mirror_offers(database, gateway)
+    await mirror_portal(database, gateway, settings.publication)
+    url = webhook_url(settings)
+    ours = [each for each in await gateway.webhook_endpoints() if each.url == url]
+    secret = None
+    if not ours:
+        secret = (await gateway.create_webhook_endpoint(url, HANDLED)).secret
+    elif ours[0].status != "enabled" or ours[0].events != frozenset(HANDLED):
+        await gateway.update_webhook_endpoint(ours[0].id, HANDLED)
+    found = await check(database, gateway, settings)
+    return Setup(found.findings, secret)
+
+
+def webhook_url(settings: Settings) -> str:
+    return f"{settings.public_url}{WEBHOOK_PATH}"
+
+
+async def _account(gateway: Gateway, settings: Settings) -> Finding:
+    account = await gateway.account()
+    key = settings.stripe_secret_key.get_secret_value()
+    mode = "live" if "_live_" in key else "test"
+    what = f"account {account.id} ({account.country or 'no country'}), {mode} mode"
+    if account.charges_enabled:
+        return Finding(what, "ready")
+    return Finding(what, "warning", "it can't take money yet: finish its details at Stripe")
+
+
+async def _portal(database: Database, gateway: Gateway, settings: Settings) -> Finding:
+    found = await gateway.portal_configuration(settings.publication)
+    if found is None:
+        return Finding("customer portal", "missing", "run `paywall stripe setup`")
+    if not holds(await wanted_features(database, gateway), found.features):
+        advice = "it doesn't fit what is sold: run `paywall stripe setup`"
+        return Finding("customer portal", "differs", advice)
+    return Finding(f"customer portal: {found.id}", "ready")
