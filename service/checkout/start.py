@@ -22,9 +22,9 @@ from service.identity.devices import pseudonym
 from service.identity.readers import find_reader, settled_reader
 from service.identity.return_to import absolute, checked_return_to
 from service.identity.secrets import hash_secret, new_secret
-from service.offers.mirror import mirror_offer
-from service.offers.pricing import trial_days_for
-from service.offers.store import find_offer
+from service.offers.mirror import Mirrored, mirror_offer
+from service.offers.pricing import price_for
+from service.offers.store import find_offer, price_of
 from service.payments.asking import asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused, StripeCheckoutSession
 from service.problems import Problem
@@ -161,7 +161,7 @@ async def _store_click(
         checkout=checkout,
         offer=offer,
         earlier=[each for each in earlier if each.id != checkout.id],
-        trial_days=trial_days_for(offer.trial_days, subscribed_before=subscribed),
+        trial_days=price_for(price_of(offer), subscribed_before=subscribed).trial_days,
         customer_id=customer_id,
         email=email,
         claim=kept,
@@ -201,10 +201,10 @@ async def _open_session(
     customer_id = await _customer(database, gateway, clocks, click)
     promotion_code_id = await _promotion(gateway, promotion_code)
 
-    async def create(price_id: str) -> StripeCheckoutSession:
+    async def create(mirrored: Mirrored) -> StripeCheckoutSession:
         return await gateway.create_checkout_session(
             checkout_id=checkout.id,
-            price_id=price_id,
+            price_id=mirrored.price_id,
             trial_days=click.trial_days,
             customer_id=customer_id,
             promotion_code_id=promotion_code_id,

@@ -18,26 +18,59 @@ _EXAMPLE = (
     "Example: paywall offers create --name Monthly --plan digital --amount 900 --currency EUR "
     "--interval month --trial-days 14"
 )
+_EXAMPLES = (
+    _EXAMPLE,
+    (
+        "A day for 2.00: paywall offers create --pass --name 'Day pass' --plan digital --amount 200 "
+        "--currency EUR --interval day"
+    ),
+    (
+        "One article for a week: paywall offers create --pass --article --name 'This article' "
+        "--amount 90 --currency EUR --interval week"
+    ),
+    (
+        "1.00 a month for 3 months: paywall offers create --name Monthly --plan digital --amount 900 "
+        "--currency EUR --interval month --intro-amount 100 --intro-periods 3"
+    ),
+)
 app = typer.Typer(help="What is sold.", epilog=_EXAMPLE, no_args_is_help=True)
 
 
-@app.command(epilog=_EXAMPLE)
+@app.command(epilog="\n\n".join(_EXAMPLES))
 @command
 async def create(
     name: Annotated[str, typer.Option(help="What readers see.")],
-    plan: Annotated[str, typer.Option(help="What it opens, such as digital.")],
     amount: Annotated[int, typer.Option(help="In minor units: 900 is 9.00.")],
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")],
     interval: Annotated[str, typer.Option(help="day, week, month or year.")],
-    interval_count: Annotated[int, typer.Option(help="Every so many intervals.")] = 1,
+    plan: Annotated[str, typer.Option(help="What it opens, such as digital.")] = "",
+    interval_count: Annotated[
+        int, typer.Option(help="Every so many intervals; of a pass, for so many.")
+    ] = 1,
     trial_days: Annotated[int, typer.Option(help="Free days before the first charge.")] = 0,
+    intro_amount: Annotated[
+        int | None, typer.Option(help="What each first period costs who never subscribed.")
+    ] = None,
+    intro_periods: Annotated[
+        int | None, typer.Option(help="How many periods have the intro price. [default: 1]")
+    ] = None,
+    is_pass: Annotated[
+        bool, typer.Option("--pass", help="Paid once, and open for the interval.")
+    ] = False,
+    article: Annotated[
+        bool, typer.Option("--article", help="A pass for one article, without a plan.")
+    ] = False,
 ) -> None:
     """Sell something new. The running service creates its price at Stripe."""
+    if intro_periods is None:
+        intro_periods = 0 if intro_amount is None else 1
     async with _selling() as (database, session, now):
         try:
             price = checked_price(
                 amount=amount, currency=currency, interval=interval,
                 interval_count=interval_count, trial_days=trial_days,
+                kind="pass" if is_pass else "subscription", covers="article" if article else "plan",
+                intro_amount=intro_amount, intro_periods=intro_periods,
             )  # fmt: skip
             offer = await store.create_offer(session, name=name, plan=plan, price=price, now=now)
         except InvalidPrice as error:
@@ -53,7 +86,8 @@ async def list_offers() -> None:
     """Show what is sold, in the order readers see it."""
     async with ready_database(Settings()) as database, database.reading() as session:
         for offer in await store.live_offers(session):
-            print(f"{offer.id}  {offer.name}, {offer.plan}: {price_text(store.price_of(offer))}")
+            opens = offer.plan or "one article"
+            print(f"{offer.id}  {offer.name}, {opens}: {price_text(store.price_of(offer))}")
 
 
 @app.command(epilog="Example: paywall offers archive off_0123456789abcdef01234567")

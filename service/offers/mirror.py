@@ -2,29 +2,43 @@
 
 Nothing here waits for Stripe inside a transaction (docs/decisions/
 stripe-outside-transactions.md). Two processes may mirror the same offer at once: the lookup key and
-the idempotency key lead both to the same price.
+the idempotency key lead both to the same price, and the intro's coupon has an id of ours.
 """
+
+from dataclasses import dataclass
 
 from sqlalchemy import update
 
 from service.db.session import Database
 from service.db.tables import Offer
-from service.offers.store import live_offers
+from service.offers.pricing import intro_months
+from service.offers.store import live_offers, price_of
 from service.payments.gateway import Gateway
+
+_ARTICLE_PRODUCT = "pw_article"
+_ARTICLE_NAME = "One article"
+_LONGEST_COUPON_NAME = 40
+"""Stripe takes no longer ones."""
+
+
+@dataclass(frozen=True)
+class Mirrored:
+    """Ids at Stripe. `coupon_id` is that of the intro; None: there is none."""
+
+    price_id: str
+    coupon_id: str | None
 
 
 def lookup_key(offer: Offer) -> str:
     """The price's name at Stripe; all that a price can't change is in it."""
-    return (
-        f"pw_{offer.id}_{offer.amount}{offer.currency.lower()}_"
-        f"{offer.interval_count}{offer.interval}"
-    )
+    period = "once" if offer.kind == "pass" else f"{offer.interval_count}{offer.interval}"
+    return f"pw_{offer.id}_{offer.amount}{offer.currency.lower()}_{period}"
 
 
 async def mirror_offers(database: Database, gateway: Gateway) -> int:
-    """Mirror each live offer that has no price yet; how many those were."""
+    """Mirror each live offer that isn't whole at Stripe yet; how many those were."""
     async with database.reading() as session:
-        waiting = [offer for offer in await live_offers(session) if offer.stripe_price_id is None]
+        waiting = [offer for offer in await live_offers(session) if not _is_mirrored(offer)]
     for offer in waiting:
         await mirror_offer(database, gateway, offer)
     return len(waiting)
@@ -32,28 +46,57 @@ async def mirror_offers(database: Database, gateway: Gateway) -> int:
 
 async def mirror_offer(
     database: Database, gateway: Gateway, offer: Offer, *, anew: bool = False
-) -> str:
-    """The id of the offer's price at Stripe, made and remembered where it isn't yet.
+) -> Mirrored:
+    """The offer's price at Stripe and its intro's coupon, made and remembered where they aren't yet.
 
-    `anew`: the price we remember is of another account, such as the one for tests.
+    `anew`: what we remember is of another account, such as the one for tests.
     """
-    if offer.stripe_price_id is not None and not anew:
-        return offer.stripe_price_id
-    key = lookup_key(offer)
-    price = await gateway.find_price(key)
-    if price is None:
-        product_id = f"pw_plan_{offer.plan}"
-        await gateway.ensure_product(product_id, offer.plan.replace("-", " ").capitalize())
-        price = await gateway.create_price(
-            product_id=product_id,
-            lookup_key=key,
-            amount=offer.amount,
-            currency=offer.currency,
-            interval=offer.interval,
-            interval_count=offer.interval_count,
-        )
+    if offer.stripe_price_id is not None and _is_mirrored(offer) and not anew:
+        return Mirrored(offer.stripe_price_id, offer.stripe_coupon_id)
+    price_id = await _price(gateway, offer)
+    coupon_id = await _coupon(gateway, offer) if offer.intro_amount is not None else None
     async with database.transaction() as session:
         await session.execute(
-            update(Offer).where(Offer.id == offer.id).values(stripe_price_id=price.id)
+            update(Offer)
+            .where(Offer.id == offer.id)
+            .values(stripe_price_id=price_id, stripe_coupon_id=coupon_id)
         )
+    return Mirrored(price_id, coupon_id)
+
+
+def _is_mirrored(offer: Offer) -> bool:
+    has_coupon = offer.intro_amount is None or offer.stripe_coupon_id is not None
+    return offer.stripe_price_id is not None and has_coupon
+
+
+async def _price(gateway: Gateway, offer: Offer) -> str:
+    key = lookup_key(offer)
+    found = await gateway.find_price(key)
+    if found is not None:
+        return found.id
+    by_article = offer.covers == "article"
+    product_id = _ARTICLE_PRODUCT if by_article else f"pw_plan_{offer.plan}"
+    name = _ARTICLE_NAME if by_article else offer.plan.replace("-", " ").capitalize()
+    await gateway.ensure_product(product_id, name)
+    price = await gateway.create_price(
+        product_id=product_id,
+        lookup_key=key,
+        amount=offer.amount,
+        currency=offer.currency,
+        interval=None if offer.kind == "pass" else offer.interval,
+        interval_count=offer.interval_count,
+    )
     return price.id
+
+
+async def _coupon(gateway: Gateway, offer: Offer) -> str:
+    """What takes the intro's periods down to their price; all that it can't change is in its id."""
+    off = offer.amount - (offer.intro_amount or 0)
+    months = intro_months(price_of(offer))
+    span = "once" if months is None else f"{months}months"
+    coupon_id = f"pw_intro_{offer.id}_{off}{offer.currency.lower()}_{span}"
+    await gateway.ensure_coupon(
+        coupon_id, name=offer.name[:_LONGEST_COUPON_NAME], amount_off=off, currency=offer.currency,
+        months=months,
+    )  # fmt: skip
+    return coupon_id

@@ -5,10 +5,16 @@ currencies"): ISO 4217's exponent, save that ISK and UGX are written with two de
 always zero, and MGA with none.
 """
 
-from dataclasses import dataclass
+from calendar import monthrange
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Literal, TypeGuard, get_args
 
 Interval = Literal["day", "week", "month", "year"]
+Kind = Literal["subscription", "pass"]
+"""A subscription is paid again each period; a pass is paid once and opens for one period."""
+Covers = Literal["plan", "article"]
+"""What a pass opens: all that its plan does, or the one article it was bought for."""
 
 _ZERO_DECIMALS = frozenset(
     "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split()  # noqa: SIM905 readable
@@ -143,6 +149,8 @@ _LONGEST_PERIOD = {"day": 1095, "week": 156, "month": 36, "year": 3}
 """Stripe bills at least every three years."""
 LARGEST_AMOUNT = 99_999_999
 LONGEST_TRIAL_DAYS = 730
+_MONTHS = {"month": 1, "year": 12}
+LONGEST_INTRO_MONTHS = 36
 
 
 class InvalidPrice(ValueError):
@@ -155,27 +163,39 @@ class InvalidPrice(ValueError):
 
 @dataclass(frozen=True)
 class Price:
-    """`amount` in the currency's minor unit for each `interval_count` intervals."""
+    """`amount` in the currency's minor unit, for each `interval_count` intervals or, of a pass, once.
+
+    Each of the first `intro_periods` costs `intro_amount`, where there is one.
+    """
 
     amount: int
     currency: str
     interval: Interval
     interval_count: int = 1
     trial_days: int = 0
+    kind: Kind = "subscription"
+    covers: Covers = "plan"
+    intro_amount: int | None = None
+    intro_periods: int = 0
 
 
 def checked_price(
-    *, amount: int, currency: str, interval: str, interval_count: int = 1, trial_days: int = 0
+    *,
+    amount: int,
+    currency: str,
+    interval: str,
+    interval_count: int = 1,
+    trial_days: int = 0,
+    kind: Kind = "subscription",
+    covers: Covers = "plan",
+    intro_amount: int | None = None,
+    intro_periods: int = 0,
 ) -> Price:
     """The price, its currency in capitals, or InvalidPrice."""
     currency = currency.upper()
     if currency not in _ZERO_DECIMALS | _TWO_DECIMALS | _THREE_DECIMALS:
         raise InvalidPrice("currency", f"{currency!r} is no ISO 4217 code that Stripe charges in")
-    if not 0 < amount <= LARGEST_AMOUNT:
-        raise InvalidPrice("amount", f"{amount} isn't between 1 and {LARGEST_AMOUNT} minor units")
-    step = _STEPS.get(currency, 1)
-    if amount % step:
-        raise InvalidPrice("amount", f"Stripe charges {currency} in multiples of {step} only")
+    _check_amount("amount", amount, currency)
     if not _is_interval(interval):
         raise InvalidPrice("interval", f"{interval!r} is none of {', '.join(get_args(Interval))}")
     longest = _LONGEST_PERIOD[interval]
@@ -183,11 +203,76 @@ def checked_price(
         raise InvalidPrice("interval_count", f"1 to {longest} {interval}s are possible")
     if not 0 <= trial_days <= LONGEST_TRIAL_DAYS:
         raise InvalidPrice("trial_days", f"0 to {LONGEST_TRIAL_DAYS} days are possible")
-    return Price(amount, currency, interval, interval_count, trial_days)
+    price = Price(
+        amount, currency, interval, interval_count, trial_days, kind, covers, intro_amount,
+        intro_periods,
+    )  # fmt: skip
+    if kind == "pass" and trial_days:
+        raise InvalidPrice("trial_days", "a pass is paid once and has no trial")
+    if kind == "subscription" and covers == "article":
+        raise InvalidPrice("covers", "only a pass can open a single article")
+    _check_intro(price)
+    return price
+
+
+def _check_amount(field: str, amount: int, currency: str) -> None:
+    if not 0 < amount <= LARGEST_AMOUNT:
+        raise InvalidPrice(field, f"{amount} isn't between 1 and {LARGEST_AMOUNT} minor units")
+    step = _STEPS.get(currency, 1)
+    if amount % step:
+        raise InvalidPrice(field, f"Stripe charges {currency} in multiples of {step} only")
+
+
+def _check_intro(price: Price) -> None:
+    """What a coupon at Stripe can't do is no intro: it counts in months, and from the start on."""
+    if price.intro_amount is None:
+        if price.intro_periods:
+            raise InvalidPrice("intro_periods", "say what they cost too, by the intro amount")
+        return
+    if price.kind == "pass":
+        raise InvalidPrice("intro_amount", "a pass is paid once and has no intro price")
+    if price.trial_days:
+        raise InvalidPrice("intro_amount", "an offer has a trial or an intro price, not both")
+    _check_amount("intro_amount", price.intro_amount, price.currency)
+    if price.intro_amount >= price.amount:
+        raise InvalidPrice("intro_amount", "it must be less than the amount that follows")
+    if price.intro_periods < 1:
+        raise InvalidPrice("intro_periods", "at least 1 period has the intro price")
+    if price.intro_periods > 1 and price.interval not in _MONTHS:
+        raise InvalidPrice(
+            "intro_periods",
+            f"Stripe reduces several periods by the month: of a price by the {price.interval} only "
+            "the first can cost less",
+        )
+    if (intro_months(price) or 0) > LONGEST_INTRO_MONTHS:
+        raise InvalidPrice("intro_periods", f"an intro lasts {LONGEST_INTRO_MONTHS} months at most")
+
+
+def intro_months(price: Price) -> int | None:
+    """For how many months the intro reduces what is paid; None: only the first payment."""
+    if price.intro_periods <= 1:
+        return None
+    return _MONTHS[price.interval] * price.interval_count * price.intro_periods
 
 
 def _is_interval(value: str) -> TypeGuard[Interval]:
     return value in get_args(Interval)
+
+
+def end_of_pass(price: Price, starts_at: datetime) -> datetime:
+    """When a pass that opens at `starts_at` closes: days and weeks of 24 hours each, months and
+    years by the calendar in UTC, on the month's last day where it has no such day.
+    """
+    match price.interval:
+        case "day":
+            return starts_at + timedelta(days=price.interval_count)
+        case "week":
+            return starts_at + timedelta(weeks=price.interval_count)
+        case _:
+            months = starts_at.month - 1 + _MONTHS[price.interval] * price.interval_count
+            year, month = starts_at.year + months // 12, months % 12 + 1
+            day = min(starts_at.day, monthrange(year, month)[1])
+            return starts_at.replace(year=year, month=month, day=day)
 
 
 def decimals(currency: str) -> int:
@@ -207,19 +292,43 @@ def amount_text(amount: int, currency: str) -> str:
 
 
 def price_text(price: Price) -> str:
-    """What a buyer reads: `€9.00 a month`, `30 days free, then €25.00 every 3 months`."""
-    period = (
-        f"a {price.interval}"
-        if price.interval_count == 1
-        else f"every {price.interval_count} {price.interval}s"
-    )
-    text = f"{amount_text(price.amount, price.currency)} {period}"
+    """What a buyer reads: `€9.00 a month`, `30 days free, then €25.00 every 3 months`,
+    `€1.00 a month for 3 months, then €9.00 a month`, `€2.00 for a day`,
+    `€0.90 for this article, for a week`.
+    """
+    amount = amount_text(price.amount, price.currency)
+    if price.kind == "pass":
+        what = "for this article, for" if price.covers == "article" else "for"
+        return f"{amount} {what} {_span(price.interval, price.interval_count, 'a')}"
+    period = _period(price)
+    text = f"{amount} {period}"
+    if price.intro_amount is not None:
+        first = amount_text(price.intro_amount, price.currency)
+        if price.intro_periods == 1:
+            span = _span(price.interval, price.interval_count, "the first")
+            return f"{first} for {span}, then {text}"
+        span = _span(price.interval, price.interval_count * price.intro_periods, "a")
+        return f"{first} {period} for {span}, then {text}"
     if not price.trial_days:
         return text
-    days = "1 day" if price.trial_days == 1 else f"{price.trial_days} days"
-    return f"{days} free, then {text}"
+    return f"{_span('day', price.trial_days, '1')} free, then {text}"
 
 
-def trial_days_for(offered: int, *, subscribed_before: bool) -> int:
-    """The trial this buyer gets: one a reader."""
-    return 0 if subscribed_before else offered
+def _period(price: Price) -> str:
+    if price.interval_count == 1:
+        return f"a {price.interval}"
+    return f"every {price.interval_count} {price.interval}s"
+
+
+def _span(interval: str, count: int, one: str) -> str:
+    """`a day`, `3 months`; `one` stands for a count of one, before several unless it is a number."""
+    if count == 1:
+        return f"{one} {interval}"
+    return f"{one} {count} {interval}s" if one == "the first" else f"{count} {interval}s"
+
+
+def price_for(price: Price, *, subscribed_before: bool) -> Price:
+    """The price as this buyer gets it: a trial and an intro are for who never subscribed."""
+    if not subscribed_before:
+        return price
+    return replace(price, trial_days=0, intro_amount=None, intro_periods=0)

@@ -1,43 +1,52 @@
 """Offers as frontends see them."""
 
-from dataclasses import replace
 from typing import Literal, Self
 
 from pydantic import BaseModel
 
 from service.db.tables import Offer
-from service.offers.pricing import price_text, trial_days_for
+from service.offers.pricing import price_for, price_text
 from service.offers.store import price_of
 
 
 class OfferItem(BaseModel):
-    """One plan, interval, currency and trial. `amount` is an integer in minor units."""
+    """One plan, interval, currency and trial, or a pass. Amounts are integers in minor units."""
 
     id: str
     name: str
+    kind: Literal["subscription", "pass"]
+    """A pass is paid once; `interval` times `interval_count` is how long it opens."""
+    covers: Literal["plan", "article"]
+    """article: of a pass that opens the one article that it is bought for."""
     plan: str
+    """Empty where a single article is sold."""
     amount: int
     currency: str
     interval: Literal["day", "week", "month", "year"]
     interval_count: int
     trial_days: int
+    intro_amount: int | None
+    """What each of the first `intro_periods` costs; null: as much as the others."""
+    intro_periods: int
     price_text: str
 
     @classmethod
     def of(cls, offer: Offer, *, subscribed_before: bool = False) -> Self:
-        """As this buyer gets it: who has `subscribed_before` is promised no second trial."""
-        price = price_of(offer)
-        trial_days = trial_days_for(price.trial_days, subscribed_before=subscribed_before)
-        price = replace(price, trial_days=trial_days)
+        """As this buyer gets it: who has `subscribed_before` is promised no trial and no intro."""
+        price = price_for(price_of(offer), subscribed_before=subscribed_before)
         return cls(
             id=offer.id,
             name=offer.name,
+            kind=price.kind,
+            covers=price.covers,
             plan=offer.plan,
             amount=price.amount,
             currency=price.currency,
             interval=price.interval,
             interval_count=price.interval_count,
             trial_days=price.trial_days,
+            intro_amount=price.intro_amount,
+            intro_periods=price.intro_periods,
             price_text=price_text(price),
         )
 

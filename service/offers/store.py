@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
 from service.db.tables import Offer
-from service.offers.pricing import Interval, InvalidPrice, Price
+from service.offers.pricing import Covers, Interval, InvalidPrice, Kind, Price
 
 _PLAN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 LONGEST_PLAN = 40
@@ -22,22 +22,25 @@ async def create_offer(
     name = name.strip()
     if not 0 < len(name) <= LONGEST_NAME:
         raise InvalidPrice("name", f"1 to {LONGEST_NAME} characters are possible")
-    if len(plan) > LONGEST_PLAN or not _PLAN.fullmatch(plan):
+    if price.covers == "article":
+        if plan:
+            raise InvalidPrice("plan", "what opens a single article belongs to no plan")
+    elif len(plan) > LONGEST_PLAN or not _PLAN.fullmatch(plan):
         raise InvalidPrice("plan", f"{plan!r} isn't a short word such as digital or all-access")
     last = await session.scalar(select(func.max(Offer.position)))
     offer = Offer(
         id=new_id("off"),
         name=name,
-        kind="subscription",
-        covers="plan",
+        kind=price.kind,
+        covers=price.covers,
         plan=plan,
         amount=price.amount,
         currency=price.currency,
         interval=price.interval,
         interval_count=price.interval_count,
         trial_days=price.trial_days,
-        intro_amount=None,
-        intro_periods=0,
+        intro_amount=price.intro_amount,
+        intro_periods=price.intro_periods,
         stripe_coupon_id=None,
         position=(last or 0) + 1,
         stripe_price_id=None,
@@ -80,5 +83,18 @@ async def offer_by_price(session: AsyncSession, price_id: str) -> Offer | None:
 
 
 def price_of(offer: Offer) -> Price:
-    interval: Interval = offer.interval  # type: ignore[assignment]  # checked when it was stored
-    return Price(offer.amount, offer.currency, interval, offer.interval_count, offer.trial_days)
+    # Checked when it was stored.
+    interval: Interval = offer.interval  # type: ignore[assignment]
+    kind: Kind = offer.kind  # type: ignore[assignment]
+    covers: Covers = offer.covers  # type: ignore[assignment]
+    return Price(
+        amount=offer.amount,
+        currency=offer.currency,
+        interval=interval,
+        interval_count=offer.interval_count,
+        trial_days=offer.trial_days,
+        kind=kind,
+        covers=covers,
+        intro_amount=offer.intro_amount,
+        intro_periods=offer.intro_periods,
+    )

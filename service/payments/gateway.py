@@ -268,9 +268,15 @@ class Gateway(Protocol):
         lookup_key: str,
         amount: int,
         currency: str,
-        interval: str,
+        interval: str | None,
         interval_count: int,
-    ) -> StripePrice: ...
+    ) -> StripePrice:
+        """A price for each `interval_count` intervals; without `interval` one that is paid once."""
+
+    async def ensure_coupon(
+        self, coupon_id: str, *, name: str, amount_off: int, currency: str, months: int | None
+    ) -> None:
+        """Create the coupon unless it exists: for so many months, or (None) the first payment."""
 
     async def create_customer(
         self, *, reader_id: str, email: str | None, instead_of: str | None = None

@@ -111,25 +111,41 @@ class StripeGateway:
         lookup_key: str,
         amount: int,
         currency: str,
-        interval: str,
+        interval: str | None,
         interval_count: int,
     ) -> StripePrice:
-        recurring: Any = {"interval": interval, "interval_count": interval_count}
+        params: Any = {
+            "product": product_id,
+            "lookup_key": lookup_key,
+            "unit_amount": amount,
+            "currency": currency.lower(),
+        }
+        if interval is not None:
+            params["recurring"] = {"interval": interval, "interval_count": interval_count}
         created = await self._ask(
-            self._client.v1.prices.create_async(
-                {
-                    "product": product_id,
-                    "lookup_key": lookup_key,
-                    "unit_amount": amount,
-                    "currency": currency.lower(),
-                    "recurring": recurring,
-                },
-                {"idempotency_key": f"price-{lookup_key}"},
-            )
+            self._client.v1.prices.create_async(params, {"idempotency_key": f"price-{lookup_key}"})
         )
         return stripe_objects.price_of(created)
 
     async def create_customer(
+    async def ensure_coupon(
+        self, coupon_id: str, *, name: str, amount_off: int, currency: str, months: int | None
+    ) -> None:
+        params: Any = {
+            "id": coupon_id,
+            "name": name,
+            "amount_off": amount_off,
+            "currency": currency.lower(),
+            "duration": "once" if months is None else "repeating",
+        }
+        if months is not None:
+            params["duration_in_months"] = months
+        try:
+            await self._ask(self._client.v1.coupons.create_async(params))
+        except GatewayRefused as error:
+            if error.code != "resource_already_exists":
+                raise
+
         self, *, reader_id: str, email: str | None, instead_of: str | None = None
     ) -> StripeCustomer:
         key = f"customer-{reader_id}" + (f"-{instead_of}" if instead_of else "")

@@ -28,10 +28,9 @@ async def stripe(clocks: MovingClocks) -> AsyncIterator[StripeAtHand]:
 async def offered(
     database: Database, clocks: MovingClocks, name: str = "Monthly", price: Price = MONTHLY
 ) -> Offer:
+    plan = "" if price.covers == "article" else "all-access"
     async with database.transaction() as session:
-        return await create_offer(
-            session, name=name, plan="all-access", price=price, now=clocks.business()
-        )
+        return await create_offer(session, name=name, plan=plan, price=price, now=clocks.business())
 
 
 async def price_ids(database: Database) -> list[str | None]:
@@ -65,6 +64,44 @@ async def test_a_price_is_made_once_and_found_again(
         assert found is not None
         assert found.id == first.id
         assert await offer_by_price(session, "price_of_another_shop") is None
+
+
+async def test_a_pass_is_paid_once_and_an_intro_has_its_coupon(
+    database: Database, clocks: MovingClocks, stripe: StripeAtHand
+) -> None:
+    day = checked_price(amount=200, currency="eur", interval="day", kind="pass")
+    article = checked_price(
+        amount=90, currency="eur", interval="week", kind="pass", covers="article"
+    )
+    quarter = checked_price(
+        amount=900, currency="eur", interval="month", intro_amount=100, intro_periods=3
+    )
+    first = checked_price(
+        amount=90, currency="eur", interval="week", intro_amount=1, intro_periods=1
+    )
+    await offered(database, clocks, "Day", day)
+    await offered(database, clocks, "Article", article)
+    await offered(database, clocks, "Intro", quarter)
+    await offered(database, clocks, "First", first)
+    await asyncio.gather(*(mirror_offers(database, stripe.gateway) for _ in range(3)))
+    assert await mirror_offers(database, stripe.gateway) == 0
+    prices = {
+        each["unit_amount"]: each for each in stripe.listed("price") if each["type"] == "one_time"
+    }
+    assert set(prices) == {200, 90}
+    assert {each["name"] for each in stripe.listed("product")} == {"All access", "One article"}
+    coupons = {each["name"]: each for each in stripe.listed("coupon")}
+    told = {
+        name: (each["amount_off"], each["currency"], each["duration"], each["duration_in_months"])
+        for name, each in coupons.items()
+    }
+    assert told == {"Intro": (800, "eur", "repeating", 3), "First": (89, "eur", "once", None)}
+    async with database.reading() as session:
+        kept = {offer.name: offer.stripe_coupon_id for offer in await live_offers(session)}
+    assert kept == {
+        "Day": None, "Article": None, "Intro": coupons["Intro"]["id"],
+        "First": coupons["First"]["id"],
+    }  # fmt: skip
 
 
 async def test_mirroring_at_the_same_time_makes_one_price(
@@ -113,6 +150,14 @@ async def test_offers_that_make_no_sense(
         with pytest.raises(InvalidPrice) as refused:
             await create_offer(session, name=name, plan=plan, price=MONTHLY, now=clocks.business())
     assert refused.value.field == field
+    article = checked_price(
+        amount=90, currency="eur", interval="week", kind="pass", covers="article"
+    )
+    async with database.transaction() as session:
+        with pytest.raises(InvalidPrice, match="belongs to no plan"):
+            await create_offer(
+                session, name="One", plan="digital", price=article, now=clocks.business()
+            )
 
 
 async def test_the_list_is_public_and_in_the_catalogues_order(

@@ -1,5 +1,6 @@
 """What a price may be, and how it reads."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from service.offers.pricing import (
     amount_text,
     checked_price,
     decimals,
+    end_of_pass,
+    intro_months,
+    price_for,
     price_text,
-    trial_days_for,
 )
 
 
@@ -44,6 +47,31 @@ def test_amounts_read_as_money(amount: int, currency: str, text: str) -> None:
             {"trial_days": 30, "interval": "week", "interval_count": 2},
             "30 days free, then €9.00 every 2 weeks",
         ),
+        (
+            {"intro_amount": 100, "intro_periods": 1},
+            "€1.00 for the first month, then €9.00 a month",
+        ),
+        (
+            {"intro_amount": 100, "intro_periods": 3},
+            "€1.00 a month for 3 months, then €9.00 a month",
+        ),
+        (
+            {"intro_amount": 100, "intro_periods": 1, "interval_count": 3},
+            "€1.00 for the first 3 months, then €9.00 every 3 months",
+        ),
+        (
+            {"intro_amount": 100, "intro_periods": 2, "interval_count": 3},
+            "€1.00 every 3 months for 6 months, then €9.00 every 3 months",
+        ),
+        ({"kind": "pass", "amount": 200, "interval": "day"}, "€2.00 for a day"),
+        (
+            {"kind": "pass", "amount": 500, "interval": "day", "interval_count": 3},
+            "€5.00 for 3 days",
+        ),
+        (
+            {"kind": "pass", "covers": "article", "amount": 90, "interval": "week"},
+            "€0.90 for this article, for a week",
+        ),
     ],
 )
 def test_prices_read_as_sentences(fields: dict[str, Any], text: str) -> None:
@@ -71,6 +99,21 @@ _EUR: dict[str, Any] = {"amount": 900, "currency": "eur", "interval": "month"}
         ({"interval_count": 4, "interval": "year"}, "interval_count"),
         ({"trial_days": -1}, "trial_days"),
         ({"trial_days": 731}, "trial_days"),
+        ({"trial_days": 1, "kind": "pass"}, "trial_days"),
+        ({"covers": "article"}, "covers"),
+        ({"intro_amount": 100, "intro_periods": 1, "kind": "pass"}, "intro_amount"),
+        ({"intro_amount": 100, "intro_periods": 1, "trial_days": 7}, "intro_amount"),
+        ({"intro_amount": 0, "intro_periods": 1}, "intro_amount"),
+        ({"intro_amount": 900, "intro_periods": 1}, "intro_amount"),
+        (
+            {"intro_amount": 150, "amount": 900, "intro_periods": 1, "currency": "isk"},
+            "intro_amount",
+        ),
+        ({"intro_amount": 100}, "intro_periods"),
+        ({"intro_periods": 1}, "intro_periods"),
+        ({"intro_amount": 100, "intro_periods": 2, "interval": "week"}, "intro_periods"),
+        ({"intro_amount": 100, "intro_periods": 37}, "intro_periods"),
+        ({"intro_amount": 100, "intro_periods": 4, "interval": "year"}, "intro_periods"),
     ],
 )
 def test_what_stripe_would_refuse_is_refused_with_its_field(
@@ -94,7 +137,42 @@ def test_decimals(currency: str, places: int) -> None:
     assert decimals(currency) == places
 
 
-def test_a_trial_is_given_once() -> None:
-    assert trial_days_for(14, subscribed_before=False) == 14
-    assert trial_days_for(14, subscribed_before=True) == 0
-    assert trial_days_for(0, subscribed_before=False) == 0
+def test_a_trial_and_an_intro_are_for_who_never_subscribed() -> None:
+    trial = checked_price(**_EUR, trial_days=14)
+    intro = checked_price(**_EUR, intro_amount=100, intro_periods=3)
+    for offered in (trial, intro):
+        assert price_for(offered, subscribed_before=False) == offered
+        assert price_for(offered, subscribed_before=True) == checked_price(**_EUR)
+
+
+@pytest.mark.parametrize(
+    ("fields", "months"),
+    [
+        ({}, None),
+        ({"intro_amount": 100, "intro_periods": 1, "interval": "week"}, None),
+        ({"intro_amount": 100, "intro_periods": 3}, 3),
+        ({"intro_amount": 100, "intro_periods": 2, "interval_count": 6}, 12),
+        ({"intro_amount": 100, "intro_periods": 3, "interval": "year"}, 36),
+    ],
+)
+def test_an_intro_lasts_as_many_months_as_its_coupon(
+    fields: dict[str, Any], months: int | None
+) -> None:
+    assert intro_months(checked_price(**{**_EUR, **fields})) == months
+
+
+@pytest.mark.parametrize(
+    ("interval", "count", "start", "end"),
+    [
+        ("day", 1, "2026-03-28T12:00", "2026-03-29T12:00"),
+        ("week", 2, "2026-12-25T00:00", "2027-01-08T00:00"),
+        ("month", 1, "2026-01-31T10:00", "2026-02-28T10:00"),
+        ("month", 13, "2026-12-05T10:00", "2028-01-05T10:00"),
+        ("year", 1, "2028-02-29T10:00", "2029-02-28T10:00"),
+    ],
+)
+def test_a_pass_closes_by_the_calendar(interval: str, count: int, start: str, end: str) -> None:
+    fields: dict[str, Any] = {**_EUR, "kind": "pass", "interval": interval, "interval_count": count}
+    begun = datetime.fromisoformat(start).replace(tzinfo=UTC)
+    closed = datetime.fromisoformat(end).replace(tzinfo=UTC)
+    assert end_of_pass(checked_price(**fields), begun) == closed
