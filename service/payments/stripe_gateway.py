@@ -127,7 +127,6 @@ class StripeGateway:
         )
         return stripe_objects.price_of(created)
 
-    async def create_customer(
     async def ensure_coupon(
         self, coupon_id: str, *, name: str, amount_off: int, currency: str, months: int | None
     ) -> None:
@@ -146,6 +145,7 @@ class StripeGateway:
             if error.code != "resource_already_exists":
                 raise
 
+    async def create_customer(
         self, *, reader_id: str, email: str | None, instead_of: str | None = None
     ) -> StripeCustomer:
         key = f"customer-{reader_id}" + (f"-{instead_of}" if instead_of else "")
