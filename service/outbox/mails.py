@@ -16,8 +16,23 @@ from service.jobs.queue import enqueue
 from service.outbox.translations import render_in
 from service.settings import Settings
 
-Kind = Literal["sign-in", "erased"]
-"""`sign-in` takes `link`, `code` and `minutes`; `erased` takes nothing."""
+Kind = Literal[
+    "sign-in",
+    "erased",
+    "welcome",
+    "receipt",
+    "payment-failed",
+    "card-needed",
+    "trial-ending",
+    "trial-used",
+    "cancelled",
+    "ended",
+    "refund",
+    "pass",
+]
+"""`sign-in` takes `link`, `code` and `minutes`; `erased` takes nothing; what the others take stands in
+billing/notices.py.
+"""
 
 JOB = "mail"
 LONGEST_WAIT = timedelta(days=2)

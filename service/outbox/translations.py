@@ -6,13 +6,18 @@ as they are, once a process: there is no step that compiles them.
 
 import gettext
 import io
+from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from babel.dates import format_date
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import format_currency
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 HERE = Path(__file__).parent
@@ -34,6 +39,19 @@ def render_in(language: str, template: str, **context: Any) -> str:
     Undefined names are errors.
     """
     return _environment(language).get_template(template).render(language=language, **context)
+
+
+def day_in(language: str, at: datetime, zone: ZoneInfo) -> str:
+    """`10 March 2026`, in the publication's time zone."""
+    return str(format_date(at.astimezone(zone), "long", locale=_LOCALES[language]))
+
+
+def money_in(language: str, amount: Decimal, currency: str) -> str:
+    """`€9.00`, `9,00 €`. `amount` is in the currency's major unit."""
+    return str(format_currency(amount, currency, locale=_LOCALES[language]))
+
+
+_LOCALES = {"en": "en_GB", "de": "de_DE"}
 
 
 @cache

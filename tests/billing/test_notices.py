@@ -1,0 +1,181 @@
+"""What readers are mailed about what they bought: in their words, once, and only where it arrives."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select
+
+from service.billing import notices
+from service.billing.notices import Money, Notice, mail_reader
+from service.db.session import Database
+from service.db.tables import Mail, Offer, Reader
+from service.identity.readers import create_reader
+from service.outbox.translations import day_in, money_in
+from service.settings import Settings
+from tests.conftest import MovingClocks
+
+DAY = datetime(2026, 4, 9, 23, 30, tzinfo=UTC)
+"""The tenth, in the time zone of the tests' newspaper."""
+EURO = Money(123450, "EUR")
+OFFER = Offer(name="Monthly", amount=900, currency="EUR", interval="month", interval_count=1)
+QUARTER = Offer(name="Quarter", amount=500, currency="JPY", interval="month", interval_count=3)
+PAGE = "https://invoice.example.org/i/1"
+
+SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
+    # what it is, the notice, what stands in it in English and in German
+    (
+        "paid",
+        notices.welcome("sub_1", OFFER, renews_on=DAY, trial_until=None, receipt=PAGE),
+        ["€9.00 a month", "next on 10 April 2026", PAGE],
+        ["9,00\N{NO-BREAK SPACE}€ im Monat", "am 10. April 2026", PAGE],
+    ),
+    (
+        "trial",
+        notices.welcome("sub_1", QUARTER, renews_on=DAY, trial_until=DAY, receipt=None),
+        ["free until 10 April 2026", "JP¥500 every 3 months", "nothing is charged"],
+        ["Bis zum 10. April 2026", "alle 3 Monate"],
+    ),
+    (
+        "receipt",
+        notices.receipt("in_1", "Monthly", EURO, paid_until=DAY, address=PAGE),
+        ["received €1,234.50", "paid until 10 April 2026", PAGE],
+        ["1.234,50\N{NO-BREAK SPACE}€", PAGE],
+    ),
+    (
+        "failed",
+        notices.payment_failed("in_1", "Monthly", EURO, until=DAY),
+        ["collect €1,234.50", "read on until 10 April 2026"],
+        ["Bis zum 10. April 2026 können Sie weiterlesen"],
+    ),
+    (
+        "bank",
+        notices.card_needed("in_1", "Monthly", EURO, asks_bank=True, until=DAY, invoice=PAGE),
+        ["Your bank wants you to confirm", "reading closes on 10 April 2026", PAGE],
+        ["Ihre Bank möchte", PAGE],
+    ),
+    (
+        "no card",
+        notices.card_needed("sub_1", "Monthly", EURO, asks_bank=False, until=None, invoice=None),
+        ["There is no card yet"],
+        ["Es gibt noch keine Karte"],
+    ),
+    (
+        "trial ends",
+        notices.trial_ending("sub_1", OFFER, ends_on=DAY),
+        ["ends on 10 April 2026", "costs €9.00 a month", "Cancel on your account page"],
+        ["endet am 10. April 2026"],
+    ),
+    ("used", notices.trial_used("sub_1", "Monthly"), ["nothing was charged"], ["abgebucht wurde"]),
+    (
+        "cancelled",
+        notices.cancelled("sub_1", "Monthly", ends_on=DAY, ended=False),
+        ["ends on 10 April 2026", "resume it"],
+        ["endet am 10. April 2026"],
+    ),
+    (
+        "cancelled at once",
+        notices.cancelled("sub_1", "Monthly", ends_on=DAY, ended=True),
+        ["has ended, and nothing more is charged"],
+        ["ist beendet"],
+    ),
+    ("ended", notices.ended("sub_1", "Monthly"), ["couldn’t collect"], ["nicht einziehen"]),
+    (
+        "refund",
+        notices.refund("re_1", "Monthly", EURO, twice=False),
+        ["refunded €1,234.50 of what you paid for “Monthly”"],
+        ["erstattet"],
+    ),
+    (
+        "twice",
+        notices.refund("re_1", "Monthly", EURO, twice=True),
+        ["second subscription", "the other goes on"],
+        ["ein zweites Abonnement"],
+    ),
+    (
+        "pass",
+        notices.bought_pass("pi_1", "A week", EURO, until=DAY, address=None),
+        ["“A week” is paid (€1,234.50)", "until 10 April 2026"],
+        ["bis zum 10. April 2026"],
+    ),
+]
+
+
+@pytest.fixture
+def mailing(settings: Settings) -> Settings:
+    return settings.model_copy(
+        update={"mail_from": "Gazette <hello@gazette.example.org>", "publication_name": "Gazette"}
+    )
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_every_notice_says_what_happened_in_both_languages(
+    database: Database, mailing: Settings, clocks: MovingClocks
+) -> None:
+    for language, column in (("en", 2), ("de", 3)):
+        settings = mailing.model_copy(update={"language": language})
+        for row in SAYS:
+            async with database.transaction() as session:
+                reader = await create_reader(session, email="ana@example.org", clocks=clocks)
+                notice = Notice(row[1].kind, f"{language}{row[1].once}{row[0]}", row[1].values)
+                assert await mail_reader(
+                    session, reader.id, notice, settings=settings, clocks=clocks
+                )
+                mail = await session.scalar(select(Mail).where(Mail.once == notice.once))
+            assert mail is not None
+            assert (mail.recipient, mail.reader_id) == ("ana@example.org", reader.id)
+            for words in row[column]:  # type: ignore[misc]
+                assert words in mail.text, (language, row[0])
+            assert f"{settings.public_url}/account" in mail.text
+            assert f'href="{settings.public_url}/account"' in mail.html
+            assert "None" not in mail.text
+
+
+async def test_a_notice_is_stored_once_and_only_where_it_can_arrive(
+    database: Database, mailing: Settings, clocks: MovingClocks
+) -> None:
+    notice = notices.trial_used("sub_1", "Monthly")
+
+    async def tell(settings: Settings, email: str | None) -> bool:
+        async with database.transaction() as session:
+            reader = await create_reader(session, email=email, clocks=clocks)
+            return await mail_reader(session, reader.id, notice, settings=settings, clocks=clocks)
+
+    assert not await tell(mailing.model_copy(update={"mail_from": ""}), "ana@example.org")
+    assert not await tell(mailing, None)
+    assert not await tell(mailing, "not an address")
+    assert await tell(mailing, "ana@example.org")
+    assert not await tell(mailing, "ana@example.org")
+    async with database.reading() as session:
+        assert len((await session.scalars(select(Mail))).all()) == 1
+
+
+async def test_nobody_who_was_erased_is_mailed(
+    database: Database, mailing: Settings, clocks: MovingClocks
+) -> None:
+    async with database.transaction() as session:
+        reader: Reader = await create_reader(session, email="ana@example.org", clocks=clocks)
+        reader.erased_at = clocks.business()
+        notice = notices.ended("sub_1", "Monthly")
+        assert not await mail_reader(session, reader.id, notice, settings=mailing, clocks=clocks)
+        assert not await mail_reader(session, "rdr_0", notice, settings=mailing, clocks=clocks)
+
+
+@pytest.mark.parametrize(
+    ("language", "amount", "currency", "written"),
+    [
+        ("en", "9", "EUR", "€9.00"),
+        ("en", "500", "JPY", "JP¥500"),
+        ("en", "1.234", "KWD", "KWD1.234"),
+        ("de", "1234.5", "USD", "1.234,50\N{NO-BREAK SPACE}$"),
+    ],
+)
+def test_amounts_as_the_language_writes_them(
+    language: str, amount: str, currency: str, written: str
+) -> None:
+    assert money_in(language, Decimal(amount), currency) == written
+
+
+def test_days_are_those_of_the_newspaper(settings: Settings) -> None:
+    assert day_in("en", DAY, settings.zone) == "10 April 2026"
+    assert day_in("de", DAY, settings.zone) == "10. April 2026"
