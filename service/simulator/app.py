@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from service.simulator import disputes, refunds
+from service.simulator import coupons, discounts, disputes, pausing, promotion_codes, refunds
 from service.simulator.account import ensure_account
 from service.simulator.api import ApiRequest, answer
 from service.simulator.cards import CardEntry, default_expiry
@@ -229,7 +229,11 @@ def create_simulator(
     world = World(Store(database), wall_now, rules or Rules(), public_url)
     world.handlers |= {
         **HANDLERS,
+        **coupons.HANDLERS,
+        **discounts.HANDLERS,
         **disputes.HANDLERS,
+        **pausing.HANDLERS,
+        **promotion_codes.HANDLERS,
         **refunds.HANDLERS,
         "invoice.retry": handle_retry,
         "session.expire": handle_expiry,

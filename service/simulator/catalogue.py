@@ -241,11 +241,6 @@ def _list_prices(call: Call) -> JSON:
     return page(call, "price", conditions)
 
 
-def _list_promotion_codes(call: Call) -> JSON:
-    """Always empty: nobody can make one here, but whoever looks a code up gets an answer."""
-    return page(call, "promotion_code", created_range(call.params))
-
-
 OPERATIONS = (
     operation("POST", "/v1/products", _create_product, f"id default_price_data {_PRODUCT}"),
     operation("GET", "/v1/products/{id}", _retrieve_product),
@@ -263,5 +258,4 @@ OPERATIONS = (
     listing(
         "/v1/prices", _list_prices, "active created currency lookup_keys product recurring type"
     ),
-    listing("/v1/promotion_codes", _list_promotion_codes, "active code coupon created customer"),
 )

@@ -1,13 +1,16 @@
 """A subscription's cycle: its start, trial, renewals, and the invoices they bring."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from service.simulator.collection import attempt
+from service.simulator.collection import attempt, is_under_way, mark_uncollectible, void
 from service.simulator.customers import living_customer
+from service.simulator.discounts import Purchase, Redemption, read_discounts, redeem
 from service.simulator.errors import StripeError, invalid_parameter, missing_parameter
 from service.simulator.forms import Params
-from service.simulator.invoices import draft_invoice, finalise
+from service.simulator.invoices import draft_invoice, finalise, keep_draft
 from service.simulator.operations import Call, operation
+from service.simulator.payment_methods import payer
 from service.simulator.periods import DAY, after, next_boundary
 from service.simulator.store import JSON
 from service.simulator.subscriptions import (
@@ -16,8 +19,9 @@ from service.simulator.subscriptions import (
     moved_items,
     new_items,
     own_method,
+    pause_subscription,
     period_of,
-    set_cancellation,
+    requested_cancellation,
 )
 from service.simulator.world import World
 
@@ -36,7 +40,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Start:
-    """The terms of a new subscription. `trial_end` is a Unix time; charging may be left out."""
+    """The terms of a new subscription. `trial_end` is a Unix time; charging may be left out.
+
+    `without_method` is what the trial's end brings where there is no payment method;
+    `authenticated` says that the card's holder has confirmed the first charge.
+    """
 
     customer: str
     plan: Plan
@@ -45,6 +53,43 @@ class Start:
     metadata: dict[str, str] = field(default_factory=dict)
     description: str | None = None
     charge: bool = True
+    discounts: Sequence[Redemption | str] = ()
+    without_method: str = "create_invoice"
+    authenticated: bool = False
+
+
+def recurring_price(world: World, row: Params) -> JSON:
+    """The price that a row of `items` names.
+
+    Raises:
+        StripeError: 400, it is unknown, archived or one-time.
+    """
+    price = world.fetch("price", row.required("price"), param=row.name("price"))
+    if not price["active"]:
+        raise invalid_parameter(
+            row.name("price"),
+            "The price specified is inactive. This field only accepts active prices.",
+        )
+    if price["recurring"] is None:
+        raise invalid_parameter(
+            row.name("price"),
+            f"The price `{price['id']}` is one-time; a subscription needs a recurring price.",
+        )
+    return price
+
+
+def terms_of(price: JSON) -> tuple[str, str, int]:
+    """A recurring price's currency, interval and how many intervals a period has."""
+    recurring = price["recurring"]
+    return price["currency"], recurring["interval"], recurring["interval_count"]
+
+
+def read_quantity(row: Params) -> int | None:
+    """The quantity of a row of `items`; None where it names none."""
+    quantity = row.integer("quantity")
+    if quantity is not None and quantity < 1:
+        raise invalid_parameter(row.name("quantity"), "quantity must be at least 1.")
+    return quantity
 
 
 def read_plan(world: World, rows: list[Params], name: str) -> Plan:
@@ -59,23 +104,9 @@ def read_plan(world: World, rows: list[Params], name: str) -> Plan:
     items = []
     for row in rows:
         row.refuse_unknown(frozenset({"price", "quantity"}))
-        price = world.fetch("price", row.required("price"), param=row.name("price"))
-        if not price["active"]:
-            raise invalid_parameter(
-                row.name("price"),
-                "The price specified is inactive. This field only accepts active prices.",
-            )
-        if price["recurring"] is None:
-            raise invalid_parameter(
-                row.name("price"),
-                f"The price `{price['id']}` is one-time; a subscription needs a recurring price.",
-            )
-        recurring = price["recurring"]
-        terms.add((price["currency"], recurring["interval"], recurring["interval_count"]))
-        quantity = row.integer("quantity")
-        if quantity is not None and quantity < 1:
-            raise invalid_parameter(row.name("quantity"), "quantity must be at least 1.")
-        items.append((price["id"], quantity or 1))
+        price = recurring_price(world, row)
+        terms.add(terms_of(price))
+        items.append((price["id"], read_quantity(row) or 1))
     if len(terms) > 1:
         raise invalid_parameter(
             name, "All prices must have the same currency and billing interval."
@@ -114,6 +145,9 @@ def start_subscription(world: World, start: Start) -> JSON:
         The subscription: trialing, active, or incomplete where the first charge failed.
     """
     subscription = _new_subscription(world, start)
+    subscription["discounts"] = redeem(
+        world, start.discounts, customer=start.customer, subscription=subscription["id"]
+    )
     trial = start.trial_end is not None
     invoice = draft_invoice(
         world,
@@ -122,21 +156,20 @@ def start_subscription(world: World, start: Start) -> JSON:
         period=(world.now, world.now),
         trial=trial,
     )
-    subscription["latest_invoice"] = invoice["id"]
+    subscription |= keep_draft(world, subscription, invoice)
     world.store.put(subscription)
-    world.create(invoice, "invoice.created")
     finalise(world, invoice)
     world.emit("customer.subscription.created", subscription)
-    if start.charge or invoice["total"] == 0:
-        attempt(world, invoice)
+    if start.charge or invoice["amount_due"] == 0:
+        attempt(world, invoice, authenticated=start.authenticated)
     begun = world.fetch("subscription", subscription["id"])
-    if begun["status"] == "incomplete":
+    if begun["status"] == "incomplete" and not is_under_way(world, invoice):
         expiry = world.now + world.rules.incomplete_expires
         world.schedule(expiry, "subscription.expire_incomplete", begun["id"])
     if trial:
         notice = period_of(begun)[1] - world.rules.trial_notice
         world.schedule(notice, "subscription.trial_notice", begun["id"])
-    _schedule_cycle(world, begun)
+    schedule_cycle(world, begun)
     return begun
 
 
@@ -197,7 +230,7 @@ def _new_subscription(world: World, start: Start) -> JSON:
         "test_clock": None,
         "transfer_data": None,
         "trial_end": trial_end,
-        "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
+        "trial_settings": {"end_behavior": {"missing_payment_method": start.without_method}},
         "trial_start": world.now if trial_end is not None else None,
         "_sim": {"interval": plan.interval, "interval_count": plan.interval_count},
     }
@@ -205,7 +238,10 @@ def _new_subscription(world: World, start: Start) -> JSON:
     return document
 
 
-def _schedule_cycle(world: World, subscription: JSON) -> None:
+def schedule_cycle(world: World, subscription: JSON) -> None:
+    """Put the end of the present period, and the notice before it, on the agenda."""
+    for action in ("subscription.cycle", "subscription.upcoming"):
+        world.store.unschedule(subscription["id"], action)
     start, end = period_of(subscription)
     world.schedule(end, "subscription.cycle", subscription["id"])
     if end - world.rules.upcoming_notice > start:
@@ -214,7 +250,8 @@ def _schedule_cycle(world: World, subscription: JSON) -> None:
         )
 
 
-def _next_period(subscription: JSON) -> tuple[int, int]:
+def next_period(subscription: JSON) -> tuple[int, int]:
+    """Start and end of the period after the present one."""
     start = period_of(subscription)[1]
     terms = subscription["_sim"]
     anchor = subscription["billing_cycle_anchor"]
@@ -229,21 +266,38 @@ def handle_cycle(world: World, identifier: str) -> None:
     if subscription["cancel_at"] is not None and subscription["cancel_at"] <= world.now:
         end_subscription(world, subscription)
         return
+    if subscription["status"] == "trialing" and not _can_pay(world, subscription):
+        return
     ended = period_of(subscription)
-    items = moved_items(subscription, _next_period(subscription))
+    items = moved_items(subscription, next_period(subscription))
     invoice = draft_invoice(
         world, {**subscription, "items": items}, reason="subscription_cycle", period=ended
     )
     status = "active" if subscription["status"] == "trialing" else subscription["status"]
-    collects = status != "unpaid"
-    invoice["auto_advance"] = collects
+    pause: JSON | None = subscription["pause_collection"]
+    invoice["auto_advance"] = collects = status != "unpaid" and pause is None
     if collects:
         invoice["automatically_finalizes_at"] = world.now + world.rules.finalise_after
         world.schedule(world.now + world.rules.finalise_after, "invoice.advance", invoice["id"])
-    world.create(invoice, "invoice.created")
-    changes = {"items": items, "latest_invoice": invoice["id"], "status": status}
+    changes = keep_draft(world, subscription, invoice) | {"items": items, "status": status}
     world.update(subscription, changes, "customer.subscription.updated")
-    _schedule_cycle(world, subscription)
+    schedule_cycle(world, subscription)
+    if pause is not None and pause["behavior"] != "keep_as_draft":
+        finalise(world, invoice)
+        write_off = void if pause["behavior"] == "void" else mark_uncollectible
+        write_off(world, invoice)
+
+
+def _can_pay(world: World, subscription: JSON) -> bool:
+    """Whether a trial may go over into a paid period; else what was agreed for that is done."""
+    behaviour = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
+    if behaviour == "create_invoice" or payer(world, subscription) is not None:
+        return True
+    if behaviour == "cancel":
+        end_subscription(world, subscription)
+    else:
+        pause_subscription(world, subscription, "trial_end_without_payment_method")
+    return False
 
 
 def handle_advance(world: World, identifier: str) -> None:
@@ -261,12 +315,13 @@ def handle_upcoming(world: World, identifier: str) -> None:
     ending = subscription["cancel_at"] is not None and subscription["cancel_at"] <= end
     if subscription["status"] not in ("active", "trialing", "past_due") or ending:
         return
-    items = moved_items(subscription, _next_period(subscription))
+    items = moved_items(subscription, next_period(subscription))
     invoice = draft_invoice(
         world,
         {**subscription, "items": items},
         reason="upcoming",
         period=period_of(subscription),
+        at=end,
     )
     invoice |= {
         "id": world.new_id("upcoming_in", 24),
@@ -286,23 +341,8 @@ def handle_trial_notice(world: World, identifier: str) -> None:
 def handle_incomplete(world: World, identifier: str) -> None:
     """The agenda's `subscription.expire_incomplete`: the first invoice was not paid in a day."""
     subscription = world.fetch("subscription", identifier)
-    if subscription["status"] != "incomplete":
-        return
-    invoice = world.fetch("invoice", subscription["latest_invoice"])
-    transitions = {**invoice["status_transitions"], "voided_at": world.now}
-    world.update(
-        invoice,
-        {
-            "auto_advance": False,
-            "next_payment_attempt": None,
-            "status": "void",
-            "status_transitions": transitions,
-        },
-    )
-    world.emit("invoice.voided", invoice)
-    world.store.unschedule(identifier)
-    changes = {"ended_at": world.now, "status": "incomplete_expired"}
-    world.update(subscription, changes, "customer.subscription.updated")
+    if subscription["status"] == "incomplete":
+        void(world, world.fetch("invoice", subscription["latest_invoice"]))
 
 
 def _create(call: Call) -> JSON | StripeError:
@@ -312,25 +352,43 @@ def _create(call: Call) -> JSON | StripeError:
         "payment_behavior", ("allow_incomplete", "default_incomplete", "error_if_incomplete")
     )
     days, trial_end = read_trial(params, world.now)
+    plan = read_plan(world, params.rows("items"), "items")
+    purchase = Purchase(customer["id"], plan.currency, plan_amount(world, plan))
     subscription = start_subscription(
         world,
         Start(
             customer=customer["id"],
-            plan=read_plan(world, params.rows("items"), "items"),
+            plan=plan,
             trial_end=world.now + days * DAY if days else trial_end,
             method=own_method(world, params, customer["id"]),
             metadata=params.metadata(),
             description=params.text("description"),
             charge=behaviour != "default_incomplete",
+            discounts=read_discounts(world, params, purchase),
+            without_method=read_trial_settings(params),
         ),
     )
     if subscription["status"] == "incomplete" and behaviour == "error_if_incomplete":
         raise StripeError(402, "The first payment failed.", kind="card_error", code="card_declined")
-    if params.boolean("cancel_at_period_end"):
-        end = period_of(subscription)[1]
-        changes = set_cancellation(world, subscription, cancel_at=end, at_period_end=True)
-        world.update(subscription, changes, "customer.subscription.updated")
+    changes = requested_cancellation(world, params, subscription)
+    world.update(subscription, changes, "customer.subscription.updated")
     return subscription
+
+
+def plan_amount(world: World, plan: Plan) -> int:
+    """What one period of a plan costs before discounts, in minor units."""
+    prices = [(world.fetch("price", price), quantity) for price, quantity in plan.items]
+    return sum(price["unit_amount"] * quantity for price, quantity in prices)
+
+
+def read_trial_settings(params: Params) -> str:
+    """What a trial's end brings where there is no payment method; an invoice unless told else."""
+    settings = params.group("trial_settings")
+    settings.refuse_unknown(frozenset({"end_behavior"}))
+    behaviour = settings.group("end_behavior")
+    behaviour.refuse_unknown(frozenset({"missing_payment_method"}))
+    chosen = behaviour.choice("missing_payment_method", ("cancel", "create_invoice", "pause"))
+    return chosen or "create_invoice"
 
 
 HANDLERS = {
@@ -346,7 +404,7 @@ OPERATIONS = (
         "POST",
         "/v1/subscriptions",
         _create,
-        "cancel_at_period_end customer default_payment_method description items metadata"
-        " off_session payment_behavior trial_end trial_period_days",
+        "cancel_at cancel_at_period_end customer default_payment_method description discounts items"
+        " metadata off_session payment_behavior trial_end trial_period_days trial_settings",
     ),
 )

@@ -18,20 +18,46 @@ _EXPANDABLE: dict[str, frozenset[str]] = {
     "customer": frozenset({"invoice_settings.default_payment_method"}),
     "payment_method": frozenset({"customer"}),
     "checkout.session": frozenset(
-        {"customer", "subscription", "invoice", "payment_intent", "setup_intent"}
+        {
+            "customer",
+            "discounts.coupon",
+            "discounts.promotion_code",
+            "invoice",
+            "payment_intent",
+            "setup_intent",
+            "subscription",
+        }
     ),
     "subscription": frozenset(
-        {"customer", "default_payment_method", "latest_invoice", "pending_setup_intent", "schedule"}
+        {
+            "customer",
+            "default_payment_method",
+            "discounts",
+            "latest_invoice",
+            "pending_setup_intent",
+            "schedule",
+        }
     ),
     "invoice": frozenset(
-        {"customer", "default_payment_method", "parent.subscription_details.subscription"}
+        {
+            "customer",
+            "default_payment_method",
+            "discounts",
+            "parent.subscription_details.subscription",
+            "total_discount_amounts.discount",
+        }
     ),
-    "line_item": frozenset({"subscription", "pricing.price_details.price"}),
+    "line_item": frozenset(
+        {"discount_amounts.discount", "pricing.price_details.price", "subscription"}
+    ),
+    "discount": frozenset({"customer", "promotion_code", "source.coupon"}),
+    "promotion_code": frozenset({"customer", "promotion.coupon"}),
     "invoice_payment": frozenset({"invoice", "payment.payment_intent", "payment.charge"}),
     "payment_intent": frozenset({"customer", "payment_method", "latest_charge"}),
     "charge": frozenset({"customer", "payment_intent", "balance_transaction"}),
     "refund": frozenset({"charge", "customer", "payment_intent", "payment_method"}),
     "dispute": frozenset({"charge", "payment_intent"}),
+    "invoiceitem": frozenset({"customer", "invoice", "pricing.price_details.price", "test_clock"}),
     "billing_portal.session": frozenset({"configuration"}),
 }
 _LONGEST_PATH = 4
@@ -86,19 +112,28 @@ def _walk(store: Store, node: JSON, parts: list[str], kind: str, within: str) ->
         raise _refused(head)
     if (kind, path) in _INCLUDED and not node.get(head):
         node[head] = public(store, _INCLUDED[kind, path](store, node))
-    value = node.get(head)
-    if isinstance(value, str):
-        if path not in _EXPANDABLE.get(kind, frozenset()):
-            raise _refused(head)
-        value = node[head] = public(store, store.get(value))
-    elif value is not None and not isinstance(value, (dict, list)):
-        raise _refused(head)
+    value = node[head] = _whole(
+        store, node.get(head), head, expandable=path in _EXPANDABLE.get(kind, frozenset())
+    )
     if not rest:
         return
     for child in value if isinstance(value, list) else [value]:
         if isinstance(child, dict):
             own = child.get("object")
             _walk(store, child, rest, str(own) if own else kind, "" if own else f"{path}.")
+
+
+def _whole(store: Store, value: Any, name: str, *, expandable: bool) -> Any:
+    """What an id, or a list of ids, stands for; what is whole already stays so."""
+    if isinstance(value, str):
+        if not expandable:
+            raise _refused(name)
+        return public(store, store.get(value))
+    if isinstance(value, list) and expandable:
+        return [public(store, store.get(entry)) for entry in value]
+    if value is not None and not isinstance(value, (dict, list)):
+        raise _refused(name)
+    return value
 
 
 def _refused(name: str) -> StripeError:
@@ -121,6 +156,11 @@ def _line_items(store: Store, session: JSON) -> JSON:
     return list_object(f"/v1/checkout/sessions/{session['id']}/line_items", lines)
 
 
+def _coupon_products(store: Store, coupon: JSON) -> JSON:
+    stored = store.get(coupon["id"])
+    return {"products": stored["_sim"]["products"] if stored else []}
+
+
 def _customer_subscriptions(store: Store, customer: JSON) -> JSON:
     live = store.find(
         "subscription",
@@ -138,6 +178,7 @@ def _refunds(store: Store, charge: JSON) -> JSON:
 _INCLUDED: dict[tuple[str, str], Callable[[Store, JSON], JSON]] = {
     ("invoice", "payments"): _invoice_payments,
     ("checkout.session", "line_items"): _line_items,
+    ("coupon", "applies_to"): _coupon_products,
     ("customer", "subscriptions"): _customer_subscriptions,
     ("charge", "refunds"): _refunds,
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from service.simulator.discounts import discount_lines, spend_discounts
 from service.simulator.expand import list_object
 from service.simulator.operations import (
     Call,
@@ -13,6 +14,8 @@ from service.simulator.operations import (
     page_of_rows,
 )
 from service.simulator.payments import new_intent
+from service.simulator.pending_items import line_of_item, pending_items
+from service.simulator.proration import debits_after
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 
@@ -20,25 +23,37 @@ _OF_SUBSCRIPTION = "parent.subscription_details.subscription"
 
 
 def draft_invoice(
-    world: World, subscription: JSON, *, reason: str, period: tuple[int, int], trial: bool = False
+    world: World,
+    subscription: JSON,
+    *,
+    reason: str,
+    period: tuple[int, int],
+    trial: bool = False,
+    items: Sequence[JSON] | None = None,
+    extra: Sequence[JSON] = (),
+    at: int | None = None,
 ) -> JSON:
-    """An invoice for the items' present period, neither kept nor announced.
+    """An invoice for the items' present period, neither kept nor announced (see `keep_draft`).
 
     `period` is the invoice's own: the one that ended, while its lines bill the one that begins.
+    `items` are those to bill, all where it is None. What waits for an invoice comes along, and so
+    does `extra`: invoice items that aren't kept. `at` is when it will be made, None is now.
     """
     identifier = world.new_id("in", 24)
-    lines = [
-        _line(world, subscription, item, identifier, trial=trial)
-        for item in subscription["items"]["data"]
-    ]
-    total = sum(line["amount"] for line in lines)
+    billed = subscription["items"]["data"] if items is None else items
+    waiting = [*pending_items(world, subscription), *extra]
+    lines = [line_of_item(world, item, identifier) for item in waiting]
+    lines += [_line(world, subscription, item, identifier, trial=trial) for item in billed]
+    subtotal = sum(line["amount"] for line in lines)
+    discounts = discount_lines(world, lines, subscription["discounts"], at)
+    total = subtotal - sum(off["amount"] for off in discounts)
     customer = world.fetch("customer", subscription["customer"])
     return {
         **_CONSTANT,
         "id": identifier,
         "object": "invoice",
-        "amount_due": total,
-        "amount_remaining": total,
+        "amount_due": max(0, total),
+        "amount_remaining": max(0, total),
         "billing_reason": reason,
         "collection_method": subscription["collection_method"],
         "created": world.now,
@@ -50,6 +65,7 @@ def draft_invoice(
         "customer_phone": customer.get("phone"),
         "customer_tax_exempt": customer.get("tax_exempt", "none"),
         "default_payment_method": None,
+        "discounts": [off["discount"] for off in discounts],
         "lines": list_object(f"/v1/invoices/{identifier}/lines", lines),
         "parent": {
             "quote_details": None,
@@ -61,10 +77,33 @@ def draft_invoice(
         },
         "period_end": period[1],
         "period_start": period[0],
-        "subtotal": total,
-        "subtotal_excluding_tax": total,
+        "subtotal": subtotal,
+        "subtotal_excluding_tax": subtotal,
         "total": total,
+        "total_discount_amounts": discounts,
         "total_excluding_tax": total,
+    }
+
+
+def keep_draft(world: World, subscription: JSON, invoice: JSON) -> JSON:
+    """Keep a draft of `draft_invoice` and announce it.
+
+    Returns:
+        The changes of the subscription that come of it: the invoice is its latest one, discounts
+        that count once are spent, and what was billed is noted for prorations.
+    """
+    world.create(invoice, "invoice.created")
+    for line in invoice["lines"]["data"]:
+        details = (
+            line["parent"]["subscription_item_details"] or line["parent"]["invoice_item_details"]
+        )
+        if details["invoice_item"] is not None:
+            item = world.fetch("invoiceitem", details["invoice_item"])
+            world.update(item, {"invoice": invoice["id"]})
+    return {
+        "_sim": {**subscription["_sim"], "debits": debits_after(subscription, invoice)},
+        "discounts": spend_discounts(world, subscription, invoice),
+        "latest_invoice": invoice["id"],
     }
 
 
@@ -193,19 +232,20 @@ def finalise(world: World, invoice: JSON) -> None:
     world.update(
         invoice,
         {
+            **_settle_balance(world, customer, invoice),
             "automatically_finalizes_at": None,
             "effective_at": world.now,
-            "ending_balance": 0,
+            "hosted_invoice_url": f"{world.public_url}/invoice/{invoice['id']}",
             "number": number,
             "status": "open",
             "status_transitions": transitions,
         },
     )
     world.emit("invoice.finalized", invoice)
-    if invoice["total"]:
+    if invoice["amount_due"]:
         intent = new_intent(
             world,
-            amount=invoice["total"],
+            amount=invoice["amount_due"],
             currency=invoice["currency"],
             customer=invoice["customer"],
             description="Subscription update"
@@ -215,13 +255,28 @@ def finalise(world: World, invoice: JSON) -> None:
         _create_payment(world, invoice, intent)
 
 
+def _settle_balance(world: World, customer: JSON, invoice: JSON) -> JSON:
+    """What a customer's credit pays of an invoice; a negative total adds to the credit."""
+    before: int = customer.get("balance", 0)
+    after = min(0, before + invoice["total"])
+    due = max(0, invoice["total"] + before)
+    if after != before and not customer.get("deleted"):
+        world.update(customer, {"balance": after}, "customer.updated")
+    return {
+        "amount_due": due,
+        "amount_remaining": due,
+        "ending_balance": after,
+        "starting_balance": before,
+    }
+
+
 def _create_payment(world: World, invoice: JSON, intent: JSON) -> None:
     world.create(
         {
             "id": world.new_id("inpay", 24),
             "object": "invoice_payment",
             "amount_paid": None,
-            "amount_requested": invoice["total"],
+            "amount_requested": invoice["amount_due"],
             "created": world.now,
             "currency": invoice["currency"],
             "invoice": invoice["id"],
@@ -247,7 +302,7 @@ def mark_paid(world: World, invoice: JSON) -> None:
         world.update(
             payment,
             {
-                "amount_paid": invoice["total"],
+                "amount_paid": invoice["amount_due"],
                 "status": "paid",
                 "status_transitions": {"canceled_at": None, "paid_at": world.now},
             },
@@ -257,9 +312,9 @@ def mark_paid(world: World, invoice: JSON) -> None:
     world.update(
         invoice,
         {
-            "amount_paid": invoice["total"],
+            "amount_paid": invoice["amount_due"],
             "amount_remaining": 0,
-            "attempt_count": invoice["attempt_count"] + (1 if invoice["total"] else 0),
+            "attempt_count": invoice["attempt_count"] + (1 if invoice["amount_due"] else 0),
             "attempted": True,
             "auto_advance": False,
             "next_payment_attempt": None,

@@ -11,7 +11,6 @@ from service.simulator.operations import (
     listing,
     operation,
     page,
-    page_of_rows,
 )
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
@@ -122,6 +121,16 @@ def end_subscription(
     stop_collection(world, subscription)
 
 
+def pause_subscription(world: World, subscription: JSON, kind: str) -> None:
+    """Stop a subscription until it is resumed: no periods, no invoices. `kind` says why."""
+    for action in ("subscription.cycle", "subscription.upcoming", "subscription.trial_notice"):
+        world.store.unschedule(subscription["id"], action)
+    paused = {"subscription": {"type": kind}, "transitioned_at": world.now, "type": "subscription"}
+    changes = {"status": "paused", "status_details": {"paused": paused}}
+    world.update(subscription, changes, "customer.subscription.updated")
+    world.emit("customer.subscription.paused", subscription)
+
+
 def handle_cancellation(world: World, identifier: str) -> None:
     """The agenda's `subscription.cancel`: a scheduled end is reached."""
     end_subscription(world, world.fetch("subscription", identifier))
@@ -147,34 +156,20 @@ def _list(call: Call) -> JSON:
     return page(call, "subscription", conditions)
 
 
-def _living(call: Call) -> JSON:
-    subscription = call.world.fetch("subscription", call.ids["subscription"])
+def living_subscription(world: World, identifier: str, param: str = "id") -> JSON:
+    """The subscription.
+
+    Raises:
+        StripeError: resource_missing, also when it has ended.
+    """
+    subscription = world.fetch("subscription", identifier, param=param)
     if subscription["status"] in ENDED:
         raise StripeError(
-            404,
+            404 if param == "id" else 400,
             f"No such subscription: '{subscription['id']}' (it has ended)",
             code="resource_missing",
-            param="id",
+            param=param,
         )
-    return subscription
-
-
-def _update(call: Call) -> JSON:
-    world, params = call.world, call.params
-    subscription = _living(call)
-    changes: JSON = {}
-    if params.sent("metadata"):
-        changes["metadata"] = params.metadata(subscription["metadata"])
-    if params.sent("description"):
-        changes["description"] = params.text("description")
-    if params.sent("default_payment_method"):
-        changes["default_payment_method"] = own_method(world, params, subscription["customer"])
-    changes |= _requested_cancellation(world, params, subscription)
-    details = params.group("cancellation_details")
-    if details.values:
-        before: JSON = {**subscription, **changes}["cancellation_details"]
-        changes["cancellation_details"] = {**before, **_details(details)}
-    world.update(subscription, changes, "customer.subscription.updated")
     return subscription
 
 
@@ -198,7 +193,8 @@ def own_method(world: World, params: Params, customer: str) -> str | None:
     return identifier
 
 
-def _requested_cancellation(world: World, params: Params, subscription: JSON) -> JSON:
+def requested_cancellation(world: World, params: Params, subscription: JSON) -> JSON:
+    """The changes that `cancel_at` or `cancel_at_period_end` asks for, both ways and back."""
     at_period_end = params.boolean("cancel_at_period_end")
     if at_period_end and params.text("cancel_at"):
         raise invalid_parameter(
@@ -223,7 +219,8 @@ def _requested_cancellation(world: World, params: Params, subscription: JSON) ->
     return {}
 
 
-def _details(params: Params) -> JSON:
+def read_details(params: Params) -> JSON:
+    """The changes of `cancellation_details`: why somebody leaves."""
     params.refuse_unknown(frozenset({"comment", "feedback"}))
     changes: JSON = {}
     if params.sent("comment"):
@@ -235,32 +232,18 @@ def _details(params: Params) -> JSON:
 
 def _cancel(call: Call) -> JSON:
     world, params = call.world, call.params
-    subscription = _living(call)
+    subscription = living_subscription(world, call.ids["subscription"])
     for name in ("invoice_now", "prorate"):
         if params.boolean(name):
             raise not_simulated(name, "prorations")
-    details = _details(params.group("cancellation_details"))
+    details = read_details(params.group("cancellation_details"))
     subscription["cancellation_details"] |= details
     end_subscription(world, subscription)
     return subscription
 
 
-def _list_items(call: Call) -> JSON:
-    subscription = call.world.fetch(
-        "subscription", call.params.required("subscription"), param="subscription"
-    )
-    return page_of_rows(call, subscription["items"]["data"])
-
-
 OPERATIONS = (
     operation("GET", "/v1/subscriptions/{subscription}", _retrieve),
-    operation(
-        "POST",
-        "/v1/subscriptions/{subscription}",
-        _update,
-        "cancel_at cancel_at_period_end cancellation_details default_payment_method description"
-        " metadata",
-    ),
     operation(
         "DELETE",
         "/v1/subscriptions/{subscription}",
@@ -268,5 +251,4 @@ OPERATIONS = (
         "cancellation_details invoice_now prorate",
     ),
     listing("/v1/subscriptions", _list, "collection_method created customer price status"),
-    listing("/v1/subscription_items", _list_items, "subscription"),
 )

@@ -86,7 +86,9 @@ def _walk_billing(local: LocalStripe, known: dict[str, str]) -> None:
     v1.invoices.retrieve(known["invoice"], {"expand": ["customer", "default_payment_method"]})
     v1.invoices.list({"subscription": subscription, "status": "paid"})
     v1.invoices.line_items.list(known["invoice"], {"limit": 1})
-    v1.invoices.pay(known["late_invoice"], {"payment_method": known["payment_method"]})
+    late = v1.invoices.retrieve(known["late_invoice"])
+    card = v1.payment_methods.attach("pm_card_visa", {"customer": late.customer})
+    v1.invoices.pay(late.id, {"payment_method": card.id})
     v1.invoice_payments.retrieve(known["invoice_payment"], {"expand": ["invoice"]})
     v1.invoice_payments.list({"invoice": known["invoice"], "payment": {"type": "payment_intent"}})
     v1.payment_intents.retrieve(known["intent"], {"expand": ["latest_charge", "payment_method"]})
@@ -99,7 +101,8 @@ def _walk_billing(local: LocalStripe, known: dict[str, str]) -> None:
     v1.billing_portal.sessions.create(
         {"customer": known["customer"], "expand": ["configuration"], "locale": "pt"}
     )
-    v1.promotion_codes.list({"code": "NEVER", "active": True, "limit": 1})
+    _walk_discounts(local, subscription)
+    _walk_items(local, subscription)
     v1.webhook_endpoints.retrieve(known["webhook_endpoint"])
     v1.webhook_endpoints.update(known["webhook_endpoint"], {"disabled": True})
     v1.webhook_endpoints.list()
@@ -122,6 +125,31 @@ def _walk_money_back(local: LocalStripe, known: dict[str, str]) -> None:
     v1.disputes.retrieve(dispute.id, {"expand": ["payment_intent"]})
     v1.disputes.update(dispute.id, {"evidence": {"customer_name": "Ana"}, "submit": False})
     v1.disputes.close(dispute.id)
+
+
+def _walk_discounts(local: LocalStripe, subscription: str) -> None:
+    v1 = local.v1
+    coupon = v1.coupons.create({"percent_off": 12.5, "duration": "forever", "name": "Spring"})
+    v1.coupons.retrieve(coupon.id, {"expand": ["applies_to"]})
+    v1.coupons.update(coupon.id, {"metadata": {"a": "b"}})
+    v1.coupons.list({"limit": 1})
+    code = v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}})
+    v1.promotion_codes.retrieve(code.id, {"expand": ["promotion.coupon"]})
+    v1.promotion_codes.update(code.id, {"metadata": {"a": "b"}})
+    v1.promotion_codes.list({"code": code.code, "active": True, "limit": 1})
+    v1.subscriptions.update(
+        subscription,
+        {"discounts": [{"promotion_code": code.id}], "expand": ["discounts.promotion_code"]},
+    )
+    v1.coupons.delete(coupon.id)
+
+
+def _walk_items(local: LocalStripe, subscription: str) -> None:
+    items = local.v1.subscription_items
+    added = items.create({"subscription": subscription, "price": local.price(300).id})
+    items.retrieve(added.id)
+    items.update(added.id, {"quantity": 2, "proration_behavior": "always_invoice"})
+    items.delete(added.id)
 
 
 def test_every_operation_answers_as_the_document_says(
