@@ -147,12 +147,13 @@ class Installation:
         async def pending() -> int:
             from sqlalchemy import func, select
 
-            from service.db.tables import InboxEvent
+            from service.billing.inbox import JOB
+            from service.db.tables import Job
 
             database = Database(self.settings.database_url)
             async with database.reading() as session:
                 found = await session.scalar(
-                    select(func.count()).where(InboxEvent.status == "pending")
+                    select(func.count()).where(Job.kind == JOB, Job.status == "waiting")
                 )
             await database.dispose()
             return found or 0

@@ -1,7 +1,7 @@
 """Work of the night: once a day for all instances together."""
 
 from collections.abc import Collection
-from datetime import datetime, time
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,12 +15,25 @@ BEGINS_AT = time(3)
 async def plan_night(
     session: AsyncSession, kinds: Collection[str], *, zone: ZoneInfo, now: datetime
 ) -> None:
-    """Store today's job of each kind once its hour has come; who comes second changes nothing.
+    """Store the next night's job of each kind; who comes second changes nothing.
 
-    A night that every process slept through is made up for by the next start. `now` is wall time.
+    Call it from time to time in every serving process. Since the job waits from the day before, a night
+    that every process slept through is made up for by whoever starts next; several in a row are one.
+    `now` is wall time.
     """
-    local = now.astimezone(zone)
-    if local.time() < BEGINS_AT:
-        return
+    begins_at = next_night(now, zone)
     for kind in kinds:
-        await enqueue(session, kind=kind, key=f"{local:%Y-%m-%d}", now=now)
+        key = f"{begins_at.astimezone(zone):%Y-%m-%d}"
+        await enqueue(session, kind=kind, key=key, now=now, due_at=begins_at)
+
+
+def next_night(now: datetime, zone: ZoneInfo) -> datetime:
+    """The next time after `now` at which the clocks of the zone show the hour.
+
+    An hour that a change of the clocks leaves out or shows twice is taken by the offset before it.
+    """
+    today = now.astimezone(zone).date()
+    tonight = datetime.combine(today, BEGINS_AT, zone).astimezone(UTC)
+    if tonight > now:
+        return tonight
+    return datetime.combine(today + timedelta(days=1), BEGINS_AT, zone).astimezone(UTC)

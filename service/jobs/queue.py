@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
@@ -24,6 +24,7 @@ LEASE = timedelta(seconds=30)
 """Whoever works on renews it (worker.py); it is how long a killed process holds up its jobs."""
 ROWS_STAY = timedelta(days=60)
 LONGEST_RESULT = 500
+EVERY_JOB = true()
 
 
 @dataclass(frozen=True)
@@ -71,26 +72,34 @@ async def enqueue(
     return inserted is not None
 
 
-async def count_due(database: Database, kinds: Collection[str], now: datetime) -> int:
-    """How many jobs of these kinds could be claimed now."""
+async def count_due(
+    database: Database,
+    kinds: Collection[str],
+    now: datetime,
+    only: ColumnElement[bool] = EVERY_JOB,
+) -> int:
+    """How many jobs of these kinds could be claimed now, `only` those of which that is so."""
     async with database.reading() as session:
         found = await session.scalar(
             select(func.count()).where(
-                Job.status == "waiting", Job.kind.in_(kinds), Job.due_at <= now
+                Job.status == "waiting", Job.kind.in_(kinds), Job.due_at <= now, only
             )
         )
     return found or 0
 
 
 async def claim_next(
-    database: Database, kinds: Collection[str], now: datetime
+    database: Database,
+    kinds: Collection[str],
+    now: datetime,
+    only: ColumnElement[bool] = EVERY_JOB,
 ) -> ClaimedJob | None:
     """The job of these kinds that is due for longest, ours for the lease; None: none is due."""
     async with database.transaction() as session:
         # On SQLite FOR UPDATE isn't rendered: its one writer is alone anyway.
         job = await session.scalar(
             select(Job)
-            .where(Job.status == "waiting", Job.kind.in_(kinds), Job.due_at <= now)
+            .where(Job.status == "waiting", Job.kind.in_(kinds), Job.due_at <= now, only)
             .order_by(Job.due_at, Job.id)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -172,7 +181,7 @@ async def _change(database: Database, job: ClaimedJob, **values: object) -> bool
     # Only while the claim holds: whoever took longer than the lease comes after the one who
     # claimed it again, and changes nothing.
     if isinstance(values.get("result"), str):
-        values["result"] = str(values["result"])[:LONGEST_RESULT].replace("\0", "")
+        values["result"] = _storable(str(values["result"]))
     async with database.transaction() as session:
         changed = await session.execute(
             update(Job)
@@ -181,3 +190,8 @@ async def _change(database: Database, job: ClaimedJob, **values: object) -> bool
             .returning(Job.id)
         )
         return changed.first() is not None
+
+
+def _storable(text: str) -> str:
+    """Without what PostgreSQL refuses in a text: NUL, and halves of surrogate pairs."""
+    return text[:LONGEST_RESULT].replace("\0", "").encode(errors="replace").decode()

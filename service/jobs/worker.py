@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 from prometheus_client import Counter
+from sqlalchemy import ColumnElement
 
 from service.clock import Clocks
 from service.db.session import Database
@@ -33,6 +34,10 @@ class Postponed(Exception):
         super().__init__(reason)
 
 
+class Failed(Exception):
+    """A foreseen failure: an attempt like any other, told in these words and without a traceback."""
+
+
 class GivenUp(Exception):
     """There is no use in trying the job again."""
 
@@ -42,7 +47,7 @@ class Kind:
     """How jobs of a kind are done: `run` answers the result in words, and is safe to repeat.
 
     It may raise Postponed and GivenUp; anything else is a failed attempt, of which there is one more
-    than `pauses`.
+    than `pauses`. Only while the database is away nothing is counted, nor could it be.
     """
 
     run: Callable[[ClaimedJob], Awaitable[str]]
@@ -50,14 +55,22 @@ class Kind:
 
 
 async def work(
-    database: Database, kinds: Mapping[str, Kind], clocks: Clocks, *, at_once: int = 1
+    database: Database,
+    kinds: Mapping[str, Kind],
+    clocks: Clocks,
+    *,
+    at_once: int = 1,
+    only: ColumnElement[bool] = queue.EVERY_JOB,
+    renew_every: timedelta = queue.LEASE / 3,
 ) -> int:
     """Do the due jobs of these kinds, `at_once` side by side; how many were done.
 
-    Any number of processes may do so.
+    Any number of processes may do so. `only`: no others than those of which that is so. A job's lease
+    is renewed after each `renew_every`.
     """
-    due = await queue.count_due(database, kinds.keys(), clocks.wall())
-    working = [_work_alone(database, kinds, clocks) for _ in range(min(due, at_once))]
+    due = await queue.count_due(database, kinds.keys(), clocks.wall(), only)
+    worker = _Worker(database, kinds, clocks, only, renew_every)
+    working = [worker.work() for _ in range(min(due, at_once))]
     # Each finishes the job it has begun, whatever becomes of the others.
     results = await asyncio.gather(*working, return_exceptions=True)
     for result in results:
@@ -66,59 +79,88 @@ async def work(
     return sum(result for result in results if isinstance(result, int))
 
 
-async def _work_alone(database: Database, kinds: Mapping[str, Kind], clocks: Clocks) -> int:
-    done = 0
-    while (job := await queue.claim_next(database, kinds.keys(), clocks.wall())) is not None:
-        with structlog.contextvars.bound_contextvars(job=job.kind, key=job.key):
-            outcome = await _do(database, kinds[job.kind], clocks, job)
-        JOBS.labels(job.kind, outcome).inc()
-        if outcome == "postponed":
-            break
-        done += outcome == "done"
-    return done
+@dataclass(frozen=True)
+class _Worker:
+    """Does one job after the other until none is due."""
 
+    database: Database
+    kinds: Mapping[str, Kind]
+    clocks: Clocks
+    only: ColumnElement[bool]
+    renew_every: timedelta
 
-async def _do(database: Database, kind: Kind, clocks: Clocks, job: ClaimedJob) -> str:
-    """What became of it: done, failed, given up or postponed."""
-    try:
-        async with _held(database, clocks, job):
-            result = await kind.run(job)
-    except Postponed as error:
-        log.warning("job.postponed", reason=str(error))
-        await queue.postpone(database, job, reason=str(error), pause=error.pause, now=clocks.wall())
-        return "postponed"
-    except GivenUp as error:
-        log.error("job.given_up", reason=str(error))  # noqa: TRY400 foreseen, where it was raised tells nothing
-        await queue.give_up(database, job, reason=str(error), now=clocks.wall())
-        return "given up"
-    except Problem:
-        raise  # the database is away: the lease brings the job back
-    except Exception as error:
+    async def work(self) -> int:
+        done = 0
+        while (job := await self._claim()) is not None:
+            with structlog.contextvars.bound_contextvars(job=job.kind, key=job.key):
+                outcome = await self._do(self.kinds[job.kind], job)
+            JOBS.labels(job.kind, outcome).inc()
+            if outcome == "postponed":
+                break
+            done += outcome == "done"
+        return done
+
+    async def _claim(self) -> ClaimedJob | None:
+        now = self.clocks.wall()
+        return await queue.claim_next(self.database, self.kinds.keys(), now, self.only)
+
+    async def _do(self, kind: Kind, job: ClaimedJob) -> str:
+        """What became of it: done, failed, given up or postponed."""
+        database, now = self.database, self.clocks.wall
+        try:
+            async with self._held(job):
+                result = await kind.run(job)
+        except Postponed as error:
+            log.warning("job.postponed", reason=str(error))
+            await queue.postpone(database, job, reason=str(error), pause=error.pause, now=now())
+            return "postponed"
+        except GivenUp as error:
+            log.error("job.given_up", reason=str(error))  # noqa: TRY400 foreseen, where it was raised tells nothing
+            await queue.give_up(database, job, reason=str(error), now=now())
+            return "given up"
+        except Exception as error:
+            if _tells_that_the_database_is_away(error):
+                raise  # the lease brings the job back
+            return await self._fail(kind, job, error)
+        await queue.finish(database, job, result=result, now=now())
+        log.info("job.done", result=result)
+        return "done"
+
+    async def _fail(self, kind: Kind, job: ClaimedJob, error: Exception) -> str:
+        foreseen = isinstance(error, Failed)
+        reason = str(error) if foreseen else repr(error)
         given_up = await queue.fail(
-            database, job, reason=repr(error), pauses=kind.pauses, now=clocks.wall()
+            self.database, job, reason=reason, pauses=kind.pauses, now=self.clocks.wall()
         )
-        log.exception("job.given_up" if given_up else "job.failed")
+        # Where a foreseen failure was raised tells nothing, and what it was raised from may be private.
+        told = log.error if given_up else log.warning
+        told(
+            "job.given_up" if given_up else "job.failed",
+            reason=reason, attempts=job.attempts + 1, exc_info=None if foreseen else error,
+        )  # fmt: skip
         return "given up" if given_up else "failed"
-    await queue.finish(database, job, result=result, now=clocks.wall())
-    log.info("job.done", result=result)
-    return "done"
 
+    @asynccontextmanager
+    async def _held(self, job: ClaimedJob) -> AsyncIterator[None]:
+        """Renew the lease for as long as the work inside takes."""
+        renewing = asyncio.create_task(self._renew(job))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
 
-@asynccontextmanager
-async def _held(database: Database, clocks: Clocks, job: ClaimedJob) -> AsyncIterator[None]:
-    """Renew the lease for as long as the work inside takes."""
-
-    async def renew() -> None:
+    async def _renew(self, job: ClaimedJob) -> None:
         while True:
-            await asyncio.sleep(queue.LEASE.total_seconds() / 3)
+            await asyncio.sleep(self.renew_every.total_seconds())
             try:
-                await queue.renew(database, job, clocks.wall())
-            except Problem as problem:
-                log.warning("job.not_renewed", problem=problem.slug)
+                if not await queue.renew(self.database, job, self.clocks.wall()):
+                    # Claimed by another meanwhile, or replayed: closing it will change nothing.
+                    log.warning("job.lease_lost")
+                    return
+            except Exception as error:  # noqa: BLE001 the next renewal may succeed, the work goes on
+                log.warning("job.not_renewed", reason=repr(error))
 
-    renewing = asyncio.create_task(renew())
-    try:
-        yield
-    finally:
-        renewing.cancel()
-        await asyncio.gather(renewing, return_exceptions=True)
+
+def _tells_that_the_database_is_away(error: Exception) -> bool:
+    return isinstance(error, Problem) and error.slug == "database-unavailable"

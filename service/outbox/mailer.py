@@ -27,7 +27,7 @@ class Mailer(Protocol):
     async def send(self, mail: WaitingMail) -> str:
         """Send it and answer what the other side said. Raises `Deferred` or `Refused`.
 
-        Takes less than the lease.
+        Takes a limited time; the mail's lease is renewed meanwhile.
         """
 
 

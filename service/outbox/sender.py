@@ -9,7 +9,7 @@ from prometheus_client import Counter
 from service.clock import Clocks
 from service.db.session import Database
 from service.jobs.queue import ClaimedJob
-from service.jobs.worker import GivenUp, Kind, work
+from service.jobs.worker import Failed, GivenUp, Kind, work
 from service.outbox import queue
 from service.outbox.mailer import Deferred, LogMailer, Mailer, Refused
 from service.outbox.mails import JOB
@@ -69,7 +69,7 @@ class Sender:
         if due_at is None or due_at >= mail.send_until:
             await self._give_up(mail, outcome="failed", reason=f"gave up: {reason}")
         MAILS.labels(mail.kind, "deferred").inc()
-        raise Deferred(reason)
+        raise Failed(reason)
 
     async def _give_up(self, mail: WaitingMail, *, outcome: str, reason: str) -> NoReturn:
         await queue.close(

@@ -10,12 +10,14 @@ import httpx2
 import pytest
 from sqlalchemy import update
 
+from service.billing.inbox import JOB
 from service.db.session import Database
 from service.db.tables import (
     AccessEntry,
     AuditEntry,
     Grant,
     InboxEvent,
+    Job,
     Mail,
     MeterWindow,
     Reader,
@@ -165,9 +167,9 @@ def test_what_stripe_says_afterwards_brings_nothing_back(site: Site, known: Know
     async def replay_all(database: Database) -> None:
         async with database.transaction() as session:
             await session.execute(
-                update(InboxEvent)
-                .where(InboxEvent.status == "applied")
-                .values(status="pending", due_at=site.at.clocks.wall())
+                update(Job)
+                .where(Job.kind == JOB, Job.status == "done")
+                .values(status="waiting", due_at=site.at.clocks.wall())
             )
 
     for _ in range(2):

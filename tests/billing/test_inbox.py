@@ -10,13 +10,17 @@ from sqlalchemy import func, select
 from service.billing import inbox
 from service.billing.apply_event import apply_due_events
 from service.db.session import Database
-from service.db.tables import InboxEvent
+from service.db.tables import InboxEvent, Job
+from service.jobs.queue import LONGEST_RESULT
+from service.jobs.worker import FIVE_TRIES
 from service.payments.gateway import Gateway, GatewayUnavailable, StripeEvent
 from service.settings import Settings
 from tests.billing.stripe_values import event, subscription
 from tests.conftest import MovingClocks
 
 SECOND = timedelta(seconds=1)
+MOST_ATTEMPTS = len(FIVE_TRIES) + 1
+OUTAGE_PAUSE = timedelta(seconds=5)
 
 
 class Scripted:
@@ -38,9 +42,9 @@ async def stored(database: Database, told: StripeEvent, clocks: MovingClocks) ->
         return await inbox.store_event(session, told, clocks.wall())
 
 
-async def row(database: Database, identifier: str = "evt_1") -> InboxEvent:
+async def job_of(database: Database, event_id: str = "evt_1") -> Job:
     async with database.reading() as session:
-        found = await session.get(InboxEvent, identifier)
+        found = await session.scalar(select(Job).where(Job.kind == inbox.JOB, Job.key == event_id))
         assert found is not None
         return found
 
@@ -51,11 +55,12 @@ async def run(
     return await apply_due_events(database, cast("Gateway", gateway), settings, clocks)
 
 
-async def test_one_event_is_one_row(database: Database, clocks: MovingClocks) -> None:
-    answers = await asyncio.gather(*(stored(database, event(), clocks) for _ in range(20)))
-    assert sorted(answers) == [False] * 19 + [True]
+async def test_one_event_is_one_row_and_one_job(database: Database, clocks: MovingClocks) -> None:
+    answers = await asyncio.gather(*(stored(database, event(), clocks) for _ in range(50)))
+    assert sorted(answers) == [False] * 49 + [True]
     async with database.reading() as session:
-        assert await session.scalar(select(func.count()).select_from(InboxEvent)) == 1
+        for table in (InboxEvent, Job):
+            assert await session.scalar(select(func.count()).select_from(table)) == 1
 
 
 @pytest.mark.parametrize("kind", ["charge.succeeded", "something.new", "invoice.paid"])
@@ -63,33 +68,10 @@ async def test_what_does_not_concern_us_is_kept_and_ignored(
     database: Database, clocks: MovingClocks, kind: str
 ) -> None:
     assert await stored(database, event(kind=kind, subscription_id=None), clocks)
-    assert (await row(database)).status == "ignored"
-    assert await inbox.claim_next(database, clocks.wall()) is None
-
-
-async def test_a_claim_is_a_lease(database: Database, clocks: MovingClocks) -> None:
-    await stored(database, event(), clocks)
-    claimed = await inbox.claim_next(database, clocks.wall())
-    assert claimed is not None
-    assert await inbox.claim_next(database, clocks.wall() + inbox.LEASE - SECOND) is None
-    # Whoever claimed it has died.
-    again = await inbox.claim_next(database, clocks.wall() + inbox.LEASE)
-    assert again == claimed
-    await inbox.finish(database, claimed, result="synced", ignored=False, now=clocks.wall())
-    assert await inbox.claim_next(database, clocks.wall() + timedelta(days=9)) is None
-    assert (await row(database)).status == "applied"
-
-
-async def test_parallel_claims_share_the_events(database: Database, clocks: MovingClocks) -> None:
-    for number in range(12):
-        await stored(database, event(f"evt_{number}"), clocks)
-    claimed = await asyncio.gather(*(inbox.claim_next(database, clocks.wall()) for _ in range(15)))
-    taken = [each.id for each in claimed if each is not None]
-    # A claim may come away empty while others hold rows; nothing is ever claimed twice.
-    assert len(taken) == len(set(taken))
-    while (more := await inbox.claim_next(database, clocks.wall())) is not None:
-        taken.append(more.id)
-    assert sorted(taken) == sorted(f"evt_{number}" for number in range(12))
+    async with database.reading() as session:
+        assert await session.scalar(select(InboxEvent.id)) == "evt_1"
+        assert await session.scalar(select(func.count()).select_from(Job)) == 0
+        assert await inbox.held_events(session) == []
 
 
 async def test_a_failing_event_is_retried_with_growing_pauses_and_then_quarantined(
@@ -98,25 +80,29 @@ async def test_a_failing_event_is_retried_with_growing_pauses_and_then_quarantin
     await stored(database, event(subscription_id="sub_bad"), clocks)
     await stored(database, event("evt_2", subscription_id="sub_good"), clocks)
     gateway = Scripted(sub_bad=ValueError("no such shape"))
-    assert await run(database, gateway, settings, clocks) == 2
-    assert (await row(database, "evt_2")).status == "ignored"  # a customer nobody knows
-    assert (await row(database, "evt_2")).result == "unknown customer"
+    assert await run(database, gateway, settings, clocks) == 1
+    good = await job_of(database, "evt_2")
+    assert (good.status, good.result) == ("done", "unknown customer")
     pauses = []
-    for attempt in range(1, inbox.MOST_ATTEMPTS):
-        failed = await row(database)
-        assert (failed.status, failed.attempts) == ("pending", attempt)
+    for attempt in range(1, MOST_ATTEMPTS):
+        failed = await job_of(database)
+        assert (failed.status, failed.attempts) == ("waiting", attempt)
         assert "no such shape" in failed.result
         pause = failed.due_at - clocks.wall()
         pauses.append(pause.total_seconds())
         clocks.travel(pause - SECOND)
-        assert await run(database, gateway, settings, clocks) == 0
+        await run(database, gateway, settings, clocks)
+        assert gateway.asked.count("sub_bad") == attempt
         clocks.travel(SECOND)
-        assert await run(database, gateway, settings, clocks) == 1
+        await run(database, gateway, settings, clocks)
     assert pauses == [2, 8, 32, 128]
-    assert (await row(database)).status == "quarantined"
+    assert (await job_of(database)).status == "failed"
     clocks.travel(timedelta(days=365))
     assert await run(database, gateway, settings, clocks) == 0
-    assert gateway.asked.count("sub_bad") == inbox.MOST_ATTEMPTS
+    assert gateway.asked.count("sub_bad") == MOST_ATTEMPTS
+    async with database.reading() as session:
+        (held,) = await inbox.held_events(session)
+    assert held.event.id == "evt_1"
 
 
 async def test_a_quarantined_event_can_be_replayed(
@@ -124,17 +110,17 @@ async def test_a_quarantined_event_can_be_replayed(
 ) -> None:
     await stored(database, event(), clocks)
     gateway = Scripted(sub_1=ValueError("broken"))
-    for _ in range(inbox.MOST_ATTEMPTS):
+    for _ in range(MOST_ATTEMPTS):
         await run(database, gateway, settings, clocks)
         clocks.travel(timedelta(hours=1))
-    assert (await row(database)).status == "quarantined"
+    assert (await job_of(database)).status == "failed"
     async with database.transaction() as session:
-        assert await inbox.replay(session, "evt_1", clocks.wall())
-        assert not await inbox.replay(session, "evt_none", clocks.wall())
-    assert (await row(database)).attempts == 0
+        assert await inbox.replay_event(session, "evt_1", clocks.wall())
+        assert not await inbox.replay_event(session, "evt_none", clocks.wall())
+    assert (await job_of(database)).attempts == 0
     gateway.failures.clear()
     assert await run(database, gateway, settings, clocks) == 1
-    assert (await row(database)).result == "unknown customer"
+    assert (await job_of(database)).result == "unknown customer"
 
 
 async def test_while_stripe_is_away_events_wait_and_use_up_no_try(
@@ -143,35 +129,22 @@ async def test_while_stripe_is_away_events_wait_and_use_up_no_try(
     for number in range(3):
         await stored(database, event(f"evt_{number}"), clocks)
     gateway = Scripted(sub_1=GatewayUnavailable("away"))
-    for _ in range(inbox.MOST_ATTEMPTS * 2):
+    for _ in range(MOST_ATTEMPTS * 2):
         assert await run(database, gateway, settings, clocks) == 0
-        clocks.travel(inbox.OUTAGE_PAUSE)
+        clocks.travel(OUTAGE_PAUSE)
     # One question a round is enough to learn that Stripe is away.
-    assert len(gateway.asked) == inbox.MOST_ATTEMPTS * 2
-    assert [(await row(database, f"evt_{number}")).attempts for number in range(3)] == [0] * 3
+    assert len(gateway.asked) == MOST_ATTEMPTS * 2
+    assert [(await job_of(database, f"evt_{number}")).attempts for number in range(3)] == [0] * 3
     gateway.failures.clear()
     assert await run(database, gateway, settings, clocks) == 3
 
 
-async def test_a_result_of_any_length_fits(
+async def test_a_result_of_any_length_and_letters_fits(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
     await stored(database, event(), clocks)
     await run(database, Scripted(sub_1=ValueError("x" * 5000)), settings, clocks)
-    assert len((await row(database)).result) == inbox.LONGEST_RESULT
-
-
-async def test_a_late_failure_does_not_bring_back_what_another_has_applied(
-    database: Database, clocks: MovingClocks
-) -> None:
-    """The first took longer than its lease; the second has applied the event meanwhile."""
-    await stored(database, event(), clocks)
-    slow = await inbox.claim_next(database, clocks.wall())
-    clocks.travel(inbox.LEASE)
-    second = await inbox.claim_next(database, clocks.wall())
-    assert slow is not None
-    assert second is not None
-    await inbox.finish(database, second, result="synced", ignored=False, now=clocks.wall())
-    assert not await inbox.fail(database, slow, reason="too late", now=clocks.wall())
-    await inbox.postpone(database, slow, reason="too late", now=clocks.wall())
-    assert ((await row(database)).status, (await row(database)).result) == ("applied", "synced")
+    assert len((await job_of(database)).result) == LONGEST_RESULT
+    clocks.travel(OUTAGE_PAUSE)
+    await run(database, Scripted(sub_1=GatewayUnavailable("a\0b\ud800c")), settings, clocks)
+    assert (await job_of(database)).result == "ab?c"

@@ -20,7 +20,7 @@ from service.billing.events import HANDLED
 from service.billing.fulfil import fulfil
 from service.billing.inbox import store_event
 from service.db.session import Database
-from service.db.tables import Checkout, Customer, Grant, InboxEvent, Reader, Subscription
+from service.db.tables import Checkout, Customer, Grant, InboxEvent, Job, Reader, Subscription
 from service.payments.stripe_gateway import StripeGateway
 from service.payments.stripe_objects import event_of
 from service.settings import Settings
@@ -100,8 +100,8 @@ class Replay:
 
 async def _state(database: Database) -> Any:
     async with database.reading() as session:
-        events = list(await session.scalars(select(InboxEvent)))
-        assert {event.status for event in events} <= {"applied", "ignored"}, events
+        jobs = list(await session.scalars(select(Job)))
+        assert {job.status for job in jobs} <= {"done"}, [(job.key, job.result) for job in jobs]
         readers = {reader.id: "reader" for reader in await session.scalars(select(Reader))}
         state = {}
         for table in TABLES:
@@ -235,5 +235,6 @@ def test_several_processes_apply_the_same_purchase(quiet: Installation) -> None:
     quiet.settle()
     for table in TABLES:
         assert len(rows(quiet, table)) == 1, table
-    assert {event.status for event in rows(quiet, InboxEvent)} == {"applied"}
-    assert [event.attempts for event in rows(quiet, InboxEvent)] == [0] * len(events)
+    jobs = {job.key: job for job in rows(quiet, Job)}
+    assert jobs.keys() == {event["id"] for event in events}
+    assert {(job.status, job.attempts) for job in jobs.values()} == {("done", 0)}

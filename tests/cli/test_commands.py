@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from service.billing.inbox import store_event
 from service.db.session import Database
-from service.db.tables import Article, InboxEvent, Operator, Subscription
+from service.db.tables import Article, Job, Operator, Subscription
 from service.identity.api_keys import find_api_key
 from service.identity.operators import find_operator, password_matches
 from service.identity.readers import create_reader
@@ -16,7 +17,9 @@ from service.identity.sign_in_requests import by_link, use
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer, live_offers
 from service.settings import Settings
+from tests.billing.stripe_values import event
 from tests.cli.conftest import Paywall, one_sentence
+from tests.conftest import MovingClocks
 from tests.content.importers.exports import channel, item
 
 NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
@@ -121,7 +124,7 @@ async def _readers(settings: Settings, *, count: int) -> list[str]:
     database = Database(settings.database_url)
     async with database.transaction() as session:
         readers = [
-            (await create_reader(session, email="Ana@Example.org", now=NOW)).id
+            (await create_reader(session, email="Ana@Example.org", clocks=MovingClocks(NOW))).id
             for _ in range(count)
         ]
         price = checked_price(amount=900, currency="EUR", interval="month")
@@ -131,7 +134,8 @@ async def _readers(settings: Settings, *, count: int) -> list[str]:
                 id="sub_1", reader_id=readers[-1], customer_id="cus_1", offer_id=offer.id,
                 plan="digital", status="active", amount=900, currency="EUR", interval="month",
                 interval_count=1, started_at=NOW, current_period_end=NOW, trial_end=None,
-                cancel_at=None, ended_at=None, past_due_since=None, synced_at=NOW, version=1,
+                cancel_at=None, ended_at=None, past_due_since=None, pauses_collection=False,
+                cancel_reason="", access_stop="", payment_problem="", synced_at=NOW, version=1,
             )
         )  # fmt: skip
     await database.dispose()
@@ -249,14 +253,12 @@ def test_a_quarantined_event_is_listed_and_replayed(paywall: Paywall, settings: 
     async def quarantine() -> None:
         database = Database(settings.database_url)
         async with database.transaction() as session:
-            session.add(
-                InboxEvent(
-                    id="evt_1", type="invoice.paid", object_id="in_1", customer_id=None,
-                    subscription_id="sub_1", created_at=NOW, received_at=NOW,
-                    status="quarantined", attempts=5, due_at=NOW, applied_at=None,
-                    result="ValueError('odd')",
-                )
-            )  # fmt: skip
+            for event_id in ("evt_1", "evt_applied"):
+                await store_event(session, event(event_id), NOW)
+            jobs = {job.key: job for job in await session.scalars(select(Job))}
+            jobs["evt_1"].status, jobs["evt_1"].attempts = "failed", 5
+            jobs["evt_1"].result = "ValueError('odd')"
+            jobs["evt_applied"].status = "done"
         await database.dispose()
 
     assert paywall("inbox", "list").out == "Every event is applied.\n"
@@ -264,6 +266,7 @@ def test_a_quarantined_event_is_listed_and_replayed(paywall: Paywall, settings: 
     listed = paywall("inbox", "list").out
     assert "evt_1  quarantined  tried 5x  invoice.paid" in listed
     assert "odd" in listed
+    assert "evt_applied" not in listed
     assert paywall("inbox", "replay", "evt_1").code == 0
-    assert "evt_1  pending      tried 0x" in paywall("inbox", "list").out
+    assert "evt_1  waiting      tried 0x" in paywall("inbox", "list").out
     assert "There is no event evt_2" in paywall("inbox", "replay", "evt_2").err

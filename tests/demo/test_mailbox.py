@@ -38,6 +38,7 @@ async def mailed(paywall: Paywall, to: str, code: str = "012345") -> str:
             session, kind="sign-in", to=to, to_key=to, reader_id=None, settings=paywall.settings,
             now=paywall.clocks.wall(), link=LINK, code=code, minutes=10,
         )  # fmt: skip
+    assert mail is not None
     return mail.id
 
 

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from service.db.session import Database
-from service.db.tables import Mail
-from service.outbox.mails import LONGEST_WAIT, Kind, put_mail
+from service.db.tables import Job, Mail
+from service.outbox.mails import JOB, LONGEST_WAIT, Kind, put_mail
 from service.settings import Settings
 from tests.conftest import MovingClocks
 
@@ -24,10 +24,12 @@ async def put(
     database: Database, settings: Settings, clocks: MovingClocks, kind: Kind, **context: Any
 ) -> Mail:
     async with database.transaction() as session:
-        return await put_mail(
+        mail = await put_mail(
             session, kind=kind, to=READER, to_key=READER, reader_id=None, settings=settings,
             now=clocks.wall(), **context,
         )  # fmt: skip
+    assert mail is not None
+    return mail
 
 
 async def put_and_fail(database: Database, settings: Settings, clocks: MovingClocks) -> None:
@@ -39,6 +41,21 @@ async def put_and_fail(database: Database, settings: Settings, clocks: MovingClo
         raise LookupError
 
 
+async def test_a_second_mail_about_the_same_is_not_stored(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    await put(database, settings, clocks, "erased", once="erased:rd_1")
+    async with database.transaction() as session:
+        again = await put_mail(
+            session, kind="erased", to=READER, to_key=READER, reader_id=None, settings=settings,
+            now=clocks.wall(), once="erased:rd_1",
+        )  # fmt: skip
+        assert again is None
+        assert len((await session.scalars(select(Mail))).all()) == 1
+        assert len((await session.scalars(select(Job))).all()) == 1
+    await put(database, settings, clocks, "erased", once="erased:rd_2")
+
+
 async def test_a_mail_waits_in_the_transaction_it_tells_of(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -47,9 +64,11 @@ async def test_a_mail_waits_in_the_transaction_it_tells_of(
         await put_and_fail(database, settings, clocks)
     async with database.reading() as session:
         (kept,) = await session.scalars(select(Mail))
-    assert (kept.id, kept.kind, kept.status, kept.attempts) == (mail.id, "sign-in", "waiting", 0)
+        (job,) = await session.scalars(select(Job))
+    assert (kept.id, kept.kind, kept.status) == (mail.id, "sign-in", "waiting")
+    assert (job.kind, job.key, job.status, job.attempts) == (JOB, mail.id, "waiting", 0)
     assert (kept.recipient, kept.recipient_key) == (READER, READER)
-    assert kept.due_at == clocks.wall()
+    assert job.due_at == clocks.wall()
     assert kept.send_until == clocks.wall() + LONGEST_WAIT
 
 
