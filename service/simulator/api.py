@@ -25,6 +25,7 @@ from service.simulator import (
     portal,
     promotion_codes,
     refunds,
+    setup_intents,
     subscriptions,
 )
 from service.simulator.errors import StripeError
@@ -43,6 +44,7 @@ OPERATIONS: tuple[Operation, ...] = tuple(
         promotion_codes,
         customers,
         payment_methods,
+        setup_intents,
         checkout,
         subscriptions,
         cycle,

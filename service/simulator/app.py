@@ -4,10 +4,12 @@ No money moves. It enters an installation by the front door: Stripe's API below 
 below `/checkout` and `/portal`, signed webhooks, and a few hooks of its own below `/_sim`.
 """
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,24 +24,41 @@ from service.simulator import coupons, discounts, disputes, pausing, promotion_c
 from service.simulator.account import ensure_account
 from service.simulator.api import ApiRequest, answer
 from service.simulator.cards import CardEntry, default_expiry
+from service.simulator.chaos import Chaos, ChaosRules
 from service.simulator.checkout import handle_expiry
 from service.simulator.collection import handle_retry
 from service.simulator.cycle import HANDLERS
+from service.simulator.debits import PAYING_ACCOUNT
 from service.simulator.delivery import Courier, DeliveryRules
+from service.simulator.disturbances import Disturbances, LostResponse
 from service.simulator.endpoints import WebhookTarget, register_targets
-from service.simulator.errors import StripeError, missing_parameter
+from service.simulator.errors import StripeError, invalid_parameter
+from service.simulator.faults import Faults
 from service.simulator.hooks import Hooks
 from service.simulator.hosted import Pages
 from service.simulator.periods import DAY
 from service.simulator.portal import ensure_configuration
-from service.simulator.purchase import Buyer, pay, success_address
+from service.simulator.purchase import (
+    Buyer,
+    authentication_address,
+    pay,
+    success_address,
+)
+from service.simulator.settlement import handle_settlement, settle_session
 from service.simulator.store import Store
 from service.simulator.subscriptions import handle_cancellation
 from service.simulator.world import Rules, World
 
 _LONGEST_JUMP = 3_660 * DAY
 
-__all__ = ["DeliveryRules", "Rules", "Simulator", "WebhookTarget", "create_simulator"]
+__all__ = [
+    "ChaosRules",
+    "DeliveryRules",
+    "Rules",
+    "Simulator",
+    "WebhookTarget",
+    "create_simulator",
+]
 
 
 class Simulator:
@@ -49,9 +68,11 @@ class Simulator:
     `stop`.
     """
 
-    def __init__(self, world: World, courier: Courier) -> None:
+    def __init__(self, world: World, courier: Courier, chaos: Chaos) -> None:
         """Use `create_simulator`."""
         self.world = world
+        self.chaos = chaos
+        self.faults = Faults()
         self._courier = courier
         world.on_commit = courier.wake
         self._app = Starlette(
@@ -60,6 +81,8 @@ class Simulator:
                 Route("/_sim/clock", self._clock, methods=["GET", "POST"]),
                 Route("/_sim/deliver", self._deliver, methods=["POST"]),
                 Route("/_sim/checkout/{session}/pay", self._pay, methods=["POST"]),
+                Route("/_sim/checkout/{session}/settle", self._settle, methods=["POST"]),
+                *Disturbances(world, chaos, self.faults).routes(),
                 *Hooks(world).routes(),
                 *Pages(world).routes(),
             ],
@@ -113,6 +136,10 @@ class Simulator:
     async def _api(self, request: Request) -> Response:
         body = await request.body()
         headers = request.headers
+        fault = self.faults.take(request.method, request.url.path)
+        refusal = fault.refusal() if fault else None
+        if refusal is not None:
+            return JSONResponse(refusal.body(), refusal.status)
         given = answer(
             self.world,
             ApiRequest(
@@ -126,7 +153,10 @@ class Simulator:
                 idempotency_key=headers.get("idempotency-key"),
             ),
         )
-        return Response(
+        if fault is not None and fault.kind == "slow":
+            await asyncio.sleep(fault.seconds)
+        answered = LostResponse if fault and fault.kind == "lose_answer" else Response
+        return answered(
             given.body, given.status, headers=given.headers, media_type="application/json"
         )
 
@@ -140,7 +170,10 @@ class Simulator:
             return JSONResponse(error.body(), error.status)
         return JSONResponse({"now": self.world.now})
 
-    async def _deliver(self, _: Request) -> Response:
+    async def _deliver(self, request: Request) -> Response:
+        if request.query_params.get("release") == "true":
+            with self.world.transaction():
+                self.chaos.release()
         return JSONResponse({"delivered": await self.deliver_pending()})
 
     async def _pay(self, request: Request) -> Response:
@@ -154,8 +187,26 @@ class Simulator:
         except StripeError as error:
             refusal = error
         if refusal is not None:
-            return JSONResponse(refusal.body(), refusal.status)
+            body = refusal.body()
+            if refusal.code == "authentication_required":
+                body["next"] = authentication_address(world, session)
+            return JSONResponse(body, refusal.status)
         return JSONResponse({"status": "complete", "redirect_url": success_address(session)})
+
+    async def _settle(self, request: Request) -> Response:
+        world = self.world
+        try:
+            entries = await _object(request)
+            succeed = entries.get("succeed")
+            if not isinstance(succeed, bool):
+                raise invalid_parameter("succeed", 'Send {"succeed": true} or {"succeed": false}.')
+            world.catch_up()
+            session = world.fetch("checkout.session", request.path_params["session"])
+            with world.transaction():
+                settled = settle_session(world, session, succeed=succeed)
+        except StripeError as error:
+            return JSONResponse(error.body(), error.status)
+        return JSONResponse({"payment_status": settled["payment_status"]})
 
 
 async def _cannot_keep(_: Request, error: Exception) -> Response:
@@ -194,17 +245,22 @@ def _refuse_far(to: datetime, now: int) -> None:
 
 def _buyer(entries: dict[str, Any], session: dict[str, Any], now: int) -> Buyer:
     details = session["customer_details"] or {}
-    if not entries.get("card"):
-        raise missing_parameter("card")
-    return Buyer(
+    authenticate = entries.get("authenticate")
+    buyer = Buyer(
         email=str(entries.get("email") or details.get("email") or "reader@example.com"),
         name=str(entries.get("name") or details.get("name") or "Test Reader"),
-        card=CardEntry(
-            str(entries["card"]),
-            str(entries.get("exp") or default_expiry(now)),
-            str(entries.get("cvc") or "123"),
-        ),
+        authenticate=authenticate if isinstance(authenticate, bool) else None,
     )
+    if entries.get("method") == "bank_debit":
+        return replace(buyer, account=str(entries.get("account") or PAYING_ACCOUNT))
+    if not entries.get("card"):
+        return buyer
+    card = CardEntry(
+        str(entries["card"]),
+        str(entries.get("exp") or default_expiry(now)),
+        str(entries.get("cvc") or "123"),
+    )
+    return replace(buyer, card=card)
 
 
 def create_simulator(
@@ -215,6 +271,7 @@ def create_simulator(
     endpoints: Sequence[WebhookTarget] = (),
     rules: Rules | None = None,
     delivery: DeliveryRules | None = None,
+    chaos: ChaosRules | None = None,
 ) -> Simulator:
     """Assemble a local Stripe.
 
@@ -225,6 +282,7 @@ def create_simulator(
         endpoints: webhook receivers, created or brought up to date by their URL.
         rules: billing settings such as what ends dunning.
         delivery: retries and time-out of webhooks.
+        chaos: how deliveries are disturbed, not at all by default; `/_sim/chaos` changes it.
     """
     world = World(Store(database), wall_now, rules or Rules(), public_url)
     world.handlers |= {
@@ -235,6 +293,7 @@ def create_simulator(
         **pausing.HANDLERS,
         **promotion_codes.HANDLERS,
         **refunds.HANDLERS,
+        "debit.settle": handle_settlement,
         "invoice.retry": handle_retry,
         "session.expire": handle_expiry,
         "subscription.cancel": handle_cancellation,
@@ -243,4 +302,5 @@ def create_simulator(
         ensure_account(world)
         ensure_configuration(world)
         register_targets(world, endpoints)
-    return Simulator(world, Courier(world, delivery or DeliveryRules()))
+    disturbing = Chaos(world, chaos)
+    return Simulator(world, Courier(world, delivery or DeliveryRules(), disturbing), disturbing)

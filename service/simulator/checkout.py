@@ -1,8 +1,8 @@
 """Checkout sessions: the API's side. Paying one is purchase.py's work."""
 
+from service.simulator.checkout_terms import Terms, read_taxes, read_terms
 from service.simulator.customers import living_customer
-from service.simulator.cycle import Plan, read_plan, read_trial
-from service.simulator.errors import StripeError, invalid_parameter, not_simulated
+from service.simulator.errors import StripeError, invalid_parameter
 from service.simulator.forms import Params
 from service.simulator.operations import (
     Call,
@@ -14,63 +14,52 @@ from service.simulator.operations import (
     page_of_rows,
 )
 from service.simulator.periods import DAY
+from service.simulator.setup_intents import new_setup_intent
 from service.simulator.store import JSON
 from service.simulator.world import World
 
 _SHORTEST_LIFE, _LONGEST_LIFE = 1_800, DAY
-_SHORTEST_TRIAL = 2 * DAY  # longer than a session lives: a trial is never over before it is bought
 _SESSION = (
     "allow_promotion_codes automatic_tax billing_address_collection cancel_url client_reference_id"
-    " customer customer_email customer_update expires_at line_items locale metadata mode"
-    " payment_method_collection subscription_data success_url tax_id_collection ui_mode"
+    " currency customer customer_creation customer_email customer_update"
+    " excluded_payment_method_types expires_at invoice_creation line_items locale metadata mode"
+    " payment_intent_data payment_method_collection phone_number_collection setup_intent_data"
+    " submit_type subscription_data success_url tax_id_collection ui_mode"
 )
-_SUBSCRIPTION_DATA = frozenset({"description", "metadata", "trial_end", "trial_period_days"})
 
 
 def _create(call: Call) -> JSON:
     world, params = call.world, call.params
-    _refuse_unsimulated(params)
-    data = params.group("subscription_data")
-    data.refuse_unknown(_SUBSCRIPTION_DATA)
-    plan = read_plan(world, params.rows("line_items"), "line_items")
-    days, trial_end = read_trial(data, world.now)
-    if trial_end is not None and trial_end < world.now + _SHORTEST_TRIAL:
-        raise invalid_parameter(
-            data.name("trial_end"), "trial_end must be at least 2 days in the future."
-        )
+    terms = read_terms(world, params)
     identifier = world.new_id("cs_test", 58)
     customer = _customer(world, params)
-    session = _session(world, params, identifier, customer)
-    lines = _lines(world, plan, trial=bool(days or trial_end))
-    total = sum(line["amount_total"] for line in lines)
+    taxes = read_taxes(params, customer)
+    lines = _lines(world, terms)
+    total = sum(line["amount_total"] for line in lines) if lines else None
+    session = _session(world, params, identifier, customer) | terms.shown | taxes["shown"]
     session |= {
         "amount_subtotal": total,
         "amount_total": total,
-        "currency": plan.currency,
+        "currency": terms.currency,
         "_sim": {
+            **terms.kept,
             "line_items": lines,
-            "plan": plan.items,
-            "interval": [plan.currency, plan.interval, plan.interval_count],
-            "trial_days": days,
-            "trial_end": trial_end,
-            "subscription_metadata": data.metadata(),
-            "subscription_description": data.text("description"),
+            "customer_update": taxes["customer_update"],
+            "pending": None,
         },
     }
+    if customer:
+        session["customer_creation"] = None
+    if terms.mode == "setup":
+        session["setup_intent"] = new_setup_intent(
+            world,
+            customer=session["customer"],
+            types=session["payment_method_types"],
+            description=terms.kept["description"],
+            metadata=terms.kept["intent_metadata"],
+        )["id"]
     world.schedule(session["expires_at"], "session.expire", identifier)
     return world.create(session)
-
-
-def _refuse_unsimulated(params: Params) -> None:
-    if params.required("mode") != "subscription":
-        raise not_simulated("mode", "Checkout modes other than subscription")
-    if params.text("ui_mode") not in (None, "hosted_page"):
-        raise not_simulated("ui_mode", "Checkout pages other than hosted_page")
-    if params.text("payment_method_collection") not in (None, "always"):
-        raise not_simulated("payment_method_collection", "subscriptions without a card")
-    for name in ("automatic_tax", "tax_id_collection"):
-        if params.group(name).boolean("enabled"):
-            raise not_simulated(f"{name}[enabled]", "taxes")
 
 
 def _customer(world: World, params: Params) -> JSON | None:
@@ -129,8 +118,9 @@ def _session(world: World, params: Params, identifier: str, customer: JSON | Non
         "after_expiration": None,
         "allow_promotion_codes": params.boolean("allow_promotion_codes"),
         "allowed_payment_method_types": None,
-        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
-        "billing_address_collection": params.text("billing_address_collection"),
+        "billing_address_collection": params.choice(
+            "billing_address_collection", ("auto", "required")
+        ),
         "cancel_url": params.address("cancel_url"),
         "client_reference_id": params.text("client_reference_id"),
         "client_secret": None,
@@ -147,7 +137,6 @@ def _session(world: World, params: Params, identifier: str, customer: JSON | Non
             "terms_of_service_acceptance": None,
         },
         "customer": customer["id"] if customer else None,
-        "customer_creation": None if customer else "always",
         "customer_details": details_of(
             customer["email"] if customer else email, customer["name"] if customer else None
         )
@@ -161,17 +150,18 @@ def _session(world: World, params: Params, identifier: str, customer: JSON | Non
         "livemode": False,
         "locale": params.text("locale"),
         "metadata": params.metadata(),
-        "mode": "subscription",
+        "mode": params.required("mode"),
         "origin_context": None,
         "payment_intent": None,
         "payment_link": None,
-        "payment_method_collection": "always",
+        "payment_method_collection": None,
         "payment_method_configuration_details": None,
         "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
-        "payment_method_types": ["card"],
         "payment_status": "unpaid",
         "permissions": None,
-        "phone_number_collection": {"enabled": False},
+        "phone_number_collection": {
+            "enabled": bool(params.group("phone_number_collection").boolean("enabled"))
+        },
         "recovered_from": None,
         "saved_payment_method_options": None,
         "setup_intent": None,
@@ -189,12 +179,12 @@ def _session(world: World, params: Params, identifier: str, customer: JSON | Non
     }
 
 
-def _lines(world: World, plan: Plan, *, trial: bool) -> list[JSON]:
+def _lines(world: World, terms: Terms) -> list[JSON]:
     """The session's line items; during a trial they cost nothing today."""
     lines: list[JSON] = []
-    for identifier, quantity in plan.items:
+    for identifier, quantity in terms.items:
         price = world.fetch("price", identifier)
-        amount = 0 if trial else price["unit_amount"] * quantity
+        amount = 0 if terms.free else price["unit_amount"] * quantity
         lines.append(
             {
                 "id": world.new_id("li", 24),

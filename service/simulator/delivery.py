@@ -15,9 +15,13 @@ from functools import partial
 
 import httpx
 
+from service.simulator.chaos import Chaos
+from service.simulator.endpoints import older_secrets
 from service.simulator.events import with_pending
 from service.simulator.expand import public
 from service.simulator.world import World
+
+_GATHER = 0.2
 
 
 @dataclass(frozen=True)
@@ -37,28 +41,34 @@ class _Pending:
     attempts: int
 
 
-def signature(payload: bytes, secret: str, timestamp: int) -> str:
-    """The `Stripe-Signature` header: HMAC-SHA256 over `timestamp.payload`."""
-    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + payload, hashlib.sha256)
-    return f"t={timestamp},v1={digest.hexdigest()}"
+def signature(payload: bytes, secret: str, timestamp: int, *older: str) -> str:
+    """The `Stripe-Signature` header: HMAC-SHA256 over `timestamp.payload`, once a secret."""
+    signed = f"{timestamp}.".encode() + payload
+    digests = [
+        hmac.new(key.encode(), signed, hashlib.sha256).hexdigest() for key in (secret, *older)
+    ]
+    return ",".join([f"t={timestamp}", *(f"v1={digest}" for digest in digests)])
 
 
 class Courier:
     """Delivers what the world has queued. Lives on one event loop; `wake` may come from any."""
 
-    def __init__(self, world: World, rules: DeliveryRules) -> None:
+    def __init__(self, world: World, rules: DeliveryRules, chaos: Chaos) -> None:
         """Nothing is sent before `start` or `deliver_pending`."""
         self._world = world
         self._rules = rules
+        self._chaos = chaos
         self._tries: dict[int, asyncio.Task[bool]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
         self._background: asyncio.Task[None] | None = None
         self._stopped = False
+        self._woken = False
         self._trust = httpx.create_ssl_context()
 
     def wake(self) -> None:
         """Something was queued: look now."""
+        self._woken = True
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._news.set)
 
@@ -105,6 +115,9 @@ class Courier:
             while True:
                 self._news.clear()
                 self._world.catch_up()
+                if self._woken and self._chaos.rules and self._chaos.rules.shuffle:
+                    self._woken = False
+                    await asyncio.sleep(_GATHER)  # alone, a delivery could overtake nothing
                 self._begin(client)
                 # Not wait_for: on Python 3.11 it may swallow a cancellation.
                 with suppress(TimeoutError):
@@ -120,7 +133,8 @@ class Courier:
 
     def _begin(self, client: httpx.AsyncClient) -> list[asyncio.Task[bool]]:
         """Start tries for what is due, as far as there is room; returns those started."""
-        room = self._rules.concurrency - len(self._tries)
+        # One at a time where the order was drawn: at once, the network would decide on it.
+        room = (1 if self._chaos.rules else self._rules.concurrency) - len(self._tries)
         if room <= 0:
             return []
         rows = self._world.store.connection.execute(
@@ -153,7 +167,9 @@ class Courier:
         stamp = int(self._world.wall())
         headers = {
             "Content-Type": "application/json; charset=utf-8",
-            "Stripe-Signature": signature(payload, endpoint["_sim"]["secret"], stamp),
+            "Stripe-Signature": signature(
+                payload, endpoint["_sim"]["secret"], stamp, *older_secrets(self._world, endpoint)
+            ),
             "User-Agent": "Stripe/1.0 (local Stripe, no real money)",
         }
         try:

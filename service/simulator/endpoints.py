@@ -69,6 +69,26 @@ def _endpoint(world: World, url: str, secret: str) -> JSON:
     }
 
 
+def older_secrets(world: World, endpoint: JSON) -> list[str]:
+    """What an endpoint's events are signed with besides its secret: the one before, for a while."""
+    old = endpoint["_sim"].get("old")
+    return [old["secret"]] if old and world.now < old["until"] else []
+
+
+def roll_secret(world: World, identifier: str, keep_for: int) -> str:
+    """Give an endpoint a new secret; the old one signs too for `keep_for` seconds of world time.
+
+    Returns:
+        The new secret.
+    """
+    endpoint = world.fetch("webhook_endpoint", identifier)
+    ours = endpoint["_sim"]
+    secret = world.new_id("whsec", 32)
+    old = {"secret": ours["secret"], "until": world.now + keep_for}
+    world.update(endpoint, {"_sim": {**ours, "secret": secret, "old": old}})
+    return secret
+
+
 def _url(params: Params) -> str:
     params.required("url")
     return params.address("url") or ""

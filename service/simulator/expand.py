@@ -53,6 +53,7 @@ _EXPANDABLE: dict[str, frozenset[str]] = {
     "discount": frozenset({"customer", "promotion_code", "source.coupon"}),
     "promotion_code": frozenset({"customer", "promotion.coupon"}),
     "invoice_payment": frozenset({"invoice", "payment.payment_intent", "payment.charge"}),
+    "setup_intent": frozenset({"customer", "payment_method"}),
     "payment_intent": frozenset({"customer", "payment_method", "latest_charge"}),
     "charge": frozenset({"customer", "payment_intent", "balance_transaction"}),
     "refund": frozenset({"charge", "customer", "payment_intent", "payment_method"}),

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,18 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from service.simulator.cards import PAYING_CARD, CardEntry, default_expiry
+from service.simulator.debits import PAYING_ACCOUNT
 from service.simulator.errors import StripeError
 from service.simulator.payment_methods import payer
 from service.simulator.portal import change_card, choose, live_subscriptions, owed_invoices
-from service.simulator.purchase import Buyer, pay, success_address
+from service.simulator.purchase import (
+    Buyer,
+    authentication_address,
+    is_free,
+    pay,
+    pending_buyer,
+    success_address,
+)
 from service.simulator.store import JSON
 from service.simulator.subscriptions import period_of
 from service.simulator.world import World
@@ -55,7 +64,9 @@ _ZERO_DECIMAL = frozenset(
         "xpf",
     ]
 )
+_FIELDS = {"card": ("card", "exp", "cvc"), "debit": ("account",), "nothing": ()}
 _FIELD_OF_PARAM = {
+    "account": "account",
     "exp_year": "exp",
     "exp_month": "exp",
     "cvc": "cvc",
@@ -84,6 +95,15 @@ def rhythm(recurring: JSON) -> str:
     return recurring["interval"] if count == 1 else f"{count} {recurring['interval']}s"
 
 
+def _buyer(entries: dict[str, str], means: str) -> Buyer:
+    buyer = Buyer(entries["email"], entries["name"])
+    if means == "debit":
+        return replace(buyer, account=entries["account"])
+    if means == "nothing":
+        return buyer
+    return replace(buyer, card=CardEntry(entries["card"], entries["exp"], entries["cvc"]))
+
+
 def _faulty(error: StripeError | None) -> str | None:
     """The field of a form that an error is shown at."""
     return _FIELD_OF_PARAM.get(error.param or "", "card") if error else None
@@ -105,6 +125,7 @@ class Pages:
         return [
             Route("/", self.home),
             Route("/checkout/{session}", self.checkout, methods=["GET", "POST"]),
+            Route("/checkout/{session}/authenticate", self.authenticate, methods=["GET", "POST"]),
             Route("/portal/{session}", self.portal, methods=["GET", "POST"]),
         ]
 
@@ -122,7 +143,15 @@ class Pages:
     async def checkout(self, request: Request) -> Response:
         """The hosted Checkout page and the form it posts to itself."""
         form = await request.form() if request.method == "POST" else None
-        return self._guarded(lambda: self._checkout(request.path_params["session"], form))
+        by_debit = request.query_params.get("method") == "bank_debit"
+        return self._guarded(
+            lambda: self._checkout(request.path_params["session"], form, by_debit=by_debit)
+        )
+
+    async def authenticate(self, request: Request) -> Response:
+        """The page on which the card's holder answers the bank (3-D Secure)."""
+        form = await request.form() if request.method == "POST" else None
+        return self._guarded(lambda: self._authenticate(request.path_params["session"], form))
 
     async def portal(self, request: Request) -> Response:
         """The billing portal and the form it posts to itself."""
@@ -142,32 +171,56 @@ class Pages:
         )
         return HTMLResponse(body, status, headers=_HEADERS)
 
-    def _checkout(self, identifier: str, form: FormData | None) -> Response:
+    def _checkout(self, identifier: str, form: FormData | None, *, by_debit: bool) -> Response:
         session = self._world.fetch("checkout.session", identifier)
         if session["status"] != "open":
             return self._page("closed.html", session=session, onward=success_address(session))
+        means = self._means(session, by_debit=by_debit)
         entries = self._blank(session)
         if form is None:
-            return self._form(session, entries, error=None)
-        entries |= {key: str(form.get(key, "")) for key in ("email", "name", "card", "exp", "cvc")}
-        error = self._pay(session, entries)
+            return self._form(session, entries, means, error=None)
+        entries |= {key: str(form.get(key, "")) for key in ("email", "name", *_FIELDS[means])}
+        error = self._pay(session, _buyer(entries, means))
+        if error is not None and error.code == "authentication_required":
+            address = authentication_address(self._world, session)
+            return RedirectResponse(address, 303, headers=_HEADERS)
         if error is not None:
-            return self._form(session, entries, error)
+            return self._form(session, entries, means, error)
         return RedirectResponse(success_address(session), 303, headers=_HEADERS)
 
-    def _pay(self, session: JSON, entries: dict[str, str]) -> StripeError | None:
-        card = CardEntry(entries["card"], entries["exp"], entries["cvc"])
+    def _authenticate(self, identifier: str, form: FormData | None) -> Response:
+        session = self._world.fetch("checkout.session", identifier)
+        if session["status"] != "open":
+            return self._page("closed.html", session=session, onward=success_address(session))
+        buyer = pending_buyer(session, confirmed=form is not None and "confirm" in form)
+        if buyer is None:
+            return RedirectResponse(session["url"], 303, headers=_HEADERS)
+        if form is None:
+            return self._page("authenticate.html", session=session)
+        error = self._pay(session, buyer)
+        if error is not None:
+            entries = self._blank(session) | {"email": buyer.email, "name": buyer.name}
+            return self._form(session, entries, "card", error, action=session["url"])
+        return RedirectResponse(success_address(session), 303, headers=_HEADERS)
+
+    def _pay(self, session: JSON, buyer: Buyer) -> StripeError | None:
         try:
             with self._world.transaction():
-                return pay(self._world, session, Buyer(entries["email"], entries["name"], card))
+                return pay(self._world, session, buyer)
         except StripeError as error:
             return error
+
+    def _means(self, session: JSON, *, by_debit: bool) -> str:
+        if is_free(session):
+            return "nothing"
+        return "debit" if by_debit and "sepa_debit" in session["payment_method_types"] else "card"
 
     def _blank(self, session: JSON) -> dict[str, str]:
         details = session["customer_details"] or {}
         return {
             "email": details.get("email") or "",
             "name": details.get("name") or "",
+            "account": PAYING_ACCOUNT,
             **self._blank_card(),
         }
 
@@ -175,7 +228,12 @@ class Pages:
         return {"card": PAYING_CARD, "exp": default_expiry(self._world.now), "cvc": "123"}
 
     def _form(
-        self, session: JSON, entries: dict[str, str], error: StripeError | None
+        self,
+        session: JSON,
+        entries: dict[str, str],
+        means: str,
+        error: StripeError | None,
+        action: str = "",
     ) -> HTMLResponse:
         terms = session["_sim"]
         lines = [
@@ -187,8 +245,10 @@ class Pages:
             status=error.status if error else 200,
             session=session,
             lines=lines,
-            trial_days=terms["trial_days"],
-            trial_end=terms["trial_end"],
+            trial_days=terms.get("trial_days"),
+            trial_end=terms.get("trial_end"),
+            means=means,
+            action=action,
             entries=entries,
             error=error,
             faulty=_faulty(error),

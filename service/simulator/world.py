@@ -60,6 +60,7 @@ class World:
         self.public_url = public_url.rstrip("/")
         self.handlers: dict[str, Callable[[World, str], None]] = {}
         self.on_commit: Callable[[], None] = lambda: None
+        self.on_queued: Callable[[int], None] = lambda _: None
         self._wall_now = wall_now
         self._lock = threading.RLock()
         self._depth = 0
@@ -222,7 +223,8 @@ class World:
             "webhook_endpoint", [Condition("status", "=", "enabled")], oldest_first=True
         ):
             if not {"*", kind}.isdisjoint(endpoint["enabled_events"]):
-                self.store.connection.execute(
+                queued = self.store.connection.execute(
                     "INSERT INTO deliveries (event, endpoint, due) VALUES (?, ?, ?)",
                     (event["id"], endpoint["id"], self.wall()),
                 )
+                self.on_queued(queued.lastrowid or 0)

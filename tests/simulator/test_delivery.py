@@ -22,6 +22,9 @@ from tests.simulator.local import KEY, SECRET, Host, LocalStripe, eventually, lo
 def test_a_signature_is_the_one_the_sdk_expects() -> None:
     header = signature(b'{"id": "evt_1"}', SECRET, 1_700_000_000)
     assert stripe.WebhookSignature.verify_header('{"id": "evt_1"}', header, SECRET)
+    both = signature(b'{"id": "evt_1"}', "whsec_new", 1_700_000_000, SECRET)
+    for secret in ("whsec_new", SECRET):
+        assert stripe.WebhookSignature.verify_header('{"id": "evt_1"}', both, secret)
     with pytest.raises(stripe.SignatureVerificationError):
         stripe.WebhookSignature.verify_header('{"id": "evt_2"}', header, SECRET)
 

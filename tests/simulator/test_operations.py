@@ -63,6 +63,10 @@ def _walk(local: LocalStripe, known: dict[str, str]) -> None:
     v1.payment_methods.retrieve(made.id, {"expand": ["customer"]})
     v1.payment_methods.detach(made.id)
     v1.payment_methods.list({"customer": known["customer"], "expand": ["data.customer"]})
+    saved = v1.setup_intents.create({"customer": known["customer"], "description": "Later"})
+    v1.setup_intents.update(saved.id, {"metadata": {"a": "b"}})
+    v1.setup_intents.retrieve(saved.id, {"expand": ["customer"]})
+    v1.setup_intents.list({"customer": known["customer"]})
     v1.checkout.sessions.retrieve(
         known["session"],
         {"expand": ["customer", "invoice", "line_items.data.price.product", "subscription"]},
