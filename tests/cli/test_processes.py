@@ -202,14 +202,16 @@ def test_the_local_stripe_runs_alone_and_keeps_its_data(settings: Settings, tmp_
     bearer = {"Authorization": "Bearer sk_test_1"}
     made = []
     for _ in range(2):
-        command = ("simulate", "--port", str(port), "--data", str(data))
+        command = ("simulate", "--port", str(port), "--data", str(data), "--chaos-seed", "7")
         with ended(start(settings, *command)) as process:
             wait_for(f"{url}/v1/customers", process)
             httpx2.post(f"{url}/v1/customers", headers=bearer).raise_for_status()
             made.append(len(httpx2.get(f"{url}/v1/customers", headers=bearer).json()["data"]))
+            assert httpx2.get(f"{url}/_sim/chaos").json()["seed"] == 7
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=STOP_SECONDS)
-        assert url in out
+        assert f"PAYWALL_STRIPE_API_BASE={url} PAYWALL_STRIPE_SECRET_KEY=sk_test_" in out
+        assert f"seed 7; {url}/_sim/chaos changes that" in out
         assert err == ""
     assert made == [1, 2]
 
