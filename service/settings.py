@@ -196,6 +196,17 @@ class Settings(BaseSettings):
     stripe_timeout_seconds: float = Field(
         4.0, gt=0, le=30, description="Longest wait for one answer of Stripe."
     )
+    stripe_automatic_tax: bool = Field(
+        False, description="Let Stripe Tax work out the tax at Checkout; set it up at Stripe first."
+    )
+    stripe_collect_tax_ids: bool = Field(
+        False, description="Let businesses type their tax id at Checkout."
+    )
+    webhooks_allow_private_targets: bool = Field(
+        False,
+        description="Let webhooks go to addresses of this machine and of private networks "
+        "([webhooks.md](webhooks.md)).",
+    )
     max_body_kilobytes: int = Field(
         4096, ge=64, le=65536, description="Largest request body accepted."
     )

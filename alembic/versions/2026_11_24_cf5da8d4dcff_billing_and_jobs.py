@@ -134,6 +134,7 @@ def upgrade() -> None:
         sa.Column("scope", sa.String(), nullable=False),
         sa.Column("amount", sa.Integer(), nullable=False),
         sa.Column("currency", sa.String(), nullable=False),
+        sa.Column("paid_at", UtcDateTime(), nullable=False),
         sa.Column("starts_at", UtcDateTime(), nullable=False),
         sa.Column("ends_at", UtcDateTime(), nullable=False),
         sa.Column("access_stop", sa.String(), nullable=False),
@@ -158,6 +159,7 @@ def upgrade() -> None:
     _make_jobs_of_what_waits()
     with op.batch_alter_table("checkouts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("article_id", sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("processing_since", UtcDateTime(), nullable=True))
 
     with op.batch_alter_table("mails", schema=None) as batch_op:
         batch_op.add_column(sa.Column("once", sa.String(), nullable=True))
@@ -300,6 +302,7 @@ def downgrade() -> None:
         batch_op.drop_column("once")
 
     with op.batch_alter_table("checkouts", schema=None) as batch_op:
+        batch_op.drop_column("processing_since")
         batch_op.drop_column("article_id")
 
     with op.batch_alter_table("passes", schema=None) as batch_op:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.lifecycle import LIVE_STATUSES
 from service.db.base import new_id
-from service.db.tables import Checkout, Subscription
+from service.db.tables import Checkout, Pass, Subscription
 
 LIFE = timedelta(hours=24)
 """Stripe's own default for the life of a Checkout session."""
@@ -15,6 +15,8 @@ CLAIM_LIFE = 2 * LIFE
 """So long after its start a checkout's claim signs its holder in: Stripe's page may be left open for
 a day, and the way back may take another.
 """
+DELAYED_CLAIM_LIFE = timedelta(days=21)
+"""So long from when a payment is on its way: a bank debit takes up to 14 working days."""
 _MOST_EARLIER = 10
 
 
@@ -27,6 +29,7 @@ async def create_checkout(
     return_to: str,
     claim_hash: str,
     now: datetime,
+    article_id: str | None = None,
 ) -> Checkout:
     """Store an open checkout that Stripe doesn't know yet.
 
@@ -43,10 +46,11 @@ async def create_checkout(
         stripe_session_id=None,
         stripe_url=None,
         stripe_subscription_id=None,
-        article_id=None,
+        article_id=article_id,
         created_at=now,
         expires_at=now + LIFE,
         completed_at=None,
+        processing_since=None,
     )
     session.add(checkout)
     await session.flush()
@@ -58,8 +62,8 @@ async def open_checkouts(
 ) -> list[Checkout]:
     """What the reader, or the holder of the claim, has begun and not come back from; newest first.
 
-    That includes what the claim's holder has paid and we have heard of already: they aren't signed
-    in yet, and are about to pay again.
+    That includes what waits for a slow payment, and what the claim's holder has paid and we have
+    heard of already: they aren't signed in yet, and are about to pay again.
     """
     theirs = [
         column == value
@@ -73,10 +77,14 @@ async def open_checkouts(
         .where(
             or_(
                 and_(Checkout.status == "open", Checkout.expires_at > now, or_(*theirs)),
+                and_(Checkout.status == "processing", or_(*theirs)),
                 and_(
                     Checkout.claim_hash == claim_hash,
-                    Checkout.stripe_subscription_id.in_(
-                        select(Subscription.id).where(Subscription.status.in_(LIVE_STATUSES))
+                    or_(
+                        Checkout.stripe_subscription_id.in_(
+                            select(Subscription.id).where(Subscription.status.in_(LIVE_STATUSES))
+                        ),
+                        Checkout.id.in_(select(Pass.checkout_id).where(Pass.ends_at > now)),
                     ),
                 ),
             )
@@ -85,6 +93,13 @@ async def open_checkouts(
         .limit(_MOST_EARLIER)
     )
     return list(found)
+
+
+def claim_end(checkout: Checkout) -> datetime:
+    """Until when, by business time, the checkout's claim signs its holder in."""
+    if checkout.processing_since is not None:
+        return checkout.processing_since + DELAYED_CLAIM_LIFE
+    return checkout.created_at + CLAIM_LIFE
 
 
 async def find_checkout(session: AsyncSession, checkout_id: str) -> Checkout | None:

@@ -40,7 +40,7 @@ async def start(
     claim = read_cookie(request, "checkout", settings)
     started = await start_checkout(
         database, gateway, settings, clocks, offer_id=body.offer, return_to=body.return_to,
-        caller=caller, claim=claim, promotion_code=body.promotion_code,
+        caller=caller, claim=claim, promotion_code=body.promotion_code, article=body.article,
     )  # fmt: skip
     remember_claim(response, started.claim, settings)
     return CheckoutOut.model_validate(started, from_attributes=True)

@@ -21,6 +21,11 @@ class CheckoutIn(_Strict):
     return_to: Text
     """A path of the site or an address on a listed origin: where the reader goes after paying."""
     promotion_code: Short | None = None
+    """Can't be added to an offer that has an intro price for this reader."""
+    article: (
+        Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=200)] | None
+    ) = None
+    """The slug of the article that a pass with `covers` article shall open; else it is ignored."""
 
 
 class CheckoutOut(BaseModel):

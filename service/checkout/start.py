@@ -15,6 +15,9 @@ from service.billing.subscriptions import has_subscribed, live_subscriptions
 from service.checkout.addresses import return_address
 from service.checkout.portal import portal_of_customer
 from service.clock import Clocks
+from service.content.cache import article_not_found
+from service.content.store import get_article
+from service.content.visibility import is_visible
 from service.db.session import Database
 from service.db.tables import Checkout, Offer
 from service.identity.callers import Caller
@@ -23,7 +26,7 @@ from service.identity.readers import find_reader, settled_reader
 from service.identity.return_to import absolute, checked_return_to
 from service.identity.secrets import hash_secret, new_secret
 from service.offers.mirror import Mirrored, mirror_offer
-from service.offers.pricing import price_for
+from service.offers.pricing import Price, price_for
 from service.offers.store import find_offer, price_of
 from service.payments.asking import asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused, StripeCheckoutSession
@@ -44,12 +47,15 @@ class Started:
 
 @dataclass(frozen=True)
 class _Click:
-    """What the database says of a click on an offer; `earlier` are other open checkouts."""
+    """What the database says of a click on an offer; `earlier` are other open checkouts.
+
+    `price` is what this buyer is promised.
+    """
 
     checkout: Checkout
     offer: Offer
     earlier: list[Checkout]
-    trial_days: int
+    price: Price
     customer_id: str | None
     email: str | None
     claim: str
@@ -66,18 +72,21 @@ async def start_checkout(
     caller: Caller,
     claim: str | None,
     promotion_code: str | None = None,
+    article: str | None = None,
 ) -> Started:
     """Open a Checkout session for the offer, or the one that the caller has open for it.
 
-    `claim` is that of an earlier checkout, if the caller holds one. Raises the problems
-    `offer-not-found`, `invalid-return-address`, `already-subscribed` (with `portal`, the address
-    of the customer portal), `invalid-request` for an unknown promotion code, `stripe-unavailable`.
+    `claim` is that of an earlier checkout, if the caller holds one; `article` the slug of what a pass
+    for one article shall open. Raises the problems `offer-not-found`, `article-not-found`,
+    `invalid-return-address`, `already-subscribed` (with `portal`, the address of the customer
+    portal), `stripe-unavailable`, and `invalid-request` for an unknown promotion code, one where the
+    price is reduced already, or an article that is missing.
     """
     return_to = checked_return_to(return_to, settings)
     key = f"checkout:{caller.reader_id or claim or new_secret()}"
     async with database.serialised(key) as session:
         click = await _store_click(
-            session, offer_id, return_to, caller, claim, clocks, promotion_code
+            session, offer_id, return_to, caller, claim, clocks, promotion_code, article
         )
     async with asking_stripe(settings):
         if click is None:
@@ -93,7 +102,7 @@ async def start_checkout(
             await _note_expired(database, click.checkout.id)
             return await start_checkout(
                 database, gateway, settings, clocks, offer_id=offer_id, return_to=return_to,
-                caller=caller, claim=click.claim, promotion_code=promotion_code,
+                caller=caller, claim=click.claim, promotion_code=promotion_code, article=article,
             )  # fmt: skip
     url = fetched.url if fetched.status == "open" else None
     async with database.transaction() as session:
@@ -119,26 +128,33 @@ async def _store_click(
     claim: str | None,
     clocks: Clocks,
     promotion_code: str | None,
+    article: str | None,
 ) -> _Click | None:
     """The checkout to go on with, new or begun before; None: there is a live subscription."""
     now = clocks.business()
     offer = await find_offer(session, offer_id)
     if offer is None or offer.archived_at is not None:
         raise Problem("offer-not-found")
+    article_id = await _article_id(session, article, now) if offer.covers == "article" else None
     reader_id, customer_id, email, subscribed = caller.reader_id, None, None, False
     if reader_id is not None:
-        if await live_subscriptions(session, reader_id):
+        # A single article may lie outside of what the subscription opens.
+        if offer.covers == "plan" and await live_subscriptions(session, reader_id):
             return None
         customer_id = await customer_of_reader(session, reader_id)
         subscribed = await has_subscribed(session, reader_id)
         reader = await find_reader(session, reader_id)
         email = reader.email if reader is not None else None
+    price = price_for(price_of(offer), subscribed_before=subscribed)
+    if promotion_code is not None and price.intro_amount is not None:
+        raise _refused("promotion_code", "can't be added where the price is reduced already")
     held = hash_secret(claim) if claim else None
     earlier = await open_checkouts(session, reader_id=reader_id, claim_hash=held, now=now)
     same = [
         each
         for each in earlier
-        if (each.offer_id, each.return_to, each.reader_id) == (offer_id, return_to, reader_id)
+        if (each.offer_id, each.article_id, each.return_to, each.reader_id)
+        == (offer_id, article_id, return_to, reader_id)
     ]
     # A claim is kept while its holder goes on, with another offer too: it is one cookie, and what
     # is paid in another tab needs it.
@@ -156,22 +172,36 @@ async def _store_click(
             return_to=return_to,
             claim_hash=hash_secret(kept),
             now=now,
+            article_id=article_id,
         )
     return _Click(
         checkout=checkout,
         offer=offer,
         earlier=[each for each in earlier if each.id != checkout.id],
-        trial_days=price_for(price_of(offer), subscribed_before=subscribed).trial_days,
+        price=price,
         customer_id=customer_id,
         email=email,
         claim=kept,
     )
 
 
+async def _article_id(session: AsyncSession, slug: str | None, now: datetime) -> str:
+    if slug is None:
+        raise _refused("article", "is needed: this offer opens a single article")
+    article = await get_article(session, slug)
+    if article is None or not is_visible(article, now):
+        raise article_not_found(slug)
+    return article.id
+
+
 async def _settle_earlier(
     gateway: Gateway, click: _Click
 ) -> tuple[Checkout, StripeCheckoutSession] | None:
-    """Expire what was begun before for something else; the one that turns out to be paid."""
+    """Expire what was begun before for something else; the one that turns out to be paid.
+
+    A pass that is paid for something else stands in nobody's way.
+    """
+    wanted = (click.checkout.offer_id, click.checkout.article_id)
     for checkout in click.earlier:
         if checkout.stripe_session_id is None:
             continue
@@ -181,7 +211,10 @@ async def _settle_earlier(
                 fetched = await gateway.expire_checkout_session(fetched.id)
             except GatewayRefused:  # paid in this very moment
                 fetched = await gateway.retrieve_checkout_session(fetched.id)
-        if fetched is not None and fetched.status == "complete":
+        is_same = (checkout.offer_id, checkout.article_id) == wanted
+        if fetched is None or fetched.status != "complete":
+            continue
+        if fetched.mode == "subscription" or is_same:
             return checkout, fetched
     return None
 
@@ -204,12 +237,16 @@ async def _open_session(
     async def create(mirrored: Mirrored) -> StripeCheckoutSession:
         return await gateway.create_checkout_session(
             checkout_id=checkout.id,
+            mode="payment" if click.price.kind == "pass" else "subscription",
             price_id=mirrored.price_id,
-            trial_days=click.trial_days,
+            trial_days=click.price.trial_days,
             customer_id=customer_id,
+            coupon_id=mirrored.coupon_id if click.price.intro_amount is not None else None,
             promotion_code_id=promotion_code_id,
             success_url=return_address(settings),
             cancel_url=absolute(checkout.return_to, settings),
+            automatic_tax=settings.stripe_automatic_tax,
+            collect_tax_ids=settings.stripe_collect_tax_ids,
         )
 
     try:
@@ -272,9 +309,13 @@ async def _promotion(gateway: Gateway, code: str | None) -> str | None:
         return None
     found = await gateway.find_promotion_code(code)
     if found is None:
-        errors = [{"field": "body.promotion_code", "message": "isn't a code that is valid now"}]
-        raise Problem("invalid-request", "There is no such promotion code.", errors=errors)
+        raise _refused("promotion_code", "isn't a code that is valid now")
     return found
+
+
+def _refused(field: str, message: str) -> Problem:
+    errors = [{"field": f"body.{field}", "message": message}]
+    return Problem("invalid-request", f"The field {field} {message}.", errors=errors)
 
 
 def _back(

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+MoneyObject = Literal["charge", "refund", "dispute"]
 
 
 class GatewayUnavailable(Exception):
@@ -83,10 +85,16 @@ class StripeCard:
     billing_details: Mapping[str, Any]
 
 
+CheckoutMode = Literal["subscription", "payment"]
+
+
 @dataclass(frozen=True)
 class StripeCheckoutSession:
     """`status` is open, complete or expired; `payment_status` paid, unpaid or
-    no_payment_required (a trial).
+    no_payment_required (a trial, or a code that takes everything off).
+
+    `mode` is subscription, payment or setup. `payment_id` and `payment_state` are the payment
+    intent and its status: in mode payment alone, and the status only of a retrieved session.
     """
 
     id: str
@@ -98,10 +106,21 @@ class StripeCheckoutSession:
     subscription_id: str | None
     email: str | None
     expires_at: datetime
+    mode: str
+    payment_id: str | None
+    payment_state: str | None
+    amount: int
+    currency: str
 
     @property
     def is_paid(self) -> bool:
         return self.status == "complete" and self.payment_status != "unpaid"
+
+    @property
+    def has_failed(self) -> bool:
+        """Complete, but the money of a slow payment method never arrived."""
+        failed = self.payment_state in {"requires_payment_method", "canceled"}
+        return self.status == "complete" and self.payment_status == "unpaid" and failed
 
 
 @dataclass(frozen=True)
@@ -170,6 +189,8 @@ class StripeCharge:
     refunded: bool
     disputed: bool
     created_at: datetime
+    method: str = ""
+    """What it was paid with in Stripe's word, such as card or sepa_debit."""
 
     @property
     def is_paid(self) -> bool:
@@ -307,12 +328,16 @@ class Gateway(Protocol):
         self,
         *,
         checkout_id: str,
+        mode: CheckoutMode,
         price_id: str,
         trial_days: int,
         customer_id: str | None,
+        coupon_id: str | None,
         promotion_code_id: str | None,
         success_url: str,
         cancel_url: str,
+        automatic_tax: bool,
+        collect_tax_ids: bool,
     ) -> StripeCheckoutSession:
         """One session a checkout of ours: asking again answers the same."""
 

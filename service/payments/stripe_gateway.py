@@ -15,6 +15,7 @@ from stripe import HTTPXClient, StripeClient, StripeObject
 
 from service.payments import stripe_objects
 from service.payments.gateway import (
+    CheckoutMode,
     GatewayRefused,
     GatewayUnavailable,
     SignatureRefused,
@@ -220,32 +221,47 @@ class StripeGateway:
         self,
         *,
         checkout_id: str,
+        mode: CheckoutMode,
         price_id: str,
         trial_days: int,
         customer_id: str | None,
+        coupon_id: str | None,
         promotion_code_id: str | None,
         success_url: str,
         cancel_url: str,
+        automatic_tax: bool,
+        collect_tax_ids: bool,
     ) -> StripeCheckoutSession:
         metadata = {"checkout": checkout_id}
         subscription: dict[str, Any] = {"metadata": metadata}
         if trial_days:
             subscription["trial_period_days"] = trial_days
         params: Any = {
-            "mode": "subscription",
+            "mode": mode,
             "line_items": [{"price": price_id, "quantity": 1}],
             "client_reference_id": checkout_id,
             "metadata": metadata,
-            "subscription_data": subscription,
             "success_url": success_url,
             "cancel_url": cancel_url,
         }
+        if mode == "payment":
+            params["payment_intent_data"] = {"metadata": metadata}
+        else:
+            params["subscription_data"] = {"metadata": metadata}
+            if trial_days:
+                params["subscription_data"]["trial_period_days"] = trial_days
         if customer_id is not None:
             params["customer"] = customer_id
-        if promotion_code_id is None:
-            params["allow_promotion_codes"] = True
-        else:
+        elif mode == "payment":
+            # Otherwise Stripe would let a guest pay, and nothing would say whose the next one is.
+            params["customer_creation"] = "always"
+        if coupon_id is not None:
+            params["discounts"] = [{"coupon": coupon_id}]
+        elif promotion_code_id is not None:
             params["discounts"] = [{"promotion_code": promotion_code_id}]
+        else:
+            params["allow_promotion_codes"] = True
+        params |= _taxes(customer_id, automatic=automatic_tax, collects_ids=collect_tax_ids)
         created = await self._ask(
             self._client.v1.checkout.sessions.create_async(
                 params, {"idempotency_key": f"checkout-{checkout_id}-{price_id}"}
@@ -255,7 +271,11 @@ class StripeGateway:
 
     async def retrieve_checkout_session(self, session_id: str) -> StripeCheckoutSession:
         return stripe_objects.checkout_session_of(
-            await self._ask(self._client.v1.checkout.sessions.retrieve_async(session_id))
+            await self._ask(
+                self._client.v1.checkout.sessions.retrieve_async(
+                    session_id, {"expand": ["payment_intent"]}
+                )
+            )
         )
 
     async def expire_checkout_session(self, session_id: str) -> StripeCheckoutSession:
@@ -436,6 +456,21 @@ class StripeGateway:
             ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError
         ) as error:  # fmt: skip
             raise SignatureRefused("The body isn't an event.") from error
+
+
+def _taxes(customer_id: str | None, *, automatic: bool, collects_ids: bool) -> dict[str, Any]:
+    """A known customer's address and name have to be taken over from what Checkout asks for."""
+    params: dict[str, Any] = {}
+    updates: dict[str, str] = {}
+    if automatic:
+        params["automatic_tax"] = {"enabled": True}
+        updates["address"] = "auto"
+    if collects_ids:
+        params["tax_id_collection"] = {"enabled": True}
+        updates["name"] = "auto"
+    if updates and customer_id is not None:
+        params["customer_update"] = updates
+    return params
 
 
 def _signed_at(signature: str) -> int:

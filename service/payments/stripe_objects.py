@@ -100,6 +100,7 @@ def card_of(document: JSON) -> StripeCard:
 
 def checkout_session_of(document: JSON) -> StripeCheckoutSession:
     details = document.get("customer_details") or {}
+    payment = document.get("payment_intent")
     return StripeCheckoutSession(
         id=document["id"],
         url=document.get("url"),
@@ -110,6 +111,11 @@ def checkout_session_of(document: JSON) -> StripeCheckoutSession:
         subscription_id=_reference(document.get("subscription")),
         email=_email(details.get("email")),
         expires_at=instant(document["expires_at"]),
+        mode=document["mode"],
+        payment_id=_reference(payment),
+        payment_state=payment.get("status") if isinstance(payment, Mapping) else None,
+        amount=document.get("amount_total") or 0,
+        currency=document.get("currency") or "",
     )
 
 
@@ -183,6 +189,7 @@ def charge_of(document: JSON) -> StripeCharge:
         refunded=bool(document["refunded"]),
         disputed=bool(document["disputed"]),
         created_at=instant(document["created"]),
+        method=(document.get("payment_method_details") or {}).get("type") or "",
     )
 
 

@@ -12,6 +12,8 @@ from service.db.tables import Reader
 from service.identity.cookies import cookie_name
 from service.identity.readers import create_reader
 from service.identity.sessions import open_session
+from service.offers.pricing import checked_price
+from service.offers.store import create_offer
 from tests.served import Installation
 
 
@@ -35,7 +37,7 @@ def sign_in(site: Installation) -> Reader:
         database = Database(site.settings.database_url)
         async with database.transaction() as session:
             now = site.clocks.wall()
-            reader = await create_reader(session, email="ana@example.org", now=now)
+            reader = await create_reader(session, email="ana@example.org", clocks=site.clocks)
             opened = await open_session(
                 session, reader_id=reader.id, now=now, settings=site.settings
             )
@@ -54,3 +56,19 @@ def sessions(site: Installation, status: str | None = None) -> list[dict[str, An
 
 
 DAY = timedelta(days=1)
+
+
+def sell(site: Installation, key: str, *, plan: str = "digital", **price: Any) -> None:
+    """One offer more in the catalogue, known to the site as `key`."""
+
+    async def make() -> str:
+        database = Database(site.settings.database_url)
+        async with database.transaction() as session:
+            offer = await create_offer(
+                session, name=key.capitalize(), plan=plan, price=checked_price(**price),
+                now=site.clocks.business(),
+            )  # fmt: skip
+        await database.dispose()
+        return offer.id
+
+    site.offers[key] = asyncio.run(make())

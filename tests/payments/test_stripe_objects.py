@@ -21,7 +21,7 @@ from service.payments.stripe_objects import checkout_session_of, customer_of
 )
 def test_an_address_that_no_database_keeps_is_left_out(email: Any, kept: str | None) -> None:
     session = {
-        "id": "cs_1", "payment_status": "paid", "expires_at": 1, "customer_details": {"email": email}
+        "id": "cs_1", "payment_status": "paid", "mode": "payment", "expires_at": 1, "customer_details": {"email": email}
     }  # fmt: skip
     assert checkout_session_of(session).email == kept
     assert customer_of({"id": "cus_1", "email": email}).email == kept

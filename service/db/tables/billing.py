@@ -20,7 +20,7 @@ class Checkout(Base):
     return_to: Mapped[str]
     claim_hash: Mapped[str] = mapped_column(index=True)
     status: Mapped[str]
-    """open, completed or expired."""
+    """open, processing (a slow payment method was chosen), completed, failed or expired."""
     stripe_session_id: Mapped[str | None] = mapped_column(unique=True)
     stripe_url: Mapped[str | None]
     stripe_subscription_id: Mapped[str | None]
@@ -29,6 +29,8 @@ class Checkout(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    processing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When a payment that takes days was first seen; it stays when the money has come or hasn't."""
 
 
 class Customer(Base):
@@ -104,7 +106,9 @@ class Pass(Base):
     """What it opens, as in a grant."""
     amount: Mapped[int]
     currency: Mapped[str]
+    paid_at: Mapped[datetime] = mapped_column(UtcDateTime)
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """When it was paid, or when the one before it for the same thing ends."""
     ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
     access_stop: Mapped[str]
     """As of a subscription."""
