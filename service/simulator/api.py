@@ -16,8 +16,11 @@ from service.simulator import (
     customers,
     cycle,
     disputes,
+    drafts,
     endpoints,
     events,
+    intents,
+    invoice_items,
     invoices,
     item_changes,
     payment_methods,
@@ -25,8 +28,10 @@ from service.simulator import (
     portal,
     promotion_codes,
     refunds,
+    resuming,
     setup_intents,
     subscriptions,
+    test_clocks,
 )
 from service.simulator.errors import StripeError
 from service.simulator.expand import expanded
@@ -50,11 +55,16 @@ OPERATIONS: tuple[Operation, ...] = tuple(
         cycle,
         changes,
         item_changes,
+        resuming,
         invoices,
+        drafts,
+        invoice_items,
         collection,
         payments,
+        intents,
         refunds,
         disputes,
+        test_clocks,
         portal,
         events,
         endpoints,
@@ -144,13 +154,25 @@ def _perform(world: World, request: ApiRequest) -> tuple[int, str]:
     params = Params(decode(request.encoded))
     params.refuse_unknown(operation.params)
     paths = params.texts("expand")
-    result = operation.handle(Call(world, request.path, ids, params))
+    call = Call(world, request.path, ids, params)
+    with world.under_clock(test_clocks.ruling_clock(call)):
+        result = operation.handle(call)
     if isinstance(result, StripeError):
         return result.status, json.dumps(result.body())
     return 200, json.dumps(expanded(world.store, result, paths))
 
 
+# What Stripe could do at an address of this form; everything else unknown is refused by address.
+_LEFT_OUT = {
+    ("POST", "/v1/charges"): "charges without a payment intent",
+    ("POST", "/v1/invoices/create_preview"): "previews of invoices",
+}
+
+
 def _find(request: ApiRequest) -> tuple[Operation, dict[str, str]]:
+    left_out = _LEFT_OUT.get((request.method, request.path))
+    if left_out is not None:
+        raise StripeError(404, f"The local Stripe does not simulate {left_out}.")
     for operation in OPERATIONS:
         match = operation.pattern.match(request.path)
         if match and operation.method == request.method:

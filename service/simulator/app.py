@@ -20,7 +20,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from service.simulator import coupons, discounts, disputes, pausing, promotion_codes, refunds
+from service.simulator import (
+    coupons,
+    discounts,
+    disputes,
+    pausing,
+    promotion_codes,
+    refunds,
+    test_clocks,
+)
 from service.simulator.account import ensure_account
 from service.simulator.api import ApiRequest, answer
 from service.simulator.cards import CardEntry, default_expiry
@@ -182,7 +190,7 @@ class Simulator:
             entries = await _object(request)
             world.catch_up()
             session = world.fetch("checkout.session", request.path_params["session"])
-            with world.transaction():
+            with world.transaction(about=session):
                 refusal = pay(world, session, _buyer(entries, session, world.now))
         except StripeError as error:
             refusal = error
@@ -202,7 +210,7 @@ class Simulator:
                 raise invalid_parameter("succeed", 'Send {"succeed": true} or {"succeed": false}.')
             world.catch_up()
             session = world.fetch("checkout.session", request.path_params["session"])
-            with world.transaction():
+            with world.transaction(about=session):
                 settled = settle_session(world, session, succeed=succeed)
         except StripeError as error:
             return JSONResponse(error.body(), error.status)
@@ -293,6 +301,8 @@ def create_simulator(
         **pausing.HANDLERS,
         **promotion_codes.HANDLERS,
         **refunds.HANDLERS,
+        **resuming.HANDLERS,
+        **test_clocks.HANDLERS,
         "debit.settle": handle_settlement,
         "invoice.retry": handle_retry,
         "session.expire": handle_expiry,

@@ -1,6 +1,6 @@
 """Customers."""
 
-from service.simulator.errors import missing_resource
+from service.simulator.errors import invalid_parameter, missing_resource
 from service.simulator.forms import Params
 from service.simulator.operations import (
     Call,
@@ -17,6 +17,7 @@ from service.simulator.world import World
 _FIELDS = (
     "address description email invoice_settings metadata name phone preferred_locales tax_exempt"
 )
+_PER_CLOCK = 3
 _ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
 
 
@@ -73,7 +74,7 @@ def _customer(
         "preferred_locales": params.texts("preferred_locales"),
         "shipping": None,
         "tax_exempt": params.text("tax_exempt") or "none",
-        "test_clock": None,
+        "test_clock": world.clock,
     }
 
 
@@ -85,11 +86,20 @@ def _address(params: Params) -> JSON | None:
 
 def _create(call: Call) -> JSON:
     world, params = call.world, call.params
+    if world.clock is not None:
+        _refuse_crowd(world, world.clock)
     customer = _customer(
         world, params, params.text("email"), params.text("name"), params.metadata()
     )
     customer["invoice_settings"] |= _invoice_settings(world, params, customer)
     return world.create(customer, "customer.created")
+
+
+def _refuse_crowd(world: World, clock: str) -> None:
+    if len(world.store.find("customer", [Condition("test_clock", "=", clock)])) >= _PER_CLOCK:
+        raise invalid_parameter(
+            "test_clock", f"A test clock has at most {_PER_CLOCK} customers; create another one."
+        )
 
 
 def _invoice_settings(world: World, params: Params, customer: JSON) -> JSON:
@@ -136,8 +146,11 @@ def _update(call: Call) -> JSON:
 
 
 def _delete(call: Call) -> JSON:
-    world = call.world
-    customer = living_customer(world, call.ids["customer"])
+    return delete_customer(call.world, living_customer(call.world, call.ids["customer"]))
+
+
+def delete_customer(world: World, customer: JSON) -> JSON:
+    """End a customer's subscriptions and forget all but the id."""
     for subscription in world.store.find(
         "subscription", [Condition("customer", "=", customer["id"])], oldest_first=True
     ):
@@ -149,14 +162,19 @@ def _delete(call: Call) -> JSON:
 
 
 def _list(call: Call) -> JSON:
-    conditions = [Condition("deleted", "!=", True), *created_range(call.params)]
+    """Who follows a test clock is shown only to those who ask for that clock."""
+    conditions = [
+        Condition("deleted", "!=", True),
+        Condition("test_clock", "=", call.params.text("test_clock")),
+        *created_range(call.params),
+    ]
     return page(call, "customer", conditions + equalities(call.params, ["email"]))
 
 
 OPERATIONS = (
-    operation("POST", "/v1/customers", _create, _FIELDS),
+    operation("POST", "/v1/customers", _create, f"{_FIELDS} test_clock"),
     operation("GET", "/v1/customers/{customer}", _retrieve),
     operation("POST", "/v1/customers/{customer}", _update, _FIELDS),
     operation("DELETE", "/v1/customers/{customer}", _delete),
-    listing("/v1/customers", _list, "created email"),
+    listing("/v1/customers", _list, "created email test_clock"),
 )

@@ -22,6 +22,7 @@ from service.simulator.subscriptions import (
     pause_subscription,
     period_of,
     requested_cancellation,
+    schedule_cycle,
 )
 from service.simulator.world import World
 
@@ -227,7 +228,7 @@ def _new_subscription(world: World, start: Start) -> JSON:
         "start_date": world.now,
         "status": "incomplete" if trial_end is None else "trialing",
         "status_details": None,
-        "test_clock": None,
+        "test_clock": world.clock,
         "transfer_data": None,
         "trial_end": trial_end,
         "trial_settings": {"end_behavior": {"missing_payment_method": start.without_method}},
@@ -236,18 +237,6 @@ def _new_subscription(world: World, start: Start) -> JSON:
     }
     document["items"] = moved_items(document, (world.now, end))
     return document
-
-
-def schedule_cycle(world: World, subscription: JSON) -> None:
-    """Put the end of the present period, and the notice before it, on the agenda."""
-    for action in ("subscription.cycle", "subscription.upcoming"):
-        world.store.unschedule(subscription["id"], action)
-    start, end = period_of(subscription)
-    world.schedule(end, "subscription.cycle", subscription["id"])
-    if end - world.rules.upcoming_notice > start:
-        world.schedule(
-            end - world.rules.upcoming_notice, "subscription.upcoming", subscription["id"]
-        )
 
 
 def next_period(subscription: JSON) -> tuple[int, int]:
@@ -261,7 +250,7 @@ def next_period(subscription: JSON) -> tuple[int, int]:
 def handle_cycle(world: World, identifier: str) -> None:
     """The agenda's `subscription.cycle`: a period or a trial is over, the next one begins."""
     subscription = world.fetch("subscription", identifier)
-    if subscription["status"] in ENDED:
+    if subscription["status"] in (*ENDED, "paused"):
         return
     if subscription["cancel_at"] is not None and subscription["cancel_at"] <= world.now:
         end_subscription(world, subscription)

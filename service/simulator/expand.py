@@ -15,7 +15,7 @@ _EMBEDDED = {("subscription_item", "price"), ("item", "price")}
 _EXPANDABLE: dict[str, frozenset[str]] = {
     "product": frozenset({"default_price"}),
     "price": frozenset({"product"}),
-    "customer": frozenset({"invoice_settings.default_payment_method"}),
+    "customer": frozenset({"invoice_settings.default_payment_method", "test_clock"}),
     "payment_method": frozenset({"customer"}),
     "checkout.session": frozenset(
         {
@@ -36,6 +36,7 @@ _EXPANDABLE: dict[str, frozenset[str]] = {
             "latest_invoice",
             "pending_setup_intent",
             "schedule",
+            "test_clock",
         }
     ),
     "invoice": frozenset(
@@ -44,6 +45,7 @@ _EXPANDABLE: dict[str, frozenset[str]] = {
             "default_payment_method",
             "discounts",
             "parent.subscription_details.subscription",
+            "test_clock",
             "total_discount_amounts.discount",
         }
     ),

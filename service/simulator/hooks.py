@@ -36,7 +36,12 @@ class Hooks:
     async def dispute(self, request: Request) -> Response:
         """`{"charge": "ch_…"}`: the buyer's bank contests a charge. Answers the dispute."""
         entries = await _entries(request)
-        return self._answer(lambda: open_dispute(self._world, _text(entries, "charge")))
+        return self._answer(lambda: self._dispute(entries))
+
+    def _dispute(self, entries: dict[str, Any]) -> JSON:
+        charge = self._world.fetch("charge", _text(entries, "charge"), param="charge")
+        with self._world.under_clock(self._world.clock_of(charge)):
+            return open_dispute(self._world, charge["id"])
 
     async def authenticate(self, request: Request) -> Response:
         """The card's holder confirms the charge an invoice waits for. Answers the invoice."""
@@ -44,7 +49,8 @@ class Hooks:
 
     def _authenticate(self, identifier: str) -> JSON:
         invoice = self._world.fetch("invoice", identifier)
-        refusal = authenticate(self._world, invoice)
+        with self._world.under_clock(self._world.clock_of(invoice)):
+            refusal = authenticate(self._world, invoice)
         if refusal is not None:
             raise refusal.error()
         return invoice

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from service.simulator.cards import PAYING_CARD, CardEntry, default_expiry
 from service.simulator.debits import PAYING_ACCOUNT
 from service.simulator.errors import StripeError
+from service.simulator.invoice_page import InvoicePage
 from service.simulator.payment_methods import payer
 from service.simulator.portal import change_card, choose, live_subscriptions, owed_invoices
 from service.simulator.purchase import (
@@ -127,6 +128,7 @@ class Pages:
             Route("/checkout/{session}", self.checkout, methods=["GET", "POST"]),
             Route("/checkout/{session}/authenticate", self.authenticate, methods=["GET", "POST"]),
             Route("/portal/{session}", self.portal, methods=["GET", "POST"]),
+            *InvoicePage(self._world, self._guarded, self._page).routes(),
         ]
 
     async def home(self, _: Request) -> Response:
@@ -205,7 +207,7 @@ class Pages:
 
     def _pay(self, session: JSON, buyer: Buyer) -> StripeError | None:
         try:
-            with self._world.transaction():
+            with self._world.transaction(about=session):
                 return pay(self._world, session, buyer)
         except StripeError as error:
             return error
@@ -259,7 +261,7 @@ class Pages:
         if form is None:
             return self._portal_page(session, self._blank_card(), error=None)
         if form.get("action") != "card":
-            with self._world.transaction():
+            with self._world.transaction(about=session):
                 choose(
                     self._world,
                     session,
@@ -276,7 +278,7 @@ class Pages:
     def _change_card(self, session: JSON, entries: dict[str, str]) -> StripeError | None:
         card = CardEntry(entries["card"], entries["exp"], entries["cvc"])
         try:
-            with self._world.transaction():
+            with self._world.transaction(about=session):
                 change_card(self._world, session, card)
         except StripeError as error:
             if error.kind != "card_error":

@@ -79,6 +79,7 @@ def draft_invoice(
         "period_start": period[0],
         "subtotal": subtotal,
         "subtotal_excluding_tax": subtotal,
+        "test_clock": customer.get("test_clock"),
         "total": total,
         "total_discount_amounts": discounts,
         "total_excluding_tax": total,

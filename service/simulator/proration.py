@@ -143,5 +143,5 @@ def _invoice_item(
         "quantity": item["quantity"],
         "quantity_decimal": str(item["quantity"]),
         "tax_rates": [],
-        "test_clock": None,
+        "test_clock": subscription["test_clock"],
     }

@@ -18,8 +18,7 @@ CREATE INDEX IF NOT EXISTS objects_by_customer ON objects (kind, json_extract(bo
 CREATE INDEX IF NOT EXISTS objects_by_invoice ON objects (kind, json_extract(body, '$.invoice'));
 CREATE TABLE IF NOT EXISTS agenda (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, action TEXT NOT NULL,
-    subject TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS agenda_by_time ON agenda (at, seq);
+    subject TEXT NOT NULL, clock TEXT);
 CREATE INDEX IF NOT EXISTS agenda_by_subject ON agenda (subject, action);
 CREATE TABLE IF NOT EXISTS deliveries (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, endpoint TEXT NOT NULL,
@@ -79,6 +78,12 @@ class Store:
         self.connection.execute("PRAGMA synchronous = NORMAL")
         self.connection.execute("PRAGMA busy_timeout = 5000")
         self.connection.executescript(_SCHEMA)
+        columns = self.connection.execute("SELECT name FROM pragma_table_info('agenda')")
+        if ("clock",) not in columns.fetchall():  # a file from before there were test clocks
+            self.connection.execute("ALTER TABLE agenda ADD COLUMN clock TEXT")
+        self.connection.execute(
+            "CREATE INDEX IF NOT EXISTS agenda_by_clock ON agenda (clock, at, seq)"
+        )
 
     def close(self) -> None:
         """Close the file."""
@@ -161,10 +166,11 @@ class Store:
             (key, value),
         )
 
-    def schedule(self, at: int, action: str, subject: str) -> None:
-        """Put something on the agenda."""
+    def schedule(self, at: int, action: str, subject: str, clock: str | None = None) -> None:
+        """Put something on the agenda, of a test clock or, with None, of the world."""
         self.connection.execute(
-            "INSERT INTO agenda (at, action, subject) VALUES (?, ?, ?)", (at, action, subject)
+            "INSERT INTO agenda (at, action, subject, clock) VALUES (?, ?, ?, ?)",
+            (at, action, subject, clock),
         )
 
     def unschedule(self, subject: str, action: str | None = None) -> None:
@@ -175,15 +181,26 @@ class Store:
         )
 
     def has_due(self, until: int) -> bool:
-        """Whether anything on the agenda is due by `until`."""
-        found = self.connection.execute("SELECT 1 FROM agenda WHERE at <= ? LIMIT 1", (until,))
+        """Whether anything on the world's agenda is due by `until`."""
+        found = self.connection.execute(
+            "SELECT 1 FROM agenda WHERE clock IS NULL AND at <= ? LIMIT 1", (until,)
+        )
         return found.fetchone() is not None
 
-    def take_due(self, until: int) -> Due | None:
-        """Take the earliest entry that is due by `until` off the agenda."""
+    def due_clocks(self) -> list[tuple[str, int]]:
+        """The test clocks whose agenda holds something that is due, with the time they show."""
+        return self.connection.execute(
+            "SELECT DISTINCT clock, json_extract(body, '$.frozen_time') FROM agenda"
+            " JOIN objects ON id = clock"
+            " WHERE clock IS NOT NULL AND at <= json_extract(body, '$.frozen_time')"
+        ).fetchall()
+
+    def take_due(self, until: int, clock: str | None = None) -> Due | None:
+        """Take the earliest entry that is due by `until` off an agenda (see `schedule`)."""
         row = self.connection.execute(
-            "SELECT seq, at, action, subject FROM agenda WHERE at <= ? ORDER BY at, seq LIMIT 1",
-            (until,),
+            "SELECT seq, at, action, subject FROM agenda WHERE clock IS ? AND at <= ?"
+            " ORDER BY at, seq LIMIT 1",
+            (clock, until),
         ).fetchone()
         if row is None:
             return None

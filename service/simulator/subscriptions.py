@@ -121,6 +121,18 @@ def end_subscription(
     stop_collection(world, subscription)
 
 
+def schedule_cycle(world: World, subscription: JSON) -> None:
+    """Put the end of the present period, and the notice before it, on the agenda."""
+    for action in ("subscription.cycle", "subscription.upcoming"):
+        world.store.unschedule(subscription["id"], action)
+    start, end = period_of(subscription)
+    world.schedule(end, "subscription.cycle", subscription["id"])
+    if end - world.rules.upcoming_notice > start:
+        world.schedule(
+            end - world.rules.upcoming_notice, "subscription.upcoming", subscription["id"]
+        )
+
+
 def pause_subscription(world: World, subscription: JSON, kind: str) -> None:
     """Stop a subscription until it is resumed: no periods, no invoices. `kind` says why."""
     for action in ("subscription.cycle", "subscription.upcoming", "subscription.trial_notice"):
@@ -129,6 +141,14 @@ def pause_subscription(world: World, subscription: JSON, kind: str) -> None:
     changes = {"status": "paused", "status_details": {"paused": paused}}
     world.update(subscription, changes, "customer.subscription.updated")
     world.emit("customer.subscription.paused", subscription)
+
+
+def resume_subscription(world: World, subscription: JSON, status: str = "active") -> None:
+    """End a pause: the subscription's period runs, be it overdue."""
+    changes = {"status": status, "status_details": None}
+    world.update(subscription, changes, "customer.subscription.updated")
+    world.emit("customer.subscription.resumed", subscription)
+    schedule_cycle(world, subscription)
 
 
 def handle_cancellation(world: World, identifier: str) -> None:
@@ -144,6 +164,8 @@ def _list(call: Call) -> JSON:
     params = call.params
     conditions = created_range(params)
     conditions += equalities(params, ["collection_method", "customer"])
+    if params.sent("test_clock") or not params.sent("customer"):
+        conditions.append(Condition("test_clock", "=", params.text("test_clock")))
     if params.sent("price"):
         conditions.append(Condition("items.data[0].price", "=", params.text("price")))
     status = params.choice("status", _STATUSES)
@@ -250,5 +272,7 @@ OPERATIONS = (
         _cancel,
         "cancellation_details invoice_now prorate",
     ),
-    listing("/v1/subscriptions", _list, "collection_method created customer price status"),
+    listing(
+        "/v1/subscriptions", _list, "collection_method created customer price status test_clock"
+    ),
 )

@@ -65,6 +65,8 @@ class World:
         self._lock = threading.RLock()
         self._depth = 0
         self._instant: int | None = None
+        self._clock: str | None = None
+        self._frozen: int | None = None
         self._cause = Cause()
         # Whole seconds: a fraction could make world time a second early after a jump.
         self._offset = int(float(store.setting(_OFFSET) or 0))
@@ -86,10 +88,47 @@ class World:
 
     @property
     def now(self) -> int:
-        """World time in Unix seconds; it stands still within a transaction."""
+        """Unix seconds: the test clock's time within `under_clock`, else `own_now`."""
+        return self.own_now if self._frozen is None else self._frozen
+
+    @property
+    def own_now(self) -> int:
+        """World time in Unix seconds, whatever test clocks show; it rests within a transaction."""
         if self._instant is not None:
             return self._instant
         return int(self.wall()) + self._offset
+
+    @property
+    def clock(self) -> str | None:
+        """The id of the test clock that rules here; None where the world's time does."""
+        return self._clock
+
+    def clock_of(self, document: JSON) -> str | None:
+        """The test clock that a document follows: its own, or its customer's."""
+        customer = document.get("customer")
+        holder = document
+        if "test_clock" not in document and isinstance(customer, str):
+            holder = self.store.get(customer) or {}
+        found: str | None = holder.get("test_clock")
+        if found is not None and self.fetch("test_helpers.test_clock", found).get("deleted"):
+            return None
+        return found
+
+    @contextmanager
+    def under_clock(self, identifier: str | None) -> Iterator[None]:
+        """Within a transaction, have a test clock rule; with None whoever rules already does."""
+        if identifier is None:
+            yield
+            return
+        frozen = self.fetch("test_helpers.test_clock", identifier, param="test_clock")
+        if frozen.get("deleted"):
+            raise missing_resource("test clock", identifier, "test_clock")
+        resting = self._clock, self._frozen
+        self._clock, self._frozen = identifier, frozen["frozen_time"]
+        try:
+            yield
+        finally:
+            self._clock, self._frozen = resting
 
     def advance_to(self, to: datetime) -> int:
         """Move the world forwards to `to`, doing everything that is due on the way in its order.
@@ -124,6 +163,9 @@ class World:
         if self.store.has_due(self.now):
             with self.transaction():
                 self._run_due(self.now)
+        for clock, shown in self.store.due_clocks():
+            with self.transaction():
+                self.run_clock(clock, shown)
 
     def _run_due(self, until: int) -> None:
         resting, cause = self._instant, self._cause
@@ -133,9 +175,28 @@ class World:
             self.handlers[due.action](self, due.subject)
         self._instant, self._cause = resting, cause
 
+    def run_clock(self, identifier: str, until: int) -> None:
+        """Do what a test clock's customers have due by `until`; the world's time rests."""
+        cause, self._cause = self._cause, Cause()
+        with self.under_clock(identifier):
+            while (due := self.store.take_due(until, identifier)) is not None:
+                self._frozen = due.at
+                self.handlers[due.action](self, due.subject)
+        self._cause = cause
+
     @contextmanager
-    def transaction(self, cause: Cause | None = None) -> Iterator[None]:
-        """One instant, committed at the end, rolled back on an exception. May be nested."""
+    def transaction(
+        self, cause: Cause | None = None, *, about: JSON | None = None
+    ) -> Iterator[None]:
+        """One instant, committed at the end, rolled back on an exception. May be nested.
+
+        It is the instant of the test clock that `about` follows, else the world's.
+        """
+        with self._transaction(cause), self.under_clock(self.clock_of(about) if about else None):
+            yield
+
+    @contextmanager
+    def _transaction(self, cause: Cause | None) -> Iterator[None]:
         with self._lock:
             if self._depth:
                 yield
@@ -153,6 +214,7 @@ class World:
                 raise
             finally:
                 self._depth, self._instant, self._cause = 0, None, Cause()
+                self._clock = self._frozen = None
         self.on_commit()
 
     # Documents
@@ -194,8 +256,8 @@ class World:
     # The agenda
 
     def schedule(self, at: int, action: str, subject: str) -> None:
-        """Have the handler of `action` called with `subject` at a time of the world."""
-        self.store.schedule(max(at, self.now), action, subject)
+        """Have the handler of `action` called with `subject` at a time of the ruling clock."""
+        self.store.schedule(max(at, self.now), action, subject, self._clock)
 
     # Events
 
@@ -208,7 +270,7 @@ class World:
             "id": self.new_id("evt", 24),
             "object": "event",
             "api_version": API_VERSION,
-            "created": self.now,
+            "created": self.own_now,
             "data": data,
             "livemode": False,
             "pending_webhooks": 0,

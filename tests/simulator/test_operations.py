@@ -100,6 +100,9 @@ def _walk_billing(local: LocalStripe, known: dict[str, str]) -> None:
     v1.charges.retrieve(known["charge"], {"expand": ["payment_intent"]})
     v1.charges.list({"limit": 100})
     _walk_money_back(local, known)
+    _walk_invoices(local, known["customer"])
+    _walk_intents(local, known)
+    _walk_clocks(local)
     v1.billing_portal.configurations.retrieve(known["billing_portal.configuration"])
     v1.billing_portal.configurations.list({"active": True})
     v1.billing_portal.sessions.create(
@@ -129,6 +132,47 @@ def _walk_money_back(local: LocalStripe, known: dict[str, str]) -> None:
     v1.disputes.retrieve(dispute.id, {"expand": ["payment_intent"]})
     v1.disputes.update(dispute.id, {"evidence": {"customer_name": "Ana"}, "submit": False})
     v1.disputes.close(dispute.id)
+
+
+def _walk_invoices(local: LocalStripe, customer: str) -> None:
+    v1 = local.v1
+    item = v1.invoice_items.create({"customer": customer, "amount": 100, "currency": "eur"})
+    v1.invoice_items.retrieve(item.id, {"expand": ["customer"]})
+    v1.invoice_items.update(item.id, {"description": "A book"})
+    v1.invoice_items.list({"customer": customer, "pending": True})
+    wanted = {"customer": customer, "pending_invoice_items_behavior": "include"}
+    passing = v1.invoices.create(wanted)
+    v1.invoices.update(passing.id, {"description": "Books"})
+    v1.invoices.delete(passing.id)
+    invoice = v1.invoices.create(wanted)
+    v1.invoices.finalize_invoice(invoice.id)
+    v1.invoices.send_invoice(invoice.id)
+    v1.invoices.mark_uncollectible(invoice.id)
+    v1.invoices.void_invoice(invoice.id, {"expand": ["payments"]})
+    v1.invoice_items.delete(
+        v1.invoice_items.create({"customer": customer, "amount": 1, "currency": "eur"}).id
+    )
+
+
+def _walk_intents(local: LocalStripe, known: dict[str, str]) -> None:
+    v1 = local.v1
+    wanted = {"amount": 100, "currency": "eur", "customer": known["customer"]}
+    intent = v1.payment_intents.create(wanted)
+    v1.payment_intents.update(intent.id, {"payment_method": known["payment_method"]})
+    v1.payment_intents.confirm(intent.id, {"expand": ["latest_charge"]})
+    v1.payment_intents.cancel(v1.payment_intents.create(wanted).id)
+    v1.charges.update(known["charge"], {"metadata": {"a": "b"}})
+
+
+def _walk_clocks(local: LocalStripe) -> None:
+    clocks = local.v1.test_helpers.test_clocks
+    clock = clocks.create({"frozen_time": local.now})
+    customer = local.customer(test_clock=clock.id)
+    local.v1.customers.retrieve(customer.id, {"expand": ["test_clock"]})
+    clocks.advance(clock.id, {"frozen_time": local.now + 1})
+    clocks.retrieve(clock.id)
+    clocks.list({"limit": 1})
+    clocks.delete(clock.id)
 
 
 def _walk_discounts(local: LocalStripe, subscription: str) -> None:
