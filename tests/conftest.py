@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from service.clock import Clocks
 from service.db import migrate
 from service.db.session import Database
 from service.settings import Settings
+from tests.databases import EmptiedDatabases, folder_in_memory
 from tests.postgres import PostgresServer
 
 pytest_plugins = ["tests.postgres"]
@@ -39,11 +40,18 @@ def clocks() -> MovingClocks:
     return MovingClocks()
 
 
+@pytest.fixture
+def sqlite_folder(tmp_path: Path) -> Iterator[Path]:
+    """Where the test's SQLite files are."""
+    with folder_in_memory(tmp_path) as folder:
+        yield folder
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_database_url(request: pytest.FixtureRequest, sqlite_folder: Path) -> str:
     """The URL of a new, empty database."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'empty.db'}"
+        return f"sqlite:///{sqlite_folder / 'empty.db'}"
     server: PostgresServer = request.getfixturevalue("postgres_server")
     return server.create_database(f"test_{secrets.token_hex(6)}")
 
@@ -64,19 +72,27 @@ def migrated_name(postgres_server: PostgresServer) -> str:
     return name
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a new database, migrated and without rows.
+@pytest.fixture(scope="session")
+def emptied_databases(
+    postgres_server: PostgresServer, migrated_name: str
+) -> Iterator[EmptiedDatabases]:
+    """PostgreSQL databases for one test after another."""
+    databases = EmptiedDatabases(postgres_server, migrated_name)
+    yield databases
+    databases.close()
 
-    Copied, because to migrate one for each test takes longer than most tests.
-    """
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, sqlite_folder: Path) -> Iterator[str]:
+    """The URL of a database, migrated and without rows, that is nobody else's."""
     if request.param == "sqlite":
-        path = tmp_path / "paywall.db"
+        path = sqlite_folder / "paywall.db"
         shutil.copyfile(request.getfixturevalue("migrated_file"), path)
-        return f"sqlite:///{path}"
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    template: str = request.getfixturevalue("migrated_name")
-    return server.create_database(f"test_{secrets.token_hex(6)}", template=template)
+        yield f"sqlite:///{path}"
+        return
+    databases: EmptiedDatabases = request.getfixturevalue("emptied_databases")
+    with databases.one() as url:
+        yield url
 
 
 @pytest.fixture

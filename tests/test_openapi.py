@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 
 from service.settings import Settings
 from tests.conftest import MovingClocks
-from tests.served import Installation, installation
+from tests.served import GIVE_UP, Installation, installation
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("openapi")]
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
@@ -35,11 +35,11 @@ CHECKS: Any = [
 
 
 @pytest.fixture
-def site(tmp_path: Path, clocks: MovingClocks) -> Iterator[Installation]:
+def site(sqlite_folder: Path, clocks: MovingClocks) -> Iterator[Installation]:
     """On SQLite, with an article and a browser that has subscribed."""
     settings = Settings(
         _env_file=None,
-        database_url=f"sqlite:///{tmp_path / 'paywall.db'}",
+        database_url=f"sqlite:///{sqlite_folder / 'paywall.db'}",
         secret_key=SecretStr("a-secret-key-for-tests-of-enough-length"),
         insecure_cookies=True,
         publication="gazette",
@@ -97,7 +97,7 @@ def _try(operation: Any, *, slug: str | None = None, **who: dict[str, str]) -> N
     def check(case: Any) -> None:
         if slug is not None and "slug" in case.path_parameters:
             case.path_parameters["slug"] = slug
-        answer = case.call(allow_redirects=False, **who)
+        answer = case.call(allow_redirects=False, timeout=GIVE_UP, **who)
         assert not who.get("headers") or answer.status_code not in {401, 403}
         case.validate_response(answer, checks=CHECKS)
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.account.session_machine import SessionMachine
-from tests.postgres import PostgresServer
+from tests.databases import EmptiedDatabases
 
 SOME = settings(
     max_examples=17,
@@ -25,9 +25,9 @@ SOME = settings(
 pytestmark = pytest.mark.timeout(600)
 
 
-def test_sessions_follow_their_rules_on_sqlite(migrated_file: Path, tmp_path: Path) -> None:
+def test_sessions_follow_their_rules_on_sqlite(migrated_file: Path, sqlite_folder: Path) -> None:
     def new_database() -> str:
-        path = tmp_path / f"{secrets.token_hex(6)}.db"
+        path = sqlite_folder / f"{secrets.token_hex(6)}.db"
         shutil.copyfile(migrated_file, path)
         return f"sqlite:///{path}"
 
@@ -39,15 +39,18 @@ def test_sessions_follow_their_rules_on_sqlite(migrated_file: Path, tmp_path: Pa
 
 
 @pytest.mark.postgres
-def test_sessions_follow_their_rules_on_postgresql(
-    postgres_server: PostgresServer, migrated_name: str
-) -> None:
+def test_sessions_follow_their_rules_on_postgresql(emptied_databases: EmptiedDatabases) -> None:
+    taken: list[str] = []
+
     def new_database() -> str:
-        name = f"test_{secrets.token_hex(6)}"
-        return postgres_server.create_database(name, template=migrated_name)
+        if taken:
+            emptied_databases.give_back(taken.pop())
+        taken.append(emptied_databases.take())
+        return taken[0]
 
     class OnPostgres(SessionMachine):
         pass
 
     OnPostgres.new_database = staticmethod(new_database)
     run_state_machine_as_test(OnPostgres, settings=SOME)
+    emptied_databases.give_back(taken.pop())

@@ -153,7 +153,7 @@ def left(site: Installation) -> str:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("buy", [anonymous, known, trial, cancelled_at_once, left])
 def test_every_order_ends_alike(
-    quiet: Installation, tmp_path: Path, buy: Callable[[Installation], str]
+    quiet: Installation, sqlite_folder: Path, buy: Callable[[Installation], str]
 ) -> None:
     session_id = buy(quiet)
     events = handled_events(quiet)
@@ -162,7 +162,7 @@ def test_every_order_ends_alike(
 
     async def compare() -> None:
         gateway = gateway_to(quiet.stripe_url)
-        replay = Replay(quiet, gateway, session_id, tmp_path)
+        replay = Replay(quiet, gateway, session_id, sqlite_folder)
         expected = await replay.end_state([RETURN, *events])
         paid = buy is not left
         assert [len(expected[table.__tablename__]) for table in TABLES] == (

@@ -79,7 +79,7 @@ def serving(settings: Settings) -> Iterator[tuple[str, Process]]:
 @only_sqlite
 def test_sqlite_is_served_by_one_process(settings: Settings, tmp_path: Path) -> None:
     link = tmp_path / "link.db"
-    link.symlink_to(tmp_path / "paywall.db")
+    link.symlink_to(settings.database_url.removeprefix("sqlite:///"))
     by_another_name = settings.model_copy(update={"database_url": f"sqlite:///{link}"})
     with serving(settings) as (url, _):
         for other in (settings, by_another_name):

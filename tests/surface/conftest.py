@@ -1,5 +1,4 @@
-import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
@@ -9,8 +8,8 @@ from service.db import migrate
 from service.db.session import Database
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import EmptiedDatabases, folder_in_memory
 from tests.inside import Paywall, inside
-from tests.postgres import PostgresServer
 
 FRIEND = "https://www.gazette.example"
 
@@ -18,11 +17,14 @@ FRIEND = "https://www.gazette.example"
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def module_database_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> str:
+) -> Iterator[str]:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path_factory.mktemp('surface') / 'paywall.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    return server.create_database(f"test_{secrets.token_hex(6)}")
+        with folder_in_memory(tmp_path_factory.mktemp("surface")) as folder:
+            yield f"sqlite:///{folder / 'paywall.db'}"
+        return
+    databases: EmptiedDatabases = request.getfixturevalue("emptied_databases")
+    with databases.one() as url:
+        yield url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
