@@ -64,5 +64,5 @@ def _opened_by(
     now = clocks.business().timestamp()
     for item in claims.ent:
         if (item.until is None or now < item.until) and grants.covers(item.scope, facts):
-            return "subscription" if item.plan else "comp"
+            return item.source or ("subscription" if item.plan else "comp")
     raise Problem("article-not-covered")

@@ -16,6 +16,7 @@ def entitlements(grants: Iterable[GrantFacts], at: datetime) -> tuple[Entitlemen
             scope=grant.scope,
             until=math.floor(grant.ends_at.timestamp()) if grant.ends_at is not None else None,
             grace=grant.in_grace,
+            source=grant.source,
         )
         for grant in sorted(live(grants, at), key=lambda grant: (grant.scope, grant.id))
     )

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Source = Literal["subscription", "comp"]
+Source = Literal["subscription", "comp", "pass"]
 
 EVERYTHING = "everything"
-_PRECEDENCE: tuple[Source, ...] = ("subscription", "comp")
+_PRECEDENCE: tuple[Source, ...] = ("subscription", "comp", "pass")
 """Which grant names the reason where several cover an article (access.md, the decision)."""
 
 
@@ -46,6 +46,10 @@ class GrantableArticle:
 
 def plan_scope(plan: str) -> str:
     return f"plan:{plan}"
+
+
+def article_scope(article_id: str) -> str:
+    return f"article:{article_id}"
 
 
 def live(grants: Iterable[GrantFacts], at: datetime) -> tuple[GrantFacts, ...]:

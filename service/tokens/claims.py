@@ -22,13 +22,15 @@ class Entitlement:
     """One live grant as a token carries it.
 
     `scope` says what it opens; `plan` is None for a grant that belongs to no plan; `until` is in
-    seconds since 1970, None for a grant without an end; `grace` tells that a payment is overdue.
+    seconds since 1970, None for a grant without an end; `grace` tells that a payment is overdue;
+    `source` is where it comes from, empty in tokens of before it was told.
     """
 
     plan: str | None
     scope: str
     until: int | None
     grace: bool
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,13 @@ class AccessClaims:
             "client_id": self.client_id,
             "scope": self.scope,
             "ent": [
-                {"plan": item.plan, "scope": item.scope, "until": item.until, "grace": item.grace}
+                {
+                    "plan": item.plan,
+                    "scope": item.scope,
+                    "until": item.until,
+                    "grace": item.grace,
+                    "source": item.source,
+                }
                 for item in self.ent
             ],
         }
@@ -229,6 +237,7 @@ def _entitlement(value: Any) -> Entitlement:
         scope=_member(value, "scope", _name),
         until=_member(value, "until", lambda until: None if until is None else _time(until)),
         grace=_member(value, "grace", _flag),
+        source=_member({"source": "", **value}, "source", _text),
     )
 
 

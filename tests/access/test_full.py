@@ -127,6 +127,24 @@ async def test_an_access_token_opens_what_its_grants_cover(paywall: Paywall) -> 
     ]  # fmt: skip
 
 
+async def test_the_ledger_tells_what_a_token_was_given_for(paywall: Paywall) -> None:
+    ring, now = paywall.app.state.key_ring.current, paywall.clocks.wall()
+    for number, (source, told) in enumerate(
+        (("pass", "pass"), ("comp", "comp"), ("subscription", "subscription"), ("", "subscription"))
+    ):
+        slug = f"read-{number}"
+        await paywall.publish(slug, access={"level": "subscribers"})
+        held = Entitlement("digital", "plan:digital", None, grace=False, source=source)
+        claims = access_claims(
+            issuer=paywall.settings.public_url, audience="gazette", reader_id="rdr_1",
+            session_id="ses_1", client_id="browser", scope="articles:read", entitlements=(held,),
+            token_id="t", now=now, life=timedelta(minutes=10),
+        )  # fmt: skip
+        assert (await paywall.full(slug, sign(claims, ring.active))).status_code == 200
+        entry = max(await paywall.ledger(), key=lambda entry: entry.id)
+        assert entry.reason == told
+
+
 async def test_an_access_token_opens_metered_articles_where_there_is_no_meter(
     paywall: Paywall,
 ) -> None:

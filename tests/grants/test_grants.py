@@ -68,6 +68,9 @@ def test_the_reason_is_the_subscription_before_the_comp_and_the_longest_first() 
     assert opening([comp, GRANT], PREMIUM, START) == comp
     assert opening([comp, GRANT], METERED, END) == comp
     assert opening([], METERED, START) is None
+    one_off = replace(GRANT, id="grt_0", source="pass", ends_at=None)
+    assert opening([one_off, comp], METERED, START) == comp
+    assert opening([one_off, replace(GRANT, ends_at=START)], METERED, START) == one_off
 
 
 SCOPES = st.sampled_from(["everything", "plan:digital", "plan:print", "section:harbour", "bad"])
@@ -76,7 +79,7 @@ GRANTS = st.lists(
     st.builds(
         GrantFacts,
         id=st.uuids().map(str),
-        source=st.sampled_from(["subscription", "comp"]),
+        source=st.sampled_from(["subscription", "comp", "pass"]),
         reference=st.just("r"),
         scope=SCOPES,
         starts_at=MOMENTS,
@@ -108,6 +111,7 @@ def test_a_token_names_what_is_live_and_never_promises_more(
     for each in told:
         assert each.until is None or each.until > at.timestamp()
         assert each.plan is None or each.scope == plan_scope(each.plan)
+    assert sorted(each.source for each in told) == sorted(each.source for each in live(grants, at))
 
 
 def test_until_is_rounded_down() -> None:

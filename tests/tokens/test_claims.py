@@ -98,6 +98,12 @@ def test_times_are_whole_seconds_in_range(name: str, value: Any) -> None:
 ITEM = {"plan": "digital", "scope": "everything", "until": None, "grace": False}
 
 
+def test_tokens_of_before_the_source_was_told_are_read() -> None:
+    claims = parse("at+jwt", {**access().payload(), "ent": [ITEM]})
+    assert isinstance(claims, AccessClaims)
+    assert [item.source for item in claims.ent] == [""]
+
+
 @pytest.mark.parametrize(
     "ent",
     [
@@ -115,6 +121,8 @@ ITEM = {"plan": "digital", "scope": "everything", "until": None, "grace": False}
         [{**ITEM, "until": 1.0}],
         [{**ITEM, "grace": 0}],
         [{**ITEM, "grace": None}],
+        [{**ITEM, "source": None}],
+        [{**ITEM, "source": "a\nb"}],
         [{name: value for name, value in ITEM.items() if name != "until"}],
         [ITEM, {}],
     ],

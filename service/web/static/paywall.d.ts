@@ -6,7 +6,8 @@ export type WallReason =
   | "network_exhausted"
   | "registered_only"
   | "subscribers_only";
-export type Reason = "free" | "registered" | "subscription" | "comp" | "meter" | WallReason;
+export type Source = "subscription" | "comp" | "pass";
+export type Reason = "free" | "registered" | Source | "meter" | WallReason;
 
 export interface Summary {
   slug: string;
@@ -42,13 +43,21 @@ export interface Meter {
 export interface Offer {
   id: string;
   name: string;
+  /** A pass is paid once; `interval` times `interval_count` is how long it opens. */
+  kind: "subscription" | "pass";
+  /** "article": a pass for the one article that is named when it is bought. */
+  covers: "plan" | "article";
+  /** Empty where a single article is sold. */
   plan: string;
   amount: number;
   currency: string;
   interval: "day" | "week" | "month" | "year";
   interval_count: number;
   trial_days: number;
-  /** What a buyer reads, such as "14 days free, then $9.00 a month". */
+  /** What each of the first `intro_periods` costs; null: as much as the others. */
+  intro_amount: number | null;
+  intro_periods: number;
+  /** What a buyer reads, such as "14 days free, then $9.00 a month" or "€2.00 for a day". */
   price_text: string;
 }
 
@@ -123,7 +132,7 @@ export interface Session {
 
 /** What is open to the reader, why, and until when (null: until further notice). */
 export interface Grant {
-  source: "subscription" | "comp";
+  source: Source;
   scope: string;
   until: string | null;
   grace: boolean;
@@ -166,7 +175,11 @@ export interface PaywallClient {
   teaser(slug: string): Promise<Teaser>;
   access(slug: string): Promise<Access>;
   unlock(slug: string, options?: { token?: boolean; referrer?: string }): Promise<Opened | Walled>;
-  checkout(offer: string, returnTo: string): Promise<Checkout>;
+  checkout(
+    offer: string,
+    returnTo: string,
+    options?: { article?: string; promotionCode?: string },
+  ): Promise<Checkout>;
   complete(sessionId: string, claim?: string): Promise<void>;
   signIn(email: string, returnTo?: string): Promise<SignInRequested>;
   confirm(by: Confirmation): Promise<{ return_to: string }>;

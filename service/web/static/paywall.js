@@ -106,8 +106,14 @@ export function Paywall({ api = "", page, fetch, storage, session, locks } = {})
     /** The read: `{granted: true, article, meter, …}`, or `{granted: false, wall, meter, …}`. */
     unlock: (slug, { token = true, referrer } = {}) =>
       call("POST", `${article(slug)}/unlock`, { token, referrer }),
-    /** Opens a Checkout session; send the reader to `url`. They come back to `returnTo`. */
-    checkout: (offer, returnTo) => call("POST", "/v1/checkout", { offer, return_to: returnTo }),
+    /**
+     * Opens a Checkout session; send the reader to `url`. They come back to `returnTo`.
+     * A pass for one article needs that article's slug as `article`; other offers ignore it.
+     */
+    checkout: (offer, returnTo, { article: slug, promotionCode } = {}) =>
+      call("POST", "/v1/checkout", {
+        offer, return_to: returnTo, article: slug, promotion_code: promotionCode,
+      }),
     /** Signs a buyer in who came back to this page; `claim` is the checkout's. */
     async complete(sessionId, claim) {
       const path = `/v1/checkout/${encodeURIComponent(sessionId)}/complete`;
