@@ -301,7 +301,6 @@ def create_simulator(
         **pausing.HANDLERS,
         **promotion_codes.HANDLERS,
         **refunds.HANDLERS,
-        **resuming.HANDLERS,
         **test_clocks.HANDLERS,
         "debit.settle": handle_settlement,
         "invoice.retry": handle_retry,
