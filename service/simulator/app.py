@@ -27,6 +27,7 @@ from service.simulator import (
     pausing,
     promotion_codes,
     refunds,
+    resuming,
     test_clocks,
 )
 from service.simulator.account import ensure_account
@@ -301,6 +302,7 @@ def create_simulator(
         **pausing.HANDLERS,
         **promotion_codes.HANDLERS,
         **refunds.HANDLERS,
+        **resuming.HANDLERS,
         **test_clocks.HANDLERS,
         "debit.settle": handle_settlement,
         "invoice.retry": handle_retry,

@@ -6,7 +6,7 @@ How a switch is billed is told at https://docs.stripe.com/billing/subscriptions/
 from dataclasses import dataclass
 
 from service.simulator.collection import attempt
-from service.simulator.cycle import read_trial_settings, schedule_cycle, terms_of
+from service.simulator.cycle import read_trial_settings, terms_of
 from service.simulator.discounts import Purchase, read_discounts, redeem, without_discounts
 from service.simulator.errors import StripeError, invalid_parameter, not_simulated
 from service.simulator.forms import Params
@@ -23,6 +23,7 @@ from service.simulator.subscriptions import (
     period_of,
     read_details,
     requested_cancellation,
+    schedule_cycle,
 )
 from service.simulator.world import World
 
@@ -152,13 +153,11 @@ def restarted(world: World, subscription: JSON, items: list[JSON], sim: JSON) ->
     return changes
 
 
-def apply_switch(
-    world: World, subscription: JSON, switch: Switch, also: JSON, *, refuse_unpaid: bool = False
-) -> None:
-    """Do what `plan_switch` says, together with other changes, and collect what is due at once.
+def begin_switch(world: World, subscription: JSON, switch: Switch, also: JSON) -> JSON | None:
+    """Do what `plan_switch` says, together with other changes.
 
-    Raises:
-        StripeError: 402, `refuse_unpaid` and the payment failed; roll back what was done.
+    Returns:
+        The draft of the invoice that bills it at once; None where the next one does.
     """
     for item in switch.prorations:
         world.create(item, "invoiceitem.created")
@@ -178,6 +177,18 @@ def apply_switch(
     world.update(subscription, changes, "customer.subscription.updated")
     if moved:
         _reschedule(world, subscription)
+    return invoice
+
+
+def apply_switch(
+    world: World, subscription: JSON, switch: Switch, also: JSON, *, refuse_unpaid: bool = False
+) -> None:
+    """Do what `plan_switch` says, together with other changes, and collect what is due at once.
+
+    Raises:
+        StripeError: 402, `refuse_unpaid` and the payment failed; roll back what was done.
+    """
+    invoice = begin_switch(world, subscription, switch, also)
     if invoice is not None:
         finalise(world, invoice)
         refusal = attempt(world, invoice)

@@ -1,5 +1,6 @@
 """Checkout sessions: the API's side. Paying one is purchase.py's work."""
 
+from service.simulator.checkout_discounts import requested_discounts
 from service.simulator.checkout_terms import Terms, read_taxes, read_terms
 from service.simulator.customers import living_customer
 from service.simulator.errors import StripeError, invalid_parameter
@@ -21,7 +22,7 @@ from service.simulator.world import World
 _SHORTEST_LIFE, _LONGEST_LIFE = 1_800, DAY
 _SESSION = (
     "allow_promotion_codes automatic_tax billing_address_collection cancel_url client_reference_id"
-    " currency customer customer_creation customer_email customer_update"
+    " currency customer customer_creation customer_email customer_update discounts"
     " excluded_payment_method_types expires_at invoice_creation line_items locale metadata mode"
     " payment_intent_data payment_method_collection phone_number_collection setup_intent_data"
     " submit_type subscription_data success_url tax_id_collection ui_mode"
@@ -48,6 +49,7 @@ def _create(call: Call) -> JSON:
             "pending": None,
         },
     }
+    session |= requested_discounts(world, params, session)
     if customer:
         session["customer_creation"] = None
     if terms.mode == "setup":

@@ -7,10 +7,12 @@ from service.simulator.operations import Call, operation
 from service.simulator.payment_methods import payer
 from service.simulator.payments import AUTHENTICATION, cancel_intent, confirm
 from service.simulator.store import JSON
-from service.simulator.subscriptions import end_subscription
+from service.simulator.subscriptions import end_subscription, resume_subscription
 from service.simulator.world import World
 
+RESUME_ON_ATTEMPT = "resume_on_payment_attempt"
 PAYABLE = ("open", "uncollectible")
+_UNSETTLED = ("incomplete", "past_due", "paused", "unpaid")
 
 
 def attempt(
@@ -28,7 +30,13 @@ def attempt(
     if payment is not None:
         intent = world.fetch("payment_intent", payment["payment"]["payment_intent"])
         charged = method or _payer(world, invoice, subscription)
-        refusal = confirm(world, intent, charged, authenticated=authenticated)
+        refusal = confirm(
+            world,
+            intent,
+            charged,
+            authenticated=authenticated,
+            page=invoice["hosted_invoice_url"],
+        )
         if refusal is not None:
             _failed(world, invoice, subscription)
             if refusal is AUTHENTICATION:
@@ -67,12 +75,18 @@ def settle(world: World, subscription: JSON) -> None:
 
     The most recent finalised invoice that isn't void decides: paid or uncollectible, and the
     subscription is active again (https://docs.stripe.com/billing/subscriptions/overview). One that
-    has not begun needs its first invoice paid; void, and it never begins.
+    has not begun needs its first invoice paid; void, and it never begins. A paused one resumes when
+    the invoice of its resumption is settled.
     """
+    if subscription["status"] not in _UNSETTLED:
+        return
     decisive = invoices_of(world, subscription["id"], ("open", "paid", "uncollectible"))
     status = decisive[0]["status"] if decisive else "void"
     if subscription["status"] in ("past_due", "unpaid") and status != "open":
         world.update(subscription, {"status": "active"}, "customer.subscription.updated")
+    elif subscription["status"] == "paused" and status in ("paid", "uncollectible"):
+        if _resumes(decisive[0]):
+            resume_subscription(world, subscription)
     elif subscription["status"] == "incomplete" and status == "paid":
         world.store.unschedule(subscription["id"], "subscription.expire_incomplete")
         world.update(subscription, {"status": "active"}, "customer.subscription.updated")
@@ -80,6 +94,12 @@ def settle(world: World, subscription: JSON) -> None:
         world.store.unschedule(subscription["id"])
         changes = {"ended_at": world.now, "status": "incomplete_expired"}
         world.update(subscription, changes, "customer.subscription.updated")
+
+
+def _resumes(invoice: JSON) -> str | None:
+    """The payment_behavior of the resumption that an invoice bills, if it bills one."""
+    behaviour: str | None = invoice.get("_sim", {}).get("resumption")
+    return behaviour
 
 
 def debit_ended(world: World, invoice: JSON, *, paid: bool) -> None:
@@ -127,7 +147,9 @@ def _failed(world: World, invoice: JSON, subscription: JSON | None) -> None:
         return
     if status in ("active", "trialing") and _is_newest(world, subscription, invoice):
         world.update(subscription, {"status": "past_due"}, "customer.subscription.updated")
-    if retried and next_attempt is None:
+    if status == "paused" and _resumes(invoice) == RESUME_ON_ATTEMPT:
+        resume_subscription(world, subscription, "past_due")
+    if retried and next_attempt is None and status != "paused":
         _give_up(world, subscription)
 
 
@@ -156,9 +178,18 @@ def void(world: World, invoice: JSON) -> None:
         intent = world.fetch("payment_intent", payment["payment"]["payment_intent"])
         cancel_intent(world, intent, "void_invoice")
     world.emit("invoice.voided", invoice)
+    _return_credit(world, invoice)
     subscription = subscription_of(world, invoice)
     if subscription is not None:
         settle(world, subscription)
+
+
+def _return_credit(world: World, invoice: JSON) -> None:
+    """The customer has back what their balance gave to, or took from, a voided invoice."""
+    customer = world.fetch("customer", invoice["customer"])
+    moved = (invoice["ending_balance"] or 0) - invoice["starting_balance"]
+    if moved and not customer.get("deleted"):
+        world.update(customer, {"balance": customer["balance"] - moved}, "customer.updated")
 
 
 def mark_uncollectible(world: World, invoice: JSON) -> None:

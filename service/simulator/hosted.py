@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from service.simulator.cards import PAYING_CARD, CardEntry, default_expiry
+from service.simulator.checkout_discounts import apply_promotion_code
 from service.simulator.debits import PAYING_ACCOUNT
 from service.simulator.errors import StripeError
 from service.simulator.invoice_page import InvoicePage
@@ -73,6 +74,7 @@ _FIELD_OF_PARAM = {
     "cvc": "cvc",
     "email": "email",
     "name": "name",
+    "promotion_code": "promotion_code",
 }
 _RECENT = 50
 
@@ -179,6 +181,8 @@ class Pages:
             return self._page("closed.html", session=session, onward=success_address(session))
         means = self._means(session, by_debit=by_debit)
         entries = self._blank(session)
+        if form is not None and form.get("action") == "promotion":
+            return self._promotion(session, str(form.get("promotion_code", "")), entries, means)
         if form is None:
             return self._form(session, entries, means, error=None)
         entries |= {key: str(form.get(key, "")) for key in ("email", "name", *_FIELDS[means])}
@@ -189,6 +193,16 @@ class Pages:
         if error is not None:
             return self._form(session, entries, means, error)
         return RedirectResponse(success_address(session), 303, headers=_HEADERS)
+
+    def _promotion(self, session: JSON, code: str, entries: dict[str, str], means: str) -> Response:
+        try:
+            with self._world.transaction(about=session):
+                apply_promotion_code(self._world, session, code)
+        except StripeError as error:
+            if not session["allow_promotion_codes"]:  # the page has no field to show it at
+                raise
+            return self._form(session, entries | {"promotion_code": code}, means, error)
+        return RedirectResponse(session["url"], 303, headers=_HEADERS)
 
     def _authenticate(self, identifier: str, form: FormData | None) -> Response:
         session = self._world.fetch("checkout.session", identifier)
@@ -223,6 +237,7 @@ class Pages:
             "email": details.get("email") or "",
             "name": details.get("name") or "",
             "account": PAYING_ACCOUNT,
+            "promotion_code": "",
             **self._blank_card(),
         }
 

@@ -31,3 +31,11 @@ def next_boundary(anchor: int, interval: str, interval_count: int, reached: int)
     while (end := after(anchor, interval, number * interval_count)) <= reached:
         number += 1
     return end
+
+
+def previous_boundary(anchor: int, interval: str, interval_count: int, reached: int) -> int:
+    """The last period boundary that is not later than `reached`, which the anchor isn't either."""
+    boundary, number = anchor, 1
+    while (end := after(anchor, interval, number * interval_count)) <= reached:
+        boundary, number = end, number + 1
+    return boundary

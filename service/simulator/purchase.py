@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from service.simulator.cards import CardEntry, Decline, read_card
 from service.simulator.checkout import details_of
+from service.simulator.checkout_discounts import session_redemptions
 from service.simulator.customers import new_customer
 from service.simulator.cycle import Plan, Start, start_subscription
 from service.simulator.debits import read_account
+from service.simulator.discounts import redeem
 from service.simulator.errors import StripeError, invalid_parameter, missing_parameter
 from service.simulator.payment_methods import attach_method, new_card_method, new_debit_method
 from service.simulator.payments import (
@@ -17,6 +19,7 @@ from service.simulator.payments import (
     remember_authentication,
 )
 from service.simulator.periods import DAY
+from service.simulator.receipts import receipt
 from service.simulator.setup_intents import ask_holder, finish_setup, refuse_setup
 from service.simulator.store import JSON
 from service.simulator.world import World
@@ -271,6 +274,7 @@ def _subscribe(
             metadata=terms["subscription_metadata"],
             description=terms["subscription_description"],
             without_method=terms["trial_settings"],
+            discounts=session_redemptions(world, session),
             authenticated=authenticated,
         ),
     )
@@ -297,6 +301,8 @@ def _abandon(world: World, intent: JSON) -> None:
 def _buy(
     world: World, session: JSON, customer: str | None, method: JSON | None, authenticated: bool
 ) -> JSON:
+    redemptions = session_redemptions(world, session)
+    redeem(world, redemptions, customer=customer, checkout_session=session["id"])
     if not session["amount_total"]:
         return {"payment_status": "no_payment_required"}
     intent = _intent(world, session)
@@ -306,7 +312,8 @@ def _buy(
     confirm(world, intent, method, authenticated=authenticated)
     if intent["status"] == "processing":
         return {"payment_intent": intent["id"], "payment_status": "unpaid"}
-    return {"payment_intent": intent["id"], "payment_status": "paid"}
+    paid = {"payment_intent": intent["id"], "payment_status": "paid"}
+    return paid | receipt(world, session, intent)
 
 
 def _save(world: World, session: JSON, customer: str | None, method: JSON | None, _: bool) -> JSON:

@@ -1,6 +1,6 @@
 """Subscriptions: their document, status, cancellation and end. Their cycle is cycle.py's work."""
 
-from service.simulator.errors import StripeError, invalid_parameter, not_simulated
+from service.simulator.errors import StripeError, invalid_parameter
 from service.simulator.expand import list_object
 from service.simulator.forms import Params
 from service.simulator.invoices import stop_collection
@@ -252,26 +252,8 @@ def read_details(params: Params) -> JSON:
     return changes
 
 
-def _cancel(call: Call) -> JSON:
-    world, params = call.world, call.params
-    subscription = living_subscription(world, call.ids["subscription"])
-    for name in ("invoice_now", "prorate"):
-        if params.boolean(name):
-            raise not_simulated(name, "prorations")
-    details = read_details(params.group("cancellation_details"))
-    subscription["cancellation_details"] |= details
-    end_subscription(world, subscription)
-    return subscription
-
-
 OPERATIONS = (
     operation("GET", "/v1/subscriptions/{subscription}", _retrieve),
-    operation(
-        "DELETE",
-        "/v1/subscriptions/{subscription}",
-        _cancel,
-        "cancellation_details invoice_now prorate",
-    ),
     listing(
         "/v1/subscriptions", _list, "collection_method created customer price status test_clock"
     ),

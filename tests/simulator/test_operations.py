@@ -61,6 +61,7 @@ def _walk(local: LocalStripe, known: dict[str, str]) -> None:
     )
     v1.payment_methods.attach(made.id, {"customer": known["customer"]})
     v1.payment_methods.retrieve(made.id, {"expand": ["customer"]})
+    v1.payment_methods.update(made.id, {"card": {"exp_month": 2}, "metadata": {"a": "b"}})
     v1.payment_methods.detach(made.id)
     v1.payment_methods.list({"customer": known["customer"], "expand": ["data.customer"]})
     saved = v1.setup_intents.create({"customer": known["customer"], "description": "Later"})
@@ -198,6 +199,10 @@ def _walk_items(local: LocalStripe, subscription: str) -> None:
     items.retrieve(added.id)
     items.update(added.id, {"quantity": 2, "proration_behavior": "always_invoice"})
     items.delete(added.id)
+    local.v1.subscriptions.pause(subscription)
+    local.v1.subscriptions.resume(
+        subscription, {"payment_behavior": "resume_on_payment_success", "expand": ["customer"]}
+    )
 
 
 def test_every_operation_answers_as_the_document_says(
