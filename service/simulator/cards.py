@@ -128,13 +128,18 @@ def read_card(entry: CardEntry, now: int) -> ReadCard:
             "test_mode_live_card",
             "The local Stripe takes only its test cards: " + ", ".join(CARDS) + ".",
         ).error()
-    month, year = _read_expiry(entry.expiry, now)
+    month, year = read_expiry(entry.expiry, now)
     if not re.fullmatch(r"[0-9]{3,4}", entry.cvc.strip()):
         raise Decline("invalid_cvc", None, "Your card's security code is invalid.", "cvc").error()
     return ReadCard(card, month, year)
 
 
-def _read_expiry(expiry: str, now: int) -> tuple[int, int]:
+def read_expiry(expiry: str, now: int) -> tuple[int, int]:
+    """Month and year of `MM/YY` or `MM/YYYY`, not in the past.
+
+    Raises:
+        StripeError: 402 card_error.
+    """
     match = re.fullmatch(r"\s*([0-9]{1,2})\s*[/-]\s*([0-9]{2}|[0-9]{4})\s*", expiry)
     month = int(match[1]) if match else 0
     if match is None or not 1 <= month <= 12:  # noqa: PLR2004 - months of a year

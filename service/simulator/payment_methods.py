@@ -1,9 +1,16 @@
 """Payment methods: cards and bank debits."""
 
-from service.simulator.cards import CARDS, CardEntry, ReadCard, default_expiry, read_card
+from service.simulator.cards import (
+    CARDS,
+    CardEntry,
+    ReadCard,
+    default_expiry,
+    read_card,
+    read_expiry,
+)
 from service.simulator.customers import living_customer
 from service.simulator.debits import Account, debit_fields, read_account
-from service.simulator.errors import not_simulated
+from service.simulator.errors import invalid_parameter, not_simulated
 from service.simulator.operations import Call, equalities, listing, operation, page
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
@@ -109,6 +116,30 @@ def _retrieve(call: Call) -> JSON:
     return call.world.fetch("payment_method", call.ids["payment_method"])
 
 
+def _update(call: Call) -> JSON:
+    """Change whose it is, a card's expiry, or metadata; the number stays what it is."""
+    world, params = call.world, call.params
+    method = _retrieve(call)
+    changes: JSON = {}
+    if params.sent("metadata"):
+        changes["metadata"] = params.metadata(method["metadata"])
+    details = params.group("billing_details")
+    details.refuse_unknown(frozenset({"email", "name", "phone"}))
+    named = {key: details.text(key) for key in details}
+    if named:
+        changes["billing_details"] = {**method["billing_details"], **named}
+    card = params.group("card")
+    card.refuse_unknown(frozenset({"exp_month", "exp_year"}))
+    if card.values and method["type"] != "card":
+        raise invalid_parameter("card", "This payment method is no card.")
+    if card.values:
+        expiry = {**method["card"], **{key: card.integer(key) for key in card}}
+        read_expiry(f"{expiry['exp_month']}/{expiry['exp_year']}", world.now)
+        changes["card"] = expiry
+    world.update(method, changes, "payment_method.updated")
+    return method
+
+
 def _attach(call: Call) -> JSON:
     """Attach a payment method, or a fresh one for one of Stripe's names such as pm_card_visa."""
     world = call.world
@@ -166,6 +197,12 @@ OPERATIONS = (
         "POST", "/v1/payment_methods", _create, "billing_details card metadata sepa_debit type"
     ),
     operation("GET", "/v1/payment_methods/{payment_method}", _retrieve),
+    operation(
+        "POST",
+        "/v1/payment_methods/{payment_method}",
+        _update,
+        "billing_details card metadata",
+    ),
     operation("POST", "/v1/payment_methods/{payment_method}/attach", _attach, "customer"),
     operation("POST", "/v1/payment_methods/{payment_method}/detach", _detach),
     listing("/v1/payment_methods", _list, "customer type"),

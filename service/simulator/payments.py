@@ -109,9 +109,16 @@ def remember_authentication(world: World, method: JSON) -> None:
 
 
 def confirm(
-    world: World, intent: JSON, method: JSON | None, *, authenticated: bool = False
+    world: World,
+    intent: JSON,
+    method: JSON | None,
+    *,
+    authenticated: bool = False,
+    page: str | None = None,
 ) -> Decline | None:
     """Charge the payment method; `authenticated` says that the card's holder has confirmed.
+
+    `page` is where the holder would do that, the local Stripe's root where there is no such page.
 
     Returns:
         None if it worked, or is under way by bank debit: the intent then is `processing`. Else why
@@ -124,7 +131,7 @@ def confirm(
         world.emit("payment_intent.payment_failed", intent)
         return NO_METHOD
     if refusal is None and not authenticated and asks_authentication(method):
-        _ask_holder(world, intent, method)
+        _ask_holder(world, intent, method, page or f"{world.public_url}/")
         return AUTHENTICATION
     charge = _charge(world, intent, method, refusal)
     account = account_of(method)
@@ -141,9 +148,9 @@ def confirm(
     return refusal
 
 
-def _ask_holder(world: World, intent: JSON, method: JSON) -> None:
+def _ask_holder(world: World, intent: JSON, method: JSON, page: str) -> None:
     action = {
-        "redirect_to_url": {"return_url": None, "url": f"{world.public_url}/"},
+        "redirect_to_url": {"return_url": None, "url": page},
         "type": "redirect_to_url",
     }
     changes = {"next_action": action, "payment_method": method["id"], "status": "requires_action"}
