@@ -116,6 +116,11 @@ class Settings(BaseSettings):
     grace_days: int = Field(
         14, ge=0, le=60, description="Access of a past-due subscription, from its open invoice."
     )
+    refund_policy: Literal["keep", "end_access", "cancel"] = Field(
+        "keep",
+        description="What a full refund of the latest paid invoice does: nothing, end access, or "
+        "cancel the subscription too. A refund made in the back office says it itself.",
+    )
     registered_meter_limit: int = Field(
         5,
         ge=0,

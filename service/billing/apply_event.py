@@ -1,4 +1,7 @@
-"""Apply what waits in the inbox: one table from subject to action, each safe to repeat."""
+"""Apply what waits in the inbox: one table from subject to action, each safe to repeat.
+
+What follows from it at Stripe is done in the same rounds (follow_up_jobs.py).
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from prometheus_client import Counter
 
 from service.billing.checkouts import find_checkout
 from service.billing.events import Subject, refetch_of
+from service.billing.follow_up_jobs import FollowUps
 from service.billing.fulfil import fulfil
 from service.billing.inbox import JOB
 from service.billing.subscriptions import subscriptions_of_customer
@@ -16,7 +20,7 @@ from service.db.session import Database
 from service.db.tables import InboxEvent
 from service.jobs.queue import ClaimedJob
 from service.jobs.worker import Kind, Postponed, work
-from service.payments.gateway import Gateway, GatewayUnavailable
+from service.payments.gateway import Gateway, GatewayUnavailable, MoneyObject
 from service.settings import Settings
 
 EVENTS = Counter("paywall_stripe_events_total", "Stripe events, by what became of them", ["result"])
@@ -49,6 +53,24 @@ class Applier:
                 return await self.checkout(checkout.stripe_session_id)
         return synced.outcome
 
+    async def charge(self, charge_id: str) -> str:
+        return await self._payment("charge", charge_id)
+
+    async def refund(self, refund_id: str) -> str:
+        return await self._payment("refund", refund_id)
+
+    async def dispute(self, dispute_id: str) -> str:
+        return await self._payment("dispute", dispute_id)
+
+    async def _payment(self, kind: MoneyObject, object_id: str) -> str:
+        payment_id = await self.gateway.payment_of(kind, object_id)
+        if payment_id is None:
+            return "no payment of ours"
+        subscription_id = await self.gateway.subscription_of_payment(payment_id)
+        if subscription_id is None:
+            return "no payment of ours"
+        return await self.subscription(subscription_id)
+
     async def customer(self, customer_id: str) -> str:
         async with self.database.reading() as session:
             theirs = await subscriptions_of_customer(session, customer_id)
@@ -65,6 +87,9 @@ class Applier:
             "checkout": self.checkout,
             "subscription": self.subscription,
             "customer": self.customer,
+            "charge": self.charge,
+            "refund": self.refund,
+            "dispute": self.dispute,
         }
         return await actions[refetch.subject](refetch.id)
 
@@ -89,6 +114,10 @@ class Applier:
 async def apply_due_events(
     database: Database, gateway: Gateway, settings: Settings, clocks: Clocks
 ) -> int:
-    """Apply the due events one after the other; how many. Any number of processes may do so."""
+    """Apply the due events, and what follows from them, one after the other; how many.
+
+    Any number of processes may do so.
+    """
     applier = Applier(database, gateway, settings, clocks)
-    return await work(database, {JOB: Kind(applier.run)}, clocks)
+    follow_ups = FollowUps(database, gateway, settings, clocks)
+    return await work(database, {JOB: Kind(applier.run), **follow_ups.kinds()}, clocks)

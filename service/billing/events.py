@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from service.payments.gateway import StripeEvent
+from service.payments.gateway import MoneyObject, StripeEvent
 
-Subject = Literal["checkout", "subscription", "customer"]
+Subject = Literal["checkout", "subscription", "customer"] | MoneyObject
 
 HANDLED: dict[str, Subject] = {
     "checkout.session.completed": "checkout",
@@ -20,11 +20,20 @@ HANDLED: dict[str, Subject] = {
     "customer.subscription.trial_will_end": "subscription",
     "invoice.paid": "subscription",
     "invoice.payment_failed": "subscription",
+    "invoice.payment_action_required": "subscription",
+    "invoice.upcoming": "subscription",
     "invoice.voided": "subscription",
     "invoice.marked_uncollectible": "subscription",
+    "charge.refunded": "charge",
+    "refund.created": "refund",
+    "refund.updated": "refund",
+    "refund.failed": "refund",
+    "charge.dispute.created": "dispute",
+    "charge.dispute.closed": "dispute",
     "customer.updated": "customer",
     "customer.deleted": "customer",
 }
+"""Stripe is asked to send these and no others (stripe_setup.py)."""
 
 
 @dataclass(frozen=True)

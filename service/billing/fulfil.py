@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.checkouts import CLAIM_LIFE, checkout_of_session, find_checkout
 from service.billing.customers import bind_customer, reader_of_customer
-from service.billing.sync import customer_key, store_snapshot, take_snapshot, until_current
+from service.billing.snapshot import take_snapshot
+from service.billing.sync import customer_key, store_snapshot, until_current
 from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import Checkout
@@ -72,7 +73,9 @@ async def fulfil(
                 return None
             now = clocks.business()
             reader_id = await _reader(session, checkout, paid, paid.customer_id, now)
-            await store_snapshot(session, snapshot, reader_id=reader_id, settings=settings, now=now)
+            await store_snapshot(
+                session, snapshot, reader_id=reader_id, settings=settings, clocks=clocks
+            )
             checkout.reader_id = reader_id
             checkout.status = "completed"
             checkout.stripe_subscription_id = paid.subscription_id

@@ -5,22 +5,31 @@
 | trialing, active (collection paused or not) | to the period's end and the renewal slack; with a scheduled end, to that instant without slack |
 | past_due | for the days of grace from the finalisation of the oldest open invoice |
 | unpaid, incomplete, incomplete_expired, paused, canceled | none |
+
+What stops access whatever the status says, such as an open dispute, comes from the money and from the
+reader's other subscriptions (money.py, duplicates.py).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from service.billing.money import Money, RefundPolicy, Stop, StopKind
 from service.payments.gateway import StripeInvoice, StripeSubscription
 
-Reason = Literal[
-    "period", "scheduled_end", "grace", "unpaid", "never_paid", "paused", "ended", "foreign"
-]
+Reason = (
+    Literal[
+        "period", "scheduled_end", "grace", "unpaid", "never_paid", "paused", "ended", "foreign"
+    ]
+    | StopKind
+)
+_OPEN: frozenset[Reason] = frozenset({"period", "scheduled_end", "grace"})
 
 LIVE_STATUSES = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
 """Not over: a second subscription beside one of these would be a mistake."""
 TERMINAL_STATUS = "canceled"
+_OWING = frozenset({"past_due", "unpaid"})
 
 
 @dataclass(frozen=True)
@@ -29,26 +38,32 @@ class Terms:
 
     renewal_slack: timedelta
     grace: timedelta
+    refund_policy: RefundPolicy = "keep"
 
 
 @dataclass(frozen=True)
 class GrantState:
-    """Access from `starts_at` up to, not at, `ends_at`; None: it ends when that is first seen."""
+    """Access from `starts_at` up to, not at, `ends_at`; None: it ends when that is first seen.
+
+    `access_stop` is what ends it although the status would give it, at `access_stopped_at`.
+    """
 
     starts_at: datetime
     ends_at: datetime | None
     in_grace: bool
     reason: Reason
+    access_stop: StopKind | None = None
+    access_stopped_at: datetime | None = None
 
     def end(self, *, before: datetime | None, seen_at: datetime) -> datetime:
         """The end to store. `before` is the stored one.
 
         Stripe doesn't date every loss of access: what has no date ends when it is seen, once, so
-        that seeing it again changes nothing and the past stays as it was. For the same reason a
-        cancellation gives back nothing of what had ended before it, such as grace.
+        that seeing it again changes nothing and the past stays as it was. For the same reason an
+        end of access gives back nothing of what had ended before it, such as grace.
         """
         if self.ends_at is not None:
-            if self.reason == "ended" and before is not None and before <= seen_at:
+            if self.reason not in _OPEN and before is not None and before <= seen_at:
                 return min(before, self.ends_at)
             return self.ends_at
         if before is not None and before <= seen_at:
@@ -73,7 +88,7 @@ def scheduled_end(subscription: StripeSubscription) -> datetime | None:
 
 
 def past_due_since(
-    subscription: StripeSubscription, open_invoices: Iterable[StripeInvoice]
+    subscription: StripeSubscription, invoices: Iterable[StripeInvoice]
 ) -> datetime | None:
     """When the oldest open invoice was finalised; None unless past due.
 
@@ -81,14 +96,38 @@ def past_due_since(
     """
     if subscription.status != "past_due":
         return None
-    finalised = [invoice.finalized_at for invoice in open_invoices if invoice.finalized_at]
-    return min(finalised, default=period_start(subscription))
+    owed = (each.finalized_at for each in invoices if each.status == "open")
+    return min((at for at in owed if at is not None), default=period_start(subscription))
+
+
+def payment_problem(subscription: StripeSubscription, money: Money) -> tuple[str, str | None]:
+    """What the reader has to do about an open invoice, card or authentication, and where; or ""."""
+    unpaid = money.unpaid
+    if subscription.status not in _OWING or unpaid is None:
+        return "", None
+    return ("authentication" if money.needs_action else "card"), unpaid.hosted_url
 
 
 def grant_of(
-    subscription: StripeSubscription, open_invoices: Iterable[StripeInvoice], terms: Terms
+    subscription: StripeSubscription,
+    invoices: Iterable[StripeInvoice],
+    terms: Terms,
+    stop: Stop | None = None,
 ) -> GrantState:
-    """The access this subscription gives. `open_invoices` count only when it is past due."""
+    """The access this subscription gives; its open invoices count when it is past due."""
+    state = _by_status(subscription, invoices, terms)
+    if stop is None:
+        return state
+    at = max(stop.at, state.starts_at)
+    stopped = replace(state, access_stop=stop.kind, access_stopped_at=at)
+    if state.ends_at is not None and state.ends_at <= at:
+        return stopped
+    return replace(stopped, ends_at=at, in_grace=False, reason=stop.kind)
+
+
+def _by_status(
+    subscription: StripeSubscription, invoices: Iterable[StripeInvoice], terms: Terms
+) -> GrantState:
     starts = subscription.started_at
     end = scheduled_end(subscription)
     match subscription.status:
@@ -98,7 +137,7 @@ def grant_of(
                 return GrantState(starts, end, in_grace=False, reason="scheduled_end")
             return GrantState(starts, usual, in_grace=False, reason="period")
         case "past_due":
-            since = past_due_since(subscription, open_invoices) or period_start(subscription)
+            since = past_due_since(subscription, invoices) or period_start(subscription)
             until = since + terms.grace
             if end is not None:
                 until = min(until, end)

@@ -17,6 +17,15 @@ async def live_subscriptions(session: AsyncSession, reader_id: str) -> list[Subs
     return list(found)
 
 
+async def live_siblings(session: AsyncSession, subscription_id: str) -> list[str]:
+    """The ids of the same reader's other live subscriptions."""
+    row = await session.get(Subscription, subscription_id)
+    if row is None:
+        return []
+    live = await live_subscriptions(session, row.reader_id)
+    return [each.id for each in live if each.id != subscription_id]
+
+
 async def has_subscribed(session: AsyncSession, reader_id: str) -> bool:
     """Whether the reader ever had a subscription, whatever became of it."""
     found = await session.scalar(

@@ -7,18 +7,23 @@ meanwhile, and we ask again (docs/decisions/stripe-outside-transactions.md).
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing import lifecycle
 from service.billing.customers import reader_of_customer
+from service.billing.duplicates import Duplicate, duplicate_of
+from service.billing.follow_ups import ask_cancel, settle_duplicates
+from service.billing.ledger import standing_of, tell_transitions
 from service.billing.lifecycle import GrantState
+from service.billing.money import Stop, stop_of
+from service.billing.snapshot import Snapshot, take_snapshot
 from service.billing.subscriptions import live_subscriptions
+from service.billing.trial_cards import claim_trial
 from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import Offer, Subscription
@@ -26,12 +31,7 @@ from service.grants.grants import plan_scope
 from service.grants.store import find_grant, put_grant
 from service.identity.readers import settled_reader
 from service.offers.store import offer_by_price
-from service.payments.gateway import (
-    Gateway,
-    StripeInvoice,
-    StripeSubscription,
-    StripeSubscriptionItem,
-)
+from service.payments.gateway import Gateway, StripeSubscription, StripeSubscriptionItem
 from service.settings import Settings
 
 log = structlog.get_logger()
@@ -39,6 +39,8 @@ log = structlog.get_logger()
 Outcome = Literal["synced", "second subscription", "foreign price", "unknown customer"]
 T = TypeVar("T")
 _MOST_RACES = 10
+_STAYS_SAID = frozenset({"duplicate", "trial_used"})
+"""Stops of living subscriptions alone; of one that has ended they tell why."""
 
 
 class Outdated(Exception):
@@ -46,26 +48,39 @@ class Outdated(Exception):
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """A subscription as fetched, and the version that was stored before it was fetched."""
+class Stored:
+    """What storing came to. `stop` and `duplicate` say whether the subscription has to go."""
 
-    subscription: StripeSubscription
-    open_invoices: tuple[StripeInvoice, ...]
-    version: int | None
+    outcome: Outcome
+    status: str
+    stop: Stop | None = None
+    duplicate: Duplicate | None = None
 
 
 @dataclass(frozen=True)
 class Synced:
-    """`checkout_id` is the checkout of ours that the subscription names, if it names one."""
+    """A subscription as fetched, with what storing it came to; None: its customer isn't ours.
 
-    outcome: Outcome
-    checkout_id: str | None
+    `checkout_id` is the checkout of ours that it names, if it names one.
+    """
+
+    stored: Stored | None
+    snapshot: Snapshot
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.stored.outcome if self.stored is not None else "unknown customer"
+
+    @property
+    def checkout_id(self) -> str | None:
+        return self.snapshot.subscription.metadata.get("checkout")
 
 
 def terms_of(settings: Settings) -> lifecycle.Terms:
     return lifecycle.Terms(
         renewal_slack=timedelta(hours=settings.renewal_slack_hours),
         grace=timedelta(days=settings.grace_days),
+        refund_policy=settings.refund_policy,
     )
 
 
@@ -86,17 +101,16 @@ async def sync_subscription(
 
     async def attempt() -> Synced:
         snapshot = await take_snapshot(database, gateway, subscription_id)
-        subscription = snapshot.subscription
-        checkout_id = subscription.metadata.get("checkout")
-        async with database.serialised(customer_key(subscription.customer_id)) as session:
-            reader_id = await reader_of_customer(session, subscription.customer_id)
+        customer_id = snapshot.subscription.customer_id
+        async with database.serialised(customer_key(customer_id)) as session:
+            reader_id = await reader_of_customer(session, customer_id)
             if reader_id is None:
-                return Synced("unknown customer", checkout_id)
+                return Synced(None, snapshot)
             reader_id = await settled_reader(session, reader_id)
-            outcome = await store_snapshot(
-                session, snapshot, reader_id=reader_id, settings=settings, now=clocks.business()
+            stored = await store_snapshot(
+                session, snapshot, reader_id=reader_id, settings=settings, clocks=clocks
             )
-            return Synced(outcome, checkout_id)
+            return Synced(stored, snapshot)
 
     return await until_current(attempt)
 
@@ -106,72 +120,103 @@ def customer_key(customer_id: str) -> str:
     return f"customer:{customer_id}"
 
 
-async def take_snapshot(database: Database, gateway: Gateway, subscription_id: str) -> Snapshot:
-    """The version first, then Stripe; the order is what makes `store_snapshot` safe."""
-    async with database.reading() as session:
-        version = await _stored_version(session, subscription_id)
-    subscription = await gateway.retrieve_subscription(subscription_id)
-    open_invoices: tuple[StripeInvoice, ...] = ()
-    if subscription.status == "past_due":
-        open_invoices = await gateway.open_invoices(subscription_id)
-    return Snapshot(subscription, open_invoices, version)
-
-
 async def store_snapshot(
     session: AsyncSession,
     snapshot: Snapshot,
     *,
     reader_id: str,
     settings: Settings,
-    now: datetime,
-) -> Outcome:
-    """Store subscription and grant, under the customer's lock. Raises Outdated. `now` is business
-    time.
+    clocks: Clocks,
+) -> Stored:
+    """Store subscription, grant, ledger and what is to follow at Stripe, under the customer's and
+    the reader's lock. Raises Outdated.
     """
     subscription = snapshot.subscription
     row = await session.get(Subscription, subscription.id)
     if (row.version if row is not None else None) != snapshot.version:
         raise Outdated(subscription.id)
     if row is not None and row.status == lifecycle.TERMINAL_STATUS:
-        return "synced"
+        # Nothing revives it; money may still go back.
+        after = standing_of(row, subscription)
+        await tell_transitions(session, row.reader_id, after, after, snapshot.money, clocks)
+        return Stored("synced", row.status)
     item, offer = await _catalogue_item(session, subscription)
-    terms = terms_of(settings)
-    if offer is None:
+    if offer is None and row is None:
         log.info("billing.foreign_price", subscription=subscription.id)
-        if row is not None:
-            row.version += 1
-            row.synced_at = now
-            await _put_grant(session, row, _foreign(subscription), now)
-        return "foreign price"
+        return Stored("foreign price", subscription.status)
+    before = standing_of(row, None) if row is not None else None
     if row is None:
         row = Subscription(id=subscription.id, version=0, access_stop="")
         session.add(row)
-    _copy(row, snapshot, item, offer, reader_id=reader_id, now=now)
+    # Of several items the one in our catalogue counts, with its own period.
+    ours = replace(subscription, items=(item,))
+    now = clocks.business()
+    _copy(row, ours, snapshot, reader_id=reader_id, now=now)
+    if offer is not None:
+        _copy_price(row, item, offer)
+    trial_used = await claim_trial(session, subscription, clocks)
+    stop = _own_stop(subscription, snapshot, terms_of(settings), trial_used=trial_used)
+    _note_stop(row, stop)
     await session.flush()
-    state = lifecycle.grant_of(subscription, snapshot.open_invoices, terms)
-    await _put_grant(session, row, state, now)
-    return await _outcome(session, row)
+    duplicate = await _duplicate(session, row)
+    if stop is None and duplicate is not None:
+        stop = Stop("duplicate", duplicate.since, cancels=True)
+        _note_stop(row, stop)
+    state = lifecycle.grant_of(ours, snapshot.money.invoices, terms_of(settings), stop)
+    await _put_grant(session, row, state if offer is not None else _foreign(ours), now)
+    if stop is not None and stop.cancels and row.status in lifecycle.LIVE_STATUSES:
+        await ask_cancel(session, row.id, stop.kind, clocks)
+    await session.flush()
+    await settle_duplicates(session, row.reader_id, clocks)
+    after = standing_of(row, subscription)
+    await tell_transitions(session, row.reader_id, before, after, snapshot.money, clocks)
+    if offer is None:
+        return Stored("foreign price", row.status, stop, duplicate)
+    outcome = await _outcome(session, row)
+    return Stored(outcome, row.status, stop, duplicate)
+
+
+def _own_stop(
+    subscription: StripeSubscription,
+    snapshot: Snapshot,
+    terms: lifecycle.Terms,
+    *,
+    trial_used: bool,
+) -> Stop | None:
+    # A trial that nobody ended in time, and that is paid for now, is a subscription as any other.
+    is_trial = trial_used and subscription.status == "trialing"
+    return stop_of(
+        snapshot.money,
+        terms.refund_policy,
+        trial_used_at=subscription.started_at if is_trial else None,
+    )
+
+
+def _note_stop(row: Subscription, stop: Stop | None) -> None:
+    if stop is not None:
+        row.access_stop, row.access_stopped_at = stop.kind, max(stop.at, row.started_at)
+    elif row.status != lifecycle.TERMINAL_STATUS or row.access_stop not in _STAYS_SAID:
+        row.access_stop, row.access_stopped_at = "", None
+
+
+async def _duplicate(session: AsyncSession, row: Subscription) -> Duplicate | None:
+    if row.status not in lifecycle.LIVE_STATUSES:
+        return None
+    return duplicate_of(row, await live_subscriptions(session, row.reader_id))
 
 
 def _copy(
     row: Subscription,
+    subscription: StripeSubscription,
     snapshot: Snapshot,
-    item: StripeSubscriptionItem,
-    offer: Offer,
     *,
     reader_id: str,
     now: datetime,
 ) -> None:
-    subscription = snapshot.subscription
+    invoices = snapshot.money.invoices
     row.reader_id = reader_id
     row.customer_id = subscription.customer_id
-    row.offer_id = offer.id
-    row.plan = offer.plan
     row.status = subscription.status
-    row.amount = item.price.amount * item.quantity
-    row.currency = item.price.currency.upper()
-    row.interval = item.price.interval or offer.interval
-    row.interval_count = item.price.interval_count
     row.started_at = subscription.started_at
     row.current_period_end = lifecycle.period_end(subscription)
     row.trial_end = subscription.trial_end
@@ -180,9 +225,19 @@ def _copy(
     row.pauses_collection = subscription.pauses_collection
     row.cancel_reason = subscription.cancel_reason or ""
     row.latest_invoice_id = subscription.latest_invoice_id
-    row.past_due_since = lifecycle.past_due_since(subscription, snapshot.open_invoices)
+    row.past_due_since = lifecycle.past_due_since(subscription, invoices)
+    row.payment_problem, row.payment_url = lifecycle.payment_problem(subscription, snapshot.money)
     row.synced_at = now
     row.version += 1
+
+
+def _copy_price(row: Subscription, item: StripeSubscriptionItem, offer: Offer) -> None:
+    row.offer_id = offer.id
+    row.plan = offer.plan
+    row.amount = item.price.amount * item.quantity
+    row.currency = item.price.currency.upper()
+    row.interval = item.price.interval or offer.interval
+    row.interval_count = item.price.interval_count
 
 
 async def _put_grant(
@@ -228,10 +283,3 @@ async def _catalogue_item(
 
 def _foreign(subscription: StripeSubscription) -> GrantState:
     return GrantState(subscription.started_at, None, in_grace=False, reason="foreign")
-
-
-async def _stored_version(session: AsyncSession, subscription_id: str) -> int | None:
-    found: int | None = await session.scalar(
-        select(Subscription.version).where(Subscription.id == subscription_id)
-    )
-    return found

@@ -156,11 +156,17 @@ class StripeSubscription:
     latest_invoice_status: str | None = None
     latest_payments: tuple[str, ...] = ()
     card_fingerprint: str | None = None
+    canceled_at: datetime | None = None
+    """When it was cancelled, or when somebody last asked for that."""
 
 
 @dataclass(frozen=True)
 class StripeInvoice:
-    """`subscription_id` is None for invoices outside a subscription."""
+    """`subscription_id` is None for invoices outside a subscription.
+
+    `attempt_count` counts the tries of Stripe's own schedule, the successful one included.
+    `payments` are its payment intents: known only of a subscription's listed invoices.
+    """
 
     id: str
     status: str
@@ -174,6 +180,12 @@ class StripeInvoice:
     number: str | None = None
     """None while it is a draft."""
     hosted_url: str | None = None
+    billing_reason: str | None = None
+    """Such as subscription_create, subscription_cycle or subscription_update."""
+    paid_at: datetime | None = None
+    attempt_count: int = 0
+    next_attempt_at: datetime | None = None
+    payments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -347,8 +359,14 @@ class Gateway(Protocol):
 
     async def retrieve_subscription(self, subscription_id: str) -> StripeSubscription: ...
 
-    async def open_invoices(self, subscription_id: str) -> tuple[StripeInvoice, ...]:
-        """The subscription's finalised, unpaid invoices (at most 100)."""
+    async def invoices_of_subscription(self, subscription_id: str) -> tuple[StripeInvoice, ...]:
+        """All invoices of the subscription with their payments, the newest first."""
+
+    async def needs_action(self, payment_intent_id: str) -> bool:
+        """Whether the payment waits for its payer, such as for 3-D Secure."""
+
+    async def payment_of(self, kind: MoneyObject, object_id: str) -> str | None:
+        """The payment intent that a charge, refund or dispute is about; None: it has none."""
 
     async def charges_of(self, customer_id: str) -> tuple[StripeCharge, ...]:
         """All charges of the customer, the newest first."""

@@ -18,6 +18,7 @@ from service.payments.gateway import (
     CheckoutMode,
     GatewayRefused,
     GatewayUnavailable,
+    MoneyObject,
     SignatureRefused,
     StripeAccount,
     StripeCard,
@@ -363,13 +364,22 @@ class StripeGateway:
             async for document in self._pages(self._client.v1.events.list_async, asked):
                 yield stripe_objects.event_of(document)
 
-    async def open_invoices(self, subscription_id: str) -> tuple[StripeInvoice, ...]:
-        found = await self._ask(
-            self._client.v1.invoices.list_async(
-                {"subscription": subscription_id, "status": "open", "limit": 100}
-            )
-        )
-        return tuple(stripe_objects.invoice_of(invoice) for invoice in found["data"])
+    async def invoices_of_subscription(self, subscription_id: str) -> tuple[StripeInvoice, ...]:
+        asked: Any = {"subscription": subscription_id, "expand": ["data.payments"]}
+        found = await self._all(self._client.v1.invoices.list_async, asked)
+        return tuple(stripe_objects.invoice_of(document) for document in found)
+
+    async def needs_action(self, payment_intent_id: str) -> bool:
+        found = await self._ask(self._client.v1.payment_intents.retrieve_async(payment_intent_id))
+        return bool(found["status"] == "requires_action")
+
+    async def payment_of(self, kind: MoneyObject, object_id: str) -> str | None:
+        retrieve: Mapping[MoneyObject, Callable[[str], Awaitable[StripeObject]]] = {
+            "charge": self._client.v1.charges.retrieve_async,
+            "refund": self._client.v1.refunds.retrieve_async,
+            "dispute": self._client.v1.disputes.retrieve_async,
+        }
+        return stripe_objects.payment_of(await self._ask(retrieve[kind](object_id)))
 
     async def retrieve_price(self, price_id: str) -> StripePrice | None:
         try:

@@ -142,6 +142,7 @@ def subscription_of(document: JSON) -> StripeSubscription:
         latest_invoice_status=shown.get("status"),
         latest_payments=tuple(_payments_of(shown)),
         card_fingerprint=card.get("fingerprint"),
+        canceled_at=_optional_instant(document.get("canceled_at")),
     )
 
 
@@ -175,6 +176,11 @@ def invoice_of(document: JSON) -> StripeInvoice:
         finalized_at=_optional_instant(transitions.get("finalized_at")),
         number=document.get("number"),
         hosted_url=document.get("hosted_invoice_url"),
+        billing_reason=document.get("billing_reason"),
+        paid_at=_optional_instant(transitions.get("paid_at")),
+        attempt_count=document.get("attempt_count") or 0,
+        next_attempt_at=_optional_instant(document.get("next_payment_attempt")),
+        payments=tuple(_payments_of(document)),
     )
 
 
@@ -214,6 +220,11 @@ def dispute_of(document: JSON) -> StripeDispute:
         status=document["status"],
         created_at=instant(document["created"]),
     )
+
+
+def payment_of(document: JSON) -> str | None:
+    """The payment intent of a charge, refund or dispute."""
+    return _reference(document.get("payment_intent"))
 
 
 def subscription_of_payment(document: JSON) -> str | None:

@@ -75,7 +75,7 @@ def test_the_status_table(
     assert state == GrantState(STARTED, ends_at, in_grace, reason)  # type: ignore[arg-type]
 
 
-def test_collection_that_is_paused_changes_nothing() -> None:
+def test_collection_that_is_paused_changes_no_access() -> None:
     document: dict[str, Any] = {
         "id": "sub_1", "customer": "cus_1", "status": "active", "start_date": 1,
         "items": {"data": [{
@@ -84,7 +84,9 @@ def test_collection_that_is_paused_changes_nothing() -> None:
         }]},
     }  # fmt: skip
     paused = {**document, "pause_collection": {"behavior": "void", "resumes_at": None}}
-    assert subscription_of(paused) == subscription_of(document)
+    read = subscription_of(paused)
+    assert read.pauses_collection
+    assert grant_of(read, [], TERMS) == grant_of(subscription_of(document), [], TERMS)
 
 
 def test_grace_without_an_open_invoice_counts_from_the_unpaid_period() -> None:

@@ -73,6 +73,10 @@ class Subscription(Base):
     """
     access_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     latest_invoice_id: Mapped[str | None]
+    payment_problem: Mapped[str]
+    """What an open invoice waits for: card (another one) or authentication; empty: nothing."""
+    payment_url: Mapped[str | None]
+    """Where that invoice can be paid or confirmed, at Stripe."""
     synced_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int]
     """Grows with each stored state: what was fetched before another was stored is not stored."""

@@ -1,0 +1,54 @@
+"""One live subscription a reader: which of several is kept (billing.md, Fulfilment): pure.
+
+Two tabs, two devices or a purchase before signing in can pay twice. The kept one is the one with the
+best status, then the earliest; the others are cancelled at Stripe, and given back where the reader
+bought them last. What stops a subscription's access puts it behind the others, and one that is on its
+way out for that counts no more.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+_BEST = {"active": 0, "trialing": 0, "past_due": 1}
+_REST = 2
+_GOING = frozenset({"dispute_lost", "trial_used"})
+
+
+class Candidate(Protocol):
+    """A live subscription as stored."""
+
+    id: str
+    status: str
+    started_at: datetime
+    access_stop: str
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Beside `kept_id` there is no room for this one, since `since`; `is_newer`: bought after it."""
+
+    kept_id: str
+    since: datetime
+    is_newer: bool
+
+
+def kept_of(live: Iterable[Candidate]) -> Candidate | None:
+    """The one of a reader's live subscriptions that stays."""
+    counting = (each for each in live if each.access_stop not in _GOING)
+    return min(counting, key=_rank, default=None)
+
+
+def duplicate_of(one: Candidate, live: Iterable[Candidate]) -> Duplicate | None:
+    """Whether this one of the reader's live subscriptions goes because another is kept."""
+    kept = kept_of(live)
+    if kept is None or kept.id == one.id or one.access_stop in _GOING:
+        return None
+    newer = (one.started_at, one.id) > (kept.started_at, kept.id)
+    return Duplicate(kept.id, max(one.started_at, kept.started_at), newer)
+
+
+def _rank(one: Candidate) -> tuple[bool, int, datetime, str]:
+    is_stopped = one.access_stop not in {"", "duplicate"}
+    return is_stopped, _BEST.get(one.status, _REST), one.started_at, one.id

@@ -1,0 +1,108 @@
+"""Doing at Stripe what follow_ups.py asks for. Killed anywhere, each job is simply done again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from service.billing.follow_ups import CANCEL, REFUND, SYNC, ask_refund
+from service.billing.lifecycle import LIVE_STATUSES
+from service.billing.money import ACCESS, REASON
+from service.billing.subscriptions import live_siblings
+from service.billing.sync import Synced, sync_subscription
+from service.clock import Clocks
+from service.db.session import Database
+from service.jobs.queue import ClaimedJob
+from service.jobs.worker import Kind, Postponed
+from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
+from service.settings import Settings
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class FollowUps:
+    """What the jobs need. Each answers its result in words."""
+
+    database: Database
+    gateway: Gateway
+    settings: Settings
+    clocks: Clocks
+
+    def kinds(self) -> Mapping[str, Kind]:
+        return {
+            CANCEL: Kind(self.cancel),
+            REFUND: Kind(self.refund),
+            SYNC: Kind(self.compare),
+        }
+
+    async def cancel(self, job: ClaimedJob) -> str:
+        """End a subscription, unless what Stripe says by now gives no reason for it any more."""
+        subscription_id, _, _ = job.key.partition(":")
+        try:
+            for other in await self._others(subscription_id):
+                # Which one is kept depends on what became of the others.
+                await self._sync(other)
+            synced = await self._sync(subscription_id)
+            stored = synced.stored
+            if stored is None or stored.status not in LIVE_STATUSES:
+                return "over already"
+            if stored.duplicate is not None:
+                await self._ask_refunds(synced)
+            elif stored.stop is None or not stored.stop.cancels:
+                return "not necessary any more"
+            await self.gateway.cancel_subscription(subscription_id)
+            await self._sync(subscription_id)
+        except GatewayUnavailable as error:
+            raise Postponed(str(error)) from error
+        log.info("billing.cancelled", subscription=subscription_id)
+        return "cancelled"
+
+    async def refund(self, job: ClaimedJob) -> str:
+        """Give back what a duplicate was paid with. Its policy is to cancel, whatever happens here."""
+        try:
+            await self.gateway.refund(
+                payment_intent_id=job.key,
+                amount=None,
+                metadata={REASON: "duplicate", ACCESS: "cancel"},
+                idempotency_key=f"duplicate-{job.key}",
+            )
+            result = "refunded"
+        except GatewayRefused as error:
+            if error.code != "charge_already_refunded":
+                raise
+            result = "refunded already"
+        except GatewayUnavailable as error:
+            raise Postponed(str(error)) from error
+        return result
+
+    async def compare(self, job: ClaimedJob) -> str:
+        """Store once more what Stripe says of a subscription."""
+        try:
+            return (await self._sync(job.key)).outcome
+        except GatewayUnavailable as error:
+            raise Postponed(str(error)) from error
+
+    async def _sync(self, subscription_id: str) -> Synced:
+        return await sync_subscription(
+            self.database, self.gateway, self.settings, self.clocks, subscription_id
+        )
+
+    async def _others(self, subscription_id: str) -> list[str]:
+        async with self.database.reading() as session:
+            return await live_siblings(session, subscription_id)
+
+    async def _ask_refunds(self, synced: Synced) -> None:
+        """Before it is cancelled, so that a kill in between forgets no refund."""
+        duplicate = synced.stored.duplicate if synced.stored is not None else None
+        if duplicate is None or not duplicate.is_newer:
+            return
+        async with self.database.transaction() as session:
+            for charge in synced.snapshot.money.paid_charges:
+                if charge.payment_intent_id is not None and not charge.refunded:
+                    await ask_refund(
+                        session,
+                        charge.payment_intent_id,
+                        synced.snapshot.subscription.id,
+                        self.clocks,
+                    )

@@ -1,0 +1,89 @@
+"""What we do at Stripe of our own accord, asked for in the transaction that makes it necessary.
+
+Each is a job that is safe to repeat (follow_up_jobs.py does them). Asking again for what was done and
+is necessary once more lets it be done again; what was given up stays so until somebody replays it.
+"""
+
+from collections.abc import Mapping
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.duplicates import duplicate_of
+from service.billing.money import StopKind
+from service.billing.subscriptions import live_subscriptions
+from service.clock import Clocks
+from service.db.tables import Job
+from service.identity.audit import record
+from service.jobs.queue import enqueue, replay
+
+CANCEL, REFUND, SYNC = "stripe-cancel", "stripe-refund", "stripe-sync"
+SYSTEM = "system"
+"""Who did it, in the audit log."""
+
+
+async def ask_cancel(
+    session: AsyncSession, subscription_id: str, reason: StopKind, clocks: Clocks
+) -> None:
+    """End the subscription at Stripe, if then the reason still holds."""
+    new = await _ask(session, CANCEL, f"{subscription_id}:{reason}", clocks)
+    if new:
+        await _audit(session, "subscription.cancel", subscription_id, {"reason": reason}, clocks)
+
+
+async def ask_refund(
+    session: AsyncSession, payment_intent_id: str, subscription_id: str, clocks: Clocks
+) -> None:
+    """Give back all that is left of a payment that a duplicate was bought with."""
+    payload = {"subscription": subscription_id}
+    if await _ask(session, REFUND, payment_intent_id, clocks, payload):
+        after = {"reason": "duplicate", "payment": payment_intent_id}
+        await _audit(session, "payment.refund", subscription_id, after, clocks)
+
+
+async def ask_sync(session: AsyncSession, subscription_id: str, clocks: Clocks) -> None:
+    """Compare the subscription with Stripe once more."""
+    await _ask(session, SYNC, subscription_id, clocks)
+
+
+async def settle_duplicates(session: AsyncSession, reader_id: str, clocks: Clocks) -> None:
+    """Ask for what follows from the reader's live subscriptions as they are stored.
+
+    Call it where no other transaction changes the reader's subscriptions.
+    """
+    live = await live_subscriptions(session, reader_id)
+    for row in live:
+        if duplicate_of(row, live) is not None:
+            await ask_cancel(session, row.id, "duplicate", clocks)
+        elif row.access_stop == "duplicate":
+            await ask_sync(session, row.id, clocks)
+
+
+async def _ask(
+    session: AsyncSession,
+    kind: str,
+    key: str,
+    clocks: Clocks,
+    payload: Mapping[str, str] | None = None,
+) -> bool:
+    """Whether this was never asked for before."""
+    now = clocks.wall()
+    if await enqueue(session, kind=kind, key=key, now=now, payload=payload):
+        return True
+    status = await session.scalar(select(Job.status).where(Job.kind == kind, Job.key == key))
+    if status == "done":
+        await replay(session, kind=kind, key=key, now=now)
+    return False
+
+
+async def _audit(
+    session: AsyncSession,
+    action: str,
+    subscription_id: str,
+    after: Mapping[str, str],
+    clocks: Clocks,
+) -> None:
+    await record(
+        session, actor=SYSTEM, action=action, target=subscription_id, before=None, after=after,
+        now=clocks.business(),
+    )  # fmt: skip

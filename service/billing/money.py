@@ -1,0 +1,106 @@
+"""The money of one subscription at Stripe, and what takes its access away: pure (billing.md).
+
+A full refund of the latest paid invoice follows a policy, a partial one changes nothing. An open
+dispute freezes access, a won one gives it back, a lost one ends it. Inquiries (`warning_…`) take no
+money and change nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from service.payments.gateway import StripeCharge, StripeDispute, StripeInvoice, StripeRefund
+
+RefundPolicy = Literal["keep", "end_access", "cancel"]
+StopKind = Literal["dispute", "dispute_lost", "refund", "trial_used", "duplicate"]
+POLICIES: tuple[RefundPolicy, ...] = ("keep", "end_access", "cancel")
+ACCESS, REASON = "paywall_access", "reason"
+"""Keys in a refund's metadata: the policy that it follows, and why we made it."""
+
+
+@dataclass(frozen=True)
+class Money:
+    """Invoices, their charges, and of these the refunds and disputes; each the newest first.
+
+    `needs_action`: the payment of an open invoice waits for the card's holder.
+    """
+
+    invoices: tuple[StripeInvoice, ...] = ()
+    charges: tuple[StripeCharge, ...] = ()
+    refunds: tuple[StripeRefund, ...] = ()
+    disputes: tuple[StripeDispute, ...] = ()
+    needs_action: bool = False
+
+    def charges_for(self, invoice: StripeInvoice) -> tuple[StripeCharge, ...]:
+        return tuple(each for each in self.charges if each.payment_intent_id in invoice.payments)
+
+    @property
+    def paid(self) -> StripeInvoice | None:
+        """The latest paid invoice."""
+        settled = (each for each in self.invoices if each.status == "paid")
+        return max(settled, key=lambda each: (each.created_at, each.id), default=None)
+
+    @property
+    def unpaid(self) -> StripeInvoice | None:
+        """The oldest invoice that is open and was tried to collect."""
+        tried = (each for each in self.invoices if each.status == "open" and each.attempt_count)
+        return min(tried, key=lambda each: (each.created_at, each.id), default=None)
+
+    @property
+    def paid_charges(self) -> tuple[StripeCharge, ...]:
+        """What was taken for the latest paid invoice; a free one took nothing."""
+        if self.paid is None:
+            return ()
+        return tuple(each for each in self.charges_for(self.paid) if each.is_paid)
+
+    def counting_refunds(self) -> Iterator[StripeRefund]:
+        """Those that gave money back, or are about to."""
+        return (each for each in self.refunds if each.status in {"succeeded", "pending"})
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Access ends at `at`, although the status would give it; `cancels`: so does the subscription."""
+
+    kind: StopKind
+    at: datetime
+    cancels: bool
+
+
+def full_refund(money: Money) -> StripeRefund | None:
+    """The refund that completed giving back the latest paid invoice; None: something is kept."""
+    charges = money.paid_charges
+    newest: StripeRefund | None = None
+    for charge in charges:
+        given = [each for each in money.counting_refunds() if each.charge_id == charge.id]
+        if sum(each.amount for each in given) < charge.amount:
+            return None
+        latest = max(given, key=lambda each: (each.created_at, each.id), default=None)
+        if newest is None or (latest is not None and latest.created_at > newest.created_at):
+            newest = latest
+    return newest
+
+
+def stop_of(money: Money, policy: RefundPolicy, *, trial_used_at: datetime | None) -> Stop | None:
+    """What stops this subscription's access by itself, the gravest first.
+
+    `trial_used_at` is its start where an earlier subscription has had this card's trial.
+    """
+    lost = [each.created_at for each in money.disputes if each.is_lost]
+    if lost:
+        return Stop("dispute_lost", min(lost), cancels=True)
+    if trial_used_at is not None:
+        return Stop("trial_used", trial_used_at, cancels=True)
+    refund = full_refund(money)
+    followed = policy_of(refund, policy) if refund is not None else "keep"
+    disputed = [each.created_at for each in money.disputes if each.is_open]
+    if refund is not None and followed != "keep":
+        kind: StopKind = "duplicate" if refund.metadata.get(REASON) == "duplicate" else "refund"
+        return Stop(kind, min([refund.created_at, *disputed]), cancels=followed == "cancel")
+    return Stop("dispute", min(disputed), cancels=False) if disputed else None
+
+
+def policy_of(refund: StripeRefund, policy: RefundPolicy) -> RefundPolicy:
+    chosen = refund.metadata.get(ACCESS)
+    return next((each for each in POLICIES if each == chosen), policy)

@@ -1,0 +1,231 @@
+"""What happened to a subscription, from what was stored of it and what Stripe says now: pure.
+
+Whatever Stripe dates is told by Stripe's objects alone: each invoice, failed attempt, refund and
+dispute once, by its id, so that the order in which we hear of them can't matter. What Stripe doesn't
+date is told when it is seen, by the version that was stored with it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from service.billing.lifecycle import LIVE_STATUSES, TERMINAL_STATUS
+from service.billing.money import REASON, Money
+from service.outbox.domain_events import EventType
+from service.payments.gateway import StripeInvoice
+
+TRIAL_WILL_END = timedelta(days=3)
+"""So long before its end Stripe tells of a trial."""
+_NEVER_STARTED = frozenset({"incomplete", "incomplete_expired"})
+_GOING_ON = frozenset({"trialing", "active"})
+_OWING = frozenset({"past_due", "unpaid"})
+_FIRST, _RENEWAL, _CHANGE = "subscription_create", "subscription_cycle", "subscription_update"
+_STOPS = frozenset({"dispute_lost", "refund", "trial_used", "duplicate"})
+Details = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A subscription as stored at one version. `cancel_asked_at`: when its end was asked for."""
+
+    id: str
+    version: int
+    status: str
+    plan: str
+    offer_id: str
+    amount: int
+    currency: str
+    interval: str
+    interval_count: int
+    started_at: datetime
+    current_period_end: datetime
+    trial_end: datetime | None
+    cancel_at: datetime | None
+    ended_at: datetime | None
+    pauses_collection: bool
+    cancel_reason: str
+    access_stop: str
+    cancel_asked_at: datetime | None = None
+
+    @property
+    def price(self) -> tuple[str, int, str, str, int]:
+        return self.offer_id, self.amount, self.currency, self.interval, self.interval_count
+
+    def told(self) -> dict[str, object]:
+        """As it stands in the ledger and in what the newsroom's systems get."""
+        return {
+            "status": self.status,
+            "plan": self.plan,
+            "offer": self.offer_id,
+            "amount": self.amount,
+            "currency": self.currency,
+            "interval": self.interval,
+            "interval_count": self.interval_count,
+            "current_period_end": _iso(self.current_period_end),
+            "trial_end": _iso(self.trial_end),
+            "cancel_at": _iso(self.cancel_at),
+            "ended_at": _iso(self.ended_at),
+            "collection_paused": self.pauses_collection,
+            "access_stop": self.access_stop or None,
+        }
+
+
+@dataclass(frozen=True)
+class Happening:
+    """`once` names it among all; `details` are what is told of it beside the subscription."""
+
+    type: EventType
+    once: str
+    at: datetime
+    details: Details
+
+
+def transitions(
+    before: Standing | None, after: Standing, money: Money, now: datetime
+) -> tuple[Happening, ...]:
+    """What is to be told, the earliest first; what was told before is among it. `now` is business
+    time. `before` None: the subscription wasn't known.
+    """
+    found = [*_dated(after, money, now), *_refunds(after, money), *_disputes(money, now)]
+    if after.status not in _NEVER_STARTED:
+        found += _of_invoices(money)
+        if before is not None and before.status not in _NEVER_STARTED:
+            found += _seen(before, after, money, now)
+    return tuple(sorted(_once_each(found), key=lambda each: (each.at, each.once)))
+
+
+def _dated(after: Standing, money: Money, now: datetime) -> Iterator[Happening]:
+    """What the subscription's own dates say."""
+    if after.status in _NEVER_STARTED:
+        return
+    first = next((each for each in money.invoices if each.billing_reason == _FIRST), None)
+    details = _invoice(first) if first is not None else {}
+    yield _happening("subscription.started", after.id, after.started_at, details)
+    if after.trial_end is not None and after.status == "trialing":
+        soon = max(after.trial_end - TRIAL_WILL_END, after.started_at)
+        if soon <= now:
+            once = f"{after.id}:{int(after.trial_end.timestamp())}"
+            yield _happening("subscription.trial_will_end", once, soon, {})
+    asked = after.cancel_asked_at
+    ends = after.ended_at or after.cancel_at
+    if asked is not None and ends is not None and asked < ends and _is_by_choice(after):
+        details = {"ends_at": _iso(ends)}
+        once = f"{after.id}:{int(asked.timestamp())}"
+        yield _happening("subscription.cancel_scheduled", once, asked, details)
+    if after.status == TERMINAL_STATUS:
+        at = after.ended_at or now
+        yield _happening("subscription.ended", after.id, at, {"reason": _why(after)})
+
+
+def _of_invoices(money: Money) -> Iterator[Happening]:
+    """Renewals and failures: each invoice tells its own story, its failed charges date it."""
+    for invoice in money.invoices:
+        if invoice.billing_reason == _FIRST:
+            continue
+        failed = sorted(
+            each.created_at for each in money.charges_for(invoice) if each.status == "failed"
+        )
+        is_paid = invoice.status == "paid"
+        failures = max(invoice.attempt_count - is_paid, len(failed))
+        began = invoice.finalized_at or invoice.created_at
+        for number in range(1, failures + 1):
+            at = failed[min(number, len(failed)) - 1] if failed else began
+            details = {**_invoice(invoice), "attempt": number}
+            if not is_paid:
+                details["needs_action"] = money.needs_action
+            yield _happening("subscription.payment_failed", f"{invoice.id}:{number}", at, details)
+        if not is_paid:
+            continue
+        paid_at = invoice.paid_at or began
+        if invoice.billing_reason == _RENEWAL:
+            yield _happening("subscription.renewed", invoice.id, paid_at, _invoice(invoice))
+        if failures > 0:
+            yield _happening("subscription.recovered", invoice.id, paid_at, _invoice(invoice))
+
+
+def _refunds(after: Standing, money: Money) -> Iterator[Happening]:
+    for refund in money.counting_refunds():
+        details: dict[str, object] = {
+            "subscription": after.id,
+            "refund": refund.id,
+            "amount_refunded": refund.amount,
+            "currency_refunded": refund.currency.upper(),
+            "reason": refund.metadata.get(REASON),
+        }
+        yield _happening("payment.refunded", refund.id, refund.created_at, details)
+
+
+def _disputes(money: Money, now: datetime) -> Iterator[Happening]:
+    for dispute in money.disputes:
+        details = {"dispute": dispute.id, "dispute_status": dispute.status}
+        is_won = dispute.status == "won"
+        if dispute.is_open or dispute.is_lost or is_won:
+            yield _happening("subscription.disputed", dispute.id, dispute.created_at, details)
+        if dispute.is_lost or is_won:
+            yield _happening("subscription.dispute_closed", dispute.id, now, details)
+
+
+def _seen(before: Standing, after: Standing, money: Money, now: datetime) -> Iterator[Happening]:
+    """What only two states together tell."""
+    once = f"{after.id}:{after.version}"
+    if after.status in LIVE_STATUSES:
+        undone = before.cancel_at is not None and after.cancel_at is None
+        woken = before.status == "paused" and after.status in _GOING_ON
+        if undone or woken:
+            yield _happening("subscription.resumed", once, now, {})
+        if before.cancel_at != after.cancel_at is not None and after.cancel_asked_at is None:
+            details = {"ends_at": _iso(after.cancel_at)}
+            yield _happening("subscription.cancel_scheduled", once, now, details)
+        if after.pauses_collection and not before.pauses_collection:
+            yield _happening("subscription.collection_paused", once, now, {})
+        if before.pauses_collection and not after.pauses_collection:
+            yield _happening("subscription.collection_resumed", once, now, {})
+    if before.price != after.price:
+        change = next((each for each in money.invoices if each.billing_reason == _CHANGE), None)
+        yield _happening(
+            "subscription.switched", once, now, _invoice(change) if change is not None else {}
+        )
+    if before.status in _OWING and after.status in _GOING_ON:
+        paid = money.paid
+        yield _happening(
+            "subscription.recovered",
+            paid.id if paid is not None else once,
+            paid.paid_at or now if paid is not None else now,
+            _invoice(paid) if paid is not None else {},
+        )
+
+
+def _why(after: Standing) -> str:
+    """Why it ended: voluntary, payment_failed, or what stopped its access."""
+    if after.access_stop in _STOPS:
+        return after.access_stop
+    words = {"payment_failed": "payment_failed", "payment_disputed": "dispute_lost"}
+    return words.get(after.cancel_reason, "voluntary")
+
+
+def _is_by_choice(after: Standing) -> bool:
+    return after.cancel_reason in {"", "cancellation_requested"}
+
+
+def _once_each(found: list[Happening]) -> list[Happening]:
+    return list({each.once: each for each in reversed(found)}.values())
+
+
+def _happening(type_: EventType, once: str, at: datetime, details: Details) -> Happening:
+    return Happening(type_, f"{type_}:{once}", at, details)
+
+
+def _invoice(invoice: StripeInvoice) -> dict[str, object]:
+    return {
+        "invoice": invoice.id,
+        "invoice_status": invoice.status,
+        "amount_due": invoice.amount_due,
+        "amount_paid": invoice.amount_paid,
+        "invoice_currency": invoice.currency.upper(),
+        "invoice_url": invoice.hosted_url,
+        "next_attempt_at": _iso(invoice.next_attempt_at),
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None
