@@ -111,8 +111,6 @@ def _payment(world: World, params: Params) -> Terms:
     invoice = invoicing.group("invoice_data")
     invoice.refuse_unknown(frozenset({"description", "footer", "metadata"}))
     makes_invoice = bool(invoicing.boolean("enabled"))
-    if makes_invoice:
-        raise not_simulated("invoice_creation[enabled]", "invoices of one-off payments")
     creation = params.choice("customer_creation", ("always", "if_required")) or "if_required"
     return Terms(
         mode="payment",

@@ -221,8 +221,11 @@ def _line(world: World, subscription: JSON, item: JSON, invoice: str, *, trial: 
     }
 
 
-def finalise(world: World, invoice: JSON) -> None:
-    """Draft → open: numbered, unchangeable, with a payment intent if there is money to ask for."""
+def finalise(world: World, invoice: JSON, *, paid_by: JSON | None = None) -> None:
+    """Draft → open: numbered, unchangeable, with a payment intent if there is money to ask for.
+
+    `paid_by` is an intent that has brought the money already.
+    """
     customer = world.fetch("customer", invoice["customer"])
     number = None
     if not customer.get("deleted"):
@@ -233,7 +236,7 @@ def finalise(world: World, invoice: JSON) -> None:
     world.update(
         invoice,
         {
-            **_settle_balance(world, customer, invoice),
+            **({} if paid_by else _settle_balance(world, customer, invoice)),
             "automatically_finalizes_at": None,
             "effective_at": world.now,
             "hosted_invoice_url": f"{world.public_url}/invoice/{invoice['id']}",
@@ -244,7 +247,7 @@ def finalise(world: World, invoice: JSON) -> None:
     )
     world.emit("invoice.finalized", invoice)
     if invoice["amount_due"]:
-        intent = new_intent(
+        intent = paid_by or new_intent(
             world,
             amount=invoice["amount_due"],
             currency=invoice["currency"],

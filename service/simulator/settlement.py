@@ -5,6 +5,7 @@ from service.simulator.collection import debit_ended
 from service.simulator.debits import account_of
 from service.simulator.errors import StripeError
 from service.simulator.payments import end_debit
+from service.simulator.receipts import receipt
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 
@@ -46,7 +47,7 @@ def settle(world: World, intent: JSON, failure: str | None) -> None:
     if refusal is not None:
         world.emit("checkout.session.async_payment_failed", session)
         return
-    world.update(session, {"payment_status": "paid"})
+    world.update(session, {"payment_status": "paid", **receipt(world, session, intent)})
     world.emit("checkout.session.async_payment_succeeded", session)
 
 

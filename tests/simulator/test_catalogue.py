@@ -250,3 +250,29 @@ def test_expansion_goes_deep(local: LocalStripe) -> None:
         {"invoice": subscription.latest_invoice.id, "expand": ["data.payment.payment_intent"]}
     )
     assert listed.data[0].payment.payment_intent.status == "succeeded"
+
+
+def test_a_payment_methods_details_change(local: LocalStripe) -> None:
+    customer = local.customer()
+    known = customer.invoice_settings.default_payment_method
+    changed = local.v1.payment_methods.update(
+        known,
+        {
+            "card": {"exp_month": 7, "exp_year": 2032},
+            "billing_details": {"name": "Ana Belém"},
+            "metadata": {"a": "b"},
+        },
+    )
+    assert (changed.card.exp_month, changed.card.exp_year) == (7, 2032)
+    assert changed.billing_details.name == "Ana Belém"
+    with pytest.raises(stripe.CardError):
+        local.v1.payment_methods.update(known, {"card": {"exp_year": 2020}})
+    account = local.v1.payment_methods.create(
+        {"type": "sepa_debit", "sepa_debit": {"iban": "DE89370400440532013000"}}
+    )
+    local.v1.payment_methods.attach(account.id, {"customer": customer.id})
+    for wrong in ({"card": {"exp_year": 2032}}, {"billing_details": {"shoe_size": "38"}}):
+        with pytest.raises(stripe.InvalidRequestError):
+            local.v1.payment_methods.update(account.id, wrong)
+    local.deliver()
+    assert local.receiver.types.count("payment_method.updated") == 1

@@ -85,6 +85,27 @@ def test_a_customer_comes_into_being_where_one_is_wanted(local: LocalStripe) -> 
     assert local.v1.checkout.sessions.retrieve(session.id).customer == known.id
 
 
+def test_a_one_off_payment_may_come_with_its_invoice(local: LocalStripe) -> None:
+    wanted = {"enabled": True, "invoice_data": {"metadata": {"a": "b"}, "footer": "Thank you"}}
+    session = one_off(local, invoice_creation=wanted)
+    local.pay(session)
+    paid = local.v1.checkout.sessions.retrieve(session.id, {"expand": ["invoice.payments"]})
+    invoice = paid.invoice
+    assert (invoice.status, invoice.amount_paid, invoice.footer) == ("paid", 300, "Thank you")
+    assert (invoice.customer, invoice.parent) == (paid.customer, None)
+    assert invoice.lines.data[0].pricing.price_details.price
+    assert invoice.payments.data[0].payment.payment_intent == paid.payment_intent
+    later = one_off(local, invoice_creation=wanted)
+    entries = {"method": "bank_debit", "email": "ana@example.org"}
+    local.browser.post(f"/_sim/checkout/{later.id}/pay", json=entries)
+    assert local.v1.checkout.sessions.retrieve(later.id).invoice is None
+    local.browser.post(f"/_sim/checkout/{later.id}/settle", json={"succeed": True})
+    settled = local.v1.checkout.sessions.retrieve(later.id, {"expand": ["invoice"]})
+    assert settled.invoice.status == "paid"
+    local.deliver()
+    assert local.receiver.types.count("invoice.paid") == 2
+
+
 def test_a_declined_one_off_payment_keeps_its_intent(local: LocalStripe) -> None:
     session = one_off(local)
     for card in (DECLINED, FAILS_LATER):

@@ -19,6 +19,12 @@ def _pages(local: LocalStripe) -> dict[str, str]:
     portal = local.v1.billing_portal.sessions.create(
         {"customer": subscription.customer, "return_url": f"{local.url}/"}
     )
+    once = local.v1.prices.create({"product": priced.product, "unit_amount": 3, "currency": "eur"})
+    asking = local.session(once, mode="payment")
+    local.pay(asking, "4000002760003184")
+    saving = local.v1.checkout.sessions.create(
+        {"mode": "setup", "currency": "eur", "success_url": f"{local.url}/"}
+    )
     expired = local.session(priced)
     local.v1.checkout.sessions.expire(expired.id)
     complete = local.v1.checkout.sessions.list({"status": "complete"}).data[0]
@@ -26,6 +32,9 @@ def _pages(local: LocalStripe) -> dict[str, str]:
         "home": "/",
         "checkout": f"/checkout/{local.session(priced).id}",
         "trial": f"/checkout/{local.session(subscription_data={'trial_period_days': 14}).id}",
+        "debit": f"/checkout/{asking.id}?method=bank_debit",
+        "bank": f"/checkout/{asking.id}/authenticate",
+        "setup": f"/checkout/{saving.id}",
         "complete": f"/checkout/{complete.id}",
         "expired": f"/checkout/{expired.id}",
         "missing": "/checkout/cs_test_none",
