@@ -71,7 +71,7 @@ def open_dispute(world: World, charge_id: str) -> JSON:
             param="charge",
         )
     dispute = _dispute(world, charge)
-    world.update(charge, {"disputed": True}, "charge.updated")
+    world.update(charge, {"disputed": True})
     world.create(dispute, "charge.dispute.created")
     world.schedule(dispute["evidence_details"]["due_by"], "dispute.lapse", dispute["id"])
     _move_money(world, dispute, -dispute["amount"], _FEE, "charge.dispute.funds_withdrawn")
@@ -86,7 +86,7 @@ def handle_opening(world: World, charge_id: str) -> None:
 
 
 def _dispute(world: World, charge: JSON) -> JSON:
-    return {
+    dispute = {
         "id": world.new_id("du", 24),
         "object": "dispute",
         "amount": charge["amount"] - charge["amount_refunded"],
@@ -107,18 +107,14 @@ def _dispute(world: World, charge: JSON) -> JSON:
         "livemode": False,
         "metadata": {},
         "payment_intent": charge["payment_intent"],
-        "payment_method_details": {
-            "card": {
-                "brand": "visa",
-                "case_type": "chargeback",
-                "network": "visa",
-                "network_reason_code": "83",
-            },
-            "type": "card",
-        },
         "reason": "fraudulent",
         "status": "needs_response",
     }
+    if charge["payment_method_details"]["type"] == "card":
+        details = {"case_type": "chargeback", "network_reason_code": "83"}
+        card = {"brand": "visa", "network": "visa", **details}
+        dispute["payment_method_details"] = {"card": card, "type": "card"}
+    return dispute
 
 
 def _move_money(world: World, dispute: JSON, amount: int, fee: int, event: str) -> None:

@@ -12,6 +12,7 @@ from service.simulator.collection import authenticate
 from service.simulator.disputes import open_dispute
 from service.simulator.errors import StripeError, invalid_parameter, missing_parameter
 from service.simulator.expand import public
+from service.simulator.intents import authenticate_intent
 from service.simulator.store import JSON
 from service.simulator.world import DunningEnd, World
 
@@ -30,6 +31,11 @@ class Hooks:
         return [
             Route("/_sim/dispute", self.dispute, methods=["POST"]),
             Route("/_sim/invoice/{invoice}/authenticate", self.authenticate, methods=["POST"]),
+            Route(
+                "/_sim/payment_intent/{intent}/authenticate",
+                self.authenticate_intent,
+                methods=["POST"],
+            ),
             Route("/_sim/rules", self.rules, methods=["GET", "POST"]),
         ]
 
@@ -54,6 +60,18 @@ class Hooks:
         if refusal is not None:
             raise refusal.error()
         return invoice
+
+    async def authenticate_intent(self, request: Request) -> Response:
+        """The card's holder confirms the charge an intent waits for. Answers the intent."""
+        return self._answer(lambda: self._authenticate_intent(request.path_params["intent"]))
+
+    def _authenticate_intent(self, identifier: str) -> JSON:
+        intent = self._world.fetch("payment_intent", identifier)
+        with self._world.under_clock(self._world.clock_of(intent)):
+            refusal = authenticate_intent(self._world, intent)
+        if refusal is not None:
+            raise refusal
+        return self._world.fetch("payment_intent", identifier)
 
     async def rules(self, request: Request) -> Response:
         """`{"dunning_end": …}`: what happens to a subscription when all tries have failed."""

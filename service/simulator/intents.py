@@ -4,7 +4,7 @@ An invoice's intent belongs to the invoice: confirming it pays the invoice, and 
 voiding the invoice.
 """
 
-from service.simulator.collection import attempt
+from service.simulator.collection import attempt, authenticate
 from service.simulator.customers import living_customer
 from service.simulator.errors import StripeError, invalid_parameter, missing_parameter
 from service.simulator.forms import Params
@@ -144,6 +144,26 @@ def _confirmed(
     error = refusal.error()
     error.extra = {**error.extra, "payment_intent": _shown(intent)}
     return error
+
+
+def authenticate_intent(world: World, intent: JSON) -> StripeError | None:
+    """The card's holder confirms the charge that an intent waits for.
+
+    Returns:
+        None if it is paid now, else why not.
+
+    Raises:
+        StripeError: 400, it waits for no confirmation.
+    """
+    if intent["status"] != "requires_action":
+        raise StripeError(400, f"PaymentIntent {intent['id']} waits for no confirmation.")
+    invoice = _invoice_of(world, intent)
+    if invoice is not None:
+        refusal = authenticate(world, invoice)
+    else:
+        method = world.fetch("payment_method", intent["payment_method"])
+        refusal = confirm(world, intent, method, authenticated=True)
+    return refusal.error() if refusal else None
 
 
 def _cancel(call: Call) -> JSON:

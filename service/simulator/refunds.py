@@ -17,6 +17,14 @@ from service.simulator.world import World
 
 _REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 _SETTLES_AFTER = HOUR
+_TO_CARD = {
+    "card": {
+        "reference_status": "pending",
+        "reference_type": "acquirer_reference_number",
+        "type": "refund",
+    },
+    "type": "card",
+}
 
 
 def _create(call: Call) -> JSON:
@@ -107,6 +115,7 @@ def _refund(
     world: World, charge: JSON, amount: int, reason: str | None, metadata: dict[str, str]
 ) -> JSON:
     pending = _late_answer(world, charge) == "succeeded"
+    by_card = charge["payment_method_details"]["type"] == "card"
     return {
         "id": world.new_id("re", 24),
         "object": "refund",
@@ -117,14 +126,6 @@ def _refund(
         "currency": charge["currency"],
         "customer": charge["customer"],
         "customer_account": None,
-        "destination_details": {
-            "card": {
-                "reference_status": "pending",
-                "reference_type": "acquirer_reference_number",
-                "type": "refund",
-            },
-            "type": "card",
-        },
         "metadata": metadata,
         "payment_intent": charge["payment_intent"],
         "payment_method": charge["payment_method"],
@@ -134,6 +135,7 @@ def _refund(
         "status": "pending" if pending else "succeeded",
         "transfer_reversal": None,
         **({"pending_reason": "processing"} if pending else {}),
+        **({"destination_details": _TO_CARD} if by_card else {}),
     }
 
 
@@ -155,7 +157,7 @@ def handle_settlement(world: World, identifier: str) -> None:
     _announce(world, refund, {"failure_reason": "unknown", "status": "failed"})
     world.emit("refund.failed", refund)
     returned = charge["amount_refunded"] - refund["amount"]
-    world.update(charge, {"amount_refunded": returned, "refunded": False}, "charge.updated")
+    world.update(charge, {"amount_refunded": returned, "refunded": False})
 
 
 def _announce(world: World, refund: JSON, changes: JSON) -> None:

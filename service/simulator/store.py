@@ -16,6 +16,12 @@ CREATE TABLE IF NOT EXISTS objects (
 CREATE INDEX IF NOT EXISTS objects_by_kind ON objects (kind, seq);
 CREATE INDEX IF NOT EXISTS objects_by_customer ON objects (kind, json_extract(body, '$.customer'));
 CREATE INDEX IF NOT EXISTS objects_by_invoice ON objects (kind, json_extract(body, '$.invoice'));
+CREATE INDEX IF NOT EXISTS objects_by_intent
+    ON objects (kind, json_extract(body, '$.payment_intent'));
+CREATE INDEX IF NOT EXISTS objects_by_payment
+    ON objects (kind, json_extract(body, '$.payment.payment_intent'));
+CREATE INDEX IF NOT EXISTS objects_by_subscription
+    ON objects (kind, json_extract(body, '$.parent.subscription_details.subscription'));
 CREATE TABLE IF NOT EXISTS agenda (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, action TEXT NOT NULL,
     subject TEXT NOT NULL, clock TEXT);

@@ -67,6 +67,10 @@ def test_a_card_that_asks_leaves_the_intent_waiting(local: LocalStripe) -> None:
     }
     waiting = local.v1.payment_intents.create(wanted)
     assert (waiting.status, waiting.next_action.type) == ("requires_action", "redirect_to_url")
+    hook = f"/_sim/payment_intent/{waiting.id}/authenticate"
+    confirmed = local.browser.post(hook)
+    assert (confirmed.status_code, confirmed.json()["status"]) == (200, "succeeded")
+    assert local.browser.post(hook).status_code == 400
     with pytest.raises(stripe.CardError) as refused:
         local.v1.payment_intents.create({**wanted, "off_session": True})
     assert refused.value.code == "authentication_required"

@@ -109,6 +109,7 @@ def test_a_renewal_that_needs_its_holder_waits_for_them(local: LocalStripe) -> N
     [payment] = local.v1.invoice_payments.list({"invoice": asked["id"]}).data
     intent = local.v1.payment_intents.retrieve(payment.payment.payment_intent)
     assert (intent.status, intent.next_action.type) == ("requires_action", "redirect_to_url")
+    assert intent.next_action.redirect_to_url.url == asked["hosted_invoice_url"]
     with pytest.raises(stripe.CardError) as refused:
         local.v1.invoices.pay(asked["id"])
     assert refused.value.code == "authentication_required"
@@ -203,6 +204,25 @@ def test_a_one_off_invoice_from_draft_to_payment(local: LocalStripe) -> None:
         v1.invoices.update(invoice.id, {"description": "Late"})
     assert refused.value.code == "invoice_not_editable"
     v1.invoices.update(invoice.id, {"metadata": {"order": "2"}})
+
+
+def test_a_voided_invoice_gives_credit_back(local: LocalStripe) -> None:
+    v1, customer = local.v1, local.customer()
+
+    def bill(amount: int) -> Any:
+        item = {"customer": customer.id, "amount": amount, "currency": "eur"}
+        v1.invoice_items.create(item)
+        draft = v1.invoices.create(
+            {"customer": customer.id, "pending_invoice_items_behavior": "include"}
+        )
+        return v1.invoices.finalize_invoice(draft.id)
+
+    credit = bill(-500)
+    assert (credit.status, credit.amount_due, credit.ending_balance) == ("paid", 0, -500)
+    used = bill(800)
+    assert (used.amount_due, v1.customers.retrieve(customer.id).balance) == (300, 0)
+    v1.invoices.void_invoice(used.id)
+    assert v1.customers.retrieve(customer.id).balance == -500
 
 
 def test_drafts_are_deleted_and_sent(local: LocalStripe) -> None:

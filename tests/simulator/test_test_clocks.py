@@ -77,6 +77,27 @@ def test_dunning_and_an_end_follow_the_clock(local: LocalStripe) -> None:
     assert local.v1.subscriptions.retrieve(leaving.id).status == "canceled"
 
 
+def test_a_session_and_the_portal_follow_the_clock_of_their_customer(local: LocalStripe) -> None:
+    clock = _clock(local)
+    customer = local.customer(None, test_clock=clock.id)
+    session = local.session(customer=customer.id)
+    assert session.created == JANUARY
+    paid = local.pay(session)
+    assert paid.status_code == 200, paid.text
+    bought = local.v1.checkout.sessions.retrieve(session.id, {"expand": ["subscription"]})
+    assert (bought.subscription.start_date, bought.subscription.test_clock) == (JANUARY, clock.id)
+    portal = local.v1.billing_portal.sessions.create({"customer": customer.id})
+    leave = {"subscription": bought.subscription.id, "action": "cancel"}
+    path = portal.url.removeprefix(local.url)
+    assert local.browser.post(path, data=leave).status_code == 303
+    end = local.v1.subscriptions.retrieve(bought.subscription.id).cancel_at
+    assert end > JANUARY
+    local.move(days=29)
+    assert local.v1.subscriptions.retrieve(bought.subscription.id).status == "active"
+    clock = _advance(local, clock, end)
+    assert local.v1.subscriptions.retrieve(bought.subscription.id).status == "canceled"
+
+
 def test_a_dispute_of_a_clocks_customer_needs_no_advance(local: LocalStripe) -> None:
     clock = _clock(local)
     customer = local.customer("pm_card_createDispute", test_clock=clock.id)
