@@ -44,9 +44,13 @@ from service.offers.mirror import mirror_offers
 from service.offers.portal import PortalMirror
 from service.operators import api as operators_api
 from service.operators import routes as operators_routes
-from service.outbox import queue
+from service.outbox import queue, webhooks
 from service.outbox.mailer import Mailer
 from service.outbox.sender import mailer_of_settings, send_due_mails
+from service.outbox.webhook_client import Poster
+from service.outbox.webhook_sender import WebhookSender
+from service.outbox.webhook_signing import SEALED_FOR
+from service.outbox.webhook_targets import Resolve, Targets, resolve_host
 from service.payments.gateway import Gateway, GatewayUnavailable
 from service.problems import Boundary, Problem, install_handlers, with_problems
 from service.reports import routes as reports_routes
@@ -106,11 +110,12 @@ def create_app(
     clocks: Clocks,
     page_bar: PageBar | None = None,
     mailer: Mailer | None = None,
+    resolve: Resolve = resolve_host,
 ) -> FastAPI:
     """The service on a database that `migrate.prepare` has made ready.
 
     `gateway` None: nothing is sold. It is closed with everything else when the lifespan ends.
-    `mailer` None: the one that the settings ask for.
+    `mailer` None: the one that the settings ask for. `resolve` looks up where webhooks go.
     """
     app = Service(
         title="Paywall",
@@ -147,6 +152,14 @@ def create_app(
     state.inbox = Task("inbox", lambda: _apply_inbox(app))
     state.mailer = mailer or mailer_of_settings(settings)
     state.mail = Task("mails", lambda: _send_mails(app))
+    state.webhook_targets = Targets(
+        only_https=settings.environment == "production",
+        allow_private=settings.webhooks_allow_private_targets,
+        resolve=resolve,
+    )
+    state.webhooks = WebhookSender(
+        database, Poster(state.webhook_targets), clocks, derived_key(settings, SEALED_FOR)
+    )
     _answer_unknown_staff_paths(app)
     _refuse_open_routes(app)
     install_handlers(app)
@@ -175,6 +188,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         await runner.stop()
+        await state.webhooks.finish()
         if state.gateway is not None:
             await state.gateway.close()
         await database.dispose()
@@ -198,6 +212,7 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
     async def prune_mails() -> None:
         async with database.transaction() as session:
             await queue.prune(session, state.clocks.wall())
+            await webhooks.prune(session, state.clocks.wall())
             await jobs.prune(session, state.clocks.wall())
 
     async def renewals() -> None:
@@ -223,6 +238,7 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
     return (
         state.inbox,
         state.mail,
+        Task("webhooks", state.webhooks.begin),
         Task("ledger", lambda: state.ledger.flush(database)),
         Task("key uses", lambda: state.key_uses.flush(database)),
         Task("clock", lambda: follow(database, state.clocks)),

@@ -54,7 +54,7 @@ class Paywall:
     async def sign_in(self, *scopes: str) -> str:
         """A new reader with a subscription of these scopes, signed in; its id."""
         async with self.database.transaction() as session:
-            reader = await create_reader(session, email=None, now=self.clocks.wall())
+            reader = await create_reader(session, email=None, clocks=self.clocks)
             for scope in scopes:
                 await put_grant(
                     session, source="subscription", reference=f"{reader.id}/{scope}",

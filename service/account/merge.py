@@ -13,8 +13,10 @@ from service.db.tables import (
     AccessEntry,
     Checkout,
     Customer,
+    DomainEvent,
     Grant,
     Mail,
+    Pass,
     Reader,
     ReaderDevice,
     SignInRequest,
@@ -23,15 +25,18 @@ from service.db.tables import (
 from service.identity.email import Address
 from service.identity.readers import account_of, create_reader, provisional_readers
 from service.identity.sessions import end_sessions_of
+from service.outbox.domain_events import tell
 
 MOVED: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...] = (
     Customer.reader_id,
     Subscription.reader_id,
+    Pass.reader_id,
     Grant.reader_id,
     Checkout.reader_id,
     AccessEntry.reader_id,
     Mail.reader_id,
     SignInRequest.reader_id,
+    DomainEvent.reader_id,
 )
 """Columns that name the account from then on. Devices go over too; sessions end."""
 
@@ -58,7 +63,7 @@ async def verified_account(
     if account is None:
         account = provisional.pop(0) if provisional else None
         if account is None:
-            account = await create_reader(session, email=address.text, now=clocks.business())
+            account = await create_reader(session, email=address.text, clocks=clocks)
         account.email, account.email_key = address.text, address.key
         account.verified_key, account.email_verified_at = address.key, clocks.business()
         await session.flush()
@@ -89,3 +94,8 @@ async def merge(session: AsyncSession, other: Reader, account: Reader, clocks: C
     await session.execute(delete(ReaderDevice).where(ReaderDevice.reader_id == other.id))
     other.merged_into, other.email, other.email_key = account.id, None, None
     await session.flush()
+    await tell(
+        session, type_="reader.merged", reader_id=account.id, subject_id=other.id,
+        once=f"reader.merged:{other.id}", occurred_at=clocks.business(),
+        before={"reader_id": other.id}, after={"reader_id": account.id}, now=clocks.wall(),
+    )  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, or_, select
+from sqlalchemy import ColumnElement, and_, case, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.confirm import CODES
@@ -19,10 +19,12 @@ from service.db.tables import (
     AuditEntry,
     Checkout,
     Customer,
+    DomainEvent,
     Grant,
     InboxEvent,
     Mail,
     MeterWindow,
+    Pass,
     RateLimit,
     Reader,
     ReaderDevice,
@@ -30,6 +32,7 @@ from service.db.tables import (
     RevokedClaim,
     SignInRequest,
     Subscription,
+    WebhookDelivery,
 )
 
 
@@ -149,6 +152,11 @@ def _limits(subject: Subject) -> ColumnElement[bool]:
     return RateLimit.key.in_([f"{name}/{subject.address_key}" for name in (MAILS, CODES.name)])
 
 
+def _webhooks(subject: Subject) -> ColumnElement[bool]:
+    events = select(DomainEvent.id).where(DomainEvent.reader_id.in_(subject.ids))
+    return WebhookDelivery.event_id.in_(events)
+
+
 def _holders(subject: Subject) -> list[str]:
     # As metering/store.py names them.
     return [
@@ -207,7 +215,7 @@ HOLDINGS: tuple[Holding, ...] = (
             "stripe_url": _either(Checkout.reader_id, nobodys=Checkout.stripe_url, theirs=None),
         },
         kept="id offer_id reader_id status stripe_session_id stripe_subscription_id created_at "
-        "expires_at completed_at",
+        "expires_at completed_at article_id processing_since",
         hidden="claim_hash",
     ),
     Holding(
@@ -218,6 +226,11 @@ HOLDINGS: tuple[Holding, ...] = (
         "subscriptions", Subscription, lambda subject: Subscription.reader_id.in_(subject.ids),
         kept="id reader_id customer_id offer_id plan status amount currency interval interval_count "
         "started_at current_period_end trial_end cancel_at ended_at past_due_since synced_at version",
+    ),
+    Holding(
+        "passes", Pass, lambda subject: Pass.reader_id.in_(subject.ids),
+        kept="id checkout_id reader_id customer_id offer_id scope amount currency paid_at starts_at "
+        "ends_at access_stop access_stopped_at synced_at version",
     ),
     Holding(
         "grants", Grant, lambda subject: Grant.reader_id.in_(subject.ids),
@@ -241,6 +254,19 @@ HOLDINGS: tuple[Holding, ...] = (
         "stripe_events", InboxEvent, lambda subject: InboxEvent.customer_id.in_(subject.customers),
         kept="id type object_id customer_id subscription_id created_at received_at status attempts "
         "due_at applied_at result",
+    ),
+    Holding(
+        "events", DomainEvent, lambda subject: DomainEvent.reader_id.in_(subject.ids),
+        # That something happened stays; what exactly goes, also from what is still to be sent.
+        blank={"before": null(), "after": null()},
+        kept="id type reader_id subject_id once occurred_at recorded_at",
+    ),
+    Holding(
+        "webhooks", WebhookDelivery, _webhooks,
+        # What the newsroom's system answered may name the reader.
+        blank={"last_result": ""},
+        kept="id event_id endpoint_id status attempts last_status created_at delivered_at",
+        hidden="last_result",
     ),
     Holding(
         "reads", AccessEntry, _reads,
@@ -269,5 +295,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "operator_sessions": "the staff's sessions",
     "operators": "the staff",
     "signing_keys": "our own keys",
+    "trial_cards": "which cards have had a trial, whoever they belong to",
+    "webhook_endpoints": "the newsroom's own systems",
 }
 """Tables that hold nothing of a reader, with what they hold."""

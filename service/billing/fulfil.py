@@ -72,7 +72,7 @@ async def fulfil(
             if checkout is None:
                 return None
             now = clocks.business()
-            reader_id = await _reader(session, checkout, paid, paid.customer_id, now)
+            reader_id = await _reader(session, checkout, paid, paid.customer_id, clocks)
             await store_snapshot(
                 session, snapshot, reader_id=reader_id, settings=settings, clocks=clocks
             )
@@ -125,12 +125,13 @@ async def _reader(
     checkout: Checkout,
     paid: StripeCheckoutSession,
     customer_id: str,
-    now: datetime,
+    clocks: Clocks,
 ) -> str:
     """The reader who bought: the customer's, else who started the checkout, else a new one."""
+    now = clocks.business()
     reader_id = await reader_of_customer(session, customer_id) or checkout.reader_id
     if reader_id is None:
-        reader_id = (await create_reader(session, email=paid.email, now=now)).id
+        reader_id = (await create_reader(session, email=paid.email, clocks=clocks)).id
     reader_id = await settled_reader(session, reader_id)
     bound = await bind_customer(session, customer_id=customer_id, reader_id=reader_id, now=now)
     reader_id = await settled_reader(session, bound)

@@ -5,14 +5,17 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.clock import Clocks
 from service.db.base import new_id
 from service.db.tables import Reader, ReaderDevice
 from service.db.upsert import insert_for
 from service.identity.email import Address, email_key
+from service.outbox.domain_events import tell
 
 
-async def create_reader(session: AsyncSession, *, email: str | None, now: datetime) -> Reader:
+async def create_reader(session: AsyncSession, *, email: str | None, clocks: Clocks) -> Reader:
     """A provisional reader: `email` is a suggestion until it is verified."""
+    now = clocks.business()
     reader = Reader(
         id=new_id("rdr"),
         email=email,
@@ -25,6 +28,11 @@ async def create_reader(session: AsyncSession, *, email: str | None, now: dateti
     )
     session.add(reader)
     await session.flush()
+    await tell(
+        session, type_="reader.created", reader_id=reader.id, subject_id=reader.id,
+        once=f"reader.created:{reader.id}", occurred_at=now, before=None,
+        after={"created_at": now.isoformat()}, now=clocks.wall(),
+    )  # fmt: skip
     return reader
 
 

@@ -1,6 +1,7 @@
 """What happened to readers: one ledger, told to the newsroom's own systems.
 
-A row is stored in the transaction in which it happens, once for each happening.
+A row is stored in the transaction in which it happens, once for each happening, and with it what is
+to be sent of it to the endpoints that ask for its type (webhooks.py).
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.base import new_id
 from service.db.tables import DomainEvent
 from service.db.upsert import insert_for
+from service.outbox.webhooks import put_deliveries
 
 EventType = Literal[
     "reader.created",
@@ -54,8 +56,9 @@ async def tell(
     `before` and `after` are plain JSON values, None where there is nothing such. `occurred_at` is
     business time, `now` wall time.
     """
+    event_id = new_id("evt")
     statement = insert_for(session, DomainEvent).values(
-        id=new_id("evt"),
+        id=event_id,
         type=type_,
         reader_id=reader_id,
         subject_id=subject_id,
@@ -68,4 +71,7 @@ async def tell(
     stored = await session.scalar(
         statement.on_conflict_do_nothing(index_elements=["once"]).returning(DomainEvent.id)
     )
-    return stored is not None
+    if stored is None:
+        return False
+    await put_deliveries(session, event_id=event_id, type_=type_, now=now)
+    return True

@@ -104,7 +104,7 @@ class Steps:
         visitor.device = visitor.device or sign_device(new_device_id(), key)
         device = self._device(visitor)
         async with self.paywall.database.transaction() as session:
-            reader = await create_reader(session, email=address, now=self.now)
+            reader = await create_reader(session, email=address, clocks=self.paywall.clocks)
             if device is not None:
                 await link_device(session, reader_id=reader.id, device=device, now=self.now)
             if former is not None:

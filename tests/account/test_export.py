@@ -99,7 +99,7 @@ async def test_many_reads_come_page_by_page(
     """In parts that don't overlap: with and without the reader's id, many at one instant."""
     many, anonymous = 20 * PAGE + 1, PAGE + 1
     async with database.transaction() as session:
-        reader = await create_reader(session, email=ADDRESS, now=clocks.wall())
+        reader = await create_reader(session, email=ADDRESS, clocks=clocks)
         device = pseudonym("d")
         session.add(ReaderDevice(device_id=device, reader_id=reader.id, linked_at=clocks.wall()))
         shared = {"granted": True, "consumed": False, "reason": "meter", "device_id": device}

@@ -191,7 +191,7 @@ async def test_signing_out_everywhere_while_devices_sign_in_waits_for_no_one_for
     """Both end several sessions: in turn, or each would hold what the other wants."""
     one_device = mailing.model_copy(update={"devices_per_reader": 1})
     async with database.transaction() as session:
-        reader_id = (await create_reader(session, email=None, now=clocks.wall())).id
+        reader_id = (await create_reader(session, email=None, clocks=clocks)).id
 
     async def sign_in(settings: Settings) -> None:
         async with database.transaction() as session:

@@ -18,7 +18,9 @@ LATE = timedelta(seconds=1)
 async def _erased(database: Database, at: datetime) -> str:
     """A reader erased at that time, of whom a request wrote a read a moment later."""
     async with database.transaction() as session:
-        reader = await create_reader(session, email=None, now=at - timedelta(days=1))
+        reader = await create_reader(
+            session, email=None, clocks=MovingClocks(at - timedelta(days=1))
+        )
         (await session.get_one(Reader, reader.id)).erased_at = at
         await write(
             session,

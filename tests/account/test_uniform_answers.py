@@ -29,7 +29,7 @@ async def populate(paywall: Paywall, visitor: Visitor) -> None:
         cancel_subscription=True,
     )  # fmt: skip
     async with paywall.database.transaction() as session:
-        await create_reader(session, email=address("provisional"), now=paywall.clocks.wall())
+        await create_reader(session, email=address("provisional"), clocks=paywall.clocks)
     async with paywall.database.reading() as session:
         erased = await session.get_one(Reader, me.json()["id"])
         assert erased.erased_at is not None

@@ -22,7 +22,7 @@ def test_every_change_leaves_its_row(
     async def add_reader() -> None:
         database = Database(settings.database_url)
         async with database.transaction() as session:
-            await create_reader(session, email="ana@example.org", now=clocks.wall())
+            await create_reader(session, email="ana@example.org", clocks=clocks)
         await database.dispose()
 
     async def rows() -> list[AuditEntry]:

@@ -17,7 +17,7 @@ from tests.reports import rows
 async def make_reader(settings: Settings, clocks: MovingClocks) -> str:
     database = Database(settings.database_url)
     async with database.transaction() as session:
-        reader = await create_reader(session, email="ana@example.org", now=clocks.wall())
+        reader = await create_reader(session, email="ana@example.org", clocks=clocks)
     await database.dispose()
     return reader.id
 

@@ -7,12 +7,14 @@ from sqlalchemy import select
 from service.db.session import Database
 from service.db.tables import ReaderDevice
 from service.identity.readers import create_reader, link_device, readers_by_email
-from tests.conftest import START
+from tests.conftest import START, MovingClocks
 
 
 async def test_a_device_is_linked_once_however_many_ask(database: Database) -> None:
     async with database.transaction() as session:
-        readers = [await create_reader(session, email=None, now=START) for _ in range(2)]
+        readers = [
+            await create_reader(session, email=None, clocks=MovingClocks()) for _ in range(2)
+        ]
 
     async def link(reader_id: str) -> None:
         async with database.transaction() as session:
@@ -27,8 +29,8 @@ async def test_a_device_is_linked_once_however_many_ask(database: Database) -> N
 
 async def test_what_is_no_address_is_nobodys(database: Database) -> None:
     async with database.transaction() as session:
-        await create_reader(session, email=None, now=START)
-        ana = await create_reader(session, email="Ana@Example.org", now=START)
+        await create_reader(session, email=None, clocks=MovingClocks())
+        ana = await create_reader(session, email="Ana@Example.org", clocks=MovingClocks())
         assert await readers_by_email(session, "nonsense") == []
         assert await readers_by_email(session, "ａna@example.org") == [ana]
         ana.erased_at = START

@@ -1,0 +1,41 @@
+"""docs/webhooks.md: every type of event has its example, in the form in which it is sent."""
+
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from service.db.tables import DomainEvent
+from service.outbox.domain_events import EVENT_TYPES
+from service.outbox.webhook_sender import PAUSES
+from service.outbox.webhooks import TEST_TYPE, body_of
+
+TEXT = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text(encoding="utf-8")
+SECTIONS = re.findall(r"^### (\S+)\n\n(.+?)\n\n```json\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def test_every_type_has_one_section() -> None:
+    assert sorted(name for name, _, _ in SECTIONS) == sorted({*EVENT_TYPES, TEST_TYPE})
+
+
+@pytest.mark.parametrize("name", [name for name, _, _ in SECTIONS])
+def test_the_example_is_what_would_be_sent_of_such_an_event(name: str) -> None:
+    (example,) = (json.loads(block) for found, _, block in SECTIONS if found == name)
+    assert example["type"] == name
+    data = example["data"]
+    at = datetime.fromisoformat(example["created_at"])
+    event = DomainEvent(
+        id=example["id"], type=name, reader_id=data["reader_id"], subject_id=data["subject_id"],
+        once=name, occurred_at=at, recorded_at=at, before=data["before"], after=data["after"],
+    )  # fmt: skip
+    assert json.loads(body_of(event)) == example
+
+
+def test_the_page_tells_how_often_it_is_tried() -> None:
+    words = ("5 seconds, 5 minutes, 30 minutes", "2, 5, 10, 14, 20 and 24 hours")
+    assert all(each in TEXT.replace("\n", " ") for each in words)
+    assert [pause.total_seconds() for pause in PAUSES] == [
+        5, 300, 1800, *(hours * 3600 for hours in (2, 5, 10, 14, 20, 24)),
+    ]  # fmt: skip
