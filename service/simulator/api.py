@@ -27,6 +27,7 @@ from service.simulator import (
     payment_methods,
     payments,
     portal,
+    preview,
     promotion_codes,
     refunds,
     resuming,
@@ -58,6 +59,7 @@ OPERATIONS: tuple[Operation, ...] = tuple(
         item_changes,
         ending,
         resuming,
+        preview,
         invoices,
         drafts,
         invoice_items,
@@ -167,7 +169,6 @@ def _perform(world: World, request: ApiRequest) -> tuple[int, str]:
 # What Stripe could do at an address of this form; everything else unknown is refused by address.
 _LEFT_OUT = {
     ("POST", "/v1/charges"): "charges without a payment intent",
-    ("POST", "/v1/invoices/create_preview"): "previews of invoices",
 }
 
 

@@ -219,23 +219,31 @@ def _update(call: Call) -> JSON:
         before: JSON = {**subscription, **also}["cancellation_details"]
         also["cancellation_details"] = {**before, **details}
     terms = read_terms(world, params, subscription)
-    items = changed_items(world, params, subscription)
-    if items is None and not terms.restart and not params.sent("trial_end"):
+    switch = read_switch(world, params, {**subscription, **also}, terms)
+    if switch is None:
         world.update(subscription, also, "customer.subscription.updated")
         return subscription
+    apply_switch(world, subscription, switch, also, refuse_unpaid=terms.refuse_unpaid)
+    return world.fetch("subscription", subscription["id"])
+
+
+def read_switch(world: World, params: Params, subscription: JSON, terms: Terms) -> Switch | None:
+    """What `items`, `billing_cycle_anchor` and `trial_end` ask for; None where nothing does.
+
+    Raises:
+        StripeError: 400, the subscription can't be switched, or not like that.
+    """
+    items = changed_items(world, params, subscription)
+    if items is None and not terms.restart and not params.sent("trial_end"):
+        return None
     if subscription["status"] == "incomplete":
         raise StripeError(
             400, "A subscription whose first payment is still missing can't be switched."
         )
     chosen = subscription["items"]["data"] if items is None else items
-    discounted = {**subscription, **also}
-    switch = (
-        _plan_trial(world, params, discounted, chosen, terms)
-        if params.sent("trial_end")
-        else plan_switch(world, discounted, chosen, terms)
-    )
-    apply_switch(world, subscription, switch, also, refuse_unpaid=terms.refuse_unpaid)
-    return world.fetch("subscription", subscription["id"])
+    if params.sent("trial_end"):
+        return _plan_trial(world, params, subscription, chosen, terms)
+    return plan_switch(world, subscription, chosen, terms)
 
 
 def _plain_changes(world: World, params: Params, subscription: JSON) -> JSON:
@@ -250,20 +258,21 @@ def _plain_changes(world: World, params: Params, subscription: JSON) -> JSON:
         behaviour = {"missing_payment_method": read_trial_settings(params)}
         changes["trial_settings"] = {"end_behavior": behaviour}
     if params.sent("discounts"):
-        changes["discounts"] = _changed_discounts(world, params, subscription)
+        changes["discounts"] = changed_discounts(world, params, subscription)
     return changes
 
 
-def _changed_discounts(world: World, params: Params, subscription: JSON) -> list[str]:
+def changed_discounts(world: World, params: Params, subscription: JSON) -> list[str]:
+    """The subscription's discounts after what `discounts` asks for, redeemed and announced."""
     held = subscription["discounts"]
-    prices = [world.fetch("price", item["price"]) for item in subscription["items"]["data"]]
-    purchase = Purchase(
-        subscription["customer"],
-        subscription["currency"],
-        sum(price["unit_amount"] for price in prices),
+    amount = sum(
+        world.fetch("price", item["price"])["unit_amount"] * item["quantity"]
+        for item in subscription["items"]["data"]
     )
+    purchase = Purchase(subscription["customer"], subscription["currency"], amount)
     wanted = read_discounts(world, params, purchase, held)
-    without_discounts(world, subscription, set(held) - set(map(str, wanted)))
+    kept = {entry for entry in wanted if isinstance(entry, str)}
+    without_discounts(world, subscription, set(held) - kept)
     return redeem(world, wanted, customer=subscription["customer"], subscription=subscription["id"])
 
 

@@ -145,7 +145,7 @@ def start_subscription(world: World, start: Start) -> JSON:
     Returns:
         The subscription: trialing, active, or incomplete where the first charge failed.
     """
-    subscription = _new_subscription(world, start)
+    subscription = new_subscription(world, start)
     subscription["discounts"] = redeem(
         world, start.discounts, customer=start.customer, subscription=subscription["id"]
     )
@@ -174,7 +174,8 @@ def start_subscription(world: World, start: Start) -> JSON:
     return begun
 
 
-def _new_subscription(world: World, start: Start) -> JSON:
+def new_subscription(world: World, start: Start) -> JSON:
+    """The document of a subscription that begins now, not kept yet."""
     identifier = world.new_id("sub", 24)
     plan, trial_end = start.plan, start.trial_end
     end = trial_end or after(world.now, plan.interval, plan.interval_count)
@@ -300,10 +301,20 @@ def handle_advance(world: World, identifier: str) -> None:
 def handle_upcoming(world: World, identifier: str) -> None:
     """The agenda's `subscription.upcoming`: announce the next invoice, if there will be one."""
     subscription = world.fetch("subscription", identifier)
+    if goes_on(subscription):
+        world.emit("invoice.upcoming", upcoming_invoice(world, subscription))
+
+
+def goes_on(subscription: JSON) -> bool:
+    """Whether another period follows the present one."""
+    cancel_at, end = subscription["cancel_at"], period_of(subscription)[1]
+    ending = cancel_at is not None and cancel_at <= end
+    return subscription["status"] in ("active", "trialing", "past_due") and not ending
+
+
+def upcoming_invoice(world: World, subscription: JSON) -> JSON:
+    """What the end of the present period will bring, as things stand."""
     end = period_of(subscription)[1]
-    ending = subscription["cancel_at"] is not None and subscription["cancel_at"] <= end
-    if subscription["status"] not in ("active", "trialing", "past_due") or ending:
-        return
     items = moved_items(subscription, next_period(subscription))
     invoice = draft_invoice(
         world,
@@ -312,12 +323,11 @@ def handle_upcoming(world: World, identifier: str) -> None:
         period=period_of(subscription),
         at=end,
     )
-    invoice |= {
+    return invoice | {
         "id": world.new_id("upcoming_in", 24),
         "created": end,
         "next_payment_attempt": end + world.rules.finalise_after,
     }
-    world.emit("invoice.upcoming", invoice)
 
 
 def handle_trial_notice(world: World, identifier: str) -> None:

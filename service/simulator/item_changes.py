@@ -58,9 +58,10 @@ def _delete(call: Call) -> JSON:
 def _switch(call: Call, subscription: JSON, items: list[JSON]) -> None:
     world = call.world
     check_together(world, subscription, items, "price")
-    terms = read_terms(world, call.params, subscription)
-    switch = plan_switch(world, subscription, items, terms)
-    apply_switch(world, subscription, switch, {}, refuse_unpaid=terms.refuse_unpaid)
+    with world.under_clock(world.clock_of(subscription)):
+        terms = read_terms(world, call.params, subscription)
+        switch = plan_switch(world, subscription, items, terms)
+        apply_switch(world, subscription, switch, {}, refuse_unpaid=terms.refuse_unpaid)
 
 
 def _list(call: Call) -> JSON:

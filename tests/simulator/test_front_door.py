@@ -125,7 +125,7 @@ def test_parallel_requests_with_one_key_make_one_object(local: LocalStripe) -> N
         ("GET", "/v1/nothing", "", 404),
         ("POST", "/v1/customers/", "", 404),
         ("POST", "/v1/charges", "amount=100", 404),
-        ("POST", "/v1/invoices/create_preview", "customer=cus_1", 404),
+        ("POST", "/v1/subscription_schedules", "customer=cus_1", 404),
         ("POST", "/v1/customers", "email=a&email[b]=c", 400),
         ("POST", "/v1/customers", "email[b]=c&email=a", 400),
         ("POST", "/v1/customers", "metadata[a][b]=c", 400),

@@ -199,6 +199,7 @@ def _walk_items(local: LocalStripe, subscription: str) -> None:
     items.retrieve(added.id)
     items.update(added.id, {"quantity": 2, "proration_behavior": "always_invoice"})
     items.delete(added.id)
+    local.v1.invoices.create_preview({"subscription": subscription, "expand": ["customer"]})
     local.v1.subscriptions.pause(subscription)
     local.v1.subscriptions.resume(
         subscription, {"payment_behavior": "resume_on_payment_success", "expand": ["customer"]}
