@@ -142,6 +142,14 @@ CATALOGUE: Mapping[str, Definition] = {
     "checkout-not-paid": Definition(
         409, "The checkout isn't paid yet", "Finish paying at `url`, or start a new checkout."
     ),
+    "payment-processing": Definition(
+        409,
+        "The payment is on its way",
+        "The bank takes up to some days. Ask again later; there is no need to pay again.",
+    ),
+    "payment-failed": Definition(
+        409, "The bank has refused the payment", "Nothing was charged. Start a new checkout."
+    ),
     "checkout-expired": Definition(
         410, "The checkout has expired", "Nothing was charged. Start a new one."
     ),

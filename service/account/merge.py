@@ -8,6 +8,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from service.billing.follow_ups import settle_duplicates
 from service.clock import Clocks
 from service.db.tables import (
     AccessEntry,
@@ -94,6 +95,8 @@ async def merge(session: AsyncSession, other: Reader, account: Reader, clocks: C
     await session.execute(delete(ReaderDevice).where(ReaderDevice.reader_id == other.id))
     other.merged_into, other.email, other.email_key = account.id, None, None
     await session.flush()
+    # Both may have bought the same: one of the subscriptions is kept.
+    await settle_duplicates(session, account.id, clocks)
     await tell(
         session, type_="reader.merged", reader_id=account.id, subject_id=other.id,
         once=f"reader.merged:{other.id}", occurred_at=clocks.business(),

@@ -1,4 +1,5 @@
-"""A paid Checkout session becomes a subscription with access: the one way, for whoever comes first.
+"""A paid Checkout session becomes a subscription or a pass with access: the one way, for whoever
+comes first.
 
 The return page, the app that keeps its page and the webhook all call `fulfil`; repeating it changes
 nothing. Stripe is asked what was paid: the address of success alone proves nothing.
@@ -10,13 +11,14 @@ from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.checkouts import CLAIM_LIFE, checkout_of_session, find_checkout
+from service.billing.checkouts import checkout_of_session, claim_end, find_checkout
 from service.billing.customers import bind_customer, reader_of_customer
+from service.billing.passes import pass_id, store_pass, take_pass
 from service.billing.snapshot import take_snapshot
 from service.billing.sync import customer_key, store_snapshot, until_current
 from service.clock import Clocks
 from service.db.session import Database
-from service.db.tables import Checkout
+from service.db.tables import Checkout, Offer
 from service.identity.readers import (
     create_reader,
     is_erased,
@@ -27,8 +29,14 @@ from service.identity.readers import (
 from service.payments.gateway import Gateway, StripeCheckoutSession
 from service.settings import Settings
 
-State = Literal["paid", "processing", "open", "expired"]
-"""`processing`: complete, but the money of a slow payment method hasn't arrived yet."""
+State = Literal["paid", "processing", "open", "expired", "failed"]
+"""`processing`: complete, but the money of a slow payment method hasn't arrived yet; `failed`: it
+never will. What a subscription is worth meanwhile is Stripe's to say, by its status.
+"""
+_MODES = {"subscription": "subscription", "payment": "pass"}
+"""Which kind of offer each mode of Checkout sells."""
+_BY_STATUS: dict[str, State] = {"incomplete": "processing", "incomplete_expired": "failed"}
+"""The first payment of a subscription; what else becomes of it comes after having bought it."""
 
 
 @dataclass(frozen=True)
@@ -63,26 +71,65 @@ async def fulfil(
     async def attempt() -> Fulfilment | None:
         if not refresh and (done := await _fulfilled(database, session_id)) is not None:
             return done
-        paid = await gateway.retrieve_checkout_session(session_id)
-        if not paid.is_paid or paid.customer_id is None or paid.subscription_id is None:
-            return await _unpaid(database, clocks, paid)
-        snapshot = await take_snapshot(database, gateway, paid.subscription_id)
-        async with database.serialised(customer_key(paid.customer_id)) as session:
-            checkout = await _ours(session, paid)
+        fetched = await gateway.retrieve_checkout_session(session_id)
+        if fetched.status != "complete" or fetched.customer_id is None:
+            return await _unpaid(database, clocks, fetched)
+        if fetched.mode == "payment":
+            return await _fulfil_pass(
+                database, gateway, settings, clocks, fetched, fetched.customer_id
+            )
+        if fetched.subscription_id is None:
+            return await _unpaid(database, clocks, fetched)
+        snapshot = await take_snapshot(database, gateway, fetched.subscription_id)
+        async with database.serialised(customer_key(fetched.customer_id)) as session:
+            checkout = await _ours(session, fetched)
             if checkout is None:
                 return None
-            now = clocks.business()
-            reader_id = await _reader(session, checkout, paid, paid.customer_id, clocks)
+            reader_id = await _reader(session, checkout, fetched, fetched.customer_id, clocks)
             await store_snapshot(
                 session, snapshot, reader_id=reader_id, settings=settings, clocks=clocks
             )
-            checkout.reader_id = reader_id
-            checkout.status = "completed"
-            checkout.stripe_subscription_id = paid.subscription_id
-            checkout.completed_at = checkout.completed_at or now
-            return _told(checkout, "paid")
+            checkout.stripe_subscription_id = fetched.subscription_id
+            state = _BY_STATUS.get(snapshot.subscription.status, "paid")
+            return _note(checkout, state, reader_id, clocks.business())
 
     return await until_current(attempt)
+
+
+async def _fulfil_pass(
+    database: Database,
+    gateway: Gateway,
+    settings: Settings,
+    clocks: Clocks,
+    fetched: StripeCheckoutSession,
+    customer_id: str,
+) -> Fulfilment | None:
+    """A complete session in mode payment: a pass once the money is there. Raises Outdated."""
+    snapshot = await take_pass(database, gateway, pass_id(fetched)) if fetched.is_paid else None
+    async with database.serialised(customer_key(customer_id)) as session:
+        checkout = await _ours(session, fetched)
+        if checkout is None:
+            return None
+        reader_id = await _reader(session, checkout, fetched, customer_id, clocks)
+        state: State = "failed" if fetched.has_failed else "processing"
+        if snapshot is not None:
+            state = "paid"
+            await store_pass(
+                session, snapshot, checkout, reader_id=reader_id, customer_id=customer_id,
+                settings=settings, clocks=clocks,
+            )  # fmt: skip
+        return _note(checkout, state, reader_id, clocks.business())
+
+
+def _note(checkout: Checkout, state: State, reader_id: str, now: datetime) -> Fulfilment:
+    """Whose the completed checkout is, and how far the money has come."""
+    checkout.reader_id = reader_id
+    checkout.status = "completed" if state == "paid" else state
+    if state == "paid":
+        checkout.completed_at = checkout.completed_at or now
+    elif state == "processing":
+        checkout.processing_since = checkout.processing_since or now
+    return _told(checkout, state)
 
 
 async def _fulfilled(database: Database, session_id: str) -> Fulfilment | None:
@@ -113,6 +160,9 @@ async def _ours(session: AsyncSession, fetched: StripeCheckoutSession) -> Checko
         return None
     checkout = await find_checkout(session, fetched.client_reference_id)
     if checkout is None or checkout.stripe_session_id not in {None, fetched.id}:
+        return None
+    offer = await session.get_one(Offer, checkout.offer_id)
+    if _MODES.get(fetched.mode) != offer.kind:
         return None
     # Where Stripe's answer to the creation was lost, the session is first heard of here.
     checkout.stripe_session_id = fetched.id
@@ -148,6 +198,6 @@ def _told(checkout: Checkout, state: State) -> Fulfilment:
         reader_id=checkout.reader_id,
         return_to=checkout.return_to,
         claim_hash=checkout.claim_hash,
-        claim_ends_at=checkout.created_at + CLAIM_LIFE,
+        claim_ends_at=claim_end(checkout),
         url=checkout.stripe_url,
     )

@@ -41,8 +41,12 @@ async def complete_checkout(
     claim: str | None,
     kind: Kind = "browser",
     user_agent: str = "",
+    while_processing: bool = False,
 ) -> Completed:
     """Fulfil what is paid; open a session for the reader where the caller holds the claim.
+
+    `while_processing`: also where the money is still on its way, so that what it opens is open in
+    the same browser days later.
 
     A session id is no credential. Nor is the claim one for an account: whoever paid may have typed
     somebody else's address, who has verified it since, so from then on a mail alone signs in there.
@@ -55,7 +59,8 @@ async def complete_checkout(
     in_time = clocks.business() < fulfilment.claim_ends_at
     if not claim or not in_time or not same_secret(claim, fulfilment.claim_hash):
         return Completed(fulfilment, is_theirs=False, opened=None)
-    if reader_id is None or fulfilment.state != "paid":
+    signs_in = {"paid", "processing"} if while_processing else {"paid"}
+    if reader_id is None or fulfilment.state not in signs_in:
         return Completed(fulfilment, is_theirs=True, opened=None)
     async with database.transaction() as session:
         reader_id = await settled_reader(session, reader_id)

@@ -43,21 +43,22 @@ async def answer_return(
     try:
         completed = await complete_checkout(
             database, gateway, settings, clocks, session_id=session_id, caller=caller, claim=claim,
-            user_agent=request.headers.get("User-Agent", ""),
+            user_agent=request.headers.get("User-Agent", ""), while_processing=True,
         )  # fmt: skip
     except Problem as problem:
         return _problem_page(request, problem, settings)
     fulfilment = completed.fulfilment
     if fulfilment.state == "open" and completed.is_theirs and fulfilment.url is not None:
         return RedirectResponse(fulfilment.url, SEE_OTHER)
-    if fulfilment.state != "paid":
-        return _unpaid_page(request, completed, settings)
-    if not completed.is_theirs:
+    if fulfilment.state == "paid" and not completed.is_theirs:
         return _stranger_page(request, fulfilment, settings)
-    response = RedirectResponse(absolute(fulfilment.return_to, settings), SEE_OTHER)
+    if fulfilment.state == "paid":
+        response: Response = RedirectResponse(absolute(fulfilment.return_to, settings), SEE_OTHER)
+    else:
+        response = _unpaid_page(request, completed, settings)
     if completed.opened is not None:
         set_session_cookie(response, completed.opened.token, settings)
-    if claim is not None:
+    if claim is not None and fulfilment.state == "paid":
         # Done with: kept, it would sign in again whoever has signed out meanwhile.
         clear_cookie(response, "checkout", settings)
     return response
@@ -103,7 +104,15 @@ def _unpaid_page(request: Request, completed: Completed, settings: Settings) -> 
     link = absolute(fulfilment.return_to, settings) if completed.is_theirs else "/"
     if fulfilment.state == "processing":
         title = "Your payment is on its way"
-        text = "Your bank takes some time for it. As soon as it has arrived, everything opens."
+        text = (
+            "Your bank takes some time for it, up to some days. As soon as it has arrived, what you "
+            "bought opens by itself. There is nothing more to do, and no need to pay again."
+        )
+    elif fulfilment.state == "failed":
+        title = "Your bank has refused the payment"
+        text = (
+            "Nothing was charged and nothing is open. Go back, and pay in another way if you like."
+        )
     elif fulfilment.state == "expired":
         title = "This checkout has expired"
         text = "Nothing was charged. Go back to the article and choose an offer again."
@@ -144,7 +153,8 @@ async def tokens_of(
 ) -> IssuedToken:
     """An access token, with the session as a cookie for browsers, as `refresh_token` for apps.
 
-    Raises the problems `claim-refused`, `checkout-not-paid` (with `url`), `checkout-expired`.
+    Raises the problems `claim-refused`, `checkout-not-paid` (with `url`), `checkout-expired`,
+    `payment-processing`, `payment-failed`.
     """
     if not completed.is_theirs:
         raise Problem("claim-refused")
@@ -171,5 +181,9 @@ async def tokens_of(
 def _must_be_paid(fulfilment: Fulfilment) -> None:
     if fulfilment.state == "expired":
         raise Problem("checkout-expired")
+    if fulfilment.state == "processing":
+        raise Problem("payment-processing")
+    if fulfilment.state == "failed":
+        raise Problem("payment-failed")
     if fulfilment.reader_id is None or fulfilment.state != "paid":
         raise Problem("checkout-not-paid", url=fulfilment.url)

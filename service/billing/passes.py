@@ -1,0 +1,206 @@
+"""Passes: bring a one-off payment, and the access it gives, to what Stripe says of it now.
+
+As for subscriptions, Stripe is asked outside any transaction and each stored state has a version
+(sync.py).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.money import Stop, StopKind
+from service.billing.pass_terms import BoughtPass, Window, paid_at, stop_of_pass, windows
+from service.billing.sync import Outdated, customer_key, until_current
+from service.clock import Clocks
+from service.db.session import Database
+from service.db.tables import Checkout, Offer, Pass, Reader
+from service.grants.grants import article_scope, plan_scope
+from service.grants.store import find_grant, put_grant
+from service.identity.readers import settled_reader
+from service.offers.store import price_of
+from service.outbox.domain_events import tell
+from service.payments.gateway import (
+    Gateway,
+    StripeCharge,
+    StripeCheckoutSession,
+    StripeDispute,
+    StripeRefund,
+)
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class PassSnapshot:
+    """A payment as fetched, and the version that was stored before it was fetched.
+
+    `charge` is what was paid; None: nothing was due.
+    """
+
+    id: str
+    charge: StripeCharge | None
+    refunds: tuple[StripeRefund, ...]
+    disputes: tuple[StripeDispute, ...]
+    version: int | None
+
+
+def pass_id(paid: StripeCheckoutSession) -> str:
+    """The payment intent, or the session where nothing was due."""
+    return paid.payment_id or paid.id
+
+
+async def take_pass(database: Database, gateway: Gateway, id_: str) -> PassSnapshot:
+    """The version first, then Stripe; the order is what makes `store_pass` safe."""
+    async with database.reading() as session:
+        version = await session.scalar(select(Pass.version).where(Pass.id == id_))
+    charges = await gateway.charges_of_payment(id_) if id_.startswith("pi_") else ()
+    charge = next((each for each in charges if each.is_paid), None)
+    if charge is None:
+        return PassSnapshot(id_, None, (), (), version)
+    refunds = await gateway.refunds_of(charge.id)
+    disputes = await gateway.disputes_of(charge.id)
+    return PassSnapshot(id_, charge, refunds, disputes, version)
+
+
+async def store_pass(
+    session: AsyncSession,
+    snapshot: PassSnapshot,
+    checkout: Checkout,
+    *,
+    reader_id: str,
+    customer_id: str | None,
+    settings: Settings,
+    clocks: Clocks,
+) -> None:
+    """Store the pass and all grants that follow from it, under the customer's lock. Raises Outdated."""
+    now, charge = clocks.business(), snapshot.charge
+    row = await session.get(Pass, snapshot.id, populate_existing=True)
+    if (row.version if row is not None else None) != snapshot.version:
+        raise Outdated(snapshot.id)
+    offer = await session.get_one(Offer, checkout.offer_id)
+    by_article = checkout.article_id if offer.covers == "article" else None
+    is_new = row is None
+    if row is None:
+        at = paid_at(charge, now)
+        row = Pass(id=snapshot.id, version=0, paid_at=at, starts_at=at, ends_at=at)
+        session.add(row)
+    stop = stop_of_pass(charge, snapshot.refunds, snapshot.disputes, settings.refund_policy)
+    row.checkout_id = checkout.id
+    row.reader_id = reader_id
+    row.customer_id = customer_id
+    row.offer_id = offer.id
+    row.scope = article_scope(by_article) if by_article is not None else plan_scope(offer.plan)
+    row.amount = charge.amount if charge is not None else 0
+    row.currency = charge.currency.upper() if charge is not None else offer.currency
+    row.access_stop = stop.kind if stop is not None else ""
+    row.access_stopped_at = stop.at if stop is not None else None
+    row.synced_at = now
+    row.version += 1
+    await session.flush()
+    await arrange_passes(session, reader_id, row.scope, now)
+    if is_new:
+        await tell(
+            session,
+            type_="pass.bought",
+            reader_id=reader_id,
+            subject_id=row.id,
+            once=f"pass.bought:{row.id}",
+            occurred_at=row.paid_at,
+            before=None,
+            after=_told(row),
+            now=clocks.wall(),
+        )
+
+
+async def sync_pass(
+    database: Database, gateway: Gateway, settings: Settings, clocks: Clocks, payment_id: str
+) -> str:
+    """Fetch the payment's charge, refunds and disputes, and store them with the access they leave.
+
+    Safe to repeat, in any order. A payment that was never fulfilled here is none of ours: its
+    Checkout session makes it one.
+    """
+
+    async def attempt() -> str:
+        async with database.reading() as session:
+            known = await session.get(Pass, payment_id)
+        if known is None:
+            return "not a pass of ours"
+        snapshot = await take_pass(database, gateway, payment_id)
+        async with database.serialised(customer_key(known.customer_id or payment_id)) as session:
+            row = await session.get_one(Pass, payment_id)
+            checkout = await session.get_one(Checkout, row.checkout_id)
+            await store_pass(
+                session, snapshot, checkout, settings=settings, clocks=clocks,
+                reader_id=await settled_reader(session, row.reader_id),
+                customer_id=row.customer_id,
+            )  # fmt: skip
+        return "synced"
+
+    return await until_current(attempt)
+
+
+async def arrange_passes(session: AsyncSession, reader_id: str, scope: str, now: datetime) -> None:
+    """Put the reader's passes for one thing one after the other, with their grants."""
+    # Who has several customers at Stripe has several locks; the reader is one.
+    await session.execute(select(Reader.id).where(Reader.id == reader_id).with_for_update())
+    found = await session.execute(
+        select(Pass, Offer)
+        .join(Offer, Offer.id == Pass.offer_id)
+        .where(Pass.reader_id == reader_id, Pass.scope == scope)
+        .execution_options(populate_existing=True)
+    )
+    rows = {row.id: (row, offer) for row, offer in found}
+    placed = windows(
+        BoughtPass(row.id, price_of(offer), row.paid_at, _stop(row)) for row, offer in rows.values()
+    )
+    for row, _ in rows.values():
+        window = placed[row.id]
+        row.starts_at, row.ends_at = window.starts_at, window.ends_at
+        await _put_grant(session, row, window, now)
+    await session.flush()
+
+
+async def arrange_all_passes(session: AsyncSession, reader_id: str, now: datetime) -> None:
+    """The same for everything that the reader has passes for."""
+    scopes = await session.scalars(select(Pass.scope).where(Pass.reader_id == reader_id).distinct())
+    for scope in sorted(scopes):
+        await arrange_passes(session, reader_id, scope, now)
+
+
+async def _put_grant(session: AsyncSession, row: Pass, window: Window, now: datetime) -> None:
+    before = await find_grant(session, "pass", row.id)
+    if before is not None and (before.starts_at, before.ends_at) == (
+        window.starts_at, window.closes_at,
+    ):  # fmt: skip
+        return
+    await put_grant(
+        session,
+        source="pass",
+        reference=row.id,
+        reader_id=row.reader_id,
+        scope=row.scope,
+        starts_at=window.starts_at,
+        ends_at=window.closes_at,
+        note=row.access_stop or "paid",
+        now=now,
+    )
+
+
+def _stop(row: Pass) -> Stop | None:
+    if not row.access_stop or row.access_stopped_at is None:
+        return None
+    kind: StopKind = row.access_stop  # type: ignore[assignment]  # only store_pass writes it
+    return Stop(kind, row.access_stopped_at, cancels=False)
+
+
+def _told(row: Pass) -> dict[str, object]:
+    return {
+        "offer": row.offer_id,
+        "scope": row.scope,
+        "amount": row.amount,
+        "currency": row.currency,
+        "starts_at": row.starts_at.isoformat(),
+        "ends_at": row.ends_at.isoformat(),
+    }

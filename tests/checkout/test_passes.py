@@ -1,0 +1,222 @@
+"""Passes: paid once, open for their time, for a plan or a single article."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from service.billing.passes import sync_pass
+from service.db.session import Database
+from service.db.tables import Checkout, DomainEvent, Grant, Pass, Reader, Subscription
+from tests.checkout.rows import DAY, rows, sell, sessions, sign_in
+from tests.served import Installation
+from tests.stripe_at_hand import gateway_to, sdk
+
+pytestmark = pytest.mark.timeout(90)
+
+DAY_PASS: dict[str, Any] = {"amount": 200, "currency": "EUR", "interval": "day", "kind": "pass"}
+ONE_ARTICLE: dict[str, Any] = {
+    "amount": 90, "currency": "EUR", "interval": "week", "kind": "pass", "covers": "article",
+}  # fmt: skip
+
+
+def buy(site: Installation, offer: str, **fields: Any) -> str:
+    """Buy, pay and come back; the Checkout session's id."""
+    started = site.start_checkout(offer, **fields)
+    assert started.status_code == 201, started.text
+    session_id: str = started.json()["session_id"]
+    assert site.pay(session_id).status_code == 200
+    back = site.browser.get("/v1/checkout/return", params={"session_id": session_id})
+    assert (back.status_code, back.headers["Location"]) == (303, f"{site.url}/articles/a")
+    return session_id
+
+
+def spans(site: Installation) -> list[tuple[datetime, datetime]]:
+    """From when to when each pass opens, by its grant."""
+    grants = [each for each in rows(site, Grant) if each.source == "pass"]
+    return sorted((each.starts_at, each.ends_at) for each in grants)
+
+
+def synced(site: Installation, payment_id: str) -> str:
+    """What `sync_pass` answers, asked of the site's own Stripe."""
+
+    async def ask() -> str:
+        database, gateway = Database(site.settings.database_url), gateway_to(site.stripe_url)
+        try:
+            return await sync_pass(database, gateway, site.settings, site.clocks, payment_id)
+        finally:
+            await gateway.close()
+            await database.dispose()
+
+    return asyncio.run(ask())
+
+
+def test_a_day_pass_opens_for_a_day_and_can_be_bought_again(site: Installation) -> None:
+    sell(site, "day", **DAY_PASS)
+    begun = site.clocks.business()
+    (shown,) = (
+        each
+        for each in site.unlock("a").json()["wall"]["offers"]
+        if each["id"] == site.offers["day"]
+    )
+    assert (shown["kind"], shown["covers"], shown["price_text"]) == (
+        "pass", "plan", "€2.00 for a day",
+    )  # fmt: skip
+    session_id = buy(site, "day")
+    (session,) = sessions(site)
+    (checkout,) = rows(site, Checkout)
+    (intent,) = site.simulator.world.store.find("payment_intent", [])
+    assert session["mode"] == "payment"
+    assert session["customer"] is not None
+    assert session["client_reference_id"] == checkout.id
+    assert session["metadata"] == intent["metadata"] == {"checkout": checkout.id}
+    assert (checkout.status, checkout.stripe_subscription_id) == ("completed", None)
+    assert site.unlock("a").json()["reason"] == "pass"
+    (grant,) = site.browser.get("/v1/me").json()["grants"]
+    assert (grant["source"], grant["scope"]) == ("pass", "plan:digital")
+    (bought,) = rows(site, Pass)
+    assert (bought.id, bought.amount, bought.currency) == (intent["id"], 200, "EUR")
+
+    # Coming back again, the webhook and a look at Stripe change nothing.
+    site.browser.get("/v1/checkout/return", params={"session_id": session_id})
+    site.settle()
+    assert synced(site, bought.id) == "synced"
+    assert spans(site) == [(begun, begun + DAY)]
+    assert len(rows(site, Reader)) == 1
+
+    # Another one begins when this one ends.
+    site.clocks.travel(timedelta(hours=20))
+    buy(site, "day")
+    assert spans(site) == [(begun, begun + DAY), (begun + DAY, begun + 2 * DAY)]
+    site.clocks.travel(timedelta(hours=4))
+    assert site.unlock("a").json()["reason"] == "pass"
+    site.clocks.travel(DAY)
+    assert site.unlock("a").status_code == 402
+    told = [each.type for each in rows(site, DomainEvent) if each.type.startswith("pass.")]
+    assert told == ["pass.bought", "pass.bought"]
+
+    # It was no subscription: the trial is still offered, and given.
+    site.subscribe("trial")
+    (subscription,) = rows(site, Subscription)
+    assert subscription.status == "trialing"
+    assert site.unlock("a").json()["reason"] == "subscription"
+    history = site.browser.get(
+        f"/v1/admin/subscribers/{subscription.reader_id}",
+        headers={"Authorization": f"Bearer {site.api_key}"},
+    ).json()
+    assert ("access_given", "pass") in {
+        (each["kind"], each["note"]) for each in history["timeline"]
+    }
+
+
+def test_a_pass_for_one_article_opens_that_article(site: Installation) -> None:
+    sell(site, "one", plan="", **ONE_ARTICLE)
+    site.publish("b", access={"level": "subscribers"})
+    site.publish("hidden", access={"level": "subscribers"}, status="draft")
+    for article, status in (
+        (None, 422),
+        ("", 422),
+        ("x\u0000", 422),
+        ("none", 404),
+        ("hidden", 404),
+    ):
+        fields = {} if article is None else {"article": article}
+        assert site.start_checkout("one", **fields).status_code == status, article
+    buy(site, "one", article="a")
+    assert site.unlock("a").json()["reason"] == "pass"
+    assert site.unlock("b").status_code == 402
+    buy(site, "one", article="b")
+    assert site.unlock("b").json()["reason"] == "pass"
+    # Each stands by itself.
+    now = site.clocks.business()
+    assert spans(site) == [(now, now + 7 * DAY)] * 2
+    token = site.browser.post("/v1/session/token").json()["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert site.browser.get("/v1/articles/b/full", headers=bearer).status_code == 200
+    site.clocks.travel(7 * DAY)
+    assert site.unlock("a").status_code == 402
+
+    # A subscription that runs needs no pass for its plan; a single article may lie outside of it.
+    sell(site, "day", **DAY_PASS)
+    site.subscribe()
+    refused = site.start_checkout("day")
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/already-subscribed")
+    assert refused.json()["portal"].startswith(site.stripe_url)
+    assert site.start_checkout("one", article="a").status_code == 201
+    # Other offers don't mind the name of an article.
+    with site.new_browser() as other:
+        body = {"offer": site.offers["monthly"], "return_to": "/", "article": "a"}
+        assert other.post("/v1/checkout", json=body).status_code == 201
+
+
+def test_money_given_back_and_disputes_end_a_pass(site: Installation) -> None:
+    sell(site, "day", **{**DAY_PASS, "interval": "week"})
+    sign_in(site)
+    begun = site.clocks.business()
+    buy(site, "day")
+    (first,) = rows(site, Pass)
+    site.clocks.travel(DAY)
+    buy(site, "day")
+    second = max(rows(site, Pass), key=lambda each: each.paid_at)
+    site.travel(DAY)
+    with sdk(site.stripe_url) as stripe:
+        # Kept by setting, a part of it anyway; then the operator's word for it ends it.
+        stripe.refunds.create({"payment_intent": first.id, "amount": 150})
+        assert synced(site, first.id) == "synced"
+        assert spans(site)[0] == (begun, begun + 7 * DAY)
+        site.travel(timedelta(hours=1))
+        stripe.refunds.create(
+            {"payment_intent": first.id, "metadata": {"paywall_access": "end_access"}}
+        )
+    assert synced(site, first.id) == "synced"
+    ended = site.clocks.business()
+    assert spans(site) == [(begun, ended), (ended, ended + 7 * DAY)]
+    assert site.unlock("a").json()["reason"] == "pass"
+    stops = {each.id: each.access_stop for each in rows(site, Pass)}
+    assert stops == {first.id: "refund", second.id: ""}
+    assert synced(site, "pi_of_another_shop") == "not a pass of ours"
+
+
+def test_a_disputed_pass_is_frozen(site: Installation) -> None:
+    sell(site, "day", **{**DAY_PASS, "interval": "week"})
+    begun = site.clocks.business()
+    for outcome, opened in (("won", 200), ("lost", 402)):
+        with site.new_browser() as buyer:
+            body = {"offer": site.offers["day"], "return_to": "/articles/a"}
+            session_id = buyer.post("/v1/checkout", json=body).json()["session_id"]
+            assert site.pay(session_id, card="4000000000000259").status_code == 200
+            buyer.get("/v1/checkout/return", params={"session_id": session_id})
+            site.settle()
+            (session,) = (each for each in sessions(site) if each["id"] == session_id)
+            payment = session["payment_intent"]
+            synced(site, payment)
+            assert site.unlock("a", buyer).status_code == 402
+            (dispute,) = (
+                each
+                for each in site.simulator.world.store.find("dispute", [])
+                if each["payment_intent"] == payment
+            )
+            evidence = "winning_evidence" if outcome == "won" else "losing_evidence"
+            with sdk(site.stripe_url) as stripe:
+                stripe.disputes.update(
+                    dispute["id"], {"evidence": {"uncategorized_text": evidence}, "submit": True}
+                )
+            synced(site, payment)
+            assert site.unlock("a", buyer).status_code == opened, outcome
+    assert max(end for _, end in spans(site)) == begun + 7 * DAY
+
+
+def test_a_pass_that_costs_nothing_by_a_code_opens_all_the_same(site: Installation) -> None:
+    sell(site, "day", **DAY_PASS)
+    with sdk(site.stripe_url) as stripe:
+        coupon = stripe.coupons.create({"percent_off": 100, "duration": "once"})
+        stripe.promotion_codes.create(
+            {"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "GIFT"}
+        )
+    buy(site, "day", promotion_code="GIFT")
+    assert site.unlock("a").json()["reason"] == "pass"
+    (bought,) = rows(site, Pass)
+    assert bought.amount == 0
+    assert synced(site, bought.id) == "synced"
+    assert len(spans(site)) == 1
