@@ -33,6 +33,7 @@ from service.identity.api_keys import KeyUses
 from service.identity.callers import Actor, device_key, requires
 from service.identity.operators import prune_operator_sessions
 from service.identity.origins import OriginPolicy
+from service.identity.passwords import ARGON2ID, Passwords
 from service.identity.secrets import derived_key
 from service.jobs import queue as jobs
 from service.jobs.runner import Runner, Task
@@ -110,6 +111,7 @@ def create_app(
     clocks: Clocks,
     page_bar: PageBar | None = None,
     mailer: Mailer | None = None,
+    passwords: Passwords = ARGON2ID,
     resolve: Resolve = resolve_host,
 ) -> FastAPI:
     """The service on a database that `migrate.prepare` has made ready.
@@ -148,6 +150,7 @@ def create_app(
     state.unlock_tokens = UnlockTokens(key_ring, settings, state.revocations)
     state.token_verifier = TokenVerifier(key_ring, settings.public_url, settings.publication)
     state.key_uses = KeyUses()
+    state.passwords = passwords
     state.page_bar = page_bar
     state.inbox = Task("inbox", lambda: _apply_inbox(app))
     state.mailer = mailer or mailer_of_settings(settings)

@@ -20,6 +20,7 @@ from service.identity.sessions import open_session
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.keys import create_api_key
+from tests.passwords import QUICK
 
 CANARY = "The ferryman kept the second key."
 
@@ -83,7 +84,7 @@ async def inside(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> AsyncIterator[Paywall]:
     """Run the application's lifespan; nothing is sold."""
-    app = create_app(settings, gateway=None, clocks=clocks)
+    app = create_app(settings, gateway=None, clocks=clocks, passwords=QUICK)
     transport = httpx2.ASGITransport(app=app)
 
     def new_client() -> httpx2.AsyncClient:

@@ -28,6 +28,7 @@ from service.settings import Settings
 from service.simulator.app import Simulator, WebhookTarget, create_simulator
 from tests.conftest import MovingClocks
 from tests.keys import create_api_key
+from tests.passwords import QUICK
 
 WEBHOOK_SECRET = "whsec_localtests"
 GIVE_UP = 15.0
@@ -224,7 +225,7 @@ def installation(
         endpoints=(target,) if webhooks else (),
     )
     gateway = gateway_of_settings(settings)
-    app = create_app(settings, gateway=gateway, clocks=clocks)
+    app = create_app(settings, gateway=gateway, clocks=clocks, passwords=QUICK)
     with serving(simulator, stripe_port), serving(app, port):
         made = Installation(url, stripe_url, settings, simulator, clocks, api_key, offers)
         with made.browser:

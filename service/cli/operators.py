@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from service.cli.running import ACTOR, CommandFailed, clocks_of, command, ready_database
 from service.db.tables import Operator
-from service.identity.operators import AccountRefused, find_operator
+from service.identity.operators import find_operator
+from service.identity.passwords import AccountRefused
 from service.identity.second_factor import is_on
 from service.operators.accounts import Accounts
 from service.problems import Problem

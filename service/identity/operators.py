@@ -1,11 +1,9 @@
-"""Operators: accounts, passwords (argon2id), the browsers they know, sessions in a cookie of their own."""
+"""Operators: accounts, the browsers they know, sessions in a cookie of their own."""
 
 import asyncio
 import re
 from datetime import datetime, timedelta
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,25 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.base import new_id
 from service.db.tables import Operator, OperatorDevice, OperatorSession
 from service.db.upsert import insert_for
+from service.identity.passwords import ARGON2ID, AccountRefused, Passwords
 from service.identity.permissions import ROLES
 from service.identity.secrets import hash_secret, new_secret
 from service.settings import Settings
 
-MINIMUM_PASSWORD_LENGTH = 12
-LONGEST_PASSWORD = 1000
 LONGEST_EMAIL = 254
 _ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
-_hasher = PasswordHasher()
-# Checked when the address is unknown, so that the answer takes as long as for a known one.
-_NOBODY = _hasher.hash(new_secret())
 
 
 def normalised_email(email: str) -> str:
     return email.strip().casefold()
-
-
-class AccountRefused(ValueError):
-    """The account or password can't be so; the text is a clause that says why."""
 
 
 class AddressTaken(AccountRefused):
@@ -39,7 +29,13 @@ class AddressTaken(AccountRefused):
 
 
 async def create_operator(
-    session: AsyncSession, *, email: str, password: str, role: str, now: datetime
+    session: AsyncSession,
+    *,
+    email: str,
+    password: str,
+    role: str,
+    now: datetime,
+    passwords: Passwords = ARGON2ID,
 ) -> Operator:
     """Make an operator. AccountRefused: unknown role, short password, no address, or a taken one."""
     if role not in ROLES:
@@ -50,7 +46,7 @@ async def create_operator(
         id=new_id("opr"),
         email=normalised_email(email),
         # Slow by design (argon2): in a thread.
-        password_hash=await asyncio.to_thread(hashed_password, password),
+        password_hash=await asyncio.to_thread(passwords.hashed, password),
         role=role,
         created_at=now,
     )
@@ -64,22 +60,6 @@ async def create_operator(
     return operator
 
 
-def hashed_password(password: str) -> str:
-    """The argon2id hash (slow). AccountRefused when the password is too short or too long."""
-    if len(password) < MINIMUM_PASSWORD_LENGTH:
-        raise AccountRefused(f"the password needs at least {MINIMUM_PASSWORD_LENGTH} characters")
-    if len(password) > LONGEST_PASSWORD:
-        raise AccountRefused(f"the password has more than {LONGEST_PASSWORD} characters")
-    return _hasher.hash(password)
-
-
-def rehashed_password(operator: Operator, password: str) -> str | None:
-    """A new hash of this right password where the stored one has other parameters than today's."""
-    if not _hasher.check_needs_rehash(operator.password_hash):
-        return None
-    return _hasher.hash(password)
-
-
 async def find_operator(session: AsyncSession, email: str) -> Operator | None:
     found: Operator | None = await session.scalar(
         select(Operator).where(Operator.email == normalised_email(email))
@@ -91,20 +71,12 @@ async def count_operators(session: AsyncSession) -> int:
     return await session.scalar(select(func.count()).select_from(Operator)) or 0
 
 
-async def reset_password(session: AsyncSession, operator: Operator, password: str) -> None:
-    """Set a new password and end all sessions of the operator. AccountRefused: see above."""
-    operator.password_hash = await asyncio.to_thread(hashed_password, password)
+async def reset_password(
+    session: AsyncSession, operator: Operator, password: str, passwords: Passwords = ARGON2ID
+) -> None:
+    """Set a new password and end all sessions of the operator. AccountRefused: too short or long."""
+    operator.password_hash = await asyncio.to_thread(passwords.hashed, password)
     await end_operator_sessions(session, operator.id)
-
-
-def password_matches(operator: Operator | None, password: str) -> bool:
-    """Whether the password is right; takes as long for nobody as for somebody (slow: argon2)."""
-    try:
-        return _hasher.verify(operator.password_hash if operator else _NOBODY, password) and bool(
-            operator
-        )
-    except (VerificationError, InvalidHashError):
-        return False
 
 
 async def knows_device(session: AsyncSession, email: str, device: str) -> bool:

@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession
 from service.db.tables import Operator
+from service.identity.passwords import AppPasswords
 from service.identity.second_factor import is_on, recovery_codes_left
 from service.operators.guessing import TooMany
 from service.operators.own_account import OwnAccount, RecoveryCodes
@@ -35,6 +36,7 @@ def own_account(
     database: AppDatabase,
     settings: AppSettings,
     clocks: AppClocks,
+    passwords: AppPasswords,
     browser: TheirBrowser,
 ) -> OwnAccount:
     """The account of the visit that the route's first dependency has found."""
@@ -43,6 +45,7 @@ def own_account(
         database,
         settings,
         clocks,
+        passwords,
         operator_id=visit.operator.id,
         secret=visit.secret,
         whence=browser.whence,

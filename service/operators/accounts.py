@@ -11,12 +11,12 @@ from service.db.tables import Operator
 from service.identity.audit import record
 from service.identity.callers import Actor
 from service.identity.operators import (
-    AccountRefused,
     AddressTaken,
     create_operator,
     end_operator_sessions,
     reset_password,
 )
+from service.identity.passwords import ARGON2ID, AccountRefused, Passwords
 from service.identity.permissions import PERMISSIONS, permissions_of_role
 from service.identity.second_factor import switch_off
 from service.problems import Problem
@@ -44,17 +44,28 @@ class Accounts:
         actor: str,
         permissions: frozenset[str] = PERMISSIONS,
         own_id: str | None = None,
+        passwords: Passwords = ARGON2ID,
     ) -> None:
         self.session = session
         self.clocks = clocks
         self.actor = actor
         self.permissions = permissions
         self.own_id = own_id
+        self.passwords = passwords
 
     @classmethod
-    def of(cls, actor: Actor, session: AsyncSession, clocks: Clocks) -> "Accounts":
+    def of(
+        cls, actor: Actor, session: AsyncSession, clocks: Clocks, passwords: Passwords
+    ) -> "Accounts":
         own_id = actor.id if actor.kind == "operator" else None
-        return cls(session, clocks, actor=actor.label, permissions=actor.permissions, own_id=own_id)
+        return cls(
+            session,
+            clocks,
+            actor=actor.label,
+            permissions=actor.permissions,
+            own_id=own_id,
+            passwords=passwords,
+        )
 
     async def create(self, *, email: str, password: str, role: str) -> Operator:
         """Make an account (slow: argon2). Problems: `invalid-request`, `operator-exists`."""
@@ -62,7 +73,12 @@ class Accounts:
         now = self.clocks.wall()
         try:
             operator = await create_operator(
-                self.session, email=email, password=password, role=role, now=now
+                self.session,
+                email=email,
+                password=password,
+                role=role,
+                now=now,
+                passwords=self.passwords,
             )
         except AddressTaken as error:
             raise Problem("operator-exists", f"{str(error).capitalize()}.") from error
@@ -123,7 +139,7 @@ class Accounts:
     async def reset_password(self, operator_id: str, password: str) -> Operator:
         """Set a password and end all sessions (slow: argon2). AccountRefused: too short or long."""
         operator = await self._locked(operator_id)
-        await reset_password(self.session, operator, password)
+        await reset_password(self.session, operator, password, self.passwords)
         await self._record("operator.reset-password", operator)
         return operator
 

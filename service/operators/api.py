@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 from service.clock import AppClocks
 from service.db.session import ReadSession, WriteSession
 from service.identity.callers import Actor, requires
+from service.identity.passwords import AppPasswords
 from service.operators.accounts import Accounts, invalid
 from service.operators.keys import create_key, revoke_key
 from service.operators.lists import list_api_keys, list_audit, list_operators
@@ -43,13 +44,17 @@ async def read_operators(_: ReadsOperators, asked: AnyPage, session: ReadSession
 
 @router.post("/operators", status_code=201, summary="Make an operator")
 async def make_operator(
-    body: OperatorIn, actor: ChangesOperators, session: WriteSession, clocks: AppClocks
+    body: OperatorIn,
+    actor: ChangesOperators,
+    session: WriteSession,
+    clocks: AppClocks,
+    passwords: AppPasswords,
 ) -> OperatorOut:
     """Make an account; the role may include nothing that the caller doesn't have.
 
     Needs the permission operators:write.
     """
-    accounts = Accounts.of(actor, session, clocks)
+    accounts = Accounts.of(actor, session, clocks, passwords)
     return OperatorOut.of(
         await accounts.create(email=body.email, password=body.password, role=body.role)
     )
@@ -62,13 +67,14 @@ async def change_operator(
     actor: ChangesOperators,
     session: WriteSession,
     clocks: AppClocks,
+    passwords: AppPasswords,
 ) -> OperatorOut:
     """Change the role, disable or enable the account, or take a lost second factor off.
 
     Disabling ends the operator's sessions at once. Nobody changes themselves, and one enabled
     administrator stays. Needs the permission operators:write.
     """
-    accounts = Accounts.of(actor, session, clocks)
+    accounts = Accounts.of(actor, session, clocks, passwords)
     if body.totp is False:
         await accounts.reset_totp(operator_id)
     return OperatorOut.of(

@@ -19,12 +19,9 @@ from service.db.tables import Operator
 from service.identity import second_factor
 from service.identity.audit import record
 from service.identity.operators import (
-    LONGEST_PASSWORD,
-    AccountRefused,
     end_operator_sessions,
-    hashed_password,
-    password_matches,
 )
+from service.identity.passwords import LONGEST_PASSWORD, AccountRefused, Passwords
 from service.operators.guessing import Guess, TooMany, Whence, begin_guess, take_back
 from service.operators.sign_in import Refused
 from service.problems import Problem
@@ -67,6 +64,7 @@ class OwnAccount:
         database: Database,
         settings: Settings,
         clocks: Clocks,
+        passwords: Passwords,
         *,
         operator_id: str,
         secret: str,
@@ -75,6 +73,7 @@ class OwnAccount:
         self.database = database
         self.settings = settings
         self.clocks = clocks
+        self.passwords = passwords
         self.operator_id = operator_id
         self.secret = secret
         self.whence = whence
@@ -82,7 +81,7 @@ class OwnAccount:
     async def change_password(self, *, present: str, new: str) -> Done | Refused | TooMany:
         """Set another password and end the operator's other sessions."""
         try:
-            hashed = await asyncio.to_thread(hashed_password, new)
+            hashed = await asyncio.to_thread(self.passwords.hashed, new)
         except AccountRefused as error:
             return Refused(f"Nothing was changed: {error}.")
         attempt = await self._prove_password(present)
@@ -200,7 +199,7 @@ class OwnAccount:
         if isinstance(attempt, TooMany):
             return attempt
         if len(present) > LONGEST_PASSWORD or not await asyncio.to_thread(
-            password_matches, attempt.operator, present
+            self.passwords.match, attempt.operator.password_hash, present
         ):
             return Refused(NOT_THE_PRESENT_ONE)
         return attempt

@@ -7,7 +7,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.db.tables import ApiKey, AuditEntry, Operator
 from service.identity.api_keys import LONGEST_LABEL, NewKey
-from service.identity.operators import LONGEST_EMAIL, LONGEST_PASSWORD, MINIMUM_PASSWORD_LENGTH
+from service.identity.operators import LONGEST_EMAIL
+from service.identity.passwords import LONGEST_PASSWORD, MINIMUM_PASSWORD_LENGTH
 from service.identity.permissions import Permission
 from service.identity.second_factor import is_on
 from service.operators.lists import Page

@@ -12,14 +12,12 @@ from service.db.tables import Operator
 from service.identity.audit import record
 from service.identity.devices import new_device_id, pseudonym
 from service.identity.operators import (
-    LONGEST_PASSWORD,
     end_operator_session,
     find_operator,
     open_operator_session,
-    password_matches,
-    rehashed_password,
     remember_device,
 )
+from service.identity.passwords import LONGEST_PASSWORD, Passwords
 from service.identity.second_factor import is_on, take_code
 from service.operators.guessing import Guess, TooMany, Whence, begin_guess, settle, take_back
 from service.operators.half_way import half_way, is_half_way, operator_id_in
@@ -70,12 +68,15 @@ class Browser:
 
 
 class SignIn:
-    """Signing in by the database, settings and clocks of the application."""
+    """Signing in by the database, settings, clocks and passwords of the application."""
 
-    def __init__(self, database: Database, settings: Settings, clocks: Clocks) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, clocks: Clocks, passwords: Passwords
+    ) -> None:
         self.database = database
         self.settings = settings
         self.clocks = clocks
+        self.passwords = passwords
 
     async def by_password(
         self, *, email: str, password: str, browser: Browser
@@ -93,11 +94,14 @@ class SignIn:
         async with self.database.reading() as session:
             operator = await find_operator(session, email)
         # Slow by design (argon2): in a thread, with no connection held meanwhile.
-        matches = await asyncio.to_thread(password_matches, operator, password)
+        stored = operator.password_hash if operator else None
+        matches = await asyncio.to_thread(self.passwords.match, stored, password)
         if operator is None or not matches or operator.disabled_at is not None:
             log.warning("operator.refused", operator=operator.id if operator else None)
             return Refused(REFUSAL)
-        rehashed = await asyncio.to_thread(rehashed_password, operator, password)
+        rehashed = await asyncio.to_thread(
+            self.passwords.rehashed, operator.password_hash, password
+        )
         async with self.database.transaction() as session:
             current = await self._unchanged(session, operator)
             if current is None:

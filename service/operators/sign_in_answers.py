@@ -10,6 +10,7 @@ from service.db.session import AppDatabase
 from service.identity.callers import device_key
 from service.identity.cookies import read_cookie, set_cookie
 from service.identity.devices import COOKIE_SECONDS, device_of, sign_device
+from service.identity.passwords import AppPasswords
 from service.limits.addresses import client_network
 from service.operators.guessing import TooMany
 from service.operators.pages import page
@@ -19,8 +20,10 @@ from service.settings import AppSettings, settings_of
 SEE_OTHER = 303
 
 
-def signing_in(database: AppDatabase, settings: AppSettings, clocks: AppClocks) -> SignIn:
-    return SignIn(database, settings, clocks)
+def signing_in(
+    database: AppDatabase, settings: AppSettings, clocks: AppClocks, passwords: AppPasswords
+) -> SignIn:
+    return SignIn(database, settings, clocks, passwords)
 
 
 def their_browser(request: Request, settings: AppSettings, clocks: AppClocks) -> Browser:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.db.tables import Operator
+from service.identity.passwords import AppPasswords
 from service.identity.permissions import PERMISSIONS, ROLES
 from service.identity.second_factor import is_on
 from service.operators.accounts import Accounts
@@ -52,6 +53,7 @@ async def send_operator(
     visit: ChangesOperators,
     database: AppDatabase,
     clocks: AppClocks,
+    passwords: AppPasswords,
     email: Text = "",
     role: Text = "",
     password: Text = "",
@@ -59,7 +61,7 @@ async def send_operator(
     """Make an account; what can't be is told above the form."""
     try:
         async with database.transaction() as session:
-            accounts = Accounts.of(visit.operator, session, clocks)
+            accounts = Accounts.of(visit.operator, session, clocks, passwords)
             await accounts.create(email=email, password=password, role=role)
     except Problem as problem:
         async with database.reading() as session:
@@ -74,13 +76,16 @@ async def send_operator_change(
     operator_id: OperatorId,
     database: AppDatabase,
     clocks: AppClocks,
+    passwords: AppPasswords,
     change: Annotated[str, Form()] = "",
     role: Annotated[str, Form()] = "",
 ) -> Response:
     """`change` is `role`, `disable`, `enable` or `reset-totp`."""
     try:
         async with database.transaction() as session:
-            await _change(Accounts.of(visit.operator, session, clocks), operator_id, change, role)
+            await _change(
+                Accounts.of(visit.operator, session, clocks, passwords), operator_id, change, role
+            )
     except Problem as problem:
         async with database.reading() as session:
             return await _operators_page(request, session, problem=problem)

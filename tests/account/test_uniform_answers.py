@@ -13,6 +13,7 @@ from service.identity.readers import create_reader
 from tests.account.visitor import Kind, Visitor, client_of
 from tests.inside import Paywall
 from tests.mailbox import newest_mail
+from tests.passwords import QUICK
 
 KINDS = ("known", "provisional", "erased", "unknown")
 
@@ -88,7 +89,7 @@ async def test_the_staffs_sign_in_tells_nothing(mailed: Paywall) -> None:
     async with mailed.database.transaction() as session:
         await create_operator(
             session, email="known@gazette.example", password="correct horse battery", role="viewer",
-            now=mailed.clocks.wall(),
+            now=mailed.clocks.wall(), passwords=QUICK,
         )  # fmt: skip
     answers = {}
     for who in ("known", "other"):

@@ -18,6 +18,7 @@ from service.db import migrate
 from service.db.session import Database
 from service.grants.store import put_grant
 from service.identity.operators import create_operator
+from service.identity.passwords import ARGON2ID
 from service.settings import Settings
 from tests.account.visitor import Visitor, client_of
 from tests.bench.ratios import Doing, compare, interleaved, repeatable
@@ -80,6 +81,7 @@ async def sign_in_mails(paywall: Paywall, rounds: int, pairs: int, say: Say) -> 
 async def operators(paywall: Paywall, rounds: int, pairs: int, say: Say) -> None:
     """A wrong password for an operator's address and for nobody's."""
     random = repeatable(2)
+    paywall.app.state.passwords = ARGON2ID
     async with paywall.database.transaction() as session:
         await create_operator(
             session, email="known@gazette.example", password=ANYTHING, role="viewer",

@@ -11,7 +11,8 @@ from service.billing.inbox import store_event
 from service.db.session import Database
 from service.db.tables import Article, Job, Operator, Subscription
 from service.identity.api_keys import find_api_key
-from service.identity.operators import find_operator, password_matches
+from service.identity.operators import find_operator
+from service.identity.passwords import ARGON2ID
 from service.identity.readers import create_reader
 from service.identity.sign_in_requests import by_link, use
 from service.offers.pricing import checked_price
@@ -111,8 +112,8 @@ def test_an_operators_password_comes_from_a_prompt_or_standard_input(
     found = asyncio.run(operator())
     assert found is not None
     assert found.role == "editor"
-    assert password_matches(found, f"{PASSWORD} 2")
-    assert not password_matches(found, PASSWORD)
+    assert ARGON2ID.match(found.password_hash, f"{PASSWORD} 2")
+    assert not ARGON2ID.match(found.password_hash, PASSWORD)
 
 
 def test_the_keys_are_made_by_serve_and_then_listed(paywall: Paywall) -> None:

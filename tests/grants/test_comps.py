@@ -18,6 +18,7 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.inside import Paywall, inside
 from tests.keys import create_api_key
+from tests.passwords import QUICK
 
 ADDRESS = "/v1/admin/grants"
 
@@ -153,6 +154,7 @@ async def _operator_session(
             password="correct horse battery",
             role=role,
             now=clocks.wall(),
+            passwords=QUICK,
         )
         return await open_operator_session(
             session, operator=operator, now=clocks.wall(), settings=settings

@@ -20,6 +20,7 @@ from service.identity.totp import OneTimeCodes, new_one_time_codes, seal
 from service.operators.routes import router
 from service.problems import install_handlers
 from service.settings import Settings
+from tests.passwords import QUICK
 from tests.reports import rows
 
 PASSWORD = "correct horse battery"
@@ -38,6 +39,7 @@ def app(database: Database, settings: Settings, clocks: Clocks) -> FastAPI:
     install_handlers(app)
     app.state.database, app.state.settings, app.state.clocks = database, settings, clocks
     app.state.network_key, app.state.key_uses = derived_key(settings, "networks"), KeyUses()
+    app.state.passwords = QUICK
     return app
 
 
@@ -95,6 +97,7 @@ def operator(database: Database, clocks: Clocks) -> Callable[[str], Awaitable[Op
                 password=PASSWORD,
                 role=role,
                 now=clocks.wall(),
+                passwords=QUICK,
             )
 
     return make

@@ -25,6 +25,7 @@ from tests.conftest import MovingClocks
 from tests.inside import Paywall, inside
 from tests.keys import create_api_key
 from tests.operators.conftest import PASSWORD
+from tests.passwords import QUICK
 
 OPERATORS, KEYS, AUDIT = "/v1/admin/operators", "/v1/admin/api-keys", "/v1/admin/audit"
 
@@ -50,7 +51,12 @@ async def call(
 async def add(paywall: Paywall, email: str, role: str) -> Operator:
     async with paywall.database.transaction() as session:
         return await create_operator(
-            session, email=email, password=PASSWORD, role=role, now=paywall.clocks.wall()
+            session,
+            email=email,
+            password=PASSWORD,
+            role=role,
+            now=paywall.clocks.wall(),
+            passwords=QUICK,
         )
 
 
@@ -317,7 +323,12 @@ async def test_a_listed_frontend_acts_for_readers_and_never_for_the_staff(
     async with inside(database, listing, clocks) as paywall:
         async with database.transaction() as session:
             operator = await create_operator(
-                session, email="ana@example.org", password=PASSWORD, role="admin", now=clocks.wall()
+                session,
+                email="ana@example.org",
+                password=PASSWORD,
+                role="admin",
+                now=clocks.wall(),
+                passwords=QUICK,
             )
             secret = await open_operator_session(
                 session, operator, now=clocks.wall(), settings=settings
@@ -336,7 +347,12 @@ async def test_sessions_that_are_over_are_deleted(
 ) -> None:
     async with database.transaction() as session:
         operator = await create_operator(
-            session, email="ana@example.org", password=PASSWORD, role="admin", now=clocks.wall()
+            session,
+            email="ana@example.org",
+            password=PASSWORD,
+            role="admin",
+            now=clocks.wall(),
+            passwords=QUICK,
         )
         await open_operator_session(session, operator, now=clocks.wall(), settings=settings)
     life = timedelta(hours=settings.operator_session_hours)

@@ -8,18 +8,21 @@ from datetime import timedelta
 import httpx2
 import pytest
 from argon2 import PasswordHasher
+from fastapi import FastAPI
 from sqlalchemy import func, select
 
 from service.db.session import Database
 from service.db.tables import AuditEntry, Operator, OperatorSession
 from service.identity.cookies import cookie_name
 from service.identity.operators import find_operator, reset_password
+from service.identity.passwords import ARGON2ID
 from service.identity.totp import STEP_SECONDS, OneTimeCodes
 from service.operators.half_way import LASTS
 from service.operators.sign_in import CODE_REFUSAL, OVER, REFUSAL
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.operators.conftest import PASSWORD
+from tests.passwords import QUICK
 
 OperatorOf = Callable[[str], Awaitable[Operator]]
 SecondFactor = Callable[[Operator], Awaitable[tuple[OneTimeCodes, list[str]]]]
@@ -213,7 +216,7 @@ async def test_a_new_password_or_a_disabled_account_ends_the_half_way_state(
         someone = await find_operator(session, "admin@example.org")
         assert someone is not None
         someone.disabled_at = None
-        await reset_password(session, someone, "another horse battery")
+        await reset_password(session, someone, "another horse battery", QUICK)
     refused = await second_step(browser, half_way, code_now(codes, clocks))
     assert (refused.status_code, OVER in refused.text) == (401, True)
 
@@ -250,8 +253,9 @@ async def test_a_planted_secret_survives_neither_step(
 
 
 async def test_an_old_hash_is_made_anew_at_sign_in(
-    browser: httpx2.AsyncClient, operator: OperatorOf, database: Database
+    app: FastAPI, browser: httpx2.AsyncClient, operator: OperatorOf, database: Database
 ) -> None:
+    app.state.passwords = ARGON2ID
     someone = await operator("admin")
     weak = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
     async with database.transaction() as session:

@@ -14,6 +14,7 @@ from service.operators.sign_in import REFUSAL
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.operators.conftest import PASSWORD, csrf_in
+from tests.passwords import QUICK
 
 OperatorOf = Callable[[str], Awaitable[Operator]]
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
@@ -128,7 +129,7 @@ async def test_a_new_password_ends_every_session(signed_in: SignedIn, database: 
     async with database.transaction() as session:
         someone = await find_operator(session, "viewer@example.org")
         assert someone is not None
-        await reset_password(session, someone, "another horse battery")
+        await reset_password(session, someone, "another horse battery", QUICK)
     assert (await browser.get("/admin")).status_code == 303
 
 

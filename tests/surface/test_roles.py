@@ -13,6 +13,7 @@ from service.identity.operators import create_operator, open_operator_session
 from service.identity.permissions import PERMISSIONS, ROLES
 from tests.inside import Paywall
 from tests.keys import create_api_key
+from tests.passwords import QUICK
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NEEDS: Mapping[tuple[str, str], str] = {
@@ -68,7 +69,7 @@ async def test_operators(paywall: Paywall, role: str) -> None:
     now = paywall.clocks.wall()
     async with paywall.database.transaction() as session:
         operator = await create_operator(
-            session, email=f"{secrets.token_hex(4)}@example.org", password="correct horse battery", role="viewer", now=now
+            session, email=f"{secrets.token_hex(4)}@example.org", password="correct horse battery", role="viewer", now=now, passwords=QUICK
         )  # fmt: skip
         operator.role = role
         secret = await open_operator_session(session, operator, now=now, settings=paywall.settings)
@@ -117,7 +118,7 @@ async def test_a_wrong_key_isnt_saved_by_a_cookie(paywall: Paywall) -> None:
     now = paywall.clocks.wall()
     async with paywall.database.transaction() as session:
         operator = await create_operator(
-            session, email=f"{secrets.token_hex(4)}@example.org", password="correct horse battery", role="admin", now=now
+            session, email=f"{secrets.token_hex(4)}@example.org", password="correct horse battery", role="admin", now=now, passwords=QUICK
         )  # fmt: skip
         secret = await open_operator_session(session, operator, now=now, settings=paywall.settings)
     paywall.client.cookies.set(cookie_name("operator", paywall.settings), secret)
