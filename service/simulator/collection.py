@@ -29,6 +29,8 @@ def attempt(
     payment = payment_of(world, invoice)
     if payment is not None:
         intent = world.fetch("payment_intent", payment["payment"]["payment_intent"])
+        if intent["status"] == "processing":
+            return None
         charged = method or _payer(world, invoice, subscription)
         refusal = confirm(
             world,
@@ -169,7 +171,12 @@ def _give_up(world: World, subscription: JSON) -> None:
 
 
 def void(world: World, invoice: JSON) -> None:
-    """Declare an open or uncollectible invoice a mistake: nobody owes it."""
+    """Declare an open or uncollectible invoice a mistake: nobody owes it.
+
+    Raises:
+        StripeError: 400, a bank debit for it is under way.
+    """
+    refuse_in_flight(world, invoice)
     _close(world, invoice, {"status": "void"}, "voided_at")
     payment = payment_of(world, invoice)
     if payment is not None:
@@ -182,6 +189,16 @@ def void(world: World, invoice: JSON) -> None:
     subscription = subscription_of(world, invoice)
     if subscription is not None:
         settle(world, subscription)
+
+
+def refuse_in_flight(world: World, invoice: JSON) -> None:
+    """Refuse what can't be done to an invoice while a bank debit for it is under way."""
+    payment = payment_of(world, invoice)
+    intent = world.fetch("payment_intent", payment["payment"]["payment_intent"]) if payment else {}
+    if intent.get("status") == "processing":
+        raise StripeError(
+            400, "A bank debit for this invoice is under way: wait until it has come in or failed."
+        )
 
 
 def _return_credit(world: World, invoice: JSON) -> None:
@@ -240,6 +257,7 @@ def _pay(call: Call) -> JSON | StripeError:
             f"This invoice can't be paid: it is {invoice['status']}, not open.",
             code="invoice_not_editable" if invoice["status"] == "draft" else None,
         )
+    refuse_in_flight(world, invoice)
     if params.boolean("paid_out_of_band"):
         _paid_elsewhere(world, invoice)
         return invoice

@@ -21,6 +21,7 @@ _FIELDS = (
     " footer metadata statement_descriptor"
 )
 _TEXTS = ("description", "footer", "statement_descriptor")
+_LONGEST_TERM = 365
 _METHODS = ("charge_automatically", "send_invoice")
 _AFTER_FINALISATION = frozenset({"auto_advance", "default_payment_method", "metadata", "expand"})
 
@@ -90,7 +91,7 @@ def _outline(world: World, params: Params, customer: JSON) -> JSON:
     outline: JSON = {
         "id": None,
         "collection_method": "charge_automatically",
-        "currency": params.text("currency") or _currency(world, customer),
+        "currency": params.currency() if params.text("currency") else _currency(world, customer),
         "customer": customer["id"],
         "discounts": [],
         "items": {"data": []},
@@ -149,6 +150,10 @@ def _due(world: World, params: Params, invoice: JSON) -> JSON:
                 "Only an invoice with collection_method=send_invoice has a due date.",
             )
         return {"due_date": None}
+    if days is not None and not 0 <= days <= _LONGEST_TERM:
+        raise invalid_parameter(
+            "days_until_due", f"days_until_due must be between 0 and {_LONGEST_TERM}."
+        )
     if days is None and date is None:
         if invoice["due_date"] is None:
             raise missing_parameter("days_until_due")

@@ -13,6 +13,8 @@ from service.simulator.errors import (
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
+_CURRENCY = re.compile(r"[a-z]{3}")
+LARGEST_AMOUNT = 99_999_999  # in minor units, as at Stripe
 _PART = re.compile(r"\[([^\]]*)\]")
 
 
@@ -121,6 +123,15 @@ class Params:
                 self.name(key), f"Invalid integer: {value}", "parameter_invalid_integer"
             )
         return int(value)
+
+    def currency(self) -> str:
+        """The required `currency`: three letters, in lower case as Stripe answers them."""
+        value = self.required("currency").lower()
+        if not _CURRENCY.fullmatch(value):
+            raise invalid_parameter(
+                self.name("currency"), f"Invalid currency: {value}. Send its three letters."
+            )
+        return value
 
     def boolean(self, key: str) -> bool | None:
         """`true` or `false`, or None where absent or empty."""

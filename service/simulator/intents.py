@@ -7,14 +7,13 @@ voiding the invoice.
 from service.simulator.collection import attempt, authenticate
 from service.simulator.customers import living_customer
 from service.simulator.errors import StripeError, invalid_parameter, missing_parameter
-from service.simulator.forms import Params
+from service.simulator.forms import LARGEST_AMOUNT, Params
 from service.simulator.operations import Call, operation
 from service.simulator.payments import cancel_intent, confirm, new_intent
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 
 _UNCONFIRMED = ("requires_payment_method", "requires_confirmation", "requires_action")
-_CANCELLABLE = (*_UNCONFIRMED, "processing")
 _REASONS = ("abandoned", "duplicate", "fraudulent", "requested_by_customer")
 _USAGES = ("off_session", "on_session")
 
@@ -24,15 +23,15 @@ def _create(call: Call) -> JSON | StripeError:
     amount = params.integer("amount")
     if amount is None:
         raise missing_parameter("amount")
-    if amount < 1:
-        raise invalid_parameter("amount", "This value must be greater than or equal to 1.")
+    if not 1 <= amount <= LARGEST_AMOUNT:
+        raise invalid_parameter("amount", f"amount must be between 1 and {LARGEST_AMOUNT}.")
     if params.text("customer"):
         living_customer(world, params.required("customer"), "customer")
     usage = params.choice("setup_future_usage", _USAGES)
     intent = new_intent(
         world,
         amount=amount,
-        currency=params.required("currency").lower(),
+        currency=params.currency(),
         customer=params.text("customer"),
         description=params.text("description"),
         future_usage=usage,
@@ -105,8 +104,12 @@ def _update(call: Call) -> JSON:
         changes["description"] = params.text("description")
     amount = params.integer("amount")
     if amount is not None:
-        if amount < 1 or _invoice_of(world, intent):
-            raise invalid_parameter("amount", "This intent's amount can't be changed so.")
+        if not 1 <= amount <= LARGEST_AMOUNT or _invoice_of(world, intent):
+            raise invalid_parameter(
+                "amount",
+                f"amount must be between 1 and {LARGEST_AMOUNT}, and an invoice's intent keeps its "
+                "own.",
+            )
         changes["amount"] = amount
     method = _method(world, params, intent)
     if method is not None:
@@ -169,7 +172,7 @@ def authenticate_intent(world: World, intent: JSON) -> StripeError | None:
 def _cancel(call: Call) -> JSON:
     world = call.world
     reason = call.params.choice("cancellation_reason", _REASONS)
-    intent = _in(call, _CANCELLABLE, "canceled")
+    intent = _in(call, _UNCONFIRMED, "canceled")
     if _invoice_of(world, intent) is not None:
         raise StripeError(
             400,

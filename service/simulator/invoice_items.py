@@ -3,7 +3,7 @@
 from service.simulator.customers import living_customer
 from service.simulator.drafts import draft, put_lines
 from service.simulator.errors import StripeError, invalid_parameter, missing_parameter
-from service.simulator.forms import Params
+from service.simulator.forms import LARGEST_AMOUNT, Params
 from service.simulator.operations import (
     Call,
     created_range,
@@ -64,8 +64,7 @@ def _worth(world: World, params: Params) -> JSON:
     if quantity < 0:
         raise invalid_parameter("quantity", "quantity can't be negative.")
     if amount is not None:
-        currency = params.required("currency").lower()
-        return _sums(amount, 1, currency, None)
+        return _sums(amount, 1, params.currency(), None)
     price = world.fetch("price", str(identifier), param="pricing[price]")
     if price["recurring"] is not None or not price["active"]:
         raise invalid_parameter(
@@ -76,6 +75,8 @@ def _worth(world: World, params: Params) -> JSON:
 
 
 def _sums(unit_amount: int, quantity: int, currency: str, details: JSON | None) -> JSON:
+    if abs(unit_amount * quantity) > LARGEST_AMOUNT:
+        raise invalid_parameter("amount", f"amount must be at most {LARGEST_AMOUNT}.")
     return {
         "amount": unit_amount * quantity,
         "currency": currency,

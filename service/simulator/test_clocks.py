@@ -15,6 +15,7 @@ from service.simulator.world import World
 
 KIND = "test_helpers.test_clock"
 _LIFETIME = 30 * DAY
+_LATEST = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 _PARAMS = ("customer", "subscription", "invoice", "payment_intent", "charge")
 
 
@@ -38,6 +39,8 @@ def _create(call: Call) -> JSON:
     frozen_time = call.params.integer("frozen_time")
     if frozen_time is None:
         raise missing_parameter("frozen_time")
+    if not 0 <= frozen_time <= _LATEST:
+        raise invalid_parameter("frozen_time", "A test clock begins between 1970 and 2099.")
     clock: JSON = {
         "id": world.new_id("clock", 24),
         "object": KIND,

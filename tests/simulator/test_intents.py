@@ -76,6 +76,8 @@ def test_a_card_that_asks_leaves_the_intent_waiting(local: LocalStripe) -> None:
     assert refused.value.code == "authentication_required"
     for faulty, param in (
         ({"amount": 0}, "amount"),
+        ({"amount": 100_000_000}, "amount"),
+        ({"currency": "12"}, "currency"),
         ({"customer": "cus_none"}, "customer"),
         ({"payment_method": "pm_none"}, "payment_method"),
         ({"customer": ""}, "payment_method"),

@@ -225,6 +225,39 @@ def test_a_voided_invoice_gives_credit_back(local: LocalStripe) -> None:
     assert v1.customers.retrieve(customer.id).balance == -500
 
 
+def test_a_bank_debit_under_way_is_waited_for(local: LocalStripe) -> None:
+    v1, customer = local.v1, local.customer(None)
+    method = v1.payment_methods.create(
+        {"type": "sepa_debit", "sepa_debit": {"iban": "DE89370400440532013000"}}
+    )
+    v1.payment_methods.attach(method.id, {"customer": customer.id})
+    v1.invoice_items.create({"customer": customer.id, "amount": 700, "currency": "eur"})
+    draft = v1.invoices.create(
+        {
+            "customer": customer.id,
+            "default_payment_method": method.id,
+            "pending_invoice_items_behavior": "include",
+        }
+    )
+    v1.invoices.finalize_invoice(draft.id)
+    waiting = v1.invoices.pay(draft.id, {"expand": ["payments"]})
+    intent = waiting.payments.data[0].payment.payment_intent
+    assert (waiting.status, v1.payment_intents.retrieve(intent).status) == ("open", "processing")
+    for act in (v1.invoices.void_invoice, v1.invoices.pay):
+        with pytest.raises(stripe.InvalidRequestError, match="under way"):
+            act(draft.id)
+    with pytest.raises(stripe.InvalidRequestError):
+        v1.refunds.create({"payment_intent": intent})
+    local.move(days=5)
+    assert v1.invoices.retrieve(draft.id).status == "paid"
+    assert len(v1.charges.list({"payment_intent": intent}).data) == 1
+    v1.refunds.create({"payment_intent": intent, "amount": 100})
+    [charge] = v1.charges.list({"payment_intent": intent}).data
+    local.browser.post("/_sim/dispute", json={"charge": charge.id})
+    [dispute] = v1.disputes.list({"payment_intent": intent}).data
+    assert dispute.amount == 600
+
+
 def test_drafts_are_deleted_and_sent(local: LocalStripe) -> None:
     v1, customer = local.v1, local.customer()
     item = v1.invoice_items.create({"customer": customer.id, "amount": 100, "currency": "eur"})
@@ -270,6 +303,8 @@ def test_invoices_and_items_that_make_no_sense(local: LocalStripe) -> None:
         ({**euros, "invoice": draft.id}, "invoice"),
         ({**euros, "customer": other.id, "subscription": subscription.id}, "subscription"),
         ({**euros, "tax_rates": ["txr_1"]}, "tax_rates"),
+        ({**euros, "amount": 100_000_000}, "amount"),
+        ({**euros, "currency": "euro"}, "currency"),
     ):
         with pytest.raises(stripe.InvalidRequestError) as refused:
             v1.invoice_items.create(wanted)
@@ -278,6 +313,11 @@ def test_invoices_and_items_that_make_no_sense(local: LocalStripe) -> None:
         ({"customer": other.id, "subscription": subscription.id}, "subscription"),
         ({"customer": other.id, "days_until_due": 3}, "days_until_due"),
         ({"customer": other.id, "collection_method": "send_invoice"}, "days_until_due"),
+        (
+            {"customer": other.id, "collection_method": "send_invoice", "days_until_due": 999},
+            "days_until_due",
+        ),
+        ({"customer": other.id, "currency": "€"}, "currency"),
         ({"customer": other.id, "transfer_data": {"destination": "acct_1"}}, "transfer_data"),
     ):
         with pytest.raises(stripe.InvalidRequestError) as refused:

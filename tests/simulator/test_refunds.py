@@ -58,6 +58,19 @@ def test_refunds_in_parts_and_no_more_than_was_paid(local: LocalStripe) -> None:
     assert (invoice.status, invoice.amount_paid) == ("paid", 900)
 
 
+def test_a_one_off_payment_is_refunded(local: LocalStripe) -> None:
+    v1 = local.v1
+    book = v1.prices.create(
+        {"product": v1.products.create({"name": "Book"}).id, "unit_amount": 700, "currency": "eur"}
+    )
+    session = local.session(book, mode="payment")
+    assert local.pay(session).status_code == 200
+    paid = v1.checkout.sessions.retrieve(session.id)
+    refund = v1.refunds.create({"payment_intent": paid.payment_intent})
+    assert (refund.amount, v1.charges.retrieve(refund.charge).refunded) == (700, True)
+    assert v1.checkout.sessions.retrieve(session.id).payment_status == "paid"
+
+
 def test_the_same_click_refunds_once(local: LocalStripe) -> None:
     charge = _charge(local)
     wanted = {"charge": charge.id, "amount": 100}

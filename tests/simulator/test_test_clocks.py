@@ -151,6 +151,10 @@ def test_a_clock_takes_its_customers_with_it(local: LocalStripe) -> None:
 
 def test_how_far_a_clock_moves(local: LocalStripe) -> None:
     clocks, clock = local.v1.test_helpers.test_clocks, _clock(local)
+    for wanted in (-1, 10**15):
+        with pytest.raises(stripe.InvalidRequestError) as refused:
+            clocks.create({"frozen_time": wanted})
+        assert refused.value.param == "frozen_time"
     two_years = int(datetime(2032, 1, 31, 12, tzinfo=UTC).timestamp())
     for wanted in (JANUARY, JANUARY - 1, two_years + 1):
         with pytest.raises(stripe.InvalidRequestError) as refused:
