@@ -46,6 +46,7 @@ from service.simulator.faults import Faults
 from service.simulator.hooks import Hooks
 from service.simulator.hosted import Pages
 from service.simulator.periods import DAY
+from service.simulator.places import Place, asks_for_place
 from service.simulator.portal import ensure_configuration
 from service.simulator.purchase import (
     Buyer,
@@ -259,6 +260,13 @@ def _buyer(entries: dict[str, Any], session: dict[str, Any], now: int) -> Buyer:
         email=str(entries.get("email") or details.get("email") or "reader@example.com"),
         name=str(entries.get("name") or details.get("name") or "Test Reader"),
         authenticate=authenticate if isinstance(authenticate, bool) else None,
+        place=Place(
+            str(entries.get("country") or "DE"),
+            str(entries.get("postal_code") or "10115"),
+            str(entries.get("tax_id") or ""),
+        )
+        if asks_for_place(session)
+        else None,
     )
     if entries.get("method") == "bank_debit":
         return replace(buyer, account=str(entries.get("account") or PAYING_ACCOUNT))

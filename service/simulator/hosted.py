@@ -20,6 +20,7 @@ from service.simulator.debits import PAYING_ACCOUNT
 from service.simulator.errors import StripeError
 from service.simulator.invoice_page import InvoicePage
 from service.simulator.payment_methods import payer
+from service.simulator.places import Place, asks_for_place, asks_for_tax_id
 from service.simulator.portal import change_card, choose, live_subscriptions, owed_invoices
 from service.simulator.purchase import (
     Buyer,
@@ -67,7 +68,9 @@ _ZERO_DECIMAL = frozenset(
     ]
 )
 _FIELDS = {"card": ("card", "exp", "cvc"), "debit": ("account",), "nothing": ()}
+_PLACE = ("country", "postal_code", "tax_id")
 _FIELD_OF_PARAM = {
+    **{name: name for name in _PLACE},
     "account": "account",
     "exp_year": "exp",
     "exp_month": "exp",
@@ -98,8 +101,9 @@ def rhythm(recurring: JSON) -> str:
     return recurring["interval"] if count == 1 else f"{count} {recurring['interval']}s"
 
 
-def _buyer(entries: dict[str, str], means: str) -> Buyer:
-    buyer = Buyer(entries["email"], entries["name"])
+def _buyer(entries: dict[str, str], means: str, *, with_place: bool) -> Buyer:
+    place = Place(*(entries[name] for name in _PLACE)) if with_place else None
+    buyer = Buyer(entries["email"], entries["name"], place=place)
     if means == "debit":
         return replace(buyer, account=entries["account"])
     if means == "nothing":
@@ -185,8 +189,10 @@ class Pages:
             return self._promotion(session, str(form.get("promotion_code", "")), entries, means)
         if form is None:
             return self._form(session, entries, means, error=None)
-        entries |= {key: str(form.get(key, "")) for key in ("email", "name", *_FIELDS[means])}
-        error = self._pay(session, _buyer(entries, means))
+        names = ("email", "name", *_FIELDS[means], *_PLACE)
+        entries |= {key: str(form.get(key, "")) for key in names}
+        buyer = _buyer(entries, means, with_place=asks_for_place(session))
+        error = self._pay(session, buyer)
         if error is not None and error.code == "authentication_required":
             address = authentication_address(self._world, session)
             return RedirectResponse(address, 303, headers=_HEADERS)
@@ -237,6 +243,9 @@ class Pages:
             "email": details.get("email") or "",
             "name": details.get("name") or "",
             "account": PAYING_ACCOUNT,
+            "country": "DE",
+            "postal_code": "",
+            "tax_id": "",
             "promotion_code": "",
             **self._blank_card(),
         }
@@ -265,6 +274,8 @@ class Pages:
             trial_days=terms.get("trial_days"),
             trial_end=terms.get("trial_end"),
             means=means,
+            asks_for_place=asks_for_place(session),
+            asks_for_tax_id=asks_for_tax_id(session),
             action=action,
             entries=entries,
             error=error,

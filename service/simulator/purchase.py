@@ -1,6 +1,6 @@
 """Paying a Checkout session: what the buyer's click on the hosted page does."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from service.simulator.cards import CardEntry, Decline, read_card
 from service.simulator.checkout import details_of
@@ -19,6 +19,7 @@ from service.simulator.payments import (
     remember_authentication,
 )
 from service.simulator.periods import DAY
+from service.simulator.places import Place, check_place, place_details
 from service.simulator.receipts import receipt
 from service.simulator.setup_intents import ask_holder, finish_setup, refuse_setup
 from service.simulator.store import JSON
@@ -38,7 +39,8 @@ class Buyer:
     """Who pays, with a card or a bank account; with neither where nothing is due.
 
     A session bound to a customer keeps that customer's own e-mail, and the name unless it asks for
-    another. `authenticate` is what the card's holder answers the bank, None before it asks.
+    another. `authenticate` is what the card's holder answers the bank, None before it asks. The
+    address and the tax id are kept where the session asks for them.
     """
 
     email: str
@@ -46,6 +48,7 @@ class Buyer:
     card: CardEntry | None = None
     account: str | None = None
     authenticate: bool | None = None
+    place: Place | None = None
 
 
 def success_address(session: JSON) -> str:
@@ -105,6 +108,8 @@ def _check(buyer: Buyer) -> None:
         raise invalid_parameter("email", "Enter an e-mail address such as reader@example.com.")
     if not buyer.name.isprintable() or len(buyer.name) > _LONGEST_NAME:
         raise invalid_parameter("name", f"Enter a name of at most {_LONGEST_NAME} characters.")
+    if buyer.place is not None:
+        check_place(buyer.place)
 
 
 def _new_method(world: World, session: JSON, buyer: Buyer) -> JSON | None:
@@ -186,6 +191,8 @@ def _ask(world: World, session: JSON, buyer: Buyer, method: JSON) -> StripeError
         else:
             confirm(world, intent, method)
     kept: JSON = {"intent": pending, "email": buyer.email, "name": buyer.name}
+    if buyer.place is not None:
+        kept["place"] = asdict(buyer.place)
     if buyer.card is not None and not refused:
         kept["card"] = [buyer.card.number, buyer.card.expiry, buyer.card.cvc]
     world.update(session, {"_sim": {**session["_sim"], "pending": kept}})
@@ -216,7 +223,8 @@ def pending_buyer(session: JSON, *, confirmed: bool) -> Buyer | None:
     if not pending or "card" not in pending:
         return None
     card = CardEntry(*pending["card"])
-    return Buyer(pending["email"], pending["name"], card, authenticate=confirmed)
+    place = Place(**pending["place"]) if "place" in pending else None
+    return Buyer(pending["email"], pending["name"], card, authenticate=confirmed, place=place)
 
 
 def _complete(world: World, session: JSON, buyer: Buyer, method: JSON | None) -> None:
@@ -228,6 +236,8 @@ def _complete(world: World, session: JSON, buyer: Buyer, method: JSON | None) ->
     changes = complete(world, session, customer, method, bool(buyer.authenticate))
     known = world.fetch("customer", customer) if customer else {"email": None, "name": None}
     details = details_of(known["email"] or buyer.email, known["name"] or buyer.name)
+    if buyer.place is not None:
+        details |= place_details(session, buyer.place)
     if session["automatic_tax"]["enabled"]:
         changes["automatic_tax"] = {**session["automatic_tax"], "status": "complete"}
     changes |= {
@@ -245,14 +255,24 @@ def _customer(world: World, session: JSON, buyer: Buyer) -> str | None:
     """Who the purchase belongs to: in mode payment it may be nobody."""
     known: str | None = session["customer"]
     if known is not None:
-        if session["_sim"]["customer_update"].get("name") == "auto":
-            customer = world.fetch("customer", known)
-            world.update(customer, {"name": buyer.name}, "customer.updated")
+        _update_customer(world, session, buyer, known)
         return known
     if not session["_sim"].get("needs_customer", True):
         return None
-    made: str = new_customer(world, email=buyer.email, name=buyer.name)["id"]
-    return made
+    made = new_customer(world, email=buyer.email, name=buyer.name)
+    if buyer.place is not None:
+        place = place_details(session, buyer.place)
+        world.update(made, {"address": place["address"]}, "customer.updated")
+    return str(made["id"])
+
+
+def _update_customer(world: World, session: JSON, buyer: Buyer, identifier: str) -> None:
+    """What `customer_update` lets Checkout change of a known customer."""
+    wanted = session["_sim"]["customer_update"]
+    changes: JSON = {"name": buyer.name} if wanted.get("name") == "auto" else {}
+    if wanted.get("address") == "auto" and buyer.place is not None:
+        changes["address"] = place_details(session, buyer.place)["address"]
+    world.update(world.fetch("customer", identifier), changes, "customer.updated")
 
 
 def _subscribe(

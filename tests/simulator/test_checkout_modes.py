@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.simulator.local import DECLINED, FAILS_LATER, LocalStripe
+from tests.simulator.local import DECLINED, FAILS_LATER, PAYS, LocalStripe
 
 
 def once(local: LocalStripe, amount: int = 300, currency: str = "eur") -> Any:
@@ -214,9 +214,19 @@ def test_taxes_and_addresses_are_passed_through(local: LocalStripe) -> None:
     assert session.automatic_tax.status == "requires_location_inputs"
     assert session.tax_id_collection.enabled
     assert (session.billing_address_collection, session.locale) == ("required", "de")
-    local.pay(session)
-    paid = local.v1.checkout.sessions.retrieve(session.id)
+    page = local.browser.get(f"/checkout/{session.id}")
+    assert "Tax id" in page.text
+    form = {"email": "ana@example.org", "name": "Ana", "card": PAYS, "exp": "12/31", "cvc": "123"}
+    refused = local.browser.post(f"/checkout/{session.id}", data={**form, "country": "Germany"})
+    assert 'aria-describedby="country-fault"' in refused.text
+    typed = {**form, "country": "de", "postal_code": "10115", "tax_id": "DE 123 456 789"}
+    assert local.browser.post(f"/checkout/{session.id}", data=typed).status_code == 303
+    paid = local.v1.checkout.sessions.retrieve(session.id, {"expand": ["customer"]})
     assert (paid.automatic_tax.status, paid.total_details.amount_tax) == ("complete", 0)
+    assert paid.customer_details.address.country == "DE"
+    [tax_id] = paid.customer_details.tax_ids
+    assert (tax_id.type, tax_id.value) == ("eu_vat", "DE123456789")
+    assert paid.customer.address.postal_code == "10115"
 
 
 def test_a_known_customers_address_and_name_are_needed_for_taxes(local: LocalStripe) -> None:
@@ -234,8 +244,21 @@ def test_a_known_customers_address_and_name_are_needed_for_taxes(local: LocalStr
         tax_id_collection={"enabled": True},
         customer_update={"address": "auto", "name": "auto"},
     )
-    local.pay(session, name="Ana Belém")
+    for field, typed in (("tax_id", "DE123\n"), ("postal_code", "x" * 20), ("country", "D")):
+        assert local.pay(session, **{field: typed}).json()["error"]["param"] == field
+    assert local.pay(session, "4000002760003184", country="pt").status_code == 402
+    path = f"/checkout/{session.id}/authenticate"
+    assert local.browser.post(path, data={"confirm": "yes"}).status_code == 303
+    assert local.v1.customers.retrieve(customer.id).address.country == "PT"
+    again = local.session(
+        customer=customer.id,
+        tax_id_collection={"enabled": True},
+        customer_update={"name": "auto"},
+    )
+    local.pay(again, name="Ana Belém", tax_id="XX1")
     assert local.v1.customers.retrieve(customer.id).name == "Ana Belém"
+    details = local.v1.checkout.sessions.retrieve(again.id).customer_details
+    assert details.tax_ids[0].type == "unknown"
 
 
 def test_each_mode_refuses_what_belongs_to_another(local: LocalStripe) -> None:

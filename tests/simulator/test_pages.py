@@ -25,6 +25,7 @@ def _pages(local: LocalStripe) -> dict[str, str]:
     saving = local.v1.checkout.sessions.create(
         {"mode": "setup", "currency": "eur", "success_url": f"{local.url}/"}
     )
+    taxed = local.session(priced, tax_id_collection={"enabled": True})
     expired = local.session(priced)
     local.v1.checkout.sessions.expire(expired.id)
     complete = local.v1.checkout.sessions.list({"status": "complete"}).data[0]
@@ -34,6 +35,7 @@ def _pages(local: LocalStripe) -> dict[str, str]:
         "trial": f"/checkout/{local.session(subscription_data={'trial_period_days': 14}).id}",
         "debit": f"/checkout/{asking.id}?method=bank_debit",
         "bank": f"/checkout/{asking.id}/authenticate",
+        "taxes": f"/checkout/{taxed.id}",
         "setup": f"/checkout/{saving.id}",
         "complete": f"/checkout/{complete.id}",
         "expired": f"/checkout/{expired.id}",
