@@ -75,11 +75,11 @@ class Hooks:
 
     async def rules(self, request: Request) -> Response:
         """`{"dunning_end": …}`: what happens to a subscription when all tries have failed."""
-        entries = await _entries(request) if request.method == "POST" else {}
+        entries = await _entries(request) if request.method == "POST" else None
         return self._answer(lambda: self._rules(entries))
 
-    def _rules(self, entries: dict[str, Any]) -> JSON:
-        if entries:
+    def _rules(self, entries: dict[str, Any] | None) -> JSON:
+        if entries is not None:
             wanted = _text(entries, "dunning_end")
             chosen = [end for end in _DUNNING_ENDS if end == wanted]
             if not chosen:

@@ -1,6 +1,6 @@
 """The hosted invoice page: its reader pays an open invoice, or confirms a charge to their card."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -27,11 +27,13 @@ class InvoicePage:
         world: World,
         guarded: Callable[[Callable[[], Response]], Response],
         page: Callable[..., HTMLResponse],
+        headers: Mapping[str, str],
     ) -> None:
-        """`guarded` shows refusals as a page, `page` renders a template with a status."""
+        """`guarded` shows refusals as a page, `page` renders a template; all have `headers`."""
         self._world = world
         self._guarded = guarded
         self._page = page
+        self._headers = headers
 
     def routes(self) -> list[Route]:
         """Where the pages live, below the local Stripe's root."""
@@ -53,7 +55,7 @@ class InvoicePage:
         error = self._act(invoice, str(form.get("action", "")), entries)
         if error is not None:
             return self._show(self._world.fetch("invoice", identifier), entries, error)
-        return RedirectResponse(invoice["hosted_invoice_url"], 303)
+        return RedirectResponse(invoice["hosted_invoice_url"], 303, headers=self._headers)
 
     def _act(self, invoice: JSON, action: str, entries: dict[str, str]) -> StripeError | None:
         world = self._world

@@ -40,7 +40,10 @@ CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 @dataclass(frozen=True)
 class Condition:
-    """A filter on a document: `field` is a dotted path, `operator` one of =, !=, <, <=, >, >=, in."""
+    """A filter on a document: `field` is a dotted path, `operator` one of =, !=, <, <=, >, >=, in.
+
+    = and != None find fields that are null or absent, and those that are neither.
+    """
 
     field: str
     operator: str

@@ -1,5 +1,6 @@
 """Invoices by hand: drafts and their items, voiding, giving up, paying in other ways."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,13 +131,22 @@ def test_what_ends_dunning_can_be_switched(local: LocalStripe, end: str, status:
     late = _late(local)
     answer = local.browser.post("/_sim/rules", json={"dunning_end": end})
     assert answer.json() == local.browser.get("/_sim/rules").json() == {"dunning_end": end}
-    wrong = local.browser.post("/_sim/rules", json={"dunning_end": "forget"})
-    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "dunning_end")
+    for nonsense in ({"dunning_end": "forget"}, {}):
+        wrong = local.browser.post("/_sim/rules", json=nonsense)
+        assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "dunning_end")
     local.move(days=14)
     assert _status(local, late) == status
     method = local.v1.payment_methods.attach("pm_card_visa", {"customer": late.customer})
     local.v1.invoices.pay(late.latest_invoice, {"payment_method": method.id})
     assert _status(local, late) == ("canceled" if end == "cancel" else "active")
+
+
+def test_what_ends_dunning_outlives_a_restart(host: Host, tmp_path: Path) -> None:
+    for given, shown in (("mark_unpaid", "mark_unpaid"), (None, "mark_unpaid")):
+        with local_stripe(host, MovingClocks(), None, database=tmp_path / "stripe.db") as local:
+            if given:
+                local.browser.post("/_sim/rules", json={"dunning_end": given})
+            assert local.browser.get("/_sim/rules").json() == {"dunning_end": shown}
 
 
 def test_items_wait_for_the_next_renewal(local: LocalStripe) -> None:
@@ -341,6 +351,7 @@ def test_the_hosted_page_pays_and_confirms(local: LocalStripe) -> None:
     assert local.browser.post(path, data={"action": "confirm"}).status_code == 400
     paid = local.browser.post(path, data={**later, "card": ASKS_ALWAYS})
     assert (paid.status_code, paid.headers["location"]) == (303, invoice.hosted_invoice_url)
+    assert paid.headers["cache-control"] == page.headers["cache-control"] == "no-store"
     assert _status(local, made) == "active"
     assert "Pay by card" not in local.browser.get(path).text
     assert local.browser.post(path, data={"action": "card"}).status_code == 400
