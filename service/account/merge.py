@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from service.billing.follow_ups import settle_duplicates
+from service.billing.passes import arrange_all_passes
 from service.clock import Clocks
 from service.db.tables import (
     AccessEntry,
@@ -97,6 +98,7 @@ async def merge(session: AsyncSession, other: Reader, account: Reader, clocks: C
     await session.flush()
     # Both may have bought the same: one of the subscriptions is kept.
     await settle_duplicates(session, account.id, clocks)
+    await arrange_all_passes(session, account.id, clocks.business())
     await tell(
         session, type_="reader.merged", reader_id=account.id, subject_id=other.id,
         once=f"reader.merged:{other.id}", occurred_at=clocks.business(),

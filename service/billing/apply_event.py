@@ -13,6 +13,7 @@ from service.billing.events import Subject, refetch_of
 from service.billing.follow_up_jobs import FollowUps
 from service.billing.fulfil import fulfil
 from service.billing.inbox import JOB
+from service.billing.passes import sync_pass
 from service.billing.subscriptions import subscriptions_of_customer
 from service.billing.sync import sync_subscription
 from service.clock import Clocks
@@ -67,9 +68,9 @@ class Applier:
         if payment_id is None:
             return "no payment of ours"
         subscription_id = await self.gateway.subscription_of_payment(payment_id)
-        if subscription_id is None:
-            return "no payment of ours"
-        return await self.subscription(subscription_id)
+        if subscription_id is not None:
+            return await self.subscription(subscription_id)
+        return await sync_pass(self.database, self.gateway, self.settings, self.clocks, payment_id)
 
     async def customer(self, customer_id: str) -> str:
         async with self.database.reading() as session:

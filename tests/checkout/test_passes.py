@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from service.account.merge import merge
 from service.billing.passes import sync_pass
 from service.db.session import Database
 from service.db.tables import Checkout, DomainEvent, Grant, Pass, Reader, Subscription
@@ -163,13 +165,13 @@ def test_money_given_back_and_disputes_end_a_pass(site: Installation) -> None:
     with sdk(site.stripe_url) as stripe:
         # Kept by setting, a part of it anyway; then the operator's word for it ends it.
         stripe.refunds.create({"payment_intent": first.id, "amount": 150})
-        assert synced(site, first.id) == "synced"
+        site.settle()
         assert spans(site)[0] == (begun, begun + 7 * DAY)
         site.travel(timedelta(hours=1))
         stripe.refunds.create(
             {"payment_intent": first.id, "metadata": {"paywall_access": "end_access"}}
         )
-    assert synced(site, first.id) == "synced"
+    site.settle()
     ended = site.clocks.business()
     assert spans(site) == [(begun, ended), (ended, ended + 7 * DAY)]
     assert site.unlock("a").json()["reason"] == "pass"
@@ -190,7 +192,6 @@ def test_a_disputed_pass_is_frozen(site: Installation) -> None:
             site.settle()
             (session,) = (each for each in sessions(site) if each["id"] == session_id)
             payment = session["payment_intent"]
-            synced(site, payment)
             assert site.unlock("a", buyer).status_code == 402
             (dispute,) = (
                 each
@@ -202,7 +203,7 @@ def test_a_disputed_pass_is_frozen(site: Installation) -> None:
                 stripe.disputes.update(
                     dispute["id"], {"evidence": {"uncategorized_text": evidence}, "submit": True}
                 )
-            synced(site, payment)
+            site.settle()
             assert site.unlock("a", buyer).status_code == opened, outcome
     assert max(end for _, end in spans(site)) == begun + 7 * DAY
 
@@ -220,3 +221,27 @@ def test_a_pass_that_costs_nothing_by_a_code_opens_all_the_same(site: Installati
     assert bought.amount == 0
     assert synced(site, bought.id) == "synced"
     assert len(spans(site)) == 1
+
+
+def test_who_bought_twice_without_signing_in_has_one_after_the_other(site: Installation) -> None:
+    sell(site, "day", **DAY_PASS)
+    begun = site.clocks.business()
+    buy(site, "day")
+    with site.new_browser() as other:
+        body = {"offer": site.offers["day"], "return_to": "/articles/a"}
+        session_id = other.post("/v1/checkout", json=body).json()["session_id"]
+        assert site.pay(session_id).status_code == 200
+        other.get("/v1/checkout/return", params={"session_id": session_id})
+    site.settle()
+    assert spans(site) == [(begun, begun + DAY)] * 2
+
+    async def turn_out_to_be_one() -> None:
+        database = Database(site.settings.database_url)
+        async with database.transaction() as session:
+            first, second = await session.scalars(select(Reader).order_by(Reader.id))
+            await merge(session, second, first, site.clocks)
+        await database.dispose()
+
+    asyncio.run(turn_out_to_be_one())
+    assert spans(site) == [(begun, begun + DAY), (begun + DAY, begun + 2 * DAY)]
+    assert len({each.reader_id for each in rows(site, Grant)}) == 1
