@@ -45,6 +45,7 @@ from service.offers.mirror import mirror_offers
 from service.offers.portal import PortalMirror
 from service.operators import api as operators_api
 from service.operators import routes as operators_routes
+from service.operators import webhook_api
 from service.outbox import queue, webhooks
 from service.outbox.mailer import Mailer
 from service.outbox.sender import mailer_of_settings, send_due_mails
@@ -79,6 +80,7 @@ ROUTERS = (
     reports_routes.router,
     health.router,
     operators_api.router,
+    webhook_api.router,
     operators_routes.router,
     web_routes.router,
     api_page.router,

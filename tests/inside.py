@@ -17,6 +17,7 @@ from service.identity.cookies import cookie_name
 from service.identity.permissions import PERMISSIONS
 from service.identity.readers import create_reader
 from service.identity.sessions import open_session
+from service.outbox.webhook_targets import Resolve, resolve_host
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.keys import create_api_key
@@ -81,10 +82,10 @@ class Paywall:
 
 @asynccontextmanager
 async def inside(
-    database: Database, settings: Settings, clocks: MovingClocks
+    database: Database, settings: Settings, clocks: MovingClocks, resolve: Resolve = resolve_host
 ) -> AsyncIterator[Paywall]:
     """Run the application's lifespan; nothing is sold."""
-    app = create_app(settings, gateway=None, clocks=clocks, passwords=QUICK)
+    app = create_app(settings, gateway=None, clocks=clocks, passwords=QUICK, resolve=resolve)
     transport = httpx2.ASGITransport(app=app)
 
     def new_client() -> httpx2.AsyncClient:

@@ -14,15 +14,20 @@ Permission = Literal[
     "keys:read",
     "keys:write",
     "audit:read",
+    "system:read",
+    "system:write",
 ]
-"""`keys` are API keys. Who may hand out access to the staff's side is an administrator."""
+"""`keys` are API keys, `system` is what runs by itself: webhooks and their deliveries.
+
+Who may hand out access to the staff's side is an administrator.
+"""
 PERMISSIONS: frozenset[str] = frozenset(get_args(Permission))
 
 ROLES: Mapping[str, frozenset[str]] = {
     "viewer": frozenset({"articles:read", "subscribers:read", "reports:read"}),
     "editor": frozenset({"articles:read", "articles:write", "reports:read"}),
     "billing": frozenset(
-        {"articles:read", "subscribers:read", "subscribers:write", "reports:read"}
+        {"articles:read", "subscribers:read", "subscribers:write", "reports:read", "system:read"}
     ),
     "admin": PERMISSIONS,
 }

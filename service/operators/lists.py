@@ -7,11 +7,11 @@ from typing import Generic, TypeVar
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import ApiKey, AuditEntry, Operator
+from service.db.tables import ApiKey, AuditEntry, Operator, WebhookDelivery
 from service.problems import Problem
 from service.tokens.key_pairs import decode_base64url, encode_base64url
 
-Row = TypeVar("Row", Operator, ApiKey, AuditEntry)
+Row = TypeVar("Row", Operator, ApiKey, AuditEntry, WebhookDelivery)
 LARGEST_ID = 2**63 - 1
 LONGEST_NAME = 40
 
@@ -70,13 +70,34 @@ async def list_audit(
     return await _page(session, statement, limit)
 
 
+async def list_deliveries(
+    session: AsyncSession, endpoint_id: str, *, status: str = "", cursor: str | None, limit: int
+) -> Page[WebhookDelivery]:
+    """What was or is to be sent to the endpoint, the newest first; `status` empty for any.
+
+    Problem `invalid-request`: a cursor that isn't ours.
+    """
+    place = (WebhookDelivery.created_at, WebhookDelivery.id)
+    statement = (
+        select(WebhookDelivery)
+        .where(WebhookDelivery.endpoint_id == endpoint_id)
+        .order_by(*(column.desc() for column in place))
+    )
+    if status:
+        statement = statement.where(WebhookDelivery.status == status)
+    if cursor is not None:
+        last = _known(await session.get(WebhookDelivery, _id_in(cursor)))
+        statement = statement.where(tuple_(*place) < tuple_(last.created_at, last.id))
+    return await _page(session, statement, limit)
+
+
 async def _page(session: AsyncSession, statement: Select[Row], limit: int) -> Page[Row]:
     found = list(await session.scalars(statement.limit(limit + 1)))
     items = found[:limit]
     return Page(items, _cursor_of(items[-1]) if len(found) > limit else None)
 
 
-def _cursor_of(row: Operator | ApiKey | AuditEntry) -> str:
+def _cursor_of(row: Operator | ApiKey | AuditEntry | WebhookDelivery) -> str:
     name = row.prefix if isinstance(row, ApiKey) else str(row.id)
     return encode_base64url(name.encode())
 

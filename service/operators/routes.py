@@ -11,7 +11,7 @@ from service.html.csrf import check_csrf
 from service.identity.callers import CurrentActor
 from service.identity.cookies import clear_cookie, read_cookie
 from service.identity.operators import end_operator_session
-from service.operators import account_routes, overview, staff_routes
+from service.operators import account_routes, overview, staff_routes, webhook_routes
 from service.operators.next_page import SIGN_IN, checked_next
 from service.operators.pages import PageRoute, page
 from service.operators.sign_in_answers import SigningIn, TheirBrowser, after_code, after_password
@@ -123,6 +123,7 @@ async def show_subscriber(
 
 router.include_router(account_routes.router)
 router.include_router(staff_routes.router)
+router.include_router(webhook_routes.router)
 
 
 @router.get("/{unknown:path}")

@@ -20,18 +20,19 @@ Store = Callable[..., Awaitable[None]]
 READER = "rdr_0123456789abcdef01234567"
 PAGES = [
     "/admin", f"/admin/subscribers/{READER}", "/admin/elsewhere", "/admin/account",
-    "/admin/operators", "/admin/api-keys", "/admin/audit",
+    "/admin/operators", "/admin/api-keys", "/admin/audit", "/admin/webhooks",
 ]  # fmt: skip
 ALLOWED: dict[str, list[int]] = {
-    "viewer": [200, 200, 404, 200, 403, 403, 403],
-    "editor": [200, 403, 404, 200, 403, 403, 403],
-    "billing": [200, 200, 404, 200, 403, 403, 403],
-    "admin": [200, 200, 404, 200, 200, 200, 200],
+    "viewer": [200, 200, 404, 200, 403, 403, 403, 403],
+    "editor": [200, 403, 404, 200, 403, 403, 403, 403],
+    "billing": [200, 200, 404, 200, 403, 403, 403, 200],
+    "admin": [200, 200, 404, 200, 200, 200, 200, 200],
 }
 FORMS = [
     "/admin/account/password", "/admin/account/totp/start", "/admin/account/totp/confirm",
     "/admin/account/totp/off", "/admin/account/recovery-codes", "/admin/operators",
     "/admin/operators/opr_x", "/admin/api-keys", "/admin/api-keys/0123456789/revoke",
+    "/admin/webhooks", "/admin/webhooks/whe_x", "/admin/webhooks/whe_x/deliveries/dlv_x/replay",
 ]  # fmt: skip
 
 
@@ -131,6 +132,11 @@ def test_every_route_declares_a_permission_or_that_it_needs_none() -> None:
         "POST /admin/api-keys": {"keys:write"},
         "POST /admin/api-keys/{prefix}/revoke": {"keys:write"},
         "GET /admin/audit": {"audit:read"},
+        "GET /admin/webhooks": {"system:read"},
+        "POST /admin/webhooks": {"system:write"},
+        "GET /admin/webhooks/{endpoint_id}": {"system:read"},
+        "POST /admin/webhooks/{endpoint_id}": {"system:write"},
+        "POST /admin/webhooks/{endpoint_id}/deliveries/{delivery_id}/replay": {"system:write"},
         "GET /admin": {"reports:read"},
         "GET /admin/subscribers/{reader_id}": {"subscribers:read"},
         "GET /admin/{unknown:path}": {"reports:read"},

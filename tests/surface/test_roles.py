@@ -33,6 +33,17 @@ NEEDS: Mapping[tuple[str, str], str] = {
     ("POST", "/v1/admin/api-keys"): "keys:write",
     ("DELETE", "/v1/admin/api-keys/{prefix}"): "keys:write",
     ("GET", "/v1/admin/audit"): "audit:read",
+    ("GET", "/v1/admin/webhook-endpoints"): "system:read",
+    ("POST", "/v1/admin/webhook-endpoints"): "system:write",
+    ("PATCH", "/v1/admin/webhook-endpoints/{endpoint_id}"): "system:write",
+    ("DELETE", "/v1/admin/webhook-endpoints/{endpoint_id}"): "system:write",
+    ("POST", "/v1/admin/webhook-endpoints/{endpoint_id}/secret"): "system:write",
+    ("POST", "/v1/admin/webhook-endpoints/{endpoint_id}/test"): "system:write",
+    ("GET", "/v1/admin/webhook-endpoints/{endpoint_id}/deliveries"): "system:read",
+    (
+        "POST",
+        "/v1/admin/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/replay",
+    ): "system:write",
 }
 UNKNOWN = ("/v1/admin", "/v1/admin/{unknown:path}")
 
@@ -49,6 +60,7 @@ async def test_the_table_is_complete(paywall: Paywall) -> None:
 
 def address(path: str) -> str:
     path = path.replace("{slug}", "none").replace("{grant_id}", "grt_x").replace("{reader_id}", "x")
+    path = path.replace("{endpoint_id}", "whe_x").replace("{delivery_id}", "dlv_x")
     return path.replace("{operator_id}", "opr_x").replace("{prefix}", "0123456789")
 
 

@@ -1,0 +1,135 @@
+"""Outgoing webhooks over the API: endpoints, and what became of each delivery."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from service.clock import AppClocks
+from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.identity.callers import Actor, requires
+from service.operators.lists import list_deliveries
+from service.operators.webhook_schemas import (
+    AnyDelivery,
+    DeliveryId,
+    DeliveryList,
+    DeliveryOut,
+    EndpointChange,
+    EndpointId,
+    EndpointIn,
+    EndpointList,
+    EndpointMade,
+    EndpointOut,
+)
+from service.operators.webhooks import (
+    Endpoints,
+    all_endpoints,
+    check_target,
+    known_endpoint,
+    targets_of,
+    told_of,
+)
+from service.outbox.webhook_targets import Targets
+from service.settings import AppSettings
+
+router = APIRouter(prefix="/v1/admin/webhook-endpoints", tags=["webhooks"])
+
+ReadsSystem = Annotated[Actor, Depends(requires("system:read"))]
+ChangesSystem = Annotated[Actor, Depends(requires("system:write"))]
+AppTargets = Annotated[Targets, Depends(targets_of)]
+
+
+def changing(
+    actor: ChangesSystem, session: WriteSession, clocks: AppClocks, settings: AppSettings
+) -> Endpoints:
+    return Endpoints(session, actor, clocks, settings)
+
+
+Changing = Annotated[Endpoints, Depends(changing)]
+
+
+@router.get("", summary="List webhook endpoints")
+async def read_endpoints(_: ReadsSystem, session: ReadSession) -> EndpointList:
+    """The newsroom's systems that are told of events, the oldest first. Needs system:read."""
+    return EndpointList.of(await all_endpoints(session))
+
+
+@router.post("", status_code=201, summary="Make a webhook endpoint")
+async def make_endpoint(
+    body: EndpointIn,
+    actor: ChangesSystem,
+    targets: AppTargets,
+    database: AppDatabase,
+    clocks: AppClocks,
+    settings: AppSettings,
+) -> EndpointMade:
+    """Make an endpoint; `secret` is shown this once. Needs the permission system:write.
+
+    Addresses of this machine, of private networks and reserved ones are refused.
+    """
+    await check_target(targets, body.url)
+    async with database.transaction() as session:
+        changes = Endpoints(session, actor, clocks, settings)
+        made, secret = await changes.create(
+            url=body.url, types=body.types, description=body.description
+        )
+    return EndpointMade.of_new(made, secret)
+
+
+@router.patch("/{endpoint_id}", summary="Change a webhook endpoint")
+async def change_endpoint(
+    endpoint_id: EndpointId, body: EndpointChange, _: ChangesSystem, changes: Changing
+) -> EndpointOut:
+    """Choose other types, disable or enable it. Needs the permission system:write.
+
+    For a disabled endpoint nothing is stored, and what waits fails.
+    """
+    return EndpointOut.of(
+        await changes.change(endpoint_id, types=body.types, disabled=body.disabled)
+    )
+
+
+@router.delete("/{endpoint_id}", status_code=204, summary="Delete a webhook endpoint")
+async def delete_endpoint(endpoint_id: EndpointId, _: ChangesSystem, changes: Changing) -> None:
+    """Delete it with its deliveries. Needs the permission system:write."""
+    await changes.delete(endpoint_id)
+
+
+@router.post("/{endpoint_id}/secret", summary="Rotate a webhook endpoint's secret")
+async def rotate_secret(
+    endpoint_id: EndpointId, _: ChangesSystem, changes: Changing
+) -> EndpointMade:
+    """A new `secret`, shown this once; the former one signs too for 24 hours. Needs system:write."""
+    endpoint, secret = await changes.rotate(endpoint_id)
+    return EndpointMade.of_new(endpoint, secret)
+
+
+@router.post("/{endpoint_id}/test", status_code=202, summary="Send a test event")
+async def send_test(endpoint_id: EndpointId, _: ChangesSystem, changes: Changing) -> DeliveryOut:
+    """Let a `webhook.test` be sent to the endpoint. Needs the permission system:write."""
+    delivery = await changes.test(endpoint_id)
+    told = await told_of(changes.session, [delivery])
+    return DeliveryOut.of(delivery, told[delivery.id])
+
+
+@router.get("/{endpoint_id}/deliveries", summary="List an endpoint's deliveries")
+async def read_deliveries(
+    endpoint_id: EndpointId, _: ReadsSystem, asked: AnyDelivery, session: ReadSession
+) -> DeliveryList:
+    """What was or is to be sent to it, the newest first, by status. Needs system:read."""
+    await known_endpoint(session, endpoint_id)
+    page = await list_deliveries(
+        session, endpoint_id, status=asked.status or "", cursor=asked.cursor, limit=asked.limit
+    )
+    return DeliveryList.of(page, await told_of(session, page.items))
+
+
+@router.post(
+    "/{endpoint_id}/deliveries/{delivery_id}/replay", status_code=202, summary="Replay a delivery"
+)
+async def replay(
+    endpoint_id: EndpointId, delivery_id: DeliveryId, _: ChangesSystem, changes: Changing
+) -> DeliveryOut:
+    """Send it again with new tries, whatever became of it. Needs the permission system:write."""
+    delivery = await changes.replay(endpoint_id, delivery_id)
+    told = await told_of(changes.session, [delivery])
+    return DeliveryOut.of(delivery, told[delivery.id])
