@@ -146,7 +146,8 @@ class Simulator:
     async def _api(self, request: Request) -> Response:
         body = await request.body()
         headers = request.headers
-        fault = self.faults.take(request.method, request.url.path)
+        path = "/v1/" + request.path_params["path"]
+        fault = self.faults.take(request.method, path)
         refusal = fault.refusal() if fault else None
         if refusal is not None:
             return JSONResponse(refusal.body(), refusal.status)
@@ -154,7 +155,7 @@ class Simulator:
             self.world,
             ApiRequest(
                 method=request.method,
-                path="/v1/" + request.path_params["path"],
+                path=path,
                 encoded=body.decode("utf-8", "replace")
                 if request.method == "POST"
                 else request.url.query,
