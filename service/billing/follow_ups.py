@@ -13,7 +13,7 @@ from service.billing.duplicates import duplicate_of
 from service.billing.money import StopKind
 from service.billing.subscriptions import live_subscriptions
 from service.clock import Clocks
-from service.db.tables import Job
+from service.db.tables import Job, Subscription
 from service.identity.audit import record
 from service.jobs.queue import enqueue, replay
 
@@ -83,7 +83,11 @@ async def _audit(
     after: Mapping[str, str],
     clocks: Clocks,
 ) -> None:
+    """Under the reader, as all that is done for them; what is told of them goes with them."""
+    row = await session.get(Subscription, subscription_id)
+    if row is None:
+        raise LookupError(subscription_id)
     await record(
-        session, actor=SYSTEM, action=action, target=subscription_id, before=None, after=after,
-        now=clocks.business(),
+        session, actor=SYSTEM, action=action, target=row.reader_id, before=None,
+        after={"subscription": subscription_id, **after}, now=clocks.business(),
     )  # fmt: skip

@@ -38,14 +38,13 @@ class Money:
     @property
     def paid(self) -> StripeInvoice | None:
         """The latest paid invoice."""
-        settled = (each for each in self.invoices if each.status == "paid")
-        return max(settled, key=lambda each: (each.created_at, each.id), default=None)
+        return next((each for each in self.invoices if each.status == "paid"), None)
 
     @property
     def unpaid(self) -> StripeInvoice | None:
         """The oldest invoice that is open and was tried to collect."""
-        tried = (each for each in self.invoices if each.status == "open" and each.attempt_count)
-        return min(tried, key=lambda each: (each.created_at, each.id), default=None)
+        tried = [each for each in self.invoices if each.status == "open" and each.attempt_count]
+        return tried[-1] if tried else None
 
     @property
     def paid_charges(self) -> tuple[StripeCharge, ...]:
@@ -74,11 +73,10 @@ def full_refund(money: Money) -> StripeRefund | None:
     newest: StripeRefund | None = None
     for charge in charges:
         given = [each for each in money.counting_refunds() if each.charge_id == charge.id]
-        if sum(each.amount for each in given) < charge.amount:
+        if not given or sum(each.amount for each in given) < charge.amount:
             return None
-        latest = max(given, key=lambda each: (each.created_at, each.id), default=None)
-        if newest is None or (latest is not None and latest.created_at > newest.created_at):
-            newest = latest
+        if newest is None or given[0].created_at > newest.created_at:
+            newest = given[0]
     return newest
 
 

@@ -4,9 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.payments.gateway import (
+    StripeCharge,
+    StripeDispute,
     StripeEvent,
     StripeInvoice,
     StripePrice,
+    StripeRefund,
     StripeSubscription,
     StripeSubscriptionItem,
 )
@@ -43,6 +46,62 @@ def invoice(finalized_at: datetime | None) -> StripeInvoice:
     return StripeInvoice(
         "in_1", "open", "cus_1", "sub_1", 900, 0, "eur", STARTED, finalized_at
     )  # fmt: skip
+
+
+def bill(name: str = "1", at: datetime = STARTED, **fields: Any) -> StripeInvoice:
+    """A paid renewal, `in_<name>`, with the payment `pi_<name>`."""
+    values: dict[str, Any] = {
+        "id": f"in_{name}",
+        "status": "paid",
+        "customer_id": "cus_1",
+        "subscription_id": "sub_1",
+        "amount_due": 900,
+        "amount_paid": 900,
+        "currency": "eur",
+        "created_at": at,
+        "finalized_at": at,
+        "paid_at": at,
+        "billing_reason": "subscription_cycle",
+        "attempt_count": 1,
+        "payments": (f"pi_{name}",),
+    }
+    return StripeInvoice(**{**values, **fields})
+
+
+def charge(name: str = "1", at: datetime = STARTED, **fields: Any) -> StripeCharge:
+    """The charge `ch_<name>` of the payment `pi_<name>`, which took the money."""
+    values: dict[str, Any] = {
+        "id": f"ch_{name}",
+        "payment_intent_id": f"pi_{name}",
+        "status": "succeeded",
+        "amount": 900,
+        "amount_refunded": 0,
+        "currency": "eur",
+        "refunded": False,
+        "disputed": False,
+        "created_at": at,
+    }
+    return StripeCharge(**{**values, **fields})
+
+
+def refund(name: str = "1", at: datetime = STARTED, **fields: Any) -> StripeRefund:
+    """A full refund `re_<name>` of the charge `ch_<name>`."""
+    values: dict[str, Any] = {
+        "id": f"re_{name}",
+        "charge_id": f"ch_{name}",
+        "payment_intent_id": f"pi_{name}",
+        "amount": 900,
+        "currency": "eur",
+        "status": "succeeded",
+        "metadata": {},
+        "created_at": at,
+    }
+    return StripeRefund(**{**values, **fields})
+
+
+def dispute(status: str, at: datetime = STARTED, name: str = "1") -> StripeDispute:
+    """A dispute `dp_<name>` of the charge `ch_<name>`."""
+    return StripeDispute(f"dp_{name}", f"ch_{name}", f"pi_{name}", status, at)
 
 
 def event(identifier: str = "evt_1", kind: str = "invoice.paid", **fields: Any) -> StripeEvent:

@@ -1,0 +1,271 @@
+"""Refunds, disputes, used trials and second subscriptions: what follows for access and at Stripe."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from service.account.merge import verified_account
+from service.billing.apply_event import apply_due_events
+from service.db.session import Database
+from service.identity.email import checked_address
+from service.payments.gateway import StripeSubscription
+from service.settings import Settings
+from tests.billing.desk import Desk, Order, as_it_was, backwards, desk_on
+from tests.conftest import MovingClocks
+
+EITHER_WAY = pytest.mark.parametrize("order", [as_it_was, backwards])
+
+
+@pytest.fixture
+async def desk(database: Database, settings: Settings, clocks: MovingClocks) -> AsyncIterator[Desk]:
+    async with desk_on(database, settings, clocks) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("order", "policy", "metadata", "opens", "status"),
+    [
+        (as_it_was, "keep", {}, True, "active"),
+        (backwards, "end_access", {}, False, "active"),
+        (as_it_was, "cancel", {}, False, "canceled"),
+        (backwards, "cancel", {"paywall_access": "keep"}, True, "active"),
+        (backwards, "keep", {"paywall_access": "cancel"}, False, "canceled"),
+    ],
+)
+async def test_a_full_refund_of_the_latest_invoice(
+    desk: Desk, order: Order, policy: str, metadata: dict[str, str], opens: bool, status: str
+) -> None:
+    desk.settings = desk.settings.model_copy(update={"refund_policy": policy})
+    _, customer = await desk.reader()
+    subscription = desk.subscribe(customer)
+    desk.travel(minutes=1)
+    desk.stripe.refunds.create({"payment_intent": desk.payment(subscription), "amount": 100})
+    await desk.hear(order)
+    assert await desk.is_open(subscription)
+    desk.travel(days=1)
+    desk.stripe.refunds.create({"payment_intent": desk.payment(subscription), "metadata": metadata})
+    await desk.hear(order)
+    assert await desk.is_open(subscription) is opens
+    assert desk.status(subscription) == status == (await desk.row(subscription)).status
+    ended = ["ended"] if status == "canceled" else []
+    told = await desk.told(subscription)
+    assert sorted(told) == sorted(["started", "payment.refunded", "payment.refunded", *ended])
+    if opens or status == "canceled":
+        return
+    # Whoever pays the next invoice reads again.
+    desk.travel(days=31)
+    await desk.hear(order)
+    assert await desk.is_open(subscription)
+
+
+@EITHER_WAY
+@pytest.mark.parametrize("evidence", ["winning_evidence", "losing_evidence"])
+async def test_a_dispute_freezes_and_its_end_decides(
+    desk: Desk, order: Order, evidence: str
+) -> None:
+    _, customer = await desk.reader()
+    subscription = desk.subscribe(customer)
+    await desk.hear(order)
+    desk.travel(days=3)
+    (charge,) = desk.stripe.charges.list({"customer": customer}).data
+    opened = httpx2.post(f"{desk.at_stripe.url}/_sim/dispute", json={"charge": charge.id}).json()
+    await desk.hear(order)
+    assert not await desk.is_open(subscription)
+    assert (await desk.row(subscription)).access_stop == "dispute"
+    desk.stripe.disputes.update(
+        opened["id"], {"evidence": {"uncategorized_text": evidence}, "submit": True}
+    )
+    desk.travel(days=1)
+    await desk.hear(order)
+    is_won = evidence == "winning_evidence"
+    assert await desk.is_open(subscription) is is_won
+    assert desk.status(subscription) == ("active" if is_won else "canceled")
+    assert await desk.told(subscription) == [
+        "started", "disputed", "dispute_closed", *([] if is_won else ["ended"])
+    ]  # fmt: skip
+    if not is_won:
+        (*_, ended) = await desk.ledger(subscription)
+        assert ended.after is not None
+        assert ended.after["reason"] == "dispute_lost"
+
+
+@EITHER_WAY
+async def test_a_card_has_one_trial_whoever_enters_it(desk: Desk, order: Order) -> None:
+    _, first = await desk.reader()
+    _, second = await desk.reader("bo@example.org")
+    kept = desk.subscribe(first, trial_period_days=14)
+    desk.travel(hours=1)
+    again = desk.subscribe(second, trial_period_days=14)
+    await desk.hear(order)
+    assert (desk.status(kept), desk.status(again)) == ("trialing", "canceled")
+    assert await desk.is_open(kept)
+    assert not await desk.is_open(again)
+    (ended,) = [each for each in await desk.ledger(again) if each.type == "subscription.ended"]
+    assert ended.after is not None
+    assert ended.after["reason"] == "trial_used"
+    # Without a trial they may subscribe, and whoever has another card may try.
+    assert await desk.is_open(await heard(desk, desk.subscribe(second)))
+    _, third = await desk.reader("cleo@example.org")
+    fresh = desk.subscribe(third, "pm_card_pendingRefund", trial_period_days=14)
+    assert await desk.is_open(await heard(desk, fresh))
+
+
+async def heard(desk: Desk, subscription: str) -> str:
+    await desk.hear()
+    return subscription
+
+
+@EITHER_WAY
+async def test_of_two_subscriptions_the_later_goes_and_is_given_back(
+    desk: Desk, order: Order
+) -> None:
+    reader, customer = await desk.reader()
+    kept = desk.subscribe(customer)
+    desk.travel(minutes=1)
+    twice = desk.subscribe(customer)
+    paid = desk.payment(twice)
+    await desk.hear(order)
+    assert (desk.status(kept), desk.status(twice)) == ("active", "canceled")
+    assert await desk.is_open(kept)
+    assert not await desk.is_open(twice)
+    refunds = desk.stripe.refunds.list({}).data
+    assert [(each.payment_intent, each.amount) for each in refunds] == [(paid, 900)]
+    assert refunds[0].metadata["reason"] == "duplicate"
+    told = await desk.ledger(twice)
+    (ended,) = [each for each in told if each.type == "subscription.ended"]
+    assert ended.after is not None
+    assert ended.after["reason"] == "duplicate"
+    assert [each.type for each in told].count("payment.refunded") == 1
+    assert await desk.audited() == [
+        ("system", "subscription.cancel", reader), ("system", "payment.refund", reader),
+    ]  # fmt: skip
+    desk.travel(days=40)
+    await desk.hear(order)
+    assert await desk.is_open(kept)
+
+
+@EITHER_WAY
+async def test_one_that_isnt_paid_yields_to_one_that_is(desk: Desk, order: Order) -> None:
+    _, customer = await desk.reader()
+    owing = desk.subscribe(customer, "pm_card_chargeCustomerFail", trial_period_days=1)
+    await desk.hear(order)
+    desk.travel(days=2)
+    await desk.hear(order)
+    assert (await desk.row(owing)).status == "past_due"
+    assert (await desk.row(owing)).payment_problem == "card"
+    bought = desk.subscribe(customer)
+    await desk.hear(order)
+    assert (desk.status(owing), desk.status(bought)) == ("canceled", "active")
+    assert not desk.stripe.refunds.list({}).data
+    assert await desk.is_open(bought)
+
+
+async def test_accounts_that_turn_out_to_be_one_keep_one_subscription(desk: Desk) -> None:
+    _, first = await desk.reader()
+    reader, second = await desk.reader()
+    kept = desk.subscribe(first)
+    desk.travel(minutes=1)
+    twice = desk.subscribe(second)
+    await desk.hear()
+    assert (desk.status(kept), desk.status(twice)) == ("active", "active")
+    async with desk.database.transaction() as session:
+        await verified_account(session, checked_address("ana@example.org"), reader, desk.clocks)
+    await desk.hear()
+    assert (desk.status(kept), desk.status(twice)) == ("active", "canceled")
+    assert len(desk.stripe.refunds.list({}).data) == 1
+
+
+class Dying:
+    """Stripe answers, and then the process dies: once, at the call of this name."""
+
+    def __init__(self, gateway: Any, call: str) -> None:
+        self.gateway, self.call, self.struck = gateway, call, False
+
+    def __getattr__(self, name: str) -> Any:
+        asked = getattr(self.gateway, name)
+        if name != self.call or self.struck:
+            return asked
+        self.struck = True
+
+        async def answer(*args: object, **named: object) -> StripeSubscription:
+            await asked(*args, **named)
+            raise KeyboardInterrupt
+
+        return answer
+
+
+@pytest.mark.parametrize("call", ["cancel_subscription", "refund"])
+async def test_killed_in_between_it_is_done_once(desk: Desk, call: str) -> None:
+    _, customer = await desk.reader()
+    kept, twice = desk.subscribe(customer), None
+    desk.travel(minutes=1)
+    twice = desk.subscribe(customer)
+    dying = Dying(desk.gateway, call)
+    with pytest.raises(KeyboardInterrupt):
+        await desk.hear(gateway=dying)
+    assert dying.struck
+    desk.travel(minutes=1)
+    await desk.hear()
+    assert (desk.status(kept), desk.status(twice)) == ("active", "canceled")
+    assert [each.amount for each in desk.stripe.refunds.list({}).data] == [900]
+    assert {each.status for each in await desk.jobs("stripe-cancel")} == {"done"}
+
+
+async def test_what_isnt_necessary_any_more_isnt_done(desk: Desk) -> None:
+    _, customer = await desk.reader()
+    kept = desk.subscribe(customer)
+    await desk.hear()
+    desk.travel(minutes=1)
+    twice = desk.subscribe(customer)
+    # The one that was to be kept is over at Stripe when the other is heard of.
+    desk.stripe.subscriptions.cancel(kept)
+    await desk.hear(lambda events: [each for each in events if each.subscription_id == twice])
+    assert (desk.status(kept), desk.status(twice)) == ("canceled", "active")
+    assert await desk.is_open(twice)
+    (job,) = await desk.jobs("stripe-cancel")
+    assert job.result == "not necessary any more"
+    assert not desk.stripe.refunds.list({}).data
+
+
+async def test_a_customer_deleted_at_stripe_ends_what_it_paid_for(desk: Desk) -> None:
+    _, customer = await desk.reader()
+    subscription = desk.subscribe(customer)
+    await desk.hear()
+    desk.stripe.customers.delete(customer)
+    await desk.hear(lambda events: [each for each in events if each.type == "customer.deleted"])
+    assert (await desk.row(subscription)).status == "canceled"
+    assert not await desk.is_open(subscription)
+
+
+async def test_months_are_told_alike_whether_heard_in_time_or_afterwards(desk: Desk) -> None:
+    _, first = await desk.reader()
+    _, second = await desk.reader("bo@example.org")
+    early, late = desk.subscribe(first), desk.subscribe(second)
+
+    async def hear_of(subscription: str) -> None:
+        await desk.hear(
+            lambda all_: [each for each in all_ if each.subscription_id == subscription]
+        )
+
+    for _ in range(3):
+        await hear_of(early)
+        desk.travel(days=31)
+    for each in (early, late):
+        desk.stripe.subscriptions.update(each, {"cancel_at_period_end": True})
+    await hear_of(early)
+    desk.travel(days=31)
+    await hear_of(early)
+    desk.heard.clear()
+    await desk.hear(backwards)
+
+    async def dated(subscription: str) -> list[tuple[str, str]]:
+        return [(each.type, f"{each.occurred_at}") for each in await desk.ledger(subscription)]
+
+    told = await dated(early)
+    assert told == await dated(late)
+    kinds = [kind.removeprefix("subscription.") for kind, _ in told]
+    assert kinds == ["started", *["renewed"] * 3, "cancel_scheduled", "ended"]
+    await apply_due_events(desk.database, desk.gateway, desk.settings, desk.clocks)
+    assert await dated(late) == told
