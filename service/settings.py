@@ -212,11 +212,6 @@ class Settings(BaseSettings):
         description="Let webhooks go to addresses of this machine and of private networks "
         "([webhooks.md](webhooks.md)).",
     )
-    webhooks_allow_private_targets: bool = Field(
-        False,
-        description="Let webhooks go to addresses of this machine and of private networks "
-        "([webhooks.md](webhooks.md)).",
-    )
     max_body_kilobytes: int = Field(
         4096, ge=64, le=65536, description="Largest request body accepted."
     )
