@@ -47,7 +47,7 @@ class Card:
     on_attach: Decline | None = None
     on_charge: Decline | None = None
     asks: Literal["never", "until_set_up", "always"] = "never"
-    disputes: bool = False
+    disputes: Literal["never", "chargeback", "inquiry"] = "never"
     refund_later: Literal["succeeded", "failed"] | None = None
 
     @property
@@ -80,7 +80,8 @@ CARDS = {
             ),
         ),
         Card("4000000000000341", on_charge=_GENERIC),
-        Card("4000000000000259", disputes=True),
+        Card("4000000000000259", disputes="chargeback"),
+        Card("4000000000001976", disputes="inquiry"),
         Card("4000000000007726", refund_later="succeeded"),
         Card("4000000000005126", refund_later="failed"),
         Card("4000002500003155", asks="until_set_up"),

@@ -1,6 +1,8 @@
-"""Disputes (chargebacks), decided as in Stripe's test mode by a word in the evidence.
+"""Disputes: chargebacks and inquiries, decided as in Stripe's test mode by a word in the evidence.
 
-https://docs.stripe.com/testing#disputes: `winning_evidence` wins, `losing_evidence` loses.
+https://docs.stripe.com/testing#evidence: `winning_evidence` wins, `losing_evidence` loses; either
+closes an inquiry, which `escalate_inquiry_evidence` turns into a chargeback. No money moves for an
+inquiry, and its statuses begin with `warning_`.
 """
 
 from service.simulator.errors import StripeError, invalid_parameter
@@ -12,11 +14,23 @@ from service.simulator.operations import (
     operation,
     page,
 )
+from service.simulator.payments import card_of
 from service.simulator.periods import DAY
-from service.simulator.store import JSON
+from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 
-_DECISIONS = {"winning_evidence": "won", "losing_evidence": "lost"}
+_DECISIONS = {
+    "needs_response": {"winning_evidence": "won", "losing_evidence": "lost"},
+    "warning_needs_response": {
+        "winning_evidence": "warning_closed",
+        "losing_evidence": "warning_closed",
+        "escalate_inquiry_evidence": "needs_response",
+    },
+}
+_REVIEW = {
+    "needs_response": "under_review",
+    "warning_needs_response": "warning_under_review",
+}
 _ANSWER_WITHIN = 9 * DAY
 _FEE = 1_500
 _TEXTS = (
@@ -52,40 +66,47 @@ _FILES = (
 )
 
 
-def open_dispute(world: World, charge_id: str) -> JSON:
-    """The buyer's bank takes the money of a charge back.
+def open_dispute(world: World, charge_id: str, *, inquiry: bool = False) -> JSON:
+    """The buyer's bank takes the money of a charge back, or asks about it first.
 
     Raises:
-        StripeError: 400, no such charge, one that took no money, or one disputed before.
+        StripeError: 400, no such charge, one that holds no money, or one that is disputed.
     """
     charge = world.fetch("charge", charge_id, param="charge")
     if not charge["paid"] or charge["refunded"]:
         raise invalid_parameter(
             "charge", f"Charge {charge_id} holds no money that a bank could take back."
         )
-    if charge["disputed"]:
+    open_or_lost = [
+        found
+        for found in world.store.find("dispute", [Condition("charge", "=", charge_id)])
+        if found["status"] not in ("won", "warning_closed")
+    ]
+    if open_or_lost:
         raise StripeError(
             400,
             f"Charge {charge_id} has been charged back already.",
             code="charge_disputed",
             param="charge",
         )
-    dispute = _dispute(world, charge)
+    dispute = _dispute(world, charge, inquiry=inquiry)
     world.update(charge, {"disputed": True})
     world.create(dispute, "charge.dispute.created")
     world.schedule(dispute["evidence_details"]["due_by"], "dispute.lapse", dispute["id"])
-    _move_money(world, dispute, -dispute["amount"], _FEE, "charge.dispute.funds_withdrawn")
+    if not inquiry:
+        _move_money(world, dispute, -dispute["amount"], _FEE, "charge.dispute.funds_withdrawn")
     return dispute
 
 
 def handle_opening(world: World, charge_id: str) -> None:
     """The agenda's `dispute.open`: a charge to the disputing card is contested."""
     charge = world.fetch("charge", charge_id)
+    card = card_of(world.fetch("payment_method", charge["payment_method"]))
     if not charge["disputed"] and not charge["refunded"]:
-        open_dispute(world, charge_id)
+        open_dispute(world, charge_id, inquiry=card is not None and card.disputes == "inquiry")
 
 
-def _dispute(world: World, charge: JSON) -> JSON:
+def _dispute(world: World, charge: JSON, *, inquiry: bool) -> JSON:
     dispute = {
         "id": world.new_id("du", 24),
         "object": "dispute",
@@ -103,15 +124,16 @@ def _dispute(world: World, charge: JSON) -> JSON:
             "past_due": False,
             "submission_count": 0,
         },
-        "is_charge_refundable": False,
+        "is_charge_refundable": inquiry,
         "livemode": False,
         "metadata": {},
         "payment_intent": charge["payment_intent"],
         "reason": "fraudulent",
-        "status": "needs_response",
+        "status": "warning_needs_response" if inquiry else "needs_response",
     }
     if charge["payment_method_details"]["type"] == "card":
-        details = {"case_type": "chargeback", "network_reason_code": "83"}
+        kind = "inquiry" if inquiry else "chargeback"
+        details = {"case_type": kind, "network_reason_code": "83"}
         card = {"brand": "visa", "network": "visa", **details}
         dispute["payment_method_details"] = {"card": card, "type": "card"}
     return dispute
@@ -157,7 +179,7 @@ def _unanswered(call: Call) -> JSON:
         StripeError: 404, no such dispute; 400, it has been answered or decided.
     """
     dispute = _retrieve(call)
-    if dispute["status"] != "needs_response":
+    if dispute["status"] not in _REVIEW:
         raise StripeError(
             400,
             f"This dispute is {dispute['status'].replace('_', ' ')}: it takes no answer any more.",
@@ -187,25 +209,45 @@ def _update(call: Call) -> JSON:
             "has_evidence": any(changes["evidence"][key] for key in _TEXTS),
             "submission_count": dispute["evidence_details"]["submission_count"] + submitted,
         }
-        if submitted:
-            changes["status"] = "under_review"
+    asked = dispute["status"]
+    if submitted:
+        changes["status"] = _REVIEW[asked]
     world.update(dispute, changes, "charge.dispute.updated")
-    decision = _DECISIONS.get(str(dispute["evidence"]["uncategorized_text"]))
-    if submitted and decision is not None:
+    decision = None
+    if submitted:
+        decision = _DECISIONS[asked].get(str(dispute["evidence"]["uncategorized_text"]))
+    if decision == "needs_response":
+        _escalate(world, dispute)
+    elif decision is not None:
         _decide(world, dispute, decision)
     return dispute
 
 
+def _escalate(world: World, dispute: JSON) -> None:
+    """The bank isn't content with what it heard: the inquiry becomes a chargeback."""
+    changes = {"is_charge_refundable": False, "status": "needs_response"}
+    if "payment_method_details" in dispute:
+        card = {**dispute["payment_method_details"]["card"], "case_type": "chargeback"}
+        changes["payment_method_details"] = {"card": card, "type": "card"}
+    world.update(dispute, changes, "charge.dispute.updated")
+    _move_money(world, dispute, -dispute["amount"], _FEE, "charge.dispute.funds_withdrawn")
+    world.schedule(world.now + _ANSWER_WITHIN, "dispute.lapse", dispute["id"])
+
+
 def _decide(world: World, dispute: JSON, status: str) -> None:
-    changes = {"is_charge_refundable": status == "won", "status": status}
+    changes = {"is_charge_refundable": status != "lost", "status": status}
     world.update(dispute, changes, "charge.dispute.closed")
     if status == "won":
-        _move_money(world, dispute, dispute["amount"], 0, "charge.dispute.funds_reinstated")
+        _move_money(world, dispute, dispute["amount"], -_FEE, "charge.dispute.funds_reinstated")
 
 
 def _close(call: Call) -> JSON:
     """Accept the dispute: the money is lost."""
     dispute = _unanswered(call)
+    if dispute["status"] != "needs_response":
+        raise StripeError(
+            400, "An inquiry has nothing to lose yet: refund the charge, or answer with evidence."
+        )
     _decide(call.world, dispute, "lost")
     return dispute
 
@@ -216,12 +258,13 @@ def _list(call: Call) -> JSON:
 
 
 def handle_lapse(world: World, identifier: str) -> None:
-    """The agenda's `dispute.lapse`: nobody answered in time, and the bank keeps the money."""
+    """The agenda's `dispute.lapse`: nobody answered in time, and a bank keeps what it took."""
     dispute = world.fetch("dispute", identifier)
-    if dispute["status"] == "needs_response":
+    if dispute["status"] in _REVIEW:
         details = {**dispute["evidence_details"], "past_due": True}
         world.update(dispute, {"evidence_details": details})
-        _decide(world, dispute, "lost")
+        lost = dispute["status"] == "needs_response"
+        _decide(world, dispute, "lost" if lost else "warning_closed")
 
 
 HANDLERS = {"dispute.open": handle_opening, "dispute.lapse": handle_lapse}

@@ -40,14 +40,15 @@ class Hooks:
         ]
 
     async def dispute(self, request: Request) -> Response:
-        """`{"charge": "ch_…"}`: the buyer's bank contests a charge. Answers the dispute."""
+        """`{"charge": "ch_…", "inquiry": …}`: the buyer's bank contests a charge, or asks first."""
         entries = await _entries(request)
         return self._answer(lambda: self._dispute(entries))
 
     def _dispute(self, entries: dict[str, Any]) -> JSON:
         charge = self._world.fetch("charge", _text(entries, "charge"), param="charge")
         with self._world.under_clock(self._world.clock_of(charge)):
-            return open_dispute(self._world, charge["id"])
+            inquiry = entries.get("inquiry") is True
+            return open_dispute(self._world, charge["id"], inquiry=inquiry)
 
     async def authenticate(self, request: Request) -> Response:
         """The card's holder confirms the charge an invoice waits for. Answers the invoice."""

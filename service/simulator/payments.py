@@ -139,7 +139,7 @@ def confirm(
         _begin_debit(world, intent, account, charge)
     elif refusal is None:
         world.create(charge, "charge.succeeded")
-        if (card := card_of(method)) and card.disputes:
+        if (card := card_of(method)) and card.disputes != "never":
             world.schedule(world.now, "dispute.open", charge["id"])
         _received(world, intent, charge)
     else:

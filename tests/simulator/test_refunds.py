@@ -9,6 +9,7 @@ from service.simulator.periods import DAY, HOUR
 from tests.simulator.local import LocalStripe
 
 DISPUTED = "4000000000000259"
+INQUIRED = "4000000000001976"
 REFUND_PENDING = "4000000000007726"
 REFUND_FAILS = "4000000000005126"
 
@@ -161,7 +162,7 @@ def test_the_disputing_card_is_disputed_and_a_dispute_can_be_won(local: LocalStr
         {"evidence": {"uncategorized_text": "winning_evidence"}, "metadata": {"case": "9"}},
     )
     assert (won.status, won.metadata.case, won.is_charge_refundable) == ("won", "9", True)
-    assert sum(entry.amount for entry in won.balance_transactions) == 0
+    assert sum(entry.net for entry in won.balance_transactions) == 0
     local.deliver()
     expected = {"created", "updated", "closed", "funds_withdrawn", "funds_reinstated"}
     assert {f"charge.dispute.{kind}" for kind in expected} <= set(local.receiver.types)
@@ -190,6 +191,43 @@ def test_a_dispute_is_lost(local: LocalStripe, how: str) -> None:
     assert local.receiver.types.count("charge.dispute.closed") == 1
     again = local.browser.post("/_sim/dispute", json={"charge": charge.id})
     assert (again.status_code, again.json()["error"]["code"]) == (400, "charge_disputed")
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("winning_evidence", "warning_closed"),
+        ("losing_evidence", "warning_closed"),
+        ("Let me explain", "warning_under_review"),
+        ("escalate_inquiry_evidence", "needs_response"),
+        (None, "warning_closed"),
+    ],
+)
+def test_an_inquiry_moves_no_money_until_it_is_a_chargeback(
+    local: LocalStripe, word: str | None, status: str
+) -> None:
+    v1, charge = local.v1, _charge(local, INQUIRED)
+    [inquiry] = v1.disputes.list({"charge": charge.id}).data
+    assert (inquiry.status, inquiry.is_charge_refundable) == ("warning_needs_response", True)
+    assert (inquiry.payment_method_details.card.case_type, inquiry.balance_transactions) == (
+        "inquiry",
+        [],
+    )
+    with pytest.raises(stripe.InvalidRequestError, match="nothing to lose"):
+        v1.disputes.close(inquiry.id)
+    v1.refunds.create({"charge": charge.id, "amount": 100})
+    if word is None:
+        local.move(seconds=9 * DAY)
+    else:
+        v1.disputes.update(inquiry.id, {"evidence": {"uncategorized_text": word}})
+    after = v1.disputes.retrieve(inquiry.id)
+    assert after.status == status
+    if status == "needs_response":
+        assert after.payment_method_details.card.case_type == "chargeback"
+        assert [entry.amount for entry in after.balance_transactions] == [-900]
+        assert v1.disputes.close(inquiry.id).status == "lost"
+    again = local.browser.post("/_sim/dispute", json={"charge": charge.id})
+    assert again.status_code == (200 if status == "warning_closed" else 400)
 
 
 def test_a_dispute_under_review_waits_for_the_bank(local: LocalStripe) -> None:
