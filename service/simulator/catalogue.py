@@ -15,6 +15,10 @@ from service.simulator.world import World
 
 _INTERVALS = ("day", "week", "month", "year")
 _PRODUCT = "active description images marketing_features metadata name shippable statement_descriptor tax_code unit_label url"
+_INLINE = frozenset(
+    {"currency", "product", "product_data", "recurring", "tax_behavior", "unit_amount"}
+)
+_INLINE_PRODUCT = frozenset({"description", "images", "metadata", "name", "tax_code", "unit_label"})
 _PRICE = "active lookup_key metadata nickname tax_behavior transfer_lookup_key"
 
 
@@ -171,6 +175,37 @@ def _price(world: World, params: Params, product: str) -> JSON:
         "unit_amount": amount,
         "unit_amount_decimal": str(amount),
     }
+
+
+def chosen_price(world: World, row: Params) -> JSON:
+    """The price that a row of items names, or the one that its `price_data` describes.
+
+    Raises:
+        StripeError: 400, it is unknown or archived, or the description makes none.
+    """
+    if row.sent("price_data") and not row.sent("price"):
+        return _inline_price(world, row.group("price_data"))
+    price = world.fetch("price", row.required("price"), param=row.name("price"))
+    if not price["active"]:
+        raise invalid_parameter(
+            row.name("price"),
+            "The price specified is inactive. This field only accepts active prices.",
+        )
+    return price
+
+
+def _inline_price(world: World, data: Params) -> JSON:
+    """A price made for one purchase; nobody else can use it, so it is archived from the start."""
+    data.refuse_unknown(_INLINE)
+    if data.sent("product_data"):
+        described = data.group("product_data")
+        described.refuse_unknown(_INLINE_PRODUCT)
+        product = _product(world, described, world.new_id("prod", 14))
+        world.create(product, "product.created")
+    else:
+        product = _living_product(world, data.required("product"), data.name("product"))
+    price = _price(world, data, product["id"]) | {"active": False}
+    return world.create(price, "price.created")
 
 
 def _recurring(params: Params) -> JSON:

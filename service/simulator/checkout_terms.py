@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from service.simulator.cycle import read_plan, read_trial
+from service.simulator.catalogue import chosen_price
+from service.simulator.cycle import read_plan, read_quantity, read_trial
 from service.simulator.debits import payment_method_types
 from service.simulator.errors import invalid_parameter, missing_parameter, not_simulated
 from service.simulator.forms import Params
@@ -62,7 +63,7 @@ def read_terms(world: World, params: Params) -> Terms:
 def _subscription(world: World, params: Params) -> Terms:
     data = params.group("subscription_data")
     data.refuse_unknown(_SUBSCRIPTION_DATA)
-    plan = read_plan(world, params.rows("line_items"), "line_items")
+    plan = read_plan(world, params.rows("line_items"), "line_items", inline=True)
     days, trial_end = read_trial(data, world.now)
     if trial_end is not None and trial_end < world.now + _SHORTEST_TRIAL:
         raise invalid_parameter(
@@ -150,23 +151,15 @@ def _goods(world: World, rows: list[Params]) -> tuple[list[tuple[str, int]], str
     items: list[tuple[str, int]] = []
     currencies: set[str] = set()
     for row in rows:
-        row.refuse_unknown(frozenset({"price", "quantity"}))
-        price = world.fetch("price", row.required("price"), param=row.name("price"))
-        if not price["active"]:
-            raise invalid_parameter(
-                row.name("price"),
-                "The price specified is inactive. This field only accepts active prices.",
-            )
+        row.refuse_unknown(frozenset({"price", "price_data", "quantity"}))
+        price = chosen_price(world, row)
         if price["recurring"] is not None:
             raise invalid_parameter(
                 row.name("price"),
                 "You specified `payment` mode but passed a recurring price. Either switch to "
                 "`subscription` mode or use only one-time prices.",
             )
-        quantity = row.integer("quantity")
-        if quantity is None or quantity < 1:
-            raise invalid_parameter(row.name("quantity"), "quantity must be at least 1.")
-        items.append((price["id"], quantity))
+        items.append((price["id"], read_quantity(row) or 1))
         currencies.add(price["currency"])
     if len(currencies) > 1:
         raise invalid_parameter("line_items", "All prices must have the same currency.")

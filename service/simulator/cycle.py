@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from service.simulator.catalogue import chosen_price
 from service.simulator.collection import attempt, is_under_way, mark_uncollectible, void
 from service.simulator.customers import living_customer
 from service.simulator.discounts import Purchase, Redemption, read_discounts, redeem
@@ -65,12 +66,7 @@ def recurring_price(world: World, row: Params) -> JSON:
     Raises:
         StripeError: 400, it is unknown, archived or one-time.
     """
-    price = world.fetch("price", row.required("price"), param=row.name("price"))
-    if not price["active"]:
-        raise invalid_parameter(
-            row.name("price"),
-            "The price specified is inactive. This field only accepts active prices.",
-        )
+    price = chosen_price(world, row)
     if price["recurring"] is None:
         raise invalid_parameter(
             row.name("price"),
@@ -93,8 +89,8 @@ def read_quantity(row: Params) -> int | None:
     return quantity
 
 
-def read_plan(world: World, rows: list[Params], name: str) -> Plan:
-    """The plan that `items` or `line_items` describe.
+def read_plan(world: World, rows: list[Params], name: str, *, inline: bool = False) -> Plan:
+    """The plan that `items` or `line_items` describe; `inline`: perhaps by `price_data`.
 
     Raises:
         StripeError: 400, no items, an unknown, archived or one-time price, or mixed terms.
@@ -104,7 +100,7 @@ def read_plan(world: World, rows: list[Params], name: str) -> Plan:
     terms: set[tuple[str, str, int]] = set()
     items = []
     for row in rows:
-        row.refuse_unknown(frozenset({"price", "quantity"}))
+        row.refuse_unknown(frozenset({"price", "quantity"} | ({"price_data"} if inline else set())))
         price = recurring_price(world, row)
         terms.add(terms_of(price))
         items.append((price["id"], read_quantity(row) or 1))
@@ -351,7 +347,7 @@ def _create(call: Call) -> JSON | StripeError:
         "payment_behavior", ("allow_incomplete", "default_incomplete", "error_if_incomplete")
     )
     days, trial_end = read_trial(params, world.now)
-    plan = read_plan(world, params.rows("items"), "items")
+    plan = read_plan(world, params.rows("items"), "items", inline=True)
     purchase = Purchase(customer["id"], plan.currency, plan_amount(world, plan))
     subscription = start_subscription(
         world,

@@ -66,6 +66,39 @@ def test_a_one_off_payment_is_an_intent_without_a_subscription(local: LocalStrip
     assert "invoice.created" not in local.receiver.types
 
 
+def test_a_price_may_be_made_for_one_purchase(local: LocalStripe) -> None:
+    described = {
+        "currency": "eur",
+        "unit_amount": 250,
+        "product_data": {"name": "Article", "metadata": {"article": "a"}},
+    }
+    for mode, terms in (("payment", {}), ("subscription", {"recurring": {"interval": "week"}})):
+        session = local.v1.checkout.sessions.create(
+            {
+                "mode": mode,
+                "line_items": [{"price_data": {**described, **terms}, "quantity": 2}],
+                "success_url": "https://news.example/done",
+                "expand": ["line_items.data.price.product"],
+            }
+        )
+        [line] = session.line_items.data
+        assert (session.amount_total, line.price.product.name) == (500, "Article")
+        assert not line.price.active
+        assert local.pay(session).status_code == 200
+    with pytest.raises(stripe.InvalidRequestError, match="inactive"):
+        one_off(local, line.price)
+    for wrong, param in (
+        ({"product": "prod_none"}, "line_items[0][price_data][product]"),
+        ({}, "line_items[0][price_data][product]"),
+        ({"colour": "red"}, "line_items[0][price_data][colour]"),
+        ({"product_data": {}}, "line_items[0][price_data][product]"),
+    ):
+        data = {"currency": "eur", "unit_amount": 250, **wrong}
+        with pytest.raises(stripe.InvalidRequestError) as refused:
+            local.session(once(local), mode="payment", line_items=[{"price_data": data}])
+        assert refused.value.param == param
+
+
 def test_a_customer_comes_into_being_where_one_is_wanted(local: LocalStripe) -> None:
     for wanted in (
         {"customer_creation": "always"},

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.simulator.local import LocalStripe
-from tests.simulator.test_checkout_modes import once, one_off
+from tests.simulator.test_checkout_modes import once, one_off, setup
 
 REFUSED = "DE62370400440532013001"
 NO_MONEY = "DE65370400440002222227"
@@ -118,6 +118,22 @@ def test_a_test_settles_a_debit_when_it_wants(local: LocalStripe, mode: str, suc
     local.move(days=20)  # the account's own answer doesn't come on top
     ending = "succeeded" if succeed else "failed"
     assert events(local)[1:] == [f"checkout.session.async_payment_{ending}"]
+
+
+def test_an_account_is_saved_for_later_debits(local: LocalStripe) -> None:
+    trial = debit(local, local.session(subscription_data={"trial_period_days": 7}))
+    assert trial.payment_status == "no_payment_required"
+    local.move(days=7, hours=2)
+    begun = local.v1.subscriptions.retrieve(trial.subscription, {"expand": ["latest_invoice"]})
+    assert (begun.status, begun.latest_invoice.status) == ("active", "open")
+    local.move(days=6)
+    paid = local.v1.subscriptions.retrieve(trial.subscription, {"expand": ["latest_invoice"]})
+    assert (paid.status, paid.latest_invoice.status) == ("active", "paid")
+    customer = local.customer(card=None)
+    saved = debit(local, setup(local, customer=customer.id))
+    assert saved.payment_status == "no_payment_required"
+    [method] = local.v1.customers.payment_methods.list(customer.id).data
+    assert method.type == "sepa_debit"
 
 
 def test_the_hosted_page_takes_a_bank_account(local: LocalStripe) -> None:
