@@ -98,12 +98,17 @@ async def send_change(
     settings: AppSettings,
     change: Annotated[str, Form()] = "",
     sure: Annotated[str, Form()] = "",
+    types: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
-    """`change` is `disable`, `enable`, `rotate`, `test`, or `delete` with `sure`."""
+    """`change` is `types`, `disable`, `enable`, `rotate`, `test`, or `delete` with `sure`."""
     try:
         async with database.transaction() as session:
             changes = Endpoints(session, visit.operator, clocks, settings)
-            secret = await _change(changes, endpoint_id, change, sure=bool(sure))
+            if change == "types":
+                await changes.change(endpoint_id, types=types or [ALL_TYPES])
+                secret = None
+            else:
+                secret = await _change(changes, endpoint_id, change, sure=bool(sure))
     except Problem as problem:
         if problem.slug != "invalid-request":
             raise
@@ -193,6 +198,7 @@ async def _endpoint_page(
         "webhook.html",
         status_code=refusal.definition.status if refusal else 200,
         endpoint=endpoint,
+        types=sorted(EVENT_TYPES),
         all_types=ALL_TYPES,
         deliveries=found,
         told=await told_of(session, found.items),

@@ -13,7 +13,7 @@ from sqlalchemy import exists, select, update
 
 from service.clock import Clocks
 from service.db.session import Database
-from service.db.tables import DomainEvent, Job, WebhookDelivery, WebhookEndpoint
+from service.db.tables import DomainEvent, Job, Reader, WebhookDelivery, WebhookEndpoint
 from service.jobs.queue import ClaimedJob
 from service.jobs.worker import Failed, GivenUp, Kind, work
 from service.outbox.webhook_client import NoAnswer, Poster
@@ -31,9 +31,14 @@ PAUSES = (
 )
 """Between ten tries within three days (the specification's own example)."""
 GONE = 410
+SUCCESS = 2
+"""The first figure of the statuses that say so."""
 LONGEST_RESULT = 300
 PATIENCE = 5.0
 log = structlog.get_logger()
+
+_UNREADABLE = "not signed: PAYWALL_SECRET_KEY isn't the one that the secret was stored with. Rotate the secret."
+_DISABLED = "not sent: the endpoint is disabled"
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class _Due:
     enabled: bool
     sealed: tuple[str, ...]
     body: bytes
+    keeps_answer: bool
+    """Of an erased reader nothing is noted that an endpoint may have said of them."""
 
 
 class WebhookSender:
@@ -113,26 +120,30 @@ class WebhookSender:
         if due is None:
             return "nothing to send"
         if not due.enabled:
-            await self._note(due, "failed", None, "not sent: the endpoint is disabled")
-            return "not sent: the endpoint is disabled"
+            await self._note(due, "failed", None, _DISABLED)
+            return _DISABLED
         is_last = job.attempts >= len(PAUSES)
         status: int | None = None
         try:
             answer = await self._poster.post(due.url, due.body, self._headers(due))
-            status, said = answer.status, f"HTTP {answer.status} {answer.excerpt}".strip()
-            if 200 <= status < 300:  # noqa: PLR2004 what counts as delivered
-                await self._note(due, "delivered", status, said)
-                return said
         except SecretUnreadable:
-            said = "not signed: PAYWALL_SECRET_KEY isn't the one that its secret was stored with. Rotate the secret."
+            told = said = _UNREADABLE
         except (TargetRefused, NoAnswer) as error:
-            said = str(error)
+            told = said = str(error)
+        else:
+            status = answer.status
+            # What the endpoint says may name a reader: it stands with the delivery, which is erased
+            # with them, and in neither job nor log.
+            told = f"HTTP {status}"
+            said = f"{told} {answer.excerpt}".strip() if due.keeps_answer else told
+        if status is not None and status // 100 == SUCCESS:
+            await self._note(due, "delivered", status, said)
+            return told
+        await self._note(due, "failed" if is_last or status == GONE else "waiting", status, said)
         if status == GONE:
-            await self._note(due, "failed", status, said)
             await self._disable(due.endpoint_id)
-            raise GivenUp(said)
-        await self._note(due, "failed" if is_last else "waiting", status, said)
-        raise Failed(said)
+            raise GivenUp(told)
+        raise Failed(told)
 
     def _headers(self, due: _Due) -> dict[str, str]:
         secrets = [unseal(each, due.endpoint_id, self._sealing_key) for each in due.sealed]
@@ -143,15 +154,16 @@ class WebhookSender:
         async with self._database.reading() as session:
             row = (
                 await session.execute(
-                    select(WebhookDelivery, WebhookEndpoint, DomainEvent)
+                    select(WebhookDelivery, WebhookEndpoint, DomainEvent, Reader.erased_at)
                     .join(WebhookEndpoint, WebhookEndpoint.id == WebhookDelivery.endpoint_id)
                     .join(DomainEvent, DomainEvent.id == WebhookDelivery.event_id)
+                    .outerjoin(Reader, Reader.id == DomainEvent.reader_id)
                     .where(WebhookDelivery.id == delivery_id)
                 )
             ).one_or_none()
         if row is None or row[0].status == "delivered":
             return None
-        delivery, endpoint, event = row
+        delivery, endpoint, event, erased_at = row
         return _Due(
             id=delivery.id,
             endpoint_id=endpoint.id,
@@ -160,6 +172,7 @@ class WebhookSender:
             enabled=endpoint.disabled_at is None,
             sealed=_sealed_secrets(endpoint, self._clocks.wall()),
             body=body_of(event),
+            keeps_answer=erased_at is None,
         )
 
     async def _note(self, due: _Due, outcome: str, status: int | None, said: str) -> None:

@@ -253,6 +253,15 @@ async def test_on_the_pages_an_endpoint_is_made_watched_and_changed(paywall: Pay
         assert new != secret
         assert "The former secret signs too until" in rotated.text
 
+        await post(paywall, here, change="types")
+        assert "Gets all events" in (await paywall.client.get(here)).text
+        await post(paywall, here, change="types", types=["pass.ended"])
+        page = (await paywall.client.get(here)).text
+        assert 'value="pass.ended" checked' in page
+        assert page.count(" checked") == 1
+        refused = await post(paywall, here, change="types", types=["pass.lost"])
+        assert (refused.status_code, "Unknown: pass.lost" in refused.text) == (422, True)
+
         await post(paywall, here, change="disable")
         assert "Disabled since" in (await paywall.client.get("/admin/webhooks")).text
         refused = await post(paywall, here, change="test")
@@ -266,7 +275,8 @@ async def test_on_the_pages_an_endpoint_is_made_watched_and_changed(paywall: Pay
         assert (await paywall.client.get(here)).status_code == 404
     assert "No system of yours is told" in (await paywall.client.get("/admin/webhooks")).text
     assert await actions(paywall, endpoint.id) == [
-        "create", "test", "replay", "rotate-secret", "disable", "enable", "delete",
+        "create", "test", "replay", "rotate-secret", "change", "change", "disable", "enable",
+        "delete",
     ]  # fmt: skip
 
 
