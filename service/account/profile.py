@@ -4,7 +4,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.account.schemas import GrantItem, Profile
+from service.account.schemas import GrantItem, ProcessingItem, Profile
+from service.billing.checkouts import processing_checkouts
 from service.grants import grants
 from service.grants.store import grants_of
 from service.identity.callers import SignedIn
@@ -25,4 +26,12 @@ async def profile_of(session: AsyncSession, caller: SignedIn, now: datetime) -> 
         created_at=reader.created_at,
         session_id=caller.session_id,
         grants=[GrantItem.of(grant) for grant in held],
+        processing=[
+            ProcessingItem(
+                offer=offer.id,
+                name=offer.name,
+                since=checkout.processing_since or checkout.created_at,
+            )
+            for checkout, offer in await processing_checkouts(session, reader.id)
+        ],
     )

@@ -112,6 +112,14 @@ class GrantItem(BaseModel):
         )
 
 
+class ProcessingItem(BaseModel):
+    """Bought, and open as soon as the bank has sent the money, which may take days."""
+
+    offer: str
+    name: str
+    since: AwareDatetime
+
+
 class Profile(BaseModel):
     """The reader who asks. `email` is a suggestion until `email_verified`."""
 
@@ -121,3 +129,4 @@ class Profile(BaseModel):
     created_at: AwareDatetime
     session_id: str
     grants: list[GrantItem]
+    processing: list[ProcessingItem]

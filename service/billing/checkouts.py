@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.lifecycle import LIVE_STATUSES
 from service.db.base import new_id
-from service.db.tables import Checkout, Pass, Subscription
+from service.db.tables import Checkout, Offer, Pass, Subscription
 
 LIFE = timedelta(hours=24)
 """Stripe's own default for the life of a Checkout session."""
@@ -93,6 +93,19 @@ async def open_checkouts(
         .limit(_MOST_EARLIER)
     )
     return list(found)
+
+
+async def processing_checkouts(
+    session: AsyncSession, reader_id: str
+) -> list[tuple[Checkout, Offer]]:
+    """What the reader has bought and waits for its money, with the offer; the newest first."""
+    found = await session.execute(
+        select(Checkout, Offer)
+        .join(Offer, Offer.id == Checkout.offer_id)
+        .where(Checkout.reader_id == reader_id, Checkout.status == "processing")
+        .order_by(Checkout.created_at.desc(), Checkout.id)
+    )
+    return [(checkout, offer) for checkout, offer in found]
 
 
 def claim_end(checkout: Checkout) -> datetime:

@@ -14,13 +14,20 @@ from service.settings import Settings
 
 OPERATOR = "editor@ternsey.example"
 _ACTOR = "demo"
+_PLAN = "digital"
 _OFFERS = (
-    # name, amount in minor units, currency, interval, days of trial
-    ("Monthly", 700, "EUR", "month", 14),
-    ("Yearly", 7000, "EUR", "year", 0),
-    ("Monthly", 800, "USD", "month", 0),
-    ("Yearly", 8000, "USD", "year", 0),
-)
+    # name, and what it costs
+    ("Monthly", checked_price(amount=700, currency="EUR", interval="month", trial_days=14)),
+    ("Yearly", checked_price(
+        amount=7000, currency="EUR", interval="year", intro_amount=4900, intro_periods=1,
+    )),
+    ("Monthly", checked_price(amount=800, currency="USD", interval="month")),
+    ("Yearly", checked_price(amount=8000, currency="USD", interval="year")),
+    ("Day pass", checked_price(amount=200, currency="EUR", interval="day", kind="pass")),
+    ("This article", checked_price(
+        amount=90, currency="EUR", interval="week", kind="pass", covers="article",
+    )),
+)  # fmt: skip
 
 
 async def seed(
@@ -39,12 +46,10 @@ async def seed(
                     now=clocks.business(),
                 )
         if not await live_offers(session):
-            for name, amount, currency, interval, trial_days in _OFFERS:
-                price = checked_price(
-                    amount=amount, currency=currency, interval=interval, trial_days=trial_days
-                )
+            for name, price in _OFFERS:
+                plan = _PLAN if price.covers == "plan" else ""
                 await create_offer(
-                    session, name=name, plan="digital", price=price, now=clocks.business()
+                    session, name=name, plan=plan, price=price, now=clocks.business()
                 )
         if await count_operators(session):
             return None

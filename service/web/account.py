@@ -1,11 +1,13 @@
 """A reader's account in their words: what they have, what it costs, what happens next."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.billing.checkouts import processing_checkouts
 from service.clock import Clocks
 from service.grants import grants
 from service.grants.store import grants_of
@@ -19,7 +21,7 @@ from service.reports.queries import SubscriptionFacts, subscriptions_of
 from service.reports.standing import Standing
 from service.settings import Settings
 from service.web.sign_in import Visitor, visitor_of
-from service.web.words import last_used, long_day
+from service.web.words import last_used, long_day, moment
 
 Tone = Literal["good", "warn", "bad", "quiet"]
 OVER: frozenset[Standing] = frozenset({"ended", "incomplete"})
@@ -62,6 +64,8 @@ class AccountView:
     subscription: SubscriptionShown | None
     given: list[str]
     """Access that the newsroom gave, in words."""
+    passes: list[str]
+    """What runs or is to begin, and what was bought and waits for its money."""
     offers: list[OfferItem]
     devices: list[DeviceShown]
 
@@ -72,10 +76,11 @@ async def account_view(
     reader_id, now = caller.reader_id, clocks.business()
     visitor = await visitor_of(session, caller, settings)
     if reader_id is None:
-        return AccountView(False, visitor, None, False, None, [], await _offers(session), [])
+        return AccountView(False, visitor, None, False, None, [], [], await _offers(session), [])
     reader = await find_reader(session, reader_id)
     bought = await subscriptions_of(session, reader_id)
-    held = grants.live(await grants_of(session, reader_id), now)
+    known = await grants_of(session, reader_id)
+    waiting = await processing_checkouts(session, reader_id)
     shown = subscription_shown(bought[0], settings.zone) if bought else None
     runs = bool(bought) and bought[0].standing not in OVER
     return AccountView(
@@ -84,7 +89,25 @@ async def account_view(
         email=reader.email if reader else None,
         is_verified=caller.verified,
         subscription=shown,
-        given=[_given(grant, settings.zone) for grant in held if grant.source == "comp"],
+        given=[
+            _given(grant, settings.zone)
+            for grant in grants.live(known, now)
+            if grant.source == "comp"
+        ],
+        passes=[
+            *(
+                f"Your payment for {offer.name} is on its way. It may take some days."
+                for _, offer in waiting
+            ),
+            *(
+                _pass(grant, now, settings.zone)
+                for grant in reversed(known)
+                if grant.source == "pass"
+                and grant.ends_at is not None
+                and now < grant.ends_at
+                and grant.starts_at < grant.ends_at
+            ),
+        ],
         offers=[] if runs else await _offers(session, subscribed_before=bool(bought)),
         devices=await _devices(session, reader_id, caller, settings, clocks),
     )
@@ -185,6 +208,20 @@ def _given(grant: grants.GrantFacts, zone: ZoneInfo) -> str:
     return f"The newsroom has opened {what} for you, {end}."
 
 
+def _pass(grant: grants.GrantFacts, now: datetime, zone: ZoneInfo) -> str:
+    kind, _, plan = grant.scope.partition(":")
+    what = f"the plan {plan}" if kind == "plan" else "one article"
+    if grant.starts_at > now:
+        return f"Another pass opens {what} from {moment(grant.starts_at, zone)}."
+    end = moment(grant.ends_at, zone) if grant.ends_at else "further notice"
+    return f"Your pass opens {what} until {end}."
+
+
 async def _offers(session: AsyncSession, *, subscribed_before: bool = False) -> list[OfferItem]:
     offers = await live_offers(session)
-    return [OfferItem.of(offer, subscribed_before=subscribed_before) for offer in offers]
+    # Single articles are sold where they stand.
+    return [
+        OfferItem.of(offer, subscribed_before=subscribed_before)
+        for offer in offers
+        if offer.covers == "plan"
+    ]

@@ -126,14 +126,18 @@ async def subscribe(
     clocks: AppClocks,
     offer: Annotated[Short, Form()],
     return_to: Annotated[Text, Form()] = "/account",
+    article: Annotated[Short | None, Form()] = None,
 ) -> Response:
-    """To Stripe's page for the offer; who has a subscription already goes to the account."""
+    """To Stripe's page for the offer; who has a subscription already goes to the account.
+
+    `article` is what a pass for one article shall open.
+    """
     return_to = checked_return_to(return_to, settings)
     claim = read_cookie(request, "checkout", settings)
     try:
         started = await start_checkout(
             database, gateway, settings, clocks,
-            offer_id=offer, return_to=return_to, caller=caller, claim=claim,
+            offer_id=offer, return_to=return_to, caller=caller, claim=claim, article=article,
         )  # fmt: skip
     except Problem as problem:
         if problem.slug == "already-subscribed":

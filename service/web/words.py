@@ -18,6 +18,11 @@ def long_day(at: datetime, zone: ZoneInfo) -> str:
     return f"{local.day} {local:%B %Y}"
 
 
+def moment(at: datetime, zone: ZoneInfo) -> str:
+    """`10 March 2026, 14:30`, in the publication's time zone."""
+    return f"{long_day(at, zone)}, {at.astimezone(zone):%H:%M}"
+
+
 def full_day(at: datetime, zone: ZoneInfo) -> str:
     """`Tuesday, 10 March 2026`, in the publication's time zone."""
     return f"{at.astimezone(zone):%A}, {long_day(at, zone)}"

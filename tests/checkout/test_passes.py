@@ -11,6 +11,7 @@ from service.account.merge import merge
 from service.billing.passes import sync_pass
 from service.db.session import Database
 from service.db.tables import Checkout, DomainEvent, Grant, Pass, Reader, Subscription
+from service.web.words import long_day
 from tests.checkout.rows import DAY, rows, sell, sessions, sign_in
 from tests.served import Installation
 from tests.stripe_at_hand import gateway_to, sdk
@@ -125,8 +126,18 @@ def test_a_pass_for_one_article_opens_that_article(site: Installation) -> None:
     ):
         fields = {} if article is None else {"article": article}
         assert site.start_checkout("one", **fields).status_code == status, article
+    page = site.browser.get("/articles/a").text
+    assert '<input type="hidden" name="article" value="a">' in page
+    assert "€0.90 for this article, for a week" in page
+    assert "Buy</button>" in page
+    assert "This article" not in site.browser.get("/account").text
+    form = {"offer": site.offers["one"], "return_to": "/articles/a", "article": "a"}
+    onward = site.browser.post("/subscribe", data=form).headers["Location"]
+    assert onward.startswith(site.stripe_url)
     buy(site, "one", article="a")
     assert site.unlock("a").json()["reason"] == "pass"
+    until = long_day(site.clocks.business() + 7 * DAY, site.settings.zone)
+    assert f"Your pass opens one article until {until}" in site.browser.get("/account").text
     assert site.unlock("b").status_code == 402
     buy(site, "one", article="b")
     assert site.unlock("b").json()["reason"] == "pass"

@@ -55,6 +55,10 @@ def subscription(reader: Reader, offer: Offer, **values: Any) -> Subscription:
         "cancel_at": None,
         "ended_at": None,
         "past_due_since": None,
+        "pauses_collection": False,
+        "cancel_reason": "",
+        "access_stop": "",
+        "payment_problem": "",
         "synced_at": NOW,
         "version": 1,
     }

@@ -76,12 +76,13 @@ function showWall(story, form, { kind, reason, title, text, offers }) {
   part("text").textContent = text;
   part("offers").append(...offers.map(offerCard));
   for (const name of kind === "register" ? ["already"] : ["register", "or"]) part(name).remove();
+  if (!offers.some((offer) => offer.kind === "pass")) part("passes")?.remove();
   if (offers.length === 0) for (const name of ["or", "offers", "paying"]) part(name)?.remove();
   form.replaceWith(wall);
   story.querySelector(".preview").classList.add("fading");
 }
 
-function offerCard({ id, name, price_text: price, trial_days: trialDays }) {
+function offerCard({ id, name, kind, price_text: price, trial_days: trialDays }) {
   const card = document.getElementById("offer-template").content.cloneNode(true);
   const button = card.querySelector("button");
   card.querySelector('[name="offer"]').value = id;
@@ -90,5 +91,6 @@ function offerCard({ id, name, price_text: price, trial_days: trialDays }) {
   card.querySelector(".offer-price").textContent = price;
   button.setAttribute("aria-describedby", id);
   if (trialDays > 0) button.textContent = button.dataset.trial;
+  else if (kind === "pass") button.textContent = button.dataset.pass;
   return card;
 }

@@ -146,6 +146,8 @@ export interface Profile {
   created_at: string;
   session_id: string;
   grants: Grant[];
+  /** Bought, and open as soon as the bank has sent the money, which may take days. */
+  processing: { offer: string; name: string; since: string }[];
 }
 
 /** RFC 9457; further members stand beside these, such as `portal`. */
