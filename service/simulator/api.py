@@ -27,6 +27,7 @@ from service.simulator import (
     payment_methods,
     payments,
     portal,
+    portal_configurations,
     preview,
     promotion_codes,
     refunds,
@@ -70,6 +71,7 @@ OPERATIONS: tuple[Operation, ...] = tuple(
         disputes,
         test_clocks,
         portal,
+        portal_configurations,
         events,
         endpoints,
     )

@@ -47,7 +47,7 @@ from service.simulator.hooks import Hooks
 from service.simulator.hosted import Pages
 from service.simulator.periods import DAY
 from service.simulator.places import Place, asks_for_place
-from service.simulator.portal import ensure_configuration
+from service.simulator.portal_configurations import ensure_configuration
 from service.simulator.purchase import (
     Buyer,
     authentication_address,

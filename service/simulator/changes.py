@@ -282,11 +282,9 @@ def _plan_trial(
     """A trial's end: now, or at another time than agreed before."""
     if subscription["status"] != "trialing":
         raise not_simulated("trial_end", "trials that begin after the subscription")
-    switch = plan_switch(world, subscription, items, terms)
     if params.text("trial_end") == "now":
-        fresh = restarted(world, subscription, items, switch.changes["_sim"])
-        changes = {**switch.changes, **fresh, "status": "active", "trial_end": world.now}
-        return Switch(changes, [], fresh["items"]["data"], invoiced=True)
+        return end_trial(world, subscription, items, terms)
+    switch = plan_switch(world, subscription, items, terms)
     end = params.integer("trial_end")
     if end is None or end <= world.now:
         raise invalid_parameter("trial_end", "trial_end must be `now` or lie in the future.")
@@ -297,6 +295,14 @@ def _plan_trial(
         "trial_end": end,
     }
     return Switch({**switch.changes, **moved}, [], [], invoiced=False)
+
+
+def end_trial(world: World, subscription: JSON, items: list[JSON], terms: Terms) -> Switch:
+    """A trial ends now: the first period that is paid for begins."""
+    switch = plan_switch(world, subscription, items, terms)
+    fresh = restarted(world, subscription, items, switch.changes["_sim"])
+    changes = {**switch.changes, **fresh, "status": "active", "trial_end": world.now}
+    return Switch(changes, [], fresh["items"]["data"], invoiced=True)
 
 
 OPERATIONS = (operation("POST", "/v1/subscriptions/{subscription}", _update, _FIELDS),)

@@ -174,6 +174,16 @@ class Params:
             raise invalid_parameter(self.name(key), f"Invalid array: {self.name(key)}.")
         return list(value)
 
+    def choices(self, key: str, options: tuple[str, ...]) -> list[str]:
+        """Some of `options`; none where absent or empty."""
+        values = self.texts(key)
+        for value in values:
+            if value not in options:
+                raise invalid_parameter(
+                    self.name(key), f"Invalid {self.name(key)}: must be of {', '.join(options)}"
+                )
+        return values
+
     def metadata(self, before: dict[str, str] | None = None) -> dict[str, str]:
         """Metadata merged over `before`; an empty value removes its key, an empty map all."""
         if self.values.get("metadata") == "":

@@ -19,9 +19,8 @@ from service.simulator.checkout_discounts import apply_promotion_code
 from service.simulator.debits import PAYING_ACCOUNT
 from service.simulator.errors import StripeError
 from service.simulator.invoice_page import InvoicePage
-from service.simulator.payment_methods import payer
 from service.simulator.places import Place, asks_for_place, asks_for_tax_id
-from service.simulator.portal import change_card, choose, live_subscriptions, owed_invoices
+from service.simulator.portal_page import PortalPage
 from service.simulator.purchase import (
     Buyer,
     authentication_address,
@@ -31,7 +30,6 @@ from service.simulator.purchase import (
     success_address,
 )
 from service.simulator.store import JSON
-from service.simulator.subscriptions import period_of
 from service.simulator.world import World
 
 _PAGES = Path(__file__).parent / "pages"
@@ -133,7 +131,7 @@ class Pages:
             Route("/", self.home),
             Route("/checkout/{session}", self.checkout, methods=["GET", "POST"]),
             Route("/checkout/{session}/authenticate", self.authenticate, methods=["GET", "POST"]),
-            Route("/portal/{session}", self.portal, methods=["GET", "POST"]),
+            *PortalPage(self._world, self._guarded, self._page).routes(),
             *InvoicePage(self._world, self._guarded, self._page, _HEADERS).routes(),
         ]
 
@@ -160,11 +158,6 @@ class Pages:
         """The page on which the card's holder answers the bank (3-D Secure)."""
         form = await request.form() if request.method == "POST" else None
         return self._guarded(lambda: self._authenticate(request.path_params["session"], form))
-
-    async def portal(self, request: Request) -> Response:
-        """The billing portal and the form it posts to itself."""
-        form = await request.form() if request.method == "POST" else None
-        return self._guarded(lambda: self._portal(request.path_params["session"], form))
 
     def _guarded(self, show: Callable[[], Response]) -> Response:
         self._world.catch_up()
@@ -281,68 +274,3 @@ class Pages:
             error=error,
             faulty=_faulty(error),
         )
-
-    def _portal(self, identifier: str, form: FormData | None) -> Response:
-        session = self._world.fetch("billing_portal.session", identifier)
-        if form is None:
-            return self._portal_page(session, self._blank_card(), error=None)
-        if form.get("action") != "card":
-            with self._world.transaction(about=session):
-                choose(
-                    self._world,
-                    session,
-                    str(form.get("subscription", "")),
-                    str(form.get("action", "")),
-                )
-        else:
-            entries = {key: str(form.get(key, "")) for key in ("card", "exp", "cvc")}
-            error = self._change_card(session, entries)
-            if error is not None:
-                return self._portal_page(session, entries, error)
-        return RedirectResponse(session["url"], 303, headers=_HEADERS)
-
-    def _change_card(self, session: JSON, entries: dict[str, str]) -> StripeError | None:
-        card = CardEntry(entries["card"], entries["exp"], entries["cvc"])
-        try:
-            with self._world.transaction(about=session):
-                change_card(self._world, session, card)
-        except StripeError as error:
-            if error.kind != "card_error":
-                raise
-            return error
-        return None
-
-    def _portal_page(
-        self, session: JSON, entries: dict[str, str], error: StripeError | None
-    ) -> HTMLResponse:
-        world, customer = self._world, session["customer"]
-        subscriptions = live_subscriptions(world, customer)
-        owed = owed_invoices(world, customer)
-        return self._page(
-            "portal.html",
-            status=error.status if error else 200,
-            session=session,
-            subscriptions=[self._portal_row(subscription) for subscription in subscriptions],
-            method=payer(world, subscriptions[0]) if subscriptions else None,
-            owed=[money(invoice["amount_remaining"], invoice["currency"]) for invoice in owed],
-            entries=entries,
-            error=error,
-            faulty=_faulty(error),
-        )
-
-    def _portal_row(self, subscription: JSON) -> JSON:
-        prices = [
-            self._world.fetch("price", item["price"]) for item in subscription["items"]["data"]
-        ]
-        names = [
-            self._world.fetch("product", price["product"]).get("name", "A deleted product")
-            for price in prices
-        ]
-        return {
-            "id": subscription["id"],
-            "status": subscription["status"].replace("_", " "),
-            "names": names,
-            "prices": prices,
-            "period_end": period_of(subscription)[1],
-            "cancel_at": subscription["cancel_at"],
-        }

@@ -28,7 +28,7 @@ _STATUSES = (
     "trialing",
     "unpaid",
 )
-_FEEDBACK = (
+FEEDBACK = (
     "customer_service",
     "low_quality",
     "missing_features",
@@ -248,7 +248,7 @@ def read_details(params: Params) -> JSON:
     if params.sent("comment"):
         changes["comment"] = params.text("comment")
     if params.sent("feedback"):
-        changes["feedback"] = params.choice("feedback", _FEEDBACK)
+        changes["feedback"] = params.choice("feedback", FEEDBACK)
     return changes
 
 

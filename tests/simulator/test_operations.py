@@ -106,6 +106,10 @@ def _walk_billing(local: LocalStripe, known: dict[str, str]) -> None:
     _walk_clocks(local)
     v1.billing_portal.configurations.retrieve(known["billing_portal.configuration"])
     v1.billing_portal.configurations.list({"active": True})
+    made = v1.billing_portal.configurations.create(
+        {"features": {"invoice_history": {"enabled": True}}}
+    )
+    v1.billing_portal.configurations.update(made.id, {"name": "Readers"})
     v1.billing_portal.sessions.create(
         {"customer": known["customer"], "expand": ["configuration"], "locale": "pt"}
     )
