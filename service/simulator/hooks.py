@@ -13,6 +13,7 @@ from service.simulator.disputes import open_dispute
 from service.simulator.errors import StripeError, invalid_parameter, missing_parameter
 from service.simulator.expand import public
 from service.simulator.intents import authenticate_intent
+from service.simulator.setup_intents import authenticate_setup
 from service.simulator.store import JSON
 from service.simulator.world import DunningEnd, World
 
@@ -34,6 +35,11 @@ class Hooks:
             Route(
                 "/_sim/payment_intent/{intent}/authenticate",
                 self.authenticate_intent,
+                methods=["POST"],
+            ),
+            Route(
+                "/_sim/setup_intent/{intent}/authenticate",
+                self.authenticate_setup,
                 methods=["POST"],
             ),
             Route("/_sim/rules", self.rules, methods=["GET", "POST"]),
@@ -73,6 +79,16 @@ class Hooks:
         if refusal is not None:
             raise refusal
         return self._world.fetch("payment_intent", identifier)
+
+    async def authenticate_setup(self, request: Request) -> Response:
+        """The card's holder confirms that it is saved. Answers the setup intent."""
+        return self._answer(lambda: self._authenticate_setup(request.path_params["intent"]))
+
+    def _authenticate_setup(self, identifier: str) -> JSON:
+        intent = self._world.fetch("setup_intent", identifier)
+        with self._world.under_clock(self._world.clock_of(intent)):
+            authenticate_setup(self._world, intent)
+        return intent
 
     async def rules(self, request: Request) -> Response:
         """`{"dunning_end": …}`: what happens to a subscription when all tries have failed."""

@@ -182,14 +182,14 @@ def _ask(world: World, session: JSON, buyer: Buyer, method: JSON) -> StripeError
         if refused:
             refuse_setup(world, setup, method, _NOT_CONFIRMED)
         else:
-            ask_holder(world, setup, method)
+            ask_holder(world, setup, method, authentication_address(world, session))
     elif session["amount_total"]:
         intent = _intent(world, session)
         pending = intent["id"]
         if refused:
             _fail_authentication(world, intent)
         else:
-            confirm(world, intent, method)
+            confirm(world, intent, method, page=authentication_address(world, session))
     kept: JSON = {"intent": pending, "email": buyer.email, "name": buyer.name}
     if buyer.place is not None:
         kept["place"] = asdict(buyer.place)

@@ -75,10 +75,10 @@ def refuse_setup(world: World, intent: JSON, method: JSON, refusal: Decline) -> 
     world.emit("setup_intent.setup_failed", intent)
 
 
-def ask_holder(world: World, intent: JSON, method: JSON) -> None:
-    """The bank wants the card's holder to confirm before it lets the card be saved."""
+def ask_holder(world: World, intent: JSON, method: JSON, page: str | None = None) -> None:
+    """The bank wants the card's holder to confirm, on `page`, before the card may be saved."""
     action = {
-        "redirect_to_url": {"return_url": None, "url": f"{world.public_url}/"},
+        "redirect_to_url": {"return_url": None, "url": page or f"{world.public_url}/"},
         "type": "redirect_to_url",
     }
     changes = {"next_action": action, "payment_method": method["id"], "status": "requires_action"}
@@ -99,6 +99,21 @@ def finish_setup(world: World, intent: JSON, method: JSON) -> None:
     remember_authentication(world, method)
     world.update(intent, changes)
     world.emit("setup_intent.succeeded", intent)
+
+
+def authenticate_setup(world: World, intent: JSON) -> None:
+    """The card's holder confirms: the card is saved.
+
+    Raises:
+        StripeError: 400, nobody waits for that.
+    """
+    if intent["status"] != "requires_action":
+        raise StripeError(
+            400,
+            f"This SetupIntent is {intent['status']}; no bank waits for its card's holder.",
+            code="setup_intent_unexpected_state",
+        )
+    finish_setup(world, intent, world.fetch("payment_method", intent["payment_method"]))
 
 
 def _create(call: Call) -> JSON | StripeError:

@@ -43,6 +43,8 @@ def test_a_session_waits_for_the_cards_holder(local: LocalStripe, card: str, mod
     assert [intent.status for intent in waiting] == (
         [] if mode in ("setup", "trial") else ["requires_action"]
     )
+    for intent in waiting:
+        assert intent.next_action.redirect_to_url.url == asked.json()["next"]
     refused = answer(local, session, card, False)
     assert refused.status_code == 402
     assert refused.json()["error"]["code"] == "payment_intent_authentication_failure"

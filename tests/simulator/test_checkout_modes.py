@@ -227,6 +227,9 @@ def test_setup_intents_of_the_api(local: LocalStripe) -> None:
         {"payment_method": _card(local, "4000002760003184"), "confirm": True}
     )
     assert asked.status == "requires_action"
+    hook = f"/_sim/setup_intent/{asked.id}/authenticate"
+    assert local.browser.post(hook).json()["status"] == "succeeded"
+    assert local.browser.post(hook).status_code == 400
     with pytest.raises(stripe.CardError):
         local.v1.setup_intents.create({"payment_method": _card(local, DECLINED), "confirm": True})
 
