@@ -21,6 +21,7 @@ from service.account.erase import Sweep
 from service.billing import routes as billing_routes
 from service.billing.apply_event import apply_due_events
 from service.billing.late_renewals import sync_late_renewals
+from service.billing.reconcile_job import Reconciler
 from service.checkout import routes as checkout_routes
 from service.clock import Clocks
 from service.content import routes as content_routes
@@ -155,6 +156,7 @@ def create_app(
     state.passwords = passwords
     state.page_bar = page_bar
     state.inbox = Task("inbox", lambda: _apply_inbox(app))
+    state.reconciling = Task("reconcile", lambda: _reconcile(app), pause=_MINUTE)
     state.mailer = mailer or mailer_of_settings(settings)
     state.mail = Task("mails", lambda: _send_mails(app))
     state.webhook_targets = Targets(
@@ -243,6 +245,7 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
     return (
         state.inbox,
         state.mail,
+        state.reconciling,
         Task("webhooks", state.webhooks.begin),
         Task("ledger", lambda: state.ledger.flush(database)),
         Task("key uses", lambda: state.key_uses.flush(database)),
@@ -263,6 +266,12 @@ async def _apply_inbox(app: FastAPI) -> None:
     state = app.state
     if state.gateway is not None:
         await apply_due_events(state.database, state.gateway, state.settings, state.clocks)
+
+
+async def _reconcile(app: FastAPI) -> None:
+    state = app.state
+    if state.gateway is not None:
+        await Reconciler(state.database, state.gateway, state.settings, state.clocks).round()
 
 
 async def _send_mails(app: FastAPI) -> None:

@@ -3,11 +3,12 @@
 Each event that concerns us has a job of its id (apply_event.py); the job says what became of it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.events import concerns_us
@@ -57,6 +58,31 @@ async def held_events(session: AsyncSession) -> list[InboxRow]:
     """What isn't applied: waiting, or given up after its last try; the oldest first."""
     statement = rows().where(Job.status != "done").order_by(InboxEvent.created_at, InboxEvent.id)
     return [InboxRow(event, job) for event, job in (await session.execute(statement)).all()]
+
+
+async def unheard(session: AsyncSession, events: Sequence[StripeEvent]) -> list[StripeEvent]:
+    """Those of the events that nobody has told us of."""
+    ids = [event.id for event in events]
+    known = set(await session.scalars(select(InboxEvent.id).where(InboxEvent.id.in_(ids))))
+    return [event for event in events if event.id not in known]
+
+
+async def why_behind(session: AsyncSession, object_id: str) -> str | None:
+    """In words, which stored event about the object isn't applied; None: all are."""
+    about = or_(InboxEvent.subscription_id == object_id, InboxEvent.object_id == object_id)
+    statement = (
+        rows()
+        .where(Job.status != "done", about)
+        .order_by(Job.status, InboxEvent.created_at, InboxEvent.id)
+        .limit(1)
+    )
+    found = (await session.execute(statement)).first()
+    if found is None:
+        return None
+    event, job = found
+    if job.status == "failed":
+        return f"Its event {event.id} ({event.type}) is in quarantine: {job.result}"
+    return f"Its event {event.id} ({event.type}) waits to be applied."
 
 
 def rows() -> Select[InboxEvent, Job]:

@@ -16,6 +16,7 @@ from service.cli import (
     offers,
     operators,
     readers,
+    reconcile,
     serve,
     simulate,
     stripe,
@@ -42,6 +43,7 @@ app.command(epilog=serve.EXAMPLE)(serve.serve)
 app.command(epilog=demo.EXAMPLE)(demo.demo)
 app.command(epilog=migrations.EXAMPLE)(migrations.migrate)
 app.command(epilog=simulate.EXAMPLE)(simulate.simulate)
+app.command("reconcile", epilog=reconcile.EXAMPLE)(reconcile.run)
 app.add_typer(imports.app, name="import")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tokens.app, name="tokens")

@@ -134,9 +134,18 @@ class Reconciliation(Base):
     events_since: Mapped[datetime] = mapped_column(UtcDateTime)
     events_missed: Mapped[int]
     compared: Mapped[int]
+    not_ours: Mapped[int]
+    """Subscriptions on the account that were sold by something else."""
+    found: Mapped[int]
+    """How many differences there were before anything was mended."""
+    remaining: Mapped[int]
+    """How many are left: all of them where nothing was to be mended."""
     differences: Mapped[list[dict[str, str]]] = mapped_column(Json)
-    """Each with `object`, `what`, `here`, `stripe` and `reason`."""
+    """The first thousand, each with `object`, `what`, `here`, `stripe` and `reason`; `mended` is yes
+    or no.
+    """
     fixed: Mapped[bool]
+    """Whether what differed was to be mended."""
 
 
 class InboxEvent(Base):

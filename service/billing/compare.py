@@ -1,0 +1,250 @@
+"""Whether what we believe of one object at Stripe is what Stripe says now, and if not, in what.
+
+What we would believe is found by the one way that there is, storing what Stripe says (sync.py,
+passes.py), in a transaction that is rolled back. So a comparison can't disagree with the code that
+it is about, and writes nothing.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.customers import reader_of_customer
+from service.billing.lifecycle import TERMINAL_STATUS
+from service.billing.passes import store_pass, take_pass
+from service.billing.snapshot import take_snapshot
+from service.billing.sync import customer_key, store_snapshot, until_current
+from service.clock import Clocks
+from service.db.session import Database
+from service.db.tables import Checkout, Grant, Pass, Subscription
+from service.grants.grants import Source
+from service.grants.store import put_grant
+from service.identity.readers import settled_reader
+from service.payments.gateway import Gateway, GatewayRefused, StripeCheckoutSession
+from service.settings import Settings
+
+Facts = Mapping[str, str]
+"""What is believed of an object, by name; empty: nothing is."""
+NOTHING = "nothing"
+MISSING, GONE = "missing here", "gone there"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`what` is missing here, gone there, or names what is `here` otherwise than at `stripe`."""
+
+    object: str
+    what: str
+    here: str
+    stripe: str
+    reason: str = ""
+
+    @property
+    def can_be_mended(self) -> bool:
+        """What is gone there isn't: with a key of another account everything would be."""
+        return self.what != GONE
+
+
+@dataclass(frozen=True)
+class Comparer:
+    """Compares single objects. Every method may raise GatewayUnavailable."""
+
+    database: Database
+    gateway: Gateway
+    settings: Settings
+    clocks: Clocks
+
+    async def subscription(self, subscription_id: str) -> list[Difference]:
+        """A subscription whose customer is one of ours, with its grant."""
+        try:
+            here, there = await until_current(lambda: self._subscription(subscription_id))
+        except GatewayRefused as error:
+            if not error.is_missing:
+                raise
+            return [_gone(subscription_id)]
+        return differences(subscription_id, here, there)
+
+    async def _subscription(self, subscription_id: str) -> tuple[Facts, Facts]:
+        snapshot = await take_snapshot(self.database, self.gateway, subscription_id)
+        fetched = snapshot.subscription
+        async with _undone(self.database, customer_key(fetched.customer_id)) as session:
+            here = await _subscription_facts(session, subscription_id)
+            reader_id = await reader_of_customer(session, fetched.customer_id)
+            if reader_id is None:
+                # Bought by somebody who hasn't come back, and of whose checkout we haven't heard.
+                bought = fetched.metadata.get("checkout", NOTHING)
+                return here, here or {"status": fetched.status, "bought through": bought}
+            if here.get("status") == TERMINAL_STATUS:
+                # Over is over: what Stripe says afterwards isn't stored any more.
+                return here, {**here, "status": fetched.status, **_closed(here)}
+            await store_snapshot(
+                session, snapshot, settings=self.settings, clocks=self.clocks,
+                reader_id=await settled_reader(session, reader_id),
+            )  # fmt: skip
+            await session.flush()
+            session.expire_all()
+            return here, await _subscription_facts(session, subscription_id)
+
+    async def close_ended(self, subscription_id: str) -> None:
+        """End the access of a subscription that is over here, where it goes beyond its end."""
+        async with self.database.transaction() as session:
+            row = await session.get(Subscription, subscription_id)
+            grant = await _grant(session, "subscription", subscription_id)
+            if row is None or row.status != TERMINAL_STATUS or row.ended_at is None:
+                return
+            if grant is not None and (grant.ends_at is None or grant.ends_at > row.ended_at):
+                await put_grant(
+                    session, source="subscription", reference=subscription_id,
+                    reader_id=grant.reader_id, scope=grant.scope, starts_at=grant.starts_at,
+                    ends_at=row.ended_at, in_grace=False, note="ended",
+                    now=self.clocks.business(),
+                )  # fmt: skip
+
+    async def bought_pass(self, pass_id: str) -> list[Difference]:
+        """A pass that we know, with its grant."""
+        try:
+            here, there = await until_current(lambda: self._pass(pass_id))
+        except GatewayRefused as error:
+            if not error.is_missing:
+                raise
+            return [_gone(pass_id)]
+        return [_gone(pass_id)] if there is None else differences(pass_id, here, there)
+
+    async def _pass(self, pass_id: str) -> tuple[Facts, Facts | None]:
+        snapshot = await take_pass(self.database, self.gateway, pass_id)
+        async with self.database.reading() as session:
+            known = await session.get(Pass, pass_id)
+        if known is None:
+            return {}, {}
+        if snapshot.charge is None and known.amount:
+            return {}, None
+        async with _undone(self.database, customer_key(known.customer_id or pass_id)) as session:
+            here = await _pass_facts(session, pass_id)
+            row = await session.get_one(Pass, pass_id)
+            checkout = await session.get_one(Checkout, row.checkout_id)
+            await store_pass(
+                session, snapshot, checkout, settings=self.settings, clocks=self.clocks,
+                reader_id=await settled_reader(session, row.reader_id),
+                customer_id=row.customer_id,
+            )  # fmt: skip
+            await session.flush()
+            session.expire_all()
+            return here, await _pass_facts(session, pass_id)
+
+    async def checkout(self, session_id: str, status: str) -> list[Difference]:
+        """A checkout of ours that is under way as far as we know; `status` is what we know."""
+        try:
+            fetched = await self.gateway.retrieve_checkout_session(session_id)
+        except GatewayRefused as error:
+            if not error.is_missing:
+                raise
+            return [_gone(session_id)]
+        return differences(session_id, {"checkout": status}, {"checkout": _state(fetched)})
+
+
+def differences(object_id: str, here: Facts, there: Facts) -> list[Difference]:
+    """Where the two differ; an object that only one of them knows is one difference."""
+    if not here and there:
+        told = ", ".join(f"{name} {value}" for name, value in there.items())
+        return [Difference(object_id, MISSING, NOTHING, told)]
+    return [
+        Difference(object_id, name, here.get(name, NOTHING), there.get(name, NOTHING))
+        for name in dict.fromkeys([*here, *there])
+        if here.get(name) != there.get(name)
+    ]
+
+
+def _gone(object_id: str) -> Difference:
+    return Difference(
+        object_id, GONE, "stored", NOTHING,
+        "Stripe doesn't know it with our key, which may be another account's or another mode's. "
+        "Nothing is changed here for that: compare the key with the one it was bought with.",
+    )  # fmt: skip
+
+
+def _state(
+    fetched: StripeCheckoutSession,
+) -> Literal["open", "expired", "processing", "completed", "failed"]:
+    if fetched.status != "complete":
+        return "expired" if fetched.status == "expired" else "open"
+    if fetched.is_paid:
+        return "completed"
+    return "failed" if fetched.has_failed else "processing"
+
+
+async def _subscription_facts(session: AsyncSession, subscription_id: str) -> Facts:
+    row = await session.get(Subscription, subscription_id)
+    if row is None:
+        return {}
+    facts = {
+        "status": row.status,
+        "reader": row.reader_id,
+        "price": f"{row.amount} {row.currency} every {row.interval_count} {row.interval}",
+        "offer": row.offer_id,
+        "plan": row.plan,
+        "period end": _time(row.current_period_end),
+        "trial end": _time(row.trial_end),
+        "scheduled end": _time(row.cancel_at),
+        "ended at": _time(row.ended_at),
+        "collection": "paused" if row.pauses_collection else "running",
+        "past due since": _time(row.past_due_since),
+        "payment problem": row.payment_problem or "none",
+        "access stop": row.access_stop or "none",
+    }
+    return {**facts, **await _grant_facts(session, "subscription", subscription_id)}
+
+
+async def _pass_facts(session: AsyncSession, pass_id: str) -> Facts:
+    row = await session.get(Pass, pass_id)
+    if row is None:
+        return {}
+    facts = {
+        "reader": row.reader_id,
+        "opens": row.scope,
+        "price": f"{row.amount} {row.currency}",
+        "from": _time(row.starts_at),
+        "until": _time(row.ends_at),
+        "access stop": row.access_stop or "none",
+    }
+    return {**facts, **await _grant_facts(session, "pass", pass_id)}
+
+
+async def _grant_facts(session: AsyncSession, source: Source, reference: str) -> Facts:
+    grant = await _grant(session, source, reference)
+    if grant is None:
+        return {"access": NOTHING}
+    return {
+        "access": f"{grant.scope} for {grant.reader_id}",
+        "access ends": _time(grant.ends_at),
+        "access in grace": "yes" if grant.in_grace else "no",
+    }
+
+
+async def _grant(session: AsyncSession, source: Source, reference: str) -> Grant | None:
+    found: Grant | None = await session.scalar(
+        select(Grant).where(Grant.source == source, Grant.reference == reference)
+    )
+    return found
+
+
+def _time(at: datetime | None) -> str:
+    return at.isoformat(timespec="seconds") if at is not None else "none"
+
+
+def _closed(here: Facts) -> Facts:
+    """The access that an ended subscription leaves: none after its end."""
+    late = here["ended at"] != "none" and here.get("access ends", "") > here["ended at"]
+    return {"access ends": here["ended at"]} if late else {}
+
+
+@asynccontextmanager
+async def _undone(database: Database, key: str) -> AsyncIterator[AsyncSession]:
+    """A serialised transaction of which nothing stays."""
+    async with database.serialised(key) as session:
+        yield session
+        await session.rollback()

@@ -1,0 +1,364 @@
+"""Reconciling: everything that we believe of Stripe's, compared with what Stripe says.
+
+First the events that no webhook told us of, as far back as Stripe lists them; then every checkout
+under way, every subscription of the account and every one of ours, and every pass that still opens
+something. So an outage of ours of any length is made up for.
+
+`paywall reconcile`, the button in the back office and the night's job (reconcile_job.py) all come
+here. Whoever is killed midway leaves nothing wrong: each object is mended by a transaction of its own.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+import structlog
+
+from service.billing.apply_event import Applier, apply_due_events
+from service.billing.compare import Comparer, Difference
+from service.billing.customers import reader_of_customer
+from service.billing.events import HANDLED
+from service.billing.inbox import store_event, unheard, why_behind
+from service.billing.lifecycle import LIVE_STATUSES
+from service.billing.passes import sync_pass
+from service.billing.reconciliations import (
+    UNDER_WAY,
+    checkouts_under_way,
+    is_closed,
+    last_run,
+    living_subscriptions,
+    opening_passes,
+    store_run,
+)
+from service.clock import Clocks
+from service.db.base import new_id
+from service.db.session import Database
+from service.db.tables import Checkout, Reconciliation, Subscription
+from service.offers.store import offer_by_price
+from service.payments.gateway import (
+    Gateway,
+    GatewayUnavailable,
+    StripeEvent,
+    StripeSubscription,
+)
+from service.problems import Problem
+from service.settings import Settings
+
+MOST_KEPT = 1000
+PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds to wait when Stripe is away or wants fewer requests, before the run gives up."""
+_PAGE = 100
+_AT_ONCE = 4
+
+log = structlog.get_logger()
+T = TypeVar("T")
+Compare = Callable[[str], Awaitable[list[Difference]]]
+Mend = Callable[[str], Awaitable[object]]
+NOT_COMPARABLE = "not comparable"
+_UNTOLD = (
+    "Every event of it that Stripe lists is applied: it was changed here, or what told of it is older "
+    "than 30 days."
+)
+
+
+class Named(Protocol):
+    """Something of Stripe's."""
+
+    @property
+    def id(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come."""
+
+    events: int = 0
+    compared: int = 0
+    found: int = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A difference, and whether it was mended."""
+
+    difference: Difference
+    mended: bool
+
+
+@dataclass
+class Report:
+    """What a run has found. `not_ours` are subscriptions that something else has sold."""
+
+    events_missed: int = 0
+    compared: int = 0
+    not_ours: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def remaining(self) -> list[Difference]:
+        return [each.difference for each in self.findings if not each.mended]
+
+
+async def reconcile(
+    database: Database,
+    gateway: Gateway,
+    settings: Settings,
+    clocks: Clocks,
+    *,
+    started_by: str,
+    fix: bool,
+    run_id: str | None = None,
+    since: datetime | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+    pauses: Sequence[float] = PAUSES,
+) -> Report:
+    """Compare everything and, with `fix`, mend it; without, nothing is written but the run itself.
+
+    Events are looked for since `since`, by default since the last run that mended. `run_id` names the
+    run, which begins anew where it was begun before. Raises GatewayUnavailable when Stripe stays away
+    for longer than all `pauses`: what was mended until then stays.
+    """
+    run_id = run_id or new_id("rec")
+    now = clocks.business()
+    async with database.reading() as session:
+        since = since or await last_run(session, now)
+    row = Reconciliation(
+        id=run_id, started_by=started_by, started_at=now, finished_at=None, events_since=since,
+        events_missed=0, compared=0, not_ours=0, found=0, remaining=0, differences=[], fixed=fix,
+    )  # fmt: skip
+    await store_run(database, row)
+    run = _Run(
+        Comparer(database, gateway, settings, clocks),
+        Applier(database, gateway, settings, clocks),
+        fix, progress, tuple(pauses),
+    )  # fmt: skip
+    report = await run.all(since)
+    row.finished_at = clocks.business()
+    row.events_missed, row.compared = report.events_missed, report.compared
+    row.not_ours = report.not_ours
+    row.found, row.remaining = len(report.findings), len(report.remaining)
+    row.differences = [_told(each) for each in report.findings[:MOST_KEPT]]
+    await store_run(database, row)
+    log.info(
+        "reconcile.finished", events_missed=report.events_missed, compared=report.compared,
+        found=row.found, remaining=row.remaining,
+    )  # fmt: skip
+    return report
+
+
+@dataclass
+class _Run:
+    comparer: Comparer
+    applier: Applier
+    fix: bool
+    progress: Callable[[Progress], None]
+    pauses: tuple[float, ...]
+    report: Report = field(default_factory=Report)
+    read: int = 0
+    pending: set[str] = field(default_factory=set)
+    """Checkouts that differ and aren't mended: what they bought is no second difference."""
+    missed: dict[str, str] = field(default_factory=dict)
+    """By object, which event about it no webhook told us of."""
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.comparer.gateway
+
+    @property
+    def database(self) -> Database:
+        return self.comparer.database
+
+    async def all(self, since: datetime) -> Report:
+        await self.events(since)
+        async with self.database.reading() as session:
+            checkouts = await checkouts_under_way(session)
+            ours = await living_subscriptions(session)
+            passes = await opening_passes(session, self.comparer.clocks.business())
+        for checkout in checkouts:
+            await self.checkout(checkout)
+        seen = await self.subscriptions()
+        for subscription_id in ours:
+            if subscription_id not in seen:
+                await self.compared(subscription_id, self.comparer.subscription, self.sync)
+        for pass_id in passes:
+            await self.compared(pass_id, self.comparer.bought_pass, self.sync_pass)
+        return self.report
+
+    async def events(self, since: datetime) -> None:
+        """Those of which no webhook told us, stored the oldest first, and applied."""
+        missed: list[StripeEvent] = []
+        page: list[StripeEvent] = []
+        listed = self.listing(lambda: self.gateway.events(since=since, types=HANDLED))
+        async for event in listed:
+            page.append(event)
+            if len(page) == _PAGE:
+                missed += await self.unheard(page)
+                page = []
+        missed += await self.unheard(page)
+        self.report.events_missed = len(missed)
+        for event in missed:
+            reason = f"No webhook told us of Stripe's event {event.id} ({event.type})."
+            self.missed |= {event.object_id: reason, event.subscription_id or "": reason}
+        if not self.fix:
+            return
+        for event in sorted(missed, key=lambda each: (each.created_at, each.id)):
+            async with self.database.transaction() as session:
+                await store_event(session, event, self.comparer.clocks.wall(), told_by="reconcile")
+        await self.apply()
+
+    async def unheard(self, page: list[StripeEvent]) -> list[StripeEvent]:
+        self.read += len(page)
+        self.tell()
+        async with self.database.reading() as session:
+            return await unheard(session, page)
+
+    async def apply(self) -> None:
+        parts = self.applier
+        await apply_due_events(parts.database, parts.gateway, parts.settings, parts.clocks)
+
+    async def checkout(self, row: Checkout) -> None:
+        session_id, status = row.stripe_session_id or "", row.status
+
+        async def compare(_: str) -> list[Difference]:
+            async with self.database.reading() as session:
+                now = await session.get(Checkout, row.id)
+            if now is None or now.status not in UNDER_WAY:
+                return []
+            return await self.comparer.checkout(session_id, status)
+
+        if await self.compared(session_id, compare, self.applier.checkout):
+            self.pending.add(row.id)
+
+    async def subscriptions(self) -> set[str]:
+        """Every one of the account; the ids of those that were compared."""
+        seen: set[str] = set()
+        some: list[str] = []
+        async for listed in self.listing(self.gateway.subscriptions):
+            match await self.belongs(listed):
+                case "not ours":
+                    self.report.not_ours += 1
+                case "compare":
+                    some.append(listed.id)
+                case _:
+                    self.report.compared += 1
+            seen.add(listed.id)
+            if len(some) == _AT_ONCE:
+                await self.side_by_side(some)
+                some = []
+        await self.side_by_side(some)
+        return seen
+
+    async def side_by_side(self, some: list[str]) -> None:
+        comparing = (self.compared(each, self.comparer.subscription, self.sync) for each in some)
+        for result in await asyncio.gather(*comparing, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    async def belongs(self, listed: StripeSubscription) -> str:
+        """Whether to look closer at a subscription of the account."""
+        async with self.database.reading() as session:
+            row = await session.get(Subscription, listed.id)
+            if row is not None:
+                same = row.status == listed.status and listed.status not in LIVE_STATUSES
+                return "agreed" if same and await is_closed(session, row) else "compare"
+            checkout_id = listed.metadata.get("checkout")
+            checkout = await session.get(Checkout, checkout_id) if checkout_id else None
+            if await reader_of_customer(session, listed.customer_id) is None:
+                if checkout is None:
+                    return "not ours"
+                return "agreed" if checkout.id in self.pending else "compare"
+            if checkout is not None and checkout.id in self.pending:
+                return "agreed"
+            prices = [await offer_by_price(session, item.price.id) for item in listed.items]
+        return "compare" if any(prices) else "not ours"
+
+    async def sync(self, subscription_id: str) -> None:
+        await self.applier.subscription(subscription_id)
+        await self.comparer.close_ended(subscription_id)
+
+    async def sync_pass(self, pass_id: str) -> None:
+        parts = self.applier
+        await sync_pass(parts.database, parts.gateway, parts.settings, parts.clocks, pass_id)
+
+    async def compared(self, object_id: str, compare: Compare, mend: Mend) -> bool:
+        """Compare one object and mend it where that is wanted; whether it differs now."""
+        found = await self.differences(object_id, compare)
+        left = found
+        if self.fix and any(each.can_be_mended for each in found):
+            refusal = await self.mended(object_id, mend)
+            left = [
+                replace(each, reason=f"{each.reason} {refusal}".strip())
+                for each in await self.differences(object_id, compare)
+            ]
+        still = {each.what for each in left}
+        self.report.findings += [
+            Finding(each, mended=True) for each in found if each.what not in still
+        ]
+        self.report.findings += [Finding(each, mended=False) for each in left]
+        self.report.compared += 1
+        self.tell()
+        return bool(left)
+
+    async def differences(self, object_id: str, compare: Compare) -> list[Difference]:
+        try:
+            found = await self.patiently(lambda: compare(object_id))
+        except (GatewayUnavailable, Problem):
+            raise
+        except Exception as error:
+            # One that nobody foresaw must not keep the others from being compared.
+            log.exception("reconcile.not_comparable", object=object_id)
+            return [Difference(object_id, NOT_COMPARABLE, "", "", repr(error))]
+        async with self.database.reading() as session:
+            told = await why_behind(session, object_id) or self.missed.get(object_id) or _UNTOLD
+        return [each if each.reason else replace(each, reason=told) for each in found]
+
+    async def mended(self, object_id: str, mend: Mend) -> str:
+        """Bring it to what Stripe says; why not, where that failed."""
+        try:
+            await self.patiently(lambda: mend(object_id))
+        except (GatewayUnavailable, Problem):
+            raise
+        except Exception as error:
+            log.exception("reconcile.not_mended", object=object_id)
+            return f"It couldn't be mended: {error!r}"
+        return ""
+
+    async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What is asked, also where Stripe is away for a moment or wants fewer requests."""
+        for pause in self.pauses:
+            try:
+                return await ask()
+            except GatewayUnavailable as error:
+                log.warning("reconcile.waiting", reason=str(error), seconds=pause)
+                await asyncio.sleep(pause)
+        return await ask()
+
+    async def listing(self, begin: Callable[[], AsyncIterator[N]]) -> AsyncIterator[N]:
+        """Everything of a list, each once; where Stripe went away meanwhile it is begun anew."""
+        seen: set[str] = set()
+        for pause in (*self.pauses, None):
+            try:
+                async for item in begin():
+                    if item.id not in seen:
+                        seen.add(item.id)
+                        yield item
+            except GatewayUnavailable as error:
+                if pause is None:
+                    raise
+                log.warning("reconcile.waiting", reason=str(error), seconds=pause)
+                await asyncio.sleep(pause)
+            else:
+                return
+
+    def tell(self) -> None:
+        self.progress(Progress(self.read, self.report.compared, len(self.report.findings)))
+
+
+def _told(finding: Finding) -> dict[str, str]:
+    told = {name: str(value) for name, value in asdict(finding.difference).items()}
+    return {**told, "mended": "yes" if finding.mended else "no"}

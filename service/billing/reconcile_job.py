@@ -1,0 +1,68 @@
+"""The jobs that reconcile: one a night for all instances, and those that somebody asks for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.reconcile import reconcile
+from service.billing.reconciliations import prune_runs
+from service.clock import Clocks
+from service.db.base import new_id
+from service.db.session import Database
+from service.jobs.nightly import plan_night
+from service.jobs.queue import ClaimedJob, enqueue
+from service.jobs.worker import Kind, Postponed, work
+from service.payments.gateway import Gateway, GatewayUnavailable
+from service.settings import Settings
+
+NIGHTLY, ASKED = "nightly-reconcile", "reconcile"
+STRIPE_IS_AWAY = timedelta(minutes=5)
+
+
+async def ask_reconcile(session: AsyncSession, *, started_by: str, fix: bool, now: datetime) -> str:
+    """Have everything compared soon; the id of the run. Wake the task `reconcile` afterwards.
+
+    `now` is wall time.
+    """
+    run_id = new_id("rec")
+    payload = {"started_by": started_by, "fix": fix}
+    await enqueue(session, kind=ASKED, key=run_id, now=now, payload=payload)
+    return run_id
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    """Plans the nights and does the due runs; any number of processes may do so."""
+
+    database: Database
+    gateway: Gateway
+    settings: Settings
+    clocks: Clocks
+
+    async def round(self) -> int:
+        """How many runs were done."""
+        now = self.clocks.wall()
+        async with self.database.transaction() as session:
+            await plan_night(session, [NIGHTLY], zone=self.settings.zone, now=now)
+        return await work(self.database, self.kinds(), self.clocks)
+
+    def kinds(self) -> Mapping[str, Kind]:
+        return {NIGHTLY: Kind(self.run), ASKED: Kind(self.run)}
+
+    async def run(self, job: ClaimedJob) -> str:
+        """One comparison, begun anew where somebody was killed in the middle of it."""
+        at_night = job.kind == NIGHTLY
+        try:
+            report = await reconcile(
+                self.database, self.gateway, self.settings, self.clocks,
+                started_by="nightly" if at_night else job.payload["started_by"],
+                fix=at_night or job.payload["fix"],
+                run_id=f"rec_{job.key}" if at_night else job.key,
+            )  # fmt: skip
+        except GatewayUnavailable as error:
+            raise Postponed(str(error), STRIPE_IS_AWAY) from error
+        async with self.database.transaction() as session:
+            await prune_runs(session, self.clocks.business())
+        return f"{report.compared} compared, {len(report.remaining)} differ"

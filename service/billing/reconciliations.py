@@ -1,0 +1,77 @@
+"""The runs of the comparison with Stripe, and what of ours they look at: queries."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.session import Database
+from service.db.tables import Checkout, Pass, Reconciliation, Subscription
+from service.grants.store import find_grant
+
+STRIPE_LISTS = timedelta(days=30)
+"""How long Stripe lists events."""
+OVERLAP = timedelta(days=1)
+"""So much before the last run we look again: an event may be listed late."""
+ROWS_STAY = timedelta(days=90)
+UNDER_WAY = ("open", "processing")
+_OVER = ("canceled", "incomplete_expired")
+
+
+async def last_run(session: AsyncSession, now: datetime) -> datetime:
+    """Since when no run has mended; at first as far back as Stripe lists events."""
+    last: datetime | None = await session.scalar(
+        select(func.max(Reconciliation.started_at)).where(
+            Reconciliation.fixed, Reconciliation.finished_at.is_not(None)
+        )
+    )
+    earliest = now - STRIPE_LISTS
+    return max(last - OVERLAP, earliest) if last is not None else earliest
+
+
+async def store_run(database: Database, row: Reconciliation) -> None:
+    async with database.transaction() as session:
+        await session.merge(row)
+
+
+async def checkouts_under_way(session: AsyncSession) -> list[Checkout]:
+    """Those under way, of which Stripe knows."""
+    found = await session.scalars(
+        select(Checkout)
+        .where(Checkout.status.in_(UNDER_WAY), Checkout.stripe_session_id.is_not(None))
+        .order_by(Checkout.created_at, Checkout.id)
+    )
+    return list(found)
+
+
+async def living_subscriptions(session: AsyncSession) -> list[str]:
+    """Those of ours that aren't over."""
+    found = await session.scalars(
+        select(Subscription.id)
+        .where(Subscription.status.not_in(_OVER))
+        .order_by(Subscription.started_at, Subscription.id)
+    )
+    return list(found)
+
+
+async def opening_passes(session: AsyncSession, now: datetime) -> list[str]:
+    """Those that open something now or later."""
+    found = await session.scalars(
+        select(Pass.id).where(Pass.ends_at > now).order_by(Pass.starts_at, Pass.id)
+    )
+    return list(found)
+
+
+async def is_closed(session: AsyncSession, row: Subscription) -> bool:
+    """Whether a subscription that is over gives no access beyond its end."""
+    grant = await find_grant(session, "subscription", row.id)
+    if grant is None or row.ended_at is None:
+        return True
+    return grant.ends_at is not None and grant.ends_at <= row.ended_at
+
+
+async def prune_runs(session: AsyncSession, now: datetime) -> None:
+    """Delete what was found long ago. `now` is business time, as the runs' own."""
+    await session.execute(
+        delete(Reconciliation).where(Reconciliation.started_at <= now - ROWS_STAY)
+    )

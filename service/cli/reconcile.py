@@ -1,0 +1,106 @@
+"""`paywall reconcile`: whether everything that we believe of Stripe's is so."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from service.billing.reconcile import Finding, Progress, Report, reconcile
+from service.cli.running import ACTOR, CommandFailed, clocks_of, command, ready_database
+from service.payments.gateway import GatewayUnavailable
+from service.payments.stripe_gateway import gateway_of_settings
+from service.settings import Settings
+
+EXAMPLE = "Example: paywall reconcile --since 2026-11-01 --fix"
+DIFFERENCES, STRIPE_AWAY = 1, 3
+
+
+@command
+async def run(
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Look for events that no webhook told of since this day (UTC); Stripe lists 30 days. "
+            "By default since the last run with --fix.",
+        ),
+    ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend what differs, as Stripe says it.")
+    ] = False,
+) -> None:
+    """Compare every checkout, subscription and pass with Stripe, and print each difference.
+
+    Without --fix nothing is changed. Safe to interrupt and to repeat at any time, also beside a running
+    service, which does the same every night. Exit code: 0 everything agrees, 1 something differs still,
+    3 Stripe is away.
+    """
+    settings = Settings()
+    gateway = gateway_of_settings(settings)
+    if gateway is None:
+        raise CommandFailed("Nothing is sold here: PAYWALL_STRIPE_SECRET_KEY is not set.")
+    try:
+        async with ready_database(settings) as database:
+            with _progress() as progress:
+                report = await reconcile(
+                    database, gateway, settings, await clocks_of(database), started_by=ACTOR,
+                    fix=fix, since=since.replace(tzinfo=UTC) if since else None, progress=progress,
+                )  # fmt: skip
+    except GatewayUnavailable as error:
+        sys.stderr.write(
+            f"{str(error).rstrip('.')}. Nothing is lost: run the same command again later.\n"
+        )
+        raise typer.Exit(STRIPE_AWAY) from error
+    finally:
+        await gateway.close()
+    for finding in report.findings:
+        print(_line(finding))
+    print(_summary(report, fix=fix))
+    if report.remaining:
+        raise typer.Exit(DIFFERENCES)
+
+
+def _line(finding: Finding) -> str:
+    difference = finding.difference
+    mended = "mended  " if finding.mended else "differs "
+    return (
+        f"{mended}{difference.object}  {difference.what}: here {difference.here}, "
+        f"at Stripe {difference.stripe}. {difference.reason}"
+    )
+
+
+def _summary(report: Report, *, fix: bool) -> str:
+    mended = len(report.findings) - len(report.remaining)
+    parts = [
+        f"{report.compared} compared",
+        f"{report.events_missed} events of which no webhook told",
+        f"{report.not_ours} subscriptions of the account that aren't ours",
+        f"{mended} differences mended" if fix else f"{len(report.findings)} differences",
+    ]
+    left = len(report.remaining)
+    ending = (
+        "Everything agrees with Stripe."
+        if not left
+        else f"{left} differ still: each line says why."
+        if fix
+        else "Nothing was changed: --fix mends what differs."
+    )
+    return f"{', '.join(parts)}. {ending}"
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Progress], None]]:
+    """One line on standard error that is written over, for somebody who looks at a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    try:
+        yield lambda at: print(
+            f"\r{at.events} events read, {at.compared} compared, {at.found} differences",
+            end="", file=sys.stderr, flush=True,
+        )  # fmt: skip
+    finally:
+        sys.stderr.write("\n")

@@ -1,0 +1,362 @@
+"""Everything that we believe, compared with Stripe: each difference found, told and mended."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import pytest
+from sqlalchemy import delete, insert, update
+
+from service.billing.compare import GONE, MISSING
+from service.billing.inbox import store_event
+from service.billing.reconcile import Report, reconcile
+from service.billing.reconcile_job import NIGHTLY, Reconciler, ask_reconcile
+from service.db.session import Database
+from service.db.tables import (
+    DomainEvent,
+    Grant,
+    InboxEvent,
+    Job,
+    Reader,
+    Reconciliation,
+    Subscription,
+)
+from service.jobs.queue import LEASE
+from service.payments.gateway import GatewayUnavailable
+from service.payments.stripe_gateway import StripeGateway
+from service.settings import Settings
+from tests.billing.stripe_values import event
+from tests.checkout.rows import rows, sign_in
+from tests.conftest import MovingClocks
+from tests.served import Installation, free_port, installation
+from tests.stripe_at_hand import gateway_to, sdk
+
+pytestmark = pytest.mark.timeout(120)
+DAY, SLACK = timedelta(days=1), timedelta(hours=48)
+T = TypeVar("T")
+
+
+@pytest.fixture
+def quiet(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
+    """A site whose Stripe tells nothing by itself."""
+    with installation(settings, clocks, webhooks=False) as made:
+        made.publish("a", access={"level": "subscribers"})
+        yield made
+        made.browser.close()
+
+
+class Hurdles:
+    """The gateway, of which every `every`th call meets `trouble`."""
+
+    def __init__(self, gateway: StripeGateway, trouble: BaseException, every: int) -> None:
+        self._gateway, self._trouble, self._every = gateway, trouble, every
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        theirs = getattr(self._gateway, name)
+        if name in {"events", "subscriptions"}:
+            return theirs
+
+        async def call(*args: Any, **named: Any) -> Any:
+            self.calls += 1
+            if self.calls % self._every == 0:
+                raise self._trouble
+            return await theirs(*args, **named)
+
+        return call
+
+
+def with_stripe(site: Installation, work: Callable[[Database, StripeGateway], Awaitable[T]]) -> T:
+    """Run `work` as a process of its own would, beside the service."""
+
+    async def run() -> T:
+        database, gateway = Database(site.settings.database_url), gateway_to(site.stripe_url)
+        try:
+            return await work(database, gateway)
+        finally:
+            await gateway.close()
+            await database.dispose()
+
+    return asyncio.run(run())
+
+
+def compare(site: Installation, *, fix: bool = False, through: Any = None, **named: Any) -> Report:
+    async def run(database: Database, gateway: StripeGateway) -> Report:
+        asked = through(gateway) if through else gateway
+        return await reconcile(
+            database, asked, site.settings, site.clocks, started_by="command", fix=fix,
+            pauses=(0.0,) * 6, **named,
+        )  # fmt: skip
+
+    report = with_stripe(site, run)
+    # The service itself may have begun with an event that was stored, or somebody killed before.
+    site.clocks.travel(LEASE)
+    site.settle()
+    return report
+
+
+def change(site: Installation, *statements: Any) -> None:
+    async def run(database: Database, _: StripeGateway) -> None:
+        async with database.transaction() as session:
+            for statement in statements:
+                await session.execute(statement)
+
+    with_stripe(site, run)
+
+
+def found(report: Report) -> dict[str, list[str]]:
+    """By object, what differs."""
+    told: dict[str, list[str]] = {}
+    for finding in report.findings:
+        told.setdefault(finding.difference.object, []).append(finding.difference.what)
+    return told
+
+
+def buy(site: Installation, offer: str = "monthly") -> str:
+    """Pay without coming back; the id of the subscription at Stripe."""
+    session_id: str = site.start_checkout(offer).json()["session_id"]
+    assert site.pay(session_id).status_code == 200
+    bought: str = at_stripe(site, "checkout.session", session_id)["subscription"]
+    return bought
+
+
+def at_stripe(site: Installation, kind: str, identifier: str) -> dict[str, Any]:
+    (known,) = [
+        each for each in site.simulator.world.store.find(kind, []) if each["id"] == identifier
+    ]
+    return known
+
+
+def another_browser(site: Installation) -> None:
+    site.browser.close()
+    site.browser = site.new_browser()
+
+
+def ends(site: Installation) -> dict[str, datetime]:
+    return {each.reference: each.ends_at for each in rows(site, Grant)}
+
+
+def test_a_year_of_which_nobody_told_us_is_made_up_for(quiet: Installation) -> None:
+    quiet.subscribe()
+    reads_on = rows(quiet, Subscription)[0].id
+    another_browser(quiet)
+    never_back = buy(quiet)
+    another_browser(quiet)
+    quiet.subscribe("yearly")
+    (cancelled,) = {each.id for each in rows(quiet, Subscription)} - {reads_on}
+    with sdk(quiet.stripe_url) as stripe:
+        stripe.subscriptions.cancel(cancelled)
+    ended_at = quiet.clocks.business()
+    for _ in range(2):
+        quiet.travel(183 * DAY)
+    before = rows(quiet, Reader), rows(quiet, Grant), rows(quiet, InboxEvent)
+    told = compare(quiet)
+    # Nothing is written but that somebody looked.
+    assert [len(each) for each in before] == [
+        len(rows(quiet, table)) for table in (Reader, Grant, InboxEvent)
+    ]
+    assert told.events_missed > 0
+    by_object = found(told)
+    assert {"status", "ended at", "access ends"} <= set(by_object[cancelled])
+    assert {"period end", "access ends"} <= set(by_object[reads_on])
+    assert len(told.remaining) == len(told.findings)
+    mended = compare(quiet, fix=True)
+    assert mended.remaining == []
+    now = ends(quiet)
+    assert set(now) == {reads_on, never_back, cancelled}
+    assert abs(now[cancelled] - ended_at) < timedelta(minutes=1)
+    for id_ in (reads_on, never_back):
+        item = at_stripe(quiet, "subscription", id_)["items"]["data"][0]
+        period_end = datetime.fromtimestamp(item["current_period_end"], tz=now[id_].tzinfo)
+        assert now[id_] == period_end + SLACK > quiet.clocks.business()
+    again = compare(quiet)
+    assert (again.findings, again.events_missed) == ([], 0)
+    runs = sorted(rows(quiet, Reconciliation), key=lambda run: (run.started_at, run.fixed))
+    assert [run.remaining for run in runs].count(0) == 2
+    assert all(run.finished_at is not None for run in runs)
+    # Whoever never came back is told of as anybody else.
+    assert {each.subject_id for each in rows(quiet, DomainEvent)} >= {reads_on, never_back}
+
+
+def test_each_difference_is_told_with_its_reason_and_mended(quiet: Installation) -> None:
+    reader = sign_in(quiet)
+    quiet.subscribe()
+    (ours,) = rows(quiet, Subscription)
+    assert compare(quiet, fix=True).remaining == []
+    now = quiet.clocks.business()
+    this = Subscription.id == ours.id
+    by_hand: list[tuple[Any, set[str]]] = [
+        (update(Subscription).where(this).values(status="past_due"), {"status"}),
+        (update(Subscription).where(this).values(current_period_end=now), {"period end"}),
+        (update(Subscription).where(this).values(amount=1), {"price"}),
+        (update(Subscription).where(this).values(plan="print"), {"plan"}),
+        (
+            update(Subscription).where(this).values(offer_id=quiet.offers["yearly"]), {"offer"},
+        ),
+        (update(Subscription).where(this).values(cancel_at=now), {"scheduled end"}),
+        (update(Subscription).where(this).values(pauses_collection=True), {"collection"}),
+        (
+            update(Subscription).where(this).values(access_stop="dispute", access_stopped_at=now),
+            {"access stop"},
+        ),
+        (update(Grant).values(ends_at=now), {"access ends"}),
+        (update(Grant).values(in_grace=True), {"access in grace"}),
+        (update(Grant).values(scope="plan:print"), {"access"}),
+        (delete(Grant), {"access", "access ends", "access in grace"}),
+    ]  # fmt: skip
+    before = ends(quiet)
+    for statement, expected in by_hand:
+        change(quiet, statement)
+        told = compare(quiet)
+        assert {ours.id: expected} == {key: set(what) for key, what in found(told).items()}
+        assert all("it was changed here" in each.reason for each in told.remaining)
+        assert all(each.here != each.stripe for each in told.remaining)
+        mended = compare(quiet, fix=True)
+        assert mended.remaining == []
+        assert [each.mended for each in mended.findings] == [True] * len(expected)
+        assert ends(quiet) == before
+    (row,) = rows(quiet, Subscription)
+    assert (row.status, row.reader_id, row.access_stop) == ("active", reader.id, "")
+    assert compare(quiet).findings == []
+
+
+def test_what_one_side_alone_knows(quiet: Installation) -> None:
+    sign_in(quiet)
+    quiet.subscribe()
+    (ours,) = rows(quiet, Subscription)
+    values = {column.name: getattr(ours, column.name) for column in Subscription.__table__.columns}
+    with sdk(quiet.stripe_url) as stripe:
+        product = stripe.products.create({"name": "Mugs"})
+        price = stripe.prices.create(
+            {"product": product.id, "unit_amount": 1, "currency": "eur", "recurring": {"interval": "month"}}
+        )  # fmt: skip
+        stripe.subscriptions.create({"customer": ours.customer_id, "items": [{"price": price.id}]})
+        stranger = stripe.customers.create({})
+        method = stripe.payment_methods.attach("pm_card_visa", {"customer": stranger.id})
+        stripe.subscriptions.create(
+            {"customer": stranger.id, "items": [{"price": price.id}], "default_payment_method": method.id}
+        )  # fmt: skip
+    assert (compare(quiet, fix=True).not_ours, rows(quiet, Subscription)[0].id) == (2, ours.id)
+    change(
+        quiet, delete(Grant), delete(Subscription).where(Subscription.id == ours.id),
+        insert(Subscription).values({**values, "id": "sub_elsewhere"}),
+    )  # fmt: skip
+    told = compare(quiet)
+    assert found(told) == {ours.id: [MISSING], "sub_elsewhere": [GONE]}
+    gone = next(each for each in told.remaining if each.what == GONE)
+    assert "compare the key" in gone.reason
+    mended = compare(quiet, fix=True)
+    # With the key of another account everything would be gone: nobody loses access for that.
+    assert [each.what for each in mended.remaining] == [GONE]
+    assert {each.id: each.status for each in rows(quiet, Subscription)} == {
+        ours.id: "active", "sub_elsewhere": "active",
+    }  # fmt: skip
+    change(quiet, delete(Subscription).where(Subscription.id == "sub_elsewhere"))
+    with sdk(quiet.stripe_url) as stripe:
+        stripe.subscriptions.cancel(ours.id)
+    assert compare(quiet, fix=True).remaining == []
+    assert rows(quiet, Subscription)[0].status == "canceled"
+    change(quiet, update(Grant).values(ends_at=quiet.clocks.business() + 9 * DAY))
+    assert found(compare(quiet)) == {ours.id: ["access ends"]}
+    assert compare(quiet, fix=True).remaining == []
+    assert compare(quiet).findings == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_reason_is_the_event_that_is_not_applied(quiet: Installation) -> None:
+    quiet.subscribe()
+    (ours,) = rows(quiet, Subscription)
+    compare(quiet, fix=True)
+    change(quiet, update(Subscription).values(cancel_at=quiet.clocks.business()))
+
+    async def quarantine(database: Database, _: StripeGateway) -> None:
+        async with database.transaction() as session:
+            told = event("evt_odd", "customer.subscription.updated", subscription_id=ours.id)
+            await store_event(session, told, quiet.clocks.wall())
+            await session.execute(
+                update(Job).where(Job.key == "evt_odd").values(status="failed", result="odd")
+            )
+
+    with_stripe(quiet, quarantine)
+    (difference,) = compare(quiet).remaining
+    assert difference.reason == (
+        "Its event evt_odd (customer.subscription.updated) is in quarantine: odd"
+    )
+    # Never delivered: told by the event itself, as long as Stripe lists it.
+    change(quiet, delete(Job), delete(InboxEvent))
+    (difference,) = compare(quiet, since=quiet.clocks.business() - 30 * DAY).remaining
+    assert difference.reason.startswith("No webhook told us of Stripe's event evt_")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_killed_anywhere_it_leaves_nothing_wrong_and_goes_on(quiet: Installation) -> None:
+    for _ in range(2):
+        another_browser(quiet)
+        buy(quiet)
+    quiet.travel(40 * DAY)
+    killed = 0
+    for step in range(1, 9):
+
+        def dies(gateway: StripeGateway, at: int = step) -> Any:
+            return Hurdles(gateway, asyncio.CancelledError(), at)
+
+        try:
+            compare(quiet, fix=True, through=dies)
+        except asyncio.CancelledError:
+            killed += 1
+        for grant in rows(quiet, Grant):
+            assert grant.ends_at > quiet.clocks.business()
+    # The service works on what is stored beside us: how many steps are left is not ours to say.
+    assert killed
+    assert sum(run.finished_at is None for run in rows(quiet, Reconciliation)) == killed
+    quiet.clocks.travel(LEASE)
+    assert compare(quiet, fix=True).remaining == []
+    assert len(rows(quiet, Reader)) == len(rows(quiet, Grant)) == 2
+    assert compare(quiet).findings == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_stripe_away_for_a_moment_and_for_good(quiet: Installation) -> None:
+    buy(quiet)
+    away = GatewayUnavailable("Too many requests")
+    report = compare(quiet, fix=True, through=lambda gateway: Hurdles(gateway, away, 9))
+    assert report.remaining == []
+    assert len(rows(quiet, Grant)) == 1
+    nobody = gateway_to(f"http://127.0.0.1:{free_port()}", seconds=0.5)
+    with pytest.raises(GatewayUnavailable):
+        compare(quiet, through=lambda _: nobody)
+    asyncio.run(nobody.close())
+    assert sum(run.finished_at is None for run in rows(quiet, Reconciliation)) == 1
+
+
+def test_once_a_night_for_all_and_when_somebody_asks(quiet: Installation) -> None:
+    buy(quiet)
+
+    async def processes(database: Database, gateway: StripeGateway) -> list[int]:
+        working = [
+            Reconciler(database, gateway, quiet.settings, quiet.clocks).round() for _ in range(3)
+        ]
+        return await asyncio.gather(*working)
+
+    assert sum(with_stripe(quiet, processes)) == 0
+    (night,) = [job for job in rows(quiet, Job) if job.kind == NIGHTLY]
+    quiet.clocks.time = night.due_at
+    assert sum(with_stripe(quiet, processes)) <= 1  # or the service itself was quicker
+    runs = {run.id: run for run in rows(quiet, Reconciliation)}
+    run = runs[f"rec_{night.key}"]
+    assert (run.started_by, run.fixed, run.remaining) == ("nightly", True, 0)
+    assert run.events_missed > 0
+    assert len(runs) == len(rows(quiet, Grant)) == 1
+
+    async def ask(database: Database, gateway: StripeGateway) -> str:
+        async with database.transaction() as session:
+            run_id = await ask_reconcile(
+                session, started_by="operator:opr_1", fix=False, now=quiet.clocks.wall()
+            )
+        await processes(database, gateway)
+        return run_id
+
+    asked = with_stripe(quiet, ask)
+    (run,) = [run for run in rows(quiet, Reconciliation) if run.id == asked]
+    assert (run.started_by, run.fixed, run.found) == ("operator:opr_1", False, 0)
