@@ -78,6 +78,17 @@ def test_an_administrator_at_work(chromium: Browser, demo: Demo, size: str) -> N
         page.get_by_role("button", name="Revoke The content system").click()
         expect(page.get_by_text("Revoked")).to_be_visible()
 
+        page.goto("/admin/webhooks")
+        page.get_by_label("URL").fill(f"{demo.url}/hooks")
+        page.get_by_label("What it is for").fill("Customer relations")
+        page.get_by_label("subscription.started").check()
+        look_at(page, size, "staff-webhooks")
+        page.get_by_role("button", name="Make the endpoint").click()
+        expect(page.locator(".secret")).to_contain_text("whsec_")
+        page.get_by_role("button", name="Send a test event").click()
+        expect(page.get_by_role("rowheader", name="webhook.test")).to_be_visible()
+        look_at(page, size, "staff-webhook")
+
         page.goto("/admin/audit")
         for action in ("api-key.revoke", "operator.disable", "operator.change-role"):
             expect(page.get_by_role("rowheader", name=action, exact=True)).to_be_visible()
