@@ -1,12 +1,16 @@
 """Is the process alive, is it ready to serve, and its figures for Prometheus."""
 
+from datetime import datetime
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
+from service.clock import AppClocks
 from service.db import migrate
 from service.db.session import AppDatabase, Database
+from service.jobs import backlog
 from service.problems import Problem
 from service.settings import AppSettings
 from service.tokens.keys import KeyRingHolder
@@ -64,8 +68,18 @@ async def _database_checks(database: Database) -> dict[str, str]:
 
 
 @router.get("/metrics", include_in_schema=False)
-async def metrics(settings: AppSettings) -> Response:
+async def metrics(settings: AppSettings, database: AppDatabase, clocks: AppClocks) -> Response:
     """Figures in Prometheus' text format, unless PAYWALL_METRICS switches them off."""
     if not settings.metrics:
         raise Problem("not-found")
+    await _show_backlog(database, clocks.wall())
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _show_backlog(database: Database, now: datetime) -> None:
+    try:
+        async with database.reading() as session:
+            held = await backlog.backlog(session, now)
+    except Problem:
+        held = []  # the database is away: the other figures are wanted all the more
+    backlog.show(held, now)

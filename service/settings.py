@@ -195,6 +195,10 @@ class Settings(BaseSettings):
     stripe_webhook_secret: SecretStr = Field(
         SecretStr(""), description="Signing secret of the webhook endpoint. Empty: it answers 404."
     )
+    stripe_webhook_secret_old: SecretStr = Field(
+        SecretStr(""),
+        description="The signing secret before, accepted too while the two are exchanged.",
+    )
     stripe_api_base: str | None = Field(
         None, description="Base address of a local Stripe; leave it away for Stripe itself."
     )

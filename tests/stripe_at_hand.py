@@ -38,7 +38,7 @@ def sdk(url: str) -> Iterator[Any]:
 def gateway_to(url: str, *, seconds: float = 4.0) -> StripeGateway:
     return StripeGateway(
         secret_key="sk_test_local",
-        webhook_secret=WEBHOOK_SECRET,
+        webhook_secrets=[WEBHOOK_SECRET],
         api_base=url,
         timeout_seconds=seconds,
     )

@@ -61,3 +61,4 @@ async def test_figures_are_there_unless_switched_off(
         answer = await made.client.get("/metrics")
     assert answer.status_code == status
     assert ("paywall_unlocks_total" in answer.text) == metrics
+    assert ("paywall_jobs_oldest_seconds" in answer.text) == metrics

@@ -4,7 +4,8 @@ Its answers are converted at once: a StripeObject has no `.get` and follows the 
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -59,11 +60,11 @@ class StripeGateway:
         self,
         *,
         secret_key: str,
-        webhook_secret: str,
+        webhook_secrets: Sequence[str],
         api_base: str | None,
         timeout_seconds: float,
     ) -> None:
-        self._webhook_secret = webhook_secret
+        self._webhook_secrets = webhook_secrets
         self._seconds = timeout_seconds
         self._http = HTTPXClient(timeout=timeout_seconds)
         self._client = StripeClient(
@@ -234,9 +235,6 @@ class StripeGateway:
         collect_tax_ids: bool,
     ) -> StripeCheckoutSession:
         metadata = {"checkout": checkout_id}
-        subscription: dict[str, Any] = {"metadata": metadata}
-        if trial_days:
-            subscription["trial_period_days"] = trial_days
         params: Any = {
             "mode": mode,
             "line_items": [{"price": price_id, "quantity": 1}],
@@ -453,7 +451,7 @@ class StripeGateway:
         if signature is None or not signature.isascii():
             raise SignatureRefused("The Stripe-Signature header is missing or unreadable.")
         try:
-            stripe.WebhookSignature.verify_header(payload, signature, self._webhook_secret)
+            self._check_signature(payload, signature)
         except (stripe.SignatureVerificationError, UnicodeDecodeError) as error:
             raise SignatureRefused("The signature doesn't match the body.") from error
         age = int(now.timestamp()) - _signed_at(signature)
@@ -466,6 +464,15 @@ class StripeGateway:
             ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError
         ) as error:  # fmt: skip
             raise SignatureRefused("The body isn't an event.") from error
+
+    def _check_signature(self, payload: bytes, signature: str) -> None:
+        """While secrets are exchanged, one of two has to match."""
+        *others, last = self._webhook_secrets
+        for secret in others:
+            with suppress(stripe.SignatureVerificationError):
+                stripe.WebhookSignature.verify_header(payload, signature, secret)
+                return
+        stripe.WebhookSignature.verify_header(payload, signature, last)
 
 
 def _taxes(customer_id: str | None, *, automatic: bool, collects_ids: bool) -> dict[str, Any]:
@@ -496,7 +503,11 @@ def gateway_of_settings(settings: Settings) -> StripeGateway | None:
         return None
     return StripeGateway(
         secret_key=secret_key,
-        webhook_secret=settings.stripe_webhook_secret.get_secret_value(),
+        webhook_secrets=[
+            secret.get_secret_value()
+            for secret in (settings.stripe_webhook_secret, settings.stripe_webhook_secret_old)
+            if secret.get_secret_value()
+        ],
         api_base=settings.stripe_api_base,
         timeout_seconds=settings.stripe_timeout_seconds,
     )

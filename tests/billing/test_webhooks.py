@@ -1,8 +1,10 @@
 """The webhook's front door: what Stripe signed just now comes in, and nothing else."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -11,6 +13,7 @@ from pydantic import SecretStr
 
 from service.app import create_app
 from service.db.tables import InboxEvent, Job, Reader, Subscription
+from service.payments.gateway import SignatureRefused
 from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
 from service.simulator.delivery import signature
@@ -83,6 +86,70 @@ def test_signed_just_now_or_refused(quiet: Installation) -> None:
     assert len(rows(quiet, InboxEvent)) == 1
     for age in (300, -60):
         assert send(quiet, payload, age=age).json() == {"new": False}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_while_secrets_are_exchanged_either_is_accepted(
+    settings: Settings, clocks: MovingClocks
+) -> None:
+    settings = settings.model_copy(
+        update={
+            "stripe_secret_key": SecretStr("sk_test_local"),
+            "stripe_webhook_secret": SecretStr("whsec_new"),
+            "stripe_webhook_secret_old": SecretStr("whsec_old"),
+        }
+    )
+    payload, now = json.dumps(event()).encode(), clocks.wall()
+    both, one = (
+        gateway_of_settings(each)
+        for each in (
+            settings,
+            settings.model_copy(update={"stripe_webhook_secret_old": SecretStr("")}),
+        )
+    )
+    assert both is not None
+    assert one is not None
+    at = int(now.timestamp())
+    signed = {name: signature(payload, f"whsec_{name}", at) for name in ("new", "old", "other")}
+    # Stripe itself signs with both while the former one goes on.
+    twice = signed["other"] + "," + signed["old"].partition(",")[2]
+    for header in (signed["new"], signed["old"], twice):
+        assert both.verify_webhook(payload, header, now).id == "evt_1"
+    assert one.verify_webhook(payload, signed["new"], now).id == "evt_1"
+    for gateway, header in ((both, signed["other"]), (one, signed["old"]), (one, twice)):
+        with pytest.raises(SignatureRefused):
+            gateway.verify_webhook(payload, header, now)
+    with pytest.raises(SignatureRefused, match="seconds ago"):
+        both.verify_webhook(payload, signed["old"], now + timedelta(seconds=301))
+
+
+def test_the_answer_waits_for_nobody_while_stripe_is_silent(
+    settings: Settings, clocks: MovingClocks
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        settings = settings.model_copy(
+            update={
+                "stripe_secret_key": SecretStr("sk_test_local"),
+                "stripe_webhook_secret": SecretStr(WEBHOOK_SECRET),
+                "stripe_api_base": address,
+                "stripe_timeout_seconds": 30.0,
+            }
+        )
+        app = create_app(settings, gateway=gateway_of_settings(settings), clocks=clocks)
+        with serving(app, free_port()) as url:
+            told = event(kind="customer.subscription.updated", object="subscription", id="sub_1")
+            payload = json.dumps(told).encode()
+            header = signature(payload, WEBHOOK_SECRET, int(clocks.wall().timestamp()))
+            answer = httpx2.post(
+                f"{url}{ADDRESS}", content=payload, headers={"Stripe-Signature": header}, timeout=10
+            )
+            assert answer.json() == {"new": True}
+            clocks.travel(timedelta(seconds=90))
+            figures = httpx2.get(f"{url}/metrics", timeout=10).text
+            assert 'paywall_jobs_held{kind="stripe-event",status="waiting"} 1.0' in figures
+            assert 'paywall_jobs_oldest_seconds{kind="stripe-event"} 90.0' in figures
+            silent.close()
 
 
 def test_garbage_that_is_signed(quiet: Installation) -> None:
