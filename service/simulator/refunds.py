@@ -52,27 +52,13 @@ def _create(call: Call) -> JSON:
 
 
 def _charge_to_refund(world: World, params: Params) -> JSON:
-    """The charge that `charge` names, or the successful one of `payment_intent`.
+    """The charge that is meant.
 
     Raises:
-        StripeError: 400, none or both are named, it took no money, or it is disputed.
+        StripeError: 400, none or two are named, it took no money, or it is disputed.
     """
-    charge_id, intent_id = params.text("charge"), params.text("payment_intent")
-    if (charge_id is None) == (intent_id is None):
-        raise invalid_parameter(
-            "payment_intent",
-            "Send one of these parameters: payment_intent, charge.",
-            None if charge_id else "parameter_missing",
-        )
-    if intent_id is not None:
-        intent = world.fetch("payment_intent", intent_id, param="payment_intent")
-        if intent["status"] != "succeeded":
-            raise invalid_parameter(
-                "payment_intent",
-                f"This PaymentIntent ({intent_id}) does not have a successful charge to refund.",
-            )
-        charge_id = intent["latest_charge"]
-    charge = world.fetch("charge", str(charge_id), param="charge")
+    charge_id = _named_charge(world, params)
+    charge = world.fetch("charge", charge_id, param="charge")
     if not charge["paid"]:
         raise invalid_parameter(
             "charge", f"Charge {charge_id} took no money, so there is nothing to refund."
@@ -91,6 +77,26 @@ def _charge_to_refund(world: World, params: Params) -> JSON:
             code="charge_disputed",
         )
     return charge
+
+
+def _named_charge(world: World, params: Params) -> str:
+    """The charge that `charge` names, or the successful one of `payment_intent`."""
+    charge_id, intent_id = params.text("charge"), params.text("payment_intent")
+    if (charge_id is None) == (intent_id is None):
+        raise invalid_parameter(
+            "payment_intent",
+            "Send one of these parameters: payment_intent, charge.",
+            None if charge_id else "parameter_missing",
+        )
+    if intent_id is not None:
+        intent = world.fetch("payment_intent", intent_id, param="payment_intent")
+        if intent["status"] != "succeeded":
+            raise invalid_parameter(
+                "payment_intent",
+                f"This PaymentIntent ({intent_id}) does not have a successful charge to refund.",
+            )
+        charge_id = intent["latest_charge"]
+    return str(charge_id)
 
 
 def _amount(params: Params, charge: JSON) -> int:

@@ -39,6 +39,7 @@ def _pages(local: LocalStripe) -> dict[str, str]:
         "setup": f"/checkout/{saving.id}",
         "complete": f"/checkout/{complete.id}",
         "expired": f"/checkout/{expired.id}",
+        "invoice": f"/invoice/{local.v1.subscriptions.retrieve(overdue.id).latest_invoice}",
         "missing": "/checkout/cs_test_none",
         "portal": portal.url.removeprefix(local.url),
         "overdue": late.url.removeprefix(local.url),
