@@ -6,7 +6,7 @@ How a switch is billed is told at https://docs.stripe.com/billing/subscriptions/
 from dataclasses import dataclass
 
 from service.simulator.collection import attempt
-from service.simulator.cycle import read_trial_settings, terms_of
+from service.simulator.cycle import hold_back, read_trial_settings, terms_of
 from service.simulator.discounts import Purchase, read_discounts, redeem, without_discounts
 from service.simulator.errors import StripeError, invalid_parameter, not_simulated
 from service.simulator.forms import Params
@@ -189,7 +189,10 @@ def apply_switch(
         StripeError: 402, `refuse_unpaid` and the payment failed; roll back what was done.
     """
     invoice = begin_switch(world, subscription, switch, also)
-    if invoice is not None:
+    if invoice is not None and subscription["pause_collection"]:
+        world.update(invoice, {"auto_advance": False})
+        hold_back(world, invoice, subscription["pause_collection"])
+    elif invoice is not None:
         finalise(world, invoice)
         refusal = attempt(world, invoice)
         if refusal is not None and refuse_unpaid:

@@ -17,6 +17,7 @@ from service.simulator.operations import (
 from service.simulator.periods import DAY
 from service.simulator.setup_intents import new_setup_intent
 from service.simulator.store import JSON
+from service.simulator.subscriptions import refuse_other_currency
 from service.simulator.world import World
 
 _SHORTEST_LIFE, _LONGEST_LIFE = 1_800, DAY
@@ -34,6 +35,8 @@ def _create(call: Call) -> JSON:
     terms = read_terms(world, params)
     identifier = world.new_id("cs_test", 58)
     customer = _customer(world, params)
+    if customer and terms.mode == "subscription" and terms.currency:
+        refuse_other_currency(world, customer["id"], terms.currency)
     taxes = read_taxes(params, customer)
     lines = _lines(world, terms)
     total = sum(line["amount_total"] for line in lines) if lines else None

@@ -22,6 +22,7 @@ from service.simulator.subscriptions import (
     own_method,
     pause_subscription,
     period_of,
+    refuse_other_currency,
     requested_cancellation,
     schedule_cycle,
 )
@@ -141,6 +142,7 @@ def start_subscription(world: World, start: Start) -> JSON:
     Returns:
         The subscription: trialing, active, or incomplete where the first charge failed.
     """
+    refuse_other_currency(world, start.customer, start.plan.currency)
     subscription = new_subscription(world, start)
     subscription["discounts"] = redeem(
         world, start.discounts, customer=start.customer, subscription=subscription["id"]
@@ -268,7 +270,13 @@ def handle_cycle(world: World, identifier: str) -> None:
     changes = keep_draft(world, subscription, invoice) | {"items": items, "status": status}
     world.update(subscription, changes, "customer.subscription.updated")
     schedule_cycle(world, subscription)
-    if pause is not None and pause["behavior"] != "keep_as_draft":
+    if pause is not None:
+        hold_back(world, invoice, pause)
+
+
+def hold_back(world: World, invoice: JSON, pause: JSON) -> None:
+    """Do with a new draft what `pause_collection` says; nobody collects it."""
+    if pause["behavior"] != "keep_as_draft":
         finalise(world, invoice)
         write_off = void if pause["behavior"] == "void" else mark_uncollectible
         write_off(world, invoice)

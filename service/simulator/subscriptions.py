@@ -178,6 +178,23 @@ def _list(call: Call) -> JSON:
     return page(call, "subscription", conditions)
 
 
+def refuse_other_currency(world: World, customer: str, currency: str) -> None:
+    """Refuse a subscription in another currency than the customer's living ones are in.
+
+    See https://docs.stripe.com/invoicing/multi-currency-customers: one-off invoices may be in any.
+
+    Raises:
+        StripeError: 400, naming the subscription.
+    """
+    for other in world.store.find("subscription", [Condition("customer", "=", customer)]):
+        if other["status"] not in ENDED and other["currency"] != currency:
+            raise invalid_parameter(
+                "currency",
+                "You cannot combine currencies on a single customer. This customer has the "
+                f"subscription {other['id']} with currency {other['currency']}.",
+            )
+
+
 def living_subscription(world: World, identifier: str, param: str = "id") -> JSON:
     """The subscription.
 

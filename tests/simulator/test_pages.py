@@ -7,6 +7,7 @@ import pytest
 
 from tests.chromium import running_chromium
 from tests.simulator.local import DECLINED, FAILS_LATER, LocalStripe
+from tests.simulator.test_portal import features_for
 
 
 def _pages(local: LocalStripe) -> dict[str, str]:
@@ -25,6 +26,11 @@ def _pages(local: LocalStripe) -> dict[str, str]:
     saving = local.v1.checkout.sessions.create(
         {"mode": "setup", "currency": "eur", "success_url": f"{local.url}/"}
     )
+    features = features_for(local.price(1900))
+    full = local.v1.billing_portal.configurations.create({"features": features})
+    rich = local.v1.billing_portal.sessions.create(
+        {"customer": overdue.customer, "configuration": full.id}
+    )
     taxed = local.session(priced, tax_id_collection={"enabled": True})
     expired = local.session(priced)
     local.v1.checkout.sessions.expire(expired.id)
@@ -36,12 +42,14 @@ def _pages(local: LocalStripe) -> dict[str, str]:
         "debit": f"/checkout/{asking.id}?method=bank_debit",
         "bank": f"/checkout/{asking.id}/authenticate",
         "taxes": f"/checkout/{taxed.id}",
+        "code": f"/checkout/{local.session(allow_promotion_codes=True).id}",
         "setup": f"/checkout/{saving.id}",
         "complete": f"/checkout/{complete.id}",
         "expired": f"/checkout/{expired.id}",
         "invoice": f"/invoice/{local.v1.subscriptions.retrieve(overdue.id).latest_invoice}",
         "missing": "/checkout/cs_test_none",
         "portal": portal.url.removeprefix(local.url),
+        "every feature": rich.url.removeprefix(local.url),
         "overdue": late.url.removeprefix(local.url),
     }
 

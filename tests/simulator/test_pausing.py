@@ -70,6 +70,19 @@ def test_a_pause_of_collecting_is_taken_back(local: LocalStripe) -> None:
     assert local.receiver.types.count("customer.subscription.updated") == 4
 
 
+def test_a_switch_within_a_pause_of_collecting_is_not_collected_either(local: LocalStripe) -> None:
+    made = _subscribed(local)
+    local.v1.subscriptions.update(made.id, {"pause_collection": {"behavior": "keep_as_draft"}})
+    item = {"id": made["items"].data[0].id, "quantity": 2}
+    terms = {"proration_behavior": "always_invoice"}
+    local.v1.subscriptions.update(made.id, {"items": [item], **terms})
+    invoice = _again(local, made).latest_invoice
+    assert (invoice.id != made.latest_invoice, invoice.status) == (True, "draft")
+    local.move(days=2)
+    assert local.v1.invoices.retrieve(invoice.id).status == "draft"
+    assert len(local.v1.charges.list().data) == 1
+
+
 def test_a_paused_subscription_rests_until_its_resumption_is_paid(local: LocalStripe) -> None:
     made = _subscribed(local)
     local.move(days=15)

@@ -10,7 +10,7 @@ from tests.simulator.local import DECLINED, FAILS_LATER, LocalStripe
 _REASONS = {"enabled": True, "options": ["too_expensive", "unused"]}
 
 
-def _features(*prices: Any, **fields: Any) -> dict[str, Any]:
+def features_for(*prices: Any, **fields: Any) -> dict[str, Any]:
     """All that can be enabled, with a plan to switch to for each price."""
     return {
         "customer_update": {"enabled": True, "allowed_updates": ["email", "name"]},
@@ -51,7 +51,7 @@ def test_a_reader_switches_their_plan(local: LocalStripe) -> None:
     price, dear = local.price(), local.price(1900)
     archived, dollars = local.price(100), local.price(200, currency="usd")
     made = local.subscribe(price)
-    path = _portal(local, made.customer, _features(price, dear, archived, dollars))
+    path = _portal(local, made.customer, features_for(price, dear, archived, dollars))
     local.v1.prices.update(archived.id, {"active": False})
     page = local.browser.get(path).text
     assert page.count("<option") == 1 + 1 + 2  # one plan; no answer and two reasons
@@ -68,7 +68,7 @@ def test_a_reader_switches_their_plan(local: LocalStripe) -> None:
 def test_a_switch_that_is_not_paid_changes_nothing(local: LocalStripe) -> None:
     made = local.subscribe()
     dear = local.price(1900)
-    path = _portal(local, made.customer, _features(dear))
+    path = _portal(local, made.customer, features_for(dear))
     card = {"action": "card", "card": FAILS_LATER, "exp": "12/2030", "cvc": "123"}
     assert local.browser.post(path, data=card).status_code == 303
     refused = _post(local, path, made, "switch", price=dear.id)
@@ -83,7 +83,7 @@ def test_a_switch_that_is_not_paid_changes_nothing(local: LocalStripe) -> None:
 def test_a_switch_within_a_trial(local: LocalStripe, behaviour: str, status: str) -> None:
     made = local.subscribe(subscription_data={"trial_period_days": 7})
     dear = local.price(1900)
-    features = _features(dear, trial_update_behavior=behaviour)
+    features = features_for(dear, trial_update_behavior=behaviour)
     path = _portal(local, made.customer, features)
     assert _post(local, path, made, "switch", price=dear.id).status_code == 303
     switched = _again(local, made)
@@ -93,7 +93,7 @@ def test_a_switch_within_a_trial(local: LocalStripe, behaviour: str, status: str
 
 def test_a_reader_says_why_they_leave(local: LocalStripe) -> None:
     made = local.subscribe()
-    path = _portal(local, made.customer, _features())
+    path = _portal(local, made.customer, features_for())
     assert "Too expensive" in local.browser.get(path).text
     _post(local, path, made, "cancel", feedback="too_expensive", comment="Bye")
     leaving = _again(local, made)
@@ -124,7 +124,7 @@ def test_a_reader_leaves_at_once(local: LocalStripe, proration: str, credited: i
 def test_invoices_are_listed_and_paid(local: LocalStripe) -> None:
     late = local.subscribe(card=FAILS_LATER, subscription_data={"trial_period_days": 7})
     local.move(days=8)
-    path = _portal(local, late.customer, _features())
+    path = _portal(local, late.customer, features_for())
     page = local.browser.get(path).text
     invoice = _again(local, late).latest_invoice
     assert f"Pay {invoice.number}" in page
@@ -138,7 +138,7 @@ def test_invoices_are_listed_and_paid(local: LocalStripe) -> None:
 
 def test_a_reader_changes_their_details(local: LocalStripe) -> None:
     made = local.subscribe()
-    path = _portal(local, made.customer, _features())
+    path = _portal(local, made.customer, features_for())
     wrong = local.browser.post(path, data={"action": "details", "email": "<b>", "name": "Eva"})
     assert (wrong.status_code, "Enter a valid email." in wrong.text) == (400, True)
     assert 'value="&lt;b&gt;"' in wrong.text
@@ -182,7 +182,7 @@ def test_a_session_for_one_thing(
         "subscription_cancel": {"subscription": made.id},
         "after_completion": completion,
     }
-    path = _portal(local, made.customer, _features(), flow_data=flow)
+    path = _portal(local, made.customer, features_for(), flow_data=flow)
     page = local.browser.get(path).text
     assert ("Cancel at the end" in page, "Card number" in page, "Invoices" in page) == (
         True,
@@ -201,7 +201,7 @@ def test_a_session_for_one_thing(
 def test_a_session_for_a_new_card(local: LocalStripe) -> None:
     made = local.subscribe()
     flow = {"type": "payment_method_update"}
-    path = _portal(local, made.customer, _features(), flow_data=flow)
+    path = _portal(local, made.customer, features_for(), flow_data=flow)
     page = local.browser.get(path).text
     assert ("Card number" in page, "Cancel" in page) == (True, False)
     card = {"action": "card", "card": DECLINED, "exp": "12/2030", "cvc": "123"}
@@ -260,8 +260,13 @@ def test_configurations_and_flows_that_stripe_refuses(local: LocalStripe) -> Non
     same = [{"product": price.product, "prices": [price.id, twice.id]}]
     refusals: list[dict[str, Any]] = [
         {"subscription_update": {"enabled": True}},
-        {"subscription_update": {**_features(price)["subscription_update"], "products": products}},
-        {"subscription_update": {**_features(price)["subscription_update"], "products": same}},
+        {
+            "subscription_update": {
+                **features_for(price)["subscription_update"],
+                "products": products,
+            }
+        },
+        {"subscription_update": {**features_for(price)["subscription_update"], "products": same}},
         {"subscription_cancel": {"enabled": True, "proration_behavior": "create_prorations"}},
         {"subscription_cancel": {"enabled": True, "mode": "later"}},
         {"customer_update": {"enabled": True, "allowed_updates": ["age"]}},

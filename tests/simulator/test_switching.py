@@ -291,3 +291,15 @@ def test_an_archived_price_goes_on_for_those_who_have_it(local: LocalStripe) -> 
         local.v1.subscriptions.create(
             {"customer": made.customer, "items": [{"price": item.price.id}]}
         )
+
+
+def test_a_customers_subscriptions_are_in_one_currency(local: LocalStripe) -> None:
+    made = _subscribed(local)
+    dollars = local.price(currency="usd")
+    wanted = {"customer": made.customer, "items": [{"price": dollars.id}]}
+    with pytest.raises(stripe.InvalidRequestError, match="combine currencies"):
+        local.v1.subscriptions.create(wanted)
+    with pytest.raises(stripe.InvalidRequestError, match="combine currencies"):
+        local.session(dollars, customer=made.customer)
+    local.v1.subscriptions.cancel(made.id)
+    assert local.v1.subscriptions.create(wanted).currency == "usd"
