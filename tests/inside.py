@@ -85,11 +85,7 @@ async def inside(
     database: Database, settings: Settings, clocks: MovingClocks, resolve: Resolve = resolve_host
 ) -> AsyncIterator[Paywall]:
     """Run the application's lifespan; nothing is sold."""
-<<<<<<< HEAD
-    app = create_app(settings, gateway=None, clocks=clocks, passwords=QUICK)
-=======
     app = create_app(settings, gateway=None, clocks=clocks, passwords=QUICK, resolve=resolve)
->>>>>>> 0e0d54ed4ba030f7a556f15632158ca1c91813ba
     transport = httpx2.ASGITransport(app=app)
 
     def new_client() -> httpx2.AsyncClient:
