@@ -256,8 +256,7 @@ HOLDINGS: tuple[Holding, ...] = (
     ),
     Holding(
         "stripe_events", InboxEvent, lambda subject: InboxEvent.customer_id.in_(subject.customers),
-        kept="id type object_id customer_id subscription_id created_at received_at status attempts "
-        "due_at applied_at result",
+        kept="id type object_id customer_id subscription_id created_at received_at told_by",
     ),
     Holding(
         "events", DomainEvent, lambda subject: DomainEvent.reader_id.in_(subject.ids),
@@ -293,11 +292,13 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "articles": "what the newsroom wrote",
     "business_clock": "one number",
     "content_state": "one number",
+    "jobs": "what is to be done later, by ids that mean nothing elsewhere",
     "offers": "the catalogue",
     "operator_devices": "the staff's browsers",
     "operator_recovery_codes": "the staff's codes",
     "operator_sessions": "the staff's sessions",
     "operators": "the staff",
+    "reconciliations": "figures, and what differed from Stripe by its ids",
     "signing_keys": "our own keys",
     "trial_cards": "which cards have had a trial, whoever they belong to",
     "webhook_endpoints": "the newsroom's own systems",

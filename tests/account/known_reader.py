@@ -26,6 +26,7 @@ from service.identity.sign_in_requests import create_sign_in_link
 from service.payments.gateway import Gateway
 from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
+from tests.checkout.rows import sell
 from tests.conftest import MovingClocks
 from tests.served import GIVE_UP, Installation, free_port, installation
 
@@ -186,10 +187,14 @@ class Known:
 
 
 def known_reader(site: Site) -> Known:
-    """Read anonymously, buy, confirm the address, sign in elsewhere and in an app, be given a comp."""
+    """Read anonymously, buy a day, then more; confirm the address, sign in elsewhere and in an app,
+    be given a comp.
+    """
     browser = site.at.browser
     browser.headers["User-Agent"] = FIREFOX
     assert site.at.unlock("b").status_code == 200
+    sell(site.at, "day", amount=200, currency="EUR", interval="day", kind="pass")
+    site.at.subscribe("day")
     site.at.subscribe()
     site.sign_in(browser)
     reader_id: str = browser.get("/v1/me").json()["id"]
