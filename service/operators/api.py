@@ -8,6 +8,7 @@ from service.clock import AppClocks
 from service.db.session import ReadSession, WriteSession
 from service.identity.callers import Actor, requires
 from service.identity.passwords import AppPasswords
+from service.operators import billing_api
 from service.operators.accounts import Accounts, invalid
 from service.operators.keys import create_key, revoke_key
 from service.operators.lists import list_api_keys, list_audit, list_operators
@@ -125,3 +126,6 @@ async def read_audit(_: ReadsAudit, asked: AnyAudit, session: ReadSession) -> Au
         session, actor=asked.actor, target=asked.target, cursor=asked.cursor, limit=asked.limit
     )
     return AuditList.of(page)
+
+
+router.include_router(billing_api.router)

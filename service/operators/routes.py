@@ -2,16 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Path, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from service.clock import AppClocks
 from service.db.session import ReadSession, WriteSession
 from service.html.csrf import check_csrf
 from service.identity.callers import CurrentActor
 from service.identity.cookies import clear_cookie, read_cookie
 from service.identity.operators import end_operator_session
-from service.operators import account_routes, overview, staff_routes, webhook_routes
+from service.operators import (
+    account_routes,
+    overview,
+    staff_routes,
+    subscriber_routes,
+    webhook_routes,
+)
 from service.operators.next_page import SIGN_IN, checked_next
 from service.operators.pages import PageRoute, page
 from service.operators.sign_in_answers import SigningIn, TheirBrowser, after_code, after_password
@@ -19,15 +24,12 @@ from service.operators.stylesheet import STYLESHEET
 from service.operators.visits import Visit, anyone, csrf_key, page_requires
 from service.problems import Problem
 from service.reports import queries
-from service.reports.history import reader_history
-from service.reports.schemas import Storable
 from service.settings import AppSettings
 
 router = APIRouter(prefix="/admin", route_class=PageRoute, include_in_schema=False)
 SEE_OTHER = 303
 
 SeesFigures = Annotated[Visit, Depends(page_requires("reports:read"))]
-SeesSubscribers = Annotated[Visit, Depends(page_requires("subscribers:read"))]
 Everybody = Depends(anyone)
 
 
@@ -108,19 +110,7 @@ async def show_overview(
     )
 
 
-@router.get("/subscribers/{reader_id}")
-async def show_subscriber(
-    request: Request,
-    _: SeesSubscribers,
-    reader_id: Annotated[str, Path(max_length=100), Storable],
-    session: ReadSession,
-    clocks: AppClocks,
-) -> Response:
-    """One reader: what is bought, and what happened."""
-    history = await reader_history(session, reader_id, clocks.business())
-    return page(request, "subscriber.html", history=history)
-
-
+router.include_router(subscriber_routes.router)
 router.include_router(account_routes.router)
 router.include_router(staff_routes.router)
 router.include_router(webhook_routes.router)

@@ -25,6 +25,8 @@ NEEDS: Mapping[tuple[str, str], str] = {
     ("DELETE", "/v1/admin/grants/{grant_id}"): "subscribers:write",
     ("GET", "/v1/admin/subscribers"): "subscribers:read",
     ("GET", "/v1/admin/subscribers/{reader_id}"): "subscribers:read",
+    ("POST", "/v1/admin/subscribers/{reader_id}/resync"): "subscribers:write",
+    ("POST", "/v1/admin/subscribers/{reader_id}/refund"): "subscribers:write",
     ("GET", "/v1/admin/reports/summary"): "reports:read",
     ("GET", "/v1/admin/operators"): "operators:read",
     ("POST", "/v1/admin/operators"): "operators:write",

@@ -1,0 +1,108 @@
+"""Refunds, and comparing a reader with Stripe, over the API."""
+
+from typing import Annotated, Literal, Self
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import AwareDatetime, BaseModel, Field
+
+from service.billing.refunds import RefundAsked, refund_latest
+from service.billing.resync import Looked, resync_reader
+from service.clock import AppClocks
+from service.db.session import AppDatabase
+from service.identity.callers import Actor, requires
+from service.operators.schemas import Body
+from service.payments.asking import AppGateway
+from service.payments.gateway import StripeRefund
+from service.reports.schemas import Storable
+from service.settings import AppSettings
+
+router = APIRouter(prefix="/subscribers")
+
+ChangesSubscribers = Annotated[Actor, Depends(requires("subscribers:write"))]
+ReaderId = Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9_]+$")]
+MOST_MINOR_UNITS = 99_999_999
+"""Stripe takes no larger amount."""
+
+
+class RefundIn(Body):
+    """`amount` in minor units; null: all that is left of the latest paid invoice.
+
+    `access` says what a full refund does: keep access, end it, or cancel the subscription too.
+    """
+
+    subscription: Annotated[str, Storable, Field(min_length=1, max_length=255)]
+    amount: Annotated[int, Field(ge=1, le=MOST_MINOR_UNITS)] | None = None
+    access: Literal["keep", "end_access", "cancel"]
+    key: Annotated[str, Field(min_length=8, max_length=100, pattern=r"^[A-Za-z0-9_-]+$")]
+    """Yours, such as a random word: the same once more gives nothing back twice."""
+
+
+class RefundOut(BaseModel):
+    """The refund at Stripe. `status` is pending, requires_action, succeeded, failed or canceled."""
+
+    id: str
+    amount: int
+    currency: str
+    status: str
+    created_at: AwareDatetime
+
+    @classmethod
+    def of(cls, refund: StripeRefund) -> Self:
+        return cls(
+            id=refund.id,
+            amount=refund.amount,
+            currency=refund.currency.upper(),
+            status=refund.status,
+            created_at=refund.created_at,
+        )
+
+
+class LookedOut(BaseModel):
+    """One subscription, checkout or pass, and what comparing it came to."""
+
+    id: str
+    result: str
+
+    @classmethod
+    def of(cls, looked: Looked) -> Self:
+        return cls(id=looked.id, result=looked.result)
+
+
+class ResyncOut(BaseModel):
+    looked: list[LookedOut]
+
+
+@router.post("/{reader_id}/resync", summary="Compare a reader with Stripe")
+async def resync(
+    reader_id: ReaderId,
+    actor: ChangesSubscribers,
+    database: AppDatabase,
+    gateway: AppGateway,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> ResyncOut:
+    """Fetch all that the reader has at Stripe, what we never heard of included, and store it.
+
+    Needs the permission subscribers:write.
+    """
+    looked = await resync_reader(database, gateway, settings, clocks, reader_id, actor=actor.label)
+    return ResyncOut(looked=[LookedOut.of(each) for each in looked])
+
+
+@router.post("/{reader_id}/refund", status_code=201, summary="Refund a reader")
+async def refund(
+    reader_id: ReaderId,
+    body: RefundIn,
+    actor: ChangesSubscribers,
+    database: AppDatabase,
+    gateway: AppGateway,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> RefundOut:
+    """Give back the latest paid invoice of a subscription, or a part of it.
+
+    A refund of a part changes no access. Needs the permission subscribers:write.
+    """
+    asked = RefundAsked(reader_id, body.subscription, body.amount, body.access, body.key)
+    given = await refund_latest(database, gateway, settings, clocks, asked, actor=actor.label)
+    return RefundOut.of(given)

@@ -1,0 +1,119 @@
+"""What operators do from a reader's page: give money back, and compare with Stripe."""
+
+import secrets
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Form, Path, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.refunds import RefundAsked, refund_latest
+from service.billing.resync import resync_reader
+from service.clock import AppClocks, Clocks
+from service.db.session import AppDatabase, ReadSession
+from service.operators.pages import PageRoute, page
+from service.operators.visits import Visit, form_requires, page_requires
+from service.payments.asking import AppGateway
+from service.problems import Problem
+from service.reports.history import reader_history
+from service.reports.schemas import Storable
+from service.settings import AppSettings
+
+router = APIRouter(prefix="/subscribers", route_class=PageRoute, include_in_schema=False)
+SEE_OTHER = 303
+DONE = {
+    "resync": "Compared with Stripe. What is shown here is what Stripe says now.",
+    "refund": "Refunded. What follows for access and at Stripe happens at once.",
+}
+
+SeesSubscribers = Annotated[Visit, Depends(page_requires("subscribers:read"))]
+ChangesSubscribers = Annotated[Visit, Depends(form_requires("subscribers:write"))]
+ReaderId = Annotated[str, Path(max_length=100), Storable]
+Text = Annotated[str, Form(max_length=255), Storable]
+
+
+@router.get("/{reader_id}")
+async def show_subscriber(
+    request: Request,
+    _: SeesSubscribers,
+    reader_id: ReaderId,
+    session: ReadSession,
+    clocks: AppClocks,
+    done: str = "",
+) -> Response:
+    """One reader: what is bought, and what happened."""
+    return await _page(request, session, reader_id, clocks, notice=DONE.get(done))
+
+
+@router.post("/{reader_id}/resync")
+async def send_resync(
+    visit: ChangesSubscribers,
+    reader_id: ReaderId,
+    database: AppDatabase,
+    gateway: AppGateway,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> Response:
+    """Compare all that the reader has with Stripe."""
+    await resync_reader(database, gateway, settings, clocks, reader_id, actor=visit.operator.label)
+    return RedirectResponse(f"/admin/subscribers/{reader_id}?done=resync", SEE_OTHER)
+
+
+@router.post("/{reader_id}/refund")
+async def send_refund(
+    request: Request,
+    visit: ChangesSubscribers,
+    reader_id: ReaderId,
+    database: AppDatabase,
+    gateway: AppGateway,
+    settings: AppSettings,
+    clocks: AppClocks,
+    subscription: Text = "",
+    amount: Text = "",
+    access: Annotated[Literal["keep", "end_access", "cancel"], Form()] = "keep",
+    key: Annotated[str, Form(max_length=100, pattern=r"^[A-Za-z0-9_-]+$")] = "",
+    sure: Annotated[str, Form()] = "",
+) -> Response:
+    """Give money back, or show the page again with why not."""
+    try:
+        asked = RefundAsked(reader_id, subscription, _minor_units(amount), access, _key(key, sure))
+        await refund_latest(database, gateway, settings, clocks, asked, actor=visit.operator.label)
+    except Problem as problem:
+        if problem.slug != "invalid-request":
+            raise
+        async with database.reading() as session:
+            return await _page(
+                request, session, reader_id, clocks, refusal=problem.detail, status_code=422
+            )
+    return RedirectResponse(f"/admin/subscribers/{reader_id}?done=refund", SEE_OTHER)
+
+
+def _key(key: str, sure: str) -> str:
+    if not sure or not key:
+        raise Problem("invalid-request", "Nothing was refunded: tick that you are sure.")
+    return key
+
+
+def _minor_units(typed: str) -> int | None:
+    """Empty: all that is left."""
+    typed = typed.strip()
+    if not typed:
+        return None
+    if not (typed.isascii() and typed.isdigit() and 0 < int(typed) < 10**8):
+        raise Problem(
+            "invalid-request",
+            "Nothing was refunded: write the amount in minor units, such as 450 for 4.50.",
+        )
+    return int(typed)
+
+
+async def _page(
+    request: Request, session: AsyncSession, reader_id: str, clocks: Clocks, **context: Any
+) -> Response:
+    history = await reader_history(session, reader_id, clocks.business())
+    context.setdefault("notice", None)
+    context.setdefault("refusal", None)
+    # Sending the form twice gives back once.
+    return page(
+        request, "subscriber.html", history=history, key=secrets.token_urlsafe(12), **context
+    )
