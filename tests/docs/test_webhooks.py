@@ -2,11 +2,13 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from service.billing.transitions import Standing
 from service.db.tables import DomainEvent
 from service.outbox.domain_events import EVENT_TYPES
 from service.outbox.webhook_sender import PAUSES
@@ -16,13 +18,16 @@ TEXT = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text(encoding="
 SECTIONS = re.findall(r"^### (\S+)\n\n(.+?)\n\n```json\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 
 
+EXAMPLES: dict[str, Any] = {name: json.loads(block) for name, _, block in SECTIONS}
+
+
 def test_every_type_has_one_section() -> None:
     assert sorted(name for name, _, _ in SECTIONS) == sorted({*EVENT_TYPES, TEST_TYPE})
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in SECTIONS])
 def test_the_example_is_what_would_be_sent_of_such_an_event(name: str) -> None:
-    (example,) = (json.loads(block) for found, _, block in SECTIONS if found == name)
+    example = EXAMPLES[name]
     assert example["type"] == name
     data = example["data"]
     at = datetime.fromisoformat(example["created_at"])
@@ -31,6 +36,20 @@ def test_the_example_is_what_would_be_sent_of_such_an_event(name: str) -> None:
         once=name, occurred_at=at, recorded_at=at, before=data["before"], after=data["after"],
     )  # fmt: skip
     assert json.loads(body_of(event)) == example
+
+
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name.startswith("subscription.")])
+def test_the_state_of_a_subscription_is_shown_as_it_is_told(name: str) -> None:
+    at = datetime(2026, 3, 10, tzinfo=UTC)
+    told = Standing(
+        id="sub_1", version=1, status="active", plan="digital", offer_id="ofr_1", amount=900,
+        currency="EUR", interval="month", interval_count=1, started_at=at, current_period_end=at,
+        trial_end=None, cancel_at=None, ended_at=None, pauses_collection=False, cancel_reason="",
+        access_stop="",
+    ).told()  # fmt: skip
+    before, after = EXAMPLES[name]["data"]["before"], EXAMPLES[name]["data"]["after"]
+    assert before is None or set(before) == set(told)
+    assert set(told) <= set(after)
 
 
 def test_the_page_tells_how_often_it_is_tried() -> None:
