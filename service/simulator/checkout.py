@@ -224,6 +224,9 @@ def _list(call: Call) -> JSON:
     conditions = created_range(call.params) + equalities(
         call.params, ["customer", "payment_intent", "status", "subscription"]
     )
+    buyer = call.params.group("customer_details")
+    buyer.refuse_unknown(frozenset({"email"}))
+    conditions += equalities(buyer, {"email": "customer_details.email"})
     return page(call, "checkout.session", conditions)
 
 
@@ -261,6 +264,10 @@ OPERATIONS = (
     operation("GET", "/v1/checkout/sessions/{session}", _retrieve),
     operation("POST", "/v1/checkout/sessions/{session}", _update, "metadata"),
     operation("POST", "/v1/checkout/sessions/{session}/expire", _expire),
-    listing("/v1/checkout/sessions", _list, "created customer payment_intent status subscription"),
+    listing(
+        "/v1/checkout/sessions",
+        _list,
+        "created customer customer_details payment_intent status subscription",
+    ),
     listing("/v1/checkout/sessions/{session}/line_items", _list_lines),
 )

@@ -20,6 +20,7 @@ class Account:
 
     number: str
     failure: str | None = None
+    disputes: bool = False
     settles_after: int = SETTLES_AFTER
 
 
@@ -34,6 +35,7 @@ ACCOUNTS = {
             failure="debit_not_authorized",
             settles_after=2 * SETTLES_AFTER,
         ),
+        Account("DE35370400440532013002", disputes=True),
         Account("DE65370400440002222227", failure="insufficient_funds"),
     )
 }

@@ -180,6 +180,9 @@ def end_debit(world: World, intent: JSON, refusal: Decline | None) -> None:
     if refusal is None:
         world.update(charge, {"outcome": _outcome(None), "paid": True, "status": "succeeded"})
         world.emit("charge.succeeded", charge)
+        account = account_of(world.fetch("payment_method", charge["payment_method"]))
+        if account is not None and account.disputes:
+            world.schedule(world.now, "dispute.open", charge["id"])
         _received(world, intent, charge)
         return
     changes = {

@@ -75,6 +75,14 @@ def test_a_refused_debit_leaves_the_session_unpaid(
     assert intent.latest_charge.failure_code == code
 
 
+def test_an_account_holder_takes_the_money_back(local: LocalStripe) -> None:
+    bought = debit(local, one_off(local), "DE35370400440532013002")
+    local.move(days=6)
+    assert local.v1.checkout.sessions.retrieve(bought.id).payment_status == "paid"
+    [dispute] = local.v1.disputes.list({"payment_intent": bought.payment_intent}).data
+    assert (dispute.amount, dispute.status) == (300, "needs_response")
+
+
 def test_a_subscription_begins_when_its_first_debit_comes_in(local: LocalStripe) -> None:
     bought = debit(local, local.session(), LATER)
     assert bought.payment_status == "unpaid"

@@ -182,6 +182,9 @@ def test_a_known_customer_pays_as_themselves(local: LocalStripe) -> None:
     paid = local.v1.checkout.sessions.retrieve(session.id)
     assert paid.customer == customer.id
     assert paid.customer_details.email == "ana@example.org"
+    for email, found in (("ana@example.org", [session.id]), ("bea@example.org", [])):
+        listed = local.v1.checkout.sessions.list({"customer_details": {"email": email}})
+        assert [entry.id for entry in listed.data] == found
     assert len(local.v1.customers.list().data) == 1
 
 
