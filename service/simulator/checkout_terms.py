@@ -17,6 +17,7 @@ _SUBSCRIPTION_DATA = frozenset(
     {"description", "metadata", "trial_end", "trial_period_days", "trial_settings"}
 )
 _PAYMENT_DATA = frozenset({"description", "metadata", "receipt_email", "setup_future_usage"})
+_SUBMIT_TYPES = ("auto", "book", "donate", "pay", "subscribe")
 # The parameters that only some modes have.
 _ONLY_IN = {
     "customer_creation": ("payment", "setup"),
@@ -24,7 +25,7 @@ _ONLY_IN = {
     "payment_intent_data": ("payment",),
     "payment_method_collection": ("subscription",),
     "setup_intent_data": ("setup",),
-    "submit_type": ("payment",),
+    "submit_type": ("payment", "subscription"),
     "subscription_data": ("subscription",),
 }
 
@@ -87,6 +88,7 @@ def _subscription(world: World, params: Params) -> Terms:
         shown={
             "customer_creation": "always",
             "payment_method_collection": collection,
+            "submit_type": params.choice("submit_type", _SUBMIT_TYPES),
             "payment_method_types": _method_types(params, plan.currency),
         },
     )
@@ -140,7 +142,7 @@ def _payment(world: World, params: Params) -> Terms:
                 },
             },
             "payment_method_types": _method_types(params, currency),
-            "submit_type": params.choice("submit_type", ("auto", "book", "donate", "pay")),
+            "submit_type": params.choice("submit_type", _SUBMIT_TYPES),
         },
     )
 

@@ -1,13 +1,15 @@
 """Disturbed delivery, failing answers and rolled secrets: each repeats, and each can be told."""
 
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 import stripe
 
-from service.simulator.app import ChaosRules, WebhookTarget, create_simulator
+from service.simulator.app import ChaosRules, Simulator, WebhookTarget, create_simulator
 from tests.conftest import MovingClocks
 from tests.simulator.document import StripeDocument
 from tests.simulator.local import KEY, SECRET, Host, LocalStripe, eventually, local_stripe
@@ -80,6 +82,31 @@ def test_what_is_held_back_comes_when_it_is_released(local: LocalStripe) -> None
     assert (local.receiver.events, local.queued()) == ([], 1)
     local.browser.post("/_sim/deliver", params={"release": "true"})
     assert (local.receiver.types, local.queued()) == (["customer.created"], 0)
+
+
+async def test_what_is_held_back_survives_a_restart(
+    host: Host, local: LocalStripe, tmp_path: Path
+) -> None:
+    product = local.v1.products.create({"name": "Digital"}).to_dict()
+
+    def started(chaos: ChaosRules | None) -> Simulator:
+        return create_simulator(
+            database=tmp_path / "stripe.db",
+            public_url="http://127.0.0.1",
+            wall_now=local.clocks.wall,
+            endpoints=[WebhookTarget(f"{host.url}/hooks", SECRET)],
+            chaos=chaos,
+        )
+
+    first = started(ChaosRules(seed=1, delay=1))
+    with first.world.transaction():
+        first.world.emit("product.created", product)
+    assert await first.deliver_pending() == 0
+    await first.stop()
+    second = started(None)
+    second.advance_to(local.clocks.wall() + timedelta(days=1))
+    assert await second.deliver_pending() == 1
+    await second.stop()
 
 
 def test_deliveries_overtake_each_other_in_the_background_too(local: LocalStripe) -> None:
