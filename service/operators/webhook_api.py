@@ -25,17 +25,15 @@ from service.operators.webhooks import (
     all_endpoints,
     check_target,
     known_endpoint,
-    targets_of,
     told_of,
 )
-from service.outbox.webhook_targets import Targets
+from service.outbox.webhook_targets import AppTargets
 from service.settings import AppSettings
 
 router = APIRouter(prefix="/v1/admin/webhook-endpoints", tags=["webhooks"])
 
 ReadsSystem = Annotated[Actor, Depends(requires("system:read"))]
 ChangesSystem = Annotated[Actor, Depends(requires("system:write"))]
-AppTargets = Annotated[Targets, Depends(targets_of)]
 
 
 def changing(

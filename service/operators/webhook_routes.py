@@ -18,11 +18,10 @@ from service.operators.webhooks import (
     all_endpoints,
     check_target,
     known_endpoint,
-    targets_of,
     told_of,
 )
 from service.outbox.domain_events import EVENT_TYPES
-from service.outbox.webhook_targets import LONGEST_URL, Targets
+from service.outbox.webhook_targets import LONGEST_URL, AppTargets
 from service.outbox.webhooks import ALL_TYPES
 from service.problems import Problem
 from service.reports.schemas import Storable
@@ -35,7 +34,6 @@ WEBHOOKS = "/admin/webhooks"
 
 SeesSystem = Annotated[Visit, Depends(page_requires("system:read"))]
 ChangesSystem = Annotated[Visit, Depends(form_requires("system:write"))]
-AppTargets = Annotated[Targets, Depends(targets_of)]
 Id = Annotated[str, Path(max_length=100), Storable]
 Text = Annotated[str, Form(), Storable]
 

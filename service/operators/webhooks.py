@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from fastapi import Request
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,12 +23,6 @@ from service.settings import Settings
 
 MOST_ENDPOINTS = 20
 LONGEST_DESCRIPTION = 200
-
-
-def targets_of(request: Request) -> Targets:
-    """Where webhooks may go, by the application that answers this request."""
-    targets: Targets = request.app.state.webhook_targets
-    return targets
 
 
 async def check_target(targets: Targets, url: str) -> None:

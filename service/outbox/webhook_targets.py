@@ -9,8 +9,11 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Annotated
 
 import httpx
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 LONGEST_URL = 2000
 LAST_PORT = 65_535
@@ -134,3 +137,12 @@ class Targets:
                 "there. If it is meant to be, set PAYWALL_WEBHOOKS_ALLOW_PRIVATE_TARGETS=true."
             )
         return found
+
+
+def targets_of(connection: HTTPConnection) -> Targets:
+    """Where webhooks may go, by the application that answers this request."""
+    targets: Targets = connection.app.state.webhook_targets
+    return targets
+
+
+AppTargets = Annotated[Targets, Depends(targets_of)]

@@ -2,17 +2,17 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.billing.transitions import Standing
 from service.db.tables import DomainEvent
 from service.outbox.domain_events import EVENT_TYPES
 from service.outbox.webhook_sender import PAUSES
 from service.outbox.webhooks import TEST_TYPE, body_of
+from tests.billing.test_transitions import standing
 
 TEXT = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text(encoding="utf-8")
 SECTIONS = re.findall(r"^### (\S+)\n\n(.+?)\n\n```json\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
@@ -40,13 +40,7 @@ def test_the_example_is_what_would_be_sent_of_such_an_event(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name.startswith("subscription.")])
 def test_the_state_of_a_subscription_is_shown_as_it_is_told(name: str) -> None:
-    at = datetime(2026, 3, 10, tzinfo=UTC)
-    told = Standing(
-        id="sub_1", version=1, status="active", plan="digital", offer_id="ofr_1", amount=900,
-        currency="EUR", interval="month", interval_count=1, started_at=at, current_period_end=at,
-        trial_end=None, cancel_at=None, ended_at=None, pauses_collection=False, cancel_reason="",
-        access_stop="",
-    ).told()  # fmt: skip
+    told = standing().told()
     before, after = EXAMPLES[name]["data"]["before"], EXAMPLES[name]["data"]["after"]
     assert before is None or set(before) == set(told)
     assert set(told) <= set(after)
