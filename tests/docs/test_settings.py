@@ -1,4 +1,4 @@
-"""docs/settings.md: every setting stands there once, as the code has it."""
+"""docs/settings.md: every setting stands there once, as the code has it; and the events of stripe.md."""
 
 import re
 from collections.abc import Iterable
@@ -38,7 +38,8 @@ def test_no_other_variable_is_named_in_any_document() -> None:
 
 
 def test_the_events_to_send_are_those_that_are_handled() -> None:
-    block = re.search(r"```text\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    text = (PAGE.parent / "stripe.md").read_text(encoding="utf-8")
+    block = re.search(r"```text\n(.*?)```", text, re.DOTALL)
     assert block is not None
     assert sorted(block[1].split()) == sorted(HANDLED)
 
