@@ -1,0 +1,115 @@
+"""Playing histories: one local Stripe's address for all of them, a new world and empty tables for each."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings as Limits  # noqa: N812 the service has settings too
+from hypothesis.stateful import run_state_machine_as_test
+from pydantic import SecretStr
+from sqlalchemy import text
+from starlette.types import Receive, Scope, Send
+
+from service.db import migrate
+from service.db.session import Database
+from service.db.tables import Base
+from service.settings import Settings
+from service.simulator.app import Simulator, create_simulator
+from tests.billing.model.lives import Lives
+from tests.billing.model.machine import BillingMachine
+from tests.conftest import MovingClocks
+from tests.served import free_port, serving
+from tests.stripe_at_hand import gateway_to
+
+
+class Address:
+    """An application that is another one for each history."""
+
+    current: Simulator | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        assert self.current is not None
+        await self.current(scope, receive, send)
+
+
+@contextmanager
+def _stripe() -> Iterator[tuple[Address, str]]:
+    address, port = Address(), free_port()
+    with serving(address, port) as url:
+        yield address, url
+
+
+def play(limits: Limits, database_url: str | None) -> int:
+    """Play as many histories as the limits say, on this migrated database or, None, on SQLite files.
+
+    Answers how many were played; raises what the first failing one found.
+    """
+    played = 0
+    with tempfile.TemporaryDirectory() as folder, _stripe() as (address, url):
+        template = Path(folder) / "template.db"
+        asyncio.run(migrate.migrate(f"sqlite:///{template}"))
+        with asyncio.Runner() as runner:
+            gateway = gateway_to(url, seconds=20)
+
+            async def begin() -> Lives:
+                nonlocal played
+                played += 1
+                clocks = MovingClocks()
+                here = database_url or f"sqlite:///{Path(folder) / 'lives.db'}"
+                if database_url is None:
+                    _copy(template, Path(folder) / "lives.db")
+                else:
+                    await _empty(database_url)
+                address.current = create_simulator(
+                    database=None, public_url=url, wall_now=clocks.wall
+                )
+                policy: Any = ("keep", "end_access", "cancel")[played % 3]
+                settings = Settings(
+                    _env_file=None,
+                    database_url=here,
+                    secret_key=SecretStr("a-secret-key-for-tests-of-enough-length"),
+                    insecure_cookies=True,
+                    publication="gazette",
+                    mail_from="Gazette <hello@gazette.example>",
+                    refund_policy=policy,
+                    stripe_secret_key=SecretStr("sk_test_local"),
+                    stripe_timeout_seconds=20,
+                )
+                lives = Lives(here, gateway, address.current, settings, clocks)
+                await lives.begin()
+                return lives
+
+            class Here(BillingMachine):
+                pass
+
+            Here.runner = runner
+            Here.new_lives = staticmethod(begin)
+            try:
+                run_state_machine_as_test(Here, settings=limits)
+            finally:
+                runner.run(gateway.close())
+    return played
+
+
+def _copy(template: Path, place: Path) -> None:
+    for old in place.parent.glob(f"{place.name}*"):
+        old.unlink()
+    shutil.copyfile(template, place)
+
+
+async def _empty(url: str) -> None:
+    database = Database(url)
+    names = ", ".join(Base.metadata.tables)
+    async with database.transaction() as session:
+        await session.execute(text(f"TRUNCATE {names} CASCADE"))
+    await database.dispose()
