@@ -38,3 +38,12 @@ def local(
     """A local Stripe in memory, with a receiver that gets every event."""
     with local_stripe(host, clocks, found_document) as running:
         yield running
+
+
+@pytest.fixture
+def quiet(
+    host: Host, clocks: MovingClocks, found_document: StripeDocument | None
+) -> Iterator[LocalStripe]:
+    """As `local`, without webhooks: what it says is asked for, with `said`. That takes half as long."""
+    with local_stripe(host, clocks, found_document, targets=()) as running:
+        yield running

@@ -167,6 +167,11 @@ class LocalStripe:
         """How many deliveries are not accepted yet, given up ones included."""
         return sum(event.pending_webhooks for event in self.v1.events.list().auto_paging_iter())
 
+    def said(self, kind: str) -> list[Any]:
+        """What the newest hundred events of a type are about, oldest first."""
+        events = self.v1.events.list({"type": kind, "limit": 100}).data
+        return [event.data.object for event in events][::-1]
+
     def price(self, amount: int = 900, interval: str = "month", **fields: Any) -> Any:
         """A price of a new product."""
         product = self.v1.products.create({"name": "Digital"})

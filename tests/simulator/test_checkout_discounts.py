@@ -8,6 +8,11 @@ import stripe
 from tests.simulator.local import LocalStripe
 
 
+@pytest.fixture
+def local(quiet: LocalStripe) -> LocalStripe:
+    return quiet
+
+
 def _coupon(local: LocalStripe, **fields: Any) -> str:
     made: str = local.v1.coupons.create({"percent_off": 50, **fields}).id
     return made
@@ -101,9 +106,8 @@ def test_a_one_off_purchase_with_a_discount(local: LocalStripe) -> None:
     session = local.session(issue, mode="payment", discounts=[{"coupon": coupon}])
     assert local.pay(session).status_code == 200
     assert local.v1.charges.list().data[0].amount == 250
-    local.deliver()
-    [discount] = local.receiver.objects("customer.discount.created")
-    assert discount["checkout_session"] == session.id
+    [discount] = local.said("customer.discount.created")
+    assert discount.checkout_session == session.id
     assert local.v1.coupons.retrieve(coupon).times_redeemed == 1
 
 

@@ -9,6 +9,11 @@ from service.simulator.periods import DAY, HOUR, previous_boundary
 from tests.simulator.local import LocalStripe
 
 
+@pytest.fixture
+def local(quiet: LocalStripe) -> LocalStripe:
+    return quiet
+
+
 def _subscribed(local: LocalStripe, card: str | None = "pm_card_visa", **fields: Any) -> Any:
     price = local.price(1000, recurring={"interval": "day", "interval_count": 30})
     return local.v1.subscriptions.create(
@@ -42,7 +47,7 @@ def test_a_pause_of_collecting_keeps_the_subscription_active(
     invoice = renewed.latest_invoice
     assert (renewed.status, invoice.status, invoice.auto_advance) == ("active", status, False)
     assert invoice.id != made.latest_invoice
-    assert event is None or event in local.receiver.types
+    assert event is None or len(local.said(event)) == 1
     local.move(days=10)
     assert _again(local, made).pause_collection is None
     local.move(days=20)
@@ -65,9 +70,9 @@ def test_a_pause_of_collecting_is_taken_back(local: LocalStripe) -> None:
     local.v1.subscriptions.update(made.id, {"pause_collection": pause})
     back = local.v1.subscriptions.update(made.id, {"pause_collection": ""})
     assert back.pause_collection is None
+    assert len(local.said("customer.subscription.updated")) == 3
     local.move(days=31)
     assert _again(local, made).latest_invoice.status == "paid"
-    assert local.receiver.types.count("customer.subscription.updated") == 4
 
 
 def test_a_switch_within_a_pause_of_collecting_is_not_collected_either(local: LocalStripe) -> None:
@@ -90,20 +95,19 @@ def test_a_paused_subscription_rests_until_its_resumption_is_paid(local: LocalSt
     why = paused.status_details.paused
     assert (paused.status, why.subscription.type) == ("paused", "pause_requested")
     assert why.transitioned_at == local.now
+    assert len(local.said("customer.subscription.paused")) == 1
     local.move(days=100)
     assert _again(local, made).latest_invoice.id == made.latest_invoice
     resumed = local.v1.subscriptions.resume(
         made.id, {"payment_behavior": "resume_on_payment_success", "expand": ["latest_invoice"]}
     )
     assert (resumed.status, resumed.status_details) == ("active", None)
+    assert len(local.said("customer.subscription.resumed")) == 1
     assert resumed["items"].data[0].current_period_end == local.now + 30 * DAY
     # Half a period was credited when the pause began.
     assert (resumed.latest_invoice.total, resumed.latest_invoice.status) == (500, "paid")
     local.move(days=31)
     assert _again(local, made).latest_invoice.total == 1000
-    types = local.receiver.types
-    assert types.count("customer.subscription.paused") == 1
-    assert types.count("customer.subscription.resumed") == 1
     with pytest.raises(stripe.InvalidRequestError, match="Only a paused"):
         local.v1.subscriptions.resume(made.id)
 
@@ -234,6 +238,8 @@ def test_a_deleted_customers_subscriptions_end_at_once(local: LocalStripe) -> No
     made = _subscribed(local)
     local.v1.subscriptions.update(made.id, {"cancel_at_period_end": True})
     local.v1.customers.delete(made.customer)
+    assert len(local.said("customer.deleted")) == 1
+    assert len(local.said("customer.subscription.deleted")) == 1
     ended = local.v1.subscriptions.retrieve(made.id, {"expand": ["customer"]})
     assert (ended.status, ended.ended_at) == ("canceled", local.now)
     assert ended.customer.deleted
@@ -242,8 +248,6 @@ def test_a_deleted_customers_subscriptions_end_at_once(local: LocalStripe) -> No
     assert kept.id == made.id
     local.move(days=60)
     assert len(local.v1.charges.list({"customer": made.customer}).data) == 1
-    types = local.receiver.types
-    assert {"customer.deleted", "customer.subscription.deleted"} <= set(types)
 
 
 def test_the_period_that_an_instant_lies_in() -> None:

@@ -7,6 +7,12 @@ import stripe
 
 from tests.simulator.local import LocalStripe
 
+
+@pytest.fixture
+def local(quiet: LocalStripe) -> LocalStripe:
+    return quiet
+
+
 _MONTH = {"interval": "day", "interval_count": 30}
 
 
