@@ -178,13 +178,16 @@ class Installation:
         async def pending() -> int:
             from sqlalchemy import func, select
 
+            from service.billing.follow_ups import CANCEL, REFUND, SYNC
             from service.billing.inbox import JOB
             from service.db.tables import Job
 
             database = Database(self.settings.database_url)
             async with database.reading() as session:
                 found = await session.scalar(
-                    select(func.count()).where(Job.kind == JOB, Job.status == "waiting")
+                    select(func.count()).where(
+                        Job.kind.in_((JOB, CANCEL, REFUND, SYNC)), Job.status == "waiting"
+                    )
                 )
             await database.dispose()
             return found or 0

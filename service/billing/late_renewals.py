@@ -1,7 +1,8 @@
-"""Subscriptions whose period is over and of whose renewal we haven't heard: Stripe is asked again.
+"""Subscriptions of which we should have heard by now, and haven't: Stripe is asked again.
 
 A renewal's invoice takes about an hour and its webhook may be late or lost; until the slack ends
 nobody is walled for that, and before it ends we have looked ourselves (billing.md, the status table).
+A trial is looked at when its end comes near, so that its reader is told.
 """
 
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.sync import sync_subscription
+from service.billing.transitions import TRIAL_WILL_END
 from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import Subscription
@@ -29,7 +31,8 @@ async def sync_late_renewals(
 ) -> int:
     """Ask once when the period is over, then hourly until Stripe tells of the next; how many."""
     async with database.reading() as session:
-        late = await _late(session, clocks.business())
+        now = clocks.business()
+        late = [*await _late(session, now), *await _ending_trials(session, now)]
     for subscription_id in late:
         try:
             await sync_subscription(database, gateway, settings, clocks, subscription_id)
@@ -54,3 +57,19 @@ async def _late(session: AsyncSession, now: datetime) -> list[str]:
         .limit(_MOST)
     )
     return list(found)
+
+
+async def _ending_trials(session: AsyncSession, now: datetime) -> list[str]:
+    """Those not looked at since their end came near."""
+    found = await session.execute(
+        select(Subscription.id, Subscription.trial_end, Subscription.synced_at)
+        .where(
+            Subscription.status == "trialing",
+            Subscription.trial_end > now,
+            Subscription.trial_end <= now + TRIAL_WILL_END,
+        )
+        .order_by(Subscription.trial_end, Subscription.id)
+    )
+    return [id_ for id_, end, asked in found if end is not None and asked < end - TRIAL_WILL_END][
+        :_MOST
+    ]

@@ -1,14 +1,19 @@
 """Writing what happened to subscriptions into the ledger of domain events."""
 
+from datetime import datetime
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.billing.mailing import MAILED_WITHIN, notice_of
 from service.billing.money import Money
-from service.billing.transitions import Standing, transitions
+from service.billing.notices import mail_reader
+from service.billing.transitions import Happening, Standing, transitions
 from service.clock import Clocks
-from service.db.tables import DomainEvent, Subscription
+from service.db.tables import DomainEvent, Offer, Subscription
 from service.outbox.domain_events import tell
 from service.payments.gateway import StripeSubscription
+from service.settings import Settings
 
 
 def standing_of(row: Subscription, fetched: StripeSubscription | None) -> Standing:
@@ -31,6 +36,7 @@ def standing_of(row: Subscription, fetched: StripeSubscription | None) -> Standi
         pauses_collection=row.pauses_collection,
         cancel_reason=row.cancel_reason,
         access_stop=row.access_stop,
+        synced_at=row.synced_at,
         cancel_asked_at=fetched.canceled_at if fetched is not None else None,
     )
 
@@ -41,14 +47,21 @@ async def tell_transitions(
     before: Standing | None,
     after: Standing,
     money: Money,
+    settings: Settings,
     clocks: Clocks,
+    *,
+    open_until: datetime | None = None,
 ) -> None:
-    """Tell what isn't told yet."""
+    """Tell what isn't told yet, and mail the reader what they have to know.
+
+    `open_until` is when access ends as things stand; None: it has ended.
+    """
+    now = clocks.business()
     told = set(
         await session.scalars(select(DomainEvent.once).where(DomainEvent.subject_id == after.id))
     )
-    for happening in transitions(before, after, money, clocks.business()):
-        if happening.once in told:
+    for happening in transitions(before, after, money, now):
+        if happening.once in told or _is_older_than_the_ledger(happening, before, told):
             continue
         await tell(
             session,
@@ -61,3 +74,16 @@ async def tell_transitions(
             after={**after.told(), **happening.details},
             now=clocks.wall(),
         )
+        offer = await session.get_one(Offer, after.offer_id)
+        notice = notice_of(happening, after, offer, open_until=open_until or now)
+        if notice is not None and happening.at > now - MAILED_WITHIN:
+            await mail_reader(session, reader_id, notice, settings=settings, clocks=clocks)
+
+
+def _is_older_than_the_ledger(
+    happening: Happening, before: Standing | None, told: set[str]
+) -> bool:
+    """Of what was sold before there was a ledger, only what is new is told."""
+    if before is None or not before.has_started or f"subscription.started:{before.id}" in told:
+        return False
+    return happening.at < before.synced_at

@@ -138,7 +138,9 @@ async def store_snapshot(
     if row is not None and row.status == lifecycle.TERMINAL_STATUS:
         # Nothing revives it; money may still go back.
         after = standing_of(row, subscription)
-        await tell_transitions(session, row.reader_id, after, after, snapshot.money, clocks)
+        await tell_transitions(
+            session, row.reader_id, after, after, snapshot.money, settings, clocks
+        )
         return Stored("synced", row.status)
     item, offer = await _catalogue_item(session, subscription)
     if offer is None and row is None:
@@ -169,7 +171,10 @@ async def store_snapshot(
     await session.flush()
     await settle_duplicates(session, row.reader_id, clocks)
     after = standing_of(row, subscription)
-    await tell_transitions(session, row.reader_id, before, after, snapshot.money, clocks)
+    await tell_transitions(
+        session, row.reader_id, before, after, snapshot.money, settings, clocks,
+        open_until=state.ends_at,
+    )  # fmt: skip
     if offer is None:
         return Stored("foreign price", row.status, stop, duplicate)
     outcome = await _outcome(session, row)

@@ -45,7 +45,12 @@ class Standing:
     pauses_collection: bool
     cancel_reason: str
     access_stop: str
+    synced_at: datetime
     cancel_asked_at: datetime | None = None
+
+    @property
+    def has_started(self) -> bool:
+        return self.status not in _NEVER_STARTED
 
     @property
     def price(self) -> tuple[str, int, str, str, int]:
@@ -87,16 +92,16 @@ def transitions(
     time. `before` None: the subscription wasn't known.
     """
     found = [*_dated(after, money, now), *_refunds(after, money), *_disputes(money, now)]
-    if after.status not in _NEVER_STARTED:
+    if after.has_started:
         found += _of_invoices(money)
-        if before is not None and before.status not in _NEVER_STARTED:
+        if before is not None and before.has_started:
             found += _seen(before, after, money, now)
     return tuple(sorted(_once_each(found), key=lambda each: (each.at, each.once)))
 
 
 def _dated(after: Standing, money: Money, now: datetime) -> Iterator[Happening]:
     """What the subscription's own dates say."""
-    if after.status in _NEVER_STARTED:
+    if not after.has_started:
         return
     first = next((each for each in money.invoices if each.billing_reason == _FIRST), None)
     details = _invoice(first) if first is not None else {}

@@ -16,6 +16,11 @@ from tests.billing.stripe_values import event
         ("invoice.paid", "in_1", "sub_1", Refetch("subscription", "sub_1")),
         ("invoice.paid", "in_1", None, None),
         ("customer.deleted", "cus_1", None, Refetch("customer", "cus_1")),
+        ("invoice.upcoming", "", "sub_1", Refetch("subscription", "sub_1")),
+        ("invoice.payment_action_required", "in_1", "sub_1", Refetch("subscription", "sub_1")),
+        ("charge.refunded", "ch_1", None, Refetch("charge", "ch_1")),
+        ("refund.updated", "re_1", None, Refetch("refund", "re_1")),
+        ("charge.dispute.closed", "dp_1", None, Refetch("dispute", "dp_1")),
         ("charge.succeeded", "ch_1", None, None),
         ("customer.created", "cus_1", None, None),
         ("something.new", "x_1", "sub_1", None),
@@ -27,6 +32,21 @@ def test_what_an_event_asks_to_fetch(
     assert refetch_of(kind, object_id, subscription_id) == refetch
     told = event(kind=kind, object_id=object_id, subscription_id=subscription_id)
     assert concerns_us(told) is (refetch is not None)
+
+
+def test_exactly_these_types_are_handled() -> None:
+    """Stripe is asked for them by `paywall stripe setup`, so a change here needs that run again."""
+    families = {
+        "checkout.session": "completed expired async_payment_succeeded async_payment_failed",
+        "customer.subscription": "created updated deleted paused resumed trial_will_end",
+        "invoice": "paid payment_failed payment_action_required upcoming voided "
+        "marked_uncollectible",
+        "charge": "refunded dispute.created dispute.closed",
+        "refund": "created updated failed",
+        "customer": "updated deleted",
+    }
+    listed = {f"{family}.{each}" for family, many in families.items() for each in many.split()}
+    assert set(HANDLED) == listed
 
 
 def test_every_handled_type_has_something_to_fetch() -> None:

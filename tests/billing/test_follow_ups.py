@@ -5,10 +5,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import delete, select
 
 from service.account.merge import verified_account
 from service.billing.apply_event import apply_due_events
 from service.db.session import Database
+from service.db.tables import DomainEvent, Mail
 from service.identity.email import checked_address
 from service.payments.gateway import StripeSubscription
 from service.settings import Settings
@@ -269,3 +271,49 @@ async def test_months_are_told_alike_whether_heard_in_time_or_afterwards(desk: D
     assert kinds == ["started", *["renewed"] * 3, "cancel_scheduled", "ended"]
     await apply_due_events(desk.database, desk.gateway, desk.settings, desk.clocks)
     assert await dated(late) == told
+
+
+async def test_what_was_sold_before_there_was_a_ledger_is_told_from_now_on(desk: Desk) -> None:
+    _, customer = await desk.reader()
+    subscription = desk.subscribe(customer)
+    desk.travel(days=40)
+    await desk.hear()
+    async with desk.database.transaction() as session:
+        await session.execute(delete(DomainEvent))
+    desk.travel(days=1)
+    desk.stripe.subscriptions.update(subscription, {"cancel_at_period_end": True})
+    await desk.hear()
+    desk.travel(days=40)
+    await desk.hear()
+    assert await desk.told(subscription) == ["cancel_scheduled", "ended"]
+
+
+async def test_readers_are_mailed_once_and_not_of_what_is_long_past(desk: Desk) -> None:
+    desk.settings = desk.settings.model_copy(update={"mail_from": "hello@example.org"})
+    _, customer = await desk.reader()
+    owing = desk.subscribe(customer, "pm_card_chargeCustomerFail", trial_period_days=5)
+    await desk.hear(backwards)
+    desk.travel(days=3)
+    await desk.hear(backwards)
+    desk.travel(days=3)
+    await desk.hear(backwards)
+    desk.stripe.subscriptions.cancel(owing)
+    await desk.hear()
+    desk.heard.clear()
+    await desk.hear(backwards)
+    _, late = await desk.reader("bo@example.org")
+    bought = desk.subscribe(late)
+    desk.travel(days=63)
+    await desk.hear()
+    desk.stripe.refunds.create({"payment_intent": desk.payment(bought)})
+    await desk.hear()
+    async with desk.database.reading() as session:
+        mails = [
+            (each.kind, each.recipient)
+            for each in await session.scalars(select(Mail).order_by(Mail.created_at, Mail.id))
+        ]
+    assert sorted(mails) == sorted([
+        ("welcome", "ana@example.org"), ("trial-ending", "ana@example.org"),
+        ("payment-failed", "ana@example.org"), ("cancelled", "ana@example.org"),
+        ("receipt", "bo@example.org"), ("refund", "bo@example.org"),
+    ])  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 
 from service.billing.late_renewals import sync_late_renewals
 from service.db.session import Database
-from service.db.tables import Subscription
+from service.db.tables import DomainEvent, Subscription
 from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
 from tests.checkout.rows import DAY, rows
@@ -80,3 +80,13 @@ def test_while_nothing_new_is_known_it_asks_hourly(site: Installation) -> None:
     assert site.unlock("a").json()["granted"]
     site.travel(2 * DAY)
     assert not site.unlock("a").json()["granted"]
+
+
+def test_a_trial_that_ends_soon_is_looked_at_once(site: Installation) -> None:
+    site.subscribe("trial")
+    site.travel(10 * DAY)
+    assert asked(site) == 0
+    site.travel(2 * DAY)
+    assert [asked(site), asked(site)] == [1, 0]
+    told = [event.type for event in rows(site, DomainEvent)]
+    assert told.count("subscription.trial_will_end") == 1

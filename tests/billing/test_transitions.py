@@ -20,7 +20,7 @@ def standing(status: str = "active", **fields: Any) -> Standing:
         "amount": 900, "currency": "EUR", "interval": "month", "interval_count": 1,
         "started_at": STARTED, "current_period_end": MONTH_END, "trial_end": None,
         "cancel_at": None, "ended_at": None, "pauses_collection": False, "cancel_reason": "",
-        "access_stop": "",
+        "access_stop": "", "synced_at": STARTED,
     }  # fmt: skip
     return Standing(**{**values, **fields})
 

@@ -1,0 +1,77 @@
+"""Which happenings a reader is mailed about: pure, from what the ledger tells to the notice."""
+
+from datetime import datetime, timedelta
+
+from service.billing import notices
+from service.billing.notices import Notice
+from service.billing.transitions import Details, Happening, Standing
+from service.db.tables import Offer
+
+MAILED_WITHIN = timedelta(days=7)
+"""What is heard of later, after an outage say, is in the ledger; a mail would only confuse."""
+
+
+def notice_of(
+    happening: Happening, after: Standing, offer: Offer, *, open_until: datetime
+) -> Notice | None:
+    """The mail about this happening; None: none. `open_until` is when access ends as things stand."""
+    told, name = happening.details, offer.name
+    match happening.type:
+        case "subscription.started" if not after.access_stop and after.ended_at is None:
+            trial_until = after.trial_end if after.status == "trialing" else None
+            paid = _amount(told, "amount_paid")
+            return notices.welcome(
+                after.id, offer, renews_on=after.current_period_end, trial_until=trial_until,
+                receipt=_text(told, "invoice_url") if paid else None,
+            )  # fmt: skip
+        case "subscription.trial_will_end" if after.trial_end is not None and not after.cancel_at:
+            return notices.trial_ending(after.id, offer, ends_on=after.trial_end)
+        case "subscription.renewed" if _amount(told, "amount_paid"):
+            return notices.receipt(
+                str(told["invoice"]), name, _invoiced(told, "amount_paid"),
+                paid_until=after.current_period_end, address=_text(told, "invoice_url"),
+            )  # fmt: skip
+        case "subscription.payment_failed" if told["invoice_status"] == "open":
+            invoice, due = str(told["invoice"]), _invoiced(told, "amount_due")
+            if told.get("needs_action"):
+                return notices.card_needed(
+                    invoice, name, due, asks_bank=True, until=open_until,
+                    invoice=_text(told, "invoice_url"),
+                )  # fmt: skip
+            return notices.payment_failed(invoice, name, due, until=open_until)
+        case "subscription.cancel_scheduled":
+            return notices.cancelled(after.id, name, ends_on=after.cancel_at, ended=False)
+        case "subscription.ended":
+            return _ended(str(told["reason"]), after, name)
+        case "payment.refunded":
+            back = notices.Money(_amount(told, "amount_refunded"), str(told["currency_refunded"]))
+            twice = told["reason"] == "duplicate"
+            return notices.refund(str(told["refund"]), name, back, twice=twice)
+        case _:
+            return None
+
+
+def _ended(reason: str, after: Standing, name: str) -> Notice | None:
+    match reason:
+        case "voluntary":
+            return notices.cancelled(after.id, name, ends_on=after.ended_at, ended=True)
+        case "payment_failed":
+            return notices.ended(after.id, name)
+        case "trial_used":
+            return notices.trial_used(after.id, name)
+        case _:
+            return None  # the mail about the money says it, or the bank has
+
+
+def _invoiced(told: Details, key: str) -> notices.Money:
+    return notices.Money(_amount(told, key), str(told["invoice_currency"]))
+
+
+def _amount(told: Details, key: str) -> int:
+    value = told.get(key)
+    return value if isinstance(value, int) else 0
+
+
+def _text(told: Details, key: str) -> str | None:
+    value = told.get(key)
+    return value if isinstance(value, str) else None
