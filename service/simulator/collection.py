@@ -47,9 +47,18 @@ def attempt(
         if intent["status"] == "processing":
             world.update(invoice, {"attempted": True, "next_payment_attempt": None})
             world.store.unschedule(invoice["id"])
+            if subscription is not None:
+                _debit_begun(world, subscription)
             return None
     _collected(world, invoice, subscription)
     return None
+
+
+def _debit_begun(world: World, subscription: JSON) -> None:
+    """A subscription whose first debit is under way may be active already: Stripe has done both."""
+    if subscription["status"] == "incomplete" and world.rules.debit_starts == "active":
+        world.store.unschedule(subscription["id"], "subscription.expire_incomplete")
+        world.update(subscription, {"status": "active"}, "customer.subscription.updated")
 
 
 def subscription_of(world: World, invoice: JSON) -> JSON | None:

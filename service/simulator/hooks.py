@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,9 +15,11 @@ from service.simulator.expand import public
 from service.simulator.intents import authenticate_intent
 from service.simulator.setup_intents import authenticate_setup
 from service.simulator.store import JSON
-from service.simulator.world import DunningEnd, World
+from service.simulator.world import DebitStart, DunningEnd, World
 
+_Choice = TypeVar("_Choice", bound=str)
 _DUNNING_ENDS: tuple[DunningEnd, ...] = get_args(DunningEnd)
+_DEBIT_STARTS: tuple[DebitStart, ...] = get_args(DebitStart)
 
 
 class Hooks:
@@ -96,15 +98,12 @@ class Hooks:
         return self._answer(lambda: self._rules(entries))
 
     def _rules(self, entries: dict[str, Any] | None) -> JSON:
-        if entries is not None:
-            wanted = _text(entries, "dunning_end")
-            chosen = [end for end in _DUNNING_ENDS if end == wanted]
-            if not chosen:
-                raise invalid_parameter(
-                    "dunning_end", f"dunning_end must be one of {', '.join(_DUNNING_ENDS)}."
-                )
-            self._world.set_dunning_end(chosen[0])
-        return {"dunning_end": self._world.rules.dunning_end}
+        world = self._world
+        if entries is not None and entries.get("debit_starts"):
+            world.set_debit_start(_one_of(entries, "debit_starts", _DEBIT_STARTS))
+        elif entries is not None:
+            world.set_dunning_end(_one_of(entries, "dunning_end", _DUNNING_ENDS))
+        return {"dunning_end": world.rules.dunning_end, "debit_starts": world.rules.debit_starts}
 
     def _answer(self, act: Callable[[], JSON]) -> Response:
         self._world.catch_up()
@@ -113,6 +112,14 @@ class Hooks:
                 return JSONResponse(public(self._world.store, act()))
         except StripeError as error:
             return JSONResponse(error.body(), error.status)
+
+
+def _one_of(entries: dict[str, Any], name: str, options: tuple[_Choice, ...]) -> _Choice:
+    wanted = _text(entries, name)
+    for option in options:
+        if option == wanted:
+            return option
+    raise invalid_parameter(name, f"{name} must be one of {', '.join(options)}.")
 
 
 async def _entries(request: Request) -> dict[str, Any]:

@@ -298,7 +298,8 @@ def _subscribe(
             authenticated=authenticated,
         ),
     )
-    paid = "unpaid" if subscription["status"] == "incomplete" else "paid"
+    invoice = world.fetch("invoice", subscription["latest_invoice"])
+    paid = "paid" if invoice["status"] == "paid" else "unpaid"
     return {
         "invoice": subscription["latest_invoice"],
         "payment_status": paid if session["amount_total"] else "no_payment_required",

@@ -21,7 +21,10 @@ _ALPHABET = string.ascii_letters + string.digits
 _OFFSET = "offset"
 _DUNNING_END = "dunning_end"
 
+_DEBIT_STARTS = "debit_starts"
+
 DunningEnd = Literal["cancel", "mark_unpaid", "leave_past_due"]
+DebitStart = Literal["incomplete", "active"]
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,14 @@ class Rules:
     """What a Stripe account's billing settings say. Times are seconds.
 
     The defaults are Stripe's own: eight charges within two weeks, then the subscription ends.
+    `debit_starts` is a subscription's status while its first bank debit is under way.
     """
 
     finalise_after: int = HOUR
     dunning_interval: int = 2 * DAY
     dunning_attempts: int = 8
     dunning_end: DunningEnd = "cancel"
+    debit_starts: DebitStart = "incomplete"
     trial_notice: int = 3 * DAY
     upcoming_notice: int = 7 * DAY
     incomplete_expires: int = 23 * HOUR
@@ -74,11 +79,20 @@ class World:
         for end in get_args(DunningEnd):
             if end == kept:
                 self.rules = replace(rules, dunning_end=end)
+        kept = store.setting(_DEBIT_STARTS)
+        for start in get_args(DebitStart):
+            if start == kept:
+                self.rules = replace(self.rules, debit_starts=start)
 
     def set_dunning_end(self, end: DunningEnd) -> None:
         """Change what ends dunning, from now on and over restarts."""
         self.rules = replace(self.rules, dunning_end=end)
         self.store.set_setting(_DUNNING_END, end)
+
+    def set_debit_start(self, status: DebitStart) -> None:
+        """Change what a subscription is while its first debit is under way, over restarts too."""
+        self.rules = replace(self.rules, debit_starts=status)
+        self.store.set_setting(_DEBIT_STARTS, status)
 
     # Time
 

@@ -113,6 +113,24 @@ def test_a_subscription_whose_first_debit_is_refused_never_begins(local: LocalSt
     assert (ended.status, ended.latest_invoice.status) == ("incomplete_expired", "void")
 
 
+@pytest.mark.parametrize(("account", "ends"), [(LATER, "active"), (REFUSED, "past_due")])
+def test_a_subscription_may_be_active_before_the_money_is_there(
+    local: LocalStripe, account: str, ends: str
+) -> None:
+    rules = local.browser.post("/_sim/rules", json={"debit_starts": "active"}).json()
+    assert rules == {"dunning_end": "cancel", "debit_starts": "active"}
+    wrong = local.browser.post("/_sim/rules", json={"debit_starts": "trialing"})
+    assert wrong.status_code == 400
+    bought = debit(local, local.session(), account)
+    assert bought.payment_status == "unpaid"
+    begun = local.v1.subscriptions.retrieve(bought.subscription, {"expand": ["latest_invoice"]})
+    assert (begun.status, begun.latest_invoice.status) == ("active", "open")
+    local.move(days=10, hours=1)
+    assert local.v1.subscriptions.retrieve(bought.subscription).status == ends
+    paid = local.v1.checkout.sessions.retrieve(bought.id).payment_status
+    assert paid == ("paid" if ends == "active" else "unpaid")
+
+
 @pytest.mark.parametrize("mode", ["payment", "subscription"])
 @pytest.mark.parametrize("succeed", [True, False])
 def test_a_test_settles_a_debit_when_it_wants(local: LocalStripe, mode: str, succeed: bool) -> None:
