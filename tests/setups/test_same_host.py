@@ -234,7 +234,7 @@ def assert_believed_alone(made: Installation, front: Front) -> None:
             assert not is_open(home, **{"X-Forwarded-For": invented})
         assert is_open(elsewhere)
     # Who calls the service itself, past the frontends, is judged by their own address.
-    with httpx2.Client(base_url=made.url, transport=reader_at(FAR_AWAY)) as direct:
+    with httpx2.Client(base_url=made.url, transport=reader_at(FAR_AWAY), timeout=GIVE_UP) as direct:
         reasons = []
         for claimed in (HOME, "127.9.0.1"):
             direct.cookies.clear()
