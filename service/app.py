@@ -21,6 +21,7 @@ from service.account.erase import Sweep
 from service.billing import routes as billing_routes
 from service.billing.apply_event import apply_due_events
 from service.billing.late_renewals import sync_late_renewals
+from service.billing.pass_ledger import tell_ended_passes
 from service.billing.reconcile_job import Reconciler
 from service.checkout import routes as checkout_routes
 from service.clock import Clocks
@@ -46,7 +47,7 @@ from service.offers.mirror import mirror_offers
 from service.offers.portal import PortalMirror
 from service.operators import api as operators_api
 from service.operators import routes as operators_routes
-from service.operators import webhook_api
+from service.operators import system_api, webhook_api
 from service.outbox import queue, webhooks
 from service.outbox.mailer import Mailer
 from service.outbox.sender import mailer_of_settings, send_due_mails
@@ -82,6 +83,7 @@ ROUTERS = (
     health.router,
     operators_api.router,
     webhook_api.router,
+    system_api.router,
     operators_routes.router,
     web_routes.router,
     api_page.router,
@@ -258,6 +260,7 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
         Task("old mails", prune_mails, pause=_HOUR),
         Task("offers", mirror, pause=_MINUTE),
         Task("renewals", renewals, pause=_MINUTE),
+        Task("ended passes", lambda: tell_ended_passes(database, state.clocks), pause=_MINUTE),
         Task("erased readers", sweep_erased, pause=_MINUTE),
     )
 

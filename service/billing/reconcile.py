@@ -120,8 +120,8 @@ async def reconcile(
     """Compare everything and, with `fix`, mend it; without, nothing is written but the run itself.
 
     Events are looked for since `since`, by default since the last run that mended. `run_id` names the
-    run, which begins anew where it was begun before. Raises GatewayUnavailable when Stripe stays away
-    for longer than all `pauses`: what was mended until then stays.
+    run, which begins anew where it was begun before. Raises GatewayUnavailable when Stripe doesn't
+    answer at all, or stays away for longer than all `pauses`: what was mended until then stays.
     """
     run_id = run_id or new_id("rec")
     now = clocks.business()
@@ -160,6 +160,7 @@ class _Run:
     pauses: tuple[float, ...]
     report: Report = field(default_factory=Report)
     read: int = 0
+    reached: bool = False
     pending: set[str] = field(default_factory=set)
     """Checkouts that differ and aren't mended: what they bought is no second difference."""
     missed: dict[str, str] = field(default_factory=dict)
@@ -330,7 +331,7 @@ class _Run:
 
     async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What is asked, also where Stripe is away for a moment or wants fewer requests."""
-        for pause in self.pauses:
+        for pause in self.patience:
             try:
                 return await ask()
             except GatewayUnavailable as error:
@@ -341,9 +342,10 @@ class _Run:
     async def listing(self, begin: Callable[[], AsyncIterator[N]]) -> AsyncIterator[N]:
         """Everything of a list, each once; where Stripe went away meanwhile it is begun anew."""
         seen: set[str] = set()
-        for pause in (*self.pauses, None):
+        for pause in (*self.patience, None):
             try:
                 async for item in begin():
+                    self.reached = True
                     if item.id not in seen:
                         seen.add(item.id)
                         yield item
@@ -353,7 +355,13 @@ class _Run:
                 log.warning("reconcile.waiting", reason=str(error), seconds=pause)
                 await asyncio.sleep(pause)
             else:
+                self.reached = True
                 return
+
+    @property
+    def patience(self) -> tuple[float, ...]:
+        """None where Stripe hasn't answered at all: somebody waits for being told so."""
+        return self.pauses if self.reached else ()
 
     def tell(self) -> None:
         self.progress(Progress(self.read, self.report.compared, len(self.report.findings)))

@@ -59,10 +59,15 @@ class Reconciler:
                 self.database, self.gateway, self.settings, self.clocks,
                 started_by="nightly" if at_night else job.payload["started_by"],
                 fix=at_night or job.payload["fix"],
-                run_id=f"rec_{job.key}" if at_night else job.key,
+                run_id=_night(job.key) if at_night else job.key,
             )  # fmt: skip
         except GatewayUnavailable as error:
             raise Postponed(str(error), STRIPE_IS_AWAY) from error
         async with self.database.transaction() as session:
             await prune_runs(session, self.clocks.business())
         return f"{report.compared} compared, {len(report.remaining)} differ"
+
+
+def _night(day: str) -> str:
+    """The night's run, such as rec_20261124: begun anew it is the same."""
+    return f"rec_{day.replace('-', '')}"

@@ -11,6 +11,7 @@ from service.cli import (
     demo,
     imports,
     inbox,
+    jobs,
     keys,
     migrations,
     offers,
@@ -52,6 +53,7 @@ app.add_typer(api_keys.app, name="api-keys")
 app.add_typer(offers.app, name="offers")
 app.add_typer(readers.app, name="readers")
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(stripe.app, name="stripe")
 
 _TOLD = (

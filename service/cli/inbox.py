@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from service.billing.inbox import held_events, replay_event
-from service.cli.running import CommandFailed, command, ready_database
+from service.cli.running import CommandFailed, command, ready_database, record_change
 from service.clock import Clocks
 from service.settings import Settings
 
@@ -38,4 +38,5 @@ async def replay(event: Annotated[str, typer.Argument(help="As shown by list.")]
     async with ready_database(Settings()) as database, database.transaction() as session:
         if not await replay_event(session, event, Clocks().wall()):
             raise CommandFailed(f"There is no event {event}. `paywall inbox list` shows them.")
+        await record_change(database, session, "inbox.replay", event, after={"state": "waiting"})
     print(f"{event} will be applied again.")

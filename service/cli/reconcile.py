@@ -10,6 +10,7 @@ import typer
 
 from service.billing.reconcile import Finding, Progress, Report, reconcile
 from service.cli.running import ACTOR, CommandFailed, clocks_of, command, ready_database
+from service.logs import configure
 from service.payments.gateway import GatewayUnavailable
 from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
@@ -39,6 +40,7 @@ async def run(
     3 Stripe is away.
     """
     settings = Settings()
+    configure("warning", "text")  # each finished event would be a line between the differences
     gateway = gateway_of_settings(settings)
     if gateway is None:
         raise CommandFailed("Nothing is sold here: PAYWALL_STRIPE_SECRET_KEY is not set.")

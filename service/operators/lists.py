@@ -1,4 +1,4 @@
-"""Lists for administrators: operators, API keys, the audit log. Each page goes on from a row."""
+"""Lists for administrators and of what runs by itself. Each page goes on from a row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,20 @@ from typing import Generic, TypeVar
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import ApiKey, AuditEntry, Operator, WebhookDelivery
+from service.billing.inbox import JOB as EVENT_JOB
+from service.db.tables import (
+    ApiKey,
+    AuditEntry,
+    InboxEvent,
+    Job,
+    Operator,
+    Reconciliation,
+    WebhookDelivery,
+)
 from service.problems import Problem
 from service.tokens.key_pairs import decode_base64url, encode_base64url
 
-Row = TypeVar("Row", Operator, ApiKey, AuditEntry, WebhookDelivery)
+Row = TypeVar("Row", Operator, ApiKey, AuditEntry, WebhookDelivery, InboxEvent, Job, Reconciliation)
 LARGEST_ID = 2**63 - 1
 LONGEST_NAME = 40
 
@@ -91,13 +100,68 @@ async def list_deliveries(
     return await _page(session, statement, limit)
 
 
+async def list_events(
+    session: AsyncSession, *, held: bool = False, cursor: str | None, limit: int
+) -> Page[InboxEvent]:
+    """Stripe's events in the order in which we were told of them, the newest first; `held`: those
+    alone that aren't applied.
+
+    Problem `invalid-request`: a cursor that isn't ours.
+    """
+    place = (InboxEvent.received_at, InboxEvent.id)
+    statement = select(InboxEvent).order_by(*(column.desc() for column in place))
+    if held:
+        open_jobs = select(Job.key).where(Job.kind == EVENT_JOB, Job.status != "done")
+        statement = statement.where(InboxEvent.id.in_(open_jobs))
+    if cursor is not None:
+        last = _known(await session.get(InboxEvent, _id_in(cursor)))
+        statement = statement.where(tuple_(*place) < tuple_(last.received_at, last.id))
+    return await _page(session, statement, limit)
+
+
+async def list_jobs(
+    session: AsyncSession,
+    *,
+    kind: str = "",
+    status: str = "",
+    cursor: str | None,
+    limit: int,
+) -> Page[Job]:
+    """Jobs, the newest first; `kind` and `status` empty for any.
+
+    Problem `invalid-request`: a cursor that isn't ours.
+    """
+    place = (Job.created_at, Job.id)
+    statement = select(Job).order_by(*(column.desc() for column in place))
+    if kind:
+        statement = statement.where(Job.kind == kind)
+    if status:
+        statement = statement.where(Job.status == status)
+    if cursor is not None:
+        last = _known(await session.get(Job, _id_in(cursor)))
+        statement = statement.where(tuple_(*place) < tuple_(last.created_at, last.id))
+    return await _page(session, statement, limit)
+
+
+async def list_reconciliations(
+    session: AsyncSession, *, cursor: str | None, limit: int
+) -> Page[Reconciliation]:
+    """Comparisons with Stripe, the newest first. Problem `invalid-request`: a cursor that isn't ours."""
+    place = (Reconciliation.started_at, Reconciliation.id)
+    statement = select(Reconciliation).order_by(*(column.desc() for column in place))
+    if cursor is not None:
+        last = _known(await session.get(Reconciliation, _id_in(cursor)))
+        statement = statement.where(tuple_(*place) < tuple_(last.started_at, last.id))
+    return await _page(session, statement, limit)
+
+
 async def _page(session: AsyncSession, statement: Select[Row], limit: int) -> Page[Row]:
     found = list(await session.scalars(statement.limit(limit + 1)))
     items = found[:limit]
     return Page(items, _cursor_of(items[-1]) if len(found) > limit else None)
 
 
-def _cursor_of(row: Operator | ApiKey | AuditEntry | WebhookDelivery) -> str:
+def _cursor_of(row: Row) -> str:
     name = row.prefix if isinstance(row, ApiKey) else str(row.id)
     return encode_base64url(name.encode())
 

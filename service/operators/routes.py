@@ -15,6 +15,7 @@ from service.operators import (
     overview,
     staff_routes,
     subscriber_routes,
+    system_routes,
     webhook_routes,
 )
 from service.operators.next_page import SIGN_IN, checked_next
@@ -114,6 +115,7 @@ router.include_router(subscriber_routes.router)
 router.include_router(account_routes.router)
 router.include_router(staff_routes.router)
 router.include_router(webhook_routes.router)
+router.include_router(system_routes.router)
 
 
 @router.get("/{unknown:path}")

@@ -19,7 +19,8 @@ EXPECTED = [
     "meter", "<p>The ledger says forty barrels.</p><p>The cellar holds six.</p>", "2", "False",
     "Sign in to read on", "subscription", "Bearer", "600", "/account", "True", "subscription", "ses_", "401",
     "admin", "True", "cms", "api-key.revoke",
-    "whsec_", "subscription.started", "webhook.test", "waiting", "whsec_", "*", "204", "eur",
+    "whsec_", "subscription.started", "webhook.test", "waiting", "whsec_", "*", "204",
+    "webhook", "waiting", "0", "waiting", "rec_", "eur",
     "/problems/subscription-runs", "204", "ok", "True", "400",
 ]  # fmt: skip
 

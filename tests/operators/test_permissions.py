@@ -20,19 +20,22 @@ Store = Callable[..., Awaitable[None]]
 READER = "rdr_0123456789abcdef01234567"
 PAGES = [
     "/admin", f"/admin/subscribers/{READER}", "/admin/elsewhere", "/admin/account",
-    "/admin/operators", "/admin/api-keys", "/admin/audit", "/admin/webhooks",
+    "/admin/operators", "/admin/api-keys", "/admin/audit", "/admin/webhooks", "/admin/inbox",
+    "/admin/jobs", "/admin/reconciliations",
 ]  # fmt: skip
 ALLOWED: dict[str, list[int]] = {
-    "viewer": [200, 200, 404, 200, 403, 403, 403, 403],
-    "editor": [200, 403, 404, 200, 403, 403, 403, 403],
-    "billing": [200, 200, 404, 200, 403, 403, 403, 200],
-    "admin": [200, 200, 404, 200, 200, 200, 200, 200],
+    "viewer": [200, 200, 404, 200, 403, 403, 403, 403, 403, 403, 403],
+    "editor": [200, 403, 404, 200, 403, 403, 403, 403, 403, 403, 403],
+    "billing": [200, 200, 404, 200, 403, 403, 403, 200, 200, 200, 200],
+    "admin": [200, 200, 404, 200, 200, 200, 200, 200, 200, 200, 200],
 }
 FORMS = [
     "/admin/account/password", "/admin/account/totp/start", "/admin/account/totp/confirm",
     "/admin/account/totp/off", "/admin/account/recovery-codes", "/admin/operators",
     "/admin/operators/opr_x", "/admin/api-keys", "/admin/api-keys/0123456789/revoke",
     "/admin/webhooks", "/admin/webhooks/whe_x", "/admin/webhooks/whe_x/deliveries/dlv_x/replay",
+    "/admin/inbox/replay", "/admin/inbox/evt_x/replay", "/admin/jobs/job_x/replay",
+    "/admin/reconciliations",
 ]  # fmt: skip
 
 
@@ -133,6 +136,15 @@ def test_every_route_declares_a_permission_or_that_it_needs_none() -> None:
         "POST /admin/api-keys/{prefix}/revoke": {"keys:write"},
         "GET /admin/audit": {"audit:read"},
         "GET /admin/webhooks": {"system:read"},
+        "GET /admin/inbox": {"system:read"},
+        "POST /admin/inbox/replay": {"system:write"},
+        "POST /admin/inbox/{event_id}/replay": {"system:write"},
+        "GET /admin/jobs": {"system:read"},
+        "POST /admin/jobs/{job_id}/replay": {"system:write"},
+        "GET /admin/reconciliations": {"system:read"},
+        "POST /admin/reconciliations": {"system:write"},
+        "POST /admin/subscribers/{reader_id}/refund": {"subscribers:write"},
+        "POST /admin/subscribers/{reader_id}/resync": {"subscribers:write"},
         "POST /admin/webhooks": {"system:write"},
         "GET /admin/webhooks/{endpoint_id}": {"system:read"},
         "POST /admin/webhooks/{endpoint_id}": {"system:write"},

@@ -46,6 +46,13 @@ NEEDS: Mapping[tuple[str, str], str] = {
         "POST",
         "/v1/admin/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/replay",
     ): "system:write",
+    ("GET", "/v1/admin/inbox"): "system:read",
+    ("POST", "/v1/admin/inbox/replay"): "system:write",
+    ("POST", "/v1/admin/inbox/{event_id}/replay"): "system:write",
+    ("GET", "/v1/admin/jobs"): "system:read",
+    ("POST", "/v1/admin/jobs/{job_id}/replay"): "system:write",
+    ("POST", "/v1/admin/reconcile"): "system:write",
+    ("GET", "/v1/admin/reconciliations"): "system:read",
 }
 UNKNOWN = ("/v1/admin", "/v1/admin/{unknown:path}")
 
@@ -62,6 +69,7 @@ async def test_the_table_is_complete(paywall: Paywall) -> None:
 
 def address(path: str) -> str:
     path = path.replace("{slug}", "none").replace("{grant_id}", "grt_x").replace("{reader_id}", "x")
+    path = path.replace("{event_id}", "evt_x").replace("{job_id}", "job_x")
     path = path.replace("{endpoint_id}", "whe_x").replace("{delivery_id}", "dlv_x")
     return path.replace("{operator_id}", "opr_x").replace("{prefix}", "0123456789")
 

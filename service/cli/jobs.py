@@ -1,0 +1,50 @@
+"""`paywall jobs`: what the service does by itself and hasn't done yet."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy import select
+
+from service.cli.running import CommandFailed, command, ready_database, record_change
+from service.clock import Clocks
+from service.db.tables import Job
+from service.jobs.queue import replay as replay_job
+from service.settings import Settings
+
+app = typer.Typer(
+    help="What the service does by itself and hasn't done yet.",
+    epilog="Example: paywall jobs list",
+    no_args_is_help=True,
+)
+
+
+@app.command("list", epilog="Example: paywall jobs list")
+@command
+async def list_jobs() -> None:
+    """Show what waits, and what was given up after its last try, with the reason."""
+    async with ready_database(Settings()) as database, database.reading() as session:
+        held = list(
+            await session.scalars(
+                select(Job).where(Job.status != "done").order_by(Job.status, Job.due_at, Job.id)
+            )
+        )
+    for job in held:
+        state = "given up" if job.status == "failed" else f"due {job.due_at:%Y-%m-%d %H:%M:%S}Z"
+        print(f"{job.id}  {job.kind}  {job.key}  {state}  tried {job.attempts}x  {job.result}")
+    if not held:
+        print("Everything is done.")
+
+
+@app.command("replay", epilog="Example: paywall jobs replay job_2f1e0d9c8b7a6f5e4d3c2b1a")
+@command
+async def replay(job: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
+    """Let the running service do a job at once, with new tries; each is safe to repeat."""
+    async with ready_database(Settings()) as database, database.transaction() as session:
+        known = await session.get(Job, job)
+        if known is None:
+            raise CommandFailed(f"There is no job {job}. `paywall jobs list` shows them.")
+        before = {"status": known.status, "result": known.result}
+        await replay_job(session, kind=known.kind, key=known.key, now=Clocks().wall())
+        after = {"status": "waiting"}
+        await record_change(database, session, "job.replay", job, before=before, after=after)
+    print(f"{job} will be done at once.")

@@ -1,0 +1,121 @@
+"""What runs by itself, over the API: the inbox, the jobs, the reconciliations."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from service.clock import AppClocks
+from service.db.session import AppDatabase, ReadSession
+from service.identity.callers import Actor, requires
+from service.jobs.backlog import backlog
+from service.operators.lists import list_events, list_jobs, list_reconciliations
+from service.operators.schemas import AnyPage
+from service.operators.system import System, told, wake
+from service.operators.system_schemas import (
+    AnyInbox,
+    AnyJob,
+    EventId,
+    InboxItem,
+    InboxList,
+    JobId,
+    JobList,
+    JobOut,
+    ReconcileAsked,
+    ReconcileIn,
+    ReconciliationList,
+    Replayed,
+)
+from service.payments.asking import AppGateway
+
+router = APIRouter(prefix="/v1/admin", tags=["system"])
+
+ReadsSystem = Annotated[Actor, Depends(requires("system:read"))]
+ChangesSystem = Annotated[Actor, Depends(requires("system:write"))]
+
+
+@router.get("/inbox", summary="List Stripe's events")
+async def read_inbox(_: ReadsSystem, asked: AnyInbox, session: ReadSession) -> InboxList:
+    """What Stripe told us of and what became of it, the newest first. Needs system:read."""
+    page = await list_events(session, held=asked.held, cursor=asked.cursor, limit=asked.limit)
+    items = [InboxItem.of(each) for each in await told(session, page.items)]
+    return InboxList(items=items, next_cursor=page.next_cursor)
+
+
+@router.post("/inbox/replay", summary="Replay all quarantined events")
+async def replay_quarantined(
+    request: Request, actor: ChangesSystem, database: AppDatabase, clocks: AppClocks
+) -> Replayed:
+    """Let every event in quarantine be applied once more, with new tries. Needs system:write."""
+    async with database.transaction() as session:
+        replayed = await System(session, actor, clocks).replay_quarantined()
+    wake(request)
+    return Replayed(replayed=replayed)
+
+
+@router.post("/inbox/{event_id}/replay", summary="Replay an event")
+async def replay_event(
+    request: Request,
+    event_id: EventId,
+    actor: ChangesSystem,
+    database: AppDatabase,
+    clocks: AppClocks,
+) -> InboxItem:
+    """Let one event be applied once more, with new tries. Needs system:write."""
+    async with database.transaction() as session:
+        item = InboxItem.of(await System(session, actor, clocks).replay_event(event_id))
+    wake(request)
+    return item
+
+
+@router.get("/jobs", summary="List jobs")
+async def read_jobs(
+    _: ReadsSystem, asked: AnyJob, session: ReadSession, clocks: AppClocks
+) -> JobList:
+    """What waits, was done or was given up, the newest first, with figures by kind.
+
+    Needs system:read.
+    """
+    page = await list_jobs(
+        session, kind=asked.kind, status=asked.status or "", cursor=asked.cursor, limit=asked.limit
+    )
+    return JobList.of(page, await backlog(session, clocks.wall()))
+
+
+@router.post("/jobs/{job_id}/replay", summary="Replay a job")
+async def replay_job(
+    request: Request,
+    job_id: JobId,
+    actor: ChangesSystem,
+    database: AppDatabase,
+    clocks: AppClocks,
+) -> JobOut:
+    """Let a job be done at once, with new tries; each is safe to repeat. Needs system:write."""
+    async with database.transaction() as session:
+        job = JobOut.of(await System(session, actor, clocks).replay_job(job_id))
+    wake(request)
+    return job
+
+
+@router.post("/reconcile", status_code=202, summary="Compare everything with Stripe")
+async def ask_for_reconciliation(
+    request: Request,
+    body: ReconcileIn,
+    actor: ChangesSystem,
+    _: AppGateway,
+    database: AppDatabase,
+    clocks: AppClocks,
+) -> ReconcileAsked:
+    """Begin a comparison as every night does one; with `fix` it mends. Needs system:write."""
+    async with database.transaction() as session:
+        run_id = await System(session, actor, clocks).reconcile(fix=body.fix)
+    wake(request)
+    return ReconcileAsked(id=run_id)
+
+
+@router.get("/reconciliations", summary="List comparisons with Stripe")
+async def read_reconciliations(
+    _: ReadsSystem, asked: AnyPage, session: ReadSession
+) -> ReconciliationList:
+    """What each comparison found, the newest first. Needs system:read."""
+    page = await list_reconciliations(session, cursor=asked.cursor, limit=asked.limit)
+    return ReconciliationList.of(page)

@@ -1,0 +1,208 @@
+"""The inbox, the jobs and the reconciliations as JSON."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+from fastapi import Path, Query
+from pydantic import AwareDatetime, BaseModel, Field
+
+from service.db.tables import Job, Reconciliation
+from service.jobs.backlog import Backlog
+from service.operators.lists import Page
+from service.operators.schemas import Body, PageQuery
+from service.operators.system import EventState, Told
+from service.reports.schemas import Storable
+
+EventId = Annotated[str, Path(max_length=255, pattern=r"^[A-Za-z0-9_]+$")]
+JobId = Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9_]+$")]
+JobStatus = Literal["waiting", "done", "failed"]
+
+
+class InboxItem(BaseModel):
+    """One of Stripe's events. `told_by` is webhook, or reconcile where no webhook told of it.
+
+    `ignored` doesn't concern us; `quarantined` was given up and waits for a replay. `result` is what
+    applying it came to, or why it failed last.
+    """
+
+    id: str
+    type: str
+    object_id: str
+    customer_id: str | None
+    subscription_id: str | None
+    reader_id: str | None
+    created_at: AwareDatetime
+    received_at: AwareDatetime
+    told_by: str
+    state: EventState
+    tries: int
+    next_try_at: AwareDatetime | None
+    result: str
+
+    @classmethod
+    def of(cls, told: Told) -> Self:
+        event, job = told.event, told.job
+        return cls(
+            id=event.id,
+            type=event.type,
+            object_id=event.object_id,
+            customer_id=event.customer_id,
+            subscription_id=event.subscription_id,
+            reader_id=told.reader_id,
+            created_at=event.created_at,
+            received_at=event.received_at,
+            told_by=event.told_by,
+            state=told.state,
+            tries=job.attempts if job is not None else 0,
+            next_try_at=job.due_at if job is not None and told.state == "waiting" else None,
+            result=job.result if job is not None else "",
+        )
+
+
+class InboxList(BaseModel):
+    items: list[InboxItem]
+    next_cursor: str | None
+
+
+class Replayed(BaseModel):
+    """How many events will be applied once more."""
+
+    replayed: int
+
+
+class JobOut(BaseModel):
+    """Something to do later. `failed` was given up and waits for a replay."""
+
+    id: str
+    kind: str
+    key: str
+    status: JobStatus
+    tries: int
+    created_at: AwareDatetime
+    due_at: AwareDatetime | None
+    """Of what waits: when it is tried, or claimed again should its process have died."""
+    finished_at: AwareDatetime | None
+    result: str
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        status: JobStatus = job.status  # type: ignore[assignment]  # the queue stores no other
+        return cls(
+            id=job.id,
+            kind=job.kind,
+            key=job.key,
+            status=status,
+            tries=job.attempts,
+            created_at=job.created_at,
+            due_at=job.due_at if status == "waiting" else None,
+            finished_at=job.finished_at,
+            result=job.result,
+        )
+
+
+class KindOut(BaseModel):
+    """What isn't done of one kind. `oldest_at`: since when the oldest waits that is due."""
+
+    kind: str
+    waiting: int
+    failed: int
+    oldest_at: AwareDatetime | None
+
+
+class JobList(BaseModel):
+    """`kinds` tells of all jobs, whatever the filter."""
+
+    kinds: list[KindOut]
+    items: list[JobOut]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: Page[Job], held: Sequence[Backlog]) -> Self:
+        return cls(
+            kinds=[
+                KindOut(
+                    kind=each.kind,
+                    waiting=each.waiting,
+                    failed=each.failed,
+                    oldest_at=each.oldest,
+                )
+                for each in held
+            ],
+            items=[JobOut.of(job) for job in page.items],
+            next_cursor=page.next_cursor,
+        )
+
+
+class ReconcileIn(Body):
+    """`fix`: mend what differs, as Stripe says it."""
+
+    fix: bool = False
+
+
+class ReconcileAsked(BaseModel):
+    """The run that will be listed under /v1/admin/reconciliations."""
+
+    id: str
+
+
+class DifferenceOut(BaseModel):
+    """`what` is `missing here`, `gone there`, or what is `here` otherwise than at `stripe`."""
+
+    object: str
+    what: str
+    here: str
+    stripe: str
+    reason: str
+    mended: Literal["yes", "no"]
+
+
+class ReconciliationOut(BaseModel):
+    """One comparison with Stripe; without `finished_at` it goes on, or was interrupted.
+
+    `found` counts all differences, of which the first thousand are told; `remaining` weren't mended.
+    """
+
+    id: str
+    started_by: str
+    started_at: AwareDatetime
+    finished_at: AwareDatetime | None
+    events_since: AwareDatetime
+    events_missed: int
+    compared: int
+    not_ours: int
+    found: int
+    remaining: int
+    fixed: bool
+    differences: list[DifferenceOut]
+
+    @classmethod
+    def of(cls, run: Reconciliation) -> Self:
+        return cls.model_validate(run, from_attributes=True)
+
+
+class ReconciliationList(BaseModel):
+    items: list[ReconciliationOut]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: Page[Reconciliation]) -> Self:
+        return cls(
+            items=[ReconciliationOut.of(run) for run in page.items], next_cursor=page.next_cursor
+        )
+
+
+class InboxQuery(PageQuery):
+    """Filter and paging; `held`: only what isn't applied."""
+
+    held: bool = False
+
+
+class JobQuery(PageQuery):
+    """Filter and paging."""
+
+    kind: Annotated[str, Storable, Field(max_length=100)] = ""
+    status: JobStatus | None = None
+
+
+AnyInbox = Annotated[InboxQuery, Query()]
+AnyJob = Annotated[JobQuery, Query()]

@@ -1,0 +1,93 @@
+"""`paywall reconcile` and `paywall jobs`: what they print, and how they end."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from service.db.session import Database
+from service.db.tables import AuditEntry, Job, Reconciliation, Subscription
+from service.settings import Settings
+from tests.checkout.rows import rows
+from tests.cli.conftest import Paywall, one_sentence
+from tests.conftest import MovingClocks
+from tests.served import Installation, free_port, installation
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+def quiet(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
+    with installation(settings, clocks, webhooks=False) as made:
+        yield made
+
+
+def change(site: Installation, statement: Any) -> None:
+    async def run() -> None:
+        database = Database(site.settings.database_url)
+        async with database.transaction() as session:
+            await session.execute(statement)
+        await database.dispose()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_differences_are_printed_mended_and_told_by_the_exit_code(
+    paywall: Paywall, quiet: Installation
+) -> None:
+    stripe = {
+        "PAYWALL_STRIPE_SECRET_KEY": "sk_test_local",
+        "PAYWALL_STRIPE_API_BASE": quiet.stripe_url,
+    }
+    quiet.subscribe()
+    (ours,) = rows(quiet, Subscription)
+    agreed = paywall("reconcile", **stripe)
+    assert (agreed.code, agreed.err) == (0, "")
+    assert agreed.out.startswith("1 compared, ")
+    assert agreed.out.endswith("0 differences. Everything agrees with Stripe.\n")
+    change(quiet, update(Subscription).values(status="past_due"))
+    told = paywall("reconcile", "--since", "2026-03-01", **stripe)
+    assert told.code == 1
+    line, summary = told.out.splitlines()
+    assert line.startswith(
+        f"differs {ours.id}  status: here past_due, at Stripe active. No webhook told us of Stripe's"
+    )
+    assert summary.endswith("1 differences. Nothing was changed: --fix mends what differs.")
+    assert rows(quiet, Subscription)[0].status == "past_due"
+    mended = paywall("reconcile", "--fix", **stripe)
+    assert mended.code == 0
+    assert f"mended  {ours.id}  status" in mended.out
+    assert "1 differences mended. Everything agrees with Stripe." in mended.out
+    assert rows(quiet, Subscription)[0].status == "active"
+    assert {run.started_by for run in rows(quiet, Reconciliation)} == {"command"}
+    away = paywall(
+        "reconcile", **{**stripe, "PAYWALL_STRIPE_API_BASE": f"http://127.0.0.1:{free_port()}"}
+    )
+    assert (away.code, away.out) == (3, "")
+    assert "run the same command again later" in away.err
+    nothing = paywall("reconcile")
+    assert (nothing.code, nothing.out) == (1, "")
+    assert one_sentence(nothing.err)
+    assert paywall("reconcile", "--since", "yesterday", **stripe).code == 2
+    assert "Example: paywall reconcile" in paywall("reconcile", "--help").out
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_jobs_are_listed_and_replayed(paywall: Paywall, quiet: Installation) -> None:
+    (night,) = rows(quiet, Job)
+    listed = paywall("jobs", "list").out
+    assert f"{night.id}  nightly-reconcile  {night.key}  due 2026-03-11 03:00:00Z" in listed
+    values = {"status": "failed", "attempts": 5, "result": "odd"}
+    change(quiet, update(Job).values(**values))
+    assert "given up  tried 5x  odd" in paywall("jobs", "list").out
+    assert paywall("jobs", "replay", night.id).code == 0
+    (again,) = rows(quiet, Job)
+    assert (again.status, again.attempts) == ("waiting", 0)
+    (told,) = rows(quiet, AuditEntry)
+    assert (told.action, told.target, told.actor) == ("job.replay", night.id, "command")
+    assert "There is no job job_x" in paywall("jobs", "replay", "job_x").err
+    change(quiet, update(Job).values(status="done"))
+    assert paywall("jobs", "list").out == "Everything is done.\n"

@@ -1,0 +1,212 @@
+"""The pages of what runs by itself: the inbox, the jobs, the comparisons with Stripe."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import select, update
+
+from service.billing.inbox import store_event
+from service.billing.reconcile_job import ASKED
+from service.db.session import Database
+from service.db.tables import AuditEntry, Customer, Job, Reconciliation
+from service.jobs.queue import enqueue
+from service.jobs.runner import Task
+from tests.billing.stripe_values import event
+from tests.conftest import MovingClocks
+from tests.operators.conftest import csrf_in
+from tests.reports import rows
+from tests.stripe_at_hand import gateway_to
+
+SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
+Store = Callable[..., Awaitable[None]]
+HOSTILE = "ValueError('<script>alert(1)</script>')"
+
+
+@pytest.fixture(autouse=True)
+async def wakings(app: FastAPI) -> AsyncIterator[None]:
+    """What a whole application has for these pages."""
+
+    async def nothing() -> None: ...
+
+    app.state.inbox, app.state.reconciling = Task("inbox", nothing), Task("reconcile", nothing)
+    app.state.gateway = gateway_to("http://127.0.0.1:1")
+    yield
+    await app.state.gateway.close()
+
+
+async def tell(database: Database, clocks: MovingClocks, *ids: str, **fields: Any) -> None:
+    async with database.transaction() as session:
+        for id_ in ids:
+            await store_event(session, event(id_, **fields), clocks.wall())
+
+
+async def set_jobs(database: Database, *keys: str, **values: Any) -> None:
+    async with database.transaction() as session:
+        await session.execute(update(Job).where(Job.key.in_(keys)).values(**values))
+
+
+async def jobs(database: Database) -> dict[str, Job]:
+    async with database.reading() as session:
+        return {job.key: job for job in await session.scalars(select(Job))}
+
+
+async def audit(database: Database) -> list[AuditEntry]:
+    async with database.reading() as session:
+        found = await session.scalars(
+            select(AuditEntry)
+            .where(AuditEntry.action.like("%re%"), AuditEntry.action.not_like("operator%"))
+            .order_by(AuditEntry.id)
+        )
+        return list(found)
+
+
+async def send(browser: httpx2.AsyncClient, page: str, address: str, **form: str) -> int:
+    """Send a form of the page as its button would."""
+    csrf = csrf_in((await browser.get(page)).text)
+    return (await browser.post(address, data={"csrf": csrf, **form})).status_code
+
+
+async def test_the_inbox_tells_what_became_of_each_event(
+    database: Database, clocks: MovingClocks, signed_in: SignedIn, store: Store
+) -> None:
+    reader = rows.reader()
+    await store(reader, Customer(id="cus_1", reader_id=reader.id, bound_at=clocks.wall()))
+    await tell(database, clocks, "evt_waits", "evt_bad", "evt_done")
+    await tell(database, clocks, "evt_mug", kind="charge.succeeded", customer_id=None)
+    await set_jobs(database, "evt_bad", status="failed", attempts=5, result=HOSTILE)
+    await set_jobs(database, "evt_done", status="done", result="synced")
+    viewer = await signed_in("billing")
+    page = (await viewer.get("/admin/inbox")).text
+    text = " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+    for told in (
+        "evt_waits", "Waits", "In quarantine, tried 5 times in vain", "Applied", "synced",
+        "Doesn't concern us", HOSTILE,
+    ):  # fmt: skip
+        assert told in text
+    assert "<script" not in page
+    assert f'href="/admin/subscribers/{reader.id}"' in page
+    assert "Replay" not in page
+    held = (await viewer.get("/admin/inbox?held=1")).text
+    assert [each in held for each in ("evt_waits", "evt_bad", "evt_done", "evt_mug")] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    # Who may look may not act, whatever form is sent.
+    assert await send(viewer, "/admin/inbox", "/admin/inbox/evt_bad/replay") == 403
+    assert (await jobs(database))["evt_bad"].status == "failed"
+    assert (await (await signed_in("viewer")).get("/admin/inbox")).status_code == 403
+
+
+async def test_events_are_replayed_one_by_one_or_all_in_quarantine(
+    app: FastAPI, database: Database, clocks: MovingClocks, signed_in: SignedIn
+) -> None:
+    await tell(database, clocks, "evt_1", "evt_2", "evt_3")
+    await set_jobs(database, "evt_1", "evt_2", "evt_3", status="failed", attempts=5, result="odd")
+    admin = await signed_in("admin")
+    assert (await admin.post("/admin/inbox/evt_1/replay", data={"csrf": "x"})).status_code == 403
+    assert (await jobs(database))["evt_1"].status == "failed"
+    assert await send(admin, "/admin/inbox", "/admin/inbox/evt_1/replay") == 303
+    assert app.state.inbox.wake.is_set()
+    assert {key: (job.status, job.attempts) for key, job in (await jobs(database)).items()} == {
+        "evt_1": ("waiting", 0), "evt_2": ("failed", 5), "evt_3": ("failed", 5),
+    }  # fmt: skip
+    assert await send(admin, "/admin/inbox", "/admin/inbox/replay") == 303
+    assert {job.status for job in (await jobs(database)).values()} == {"waiting"}
+    assert await send(admin, "/admin/inbox", "/admin/inbox/evt_none/replay") == 404
+    one, all_ = await audit(database)
+    assert (one.action, one.target, one.before) == (
+        "inbox.replay", "evt_1", {"state": "quarantined", "result": "odd"},
+    )  # fmt: skip
+    assert (all_.action, all_.after) == ("inbox.replay-all", {"events": 2})
+
+
+async def test_the_inbox_pages_through_everything_once(
+    database: Database, clocks: MovingClocks, signed_in: SignedIn
+) -> None:
+    for _ in range(12):
+        await tell(database, clocks, *(f"evt_{clocks.time:%H%M%S}x{n}" for n in range(10)))
+        clocks.travel(timedelta(seconds=1))
+    browser = await signed_in("billing")
+    for start in ("/admin/inbox", "/admin/inbox?held=1", "/admin/jobs?kind=stripe-event"):
+        address: str | None = start
+        seen: list[str] = []
+        while address is not None:
+            page = unescape((await browser.get(address)).text)
+            seen += re.findall(r'class="(?:muted )?name">(evt_\w+)<', page)
+            following = re.search(r'rel="next" href="([^"]+)"', page)
+            address = following[1] if following else None
+        assert len(seen) == len(set(seen)) == 120, start
+
+
+async def test_jobs_are_counted_filtered_and_replayed(
+    database: Database, clocks: MovingClocks, signed_in: SignedIn
+) -> None:
+    async with database.transaction() as session:
+        for kind, key in (("mail", "a"), ("mail", "b"), ("rake", "c"), ("rake", "d")):
+            await enqueue(session, kind=kind, key=key, now=clocks.wall())
+    await set_jobs(database, "b", status="failed", result="refused", attempts=1)
+    await set_jobs(database, "d", status="done", result="raked", finished_at=clocks.wall())
+    admin = await signed_in("admin")
+    page = unescape((await admin.get("/admin/jobs")).text)
+    for kind, waiting, failed in (("mail", 1, 1), ("rake", 1, 0)):
+        row = page.split(f'kind={kind}">')[1].split("</tr>")[0]
+        assert re.findall(r">(\d+)</td>", row) == [str(waiting), str(failed)]
+    failed_only = (await admin.get("/admin/jobs?status=failed&kind=mail")).text
+    assert re.findall(r'class="name">(\w)<', failed_only) == ["b"]
+    assert "refused" in failed_only
+    given_up = (await jobs(database))["b"]
+    assert await send(admin, "/admin/jobs", f"/admin/jobs/{given_up.id}/replay") == 303
+    again = (await jobs(database))["b"]
+    assert (again.status, again.attempts) == ("waiting", 0)
+    assert await send(admin, "/admin/jobs", "/admin/jobs/job_none/replay") == 404
+    (told,) = await audit(database)
+    assert (told.action, told.target, told.before) == (
+        "job.replay", given_up.id, {"status": "failed", "result": "refused"},
+    )  # fmt: skip
+
+
+async def test_comparisons_are_shown_and_asked_for(
+    app: FastAPI, database: Database, clocks: MovingClocks, signed_in: SignedIn, store: Store
+) -> None:
+    difference = {
+        "object": "sub_1", "what": "status", "here": "active", "stripe": "<b>canceled</b>",
+        "reason": "No webhook told us.", "mended": "yes",
+    }  # fmt: skip
+    values: dict[str, Any] = {
+        "started_by": "nightly", "events_since": clocks.wall(), "events_missed": 2, "compared": 7,
+        "not_ours": 3, "found": 1, "remaining": 0, "fixed": True,
+    }  # fmt: skip
+    began = clocks.wall()
+    await store(
+        Reconciliation(
+            id="rec_1", started_at=began, finished_at=began, differences=[difference], **values
+        ),
+        Reconciliation(
+            id="rec_2", started_at=began + timedelta(hours=1), finished_at=None, differences=[],
+            **values,
+        ),
+    )  # fmt: skip
+    viewer = await signed_in("billing")
+    page = (await viewer.get("/admin/reconciliations")).text
+    text = " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+    assert text.index("It goes on, or was interrupted") < text.index(
+        "7 compared, 1 differed, 0 left"
+    )
+    assert "sub_1 status active <b>canceled</b> No webhook told us. yes" in text
+    assert "Compare and mend now" not in text
+    assert await send(viewer, "/admin", "/admin/reconciliations", fix="1") == 403
+    admin = await signed_in("admin")
+    for form in ({"fix": "1"}, {}):
+        assert await send(admin, "/admin/reconciliations", "/admin/reconciliations", **form) == 303
+    assert app.state.reconciling.wake.is_set()
+    asked = [job for job in (await jobs(database)).values() if job.kind == ASKED]
+    assert sorted(job.payload["fix"] for job in asked) == [False, True]
+    assert {job.payload["started_by"] for job in asked} == {
+        entry.actor for entry in await audit(database)
+    }
+    assert {entry.target for entry in await audit(database)} == {job.key for job in asked}
