@@ -14,6 +14,8 @@ from service.offers.pricing import Price, end_of_pass
 from service.payments.gateway import StripeCharge, StripeDispute, StripeRefund
 
 _AT_ONCE = frozenset({"card", "link"})
+COUNTING = frozenset({"succeeded", "pending"})
+"""Statuses of refunds that gave money back, or are about to."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def stop_of_pass(
     lost = [each.created_at for each in real if each.is_lost]
     if lost:
         return Stop("dispute_lost", min(lost), cancels=False)
-    given = [each for each in refunds if each.status in {"succeeded", "pending"}]
+    given = [each for each in refunds if each.status in COUNTING]
     disputed = [each.created_at for each in real]
     if charge is not None and given and sum(each.amount for each in given) >= charge.amount:
         newest = max(given, key=lambda each: (each.created_at, each.id))

@@ -11,7 +11,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.money import Stop, StopKind
-from service.billing.pass_terms import BoughtPass, Window, paid_at, stop_of_pass, windows
+from service.billing.pass_ledger import tell_bought, tell_refund
+from service.billing.pass_terms import (
+    COUNTING,
+    BoughtPass,
+    Window,
+    paid_at,
+    stop_of_pass,
+    windows,
+)
 from service.billing.sync import Outdated, customer_key, until_current
 from service.clock import Clocks
 from service.db.session import Database
@@ -20,7 +28,6 @@ from service.grants.grants import article_scope, plan_scope
 from service.grants.store import find_grant, put_grant
 from service.identity.readers import settled_reader
 from service.offers.store import price_of
-from service.outbox.domain_events import tell
 from service.payments.gateway import (
     Gateway,
     StripeCharge,
@@ -73,14 +80,15 @@ async def store_pass(
     settings: Settings,
     clocks: Clocks,
 ) -> None:
-    """Store the pass and all grants that follow from it, under the customer's lock. Raises Outdated."""
+    """Store the pass and all grants that follow from it, and tell what is new; under the customer's
+    lock. Raises Outdated.
+    """
     now, charge = clocks.business(), snapshot.charge
     row = await session.get(Pass, snapshot.id, populate_existing=True)
     if (row.version if row is not None else None) != snapshot.version:
         raise Outdated(snapshot.id)
     offer = await session.get_one(Offer, checkout.offer_id)
     by_article = checkout.article_id if offer.covers == "article" else None
-    is_new = row is None
     if row is None:
         at = paid_at(charge, now)
         row = Pass(id=snapshot.id, version=0, paid_at=at, starts_at=at, ends_at=at)
@@ -99,18 +107,12 @@ async def store_pass(
     row.version += 1
     await session.flush()
     await arrange_passes(session, reader_id, row.scope, now)
-    if is_new:
-        await tell(
-            session,
-            type_="pass.bought",
-            reader_id=reader_id,
-            subject_id=row.id,
-            once=f"pass.bought:{row.id}",
-            occurred_at=row.paid_at,
-            before=None,
-            after=_told(row),
-            now=clocks.wall(),
-        )
+    # A second one's place is known only now.
+    await session.refresh(row)
+    await tell_bought(session, row, offer, settings, clocks)
+    for refund in snapshot.refunds:
+        if refund.status in COUNTING:
+            await tell_refund(session, row, offer, refund, settings, clocks)
 
 
 async def sync_pass(
@@ -193,14 +195,3 @@ def _stop(row: Pass) -> Stop | None:
         return None
     kind: StopKind = row.access_stop  # type: ignore[assignment]  # only store_pass writes it
     return Stop(kind, row.access_stopped_at, cancels=False)
-
-
-def _told(row: Pass) -> dict[str, object]:
-    return {
-        "offer": row.offer_id,
-        "scope": row.scope,
-        "amount": row.amount,
-        "currency": row.currency,
-        "starts_at": row.starts_at.isoformat(),
-        "ends_at": row.ends_at.isoformat(),
-    }

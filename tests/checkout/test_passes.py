@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from service.account.merge import merge
+from service.billing.pass_ledger import tell_ended_passes
 from service.billing.passes import sync_pass
 from service.db.session import Database
 from service.db.tables import Checkout, DomainEvent, Grant, Pass, Reader, Subscription
@@ -55,6 +56,17 @@ def synced(site: Installation, payment_id: str) -> str:
     return asyncio.run(ask())
 
 
+def look_for_ended_passes(site: Installation) -> None:
+    """What the service does of itself every minute."""
+
+    async def look() -> None:
+        database = Database(site.settings.database_url)
+        await tell_ended_passes(database, site.clocks)
+        await database.dispose()
+
+    asyncio.run(look())
+
+
 def test_a_day_pass_opens_for_a_day_and_can_be_bought_again(site: Installation) -> None:
     sell(site, "day", **DAY_PASS)
     begun = site.clocks.business()
@@ -96,8 +108,17 @@ def test_a_day_pass_opens_for_a_day_and_can_be_bought_again(site: Installation) 
     assert site.unlock("a").json()["reason"] == "pass"
     site.clocks.travel(DAY)
     assert site.unlock("a").status_code == 402
-    told = [each.type for each in rows(site, DomainEvent) if each.type.startswith("pass.")]
-    assert told == ["pass.bought", "pass.bought"]
+    look_for_ended_passes(site)
+    look_for_ended_passes(site)
+    told = [
+        (each.type, each.occurred_at)
+        for each in rows(site, DomainEvent)
+        if each.type.startswith("pass.")
+    ]
+    assert sorted(told) == [
+        ("pass.bought", begun), ("pass.bought", begun + timedelta(hours=20)),
+        ("pass.ended", begun + DAY), ("pass.ended", begun + 2 * DAY),
+    ]  # fmt: skip
 
     # It was no subscription: the trial is still offered, and given.
     site.subscribe("trial")
@@ -186,6 +207,8 @@ def test_money_given_back_and_disputes_end_a_pass(site: Installation) -> None:
     ended = site.clocks.business()
     assert spans(site) == [(begun, ended), (ended, ended + 7 * DAY)]
     assert site.unlock("a").json()["reason"] == "pass"
+    told = [each.after for each in rows(site, DomainEvent) if each.type == "payment.refunded"]
+    assert sorted(each["amount_refunded"] for each in told) == [50, 150]
     stops = {each.id: each.access_stop for each in rows(site, Pass)}
     assert stops == {first.id: "refund", second.id: ""}
     assert synced(site, "pi_of_another_shop") == "not a pass of ours"

@@ -1,0 +1,123 @@
+"""What is told of passes: bought, given back, ended; each once, and the first two to the reader too."""
+
+from datetime import timedelta
+
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing import notices
+from service.billing.mailing import MAILED_WITHIN
+from service.billing.money import REASON
+from service.billing.notices import Notice, mail_reader
+from service.clock import Clocks
+from service.db.session import Database
+from service.db.tables import DomainEvent, Grant, Offer, Pass
+from service.outbox.domain_events import tell
+from service.payments.gateway import StripeRefund
+from service.settings import Settings
+
+_TOLD_WITHIN = timedelta(days=30)
+_ENDED = "pass.ended:"
+_AT_ONCE = 100
+
+
+async def tell_bought(
+    session: AsyncSession, row: Pass, offer: Offer, settings: Settings, clocks: Clocks
+) -> None:
+    """A pass is paid; say so once."""
+    is_new = await tell(
+        session,
+        type_="pass.bought",
+        reader_id=row.reader_id,
+        subject_id=row.id,
+        once=f"pass.bought:{row.id}",
+        occurred_at=row.paid_at,
+        before=None,
+        after=_told(row),
+        now=clocks.wall(),
+    )
+    if is_new and row.paid_at > clocks.business() - MAILED_WITHIN:
+        paid = notices.Money(row.amount, row.currency)
+        notice = notices.bought_pass(row.id, offer.name, paid, until=row.ends_at, address=None)
+        await mail_reader(session, row.reader_id, notice, settings=settings, clocks=clocks)
+
+
+async def tell_refund(
+    session: AsyncSession,
+    row: Pass,
+    offer: Offer,
+    refund: StripeRefund,
+    settings: Settings,
+    clocks: Clocks,
+) -> None:
+    """Money of a pass went back, in full or in part; say so once."""
+    currency = refund.currency.upper()
+    is_new = await tell(
+        session,
+        type_="payment.refunded",
+        reader_id=row.reader_id,
+        subject_id=row.id,
+        once=f"payment.refunded:{refund.id}",
+        occurred_at=refund.created_at,
+        before=_told(row),
+        after={
+            **_told(row),
+            "refund": refund.id,
+            "amount_refunded": refund.amount,
+            "currency_refunded": currency,
+            "reason": refund.metadata.get(REASON),
+        },
+        now=clocks.wall(),
+    )
+    if is_new and refund.created_at > clocks.business() - MAILED_WITHIN:
+        notice: Notice = notices.refund(
+            refund.id, offer.name, notices.Money(refund.amount, currency), twice=False
+        )
+        await mail_reader(session, row.reader_id, notice, settings=settings, clocks=clocks)
+
+
+async def tell_ended_passes(database: Database, clocks: Clocks) -> int:
+    """Tell of passes that are over since the last round; how many those were.
+
+    One that a dispute froze isn't over: it may be won.
+    """
+    now = clocks.business()
+    async with database.transaction() as session:
+        found = await session.execute(
+            select(Pass, Grant.ends_at)
+            .join(Grant, and_(Grant.source == "pass", Grant.reference == Pass.id))
+            .outerjoin(DomainEvent, DomainEvent.once == _ENDED + Pass.id)
+            .where(
+                Grant.ends_at <= now,
+                Grant.ends_at > now - _TOLD_WITHIN,
+                Pass.access_stop != "dispute",
+                DomainEvent.id.is_(None),
+            )
+            .order_by(Grant.ends_at, Pass.id)
+            .limit(_AT_ONCE)
+        )
+        ended = [(row, ends_at) for row, ends_at in found if ends_at is not None]
+        for row, ends_at in ended:
+            await tell(
+                session,
+                type_="pass.ended",
+                reader_id=row.reader_id,
+                subject_id=row.id,
+                once=_ENDED + row.id,
+                occurred_at=ends_at,
+                before=_told(row),
+                after={**_told(row), "ends_at": ends_at.isoformat()},
+                now=clocks.wall(),
+            )
+    return len(ended)
+
+
+def _told(row: Pass) -> dict[str, object]:
+    return {
+        "offer": row.offer_id,
+        "scope": row.scope,
+        "amount": row.amount,
+        "currency": row.currency,
+        "starts_at": row.starts_at.isoformat(),
+        "ends_at": row.ends_at.isoformat(),
+    }
