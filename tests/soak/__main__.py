@@ -1,4 +1,5 @@
-"""`make soak`: the state machine of sessions for as many steps as wanted, on both databases by turns.
+"""`make soak`: the state machines of sessions and of billing, for as many steps as wanted, on both databases by
+turns.
 
 Each round has a number, its seed. How far it came is kept, so that an interrupted run goes on where it
 was; a round that fails is named with its seed, and is the first one of the next run.
@@ -24,11 +25,12 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from service.db import migrate
 from tests.account.session_machine import SessionMachine
+from tests.billing.model.histories import play
 from tests.postgres import running_postgres
 
 HISTORIES, STEPS = 10, 50
 """In each round, on one of the databases."""
-KEPT = Path(os.environ.get("SOAK_PROGRESS", ".data/soak-sessions.json"))
+KEPT = Path(os.environ.get("SOAK_PROGRESS", ".data/soak.json"))
 NewDatabase = Callable[[], str]
 
 
@@ -52,8 +54,19 @@ def databases() -> Iterator[dict[str, NewDatabase]]:
         yield {"SQLite": on_sqlite, "PostgreSQL": on_postgres}
 
 
-def run_round(number: int, new_database: NewDatabase) -> int:
-    """Play the histories of this seed; how many steps they had."""
+def billing_round(number: int, new_database: NewDatabase) -> int:
+    """Play the lives of readers of this seed; how many steps they had."""
+    url = new_database()
+    limits = settings(
+        max_examples=HISTORIES, stateful_step_count=STEPS // 2, deadline=None, database=None,
+        suppress_health_check=list(HealthCheck), print_blob=True,
+    )  # fmt: skip
+    # On SQLite each history has a file of its own.
+    return play(limits, None if url.startswith("sqlite") else url, number=number)
+
+
+def sessions_round(number: int, new_database: NewDatabase) -> int:
+    """Play the sessions' histories of this seed; how many steps they had."""
     steps = 0
 
     class Here(SessionMachine):
@@ -69,6 +82,9 @@ def run_round(number: int, new_database: NewDatabase) -> int:
     )  # fmt: skip
     run_state_machine_as_test(seed(number)(Here), settings=limits)
     return steps
+
+
+ROUNDS = (("sessions", sessions_round), ("billing", billing_round))
 
 
 def progress() -> tuple[int, int]:
@@ -91,17 +107,18 @@ def soak(wanted: int, only: int | None) -> None:
         names = list(made)
         while steps < wanted:
             name = names[number % len(names)]
+            what, play_round = ROUNDS[number // len(names) % len(ROUNDS)]
             started = time.monotonic()
-            say(f"seed {number} on {name} …")
+            say(f"seed {number}, {what} on {name} …")
             try:
-                steps += run_round(number, made[name])
+                steps += play_round(number, made[name])
             except BaseException as error:
                 if not isinstance(error, KeyboardInterrupt):
                     say(f"seed {number} failed; to repeat it alone: make soak SEED={number}")
                 raise
             took = time.monotonic() - started
             say(
-                f"seed {number} on {name}: held; {min(steps, wanted)} of {wanted} steps, {took:.0f} s"
+                f"seed {number}, {what} on {name}: held; {min(steps, wanted)} of {wanted} steps, {took:.0f} s"
             )
             if only is not None:
                 return

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hypothesis import seed
 from hypothesis import settings as Limits  # noqa: N812 the service has settings too
 from hypothesis.stateful import run_state_machine_as_test
 from pydantic import SecretStr
@@ -49,12 +50,13 @@ def _stripe() -> Iterator[tuple[Address, str]]:
         yield address, url
 
 
-def play(limits: Limits, database_url: str | None) -> int:
+def play(limits: Limits, database_url: str | None, *, number: int | None = None) -> int:
     """Play as many histories as the limits say, on this migrated database or, None, on SQLite files.
 
-    Answers how many were played; raises what the first failing one found.
+    `number` is the seed; None: another one each time. Answers how many steps were played; raises what
+    the first failing history found.
     """
-    played = 0
+    played, steps = 0, 0
     with tempfile.TemporaryDirectory() as folder, _stripe() as (address, url):
         template = Path(folder) / "template.db"
         asyncio.run(migrate.migrate(f"sqlite:///{template}"))
@@ -90,15 +92,19 @@ def play(limits: Limits, database_url: str | None) -> int:
                 return lives
 
             class Here(BillingMachine):
-                pass
+                def teardown(self) -> None:
+                    nonlocal steps
+                    steps += self.lives.steps
+                    super().teardown()
 
             Here.runner = runner
             Here.new_lives = staticmethod(begin)
             try:
-                run_state_machine_as_test(Here, settings=limits)
+                machine = Here if number is None else seed(number)(Here)
+                run_state_machine_as_test(machine, settings=limits)
             finally:
                 runner.run(gateway.close())
-    return played
+    return steps
 
 
 def _copy(template: Path, place: Path) -> None:

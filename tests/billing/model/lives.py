@@ -88,6 +88,7 @@ class Lives:
         self.database = MortalDatabase(url, self.fate)
         self.buyers = [Buyer(f"{name}@gazette.example") for name in ("ana", "bo", "cleo", "dan")]
         self.offers: list[str] = []
+        self.steps = 0
         self.told = 0
         """How many of the world's events were looked at."""
         self.held: list[Document] = []
@@ -295,6 +296,7 @@ class Lives:
 
     async def attempt(self, step: Callable[[], Awaitable[None]]) -> None:
         """A step that may be refused, cut short or killed; then the process starts again."""
+        self.steps += 1
         try:
             await step()
         except (*AWAY, StripeError):
