@@ -22,6 +22,7 @@ from service.db.tables import (
     Reconciliation,
     Subscription,
 )
+from service.identity.readers import create_reader
 from service.jobs.queue import LEASE
 from service.payments.gateway import GatewayUnavailable
 from service.payments.stripe_gateway import StripeGateway
@@ -103,6 +104,11 @@ def change(site: Installation, *statements: Any) -> None:
                 await session.execute(statement)
 
     with_stripe(site, run)
+
+
+async def a_reader(database: Database, clocks: MovingClocks) -> str:
+    async with database.transaction() as session:
+        return (await create_reader(session, email=None, clocks=clocks)).id
 
 
 def found(report: Report) -> dict[str, list[str]]:
@@ -237,10 +243,11 @@ def test_what_one_side_alone_knows(quiet: Installation) -> None:
         stripe.subscriptions.create(
             {"customer": stranger.id, "items": [{"price": price.id}], "default_payment_method": method.id}
         )  # fmt: skip
+    somebody = with_stripe(quiet, lambda database, _: a_reader(database, quiet.clocks))
     assert (compare(quiet, fix=True).not_ours, rows(quiet, Subscription)[0].id) == (2, ours.id)
     change(
         quiet, delete(Grant), delete(Subscription).where(Subscription.id == ours.id),
-        insert(Subscription).values({**values, "id": "sub_elsewhere"}),
+        insert(Subscription).values({**values, "id": "sub_elsewhere", "reader_id": somebody}),
     )  # fmt: skip
     told = compare(quiet)
     assert found(told) == {ours.id: [MISSING], "sub_elsewhere": [GONE]}
