@@ -395,7 +395,9 @@ class StripeGateway:
 
     async def portal_configuration(self, publication: str) -> StripePortalConfiguration | None:
         listing = self._client.v1.billing_portal.configurations.list_async
-        async for document in self._pages(listing, {"active": True}):
+        # Stripe shows the products of a configuration only where they are asked for.
+        shown = "data.features.subscription_update.products"
+        async for document in self._pages(listing, {"active": True, "expand": [shown]}):
             if (document.get("metadata") or {}).get(_PUBLICATION) == publication:
                 return stripe_objects.portal_configuration_of(document)
         return None
