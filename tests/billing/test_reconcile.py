@@ -14,10 +14,12 @@ from service.billing.reconcile import Report, reconcile
 from service.billing.reconcile_job import NIGHTLY, Reconciler, ask_reconcile
 from service.db.session import Database
 from service.db.tables import (
+    Checkout,
     DomainEvent,
     Grant,
     InboxEvent,
     Job,
+    Pass,
     Reader,
     Reconciliation,
     Subscription,
@@ -28,7 +30,7 @@ from service.payments.gateway import GatewayUnavailable
 from service.payments.stripe_gateway import StripeGateway
 from service.settings import Settings
 from tests.billing.stripe_values import event
-from tests.checkout.rows import rows, sign_in
+from tests.checkout.rows import rows, sell, sign_in
 from tests.conftest import MovingClocks
 from tests.served import Installation, free_port, installation
 from tests.stripe_at_hand import gateway_to, sdk
@@ -335,6 +337,44 @@ def test_stripe_away_for_a_moment_and_for_good(quiet: Installation) -> None:
         compare(quiet, through=lambda _: nobody)
     asyncio.run(nobody.close())
     assert sum(run.finished_at is None for run in rows(quiet, Reconciliation)) == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_passes_are_compared_and_an_erased_reader_stays_erased(quiet: Installation) -> None:
+    sell(quiet, "week", amount=200, currency="EUR", interval="week", kind="pass")
+    session_id = quiet.start_checkout("week").json()["session_id"]
+    assert quiet.pay(session_id).status_code == 200
+    (checkout,) = rows(quiet, Checkout)
+    told = compare(quiet, since=quiet.clocks.business())
+    assert found(told) == {session_id: ["checkout"]}
+    assert (told.remaining[0].here, told.remaining[0].stripe) == ("open", "completed")
+    assert compare(quiet, fix=True).remaining == []
+    (bought,) = rows(quiet, Pass)
+    assert bought.checkout_id == checkout.id
+    before, now = ends(quiet), quiet.clocks.business()
+    by_hand: list[tuple[Any, set[str]]] = [
+        (update(Pass).values(amount=1), {"price"}),
+        (update(Pass).values(access_stop="refund", access_stopped_at=now), {"access stop"}),
+        (update(Grant).values(ends_at=now), {"access ends"}),
+        (delete(Grant), {"access", "access ends", "access in grace"}),
+    ]
+    for statement, expected in by_hand:
+        change(quiet, statement)
+        assert set(found(compare(quiet))[bought.id]) == expected
+        assert compare(quiet, fix=True).remaining == []
+        assert ends(quiet) == before
+    change(quiet, update(Pass).values(id="pi_elsewhere"))
+    assert found(compare(quiet)) == {"pi_elsewhere": [GONE]}
+    change(quiet, update(Pass).values(id=bought.id))
+    # An erased reader's subscription has ended at Stripe, and nothing of them comes back.
+    another_browser(quiet)
+    sign_in(quiet)
+    quiet.subscribe()
+    erased = quiet.browser.request("DELETE", "/v1/me", json={"cancel_subscription": True})
+    assert erased.status_code == 204
+    compare(quiet, fix=True)
+    assert compare(quiet).findings == []
+    assert [each.ends_at > quiet.clocks.business() for each in rows(quiet, Grant)].count(True) == 1
 
 
 def test_once_a_night_for_all_and_when_somebody_asks(quiet: Installation) -> None:
