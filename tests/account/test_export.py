@@ -53,7 +53,7 @@ def test_everything_held_on_the_reader(site: Site, known: Known) -> None:
     assert {each["device_id"] for each in told["devices"]} >= {
         pseudonym(each) for each in known.device_ids
     }
-    assert {mail["kind"] for mail in told["mails"]} == {"sign-in"}
+    assert {mail["kind"] for mail in told["mails"]} == {"pass", "sign-in", "welcome"}
     (comp,) = (each for each in told["grants"] if each["source"] == "comp")
     assert comp["note"] == NOTE
     assert [each["actor"] for each in told["changes_by_staff"]] == ["api_key"]
