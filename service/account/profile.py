@@ -1,11 +1,14 @@
 """Who the reader is and what is open to them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.account.schemas import GrantItem, ProcessingItem, Profile
+from service.account.schemas import GrantItem, ProcessingItem, Profile, SubscriptionItem
 from service.billing.checkouts import processing_checkouts
+from service.billing.duplicates import kept_of
+from service.billing.subscriptions import live_subscriptions
 from service.grants import grants
 from service.grants.store import grants_of
 from service.identity.callers import SignedIn
@@ -34,4 +37,18 @@ async def profile_of(session: AsyncSession, caller: SignedIn, now: datetime) -> 
             )
             for checkout, offer in await processing_checkouts(session, reader.id)
         ],
+        subscription=await _subscription(session, reader.id, held),
     )
+
+
+async def _subscription(
+    session: AsyncSession, reader_id: str, held: Sequence[grants.GrantFacts]
+) -> SubscriptionItem | None:
+    """Of several, which there are for moments only, the one that is kept."""
+    live = await live_subscriptions(session, reader_id)
+    kept = kept_of(live)
+    row = next((each for each in live if kept is not None and each.id == kept.id), None)
+    if row is None:
+        return None
+    until = next((each.ends_at for each in held if each.reference == row.id), None)
+    return SubscriptionItem.of(row, open_until=until)

@@ -1,11 +1,12 @@
 """Signing in, sessions and the reader's profile over HTTP."""
 
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from service.content.schemas import storable
-from service.db.tables import ReaderSession
+from service.db.tables import ReaderSession, Subscription
 from service.grants.grants import GrantFacts, Source
 from service.tokens.schemas import IssuedToken
 
@@ -120,6 +121,52 @@ class ProcessingItem(BaseModel):
     since: AwareDatetime
 
 
+class PaymentProblem(BaseModel):
+    """What the reader can do so that reading doesn't end at `ends_at` (null: it has ended).
+
+    `needs` is `card` (another one, in the portal) or `authentication`, at `url`, the invoice's page.
+    """
+
+    needs: Literal["card", "authentication"]
+    url: str | None
+    ends_at: AwareDatetime | None
+
+
+class SubscriptionItem(BaseModel):
+    """A subscription that isn't over. `status` in Stripe's word; `cancel_at`: it ends then.
+
+    `access_stop` says what closes it all the same: dispute, refund, trial_used or duplicate.
+    """
+
+    id: str
+    plan: str
+    status: str
+    current_period_end: AwareDatetime
+    cancel_at: AwareDatetime | None
+    collection_paused: bool
+    access_stop: str | None
+    payment_problem: PaymentProblem | None
+
+    @classmethod
+    def of(cls, row: Subscription, *, open_until: datetime | None) -> Self:
+        """`open_until` is when its access ends; None: it has ended."""
+        needs: Literal["card", "authentication"] | None = None
+        if row.payment_problem:
+            needs = "authentication" if row.payment_problem == "authentication" else "card"
+        return cls(
+            id=row.id,
+            plan=row.plan,
+            status=row.status,
+            current_period_end=row.current_period_end,
+            cancel_at=row.cancel_at,
+            collection_paused=row.pauses_collection,
+            access_stop=row.access_stop or None,
+            payment_problem=PaymentProblem(needs=needs, url=row.payment_url, ends_at=open_until)
+            if needs is not None
+            else None,
+        )
+
+
 class Profile(BaseModel):
     """The reader who asks. `email` is a suggestion until `email_verified`."""
 
@@ -130,3 +177,5 @@ class Profile(BaseModel):
     session_id: str
     grants: list[GrantItem]
     processing: list[ProcessingItem]
+    subscription: SubscriptionItem | None
+    """The one that runs; null: none does."""

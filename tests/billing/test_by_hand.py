@@ -1,8 +1,11 @@
 """What operators do: refunds with their choice for access, and comparing a reader with Stripe."""
 
+import contextlib
 import re
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from html import unescape
+from typing import Any
 
 import httpx2
 import pytest
@@ -14,6 +17,7 @@ from service.db.session import Database
 from service.identity.cookies import cookie_name
 from service.identity.operators import create_operator, open_operator_session
 from service.identity.permissions import PERMISSIONS
+from service.identity.sessions import open_session
 from service.payments.gateway import StripeRefund
 from service.problems import Problem
 from service.settings import Settings
@@ -26,6 +30,20 @@ from tests.keys import create_api_key
 async def desk(database: Database, settings: Settings, clocks: MovingClocks) -> AsyncIterator[Desk]:
     async with desk_on(database, settings, clocks) as made:
         yield made
+
+
+@contextlib.asynccontextmanager
+async def service_at(desk: Desk) -> AsyncIterator[httpx2.AsyncClient]:
+    """The whole service on the desk's database and Stripe, without its background work."""
+    app = create_app(desk.settings, gateway=desk.at_stripe.gateway, clocks=desk.clocks)
+    transport = httpx2.ASGITransport(app=app)
+    try:
+        async with httpx2.AsyncClient(
+            transport=transport, base_url=desk.settings.public_url
+        ) as client:
+            yield client
+    finally:
+        await app.state.database.dispose()
 
 
 async def refund(desk: Desk, asked: RefundAsked) -> StripeRefund:
@@ -93,7 +111,6 @@ async def test_resync_finds_what_nobody_told_of(desk: Desk) -> None:
 async def test_both_from_the_back_office_and_over_the_api(desk: Desk) -> None:
     reader, customer = await desk.reader()
     subscription = desk.subscribe(customer)
-    app = create_app(desk.settings, gateway=desk.at_stripe.gateway, clocks=desk.clocks)
     async with desk.database.transaction() as session:
         operator = await create_operator(
             session, email="kim@example.org", password="correct horse battery", role="admin",
@@ -105,12 +122,9 @@ async def test_both_from_the_back_office_and_over_the_api(desk: Desk) -> None:
         key = await create_api_key(
             session, label="tests", scopes=sorted(PERMISSIONS), now=desk.clocks.wall()
         )
-    client = httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=app), base_url=desk.settings.public_url
-    )
     bearer = {"Authorization": f"Bearer {key}"}
     api = f"/v1/admin/subscribers/{reader}"
-    async with client:
+    async with service_at(desk) as client:
         answer = await client.post(f"{api}/resync", headers=bearer)
         assert answer.json() == {"looked": [{"id": subscription, "result": "synced"}]}
         body = {
@@ -144,3 +158,33 @@ async def test_both_from_the_back_office_and_over_the_api(desk: Desk) -> None:
         again = await client.post(f"{shown}/resync", data={"csrf": form["csrf"]})
         assert again.headers["location"] == f"{shown}?done=resync"
     assert [each.amount for each in desk.stripe.refunds.list({}).data] == [800, 100]
+
+
+async def test_readers_see_what_their_payment_waits_for(desk: Desk) -> None:
+    reader, customer = await desk.reader()
+    async with desk.database.transaction() as session:
+        opened = await open_session(
+            session, reader_id=reader, now=desk.clocks.wall(), settings=desk.settings
+        )
+
+    async def shown() -> Any:
+        return (await client.get("/v1/me")).json()["subscription"]
+
+    async with service_at(desk) as client:
+        client.cookies.set(cookie_name("session", desk.settings), opened.token)
+        assert await shown() is None
+        owing = desk.subscribe(customer, "pm_card_chargeCustomerFail", trial_period_days=1)
+        await desk.hear()
+        running = await shown()
+        assert (running["id"], running["status"]) == (owing, "trialing")
+        assert running["payment_problem"] is running["access_stop"] is running["cancel_at"] is None
+        desk.travel(days=2)
+        await desk.hear()
+        row = await desk.row(owing)
+        (problem, since) = ((await shown())["payment_problem"], row.past_due_since)
+        assert since is not None
+        assert (problem["needs"], problem["url"]) == ("card", row.payment_url)
+        assert datetime.fromisoformat(problem["ends_at"]) == since + timedelta(days=14)
+        desk.stripe.subscriptions.cancel(owing)
+        await desk.hear()
+        assert await shown() is None
