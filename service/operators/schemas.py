@@ -117,7 +117,7 @@ class ApiKeyList(BaseModel):
 
 
 class AuditItem(BaseModel):
-    """One change: `actor` is `operator:<id>`, `api_key:<prefix>` or `command`."""
+    """One change: `actor` is `operator:<id>`, `api_key:<prefix>`, `command` or `system`."""
 
     id: int
     at: AwareDatetime
