@@ -1,0 +1,200 @@
+"""Money goes back, banks contest it, people pay twice, things vanish at Stripe, and nobody hears of it."""
+
+import time
+from typing import Any
+
+import pytest
+
+from service.web.words import long_day
+from tests.lifecycle.paper import MEMBERS, Paper, Reader, mails_about, told_on
+from tests.served import GIVE_UP
+
+pytestmark = [pytest.mark.timeout(120), told_on("postgresql")]
+
+
+def refund(reader: Reader, **body: object) -> Any:
+    """The newsroom gives money back, on the reader's page in the back office or by its API."""
+    given = reader.paper.newsroom(
+        "POST",
+        f"subscribers/{reader.profile['id']}/refund",
+        subscription=reader.subscription.id,
+        key=f"story-{reader.email.partition('@')[0]}-{len(reader.happened)}",
+        **body,
+    )
+    reader.paper.settles()
+    return given
+
+
+def test_a_part_of_the_money_goes_back(paper: Paper) -> None:
+    sam = paper.reader("sam")
+    sam.buys("monthly")
+    paper.passes(hours=1)
+    given = refund(sam, amount=300, access="keep")
+    assert (given["amount"], given["currency"]) == (300, "EUR")
+    assert sam.reads() == "subscription"
+    assert sam.happened == ["started", "payment.refunded"]
+    assert mails_about(sam) == ["refund", "welcome"]
+    sam.leaves()
+
+
+@pytest.mark.parametrize(
+    ("access", "opens", "status"),
+    [("keep", True, "active"), ("end_access", False, "active"), ("cancel", False, "canceled")],
+)
+def test_all_of_the_money_goes_back(paper: Paper, access: str, opens: bool, status: str) -> None:
+    tess = paper.reader(f"tess-{access.replace('_', '-')}")
+    tess.buys("monthly")
+    paper.passes(days=2)
+    refund(tess, access=access)
+    assert (tess.reads() is not None) is opens
+    assert tess.subscription.status == status
+    assert "payment.refunded" in tess.happened
+    assert mails_about(tess).count("refund") == 1
+    if access == "end_access":
+        # Whoever pays the next month reads again.
+        paper.passes(days=32)
+        assert tess.reads() == "subscription"
+    tess.leaves()
+
+
+@pytest.mark.parametrize("evidence", ["winning_evidence", "losing_evidence"])
+def test_a_dispute_closes_and_its_end_decides(paper: Paper, evidence: str) -> None:
+    is_won = evidence == "winning_evidence"
+    uma = paper.reader(f"uma-{evidence[0]}")
+    uma.buys("monthly")
+    paper.passes(days=3)
+    dispute = paper.hook("dispute", charge=uma.charge)
+    paper.settles()
+    assert uma.reads() is None
+
+    paper.at_stripe.disputes.update(
+        dispute["id"], {"evidence": {"uncategorized_text": evidence}, "submit": True}
+    )
+    paper.passes(days=1)
+    assert (uma.reads() is not None) is is_won
+    assert uma.subscription.status == ("active" if is_won else "canceled")
+    ended = [] if is_won else ["ended"]
+    assert uma.happened == ["started", "disputed", "dispute_closed", *ended]
+    uma.leaves()
+
+
+def test_a_customer_is_deleted_at_stripe(paper: Paper) -> None:
+    vic = paper.reader("vic")
+    vic.buys("monthly")
+    paper.passes(hours=1)
+    paper.at_stripe.customers.delete(vic.subscription.customer)
+    paper.settles()
+    assert vic.reads() is None
+    assert "Ended on" in vic.account
+    assert vic.happened[-1] == "ended"
+    # They can begin again, as somebody new to Stripe.
+    vic.buys("monthly")
+    assert vic.reads() == "subscription"
+    vic.leaves()
+
+
+def test_a_price_is_archived_and_who_has_it_keeps_it(paper: Paper) -> None:
+    walt = paper.reader("walt")
+    walt.buys("yearly")
+    (item,) = walt.subscription["items"].data
+    paper.at_stripe.prices.update(item.price.id, {"active": False})
+    paper.settles()
+    paper.passes(days=364)
+    assert walt.reads() == "subscription"
+    paper.passes(days=3)
+    assert walt.reads() == "subscription"
+    assert walt.paid == [9000, 9000]
+    walt.leaves()
+
+
+def test_two_tabs_pay_twice(paper: Paper) -> None:
+    on_the_phone, at_home = paper.reader("xenia"), paper.reader("xenia")
+    on_the_phone.buys("monthly")
+    paper.passes(hours=1)
+    at_home.buys("monthly")
+    assert (on_the_phone.reads(), at_home.reads()) == ("subscription", "subscription")
+
+    # Nobody knows yet that these are one; the link in the mail proves it.
+    on_the_phone.signs_in()
+    at_home.signs_in()
+    paper.settles()
+    assert on_the_phone.profile["id"] == at_home.profile["id"]
+    assert (on_the_phone.reads(), at_home.reads()) == ("subscription", "subscription")
+    assert on_the_phone.subscription.status == "active"
+    assert at_home.subscription.status == "canceled"
+    (back,) = paper.at_stripe.refunds.list({"charge": at_home.charge}).data
+    assert (back.amount, back.metadata["reason"]) == (900, "duplicate")
+    assert at_home.told("ended")["reason"] == "duplicate"
+    assert mails_about(at_home).count("refund") == 1
+
+    # The operator sees both in the audit log.
+    seen = paper.newsroom("GET", "audit")["items"]
+    mine = {each["action"] for each in seen if each["target"] == at_home.profile["id"]}
+    assert {"subscription.cancel", "payment.refund"} <= mine
+    on_the_phone.leaves()
+
+
+def test_what_another_shop_sells_opens_nothing(paper: Paper) -> None:
+    yan = paper.reader("yan")
+    yan.buys("monthly")
+    paper.passes(hours=1)
+    shop = paper.at_stripe
+    mugs = shop.products.create({"name": "Mugs"})
+    price = shop.prices.create(
+        {
+            "product": mugs.id,
+            "unit_amount": 1,
+            "currency": "eur",
+            "recurring": {"interval": "month"},
+        }
+    )
+    shop.subscriptions.create(
+        {"customer": yan.subscription.customer, "items": [{"price": price.id}]}
+    )
+    paper.settles()
+    yan.leaves()
+    assert yan.reads() is None
+    assert yan.happened == ["started", "ended"]
+
+
+def test_a_month_of_which_nobody_told_us_is_made_up_for(paper: Paper) -> None:
+    renews, leaves, pays = (paper.reader(name) for name in ("zoe", "zack", "zita"))
+    renews.buys("monthly")
+    leaves.buys("monthly")
+    paper.hook("chaos", seed=1, drop=1.0)  # as if we were away: no webhook ever arrives
+    begun = pays.begins("monthly")
+    pays.pays(begun)
+    paper.passes(days=3)
+    paper.at_stripe.subscriptions.cancel(leaves.subscription.id)
+    left_on = paper.now
+    paper.passes(days=29)
+    paper.hook("chaos")
+
+    run = paper.newsroom("POST", "reconcile", fix=True)["id"]
+    report = finished(paper, run)
+    assert report["events_missed"] > 0
+    assert report["remaining"] == 0
+    assert renews.reads() == "subscription"
+    assert renews.happened == ["started", "renewed"]
+    assert leaves.reads() is None
+    assert f"Ended on {long_day(left_on, paper.site.settings.zone)}" in leaves.account
+    # The third never came back. Their address opens what they paid for.
+    pays.signs_in()
+    assert pays.reads(MEMBERS) == "subscription"
+    assert pays.happened == ["started", "renewed"]
+
+    again = finished(paper, paper.newsroom("POST", "reconcile", fix=False)["id"])
+    assert (again["events_missed"], again["found"]) == (0, 0)
+    for reader in (renews, pays):
+        reader.leaves()
+
+
+def finished(paper: Paper, run: str) -> dict[str, Any]:
+    """The report of a comparison, once it is there."""
+    end = time.monotonic() + GIVE_UP
+    while time.monotonic() < end:
+        runs = paper.newsroom("GET", "reconciliations")["items"]
+        found: list[dict[str, Any]] = [each for each in runs if each["id"] == run]
+        if found and found[0]["finished_at"] is not None:
+            return found[0]
+    raise TimeoutError("the comparison isn't finished")
