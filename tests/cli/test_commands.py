@@ -73,6 +73,18 @@ def test_an_api_key_is_shown_once_listed_and_revoked(paywall: Paywall, settings:
     assert not asyncio.run(works())
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_passes_and_intro_prices_are_made(paywall: Paywall) -> None:
+    priced = ("--currency", "EUR", "--interval", "week")
+    one = paywall(
+        "offers", "create", "--pass", "--article", "--name", "One", "--amount", "90", *priced
+    )
+    assert one.out.endswith("One: €0.90 for this article, for a week\n")
+    intro = paywall("offers", "create", *MONTHLY, "--intro-amount", "100", "--intro-periods", "3")
+    assert "€1.00 a month for 3 months, then €9.00 a month" in intro.out
+    assert f"{one.first_word}  One, one article: " in paywall("offers", "list").out
+
+
 def test_an_offer_is_made_listed_and_archived(paywall: Paywall, settings: Settings) -> None:
     made = paywall("offers", "create", *MONTHLY, "--trial-days", "14")
     assert made.code == 0, made.err
@@ -228,6 +240,10 @@ def test_an_import_tells_what_it_did_and_what_it_skipped(
         ["api-keys", "create", "--scope", "everything"],
         ["api-keys", "revoke", "0000000000"],
         ["offers", "create", *MONTHLY, "--trial-days", "-1"],
+        ["offers", "create", *MONTHLY, "--article"],
+        ["offers", "create", *MONTHLY, "--pass", "--article"],
+        ["offers", "create", *MONTHLY, "--intro-amount", "900"],
+        ["offers", "create", *MONTHLY, "--intro-amount", "100", "--trial-days", "7"],
         ["offers", "create", *MONTHLY, "--plan", "Not a word"],
         ["offers", "archive", "off_000"],
         ["operators", "create", "ana@example.org", "--role", "owner", "--password-stdin"],
