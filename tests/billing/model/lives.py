@@ -199,17 +199,18 @@ class Lives:
             )
 
     def _refund(self, subscription: Document, more: int) -> None:
+        """Of the newest payment mostly, in full mostly; the operator says what becomes of access."""
         charges = [
             each for each in self.world.store.find("charge", [])
             if each["customer"] == subscription["customer"] and each["status"] == "succeeded"
         ]  # fmt: skip
         if not charges:
             return
-        form: dict[str, Any] = {"charge": charges[more % len(charges)]["id"]}
-        if more % 5 == 0:
+        form: dict[str, Any] = {"charge": charges[more // 8 % len(charges)]["id"]}
+        if more == 0:
             form["amount"] = 100
-        if more % 3 == 1:
-            form["metadata[paywall_access]"] = ("keep", "end_access", "cancel")[more % 4 % 3]
+        if chosen := ("", "keep", "end_access", "cancel")[more % 4]:
+            form["metadata[paywall_access]"] = chosen
         self._api("POST", "/v1/refunds", form)
 
     def _dispute(self, subscription: Document, more: int) -> None:
