@@ -124,7 +124,7 @@ async def test_every_notice_says_what_happened_in_both_languages(
                 mail = await session.scalar(select(Mail).where(Mail.once == notice.once))
             assert mail is not None
             assert (mail.recipient, mail.reader_id) == ("ana@example.org", reader.id)
-            for words in row[column]:  # type: ignore[misc]
+            for words in row[column]:  # type: ignore[union-attr]
                 assert words in mail.text, (language, row[0])
             assert f"{settings.public_url}/account" in mail.text
             assert f'href="{settings.public_url}/account"' in mail.html
