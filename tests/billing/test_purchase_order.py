@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from service.billing.apply_event import apply_due_events
-from service.billing.inbox import store_event
+from service.billing.inbox import JOB, store_event
 from service.db.session import Database
 from service.db.tables import Checkout, Customer, Grant, InboxEvent, Job, Reader, Subscription
 from service.payments.stripe_objects import event_of
