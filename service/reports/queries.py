@@ -31,6 +31,7 @@ class SubscriptionFacts:
     """A subscription with its reader, its offer and how long it gives access.
 
     `until` is the end of the access it gives; without a grant, its scheduled or period's end.
+    `access_stop`, `payment_problem` and the like are as in the table.
     """
 
     reader_id: str
@@ -49,6 +50,12 @@ class SubscriptionFacts:
     trial_end: datetime | None
     ended_at: datetime | None
     past_due_since: datetime | None
+    pauses_collection: bool
+    cancel_reason: str
+    access_stop: str
+    access_stopped_at: datetime | None
+    payment_problem: str
+    payment_url: str | None
     amount: int
     currency: str
     interval: str
@@ -167,6 +174,12 @@ def _facts_of(row: Row[Subscription, Reader, str, datetime | None]) -> Subscript
         trial_end=subscription.trial_end,
         ended_at=subscription.ended_at,
         past_due_since=subscription.past_due_since,
+        pauses_collection=subscription.pauses_collection,
+        cancel_reason=subscription.cancel_reason,
+        access_stop=subscription.access_stop,
+        access_stopped_at=subscription.access_stopped_at,
+        payment_problem=subscription.payment_problem,
+        payment_url=subscription.payment_url,
         amount=subscription.amount,
         currency=subscription.currency,
         interval=subscription.interval,

@@ -1,8 +1,8 @@
 """A reader's account in their words: what they have, what it costs, what happens next."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,30 +14,17 @@ from service.grants.store import grants_of
 from service.identity.callers import Caller
 from service.identity.readers import find_reader
 from service.identity.sessions import live_sessions
-from service.offers.pricing import amount_text, price_text
 from service.offers.schemas import OfferItem
 from service.offers.store import live_offers
+from service.reports.passes import passes_of
 from service.reports.queries import SubscriptionFacts, subscriptions_of
-from service.reports.standing import Standing
 from service.settings import Settings
+from service.web.pass_words import pass_line, processing_line
 from service.web.sign_in import Visitor, visitor_of
-from service.web.words import last_used, long_day, moment
+from service.web.subscription_words import OVER, SubscriptionShown, subscription_shown
+from service.web.words import last_used, long_day
 
-Tone = Literal["good", "warn", "bad", "quiet"]
-OVER: frozenset[Standing] = frozenset({"ended", "incomplete"})
-"""After these the reader may subscribe again."""
-
-
-@dataclass(frozen=True)
-class SubscriptionShown:
-    """One subscription. `next` says what happens and when, `advice` what the reader can do."""
-
-    name: str
-    price: str
-    status: str
-    tone: Tone
-    next: str
-    advice: str
+_DOUBLES_SHOWN = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -62,6 +49,8 @@ class AccountView:
     email: str | None
     is_verified: bool
     subscription: SubscriptionShown | None
+    notes: list[str]
+    """What happened beside it that the reader has to know."""
     given: list[str]
     """Access that the newsroom gave, in words."""
     passes: list[str]
@@ -76,36 +65,33 @@ async def account_view(
     reader_id, now = caller.reader_id, clocks.business()
     visitor = await visitor_of(session, caller, settings)
     if reader_id is None:
-        return AccountView(False, visitor, None, False, None, [], [], await _offers(session), [])
+        return AccountView(
+            False, visitor, None, False, None, [], [], [], await _offers(session), []
+        )
     reader = await find_reader(session, reader_id)
     bought = await subscriptions_of(session, reader_id)
     known = await grants_of(session, reader_id)
     waiting = await processing_checkouts(session, reader_id)
-    shown = subscription_shown(bought[0], settings.zone) if bought else None
-    runs = bool(bought) and bought[0].standing not in OVER
+    first = _first(bought)
+    runs = first is not None and first.standing not in OVER
     return AccountView(
         is_signed_in=True,
         visitor=visitor,
         email=reader.email if reader else None,
         is_verified=caller.verified,
-        subscription=shown,
+        subscription=subscription_shown(first, settings.zone, now) if first else None,
         given=[
             _given(grant, settings.zone)
             for grant in grants.live(known, now)
             if grant.source == "comp"
         ],
+        notes=_doubles(bought, first, now),
         passes=[
+            *(processing_line(offer.name) for _, offer in waiting),
             *(
-                f"Your payment for {offer.name} is on its way. It may take some days."
-                for _, offer in waiting
-            ),
-            *(
-                _pass(grant, now, settings.zone)
-                for grant in reversed(known)
-                if grant.source == "pass"
-                and grant.ends_at is not None
-                and now < grant.ends_at
-                and grant.starts_at < grant.ends_at
+                pass_line(each, now, settings.zone)
+                for each in await passes_of(session, reader_id)
+                if each.ends_at > now
             ),
         ],
         offers=[] if runs else await _offers(session, subscribed_before=bool(bought)),
@@ -146,57 +132,6 @@ async def erasure_view(session: AsyncSession, reader_id: str) -> ErasureView:
     return ErasureView(running[0].offer_name if running else None, bool(bought))
 
 
-def subscription_shown(facts: SubscriptionFacts, zone: ZoneInfo) -> SubscriptionShown:
-    """The subscription in words; `next` and `advice` may be empty."""
-    status, tone, following, advice = _told(facts, zone)
-    return SubscriptionShown(
-        name=facts.offer_name,
-        price=price_text(facts.price),
-        status=status,
-        tone=tone,
-        next=following,
-        advice=advice,
-    )
-
-
-def _told(facts: SubscriptionFacts, zone: ZoneInfo) -> tuple[str, Tone, str, str]:
-    price = price_text(facts.price)
-    amount = amount_text(facts.amount, facts.currency)
-    until = long_day(facts.until, zone)
-    match facts.standing:
-        case "active":
-            renewal = long_day(facts.period_end, zone)
-            return ("Active", "good", f"Renews on {renewal} for {amount}.", "")
-        case "trial" if facts.cancel_at is not None:
-            end = long_day(facts.cancel_at, zone)
-            return ("Trial, cancelled", "warn", f"You can read until {end}.", _RESUME)
-        case "trial":
-            end = long_day(facts.trial_end or facts.period_end, zone)
-            told = f"Free until {end}, then {price}."
-            return ("Free trial", "good", told, "Cancel before that day and nothing is charged.")
-        case "ending":
-            end = long_day(facts.cancel_at or facts.until, zone)
-            return ("Cancelled", "warn", f"Ends on {end}. Until then everything is open.", _RESUME)
-        case "past_due":
-            told = f"We couldn’t collect {amount}. You can read on until {until}."
-            return ("Payment overdue", "bad", told, "Update your card, or pay the open invoice.")
-        case "unpaid":
-            return ("Unpaid", "bad", "Reading is closed until the open invoice is paid.", _PAY)
-        case "paused":
-            told = "The trial is over and there is no way of paying yet."
-            return ("Paused", "bad", told, "Add a card to read on.")
-        case "incomplete":
-            told = "The first payment was never completed. Nothing was charged."
-            return ("Never paid", "quiet", told, "Choose an offer to begin again.")
-        case _:
-            end = long_day(facts.ended_at or facts.until, zone)
-            return ("Ended", "quiet", f"Ended on {end}.", "Subscribe again whenever you like.")
-
-
-_RESUME = "Changed your mind? Resume it with one click before it ends."
-_PAY = "Pay it, or update your card."
-
-
 def _given(grant: grants.GrantFacts, zone: ZoneInfo) -> str:
     kind, _, name = grant.scope.partition(":")
     what = {
@@ -208,13 +143,23 @@ def _given(grant: grants.GrantFacts, zone: ZoneInfo) -> str:
     return f"The newsroom has opened {what} for you, {end}."
 
 
-def _pass(grant: grants.GrantFacts, now: datetime, zone: ZoneInfo) -> str:
-    kind, _, plan = grant.scope.partition(":")
-    what = f"the plan {plan}" if kind == "plan" else "one article"
-    if grant.starts_at > now:
-        return f"Another pass opens {what} from {moment(grant.starts_at, zone)}."
-    end = moment(grant.ends_at, zone) if grant.ends_at else "further notice"
-    return f"Your pass opens {what} until {end}."
+def _first(bought: Sequence[SubscriptionFacts]) -> SubscriptionFacts | None:
+    """The one that the page is about: one that was bought twice only where there is no other."""
+    return min(bought, key=lambda each: each.access_stop == "duplicate", default=None)
+
+
+def _doubles(
+    bought: Sequence[SubscriptionFacts], first: SubscriptionFacts | None, now: datetime
+) -> list[str]:
+    """What to know of subscriptions that were bought beside the first, for some weeks."""
+    return [
+        f"You had subscribed twice. We cancelled {each.offer_name}, the second one, and what you"
+        " paid for it goes back to you. You need to do nothing."
+        for each in bought
+        if each is not first
+        and each.access_stop == "duplicate"
+        and (each.access_stopped_at or each.since) > now - _DOUBLES_SHOWN
+    ]
 
 
 async def _offers(session: AsyncSession, *, subscribed_before: bool = False) -> list[OfferItem]:

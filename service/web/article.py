@@ -74,10 +74,13 @@ def article_page(
     more: list[TeaserItem],
     visitor: Visitor,
     *,
+    owing: str,
     status_code: int = 200,
     came_from: str = "",
 ) -> HTMLResponse:
-    """`came_from` is the address that led here, which the form hands on with the read."""
+    """`came_from` is the address that led here, which the form hands on with the read; `owing`
+    the line about a payment that failed (banner.py).
+    """
     settings = settings_of(request)
     return page(
         request,
@@ -86,6 +89,7 @@ def article_page(
         view=view,
         teaser=view.teaser,
         came_from=came_from,
+        owing=owing,
         more=more,
         visitor=visitor,
         window=WINDOWS[settings.meter_window],

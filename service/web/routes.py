@@ -26,6 +26,7 @@ from service.problems import CATALOGUE, Problem
 from service.settings import AppSettings
 from service.web import account_routes, erase_routes, sign_in_routes
 from service.web.article import article_page, opened_view, seen_view, walled_view
+from service.web.banner import payment_banner
 from service.web.front import FrontQuery, front_page, more_articles
 from service.web.pages import GET, PageRoute, page, problem_page
 from service.web.sign_in import visitor_of
@@ -44,13 +45,15 @@ Slug = Annotated[str, Path(max_length=1000)]
 async def show_front(
     request: Request,
     asked: Annotated[FrontQuery, Query()],
+    caller: CurrentReader,
     session: ReadSession,
     settings: AppSettings,
     clocks: AppClocks,
 ) -> Response:
     """The front page, a section of it, or what is older."""
     front = await front_page(session, asked, settings, clocks.business())
-    return page(request, "front.html", front=front, asked=asked)
+    owing = await payment_banner(session, caller)
+    return page(request, "front.html", front=front, asked=asked, owing=owing)
 
 
 @router.api_route("/articles/{slug}", methods=GET)
@@ -78,7 +81,8 @@ async def show_article(
     more = await more_articles(session, article.slug, settings, clocks.business())
     visitor = await visitor_of(session, caller, settings)
     came_from = request.headers.get("Referer", "")[:4000]
-    return article_page(request, view, more, visitor, came_from=came_from)
+    owing = await payment_banner(session, caller)
+    return article_page(request, view, more, visitor, owing=owing, came_from=came_from)
 
 
 @router.post("/articles/{slug}")
@@ -99,12 +103,13 @@ async def read_on(
     )  # fmt: skip
     more = await more_articles(session, article.slug, settings, clocks.business())
     visitor = await visitor_of(session, caller, settings)
+    owing = await payment_banner(session, caller)
     if isinstance(outcome, Opened):
         meter = outcome.meter if outcome.reason == "meter" else None
-        response = article_page(request, opened_view(article, meter, settings), more, visitor)
+        view, status_code = opened_view(article, meter, settings), 200
     else:
-        view = walled_view(article, outcome.wall, outcome.meter, settings)
-        response = article_page(request, view, more, visitor, status_code=402)
+        view, status_code = walled_view(article, outcome.wall, outcome.meter, settings), 402
+    response = article_page(request, view, more, visitor, owing=owing, status_code=status_code)
     remember_device(request, response, caller, outcome.device_id)
     return response
 

@@ -158,7 +158,7 @@ def test_a_pass_for_one_article_opens_that_article(site: Installation) -> None:
     buy(site, "one", article="a")
     assert site.unlock("a").json()["reason"] == "pass"
     until = long_day(site.clocks.business() + 7 * DAY, site.settings.zone)
-    assert f"Your pass opens one article until {until}" in site.browser.get("/account").text
+    assert f"Your pass One opens “A” until {until}" in site.browser.get("/account").text
     assert site.unlock("b").status_code == 402
     buy(site, "one", article="b")
     assert site.unlock("b").json()["reason"] == "pass"

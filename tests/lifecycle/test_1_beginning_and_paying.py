@@ -132,7 +132,7 @@ def test_a_week_bought_once(paper: Paper) -> None:
     fay.buys("week")
     assert fay.reads() == "pass"
     assert fay.reads(EXTRA) is None
-    assert "Your pass opens the plan digital until" in fay.account
+    assert "Your pass Week opens the plan digital until" in fay.account
     paper.passes(days=6.9)
     assert fay.reads(MEMBERS) == "pass"
     paper.passes(days=0.1)

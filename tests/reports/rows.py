@@ -4,7 +4,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.db.base import Base, new_id
-from service.db.tables import AccessEntry, Article, Checkout, Grant, Offer, Reader, Subscription
+from service.db.tables import (
+    AccessEntry,
+    Article,
+    Checkout,
+    DomainEvent,
+    Grant,
+    Offer,
+    Pass,
+    Reader,
+    Subscription,
+)
 
 NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
 
@@ -151,7 +161,43 @@ def checkout(reader: Reader, offer: Offer, at: datetime, **values: Any) -> Check
     return Checkout(**{**defaults, **values})
 
 
+def bought_pass(reader: Reader, offer: Offer, paid: Checkout, **values: Any) -> Pass:
+    """It was bought yesterday and runs for a week."""
+    defaults: dict[str, Any] = {
+        "id": new_id("pi"),
+        "checkout_id": paid.id,
+        "reader_id": reader.id,
+        "customer_id": None,
+        "offer_id": offer.id,
+        "scope": f"plan:{offer.plan}",
+        "amount": 300,
+        "currency": "EUR",
+        "paid_at": NOW - timedelta(days=1),
+        "starts_at": NOW - timedelta(days=1),
+        "ends_at": NOW + timedelta(days=6),
+        "access_stop": "",
+        "synced_at": NOW,
+        "version": 1,
+    }
+    return Pass(**{**defaults, **values})
+
+
+def told(reader: Reader, type_: str, at: datetime, **values: Any) -> DomainEvent:
+    defaults: dict[str, Any] = {
+        "id": new_id("evt"),
+        "type": type_,
+        "reader_id": reader.id,
+        "subject_id": "sub_1",
+        "once": new_id("once"),
+        "occurred_at": at,
+        "recorded_at": at,
+        "before": None,
+        "after": None,
+    }
+    return DomainEvent(**{**defaults, **values})
+
+
 def in_order(*rows: Base) -> list[Base]:
     """The rows with those first that others point to."""
     first = (Offer, Reader, Article)
-    return sorted(rows, key=lambda row: not isinstance(row, first))
+    return sorted(rows, key=lambda row: (not isinstance(row, first), isinstance(row, Pass)))

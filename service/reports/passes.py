@@ -1,0 +1,59 @@
+"""Read-only SQL over a reader's passes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.tables import Article, Offer, Pass
+from service.grants.grants import article_scope
+from service.reports.timeline import ArticleMention
+
+
+@dataclass(frozen=True)
+class PassFacts:
+    """A pass. It opens `plan`, or the one `article`, from `starts_at` up to `ends_at`, unless
+    `access_stop` closed it at `access_stopped_at`.
+    """
+
+    id: str
+    offer_name: str
+    plan: str
+    article: ArticleMention | None
+    amount: int
+    currency: str
+    paid_at: datetime
+    starts_at: datetime
+    ends_at: datetime
+    access_stop: str
+    access_stopped_at: datetime | None
+
+
+async def passes_of(session: AsyncSession, reader_id: str) -> Sequence[PassFacts]:
+    """All passes of a reader, the one that ends last first."""
+    article_of_scope = article_scope("") + Article.id == Pass.scope
+    found = await session.execute(
+        select(Pass, Offer, Article.id, Article.slug, Article.title)
+        .join(Offer, Offer.id == Pass.offer_id)
+        .outerjoin(Article, article_of_scope)
+        .where(Pass.reader_id == reader_id)
+        .order_by(Pass.ends_at.desc(), Pass.id)
+    )
+    return [
+        PassFacts(
+            id=row.id,
+            offer_name=offer.name,
+            plan=offer.plan,
+            article=ArticleMention(*mention) if offer.covers == "article" else None,
+            amount=row.amount,
+            currency=row.currency,
+            paid_at=row.paid_at,
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+            access_stop=row.access_stop,
+            access_stopped_at=row.access_stopped_at,
+        )
+        for row, offer, *mention in found
+    ]

@@ -1,0 +1,297 @@
+"""What readers are told of payments that failed, of access that stopped, and of their passes."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from html import unescape
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import update
+
+from service.db.tables import Subscription
+from service.reports.passes import PassFacts
+from service.reports.queries import SubscriptionFacts
+from service.reports.timeline import ArticleMention
+from service.web.pass_words import pass_line
+from service.web.subscription_words import SubscriptionShown, subscription_shown
+from tests.reports import rows
+from tests.reports.rows import NOW
+from tests.web.conftest import Newspaper
+
+INVOICE = "https://invoice.stripe.com/i/acct_1/test_1"
+DAY = timedelta(days=1)
+OWING: dict[str, Any] = {"past_due_since": NOW, "payment_url": INVOICE}
+LISBON = ZoneInfo("Europe/Lisbon")
+FACTS = SubscriptionFacts(
+    reader_id="rdr_1", email=None, email_verified=False, subscription_id="sub_1",
+    customer_id="cus_1", offer_id="off_1", offer_name="Digital, monthly", plan="digital",
+    standing="active", since=NOW - 20 * DAY, until=NOW + 10 * DAY, period_end=NOW + 10 * DAY,
+    cancel_at=None, trial_end=None, ended_at=None, past_due_since=None, pauses_collection=False,
+    cancel_reason="", access_stop="", access_stopped_at=None, payment_problem="", payment_url=None,
+    amount=900, currency="EUR", interval="month", interval_count=1,
+)  # fmt: skip
+
+
+def in_words(shown: SubscriptionShown) -> str:
+    return " ".join((shown.status, shown.name, shown.price, shown.next, shown.advice))
+
+
+def words_of(page: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+async def account(newspaper: Newspaper) -> str:
+    answer = await newspaper.browser.get("/account")
+    assert answer.status_code == 200
+    return answer.text
+
+
+@pytest.mark.parametrize(
+    ("values", "link", "expected"),
+    [
+        (
+            {"standing": "past_due", "payment_problem": "authentication", **OWING},
+            "Confirm the payment",
+            (
+                "Waits for your confirmation Digital, monthly €9.00 a month Your bank wants you to confirm"
+                " the payment of €9.00. You can read on until 20 March 2026. Open the invoice and confirm"
+                " the payment there, or pay it with another card."
+            ),
+        ),
+        (
+            {"standing": "past_due", "payment_problem": "card", **OWING},
+            "Pay the invoice",
+            (
+                "Payment overdue Digital, monthly €9.00 a month We couldn’t collect €9.00. You can read on"
+                " until 20 March 2026. Update your card, or pay the open invoice."
+            ),
+        ),
+        (
+            {
+                "standing": "past_due",
+                "payment_problem": "card",
+                **OWING,
+                "until": NOW - DAY,
+            },
+            "Pay the invoice",
+            "Reading is closed since 9 March 2026; it opens as soon as the open invoice is paid.",
+        ),
+        (
+            {"standing": "unpaid", "payment_problem": "authentication", **OWING},
+            "Confirm the payment",
+            "Reading is closed until the open invoice is paid. Open the invoice and confirm",
+        ),
+        (
+            {"standing": "unpaid", "payment_problem": "card", **OWING},
+            "Pay the invoice",
+            (
+                "Unpaid Digital, monthly €9.00 a month Reading is closed until the open invoice is paid."
+                " Pay it, or update your card."
+            ),
+        ),
+    ],
+)
+def test_an_open_invoice(values: dict[str, Any], link: str, expected: str) -> None:
+    shown = subscription_shown(replace(FACTS, **values), LISBON, NOW)
+    assert expected in in_words(shown)
+    assert (shown.owes, shown.pay_url, shown.pay_text) == (True, INVOICE, link)
+
+
+async def test_the_account_leads_to_the_open_invoice(newspaper: Newspaper) -> None:
+    await newspaper.subscriber(status="past_due", payment_problem="authentication", **OWING)
+    page = await account(newspaper)
+    assert "Your bank wants you to confirm the payment of €9.00. You can read" in words_of(page)
+    assert f'<a class="button primary" href="{INVOICE}">Confirm the payment</a>' in page
+    assert "Pay or change the card" in page
+    # Where the address isn't known, the payments lead there.
+    async with newspaper.database.transaction() as session:
+        await session.execute(update(Subscription).values(payment_url=None))
+    page = await account(newspaper)
+    assert "Look for the open invoice under your payments and confirm it there." in words_of(page)
+    assert "Confirm the payment<" not in page
+
+
+STOPPED = {"access_stopped_at": NOW - DAY}
+ENDED = {"standing": "ended", "ended_at": NOW - DAY, **STOPPED}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (
+            {"access_stop": "dispute", **STOPPED},
+            (
+                "On hold Digital, monthly €9.00 a month You or your bank disputed a payment. Reading is on"
+                " hold since 9 March 2026, until the bank has decided. If that is a mistake, ask your bank"
+                " to withdraw the dispute. Reading then opens again by itself."
+            ),
+        ),
+        (
+            {"access_stop": "dispute_lost", **ENDED},
+            "Your bank took a disputed payment back, so reading ended on 9 March 2026. Subscribe again",
+        ),
+        (
+            {"access_stop": "dispute_lost", **STOPPED},
+            "It is being cancelled. Load this page again in a minute, and you can subscribe anew.",
+        ),
+        (
+            {"access_stop": "refund", **STOPPED},
+            (
+                "Your money went back to you, and reading ended on 9 March 2026. Reading opens again with"
+                " your next payment on 20 March 2026. If you don’t want that, cancel before that day."
+            ),
+        ),
+        (
+            {"access_stop": "refund", "standing": "ending", "cancel_at": NOW + 10 * DAY, **STOPPED},
+            "The subscription ends on 20 March 2026 and isn’t charged again.",
+        ),
+        (
+            {"access_stop": "refund", "standing": "past_due", **STOPPED},
+            "Reading opens again once the next invoice is paid.",
+        ),
+        (
+            {"access_stop": "refund", **ENDED},
+            (
+                "Refunded Digital, monthly €9.00 a month Your money went back to you, and reading ended on"
+                " 9 March 2026. Subscribe again whenever you like."
+            ),
+        ),
+        (
+            {"access_stop": "trial_used", **ENDED},
+            (
+                "This card has had its free trial before, so this one was stopped. Nothing was charged."
+                " Subscribe without a trial, with the same card if you like."
+            ),
+        ),
+        ({"access_stop": "trial_used", "standing": "trial", **STOPPED}, "It is being cancelled."),
+        (
+            {"access_stop": "duplicate", **ENDED},
+            "You had subscribed twice. We cancelled this one, and what you paid for it goes back to",
+        ),
+        (
+            {"pauses_collection": True},
+            (
+                "Payment paused Digital, monthly €9.00 a month Nothing is charged for now, and everything"
+                " stays open. Once it goes on you pay €9.00 a month again."
+            ),
+        ),
+        (
+            {"pauses_collection": True, "standing": "trial", "trial_end": NOW + DAY},
+            "Free until 11 March 2026. Payment is paused: nothing is charged then either.",
+        ),
+    ],
+)
+def test_what_stopped_access_and_what_to_do(values: dict[str, Any], expected: str) -> None:
+    shown = subscription_shown(replace(FACTS, payment_url=INVOICE, **values), LISBON, NOW)
+    assert expected in in_words(shown)
+    assert (shown.owes, shown.pay_url) == (False, None)
+
+
+async def test_one_bought_twice_is_told_beside_the_one_that_stays(newspaper: Newspaper) -> None:
+    reader, offer = rows.reader(), rows.offer()
+    kept = rows.subscription(reader, offer)
+    double = rows.subscription(
+        reader, offer, started_at=NOW - DAY, access_stop="duplicate", access_stopped_at=NOW - DAY
+    )
+    await newspaper.store(reader, offer, kept, double)
+    await newspaper.sign_in(reader.id)
+    told = "You had subscribed twice. We cancelled Digital, monthly, the second one"
+    page = words_of(await account(newspaper))
+    assert "Active Digital, monthly" in page
+    assert told in page
+    newspaper.clocks.travel(timedelta(days=31))
+    assert told not in words_of(await account(newspaper))
+
+
+async def test_the_banner_shows_and_goes_with_a_new_card(newspaper: Newspaper) -> None:
+    await newspaper.publish("a")
+    banner = '<p class="notice owing" role="status">We couldn’t collect your payment'
+
+    async def pages() -> list[str]:
+        return [(await newspaper.browser.get(path)).text for path in ("/", "/articles/a")]
+
+    async def now_it_is(**values: Any) -> None:
+        async with newspaper.database.transaction() as session:
+            await session.execute(update(Subscription).values(**values))
+
+    assert [banner in page for page in await pages()] == [False, False]
+    await newspaper.subscriber(status="past_due", payment_problem="card")
+    for page in await pages():
+        assert f'{banner}. <a href="/account">' in page
+    read = await newspaper.browser.post("/articles/a", data={})
+    assert banner in read.text
+    await now_it_is(payment_problem="authentication")
+    for page in await pages():
+        assert f"{banner}: your bank wants you to confirm it." in page
+    # Whoever disputes a payment isn't asked for it.
+    await now_it_is(access_stop="dispute")
+    assert [banner in page for page in await pages()] == [False, False]
+    await now_it_is(access_stop="", status="active", payment_problem="")
+    assert [banner in page for page in await pages()] == [False, False]
+    await now_it_is(status="canceled", payment_problem="card")
+    assert [banner in page for page in await pages()] == [False, False]
+
+
+WEEK = PassFacts(
+    id="pi_1", offer_name="Week", plan="digital", article=None, amount=300, currency="EUR",
+    paid_at=NOW - DAY, starts_at=NOW - DAY, ends_at=NOW + 6 * DAY, access_stop="",
+    access_stopped_at=None,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({}, "Your pass Week opens the plan digital until 16 March 2026, 09:00."),
+        (
+            {"starts_at": NOW + DAY},
+            (
+                "Your pass Week opens the plan digital from 11 March 2026, 09:00 until 16 March 2026,"
+                " 09:00."
+            ),
+        ),
+        (
+            {"article": ArticleMention("art_1", "a", "The ferry")},
+            "Your pass Week opens “The ferry” until 16 March 2026, 09:00.",
+        ),
+        (
+            {"article": ArticleMention(None, None, None)},
+            "Your pass Week opens one article until 16 March 2026, 09:00.",
+        ),
+        (
+            {"access_stop": "dispute"},
+            (
+                "Your pass Week is on hold, because you or your bank disputed its payment. If that is a"
+                " mistake, ask your bank to withdraw the dispute."
+            ),
+        ),
+        (
+            {"access_stop": "refund"},
+            "Your pass Week is closed, because its money went back to you. You can buy another one.",
+        ),
+    ],
+)
+def test_a_pass_in_words(values: dict[str, Any], line: str) -> None:
+    assert pass_line(replace(WEEK, **values), NOW, LISBON) == line
+
+
+async def test_passes_that_run_stand_in_the_account(newspaper: Newspaper) -> None:
+    reader, offer, ferry = rows.reader(), rows.offer(name="Week"), rows.article("a", "The ferry")
+    single = rows.offer(name="One", covers="article", plan="", position=2)
+    paid = rows.checkout(reader, offer, NOW - DAY)
+    one = rows.checkout(reader, single, NOW - DAY, article_id=ferry.id)
+    slow = rows.checkout(reader, offer, NOW, status="processing", processing_since=NOW)
+    await newspaper.store(
+        reader, offer, single, ferry, paid, one, slow,
+        rows.bought_pass(reader, offer, paid),
+        rows.bought_pass(reader, offer, paid, ends_at=NOW),
+        rows.bought_pass(reader, single, one, scope=f"article:{ferry.id}"),
+    )  # fmt: skip
+    await newspaper.sign_in(reader.id)
+    page = words_of(await account(newspaper))
+    assert "Your payment for Week is on its way. It may take some days; as soon as" in page
+    assert page.count("Your pass Week opens the plan digital until 16 March 2026, 09:00.") == 1
+    assert page.count("Your pass One opens “The ferry” until 16 March 2026, 09:00.") == 1
+    assert page.count("Your pass") == 2
