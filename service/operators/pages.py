@@ -17,7 +17,13 @@ from service.operators.next_page import HOME, sign_in_address
 from service.operators.stylesheet import STYLESHEET
 from service.operators.visits import SignInNeeded, visit_of
 from service.problems import CATALOGUE, Problem
-from service.reports.standing import EXPLANATIONS, WORDS
+from service.reports.standing import (
+    CANCEL_REASONS,
+    EXPLANATIONS,
+    PAYMENT_PROBLEMS,
+    STOPS,
+    WORDS,
+)
 from service.settings import settings_of
 
 
@@ -50,6 +56,9 @@ def page(
         price=price_text,
         standing_words=WORDS,
         standing_explanations=EXPLANATIONS,
+        stop_words=STOPS,
+        payment_problem_words=PAYMENT_PROBLEMS,
+        cancel_reason_words=CANCEL_REASONS,
         **context,
     )
 

@@ -12,8 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.tables import AccessEntry, Article, Checkout, Grant, Offer, Reader, ReaderDevice
 from service.identity.readers import find_reader
 from service.problems import Problem
+from service.reports.passes import PassFacts, passes_of
 from service.reports.queries import SubscriptionFacts, subscriptions_of
 from service.reports.timeline import ArticleMention, Event, merged
+from service.reports.told import told_events
 
 LEDGER_ROWS = 200
 """So many reads and walls are shown, the latest; a reader of years has thousands."""
@@ -37,6 +39,7 @@ class ReaderHistory:
     email_verified: bool
     first_seen: datetime
     bought: Sequence[Bought]
+    passes: Sequence[PassFacts]
     grants: Sequence[Grant]
     timeline: Sequence[Event]
     complete: bool
@@ -64,6 +67,7 @@ async def reader_history(session: AsyncSession, reader_id: str, now: datetime) -
         *(_checkout_events(checkout, name) for checkout, name in checkouts),
         *(_subscription_events(each) for each in bought),
         *(_grant_events(grant) for grant in grants),
+        await told_events(session, reader_id),
     )
     return ReaderHistory(
         reader_id=reader.id,
@@ -71,6 +75,7 @@ async def reader_history(session: AsyncSession, reader_id: str, now: datetime) -
         email_verified=reader.email_verified_at is not None,
         first_seen=reader.created_at,
         bought=bought,
+        passes=await passes_of(session, reader_id),
         grants=grants,
         timeline=merged(events, now),
         complete=len(ledger) <= LEDGER_ROWS,

@@ -208,7 +208,8 @@ class GrantItem(BaseModel):
 class EventItem(BaseModel):
     """One thing that happened.
 
-    `note` is the reason of a read or a wall, the offer's name, or where access came from.
+    `note` is the reason of a read or a wall, the offer's name, where access came from, the amount
+    that was paid, failed or given back, how a dispute was closed, or why the service cancelled.
     """
 
     at: AwareDatetime

@@ -42,6 +42,27 @@ EXPLANATIONS: Mapping[Standing, str] = {
     "ended": "The subscription is over: the reader can subscribe again.",
 }
 
+STOPS: Mapping[str, str] = {
+    "dispute": "A payment is disputed: access rests until the bank has decided",
+    "dispute_lost": "A dispute was lost: the money is gone",
+    "refund": "The money was given back",
+    "trial_used": "The card has had its trial before: nothing was charged",
+    "duplicate": "Bought twice: the other one stays",
+}
+"""What stopped access although Stripe's status would give it."""
+
+PAYMENT_PROBLEMS: Mapping[str, str] = {
+    "card": "Waits for another card, or for the invoice to be paid",
+    "authentication": "Waits for the reader to confirm the payment at their bank",
+}
+
+CANCEL_REASONS: Mapping[str, str] = {
+    "cancellation_requested": "Asked for",
+    "payment_failed": "Its payments failed",
+    "payment_disputed": "A payment was disputed",
+}
+"""By Stripe's words."""
+
 
 def standing_of(status: str, cancel_at: datetime | None) -> Standing:
     """The standing of a subscription with Stripe's `status`.

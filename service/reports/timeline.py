@@ -12,9 +12,23 @@ EventKind = Literal[
     "checkout_started",
     "checkout_expired",
     "purchase",
+    "pass_bought",
     "access_given",
+    "merged",
     "trial_ended",
+    "payment_failed",
     "payment_overdue",
+    "payment_recovered",
+    "renewed",
+    "switched",
+    "cancel_scheduled",
+    "resumed",
+    "collection_paused",
+    "collection_resumed",
+    "disputed",
+    "dispute_closed",
+    "refunded",
+    "cancelled_by_service",
     "subscription_ended",
     "access_ended",
 ]
@@ -33,7 +47,8 @@ class ArticleMention:
 
 @dataclass(frozen=True)
 class Event:
-    """One line. `note`: the reason of a read or a wall, the offer's name, or the access's source.
+    """One line. `note`: the reason of a read or a wall, the offer's name, the access's source, the
+    amount that was paid, failed or given back, how a dispute was closed, or why the service cancelled.
 
     `article` is what was read, where the wall stood, or for a purchase where the last wall before
     it stood. `counted`: the read used up one of the meter's free articles.

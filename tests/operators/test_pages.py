@@ -114,6 +114,47 @@ async def test_a_readers_page_tells_the_story(signed_in: SignedIn, store: Store)
     assert f'<time datetime="{(NOW - 21 * day).isoformat()}">17 Feb 2026, 09:00</time>' in page.text
 
 
+async def test_a_readers_page_tells_what_waits_and_what_stopped(
+    signed_in: SignedIn, store: Store
+) -> None:
+    offer, reader, ferry = rows.offer(), rows.reader(), rows.article("ferry", "The ferry")
+    single, day = rows.offer(name="One", covers="article", plan="", position=2), timedelta(days=1)
+    paid = rows.checkout(reader, single, NOW - day, article_id=ferry.id)
+    bank = rows.subscription(
+        reader, offer, status="past_due", payment_problem="authentication",
+        payment_url="https://invoice.stripe.com/i/1", pauses_collection=True,
+    )  # fmt: skip
+    double = rows.subscription(
+        reader, offer, status="canceled", ended_at=NOW, cancel_reason="payment_disputed",
+        access_stop="duplicate", access_stopped_at=NOW - day,
+    )  # fmt: skip
+    await store(
+        offer, single, reader, ferry, bank, double, paid,
+        rows.bought_pass(
+            reader, single, paid, scope=f"article:{ferry.id}", access_stop="dispute",
+            access_stopped_at=NOW,
+        ),
+        rows.grant(reader, source="pass", scope=f"article:{ferry.id}"),
+        rows.told(reader, "payment.refunded", NOW, after={"amount_refunded": 5, "currency_refunded": "EUR"}),
+        rows.told(reader, "subscription.dispute_closed", NOW, after={"dispute_status": "lost"}),
+    )  # fmt: skip
+    page = await (await signed_in("viewer")).get(f"/admin/subscribers/{reader.id}")
+    text = " ".join(unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
+    for told in (
+        "Open invoice Waits for the reader to confirm the payment at their bank ( at Stripe )",
+        "Collection Paused at Stripe: nothing is charged, access goes on",
+        "Access stopped Bought twice: the other one stays, since 9 Mar 2026, 09:00",
+        "Why cancelled A payment was disputed",
+        "Passes One Opens The ferry Paid €3.00, 9 Mar 2026, 09:00",
+        "Access stopped A payment is disputed: access rests until the bank has decided, since 10 Mar",
+        "Money given back : €0.05",
+        "Dispute lost : the money is gone",
+    ):
+        assert told in text
+    assert 'href="https://invoice.stripe.com/i/1"' in page.text
+    assert "Access given by the newsroom" not in text
+
+
 async def test_times_are_those_of_the_publication(signed_in: SignedIn, store: Store) -> None:
     summer = NOW.replace(month=7, day=1, year=2025, hour=23, minute=30)
     reader = rows.reader(created_at=summer)

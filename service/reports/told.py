@@ -1,0 +1,89 @@
+"""Lines of the timeline that come from the ledger of domain events, and from what the service did."""
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.follow_ups import SYSTEM
+from service.db.tables import AuditEntry, DomainEvent, Offer
+from service.offers.pricing import amount_text
+from service.reports.timeline import Event, EventKind
+
+KINDS: Mapping[str, EventKind] = {
+    "subscription.renewed": "renewed",
+    "subscription.payment_failed": "payment_failed",
+    "subscription.recovered": "payment_recovered",
+    "subscription.cancel_scheduled": "cancel_scheduled",
+    "subscription.resumed": "resumed",
+    "subscription.collection_paused": "collection_paused",
+    "subscription.collection_resumed": "collection_resumed",
+    "subscription.switched": "switched",
+    "subscription.disputed": "disputed",
+    "subscription.dispute_closed": "dispute_closed",
+    "payment.refunded": "refunded",
+    "pass.bought": "pass_bought",
+    "reader.merged": "merged",
+}
+"""What the timeline tells of the ledger; beginnings and ends it knows from the rows themselves."""
+_CANCELLED = "subscription.cancel"
+Details = Mapping[str, object]
+
+
+async def told_events(session: AsyncSession, reader_id: str) -> list[Event]:
+    """What the ledger says of the reader, and which subscriptions the service cancelled by itself."""
+    ledger = await session.scalars(
+        select(DomainEvent).where(
+            DomainEvent.reader_id == reader_id, DomainEvent.type.in_(sorted(KINDS))
+        )
+    )
+    audited = await session.scalars(
+        select(AuditEntry).where(
+            AuditEntry.target == reader_id,
+            AuditEntry.actor == SYSTEM,
+            AuditEntry.action == _CANCELLED,
+        )
+    )
+    rows = list(ledger)
+    names = await _offer_names(session, rows)
+    return [
+        *(Event(row.occurred_at, KINDS[row.type], _note(row, names)) for row in rows),
+        *(
+            Event(row.at, "cancelled_by_service", str((row.after or {}).get("reason", "")))
+            for row in audited
+        ),
+    ]
+
+
+async def _offer_names(session: AsyncSession, rows: Iterable[DomainEvent]) -> dict[str, str]:
+    told = [each for row in rows for each in (row.before, row.after) if each is not None]
+    ids = {str(each.get("offer")) for each in told}
+    found = await session.execute(select(Offer.id, Offer.name).where(Offer.id.in_(ids)))
+    return {row.id: row.name for row in found}
+
+
+def _note(row: DomainEvent, names: Mapping[str, str]) -> str:
+    """What the line is about; empty where before and after are gone, as after an erasure."""
+    before, after = row.before or {}, row.after or {}
+    name = names.get(str(after.get("offer")), "")
+    match row.type:
+        case "subscription.switched":
+            former = names.get(str(before.get("offer")), "")
+            return f"from {former} to {name}" if former and former != name else name
+        case "subscription.renewed" | "subscription.recovered":
+            return _amount(after, "amount_paid", "invoice_currency") or name
+        case "subscription.payment_failed":
+            return _amount(after, "amount_due", "invoice_currency")
+        case "subscription.dispute_closed":
+            return str(after.get("dispute_status", ""))
+        case "payment.refunded":
+            return _amount(after, "amount_refunded", "currency_refunded")
+        case _:
+            return name
+
+
+def _amount(details: Details, amount: str, currency: str) -> str:
+    value, unit = details.get(amount), details.get(currency)
+    if not isinstance(value, int) or not isinstance(unit, str):
+        return ""
+    return amount_text(value, unit)

@@ -1,0 +1,90 @@
+"""What the ledger and the service's own doings add to a reader's timeline, on both databases."""
+
+from datetime import timedelta
+from typing import Any
+
+from service.db.base import Base
+from service.db.session import Database
+from service.db.tables import AuditEntry
+from service.outbox.domain_events import EVENT_TYPES
+from service.reports.history import reader_history
+from service.reports.told import KINDS
+from tests.reports import rows
+from tests.reports.rows import NOW
+
+KNOWN_OTHERWISE = {
+    "reader.created", "reader.erased", "subscription.started", "subscription.trial_will_end",
+    "subscription.ended", "pass.ended",
+}  # fmt: skip
+"""They stand in the timeline by the rows themselves, or change nothing yet."""
+
+
+def test_every_type_of_event_is_told_or_left_out_on_purpose() -> None:
+    assert KINDS.keys() | KNOWN_OTHERWISE == EVENT_TYPES
+    assert not KINDS.keys() & KNOWN_OTHERWISE
+
+
+async def test_money_disputes_switches_and_cancellations_stand_in_their_order(
+    database: Database,
+) -> None:
+    reader, other = rows.reader(), rows.reader()
+    monthly, yearly = rows.offer(), rows.offer(name="Digital, yearly", position=2)
+    happened: list[tuple[str, dict[str, Any] | None]] = [
+        ("pass.bought", {"offer": monthly.id}),
+        ("subscription.renewed", {"amount_paid": 900, "invoice_currency": "EUR"}),
+        ("subscription.payment_failed", {"amount_due": 900, "invoice_currency": "EUR"}),
+        ("subscription.recovered", {"amount_paid": 900, "invoice_currency": "EUR"}),
+        ("subscription.cancel_scheduled", {"offer": monthly.id}),
+        ("subscription.resumed", {"offer": monthly.id}),
+        ("subscription.collection_paused", {"offer": monthly.id}),
+        ("subscription.collection_resumed", {"offer": monthly.id}),
+        ("subscription.switched", {"offer": yearly.id}),
+        ("subscription.disputed", {"offer": yearly.id}),
+        ("subscription.dispute_closed", {"dispute_status": "won"}),
+        ("payment.refunded", {"amount_refunded": 450, "currency_refunded": "EUR"}),
+        ("payment.refunded", None),  # as an erasure leaves it
+        ("reader.merged", {"reader_id": reader.id}),
+        ("subscription.renewed", {"amount_paid": 900}),  # planned; nothing of the future is told
+    ]
+    start = NOW - timedelta(hours=len(happened) - 2)
+    told = [
+        rows.told(reader, type_, start + timedelta(hours=hour), before={"offer": monthly.id}, after=after)
+        for hour, (type_, after) in enumerate(happened)
+    ]  # fmt: skip
+    audited = AuditEntry(
+        at=NOW, actor="system", action="subscription.cancel", target=reader.id, before=None,
+        after={"subscription": "sub_2", "reason": "duplicate"},
+    )  # fmt: skip
+    by_hand = AuditEntry(
+        at=NOW, actor="ana@example.org", action="subscription.cancel", target=reader.id,
+        before=None, after={"reason": "refund"},
+    )  # fmt: skip
+    added: list[Base] = [
+        reader, other, monthly, yearly, *told, audited, by_hand,
+        rows.told(other, "subscription.renewed", NOW),
+    ]  # fmt: skip
+    async with database.transaction() as session:
+        for row in rows.in_order(*added):
+            session.add(row)
+            await session.flush()
+    async with database.reading() as session:
+        history = await reader_history(session, reader.id, NOW)
+    lines = [(event.kind, event.note) for event in reversed(history.timeline)]
+    assert lines == [
+        ("first_seen", ""),
+        ("pass_bought", "Digital, monthly"),
+        ("renewed", "€9.00"),
+        ("payment_failed", "€9.00"),
+        ("payment_recovered", "€9.00"),
+        ("cancel_scheduled", "Digital, monthly"),
+        ("resumed", "Digital, monthly"),
+        ("collection_paused", "Digital, monthly"),
+        ("collection_resumed", "Digital, monthly"),
+        ("switched", "from Digital, monthly to Digital, yearly"),
+        ("disputed", "Digital, yearly"),
+        ("dispute_closed", "won"),
+        ("refunded", "€4.50"),
+        ("refunded", ""),
+        ("merged", ""),
+        ("cancelled_by_service", "duplicate"),
+    ]
