@@ -103,14 +103,16 @@ def until_mailed(site: Site, kind: str) -> None:
         time.sleep(0.02)
 
 
+def farewells(site: Site) -> list[str]:
+    """To whom the last word went; mails about purchases may still arrive beside it."""
+    return [to for to, content in site.mailbox.received if b"has erased what it knew" in content]
+
+
 def test_the_farewell_goes_to_the_verified_address_once(site: Site, known: Known) -> None:
-    before = len(site.mailbox.received)
     assert erase(site.at.browser, cancel_subscription=True).status_code == 204
     assert erase(site.at.browser, cancel_subscription=True).status_code == 401
     until_mailed(site, "erased")
-    ((to, content),) = site.mailbox.received[before:]
-    assert to == ADDRESS
-    assert b"erased" in content
+    assert farewells(site) == [ADDRESS]
 
 
 def test_a_subscription_is_given_up_knowingly(site: Site, known: Known) -> None:

@@ -179,6 +179,10 @@ async def test_accounts_that_turn_out_to_be_one_keep_one_subscription(desk: Desk
     assert len(desk.stripe.refunds.list({}).data) == 1
 
 
+class Killed(BaseException):
+    """The process ends here."""
+
+
 class Dying:
     """Stripe answers, and then the process dies: once, at the call of this name."""
 
@@ -193,7 +197,7 @@ class Dying:
 
         async def answer(*args: object, **named: object) -> StripeSubscription:
             await asked(*args, **named)
-            raise KeyboardInterrupt
+            raise Killed
 
         return answer
 
@@ -205,7 +209,7 @@ async def test_killed_in_between_it_is_done_once(desk: Desk, call: str) -> None:
     desk.travel(minutes=1)
     twice = desk.subscribe(customer)
     dying = Dying(desk.gateway, call)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Killed):
         await desk.hear(gateway=dying)
     assert dying.struck
     desk.travel(minutes=1)
