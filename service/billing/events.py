@@ -29,6 +29,9 @@ HANDLED: dict[str, Subject] = {
     "refund.updated": "refund",
     "refund.failed": "refund",
     "charge.dispute.created": "dispute",
+    # An inquiry that becomes a chargeback is told of by these alone.
+    "charge.dispute.updated": "dispute",
+    "charge.dispute.funds_withdrawn": "dispute",
     "charge.dispute.closed": "dispute",
     "customer.updated": "customer",
     "customer.deleted": "customer",

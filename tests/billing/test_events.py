@@ -41,7 +41,7 @@ def test_exactly_these_types_are_handled() -> None:
         "customer.subscription": "created updated deleted paused resumed trial_will_end",
         "invoice": "paid payment_failed payment_action_required upcoming voided "
         "marked_uncollectible",
-        "charge": "refunded dispute.created dispute.closed",
+        "charge": "refunded dispute.created dispute.updated dispute.funds_withdrawn dispute.closed",
         "refund": "created updated failed",
         "customer": "updated deleted",
     }

@@ -94,6 +94,21 @@ async def test_a_dispute_freezes_and_its_end_decides(
 
 
 @EITHER_WAY
+async def test_an_inquiry_freezes_once_it_is_a_chargeback(desk: Desk, order: Order) -> None:
+    _, customer = await desk.reader()
+    subscription = desk.subscribe(customer, "pm_card_createDisputeInquiry")
+    await desk.hear(order)
+    assert await desk.is_open(subscription)
+    (inquiry,) = desk.stripe.disputes.list({}).data
+    desk.stripe.disputes.update(
+        inquiry.id, {"evidence": {"uncategorized_text": "escalate_inquiry_evidence"}}
+    )
+    await desk.hear(order)
+    assert not await desk.is_open(subscription)
+    assert (await desk.row(subscription)).access_stop == "dispute"
+
+
+@EITHER_WAY
 async def test_a_card_has_one_trial_whoever_enters_it(desk: Desk, order: Order) -> None:
     _, first = await desk.reader()
     _, second = await desk.reader("bo@example.org")
