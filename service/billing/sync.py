@@ -156,7 +156,7 @@ async def store_snapshot(
     _copy(row, ours, snapshot, reader_id=reader_id, now=now)
     if offer is not None:
         _copy_price(row, item, offer)
-    trial_used = await claim_trial(session, subscription, clocks)
+    trial_used = await claim_trial(session, subscription, clocks, is_new=before is None)
     stop = _own_stop(subscription, snapshot, terms_of(settings), trial_used=trial_used)
     _note_stop(row, stop)
     await session.flush()

@@ -24,10 +24,12 @@ class Trial:
 
 
 async def claim_trial(
-    session: AsyncSession, subscription: StripeSubscription, clocks: Clocks
+    session: AsyncSession, subscription: StripeSubscription, clocks: Clocks, *, is_new: bool
 ) -> bool:
     """Note whose trial the card has had; whether an earlier subscription has had it.
 
+    Only a trial that runs uses a card: what is paid with later may be the card of somebody who is in
+    a trial. Of one that was over when first heard of (`is_new`) the card that it has then counts.
     Where a later one was heard of first, that one is compared with Stripe again.
     """
     fingerprint = subscription.card_fingerprint
@@ -35,6 +37,7 @@ async def claim_trial(
         subscription.trial_end is None
         or fingerprint is None
         or subscription.status in _NEVER_STARTED
+        or not (is_new or subscription.status == "trialing")
     ):
         return False
     ours = Trial(subscription.started_at, subscription.id)

@@ -108,6 +108,21 @@ async def test_an_inquiry_freezes_once_it_is_a_chargeback(desk: Desk, order: Ord
     assert (await desk.row(subscription)).access_stop == "dispute"
 
 
+async def test_who_changes_to_a_card_takes_nobodys_trial(desk: Desk) -> None:
+    _, first = await desk.reader()
+    _, second = await desk.reader("bo@example.org")
+    paying = desk.subscribe(first, "pm_card_pendingRefund", trial_period_days=1)
+    await desk.hear()
+    desk.travel(days=3)
+    trying = desk.subscribe(second, trial_period_days=14)
+    await desk.hear()
+    shared = desk.stripe.payment_methods.attach("pm_card_visa", {"customer": first})
+    desk.stripe.subscriptions.update(paying, {"default_payment_method": shared.id})
+    await desk.hear()
+    assert (desk.status(paying), desk.status(trying)) == ("active", "trialing")
+    assert await desk.is_open(trying)
+
+
 @EITHER_WAY
 async def test_a_card_has_one_trial_whoever_enters_it(desk: Desk, order: Order) -> None:
     _, first = await desk.reader()
