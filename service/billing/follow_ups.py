@@ -15,7 +15,7 @@ from service.billing.subscriptions import live_subscriptions
 from service.clock import Clocks
 from service.db.tables import Job, Subscription
 from service.identity.audit import record
-from service.jobs.queue import enqueue, replay
+from service.jobs.queue import enqueue, replay, replay_claimed
 
 CANCEL, REFUND, SYNC = "stripe-cancel", "stripe-refund", "stripe-sync"
 SYSTEM = "system"
@@ -42,8 +42,11 @@ async def ask_refund(
 
 
 async def ask_sync(session: AsyncSession, subscription_id: str, clocks: Clocks) -> None:
-    """Compare the subscription with Stripe once more."""
-    await _ask(session, SYNC, subscription_id, clocks)
+    """Compare the subscription with Stripe once more, also where that is being done: whoever does it
+    may have asked Stripe already.
+    """
+    if not await _ask(session, SYNC, subscription_id, clocks):
+        await replay_claimed(session, kind=SYNC, key=subscription_id, now=clocks.wall())
 
 
 async def settle_duplicates(session: AsyncSession, reader_id: str, clocks: Clocks) -> None:

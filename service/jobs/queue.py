@@ -170,6 +170,20 @@ async def replay(session: AsyncSession, *, kind: str, key: str, now: datetime) -
     return changed.first() is not None
 
 
+async def replay_claimed(session: AsyncSession, *, kind: str, key: str, now: datetime) -> bool:
+    """Let a job that somebody works on be done once more; False: nobody does.
+
+    Whoever works on it loses it: what they make of it comes from before.
+    """
+    changed = await session.execute(
+        update(Job)
+        .where(Job.kind == kind, Job.key == key, Job.status == "waiting", Job.lease.is_not(None))
+        .values(due_at=now, lease=None)
+        .returning(Job.id)
+    )
+    return changed.first() is not None
+
+
 async def prune(session: AsyncSession, now: datetime) -> None:
     """Delete what was done long ago; what was given up stays until somebody looks at it."""
     await session.execute(

@@ -9,9 +9,11 @@ from sqlalchemy import delete, select
 
 from service.account.merge import verified_account
 from service.billing.apply_event import apply_due_events
+from service.billing.follow_ups import SYNC, ask_sync
 from service.db.session import Database
 from service.db.tables import DomainEvent, Mail
 from service.identity.email import checked_address
+from service.jobs.queue import claim_next, finish
 from service.payments.gateway import StripeSubscription
 from service.settings import Settings
 from tests.billing.desk import Desk, Order, as_it_was, backwards, desk_on
@@ -247,6 +249,20 @@ async def test_killed_in_between_it_is_done_once(desk: Desk, call: str) -> None:
     assert (desk.status(kept), desk.status(twice)) == ("active", "canceled")
     assert [each.amount for each in desk.stripe.refunds.list({}).data] == [900]
     assert {each.status for each in await desk.jobs("stripe-cancel")} == {"done"}
+
+
+async def test_what_is_asked_for_while_it_is_done_is_done_again(desk: Desk) -> None:
+    async def ask() -> None:
+        async with desk.database.transaction() as session:
+            await ask_sync(session, "sub_1", desk.clocks)
+
+    await ask()
+    claimed = await claim_next(desk.database, [SYNC], desk.clocks.wall())
+    assert claimed is not None
+    await ask()
+    await finish(desk.database, claimed, result="synced", now=desk.clocks.wall())
+    (job,) = await desk.jobs(SYNC)
+    assert (job.status, job.lease, job.attempts) == ("waiting", None, 0)
 
 
 async def test_what_isnt_necessary_any_more_isnt_done(desk: Desk) -> None:
