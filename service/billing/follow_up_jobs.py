@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
@@ -13,9 +14,12 @@ from service.billing.sync import Synced, sync_subscription
 from service.clock import Clocks
 from service.db.session import Database
 from service.jobs.queue import ClaimedJob
-from service.jobs.worker import Kind, Postponed
+from service.jobs.worker import Failed, Kind, Postponed
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
 from service.settings import Settings
+
+_BANKS_TAKE = timedelta(hours=12)
+"""A bank debit takes days: between two looks at whether its money has come."""
 
 log = structlog.get_logger()
 
@@ -51,16 +55,23 @@ class FollowUps:
                 await self._ask_refunds(synced)
             elif stored.stop is None or not stored.stop.cancels:
                 return "not necessary any more"
-            await self.gateway.cancel_subscription(subscription_id)
+            left = await self.gateway.cancel_subscription(subscription_id)
             await self._sync(subscription_id)
         except GatewayUnavailable as error:
             raise Postponed(str(error)) from error
+        if left.status in LIVE_STATUSES:
+            raise Failed(f"Stripe doesn't end it: it is {left.status} still.")
         log.info("billing.cancelled", subscription=subscription_id)
         return "cancelled"
 
     async def refund(self, job: ClaimedJob) -> str:
         """Give back what a duplicate was paid with. Its policy is to cancel, whatever happens here."""
         try:
+            charges = await self.gateway.charges_of_payment(job.key)
+            if charges and charges[0].is_under_way:
+                raise Postponed("The bank hasn't answered yet.", _BANKS_TAKE)
+            if not any(each.is_paid for each in charges):
+                return "nothing was taken"
             await self.gateway.refund(
                 payment_intent_id=job.key,
                 amount=None,
@@ -98,8 +109,8 @@ class FollowUps:
         if duplicate is None or not duplicate.is_newer:
             return
         async with self.database.transaction() as session:
-            for charge in synced.snapshot.money.paid_charges:
-                if charge.payment_intent_id is not None and not charge.refunded:
+            for charge in synced.snapshot.money.charges_to_give_back:
+                if charge.payment_intent_id is not None:
                     await ask_refund(
                         session,
                         charge.payment_intent_id,

@@ -53,6 +53,14 @@ class Money:
             return ()
         return tuple(each for each in self.charges_for(self.paid) if each.is_paid)
 
+    @property
+    def charges_to_give_back(self) -> tuple[StripeCharge, ...]:
+        """What was taken for the latest paid invoice and isn't given back, and what the bank is
+        about to take.
+        """
+        taken = (each for each in self.paid_charges if not each.refunded)
+        return (*taken, *(each for each in self.charges if each.is_under_way))
+
     def counting_refunds(self) -> Iterator[StripeRefund]:
         """Those that gave money back, or are about to."""
         return (each for each in self.refunds if each.status in {"succeeded", "pending"})

@@ -208,6 +208,11 @@ class StripeCharge:
     def is_paid(self) -> bool:
         return self.status == "succeeded"
 
+    @property
+    def is_under_way(self) -> bool:
+        """A debit that the bank hasn't answered yet."""
+        return self.status == "pending"
+
 
 @dataclass(frozen=True)
 class StripeRefund:
@@ -351,7 +356,10 @@ class Gateway(Protocol):
         automatic_tax: bool,
         collect_tax_ids: bool,
     ) -> StripeCheckoutSession:
-        """One session a checkout of ours: asking again answers the same."""
+        """One session a checkout of ours: asking again answers the same.
+
+        A coupon or a promotion code, not both; without either the buyer may type a code.
+        """
 
     async def retrieve_checkout_session(self, session_id: str) -> StripeCheckoutSession: ...
 

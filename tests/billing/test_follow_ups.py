@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 
 from service.account.merge import verified_account
 from service.billing.apply_event import apply_due_events
-from service.billing.follow_ups import SYNC, ask_sync
+from service.billing.follow_ups import CANCEL, SYNC, ask_sync
 from service.db.session import Database
 from service.db.tables import DomainEvent, Mail
 from service.identity.email import checked_address
@@ -234,6 +234,18 @@ class Dying:
         return answer
 
 
+class Unwilling:
+    """Stripe refuses to end a subscription, which the gateway answers as it is."""
+
+    def __init__(self, gateway: Any) -> None:
+        self.gateway = gateway
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(
+            self.gateway, "retrieve_subscription" if name == "cancel_subscription" else name
+        )
+
+
 @pytest.mark.parametrize("call", ["cancel_subscription", "refund"])
 async def test_killed_in_between_it_is_done_once(desk: Desk, call: str) -> None:
     _, customer = await desk.reader()
@@ -249,6 +261,44 @@ async def test_killed_in_between_it_is_done_once(desk: Desk, call: str) -> None:
     assert (desk.status(kept), desk.status(twice)) == ("active", "canceled")
     assert [each.amount for each in desk.stripe.refunds.list({}).data] == [900]
     assert {each.status for each in await desk.jobs("stripe-cancel")} == {"done"}
+
+
+async def test_what_stripe_doesnt_end_is_tried_again(desk: Desk) -> None:
+    _, customer = await desk.reader()
+    desk.subscribe(customer)
+    desk.travel(minutes=1)
+    twice = desk.subscribe(customer)
+    await desk.hear(gateway=Unwilling(desk.gateway))
+    (job,) = await desk.jobs(CANCEL)
+    assert (job.status, job.attempts) == ("waiting", 1)
+    assert job.result == "Stripe doesn't end it: it is active still."
+    desk.travel(minutes=1)
+    await desk.hear()
+    assert desk.status(twice) == "canceled"
+
+
+async def test_a_second_one_by_debit_is_given_back_when_its_money_has_come(desk: Desk) -> None:
+    _, customer = await desk.reader()
+    kept = desk.subscribe(customer)
+    desk.at_stripe.simulator.world.set_debit_start("active")
+    debit: Any = desk.stripe.payment_methods.create(
+        {
+            "type": "sepa_debit",
+            "sepa_debit": {"iban": "DE89370400440532013000"},
+            "billing_details": {"name": "Ana", "email": "ana@example.org"},
+        }
+    )
+    desk.travel(minutes=1)
+    twice = desk.subscribe(customer, debit.id)
+    await desk.hear()
+    assert (desk.status(kept), desk.status(twice)) == ("active", "canceled")
+    assert not desk.stripe.refunds.list({}).data
+    for _ in range(6):
+        desk.travel(days=1)
+        await desk.hear()
+    paid = desk.payment(twice)
+    (refund,) = desk.stripe.refunds.list({}).data
+    assert (refund.payment_intent, refund.amount) == (paid, 900)
 
 
 async def test_what_is_asked_for_while_it_is_done_is_done_again(desk: Desk) -> None:
