@@ -93,7 +93,7 @@ def transitions(
     """
     found = [*_dated(after, money, now), *_refunds(after, money), *_disputes(money, now)]
     if after.has_started:
-        found += _of_invoices(money)
+        found += _of_invoices(after, money)
         if before is not None and before.has_started:
             found += _seen(before, after, money, now)
     return tuple(sorted(_once_each(found), key=lambda each: (each.at, each.once)))
@@ -122,10 +122,14 @@ def _dated(after: Standing, money: Money, now: datetime) -> Iterator[Happening]:
         yield _happening("subscription.ended", after.id, at, {"reason": _why(after)})
 
 
-def _of_invoices(money: Money) -> Iterator[Happening]:
-    """Renewals and failures: each invoice tells its own story, its failed charges date it."""
+def _of_invoices(after: Standing, money: Money) -> Iterator[Happening]:
+    """Renewals and failures: each invoice tells its own story, its failed charges date it.
+
+    What failed at Checkout is nobody's news; a first bank debit that fails afterwards is.
+    """
     for invoice in money.invoices:
-        if invoice.billing_reason == _FIRST:
+        owes = invoice.status == "open" and after.status in _OWING
+        if invoice.billing_reason == _FIRST and not owes:
             continue
         failed = sorted(
             each.created_at for each in money.charges_for(invoice) if each.status == "failed"

@@ -55,6 +55,10 @@ def told(
     [
         (standing(), Money((CREATED,)), {}),
         (standing("incomplete"), Money((replace(CREATED, status="open", attempt_count=1),)), {}),
+        # A bank debit that fails when the subscription has begun on it.
+        (standing("past_due"), Money((replace(CREATED, status="open", attempt_count=1),)),
+         {"payment_failed:in_0:1": STARTED}),
+        (standing(), Money((replace(CREATED, status="open", attempt_count=1),)), {}),
         (standing(), Money((RENEWED, CREATED)), {"renewed:in_1": MONTH_END}),
         (standing("past_due"), Money((FAILED,), DECLINED),
          {"payment_failed:in_1:1": MONTH_END, "payment_failed:in_1:2": MONTH_END + 3 * DAY}),
