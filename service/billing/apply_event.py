@@ -46,12 +46,17 @@ class Applier:
         synced = await sync_subscription(
             self.database, self.gateway, self.settings, self.clocks, subscription_id
         )
-        if synced.outcome == "unknown customer" and synced.checkout_id is not None:
-            # An anonymous purchase whose session's own event is still to come.
-            async with self.database.reading() as session:
-                checkout = await find_checkout(session, synced.checkout_id)
-            if checkout is not None and checkout.stripe_session_id is not None:
-                return await self.checkout(checkout.stripe_session_id)
+        if synced.checkout_id is None:
+            return synced.outcome
+        async with self.database.reading() as session:
+            checkout = await find_checkout(session, synced.checkout_id)
+        if checkout is None or checkout.stripe_session_id is None:
+            return synced.outcome
+        # An anonymous purchase whose session's own event is still to come, or one that waits for its
+        # money: that it never comes is told of the subscription alone.
+        waits = checkout.status == "processing" and synced.stored is not None
+        if synced.stored is None or (waits and synced.stored.status != "incomplete"):
+            return await self.checkout(checkout.stripe_session_id)
         return synced.outcome
 
     async def charge(self, charge_id: str) -> str:

@@ -107,6 +107,9 @@ def test_a_subscription_by_debit_is_worth_what_stripe_says(
         assert site.unlock("a").status_code == opens.get(known.status, 402)
         site.travel(6 * DAY)
     assert back.status_code in {200, 303}
+    # What is paid is told; what never will be isn't said to be on its way.
+    (checkout,) = rows(site, Checkout)
+    assert checkout.status == ("completed" if account == PAYS else "failed")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
