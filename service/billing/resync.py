@@ -73,7 +73,10 @@ async def resync_reader(
             except GatewayRefused as error:
                 looked.append(Looked(subscription_id, _refusal(error)))
         for pass_id in theirs.passes:
-            result = await sync_pass(database, gateway, settings, clocks, pass_id)
+            try:
+                result = await sync_pass(database, gateway, settings, clocks, pass_id)
+            except GatewayRefused as error:
+                result = _refusal(error)
             looked.append(Looked(pass_id, result))
     except GatewayUnavailable as error:
         headers = {"Retry-After": RETRY_AFTER_SECONDS}
