@@ -23,10 +23,10 @@ from service.billing.pass_terms import (
 from service.billing.sync import Outdated, customer_key, until_current
 from service.clock import Clocks
 from service.db.session import Database
-from service.db.tables import Checkout, Offer, Pass, Reader
+from service.db.tables import Checkout, Offer, Pass
 from service.grants.grants import article_scope, plan_scope
 from service.grants.store import find_grant, put_grant
-from service.identity.readers import settled_reader
+from service.identity.readers import settled_reader, take_turn
 from service.offers.store import price_of
 from service.payments.gateway import (
     Gateway,
@@ -146,7 +146,7 @@ async def sync_pass(
 async def arrange_passes(session: AsyncSession, reader_id: str, scope: str, now: datetime) -> None:
     """Put the reader's passes for one thing one after the other, with their grants."""
     # Who has several customers at Stripe has several locks; the reader is one.
-    await session.execute(select(Reader.id).where(Reader.id == reader_id).with_for_update())
+    await take_turn(session, reader_id)
     found = await session.execute(
         select(Pass, Offer)
         .join(Offer, Offer.id == Pass.offer_id)
