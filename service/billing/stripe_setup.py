@@ -70,7 +70,14 @@ def webhook_findings(
     if ours is None:
         yield Finding(what, "missing", "run `paywall stripe setup`")
         return
-    if ours.status != "enabled":
+    if not ours.speaks_our_version:
+        # Stripe lets nobody change it. An old one tells of an invoice without its subscription.
+        advice = (
+            f"{ours.id} speaks another version of Stripe's API: delete it at Stripe, run `paywall "
+            "stripe setup`, and set the signing secret that it prints"
+        )
+        yield Finding(what, "differs", advice)
+    elif ours.status != "enabled":
         yield Finding(what, "differs", "it is disabled: run `paywall stripe setup`")
     elif difference := _difference(ours.events, HANDLED):
         yield Finding(what, "differs", f"{difference}: run `paywall stripe setup`")

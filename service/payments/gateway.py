@@ -267,13 +267,16 @@ class StripePortalConfiguration:
 
 @dataclass(frozen=True)
 class StripeWebhookEndpoint:
-    """`secret` is told once, when it is created. `status` is enabled or disabled."""
+    """`secret` is told once, when it is created. `status` is enabled or disabled.
+
+    `speaks_our_version`: what it tells is worded as in the version of the API that we read.
+    """
 
     id: str
     url: str
     status: str
     events: frozenset[str]
-    api_version: str | None
+    speaks_our_version: bool
     secret: str | None = None
 
 

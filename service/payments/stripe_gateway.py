@@ -416,7 +416,9 @@ class StripeGateway:
 
     async def webhook_endpoints(self) -> tuple[StripeWebhookEndpoint, ...]:
         found = await self._all(self._client.v1.webhook_endpoints.list_async, {})
-        return tuple(stripe_objects.webhook_endpoint_of(document) for document in found)
+        return tuple(
+            stripe_objects.webhook_endpoint_of(document, stripe.api_version) for document in found
+        )
 
     async def create_webhook_endpoint(
         self, url: str, events: Collection[str]
@@ -427,7 +429,7 @@ class StripeGateway:
             "api_version": stripe.api_version,
         }
         created = await self._ask(self._client.v1.webhook_endpoints.create_async(params))
-        return stripe_objects.webhook_endpoint_of(created)
+        return stripe_objects.webhook_endpoint_of(created, stripe.api_version)
 
     async def update_webhook_endpoint(
         self, endpoint_id: str, events: Collection[str]
@@ -436,7 +438,7 @@ class StripeGateway:
         changed = await self._ask(
             self._client.v1.webhook_endpoints.update_async(endpoint_id, params)
         )
-        return stripe_objects.webhook_endpoint_of(changed)
+        return stripe_objects.webhook_endpoint_of(changed, stripe.api_version)
 
     async def create_portal_session(
         self, *, customer_id: str, return_url: str, configuration_id: str | None

@@ -251,13 +251,14 @@ def portal_configuration_of(document: JSON) -> StripePortalConfiguration:
     return StripePortalConfiguration(document["id"], document["features"])
 
 
-def webhook_endpoint_of(document: JSON) -> StripeWebhookEndpoint:
+def webhook_endpoint_of(document: JSON, version: str) -> StripeWebhookEndpoint:
+    """`version` is that of the API which we read. An endpoint without one has the account's."""
     return StripeWebhookEndpoint(
         id=document["id"],
         url=document["url"],
         status=document["status"],
         events=frozenset(document["enabled_events"]),
-        api_version=document.get("api_version"),
+        speaks_our_version=document.get("api_version") == version,
         secret=document.get("secret"),
     )
 

@@ -1,6 +1,7 @@
 """`paywall stripe setup` against the local Stripe: looks, makes what is missing, and says so."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx2
@@ -53,9 +54,7 @@ def test_an_account_is_set_up_once(paywall: Paywall, stripe: dict[str, str]) -> 
         assert paywall(*CREATE, interval).code == 0
     before = paywall("stripe", "setup", "--check", **stripe)
     assert before.code == 1
-    assert (
-        before.out.count("MISSING") == 4
-    )  # two prices, the portal, the endpoint
+    assert before.out.count("MISSING") == 4  # two prices, the portal, the endpoint
     for path in ("/v1/products", "/v1/prices", "/v1/webhook_endpoints"):
         assert _told(stripe, path) == [], "a check changes nothing"
 
@@ -137,7 +136,11 @@ ALL = frozenset(HANDLED)
 def test_an_endpoint(
     url: str, status: str, events: frozenset[str], *, secret: bool, states: list[str]
 ) -> None:
-    endpoint = StripeWebhookEndpoint("we_1", url, status, events, None)
+    endpoint = StripeWebhookEndpoint("we_1", url, status, events, speaks_our_version=True)
     found = list(webhook_findings([endpoint], URL, has_secret=secret))
     assert [each.state for each in found] == states
     assert all(each.advice for each in found if each.state != "ready")
+    (other, *_) = webhook_findings(
+        [replace(endpoint, speaks_our_version=False)], url, has_secret=secret
+    )
+    assert (other.state, "delete it" in other.advice) == ("differs", True)
