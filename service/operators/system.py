@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
@@ -58,6 +58,12 @@ async def told(session: AsyncSession, events: Sequence[InboxEvent]) -> list[Told
     return [
         Told(event, jobs.get(event.id), readers.get(event.customer_id or "")) for event in events
     ]
+
+
+async def count_quarantined(session: AsyncSession) -> int:
+    """How many events were given up."""
+    held = select(func.count()).where(Job.kind == JOB, Job.status == "failed")
+    return await session.scalar(held) or 0
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from service.db.session import AppDatabase, ReadSession
 from service.jobs.backlog import backlog
 from service.operators.lists import list_events, list_jobs, list_reconciliations
 from service.operators.pages import PageRoute, page
-from service.operators.system import System, told, wake
+from service.operators.system import System, count_quarantined, told, wake
 from service.operators.system_schemas import JobStatus
 from service.operators.visits import Visit, form_requires, page_requires
 from service.payments.asking import AppGateway
@@ -43,6 +43,7 @@ async def show_inbox(
         next_cursor=found.next_cursor,
         cursor=cursor,
         held=bool(held),
+        quarantined=await count_quarantined(session),
     )
 
 
@@ -124,11 +125,11 @@ async def send_job_replay(
 
 @router.get("/reconciliations")
 async def show_reconciliations(
-    request: Request, _: SeesSystem, session: ReadSession, cursor: Cursor = ""
+    request: Request, _: SeesSystem, session: ReadSession, cursor: Cursor = "", asked: str = ""
 ) -> Response:
     """The comparisons with Stripe and what they found, the newest first."""
     found = await list_reconciliations(session, cursor=cursor or None, limit=RUNS)
-    return page(request, "reconciliations.html", runs=found, cursor=cursor)
+    return page(request, "reconciliations.html", runs=found, cursor=cursor, asked=bool(asked))
 
 
 @router.post("/reconciliations")
@@ -144,4 +145,4 @@ async def send_reconcile(
     async with database.transaction() as session:
         await System(session, visit.operator, clocks).reconcile(fix=bool(fix))
     wake(request)
-    return RedirectResponse("/admin/reconciliations", SEE_OTHER)
+    return RedirectResponse("/admin/reconciliations?asked=1", SEE_OTHER)

@@ -1,16 +1,17 @@
 """The back office in Chromium: the second factor from its set-up on, accounts, keys, the audit log."""
 
 import base64
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="needs the group browser")
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from service.identity.totp import STEP_SECONDS, OneTimeCodes
-from tests.browser.conftest import look_at, reader
+from tests.browser.conftest import fill_card, look_at, reader
 from tests.demo.process import Demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180), pytest.mark.xdist_group("browser")]
@@ -48,6 +49,39 @@ def set_up_second_factor(page: Page, demo: Demo, size: str) -> list[str]:
     expect(page.get_by_role("heading", level=1)).to_have_text("Recovery codes")
     look_at(page, size, "staff-recovery-codes")
     return page.locator(".codes code").all_inner_texts()
+
+
+def look_at_what_runs_by_itself(page: Page, chromium: Browser, demo: Demo, size: str) -> None:
+    """Somebody subscribes, and a comparison with Stripe is asked for."""
+    with reader(chromium, demo, size) as buying:
+        buying.goto("/account")
+        buying.get_by_role("button", name="Subscribe").first.click()
+        fill_card(buying, "4242 4242 4242 4242")
+        buying.wait_for_url("**/account")
+    page.goto("/admin/reconciliations")
+    page.get_by_role("button", name="Only compare").click()
+    expect(page.get_by_role("status")).to_contain_text("has been asked for")
+    page.goto("/admin/inbox")
+    created = page.get_by_role("rowheader", name="customer.subscription.created")
+    come_by_reload(page, created)
+    expect(page.get_by_role("button", name="Replay all")).to_have_count(0)
+    look_at(page, size, "staff-inbox")
+    page.goto("/admin/jobs?kind=reconcile")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Jobs")
+    look_at(page, size, "staff-jobs")
+    page.goto("/admin/reconciliations")
+    come_by_reload(page, page.get_by_text("without mending"))
+    look_at(page, size, "staff-agreement")
+
+
+def come_by_reload(page: Page, wanted: Locator) -> None:
+    """What happens in the background stands on the page when it is loaded again."""
+    for _ in range(10):
+        with suppress(AssertionError):
+            expect(wanted.first).to_be_visible(timeout=1000)
+            return
+        page.reload()
+    expect(wanted.first).to_be_visible()
 
 
 def test_an_administrator_at_work(chromium: Browser, demo: Demo, size: str) -> None:
@@ -88,6 +122,8 @@ def test_an_administrator_at_work(chromium: Browser, demo: Demo, size: str) -> N
         page.get_by_role("button", name="Send a test event").click()
         expect(page.get_by_role("rowheader", name="webhook.test")).to_be_visible()
         look_at(page, size, "staff-webhook")
+
+        look_at_what_runs_by_itself(page, chromium, demo, size)
 
         page.goto("/admin/audit")
         for action in ("api-key.revoke", "operator.disable", "operator.change-role"):

@@ -108,6 +108,7 @@ async def test_events_are_replayed_one_by_one_or_all_in_quarantine(
     await tell(database, clocks, "evt_1", "evt_2", "evt_3")
     await set_jobs(database, "evt_1", "evt_2", "evt_3", status="failed", attempts=5, result="odd")
     admin = await signed_in("admin")
+    assert "Replay all in quarantine (3)" in (await admin.get("/admin/inbox")).text
     assert (await admin.post("/admin/inbox/evt_1/replay", data={"csrf": "x"})).status_code == 403
     assert (await jobs(database))["evt_1"].status == "failed"
     assert await send(admin, "/admin/inbox", "/admin/inbox/evt_1/replay") == 303
@@ -117,6 +118,7 @@ async def test_events_are_replayed_one_by_one_or_all_in_quarantine(
     }  # fmt: skip
     assert await send(admin, "/admin/inbox", "/admin/inbox/replay") == 303
     assert {job.status for job in (await jobs(database)).values()} == {"waiting"}
+    assert "in quarantine" not in (await admin.get("/admin/inbox")).text
     assert await send(admin, "/admin/inbox", "/admin/inbox/evt_none/replay") == 404
     one, all_ = await audit(database)
     assert (one.action, one.target, one.before) == (
