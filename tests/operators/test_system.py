@@ -139,7 +139,7 @@ async def test_the_inbox_pages_through_everything_once(
         seen: list[str] = []
         while address is not None:
             page = unescape((await browser.get(address)).text)
-            seen += re.findall(r'class="(?:muted )?name">(evt_\w+)<', page)
+            seen += re.findall(r'class="(?:pair|name)">(evt_\w+)<', page)
             following = re.search(r'rel="next" href="([^"]+)"', page)
             address = following[1] if following else None
         assert len(seen) == len(set(seen)) == 120, start
