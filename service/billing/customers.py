@@ -4,10 +4,11 @@ hands to Stripe proves nothing (billing.md, Fulfilment).
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import Customer
+from service.billing.lifecycle import LIVE_STATUSES
+from service.db.tables import Customer, Subscription
 from service.db.upsert import insert_for
 
 
@@ -31,11 +32,20 @@ async def reader_of_customer(session: AsyncSession, customer_id: str) -> str | N
 
 
 async def customer_of_reader(session: AsyncSession, reader_id: str) -> str | None:
-    """The reader's customer at Stripe, the one bound last."""
+    """The reader's customer at Stripe: the one whose subscription lives, else the one bound last.
+
+    A reader gets several by purchases before signing in, their own ones and gifts; where a
+    subscription runs it is to be found and ended, whatever was bought beside it.
+    """
+    lives = exists().where(
+        Subscription.customer_id == Customer.id,
+        Subscription.status.in_(LIVE_STATUSES),
+        Subscription.access_stop != "duplicate",
+    )
     found: str | None = await session.scalar(
         select(Customer.id)
         .where(Customer.reader_id == reader_id)
-        .order_by(Customer.bound_at.desc(), Customer.id)
+        .order_by(lives.desc(), Customer.bound_at.desc(), Customer.id)
         .limit(1)
     )
     return found

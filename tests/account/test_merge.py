@@ -12,6 +12,7 @@ from sqlalchemy import select
 from service.db.session import Database
 from service.db.tables import AccessEntry, Checkout, Customer, Grant, Reader, Subscription
 from service.identity.sign_in_requests import create_sign_in_link
+from tests.checkout.rows import sell
 from tests.conftest import MovingClocks
 from tests.mailbox import SignInMail, newest_mail
 from tests.served import Installation, installation
@@ -68,9 +69,11 @@ def me(browser: httpx2.Client) -> str:
     return found
 
 
-def buy(site: Installation, browser: httpx2.Client, email: str = ANA) -> None:
+def buy(
+    site: Installation, browser: httpx2.Client, email: str = ANA, offer: str = "monthly"
+) -> None:
     started = browser.post(
-        "/v1/checkout", json={"offer": site.offers["monthly"], "return_to": "/articles/a"}
+        "/v1/checkout", json={"offer": site.offers[offer], "return_to": "/articles/a"}
     )
     assert started.status_code == 201, started.text
     session_id = started.json()["session_id"]
@@ -160,6 +163,25 @@ def test_stripes_later_news_of_a_merged_purchase_reach_the_account(site: Install
             409,
             "/problems/already-subscribed",
         )
+
+
+def test_a_pass_from_another_browser_hides_no_subscription_from_its_reader(
+    site: Installation,
+) -> None:
+    """Whoever paid for it: what was typed there was the reader's address."""
+    with site.new_browser() as home:
+        sign_in(site, home)
+        buy(site, home)
+        (subscribed,) = rows(site, Customer)
+        site.travel(timedelta(hours=1))
+        sell(site, "day", amount=200, currency="EUR", interval="day", kind="pass")
+        buy(site, site.browser, offer="day")
+        sign_in(site, home)
+        assert {row.reader_id for row in rows(site, Customer)} == {me(home)}
+        assert len(rows(site, Customer)) == 2
+        assert home.post("/v1/portal", json={"return_to": "/"}).status_code == 201
+    (opened,) = site.simulator.world.store.find("billing_portal.session", [])
+    assert opened["customer"] == subscribed.id
 
 
 def test_nobody_gets_at_a_purchase_by_knowing_its_address(site: Installation) -> None:
