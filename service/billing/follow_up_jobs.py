@@ -65,27 +65,37 @@ class FollowUps:
         return "cancelled"
 
     async def refund(self, job: ClaimedJob) -> str:
-        """Give back what a duplicate was paid with. Its policy is to cancel, whatever happens here."""
+        """Give back what a duplicate was paid with. Its policy is to cancel, whatever happens here.
+
+        The reader is told of it by what is stored then, whether or not a webhook arrives.
+        """
         try:
             charges = await self.gateway.charges_of_payment(job.key)
             if charges and charges[0].is_under_way:
                 raise Postponed("The bank hasn't answered yet.", _BANKS_TAKE)
             if not any(each.is_paid for each in charges):
                 return "nothing was taken"
-            await self.gateway.refund(
-                payment_intent_id=job.key,
-                amount=None,
-                metadata={REASON: "duplicate", ACCESS: "cancel"},
-                idempotency_key=f"duplicate-{job.key}",
-            )
-            result = "refunded"
-        except GatewayRefused as error:
-            if error.code != "charge_already_refunded":
-                raise
-            result = "refunded already"
+            result = await self._give_back(job.key)
+            subscription_id = await self.gateway.subscription_of_payment(job.key)
+            if subscription_id is not None:
+                await self._sync(subscription_id)
         except GatewayUnavailable as error:
             raise Postponed(str(error)) from error
         return result
+
+    async def _give_back(self, payment_id: str) -> str:
+        try:
+            await self.gateway.refund(
+                payment_intent_id=payment_id,
+                amount=None,
+                metadata={REASON: "duplicate", ACCESS: "cancel"},
+                idempotency_key=f"duplicate-{payment_id}",
+            )
+        except GatewayRefused as error:
+            if error.code != "charge_already_refunded":
+                raise
+            return "refunded already"
+        return "refunded"
 
     async def compare(self, job: ClaimedJob) -> str:
         """Store once more what Stripe says of a subscription."""

@@ -1,6 +1,7 @@
 """Refunds, disputes, used trials and second subscriptions: what follows for access and at Stripe."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -9,7 +10,9 @@ from sqlalchemy import delete, select
 
 from service.account.merge import verified_account
 from service.billing.apply_event import apply_due_events
+from service.billing.events import HANDLED
 from service.billing.follow_ups import CANCEL, SYNC, ask_sync
+from service.billing.inbox import store_event
 from service.db.session import Database
 from service.db.tables import DomainEvent, Mail
 from service.identity.email import checked_address
@@ -178,6 +181,24 @@ async def test_of_two_subscriptions_the_later_goes_and_is_given_back(
     desk.travel(days=40)
     await desk.hear(order)
     assert await desk.is_open(kept)
+
+
+async def test_a_duplicates_refund_is_told_before_stripe_tells_of_it(desk: Desk) -> None:
+    _, customer = await desk.reader()
+    desk.subscribe(customer)
+    desk.travel(minutes=1)
+    twice = desk.subscribe(customer)
+    since = desk.clocks.business() - timedelta(days=1)
+    bought = [each async for each in desk.gateway.events(since=since, types=HANDLED)]
+    async with desk.database.transaction() as session:
+        for event in bought:
+            if event.type == "customer.subscription.created":
+                await store_event(session, event, desk.clocks.wall())
+    # What Stripe tells of the end and of the refund never arrives.
+    while await apply_due_events(desk.database, desk.gateway, desk.settings, desk.clocks):
+        pass
+    assert desk.status(twice) == "canceled"
+    assert (await desk.told(twice)).count("payment.refunded") == 1
 
 
 @EITHER_WAY
