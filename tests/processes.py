@@ -34,7 +34,8 @@ class Process:
     handle: subprocess.Popen[bytes]
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
+    """What a serving process finds in its environment, with none of this process's settings."""
     inherited = {name: value for name, value in os.environ.items() if "PAYWALL_" not in name}
     return {
         **inherited,
@@ -55,7 +56,7 @@ def serving_processes(settings: Settings, count: int) -> Iterator[list[Process]]
         for _ in range(count):
             port = free_port()
             command = [sys.executable, "-c", SERVER, str(port)]
-            handle = subprocess.Popen(command, env=_environment(settings))
+            handle = subprocess.Popen(command, env=environment(settings))
             made.append(Process(f"http://127.0.0.1:{port}", handle))
         for process in made:
             _wait_until_ready(process)
