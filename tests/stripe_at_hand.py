@@ -35,12 +35,15 @@ def sdk(url: str) -> Iterator[Any]:
         http.close()
 
 
-def gateway_to(url: str, *, seconds: float = 4.0) -> StripeGateway:
+def gateway_to(
+    url: str, *, seconds: float = 4.0, http: stripe.HTTPClient | None = None
+) -> StripeGateway:
     return StripeGateway(
         secret_key="sk_test_local",
         webhook_secrets=[WEBHOOK_SECRET],
         api_base=url,
         timeout_seconds=seconds,
+        http=http,
     )
 
 

@@ -63,10 +63,12 @@ class StripeGateway:
         webhook_secrets: Sequence[str],
         api_base: str | None,
         timeout_seconds: float,
+        http: stripe.HTTPClient | None = None,
     ) -> None:
+        """`http` carries the requests, by default over the network."""
         self._webhook_secrets = webhook_secrets
         self._seconds = timeout_seconds
-        self._http = HTTPXClient(timeout=timeout_seconds)
+        self._http = http or HTTPXClient(timeout=timeout_seconds)
         self._client = StripeClient(
             secret_key,
             base_addresses={"api": api_base.rstrip("/")} if api_base else None,

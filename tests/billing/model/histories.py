@@ -1,53 +1,63 @@
-"""Playing histories: one local Stripe's address for all of them, a new world and empty tables for each."""
+"""Playing histories: a new local Stripe and empty tables for each."""
 
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import stripe
 from hypothesis import seed
 from hypothesis import settings as Limits  # noqa: N812 the service has settings too
 from hypothesis.stateful import run_state_machine_as_test
 from pydantic import SecretStr
 from sqlalchemy import text
-from starlette.types import Receive, Scope, Send
 
 from service.db import migrate
 from service.db.session import Database
 from service.db.tables import Base
 from service.settings import Settings
-from service.simulator.app import Simulator, create_simulator
+from service.simulator.api import ApiRequest, answer
+from service.simulator.app import create_simulator
+from service.simulator.world import World
 from tests.billing.model.lives import Lives
 from tests.billing.model.machine import BillingMachine
 from tests.conftest import MovingClocks
-from tests.served import free_port, serving
 from tests.stripe_at_hand import gateway_to
 
-
-class Address:
-    """An application that is another one for each history."""
-
-    current: Simulator | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.complete"})
-            return
-        assert self.current is not None
-        await self.current(scope, receive, send)
+URL = "http://stripe.gazette.example"
 
 
-@contextmanager
-def _stripe() -> Iterator[tuple[Address, str]]:
-    address, port = Address(), free_port()
-    with serving(address, port) as url:
-        yield address, url
+class Wire(stripe.HTTPClient):
+    """Carries requests to the local Stripe of the history that is played, without a network.
+
+    That costs most of a history's time otherwise; over HTTP it is asked everywhere else.
+    """
+
+    name = "wire"
+    world: World
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        parts = urlsplit(url)
+        given = answer(
+            self.world,
+            ApiRequest(
+                method=method.upper(),
+                path=parts.path,
+                encoded=(post_data or "") if method.lower() == "post" else parts.query,
+                authorization=headers.get("Authorization", ""),
+                version=headers.get("Stripe-Version"),
+                idempotency_key=headers.get("Idempotency-Key"),
+            ),
+        )
+        return given.body.encode(), given.status, given.headers
+
+    async def close_async(self) -> None:
+        """Nothing is open."""
 
 
 def play(limits: Limits, database_url: str | None, *, number: int | None = None) -> int:
@@ -57,11 +67,12 @@ def play(limits: Limits, database_url: str | None, *, number: int | None = None)
     the first failing history found.
     """
     played, steps = 0, 0
-    with tempfile.TemporaryDirectory() as folder, _stripe() as (address, url):
+    wire = Wire()
+    with tempfile.TemporaryDirectory() as folder:
         template = Path(folder) / "template.db"
         asyncio.run(migrate.migrate(f"sqlite:///{template}"))
         with asyncio.Runner() as runner:
-            gateway = gateway_to(url, seconds=20)
+            gateway = gateway_to(URL, seconds=20, http=wire)
 
             async def begin() -> Lives:
                 nonlocal played
@@ -72,9 +83,10 @@ def play(limits: Limits, database_url: str | None, *, number: int | None = None)
                     _copy(template, Path(folder) / "lives.db")
                 else:
                     await _empty(database_url)
-                address.current = create_simulator(
-                    database=None, public_url=url, wall_now=clocks.wall
+                stripe_at_hand = create_simulator(
+                    database=None, public_url=URL, wall_now=clocks.wall
                 )
+                wire.world = stripe_at_hand.world
                 policy: Any = ("keep", "end_access", "cancel")[played % 3]
                 settings = Settings(
                     _env_file=None,
@@ -87,7 +99,7 @@ def play(limits: Limits, database_url: str | None, *, number: int | None = None)
                     stripe_secret_key=SecretStr("sk_test_local"),
                     stripe_timeout_seconds=20,
                 )
-                lives = Lives(here, gateway, address.current, settings, clocks)
+                lives = Lives(here, gateway, stripe_at_hand, settings, clocks)
                 await lives.begin()
                 return lives
 

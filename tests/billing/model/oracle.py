@@ -87,7 +87,7 @@ class Oracle:
                 "needs_response", "under_review", "lost",
             }:  # fmt: skip
                 return True
-        paid = [each for each in invoices if each["status"] == "paid"]
+        paid = [each for each in invoices if each["status"] == "paid" and each["amount_paid"]]
         if not paid:
             return False
         taken = [each for each in self._charges(paid[-1]) if each["status"] == "succeeded"]

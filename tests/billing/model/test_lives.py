@@ -10,7 +10,7 @@ from tests.postgres import PostgresServer
 
 SOME = settings(
     max_examples=200,
-    stateful_step_count=8,
+    stateful_step_count=6,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
