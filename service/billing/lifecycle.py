@@ -28,6 +28,8 @@ _OPEN: frozenset[Reason] = frozenset({"period", "scheduled_end", "grace"})
 
 LIVE_STATUSES = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
 """Not over: a second subscription beside one of these would be a mistake."""
+NEVER_STARTED = frozenset({"incomplete", "incomplete_expired"})
+"""The first payment wasn't completed, or not yet."""
 TERMINAL_STATUS = "canceled"
 _OWING = frozenset({"past_due", "unpaid"})
 

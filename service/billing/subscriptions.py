@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.lifecycle import LIVE_STATUSES
+from service.billing.lifecycle import LIVE_STATUSES, NEVER_STARTED
 from service.db.tables import Subscription
 
 
@@ -27,9 +27,15 @@ async def live_siblings(session: AsyncSession, subscription_id: str) -> list[str
 
 
 async def has_subscribed(session: AsyncSession, reader_id: str) -> bool:
-    """Whether the reader ever had a subscription, whatever became of it."""
+    """Whether the reader ever had a subscription, whatever became of it; one whose first payment was
+    never completed is none.
+    """
     found = await session.scalar(
-        select(Subscription.id).where(Subscription.reader_id == reader_id).limit(1)
+        select(Subscription.id)
+        .where(
+            Subscription.reader_id == reader_id, Subscription.status.not_in(sorted(NEVER_STARTED))
+        )
+        .limit(1)
     )
     return found is not None
 

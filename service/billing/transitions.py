@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from service.billing.lifecycle import LIVE_STATUSES, TERMINAL_STATUS
+from service.billing.lifecycle import LIVE_STATUSES, NEVER_STARTED, TERMINAL_STATUS
 from service.billing.money import REASON, Money
 from service.outbox.domain_events import EventType
 from service.payments.gateway import StripeInvoice
 
 TRIAL_WILL_END = timedelta(days=3)
 """So long before its end Stripe tells of a trial."""
-_NEVER_STARTED = frozenset({"incomplete", "incomplete_expired"})
 _GOING_ON = frozenset({"trialing", "active"})
 _OWING = frozenset({"past_due", "unpaid"})
 _FIRST, _RENEWAL, _CHANGE = "subscription_create", "subscription_cycle", "subscription_update"
@@ -50,7 +49,7 @@ class Standing:
 
     @property
     def has_started(self) -> bool:
-        return self.status not in _NEVER_STARTED
+        return self.status not in NEVER_STARTED
 
     @property
     def price(self) -> tuple[str, int, str, str, int]:

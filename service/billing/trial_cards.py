@@ -7,12 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.follow_ups import ask_sync
+from service.billing.lifecycle import NEVER_STARTED
 from service.clock import Clocks
 from service.db.tables import TrialCard
 from service.db.upsert import insert_for
 from service.payments.gateway import StripeSubscription
-
-_NEVER_STARTED = frozenset({"incomplete", "incomplete_expired"})
 
 
 @dataclass(frozen=True, order=True)
@@ -36,7 +35,7 @@ async def claim_trial(
     if (
         subscription.trial_end is None
         or fingerprint is None
-        or subscription.status in _NEVER_STARTED
+        or subscription.status in NEVER_STARTED
         or not (is_new or subscription.status == "trialing")
     ):
         return False

@@ -94,7 +94,11 @@ async def account_view(
                 if each.ends_at > now
             ),
         ],
-        offers=[] if runs else await _offers(session, subscribed_before=bool(bought)),
+        offers=[]
+        if runs
+        else await _offers(
+            session, subscribed_before=any(each.standing != "incomplete" for each in bought)
+        ),
         devices=await _devices(session, reader_id, caller, settings, clocks),
     )
 
