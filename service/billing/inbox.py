@@ -30,11 +30,17 @@ class InboxRow:
 
 
 async def store_event(
-    session: AsyncSession, event: StripeEvent, now: datetime, *, told_by: ToldBy = "webhook"
+    session: AsyncSession,
+    event: StripeEvent,
+    now: datetime,
+    *,
+    told_by: ToldBy = "webhook",
+    applies: bool = True,
 ) -> bool:
     """Store the event, and the job of applying it, unless it is known; whether it was new.
 
-    `now` is wall time.
+    `now` is wall time. `applies` False: one that is stored afterwards asks for the same object, and
+    applying that one is enough.
     """
     statement = insert_for(session, InboxEvent).values(
         id=event.id,
@@ -49,7 +55,7 @@ async def store_event(
     inserted = await session.scalar(
         statement.on_conflict_do_nothing(index_elements=["id"]).returning(InboxEvent.id)
     )
-    if inserted is not None and concerns_us(event):
+    if inserted is not None and applies and concerns_us(event):
         await enqueue(session, kind=JOB, key=event.id, now=now)
     return inserted is not None
 

@@ -19,7 +19,7 @@ import structlog
 from service.billing.apply_event import Applier, apply_due_events
 from service.billing.compare import Comparer, Difference
 from service.billing.customers import reader_of_customer
-from service.billing.events import HANDLED
+from service.billing.events import HANDLED, Refetch, refetch_of
 from service.billing.inbox import store_event, unheard, why_behind
 from service.billing.lifecycle import LIVE_STATUSES
 from service.billing.passes import sync_pass
@@ -207,9 +207,14 @@ class _Run:
             self.missed |= {event.object_id: reason, event.subscription_id or "": reason}
         if not self.fix:
             return
-        for event in sorted(missed, key=lambda each: (each.created_at, each.id)):
+        missed.sort(key=lambda each: (each.created_at, each.id))
+        last = {_asked(event): event.id for event in missed}
+        for event in missed:
             async with self.database.transaction() as session:
-                await store_event(session, event, self.comparer.clocks.wall(), told_by="reconcile")
+                await store_event(
+                    session, event, self.comparer.clocks.wall(), told_by="reconcile",
+                    applies=last[_asked(event)] == event.id,
+                )  # fmt: skip
         await self.apply()
 
     async def unheard(self, page: list[StripeEvent]) -> list[StripeEvent]:
@@ -365,6 +370,11 @@ class _Run:
 
     def tell(self) -> None:
         self.progress(Progress(self.read, self.report.compared, len(self.report.findings)))
+
+
+def _asked(event: StripeEvent) -> Refetch | None:
+    """What an event asks to fetch: of several that ask for the same the last one is applied."""
+    return refetch_of(event.type, event.object_id, event.subscription_id)
 
 
 def _told(finding: Finding) -> dict[str, str]:

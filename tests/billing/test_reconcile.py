@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from service.billing.compare import GONE, MISSING
+from service.billing.events import refetch_of
 from service.billing.inbox import store_event
 from service.billing.reconcile import Report, reconcile
 from service.billing.reconcile_job import NIGHTLY, Reconciler, ask_reconcile
@@ -171,6 +172,11 @@ def test_a_year_of_which_nobody_told_us_is_made_up_for(quiet: Installation) -> N
     assert len(told.remaining) == len(told.findings)
     mended = compare(quiet, fix=True)
     assert mended.remaining == []
+    # What several events ask for is fetched once.
+    missed = [each for each in rows(quiet, InboxEvent) if each.told_by == "reconcile"]
+    applied = {job.key for job in rows(quiet, Job)} & {each.id for each in missed}
+    asked = {refetch_of(each.type, each.object_id, each.subscription_id) for each in missed}
+    assert len(applied) == len(asked) < len(missed) == told.events_missed
     now = ends(quiet)
     assert set(now) == {reads_on, never_back, cancelled}
     assert abs(now[cancelled] - ended_at) < timedelta(minutes=1)
