@@ -48,10 +48,16 @@ class Money:
 
     @property
     def paid_charges(self) -> tuple[StripeCharge, ...]:
-        """What was taken for the latest paid invoice; a free one took nothing."""
-        if self.paid is None:
+        """What was taken for the latest invoice that something was paid for.
+
+        One that took nothing replaces no money: after a switch to a cheaper price even what was given
+        back pays the next ones, since Stripe's credit for the rest of the period knows no refund.
+        """
+        took = (each for each in self.invoices if each.status == "paid" and each.amount_paid)
+        latest = next(took, None)
+        if latest is None:
             return ()
-        return tuple(each for each in self.charges_for(self.paid) if each.is_paid)
+        return tuple(each for each in self.charges_for(latest) if each.is_paid)
 
     @property
     def charges_to_give_back(self) -> tuple[StripeCharge, ...]:

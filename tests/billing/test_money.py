@@ -63,10 +63,14 @@ def test_a_full_refund_follows_what_was_chosen_with_it_else_the_setting(
                (refund("1", SECOND),)), None),
         (Money((bill("2", THIRD), bill("1")), (charge("2", THIRD), charge("1")),
                (refund("2", THIRD),)), THIRD),
-        # A later invoice that isn't paid changes nothing, one that was free does.
+        # A later invoice that isn't paid changes nothing, nor does one that took nothing: Stripe's
+        # credit after a switch to a cheaper price is made of the money that was given back.
         (Money((bill("2", THIRD, status="open"), bill("1")), (charge("1"),),
                (refund("1", SECOND),)), SECOND),
         (Money((bill("2", THIRD, amount_paid=0, payments=()), bill("1")), (charge("1"),),
+               (refund("1", SECOND),)), SECOND),
+        # Money from outside of Stripe has no charge and is money all the same.
+        (Money((bill("2", THIRD, payments=()), bill("1")), (charge("1"),),
                (refund("1", SECOND),)), None),
         # Declined tries of the same payment took nothing.
         (Money((bill(),), (charge(), charge("1", id="ch_0", status="failed")),
