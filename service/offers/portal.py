@@ -47,7 +47,9 @@ def portal_features(prices: Iterable[tuple[Offer, StripePrice]]) -> dict[str, An
         "subscription_update": {
             "enabled": can_switch,
             "default_allowed_updates": ["price"] if can_switch else [],
-            "proration_behavior": "create_prorations",
+            # Charged with the next invoice, a dearer plan would be open until then for nothing, a
+            # year long perhaps, to whoever has cancelled or taken the card away by that time.
+            "proration_behavior": "always_invoice",
             "products": listed if can_switch else [],
         },
     }

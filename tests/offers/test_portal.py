@@ -28,6 +28,8 @@ def test_readers_switch_among_what_is_sold() -> None:
     update = features["subscription_update"]
     assert update["enabled"]
     assert update["default_allowed_updates"] == ["price"]
+    # With the next invoice a dearer year would be paid when it is over.
+    assert update["proration_behavior"] == "always_invoice"
     # Of two prices with one interval the catalogue's first one counts.
     assert update["products"] == [
         {"product": "digital", "prices": ["p_month", "p_year", "p_quarter"]},
