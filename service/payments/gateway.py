@@ -136,8 +136,7 @@ class StripeSubscription:
     """Period bounds live on the items; a scheduled end is `cancel_at` or `cancel_at_period_end`.
 
     `cancel_reason` is Stripe's own word for why, such as payment_failed or cancellation_requested.
-    `latest_payments` are the payment intents of the latest invoice. The last three are known only of
-    a subscription that was retrieved, not of one in a list.
+    `card_fingerprint` is known only of a subscription that was retrieved, not of one in a list.
     """
 
     id: str
@@ -153,8 +152,6 @@ class StripeSubscription:
     pauses_collection: bool = False
     cancel_reason: str | None = None
     latest_invoice_id: str | None = None
-    latest_invoice_status: str | None = None
-    latest_payments: tuple[str, ...] = ()
     card_fingerprint: str | None = None
     canceled_at: datetime | None = None
     """When it was cancelled, or when somebody last asked for that."""
@@ -253,7 +250,6 @@ class StripeAccount:
 
     id: str
     country: str | None
-    default_currency: str | None
     charges_enabled: bool
 
 
@@ -407,13 +403,11 @@ class Gateway(Protocol):
     ) -> StripeRefund:
         """Give back `amount` in minor units, or all that is left (None)."""
 
-    def subscriptions(
-        self, *, created_since: datetime | None = None
-    ) -> AsyncIterator[StripeSubscription]:
+    def subscriptions(self) -> AsyncIterator[StripeSubscription]:
         """Every subscription of the account, whatever its status, the newest first, page by page."""
 
     def events(self, *, since: datetime, types: Collection[str]) -> AsyncIterator[StripeEvent]:
-        """The events of these types that Stripe still lists (30 days), the newest first."""
+        """The events of these types that Stripe still lists (30 days), in no order."""
 
     async def retrieve_price(self, price_id: str) -> StripePrice | None:
         """The price, archived or not; None: there is none, or it is another account's."""

@@ -289,7 +289,7 @@ class StripeGateway:
             await self._ask(
                 self._client.v1.subscriptions.retrieve_async(
                     subscription_id,
-                    {"expand": ["latest_invoice.payments", "default_payment_method"]},
+                    {"expand": ["default_payment_method"]},
                 )
             )
         )
@@ -344,12 +344,8 @@ class StripeGateway:
         )
         return stripe_objects.refund_of(created)
 
-    async def subscriptions(
-        self, *, created_since: datetime | None = None
-    ) -> AsyncIterator[StripeSubscription]:
+    async def subscriptions(self) -> AsyncIterator[StripeSubscription]:
         asked: Any = {"status": "all"}
-        if created_since is not None:
-            asked["created"] = {"gte": int(created_since.timestamp())}
         async for document in self._pages(self._client.v1.subscriptions.list_async, asked):
             yield stripe_objects.subscription_of(document)
 

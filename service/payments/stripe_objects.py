@@ -120,9 +120,7 @@ def checkout_session_of(document: JSON) -> StripeCheckoutSession:
 
 
 def subscription_of(document: JSON) -> StripeSubscription:
-    """A list holds only the ids of the latest invoice and of the payment method."""
-    invoice = document.get("latest_invoice")
-    shown = invoice if isinstance(invoice, Mapping) else {}
+    """A list holds only the id of the payment method."""
     method = document.get("default_payment_method")
     card = (method.get("card") or {}) if isinstance(method, Mapping) else {}
     return StripeSubscription(
@@ -138,9 +136,7 @@ def subscription_of(document: JSON) -> StripeSubscription:
         metadata=dict(document.get("metadata") or {}),
         pauses_collection=document.get("pause_collection") is not None,
         cancel_reason=(document.get("cancellation_details") or {}).get("reason"),
-        latest_invoice_id=_reference(invoice),
-        latest_invoice_status=shown.get("status"),
-        latest_payments=tuple(_payments_of(shown)),
+        latest_invoice_id=_reference(document.get("latest_invoice")),
         card_fingerprint=card.get("fingerprint"),
         canceled_at=_optional_instant(document.get("canceled_at")),
     )
@@ -242,7 +238,6 @@ def account_of(document: JSON) -> StripeAccount:
     return StripeAccount(
         id=document["id"],
         country=document.get("country"),
-        default_currency=document.get("default_currency"),
         charges_enabled=bool(document.get("charges_enabled")),
     )
 
