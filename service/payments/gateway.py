@@ -153,6 +153,7 @@ class StripeSubscription:
     cancel_reason: str | None = None
     latest_invoice_id: str | None = None
     card_fingerprint: str | None = None
+    """Of the card that pays, or of the bank account that a debit is taken from."""
     canceled_at: datetime | None = None
     """When it was cancelled, or when somebody last asked for that."""
 

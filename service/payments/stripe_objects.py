@@ -121,8 +121,6 @@ def checkout_session_of(document: JSON) -> StripeCheckoutSession:
 
 def subscription_of(document: JSON) -> StripeSubscription:
     """A list holds only the id of the payment method."""
-    method = document.get("default_payment_method")
-    card = (method.get("card") or {}) if isinstance(method, Mapping) else {}
     return StripeSubscription(
         id=document["id"],
         customer_id=_reference(document["customer"]) or "",
@@ -137,9 +135,17 @@ def subscription_of(document: JSON) -> StripeSubscription:
         pauses_collection=document.get("pause_collection") is not None,
         cancel_reason=(document.get("cancellation_details") or {}).get("reason"),
         latest_invoice_id=_reference(document.get("latest_invoice")),
-        card_fingerprint=card.get("fingerprint"),
+        card_fingerprint=_fingerprint(document.get("default_payment_method")),
         canceled_at=_optional_instant(document.get("canceled_at")),
     )
+
+
+def _fingerprint(method: Any) -> str | None:
+    """Of the card, or of the account where a bank debits one: each kind has its own member."""
+    if not isinstance(method, Mapping):
+        return None
+    found = (method.get(method.get("type")) or {}).get("fingerprint")
+    return found if isinstance(found, str) else None
 
 
 def _payments_of(invoice: JSON) -> Iterator[str]:
