@@ -130,6 +130,9 @@ async def sync_pass(
         if known is None:
             return "not a pass of ours"
         snapshot = await take_pass(database, gateway, payment_id)
+        if snapshot.charge is None and known.amount:
+            # With a key of another account there is no charge: nothing paid it, nothing disputes it.
+            return "not at Stripe"
         async with database.serialised(customer_key(known.customer_id or payment_id)) as session:
             row = await session.get_one(Pass, payment_id)
             checkout = await session.get_one(Checkout, row.checkout_id)

@@ -212,6 +212,12 @@ def test_money_given_back_and_disputes_end_a_pass(site: Installation) -> None:
     stops = {each.id: each.access_stop for each in rows(site, Pass)}
     assert stops == {first.id: "refund", second.id: ""}
     assert synced(site, "pi_of_another_shop") == "not a pass of ours"
+    # Another account's key finds no charge: what was given back opens nothing for that.
+    with site.simulator.world.transaction():
+        site.simulator.world.store.connection.execute("DELETE FROM objects WHERE kind = 'charge'")
+    before = spans(site)
+    assert synced(site, first.id) == "not at Stripe"
+    assert spans(site) == before
 
 
 def test_a_disputed_pass_is_frozen(site: Installation) -> None:
