@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     )
     refund_policy: Literal["keep", "end_access", "cancel"] = Field(
         "keep",
-        description="What a full refund of the latest paid invoice does: nothing, end access, or "
+        description="What a full refund of the latest invoice that took money does: nothing, end access, or "
         "cancel the subscription too. A refund made in the back office says it itself.",
     )
     registered_meter_limit: int = Field(
