@@ -1,4 +1,5 @@
-"""Offers at Stripe: one product a plan, one price an offer, made once and found again.
+"""Offers at Stripe: one product a plan, and one each intro price; one price an offer, made once and
+found again.
 
 Nothing here waits for Stripe inside a transaction (docs/decisions/
 stripe-outside-transactions.md). Two processes may mirror the same offer at once: the lookup key and
@@ -13,7 +14,7 @@ from service.db.session import Database
 from service.db.tables import Offer
 from service.offers.pricing import intro_months
 from service.offers.store import live_offers, price_of
-from service.payments.gateway import Gateway
+from service.payments.gateway import Gateway, StripePrice
 
 _ARTICLE_PRODUCT = "pw_article"
 _ARTICLE_NAME = "One article"
@@ -53,15 +54,16 @@ async def mirror_offer(
     """
     if offer.stripe_price_id is not None and _is_mirrored(offer) and not anew:
         return Mirrored(offer.stripe_price_id, offer.stripe_coupon_id)
-    price_id = await _price(gateway, offer)
-    coupon_id = await _coupon(gateway, offer) if offer.intro_amount is not None else None
+    price = await _price(gateway, offer)
+    has_intro = offer.intro_amount is not None
+    coupon_id = await _coupon(gateway, offer, price.product_id) if has_intro else None
     async with database.transaction() as session:
         await session.execute(
             update(Offer)
             .where(Offer.id == offer.id)
-            .values(stripe_price_id=price_id, stripe_coupon_id=coupon_id)
+            .values(stripe_price_id=price.id, stripe_coupon_id=coupon_id)
         )
-    return Mirrored(price_id, coupon_id)
+    return Mirrored(price.id, coupon_id)
 
 
 def _is_mirrored(offer: Offer) -> bool:
@@ -69,16 +71,20 @@ def _is_mirrored(offer: Offer) -> bool:
     return offer.stripe_price_id is not None and has_coupon
 
 
-async def _price(gateway: Gateway, offer: Offer) -> str:
+async def _price(gateway: Gateway, offer: Offer) -> StripePrice:
     key = lookup_key(offer)
     found = await gateway.find_price(key)
     if found is not None:
-        return found.id
+        return found
     by_article = offer.covers == "article"
     product_id = _ARTICLE_PRODUCT if by_article else f"pw_plan_{offer.plan}"
+    if offer.intro_amount is not None:
+        # A discount stays with a subscription that is switched to another price, and a coupon can
+        # be held to products alone: what is taken off a year must not be taken off each week.
+        product_id = f"{product_id}_{offer.id}"
     name = _ARTICLE_NAME if by_article else offer.plan.replace("-", " ").capitalize()
     await gateway.ensure_product(product_id, name)
-    price = await gateway.create_price(
+    return await gateway.create_price(
         product_id=product_id,
         lookup_key=key,
         amount=offer.amount,
@@ -86,10 +92,9 @@ async def _price(gateway: Gateway, offer: Offer) -> str:
         interval=None if offer.kind == "pass" else offer.interval,
         interval_count=offer.interval_count,
     )
-    return price.id
 
 
-async def _coupon(gateway: Gateway, offer: Offer) -> str:
+async def _coupon(gateway: Gateway, offer: Offer, product_id: str) -> str:
     """What takes the intro's periods down to their price; all that it can't change is in its id."""
     off = offer.amount - (offer.intro_amount or 0)
     months = intro_months(price_of(offer))
@@ -97,6 +102,6 @@ async def _coupon(gateway: Gateway, offer: Offer) -> str:
     coupon_id = f"pw_intro_{offer.id}_{off}{offer.currency.lower()}_{span}"
     await gateway.ensure_coupon(
         coupon_id, name=offer.name[:_LONGEST_COUPON_NAME], amount_off=off, currency=offer.currency,
-        months=months,
+        months=months, product_id=product_id,
     )  # fmt: skip
     return coupon_id

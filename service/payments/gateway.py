@@ -312,9 +312,18 @@ class Gateway(Protocol):
         """A price for each `interval_count` intervals; without `interval` one that is paid once."""
 
     async def ensure_coupon(
-        self, coupon_id: str, *, name: str, amount_off: int, currency: str, months: int | None
+        self,
+        coupon_id: str,
+        *,
+        name: str,
+        amount_off: int,
+        currency: str,
+        months: int | None,
+        product_id: str,
     ) -> None:
-        """Create the coupon unless it exists: for so many months, or (None) the first payment."""
+        """Create the coupon unless it exists: for so many months, or (None) the first payment, and
+        for prices of this product alone.
+        """
 
     async def create_customer(
         self, *, reader_id: str, email: str | None, instead_of: str | None = None

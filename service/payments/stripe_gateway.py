@@ -133,12 +133,20 @@ class StripeGateway:
         return stripe_objects.price_of(created)
 
     async def ensure_coupon(
-        self, coupon_id: str, *, name: str, amount_off: int, currency: str, months: int | None
+        self,
+        coupon_id: str,
+        *,
+        name: str,
+        amount_off: int,
+        currency: str,
+        months: int | None,
+        product_id: str,
     ) -> None:
         params: Any = {
             "id": coupon_id,
             "name": name,
             "amount_off": amount_off,
+            "applies_to": {"products": [product_id]},
             "currency": currency.lower(),
             "duration": "once" if months is None else "repeating",
         }

@@ -37,6 +37,25 @@ def paid_amounts(site: Installation) -> list[int]:
     return [each["amount"] for each in sorted(charges, key=lambda each: each["created"])]
 
 
+def test_an_intro_reduces_no_other_price(site: Installation) -> None:
+    sell(site, "intro", **INTRO, intro_periods=3)
+    site.subscribe("intro")
+    with site.new_browser() as other, sdk(site.stripe_url) as stripe:
+        body = {"offer": site.offers["monthly"], "return_to": "/articles/a"}
+        assert other.post("/v1/checkout", json=body).status_code == 201
+        (product,) = (
+            each.id for each in stripe.products.list().data if each.id == "pw_plan_digital"
+        )
+        cheaper = {"unit_amount": 300, "currency": "eur", "recurring": {"interval": "week"}}
+        price = stripe.prices.create({"product": product, **cheaper})
+        (bought,) = stripe.subscriptions.list({"expand": ["data.latest_invoice"]}).data
+        assert bought.latest_invoice.total == 100
+        (item,) = bought["items"].data
+        switch = {"items": [{"id": item.id, "price": price.id}], "proration_behavior": "none"}
+        changed = stripe.subscriptions.update(bought.id, {**switch, "expand": ["latest_invoice"]})
+        assert changed.latest_invoice.total == 300
+
+
 def test_an_intro_is_for_who_never_subscribed(site: Installation) -> None:
     sell(site, "intro", **INTRO, intro_periods=2)
     sign_in(site)
