@@ -99,7 +99,8 @@ class Targets:
         except (httpx.InvalidURL, ValueError) as error:
             raise TargetRefused("This is no URL. Write one such as https://example.org/hooks.") from error  # fmt: skip
         schemes = ("https",) if self.only_https else ("https", "http")
-        if parsed.scheme not in schemes or not parsed.host:
+        # Its `host` would be decoded, which raises where the name only begins as an encoded one.
+        if parsed.scheme not in schemes or not parsed.raw_host:
             raise TargetRefused(
                 f"Webhooks go to {' and '.join(schemes)} addresses only. Write one such as "
                 "https://example.org/hooks."

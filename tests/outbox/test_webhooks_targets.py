@@ -87,6 +87,13 @@ def test_what_is_no_address_of_a_webhook_is_refused_with_a_reason(url: str) -> N
         Targets(only_https=False, allow_private=True).parse(url)
 
 
+@pytest.mark.parametrize("host", ["xn--", "..."])
+def test_a_host_that_is_no_name_is_refused_as_one_that_nobody_knows(host: str) -> None:
+    targets = Targets(only_https=False, allow_private=False)
+    with pytest.raises(TargetRefused, match="can't be looked up"):
+        asyncio.run(targets.addresses_of(targets.parse(f"https://{host}/hooks")))
+
+
 def test_production_takes_https_alone() -> None:
     assert Targets(only_https=False, allow_private=False).parse("http://example.org:8080/x")
     with pytest.raises(TargetRefused, match="https addresses only"):
