@@ -23,17 +23,21 @@ MOST_PRODUCTS = 10
 def portal_features(prices: Iterable[tuple[Offer, StripePrice]]) -> dict[str, Any]:
     """What the portal offers, in Stripe's words. `prices` are the live offers with their prices.
 
-    A product's prices must differ by their interval: of several the catalogue's first one counts.
+    A product's prices must differ by their interval: of several of a plan the catalogue's first one
+    counts, and a price with an intro, which has its own product, is none to switch to beside it.
     """
-    products: dict[str, dict[tuple[str, int], str]] = {}
+    products: dict[str, list[str]] = {}
+    rhythms: set[tuple[str, str, int]] = set()
     for offer, price in prices:
-        intervals = products.setdefault(price.product_id, {})
-        intervals.setdefault((offer.interval, offer.interval_count), price.id)
+        rhythm = (offer.plan, offer.interval, offer.interval_count)
+        if rhythm not in rhythms:
+            rhythms.add(rhythm)
+            products.setdefault(price.product_id, []).append(price.id)
     listed = [
-        {"product": product, "prices": list(intervals.values())}
-        for product, intervals in list(products.items())[:MOST_PRODUCTS]
+        {"product": product, "prices": ids}
+        for product, ids in list(products.items())[:MOST_PRODUCTS]
     ]
-    can_switch = sum(len(each["prices"]) for each in listed) > 1
+    can_switch = sum(len(ids) for ids in products.values()) > 1
     return {
         "customer_update": {"enabled": True, "allowed_updates": ["email", "address", "tax_id"]},
         "invoice_history": {"enabled": True},

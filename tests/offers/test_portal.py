@@ -9,8 +9,10 @@ from service.offers.portal import MOST_PRODUCTS, holds, portal_features
 from service.payments.gateway import StripePrice
 
 
-def sold(price: str, product: str, interval: str, count: int = 1) -> tuple[Offer, StripePrice]:
-    offer = Offer(interval=interval, interval_count=count)
+def sold(
+    price: str, product: str, interval: str, count: int = 1, plan: str | None = None
+) -> tuple[Offer, StripePrice]:
+    offer = Offer(plan=plan or product, interval=interval, interval_count=count)
     found = StripePrice(price, product, 900, "eur", interval, count, None)
     return offer, found
 
@@ -22,6 +24,7 @@ def test_readers_switch_among_what_is_sold() -> None:
             sold("p_year", "digital", "year"),
             sold("p_month_trial", "digital", "month"),
             sold("p_quarter", "digital", "month", 3),
+            sold("p_intro", "digital_intro", "month", plan="digital"),
             sold("p_all", "all", "month"),
         ]
     )
