@@ -20,7 +20,7 @@ from tests.billing.replay import RETURN, Replay, handled_events, kept, post
 from tests.checkout.rows import rows, sign_in
 from tests.conftest import MovingClocks
 from tests.served import Installation, installation
-from tests.stripe_at_hand import gateway_to, sdk
+from tests.stripe_at_hand import Wire, gateway_to, sdk
 
 pytestmark = pytest.mark.timeout(120)
 TABLES = (Checkout, Customer, Grant, Reader, Subscription)
@@ -78,7 +78,7 @@ def test_every_order_ends_alike(
     orders = _orders(events, most=200 if buy is anonymous else 60)
 
     async def compare() -> None:
-        gateway = gateway_to(quiet.stripe_url)
+        gateway = gateway_to(quiet.stripe_url, http=Wire(quiet.simulator.world))
         replay = Replay(quiet, gateway, session_id, TABLES, kept(quiet, sqlite_folder))
         expected = await replay.end_state([RETURN, *events])
         paid = buy is not left

@@ -31,7 +31,7 @@ from tests.billing.replay import Replay, handled_events, kept
 from tests.checkout.rows import rows
 from tests.conftest import MovingClocks
 from tests.served import GIVE_UP, NO_TLS, WEBHOOK_SECRET, Installation, installation
-from tests.stripe_at_hand import gateway_to, sdk
+from tests.stripe_at_hand import Wire, gateway_to, sdk
 
 pytestmark = pytest.mark.timeout(120)
 SAME_EVENT, RETURNS, WEBHOOKS = 50, 100, 100
@@ -157,7 +157,7 @@ def test_a_renewals_events_in_every_order(
     orders = some_orders(events)
 
     async def compare() -> None:
-        gateway = gateway_to(quiet.stripe_url)
+        gateway = gateway_to(quiet.stripe_url, http=Wire(quiet.simulator.world))
         replay = Replay(quiet, gateway, session_id, RENEWED, before)
         expected = await replay.end_state(events)
         told = Counter(each["type"] for each in expected["domain_events"])

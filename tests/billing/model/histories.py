@@ -3,12 +3,9 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import stripe
 from hypothesis import seed
 from hypothesis import settings as Limits  # noqa: N812 the service has settings too
 from hypothesis.stateful import run_state_machine_as_test
@@ -19,45 +16,13 @@ from service.db import migrate
 from service.db.session import Database
 from service.db.tables import Base
 from service.settings import Settings
-from service.simulator.api import ApiRequest, answer
 from service.simulator.app import create_simulator
-from service.simulator.world import World
 from tests.billing.model.lives import Lives
 from tests.billing.model.machine import BillingMachine
 from tests.conftest import MovingClocks
-from tests.stripe_at_hand import gateway_to
+from tests.stripe_at_hand import Wire, gateway_to
 
 URL = "http://stripe.gazette.example"
-
-
-class Wire(stripe.HTTPClient):
-    """Carries requests to the local Stripe of the history that is played, without a network.
-
-    That costs most of a history's time otherwise; over HTTP it is asked everywhere else.
-    """
-
-    name = "wire"
-    world: World
-
-    async def request_async(
-        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
-        parts = urlsplit(url)
-        given = answer(
-            self.world,
-            ApiRequest(
-                method=method.upper(),
-                path=parts.path,
-                encoded=(post_data or "") if method.lower() == "post" else parts.query,
-                authorization=headers.get("Authorization", ""),
-                version=headers.get("Stripe-Version"),
-                idempotency_key=headers.get("Idempotency-Key"),
-            ),
-        )
-        return given.body.encode(), given.status, given.headers
-
-    async def close_async(self) -> None:
-        """Nothing is open."""
 
 
 def play(limits: Limits, database_url: str | None, *, number: int | None = None) -> int:
@@ -67,12 +32,10 @@ def play(limits: Limits, database_url: str | None, *, number: int | None = None)
     the first failing history found.
     """
     played, steps = 0, 0
-    wire = Wire()
     with tempfile.TemporaryDirectory() as folder:
         template = Path(folder) / "template.db"
         asyncio.run(migrate.migrate(f"sqlite:///{template}"))
         with asyncio.Runner() as runner:
-            gateway = gateway_to(URL, seconds=20, http=wire)
 
             async def begin() -> Lives:
                 nonlocal played
@@ -86,7 +49,7 @@ def play(limits: Limits, database_url: str | None, *, number: int | None = None)
                 stripe_at_hand = create_simulator(
                     database=None, public_url=URL, wall_now=clocks.wall
                 )
-                wire.world = stripe_at_hand.world
+                gateway = gateway_to(URL, seconds=20, http=Wire(stripe_at_hand.world))
                 policy: Any = ("keep", "end_access", "cancel")[played % 3]
                 settings = Settings(
                     _env_file=None,
@@ -111,11 +74,8 @@ def play(limits: Limits, database_url: str | None, *, number: int | None = None)
 
             Here.runner = runner
             Here.new_lives = staticmethod(begin)
-            try:
-                machine = Here if number is None else seed(number)(Here)
-                run_state_machine_as_test(machine, settings=limits)
-            finally:
-                runner.run(gateway.close())
+            machine = Here if number is None else seed(number)(Here)
+            run_state_machine_as_test(machine, settings=limits)
     return steps
 
 
