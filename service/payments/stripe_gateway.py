@@ -219,9 +219,13 @@ class StripeGateway:
             answer = await self._ask(listing({**asked, "limit": _PAGE, **after}))
             for document in answer["data"]:
                 yield document
-            if not answer["has_more"] or not answer["data"]:
+            if not answer["has_more"]:
                 return
-            after = {"starting_after": answer["data"][-1]["id"]}
+            last = answer["data"][-1]["id"] if answer["data"] else None
+            if last in {None, after.get("starting_after")}:
+                # What is cut short would be believed to be all: no open invoice, no dispute.
+                raise GatewayUnavailable("Stripe's list breaks off.")
+            after = {"starting_after": last}
 
     async def find_promotion_code(self, code: str) -> str | None:
         found = await self._ask(
