@@ -18,6 +18,7 @@ from service.access.revocations import Revocations
 from service.access.unlock_tokens import UnlockTokens
 from service.account import routes as account_routes
 from service.account.erase import Sweep
+from service.billing import inbox
 from service.billing import routes as billing_routes
 from service.billing.apply_event import apply_due_events
 from service.billing.late_renewals import sync_late_renewals
@@ -223,6 +224,7 @@ def _tasks(app: FastAPI) -> tuple[Task, ...]:
             await queue.prune(session, state.clocks.wall())
             await webhooks.prune(session, state.clocks.wall())
             await jobs.prune(session, state.clocks.wall())
+            await inbox.prune(session, state.clocks.wall())
 
     async def renewals() -> None:
         if state.gateway is not None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.events import concerns_us
 from service.db.tables import InboxEvent, Job
 from service.db.upsert import insert_for
-from service.jobs.queue import enqueue, replay
+from service.jobs.queue import ROWS_STAY, enqueue, replay
 from service.payments.gateway import StripeEvent
 
 JOB = "stripe-event"
@@ -99,3 +99,13 @@ def rows() -> Select[InboxEvent, Job]:
 async def replay_event(session: AsyncSession, event_id: str, now: datetime) -> bool:
     """Let an event be applied once more, with new tries; False when it has no job."""
     return await replay(session, kind=JOB, key=event_id, now=now)
+
+
+async def prune(session: AsyncSession, now: datetime) -> None:
+    """Forget events that Stripe itself lists no more, save those that wait or were given up."""
+    held = select(Job.key).where(Job.kind == JOB, Job.status != "done")
+    await session.execute(
+        delete(InboxEvent).where(
+            InboxEvent.received_at <= now - ROWS_STAY, InboxEvent.id.not_in(held)
+        )
+    )

@@ -8,7 +8,7 @@ A trial is looked at when its end comes near, so that its reader is told.
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.sync import sync_subscription
@@ -41,7 +41,16 @@ async def sync_late_renewals(
             break
         except GatewayRefused as error:
             log.warning("renewals.refused", subscription=subscription_id, reason=str(error))
+            await _set_aside(database, subscription_id, clocks.business())
     return len(late)
+
+
+async def _set_aside(database: Database, subscription_id: str, now: datetime) -> None:
+    """Asked just now, in vain, as for another account's: the others come first next time."""
+    async with database.transaction() as session:
+        await session.execute(
+            update(Subscription).where(Subscription.id == subscription_id).values(synced_at=now)
+        )
 
 
 async def _late(session: AsyncSession, now: datetime) -> list[str]:

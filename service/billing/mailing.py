@@ -39,6 +39,11 @@ def notice_of(
                     invoice=_text(told, "invoice_url"),
                 )  # fmt: skip
             return notices.payment_failed(invoice, name, due, until=open_until)
+        case "subscription.paused":
+            due = notices.Money(after.amount, after.currency)
+            return notices.card_needed(
+                happening.once, name, due, asks_bank=False, until=None, invoice=None
+            )
         case "subscription.cancel_scheduled":
             return notices.cancelled(after.id, name, ends_on=after.cancel_at, ended=False)
         case "subscription.ended":

@@ -184,6 +184,8 @@ def _seen(before: Standing, after: Standing, money: Money, now: datetime) -> Ite
         if before.cancel_at != after.cancel_at is not None and after.cancel_asked_at is None:
             details = {"ends_at": _iso(after.cancel_at)}
             yield _happening("subscription.cancel_scheduled", once, now, details)
+        if after.status == "paused" and before.status != "paused":
+            yield _happening("subscription.paused", once, now, {})
         if after.pauses_collection and not before.pauses_collection:
             yield _happening("subscription.collection_paused", once, now, {})
         if before.pauses_collection and not after.pauses_collection:

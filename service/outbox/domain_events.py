@@ -26,6 +26,7 @@ EventType = Literal[
     "subscription.recovered",
     "subscription.cancel_scheduled",
     "subscription.resumed",
+    "subscription.paused",
     "subscription.collection_paused",
     "subscription.collection_resumed",
     "subscription.switched",

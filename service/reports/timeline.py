@@ -23,6 +23,7 @@ EventKind = Literal[
     "switched",
     "cancel_scheduled",
     "resumed",
+    "paused",
     "collection_paused",
     "collection_resumed",
     "disputed",

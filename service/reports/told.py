@@ -16,6 +16,7 @@ KINDS: Mapping[str, EventKind] = {
     "subscription.recovered": "payment_recovered",
     "subscription.cancel_scheduled": "cancel_scheduled",
     "subscription.resumed": "resumed",
+    "subscription.paused": "paused",
     "subscription.collection_paused": "collection_paused",
     "subscription.collection_resumed": "collection_resumed",
     "subscription.switched": "switched",

@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
 from service.billing import inbox
 from service.billing.apply_event import apply_due_events
 from service.db.session import Database
 from service.db.tables import InboxEvent, Job
-from service.jobs.queue import LONGEST_RESULT
+from service.jobs.queue import LONGEST_RESULT, ROWS_STAY
 from service.jobs.worker import FIVE_TRIES
 from service.payments.gateway import Gateway, GatewayUnavailable, StripeEvent
 from service.settings import Settings
@@ -163,3 +163,20 @@ async def test_a_result_of_any_length_and_letters_fits(
     clocks.travel(OUTAGE_PAUSE)
     await run(database, Scripted(sub_1=GatewayUnavailable("a\0b\ud800c")), settings, clocks)
     assert (await job_of(database)).result == "ab?c"
+
+
+async def test_old_events_are_forgotten_unless_they_wait_or_were_given_up(
+    database: Database, clocks: MovingClocks
+) -> None:
+    async with database.transaction() as session:
+        for name in ("evt_done", "evt_waits", "evt_other"):
+            kind = "payout.paid" if name == "evt_other" else "invoice.paid"
+            await inbox.store_event(session, event(name, type=kind), clocks.wall())
+        await session.execute(update(Job).where(Job.key == "evt_done").values(status="done"))
+    for days, left in ((ROWS_STAY.days - 1, 3), (2, 1)):
+        clocks.travel(timedelta(days=days))
+        async with database.transaction() as session:
+            await inbox.prune(session, clocks.wall())
+            assert await session.scalar(select(func.count()).select_from(InboxEvent)) == left
+    async with database.reading() as session:
+        assert await session.get(InboxEvent, "evt_waits") is not None

@@ -90,3 +90,16 @@ def test_a_trial_that_ends_soon_is_looked_at_once(site: Installation) -> None:
     assert [asked(site), asked(site)] == [1, 0]
     told = [event.type for event in rows(site, DomainEvent)]
     assert told.count("subscription.trial_will_end") == 1
+
+
+def test_what_stripe_refuses_doesnt_stay_first_in_line(site: Installation) -> None:
+    """Another account's, since the key was changed: asked for hourly, like the others."""
+    site.subscribe("monthly")
+    (subscription,) = rows(site, Subscription)
+    with site.simulator.world.transaction():
+        site.simulator.world.store.unschedule(subscription.id)
+        site.simulator.world.store.drop(subscription.id)
+    site.travel(31 * DAY)
+    assert [asked(site), asked(site)] == [1, 0]
+    site.travel(DAY)
+    assert asked(site) == 1

@@ -110,6 +110,7 @@ def test_what_stripe_dates_is_told_alike_however_late_it_is_seen(
         (replace(SEEN, cancel_at=MONTH_END), SEEN, ["resumed:sub_1:2"]),
         (standing("paused"), SEEN, ["resumed:sub_1:2"]),
         (SEEN, replace(SEEN, cancel_at=MONTH_END), ["cancel_scheduled:sub_1:2"]),
+        (standing("trialing"), standing("paused", version=2), ["paused:sub_1:2"]),
         (SEEN, replace(SEEN, pauses_collection=True), ["collection_paused:sub_1:2"]),
         (replace(SEEN, pauses_collection=True), SEEN, ["collection_resumed:sub_1:2"]),
         (SEEN, replace(SEEN, offer_id="off_2", plan="all", amount=1900), ["switched:sub_1:2"]),
