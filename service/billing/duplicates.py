@@ -1,8 +1,8 @@
 """One live subscription a reader: which of several is kept (billing.md, Fulfilment): pure.
 
-Two tabs, two devices or a purchase before signing in can pay twice. The kept one is the one with the
-best status, then the earliest; the others are cancelled at Stripe, and given back where the reader
-bought them last. What stops a subscription's access puts it behind the others, and one that is on its
+Two tabs, two devices or a purchase before signing in can pay twice. The kept one goes on, has the best
+status, and began first, in this order: what is paid for yields neither to a trial nor to what is
+cancelled already. The others are cancelled at Stripe, and given back where the reader bought them last. What stops a subscription's access puts it behind the others, and one that is on its
 way out for that counts no more.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-_BEST = {"active": 0, "trialing": 0, "past_due": 1}
-_REST = 2
+_BEST = {"active": 0, "trialing": 1, "past_due": 2}
+_REST = 3
 _GOING = frozenset({"dispute_lost", "trial_used"})
 
 
@@ -22,6 +22,7 @@ class Candidate(Protocol):
     id: str
     status: str
     started_at: datetime
+    cancel_at: datetime | None
     access_stop: str
 
 
@@ -49,6 +50,7 @@ def duplicate_of(one: Candidate, live: Iterable[Candidate]) -> Duplicate | None:
     return Duplicate(kept.id, max(one.started_at, kept.started_at), newer)
 
 
-def _rank(one: Candidate) -> tuple[bool, int, datetime, str]:
+def _rank(one: Candidate) -> tuple[bool, bool, int, datetime, str]:
     is_stopped = one.access_stop not in {"", "duplicate"}
-    return is_stopped, _BEST.get(one.status, _REST), one.started_at, one.id
+    is_ending = one.cancel_at is not None
+    return is_stopped, is_ending, _BEST.get(one.status, _REST), one.started_at, one.id

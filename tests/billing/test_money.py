@@ -160,6 +160,7 @@ class Row:
     status: str
     started_at: datetime
     access_stop: str = ""
+    cancel_at: datetime | None = None
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,13 @@ class Row:
     [
         # The earlier of two good ones, and by the id in the same second.
         ([Row("b", "active", FIRST), Row("a", "active", SECOND)], "b"),
-        ([Row("b", "active", FIRST), Row("a", "trialing", FIRST)], "a"),
+        ([Row("b", "active", FIRST), Row("a", "active", FIRST)], "a"),
+        # What is paid yields to no trial and to nothing that ends, whoever began those with the
+        # reader's address.
+        ([Row("a", "trialing", FIRST), Row("b", "active", SECOND)], "b"),
+        ([Row("a", "trialing", FIRST), Row("b", "past_due", SECOND)], "a"),
+        ([Row("a", "active", FIRST, cancel_at=THIRD), Row("b", "active", SECOND)], "b"),
+        ([Row("a", "active", FIRST, cancel_at=THIRD), Row("b", "trialing", SECOND)], "b"),
         # The better status wins over the earlier start.
         ([Row("a", "past_due", FIRST), Row("b", "active", SECOND)], "b"),
         ([Row("a", "unpaid", FIRST), Row("b", "past_due", SECOND)], "b"),
