@@ -112,6 +112,27 @@ def test_returns_race_with_webhooks(quiet: Installation) -> None:
     settled_once(quiet, events)
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_hundred_buyers_return_while_stripe_tells_of_them(quiet: Installation) -> None:
+    """Strangers to each other: each purchase is granted once, whoever comes first."""
+    bought = []
+    for number in range(RETURNS):
+        with quiet.new_browser() as browser:
+            offer = {"offer": quiet.offers["monthly"], "return_to": "/articles/a"}
+            bought.append(browser.post("/v1/checkout", json=offer).json()["session_id"])
+        assert quiet.pay(bought[-1], email=f"reader-{number}@example.org").status_code == 200
+    told = [each for each in handled_events(quiet) if each["type"] == "checkout.session.completed"]
+    steps = [step for both in zip(bought, reversed(told), strict=True) for step in both]
+    assert asyncio.run(answers(quiet, steps)) == {200: RETURNS + WEBHOOKS}
+    quiet.settle()
+    for table in ONE_EACH:
+        assert len(rows(quiet, table)) == RETURNS, table
+    holders = {each.reader_id for each in rows(quiet, Grant)}
+    assert holders == {each.id for each in rows(quiet, Reader)}
+    kinds = Counter(each.kind for each in rows(quiet, Mail))
+    assert kinds == {"welcome": RETURNS}
+
+
 def in_time(site: Installation) -> None:
     """The card pays, an hour after the period's end."""
     site.travel(timedelta(days=31) + 2 * HOUR)

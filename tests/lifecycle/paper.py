@@ -22,6 +22,8 @@ GOOD_CARD = "4242424242424242"
 ANOTHER_GOOD_CARD = "4000000000007726"
 CARD_WITHOUT_MONEY = "4000000000000341"
 """Can be saved; every charge fails."""
+CARD_OF_A_CAREFUL_BANK = "4000002760003184"
+"""Its bank wants its holder to confirm every charge."""
 
 MEMBERS, EXTRA = "letter-from-the-harbour", "the-full-archive"
 """Articles for every subscriber, and for those of the dearer plan alone."""
@@ -107,7 +109,7 @@ class Reader:
         session: str = answer.json()["session_id"]
         return session
 
-    def pays(self, session: str, **means: str) -> None:
+    def pays(self, session: str, **means: object) -> None:
         """By a card, or as the hook's `method` says."""
         means = means or {"card": GOOD_CARD}
         self.paper.hook(f"checkout/{session}/pay", email=self.email, **means)

@@ -4,6 +4,7 @@ import pytest
 
 from tests.lifecycle.paper import (
     ANOTHER_GOOD_CARD,
+    CARD_OF_A_CAREFUL_BANK,
     CARD_WITHOUT_MONEY,
     EXTRA,
     MEMBERS,
@@ -125,6 +126,31 @@ def test_a_renewal_fails_for_good(paper: Paper) -> None:
     emil.buys("monthly")
     assert emil.reads() == "subscription"
     emil.leaves()
+
+
+def test_a_bank_wants_to_be_asked_each_time(paper: Paper) -> None:
+    gwen = paper.reader("gwen")
+    session = gwen.begins("monthly")
+    gwen.pays(session, card=CARD_OF_A_CAREFUL_BANK, authenticate=True)
+    assert gwen.comes_back(session).status_code == 303
+    assert gwen.reads() == "subscription"
+
+    paper.passes(days=32)
+    assert gwen.subscription.status == "past_due"
+    assert gwen.reads() == "subscription"
+    assert gwen.profile["subscription"]["payment_problem"]["needs"] == "authentication"
+    assert "Your bank wants you to confirm" in gwen.account
+    assert "card-needed" in mails_about(gwen)
+
+    paper.hook(f"invoice/{gwen.subscription.latest_invoice}/authenticate")
+    paper.settles()
+    assert gwen.subscription.status == "active"
+    assert gwen.reads() == "subscription"
+    assert not gwen.is_told_to_pay()
+    assert gwen.paid == [900, 900]
+    gwen.leaves()
+    mails = mails_about(gwen)
+    assert (mails.count("card-needed"), mails.count("payment-failed")) == (1, 0)
 
 
 def test_a_week_bought_once(paper: Paper) -> None:
