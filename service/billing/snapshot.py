@@ -35,7 +35,13 @@ async def take_snapshot(database: Database, gateway: Gateway, subscription_id: s
     invoices, charges = await asyncio.gather(
         gateway.invoices_of_subscription(subscription_id),
         gateway.charges_of(subscription.customer_id),
+        # Where one fails, the other is waited for: it would go on by itself.
+        return_exceptions=True,
     )
+    if isinstance(invoices, BaseException):
+        raise invoices
+    if isinstance(charges, BaseException):
+        raise charges
     return Snapshot(subscription, await _money(gateway, subscription, invoices, charges), version)
 
 

@@ -9,7 +9,13 @@ from pydantic import BaseModel
 import service.web
 from service.access.schemas import AccessOut, MeterOut, UnlockOut, WalledProblem
 from service.access.wall import WallShown
-from service.account.schemas import GrantItem, Profile, SessionItem, SignInOut
+from service.account.schemas import (
+    GrantItem,
+    Profile,
+    SessionItem,
+    SignInOut,
+    SubscriptionItem,
+)
 from service.checkout.schemas import CheckoutOut
 from service.content.schemas import Teaser, TeaserSummary
 from service.offers.schemas import OfferItem
@@ -43,6 +49,7 @@ def members(name: str) -> set[str]:
         ("Session", SessionItem),
         ("Grant", GrantItem),
         ("Profile", Profile),
+        ("Subscription", SubscriptionItem),
     ],
 )
 def test_the_types_are_those_of_the_api(name: str, model: type[BaseModel]) -> None:

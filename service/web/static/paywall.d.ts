@@ -148,6 +148,22 @@ export interface Profile {
   grants: Grant[];
   /** Bought, and open as soon as the bank has sent the money, which may take days. */
   processing: { offer: string; name: string; since: string }[];
+  /** The one that runs; null: none does. */
+  subscription: Subscription | null;
+}
+
+/** A subscription that isn't over. `status` in Stripe's word; `cancel_at`: it ends then. */
+export interface Subscription {
+  id: string;
+  plan: string;
+  status: string;
+  current_period_end: string;
+  cancel_at: string | null;
+  collection_paused: boolean;
+  /** What closes it all the same: dispute, refund, trial_used or duplicate. */
+  access_stop: string | null;
+  /** What the reader can do so that reading doesn't end at `ends_at` (null: it has ended). */
+  payment_problem: { needs: "card" | "authentication"; url: string | null; ends_at: string | null } | null;
 }
 
 /** RFC 9457; further members stand beside these, such as `portal`. */
