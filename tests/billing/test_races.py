@@ -37,7 +37,8 @@ pytestmark = pytest.mark.timeout(120)
 SAME_EVENT, RETURNS, WEBHOOKS = 50, 100, 100
 ONE_EACH = (Checkout, Customer, Grant, Reader, Subscription)
 RENEWED = (Customer, DomainEvent, Grant, Mail, Reader, Subscription)
-SOME_ORDERS = 8
+SOME_ORDERS = 24
+"""All of four events."""
 HOUR = timedelta(hours=1)
 
 
