@@ -206,7 +206,6 @@ def upgrade() -> None:
             sa.Column("access_stop", sa.String(), server_default="", nullable=False)
         )
         batch_op.add_column(sa.Column("access_stopped_at", UtcDateTime(), nullable=True))
-        batch_op.add_column(sa.Column("latest_invoice_id", sa.String(), nullable=True))
         batch_op.add_column(
             sa.Column("payment_problem", sa.String(), server_default="", nullable=False)
         )
@@ -269,7 +268,6 @@ def downgrade() -> None:
     with op.batch_alter_table("subscriptions", schema=None) as batch_op:
         batch_op.drop_column("payment_url")
         batch_op.drop_column("payment_problem")
-        batch_op.drop_column("latest_invoice_id")
         batch_op.drop_column("access_stopped_at")
         batch_op.drop_column("access_stop")
         batch_op.drop_column("cancel_reason")

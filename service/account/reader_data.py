@@ -226,7 +226,7 @@ HOLDINGS: tuple[Holding, ...] = (
         "subscriptions", Subscription, lambda subject: Subscription.reader_id.in_(subject.ids),
         kept="id reader_id customer_id offer_id plan status amount currency interval interval_count "
         "started_at current_period_end trial_end cancel_at ended_at past_due_since pauses_collection "
-        "cancel_reason access_stop access_stopped_at latest_invoice_id payment_problem synced_at "
+        "cancel_reason access_stop access_stopped_at payment_problem synced_at "
         "version",
         # The page behind it shows name and address.
         blank={"payment_url": None},

@@ -229,7 +229,6 @@ def _copy(
     row.ended_at = subscription.ended_at
     row.pauses_collection = subscription.pauses_collection
     row.cancel_reason = subscription.cancel_reason or ""
-    row.latest_invoice_id = subscription.latest_invoice_id
     row.past_due_since = lifecycle.past_due_since(subscription, invoices)
     row.payment_problem, row.payment_url = lifecycle.payment_problem(subscription, snapshot.money)
     row.synced_at = now

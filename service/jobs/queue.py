@@ -195,7 +195,7 @@ async def _change(database: Database, job: ClaimedJob, **values: object) -> bool
     # Only while the claim holds: whoever took longer than the lease comes after the one who
     # claimed it again, and changes nothing.
     if isinstance(values.get("result"), str):
-        values["result"] = _storable(str(values["result"]))
+        values["result"] = storable_result(str(values["result"]))
     async with database.transaction() as session:
         changed = await session.execute(
             update(Job)
@@ -206,6 +206,6 @@ async def _change(database: Database, job: ClaimedJob, **values: object) -> bool
         return changed.first() is not None
 
 
-def _storable(text: str) -> str:
+def storable_result(text: str) -> str:
     """Without what PostgreSQL refuses in a text: NUL, and halves of surrogate pairs."""
     return text[:LONGEST_RESULT].replace("\0", "").encode(errors="replace").decode()

@@ -14,7 +14,7 @@ from sqlalchemy import exists, select, update
 from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import DomainEvent, Job, Reader, WebhookDelivery, WebhookEndpoint
-from service.jobs.queue import ClaimedJob
+from service.jobs.queue import ClaimedJob, storable_result
 from service.jobs.worker import Failed, GivenUp, Kind, work
 from service.outbox.webhook_client import NoAnswer, Poster
 from service.outbox.webhook_signing import SecretUnreadable, signed_headers, unseal
@@ -186,7 +186,7 @@ class WebhookSender:
                     status=outcome,
                     attempts=WebhookDelivery.attempts + (1 if due.enabled else 0),
                     last_status=status,
-                    last_result=_storable(said),
+                    last_result=storable_result(said[:LONGEST_RESULT]),
                     delivered_at=now if outcome == "delivered" else None,
                 )
             )
@@ -207,8 +207,3 @@ def _sealed_secrets(endpoint: WebhookEndpoint, now: datetime) -> tuple[str, ...]
     if endpoint.old_secret_sealed is None or until is None or until <= now:
         return (endpoint.secret_sealed,)
     return endpoint.secret_sealed, endpoint.old_secret_sealed
-
-
-def _storable(text: str) -> str:
-    """Without what PostgreSQL refuses in a text: NUL, and halves of surrogate pairs."""
-    return text[:LONGEST_RESULT].replace("\0", "").encode(errors="replace").decode()

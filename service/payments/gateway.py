@@ -151,7 +151,6 @@ class StripeSubscription:
     metadata: Mapping[str, str]
     pauses_collection: bool = False
     cancel_reason: str | None = None
-    latest_invoice_id: str | None = None
     card_fingerprint: str | None = None
     """Of the card that pays, or of the bank account that a debit is taken from."""
     canceled_at: datetime | None = None

@@ -134,7 +134,6 @@ def subscription_of(document: JSON) -> StripeSubscription:
         metadata=dict(document.get("metadata") or {}),
         pauses_collection=document.get("pause_collection") is not None,
         cancel_reason=(document.get("cancellation_details") or {}).get("reason"),
-        latest_invoice_id=_reference(document.get("latest_invoice")),
         card_fingerprint=_fingerprint(document.get("default_payment_method")),
         canceled_at=_optional_instant(document.get("canceled_at")),
     )

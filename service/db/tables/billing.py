@@ -72,7 +72,6 @@ class Subscription(Base):
     trial_used or duplicate; empty: nothing.
     """
     access_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    latest_invoice_id: Mapped[str | None]
     payment_problem: Mapped[str]
     """What an open invoice waits for: card (another one) or authentication; empty: nothing."""
     payment_url: Mapped[str | None]
