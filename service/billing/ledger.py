@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.mailing import MAILED_WITHIN, notice_of
 from service.billing.money import Money
 from service.billing.notices import mail_reader
-from service.billing.transitions import Happening, Standing, transitions
+from service.billing.transitions import Happening, StoredState, transitions
 from service.clock import Clocks
 from service.db.tables import DomainEvent, Offer, Subscription
 from service.outbox.domain_events import tell
@@ -16,9 +16,9 @@ from service.payments.gateway import StripeSubscription
 from service.settings import Settings
 
 
-def standing_of(row: Subscription, fetched: StripeSubscription | None) -> Standing:
+def state_of(row: Subscription, fetched: StripeSubscription | None) -> StoredState:
     """The stored state; with what Stripe says of when its end was asked for, which isn't stored."""
-    return Standing(
+    return StoredState(
         id=row.id,
         version=row.version,
         status=row.status,
@@ -44,8 +44,8 @@ def standing_of(row: Subscription, fetched: StripeSubscription | None) -> Standi
 async def tell_transitions(
     session: AsyncSession,
     reader_id: str,
-    before: Standing | None,
-    after: Standing,
+    before: StoredState | None,
+    after: StoredState,
     money: Money,
     settings: Settings,
     clocks: Clocks,
@@ -81,7 +81,7 @@ async def tell_transitions(
 
 
 def _is_older_than_the_ledger(
-    happening: Happening, before: Standing | None, told: set[str]
+    happening: Happening, before: StoredState | None, told: set[str]
 ) -> bool:
     """Of what was sold before there was a ledger, only what is new is told."""
     if before is None or not before.has_started or f"subscription.started:{before.id}" in told:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from service.billing import notices
 from service.billing.notices import Notice
-from service.billing.transitions import Details, Happening, Standing
+from service.billing.transitions import Details, Happening, StoredState
 from service.db.tables import Offer
 
 MAILED_WITHIN = timedelta(days=7)
@@ -12,7 +12,7 @@ MAILED_WITHIN = timedelta(days=7)
 
 
 def notice_of(
-    happening: Happening, after: Standing, offer: Offer, *, open_until: datetime
+    happening: Happening, after: StoredState, offer: Offer, *, open_until: datetime
 ) -> Notice | None:
     """The mail about this happening; None: none. `open_until` is when access ends as things stand."""
     told, name = happening.details, offer.name
@@ -56,7 +56,7 @@ def notice_of(
             return None
 
 
-def _ended(reason: str, after: Standing, name: str) -> Notice | None:
+def _ended(reason: str, after: StoredState, name: str) -> Notice | None:
     match reason:
         case "voluntary":
             return notices.cancelled(after.id, name, ends_on=after.ended_at, ended=True)

@@ -18,7 +18,7 @@ from service.billing import lifecycle
 from service.billing.customers import reader_of_customer
 from service.billing.duplicates import Duplicate, duplicate_of
 from service.billing.follow_ups import ask_cancel, settle_duplicates
-from service.billing.ledger import standing_of, tell_transitions
+from service.billing.ledger import state_of, tell_transitions
 from service.billing.lifecycle import GrantState
 from service.billing.money import Stop, stop_of
 from service.billing.snapshot import Snapshot, take_snapshot
@@ -137,7 +137,7 @@ async def store_snapshot(
         raise Outdated(subscription.id)
     if row is not None and row.status == lifecycle.TERMINAL_STATUS:
         # Nothing revives it; money may still go back.
-        after = standing_of(row, subscription)
+        after = state_of(row, subscription)
         await tell_transitions(
             session, row.reader_id, after, after, snapshot.money, settings, clocks
         )
@@ -146,7 +146,7 @@ async def store_snapshot(
     if offer is None and row is None:
         log.info("billing.foreign_price", subscription=subscription.id)
         return Stored("foreign price", subscription.status)
-    before = standing_of(row, None) if row is not None else None
+    before = state_of(row, None) if row is not None else None
     if row is None:
         row = Subscription(id=subscription.id, version=0, access_stop="")
         session.add(row)
@@ -170,7 +170,7 @@ async def store_snapshot(
         await ask_cancel(session, row.id, stop.kind, clocks)
     await session.flush()
     await settle_duplicates(session, row.reader_id, clocks)
-    after = standing_of(row, subscription)
+    after = state_of(row, subscription)
     await tell_transitions(
         session, row.reader_id, before, after, snapshot.money, settings, clocks,
         open_until=state.ends_at,

@@ -24,7 +24,7 @@ Details = Mapping[str, object]
 
 
 @dataclass(frozen=True)
-class Standing:
+class StoredState:
     """A subscription as stored at one version. `cancel_asked_at`: when its end was asked for."""
 
     id: str
@@ -85,7 +85,7 @@ class Happening:
 
 
 def transitions(
-    before: Standing | None, after: Standing, money: Money, now: datetime
+    before: StoredState | None, after: StoredState, money: Money, now: datetime
 ) -> tuple[Happening, ...]:
     """What is to be told, the earliest first; what was told before is among it. `now` is business
     time. `before` None: the subscription wasn't known.
@@ -98,7 +98,7 @@ def transitions(
     return tuple(sorted(_once_each(found), key=lambda each: (each.at, each.once)))
 
 
-def _dated(after: Standing, money: Money, now: datetime) -> Iterator[Happening]:
+def _dated(after: StoredState, money: Money, now: datetime) -> Iterator[Happening]:
     """What the subscription's own dates say."""
     if not after.has_started:
         return
@@ -121,7 +121,7 @@ def _dated(after: Standing, money: Money, now: datetime) -> Iterator[Happening]:
         yield _happening("subscription.ended", after.id, at, {"reason": _why(after)})
 
 
-def _of_invoices(after: Standing, money: Money) -> Iterator[Happening]:
+def _of_invoices(after: StoredState, money: Money) -> Iterator[Happening]:
     """Renewals and failures: each invoice tells its own story, its failed charges date it.
 
     What failed at Checkout is nobody's news; a first bank debit that fails afterwards is.
@@ -151,7 +151,7 @@ def _of_invoices(after: Standing, money: Money) -> Iterator[Happening]:
             yield _happening("subscription.recovered", invoice.id, paid_at, _invoice(invoice))
 
 
-def _refunds(after: Standing, money: Money) -> Iterator[Happening]:
+def _refunds(after: StoredState, money: Money) -> Iterator[Happening]:
     for refund in money.counting_refunds():
         details: dict[str, object] = {
             "subscription": after.id,
@@ -173,7 +173,9 @@ def _disputes(money: Money, now: datetime) -> Iterator[Happening]:
             yield _happening("subscription.dispute_closed", dispute.id, now, details)
 
 
-def _seen(before: Standing, after: Standing, money: Money, now: datetime) -> Iterator[Happening]:
+def _seen(
+    before: StoredState, after: StoredState, money: Money, now: datetime
+) -> Iterator[Happening]:
     """What only two states together tell."""
     once = f"{after.id}:{after.version}"
     if after.status in LIVE_STATUSES:
@@ -205,7 +207,7 @@ def _seen(before: Standing, after: Standing, money: Money, now: datetime) -> Ite
         )
 
 
-def _why(after: Standing) -> str:
+def _why(after: StoredState) -> str:
     """Why it ended: voluntary, payment_failed, or what stopped its access."""
     if after.access_stop in _STOPS:
         return after.access_stop
@@ -213,7 +215,7 @@ def _why(after: Standing) -> str:
     return words.get(after.cancel_reason, "voluntary")
 
 
-def _is_by_choice(after: Standing) -> bool:
+def _is_by_choice(after: StoredState) -> bool:
     return after.cancel_reason in {"", "cancellation_requested"}
 
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from service.billing.money import Money
-from service.billing.transitions import Standing, transitions
+from service.billing.transitions import StoredState, transitions
 from tests.billing.stripe_values import DAY, MONTH_END, STARTED, bill, charge, dispute, refund
 
 NOW = MONTH_END + 20 * DAY
 NEXT_END = MONTH_END + 30 * DAY
 
 
-def standing(status: str = "active", **fields: Any) -> Standing:
+def stored(status: str = "active", **fields: Any) -> StoredState:
     values: dict[str, Any] = {
         "id": "sub_1", "version": 1, "status": status, "plan": "digital", "offer_id": "off_1",
         "amount": 900, "currency": "EUR", "interval": "month", "interval_count": 1,
@@ -22,10 +22,10 @@ def standing(status: str = "active", **fields: Any) -> Standing:
         "cancel_at": None, "ended_at": None, "pauses_collection": False, "cancel_reason": "",
         "access_stop": "", "synced_at": STARTED,
     }  # fmt: skip
-    return Standing(**{**values, **fields})
+    return StoredState(**{**values, **fields})
 
 
-SEEN = standing()
+SEEN = stored()
 CREATED = bill("0", billing_reason="subscription_create")
 RENEWED = bill("1", MONTH_END)
 FAILED = bill("1", MONTH_END, status="open", paid_at=None, amount_paid=0, attempt_count=2)
@@ -37,7 +37,7 @@ ASKED = STARTED + 5 * DAY
 
 
 def told(
-    before: Standing | None, after: Standing, money: Money, now: datetime = NOW
+    before: StoredState | None, after: StoredState, money: Money, now: datetime = NOW
 ) -> dict[str, datetime]:
     """Type and id of each happening but the start, with its date."""
     found = transitions(before, after, money, now)
@@ -53,46 +53,46 @@ def told(
 @pytest.mark.parametrize(
     ("after", "money", "expected"),
     [
-        (standing(), Money((CREATED,)), {}),
-        (standing("incomplete"), Money((replace(CREATED, status="open", attempt_count=1),)), {}),
+        (stored(), Money((CREATED,)), {}),
+        (stored("incomplete"), Money((replace(CREATED, status="open", attempt_count=1),)), {}),
         # A bank debit that fails when the subscription has begun on it.
-        (standing("past_due"), Money((replace(CREATED, status="open", attempt_count=1),)),
+        (stored("past_due"), Money((replace(CREATED, status="open", attempt_count=1),)),
          {"payment_failed:in_0:1": STARTED}),
-        (standing(), Money((replace(CREATED, status="open", attempt_count=1),)), {}),
-        (standing(), Money((RENEWED, CREATED)), {"renewed:in_1": MONTH_END}),
-        (standing("past_due"), Money((FAILED,), DECLINED),
+        (stored(), Money((replace(CREATED, status="open", attempt_count=1),)), {}),
+        (stored(), Money((RENEWED, CREATED)), {"renewed:in_1": MONTH_END}),
+        (stored("past_due"), Money((FAILED,), DECLINED),
          {"payment_failed:in_1:1": MONTH_END, "payment_failed:in_1:2": MONTH_END + 3 * DAY}),
         # A bank that asks for its customer declines nothing: the invoice alone dates that.
-        (standing("past_due"), Money((replace(FAILED, attempt_count=1),)),
+        (stored("past_due"), Money((replace(FAILED, attempt_count=1),)),
          {"payment_failed:in_1:1": MONTH_END}),
-        (standing(), Money((replace(RENEWED, attempt_count=3, paid_at=NOW),), DECLINED),
+        (stored(), Money((replace(RENEWED, attempt_count=3, paid_at=NOW),), DECLINED),
          {"payment_failed:in_1:1": MONTH_END, "payment_failed:in_1:2": MONTH_END + 3 * DAY,
           "renewed:in_1": NOW, "recovered:in_1": NOW}),
         # Paid by hand with another card: Stripe doesn't count that as an attempt.
-        (standing(), Money((replace(RENEWED, paid_at=NOW),), DECLINED[1:]),
+        (stored(), Money((replace(RENEWED, paid_at=NOW),), DECLINED[1:]),
          {"payment_failed:in_1:1": MONTH_END, "renewed:in_1": NOW, "recovered:in_1": NOW}),
-        (standing("trialing", trial_end=NOW + 2 * DAY), Money(),
+        (stored("trialing", trial_end=NOW + 2 * DAY), Money(),
          {f"trial_will_end:sub_1:{int((NOW + 2 * DAY).timestamp())}": NOW - DAY}),
-        (standing("trialing", trial_end=NOW + 4 * DAY), Money(), {}),
-        (standing(cancel_at=MONTH_END, cancel_asked_at=ASKED), Money(),
+        (stored("trialing", trial_end=NOW + 4 * DAY), Money(), {}),
+        (stored(cancel_at=MONTH_END, cancel_asked_at=ASKED), Money(),
          {f"cancel_scheduled:sub_1:{int(ASKED.timestamp())}": ASKED}),
-        (standing("canceled", ended_at=MONTH_END, cancel_at=MONTH_END, cancel_asked_at=ASKED,
+        (stored("canceled", ended_at=MONTH_END, cancel_at=MONTH_END, cancel_asked_at=ASKED,
                   cancel_reason="cancellation_requested"), Money(),
          {f"cancel_scheduled:sub_1:{int(ASKED.timestamp())}": ASKED, "ended:sub_1": MONTH_END}),
-        (standing("canceled", ended_at=ASKED, cancel_asked_at=ASKED), Money(),
+        (stored("canceled", ended_at=ASKED, cancel_asked_at=ASKED), Money(),
          {"ended:sub_1": ASKED}),
-        (standing(), Money((RENEWED,), (charge("1"),), (refund("1", NOW, amount=100),)),
+        (stored(), Money((RENEWED,), (charge("1"),), (refund("1", NOW, amount=100),)),
          {"renewed:in_1": MONTH_END, "payment.refunded:re_1": NOW}),
-        (standing(), Money(refunds=(refund("1", NOW, status="failed"),)), {}),
-        (standing(), Money(disputes=(dispute("needs_response", ASKED),)), {"disputed:dp_1": ASKED}),
-        (standing(), Money(disputes=(dispute("won", ASKED),)),
+        (stored(), Money(refunds=(refund("1", NOW, status="failed"),)), {}),
+        (stored(), Money(disputes=(dispute("needs_response", ASKED),)), {"disputed:dp_1": ASKED}),
+        (stored(), Money(disputes=(dispute("won", ASKED),)),
          {"disputed:dp_1": ASKED, "dispute_closed:dp_1": NOW}),
-        (standing(), Money(disputes=(dispute("warning_needs_response"),)), {}),
-        (standing(), Money(disputes=(dispute("warning_closed"),)), {}),
+        (stored(), Money(disputes=(dispute("warning_needs_response"),)), {}),
+        (stored(), Money(disputes=(dispute("warning_closed"),)), {}),
     ],
 )  # fmt: skip
 def test_what_stripe_dates_is_told_alike_however_late_it_is_seen(
-    after: Standing, money: Money, expected: dict[str, datetime]
+    after: StoredState, money: Money, expected: dict[str, datetime]
 ) -> None:
     assert told(None, after, money) == expected
     assert told(after, replace(after, version=2), money) == expected
@@ -108,24 +108,24 @@ def test_what_stripe_dates_is_told_alike_however_late_it_is_seen(
     ("before", "after", "expected"),
     [
         (replace(SEEN, cancel_at=MONTH_END), SEEN, ["resumed:sub_1:2"]),
-        (standing("paused"), SEEN, ["resumed:sub_1:2"]),
+        (stored("paused"), SEEN, ["resumed:sub_1:2"]),
         (SEEN, replace(SEEN, cancel_at=MONTH_END), ["cancel_scheduled:sub_1:2"]),
-        (standing("trialing"), standing("paused", version=2), ["paused:sub_1:2"]),
+        (stored("trialing"), stored("paused", version=2), ["paused:sub_1:2"]),
         (SEEN, replace(SEEN, pauses_collection=True), ["collection_paused:sub_1:2"]),
         (replace(SEEN, pauses_collection=True), SEEN, ["collection_resumed:sub_1:2"]),
         (SEEN, replace(SEEN, offer_id="off_2", plan="all", amount=1900), ["switched:sub_1:2"]),
         (SEEN, replace(SEEN, interval="year"), ["switched:sub_1:2"]),
-        (standing("past_due"), SEEN, ["recovered:sub_1:2"]),
-        (standing("unpaid"), SEEN, ["recovered:sub_1:2"]),
-        (standing("trialing"), SEEN, []),
+        (stored("past_due"), SEEN, ["recovered:sub_1:2"]),
+        (stored("unpaid"), SEEN, ["recovered:sub_1:2"]),
+        (stored("trialing"), SEEN, []),
         (SEEN, replace(SEEN, current_period_end=NEXT_END), []),
-        (standing("incomplete"), SEEN, []),
-        (replace(SEEN, cancel_at=MONTH_END), standing("canceled", ended_at=MONTH_END),
+        (stored("incomplete"), SEEN, []),
+        (replace(SEEN, cancel_at=MONTH_END), stored("canceled", ended_at=MONTH_END),
          ["ended:sub_1"]),
         (SEEN, SEEN, []),
     ],
 )  # fmt: skip
-def test_what_two_states_tell(before: Standing, after: Standing, expected: list[str]) -> None:
+def test_what_two_states_tell(before: StoredState, after: StoredState, expected: list[str]) -> None:
     assert list(told(before, replace(after, version=2), Money())) == expected
 
 
@@ -144,7 +144,7 @@ def test_what_two_states_tell(before: Standing, after: Standing, expected: list[
     ],
 )
 def test_why_it_ended(cancel_reason: str, access_stop: str, reason: str) -> None:
-    over = standing("canceled", ended_at=NOW, cancel_reason=cancel_reason, access_stop=access_stop)
+    over = stored("canceled", ended_at=NOW, cancel_reason=cancel_reason, access_stop=access_stop)
     (ended,) = (
         each for each in transitions(SEEN, over, Money(), NOW) if each.type == "subscription.ended"
     )
@@ -153,7 +153,7 @@ def test_why_it_ended(cancel_reason: str, access_stop: str, reason: str) -> None
 
 def test_a_recovery_is_told_once_by_both_that_show_it() -> None:
     money = Money((replace(RENEWED, attempt_count=2, paid_at=NOW),), DECLINED[1:])
-    seen = told(standing("past_due"), replace(SEEN, version=2), money)
+    seen = told(stored("past_due"), replace(SEEN, version=2), money)
     assert seen == told(None, SEEN, money)
 
 

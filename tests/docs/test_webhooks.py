@@ -12,7 +12,7 @@ from service.db.tables import DomainEvent
 from service.outbox.domain_events import EVENT_TYPES
 from service.outbox.webhook_sender import PAUSES
 from service.outbox.webhooks import TEST_TYPE, body_of
-from tests.billing.test_transitions import standing
+from tests.billing.test_transitions import stored
 
 TEXT = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text(encoding="utf-8")
 SECTIONS = re.findall(r"^### (\S+)\n\n(.+?)\n\n```json\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
@@ -40,7 +40,7 @@ def test_the_example_is_what_would_be_sent_of_such_an_event(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name.startswith("subscription.")])
 def test_the_state_of_a_subscription_is_shown_as_it_is_told(name: str) -> None:
-    told = standing().told()
+    told = stored().told()
     before, after = EXAMPLES[name]["data"]["before"], EXAMPLES[name]["data"]["after"]
     assert before is None or set(before) == set(told)
     assert set(told) <= set(after)
