@@ -1,7 +1,8 @@
 """Assembly: the parts of the service put together as one application, and nothing else."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
 
@@ -9,7 +10,6 @@ import structlog
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
-from markupsafe import Markup
 from starlette.requests import Request
 
 from service import health
@@ -21,9 +21,10 @@ from service.account.erase import Sweep
 from service.billing import inbox
 from service.billing import routes as billing_routes
 from service.billing.apply_event import apply_due_events
+from service.billing.inbox import INBOX_TASK
 from service.billing.late_renewals import sync_late_renewals
 from service.billing.pass_ledger import tell_ended_passes
-from service.billing.reconcile_job import Reconciler
+from service.billing.reconcile_job import RECONCILE_TASK, Reconciler
 from service.checkout import routes as checkout_routes
 from service.clock import Clocks
 from service.content import routes as content_routes
@@ -33,14 +34,16 @@ from service.db.session import Database
 from service.grants import routes as grants_routes
 from service.identity import sign_in_requests
 from service.identity.api_keys import KeyUses
-from service.identity.callers import Actor, device_key, requires
+from service.identity.callers import Actor, EndedTokens, requires
+from service.identity.devices import device_key
 from service.identity.operators import prune_operator_sessions
 from service.identity.origins import OriginPolicy
 from service.identity.passwords import ARGON2ID, Passwords
 from service.identity.secrets import derived_key
 from service.jobs import queue as jobs
-from service.jobs.runner import Runner, Task
+from service.jobs.runner import Runner, Task, Wakes
 from service.limits import rate
+from service.limits.addresses import NetworkKey
 from service.logs import RequestLog
 from service.metering.ledger import Ledger
 from service.offers import routes as offers_routes
@@ -51,14 +54,17 @@ from service.operators import routes as operators_routes
 from service.operators import system_api, webhook_api
 from service.outbox import queue, webhooks
 from service.outbox.mailer import Mailer
+from service.outbox.mails import MAIL_TASK
 from service.outbox.sender import mailer_of_settings, send_due_mails
 from service.outbox.webhook_client import Poster
 from service.outbox.webhook_sender import WebhookSender
 from service.outbox.webhook_signing import SEALED_FOR
 from service.outbox.webhook_targets import Resolve, Targets, resolve_host
+from service.payments.asking import Payments
 from service.payments.gateway import Gateway, GatewayUnavailable
 from service.problems import Boundary, Problem, install_handlers, with_problems
 from service.reports import routes as reports_routes
+from service.running import Running, RunningApp
 from service.settings import Settings
 from service.tokens import routes as tokens_routes
 from service.tokens.keys import KeyRingHolder, ensure_keys, prune
@@ -66,10 +72,8 @@ from service.tokens.revoked import prune_revoked
 from service.tokens.verifier import TokenVerifier
 from service.web import api_page
 from service.web import routes as web_routes
+from service.web.pages import Frame
 from service.web.unknown_address import answer_unknown_address
-
-PageBar = Callable[[Request], Markup]
-"""Something to show on top of every newspaper page, such as the demo's clock."""
 
 ROUTERS = (
     content_routes.router,
@@ -101,7 +105,7 @@ _NO_TELEMETRY: TelemetryConfig = {
 }
 
 
-class Service(FastAPI):
+class Service(RunningApp):
     """The application; its document describes errors as they are answered."""
 
     def openapi(self) -> dict[str, Any]:
@@ -110,22 +114,39 @@ class Service(FastAPI):
         return self.openapi_schema
 
 
+@dataclass(frozen=True)
+class _Mailing:
+    """`mailer` None: no mail is sent, so nobody can sign in by mail."""
+
+    mailer: Mailer | None
+
+
 def create_app(
     settings: Settings,
     *,
     gateway: Gateway | None,
     clocks: Clocks,
-    page_bar: PageBar | None = None,
+    frame: Frame | None = None,
     mailer: Mailer | None = None,
     passwords: Passwords = ARGON2ID,
     resolve: Resolve = resolve_host,
-) -> FastAPI:
+    parts: tuple[object, ...] = (),
+) -> Service:
     """The service on a database that `migrate.prepare` has made ready.
 
     `gateway` None: nothing is sold. It is closed with everything else when the lifespan ends.
-    `mailer` None: the one that the settings ask for. `resolve` looks up where webhooks go.
+    `mailer` None: the one that the settings ask for. `resolve` looks up where webhooks go. `parts`
+    are what the caller's own routers reach besides.
     """
     app = Service(
+        Running(
+            *_held(settings, clocks, resolve),
+            Payments(gateway),
+            _Mailing(mailer or mailer_of_settings(settings)),
+            passwords,
+            frame or Frame(),
+            *parts,
+        ),
         title="Paywall",
         description="Metered articles, subscriptions and the tokens that unlock them.",
         version="1",
@@ -138,38 +159,6 @@ def create_app(
         telemetry=_NO_TELEMETRY,
         routes=[*_assembled().routes],
     )
-    database = Database(settings.database_url)
-    key_ring = KeyRingHolder(derived_key(settings, "token-keys"))
-    state = app.state
-    state.settings, state.clocks, state.database, state.gateway = (
-        settings,
-        clocks,
-        database,
-        gateway,
-    )
-    state.device_key = device_key(settings)
-    state.network_key = derived_key(settings, "networks")
-    state.key_ring = key_ring
-    state.article_cache = ArticleCache(settings)
-    state.ledger = Ledger()
-    state.revocations = Revocations()
-    state.unlock_tokens = UnlockTokens(key_ring, settings, state.revocations)
-    state.token_verifier = TokenVerifier(key_ring, settings.public_url, settings.publication)
-    state.key_uses = KeyUses()
-    state.passwords = passwords
-    state.page_bar = page_bar
-    state.inbox = Task("inbox", lambda: _apply_inbox(app))
-    state.reconciling = Task("reconcile", lambda: _reconcile(app), pause=_MINUTE)
-    state.mailer = mailer or mailer_of_settings(settings)
-    state.mail = Task("mails", lambda: _send_mails(app))
-    state.webhook_targets = Targets(
-        only_https=settings.environment == "production",
-        allow_private=settings.webhooks_allow_private_targets,
-        resolve=resolve,
-    )
-    state.webhooks = WebhookSender(
-        database, Poster(state.webhook_targets), clocks, derived_key(settings, SEALED_FOR)
-    )
     _answer_unknown_staff_paths(app)
     _refuse_open_routes(app)
     install_handlers(app)
@@ -180,109 +169,147 @@ def create_app(
     return app
 
 
+def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object, ...]:
+    """What the service makes for itself from its settings."""
+    database = Database(settings.database_url)
+    key_ring = KeyRingHolder(derived_key(settings, "token-keys"))
+    revocations = Revocations()
+    targets = Targets(
+        only_https=settings.environment == "production",
+        allow_private=settings.webhooks_allow_private_targets,
+        resolve=resolve,
+    )
+    return (
+        settings,
+        clocks,
+        database,
+        device_key(settings),
+        NetworkKey(derived_key(settings, "networks")),
+        key_ring,
+        ArticleCache(settings),
+        Ledger(),
+        revocations,
+        EndedTokens(revocations.refuse),
+        UnlockTokens(key_ring, settings, revocations),
+        TokenVerifier(key_ring, settings.public_url, settings.publication),
+        KeyUses(),
+        Wakes(),
+        targets,
+        WebhookSender(database, Poster(targets), clocks, derived_key(settings, SEALED_FOR)),
+    )
+
+
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    state = app.state
-    database: Database = state.database
-    clocks: Clocks = state.clocks
+async def _lifespan(app: Service) -> AsyncIterator[None]:
+    running = app.running
+    settings, clocks, database = running.get(Settings), running.get(Clocks), running.get(Database)
     async with database.transaction() as session:
-        key = derived_key(state.settings, "token-keys")
-        algorithm = state.settings.token_algorithm
+        key = derived_key(settings, "token-keys")
+        algorithm = settings.token_algorithm
         await ensure_keys(session, algorithm=algorithm, encryption_key=key, now=clocks.wall())
     await follow(database, clocks)
-    await state.key_ring.refresh(database)
-    await state.revocations.refresh(database, clocks)
-    runner = Runner(_tasks(app), state.settings.background_interval_seconds)
+    await running.get(KeyRingHolder).refresh(database)
+    await running.get(Revocations).refresh(database, clocks)
+    runner = Runner(
+        (*_steady_tasks(running), *_stripe_tasks(running), *_pruning_tasks(running)),
+        settings.background_interval_seconds,
+        running.get(Wakes),
+    )
     runner.start()
     try:
         yield
     finally:
         await runner.stop()
-        await state.webhooks.finish()
-        if state.gateway is not None:
-            await state.gateway.close()
+        await running.get(WebhookSender).finish()
+        gateway = running.get(Payments).gateway
+        if gateway is not None:
+            await gateway.close()
         await database.dispose()
 
 
-def _tasks(app: FastAPI) -> tuple[Task, ...]:
-    state = app.state
-    database: Database = state.database
+def _steady_tasks(running: Running) -> tuple[Task, ...]:
+    """What every installation does, whether or not anything is sold."""
+    database, clocks = running.get(Database), running.get(Clocks)
+    ledger, key_uses = running.get(Ledger), running.get(KeyUses)
+    articles, key_ring = running.get(ArticleCache), running.get(KeyRingHolder)
+    revocations, mailer = running.get(Revocations), running.get(_Mailing).mailer
 
-    async def prune_keys() -> None:
-        async with database.transaction() as session:
-            await prune(session, now=state.clocks.wall())
-            await prune_revoked(session, now=state.clocks.wall())
-
-    async def prune_limits() -> None:
-        async with database.transaction() as session:
-            await rate.prune(session, state.clocks.wall())
-            await sign_in_requests.prune(session, state.clocks.wall())
-            await prune_operator_sessions(session, state.clocks.wall())
-
-    async def prune_mails() -> None:
-        async with database.transaction() as session:
-            await queue.prune(session, state.clocks.wall())
-            await webhooks.prune(session, state.clocks.wall())
-            await jobs.prune(session, state.clocks.wall())
-            await inbox.prune(session, state.clocks.wall())
-
-    async def renewals() -> None:
-        if state.gateway is not None:
-            await sync_late_renewals(database, state.gateway, state.settings, state.clocks)
-
-    sweep = Sweep()
-
-    async def sweep_erased() -> None:
-        await sweep(database, state.gateway, state.settings, state.clocks)
-
-    portal = PortalMirror()
-
-    async def mirror() -> None:
-        if state.gateway is None:
-            return
-        try:
-            await mirror_offers(database, state.gateway)
-            await portal.run(database, state.gateway, state.settings.publication)
-        except GatewayUnavailable as error:
-            log.warning("offers.waiting", reason=str(error))
+    async def send_mails() -> None:
+        if mailer is not None:
+            await send_due_mails(database, mailer, clocks)
 
     return (
-        state.inbox,
-        state.mail,
-        state.reconciling,
-        Task("webhooks", state.webhooks.begin),
-        Task("ledger", lambda: state.ledger.flush(database)),
-        Task("key uses", lambda: state.key_uses.flush(database)),
-        Task("clock", lambda: follow(database, state.clocks)),
-        Task("articles", lambda: state.article_cache.refresh(database)),
-        Task("keys", lambda: state.key_ring.refresh(database)),
-        Task("revocations", lambda: state.revocations.refresh(database, state.clocks)),
-        Task("old keys", prune_keys, pause=_HOUR),
-        Task("old limits", prune_limits, pause=_HOUR),
-        Task("old mails", prune_mails, pause=_HOUR),
-        Task("offers", mirror, pause=_MINUTE),
-        Task("renewals", renewals, pause=_MINUTE),
-        Task("ended passes", lambda: tell_ended_passes(database, state.clocks), pause=_MINUTE),
-        Task("erased readers", sweep_erased, pause=_MINUTE),
+        Task(MAIL_TASK, send_mails),
+        Task("webhooks", running.get(WebhookSender).begin),
+        Task("ledger", lambda: ledger.flush(database)),
+        Task("key uses", lambda: key_uses.flush(database)),
+        Task("clock", lambda: follow(database, clocks)),
+        Task("articles", lambda: articles.refresh(database)),
+        Task("keys", lambda: key_ring.refresh(database)),
+        Task("revocations", lambda: revocations.refresh(database, clocks)),
+        Task("ended passes", lambda: tell_ended_passes(database, clocks), pause=_MINUTE),
     )
 
 
-async def _apply_inbox(app: FastAPI) -> None:
-    state = app.state
-    if state.gateway is not None:
-        await apply_due_events(state.database, state.gateway, state.settings, state.clocks)
+def _stripe_tasks(running: Running) -> tuple[Task, ...]:
+    """What asks Stripe; an erasure is finished here even where nothing is sold any more."""
+    settings, clocks = running.get(Settings), running.get(Clocks)
+    database, gateway = running.get(Database), running.get(Payments).gateway
+    sweep = Sweep()
+    sweeping = Task(
+        "erased readers", lambda: sweep(database, gateway, settings, clocks), pause=_MINUTE
+    )
+    if gateway is None:
+        return (sweeping,)
+    portal = PortalMirror()
+
+    async def mirror() -> None:
+        try:
+            await mirror_offers(database, gateway)
+            await portal.run(database, gateway, settings.publication)
+        except GatewayUnavailable as error:
+            log.warning("offers.waiting", reason=str(error))
+
+    reconciler = Reconciler(database, gateway, settings, clocks)
+    return (
+        sweeping,
+        Task(INBOX_TASK, lambda: apply_due_events(database, gateway, settings, clocks)),
+        Task(RECONCILE_TASK, reconciler.round, pause=_MINUTE),
+        Task("offers", mirror, pause=_MINUTE),
+        Task(
+            "renewals",
+            lambda: sync_late_renewals(database, gateway, settings, clocks),
+            pause=_MINUTE,
+        ),
+    )
 
 
-async def _reconcile(app: FastAPI) -> None:
-    state = app.state
-    if state.gateway is not None:
-        await Reconciler(state.database, state.gateway, state.settings, state.clocks).round()
+def _pruning_tasks(running: Running) -> tuple[Task, ...]:
+    database, clocks = running.get(Database), running.get(Clocks)
 
+    async def prune_keys() -> None:
+        async with database.transaction() as session:
+            await prune(session, now=clocks.wall())
+            await prune_revoked(session, now=clocks.wall())
 
-async def _send_mails(app: FastAPI) -> None:
-    state = app.state
-    if state.mailer is not None:
-        await send_due_mails(state.database, state.mailer, state.clocks)
+    async def prune_limits() -> None:
+        async with database.transaction() as session:
+            await rate.prune(session, clocks.wall())
+            await sign_in_requests.prune(session, clocks.wall())
+            await prune_operator_sessions(session, clocks.wall())
+
+    async def prune_mails() -> None:
+        async with database.transaction() as session:
+            await queue.prune(session, clocks.wall())
+            await webhooks.prune(session, clocks.wall())
+            await jobs.prune(session, clocks.wall())
+            await inbox.prune(session, clocks.wall())
+
+    return (
+        Task("old keys", prune_keys, pause=_HOUR),
+        Task("old limits", prune_limits, pause=_HOUR),
+        Task("old mails", prune_mails, pause=_HOUR),
+    )
 
 
 @cache

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends
-from starlette.requests import HTTPConnection
+
+from service.running import part
 
 
 def _system_time() -> datetime:
@@ -34,10 +35,4 @@ class Clocks:
         return self._wall() + self.offset
 
 
-def clocks_of(connection: HTTPConnection) -> Clocks:
-    """The clocks of the application that answers this request."""
-    clocks: Clocks = connection.app.state.clocks
-    return clocks
-
-
-AppClocks = Annotated[Clocks, Depends(clocks_of)]
+AppClocks = Annotated[Clocks, Depends(part(Clocks))]

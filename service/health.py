@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
@@ -14,6 +14,7 @@ from service.jobs import backlog
 from service.problems import Problem
 from service.settings import AppSettings
 from service.tokens.keys import KeyRingHolder
+from service.tokens.routes import AppKeyRing
 
 router = APIRouter(tags=["operation"])
 
@@ -38,12 +39,11 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", responses={503: {"model": Readiness}}, summary="Is it ready to serve")
-async def readyz(request: Request, database: AppDatabase) -> Response:
+async def readyz(database: AppDatabase, key_ring: AppKeyRing) -> Response:
     """The database answers, its migrations are at the head, and there is a key to sign with."""
-    holder: KeyRingHolder = request.app.state.key_ring
     checks = {
         **await _database_checks(database),
-        "keys": _key_check(holder),
+        "keys": _key_check(key_ring),
     }
     ready = all(result == "ok" for result in checks.values())
     answer = Readiness(ready=ready, checks=checks)

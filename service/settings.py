@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import Depends
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from starlette.requests import HTTPConnection
+
+from service.running import part
 
 DEVELOPMENT_SECRET = "development-only-secret-key-do-not-use"  # noqa: S105 refused in production
 MINIMUM_SECRET_LENGTH = 32
@@ -362,10 +363,4 @@ def _is_mail_server(address: str) -> bool:
     return parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and not extra
 
 
-def settings_of(connection: HTTPConnection) -> Settings:
-    """The settings of the application that answers this request."""
-    settings: Settings = connection.app.state.settings
-    return settings
-
-
-AppSettings = Annotated[Settings, Depends(settings_of)]
+AppSettings = Annotated[Settings, Depends(part(Settings))]

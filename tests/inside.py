@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-from fastapi import FastAPI
 from sqlalchemy import select
 
-from service.app import create_app
+from service.app import Service, create_app
 from service.db.session import Database
 from service.db.tables import AccessEntry
 from service.grants.store import put_grant
@@ -17,6 +16,7 @@ from service.identity.cookies import cookie_name
 from service.identity.permissions import PERMISSIONS
 from service.identity.readers import create_reader
 from service.identity.sessions import open_session
+from service.metering.ledger import Ledger
 from service.outbox.webhook_targets import Resolve, resolve_host
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -30,7 +30,7 @@ CANARY = "The ferryman kept the second key."
 class Paywall:
     """The application with a client that keeps cookies, and a key that may do everything."""
 
-    app: FastAPI
+    app: Service
     client: httpx2.AsyncClient
     new_client: Callable[[], httpx2.AsyncClient]
     settings: Settings
@@ -75,7 +75,7 @@ class Paywall:
 
     async def ledger(self) -> list[AccessEntry]:
         """All rows of the ledger, those noted in memory included."""
-        await self.app.state.ledger.flush(self.database)
+        await self.app.running.get(Ledger).flush(self.database)
         async with self.database.reading() as session:
             return list(await session.scalars(select(AccessEntry).order_by(AccessEntry.id)))
 

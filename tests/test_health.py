@@ -9,7 +9,7 @@ from service.db.session import Database
 from service.db.tables import SigningKey
 from service.settings import Settings
 from service.tokens.key_pairs import generate
-from service.tokens.keys import stored
+from service.tokens.keys import KeyRingHolder, stored
 from tests.conftest import MovingClocks
 from tests.inside import Paywall, inside
 
@@ -43,7 +43,7 @@ async def test_keys_that_another_secret_sealed_make_it_unready_not_dead(paywall:
     async with paywall.database.transaction() as session:
         await session.execute(delete(SigningKey).where(SigningKey.state == "active"))
         session.add(foreign)
-    await paywall.app.state.key_ring.refresh(paywall.database)
+    await paywall.app.running.get(KeyRingHolder).refresh(paywall.database)
     answer = await paywall.client.get("/readyz")
     assert (answer.status_code, answer.json()["checks"]["database"]) == (503, "ok")
     assert "PAYWALL_SECRET_KEY" in answer.json()["checks"]["keys"]

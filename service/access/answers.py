@@ -9,15 +9,16 @@ from service.access.decision import Meter
 from service.access.schemas import AccessOut, MeterOut
 from service.access.unlock import Look, Opened, Walled
 from service.access.unlock_tokens import UnlockTokens
-from service.clock import clocks_of
+from service.clock import Clocks
 from service.content.cache import StoredArticle
 from service.content.teaser import instant_text, teaser
 from service.identity.callers import Caller
-from service.identity.devices import sign_device
+from service.identity.devices import DeviceKey
 from service.identity.handover import remember_device
 from service.metering.window import MeterState
 from service.problems import Problem
-from service.settings import Settings, settings_of
+from service.running import running_of
+from service.settings import Settings
 
 
 def access_answer(seen: Look) -> AccessOut:
@@ -44,17 +45,17 @@ def opened_answer(
         "granted": True,
         "reason": opened.reason,
         "consumed": opened.consumed,
-        "article": with_body(article, settings_of(request)),
+        "article": with_body(article, running_of(request).get(Settings)),
         "meter": _meter(opened.meter),
     }
     if wants_token:
-        tokens: UnlockTokens = request.app.state.unlock_tokens
-        token, expires_at = tokens.token(
+        running = running_of(request)
+        token, expires_at = running.get(UnlockTokens).token(
             holder_id=opened.holder_id,
             article=article.slug,
             reason=opened.reason,
             session_id=caller.session_id,
-            now=clocks_of(request).wall(),
+            now=running.get(Clocks).wall(),
         )
         content |= {"token": token, "token_expires_at": instant_text(expires_at)}
     content |= _device_member(request, caller, opened.device_id)
@@ -85,4 +86,4 @@ def _meter(state: MeterState | None) -> dict[str, Any] | None:
 def _device_member(request: Request, caller: Caller, device_id: str) -> dict[str, str]:
     if caller.holds_cookie:
         return {}
-    return {"device_token": sign_device(device_id, request.app.state.device_key)}
+    return {"device_token": running_of(request).get(DeviceKey).sign(device_id)}

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from service.access.answers import access_answer, opened_answer, walled_answer, with_body
 from service.access.cookieless import CallerNetwork
 from service.access.full import read_by_token
+from service.access.revocations import Revocations
 from service.access.schemas import AccessOut, FullOut, UnlockIn, UnlockOut, WalledProblem
 from service.access.unlock import Opened, look, unlock
 from service.access.unlock_tokens import bearer
@@ -15,9 +16,11 @@ from service.clock import AppClocks
 from service.content.cache import AppArticles, WantedArticle
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.identity.callers import CurrentReader, IsPrefetch
-from service.metering.ledger import ledger_of
+from service.metering.ledger import Ledger
 from service.problems import Problem
+from service.running import running_of
 from service.settings import AppSettings
+from service.tokens.verifier import TokenVerifier
 
 router = APIRouter(prefix="/v1/articles", tags=["reading"])
 
@@ -85,13 +88,14 @@ async def read_full(
 
     401 for a token that isn't valid, 403 for one that doesn't cover the article.
     """
-    claims = request.app.state.token_verifier.verify(bearer(authorization), clocks.wall())
+    running = running_of(request)
+    claims = running.get(TokenVerifier).verify(bearer(authorization), clocks.wall())
     article = read_by_token(
         await articles.get(database, slug),
         slug,
         claims,
-        revocations=request.app.state.revocations,
-        ledger=ledger_of(request),
+        revocations=running.get(Revocations),
+        ledger=running.get(Ledger),
         settings=settings,
         clocks=clocks,
     )

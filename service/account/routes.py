@@ -38,7 +38,10 @@ from service.identity.sessions import (
     live_sessions,
     sign_out_here,
 )
+from service.jobs.runner import AppWakes
 from service.limits.addresses import client_network
+from service.outbox.mails import MAIL_TASK
+from service.payments.asking import AppPayments
 from service.problems import Problem
 from service.settings import AppSettings
 from service.tokens.routes import AppKeyRing
@@ -58,6 +61,7 @@ async def ask_to_sign_in(
     database: AppDatabase,
     settings: AppSettings,
     clocks: AppClocks,
+    wakes: AppWakes,
 ) -> SignInOut:
     """Mail a link and a six-digit code, each good once and for ten minutes.
 
@@ -67,7 +71,7 @@ async def ask_to_sign_in(
         database, settings, clocks, email=body.email, return_to=body.return_to, caller=caller,
         network=client_network(request, settings, clocks),
     )  # fmt: skip
-    request.app.state.mail.wake.set()
+    wakes.wake(MAIL_TASK)
     token = remember_device(request, response, caller, asked.device_id)
     return SignInOut(request_id=asked.request_id, expires_in=asked.expires_in, device_token=token)
 
@@ -195,9 +199,9 @@ async def read_me(caller: SignedInReader, session: ReadSession, clocks: AppClock
     summary="Export everything held on the reader",
 )
 async def export_me(
-    request: Request,
     caller: SignedInReader,
     database: AppDatabase,
+    payments: AppPayments,
     settings: AppSettings,
     clocks: AppClocks,
 ) -> StreamingResponse:
@@ -206,7 +210,7 @@ async def export_me(
     It is complete or it isn't given: while Stripe is away the answer is `stripe-unavailable`.
     """
     export = await gather_export(
-        database, request.app.state.gateway, settings, clocks, reader_id=caller.reader_id
+        database, payments.gateway, settings, clocks, reader_id=caller.reader_id
     )
     return StreamingResponse(
         export.chunks(),
@@ -217,12 +221,13 @@ async def export_me(
 
 @router.delete("/me", status_code=204, summary="Erase the account")
 async def erase_me(
-    request: Request,
     response: Response,
     caller: SignedInReader,
     database: AppDatabase,
+    payments: AppPayments,
     settings: AppSettings,
     clocks: AppClocks,
+    wakes: AppWakes,
     body: EraseIn | None = None,
 ) -> None:
     """Erase the reader for good, here and at Stripe, and end every session and token.
@@ -231,11 +236,11 @@ async def erase_me(
     may be repeated.
     """
     await erase_reader(
-        database, request.app.state.gateway, settings, clocks,
+        database, payments.gateway, settings, clocks,
         reader_id=caller.reader_id,
         cancel_subscription=body is not None and body.cancel_subscription,
     )  # fmt: skip
-    request.app.state.mail.wake.set()
+    wakes.wake(MAIL_TASK)
     sign_out_here(response, settings)
     # The browser begins anew: what its device read isn't tied to the account any more.
     clear_cookie(response, "device", settings)

@@ -15,9 +15,12 @@ from service.billing.events import concerns_us
 from service.db.tables import InboxEvent, Job
 from service.db.upsert import insert_for
 from service.jobs.queue import ROWS_STAY, enqueue, replay
+from service.jobs.runner import TaskName
 from service.payments.gateway import StripeEvent
 
 JOB = "stripe-event"
+INBOX_TASK = TaskName("inbox")
+"""Applies what is stored here."""
 ToldBy = Literal["webhook", "reconcile"]
 
 

@@ -13,16 +13,19 @@ from service.db.base import new_id
 from service.db.session import Database
 from service.jobs.nightly import plan_night
 from service.jobs.queue import ClaimedJob, enqueue
+from service.jobs.runner import TaskName
 from service.jobs.worker import Kind, Postponed, work
 from service.payments.gateway import Gateway, GatewayUnavailable
 from service.settings import Settings
 
 NIGHTLY, ASKED = "nightly-reconcile", "reconcile"
+RECONCILE_TASK = TaskName("reconcile")
+"""Does the runs that are due."""
 STRIPE_IS_AWAY = timedelta(minutes=5)
 
 
 async def ask_reconcile(session: AsyncSession, *, started_by: str, fix: bool, now: datetime) -> str:
-    """Have everything compared soon; the id of the run. Wake the task `reconcile` afterwards.
+    """Have everything compared soon; the id of the run. Wake RECONCILE_TASK afterwards.
 
     `now` is wall time.
     """

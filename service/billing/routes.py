@@ -3,10 +3,12 @@
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from service.billing.inbox import store_event
+from service.billing.inbox import INBOX_TASK, store_event
 from service.clock import AppClocks
 from service.db.session import AppDatabase
-from service.payments.gateway import Gateway, SignatureRefused
+from service.jobs.runner import AppWakes
+from service.payments.asking import AppPayments
+from service.payments.gateway import SignatureRefused
 from service.problems import Problem
 from service.settings import AppSettings
 
@@ -21,13 +23,18 @@ class Received(BaseModel):
 
 @router.post("/v1/webhooks/stripe")
 async def receive_stripe_event(
-    request: Request, settings: AppSettings, database: AppDatabase, clocks: AppClocks
+    request: Request,
+    payments: AppPayments,
+    settings: AppSettings,
+    database: AppDatabase,
+    clocks: AppClocks,
+    wakes: AppWakes,
 ) -> Received:
     """Store a signed event; it is applied afterwards, from what Stripe then says of the object.
 
     404 while no signing secret is set.
     """
-    gateway: Gateway | None = request.app.state.gateway
+    gateway = payments.gateway
     if gateway is None or not settings.stripe_webhook_secret.get_secret_value():
         raise Problem("not-found")
     try:
@@ -38,5 +45,5 @@ async def receive_stripe_event(
         raise Problem("webhook-refused", str(error)) from error
     async with database.transaction() as session:
         new = await store_event(session, event, clocks.wall())
-    request.app.state.inbox.wake.set()
+    wakes.wake(INBOX_TASK)
     return Received(new=new)

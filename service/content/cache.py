@@ -9,7 +9,6 @@ from typing import Annotated
 from fastapi import Depends
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.requests import HTTPConnection
 
 from service.content.article import StoredArticle
 from service.content.schemas import is_slug
@@ -18,6 +17,7 @@ from service.content.teaser import teaser
 from service.db.session import AppDatabase, Database
 from service.html.public_answer import PublicDocument, encode
 from service.problems import Problem
+from service.running import part
 from service.settings import Settings
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "CachedArticle",
     "StoredArticle",
     "WantedArticle",
-    "article_cache_of",
     "article_not_found",
 ]
 
@@ -132,13 +131,7 @@ class ArticleCache:
             self._size -= oldest.size
 
 
-def article_cache_of(connection: HTTPConnection) -> ArticleCache:
-    """The article cache of the application that answers this request."""
-    cache: ArticleCache = connection.app.state.article_cache
-    return cache
-
-
-AppArticles = Annotated[ArticleCache, Depends(article_cache_of)]
+AppArticles = Annotated[ArticleCache, Depends(part(ArticleCache))]
 
 
 def article_not_found(slug: str) -> Problem:

@@ -12,13 +12,14 @@ from typing import Annotated, Any, TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
-from fastapi import Depends, Request
+from fastapi import Depends
 from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from service.problems import Problem
+from service.running import part
 
 log = structlog.get_logger()
 
@@ -184,25 +185,21 @@ def database_unavailable() -> Problem:
     return Problem("database-unavailable", headers={"Retry-After": RETRY_AFTER_SECONDS})
 
 
-def database_of(request: Request) -> Database:
-    """The database of the application that answers this request."""
-    database: Database = request.app.state.database
-    return database
+AppDatabase = Annotated[Database, Depends(part(Database))]
 
 
-async def transaction(request: Request) -> AsyncIterator[AsyncSession]:
+async def transaction(database: AppDatabase) -> AsyncIterator[AsyncSession]:
     """The request's transaction."""
-    async with database_of(request).transaction() as session:
+    async with database.transaction() as session:
         yield session
 
 
-async def reading(request: Request) -> AsyncIterator[AsyncSession]:
+async def reading(database: AppDatabase) -> AsyncIterator[AsyncSession]:
     """A session for a request that only reads."""
-    async with database_of(request).reading() as session:
+    async with database.reading() as session:
         yield session
 
 
-AppDatabase = Annotated[Database, Depends(database_of)]
 # scope="function": the commit is done before the answer leaves, not after it (FastAPI's default).
 WriteSession = Annotated[AsyncSession, Depends(transaction, scope="function")]
 ReadSession = Annotated[AsyncSession, Depends(reading, scope="function")]

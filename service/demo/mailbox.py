@@ -14,7 +14,8 @@ from service.db.session import ReadSession
 from service.db.tables import Mail
 from service.html.pages import content_security_policy
 from service.problems import Problem
-from service.settings import AppSettings
+from service.running import running_of
+from service.settings import AppSettings, Settings
 from service.web.pages import GET, PageRoute, page
 from service.web.words import long_day
 
@@ -76,7 +77,7 @@ async def _mail(session: AsyncSession, mail_id: str) -> Mail:
 
 
 def _shown(request: Request, template: str, **context: Any) -> HTMLResponse:
-    zone = request.app.state.settings.zone
+    zone = running_of(request).get(Settings).zone
     return page(
         request,
         f"demo/templates/{template}",

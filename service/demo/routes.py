@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
 from service.billing.apply_event import apply_due_events
-from service.clock import AppClocks, clocks_of
+from service.clock import AppClocks, Clocks
 from service.db.business_clock import move_forward
 from service.db.session import AppDatabase
 from service.demo import mailbox
@@ -20,7 +20,9 @@ from service.html.pages import render_part
 from service.identity.return_to import checked_return_to
 from service.payments.asking import AppGateway
 from service.problems import Problem
-from service.settings import AppSettings, settings_of
+from service.running import part, running_of
+from service.settings import AppSettings, Settings
+from service.simulator.app import Simulator
 
 router = APIRouter(include_in_schema=False)
 router.include_router(mailbox.router)
@@ -29,12 +31,14 @@ _PICTURE = re.compile(r"[a-z0-9-]+\.svg")
 _PUBLIC = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
 _LONGEST_JUMP = 366
 SEE_OTHER = 303
+LocalStripe = Annotated[Simulator, Depends(part(Simulator))]
 
 
 def page_bar(request: Request) -> Markup:
     """The bar on top of each newspaper page."""
-    now = clocks_of(request).business()
-    local = now.astimezone(settings_of(request).zone)
+    running = running_of(request)
+    now = running.get(Clocks).business()
+    local = now.astimezone(running.get(Settings).zone)
     back = _address_of(request) if request.method == "GET" else "/"
     today = f"{local.day} {local:%B %Y}"
     return render_part("demo/templates/bar.html", now=now, today=today, back=back)
@@ -44,14 +48,16 @@ def _address_of(request: Request) -> str:
     """Path and query of this page; of one that the jump couldn't lead back to, the front page."""
     path, query = quote(request.url.path), request.url.query
     try:
-        return checked_return_to(f"{path}?{query}" if query else path, settings_of(request))
+        return checked_return_to(
+            f"{path}?{query}" if query else path, running_of(request).get(Settings)
+        )
     except Problem:
         return "/"
 
 
 @router.post("/demo/jump")
 async def jump(
-    request: Request,
+    simulator: LocalStripe,
     database: AppDatabase,
     gateway: AppGateway,
     settings: AppSettings,
@@ -63,7 +69,6 @@ async def jump(
     back = checked_return_to(back, settings)
     async with database.transaction() as session:
         clocks.offset = await move_forward(session, timedelta(days=days))
-    simulator = request.app.state.simulator
     simulator.follow(clocks.business())
     await simulator.deliver_pending()
     await apply_due_events(database, gateway, settings, clocks)

@@ -29,7 +29,7 @@ from service.settings import Settings
 from service.simulator.app import Simulator, WebhookTarget, create_simulator
 from service.tokens.key_pairs import KeyUnreadable
 from service.tokens.keys import ensure_keys
-from service.web.pages import Imprint
+from service.web.pages import Frame, Imprint
 
 GRACEFUL_SECONDS = 10
 
@@ -105,10 +105,9 @@ def _serve(
         settings,
         gateway=gateway_of_settings(settings),
         clocks=clocks,
-        page_bar=routes.page_bar,
+        frame=Frame(imprint, routes.page_bar),
+        parts=(simulator,),
     )
-    app.state.simulator = simulator
-    app.state.imprint = imprint
     app.include_router(routes.router)
     app.router.lifespan_context = _with_stripe(app, simulator)
     site = Site(app, simulator, settings.public_url)

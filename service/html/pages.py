@@ -12,7 +12,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from service.settings import Settings, settings_of
+from service.running import running_of
+from service.settings import Settings
 
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1]),
@@ -44,7 +45,7 @@ def render(
     request: Request, template: str, *, status_code: int = 200, **context: Any
 ) -> HTMLResponse:
     """Render a template with `settings` and `request` at hand; undefined names are errors."""
-    settings = settings_of(request)
+    settings = running_of(request).get(Settings)
     body = _environment.get_template(template).render(request=request, settings=settings, **context)
     return HTMLResponse(
         body, status_code, {"Content-Security-Policy": content_security_policy(settings)}

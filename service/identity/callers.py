@@ -9,9 +9,9 @@ from fastapi import Depends, Header, Request
 from service.clock import AppClocks, Clocks
 from service.db.session import AppDatabase, Database
 from service.db.tables import Reader, ReaderSession
-from service.identity.api_keys import find_api_key
+from service.identity.api_keys import KeyUses, find_api_key
 from service.identity.cookies import read_cookie
-from service.identity.devices import HEADER, device_of
+from service.identity.devices import HEADER, DeviceKey
 from service.identity.operators import operator_of_session
 from service.identity.permissions import (
     Permission,
@@ -19,7 +19,6 @@ from service.identity.permissions import (
     permissions_of_scopes,
 )
 from service.identity.readers import find_reader
-from service.identity.secrets import derived_key
 from service.identity.sessions import (
     Reused,
     end_session,
@@ -29,9 +28,11 @@ from service.identity.sessions import (
     was_idle,
 )
 from service.problems import Problem
+from service.running import running_of
 from service.settings import AppSettings, Settings
-from service.tokens.claims import AccessClaims
+from service.tokens.claims import AccessClaims, Claims
 from service.tokens.signing import invalid_token
+from service.tokens.verifier import TokenVerifier
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,13 @@ class SignedIn:
 
 
 @dataclass(frozen=True)
+class EndedTokens:
+    """Tells of a valid token whether what it stands for has ended since it was signed."""
+
+    refuse: Callable[[Claims], bool]
+
+
+@dataclass(frozen=True)
 class Actor:
     """An operator or an API key, with what it may do."""
 
@@ -71,10 +79,6 @@ class Actor:
         return f"{self.kind}:{self.id}"
 
 
-def device_key(settings: Settings) -> bytes:
-    return derived_key(settings, "device")
-
-
 async def current_reader(
     request: Request, settings: AppSettings, database: AppDatabase, clocks: AppClocks
 ) -> Caller:
@@ -84,8 +88,9 @@ async def current_reader(
     401 `invalid-token` where it isn't valid (any more).
     """
     cookie = read_cookie(request, "device", settings)
-    by_cookie = device_of(cookie, request.app.state.device_key)
-    device = by_cookie or device_of(request.headers.get(HEADER), request.app.state.device_key)
+    key = running_of(request).get(DeviceKey)
+    by_cookie = key.read(cookie)
+    device = by_cookie or key.read(request.headers.get(HEADER))
     caller = Caller(device_id=device, holds_cookie=by_cookie is not None)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     # Another scheme is somebody else's, such as a proxy's before the site.
@@ -128,13 +133,14 @@ async def _by_cookie(
 async def _by_token(
     request: Request, token: str, database: Database, settings: Settings, clocks: Clocks
 ) -> _Found:
-    claims = request.app.state.token_verifier.verify(token, clocks.wall())
+    claims = running_of(request).get(TokenVerifier).verify(token, clocks.wall())
     if not isinstance(claims, AccessClaims):
         raise invalid_token("An unlock token opens one article. Send an access token.")
     async with database.reading() as session:
         found = await live_session(session, claims.sid, now=clocks.wall(), settings=settings)
         reader = await find_reader(session, found.reader_id) if found is not None else None
-    if reader is None or reader.id != claims.sub or request.app.state.revocations.refuse(claims):
+    ended = running_of(request).get(EndedTokens)
+    if reader is None or reader.id != claims.sub or ended.refuse(claims):
         raise invalid_token("What the token stands for has ended since. Fetch a new one.")
     return found, reader
 
@@ -168,7 +174,7 @@ async def find_actor(
             key = await find_api_key(session, text.strip())
         if key is None:
             return None
-        request.app.state.key_uses.note(key, clocks.wall())
+        running_of(request).get(KeyUses).note(key, clocks.wall())
         return Actor("api_key", key.prefix, key.label, permissions_of_scopes(key.scopes))
     # Listed frontends act for readers; a script injected into one must not act for the staff.
     if request.headers.get("Origin", settings.public_url) != settings.public_url:

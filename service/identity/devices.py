@@ -8,6 +8,10 @@ import hashlib
 import hmac
 import re
 import secrets
+from dataclasses import dataclass, field
+
+from service.identity.secrets import derived_key
+from service.settings import Settings
 
 _SHAPE = re.compile(r"v1\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
 HEADER = "Paywall-Device"
@@ -24,16 +28,26 @@ def pseudonym(device_id: str) -> str:
     return f"dev_{hashlib.sha256(device_id.encode()).hexdigest()[:24]}"
 
 
-def sign_device(device_id: str, key: bytes) -> str:
-    """`v1.<id>.<HMAC-SHA256>`; `key` is 32 bytes."""
-    mac = hmac.new(key, f"v1.{device_id}".encode(), hashlib.sha256).digest()
-    return f"v1.{device_id}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
+@dataclass(frozen=True)
+class DeviceKey:
+    """Signs device ids and reads them back; `secret` is 32 bytes for this purpose alone."""
+
+    secret: bytes = field(repr=False)
+
+    def sign(self, device_id: str) -> str:
+        """`v1.<id>.<HMAC-SHA256>`."""
+        mac = hmac.new(self.secret, f"v1.{device_id}".encode(), hashlib.sha256).digest()
+        return f"v1.{device_id}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
+
+    def read(self, value: str | None) -> str | None:
+        """The device id in `value`, or None when we didn't sign it."""
+        match = _SHAPE.fullmatch(value or "")
+        if match is None:
+            return None
+        expected = self.sign(match.group(1))
+        return match.group(1) if hmac.compare_digest(expected, match.string) else None
 
 
-def device_of(value: str | None, key: bytes) -> str | None:
-    """The device id in `value`, or None when we didn't sign it."""
-    match = _SHAPE.fullmatch(value or "")
-    if match is None:
-        return None
-    expected = sign_device(match.group(1), key)
-    return match.group(1) if hmac.compare_digest(expected, match.string) else None
+def device_key(settings: Settings) -> DeviceKey:
+    """The key of this installation."""
+    return DeviceKey(derived_key(settings, "device"))

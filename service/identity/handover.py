@@ -4,9 +4,10 @@ from fastapi import Request, Response
 
 from service.identity.callers import Caller
 from service.identity.cookies import set_cookie
-from service.identity.devices import COOKIE_SECONDS, sign_device
+from service.identity.devices import COOKIE_SECONDS, DeviceKey
 from service.identity.sessions import Kind, set_session_cookie
-from service.settings import Settings, settings_of
+from service.running import running_of
+from service.settings import Settings
 from service.tokens.schemas import IssuedToken
 
 
@@ -19,9 +20,10 @@ def remember_device(
     """
     if caller.holds_cookie:
         return None
-    value = sign_device(device_id, request.app.state.device_key)
+    running = running_of(request)
+    value = running.get(DeviceKey).sign(device_id)
     if caller.device_id is None:
-        set_cookie(response, "device", value, settings_of(request), max_age=COOKIE_SECONDS)
+        set_cookie(response, "device", value, running.get(Settings), max_age=COOKIE_SECONDS)
     return value
 
 

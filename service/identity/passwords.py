@@ -6,7 +6,9 @@ from typing import Annotated
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from fastapi import Depends, Request
+from fastapi import Depends
+
+from service.running import part
 
 MINIMUM_PASSWORD_LENGTH = 12
 LONGEST_PASSWORD = 1000
@@ -60,10 +62,4 @@ ARGON2ID = Passwords(PasswordHasher())
 """With the parameters that argon2-cffi recommends today (RFC 9106's second choice)."""
 
 
-def passwords_of(request: Request) -> Passwords:
-    """The passwords of the application that answers this request."""
-    passwords: Passwords = request.app.state.passwords
-    return passwords
-
-
-AppPasswords = Annotated[Passwords, Depends(passwords_of)]
+AppPasswords = Annotated[Passwords, Depends(part(Passwords))]

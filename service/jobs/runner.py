@@ -2,18 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated, NewType
 
 import structlog
+from fastapi import Depends
 
 from service.problems import Problem
+from service.running import part
 
 log = structlog.get_logger()
 
 
+TaskName = NewType("TaskName", str)
+"""Names a task to those who wake it; declared beside the work that the task does."""
+
+
 @dataclass(frozen=True)
 class Task:
-    """Something to do again and again; `wake` starts the next round at once.
+    """Something to do again and again.
 
     `pause` in seconds between two rounds; None: the runner's interval.
     """
@@ -21,15 +28,33 @@ class Task:
     name: str
     run: Callable[[], Awaitable[object]]
     pause: float | None = None
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Wakes:
+    """Wakes this process's tasks by name, from wherever something was left for them to do."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, asyncio.Event] = {}
+
+    def wake(self, name: TaskName) -> None:
+        """Let the task's next round start at once. Other processes look at the end of their pause."""
+        self.event(name).set()
+
+    def event(self, name: str) -> asyncio.Event:
+        """What the task waits for between two rounds."""
+        return self._events.setdefault(name, asyncio.Event())
+
+
+AppWakes = Annotated[Wakes, Depends(part(Wakes))]
 
 
 class Runner:
-    """Runs tasks in rounds, `interval` seconds apart, until stopped."""
+    """Runs tasks in rounds, `interval` seconds apart or as `wakes` says, until stopped."""
 
-    def __init__(self, tasks: tuple[Task, ...], interval: float) -> None:
+    def __init__(self, tasks: tuple[Task, ...], interval: float, wakes: Wakes) -> None:
         self._tasks = tasks
         self._interval = interval
+        self._wakes = wakes
         self._stopping = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
 
@@ -43,7 +68,7 @@ class Runner:
         """
         self._stopping.set()
         for task in self._tasks:
-            task.wake.set()
+            self._wakes.event(task.name).set()
         _, hanging = await asyncio.wait(self._loops, timeout=patience)
         for loop in hanging:
             loop.cancel()
@@ -52,7 +77,7 @@ class Runner:
     async def _loop(self, task: Task) -> None:
         while True:
             last = self._stopping.is_set()
-            task.wake.clear()
+            self._wakes.event(task.name).clear()
             await self._round(task)
             if last:
                 return
@@ -71,6 +96,6 @@ class Runner:
     async def _pause(self, task: Task) -> None:
         try:
             async with asyncio.timeout(task.pause or self._interval):
-                await task.wake.wait()
+                await self._wakes.event(task.name).wait()
         except TimeoutError:
             return

@@ -9,7 +9,7 @@ two headers that could say different things would be a way around either.
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from hmac import digest
@@ -19,6 +19,7 @@ import structlog
 from starlette.requests import HTTPConnection
 
 from service.clock import Clocks
+from service.running import running_of
 from service.settings import Settings
 
 Address = IPv4Address | IPv6Address
@@ -32,6 +33,13 @@ _MAPPED_BITS = 96
 _NETWORK_BITS = {4: 24, 6: 48}
 """What one household or firm is given at most: a single host in it has many addresses."""
 _WITH_PORT = re.compile(r"(?:\[([^\[\]]+)\]|([^:\[\]]+))(?::[0-9]{1,5})?")
+
+
+@dataclass(frozen=True)
+class NetworkKey:
+    """What networks are named with; `secret` is 32 bytes for this purpose alone."""
+
+    secret: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -65,15 +73,15 @@ def client_network(connection: HTTPConnection, settings: Settings, clocks: Clock
     A keyed hash that differs from day to day (UTC), so that what is kept can't be joined over days.
     """
     address = client_address(connection, settings)
-    return network_name(address, connection.app.state.network_key, clocks.wall())
+    return network_name(address, running_of(connection).get(NetworkKey), clocks.wall())
 
 
-def network_name(address: Address | None, key: bytes, now: datetime) -> str:
-    """HMAC-SHA256 of day and network in hexadecimal; `key` is 32 bytes for this purpose alone."""
+def network_name(address: Address | None, key: NetworkKey, now: datetime) -> str:
+    """HMAC-SHA256 of day and network in hexadecimal."""
     network = "unknown"
     if address is not None:
         network = str(ip_network((address, _NETWORK_BITS[address.version]), strict=False))
-    days_key = digest(key, now.astimezone(UTC).date().isoformat().encode(), "sha256")
+    days_key = digest(key.secret, now.astimezone(UTC).date().isoformat().encode(), "sha256")
     return digest(days_key, network.encode(), "sha256").hex()
 
 

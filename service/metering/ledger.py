@@ -7,9 +7,10 @@ day; a kill may lose the last second of them. A reader may be erased between the
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
 import structlog
-from fastapi import Request
+from fastapi import Depends
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,6 +18,7 @@ from service.db.session import Database
 from service.db.tables import AccessEntry, Reader
 from service.db.upsert import insert_for
 from service.problems import Problem
+from service.running import part
 
 MAX_NOTED = 50_000
 """Rows kept in memory while the database is away; the oldest go first."""
@@ -108,7 +110,4 @@ async def _erased_among(session: AsyncSession, readers: list[str]) -> set[str]:
     return erased
 
 
-def ledger_of(request: Request) -> Ledger:
-    """The ledger of the application that answers this request."""
-    ledger: Ledger = request.app.state.ledger
-    return ledger
+AppLedger = Annotated[Ledger, Depends(part(Ledger))]

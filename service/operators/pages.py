@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 
-from service.clock import clocks_of
+from service.clock import Clocks
 from service.html.pages import render
 from service.offers.pricing import amount_text, price_text
 from service.operators.next_page import HOME, sign_in_address
@@ -24,7 +24,8 @@ from service.reports.standing import (
     STOPS,
     WORDS,
 )
-from service.settings import settings_of
+from service.running import running_of
+from service.settings import Settings
 
 
 def local_day(at: datetime, zone: ZoneInfo) -> str:
@@ -42,13 +43,14 @@ def page(
     request: Request, template: str, *, status_code: int = 200, **context: Any
 ) -> HTMLResponse:
     """Render `operators/templates/<template>` with the frame of the back office."""
-    zone = settings_of(request).zone
+    running = running_of(request)
+    zone = running.get(Settings).zone
     return render(
         request,
         f"operators/templates/{template}",
         status_code=status_code,
         visit=visit_of(request),
-        now=clocks_of(request).business(),
+        now=running.get(Clocks).business(),
         stylesheet=STYLESHEET.address,
         day=lambda at: local_day(at, zone),
         minute=lambda at: local_minute(at, zone),

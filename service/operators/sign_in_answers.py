@@ -7,15 +7,15 @@ from fastapi.responses import RedirectResponse, Response
 
 from service.clock import AppClocks
 from service.db.session import AppDatabase
-from service.identity.callers import device_key
 from service.identity.cookies import read_cookie, set_cookie
-from service.identity.devices import COOKIE_SECONDS, device_of, sign_device
+from service.identity.devices import COOKIE_SECONDS, DeviceKey
 from service.identity.passwords import AppPasswords
 from service.limits.addresses import client_network
 from service.operators.guessing import TooMany
 from service.operators.pages import page
 from service.operators.sign_in import OVER, Browser, CodeNeeded, Opened, Refused, SignIn
-from service.settings import AppSettings, settings_of
+from service.running import running_of
+from service.settings import AppSettings, Settings
 
 SEE_OTHER = 303
 
@@ -28,9 +28,10 @@ def signing_in(
 
 def their_browser(request: Request, settings: AppSettings, clocks: AppClocks) -> Browser:
     """What the browser brings along; a device id that we didn't sign counts as none."""
+    device_key = running_of(request).get(DeviceKey)
     return Browser(
         network=client_network(request, settings, clocks),
-        device_id=device_of(read_cookie(request, "device", settings), device_key(settings)),
+        device_id=device_key.read(read_cookie(request, "device", settings)),
         former_secret=read_cookie(request, "operator", settings),
     )
 
@@ -80,13 +81,14 @@ def _refused(
 
 
 def _signed_in(request: Request, opened: Opened, next_page: str) -> Response:
-    settings = settings_of(request)
+    running = running_of(request)
+    settings = running.get(Settings)
     response = RedirectResponse(next_page, SEE_OTHER)
     set_cookie(
         response, "operator", opened.secret, settings, settings.operator_session_hours * 3600
     )
     # The same cookie as a reader's: by it this browser is known when somebody guesses elsewhere.
-    device = sign_device(opened.device_id, device_key(settings))
+    device = running.get(DeviceKey).sign(opened.device_id)
     if read_cookie(request, "device", settings) != device:
         set_cookie(response, "device", device, settings, COOKIE_SECONDS)
     return response

@@ -9,16 +9,16 @@ from typing import Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.requests import Request
 
 from service.billing.events import refetch_of
-from service.billing.inbox import JOB, replay_event
-from service.billing.reconcile_job import ask_reconcile
+from service.billing.inbox import INBOX_TASK, JOB, replay_event
+from service.billing.reconcile_job import RECONCILE_TASK, ask_reconcile
 from service.clock import Clocks
 from service.db.tables import Customer, InboxEvent, Job
 from service.identity import audit
 from service.identity.callers import Actor
 from service.jobs.queue import replay
+from service.jobs.runner import Wakes
 from service.problems import Problem
 
 EventState = Literal["ignored", "waiting", "applied", "quarantined"]
@@ -131,7 +131,7 @@ class System:
         )  # fmt: skip
 
 
-def wake(request: Request) -> None:
+def wake(wakes: Wakes) -> None:
     """Begin with what was asked for, as far as this process does it; others see it soon."""
-    request.app.state.inbox.wake.set()
-    request.app.state.reconciling.wake.set()
+    wakes.wake(INBOX_TASK)
+    wakes.wake(RECONCILE_TASK)

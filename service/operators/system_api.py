@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 
 from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession
 from service.identity.callers import Actor, requires
 from service.jobs.backlog import backlog
+from service.jobs.runner import AppWakes
 from service.operators.lists import list_events, list_jobs, list_reconciliations
 from service.operators.schemas import AnyPage
 from service.operators.system import System, told, wake
@@ -43,27 +44,27 @@ async def read_inbox(_: ReadsSystem, asked: AnyInbox, session: ReadSession) -> I
 
 @router.post("/inbox/replay", summary="Replay all quarantined events")
 async def replay_quarantined(
-    request: Request, actor: ChangesSystem, database: AppDatabase, clocks: AppClocks
+    actor: ChangesSystem, database: AppDatabase, clocks: AppClocks, wakes: AppWakes
 ) -> Replayed:
     """Let every event in quarantine be applied once more, with new tries. Needs system:write."""
     async with database.transaction() as session:
         replayed = await System(session, actor, clocks).replay_quarantined()
-    wake(request)
+    wake(wakes)
     return Replayed(replayed=replayed)
 
 
 @router.post("/inbox/{event_id}/replay", summary="Replay an event")
 async def replay_event(
-    request: Request,
     event_id: EventId,
     actor: ChangesSystem,
     database: AppDatabase,
     clocks: AppClocks,
+    wakes: AppWakes,
 ) -> InboxItem:
     """Let one event be applied once more, with new tries. Needs system:write."""
     async with database.transaction() as session:
         item = InboxItem.of(await System(session, actor, clocks).replay_event(event_id))
-    wake(request)
+    wake(wakes)
     return item
 
 
@@ -83,32 +84,32 @@ async def read_jobs(
 
 @router.post("/jobs/{job_id}/replay", summary="Replay a job")
 async def replay_job(
-    request: Request,
     job_id: JobId,
     actor: ChangesSystem,
     database: AppDatabase,
     clocks: AppClocks,
+    wakes: AppWakes,
 ) -> JobOut:
     """Let a job be done at once, with new tries; each is safe to repeat. Needs system:write."""
     async with database.transaction() as session:
         job = JobOut.of(await System(session, actor, clocks).replay_job(job_id))
-    wake(request)
+    wake(wakes)
     return job
 
 
 @router.post("/reconcile", status_code=202, summary="Compare everything with Stripe")
 async def ask_for_reconciliation(
-    request: Request,
     body: ReconcileIn,
     actor: ChangesSystem,
     _: AppGateway,
     database: AppDatabase,
     clocks: AppClocks,
+    wakes: AppWakes,
 ) -> ReconcileAsked:
     """Begin a comparison as every night does one; with `fix` it mends. Needs system:write."""
     async with database.transaction() as session:
         run_id = await System(session, actor, clocks).reconcile(fix=body.fix)
-    wake(request)
+    wake(wakes)
     return ReconcileAsked(id=run_id)
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession
 from service.jobs.backlog import backlog
+from service.jobs.runner import AppWakes
 from service.operators.lists import list_events, list_jobs, list_reconciliations
 from service.operators.pages import PageRoute, page
 from service.operators.system import System, count_quarantined, told, wake
@@ -49,27 +50,27 @@ async def show_inbox(
 
 @router.post("/inbox/replay")
 async def send_replay_of_all(
-    request: Request, visit: ChangesSystem, database: AppDatabase, clocks: AppClocks
+    visit: ChangesSystem, database: AppDatabase, clocks: AppClocks, wakes: AppWakes
 ) -> Response:
     """Let everything in quarantine be applied once more."""
     async with database.transaction() as session:
         await System(session, visit.operator, clocks).replay_quarantined()
-    wake(request)
+    wake(wakes)
     return RedirectResponse("/admin/inbox?held=1", SEE_OTHER)
 
 
 @router.post("/inbox/{event_id}/replay")
 async def send_replay(
-    request: Request,
     visit: ChangesSystem,
     event_id: Id,
     database: AppDatabase,
     clocks: AppClocks,
+    wakes: AppWakes,
 ) -> Response:
     """Let one event be applied once more."""
     async with database.transaction() as session:
         await System(session, visit.operator, clocks).replay_event(event_id)
-    wake(request)
+    wake(wakes)
     return RedirectResponse("/admin/inbox", SEE_OTHER)
 
 
@@ -110,16 +111,16 @@ async def show_jobs(
 
 @router.post("/jobs/{job_id}/replay")
 async def send_job_replay(
-    request: Request,
     visit: ChangesSystem,
     job_id: Id,
     database: AppDatabase,
     clocks: AppClocks,
+    wakes: AppWakes,
 ) -> Response:
     """Let a job be done at once."""
     async with database.transaction() as session:
         await System(session, visit.operator, clocks).replay_job(job_id)
-    wake(request)
+    wake(wakes)
     return RedirectResponse("/admin/jobs", SEE_OTHER)
 
 
@@ -134,15 +135,15 @@ async def show_reconciliations(
 
 @router.post("/reconciliations")
 async def send_reconcile(
-    request: Request,
     visit: ChangesSystem,
     _: AppGateway,
     database: AppDatabase,
     clocks: AppClocks,
+    wakes: AppWakes,
     fix: Annotated[str, Form()] = "",
 ) -> Response:
     """Begin a comparison; with `fix` it mends."""
     async with database.transaction() as session:
         await System(session, visit.operator, clocks).reconcile(fix=bool(fix))
-    wake(request)
+    wake(wakes)
     return RedirectResponse("/admin/reconciliations?asked=1", SEE_OTHER)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.base import new_id
 from service.db.tables import Mail
 from service.jobs.queue import enqueue
+from service.jobs.runner import TaskName
 from service.outbox.translations import render_in
 from service.settings import Settings
 
@@ -35,6 +36,8 @@ billing/notices.py.
 """
 
 JOB = "mail"
+MAIL_TASK = TaskName("mails")
+"""Sends what is stored here."""
 LONGEST_WAIT = timedelta(days=2)
 """A mail that says nothing of its own end isn't sent after this."""
 
@@ -52,7 +55,7 @@ async def put_mail(
     once: str | None = None,
     **context: Any,
 ) -> Mail | None:
-    """Render a mail in the publication's language and store it; wake the task `mails` afterwards.
+    """Render a mail in the publication's language and store it; wake MAIL_TASK afterwards.
 
     `to` is the address that it goes to, `to_key` the same as addresses are compared
     (identity/email.py). `now` and `send_until` are wall time; later than that it isn't sent. A link

@@ -13,7 +13,8 @@ from typing import Annotated
 
 import httpx
 from fastapi import Depends
-from starlette.requests import HTTPConnection
+
+from service.running import part
 
 LONGEST_URL = 2000
 LAST_PORT = 65_535
@@ -140,10 +141,4 @@ class Targets:
         return found
 
 
-def targets_of(connection: HTTPConnection) -> Targets:
-    """Where webhooks may go, by the application that answers this request."""
-    targets: Targets = connection.app.state.webhook_targets
-    return targets
-
-
-AppTargets = Annotated[Targets, Depends(targets_of)]
+AppTargets = Annotated[Targets, Depends(part(Targets))]

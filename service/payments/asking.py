@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Annotated
 
 import structlog
@@ -10,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable, deadline
 from service.problems import Problem
+from service.running import part, running_of
 from service.settings import Settings
 
 RETRY_AFTER_SECONDS = "5"
@@ -17,9 +19,19 @@ RETRY_AFTER_SECONDS = "5"
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class Payments:
+    """How the application reaches Stripe; `gateway` None: nothing is sold."""
+
+    gateway: Gateway | None
+
+
+AppPayments = Annotated[Payments, Depends(part(Payments))]
+
+
 def gateway_of(connection: HTTPConnection) -> Gateway:
     """The gateway of the application that answers this request, or Problem `selling-is-off`."""
-    gateway: Gateway | None = connection.app.state.gateway
+    gateway = running_of(connection).get(Payments).gateway
     if gateway is None:
         raise Problem("selling-is-off")
     return gateway

@@ -4,22 +4,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from starlette.requests import HTTPConnection
 
 from service.html.public_answer import encode, public_answer
+from service.running import part
 from service.tokens.keys import JWKS_MAX_AGE, KeyRingHolder
 from service.tokens.schemas import JwkSet
 
 router = APIRouter(tags=["tokens"])
 
 
-def key_ring_of(connection: HTTPConnection) -> KeyRingHolder:
-    """The key ring of the application that answers this request."""
-    holder: KeyRingHolder = connection.app.state.key_ring
-    return holder
-
-
-AppKeyRing = Annotated[KeyRingHolder, Depends(key_ring_of)]
+AppKeyRing = Annotated[KeyRingHolder, Depends(part(KeyRingHolder))]
 
 
 @router.get(

@@ -19,7 +19,8 @@ from service.access.wall import WallShown
 from service.content.cache import StoredArticle
 from service.content.teaser import json_ld
 from service.metering.window import MeterState
-from service.settings import Settings, settings_of
+from service.running import running_of
+from service.settings import Settings
 from service.web.front import TeaserItem, teaser_item
 from service.web.pages import page
 from service.web.sign_in import Visitor
@@ -81,7 +82,7 @@ def article_page(
     """`came_from` is the address that led here, which the form hands on with the read; `owing`
     the line about a payment that failed (banner.py).
     """
-    settings = settings_of(request)
+    settings = running_of(request).get(Settings)
     return page(
         request,
         "article.html",

@@ -10,6 +10,7 @@ from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession
 from service.identity.callers import SignedInReader
 from service.identity.cookies import CookieName, clear_cookie
+from service.payments.asking import AppPayments
 from service.problems import Problem
 from service.settings import AppSettings
 from service.web.account import erasure_view
@@ -34,6 +35,7 @@ async def erase(
     request: Request,
     caller: SignedInReader,
     database: AppDatabase,
+    payments: AppPayments,
     settings: AppSettings,
     clocks: AppClocks,
     cancel_subscription: Annotated[bool, Form()] = False,
@@ -41,7 +43,7 @@ async def erase(
     """Erase the account, and cancel at Stripe where that is ticked."""
     try:
         await erase_reader(
-            database, request.app.state.gateway, settings, clocks,
+            database, payments.gateway, settings, clocks,
             reader_id=caller.reader_id, cancel_subscription=cancel_subscription,
         )  # fmt: skip
     except Problem as problem:

@@ -9,12 +9,14 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
+from markupsafe import Markup
 
-from service.clock import clocks_of
+from service.clock import Clocks
 from service.html.pages import render
 from service.identity.cookies import read_cookie
 from service.problems import Problem
-from service.settings import settings_of
+from service.running import running_of
+from service.settings import Settings
 from service.web.static_files import SCRIPT, STYLESHEET
 from service.web.words import full_day, joined, long_day
 
@@ -23,10 +25,18 @@ GET = ["GET", "HEAD"]
 
 @dataclass(frozen=True)
 class Imprint:
-    """What the publication says of itself; put it into `app.state.imprint`."""
+    """What the publication says of itself."""
 
     tagline: str = ""
     about: str = ""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands on every newspaper page; `bar` makes something on top, such as the demo's clock."""
+
+    imprint: Imprint = Imprint()
+    bar: Callable[[Request], Markup] | None = None
 
 
 def page(
@@ -36,15 +46,15 @@ def page(
 
     `template` is a name in `web/templates`, or a path below `service/`.
     """
-    settings = settings_of(request)
-    bar = request.app.state.page_bar
-    now = clocks_of(request).business()
+    running = running_of(request)
+    settings, frame = running.get(Settings), running.get(Frame)
+    now = running.get(Clocks).business()
     return render(
         request,
         template if "/" in template else f"web/templates/{template}",
         status_code=status_code,
-        bar=bar(request) if bar is not None else None,
-        imprint=getattr(request.app.state, "imprint", Imprint()),
+        bar=frame.bar(request) if frame.bar is not None else None,
+        imprint=frame.imprint,
         # Only the words of a link depend on it, so nobody is asked whether the session is alive.
         seems_signed_in=read_cookie(request, "session", settings) is not None,
         stylesheet=STYLESHEET.address,

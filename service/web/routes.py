@@ -20,9 +20,10 @@ from service.identity.cookies import read_cookie
 from service.identity.devices import pseudonym
 from service.identity.handover import remember_device
 from service.identity.return_to import checked_return_to
-from service.metering.ledger import ledger_of
+from service.metering.ledger import Ledger
 from service.payments.asking import AppGateway
 from service.problems import CATALOGUE, Problem
+from service.running import running_of
 from service.settings import AppSettings
 from service.web import account_routes, erase_routes, sign_in_routes
 from service.web.article import article_page, opened_view, seen_view, walled_view
@@ -74,7 +75,7 @@ async def show_article(
     view = seen_view(article, seen, settings)
     if view.state == "open" and request.method == "GET" and not prefetch:
         note_open_page(
-            ledger_of(request), article=article, reader_id=caller.reader_id,
+            running_of(request).get(Ledger), article=article, reader_id=caller.reader_id,
             device=pseudonym(caller.device_id) if caller.device_id else None,
             reason=seen.decision.reason, clocks=clocks,
         )  # fmt: skip

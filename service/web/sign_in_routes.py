@@ -23,7 +23,9 @@ from service.identity.callers import Caller, CurrentReader
 from service.identity.devices import pseudonym
 from service.identity.handover import remember_device
 from service.identity.sessions import set_session_cookie
+from service.jobs.runner import AppWakes
 from service.limits.addresses import client_network
+from service.outbox.mails import MAIL_TASK
 from service.problems import Problem
 from service.settings import AppSettings, Settings
 from service.web import sign_in
@@ -85,6 +87,7 @@ async def request_mail(
     database: AppDatabase,
     settings: AppSettings,
     clocks: AppClocks,
+    wakes: AppWakes,
     email: Typed = "",
     return_to: Typed = HOME,
 ) -> Response:
@@ -100,7 +103,7 @@ async def request_mail(
             raise
         form = sign_in.Form(kept_return_to(return_to, settings), email, error)
         return _refusal(request, problem, "sign_in.html", form=form, is_cut_off=False)
-    request.app.state.mail.wake.set()
+    wakes.wake(MAIL_TASK)
     response = _lead(f"{HOME}/sign-in/code?{urlencode({'request': asked.request_id})}")
     remember_device(request, response, caller, asked.device_id)
     return response

@@ -8,8 +8,10 @@ import pytest
 
 from service.tokens.claims import Entitlement, access_claims, unlock_claims
 from service.tokens.key_pairs import generate
+from service.tokens.keys import KeyRingHolder
 from service.tokens.signing import sign
 from tests.inside import CANARY, Paywall
+from tests.running import exchange
 
 
 async def opened(paywall: Paywall, slug: str = "a") -> str:
@@ -62,7 +64,7 @@ async def test_without_a_token(paywall: Paywall, header: str) -> None:
 async def test_tokens_that_are_not_ours(paywall: Paywall) -> None:
     good = await opened(paywall)
     head, body, signature = good.split(".")
-    now, ring = paywall.clocks.wall(), paywall.app.state.key_ring.current
+    now, ring = paywall.clocks.wall(), paywall.app.running.get(KeyRingHolder).current
 
     def made(key: Any = None, **change: Any) -> str:
         members = {
@@ -102,7 +104,7 @@ async def test_an_access_token_opens_what_its_grants_cover(paywall: Paywall) -> 
     await paywall.publish("gift", access={"level": "free"})
     await paywall.publish("archive", access={"level": "subscribers", "plans": ["archive"]})
     await paywall.publish("digital", access={"level": "subscribers", "plans": ["digital"]})
-    ring, now = paywall.app.state.key_ring.current, paywall.clocks.wall()
+    ring, now = paywall.app.running.get(KeyRingHolder).current, paywall.clocks.wall()
     second = int(paywall.clocks.business().timestamp())
 
     async def statuses(*held: Entitlement) -> list[int]:
@@ -128,7 +130,7 @@ async def test_an_access_token_opens_what_its_grants_cover(paywall: Paywall) -> 
 
 
 async def test_the_ledger_tells_what_a_token_was_given_for(paywall: Paywall) -> None:
-    ring, now = paywall.app.state.key_ring.current, paywall.clocks.wall()
+    ring, now = paywall.app.running.get(KeyRingHolder).current, paywall.clocks.wall()
     for number, (source, told) in enumerate(
         (("pass", "pass"), ("comp", "comp"), ("subscription", "subscription"), ("", "subscription"))
     ):
@@ -148,7 +150,7 @@ async def test_the_ledger_tells_what_a_token_was_given_for(paywall: Paywall) -> 
 async def test_an_access_token_opens_metered_articles_where_there_is_no_meter(
     paywall: Paywall,
 ) -> None:
-    paywall.app.state.settings = paywall.settings.model_copy(update={"meter_limit": None})
+    exchange(paywall.app, paywall.settings.model_copy(update={"meter_limit": None}))
     await paywall.sign_in()
     assert (await paywall.full("a", await paywall.access_token())).status_code == 200
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from service.access.revocations import Revocations
 from service.clock import Clocks
 from service.tokens.key_pairs import decode_base64url, encode_base64url
 from service.tokens.revoked import Claim, revoke_claim
@@ -35,7 +36,7 @@ async def revoke(paywall: Paywall, claim: Claim, value: str) -> None:
 
 
 async def refreshed(paywall: Paywall) -> None:
-    await paywall.app.state.revocations.refresh(paywall.database, paywall.clocks)
+    await paywall.app.running.get(Revocations).refresh(paywall.database, paywall.clocks)
 
 
 async def status(paywall: Paywall, token: str, slug: str = "p") -> int:
@@ -94,9 +95,9 @@ async def test_what_ended_long_ago_is_forgotten(premium: Paywall) -> None:
     await premium.client.delete("/v1/session")
     later = Clocks(lambda: premium.clocks.time + timedelta(minutes=12))
     await refreshed(premium)
-    assert premium.app.state.revocations._sessions
-    await premium.app.state.revocations.refresh(premium.database, later)
-    assert not premium.app.state.revocations._sessions
+    assert premium.app.running.get(Revocations)._sessions
+    await premium.app.running.get(Revocations).refresh(premium.database, later)
+    assert not premium.app.running.get(Revocations)._sessions
 
 
 @pytest.mark.parametrize("claim", ["jti", "sid", "sub"])
@@ -145,7 +146,7 @@ async def test_a_remembered_unlock_token_is_not_given_out_again_once_revoked(
 
 async def test_revoked_claims_are_forgotten_when_their_tokens_have_died(premium: Paywall) -> None:
     await revoke(premium, "sub", "rdr_1")
-    assert premium.app.state.revocations._claims
+    assert premium.app.running.get(Revocations)._claims
     premium.clocks.travel(timedelta(minutes=12))
     await refreshed(premium)
-    assert not premium.app.state.revocations._claims
+    assert not premium.app.running.get(Revocations)._claims

@@ -9,7 +9,7 @@ import pytest
 
 from service.db.session import Database
 from service.identity.cookies import cookie_name
-from service.identity.devices import HEADER, new_device_id, sign_device
+from service.identity.devices import HEADER, DeviceKey, new_device_id
 from service.identity.sessions import open_session
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -99,7 +99,7 @@ async def test_without_cookies_the_device_token_does_the_same(paywall: Paywall) 
 
 async def test_the_cookie_counts_before_the_header(paywall: Paywall) -> None:
     await read_to_the_wall(paywall)
-    other = sign_device(new_device_id(), paywall.app.state.device_key)
+    other = paywall.app.running.get(DeviceKey).sign(new_device_id())
     walled = await paywall.unlock("d", **{HEADER: other})
     assert walled.status_code == 402
     assert "device_token" not in walled.json()
@@ -112,7 +112,7 @@ def flipped(text: str) -> str:
 SPOILED: dict[str, Callable[[str], str]] = {
     "forged signature": flipped,
     "another id": lambda text: text.replace(text.split(".")[1], new_device_id()),
-    "another installation's key": lambda text: sign_device(text.split(".")[1], b"k" * 32),
+    "another installation's key": lambda text: DeviceKey(b"k" * 32).sign(text.split(".")[1]),
     "truncated": lambda text: text[:-5],
     "no signature": lambda text: text.rpartition(".")[0],
     "padded": lambda text: f"{text}=",

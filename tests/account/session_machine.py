@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from pydantic import SecretStr
 
+from service.content.cache import ArticleCache
 from service.db.session import Database
 from service.settings import Settings
 from tests.account.session_oracle import Family
@@ -59,7 +60,7 @@ async def started(database_url: str) -> AsyncIterator[Steps]:
     database = Database(settings.database_url)
     async with inside(database, settings, MovingClocks()) as paywall:
         await paywall.publish("a", access={"level": "free"})
-        await paywall.app.state.article_cache.refresh(database)
+        await paywall.app.running.get(ArticleCache).refresh(database)
         # Clocks that are set back must not come to before the article was published.
         paywall.clocks.travel(timedelta(days=2))
         async with client_of(paywall.app, settings) as client:

@@ -8,14 +8,16 @@ import httpx2
 import jwt
 from sqlalchemy import select
 
+from service.access.revocations import Revocations
 from service.account.erase import erase_reader
 from service.db.tables import ReaderSession
-from service.identity.devices import device_of, new_device_id, pseudonym, sign_device
+from service.identity.devices import DeviceKey, new_device_id, pseudonym
 from service.identity.readers import create_reader, link_device
 from service.identity.secrets import derived_key
 from service.identity.sessions import end_session, open_session
 from service.tokens import keys
 from service.tokens.key_pairs import KeyRefused
+from service.tokens.keys import KeyRingHolder
 from tests.account.session_oracle import NOTED, TOKEN_LIFE, Access, Family, Oracle, Person
 from tests.account.visitor import Kind, Visitor
 from tests.inside import Paywall
@@ -100,8 +102,8 @@ class Steps:
         visitor, settings = self.visitors[who], self.paywall.settings
         await visitor.call("GET", "/v1/me")  # the return shows the cookie, which may be a copy
         former = self.hands[who] if self._shown(who) is not None else None
-        key = self.paywall.app.state.device_key
-        visitor.device = visitor.device or sign_device(new_device_id(), key)
+        key = self.paywall.app.running.get(DeviceKey)
+        visitor.device = visitor.device or key.sign(new_device_id())
         device = self._device(visitor)
         async with self.paywall.database.transaction() as session:
             reader = await create_reader(session, email=address, clocks=self.paywall.clocks)
@@ -131,7 +133,7 @@ class Steps:
             self._note_access(family, access)
 
     def _device(self, visitor: Visitor) -> str | None:
-        device_id = device_of(visitor.device, self.paywall.app.state.device_key)
+        device_id = self.paywall.app.running.get(DeviceKey).read(visitor.device)
         return pseudonym(device_id) if device_id is not None else None
 
     def _shown(self, who: int) -> Person | None:
@@ -266,11 +268,11 @@ class Steps:
         person, family = self._shown(who), self.hands[who]
         if person is None or family is None:
             return
-        state, settings = self.paywall.app.state, self.paywall.settings
+        settings, clocks = self.paywall.settings, self.paywall.clocks
         async with self.paywall.database.reading() as session:
             row = await session.get_one(ReaderSession, family.id)
         await erase_reader(
-            self.paywall.database, None, settings, state.clocks, reader_id=row.reader_id,
+            self.paywall.database, None, settings, clocks, reader_id=row.reader_id,
             cancel_subscription=True,
         )  # fmt: skip
         for asked in self.asked:
@@ -294,7 +296,7 @@ class Steps:
                 )
             except KeyRefused:
                 return  # published too shortly
-        await self.paywall.app.state.key_ring.refresh(self.paywall.database)
+        await self.paywall.app.running.get(KeyRingHolder).refresh(self.paywall.database)
 
     async def revoke_key(self, nth: int) -> None:
         async with self.paywall.database.transaction() as session:
@@ -303,7 +305,7 @@ class Steps:
             await keys.revoke(
                 session, kid, algorithm="ES256", encryption_key=self._sealing_key, now=self.now
             )
-        await self.paywall.app.state.key_ring.refresh(self.paywall.database)
+        await self.paywall.app.running.get(KeyRingHolder).refresh(self.paywall.database)
         self.oracle.doubts_access(kid)
 
     @property
@@ -349,8 +351,8 @@ class Steps:
                 await self._is_dead(family)
 
     async def _refresh_revocations(self) -> None:
-        state = self.paywall.app.state
-        await state.revocations.refresh(self.paywall.database, state.clocks)
+        revocations = self.paywall.app.running.get(Revocations)
+        await revocations.refresh(self.paywall.database, self.paywall.clocks)
 
     async def _compare_rows(self) -> None:
         async with self.paywall.database.reading() as session:

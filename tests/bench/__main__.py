@@ -25,6 +25,7 @@ from tests.bench.ratios import Doing, compare, interleaved, repeatable
 from tests.conftest import MovingClocks
 from tests.inside import Paywall, inside
 from tests.mailbox import newest_mail
+from tests.running import exchange
 
 READERS = 40
 QUARTER = timedelta(minutes=16)
@@ -81,7 +82,7 @@ async def sign_in_mails(paywall: Paywall, rounds: int, pairs: int, say: Say) -> 
 async def operators(paywall: Paywall, rounds: int, pairs: int, say: Say) -> None:
     """A wrong password for an operator's address and for nobody's."""
     random = repeatable(2)
-    paywall.app.state.passwords = ARGON2ID
+    exchange(paywall.app, ARGON2ID)
     async with paywall.database.transaction() as session:
         await create_operator(
             session, email="known@gazette.example", password=ANYTHING, role="viewer",

@@ -43,7 +43,7 @@ async def service_at(desk: Desk) -> AsyncIterator[httpx2.AsyncClient]:
         ) as client:
             yield client
     finally:
-        await app.state.database.dispose()
+        await app.running.get(Database).dispose()
 
 
 async def refund(desk: Desk, asked: RefundAsked) -> StripeRefund:

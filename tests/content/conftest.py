@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 
 from service.content.cache import ArticleCache
 from service.content.routes import router
@@ -14,6 +13,7 @@ from service.db.session import Database
 from service.identity.api_keys import KeyUses
 from service.identity.origins import OriginPolicy
 from service.problems import install_handlers
+from service.running import Running, RunningApp
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.keys import create_api_key
@@ -39,14 +39,9 @@ class Newsroom:
 async def newsroom(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> AsyncIterator[Newsroom]:
-    app = FastAPI()
+    app = RunningApp(Running(settings, database, clocks, ArticleCache(settings), KeyUses()))
     app.include_router(router)
     install_handlers(app)
-    app.state.settings = settings
-    app.state.database = database
-    app.state.clocks = clocks
-    app.state.article_cache = ArticleCache(settings)
-    app.state.key_uses = KeyUses()
     app.add_middleware(OriginPolicy, origins=settings.origins)
     keys = []
     async with database.transaction() as session:

@@ -12,6 +12,7 @@ from service.db.session import Database, ReadSession, WriteSession
 from service.db.tables import Reader
 from service.identity.readers import find_reader
 from service.problems import Boundary, Problem, install_handlers
+from service.running import Running, RunningApp
 from tests.conftest import START
 
 
@@ -20,8 +21,7 @@ def reader(name: str) -> Reader:
 
 
 def application(database: Database) -> FastAPI:
-    app = FastAPI()
-    app.state.database = database
+    app = RunningApp(Running(database))
     install_handlers(app)
     app.add_middleware(Boundary, max_body_bytes=1024)
 

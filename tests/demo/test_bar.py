@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from service.demo.routes import page_bar
 from service.identity.return_to import checked_return_to
+from service.running import Running, RunningApp
 from service.settings import Settings
 from tests.conftest import MovingClocks
 
@@ -17,8 +18,7 @@ from tests.conftest import MovingClocks
 @pytest.fixture
 def site(settings: Settings, clocks: MovingClocks) -> FastAPI:
     """Every address is a page with nothing but the bar."""
-    app = FastAPI(docs_url=None, redoc_url=None)
-    app.state.settings, app.state.clocks = settings, clocks
+    app = RunningApp(Running(settings, clocks), docs_url=None, redoc_url=None)
 
     @app.api_route("/{path:path}", methods=["GET", "POST"])
     async def show(request: Request) -> HTMLResponse:

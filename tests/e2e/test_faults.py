@@ -11,6 +11,8 @@ import httpx2
 import pytest
 from sqlalchemy import func, select, text
 
+from service.access.unlock_tokens import UnlockTokens
+from service.content.cache import ArticleCache
 from service.content.store import content_version
 from service.db.session import Database
 from service.db.tables import AccessEntry
@@ -56,7 +58,7 @@ async def articles_settle(database: Database, paywall: Paywall) -> None:
     async with database.reading() as session:
         version = await content_version(session)
     async with asyncio.timeout(BACK_WITHIN):
-        while paywall.app.state.article_cache._version != version:  # noqa: ASYNC110 it tells nobody
+        while paywall.app.running.get(ArticleCache)._version != version:  # noqa: ASYNC110 it tells nobody
             await asyncio.sleep(0.01)
 
 
@@ -129,7 +131,7 @@ async def test_reads_by_token_wait_in_memory_until_the_database_is_back(
     token = (await paywall.unlock("a")).json()["token"]
     await paywall.full("a", token)
     severable.line.become("cut")
-    paywall.clocks.travel(paywall.app.state.unlock_tokens._life / 2)
+    paywall.clocks.travel(paywall.app.running.get(UnlockTokens)._life / 2)
     assert (await paywall.full("a", token)).status_code == 200
     severable.line.become("open")
     await asyncio.sleep(0.3)

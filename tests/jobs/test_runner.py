@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from service.jobs.runner import Runner, Task
+from service.jobs.runner import Runner, Task, TaskName, Wakes
 
 SOON = 5.0
 
@@ -37,7 +37,9 @@ class Rounds:
 async def test_a_failing_and_a_hanging_task_hold_up_nobody() -> None:
     good, failing, hanging = Rounds(), Rounds(fails=True), Rounds(hangs=True)
     runner = Runner(
-        (Task("failing", failing), Task("hanging", hanging), Task("good", good)), interval=0.001
+        (Task("failing", failing), Task("hanging", hanging), Task("good", good)),
+        interval=0.001,
+        wakes=Wakes(),
     )
     runner.start()
     await good.reach(5)
@@ -49,7 +51,9 @@ async def test_a_failing_and_a_hanging_task_hold_up_nobody() -> None:
 
 async def test_stop_finishes_the_round_and_runs_a_last_one() -> None:
     idle, busy = Rounds(), Rounds(hangs=True)
-    runner = Runner((Task("idle", idle, pause=3600), Task("busy", busy, pause=3600)), interval=1)
+    runner = Runner(
+        (Task("idle", idle, pause=3600), Task("busy", busy, pause=3600)), interval=1, wakes=Wakes()
+    )
     runner.start()
     await idle.reach(1)
     await busy.reach(1)
@@ -64,7 +68,7 @@ async def test_stop_finishes_the_round_and_runs_a_last_one() -> None:
 
 async def test_a_last_round_that_fails_is_no_obstacle() -> None:
     failing = Rounds(fails=True)
-    runner = Runner((Task("failing", failing, pause=3600),), interval=1)
+    runner = Runner((Task("failing", failing, pause=3600),), interval=1, wakes=Wakes())
     runner.start()
     await failing.reach(1)
     async with asyncio.timeout(SOON):
@@ -75,12 +79,12 @@ async def test_a_last_round_that_fails_is_no_obstacle() -> None:
 @pytest.mark.parametrize("during", [False, True], ids=["between rounds", "during a round"])
 async def test_waking_starts_the_next_round_at_once(during: bool) -> None:
     rounds = Rounds(hangs=during)
-    task = Task("woken", rounds, pause=3600)
-    runner = Runner((task,), interval=1)
+    wakes, name = Wakes(), TaskName("woken")
+    runner = Runner((Task(name, rounds, pause=3600),), interval=1, wakes=wakes)
     runner.start()
     await rounds.reach(1)
     started = time.monotonic()
-    task.wake.set()
+    wakes.wake(name)
     rounds.gate.set()
     await rounds.reach(2)
     assert time.monotonic() - started < SOON
@@ -89,7 +93,7 @@ async def test_waking_starts_the_next_round_at_once(during: bool) -> None:
 
 async def test_a_task_that_hangs_does_not_hold_up_the_end() -> None:
     hanging = Rounds(hangs=True)
-    runner = Runner((Task("hanging", hanging),), interval=0.001)
+    runner = Runner((Task("hanging", hanging),), interval=0.001, wakes=Wakes())
     runner.start()
     await hanging.reach(1)
     async with asyncio.timeout(SOON):

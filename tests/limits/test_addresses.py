@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 from structlog.testing import capture_logs
 
 from service.limits.addresses import (
+    NetworkKey,
     _tell_of_unlisted_proxy,
     client_address,
     is_listed_frontend,
@@ -15,7 +16,7 @@ from service.limits.addresses import (
 )
 from service.settings import Settings
 
-KEY = b"k" * 32
+KEY = NetworkKey(b"k" * 32)
 NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
 TRUSTED = ("10.0.0.0/8", "2001:db8:ff::/48", "192.0.2.80")
 PROXY, READER = "10.1.2.3", "203.0.113.7"
@@ -144,7 +145,7 @@ def test_a_proxy_that_seems_forgotten_is_told_of_once(
     assert peer not in str(logged)
 
 
-def name(address: str, after: timedelta = timedelta(0), key: bytes = KEY) -> str:
+def name(address: str, after: timedelta = timedelta(0), key: NetworkKey = KEY) -> str:
     return network_name(ip_address(address), key, NOW + after)
 
 
@@ -159,5 +160,5 @@ def test_a_network_has_one_name_a_day() -> None:
 def test_nothing_of_the_address_is_in_the_name() -> None:
     made = name("203.0.113.7")
     assert len(made) == 64
-    assert made != name("203.0.113.7", key=b"l" * 32)
+    assert made != name("203.0.113.7", key=NetworkKey(b"l" * 32))
     assert made != network_name(None, KEY, NOW)

@@ -13,6 +13,7 @@ from service.offers.mirror import lookup_key, mirror_offers
 from service.offers.pricing import InvalidPrice, Price, checked_price
 from service.offers.routes import router
 from service.offers.store import archive_offer, create_offer, live_offers, offer_by_price
+from service.running import Running, RunningApp
 from tests.conftest import MovingClocks
 from tests.stripe_at_hand import StripeAtHand, stripe_at_hand
 
@@ -163,13 +164,10 @@ async def test_offers_that_make_no_sense(
 async def test_the_list_is_public_and_in_the_catalogues_order(
     database: Database, clocks: MovingClocks
 ) -> None:
-    from fastapi import FastAPI
-
     for name in ("Yearly", "Monthly"):
         await offered(database, clocks, name)
-    app = FastAPI()
+    app = RunningApp(Running(database))
     app.include_router(router)
-    app.state.database = database
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as browser:
         answer = await browser.get("/v1/offers")

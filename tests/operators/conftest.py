@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 
 from service.clock import Clocks
 from service.db.base import Base
@@ -13,12 +12,16 @@ from service.db.session import Database
 from service.db.tables import Operator
 from service.identity.api_keys import KeyUses
 from service.identity.cookies import cookie_name
+from service.identity.devices import device_key
 from service.identity.operators import create_operator, open_operator_session
 from service.identity.second_factor import new_recovery_codes
 from service.identity.secrets import derived_key
 from service.identity.totp import OneTimeCodes, new_one_time_codes, seal
+from service.jobs.runner import Wakes
+from service.limits.addresses import NetworkKey
 from service.operators.routes import router
 from service.problems import install_handlers
+from service.running import Running, RunningApp
 from service.settings import Settings
 from tests.passwords import QUICK
 from tests.reports import rows
@@ -33,18 +36,20 @@ def csrf_in(page: str) -> str:
 
 
 @pytest.fixture
-def app(database: Database, settings: Settings, clocks: Clocks) -> FastAPI:
-    app = FastAPI()
+def app(database: Database, settings: Settings, clocks: Clocks) -> RunningApp:
+    network_key = NetworkKey(derived_key(settings, "networks"))
+    app = RunningApp(
+        Running(
+            database, settings, clocks, device_key(settings), network_key, KeyUses(), QUICK, Wakes()
+        )
+    )
     app.include_router(router)
     install_handlers(app)
-    app.state.database, app.state.settings, app.state.clocks = database, settings, clocks
-    app.state.network_key, app.state.key_uses = derived_key(settings, "networks"), KeyUses()
-    app.state.passwords = QUICK
     return app
 
 
 @pytest.fixture
-async def browser(app: FastAPI, settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+async def browser(app: RunningApp, settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     """A browser without a session; it follows no redirect, so that tests see them."""
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as browser:
@@ -53,7 +58,7 @@ async def browser(app: FastAPI, settings: Settings) -> AsyncIterator[httpx2.Asyn
 
 @pytest.fixture
 async def browser_at(
-    app: FastAPI, settings: Settings
+    app: RunningApp, settings: Settings
 ) -> AsyncIterator[Callable[[str], httpx2.AsyncClient]]:
     """Make further browsers, each at an address."""
     made: list[httpx2.AsyncClient] = []

@@ -241,7 +241,7 @@ async def test_a_keys_life_and_its_last_use(paywall: Paywall, clocks: MovingCloc
 
 async def use(paywall: Paywall, headers: dict[str, str], prefix: str) -> Any:
     assert (await paywall.client.get("/v1/admin/articles", headers=headers)).status_code == 200
-    await paywall.app.state.key_uses.flush(paywall.database)
+    await paywall.app.running.get(KeyUses).flush(paywall.database)
     async with paywall.database.reading() as session:
         return (await session.get_one(ApiKey, prefix)).used_at
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 import httpx2
 import pytest
 from argon2 import PasswordHasher
-from fastapi import FastAPI
 from sqlalchemy import func, select
 
 from service.db.session import Database
@@ -19,10 +18,12 @@ from service.identity.passwords import ARGON2ID
 from service.identity.totp import STEP_SECONDS, OneTimeCodes
 from service.operators.half_way import LASTS
 from service.operators.sign_in import CODE_REFUSAL, OVER, REFUSAL
+from service.running import RunningApp
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.operators.conftest import PASSWORD
 from tests.passwords import QUICK
+from tests.running import exchange
 
 OperatorOf = Callable[[str], Awaitable[Operator]]
 SecondFactor = Callable[[Operator], Awaitable[tuple[OneTimeCodes, list[str]]]]
@@ -253,9 +254,9 @@ async def test_a_planted_secret_survives_neither_step(
 
 
 async def test_an_old_hash_is_made_anew_at_sign_in(
-    app: FastAPI, browser: httpx2.AsyncClient, operator: OperatorOf, database: Database
+    app: RunningApp, browser: httpx2.AsyncClient, operator: OperatorOf, database: Database
 ) -> None:
-    app.state.passwords = ARGON2ID
+    exchange(app, ARGON2ID)
     someone = await operator("admin")
     weak = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
     async with database.transaction() as session:

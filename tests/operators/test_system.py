@@ -8,19 +8,21 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import select, update
 
-from service.billing.inbox import store_event
-from service.billing.reconcile_job import ASKED
+from service.billing.inbox import INBOX_TASK, store_event
+from service.billing.reconcile_job import ASKED, RECONCILE_TASK
 from service.db.session import Database
 from service.db.tables import AuditEntry, Customer, Job, Reconciliation
 from service.jobs.queue import enqueue
-from service.jobs.runner import Task
+from service.jobs.runner import Wakes
+from service.payments.asking import Payments
+from service.running import RunningApp
 from tests.billing.stripe_values import event
 from tests.conftest import MovingClocks
 from tests.operators.conftest import csrf_in
 from tests.reports import rows
+from tests.running import exchange
 from tests.stripe_at_hand import gateway_to
 
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
@@ -29,15 +31,13 @@ HOSTILE = "ValueError('<script>alert(1)</script>')"
 
 
 @pytest.fixture(autouse=True)
-async def wakings(app: FastAPI) -> AsyncIterator[None]:
+async def payments(app: RunningApp) -> AsyncIterator[None]:
     """What a whole application has for these pages."""
 
-    async def nothing() -> None: ...
-
-    app.state.inbox, app.state.reconciling = Task("inbox", nothing), Task("reconcile", nothing)
-    app.state.gateway = gateway_to("http://127.0.0.1:1")
+    gateway = gateway_to("http://127.0.0.1:1")
+    exchange(app, Payments(gateway))
     yield
-    await app.state.gateway.close()
+    await gateway.close()
 
 
 async def tell(database: Database, clocks: MovingClocks, *ids: str, **fields: Any) -> None:
@@ -103,7 +103,7 @@ async def test_the_inbox_tells_what_became_of_each_event(
 
 
 async def test_events_are_replayed_one_by_one_or_all_in_quarantine(
-    app: FastAPI, database: Database, clocks: MovingClocks, signed_in: SignedIn
+    app: RunningApp, database: Database, clocks: MovingClocks, signed_in: SignedIn
 ) -> None:
     await tell(database, clocks, "evt_1", "evt_2", "evt_3")
     await set_jobs(database, "evt_1", "evt_2", "evt_3", status="failed", attempts=5, result="odd")
@@ -112,7 +112,7 @@ async def test_events_are_replayed_one_by_one_or_all_in_quarantine(
     assert (await admin.post("/admin/inbox/evt_1/replay", data={"csrf": "x"})).status_code == 403
     assert (await jobs(database))["evt_1"].status == "failed"
     assert await send(admin, "/admin/inbox", "/admin/inbox/evt_1/replay") == 303
-    assert app.state.inbox.wake.is_set()
+    assert app.running.get(Wakes).event(INBOX_TASK).is_set()
     assert {key: (job.status, job.attempts) for key, job in (await jobs(database)).items()} == {
         "evt_1": ("waiting", 0), "evt_2": ("failed", 5), "evt_3": ("failed", 5),
     }  # fmt: skip
@@ -173,7 +173,7 @@ async def test_jobs_are_counted_filtered_and_replayed(
 
 
 async def test_comparisons_are_shown_and_asked_for(
-    app: FastAPI, database: Database, clocks: MovingClocks, signed_in: SignedIn, store: Store
+    app: RunningApp, database: Database, clocks: MovingClocks, signed_in: SignedIn, store: Store
 ) -> None:
     difference = {
         "object": "sub_1", "what": "status", "here": "active", "stripe": "<b>canceled</b>",
@@ -205,7 +205,7 @@ async def test_comparisons_are_shown_and_asked_for(
     admin = await signed_in("admin")
     for form in ({"fix": "1"}, {}):
         assert await send(admin, "/admin/reconciliations", "/admin/reconciliations", **form) == 303
-    assert app.state.reconciling.wake.is_set()
+    assert app.running.get(Wakes).event(RECONCILE_TASK).is_set()
     asked = [job for job in (await jobs(database)).values() if job.kind == ASKED]
     assert sorted(job.payload["fix"] for job in asked) == [False, True]
     assert {job.payload["started_by"] for job in asked} == {

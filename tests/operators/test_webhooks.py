@@ -17,6 +17,7 @@ from service.db.tables import AuditEntry, WebhookEndpoint
 from service.identity.cookies import cookie_name
 from service.identity.operators import create_operator, open_operator_session
 from service.identity.readers import create_reader
+from service.outbox.webhook_sender import WebhookSender
 from service.outbox.webhook_targets import Targets
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -68,8 +69,8 @@ async def deliveries(paywall: Paywall, endpoint_id: str, query: str = "") -> lis
 
 async def sent(paywall: Paywall) -> None:
     """A round of the background work, to its end."""
-    await paywall.app.state.webhooks.begin()
-    await paywall.app.state.webhooks.finish()
+    await paywall.app.running.get(WebhookSender).begin()
+    await paywall.app.running.get(WebhookSender).finish()
 
 
 async def actions(paywall: Paywall, target: str) -> list[str]:
@@ -212,7 +213,7 @@ async def test_production_takes_https_alone_and_nothing_near(
 ) -> None:
     settings = settings.model_copy(update={"environment": "production"})
     async with inside(database, settings, clocks) as paywall:
-        assert paywall.app.state.webhook_targets == Targets(only_https=True, allow_private=False)
+        assert paywall.app.running.get(Targets) == Targets(only_https=True, allow_private=False)
 
 
 async def test_on_the_pages_an_endpoint_is_made_watched_and_changed(paywall: Paywall) -> None:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 
 from service.clock import Clocks
 from service.db.session import Database
@@ -12,6 +11,7 @@ from service.identity.api_keys import KeyUses
 from service.problems import install_handlers
 from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR
 from service.reports.routes import router
+from service.running import Running, RunningApp
 from service.settings import Settings
 from tests.keys import create_api_key
 from tests.reports import rows
@@ -25,11 +25,9 @@ READER = "/v1/admin/subscribers/rdr_000000000000000000000000"
 async def client(
     database: Database, settings: Settings, clocks: Clocks
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    app = FastAPI()
+    app = RunningApp(Running(database, settings, clocks, KeyUses()))
     app.include_router(router)
     install_handlers(app)
-    app.state.database, app.state.settings, app.state.clocks = database, settings, clocks
-    app.state.key_uses = KeyUses()
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as client:
         yield client

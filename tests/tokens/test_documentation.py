@@ -14,20 +14,22 @@ from typing import Any
 
 import pytest
 import uvicorn
-from fastapi import FastAPI
 
 from service.clock import Clocks
+from service.running import Running, RunningApp
 from service.tokens.claims import Claims
 from service.tokens.key_pairs import generate, public_half
+from service.tokens.keys import KeyRingHolder
+from service.tokens.ring import KeyRing
 from service.tokens.routes import router
 from service.tokens.signing import sign
 from tests.edge.tools import installed_packages, tool
 from tests.tokens.examples import (
     AUDIENCE,
     EDDSA_KEY,
+    ENCRYPTION_KEY,
     ES256_KEY,
     RING,
-    Rings,
     access,
     forge,
     header_of,
@@ -63,11 +65,18 @@ def example(start: str) -> str:
     return str(block)
 
 
+class ExampleKeys(KeyRingHolder):
+    """Holds the example ring."""
+
+    @property
+    def current(self) -> KeyRing:
+        return RING
+
+
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
     """The address of a real server whose key set is the example ring."""
-    app = FastAPI()
-    app.state.key_ring = Rings(RING)
+    app = RunningApp(Running(ExampleKeys(ENCRYPTION_KEY)))
     app.include_router(router)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))

@@ -32,11 +32,12 @@ from service.tokens.key_pairs import (
     generate,
     public_half,
 )
-from service.tokens.keys import RETIRING_FOR, prune, revoke, rotate
+from service.tokens.keys import RETIRING_FOR, KeyRingHolder, prune, revoke, rotate
 from service.tokens.ring import KeyRing
 from service.tokens.verifier import TokenVerifier
 from tests.conftest import MovingClocks
 from tests.inside import Paywall, inside
+from tests.running import exchange
 from tests.tokens.examples import Rings, as_json, forge, raw_signature
 from tests.tokens.outbound import connections
 
@@ -94,7 +95,7 @@ class Forger:
     """Holds the active key and valid claims of both kinds; changes one thing at a time."""
 
     def __init__(self, paywall: Paywall, access: str, unlock: str) -> None:
-        self.ring: KeyRing = paywall.app.state.key_ring.current
+        self.ring: KeyRing = paywall.app.running.get(KeyRingHolder).current
         self.key = self.ring.active
         self.valid = {
             str(self._part(token, 0)["typ"]): self._part(token, 1) for token in (access, unlock)
@@ -336,7 +337,7 @@ async def test_revoked_and_retired_keys_are_refused(
         "algorithm": "ES256",
         "encryption_key": derived_key(settings, "token-keys"),
     }
-    clocks, ring = paywall.clocks, paywall.app.state.key_ring
+    clocks, ring = paywall.clocks, paywall.app.running.get(KeyRingHolder)
     clocks.travel(10 * MINUTE)
     async with paywall.database.transaction() as session:
         await rotate(session, **how, now=clocks.wall())
@@ -386,9 +387,7 @@ async def test_no_published_case_is_a_token_of_ours(paywall: Paywall, settings: 
     found = []
     for case in cases:
         rings = Rings(KeyRing((_trusted(case["jwk"]),), own.kid, own))
-        paywall.app.state.token_verifier = TokenVerifier(
-            rings, settings.public_url, settings.publication
-        )
+        exchange(paywall.app, TokenVerifier(rings, settings.public_url, settings.publication))
         if case["jws"]:
             found += await failures(paywall, {f"{case['tcId']} {case['comment']}": case["jws"]})
         else:  # no token at all

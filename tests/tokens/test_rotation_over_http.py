@@ -16,7 +16,7 @@ from service.identity.secrets import derived_key
 from service.problems import Problem
 from service.settings import Settings
 from service.tokens.key_pairs import check_jwk
-from service.tokens.keys import PUBLISHED_BEFORE_USE, rotate
+from service.tokens.keys import PUBLISHED_BEFORE_USE, KeyRingHolder, rotate
 from service.tokens.ring import KeyRing
 from service.tokens.signing import verify
 from tests.conftest import MovingClocks
@@ -92,8 +92,8 @@ async def test_readers_of_two_instances_notice_no_rotation(
         kids, refused = set(), []
         for step in range(12):
             for paywall in paywalls:
-                await paywall.app.state.key_ring.refresh(paywall.database)
-                kids.add(paywall.app.state.key_ring.current.active_kid)
+                await paywall.app.running.get(KeyRingHolder).refresh(paywall.database)
+                kids.add(paywall.app.running.get(KeyRingHolder).current.active_kid)
             history.append(await fetched(paywalls))
             tokens = in_use(history)
             answers = await asyncio.gather(

@@ -2,10 +2,10 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from service.db.session import Database
 from service.problems import Problem
+from service.running import Running, RunningApp
 from service.tokens.claims import AccessClaims
 from service.tokens.keys import KeyRingHolder, ensure_keys, list_keys, revoke
 from service.tokens.routes import router
@@ -30,8 +30,7 @@ async def holder(database: Database, clocks: MovingClocks) -> KeyRingHolder:
 
 @pytest.fixture
 async def client(holder: KeyRingHolder) -> AsyncIterator[httpx.AsyncClient]:
-    app = FastAPI()
-    app.state.key_ring = holder
+    app = RunningApp(Running(holder))
     app.include_router(router)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:

@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 
 from service.access.routes import router as access_router
 from service.content.cache import ArticleCache
@@ -15,14 +14,18 @@ from service.content.publish import prepare, store_prepared
 from service.content.schemas import ArticleIn
 from service.db.base import Base
 from service.db.session import Database
-from service.identity.callers import device_key
 from service.identity.cookies import cookie_name
+from service.identity.devices import device_key
 from service.identity.origins import OriginPolicy
 from service.identity.secrets import derived_key
 from service.identity.sessions import open_session
+from service.limits.addresses import NetworkKey
 from service.metering.ledger import Ledger
+from service.payments.asking import Payments
 from service.problems import Boundary, install_handlers
+from service.running import Running, RunningApp
 from service.settings import Settings
+from service.web.pages import Frame
 from service.web.routes import router
 from tests.conftest import MovingClocks
 from tests.reports import rows
@@ -35,7 +38,7 @@ BODY = f"<p>Nobody had asked for the ledger.</p><!--more--><h2>Inside</h2><p>{SE
 class Newspaper:
     """The pages, what stands behind them, and a browser that follows no redirect by itself."""
 
-    app: FastAPI
+    app: RunningApp
     browser: httpx2.AsyncClient
     database: Database
     settings: Settings
@@ -95,15 +98,17 @@ class Newspaper:
 async def newspaper(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> AsyncIterator[Newspaper]:
-    app = FastAPI(docs_url=None, redoc_url=None)
+    app = RunningApp(
+        Running(
+            settings, database, clocks, ArticleCache(settings), Ledger(), device_key(settings),
+            NetworkKey(derived_key(settings, "networks")), Frame(), Payments(None),
+        ),
+        docs_url=None,
+        redoc_url=None,
+    )  # fmt: skip
     app.include_router(access_router)
     app.include_router(router)
     install_handlers(app)
-    state = app.state
-    state.settings, state.database, state.clocks = settings, database, clocks
-    state.article_cache, state.ledger = ArticleCache(settings), Ledger()
-    state.device_key, state.page_bar, state.gateway = device_key(settings), None, None
-    state.network_key = derived_key(settings, "networks")
     app.add_middleware(Boundary, max_body_bytes=1024 * 1024)
     app.add_middleware(OriginPolicy, origins=settings.origins)
     transport = httpx2.ASGITransport(app=app)

@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from service.db.tables import AccessEntry
+from service.metering.ledger import Ledger
+from tests.running import exchange
 from tests.web.conftest import BODY, SECRET_SENTENCE, Newspaper
 
 PREVIEW = "Nobody had asked for the ledger."
@@ -23,7 +25,7 @@ def words(answer: httpx2.Response) -> str:
 
 async def ledger(newspaper: Newspaper) -> list[tuple[str, bool, bool]]:
     """The reads recorded so far: reason, granted, consumed."""
-    await newspaper.app.state.ledger.flush(newspaper.database)
+    await newspaper.app.running.get(Ledger).flush(newspaper.database)
     async with newspaper.database.reading() as session:
         found = await session.scalars(select(AccessEntry).order_by(AccessEntry.id))
         return [(each.reason, each.granted, each.consumed) for each in found]
@@ -178,7 +180,7 @@ async def test_a_foreign_page_cant_spend_a_readers_articles(newspaper: Newspaper
 
 
 async def test_without_a_meter_metered_articles_are_open(newspaper: Newspaper) -> None:
-    newspaper.app.state.settings = newspaper.settings.model_copy(update={"meter_limit": None})
+    exchange(newspaper.app, newspaper.settings.model_copy(update={"meter_limit": None}))
     await newspaper.publish("ferry")
     assert SECRET_SENTENCE in (await newspaper.browser.get("/articles/ferry")).text
 

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 import httpx2
 import pytest
 
+from service.payments.asking import Payments
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.running import exchange
 from tests.served import GIVE_UP, Installation, free_port, installation
 from tests.stripe_at_hand import gateway_to
 from tests.web.conftest import Newspaper
@@ -78,7 +80,7 @@ async def test_without_payments_or_stripe_the_page_tells_what_is_stored(
     await newspaper.subscriber()
     assert "Renews on" in await account_after_the_portal(newspaper)
     gateway = gateway_to(f"http://127.0.0.1:{free_port()}")
-    newspaper.app.state.gateway = gateway
+    exchange(newspaper.app, Payments(gateway))
     assert "Renews on" in await account_after_the_portal(newspaper)
     await gateway.close()
 
@@ -94,10 +96,10 @@ async def test_a_silent_stripe_delays_the_page_for_its_time_and_holds_no_writer(
     newspaper: Newspaper,
 ) -> None:
     await newspaper.subscriber()
-    state = newspaper.app.state
-    state.settings = newspaper.settings.model_copy(update={"stripe_timeout_seconds": 0.5})
+    settings = newspaper.settings.model_copy(update={"stripe_timeout_seconds": 0.5})
     async with silence() as address:
-        state.gateway = gateway_to(address, seconds=30)
+        gateway = gateway_to(address, seconds=30)
+        exchange(newspaper.app, settings, Payments(gateway))
         began = time.monotonic()
         visit = asyncio.create_task(account_after_the_portal(newspaper))
         await asyncio.sleep(0.2)
@@ -105,4 +107,4 @@ async def test_a_silent_stripe_delays_the_page_for_its_time_and_holds_no_writer(
             assert not visit.done()
         assert "Renews on" in await visit
         assert 0.5 <= time.monotonic() - began < 10
-        await state.gateway.close()
+        await gateway.close()

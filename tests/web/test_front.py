@@ -6,7 +6,8 @@ from datetime import timedelta
 import httpx2
 from markupsafe import Markup
 
-from service.web.pages import Imprint
+from service.web.pages import Frame, Imprint
+from tests.running import exchange
 from tests.web.conftest import Newspaper
 
 TITLE = re.compile(r'<h[23]><a href="/articles/([a-z0-9-]+)">')
@@ -82,8 +83,8 @@ async def test_queries_that_make_no_sense_are_pages(newspaper: Newspaper) -> Non
 
 async def test_the_frame_has_landmarks_and_no_inline_code(newspaper: Newspaper) -> None:
     await newspaper.publish("a", section="News")
-    newspaper.app.state.page_bar = lambda _: Markup("<p>It is tomorrow</p>")
-    newspaper.app.state.imprint = Imprint(tagline="By the <morning> boat", about="Since 1887.")
+    imprint = Imprint(tagline="By the <morning> boat", about="Since 1887.")
+    exchange(newspaper.app, Frame(imprint, lambda _: Markup("<p>It is tomorrow</p>")))
     for path in ("/", "/articles/a", "/account", "/problems", "/problems/walled", "/articles/no"):
         answer = await newspaper.browser.get(path)
         page = answer.text
