@@ -39,10 +39,10 @@ CATALOGUE: Mapping[str, Definition] = {
     ),
     "not-found": Definition(404, "There is nothing here", "Check the address."),
     "method-not-allowed": Definition(
-        405, "This method isn't possible here", "Use one of the methods in the Allow header."
+        405, "This method isn't allowed here", "Use one of the methods in the Allow header."
     ),
     "body-too-large": Definition(
-        413, "The body is too large", "Send less; the limit stands in the detail."
+        413, "The body is too large", "Send less; the detail names the limit."
     ),
     "unsupported-media-type": Definition(
         415, "The body has the wrong type", "Send JSON with Content-Type: application/json."
@@ -51,7 +51,7 @@ CATALOGUE: Mapping[str, Definition] = {
         422, "The request has invalid values", "Correct the fields named in `errors`."
     ),
     "too-many-requests": Definition(
-        429, "That was too often", "Try again after the seconds in Retry-After."
+        429, "Too many requests", "Try again after the seconds in Retry-After."
     ),
     "internal-error": Definition(
         500,
@@ -69,7 +69,9 @@ CATALOGUE: Mapping[str, Definition] = {
         401, "The token isn't valid", "Fetch a new token; tokens live for some minutes only."
     ),
     "forbidden": Definition(
-        403, "The permission is missing", "Ask an administrator for the permission named."
+        403,
+        "You don't have permission",
+        "Ask an administrator for the permission that the detail names.",
     ),
     "foreign-origin": Definition(
         403,
@@ -81,7 +83,7 @@ CATALOGUE: Mapping[str, Definition] = {
     ),
     # the staff's accounts
     "operator-exists": Definition(
-        409, "There is such an operator already", "Change the account that is there."
+        409, "This operator exists already", "Change the existing account."
     ),
     "last-administrator": Definition(
         409,
@@ -90,10 +92,10 @@ CATALOGUE: Mapping[str, Definition] = {
     ),
     # signing in
     "sign-in-is-off": Definition(
-        503, "Nobody can sign in here", "The operator has to set PAYWALL_MAIL_FROM."
+        503, "Sign-in is off", "The operator has to set PAYWALL_MAIL_FROM."
     ),
     "invalid-email": Definition(
-        422, "This is no e-mail address", "Write it as in reader@example.org."
+        422, "This isn't an e-mail address", "Write it as in reader@example.org."
     ),
     "sign-in-refused": Definition(
         403,
@@ -133,7 +135,7 @@ CATALOGUE: Mapping[str, Definition] = {
     ),
     "already-subscribed": Definition(
         409,
-        "There is a live subscription",
+        "There is a subscription already",
         "Manage it in the portal (`portal`), where plans are switched too.",
     ),
     "checkout-not-found": Definition(
@@ -145,7 +147,7 @@ CATALOGUE: Mapping[str, Definition] = {
     "payment-processing": Definition(
         409,
         "The payment is on its way",
-        "The bank takes up to some days. Ask again later; there is no need to pay again.",
+        "The bank may take some days. Ask again later; there is no need to pay again.",
     ),
     "payment-failed": Definition(
         409, "The bank has refused the payment", "Nothing was charged. Start a new checkout."
@@ -162,7 +164,7 @@ CATALOGUE: Mapping[str, Definition] = {
         409, "There is nothing to manage yet", "Subscribe first; the portal comes with it."
     ),
     "selling-is-off": Definition(
-        503, "Nothing is sold here", "The operator has to set PAYWALL_STRIPE_SECRET_KEY."
+        503, "Selling is off", "The operator has to set PAYWALL_STRIPE_SECRET_KEY."
     ),
     "stripe-unavailable": Definition(
         503, "Stripe doesn't answer", "Nothing was charged. Try again after Retry-After seconds."

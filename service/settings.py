@@ -201,7 +201,7 @@ class Settings(BaseSettings):
         description="The signing secret before, accepted too while the two are exchanged.",
     )
     stripe_api_base: str | None = Field(
-        None, description="Base address of a local Stripe; leave it away for Stripe itself."
+        None, description="Base address of a local Stripe; omit it for Stripe itself."
     )
     stripe_timeout_seconds: float = Field(
         4.0, gt=0, le=30, description="Longest wait for one answer of Stripe."

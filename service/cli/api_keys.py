@@ -58,7 +58,7 @@ async def list_keys() -> None:
 @app.command(epilog="Example: paywall api-keys revoke 0a1b2c3d4e")
 @command
 async def revoke(prefix: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
-    """Refuse a key from now on."""
+    """Revoke a key at once."""
     async with ready_database(Settings()) as database:
         clocks = await clocks_of(database)
         async with database.transaction() as session:

@@ -1,4 +1,4 @@
-"""The command `paywall`: its groups put together, and errors told in sentences."""
+"""The command `paywall`: its groups put together, and errors as sentences."""
 
 import sys
 from collections.abc import Sequence

@@ -25,7 +25,7 @@ async def list_events() -> None:
     for row in held:
         if row.job is not None:
             state = "quarantined" if row.job.status == "failed" else "waiting"
-            tried = f"tried {row.job.attempts}x"
+            tried = f"{row.job.attempts} failed attempts"
             print(f"{row.event.id}  {state:<11}  {tried}  {row.event.type}  {row.job.result}")
     if not held:
         print("Every event is applied.")

@@ -30,7 +30,9 @@ async def list_jobs() -> None:
         )
     for job in held:
         state = "given up" if job.status == "failed" else f"due {job.due_at:%Y-%m-%d %H:%M:%S}Z"
-        print(f"{job.id}  {job.kind}  {job.key}  {state}  tried {job.attempts}x  {job.result}")
+        print(
+            f"{job.id}  {job.kind}  {job.key}  {state}  {job.attempts} failed attempts  {job.result}"
+        )
     if not held:
         print("Everything is done.")
 

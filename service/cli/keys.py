@@ -36,7 +36,7 @@ async def list_keys() -> None:
 @app.command(epilog="Example: paywall keys rotate")
 @command
 async def rotate() -> None:
-    """Let the next key sign. Tokens of the former one stay valid until they die."""
+    """Let the next key sign. Tokens of the former key stay valid until they expire."""
     settings = Settings()
     async with ready_database(settings) as database, database.transaction() as session:
         before = await _states(session)

@@ -14,6 +14,6 @@ async def migrate() -> None:
     with reaching(settings):
         before, after = await bring_to_head(settings.database_url)
     if before == after:
-        print(f"The database stands at {after} already.")
+        print(f"The database is at {after} already.")
     else:
         print(f"The database was brought from {before or 'nothing'} to {after}.")

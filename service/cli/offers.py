@@ -45,11 +45,12 @@ async def create(
     interval: Annotated[str, typer.Option(help="day, week, month or year.")],
     plan: Annotated[str, typer.Option(help="What it opens, such as digital.")] = "",
     interval_count: Annotated[
-        int, typer.Option(help="Every so many intervals; of a pass, for so many.")
+        int,
+        typer.Option(help="Number of intervals between payments; for a pass, how many it lasts."),
     ] = 1,
     trial_days: Annotated[int, typer.Option(help="Free days before the first charge.")] = 0,
     intro_amount: Annotated[
-        int | None, typer.Option(help="What each first period costs who never subscribed.")
+        int | None, typer.Option(help="Price of each first period for new subscribers.")
     ] = None,
     intro_periods: Annotated[
         int | None, typer.Option(help="How many periods have the intro price. [default: 1]")
@@ -93,12 +94,12 @@ async def list_offers() -> None:
 @app.command(epilog="Example: paywall offers archive off_0123456789abcdef01234567")
 @command
 async def archive(offer: Annotated[str, typer.Argument(help="Its id, as shown by list.")]) -> None:
-    """Sell an offer no longer; who has it keeps it."""
+    """Stop selling an offer; its subscribers keep it."""
     async with _selling() as (database, session, now):
         if await store.archive_offer(session, offer, now) is None:
             raise CommandFailed(f"There is no offer {offer}. `paywall offers list` shows them.")
         await record_change(database, session, "offer.archive", offer)
-    print(f"{offer} is sold no longer.")
+    print(f"{offer} is no longer sold.")
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from service.problems import Problem
 from service.settings import Settings
 
 app = typer.Typer(
-    help="Who may enter the back office.",
+    help="Accounts for the back office.",
     epilog="Example: paywall operators create ana@example.org --role editor",
     no_args_is_help=True,
 )
@@ -35,7 +35,7 @@ def _password(*, from_input: bool) -> str:
 
 @asynccontextmanager
 async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
-    """Changes in one transaction; whatever is refused is told in a sentence."""
+    """Changes in one transaction; a refusal is a sentence."""
     try:
         async with ready_database(settings) as database:
             clocks = await clocks_of(database)
@@ -107,7 +107,7 @@ async def _change(
 @app.command(epilog="Example: paywall operators disable ana@example.org")
 @command
 async def disable(email: Email) -> None:
-    """Let an operator in no more; every session ends at once. The last administrator stays."""
+    """Disable an operator; every session ends at once. The last administrator stays."""
     await _change(email, "is disabled", lambda to, who: to.change(who, disabled=True))
 
 

@@ -47,7 +47,7 @@ async def sign_in_link(
     email: Annotated[str, typer.Argument(help="The address typed at Checkout.")],
     reader: Annotated[str | None, typer.Option(help="Which one, where several match.")] = None,
 ) -> None:
-    """Print a link that signs the reader in once, within an hour. Make sure who asks for it."""
+    """Print a link that signs the reader in once, within an hour. Check first that they asked for it."""
     settings = Settings()
     async with ready_database(settings) as database, database.transaction() as session:
         found = await readers_by_email(session, email)
@@ -70,7 +70,7 @@ async def sign_in_link(
 async def export(
     reader: Annotated[str, typer.Argument(help="The reader's id, as /admin shows it.")],
 ) -> None:
-    """Print everything held on a reader, also by Stripe, as JSON. Make sure who asks for it."""
+    """Print everything held on a reader, also by Stripe, as JSON. Check first that they asked for it."""
     settings = Settings()
     async with ready_database(settings) as database, _asking(settings) as gateway:
         clocks = await clocks_of(database)
@@ -86,10 +86,10 @@ async def export(
 async def erase(
     reader: Annotated[str, typer.Argument(help="The reader's id, as /admin shows it.")],
     cancel_subscription: Annotated[
-        bool, typer.Option(help="End a subscription that runs, at once and without money back.")
+        bool, typer.Option(help="End a running subscription at once, without a refund.")
     ] = False,
 ) -> None:
-    """Erase a reader for good, here and at Stripe. What fails may be repeated."""
+    """Erase a reader for good, here and at Stripe. A failed attempt can be repeated."""
     settings = Settings()
     async with ready_database(settings) as database, _asking(settings) as gateway:
         async with database.reading() as session:

@@ -25,12 +25,12 @@ async def run(
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d"],
-            help="Look for events that no webhook told of since this day (UTC); Stripe lists 30 days. "
+            help="Look for events since this day (UTC) that Stripe sent no webhook for; Stripe lists 30 days. "
             "By default since the last run with --fix.",
         ),
     ] = None,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Mend what differs, as Stripe says it.")
+        bool, typer.Option("--fix", help="Mend each difference, as Stripe has it.")
     ] = False,
 ) -> None:
     """Compare every checkout, subscription and pass with Stripe, and print each difference.
@@ -43,7 +43,7 @@ async def run(
     configure("warning", "text")  # each finished event would be a line between the differences
     gateway = gateway_of_settings(settings)
     if gateway is None:
-        raise CommandFailed("Nothing is sold here: PAYWALL_STRIPE_SECRET_KEY is not set.")
+        raise CommandFailed("Selling is off: PAYWALL_STRIPE_SECRET_KEY is not set.")
     try:
         async with ready_database(settings) as database:
             with _progress() as progress:
@@ -78,17 +78,17 @@ def _summary(report: Report, *, fix: bool) -> str:
     mended = len(report.findings) - len(report.remaining)
     parts = [
         f"{report.compared} compared",
-        f"{report.events_missed} events of which no webhook told",
-        f"{report.not_ours} subscriptions of the account that aren't ours",
+        f"{report.events_missed} events without a webhook",
+        f"{report.not_ours} other subscriptions on the account",
         f"{mended} differences mended" if fix else f"{len(report.findings)} differences",
     ]
     left = len(report.remaining)
     ending = (
         "Everything agrees with Stripe."
         if not left
-        else f"{left} differ still: each line says why."
+        else f"{left} still differ: each line says why."
         if fix
-        else "Nothing was changed: --fix mends what differs."
+        else "Nothing was changed: --fix mends the differences."
     )
     return f"{', '.join(parts)}. {ending}"
 

@@ -34,7 +34,7 @@ class CommandFailed(Exception):
 
 @contextmanager
 def reaching(settings: Settings) -> Iterator[None]:
-    """Tell in a sentence why the database can't be used; makes the folder of an SQLite file."""
+    """Say in a sentence why the database can't be used; makes the folder of an SQLite file."""
     try:
         url = make_url(settings.database_url)
         if url.get_backend_name() == "sqlite" and url.database:

@@ -1,4 +1,4 @@
-"""`paywall stripe`: what has to stand at Stripe."""
+"""`paywall stripe`: everything the service needs at Stripe."""
 
 from typing import Annotated
 
@@ -12,12 +12,14 @@ from service.settings import Settings
 
 _EXAMPLE = "Example: paywall stripe setup --check"
 _MARKS = {"ready": "ok", "missing": "MISSING", "differs": "DIFFERS", "warning": "note"}
-app = typer.Typer(help="What has to stand at Stripe.", epilog=_EXAMPLE, no_args_is_help=True)
+app = typer.Typer(
+    help="Everything the service needs at Stripe.", epilog=_EXAMPLE, no_args_is_help=True
+)
 
 
 @app.callback()
 def group() -> None:
-    """What has to stand at Stripe."""
+    """Everything the service needs at Stripe."""
 
 
 @app.command(epilog=_EXAMPLE)

@@ -1,4 +1,4 @@
-"""`paywall tokens`: tokens in circulation that are to be refused."""
+"""`paywall tokens`: revoking tokens in circulation."""
 
 import re
 from typing import Annotated

@@ -69,7 +69,7 @@ def _prepare(connection: Connection) -> None:
         upgrade(connection)
         return
     raise SchemaOutdatedError(
-        f"The database stands at {stands_at or 'no migration of ours'}, this release needs "
+        f"The database is at {stands_at or 'no migration of ours'}, this release needs "
         f"{head()}. Run: paywall migrate"
     )
 

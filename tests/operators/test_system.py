@@ -85,7 +85,7 @@ async def test_the_inbox_tells_what_became_of_each_event(
     page = (await viewer.get("/admin/inbox")).text
     text = " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
     for told in (
-        "evt_waits", "Waits", "In quarantine, tried 5 times in vain", "Applied", "synced",
+        "evt_waits", "Waits", "In quarantine, 5 failed attempts", "Applied", "synced",
         "Doesn't concern us", HOSTILE,
     ):  # fmt: skip
         assert told in text
