@@ -6,54 +6,55 @@ import json
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from service.simulator import (
-    account,
-    catalogue,
+from service.simulator import account
+from service.simulator.billing import (
     changes,
-    checkout,
     collection,
-    coupons,
-    customers,
+    customer_deletion,
     cycle,
-    disputes,
     drafts,
     ending,
-    endpoints,
-    events,
     intents,
     invoice_items,
     invoices,
     item_changes,
-    payment_methods,
-    payments,
-    portal,
-    portal_configurations,
     preview,
-    promotion_codes,
-    refunds,
     resuming,
-    setup_intents,
     subscriptions,
     test_clocks,
 )
-from service.simulator.errors import StripeError
-from service.simulator.expand import expanded
-from service.simulator.forms import Params, decode
+from service.simulator.catalogue import coupons, products, promotion_codes
+from service.simulator.checkout import sessions as checkout_sessions
+from service.simulator.events import endpoints, recent
 from service.simulator.operations import Call, Operation
+from service.simulator.payments import (
+    charges,
+    customers,
+    disputes,
+    payment_methods,
+    refunds,
+    setup_intents,
+)
 from service.simulator.periods import DAY
+from service.simulator.portal import configurations
+from service.simulator.portal import sessions as portal_sessions
+from service.simulator.protocol.errors import StripeError
+from service.simulator.protocol.expand import expanded
+from service.simulator.protocol.forms import Params, decode
 from service.simulator.world import API_VERSION, Cause, World
 
 OPERATIONS: tuple[Operation, ...] = tuple(
     operation
-    for family in (
+    for module in (
         account,
-        catalogue,
+        products,
         coupons,
         promotion_codes,
         customers,
+        customer_deletion,
         payment_methods,
         setup_intents,
-        checkout,
+        checkout_sessions,
         subscriptions,
         cycle,
         changes,
@@ -65,17 +66,17 @@ OPERATIONS: tuple[Operation, ...] = tuple(
         drafts,
         invoice_items,
         collection,
-        payments,
+        charges,
         intents,
         refunds,
         disputes,
         test_clocks,
-        portal,
-        portal_configurations,
-        events,
+        portal_sessions,
+        configurations,
+        recent,
         endpoints,
     )
-    for operation in family.OPERATIONS
+    for operation in module.OPERATIONS
 )
 
 _LONGEST_KEY = 255

@@ -20,43 +20,36 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from service.simulator import (
-    coupons,
-    discounts,
-    disputes,
-    pausing,
-    promotion_codes,
-    refunds,
-    resuming,
-    test_clocks,
-)
 from service.simulator.account import ensure_account
 from service.simulator.api import ApiRequest, answer
-from service.simulator.cards import CardEntry, default_expiry
-from service.simulator.chaos import Chaos, ChaosRules
-from service.simulator.checkout import handle_expiry
-from service.simulator.collection import handle_retry
-from service.simulator.cycle import HANDLERS
-from service.simulator.debits import PAYING_ACCOUNT
-from service.simulator.delivery import Courier, DeliveryRules
-from service.simulator.disturbances import Disturbances, LostResponse
-from service.simulator.endpoints import WebhookTarget, register_targets
-from service.simulator.errors import StripeError, invalid_parameter
-from service.simulator.faults import Faults
-from service.simulator.hooks import Hooks
-from service.simulator.hosted import Pages
-from service.simulator.periods import DAY
-from service.simulator.places import Place, asks_for_place
-from service.simulator.portal_configurations import ensure_configuration
-from service.simulator.purchase import (
+from service.simulator.billing import pausing, resuming, test_clocks
+from service.simulator.billing.collection import handle_retry
+from service.simulator.billing.cycle import HANDLERS
+from service.simulator.billing.subscriptions import handle_cancellation
+from service.simulator.catalogue import coupons, discounts, promotion_codes
+from service.simulator.checkout.places import Place, asks_for_place
+from service.simulator.checkout.purchase import (
     Buyer,
     authentication_address,
     pay,
     success_address,
 )
-from service.simulator.settlement import handle_settlement, settle_session
+from service.simulator.checkout.sessions import handle_expiry
+from service.simulator.checkout.settlement import handle_settlement, settle_session
+from service.simulator.delivery import Courier, DeliveryRules
+from service.simulator.events.chaos import Chaos, ChaosRules
+from service.simulator.events.endpoints import WebhookTarget, register_targets
+from service.simulator.hooks.banks import Hooks
+from service.simulator.hooks.disturbances import Disturbances, LostResponse
+from service.simulator.hooks.faults import Faults
+from service.simulator.pages.hosted import Pages
+from service.simulator.payments import disputes, refunds
+from service.simulator.payments.cards import CardEntry, default_expiry
+from service.simulator.payments.debits import PAYING_ACCOUNT
+from service.simulator.periods import DAY
+from service.simulator.portal.configurations import ensure_configuration
+from service.simulator.protocol.errors import StripeError, invalid_parameter
 from service.simulator.store import Store
-from service.simulator.subscriptions import handle_cancellation
 from service.simulator.world import Rules, World
 
 _LONGEST_JUMP = 3_660 * DAY

@@ -15,10 +15,10 @@ from functools import partial
 
 import httpx
 
-from service.simulator.chaos import Chaos
-from service.simulator.endpoints import older_secrets
-from service.simulator.events import with_pending
-from service.simulator.expand import public
+from service.simulator.events.chaos import Chaos
+from service.simulator.events.endpoints import older_secrets
+from service.simulator.events.recent import with_pending
+from service.simulator.protocol.expand import public
 from service.simulator.world import World
 
 _GATHER = 0.2

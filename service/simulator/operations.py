@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from service.simulator.errors import StripeError, invalid_parameter, missing_resource
-from service.simulator.expand import list_object
-from service.simulator.forms import Params
+from service.simulator.protocol.errors import StripeError, invalid_parameter, missing_resource
+from service.simulator.protocol.expand import list_object
+from service.simulator.protocol.forms import Params
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
-from service.simulator.errors import StripeError, missing_resource
-from service.simulator.expand import public
 from service.simulator.periods import DAY, HOUR
+from service.simulator.protocol.errors import StripeError, missing_resource
+from service.simulator.protocol.expand import public
 from service.simulator.store import JSON, Condition, Store
 
 API_VERSION = "2026-10-28.endive"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import stripe
 
-from service.simulator.discounts import taken_off
+from service.simulator.catalogue.discounts import taken_off
 from service.simulator.periods import DAY
 from tests.simulator.local import LocalStripe
 

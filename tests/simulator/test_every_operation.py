@@ -9,9 +9,9 @@ import pytest
 
 from service.simulator.api import OPERATIONS
 from service.simulator.app import create_simulator
-from service.simulator.cards import CARDS
-from service.simulator.debits import ACCOUNTS
 from service.simulator.operations import Operation
+from service.simulator.payments.cards import CARDS
+from service.simulator.payments.debits import ACCOUNTS
 from tests.conftest import MovingClocks
 from tests.served import free_port, serving
 from tests.simulator.document import StripeDocument

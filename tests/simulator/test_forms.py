@@ -9,8 +9,8 @@ import stripe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.simulator.errors import StripeError
-from service.simulator.forms import Params, decode
+from service.simulator.protocol.errors import StripeError
+from service.simulator.protocol.forms import Params, decode
 
 NAMES = st.text("abcdefgh_", min_size=1, max_size=6)
 TEXTS = st.text(max_size=8)

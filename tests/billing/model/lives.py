@@ -34,13 +34,13 @@ from service.problems import Problem
 from service.settings import Settings
 from service.simulator.api import ApiRequest, answer
 from service.simulator.app import Simulator
-from service.simulator.cards import CardEntry, default_expiry
+from service.simulator.checkout.purchase import Buyer as Payer
+from service.simulator.checkout.purchase import pay
 from service.simulator.delivery import signature
-from service.simulator.disputes import open_dispute
-from service.simulator.errors import StripeError
-from service.simulator.portal import change_card
-from service.simulator.purchase import Buyer as Payer
-from service.simulator.purchase import pay
+from service.simulator.payments.cards import CardEntry, default_expiry
+from service.simulator.payments.disputes import open_dispute
+from service.simulator.portal.sessions import change_card
+from service.simulator.protocol.errors import StripeError
 from tests.billing.model.crashes import Fate, Killed, MortalDatabase, MortalGateway
 from tests.billing.model.oracle import Document, Oracle, Policy, live_by_holder
 from tests.conftest import MovingClocks

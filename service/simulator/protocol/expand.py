@@ -1,0 +1,187 @@
+"""What the outside sees of a stored document, and `expand[]`.
+
+A stored document is the API's object plus one key of our own, `_sim`, which never leaves. Prices
+of items are stored as ids and embedded here, since Stripe always shows them whole.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from service.simulator.protocol.errors import StripeError
+from service.simulator.store import JSON, Condition, Store
+
+_EMBEDDED = {("subscription_item", "price"), ("item", "price")}
+
+_EXPANDABLE: dict[str, frozenset[str]] = {
+    "product": frozenset({"default_price"}),
+    "price": frozenset({"product"}),
+    "customer": frozenset({"invoice_settings.default_payment_method", "test_clock"}),
+    "payment_method": frozenset({"customer"}),
+    "checkout.session": frozenset(
+        {
+            "customer",
+            "discounts.coupon",
+            "discounts.promotion_code",
+            "invoice",
+            "payment_intent",
+            "setup_intent",
+            "subscription",
+        }
+    ),
+    "subscription": frozenset(
+        {
+            "customer",
+            "default_payment_method",
+            "discounts",
+            "latest_invoice",
+            "pending_setup_intent",
+            "schedule",
+            "test_clock",
+        }
+    ),
+    "invoice": frozenset(
+        {
+            "customer",
+            "default_payment_method",
+            "discounts",
+            "parent.subscription_details.subscription",
+            "test_clock",
+            "total_discount_amounts.discount",
+        }
+    ),
+    "line_item": frozenset(
+        {"discount_amounts.discount", "pricing.price_details.price", "subscription"}
+    ),
+    "discount": frozenset({"customer", "promotion_code", "source.coupon"}),
+    "promotion_code": frozenset({"customer", "promotion.coupon"}),
+    "invoice_payment": frozenset({"invoice", "payment.payment_intent", "payment.charge"}),
+    "setup_intent": frozenset({"customer", "payment_method"}),
+    "payment_intent": frozenset({"customer", "payment_method", "latest_charge"}),
+    "charge": frozenset({"customer", "payment_intent", "balance_transaction"}),
+    "refund": frozenset({"charge", "customer", "payment_intent", "payment_method"}),
+    "dispute": frozenset({"charge", "payment_intent"}),
+    "invoiceitem": frozenset({"customer", "invoice", "pricing.price_details.price", "test_clock"}),
+    "billing_portal.session": frozenset({"configuration"}),
+}
+_LONGEST_PATH = 4
+
+
+def list_object(url: str, data: list[JSON], *, has_more: bool = False) -> JSON:
+    """Stripe's list envelope."""
+    return {"object": "list", "data": data, "has_more": has_more, "url": url}
+
+
+def public(store: Store, value: Any) -> Any:
+    """A copy of a document without our own key and with its prices embedded."""
+    if isinstance(value, list):
+        return [public(store, entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    kind = value.get("object")
+    shown: JSON = {}
+    for key, entry in value.items():
+        if key == "_sim":
+            continue
+        if isinstance(entry, str) and isinstance(kind, str) and (kind, key) in _EMBEDDED:
+            shown[key] = public(store, store.get(entry))
+        else:
+            shown[key] = public(store, entry)
+    return shown
+
+
+def expanded(store: Store, document: JSON, paths: Sequence[str]) -> JSON:
+    """The document as the API answers it, with `paths` expanded.
+
+    Raises:
+        StripeError: 400, a path names nothing that can be expanded or is deeper than four.
+    """
+    shown: JSON = public(store, document)
+    for path in paths:
+        parts = path.split(".")
+        if len(parts) > _LONGEST_PATH + (parts[0] == "data"):
+            raise StripeError(
+                400, f"You cannot expand more than 4 levels of a property. Property: {path}"
+            )
+        _walk(store, shown, parts, str(shown.get("object")), "")
+    return shown
+
+
+def _walk(store: Store, node: JSON, parts: list[str], kind: str, within: str) -> None:
+    head, rest = parts[0], parts[1:]
+    path = f"{within}{head}"
+    if node.get("deleted"):
+        return  # its id is all that is left of it
+    if head not in node and (kind, path) not in _INCLUDED:
+        raise _refused(head)
+    if (kind, path) in _INCLUDED and not node.get(head):
+        node[head] = public(store, _INCLUDED[kind, path](store, node))
+    value = node[head] = _whole(
+        store, node.get(head), head, expandable=path in _EXPANDABLE.get(kind, frozenset())
+    )
+    if not rest:
+        return
+    for child in value if isinstance(value, list) else [value]:
+        if isinstance(child, dict):
+            own = child.get("object")
+            _walk(store, child, rest, str(own) if own else kind, "" if own else f"{path}.")
+
+
+def _whole(store: Store, value: Any, name: str, *, expandable: bool) -> Any:
+    """What an id, or a list of ids, stands for; what is whole already stays so."""
+    if isinstance(value, str):
+        if not expandable:
+            raise _refused(name)
+        return public(store, store.get(value))
+    if isinstance(value, list) and expandable:
+        return [public(store, store.get(entry)) for entry in value]
+    if value is not None and not isinstance(value, (dict, list)):
+        raise _refused(name)
+    return value
+
+
+def _refused(name: str) -> StripeError:
+    return StripeError(
+        400,
+        f"This property cannot be expanded ({name}). You may want to try expanding 'data.{name}' "
+        "if this is a list.",
+        param="expand",
+    )
+
+
+def _invoice_payments(store: Store, invoice: JSON) -> JSON:
+    payments = store.find("invoice_payment", [Condition("invoice", "=", invoice["id"])])
+    return list_object(f"/v1/invoice_payments?invoice={invoice['id']}", payments)
+
+
+def _line_items(store: Store, session: JSON) -> JSON:
+    stored = store.get(session["id"])
+    lines = stored["_sim"]["line_items"] if stored else []
+    return list_object(f"/v1/checkout/sessions/{session['id']}/line_items", lines)
+
+
+def _coupon_products(store: Store, coupon: JSON) -> JSON:
+    stored = store.get(coupon["id"])
+    return {"products": stored["_sim"]["products"] if stored else []}
+
+
+def _customer_subscriptions(store: Store, customer: JSON) -> JSON:
+    live = store.find(
+        "subscription",
+        [Condition("customer", "=", customer["id"]), Condition("status", "!=", "canceled")],
+    )
+    return list_object(f"/v1/customers/{customer['id']}/subscriptions", live)
+
+
+def _refunds(store: Store, charge: JSON) -> JSON:
+    refunds = store.find("refund", [Condition("charge", "=", charge["id"])])
+    return list_object(f"/v1/charges/{charge['id']}/refunds", refunds)
+
+
+# Fields that Stripe leaves out unless they are asked for.
+_INCLUDED: dict[tuple[str, str], Callable[[Store, JSON], JSON]] = {
+    ("invoice", "payments"): _invoice_payments,
+    ("checkout.session", "line_items"): _line_items,
+    ("coupon", "applies_to"): _coupon_products,
+    ("customer", "subscriptions"): _customer_subscriptions,
+    ("charge", "refunds"): _refunds,
+}
