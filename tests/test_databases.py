@@ -32,8 +32,8 @@ async def test_rows_connections_and_counters_are_gone(databases: EmptiedDatabase
     assert len(version) == 1
     left = await asyncpg.connect(url)
     read = (
-        "INSERT INTO access_ledger (at, article_id, granted, consumed, reason) "
-        "VALUES (now(), 'a', true, false, 'free') RETURNING id"
+        "INSERT INTO audit_log (at, actor, action, target) "
+        "VALUES (now(), 'a', 'b', 'c') RETURNING id"
     )
     first = await left.fetchval(read)
     await left.execute("INSERT INTO readers (id, created_at) VALUES ('rdr_1', now())")

@@ -47,6 +47,7 @@ def read_by_token(
         reader_id=claims.sub if signed_in else None,
         device=None if signed_in else claims.sub,
         reason=reason,
+        settings=settings,
         clocks=clocks,
     )
     return article

@@ -29,8 +29,14 @@ from service.grants import grants
 from service.grants.store import grants_of
 from service.identity.callers import Caller
 from service.identity.devices import new_device_id, pseudonym
-from service.metering.ledger import Entry, Ledger, once_a_day, write
-from service.metering.store import count_article, device_holder, read_meter, reader_holder
+from service.metering.ledger import Ledger, entry_at, write
+from service.metering.store import (
+    count_article,
+    device_holder,
+    known_device_holder,
+    read_meter,
+    reader_holder,
+)
 from service.metering.window import MeterState, window_at
 from service.settings import Settings
 
@@ -106,6 +112,7 @@ async def unlock(
     Raises `article-not-found`. A wall is returned, not raised: its ledger row must stay.
     """
     device_id = caller.device_id or new_device_id()
+    holder = _holder(caller) or device_holder(device_id)
     decision, reader, meter = await _decided(session, article, caller, settings, clocks)
     consumed, wall = False, None
     if _consumes(decision) and not await cookieless.admit(
@@ -113,7 +120,6 @@ async def unlock(
     ):
         decision = meter_wall(reader, "network_exhausted")
     if _consumes(decision) and meter is not None:
-        holder = _holder(caller) or device_holder(device_id)
         consumed = await count_article(
             session,
             holder=holder,
@@ -131,8 +137,10 @@ async def unlock(
     UNLOCKS.labels(decision.reason).inc()
     await write(
         session,
-        Entry(
-            at=clocks.business(),
+        entry_at(
+            clocks.business(),
+            settings.zone,
+            holder=holder,
             article_id=article.id,
             reader_id=caller.reader_id,
             device_id=pseudonym(device_id),
@@ -157,26 +165,30 @@ def note_open_page(
     reader_id: str | None,
     device: str | None,
     reason: str,
+    settings: Settings,
     clocks: Clocks,
 ) -> None:
     """Record, once a day, that a page or a token showed the whole article to who may read it.
 
-    `device` is its pseudonym.
+    `device` is its pseudonym. Whom a grant or a token opens the article to has no meter to look at:
+    the reader counts as the holder, whether or not the address is verified.
     """
-    holder = reader_id or device
-    if holder is None:
+    if reader_id is not None:
+        holder = reader_holder(reader_id)
+    elif device is not None:
+        holder = known_device_holder(device)
+    else:
         return
-    at = clocks.business()
     ledger.note(
-        Entry(
-            at=at,
+        entry_at(
+            clocks.business(),
+            settings.zone,
+            holder=holder,
             article_id=article.id,
             reader_id=reader_id,
             device_id=device,
-            granted=True,
-            consumed=False,
             reason=reason,
-            once_key=once_a_day(holder, article.id, at),
+            once=True,
         )
     )
 

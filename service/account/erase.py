@@ -240,15 +240,10 @@ async def _empty(session: AsyncSession, holding: Holding, subject: Subject) -> N
         await session.execute(delete(table).where(theirs).execution_options(**_UNSEEN))
     if holding.blank:
         # Repeating it writes nothing, however many rows there are.
-        columns = table.__table__.columns
-        filled = or_(
-            *(columns[name].is_distinct_from(value) for name, value in holding.blank.items())
-        )
+        columns, blanks = table.__table__.columns, holding.blanks(subject)
+        filled = or_(*(columns[name].is_distinct_from(value) for name, value in blanks.items()))
         await session.execute(
-            update(table)
-            .where(theirs, filled)
-            .values(dict(holding.blank))
-            .execution_options(**_UNSEEN)
+            update(table).where(theirs, filled).values(blanks).execution_options(**_UNSEEN)
         )
     if holding.rewritten:
         for row in await session.scalars(select(table).where(theirs)):

@@ -14,6 +14,7 @@ from service.clock import Clocks
 from service.db.tables import (
     AccessEntry,
     Checkout,
+    Consent,
     Customer,
     DomainEvent,
     Grant,
@@ -36,6 +37,7 @@ MOVED: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...
     Grant.reader_id,
     Checkout.reader_id,
     AccessEntry.reader_id,
+    Consent.reader_id,
     Mail.reader_id,
     SignInRequest.reader_id,
     DomainEvent.reader_id,

@@ -6,18 +6,21 @@ fails with the name of a column that isn't in here.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, null, or_, select
+from sqlalchemy import ColumnElement, and_, case, literal, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.confirm import CODES
 from service.account.sign_in import MAILS
-from service.db.base import Base
+from service.db.base import Base, new_id
 from service.db.tables import (
     AccessEntry,
     AuditEntry,
     Checkout,
+    CheckoutTouches,
+    Consent,
     Customer,
     DomainEvent,
     Grant,
@@ -32,8 +35,10 @@ from service.db.tables import (
     RevokedClaim,
     SignInRequest,
     Subscription,
+    Touches,
     WebhookDelivery,
 )
+from service.metering.store import DEVICE, READER, known_device_holder, reader_holder
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ class Subject:
 class Holding:
     """What one table holds on a reader.
 
-    `blank` are the columns that erasing overwrites, with a value or an SQL expression; `kept` those
-    that it leaves. Where there are neither, the rows are deleted. `rewritten` are columns whose value
+    `blank` are the columns that erasing overwrites, with a value or an SQL expression, or a function
+    that makes one for the subject; `kept` those that it leaves. Where there are neither, the rows are deleted. `rewritten` are columns whose value
     erasing changes one by one. `hidden` are columns that no export shows, `shown` tells of others in
     another form.
     """
@@ -70,6 +75,13 @@ class Holding:
     rewritten: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     hidden: str = ""
     shown: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+
+    def blanks(self, subject: Subject) -> dict[str, Any]:
+        """What erasing this subject writes into which column."""
+        return {
+            name: value(subject) if isinstance(value, FunctionType) else value
+            for name, value in self.blank.items()
+        }
 
     @property
     def goes(self) -> bool:
@@ -132,6 +144,10 @@ def _checkouts(subject: Subject) -> ColumnElement[bool]:
     return or_(Checkout.reader_id.in_(subject.ids), anonymous)
 
 
+def _checkout_touches(subject: Subject) -> ColumnElement[bool]:
+    return CheckoutTouches.checkout_id.in_(select(Checkout.id).where(_checkouts(subject)))
+
+
 def _mails(subject: Subject) -> ColumnElement[bool]:
     theirs = Mail.reader_id.in_(subject.ids)
     if subject.address_key is None:
@@ -158,11 +174,25 @@ def _webhooks(subject: Subject) -> ColumnElement[bool]:
 
 
 def _holders(subject: Subject) -> list[str]:
-    # As metering/store.py names them.
     return [
-        *(f"reader:{each}" for each in subject.ids),
-        *(f"device:{each}" for each in subject.devices),
+        *(reader_holder(each) for each in subject.ids),
+        *(known_device_holder(each) for each in subject.devices),
     ]
+
+
+def _without_devices(subject: Subject) -> ColumnElement[str]:
+    """What a reader read on a device is the reader's alone; other reads get another device's name.
+
+    Holders can be counted as before, and nothing leads from them to a device any more.
+    """
+    renamed = [
+        (AccessEntry.holder == known_device_holder(each), known_device_holder(new_id("dev")))
+        for each in subject.devices
+    ]
+    named = and_(AccessEntry.reader_id.is_not(None), AccessEntry.holder.startswith(DEVICE))
+    return case(
+        (named, literal(READER) + AccessEntry.reader_id), *renamed, else_=AccessEntry.holder
+    )
 
 
 def _either(reader_id: Any, *, nobodys: Any, theirs: Any) -> ColumnElement[Any]:
@@ -204,6 +234,10 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding(
         "meter_windows", MeterWindow, lambda subject: MeterWindow.holder.in_(_holders(subject))
     ),
+    Holding("touches", Touches, lambda subject: Touches.holder.in_(_holders(subject))),
+    # Before the checkouts, whose ties to devices go.
+    Holding("checkout_touches", CheckoutTouches, _checkout_touches),
+    Holding("consents", Consent, lambda subject: Consent.reader_id.in_(subject.ids)),
     Holding(
         "checkouts", Checkout, _checkouts,
         # Without its claim nobody comes back into the erased account. Whoever is about to pay
@@ -213,6 +247,10 @@ HOLDINGS: tuple[Holding, ...] = (
             "return_to": _either(Checkout.reader_id, nobodys=Checkout.return_to, theirs="/"),
             "claim_hash": _either(Checkout.reader_id, nobodys=Checkout.claim_hash, theirs=""),
             "stripe_url": _either(Checkout.reader_id, nobodys=Checkout.stripe_url, theirs=None),
+            "newsletter": _either(Checkout.reader_id, nobodys=Checkout.newsletter, theirs=None),
+            "newsletter_wording": _either(
+                Checkout.reader_id, nobodys=Checkout.newsletter_wording, theirs=None
+            ),
         },
         kept="id offer_id reader_id status stripe_session_id stripe_subscription_id created_at "
         "expires_at completed_at article_id processing_since",
@@ -273,14 +311,17 @@ HOLDINGS: tuple[Holding, ...] = (
     ),
     Holding(
         "reads", AccessEntry, _reads,
-        # The key of a read that is recorded once a day names the device where no reader is known.
         blank={
             "device_id": None,
-            "once_key": _either(
-                AccessEntry.reader_id, nobodys=None, theirs=AccessEntry.once_key
-            ),
+            "holder": _without_devices,
+            # Named by whoever sends the mail or the link: it may name the reader.
+            "campaign": None,
+            # The release before put the device's name in it.
+            "once_key": None,
         },
-        kept="id at article_id reader_id granted consumed reason wall window_start referrer_host",
+        kept="day id at article_id reader_id granted consumed reason wall window_start "
+        "referrer_host once",
+        hidden="once_key",
     ),
 )  # fmt: skip
 """In the order of the export."""

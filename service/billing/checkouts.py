@@ -51,6 +51,8 @@ async def create_checkout(
         expires_at=now + LIFE,
         completed_at=None,
         processing_since=None,
+        newsletter=None,
+        newsletter_wording=None,
     )
     session.add(checkout)
     await session.flush()

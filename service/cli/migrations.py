@@ -12,7 +12,7 @@ async def migrate() -> None:
     """Bring the database to this release's migration; safe to repeat."""
     settings = Settings()
     with reaching(settings):
-        before, after = await bring_to_head(settings.database_url)
+        before, after = await bring_to_head(settings.database_url, settings.zone)
     if before == after:
         print(f"The database is at {after} already.")
     else:

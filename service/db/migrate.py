@@ -5,6 +5,7 @@ Alembic's Config is built here, in code: a wheel has no pyproject.toml or alembi
 
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -23,12 +24,16 @@ class SchemaOutdatedError(Exception):
     """The database stands at another migration than this release; the message says what to do."""
 
 
-def _config(connection: Connection | None = None) -> Config:
+UTC = ZoneInfo("UTC")
+
+
+def _config(connection: Connection | None = None, zone: ZoneInfo = UTC) -> Config:
     config = Config()
     location = _IN_WHEEL if _IN_WHEEL.exists() else _IN_REPOSITORY
     config.set_main_option("script_location", str(location))
     config.set_main_option("file_template", "%%(year)d_%%(month).2d_%%(day).2d_%%(rev)s_%%(slug)s")
     config.attributes["connection"] = connection
+    config.attributes["zone"] = zone
     return config
 
 
@@ -46,8 +51,9 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def upgrade(connection: Connection, revision: str = "head") -> None:
-    command.upgrade(_config(connection), revision)
+def upgrade(connection: Connection, revision: str = "head", zone: ZoneInfo = UTC) -> None:
+    """`zone` is the publication's: a migration may have to find out on which day a row was written."""
+    command.upgrade(_config(connection, zone), revision)
 
 
 def downgrade(connection: Connection, revision: str) -> None:
@@ -84,13 +90,16 @@ async def prepare(url: str) -> None:
         await engine.dispose()
 
 
-async def migrate(url: str) -> tuple[str | None, str]:
-    """Bring the database to the head. Answers the revisions before and after."""
+async def migrate(url: str, zone: ZoneInfo = UTC) -> tuple[str | None, str]:
+    """Bring the database to the head. Answers the revisions before and after.
+
+    `zone` is the publication's; an empty database needs none.
+    """
     engine = create_async_engine(async_url(url))
     try:
         async with engine.begin() as connection:
             before = await connection.run_sync(current)
-            await connection.run_sync(upgrade)
+            await connection.run_sync(upgrade, zone=zone)
             return before, head()
     finally:
         await engine.dispose()

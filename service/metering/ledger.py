@@ -1,13 +1,16 @@
 """The access ledger: every read and refusal, once.
 
 Rows of counted reads commit with the count (`write`). Reads by token and by a subscriber's page
-wait for nothing: they are noted in memory and written in the background, once a reader, article and
-day; a kill may lose the last second of them. A reader may be erased between the two.
+wait for nothing: they are noted in memory and written in the background, once a day, holder and
+article; a kill may lose the last second of them. A reader may be erased between the two.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+import secrets
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from itertools import count
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import structlog
 from fastapi import Depends
@@ -17,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.session import Database
 from service.db.tables import AccessEntry, Reader
 from service.db.upsert import insert_for
+from service.metering.store import is_device, reader_holder
 from service.problems import Problem
 from service.running import part
 
@@ -30,19 +34,67 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the ledger; see docs/glossary.md for the terms."""
+    """One row of the ledger; see docs/glossary.md for the terms. `entry_at` makes it."""
 
+    day: date
+    holder: str
+    id: str
     at: datetime
     article_id: str
     reader_id: str | None
     device_id: str | None
+    """The device's pseudonym."""
     granted: bool
     consumed: bool
     reason: str
-    wall: str | None = None
-    window_start: datetime | None = None
-    referrer_host: str | None = None
-    once_key: str | None = None
+    wall: str | None
+    window_start: datetime | None
+    referrer_host: str | None
+    campaign: str | None
+    once: bool
+
+
+def entry_at(
+    at: datetime,
+    zone: ZoneInfo,
+    *,
+    holder: str,
+    article_id: str,
+    reader_id: str | None,
+    device_id: str | None,
+    reason: str,
+    granted: bool = True,
+    consumed: bool = False,
+    wall: str | None = None,
+    window_start: datetime | None = None,
+    referrer_host: str | None = None,
+    campaign: str | None = None,
+    once: bool = False,
+) -> Entry:
+    """The row of what happened `at` (business time) in a publication of this zone.
+
+    `holder` is whose meter it is now (metering/store.py). `once`: recorded once a day only.
+    """
+    return Entry(
+        day=at.astimezone(zone).date(),
+        holder=holder,
+        id=f"{next(_rows):012x}{secrets.token_hex(8)}",
+        at=at,
+        article_id=article_id,
+        reader_id=reader_id,
+        device_id=device_id,
+        granted=granted,
+        consumed=consumed,
+        reason=reason,
+        wall=wall,
+        window_start=window_start,
+        referrer_host=referrer_host,
+        campaign=campaign,
+        once=once,
+    )
+
+
+_rows = count()
 
 
 async def write(session: AsyncSession, entry: Entry) -> None:
@@ -50,22 +102,20 @@ async def write(session: AsyncSession, entry: Entry) -> None:
     await session.execute(insert(AccessEntry).values(**vars(entry)))
 
 
-def once_a_day(holder: str, article_id: str, at: datetime) -> str:
-    """The key under which a read is recorded once a reader, article and (UTC) day."""
-    return f"{at:%Y-%m-%d}/{holder}/{article_id}"
+_Key = tuple[date, str, str]
 
 
 class Ledger:
     """Rows noted in this process and not yet written."""
 
     def __init__(self) -> None:
-        self._noted: dict[str, Entry] = {}
+        self._noted: dict[_Key, Entry] = {}
 
     def note(self, entry: Entry) -> None:
-        """Remember a row with a `once_key` for the next `flush`; never waits."""
-        if entry.once_key is None:
+        """Remember a row that is recorded once a day for the next `flush`; never waits."""
+        if not entry.once:
             raise ValueError("only rows recorded once a day are noted")
-        self._noted.setdefault(entry.once_key, entry)
+        self._noted.setdefault((entry.day, entry.holder, entry.article_id), entry)
         if len(self._noted) > MAX_NOTED:
             self._noted.pop(next(iter(self._noted)))
             log.warning("ledger.overflow", kept=MAX_NOTED)
@@ -81,9 +131,8 @@ class Ledger:
         try:
             async with database.transaction() as session:
                 erased = await _erased_among(session, readers)
-                # What the erasure blanks in rows that stood there already.
                 rows = [
-                    vars(each) | ({"device_id": None} if each.reader_id in erased else {})
+                    vars(_without_device(each) if each.reader_id in erased else each)
                     for each in entries
                 ]
                 await session.execute(
@@ -95,6 +144,14 @@ class Ledger:
         for key in batch:
             self._noted.pop(key, None)
         return len(entries)
+
+
+def _without_device(entry: Entry) -> Entry:
+    """The row as an erasure leaves it."""
+    holder = entry.holder
+    if entry.reader_id is not None and is_device(holder):
+        holder = reader_holder(entry.reader_id)
+    return replace(entry, device_id=None, holder=holder)
 
 
 async def _erased_among(session: AsyncSession, readers: list[str]) -> set[str]:

@@ -15,15 +15,27 @@ from service.db.tables import MeterWindow
 from service.identity.devices import pseudonym
 from service.metering.window import MeterState, Window
 
+DEVICE = "device:"
+READER = "reader:"
+
 
 def device_holder(device_id: str) -> str:
     """The meter's key of an anonymous device: its pseudonym, by which it is found again for erasing."""
-    return f"device:{pseudonym(device_id)}"
+    return known_device_holder(pseudonym(device_id))
+
+
+def known_device_holder(device: str) -> str:
+    """The same by the pseudonym."""
+    return f"{DEVICE}{device}"
 
 
 def reader_holder(reader_id: str) -> str:
     """The meter's key of a reader with a verified address."""
-    return f"reader:{reader_id}"
+    return f"{READER}{reader_id}"
+
+
+def is_device(holder: str) -> bool:
+    return holder.startswith(DEVICE)
 
 
 async def read_meter(

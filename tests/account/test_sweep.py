@@ -1,14 +1,15 @@
 """What is written of a reader just after they were erased goes, however the service was running."""
 
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from service.account.erase import SWEPT_AT_START, SWEPT_FOR, Sweep
 from service.db.session import Database
 from service.db.tables import AccessEntry, Reader
 from service.identity.readers import create_reader
-from service.metering.ledger import Entry, write
+from service.metering.ledger import entry_at, write
 from service.settings import Settings
 from tests.conftest import MovingClocks
 
@@ -24,9 +25,9 @@ async def _erased(database: Database, at: datetime) -> str:
         (await session.get_one(Reader, reader.id)).erased_at = at
         await write(
             session,
-            Entry(
-                at=at + LATE, article_id="a", reader_id=reader.id, device_id=f"dev_{reader.id}",
-                granted=True, consumed=False, reason="subscription",
+            entry_at(
+                at + LATE, ZoneInfo("UTC"), holder=f"device:dev_{reader.id}", article_id="a",
+                reader_id=reader.id, device_id=f"dev_{reader.id}", reason="subscription",
             ),
         )  # fmt: skip
     return reader.id
@@ -36,7 +37,9 @@ async def _tied(database: Database) -> set[str]:
     """Readers whose reads still name a device."""
     async with database.reading() as session:
         found = await session.scalars(
-            select(AccessEntry.reader_id).where(AccessEntry.device_id.is_not(None))
+            select(AccessEntry.reader_id).where(
+                or_(AccessEntry.device_id.is_not(None), AccessEntry.holder.startswith("device:"))
+            )
         )
         return {each for each in found if each is not None}
 

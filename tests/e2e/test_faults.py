@@ -135,7 +135,7 @@ async def test_reads_by_token_wait_in_memory_until_the_database_is_back(
     assert (await paywall.full("a", token)).status_code == 200
     severable.line.become("open")
     await asyncio.sleep(0.3)
-    assert len([row for row in await paywall.ledger() if row.once_key]) == 1
+    assert len([row for row in await paywall.ledger() if row.once]) == 1
 
 
 @contextlib.asynccontextmanager

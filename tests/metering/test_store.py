@@ -1,16 +1,18 @@
 """The meter's contract, on both databases."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
 from service.db.session import Database
 from service.db.tables import AccessEntry, MeterWindow, Reader
-from service.metering.ledger import Entry, Ledger, once_a_day
-from service.metering.store import count_article, read_meter
+from service.metering.ledger import Entry, Ledger, entry_at, write
+from service.metering.store import count_article, read_meter, reader_holder
 from service.metering.window import Window
 
+LISBON = ZoneInfo("Europe/Lisbon")
 JANUARY = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 FEBRUARY = Window(datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC))
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
@@ -84,23 +86,45 @@ async def test_parallel_counts_of_one_article_count_once(database: Database) -> 
     assert await counted(database) == {"a"}
 
 
-async def test_noted_reads_are_written_once_a_reader_article_and_day(database: Database) -> None:
-    def entry(day: int, article: str = "a") -> Entry:
-        at = datetime(2026, 1, day, 12, tzinfo=UTC)
-        return Entry(
-            at=at, article_id=article, reader_id="r", device_id=None, granted=True,
-            consumed=False, reason="subscription", once_key=once_a_day("r", article, at),
-        )  # fmt: skip
+def noted(at: datetime, reader_id: str, article: str, device: str | None = None) -> Entry:
+    """A subscriber's read by token or page."""
+    return entry_at(
+        at, LISBON, holder=reader_holder(reader_id), article_id=article, reader_id=reader_id,
+        device_id=device, reason="subscription", once=True,
+    )  # fmt: skip
 
+
+async def test_noted_reads_are_written_once_a_day_reader_and_article(database: Database) -> None:
     first, second = Ledger(), Ledger()
     for ledger in (first, second, first):
-        ledger.note(entry(1))
-        ledger.note(entry(2))
-        ledger.note(entry(2, "b"))
+        for day in (1, 2):
+            ledger.note(noted(datetime(2026, 1, day, 12, tzinfo=UTC), "r", "a"))
+        ledger.note(noted(datetime(2026, 1, 2, 12, tzinfo=UTC), "r", "b"))
         await ledger.flush(database)
     assert await first.flush(database) == 0
     async with database.reading() as session:
         assert await session.scalar(select(func.count()).select_from(AccessEntry)) == 3
+
+
+async def test_the_day_is_the_publications(database: Database) -> None:
+    """In June 23:30 UTC is the next day in Lisbon, and one day until 23:00 UTC."""
+    ledger = Ledger()
+    for hour, minute in ((0, 10), (22, 50), (23, 30)):
+        ledger.note(noted(datetime(2026, 6, 1, hour, minute, tzinfo=UTC), "r", "a"))
+    await ledger.flush(database)
+    async with database.reading() as session:
+        days = await session.scalars(select(AccessEntry.day).order_by(AccessEntry.day))
+        assert list(days) == [date(2026, 6, 1), date(2026, 6, 2)]
+
+
+async def test_a_row_keeps_its_place_among_those_of_its_instant(database: Database) -> None:
+    articles = [f"art_{number}" for number in range(20)]
+    async with database.transaction() as session:
+        for article in articles:
+            await write(session, noted(NOW, "r", article))
+    async with database.reading() as session:
+        rows = await session.scalars(select(AccessEntry.article_id).order_by(AccessEntry.id))
+        assert list(rows) == articles
 
 
 async def test_a_noted_read_names_no_device_of_whom_was_erased_since(database: Database) -> None:
@@ -108,13 +132,7 @@ async def test_a_noted_read_names_no_device_of_whom_was_erased_since(database: D
     readers = [f"rdr_{n:04}" for n in range(1_001)]
     ledger = Ledger()
     for reader_id in readers:
-        ledger.note(
-            Entry(
-                at=NOW, article_id="a", reader_id=reader_id, device_id=f"dev_{reader_id}",
-                granted=True, consumed=False, reason="subscription",
-                once_key=once_a_day(reader_id, "a", NOW),
-            )
-        )  # fmt: skip
+        ledger.note(noted(NOW, reader_id, "a", device=f"dev_{reader_id}"))
     async with database.transaction() as session:
         for reader_id in readers[-2:]:
             session.add(Reader(id=reader_id, created_at=NOW))

@@ -1,6 +1,7 @@
 """Rows that the reports read, made the short way."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from service.db.base import Base, new_id
@@ -16,6 +17,7 @@ from service.db.tables import (
     Subscription,
 )
 
+_READS = count()
 NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
 
 
@@ -127,6 +129,9 @@ def read(article: Article, at: datetime, **values: Any) -> AccessEntry:
     """A read; with `wall="subscribe"` a refusal."""
     walled = values.get("wall") is not None
     defaults: dict[str, Any] = {
+        "day": at.date(),
+        "holder": "device:dev_1",
+        "id": f"{next(_READS):06}",
         "at": at,
         "article_id": article.id,
         "reader_id": None,
@@ -137,7 +142,7 @@ def read(article: Article, at: datetime, **values: Any) -> AccessEntry:
         "wall": None,
         "window_start": None,
         "referrer_host": None,
-        "once_key": None,
+        "once": False,
     }
     return AccessEntry(**{**defaults, **values})
 

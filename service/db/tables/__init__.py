@@ -30,6 +30,7 @@ from service.db.tables.metering import AccessEntry, MeterWindow
 from service.db.tables.offers import Offer
 from service.db.tables.operation import BusinessClock
 from service.db.tables.outbox import DomainEvent, Mail, WebhookDelivery, WebhookEndpoint
+from service.db.tables.sources import CheckoutTouches, Consent, Touches
 from service.db.tables.tokens import RevokedClaim, SigningKey
 
 __all__ = [
@@ -42,6 +43,8 @@ __all__ = [
     "Base",
     "BusinessClock",
     "Checkout",
+    "CheckoutTouches",
+    "Consent",
     "ContentState",
     "Customer",
     "DomainEvent",
@@ -65,6 +68,7 @@ __all__ = [
     "SignInRequest",
     "SigningKey",
     "Subscription",
+    "Touches",
     "TrialCard",
     "WebhookDelivery",
     "WebhookEndpoint",

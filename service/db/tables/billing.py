@@ -31,6 +31,9 @@ class Checkout(Base):
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     processing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When a payment that takes days was first seen; it stays when the money has come or hasn't."""
+    newsletter: Mapped[bool | None]
+    """What the buyer answered beside the offer; None: they weren't asked. A consent once bought."""
+    newsletter_wording: Mapped[str | None]
 
 
 class Customer(Base):

@@ -89,6 +89,9 @@ class SignInRequest(Base):
     return_to: Mapped[str]
     tries: Mapped[int]
     """Codes tried so far."""
+    newsletter: Mapped[bool | None]
+    """What the reader answered with the address; None: they weren't asked. A consent once used."""
+    newsletter_wording: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

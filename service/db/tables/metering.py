@@ -1,8 +1,8 @@
 """The meter's state and the access ledger."""
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Index, Integer
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, Json, UtcDateTime
@@ -21,27 +21,46 @@ class MeterWindow(Base):
 
 
 class AccessEntry(Base):
-    """One read or refusal: the reports' only source. No addresses, no user agents."""
+    """One read or refusal: the reports' only source. No addresses, no user agents.
+
+    `day` and `holder` stand in every key, so that the table can be divided by either: PostgreSQL
+    has a partition a month (metering/partitions.py), and nothing has to be unique beyond it.
+    """
 
     __tablename__ = "access_ledger"
 
-    id: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
-    )
+    day: Mapped[date] = mapped_column(primary_key=True)
+    """The publication's day of `at`."""
+    holder: Mapped[str] = mapped_column(primary_key=True)
+    """Whose meter it was at the time of the read, named as in `meter_windows`."""
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """Random, but growing within a process: rows of one instant keep their order."""
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     article_id: Mapped[str]
     reader_id: Mapped[str | None]
     device_id: Mapped[str | None]
+    """The device's pseudonym."""
     granted: Mapped[bool]
     consumed: Mapped[bool]
     reason: Mapped[str]
     wall: Mapped[str | None]
     window_start: Mapped[datetime | None] = mapped_column(UtcDateTime)
     referrer_host: Mapped[str | None]
-    once_key: Mapped[str | None] = mapped_column(unique=True)
-    """Set on reads recorded once a reader, article and day."""
+    campaign: Mapped[str | None]
+    """The `utm_campaign` that led here."""
+    once: Mapped[bool]
+    """Recorded once a day, holder and article: a read by token, or of an open page."""
+    once_key: Mapped[str | None]
+    """What the release before wrote; it serves beside this one during a deploy. Goes with the next
+    migration.
+    """
 
     __table_args__ = (
+        Index(
+            "uq_access_ledger_once", "day", "holder", "article_id",
+            unique=True, postgresql_where=text("once"), sqlite_where=text("once"),
+        ),
         Index("ix_access_ledger_reader", "reader_id", "at"),
         Index("ix_access_ledger_device", "device_id", "at"),
-    )
+        {"postgresql_partition_by": "RANGE (day)"},
+    )  # fmt: skip

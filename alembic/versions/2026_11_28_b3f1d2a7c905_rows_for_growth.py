@@ -1,0 +1,262 @@
+"""rows for growth
+
+What figures need and nothing can fill in later: the access ledger's keys for partitions, where
+readers came from, and what they agreed to.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from alembic import context, op
+from service.db.base import UtcDateTime
+
+revision: str = "b3f1d2a7c905"
+down_revision: str | None = "cf5da8d4dcff"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    _upgrade_ledger()
+    _upgrade_sources()
+    _upgrade_consents()
+
+
+def downgrade() -> None:
+    _downgrade_consents()
+    _downgrade_sources()
+    _downgrade_ledger()
+
+
+def _upgrade_ledger() -> None:
+    """The ledger anew, with its rows; the old one can't be given another primary key in place.
+
+    The old release goes on beside it: what it writes gets the defaults below.
+    """
+    is_postgresql = op.get_bind().dialect.name == "postgresql"
+    for index in ("ix_access_ledger_device", "ix_access_ledger_reader"):
+        op.drop_index(index, "access_ledger")
+    if is_postgresql:
+        op.drop_constraint("pk_access_ledger", "access_ledger", type_="primary")
+        op.drop_constraint("uq_access_ledger_once_key", "access_ledger", type_="unique")
+    op.rename_table("access_ledger", "access_ledger_before")
+    defaults: dict[str, sa.TextClause] = {}
+    if is_postgresql:
+        defaults = {
+            "day": sa.text(f"(CURRENT_TIMESTAMP AT TIME ZONE '{_zone().key}')::date"),
+            "holder": sa.text("'device:unknown'"),
+            "id": sa.text("gen_random_uuid()::text"),
+            "once": sa.text("false"),
+        }
+    op.create_table(
+        "access_ledger",
+        sa.Column("day", sa.Date(), server_default=defaults.get("day"), nullable=False),
+        sa.Column("holder", sa.String(), server_default=defaults.get("holder"), nullable=False),
+        sa.Column("id", sa.String(), server_default=defaults.get("id"), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("article_id", sa.String(), nullable=False),
+        sa.Column("reader_id", sa.String(), nullable=True),
+        sa.Column("device_id", sa.String(), nullable=True),
+        sa.Column("granted", sa.Boolean(), nullable=False),
+        sa.Column("consumed", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("wall", sa.String(), nullable=True),
+        sa.Column("window_start", UtcDateTime(), nullable=True),
+        sa.Column("referrer_host", sa.String(), nullable=True),
+        sa.Column("campaign", sa.String(), nullable=True),
+        sa.Column("once", sa.Boolean(), server_default=defaults.get("once"), nullable=False),
+        sa.Column("once_key", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("day", "holder", "id", name=op.f("pk_access_ledger")),
+        postgresql_partition_by="RANGE (day)",
+    )
+    op.create_index("ix_access_ledger_device", "access_ledger", ["device_id", "at"])
+    op.create_index("ix_access_ledger_reader", "access_ledger", ["reader_id", "at"])
+    op.create_index(
+        "uq_access_ledger_once", "access_ledger", ["day", "holder", "article_id"],
+        unique=True, postgresql_where=sa.text("once"), sqlite_where=sa.text("once"),
+    )  # fmt: skip
+    if is_postgresql:
+        op.execute("CREATE TABLE access_ledger_default PARTITION OF access_ledger DEFAULT")
+        _create_months_of_old_rows()
+        op.execute(sa.text(_CARRY.format(day=_DAY, id=_ID)).bindparams(zone=_zone().key))
+    else:
+        _define_day_in_zone()
+        op.execute(_CARRY.format(day="day_in_zone(e.at)", id="printf('%016d', e.id)"))
+    op.drop_table("access_ledger_before")
+
+
+def _zone() -> ZoneInfo:
+    zone: ZoneInfo = context.config.attributes["zone"]
+    return zone
+
+
+_DAY = "(e.at AT TIME ZONE CAST(:zone AS text))::date"
+_ID = "lpad(e.id::text, 16, '0')"
+# The reader's meter once the address was verified, else the device's. A reader without a device was
+# erased, or read by token alone. The day used to be UTC's: where two of them are one in the
+# publication's zone, the first row of the day stays the one that is recorded once.
+_CARRY = """
+INSERT INTO access_ledger (
+    day, holder, id, at, article_id, reader_id, device_id, granted, consumed, reason, wall,
+    window_start, referrer_host, once
+)
+SELECT day, holder, id, at, article_id, reader_id, device_id, granted, consumed, reason, wall,
+    window_start, referrer_host,
+    once_key IS NOT NULL AND 1 = row_number() OVER (
+        PARTITION BY day, holder, article_id, once_key IS NULL ORDER BY at, id
+    )
+FROM (
+    SELECT {day} AS day, {id} AS id,
+        CASE
+            WHEN e.reader_id IS NOT NULL AND r.email_verified_at <= e.at
+                THEN 'reader:' || e.reader_id
+            WHEN e.device_id IS NOT NULL THEN 'device:' || e.device_id
+            WHEN e.reader_id IS NOT NULL THEN 'reader:' || e.reader_id
+            ELSE 'device:unknown'
+        END AS holder,
+        e.at, e.article_id, e.reader_id, e.device_id, e.granted, e.consumed, e.reason, e.wall,
+        e.window_start, e.referrer_host, e.once_key
+    FROM access_ledger_before AS e LEFT JOIN readers AS r ON r.id = e.reader_id
+) AS carried
+"""
+
+
+def _define_day_in_zone() -> None:
+    """SQLite knows no zones."""
+    zone, connection = _zone(), op.get_bind().connection.dbapi_connection
+    if connection is None:
+        raise RuntimeError("the connection to the database is closed")
+
+    def day_in_zone(at: str) -> str:
+        return datetime.fromisoformat(at).replace(tzinfo=UTC).astimezone(zone).date().isoformat()
+
+    connection.create_function("day_in_zone", 1, day_in_zone)
+
+
+def _create_months_of_old_rows() -> None:
+    """A partition for each month that has rows, as metering/partitions.py makes them later."""
+    months = sa.text(
+        "SELECT DISTINCT date_trunc('month', at AT TIME ZONE CAST(:zone AS text))::date"
+        " FROM access_ledger_before ORDER BY 1"
+    )
+    for (first,) in op.get_bind().execute(months, {"zone": _zone().key}).all():
+        after = date(first.year + first.month // 12, first.month % 12 + 1, 1)
+        op.execute(
+            f"CREATE TABLE access_ledger_{first:%Y_%m} PARTITION OF access_ledger"
+            f" FOR VALUES FROM ('{first}') TO ('{after}')"
+        )
+
+
+def _downgrade_ledger() -> None:
+    is_postgresql = op.get_bind().dialect.name == "postgresql"
+    for index in (
+        "uq_access_ledger_once", "ix_access_ledger_device", "ix_access_ledger_reader",
+    ):  # fmt: skip
+        op.drop_index(index, "access_ledger")
+    if is_postgresql:
+        op.execute("ALTER TABLE access_ledger RENAME CONSTRAINT pk_access_ledger TO pk_after")
+    op.rename_table("access_ledger", "access_ledger_after")
+    op.create_table(
+        "access_ledger",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("article_id", sa.String(), nullable=False),
+        sa.Column("reader_id", sa.String(), nullable=True),
+        sa.Column("device_id", sa.String(), nullable=True),
+        sa.Column("granted", sa.Boolean(), nullable=False),
+        sa.Column("consumed", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("wall", sa.String(), nullable=True),
+        sa.Column("window_start", UtcDateTime(), nullable=True),
+        sa.Column("referrer_host", sa.String(), nullable=True),
+        sa.Column("once_key", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_access_ledger")),
+        sa.UniqueConstraint("once_key", name=op.f("uq_access_ledger_once_key")),
+    )
+    op.create_index("ix_access_ledger_device", "access_ledger", ["device_id", "at"])
+    op.create_index("ix_access_ledger_reader", "access_ledger", ["reader_id", "at"])
+    op.execute(
+        "INSERT INTO access_ledger (at, article_id, reader_id, device_id, granted, consumed, reason,"
+        " wall, window_start, referrer_host, once_key)"
+        " SELECT at, article_id, reader_id, device_id, granted, consumed, reason, wall,"
+        " window_start, referrer_host,"
+        " CASE WHEN once THEN day || '/' || holder || '/' || article_id END"
+        " FROM access_ledger_after ORDER BY at, id"
+    )
+    op.drop_table("access_ledger_after")
+
+
+def _touches() -> list[sa.Column[object]]:
+    return [
+        column
+        for touch in ("first", "last")
+        for column in (
+            sa.Column(f"{touch}_at", UtcDateTime(), nullable=False),
+            sa.Column(f"{touch}_referrer_host", sa.String(), nullable=True),
+            sa.Column(f"{touch}_source", sa.String(), nullable=True),
+            sa.Column(f"{touch}_medium", sa.String(), nullable=True),
+            sa.Column(f"{touch}_campaign", sa.String(), nullable=True),
+        )
+    ]
+
+
+def _upgrade_sources() -> None:
+    op.create_table(
+        "touches",
+        sa.Column("holder", sa.String(), nullable=False),
+        *_touches(),
+        sa.PrimaryKeyConstraint("holder", name=op.f("pk_touches")),
+    )
+    op.create_table(
+        "checkout_touches",
+        sa.Column("checkout_id", sa.String(), nullable=False),
+        *_touches(),
+        sa.ForeignKeyConstraint(
+            ["checkout_id"],
+            ["checkouts.id"],
+            name=op.f("fk_checkout_touches_checkout_id_checkouts"),
+        ),
+        sa.PrimaryKeyConstraint("checkout_id", name=op.f("pk_checkout_touches")),
+    )
+
+
+def _downgrade_sources() -> None:
+    op.drop_table("checkout_touches")
+    op.drop_table("touches")
+
+
+def _upgrade_consents() -> None:
+    op.create_table(
+        "consents",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("reader_id", sa.String(), nullable=False),
+        sa.Column("purpose", sa.String(), nullable=False),
+        sa.Column("given", sa.Boolean(), nullable=False),
+        sa.Column("wording", sa.String(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("place", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["reader_id"], ["readers.id"], name=op.f("fk_consents_reader_id_readers")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consents")),
+    )
+    op.create_index(op.f("ix_consents_reader_id"), "consents", ["reader_id"])
+    for table in ("checkouts", "sign_in_requests"):
+        op.add_column(table, sa.Column("newsletter", sa.Boolean(), nullable=True))
+        op.add_column(table, sa.Column("newsletter_wording", sa.String(), nullable=True))
+
+
+def _downgrade_consents() -> None:
+    for table in ("checkouts", "sign_in_requests"):
+        op.drop_column(table, "newsletter_wording")
+        op.drop_column(table, "newsletter")
+    op.drop_index(op.f("ix_consents_reader_id"), "consents")
+    op.drop_table("consents")
