@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from service.clock import AppClocks
 from service.db import migrate
 from service.db.session import AppDatabase, Database
+from service.identity.declarations import PUBLIC
 from service.jobs import backlog
 from service.problems import Problem
 from service.settings import AppSettings
@@ -32,13 +33,18 @@ class Readiness(BaseModel):
     checks: dict[str, str]
 
 
-@router.get("/healthz", summary="Is the process alive")
+@router.get("/healthz", summary="Is the process alive", dependencies=[PUBLIC])
 async def healthz() -> Health:
     """The process runs and answers."""
     return Health(status="ok")
 
 
-@router.get("/readyz", responses={503: {"model": Readiness}}, summary="Is it ready to serve")
+@router.get(
+    "/readyz",
+    responses={503: {"model": Readiness}},
+    summary="Is it ready to serve",
+    dependencies=[PUBLIC],
+)
 async def readyz(database: AppDatabase, key_ring: AppKeyRing) -> Response:
     """The database answers, its migrations are at the head, and there is a key to sign with."""
     checks = {
@@ -67,7 +73,7 @@ async def _database_checks(database: Database) -> dict[str, str]:
     return {"database": "ok", "migrations": "ok" if at_head else "run: paywall migrate"}
 
 
-@router.get("/metrics", include_in_schema=False)
+@router.get("/metrics", include_in_schema=False, dependencies=[PUBLIC])
 async def metrics(settings: AppSettings, database: AppDatabase, clocks: AppClocks) -> Response:
     """Figures in Prometheus' text format, unless PAYWALL_METRICS switches them off."""
     if not settings.metrics:

@@ -13,7 +13,7 @@ from service.db.session import Database
 from service.db.tables import AccessEntry
 from service.grants.store import put_grant
 from service.identity.cookies import cookie_name
-from service.identity.permissions import PERMISSIONS
+from service.identity.permissions import SCOPES
 from service.identity.readers import create_reader
 from service.identity.sessions import open_session
 from service.metering.ledger import Ledger
@@ -92,9 +92,7 @@ async def inside(
         return httpx2.AsyncClient(transport=transport, base_url=settings.public_url)
 
     async with database.transaction() as session:
-        key = await create_api_key(
-            session, label="tests", scopes=sorted(PERMISSIONS), now=clocks.wall()
-        )
+        key = await create_api_key(session, label="tests", scopes=sorted(SCOPES), now=clocks.wall())
     staff = {"Authorization": f"Bearer {key}"}
     async with app.router.lifespan_context(app), new_client() as client:
         yield Paywall(app, client, new_client, settings, clocks, database, staff)

@@ -20,7 +20,7 @@ from service.app import create_app
 from service.db import migrate
 from service.db.business_clock import move_forward
 from service.db.session import Database
-from service.identity.permissions import PERMISSIONS
+from service.identity.permissions import SCOPES
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer
 from service.payments.stripe_gateway import gateway_of_settings
@@ -219,7 +219,7 @@ async def _furnish(settings: Settings, clocks: MovingClocks) -> tuple[str, dict[
         api_key = await create_api_key(
             session,
             label="tests",
-            scopes=sorted(PERMISSIONS),
+            scopes=sorted(SCOPES),
             now=clocks.wall(),
         )
     await database.dispose()

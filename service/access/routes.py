@@ -16,6 +16,7 @@ from service.clock import AppClocks
 from service.content.cache import AppArticles, WantedArticle
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.identity.callers import CurrentReader, IsPrefetch
+from service.identity.declarations import PUBLIC
 from service.metering.ledger import Ledger
 from service.problems import Problem
 from service.running import running_of
@@ -74,7 +75,7 @@ async def unlock_article(
     return walled_answer(request, outcome, caller)
 
 
-@router.get("/{slug}/full", response_model=FullOut)
+@router.get("/{slug}/full", response_model=FullOut, dependencies=[PUBLIC])
 async def read_full(
     slug: str,
     request: Request,

@@ -11,12 +11,12 @@ from service.billing.duplicates import kept_of
 from service.billing.subscriptions import live_subscriptions
 from service.grants import grants
 from service.grants.store import grants_of
-from service.identity.callers import SignedIn
+from service.identity.callers import LiveSession
 from service.identity.readers import find_reader
 from service.problems import Problem
 
 
-async def profile_of(session: AsyncSession, caller: SignedIn, now: datetime) -> Profile:
+async def profile_of(session: AsyncSession, caller: LiveSession, now: datetime) -> Profile:
     """The profile with the grants that are live at `now` (business time)."""
     reader = await find_reader(session, caller.reader_id)
     if reader is None:

@@ -29,6 +29,7 @@ from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.grants.access_token import issue_access_token
 from service.identity.callers import CurrentReader, SignedInReader
 from service.identity.cookies import clear_cookie, read_cookie
+from service.identity.declarations import PUBLIC
 from service.identity.handover import hand_over, remember_device
 from service.identity.sessions import (
     end_own_session,
@@ -110,7 +111,12 @@ async def confirm(
     return SignedInOut(**token.model_dump(), return_to=confirmed.return_to)
 
 
-@router.post("/session/token", response_model_exclude_none=True, summary="Issue an access token")
+@router.post(
+    "/session/token",
+    response_model_exclude_none=True,
+    summary="Issue an access token",
+    dependencies=[PUBLIC],
+)
 async def create_token(
     request: Request,
     response: Response,

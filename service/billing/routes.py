@@ -6,6 +6,7 @@ from pydantic import BaseModel
 from service.billing.inbox import INBOX_TASK, store_event
 from service.clock import AppClocks
 from service.db.session import AppDatabase
+from service.identity.declarations import PUBLIC
 from service.jobs.runner import AppWakes
 from service.payments.asking import AppPayments
 from service.payments.gateway import SignatureRefused
@@ -21,7 +22,7 @@ class Received(BaseModel):
     new: bool
 
 
-@router.post("/v1/webhooks/stripe")
+@router.post("/v1/webhooks/stripe", dependencies=[PUBLIC])
 async def receive_stripe_event(
     request: Request,
     payments: AppPayments,

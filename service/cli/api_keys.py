@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from service.cli.running import ACTOR, CommandFailed, clocks_of, command, ready_database
 from service.db.tables import ApiKey
-from service.identity.permissions import PERMISSIONS
+from service.identity.permissions import ALL_PERMISSIONS, SCOPES
 from service.operators.keys import create_key, revoke_key
 from service.problems import Problem
 from service.settings import Settings
@@ -17,7 +17,7 @@ app = typer.Typer(
     epilog="Example: paywall api-keys create --label cms --scope articles:write",
     no_args_is_help=True,
 )
-_SCOPES = f"What it may do; repeat for several: {', '.join(sorted(PERMISSIONS))}."
+_SCOPES = f"What it may do; repeat for several: {', '.join(sorted(SCOPES))}."
 
 
 @app.command(epilog="Example: paywall api-keys create --label cms --scope articles:write")
@@ -36,7 +36,7 @@ async def create(
                     label=label,
                     scopes=scope,
                     actor=ACTOR,
-                    permissions=PERMISSIONS,
+                    permissions=ALL_PERMISSIONS,
                     clocks=clocks,
                 )
             except ValueError as error:

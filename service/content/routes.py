@@ -24,18 +24,20 @@ from service.content.visibility import is_visible, next_change
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.html.public_answer import encode, max_age, public_answer
 from service.identity.callers import Actor, requires
+from service.identity.declarations import PUBLIC
+from service.identity.permissions import Permission
 from service.problems import Problem
 from service.settings import AppSettings
 
 router = APIRouter(tags=["articles"])
 
 IfMatch = Annotated[str | None, Header(description='The ETag last seen, such as `"v3"`, or `*`.')]
-Reading = Annotated[Actor, Depends(requires("articles:read"))]
-Writing = Annotated[Actor, Depends(requires("articles:write"))]
+Reading = Annotated[Actor, Depends(requires(Permission.ARTICLES_READ))]
+Writing = Annotated[Actor, Depends(requires(Permission.ARTICLES_WRITE))]
 
 
-@router.head("/v1/articles", include_in_schema=False)
-@router.get("/v1/articles", response_model=Teasers)
+@router.head("/v1/articles", include_in_schema=False, dependencies=[PUBLIC])
+@router.get("/v1/articles", response_model=Teasers, dependencies=[PUBLIC])
 async def list_teasers(
     request: Request,
     query: Annotated[ListQuery, Query()],
@@ -51,8 +53,13 @@ async def list_teasers(
     return public_answer(request, document, max_age(page.changes_at, now))
 
 
-@router.head("/v1/articles/{slug}", include_in_schema=False)
-@router.get("/v1/articles/{slug}", response_model=Teaser, response_model_exclude_unset=True)
+@router.head("/v1/articles/{slug}", include_in_schema=False, dependencies=[PUBLIC])
+@router.get(
+    "/v1/articles/{slug}",
+    response_model=Teaser,
+    response_model_exclude_unset=True,
+    dependencies=[PUBLIC],
+)
 async def read_teaser(
     slug: str, request: Request, articles: AppArticles, database: AppDatabase, clocks: AppClocks
 ) -> Response:

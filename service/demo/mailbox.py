@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.session import ReadSession
 from service.db.tables import Mail
 from service.html.pages import content_security_policy
+from service.identity.declarations import PUBLIC
 from service.problems import Problem
 from service.running import running_of
 from service.settings import AppSettings, Settings
@@ -30,7 +31,7 @@ _MAIL_POLICY = (
 MailId = Annotated[str, Path(pattern=r"^mail_[0-9a-f]{1,40}$")]
 
 
-@router.api_route("/mailbox", methods=GET)
+@router.api_route("/mailbox", methods=GET, dependencies=[PUBLIC])
 async def show_mailbox(request: Request, session: ReadSession) -> Response:
     """All mails that still have a content, the newest first."""
     found = await session.scalars(
@@ -42,7 +43,7 @@ async def show_mailbox(request: Request, session: ReadSession) -> Response:
     return _shown(request, "mailbox.html", mails=list(found))
 
 
-@router.api_route("/mailbox/{mail_id}", methods=GET)
+@router.api_route("/mailbox/{mail_id}", methods=GET, dependencies=[PUBLIC])
 async def show_mail(
     mail_id: MailId, request: Request, session: ReadSession, settings: AppSettings
 ) -> Response:
@@ -61,7 +62,7 @@ async def show_mail(
     return answer
 
 
-@router.api_route("/mailbox/{mail_id}/html", methods=GET)
+@router.api_route("/mailbox/{mail_id}/html", methods=GET, dependencies=[PUBLIC])
 async def show_html(mail_id: MailId, session: ReadSession) -> Response:
     """The HTML part as it was mailed, but that its links leave the frame."""
     mail = await _mail(session, mail_id)

@@ -17,6 +17,7 @@ from service.db.session import AppDatabase
 from service.demo import mailbox
 from service.demo.newspaper import PICTURES
 from service.html.pages import render_part
+from service.identity.declarations import PUBLIC
 from service.identity.return_to import checked_return_to
 from service.payments.asking import AppGateway
 from service.problems import Problem
@@ -55,7 +56,7 @@ def _address_of(request: Request) -> str:
         return "/"
 
 
-@router.post("/demo/jump")
+@router.post("/demo/jump", dependencies=[PUBLIC])
 async def jump(
     simulator: LocalStripe,
     database: AppDatabase,
@@ -75,13 +76,13 @@ async def jump(
     return RedirectResponse(back, SEE_OTHER)
 
 
-@router.get("/demo/{name}.css")
+@router.get("/demo/{name}.css", dependencies=[PUBLIC])
 async def read_style(name: Literal["bar", "mailbox"]) -> Response:
     style = (_STYLES / f"{name}.css").read_bytes()
     return Response(style, media_type="text/css", headers=_PUBLIC)
 
 
-@router.get("/pictures/{name}")
+@router.get("/pictures/{name}", dependencies=[PUBLIC])
 async def read_picture(name: str) -> Response:
     """A drawing of the newspaper's. Public; opened by itself it may run nothing."""
     path = PICTURES / name
@@ -94,6 +95,6 @@ async def read_picture(name: str) -> Response:
     return Response(path.read_bytes(), media_type="image/svg+xml", headers=headers)
 
 
-@router.get("/favicon.ico")
+@router.get("/favicon.ico", dependencies=[PUBLIC])
 async def read_icon() -> Response:
     return await read_picture("favicon.svg")

@@ -9,10 +9,11 @@ from service.db.session import WriteSession
 from service.grants.comps import give_comp, revoke_comp
 from service.grants.schemas import CompIn, CompOut
 from service.identity.callers import Actor, requires
+from service.identity.permissions import Permission
 
 router = APIRouter(prefix="/v1/admin/grants", tags=["grants"])
 
-ChangesSubscribers = Annotated[Actor, Depends(requires("subscribers:write"))]
+ChangesSubscribers = Annotated[Actor, Depends(requires(Permission.SUBSCRIBERS_WRITE))]
 
 
 @router.post("", status_code=201, summary="Give a comp")

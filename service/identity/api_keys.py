@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.session import Database
 from service.db.tables import ApiKey
-from service.identity.permissions import PERMISSIONS
+from service.identity.permissions import SCOPES
 from service.identity.secrets import hash_secret, new_secret, same_secret
 
 _SHAPE = re.compile(r"pwk_([a-z0-9]{10})_([A-Za-z0-9_-]{43})")
@@ -32,10 +32,10 @@ async def make_api_key(
     session: AsyncSession, *, label: str, scopes: Sequence[str], now: datetime
 ) -> NewKey:
     """Make a key. ValueError, as a clause: no scope, an unknown one, or too long a label."""
-    unknown = sorted(set(scopes) - PERMISSIONS)
+    unknown = sorted(set(scopes) - SCOPES)
     if unknown or not scopes:
         raise ValueError(
-            f"unknown scope {', '.join(unknown) or '(none)'}; scopes: {', '.join(sorted(PERMISSIONS))}"
+            f"unknown scope {', '.join(unknown) or '(none)'}; scopes: {', '.join(sorted(SCOPES))}"
         )
     if len(label) > LONGEST_LABEL or not label.isprintable():
         raise ValueError(f"the label isn't one line of at most {LONGEST_LABEL} characters")

@@ -11,10 +11,13 @@ from service.db.session import AppDatabase, Database
 from service.db.tables import Reader, ReaderSession
 from service.identity.api_keys import KeyUses, find_api_key
 from service.identity.cookies import read_cookie
+from service.identity.declarations import declares
 from service.identity.devices import HEADER, DeviceKey
 from service.identity.operators import operator_of_session
 from service.identity.permissions import (
     Permission,
+    Public,
+    SignedIn,
     permissions_of_role,
     permissions_of_scopes,
 )
@@ -49,8 +52,8 @@ class Caller:
 
 
 @dataclass(frozen=True)
-class SignedIn:
-    """A reader with a live session."""
+class LiveSession:
+    """A signed-in reader, and by which session."""
 
     reader_id: str
     session_id: str
@@ -71,7 +74,7 @@ class Actor:
     kind: Literal["operator", "api_key"]
     id: str
     name: str
-    permissions: frozenset[str]
+    permissions: frozenset[Permission]
 
     @property
     def label(self) -> str:
@@ -79,6 +82,7 @@ class Actor:
         return f"{self.kind}:{self.id}"
 
 
+@declares(Public())
 async def current_reader(
     request: Request, settings: AppSettings, database: AppDatabase, clocks: AppClocks
 ) -> Caller:
@@ -145,10 +149,11 @@ async def _by_token(
     return found, reader
 
 
-async def signed_in_reader(caller: Annotated[Caller, Depends(current_reader)]) -> SignedIn:
+@declares(SignedIn())
+async def signed_in_reader(caller: Annotated[Caller, Depends(current_reader)]) -> LiveSession:
     if caller.reader_id is None or caller.session_id is None:
         raise Problem("unauthenticated", "Sign in first: the session is missing or has ended.")
-    return SignedIn(caller.reader_id, caller.session_id, caller.verified)
+    return LiveSession(caller.reader_id, caller.session_id, caller.verified)
 
 
 def is_prefetch(sec_purpose: Annotated[str, Header(include_in_schema=False)] = "") -> bool:
@@ -158,7 +163,7 @@ def is_prefetch(sec_purpose: Annotated[str, Header(include_in_schema=False)] = "
 
 IsPrefetch = Annotated[bool, Depends(is_prefetch)]
 CurrentReader = Annotated[Caller, Depends(current_reader)]
-SignedInReader = Annotated[SignedIn, Depends(signed_in_reader)]
+SignedInReader = Annotated[LiveSession, Depends(signed_in_reader)]
 
 
 async def find_actor(
@@ -192,9 +197,10 @@ async def find_actor(
 CurrentActor = Annotated[Actor | None, Depends(find_actor)]
 
 
-def requires(permission: Permission | None) -> Callable[..., Awaitable[Actor]]:
-    """A dependency: the caller must be an operator or API key with this permission (None: any)."""
+def requires(permission: Permission) -> Callable[..., Awaitable[Actor]]:
+    """A dependency: the caller must be an operator or API key with this permission."""
 
+    @declares(permission)
     async def permitted(actor: CurrentActor) -> Actor:
         if actor is None:
             raise Problem(
@@ -202,9 +208,8 @@ def requires(permission: Permission | None) -> Callable[..., Awaitable[Actor]]:
                 "Send an API key as `Authorization: Bearer pwk_…`, or sign in at /admin.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        if permission is not None and permission not in actor.permissions:
+        if permission not in actor.permissions:
             raise Problem("forbidden", f"This needs the permission {permission}.")
         return actor
 
-    permitted.permission = permission  # type: ignore[attr-defined]  # read by app.py: deny by default
     return permitted

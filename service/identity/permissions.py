@@ -1,45 +1,75 @@
-"""Who may do what: pure tables of roles and scopes."""
+"""Who may call a route, and who may do what: pure types, tables of roles and scopes."""
 
-from collections.abc import Mapping
-from typing import Literal, get_args
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
 
-Permission = Literal[
-    "articles:read",
-    "articles:write",
-    "subscribers:read",
-    "subscribers:write",
-    "reports:read",
-    "operators:read",
-    "operators:write",
-    "keys:read",
-    "keys:write",
-    "audit:read",
-    "system:read",
-    "system:write",
-]
-"""`keys` are API keys, `system` is what runs by itself: webhooks and their deliveries.
 
-Who may hand out access to the staff's side is an administrator.
-"""
-PERMISSIONS: frozenset[str] = frozenset(get_args(Permission))
+class Permission(StrEnum):
+    """What an operator or an API key may do.
 
-ROLES: Mapping[str, frozenset[str]] = {
-    "viewer": frozenset({"articles:read", "subscribers:read", "reports:read"}),
-    "editor": frozenset({"articles:read", "articles:write", "reports:read"}),
-    "billing": frozenset(
-        {"articles:read", "subscribers:read", "subscribers:write", "reports:read", "system:read"}
-    ),
-    "admin": PERMISSIONS,
+    `keys` are API keys, `system` is what runs by itself: webhooks and their deliveries. `staff` comes
+    with every role and key: the own account, and to learn that an address doesn't exist.
+    """
+
+    STAFF = "staff"
+    ARTICLES_READ = "articles:read"
+    ARTICLES_WRITE = "articles:write"
+    SUBSCRIBERS_READ = "subscribers:read"
+    SUBSCRIBERS_WRITE = "subscribers:write"
+    REPORTS_READ = "reports:read"
+    OPERATORS_READ = "operators:read"
+    OPERATORS_WRITE = "operators:write"
+    KEYS_READ = "keys:read"
+    KEYS_WRITE = "keys:write"
+    AUDIT_READ = "audit:read"
+    SYSTEM_READ = "system:read"
+    SYSTEM_WRITE = "system:write"
+
+
+@dataclass(frozen=True)
+class Public:
+    """Anybody may call the route. It may ask for credentials of its own, such as a signature."""
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A reader with a live session may call the route."""
+
+
+MayCall: TypeAlias = Public | SignedIn | Permission
+"""Who may call a route. Every route declares exactly one."""
+
+ALL_PERMISSIONS = frozenset(Permission)
+SCOPES = ALL_PERMISSIONS - {Permission.STAFF}
+"""What an API key can be made with."""
+
+_STAFF = frozenset({Permission.STAFF})
+ROLES: Mapping[str, frozenset[Permission]] = {
+    "viewer": _STAFF
+    | {Permission.ARTICLES_READ, Permission.SUBSCRIBERS_READ, Permission.REPORTS_READ},
+    "editor": _STAFF
+    | {Permission.ARTICLES_READ, Permission.ARTICLES_WRITE, Permission.REPORTS_READ},
+    "billing": _STAFF
+    | {
+        Permission.ARTICLES_READ,
+        Permission.SUBSCRIBERS_READ,
+        Permission.SUBSCRIBERS_WRITE,
+        Permission.REPORTS_READ,
+        Permission.SYSTEM_READ,
+    },
+    "admin": ALL_PERMISSIONS,
 }
 
 
-def permissions_of_role(role: str) -> frozenset[str]:
+def permissions_of_role(role: str) -> frozenset[Permission]:
     """The permissions of a role; an unknown one has none."""
     return ROLES.get(role, frozenset())
 
 
-def permissions_of_scopes(scopes: list[str]) -> frozenset[str]:
+def permissions_of_scopes(scopes: Iterable[str]) -> frozenset[Permission]:
     """The permissions of an API key's scopes; `articles:write` includes reading them."""
-    granted = PERMISSIONS & set(scopes)
+    granted = SCOPES & set(scopes)
     reads = {f"{scope.split(':')[0]}:read" for scope in granted}
-    return granted | (PERMISSIONS & reads)
+    return _STAFF | granted | (SCOPES & reads)

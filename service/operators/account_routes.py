@@ -9,6 +9,7 @@ from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession
 from service.db.tables import Operator
 from service.identity.passwords import AppPasswords
+from service.identity.permissions import Permission
 from service.identity.second_factor import is_on, recovery_codes_left
 from service.operators.guessing import TooMany
 from service.operators.own_account import OwnAccount, RecoveryCodes
@@ -27,8 +28,8 @@ DONE = {
     "totp-off": "The second factor is switched off.",
 }
 
-Sees = Annotated[Visit, Depends(page_requires(None))]
-Sends = Annotated[Visit, Depends(form_requires(None))]
+Sees = Annotated[Visit, Depends(page_requires(Permission.STAFF))]
+Sends = Annotated[Visit, Depends(form_requires(Permission.STAFF))]
 
 
 def own_account(

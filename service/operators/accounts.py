@@ -17,7 +17,7 @@ from service.identity.operators import (
     reset_password,
 )
 from service.identity.passwords import ARGON2ID, AccountRefused, Passwords
-from service.identity.permissions import PERMISSIONS, permissions_of_role
+from service.identity.permissions import ALL_PERMISSIONS, Permission, permissions_of_role
 from service.identity.second_factor import switch_off
 from service.problems import Problem
 
@@ -42,7 +42,7 @@ class Accounts:
         clocks: Clocks,
         *,
         actor: str,
-        permissions: frozenset[str] = PERMISSIONS,
+        permissions: frozenset[Permission] = ALL_PERMISSIONS,
         own_id: str | None = None,
         passwords: Passwords = ARGON2ID,
     ) -> None:

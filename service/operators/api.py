@@ -8,6 +8,7 @@ from service.clock import AppClocks
 from service.db.session import ReadSession, WriteSession
 from service.identity.callers import Actor, requires
 from service.identity.passwords import AppPasswords
+from service.identity.permissions import Permission
 from service.operators import billing_api
 from service.operators.accounts import Accounts, invalid
 from service.operators.keys import create_key, revoke_key
@@ -30,11 +31,11 @@ from service.operators.schemas import (
 
 router = APIRouter(prefix="/v1/admin", tags=["operators"])
 
-ReadsOperators = Annotated[Actor, Depends(requires("operators:read"))]
-ChangesOperators = Annotated[Actor, Depends(requires("operators:write"))]
-ReadsKeys = Annotated[Actor, Depends(requires("keys:read"))]
-ChangesKeys = Annotated[Actor, Depends(requires("keys:write"))]
-ReadsAudit = Annotated[Actor, Depends(requires("audit:read"))]
+ReadsOperators = Annotated[Actor, Depends(requires(Permission.OPERATORS_READ))]
+ChangesOperators = Annotated[Actor, Depends(requires(Permission.OPERATORS_WRITE))]
+ReadsKeys = Annotated[Actor, Depends(requires(Permission.KEYS_READ))]
+ChangesKeys = Annotated[Actor, Depends(requires(Permission.KEYS_WRITE))]
+ReadsAudit = Annotated[Actor, Depends(requires(Permission.AUDIT_READ))]
 
 
 @router.get("/operators", summary="List operators")

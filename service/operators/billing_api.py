@@ -10,6 +10,7 @@ from service.billing.resync import Looked, resync_reader
 from service.clock import AppClocks
 from service.db.session import AppDatabase
 from service.identity.callers import Actor, requires
+from service.identity.permissions import Permission
 from service.operators.schemas import Body
 from service.payments.asking import AppGateway
 from service.payments.gateway import StripeRefund
@@ -18,7 +19,7 @@ from service.settings import AppSettings
 
 router = APIRouter(prefix="/subscribers")
 
-ChangesSubscribers = Annotated[Actor, Depends(requires("subscribers:write"))]
+ChangesSubscribers = Annotated[Actor, Depends(requires(Permission.SUBSCRIBERS_WRITE))]
 ReaderId = Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9_]+$")]
 MOST_MINOR_UNITS = 99_999_999
 """Stripe takes no larger amount."""

@@ -8,7 +8,7 @@ from service.clock import Clocks
 from service.db.tables import ApiKey
 from service.identity.api_keys import NewKey, make_api_key
 from service.identity.audit import record
-from service.identity.permissions import permissions_of_scopes
+from service.identity.permissions import Permission, permissions_of_scopes
 from service.problems import Problem
 
 
@@ -18,14 +18,14 @@ async def create_key(
     label: str,
     scopes: Sequence[str],
     actor: str,
-    permissions: frozenset[str],
+    permissions: frozenset[Permission],
     clocks: Clocks,
 ) -> NewKey:
     """Make a key that may do no more than the actor, who has these permissions.
 
     ValueError, as a clause: unknown scope or odd label. Problem `forbidden`: a scope too many.
     """
-    beyond = sorted(permissions_of_scopes(list(scopes)) - permissions)
+    beyond = sorted(permissions_of_scopes(scopes) - permissions)
     if beyond:
         raise Problem(
             "forbidden", f"You don't have {', '.join(beyond)} yourself, so no key gets it."

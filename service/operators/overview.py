@@ -7,6 +7,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.identity.permissions import Permission
 from service.operators.visits import Visit
 from service.problems import Problem
 from service.reports import queries
@@ -62,7 +63,7 @@ async def subscribers(
     session: AsyncSession, asked: ListQuery, visit: Visit
 ) -> SubscriberPage | None:
     """The part of the list that is asked for; None where the operator may not see readers."""
-    if "subscribers:read" not in visit.operator.permissions:
+    if Permission.SUBSCRIBERS_READ not in visit.operator.permissions:
         return None
     return await queries.list_subscribers(
         session, asked.chosen, cursor=asked.cursor or None, limit=ROWS

@@ -9,7 +9,9 @@ from service.db.session import ReadSession, WriteSession
 from service.html.csrf import check_csrf
 from service.identity.callers import CurrentActor
 from service.identity.cookies import clear_cookie, read_cookie
+from service.identity.declarations import PUBLIC
 from service.identity.operators import end_operator_session
+from service.identity.permissions import Permission
 from service.operators import (
     account_routes,
     overview,
@@ -22,7 +24,7 @@ from service.operators.next_page import SIGN_IN, checked_next
 from service.operators.pages import PageRoute, page
 from service.operators.sign_in_answers import SigningIn, TheirBrowser, after_code, after_password
 from service.operators.stylesheet import STYLESHEET
-from service.operators.visits import Visit, anyone, csrf_key, page_requires
+from service.operators.visits import Visit, csrf_key, page_requires
 from service.problems import Problem
 from service.reports import queries
 from service.settings import AppSettings
@@ -30,17 +32,16 @@ from service.settings import AppSettings
 router = APIRouter(prefix="/admin", route_class=PageRoute, include_in_schema=False)
 SEE_OTHER = 303
 
-SeesFigures = Annotated[Visit, Depends(page_requires("reports:read"))]
-Everybody = Depends(anyone)
+SeesFigures = Annotated[Visit, Depends(page_requires(Permission.REPORTS_READ))]
 
 
-@router.get("/static/admin.css", dependencies=[Everybody])
+@router.get("/static/admin.css", dependencies=[PUBLIC])
 async def read_stylesheet(request: Request) -> Response:
     """The stylesheet of these pages. Public."""
     return STYLESHEET.answer(request)
 
 
-@router.get("/sign-in", dependencies=[Everybody])
+@router.get("/sign-in", dependencies=[PUBLIC])
 async def show_sign_in(request: Request, actor: CurrentActor, next: str = "") -> Response:  # noqa: A002 the field's name in the address
     """The form; who is signed in already goes on at once."""
     if actor is not None and actor.kind == "operator":
@@ -48,7 +49,7 @@ async def show_sign_in(request: Request, actor: CurrentActor, next: str = "") ->
     return page(request, "sign_in.html", next_page=checked_next(next), email="", refusal=None)
 
 
-@router.post("/sign-in", dependencies=[Everybody])
+@router.post("/sign-in", dependencies=[PUBLIC])
 async def send_sign_in(
     request: Request,
     signing_in: SigningIn,
@@ -62,7 +63,7 @@ async def send_sign_in(
     return after_password(request, outcome, next_page=checked_next(next), email=email)
 
 
-@router.post("/sign-in/code", dependencies=[Everybody])
+@router.post("/sign-in/code", dependencies=[PUBLIC])
 async def send_code(
     request: Request,
     signing_in: SigningIn,
@@ -79,7 +80,7 @@ async def send_code(
     return after_code(request, outcome, next_page=checked_next(next), half_way=half_way)
 
 
-@router.post("/sign-out", dependencies=[Everybody])
+@router.post("/sign-out", dependencies=[PUBLIC])
 async def send_sign_out(
     request: Request,
     session: WriteSession,

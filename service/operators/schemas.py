@@ -3,13 +3,13 @@
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from service.db.tables import ApiKey, AuditEntry, Operator
 from service.identity.api_keys import LONGEST_LABEL, NewKey
 from service.identity.operators import LONGEST_EMAIL
 from service.identity.passwords import LONGEST_PASSWORD, MINIMUM_PASSWORD_LENGTH
-from service.identity.permissions import Permission
+from service.identity.permissions import SCOPES, Permission
 from service.identity.second_factor import is_on
 from service.operators.lists import Page
 from service.reports.schemas import Storable
@@ -17,6 +17,20 @@ from service.reports.schemas import Storable
 RoleName = Literal["viewer", "editor", "billing", "admin"]
 OperatorId = Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9_]+$")]
 KeyPrefix = Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9]+$")]
+
+
+_SCOPES = [each.value for each in Permission if each in SCOPES]
+
+
+def _known_scope(scope: str) -> str:
+    if scope not in _SCOPES:
+        raise ValueError(f"choose among {', '.join(_SCOPES)}")
+    return scope
+
+
+Scope = Annotated[
+    str, AfterValidator(_known_scope), WithJsonSchema({"type": "string", "enum": _SCOPES})
+]
 
 
 class Body(BaseModel):
@@ -79,7 +93,7 @@ class ApiKeyIn(Body):
     """A new key: what it is for, and what it may do."""
 
     label: Annotated[str, Storable, Field(max_length=LONGEST_LABEL)] = ""
-    scopes: Annotated[list[Permission], Field(min_length=1, max_length=50)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=50)]
 
 
 class ApiKeyOut(BaseModel):

@@ -13,7 +13,7 @@ from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.db.tables import Operator
 from service.identity.passwords import AppPasswords
-from service.identity.permissions import PERMISSIONS, ROLES
+from service.identity.permissions import ROLES, SCOPES, Permission
 from service.identity.second_factor import is_on
 from service.operators.accounts import Accounts
 from service.operators.keys import create_key, revoke_key
@@ -29,11 +29,11 @@ ROWS = 50
 OPERATORS = "/admin/operators"
 KEYS = "/admin/api-keys"
 
-SeesOperators = Annotated[Visit, Depends(page_requires("operators:read"))]
-ChangesOperators = Annotated[Visit, Depends(form_requires("operators:write"))]
-SeesKeys = Annotated[Visit, Depends(page_requires("keys:read"))]
-ChangesKeys = Annotated[Visit, Depends(form_requires("keys:write"))]
-SeesAudit = Annotated[Visit, Depends(page_requires("audit:read"))]
+SeesOperators = Annotated[Visit, Depends(page_requires(Permission.OPERATORS_READ))]
+ChangesOperators = Annotated[Visit, Depends(form_requires(Permission.OPERATORS_WRITE))]
+SeesKeys = Annotated[Visit, Depends(page_requires(Permission.KEYS_READ))]
+ChangesKeys = Annotated[Visit, Depends(form_requires(Permission.KEYS_WRITE))]
+SeesAudit = Annotated[Visit, Depends(page_requires(Permission.AUDIT_READ))]
 Cursor = Annotated[str, Query(max_length=200)]
 OperatorId = Annotated[str, Path(max_length=100), Storable]
 Text = Annotated[str, Form(), Storable]
@@ -197,7 +197,7 @@ async def _keys_page(
         "api_keys.html",
         status_code=status,
         keys=await list_api_keys(session, cursor=cursor or None, limit=ROWS),
-        scopes=sorted(PERMISSIONS & visit.operator.permissions),
+        scopes=sorted(SCOPES & visit.operator.permissions),
         made=made,
         refusal=refusal,
         cursor=cursor,

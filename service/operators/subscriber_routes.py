@@ -11,6 +11,7 @@ from service.billing.refunds import RefundAsked, refund_latest
 from service.billing.resync import resync_reader
 from service.clock import AppClocks, Clocks
 from service.db.session import AppDatabase, ReadSession
+from service.identity.permissions import Permission
 from service.operators.pages import PageRoute, page
 from service.operators.visits import Visit, form_requires, page_requires
 from service.payments.asking import AppGateway
@@ -26,8 +27,8 @@ DONE = {
     "refund": "Refunded. What follows for access and at Stripe happens at once.",
 }
 
-SeesSubscribers = Annotated[Visit, Depends(page_requires("subscribers:read"))]
-ChangesSubscribers = Annotated[Visit, Depends(form_requires("subscribers:write"))]
+SeesSubscribers = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
+ChangesSubscribers = Annotated[Visit, Depends(form_requires(Permission.SUBSCRIBERS_WRITE))]
 ReaderId = Annotated[str, Path(max_length=100), Storable]
 Text = Annotated[str, Form(max_length=255), Storable]
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession
 from service.identity.callers import Actor, requires
+from service.identity.permissions import Permission
 from service.jobs.backlog import backlog
 from service.jobs.runner import AppWakes
 from service.operators.lists import list_events, list_jobs, list_reconciliations
@@ -30,8 +31,8 @@ from service.payments.asking import AppGateway
 
 router = APIRouter(prefix="/v1/admin", tags=["system"])
 
-ReadsSystem = Annotated[Actor, Depends(requires("system:read"))]
-ChangesSystem = Annotated[Actor, Depends(requires("system:write"))]
+ReadsSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_READ))]
+ChangesSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_WRITE))]
 
 
 @router.get("/inbox", summary="List Stripe's events")

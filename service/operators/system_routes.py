@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession
+from service.identity.permissions import Permission
 from service.jobs.backlog import backlog
 from service.jobs.runner import AppWakes
 from service.operators.lists import list_events, list_jobs, list_reconciliations
@@ -24,8 +25,8 @@ SEE_OTHER = 303
 ROWS = 50
 RUNS = 10
 
-SeesSystem = Annotated[Visit, Depends(page_requires("system:read"))]
-ChangesSystem = Annotated[Visit, Depends(form_requires("system:write"))]
+SeesSystem = Annotated[Visit, Depends(page_requires(Permission.SYSTEM_READ))]
+ChangesSystem = Annotated[Visit, Depends(form_requires(Permission.SYSTEM_WRITE))]
 Id = Annotated[str, Path(max_length=255), Storable]
 Cursor = Annotated[str, Query(max_length=200)]
 

@@ -1,7 +1,6 @@
 """Who looks at a page of the back office, and what each page asks of them.
 
-Every route below /admin declares `page_requires(…)` or, for what comes before signing in, `anyone`;
-the application doesn't start with a route that declares neither.
+What comes before signing in is `PUBLIC`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,6 +12,7 @@ from fastapi import Depends, Form, Request
 from service.html.csrf import check_csrf, csrf_token
 from service.identity.callers import Actor, CurrentActor
 from service.identity.cookies import read_cookie
+from service.identity.declarations import declares
 from service.identity.permissions import Permission
 from service.identity.secrets import derived_key
 from service.problems import Problem
@@ -33,33 +33,34 @@ class Visit:
     """The session's own, by which it is told from the operator's others."""
 
 
-def page_requires(permission: Permission | None) -> Callable[..., Awaitable[Visit]]:
-    """A dependency: an operator must be signed in and have this permission (None: any will do).
+def page_requires(permission: Permission) -> Callable[..., Awaitable[Visit]]:
+    """A dependency: an operator must be signed in and have this permission.
 
     An API key opens no page, though it may hold the permission.
     """
 
+    @declares(permission)
     async def permitted(request: Request, actor: CurrentActor, settings: AppSettings) -> Visit:
         secret = read_cookie(request, "operator", settings)
         if actor is None or actor.kind != "operator" or not secret:
             raise SignInNeeded
         visit = Visit(actor, csrf_token(secret, csrf_key(settings)), secret)
         request.state.visit = visit  # a page about an error has the header of every other page
-        if permission is not None and permission not in actor.permissions:
+        if permission not in actor.permissions:
             raise Problem(
                 "forbidden",
                 f"Your role doesn't include {permission}. Ask an administrator for it.",
             )
         return visit
 
-    permitted.permission = permission  # type: ignore[attr-defined]  # read by app.py: deny by default
     return permitted
 
 
-def form_requires(permission: Permission | None) -> Callable[..., Awaitable[Visit]]:
+def form_requires(permission: Permission) -> Callable[..., Awaitable[Visit]]:
     """A dependency for what a form sends: as `page_requires`, and the form must be the session's."""
     visited = page_requires(permission)
 
+    @declares(permission)
     async def permitted(
         visit: Annotated[Visit, Depends(visited)],
         settings: AppSettings,
@@ -68,15 +69,7 @@ def form_requires(permission: Permission | None) -> Callable[..., Awaitable[Visi
         check_csrf(csrf, visit.secret, csrf_key(settings))
         return visit
 
-    permitted.permission = permission  # type: ignore[attr-defined]  # read by app.py: deny by default
     return permitted
-
-
-async def anyone() -> None:
-    """A dependency that says: this route is for everybody, on purpose."""
-
-
-anyone.permission = None  # type: ignore[attr-defined]  # read by app.py: deny by default
 
 
 def visit_of(request: Request) -> Visit | None:

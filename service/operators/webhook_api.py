@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.identity.callers import Actor, requires
+from service.identity.permissions import Permission
 from service.operators.lists import list_deliveries
 from service.operators.webhook_schemas import (
     AnyDelivery,
@@ -32,8 +33,8 @@ from service.settings import AppSettings
 
 router = APIRouter(prefix="/v1/admin/webhook-endpoints", tags=["webhooks"])
 
-ReadsSystem = Annotated[Actor, Depends(requires("system:read"))]
-ChangesSystem = Annotated[Actor, Depends(requires("system:write"))]
+ReadsSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_READ))]
+ChangesSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_WRITE))]
 
 
 def changing(

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.identity.permissions import Permission
 from service.operators.lists import list_deliveries
 from service.operators.pages import PageRoute, page
 from service.operators.visits import Visit, form_requires, page_requires
@@ -32,8 +33,8 @@ SEE_OTHER = 303
 ROWS = 50
 WEBHOOKS = "/admin/webhooks"
 
-SeesSystem = Annotated[Visit, Depends(page_requires("system:read"))]
-ChangesSystem = Annotated[Visit, Depends(form_requires("system:write"))]
+SeesSystem = Annotated[Visit, Depends(page_requires(Permission.SYSTEM_READ))]
+ChangesSystem = Annotated[Visit, Depends(form_requires(Permission.SYSTEM_WRITE))]
 Id = Annotated[str, Path(max_length=100), Storable]
 Text = Annotated[str, Form(), Storable]
 

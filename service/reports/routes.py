@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from service.clock import AppClocks
 from service.db.session import ReadSession
 from service.identity.callers import Actor, requires
+from service.identity.permissions import Permission
 from service.reports import queries
 from service.reports.history import reader_history
 from service.reports.schemas import (
@@ -19,8 +20,8 @@ from service.reports.schemas import (
 
 router = APIRouter(prefix="/v1/admin", tags=["reports"])
 
-ReadsSubscribers = Annotated[Actor, Depends(requires("subscribers:read"))]
-ReadsReports = Annotated[Actor, Depends(requires("reports:read"))]
+ReadsSubscribers = Annotated[Actor, Depends(requires(Permission.SUBSCRIBERS_READ))]
+ReadsReports = Annotated[Actor, Depends(requires(Permission.REPORTS_READ))]
 
 
 @router.get("/subscribers")

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from markupsafe import Markup, escape
 
 from service.html.pages import render
+from service.identity.declarations import PUBLIC
 from service.web.pages import GET, PageRoute
 from service.web.static_files import STYLESHEET
 
@@ -35,7 +36,7 @@ _LIMITS = {
 }
 
 
-@router.api_route("/docs", methods=GET)
+@router.api_route("/docs", methods=GET, dependencies=[PUBLIC])
 def show_api(request: Request) -> Response:
     """Operations by tag, then the objects that they take and give. Public.
 
@@ -62,6 +63,12 @@ def show_api(request: Request) -> Response:
     )
     response.headers.update(_PUBLIC)
     return response
+
+
+@router.api_route("/openapi.json", methods=GET, dependencies=[PUBLIC])
+async def read_openapi(request: Request) -> Response:
+    """The OpenAPI document. Public."""
+    return JSONResponse(request.app.openapi())
 
 
 def type_of(schema: Schema) -> Markup:

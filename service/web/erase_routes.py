@@ -10,6 +10,7 @@ from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession
 from service.identity.callers import SignedInReader
 from service.identity.cookies import CookieName, clear_cookie
+from service.identity.declarations import PUBLIC
 from service.payments.asking import AppPayments
 from service.problems import Problem
 from service.settings import AppSettings
@@ -60,7 +61,7 @@ async def erase(
     return response
 
 
-@router.api_route("/erased", methods=GET)
+@router.api_route("/erased", methods=GET, dependencies=[PUBLIC])
 async def show_erased(request: Request) -> Response:
     return page(
         request,

@@ -17,6 +17,7 @@ from service.content.schemas import storable
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.identity.callers import CurrentReader, IsPrefetch
 from service.identity.cookies import read_cookie
+from service.identity.declarations import PUBLIC
 from service.identity.devices import pseudonym
 from service.identity.handover import remember_device
 from service.identity.return_to import checked_return_to
@@ -115,8 +116,8 @@ async def read_on(
     return response
 
 
-@router.api_route("/account/", methods=GET)
-@router.api_route("/articles/{slug}/", methods=GET)
+@router.api_route("/account/", methods=GET, dependencies=[PUBLIC])
+@router.api_route("/articles/{slug}/", methods=GET, dependencies=[PUBLIC])
 async def leave_the_slash_away(request: Request) -> Response:
     """People type it. The framework's own redirect would name whatever host the request names."""
     return RedirectResponse(request.url.path.rstrip("/"))
@@ -154,13 +155,13 @@ async def subscribe(
     return response
 
 
-@router.api_route("/problems", methods=GET)
+@router.api_route("/problems", methods=GET, dependencies=[PUBLIC])
 async def list_problems(request: Request) -> Response:
     """Every type of problem that the API answers."""
     return page(request, "problems.html", problems=CATALOGUE)
 
 
-@router.api_route("/problems/{slug}", methods=GET)
+@router.api_route("/problems/{slug}", methods=GET, dependencies=[PUBLIC])
 async def explain_problem(slug: Slug, request: Request) -> Response:
     """What the `type` of a problem leads to."""
     if slug not in CATALOGUE:
@@ -168,7 +169,7 @@ async def explain_problem(slug: Slug, request: Request) -> Response:
     return page(request, "problem.html", slug=slug, definition=CATALOGUE[slug])
 
 
-@router.api_route("/static/{name}", methods=GET)
+@router.api_route("/static/{name}", methods=GET, dependencies=[PUBLIC])
 async def read_static_file(name: Slug, request: Request) -> Response:
     """The stylesheet and the scripts. Public."""
     if name not in FILES:

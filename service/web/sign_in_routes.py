@@ -20,6 +20,7 @@ from service.db.session import AppDatabase, ReadSession
 from service.db.tables import SignInRequest
 from service.identity import sign_in_requests
 from service.identity.callers import Caller, CurrentReader
+from service.identity.declarations import PUBLIC
 from service.identity.devices import pseudonym
 from service.identity.handover import remember_device
 from service.identity.sessions import set_session_cookie
@@ -40,7 +41,7 @@ LINK_PAGE = {"Referrer-Policy": "strict-origin"}
 Typed = Annotated[str, AfterValidator(storable), Form(max_length=2000)]
 
 
-@router.api_route("", methods=GET)
+@router.api_route("", methods=GET, dependencies=[PUBLIC])
 async def show_sign_in(
     request: Request,
     settings: AppSettings,

@@ -16,7 +16,7 @@ from service.billing.resync import resync_reader
 from service.db.session import Database
 from service.identity.cookies import cookie_name
 from service.identity.operators import create_operator, open_operator_session
-from service.identity.permissions import PERMISSIONS
+from service.identity.permissions import SCOPES
 from service.identity.sessions import open_session
 from service.payments.gateway import StripeRefund
 from service.problems import Problem
@@ -120,7 +120,7 @@ async def test_both_from_the_back_office_and_over_the_api(desk: Desk) -> None:
             session, operator, now=desk.clocks.wall(), settings=desk.settings
         )
         key = await create_api_key(
-            session, label="tests", scopes=sorted(PERMISSIONS), now=desk.clocks.wall()
+            session, label="tests", scopes=sorted(SCOPES), now=desk.clocks.wall()
         )
     bearer = {"Authorization": f"Bearer {key}"}
     api = f"/v1/admin/subscribers/{reader}"

@@ -19,7 +19,7 @@ from service.identity.operators import (
     open_operator_session,
     prune_operator_sessions,
 )
-from service.identity.permissions import PERMISSIONS
+from service.identity.permissions import SCOPES
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.inside import Paywall, inside
@@ -311,7 +311,7 @@ async def test_lists_go_on_where_they_ended(paywall: Paywall) -> None:
 def test_only_administrators_have_the_staffs_permissions() -> None:
     from service.identity.permissions import ROLES
 
-    staff = {name for name in PERMISSIONS if name.startswith(("operators", "keys", "audit"))}
+    staff = {name for name in SCOPES if name.startswith(("operators", "keys", "audit"))}
     assert len(staff) == 5
     for role, permissions in ROLES.items():
         assert bool(staff & permissions) == (role == "admin")

@@ -1,115 +1,165 @@
-"""Role × route for every route of the staff's API."""
+"""Caller × route, for every route of the application, by what each declares."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
-from fastapi import APIRouter
-from fastapi.routing import iter_route_contexts
+from fastapi import APIRouter, Depends
 
 from service import app as assembly
+from service.html.csrf import csrf_token
+from service.identity.callers import current_reader, requires
 from service.identity.cookies import cookie_name
+from service.identity.declarations import PUBLIC, declared_routes
 from service.identity.operators import create_operator, open_operator_session
-from service.identity.permissions import PERMISSIONS, ROLES
+from service.identity.permissions import ROLES, SCOPES, MayCall, Permission, Public, SignedIn
+from service.operators.visits import csrf_key
 from tests.inside import Paywall
 from tests.keys import create_api_key
 from tests.passwords import QUICK
+from tests.surface.declared import DECLARED
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-NEEDS: Mapping[tuple[str, str], str] = {
-    ("GET", "/v1/admin/articles"): "articles:read",
-    ("GET", "/v1/admin/articles/{slug}"): "articles:read",
-    ("PUT", "/v1/admin/articles/{slug}"): "articles:write",
-    ("DELETE", "/v1/admin/articles/{slug}"): "articles:write",
-    ("POST", "/v1/admin/grants"): "subscribers:write",
-    ("DELETE", "/v1/admin/grants/{grant_id}"): "subscribers:write",
-    ("GET", "/v1/admin/subscribers"): "subscribers:read",
-    ("GET", "/v1/admin/subscribers/{reader_id}"): "subscribers:read",
-    ("POST", "/v1/admin/subscribers/{reader_id}/resync"): "subscribers:write",
-    ("POST", "/v1/admin/subscribers/{reader_id}/refund"): "subscribers:write",
-    ("GET", "/v1/admin/reports/summary"): "reports:read",
-    ("GET", "/v1/admin/operators"): "operators:read",
-    ("POST", "/v1/admin/operators"): "operators:write",
-    ("PATCH", "/v1/admin/operators/{operator_id}"): "operators:write",
-    ("GET", "/v1/admin/api-keys"): "keys:read",
-    ("POST", "/v1/admin/api-keys"): "keys:write",
-    ("DELETE", "/v1/admin/api-keys/{prefix}"): "keys:write",
-    ("GET", "/v1/admin/audit"): "audit:read",
-    ("GET", "/v1/admin/webhook-endpoints"): "system:read",
-    ("POST", "/v1/admin/webhook-endpoints"): "system:write",
-    ("PATCH", "/v1/admin/webhook-endpoints/{endpoint_id}"): "system:write",
-    ("DELETE", "/v1/admin/webhook-endpoints/{endpoint_id}"): "system:write",
-    ("POST", "/v1/admin/webhook-endpoints/{endpoint_id}/secret"): "system:write",
-    ("POST", "/v1/admin/webhook-endpoints/{endpoint_id}/test"): "system:write",
-    ("GET", "/v1/admin/webhook-endpoints/{endpoint_id}/deliveries"): "system:read",
-    (
-        "POST",
-        "/v1/admin/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/replay",
-    ): "system:write",
-    ("GET", "/v1/admin/inbox"): "system:read",
-    ("POST", "/v1/admin/inbox/replay"): "system:write",
-    ("POST", "/v1/admin/inbox/{event_id}/replay"): "system:write",
-    ("GET", "/v1/admin/jobs"): "system:read",
-    ("POST", "/v1/admin/jobs/{job_id}/replay"): "system:write",
-    ("POST", "/v1/admin/reconcile"): "system:write",
-    ("GET", "/v1/admin/reconciliations"): "system:read",
+ANY_METHOD = "/v1/admin/{unknown:path}"
+BY_CREDENTIALS_OF_THEIR_OWN = {
+    ("GET", "/v1/articles/{slug}/full"),  # a token for the article
+    ("POST", "/v1/session/token"),  # a refresh token or the session's cookie
+    ("POST", "/admin/sign-in"),  # an address and a password
+    ("POST", "/admin/sign-in/code"),  # what the password came to, and a code
+    ("POST", "/account/sign-in/code"),  # what was asked for before, and a code
 }
-UNKNOWN = ("/v1/admin", "/v1/admin/{unknown:path}")
-
-
-async def test_the_table_is_complete(paywall: Paywall) -> None:
-    found = {
-        (method, route.path)
-        for route in iter_route_contexts(paywall.app.routes)
-        if (route.path or "").startswith("/v1/admin") and route.path not in UNKNOWN
-        for method in route.methods or ()
-    }
-    assert found == set(NEEDS)
+PLACES = {
+    "slug": "none", "grant_id": "grt_x", "reader_id": "x", "event_id": "evt_x", "job_id": "job_x",
+    "endpoint_id": "whe_x", "delivery_id": "dlv_x", "operator_id": "opr_x", "prefix": "0123456789",
+    "session_id": "ses_x", "name": "newspaper.css", "unknown:path": "x",
+}  # fmt: skip
 
 
 def address(path: str) -> str:
-    path = path.replace("{slug}", "none").replace("{grant_id}", "grt_x").replace("{reader_id}", "x")
-    path = path.replace("{event_id}", "evt_x").replace("{job_id}", "job_x")
-    path = path.replace("{endpoint_id}", "whe_x").replace("{delivery_id}", "dlv_x")
-    return path.replace("{operator_id}", "opr_x").replace("{prefix}", "0123456789")
+    for name, value in PLACES.items():
+        path = path.replace(f"{{{name}}}", value)
+    return path
 
 
-async def assert_allowed(paywall: Paywall, permissions: frozenset[str], **headers: str) -> None:
-    for (method, path), needed in NEEDS.items():
-        answer = await paywall.client.request(method, address(path), headers=headers)
+def declared(paywall: Paywall) -> dict[tuple[str, str], MayCall]:
+    return declared_routes(paywall.app.routes)
+
+
+def staff_api(paywall: Paywall) -> Iterator[tuple[str, str, Permission]]:
+    for (method, path), may_call in declared(paywall).items():
+        if isinstance(may_call, Permission) and path.startswith("/v1/") and method != "HEAD":
+            yield method, address(path), may_call
+
+
+def staff_pages(paywall: Paywall) -> Iterator[tuple[str, str, Permission]]:
+    for (method, path), may_call in declared(paywall).items():
+        if isinstance(may_call, Permission) and path.startswith("/admin"):
+            yield method, address(path), may_call
+
+
+async def operator_session(paywall: Paywall, role: str) -> str:
+    """The secret of a new operator's session, which the client holds from now on."""
+    now = paywall.clocks.wall()
+    async with paywall.database.transaction() as session:
+        operator = await create_operator(
+            session, email=f"{secrets.token_hex(4)}@example.org", password="correct horse battery",
+            role="viewer", now=now, passwords=QUICK,
+        )  # fmt: skip
+        operator.role = role
+        secret = await open_operator_session(session, operator, now=now, settings=paywall.settings)
+    paywall.client.cookies.set(cookie_name("operator", paywall.settings), secret)
+    return secret
+
+
+async def test_every_route_declares_what_is_written_down(paywall: Paywall) -> None:
+    found = {
+        f"{method} {path}": may_call
+        for (method, path), may_call in declared(paywall).items()
+        if path not in {"/v1/admin", ANY_METHOD}
+    }
+    assert found == DECLARED
+    unknown = {found for route, found in declared(paywall).items() if route[1] == ANY_METHOD}
+    assert unknown == {Permission.STAFF}
+
+
+async def test_public_routes_ask_nobody_to_sign_in(paywall: Paywall) -> None:
+    refused = set()
+    for (method, path), may_call in declared(paywall).items():
+        if may_call == Public():
+            paywall.client.cookies.clear()
+            answer = await paywall.client.request(method, address(path))
+            if answer.status_code in {401, 403}:
+                refused.add((method, path))
+    assert refused == BY_CREDENTIALS_OF_THEIR_OWN
+
+
+async def test_signed_in_readers_alone_call_what_is_theirs(paywall: Paywall) -> None:
+    routes = [route for route, may_call in declared(paywall).items() if may_call == SignedIn()]
+    assert routes
+    for method, path in routes:
+        paywall.client.cookies.clear()
+        assert (await paywall.client.request(method, address(path))).status_code == 401, path
+        await operator_session(paywall, "admin")
+        assert (await paywall.client.request(method, address(path))).status_code == 401, path
+        await paywall.sign_in()
+        answer = await paywall.client.request(method, address(path))
+        assert answer.status_code not in {401, 403}, (method, path)
+
+
+async def assert_allowed(
+    paywall: Paywall, permissions: frozenset[Permission], **headers: str
+) -> None:
+    for method, path, needed in staff_api(paywall):
+        answer = await paywall.client.request(method, path, headers=headers)
         if needed in permissions:
             assert answer.status_code not in {401, 403}, (method, path)
         else:
             assert answer.status_code == 403, (method, path)
             assert answer.json()["type"] == "/problems/forbidden"
             assert needed in answer.json()["detail"]
-    assert (await paywall.client.get("/v1/admin/x", headers=headers)).status_code == 404
 
 
 @pytest.mark.parametrize("role", [*ROLES, "unheard-of"])
 async def test_operators(paywall: Paywall, role: str) -> None:
-    now = paywall.clocks.wall()
-    async with paywall.database.transaction() as session:
-        operator = await create_operator(
-            session, email=f"{secrets.token_hex(4)}@example.org", password="correct horse battery", role="viewer", now=now, passwords=QUICK
-        )  # fmt: skip
-        operator.role = role
-        secret = await open_operator_session(session, operator, now=now, settings=paywall.settings)
-    paywall.client.cookies.set(cookie_name("operator", paywall.settings), secret)
+    await operator_session(paywall, role)
     await assert_allowed(paywall, ROLES.get(role, frozenset()))
 
 
-@pytest.mark.parametrize("scope", sorted(PERMISSIONS))
-async def test_api_keys(paywall: Paywall, scope: str) -> None:
+@pytest.mark.parametrize("role", [*ROLES, "unheard-of"])
+async def test_operators_on_pages(paywall: Paywall, role: str) -> None:
+    secret = await operator_session(paywall, role)
+    form = {"csrf": csrf_token(secret, csrf_key(paywall.settings))}
+    for method, path, needed in staff_pages(paywall):
+        answer = await paywall.client.request(method, path, data=form if method == "POST" else None)
+        refused = f"Your role doesn't include {needed}." in answer.text.replace("&#39;", "'")
+        assert refused == (needed not in ROLES.get(role, frozenset())), (method, path)
+        assert refused == (answer.status_code == 403), (method, path)
+
+
+@pytest.mark.parametrize("scope", sorted(SCOPES))
+async def test_api_keys(paywall: Paywall, scope: Permission) -> None:
     async with paywall.database.transaction() as session:
         key = await create_api_key(session, label="x", scopes=[scope], now=paywall.clocks.wall())
-    granted = {scope}
-    if scope.endswith(":write") and (reads := scope.replace("write", "read")) in PERMISSIONS:
-        granted.add(reads)
+    granted = {Permission.STAFF, scope}
+    if scope.endswith(":write") and (reads := scope.replace("write", "read")) in SCOPES:
+        granted.add(Permission(reads))
     await assert_allowed(paywall, frozenset(granted), Authorization=f"Bearer {key}")
 
 
-NO_CREDENTIALS = {
+async def test_no_key_opens_a_page(paywall: Paywall) -> None:
+    for method, path, _ in staff_pages(paywall):
+        answer = await paywall.client.request(method, path, headers=paywall.staff)
+        assert answer.status_code == 303, (method, path)
+        assert answer.headers["Location"].startswith("/admin/sign-in")
+
+
+async def test_staff_is_no_scope(paywall: Paywall) -> None:
+    body = {"label": "x", "scopes": ["staff"]}
+    answer = await paywall.client.post("/v1/admin/api-keys", json=body, headers=paywall.staff)
+    assert answer.status_code == 422
+
+
+NO_CREDENTIALS: Mapping[str, Mapping[str, str]] = {
     "nothing": {},
     "an unknown key": {"Authorization": f"Bearer pwk_0123456789_{'A' * 43}"},
     "another form": {"Authorization": "Bearer pwk_x_y"},
@@ -121,42 +171,69 @@ NO_CREDENTIALS = {
 
 @pytest.mark.parametrize("name", NO_CREDENTIALS)
 async def test_nobody(paywall: Paywall, name: str) -> None:
-    for method, path in NEEDS:
-        answer = await paywall.client.request(method, address(path), headers=NO_CREDENTIALS[name])
+    for method, path, _ in staff_api(paywall):
+        answer = await paywall.client.request(method, path, headers=NO_CREDENTIALS[name])
         assert answer.status_code == 401, (method, path)
         assert answer.headers["WWW-Authenticate"] == "Bearer"
+    for method, path, _ in staff_pages(paywall):
+        answer = await paywall.client.request(method, path, headers=NO_CREDENTIALS[name])
+        assert answer.status_code == 303, (method, path)
+        assert not answer.text
 
 
 async def test_a_readers_session_and_tokens_are_none(paywall: Paywall) -> None:
     await paywall.sign_in("everything")
     tokens = [await paywall.access_token(), (await paywall.unlock("a")).json()["token"]]
     for headers in ({}, *({"Authorization": f"Bearer {token}"} for token in tokens)):
-        for method, path in NEEDS:
-            answer = await paywall.client.request(method, address(path), headers=headers)
+        for method, path, _ in staff_api(paywall):
+            answer = await paywall.client.request(method, path, headers=headers)
             assert answer.status_code == 401
 
 
 async def test_a_wrong_key_isnt_saved_by_a_cookie(paywall: Paywall) -> None:
-    now = paywall.clocks.wall()
-    async with paywall.database.transaction() as session:
-        operator = await create_operator(
-            session, email=f"{secrets.token_hex(4)}@example.org", password="correct horse battery", role="admin", now=now, passwords=QUICK
-        )  # fmt: skip
-        secret = await open_operator_session(session, operator, now=now, settings=paywall.settings)
-    paywall.client.cookies.set(cookie_name("operator", paywall.settings), secret)
+    await operator_session(paywall, "admin")
     wrong = {"Authorization": "Bearer wrong"}
     assert (await paywall.client.get("/v1/admin/articles", headers=wrong)).status_code == 401
 
 
-async def test_a_route_that_names_no_permission_stops_the_start(paywall: Paywall) -> None:
-    app = assembly.create_app(paywall.settings, gateway=None, clocks=paywall.clocks)
-    inner, router = APIRouter(), APIRouter(prefix="/v1/admin")
+async def nothing_said() -> None:
+    """A dependency that declares nothing."""
 
-    @inner.get("/secrets")
+
+@pytest.mark.parametrize(
+    ("dependencies", "told"),
+    [
+        ([], "nothing"),
+        ([nothing_said], "nothing"),
+        ([current_reader, requires(Permission.KEYS_READ)], "Public"),
+        ([requires(Permission.KEYS_READ), requires(Permission.KEYS_WRITE)], "KEYS_WRITE"),
+    ],
+    ids=["none", "another dependency", "two kinds", "two permissions"],
+)
+async def test_a_route_without_one_declaration_stops_the_start(
+    paywall: Paywall, dependencies: list[object], told: str
+) -> None:
+    app = assembly.create_app(paywall.settings, gateway=None, clocks=paywall.clocks)
+    inner, router = APIRouter(), APIRouter(prefix="/anywhere")
+
+    @inner.get("/secrets", dependencies=[Depends(each) for each in dependencies])  # type: ignore[arg-type]
     async def read_secrets() -> None:
-        """It says nothing about who may call it."""
+        """It doesn't say who may call it."""
 
     router.include_router(inner)
     app.include_router(router)
-    with pytest.raises(RuntimeError, match="/v1/admin/secrets"):
-        assembly._refuse_open_routes(app)
+    with pytest.raises(RuntimeError, match=f"/anywhere/secrets .*{told}"):
+        async with app.router.lifespan_context(app):
+            pass
+
+
+async def test_a_router_may_declare_for_its_routes(paywall: Paywall) -> None:
+    app = assembly.create_app(paywall.settings, gateway=None, clocks=paywall.clocks)
+    router = APIRouter(prefix="/anywhere", dependencies=[PUBLIC])
+
+    @router.get("/news")
+    async def read_news() -> None:
+        """For everybody."""
+
+    app.include_router(router)
+    assert declared_routes(app.routes)["GET", "/anywhere/news"] == Public()

@@ -1,0 +1,177 @@
+"""Who may call each route: what the review of a new route looks at."""
+
+from collections.abc import Mapping
+
+from service.identity.permissions import MayCall, Permission, Public, SignedIn
+
+_ROUTES: Mapping[MayCall, str] = {
+    Public(): """
+        GET /
+        HEAD /
+        GET /.well-known/jwks.json
+        GET /account
+        HEAD /account
+        GET /account/
+        HEAD /account/
+        GET /account/erased
+        HEAD /account/erased
+        GET /account/sign-in
+        HEAD /account/sign-in
+        POST /account/sign-in
+        GET /account/sign-in/code
+        HEAD /account/sign-in/code
+        POST /account/sign-in/code
+        POST /account/sign-in/request
+        POST /account/sign-out
+        POST /account/sign-out/everywhere
+        GET /admin/sign-in
+        POST /admin/sign-in
+        POST /admin/sign-in/code
+        POST /admin/sign-out
+        GET /admin/static/admin.css
+        GET /articles/{slug}
+        HEAD /articles/{slug}
+        POST /articles/{slug}
+        GET /articles/{slug}/
+        HEAD /articles/{slug}/
+        GET /docs
+        HEAD /docs
+        GET /healthz
+        GET /metrics
+        GET /openapi.json
+        HEAD /openapi.json
+        GET /problems
+        HEAD /problems
+        GET /problems/{slug}
+        HEAD /problems/{slug}
+        GET /readyz
+        GET /static/{name}
+        HEAD /static/{name}
+        POST /subscribe
+        GET /v1/articles
+        HEAD /v1/articles
+        GET /v1/articles/{slug}
+        HEAD /v1/articles/{slug}
+        GET /v1/articles/{slug}/access
+        GET /v1/articles/{slug}/full
+        POST /v1/articles/{slug}/unlock
+        POST /v1/checkout
+        GET /v1/checkout/return
+        POST /v1/checkout/{session_id}/complete
+        GET /v1/offers
+        HEAD /v1/offers
+        POST /v1/session/token
+        POST /v1/sign-in
+        POST /v1/sign-in/confirm
+        POST /v1/webhooks/stripe
+    """,
+    SignedIn(): """
+        GET /account/erase
+        HEAD /account/erase
+        POST /account/erase
+        POST /account/portal
+        DELETE /v1/me
+        GET /v1/me
+        GET /v1/me/export
+        POST /v1/portal
+        DELETE /v1/session
+        DELETE /v1/sessions
+        GET /v1/sessions
+        DELETE /v1/sessions/{session_id}
+    """,
+    Permission.ARTICLES_READ: """
+        GET /v1/admin/articles
+        GET /v1/admin/articles/{slug}
+    """,
+    Permission.ARTICLES_WRITE: """
+        DELETE /v1/admin/articles/{slug}
+        PUT /v1/admin/articles/{slug}
+    """,
+    Permission.AUDIT_READ: """
+        GET /admin/audit
+        GET /v1/admin/audit
+    """,
+    Permission.KEYS_READ: """
+        GET /admin/api-keys
+        GET /v1/admin/api-keys
+    """,
+    Permission.KEYS_WRITE: """
+        POST /admin/api-keys
+        POST /admin/api-keys/{prefix}/revoke
+        POST /v1/admin/api-keys
+        DELETE /v1/admin/api-keys/{prefix}
+    """,
+    Permission.OPERATORS_READ: """
+        GET /admin/operators
+        GET /v1/admin/operators
+    """,
+    Permission.OPERATORS_WRITE: """
+        POST /admin/operators
+        POST /admin/operators/{operator_id}
+        POST /v1/admin/operators
+        PATCH /v1/admin/operators/{operator_id}
+    """,
+    Permission.REPORTS_READ: """
+        GET /admin
+        GET /admin/{unknown:path}
+        GET /v1/admin/reports/summary
+    """,
+    Permission.STAFF: """
+        GET /admin/account
+        POST /admin/account/password
+        POST /admin/account/recovery-codes
+        GET /admin/account/totp
+        POST /admin/account/totp/confirm
+        POST /admin/account/totp/off
+        POST /admin/account/totp/start
+    """,
+    Permission.SUBSCRIBERS_READ: """
+        GET /admin/subscribers/{reader_id}
+        GET /v1/admin/subscribers
+        GET /v1/admin/subscribers/{reader_id}
+    """,
+    Permission.SUBSCRIBERS_WRITE: """
+        POST /admin/subscribers/{reader_id}/refund
+        POST /admin/subscribers/{reader_id}/resync
+        POST /v1/admin/grants
+        DELETE /v1/admin/grants/{grant_id}
+        POST /v1/admin/subscribers/{reader_id}/refund
+        POST /v1/admin/subscribers/{reader_id}/resync
+    """,
+    Permission.SYSTEM_READ: """
+        GET /admin/inbox
+        GET /admin/jobs
+        GET /admin/reconciliations
+        GET /admin/webhooks
+        GET /admin/webhooks/{endpoint_id}
+        GET /v1/admin/inbox
+        GET /v1/admin/jobs
+        GET /v1/admin/reconciliations
+        GET /v1/admin/webhook-endpoints
+        GET /v1/admin/webhook-endpoints/{endpoint_id}/deliveries
+    """,
+    Permission.SYSTEM_WRITE: """
+        POST /admin/inbox/replay
+        POST /admin/inbox/{event_id}/replay
+        POST /admin/jobs/{job_id}/replay
+        POST /admin/reconciliations
+        POST /admin/webhooks
+        POST /admin/webhooks/{endpoint_id}
+        POST /admin/webhooks/{endpoint_id}/deliveries/{delivery_id}/replay
+        POST /v1/admin/inbox/replay
+        POST /v1/admin/inbox/{event_id}/replay
+        POST /v1/admin/jobs/{job_id}/replay
+        POST /v1/admin/reconcile
+        POST /v1/admin/webhook-endpoints
+        DELETE /v1/admin/webhook-endpoints/{endpoint_id}
+        PATCH /v1/admin/webhook-endpoints/{endpoint_id}
+        POST /v1/admin/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/replay
+        POST /v1/admin/webhook-endpoints/{endpoint_id}/secret
+        POST /v1/admin/webhook-endpoints/{endpoint_id}/test
+    """,
+}
+DECLARED: Mapping[str, MayCall] = {
+    route.strip(): may_call
+    for may_call, routes in _ROUTES.items()
+    for route in routes.strip().splitlines()
+}
