@@ -159,7 +159,7 @@ def _stopped(facts: SubscriptionFacts, zone: ZoneInfo) -> _Told:
             return _Told("Ended", "quiet", told, _AGAIN if is_over else _SOON)
         case "trial_used":
             told = (
-                "This card has had its free trial before, so this one was stopped."
+                "This card has had a free trial before, so this one was stopped."
                 " Nothing was charged."
             )
             advice = (

@@ -105,7 +105,7 @@ def until_mailed(site: Site, kind: str) -> None:
 
 def farewells(site: Site) -> list[str]:
     """To whom the last word went; mails about purchases may still arrive beside it."""
-    return [to for to, content in site.mailbox.received if b"has erased what it knew" in content]
+    return [to for to, content in site.mailbox.received if b"has erased your data" in content]
 
 
 def test_the_farewell_goes_to_the_verified_address_once(site: Site, known: Known) -> None:

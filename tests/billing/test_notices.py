@@ -45,19 +45,19 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
     (
         "failed",
         notices.payment_failed("in_1", "Monthly", EURO, until=DAY),
-        ["collect €1,234.50", "read on until 10 April 2026"],
+        ["collect €1,234.50", "reading until 10 April 2026"],
         ["Bis zum 10. April 2026 können Sie weiterlesen"],
     ),
     (
         "bank",
         notices.card_needed("in_1", "Monthly", EURO, asks_bank=True, until=DAY, invoice=PAGE),
-        ["Your bank wants you to confirm", "reading closes on 10 April 2026", PAGE],
-        ["Ihre Bank möchte", PAGE],
+        ["Your bank asks you to confirm", "reading ends on 10 April 2026", PAGE],
+        ["Ihre Bank bittet", PAGE],
     ),
     (
         "no card",
         notices.card_needed("sub_1", "Monthly", EURO, asks_bank=False, until=None, invoice=None),
-        ["There is no card yet"],
+        ["We have no card yet"],
         ["Es gibt noch keine Karte"],
     ),
     (
@@ -66,7 +66,7 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
         ["ends on 10 April 2026", "costs €9.00 a month", "Cancel on your account page"],
         ["endet am 10. April 2026"],
     ),
-    ("used", notices.trial_used("sub_1", "Monthly"), ["nothing was charged"], ["abgebucht wurde"]),
+    ("used", notices.trial_used("sub_1", "Monthly"), ["Nothing was charged"], ["abgebucht wurde"]),
     (
         "cancelled",
         notices.cancelled("sub_1", "Monthly", ends_on=DAY, ended=False),
@@ -89,7 +89,7 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
     (
         "twice",
         notices.refund("re_1", "Monthly", EURO, twice=True),
-        ["second subscription", "the other goes on"],
+        ["second subscription", "the first continues"],
         ["ein zweites Abonnement"],
     ),
     (

@@ -161,7 +161,7 @@ ENDED = {"standing": "ended", "ended_at": NOW - DAY, **STOPPED}
         (
             {"access_stop": "trial_used", **ENDED},
             (
-                "This card has had its free trial before, so this one was stopped. Nothing was charged."
+                "This card has had a free trial before, so this one was stopped. Nothing was charged."
                 " Subscribe without a trial, with the same card if you like."
             ),
         ),
