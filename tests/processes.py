@@ -4,16 +4,16 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
 
 from service.settings import Settings
+from tests.patience import PATIENCE, wait_until
 from tests.served import free_port
 
-GIVE_UP = 30.0
 SERVER = """
 import sys
 import uvicorn
@@ -59,26 +59,27 @@ def serving_processes(settings: Settings, count: int) -> Iterator[list[Process]]
             handle = subprocess.Popen(command, env=environment(settings))
             made.append(Process(f"http://127.0.0.1:{port}", handle))
         for process in made:
-            _wait_until_ready(process)
+            wait_until_ready(process.url, process.handle)
         yield made
     finally:
         for process in made:
             process.handle.terminate()
         for process in made:
             try:
-                process.handle.wait(GIVE_UP)
+                process.handle.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.handle.kill()
                 process.handle.wait()
 
 
-def _wait_until_ready(process: Process) -> None:
-    deadline = time.monotonic() + GIVE_UP
-    while time.monotonic() < deadline:
-        if process.handle.poll() is not None:
+def wait_until_ready(url: str, handle: "subprocess.Popen[Any]") -> None:
+    """Wait for /readyz. Raises RuntimeError where the process ends before."""
+
+    def ready() -> bool:
+        if handle.poll() is not None:
             raise RuntimeError("the process ended; its log is above")
         with contextlib.suppress(httpx2.TransportError):
-            if httpx2.get(f"{process.url}/readyz").status_code == 200:
-                return
-        time.sleep(0.05)
-    raise TimeoutError(f"{process.url} isn't ready")
+            return httpx2.get(f"{url}/readyz", timeout=PATIENCE).status_code == 200
+        return False
+
+    wait_until(ready, f"{url} is ready")

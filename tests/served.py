@@ -5,7 +5,6 @@ import contextlib
 import secrets
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,11 +28,9 @@ from service.simulator.app import Simulator, WebhookTarget, create_simulator
 from tests.conftest import MovingClocks
 from tests.keys import create_api_key
 from tests.passwords import QUICK
+from tests.patience import PATIENCE, wait_until
 
 WEBHOOK_SECRET = "whsec_localtests"
-GIVE_UP = 15.0
-NO_TLS = False
-"""For clients' `verify`: to load the system's certificates takes longer than most requests here."""
 CANARY = "The lighthouse keeper kept a second set of books."
 
 
@@ -78,16 +75,16 @@ def serving(app: ASGIApp, port: int) -> Iterator[str]:
     server = _Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + GIVE_UP
-    while not server.started:
-        if not thread.is_alive() or time.monotonic() > deadline:
-            raise RuntimeError("the server didn't start; its log is above")
-        time.sleep(0.005)
+    wait_until(lambda: server.started or not thread.is_alive(), "the server starts")
+    if not server.started:
+        raise RuntimeError("the server didn't start; its log is above")
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.end()
-        thread.join(GIVE_UP)
+        thread.join(PATIENCE)
+        if thread.is_alive():
+            raise RuntimeError("the server didn't stop")
 
 
 @dataclass
@@ -108,7 +105,7 @@ class Installation:
 
     def new_browser(self) -> httpx2.Client:
         """Another browser: no cookies yet; redirects are seen, not followed."""
-        return httpx2.Client(base_url=self.url, timeout=GIVE_UP, verify=NO_TLS)
+        return httpx2.Client(base_url=self.url, timeout=PATIENCE)
 
     def publish(self, slug: str, **fields: Any) -> None:
         body = f"<p>Opening of {slug}.</p><!--more--><p>{CANARY}</p><p>Ending of {slug}.</p>"
@@ -133,9 +130,7 @@ class Installation:
         self, session_id: str, card: str = "4242424242424242", email: str = "ana@example.org"
     ) -> httpx2.Response:
         address = f"{self.stripe_url}/_sim/checkout/{session_id}/pay"
-        return httpx2.post(
-            address, json={"card": card, "email": email}, timeout=GIVE_UP, verify=NO_TLS
-        )
+        return httpx2.post(address, json={"card": card, "email": email}, timeout=PATIENCE)
 
     def subscribe(self, offer: str = "monthly", return_to: str = "/articles/a") -> str:
         """Buy, pay and come back; the Checkout session's id."""
@@ -159,8 +154,7 @@ class Installation:
         moved = httpx2.post(
             f"{self.stripe_url}/_sim/clock",
             json={"to": now.isoformat()},
-            timeout=GIVE_UP,
-            verify=NO_TLS,
+            timeout=PATIENCE,
         )
         assert moved.status_code == 200, moved.text
         self.settle()
@@ -168,11 +162,14 @@ class Installation:
 
     def settle(self) -> None:
         """Wait until every webhook is delivered and every event applied."""
-        deadline = time.monotonic() + GIVE_UP
-        while self._waiting():
-            if time.monotonic() > deadline:
-                raise TimeoutError("webhooks are still waiting")
-            httpx2.post(f"{self.stripe_url}/_sim/deliver", timeout=GIVE_UP, verify=NO_TLS)
+
+        def settled() -> bool:
+            if not self._waiting():
+                return True
+            httpx2.post(f"{self.stripe_url}/_sim/deliver", timeout=PATIENCE)
+            return False
+
+        wait_until(settled, "webhooks are delivered and applied")
 
     def _waiting(self) -> bool:
         async def pending() -> int:
@@ -247,6 +244,7 @@ def installation(
             "stripe_secret_key": SecretStr("sk_test_local"),
             "stripe_webhook_secret": SecretStr(WEBHOOK_SECRET),
             "stripe_api_base": stripe_url,
+            "stripe_timeout_seconds": PATIENCE,
         }
     )
     api_key, offers = asyncio.run(_furnish(settings, clocks))

@@ -13,6 +13,7 @@ from service.simulator.api import ApiRequest, answer
 from service.simulator.app import Simulator, create_simulator
 from service.simulator.world import World
 from tests.conftest import MovingClocks
+from tests.patience import PATIENCE
 from tests.served import WEBHOOK_SECRET, free_port, serving
 
 
@@ -63,7 +64,7 @@ class Wire(stripe.HTTPClient):
 @contextlib.contextmanager
 def sdk(url: str) -> Iterator[Any]:
     """Stripe's own client, for what somebody at the account's dashboard would do."""
-    http: Any = stripe.HTTPXClient(allow_sync_methods=True, timeout=10)
+    http: Any = stripe.HTTPXClient(allow_sync_methods=True, timeout=PATIENCE)
     client = stripe.StripeClient("sk_test_local", base_addresses={"api": url}, http_client=http)
     try:
         yield client.v1
@@ -72,7 +73,7 @@ def sdk(url: str) -> Iterator[Any]:
 
 
 def gateway_to(
-    url: str, *, seconds: float = 4.0, http: stripe.HTTPClient | None = None
+    url: str, *, seconds: float = PATIENCE, http: stripe.HTTPClient | None = None
 ) -> StripeGateway:
     return StripeGateway(
         secret_key="sk_test_local",

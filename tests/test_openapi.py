@@ -18,9 +18,10 @@ from schemathesis.specs.openapi.checks import (
 
 from service.settings import Settings
 from tests.conftest import MovingClocks
-from tests.served import GIVE_UP, Installation, installation
+from tests.patience import PATIENCE
+from tests.served import Installation, installation
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("openapi")]
+pytestmark = [pytest.mark.xdist_group("openapi")]
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
 SLUG = "a"
 OTHERWISE = {("get /readyz", "503"), ("get /v1/checkout/return", "default")}
@@ -97,7 +98,7 @@ def _try(operation: Any, *, slug: str | None = None, **who: dict[str, str]) -> N
     def check(case: Any) -> None:
         if slug is not None and "slug" in case.path_parameters:
             case.path_parameters["slug"] = slug
-        answer = case.call(allow_redirects=False, timeout=GIVE_UP, **who)
+        answer = case.call(allow_redirects=False, timeout=PATIENCE, **who)
         assert not who.get("headers") or answer.status_code not in {401, 403}
         case.validate_response(answer, checks=CHECKS)
 

@@ -21,8 +21,6 @@ from tests.checkout.rows import rows
 from tests.checkout.test_outage import service_beside, stripe_that
 from tests.conftest import MovingClocks
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture
 def site(settings: Settings, clocks: MovingClocks) -> Iterator[Site]:

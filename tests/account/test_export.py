@@ -20,7 +20,6 @@ from service.settings import Settings
 from tests.account.known_reader import ADDRESS, NOTE, Known, Site, known_reader, mailing_site
 from tests.conftest import MovingClocks
 
-pytestmark = pytest.mark.timeout(120)
 MEGABYTE = 1_000_000
 
 

@@ -22,7 +22,6 @@ SOME = settings(
     phases=(Phase.generate,),
     print_blob=True,
 )
-pytestmark = pytest.mark.timeout(600)
 
 
 def test_sessions_follow_their_rules_on_sqlite(migrated_file: Path, sqlite_folder: Path) -> None:

@@ -14,8 +14,6 @@ from tests.checkout.rows import DAY, rows
 from tests.conftest import MovingClocks
 from tests.served import Installation, installation
 
-pytestmark = pytest.mark.timeout(60)
-
 
 @pytest.fixture
 def site(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import httpx2
-import pytest
 
 from service.db.session import Database
 from service.db.tables import Grant, Job, Subscription
@@ -14,7 +13,6 @@ from tests.checkout.rows import rows
 from tests.served import Installation
 from tests.stripe_at_hand import sdk
 
-pytestmark = pytest.mark.timeout(90)
 DAY = timedelta(days=1)
 FAILS_LATER = "4000000000000341"
 

@@ -22,7 +22,6 @@ from tests.conftest import MovingClocks
 from tests.served import Installation, installation
 from tests.stripe_at_hand import Wire, gateway_to, sdk
 
-pytestmark = pytest.mark.timeout(120)
 TABLES = (Checkout, Customer, Grant, Reader, Subscription)
 
 

@@ -30,10 +30,10 @@ from service.simulator.delivery import signature
 from tests.billing.replay import Replay, handled_events, kept
 from tests.checkout.rows import rows
 from tests.conftest import MovingClocks
-from tests.served import GIVE_UP, NO_TLS, WEBHOOK_SECRET, Installation, installation
+from tests.patience import PATIENCE
+from tests.served import WEBHOOK_SECRET, Installation, installation
 from tests.stripe_at_hand import Wire, gateway_to, sdk
 
-pytestmark = pytest.mark.timeout(120)
 SAME_EVENT, RETURNS, WEBHOOKS = 50, 100, 100
 ONE_EACH = (Checkout, Customer, Grant, Reader, Subscription)
 RENEWED = (Customer, DomainEvent, Grant, Mail, Reader, Subscription)
@@ -46,7 +46,7 @@ HOUR = timedelta(hours=1)
 def quiet(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
     """A site that mails, whose Stripe tells nothing by itself."""
     # A hundred buyers at once wait for the local Stripe longer than one would for Stripe.
-    patient = {"mail_from": "Gazette <hello@gazette.example.org>", "stripe_timeout_seconds": 30.0}
+    patient = {"mail_from": "Gazette <hello@gazette.example.org>"}
     with installation(settings.model_copy(update=patient), clocks, webhooks=False) as made:
         made.publish("a", access={"level": "subscribers"})
         yield made
@@ -73,9 +73,7 @@ async def answers(site: Installation, steps: list[Any]) -> Counter[int]:
         return (await client.post(address, content=payload, headers=header)).status_code
 
     limits = httpx2.Limits(max_connections=len(steps))
-    async with httpx2.AsyncClient(
-        cookies=cookies, timeout=4 * GIVE_UP, verify=NO_TLS, limits=limits
-    ) as client:
+    async with httpx2.AsyncClient(cookies=cookies, timeout=PATIENCE, limits=limits) as client:
         return Counter(await asyncio.gather(*(take(client, step) for step in steps)))
 
 

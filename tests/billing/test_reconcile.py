@@ -36,7 +36,6 @@ from tests.conftest import MovingClocks
 from tests.served import Installation, free_port, installation
 from tests.stripe_at_hand import gateway_to, sdk
 
-pytestmark = pytest.mark.timeout(120)
 DAY, SLACK = timedelta(days=1), timedelta(hours=48)
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import fill_card, look_at
 from tests.browser.test_sign_in import articles, open_article
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 GOOD, ANOTHER_GOOD, WITHOUT_MONEY = (
     "4242 4242 4242 4242", "4000 0000 0000 7726", "4000 0000 0000 0341",
 )  # fmt: skip

@@ -15,7 +15,7 @@ from tests.demo.process import Demo
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 # What scanners do beyond loading: they wait, scroll, move the mouse, and touch what isn't a form.
 EVERYTHING = """async () => {
     window.scrollTo(0, document.body.scrollHeight);

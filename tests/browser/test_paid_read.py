@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import fill_card, look_at, reader
 from tests.demo.process import Demo
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 # Slugs of sample articles, each with words that stand far behind its cut.
 ARTICLES = {

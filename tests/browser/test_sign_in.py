@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from tests.browser.conftest import fill_card, look_at, reader
 from tests.demo.process import Demo
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 BUYER = "reader@ternsey.example"
 """Whom `fill_card` types in Checkout."""
 

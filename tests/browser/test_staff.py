@@ -14,7 +14,7 @@ from service.identity.totp import STEP_SECONDS, OneTimeCodes
 from tests.browser.conftest import fill_card, look_at, reader
 from tests.demo.process import Demo
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 EDITOR = "editor@ternsey.example"
 
 

@@ -4,7 +4,6 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
 from sqlalchemy import select
 
 from service.account.merge import merge
@@ -16,8 +15,6 @@ from service.web.words import long_day
 from tests.checkout.rows import DAY, rows, sell, sessions, sign_in
 from tests.served import Installation
 from tests.stripe_at_hand import gateway_to, sdk
-
-pytestmark = pytest.mark.timeout(90)
 
 DAY_PASS: dict[str, Any] = {"amount": 200, "currency": "EUR", "interval": "day", "kind": "pass"}
 ONE_ARTICLE: dict[str, Any] = {

@@ -10,10 +10,9 @@ import pytest
 from service.db.tables import Checkout, Customer, Grant, Reader, ReaderSession, Subscription
 from service.identity.cookies import cookie_name
 from tests.checkout.rows import rows, sign_in
-from tests.served import GIVE_UP, Installation
+from tests.patience import PATIENCE
+from tests.served import Installation
 from tests.stripe_at_hand import sdk
-
-pytestmark = pytest.mark.timeout(60)
 
 
 def come_back(
@@ -192,7 +191,7 @@ def test_returns_that_race_with_webhooks_make_one_grant(site: Installation) -> N
 def test_access_does_not_wait_for_our_clock_to_reach_stripes(site: Installation) -> None:
     started = site.start_checkout().json()
     ahead = site.clocks.wall() + timedelta(seconds=30)
-    httpx2.post(f"{site.stripe_url}/_sim/clock", json={"to": ahead.isoformat()}, timeout=GIVE_UP)
+    httpx2.post(f"{site.stripe_url}/_sim/clock", json={"to": ahead.isoformat()}, timeout=PATIENCE)
     site.pay(started["session_id"])
     assert come_back(site, started["session_id"]).status_code == 303
     assert site.unlock("a").status_code == 200

@@ -9,9 +9,8 @@ import pytest
 from service.db.tables import Checkout, Grant, Pass, ReaderSession, Subscription
 from service.identity.cookies import cookie_name
 from tests.checkout.rows import DAY, rows, sell, sessions
-from tests.served import GIVE_UP, Installation
-
-pytestmark = pytest.mark.timeout(90)
+from tests.patience import PATIENCE
+from tests.served import Installation
 
 PAYS = "DE89370400440532013000"
 REFUSED = "DE62370400440532013001"
@@ -20,7 +19,7 @@ REFUSED = "DE62370400440532013001"
 def pay_by(site: Installation, session_id: str, **entries: Any) -> httpx2.Response:
     """Pay with other entries than a card alone."""
     address = f"{site.stripe_url}/_sim/checkout/{session_id}/pay"
-    return httpx2.post(address, json={"email": "ana@example.org", **entries}, timeout=GIVE_UP)
+    return httpx2.post(address, json={"email": "ana@example.org", **entries}, timeout=PATIENCE)
 
 
 def debit(site: Installation, session_id: str, account: str = PAYS) -> None:

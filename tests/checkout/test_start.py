@@ -11,10 +11,9 @@ from service.db.session import Database
 from service.db.tables import Checkout, Customer, Reader
 from service.offers.store import archive_offer
 from tests.checkout.rows import DAY, rows, sessions, sign_in
-from tests.served import GIVE_UP, Installation
+from tests.patience import PATIENCE
+from tests.served import Installation
 from tests.stripe_at_hand import sdk
-
-pytestmark = pytest.mark.timeout(60)
 
 
 def refused(answer: httpx2.Response, status: int, slug: str) -> Any:
@@ -124,9 +123,9 @@ def test_a_live_subscription_is_managed_and_not_bought_again(site: Installation)
     site.subscribe()
     for offer in site.offers:
         problem = refused(site.start_checkout(offer), 409, "already-subscribed")
-        assert httpx2.get(problem["portal"], timeout=GIVE_UP).status_code == 200
+        assert httpx2.get(problem["portal"], timeout=PATIENCE).status_code == 200
     made = site.browser.post("/v1/portal", json={"return_to": "/account"})
-    assert (made.status_code, httpx2.get(made.json()["url"], timeout=GIVE_UP).status_code) == (
+    assert (made.status_code, httpx2.get(made.json()["url"], timeout=PATIENCE).status_code) == (
         201,
         200,
     )

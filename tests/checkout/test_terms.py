@@ -12,8 +12,6 @@ from tests.conftest import MovingClocks
 from tests.served import Installation, installation
 from tests.stripe_at_hand import sdk
 
-pytestmark = pytest.mark.timeout(60)
-
 INTRO: dict[str, Any] = {"amount": 900, "currency": "EUR", "interval": "month", "intro_amount": 100}
 
 

@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,11 +18,10 @@ import pytest
 from service.settings import Settings
 from tests.cli.conftest import Paywall, one_sentence, variables_of
 from tests.content.importers.exports import channel, item
+from tests.patience import PATIENCE, wait_until
 from tests.served import free_port
 
 PAYWALL = str(Path(sys.executable).with_name("paywall"))
-PATIENCE = 30.0
-STOP_SECONDS = 20.0
 POSTS = 500
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -42,14 +40,14 @@ def start(settings: Settings, *arguments: str) -> Process:
 
 
 def wait_for(url: str, process: Process) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
+    def answers() -> bool:
         assert process.poll() is None, process.communicate()
+        headers = {"Authorization": "Bearer sk_test_1"}
         with contextlib.suppress(httpx2.TransportError):
-            if httpx2.get(url, headers={"Authorization": "Bearer sk_test_1"}).status_code == 200:
-                return
-        time.sleep(0.05)
-    raise TimeoutError(url)
+            return httpx2.get(url, headers=headers, timeout=PATIENCE).status_code == 200
+        return False
+
+    wait_until(answers, url)
 
 
 @contextlib.contextmanager
@@ -73,7 +71,7 @@ def serving(settings: Settings) -> Iterator[tuple[str, Process]]:
         yield url, process
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=STOP_SECONDS)
+            process.communicate(timeout=PATIENCE)
 
 
 @only_sqlite
@@ -120,7 +118,7 @@ def test_the_log_is_ours_and_the_server_tells_nothing_of_itself(settings: Settin
             f"{url}/healthz?session_id=secret", headers={"X-Request-Id": "asked-123"}
         )
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=STOP_SECONDS)
+        _, err = process.communicate(timeout=PATIENCE)
     assert "server" not in answer.headers
     lines = [json.loads(line) for line in err.splitlines()]
     assert lines[0]["event"] == "serving"
@@ -153,7 +151,7 @@ def test_sigterm_finishes_what_is_in_flight(settings: Settings, paywall: Paywall
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(timeout=1)
             writing.rollback()
-            process.communicate(timeout=STOP_SECONDS)
+            process.communicate(timeout=PATIENCE)
             assert busy.recv(100).startswith(b"HTTP/1.1 201 ")
             assert idle.recv(100) == b""
 
@@ -174,10 +172,8 @@ def test_an_interrupted_import_can_be_repeated(
         contextlib.closing(sqlite3.connect(file_of(settings))) as watching,
         ended(start(settings, *command)) as process,
     ):
-        deadline = time.monotonic() + PATIENCE
-        while watching.execute("SELECT count(*) FROM articles").fetchone() == (0,):
-            assert time.monotonic() < deadline, "no article came"
-            time.sleep(0.01)
+        articles = "SELECT count(*) FROM articles"
+        wait_until(lambda: watching.execute(articles).fetchone() != (0,), "an article comes")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (1, "")
@@ -209,7 +205,7 @@ def test_the_local_stripe_runs_alone_and_keeps_its_data(settings: Settings, tmp_
             made.append(len(httpx2.get(f"{url}/v1/customers", headers=bearer).json()["data"]))
             assert httpx2.get(f"{url}/_sim/chaos").json()["seed"] == 7
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=STOP_SECONDS)
+            out, err = process.communicate(timeout=PATIENCE)
         assert f"PAYWALL_STRIPE_API_BASE={url} PAYWALL_STRIPE_SECRET_KEY=sk_test_" in out
         assert f"seed 7; {url}/_sim/chaos changes that" in out
         assert err == ""

@@ -15,8 +15,6 @@ from tests.cli.conftest import Paywall, one_sentence
 from tests.conftest import MovingClocks
 from tests.served import Installation, free_port, installation
 
-pytestmark = pytest.mark.timeout(60)
-
 
 @pytest.fixture
 def quiet(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:

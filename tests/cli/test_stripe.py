@@ -13,7 +13,8 @@ from service.db.tables import Offer
 from service.payments.gateway import StripePrice, StripeWebhookEndpoint
 from service.simulator.app import create_simulator
 from tests.cli.conftest import Paywall
-from tests.served import GIVE_UP, free_port, serving
+from tests.patience import PATIENCE
+from tests.served import free_port, serving
 
 URL = "https://news.example.org/v1/webhooks/stripe"
 OFFER = Offer(
@@ -43,7 +44,7 @@ def stripe() -> Iterator[dict[str, str]]:
 def _told(stripe: dict[str, str], path: str) -> list[dict[str, object]]:
     """What stands at the local Stripe."""
     answer = httpx2.get(
-        f"{stripe['PAYWALL_STRIPE_API_BASE']}{path}", auth=("sk_test_local", ""), timeout=GIVE_UP
+        f"{stripe['PAYWALL_STRIPE_API_BASE']}{path}", auth=("sk_test_local", ""), timeout=PATIENCE
     )
     found: list[dict[str, object]] = answer.json()["data"]
     return found

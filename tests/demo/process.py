@@ -3,20 +3,17 @@
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
 
-import httpx2
-
+from tests.patience import PATIENCE
+from tests.processes import wait_until_ready
 from tests.served import free_port
 
 PAYWALL = str(Path(sys.executable).with_name("paywall"))
-START_SECONDS = 30
-STOP_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def start(data: Path, port: int) -> "subprocess.Popen[str]":
 
 @contextmanager
 def running_demo(data: Path, port: int | None = None) -> Iterator[Demo]:
-    """Start it, wait until it is ready, and end it by SIGTERM, which has to do within 20 s."""
+    """Start it, wait until it is ready, and end it by SIGTERM, which has to do."""
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     with start(data, port) as process:
@@ -63,23 +60,11 @@ def running_demo(data: Path, port: int | None = None) -> Iterator[Demo]:
             line = process.stdout.readline()
             assert line, f"the demo ended: {greeting}"
             greeting += line
-        wait_until_ready(url)
+        wait_until_ready(url, process)
         try:
             yield Demo(url, port, data, greeting)
         finally:
             process.send_signal(SIGTERM)
-            rest, _ = process.communicate(timeout=STOP_SECONDS)
+            rest, _ = process.communicate(timeout=PATIENCE)
             print(rest)  # noqa: T201 pytest shows it where a test fails
     assert process.returncode == -SIGTERM, "it didn't stop gracefully"
-
-
-def wait_until_ready(url: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            if httpx2.get(f"{url}/readyz", timeout=5).status_code == 200:
-                return
-        except httpx2.TransportError:
-            pass
-        assert time.monotonic() < deadline, "the demo isn't ready"
-        time.sleep(0.05)

@@ -100,7 +100,6 @@ def test_the_service_itself_has_no_mailbox(settings: Settings, clocks: MovingClo
     assert not [c.path for c in iter_route_contexts(app.routes) if "mailbox" in (c.path or "")]
 
 
-@pytest.mark.timeout(90)
 def test_a_link_to_sign_in_arrives_in_the_demo(tmp_path: Path) -> None:
     with running_demo(tmp_path) as demo, httpx2.Client(base_url=demo.url) as browser:
         assert f"{demo.url}/mailbox" in demo.greeting

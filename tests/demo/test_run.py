@@ -13,7 +13,6 @@ import pytest
 from tests.demo.process import PAYWALL, running_demo
 from tests.served import free_port
 
-pytestmark = pytest.mark.timeout(90)
 SIGNED_IN = "Sign out"
 
 

@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import httpx2
-import pytest
 
 from tests.demo.process import running_demo
 
@@ -25,7 +24,6 @@ EXPECTED = [
 ]  # fmt: skip
 
 
-@pytest.mark.timeout(120)
 def test_the_examples_run_and_every_call_is_shown(tmp_path: Path) -> None:
     with running_demo(tmp_path / "data") as demo:
         paths = httpx2.get(f"{demo.url}/openapi.json").json()["paths"]

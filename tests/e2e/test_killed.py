@@ -34,12 +34,13 @@ from service.settings import Settings
 from service.simulator.app import DeliveryRules, Simulator, WebhookTarget, create_simulator
 from tests.billing.model.lives import Lives
 from tests.conftest import MovingClocks
-from tests.demo.process import PAYWALL, wait_until_ready
-from tests.processes import environment
-from tests.served import GIVE_UP, NO_TLS, WEBHOOK_SECRET, free_port, serving
+from tests.demo.process import PAYWALL
+from tests.patience import PATIENCE
+from tests.processes import environment, wait_until_ready
+from tests.served import WEBHOOK_SECRET, free_port, serving
 from tests.stripe_at_hand import gateway_to, sdk
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.xdist_group("processes")]
 KILLS = 10
 LONGEST_LIFE = 1.2
 """Seconds; a purchase takes some tenths of one."""
@@ -73,7 +74,7 @@ class Mortal:
         process = subprocess.Popen(
             [PAYWALL, "serve", "--port", port], env={**environment(configured), **stripe}
         )
-        wait_until_ready(self.url)
+        wait_until_ready(self.url, process)
         return process
 
     def die_once(self, life: float, stripe_url: str, *, renews: bool) -> None:
@@ -85,7 +86,7 @@ class Mortal:
             self.live(stripe_url, renews=renews)
         finally:
             killer.join()
-            assert process.wait(GIVE_UP) == -signal.SIGKILL
+            assert process.wait(PATIENCE) == -signal.SIGKILL
 
     def live(self, stripe_url: str, *, renews: bool) -> None:
         """What happens meanwhile; the process may be gone before any of it."""
@@ -97,7 +98,7 @@ class Mortal:
                 step()
 
     def buy(self, stripe_url: str) -> None:
-        browser = httpx2.Client(base_url=self.url, timeout=GIVE_UP, verify=NO_TLS)
+        browser = httpx2.Client(base_url=self.url, timeout=PATIENCE)
         body = {"offer": self.offer, "return_to": "/account"}
         started = browser.post("/v1/checkout", json=body)
         if started.status_code != 201:
@@ -107,7 +108,7 @@ class Mortal:
         self.sessions.append((browser, session))
         entries = {"card": "4242424242424242", "email": f"{len(self.sessions)}@example.org"}
         address = f"{stripe_url}/_sim/checkout/{session}/pay"
-        assert httpx2.post(address, json=entries, timeout=GIVE_UP, verify=NO_TLS).is_success
+        assert httpx2.post(address, json=entries, timeout=PATIENCE).is_success
         self.return_of(browser, session)
 
     def come_back(self) -> None:

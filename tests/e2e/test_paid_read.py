@@ -4,11 +4,9 @@ from datetime import timedelta
 
 import httpx2
 import jwt
-import pytest
 
 from tests.served import CANARY, Installation
 
-pytestmark = pytest.mark.timeout(60)
 LOOP = ["a", "b", "c", "d"]
 
 

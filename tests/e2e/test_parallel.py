@@ -17,7 +17,7 @@ from tests.conftest import MovingClocks
 from tests.keys import create_api_key
 from tests.processes import serving_processes
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.xdist_group("processes")]
 MANY = 50
 
 

@@ -13,7 +13,6 @@ from tests.served import Installation
 
 EXPORT = os.environ.get("WORDPRESS_EXPORT", "")
 pytestmark = [
-    pytest.mark.timeout(120),
     pytest.mark.skipif(not EXPORT, reason="WORDPRESS_EXPORT doesn't name a WordPress export"),
 ]
 

@@ -16,7 +16,8 @@ import pytest
 
 from service.db.tables import DomainEvent, Mail
 from tests.checkout.rows import rows
-from tests.served import GIVE_UP, NO_TLS, Installation
+from tests.patience import PATIENCE
+from tests.served import Installation
 
 GOOD_CARD = "4242424242424242"
 ANOTHER_GOOD_CARD = "4000000000007726"
@@ -60,9 +61,7 @@ class Paper:
 
     def hook(self, path: str, **entries: object) -> dict[str, Any]:
         """What Stripe leaves to banks and networks: a hook of the local Stripe."""
-        answer = httpx2.post(
-            f"{self.site.stripe_url}/_sim/{path}", json=entries, timeout=GIVE_UP, verify=NO_TLS
-        )
+        answer = httpx2.post(f"{self.site.stripe_url}/_sim/{path}", json=entries, timeout=PATIENCE)
         assert answer.status_code == 200, answer.text
         told: dict[str, Any] = answer.json()
         return told
@@ -206,7 +205,7 @@ class Reader:
         answer = self.browser.post("/v1/portal", json={"return_to": "/account"})
         assert answer.status_code == 201, answer.text
         form = {"subscription": self.subscription.id, "action": action, **entries}
-        done = httpx2.post(answer.json()["url"], data=form, timeout=GIVE_UP, verify=NO_TLS)
+        done = httpx2.post(answer.json()["url"], data=form, timeout=PATIENCE)
         assert done.status_code in {303, 402}, done.text
         self.paper.settles()
 

@@ -1,7 +1,5 @@
 """A reader begins and pays, month after month; and once a payment fails."""
 
-import pytest
-
 from tests.lifecycle.paper import (
     ANOTHER_GOOD_CARD,
     CARD_OF_A_CAREFUL_BANK,
@@ -13,7 +11,7 @@ from tests.lifecycle.paper import (
     told_on,
 )
 
-pytestmark = [pytest.mark.timeout(120), told_on("sqlite", "postgresql")]
+pytestmark = [told_on("sqlite", "postgresql")]
 
 
 def test_a_trial_becomes_a_subscription(paper: Paper) -> None:

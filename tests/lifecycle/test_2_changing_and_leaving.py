@@ -1,10 +1,8 @@
 """A reader leaves, comes back, rests, changes the plan, and buys for less or in another currency."""
 
-import pytest
-
 from tests.lifecycle.paper import EXTRA, GOOD_CARD, MEMBERS, Paper, mails_about, told_on
 
-pytestmark = [pytest.mark.timeout(120), told_on("sqlite")]
+pytestmark = [told_on("sqlite")]
 
 
 def test_cancelled_in_the_portal_and_resumed(paper: Paper) -> None:

@@ -1,15 +1,14 @@
 """Money goes back, banks contest it, people pay twice, things vanish at Stripe, and nobody hears of it."""
 
-import time
 from typing import Any
 
 import pytest
 
 from service.web.words import long_day
 from tests.lifecycle.paper import MEMBERS, Paper, Reader, mails_about, told_on
-from tests.served import GIVE_UP
+from tests.patience import wait_until
 
-pytestmark = [pytest.mark.timeout(120), told_on("postgresql")]
+pytestmark = [told_on("postgresql")]
 
 
 def refund(reader: Reader, **body: object) -> Any:
@@ -191,10 +190,10 @@ def test_a_month_of_which_nobody_told_us_is_made_up_for(paper: Paper) -> None:
 
 def finished(paper: Paper, run: str) -> dict[str, Any]:
     """The report of a comparison, once it is there."""
-    end = time.monotonic() + GIVE_UP
-    while time.monotonic() < end:
+
+    def found() -> list[dict[str, Any]]:
         runs = paper.newsroom("GET", "reconciliations")["items"]
-        found: list[dict[str, Any]] = [each for each in runs if each["id"] == run]
-        if found and found[0]["finished_at"] is not None:
-            return found[0]
-    raise TimeoutError("the comparison isn't finished")
+        return [each for each in runs if each["id"] == run and each["finished_at"] is not None]
+
+    wait_until(found, "the comparison is finished")
+    return found()[0]

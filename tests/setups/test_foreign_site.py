@@ -8,7 +8,8 @@ import pytest
 from service.identity.devices import HEADER
 from service.settings import Settings
 from tests.conftest import MovingClocks
-from tests.served import CANARY, GIVE_UP, Installation, free_port, installation
+from tests.patience import PATIENCE
+from tests.served import CANARY, Installation, free_port, installation
 from tests.setups.frontends import MAIL_FROM, newest_mail_to
 
 ANA = "ana@example.org"
@@ -33,7 +34,7 @@ class App:
     """An app: it drops every cookie, and keeps the device's token and the session's."""
 
     def __init__(self, made: Installation, **headers: str) -> None:
-        self.client = httpx2.Client(base_url=made.url, headers=headers, timeout=GIVE_UP)
+        self.client = httpx2.Client(base_url=made.url, headers=headers, timeout=PATIENCE)
         self.device = self.access = self.session = ""
 
     def call(self, method: str, path: str, **body: object) -> httpx2.Response:

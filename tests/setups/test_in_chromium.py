@@ -19,7 +19,7 @@ from tests.setups.recipes import recipe
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the group browser")
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 ANA = "ana@example.org"
 
 

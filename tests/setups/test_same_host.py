@@ -6,9 +6,8 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -26,7 +25,8 @@ from service.db.base import Base
 from service.db.session import Database
 from service.settings import Settings
 from tests.conftest import MovingClocks
-from tests.served import CANARY, GIVE_UP, Installation, free_port, installation
+from tests.patience import PATIENCE, wait_until
+from tests.served import CANARY, Installation, free_port, installation
 from tests.setups.frontends import MAIL_FROM, newest_mail_to, reader_at
 from tests.setups.recipes import recipe
 
@@ -56,21 +56,21 @@ pytestmark = pytest.mark.skipif(
 def running(command: list[str], port: int) -> Iterator[None]:
     """A process that listens on this port."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        deadline = time.monotonic() + GIVE_UP
-        try:
-            while process.poll() is None:
-                try:
-                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                    break
-                except OSError:
-                    assert time.monotonic() < deadline, "it doesn't listen"
-                    time.sleep(0.02)
-            else:
+
+        def listens() -> bool:
+            if process.poll() is not None:
                 pytest.fail((process.stdout.read() if process.stdout else b"").decode())
+            with suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
+                return True
+            return False
+
+        try:
+            wait_until(listens, f"{command[0]} listens")
             yield
         finally:
             process.terminate()
-            process.wait(GIVE_UP)
+            process.wait(PATIENCE)
 
 
 @contextmanager
@@ -149,7 +149,7 @@ class Front:
     def reader(self, address: str = HOME) -> httpx2.Client:
         """A browser at this address; redirects are seen, not followed."""
         transport = reader_at(address, **({"verify": self._context} if self._context else {}))
-        return httpx2.Client(base_url=self.url, transport=transport, timeout=GIVE_UP)
+        return httpx2.Client(base_url=self.url, transport=transport, timeout=PATIENCE)
 
 
 def settings_for(settings: Settings, **changes: object) -> Settings:
@@ -234,7 +234,9 @@ def assert_believed_alone(made: Installation, front: Front) -> None:
             assert not is_open(home, **{"X-Forwarded-For": invented})
         assert is_open(elsewhere)
     # Who calls the service itself, past the frontends, is judged by their own address.
-    with httpx2.Client(base_url=made.url, transport=reader_at(FAR_AWAY), timeout=GIVE_UP) as direct:
+    with httpx2.Client(
+        base_url=made.url, transport=reader_at(FAR_AWAY), timeout=PATIENCE
+    ) as direct:
         reasons = []
         for claimed in (HOME, "127.9.0.1"):
             direct.cookies.clear()

@@ -10,7 +10,8 @@ import pytest
 
 from service.settings import Settings
 from tests.conftest import MovingClocks
-from tests.served import GIVE_UP, Installation, installation
+from tests.patience import PATIENCE
+from tests.served import Installation, installation
 from tests.setups.frontends import MAIL_FROM, newest_mail_to
 
 API, SITE = "https://api.example.org", "https://www.example.org"
@@ -50,7 +51,7 @@ class Page:
             asked = {"Access-Control-Request-Method": method}
             if body:
                 asked["Access-Control-Request-Headers"] = "content-type"
-            with httpx2.Client(base_url=self.browser.base_url, timeout=GIVE_UP) as without_cookies:
+            with httpx2.Client(base_url=self.browser.base_url, timeout=PATIENCE) as without_cookies:
                 preflight = without_cookies.options(path, headers={"Origin": self.origin, **asked})
             assert preflight.is_success
             self.check(preflight)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from service.simulator.app import (
     create_simulator,
 )
 from tests.conftest import MovingClocks
+from tests.patience import PATIENCE
 from tests.served import free_port, serving
 from tests.simulator.document import JSON, StripeDocument
 
@@ -36,7 +36,6 @@ PAYS = "4242424242424242"
 DECLINED = "4000000000000002"
 NO_FUNDS = "4000000000009995"
 FAILS_LATER = "4000000000000341"
-GIVE_UP = 10.0
 
 
 class Receiver:
@@ -138,7 +137,7 @@ class LocalStripe:
     browser: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.browser = httpx2.Client(base_url=self.url, timeout=GIVE_UP)
+        self.browser = httpx2.Client(base_url=self.url, timeout=PATIENCE)
 
     @property
     def v1(self) -> Any:
@@ -231,7 +230,7 @@ class Host:
         self.url = f"http://127.0.0.1:{self.port}"
         self._tenant: tuple[ASGIApp, ASGIApp] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.http = stripe.HTTPXClient(allow_sync_methods=True, timeout=GIVE_UP)
+        self.http = stripe.HTTPXClient(allow_sync_methods=True, timeout=PATIENCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -247,7 +246,7 @@ class Host:
     def run(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something on the server's loop."""
         assert self._loop is not None
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(GIVE_UP)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     @contextlib.contextmanager
     def housing(self, simulator: Simulator, api: ASGIApp, hooks: ASGIApp) -> Iterator[None]:
@@ -298,11 +297,3 @@ def local_stripe(
             yield local
     assert not checked.faults, "\n".join(checked.faults[:20])
     assert not receiver.faults, "\n".join(receiver.faults[:20])
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait for background work, without guessing how long it takes."""
-    deadline = time.monotonic() + GIVE_UP
-    while not holds():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)

@@ -11,8 +11,9 @@ import stripe
 
 from service.simulator.app import ChaosRules, Simulator, WebhookTarget, create_simulator
 from tests.conftest import MovingClocks
+from tests.patience import wait_until
 from tests.simulator.document import StripeDocument
-from tests.simulator.local import KEY, SECRET, Host, LocalStripe, eventually, local_stripe
+from tests.simulator.local import KEY, SECRET, Host, LocalStripe, local_stripe
 
 
 def switch(local: LocalStripe, rules: dict[str, Any]) -> Any:
@@ -113,7 +114,7 @@ def test_deliveries_overtake_each_other_in_the_background_too(local: LocalStripe
     switch(local, {"seed": 2, "shuffle": True})
     local.subscribe()
     sent = [event.id for event in local.v1.events.list({"limit": 100}).data][::-1]
-    eventually(lambda: len(local.receiver.events) == len(sent))
+    wait_until(lambda: len(local.receiver.events) == len(sent), "every event comes")
     assert [event["id"] for event in local.receiver.events] != sent
 
 

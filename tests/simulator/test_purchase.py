@@ -9,6 +9,7 @@ import pytest
 import stripe
 
 from tests.conftest import MovingClocks
+from tests.patience import wait_until
 from tests.simulator.document import StripeDocument
 from tests.simulator.local import (
     DECLINED,
@@ -17,7 +18,6 @@ from tests.simulator.local import (
     PAYS,
     Host,
     LocalStripe,
-    eventually,
     local_stripe,
 )
 
@@ -242,7 +242,7 @@ def test_signatures_carry_the_real_time(host: Host, found_document: StripeDocume
         local.receiver.tolerance = 300
         local.move(days=400)
         local.v1.customers.create({})
-        eventually(lambda: local.receiver.types == ["customer.created"])
+        wait_until(lambda: local.receiver.types == ["customer.created"], "the event comes")
         [event] = local.receiver.events
         assert event["created"] == local.now
 

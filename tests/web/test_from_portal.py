@@ -12,8 +12,9 @@ import pytest
 from service.payments.asking import Payments
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.patience import PATIENCE
 from tests.running import exchange
-from tests.served import GIVE_UP, Installation, free_port, installation
+from tests.served import Installation, free_port, installation
 from tests.stripe_at_hand import gateway_to
 from tests.web.conftest import Newspaper
 
@@ -33,9 +34,9 @@ def press(made: Installation, action: str) -> None:
     """Go to the portal from the account and press one of its buttons."""
     [subscription] = made.simulator.world.store.find("subscription", [])
     portal = made.browser.post("/account/portal").headers["Location"]
-    assert f'href="{made.url}{BACK}"' in httpx2.get(portal, timeout=GIVE_UP).text
+    assert f'href="{made.url}{BACK}"' in httpx2.get(portal, timeout=PATIENCE).text
     form = {"subscription": subscription["id"], "action": action}
-    assert httpx2.post(portal, data=form, timeout=GIVE_UP).status_code == 303
+    assert httpx2.post(portal, data=form, timeout=PATIENCE).status_code == 303
 
 
 def test_the_account_knows_at_once_what_the_portal_did(made: Installation) -> None:

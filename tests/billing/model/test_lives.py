@@ -18,7 +18,6 @@ SOME = settings(
     phases=(Phase.generate,),
     print_blob=True,
 )
-pytestmark = pytest.mark.timeout(600)
 
 
 def test_access_is_what_stripe_says_on_sqlite() -> None:
