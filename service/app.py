@@ -30,6 +30,7 @@ from service.clock import Clocks
 from service.content import routes as content_routes
 from service.content.cache import ArticleCache
 from service.db.business_clock import follow
+from service.db.context import Context, context_in
 from service.db.session import Database
 from service.grants import routes as grants_routes
 from service.identity import sign_in_requests
@@ -205,8 +206,8 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
 async def _lifespan(app: Service) -> AsyncIterator[None]:
     # Not when it is assembled: the demo adds routes of its own.
     declared_routes(app.routes)
-    running = app.running
-    settings, clocks, database = running.get(Settings), running.get(Clocks), running.get(Database)
+    running, context = app.running, context_in(app.running)
+    settings, clocks, database = context.settings, context.clocks, context.database
     async with database.transaction() as session:
         key = derived_key(settings, "token-keys")
         algorithm = settings.token_algorithm
@@ -215,7 +216,11 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
     await running.get(KeyRingHolder).refresh(database)
     await running.get(Revocations).refresh(database, clocks)
     runner = Runner(
-        (*_steady_tasks(running), *_stripe_tasks(running), *_pruning_tasks(running)),
+        (
+            *_steady_tasks(running),
+            *_stripe_tasks(context, running.get(Payments).gateway),
+            *_pruning_tasks(context),
+        ),
         settings.background_interval_seconds,
         running.get(Wakes),
     )
@@ -255,41 +260,32 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
     )
 
 
-def _stripe_tasks(running: Running) -> tuple[Task, ...]:
+def _stripe_tasks(context: Context, gateway: Gateway | None) -> tuple[Task, ...]:
     """What asks Stripe; an erasure is finished here even where nothing is sold any more."""
-    settings, clocks = running.get(Settings), running.get(Clocks)
-    database, gateway = running.get(Database), running.get(Payments).gateway
     sweep = Sweep()
-    sweeping = Task(
-        "erased readers", lambda: sweep(database, gateway, settings, clocks), pause=_MINUTE
-    )
+    sweeping = Task("erased readers", lambda: sweep(context, gateway), pause=_MINUTE)
     if gateway is None:
         return (sweeping,)
     portal = PortalMirror()
 
     async def mirror() -> None:
         try:
-            await mirror_offers(database, gateway)
-            await portal.run(database, gateway, settings.publication)
+            await mirror_offers(context.database, gateway)
+            await portal.run(context.database, gateway, context.settings.publication)
         except GatewayUnavailable as error:
             log.warning("offers.waiting", reason=str(error))
 
-    reconciler = Reconciler(database, gateway, settings, clocks)
     return (
         sweeping,
-        Task(INBOX_TASK, lambda: apply_due_events(database, gateway, settings, clocks)),
-        Task(RECONCILE_TASK, reconciler.round, pause=_MINUTE),
+        Task(INBOX_TASK, lambda: apply_due_events(context, gateway)),
+        Task(RECONCILE_TASK, Reconciler(context, gateway).round, pause=_MINUTE),
         Task("offers", mirror, pause=_MINUTE),
-        Task(
-            "renewals",
-            lambda: sync_late_renewals(database, gateway, settings, clocks),
-            pause=_MINUTE,
-        ),
+        Task("renewals", lambda: sync_late_renewals(context, gateway), pause=_MINUTE),
     )
 
 
-def _pruning_tasks(running: Running) -> tuple[Task, ...]:
-    database, clocks = running.get(Database), running.get(Clocks)
+def _pruning_tasks(context: Context) -> tuple[Task, ...]:
+    database, clocks = context.database, context.clocks
 
     async def prune_keys() -> None:
         async with database.transaction() as session:

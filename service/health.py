@@ -7,13 +7,12 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from service.clock import AppClocks
 from service.db import migrate
+from service.db.context import AppContext
 from service.db.session import AppDatabase, Database
 from service.identity.declarations import PUBLIC
 from service.jobs import backlog
 from service.problems import Problem
-from service.settings import AppSettings
 from service.tokens.keys import KeyRingHolder
 from service.tokens.routes import AppKeyRing
 
@@ -74,11 +73,11 @@ async def _database_checks(database: Database) -> dict[str, str]:
 
 
 @router.get("/metrics", include_in_schema=False, dependencies=[PUBLIC])
-async def metrics(settings: AppSettings, database: AppDatabase, clocks: AppClocks) -> Response:
+async def metrics(context: AppContext) -> Response:
     """Figures in Prometheus' text format, unless PAYWALL_METRICS switches them off."""
-    if not settings.metrics:
+    if not context.settings.metrics:
         raise Problem("not-found")
-    await _show_backlog(database, clocks.wall())
+    await _show_backlog(context.database, context.clocks.wall())
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -14,7 +14,8 @@ from service.access.unlock import Opened, look, unlock
 from service.access.unlock_tokens import bearer
 from service.clock import AppClocks
 from service.content.cache import AppArticles, WantedArticle
-from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.db.context import AppContext
+from service.db.session import ReadSession, WriteSession
 from service.identity.callers import CurrentReader, IsPrefetch
 from service.identity.declarations import PUBLIC
 from service.metering.ledger import Ledger
@@ -80,9 +81,7 @@ async def read_full(
     slug: str,
     request: Request,
     articles: AppArticles,
-    database: AppDatabase,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
     authorization: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The whole article for whoever holds an unlock or an access token; no meter, no cookie.
@@ -90,14 +89,14 @@ async def read_full(
     401 for a token that isn't valid, 403 for one that doesn't cover the article.
     """
     running = running_of(request)
-    claims = running.get(TokenVerifier).verify(bearer(authorization), clocks.wall())
+    claims = running.get(TokenVerifier).verify(bearer(authorization), context.clocks.wall())
     article = read_by_token(
-        await articles.get(database, slug),
+        await articles.get(context.database, slug),
         slug,
         claims,
         revocations=running.get(Revocations),
         ledger=running.get(Ledger),
-        settings=settings,
-        clocks=clocks,
+        settings=context.settings,
+        clocks=context.clocks,
     )
-    return JSONResponse({"article": with_body(article, settings)})
+    return JSONResponse({"article": with_body(article, context.settings)})

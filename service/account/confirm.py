@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.merge import verified_account
 from service.clock import Clocks
-from service.db.session import Database, past_deadlocks
+from service.db.context import Context
+from service.db.session import past_deadlocks
 from service.db.tables import SignInRequest
 from service.identity import sign_in_requests
 from service.identity.callers import Caller
@@ -47,21 +48,17 @@ class Client:
     user_agent: str
 
 
-async def confirm_link(
-    database: Database, settings: Settings, clocks: Clocks, *, token: str, client: Client
-) -> Confirmed:
+async def confirm_link(context: Context, *, token: str, client: Client) -> Confirmed:
     """Sign in by a link. Raises `sign-in-refused` where it is used, expired or unknown."""
-    async with database.reading() as session:
-        request = await sign_in_requests.by_link(session, token, clocks.wall())
+    async with context.database.reading() as session:
+        request = await sign_in_requests.by_link(session, token, context.clocks.wall())
     if request is None:
         raise Problem("sign-in-refused")
-    return await _sign_in(database, settings, clocks, request, client)
+    return await _sign_in(context, request, client)
 
 
 async def confirm_code(
-    database: Database,
-    settings: Settings,
-    clocks: Clocks,
+    context: Context,
     *,
     request_id: str,
     code: str,
@@ -73,37 +70,37 @@ async def confirm_code(
     """
     device_id = client.caller.device_id
     digits = "".join(code.split())
-    async with database.reading() as session:
+    async with context.database.reading() as session:
         request = (
-            await sign_in_requests.by_id(session, request_id, pseudonym(device_id), clocks.wall())
+            await sign_in_requests.by_id(
+                session, request_id, pseudonym(device_id), context.clocks.wall()
+            )
             if device_id is not None
             else None
         )
     if request is None or request.email_key is None:
         raise Problem("sign-in-refused")
     # Committed before anything is compared: parallel guesses are counted too.
-    async with database.transaction() as session:
-        wait = await take(session, CODES, request.email_key, clocks.wall())
+    async with context.database.transaction() as session:
+        wait = await take(session, CODES, request.email_key, context.clocks.wall())
         is_right = wait is None and await sign_in_requests.try_code(
-            session, request, digits, settings
+            session, request, digits, context.settings
         )
     if wait is not None:
         raise too_many(CODES, wait)
     if not is_right:
         raise Problem("sign-in-refused")
-    return await _sign_in(database, settings, clocks, request, client)
+    return await _sign_in(context, request, client)
 
 
-async def _sign_in(
-    database: Database, settings: Settings, clocks: Clocks, request: SignInRequest, client: Client
-) -> Confirmed:
+async def _sign_in(context: Context, request: SignInRequest, client: Client) -> Confirmed:
     async def attempt() -> Confirmed:
         # Two confirmations of one address at once must not make two accounts.
-        async with database.serialised(f"address:{request.email_key}") as session:
-            if not await sign_in_requests.use(session, request.id, clocks.wall()):
+        async with context.database.serialised(f"address:{request.email_key}") as session:
+            if not await sign_in_requests.use(session, request.id, context.clocks.wall()):
                 raise Problem("sign-in-refused")
-            reader_id = await _reader_of(session, request, clocks)
-            opened = await _opened(session, reader_id, client, settings, clocks)
+            reader_id = await _reader_of(session, request, context.clocks)
+            opened = await _opened(session, reader_id, client, context.settings, context.clocks)
         return Confirmed(reader_id, opened, request.return_to)
 
     return await past_deadlocks(attempt)

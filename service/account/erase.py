@@ -15,6 +15,7 @@ from service.billing.fulfil import fulfil
 from service.billing.subscriptions import live_subscriptions
 from service.billing.sync import sync_subscription
 from service.clock import Clocks
+from service.db.context import Context
 from service.db.session import Database, past_deadlocks
 from service.db.tables import Checkout, Customer, Grant, Reader, SignInRequest, Subscription
 from service.identity.audit import record
@@ -37,10 +38,8 @@ log = structlog.get_logger()
 
 
 async def erase_reader(
-    database: Database,
+    context: Context,
     gateway: Gateway | None,
-    settings: Settings,
-    clocks: Clocks,
     *,
     reader_id: str,
     cancel_subscription: bool,
@@ -52,20 +51,18 @@ async def erase_reader(
     `subscription-runs` unless `cancel_subscription`, `stripe-unavailable`, and `selling-is-off`
     where Stripe holds something and no key is set: then nothing is erased here.
     """
-    async with database.reading() as session:
+    async with context.database.reading() as session:
         reader = await find_reader(session, reader_id)
         if reader is None or reader.erased_at is not None:
             return
         key = reader.email_key
-    await _must_agree(database, reader_id, cancel_subscription=cancel_subscription)
-    await _leave_stripe(
-        database, gateway, settings, clocks, reader_id, cancel_subscription=cancel_subscription
-    )
+    await _must_agree(context.database, reader_id, cancel_subscription=cancel_subscription)
+    await _leave_stripe(context, gateway, reader_id, cancel_subscription=cancel_subscription)
 
     async def attempt() -> None:
         # As for confirmations of the address: nobody signs in to it meanwhile.
-        async with database.serialised(f"address:{key}") as session:
-            await _erase_here(session, settings, clocks, reader_id, actor=actor)
+        async with context.database.serialised(f"address:{key}") as session:
+            await _erase_here(session, context.settings, context.clocks, reader_id, actor=actor)
 
     await past_deadlocks(attempt)
 
@@ -78,16 +75,14 @@ async def _must_agree(database: Database, reader_id: str, *, cancel_subscription
 
 
 async def _leave_stripe(
-    database: Database,
+    context: Context,
     gateway: Gateway | None,
-    settings: Settings,
-    clocks: Clocks,
     reader_id: str,
     *,
     cancel_subscription: bool,
 ) -> None:
     """Close what is open at Stripe and delete the customer there, with its subscriptions."""
-    async with database.reading() as session:
+    async with context.database.reading() as session:
         opened = await _open_sessions(session, reader_id)
         customers = await _customers(session, reader_id)
     if gateway is None:
@@ -95,16 +90,16 @@ async def _leave_stripe(
             raise Problem("selling-is-off")
         return
     for session_id in opened:
-        async with asking_stripe(settings):
+        async with asking_stripe(context.settings):
             if await _is_paid(gateway, session_id):
                 # Paid a moment ago: who pays for it has to know that it ends.
-                await fulfil(database, gateway, settings, clocks, session_id)
+                await fulfil(context, gateway, session_id)
     if opened:
-        await _must_agree(database, reader_id, cancel_subscription=cancel_subscription)
-        async with database.reading() as session:
+        await _must_agree(context.database, reader_id, cancel_subscription=cancel_subscription)
+        async with context.database.reading() as session:
             customers = await _customers(session, reader_id)
     for customer_id in customers:
-        await _delete_customer(database, gateway, settings, clocks, customer_id)
+        await _delete_customer(context, gateway, customer_id)
 
 
 async def _open_sessions(session: AsyncSession, reader_id: str) -> list[str]:
@@ -144,12 +139,10 @@ async def _is_paid(gateway: Gateway, session_id: str) -> bool:
     return fetched.status == "complete"
 
 
-async def _delete_customer(
-    database: Database, gateway: Gateway, settings: Settings, clocks: Clocks, customer_id: str
-) -> None:
-    async with asking_stripe(settings):
+async def _delete_customer(context: Context, gateway: Gateway, customer_id: str) -> None:
+    async with asking_stripe(context.settings):
         await gateway.delete_customer(customer_id)
-    async with database.reading() as session:
+    async with context.database.reading() as session:
         running = list(
             await session.scalars(
                 select(Subscription.id).where(
@@ -160,9 +153,13 @@ async def _delete_customer(
         )
     # Their end is Stripe's to date, for the books.
     for subscription_id in running:
-        async with asking_stripe(settings):
+        async with asking_stripe(context.settings):
             try:
-                await sync_subscription(database, gateway, settings, clocks, subscription_id)
+                await sync_subscription(
+                    context,
+                    gateway,
+                    subscription_id,
+                )
             except GatewayRefused as error:
                 if not error.is_missing:
                     raise
@@ -265,13 +262,11 @@ class Sweep:
     def __init__(self) -> None:
         self._last: datetime | None = None
 
-    async def __call__(
-        self, database: Database, gateway: Gateway | None, settings: Settings, clocks: Clocks
-    ) -> int:
+    async def __call__(self, context: Context, gateway: Gateway | None) -> int:
         """One round; how many readers it looked after."""
-        now = clocks.business()
+        now = context.clocks.business()
         since = now - SWEPT_AT_START if self._last is None else min(self._last, now) - SWEPT_FOR
-        async with database.reading() as session:
+        async with context.database.reading() as session:
             found = await session.execute(
                 select(Reader.id, Reader.erased_at).where(
                     Reader.erased_at > since, Reader.merged_into.is_(None)
@@ -279,37 +274,33 @@ class Sweep:
             )
             erased = [(reader_id, at) for reader_id, at in found if at is not None]
         for reader_id, at in erased:
-            await _sweep_one(database, gateway, settings, clocks, reader_id, at)
+            await _sweep_one(context, gateway, reader_id, at)
         self._last = now
         return len(erased)
 
 
 async def _sweep_one(
-    database: Database,
+    context: Context,
     gateway: Gateway | None,
-    settings: Settings,
-    clocks: Clocks,
     reader_id: str,
     erased_at: datetime,
 ) -> None:
-    await _delete_late_customers(database, gateway, settings, clocks, reader_id, erased_at)
-    async with database.transaction() as session:
+    await _delete_late_customers(context, gateway, reader_id, erased_at)
+    async with context.database.transaction() as session:
         subject = await subject_of(session, reader_id)
         if subject is not None:
-            await _end_access(session, subject, clocks)
+            await _end_access(session, subject, context.clocks)
             for holding in HOLDINGS:
                 await _empty(session, holding, subject)
 
 
 async def _delete_late_customers(
-    database: Database,
+    context: Context,
     gateway: Gateway | None,
-    settings: Settings,
-    clocks: Clocks,
     reader_id: str,
     erased_at: datetime,
 ) -> None:
-    async with database.reading() as session:
+    async with context.database.reading() as session:
         late = await session.scalars(
             select(Customer.id).where(
                 Customer.reader_id == reader_id, Customer.bound_at >= erased_at
@@ -320,6 +311,6 @@ async def _delete_late_customers(
         return
     for customer_id in customers:
         try:
-            await _delete_customer(database, gateway, settings, clocks, customer_id)
+            await _delete_customer(context, gateway, customer_id)
         except (Problem, GatewayUnavailable, GatewayRefused) as error:
             log.warning("erase.waiting", reader=reader_id, reason=str(error))

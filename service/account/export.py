@@ -20,8 +20,8 @@ from service.account.reader_data import (
     reads_by_index,
     subject_of,
 )
-from service.clock import Clocks
 from service.db.base import Base
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AccessEntry, Article, MeterWindow
 from service.payments.asking import asking_stripe
@@ -69,10 +69,8 @@ class Export:
 
 
 async def gather_export(
-    database: Database,
+    context: Context,
     gateway: Gateway | None,
-    settings: Settings,
-    clocks: Clocks,
     *,
     reader_id: str,
 ) -> Export:
@@ -81,7 +79,7 @@ async def gather_export(
     Raises the problems `not-found`, `stripe-unavailable`, and `selling-is-off` where Stripe holds
     something and no key is set: an export that isn't complete isn't given.
     """
-    async with database.reading() as session:
+    async with context.database.reading() as session:
         subject = await subject_of(session, reader_id)
         if subject is None:
             raise Problem("not-found", "There is no such reader.")
@@ -92,14 +90,14 @@ async def gather_export(
         }
         sections["meter_windows"] = await _with_slugs(session, sections["meter_windows"])
     about = {
-        "publication": settings.publication,
+        "publication": context.settings.publication,
         "reader": reader_id,
-        "exported_at": clocks.wall(),
+        "exported_at": context.clocks.wall(),
         "times": "UTC",
         "amounts": "in the currency's minor unit",
     }
-    stripe = [await _held_at_stripe(gateway, settings, each) for each in subject.customers]
-    return Export(database, subject, {"about": about, **sections, "stripe": stripe})
+    stripe = [await _held_at_stripe(gateway, context.settings, each) for each in subject.customers]
+    return Export(context.database, subject, {"about": about, **sections, "stripe": stripe})
 
 
 async def _section(

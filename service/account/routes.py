@@ -25,7 +25,8 @@ from service.account.session_token import refreshed_token
 from service.account.sign_in import request_sign_in
 from service.clock import AppClocks
 from service.content.schemas import storable
-from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.db.context import AppContext
+from service.db.session import ReadSession, WriteSession
 from service.grants.access_token import issue_access_token
 from service.identity.callers import CurrentReader, SignedInReader
 from service.identity.cookies import clear_cookie, read_cookie
@@ -59,9 +60,7 @@ async def ask_to_sign_in(
     request: Request,
     response: Response,
     caller: CurrentReader,
-    database: AppDatabase,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
     wakes: AppWakes,
 ) -> SignInOut:
     """Mail a link and a six-digit code, each good once and for ten minutes.
@@ -69,8 +68,8 @@ async def ask_to_sign_in(
     The answer is the same whether or not the address has an account.
     """
     asked = await request_sign_in(
-        database, settings, clocks, email=body.email, return_to=body.return_to, caller=caller,
-        network=client_network(request, settings, clocks),
+        context, email=body.email, return_to=body.return_to, caller=caller,
+        network=client_network(request, context.settings, context.clocks),
     )  # fmt: skip
     wakes.wake(MAIL_TASK)
     token = remember_device(request, response, caller, asked.device_id)
@@ -82,9 +81,7 @@ async def confirm(
     body: ConfirmIn,
     response: Response,
     caller: CurrentReader,
-    database: AppDatabase,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
     key_ring: AppKeyRing,
     user_agent: Annotated[str, Header()] = "",
 ) -> SignedInOut:
@@ -94,20 +91,25 @@ async def confirm(
     """
     client = Client(caller, "app" if body.session == "token" else "browser", user_agent)
     if body.token is not None:
-        confirmed = await confirm_link(database, settings, clocks, token=body.token, client=client)
+        confirmed = await confirm_link(context, token=body.token, client=client)
     else:
         confirmed = await confirm_code(
-            database, settings, clocks,
-            request_id=body.request_id or "", code=body.code or "", client=client,
+            context, request_id=body.request_id or "", code=body.code or "", client=client,
         )  # fmt: skip
-    async with database.reading() as session:
-        row = await live_session(session, confirmed.opened.id, now=clocks.wall(), settings=settings)
+    async with context.database.reading() as session:
+        row = await live_session(
+            session, confirmed.opened.id, now=context.clocks.wall(), settings=context.settings
+        )
         if row is None:
             raise Problem("sign-in-refused")
         token = await issue_access_token(
-            session, signed_in=row, key_ring=key_ring, settings=settings, clocks=clocks
+            session,
+            signed_in=row,
+            key_ring=key_ring,
+            settings=context.settings,
+            clocks=context.clocks,
         )
-    token = hand_over(response, token, confirmed.opened.token, client.kind, settings)
+    token = hand_over(response, token, confirmed.opened.token, client.kind, context.settings)
     return SignedInOut(**token.model_dump(), return_to=confirmed.return_to)
 
 
@@ -120,10 +122,8 @@ async def confirm(
 async def create_token(
     request: Request,
     response: Response,
-    database: AppDatabase,
+    context: AppContext,
     key_ring: AppKeyRing,
-    settings: AppSettings,
-    clocks: AppClocks,
     body: RefreshIn | None = None,
 ) -> IssuedToken:
     """An access token for the session, which any edge verifies with our public keys.
@@ -132,11 +132,9 @@ async def create_token(
     `refresh_token`. Whoever repeats a call within 30 s gets the same successor.
     """
     given = body.refresh_token if body is not None else None
-    token = given or read_cookie(request, "session", settings) or ""
-    issued, successor = await refreshed_token(
-        database, token, key_ring=key_ring, settings=settings, clocks=clocks
-    )
-    return hand_over(response, issued, successor, "app" if given else "browser", settings)
+    token = given or read_cookie(request, "session", context.settings) or ""
+    issued, successor = await refreshed_token(context, token, key_ring=key_ring)
+    return hand_over(response, issued, successor, "app" if given else "browser", context.settings)
 
 
 @router.delete("/session", status_code=204, summary="Sign out")
@@ -206,18 +204,14 @@ async def read_me(caller: SignedInReader, session: ReadSession, clocks: AppClock
 )
 async def export_me(
     caller: SignedInReader,
-    database: AppDatabase,
+    context: AppContext,
     payments: AppPayments,
-    settings: AppSettings,
-    clocks: AppClocks,
 ) -> StreamingResponse:
     """One JSON document to download: what is held here, and what Stripe holds.
 
     It is complete or it isn't given: while Stripe is away the answer is `stripe-unavailable`.
     """
-    export = await gather_export(
-        database, payments.gateway, settings, clocks, reader_id=caller.reader_id
-    )
+    export = await gather_export(context, payments.gateway, reader_id=caller.reader_id)
     return StreamingResponse(
         export.chunks(),
         media_type="application/json",
@@ -229,10 +223,8 @@ async def export_me(
 async def erase_me(
     response: Response,
     caller: SignedInReader,
-    database: AppDatabase,
+    context: AppContext,
     payments: AppPayments,
-    settings: AppSettings,
-    clocks: AppClocks,
     wakes: AppWakes,
     body: EraseIn | None = None,
 ) -> None:
@@ -242,11 +234,10 @@ async def erase_me(
     may be repeated.
     """
     await erase_reader(
-        database, payments.gateway, settings, clocks,
-        reader_id=caller.reader_id,
+        context, payments.gateway, reader_id=caller.reader_id,
         cancel_subscription=body is not None and body.cancel_subscription,
     )  # fmt: skip
     wakes.wake(MAIL_TASK)
-    sign_out_here(response, settings)
+    sign_out_here(response, context.settings)
     # The browser begins anew: what its device read isn't tied to the account any more.
-    clear_cookie(response, "device", settings)
+    clear_cookie(response, "device", context.settings)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from service.clock import Clocks
-from service.db.session import Database
+from service.db.context import Context
 from service.identity import sign_in_requests
 from service.identity.callers import Caller
 from service.identity.devices import new_device_id, pseudonym
@@ -17,7 +16,6 @@ from service.identity.return_to import checked_return_to
 from service.limits.rate import Limit, take, too_many
 from service.outbox.mails import put_mail
 from service.problems import Problem
-from service.settings import Settings
 
 MAILS = "sign-in-mail"
 """The limit's name: mails an hour to one address."""
@@ -36,9 +34,7 @@ class Requested:
 
 
 async def request_sign_in(
-    database: Database,
-    settings: Settings,
-    clocks: Clocks,
+    context: Context,
     *,
     email: str,
     return_to: str,
@@ -50,22 +46,22 @@ async def request_sign_in(
     Raises the problems `sign-in-is-off`, `invalid-email`, `invalid-return-address`,
     `too-many-requests`.
     """
-    if not settings.readers_can_sign_in:
+    if not context.settings.readers_can_sign_in:
         raise Problem("sign-in-is-off")
     address = checked_address(email)
-    return_to = checked_return_to(return_to, settings)
-    await _within_limits(database, settings, clocks, address, network)
+    return_to = checked_return_to(return_to, context.settings)
+    await _within_limits(context, address, network)
     device_id = caller.device_id or new_device_id()
-    now = clocks.wall()
+    now = context.clocks.wall()
     provisional = None if caller.verified else caller.reader_id
-    async with database.transaction() as session:
+    async with context.database.transaction() as session:
         asked = await sign_in_requests.ask(
             session,
             address,
             device=pseudonym(device_id),
             reader_id=provisional,
             return_to=return_to,
-            settings=settings,
+            settings=context.settings,
             now=now,
         )
         await put_mail(
@@ -74,31 +70,29 @@ async def request_sign_in(
             to=address.key,
             to_key=address.key,
             reader_id=provisional,
-            settings=settings,
+            settings=context.settings,
             now=now,
             send_until=now + sign_in_requests.LIFE,
-            link=f"{settings.public_url}{LINK_PATH}?{urlencode({'token': asked.link})}",
+            link=f"{context.settings.public_url}{LINK_PATH}?{urlencode({'token': asked.link})}",
             code=asked.code,
             minutes=int(sign_in_requests.LIFE.total_seconds() // 60),
         )
     return Requested(asked.id, device_id, int(sign_in_requests.LIFE.total_seconds()))
 
 
-async def _within_limits(
-    database: Database, settings: Settings, clocks: Clocks, address: Address, network: str
-) -> None:
+async def _within_limits(context: Context, address: Address, network: str) -> None:
     hour = timedelta(hours=1)
     by_network = Limit(
-        "sign-in-network", settings.sign_in_requests_per_hour, hour,
+        "sign-in-network", context.settings.sign_in_requests_per_hour, hour,
         "Too many sign-in mails were asked for from this network. Try again later.",
     )  # fmt: skip
     by_address = Limit(
-        MAILS, settings.sign_in_mails_per_hour, hour,
+        MAILS, context.settings.sign_in_mails_per_hour, hour,
         "Several mails are on their way to this address already. Look for them, also among spam, "
         "or try again later.",
     )  # fmt: skip
     for limit, key in ((by_network, network), (by_address, address.key)):
-        async with database.transaction() as session:
-            wait = await take(session, limit, key, clocks.wall())
+        async with context.database.transaction() as session:
+            wait = await take(session, limit, key, context.clocks.wall())
         if wait is not None:
             raise too_many(limit, wait)

@@ -16,13 +16,11 @@ from service.billing.inbox import JOB
 from service.billing.passes import sync_pass
 from service.billing.subscriptions import subscriptions_of_customer
 from service.billing.sync import sync_subscription
-from service.clock import Clocks
-from service.db.session import Database
+from service.db.context import Context
 from service.db.tables import InboxEvent
 from service.jobs.queue import ClaimedJob
 from service.jobs.worker import Kind, Postponed, work
 from service.payments.gateway import Gateway, GatewayUnavailable, MoneyObject
-from service.settings import Settings
 
 EVENTS = Counter("paywall_stripe_events_total", "Stripe events, by what became of them", ["result"])
 
@@ -31,24 +29,18 @@ EVENTS = Counter("paywall_stripe_events_total", "Stripe events, by what became o
 class Applier:
     """What applying needs. Each action answers its result in words."""
 
-    database: Database
+    context: Context
     gateway: Gateway
-    settings: Settings
-    clocks: Clocks
 
     async def checkout(self, session_id: str) -> str:
-        done = await fulfil(
-            self.database, self.gateway, self.settings, self.clocks, session_id, refresh=True
-        )
+        done = await fulfil(self.context, self.gateway, session_id, refresh=True)
         return "not a checkout of ours" if done is None else f"checkout {done.state}"
 
     async def subscription(self, subscription_id: str) -> str:
-        synced = await sync_subscription(
-            self.database, self.gateway, self.settings, self.clocks, subscription_id
-        )
+        synced = await sync_subscription(self.context, self.gateway, subscription_id)
         if synced.checkout_id is None:
             return synced.outcome
-        async with self.database.reading() as session:
+        async with self.context.database.reading() as session:
             checkout = await find_checkout(session, synced.checkout_id)
         if checkout is None or checkout.stripe_session_id is None:
             return synced.outcome
@@ -75,10 +67,10 @@ class Applier:
         subscription_id = await self.gateway.subscription_of_payment(payment_id)
         if subscription_id is not None:
             return await self.subscription(subscription_id)
-        return await sync_pass(self.database, self.gateway, self.settings, self.clocks, payment_id)
+        return await sync_pass(self.context, self.gateway, payment_id)
 
     async def customer(self, customer_id: str) -> str:
-        async with self.database.reading() as session:
+        async with self.context.database.reading() as session:
             theirs = await subscriptions_of_customer(session, customer_id)
         for subscription_id in theirs:
             await self.subscription(subscription_id)
@@ -101,7 +93,7 @@ class Applier:
 
     async def run(self, job: ClaimedJob) -> str:
         """Apply the event that the job names."""
-        async with self.database.reading() as session:
+        async with self.context.database.reading() as session:
             event = await session.get(InboxEvent, job.key)
         if event is None:
             return "erased"
@@ -117,13 +109,13 @@ class Applier:
         return result
 
 
-async def apply_due_events(
-    database: Database, gateway: Gateway, settings: Settings, clocks: Clocks
-) -> int:
+async def apply_due_events(context: Context, gateway: Gateway) -> int:
     """Apply the due events, and what follows from them, one after the other; how many.
 
     Any number of processes may do so.
     """
-    applier = Applier(database, gateway, settings, clocks)
-    follow_ups = FollowUps(database, gateway, settings, clocks)
-    return await work(database, {JOB: Kind(applier.run), **follow_ups.kinds()}, clocks)
+    applier = Applier(context, gateway)
+    follow_ups = FollowUps(context, gateway)
+    return await work(
+        context.database, {JOB: Kind(applier.run), **follow_ups.kinds()}, context.clocks
+    )

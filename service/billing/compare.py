@@ -19,14 +19,13 @@ from service.billing.lifecycle import TERMINAL_STATUS
 from service.billing.passes import store_pass, take_pass
 from service.billing.snapshot import take_snapshot
 from service.billing.sync import customer_key, store_snapshot, until_current
-from service.clock import Clocks
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, Grant, Pass, Subscription
 from service.grants.grants import Source
 from service.grants.store import put_grant
 from service.identity.readers import settled_reader
 from service.payments.gateway import Gateway, GatewayRefused, StripeCheckoutSession
-from service.settings import Settings
 
 Facts = Mapping[str, str]
 """What is believed of an object, by name; empty: nothing is."""
@@ -54,10 +53,8 @@ class Difference:
 class Comparer:
     """Compares single objects. Every method may raise GatewayUnavailable."""
 
-    database: Database
+    context: Context
     gateway: Gateway
-    settings: Settings
-    clocks: Clocks
 
     async def subscription(self, subscription_id: str) -> list[Difference]:
         """A subscription whose customer is one of ours, with its grant."""
@@ -70,9 +67,9 @@ class Comparer:
         return differences(subscription_id, here, there)
 
     async def _subscription(self, subscription_id: str) -> tuple[Facts, Facts]:
-        snapshot = await take_snapshot(self.database, self.gateway, subscription_id)
+        snapshot = await take_snapshot(self.context.database, self.gateway, subscription_id)
         fetched = snapshot.subscription
-        async with _undone(self.database, customer_key(fetched.customer_id)) as session:
+        async with _undone(self.context.database, customer_key(fetched.customer_id)) as session:
             here = await _subscription_facts(session, subscription_id)
             reader_id = await reader_of_customer(session, fetched.customer_id)
             if reader_id is None:
@@ -83,7 +80,7 @@ class Comparer:
                 # Over is over: what Stripe says afterwards isn't stored any more.
                 return here, {**here, "status": fetched.status, **_closed(here)}
             await store_snapshot(
-                session, snapshot, settings=self.settings, clocks=self.clocks,
+                session, snapshot, settings=self.context.settings, clocks=self.context.clocks,
                 reader_id=await settled_reader(session, reader_id),
             )  # fmt: skip
             await session.flush()
@@ -92,7 +89,7 @@ class Comparer:
 
     async def close_ended(self, subscription_id: str) -> None:
         """End the access of a subscription that is over here, where it goes beyond its end."""
-        async with self.database.transaction() as session:
+        async with self.context.database.transaction() as session:
             row = await session.get(Subscription, subscription_id)
             grant = await _grant(session, "subscription", subscription_id)
             if row is None or row.status != TERMINAL_STATUS or row.ended_at is None:
@@ -102,7 +99,7 @@ class Comparer:
                     session, source="subscription", reference=subscription_id,
                     reader_id=grant.reader_id, scope=grant.scope, starts_at=grant.starts_at,
                     ends_at=row.ended_at, in_grace=False, note="ended",
-                    now=self.clocks.business(),
+                    now=self.context.clocks.business(),
                 )  # fmt: skip
 
     async def bought_pass(self, pass_id: str) -> list[Difference]:
@@ -116,19 +113,22 @@ class Comparer:
         return [_gone(pass_id)] if there is None else differences(pass_id, here, there)
 
     async def _pass(self, pass_id: str) -> tuple[Facts, Facts | None]:
-        snapshot = await take_pass(self.database, self.gateway, pass_id)
-        async with self.database.reading() as session:
+        snapshot = await take_pass(self.context.database, self.gateway, pass_id)
+        async with self.context.database.reading() as session:
             known = await session.get(Pass, pass_id)
         if known is None:
             return {}, {}
         if snapshot.charge is None and known.amount:
             return {}, None
-        async with _undone(self.database, customer_key(known.customer_id or pass_id)) as session:
+        async with _undone(
+            self.context.database, customer_key(known.customer_id or pass_id)
+        ) as session:
             here = await _pass_facts(session, pass_id)
             row = await session.get_one(Pass, pass_id)
             checkout = await session.get_one(Checkout, row.checkout_id)
             await store_pass(
-                session, snapshot, checkout, settings=self.settings, clocks=self.clocks,
+                session, snapshot, checkout,
+                settings=self.context.settings, clocks=self.context.clocks,
                 reader_id=await settled_reader(session, row.reader_id),
                 customer_id=row.customer_id,
             )  # fmt: skip

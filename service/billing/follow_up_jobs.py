@@ -11,12 +11,10 @@ from service.billing.lifecycle import LIVE_STATUSES
 from service.billing.money import ACCESS, REASON
 from service.billing.subscriptions import live_siblings
 from service.billing.sync import Synced, sync_subscription
-from service.clock import Clocks
-from service.db.session import Database
+from service.db.context import Context
 from service.jobs.queue import ClaimedJob
 from service.jobs.worker import Failed, Kind, Postponed
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
-from service.settings import Settings
 
 _BANKS_TAKE = timedelta(hours=12)
 """A bank debit takes days: between two looks at whether its money has come."""
@@ -28,10 +26,8 @@ log = structlog.get_logger()
 class FollowUps:
     """What the jobs need. Each answers its result in words."""
 
-    database: Database
+    context: Context
     gateway: Gateway
-    settings: Settings
-    clocks: Clocks
 
     def kinds(self) -> Mapping[str, Kind]:
         return {
@@ -105,12 +101,10 @@ class FollowUps:
             raise Postponed(str(error)) from error
 
     async def _sync(self, subscription_id: str) -> Synced:
-        return await sync_subscription(
-            self.database, self.gateway, self.settings, self.clocks, subscription_id
-        )
+        return await sync_subscription(self.context, self.gateway, subscription_id)
 
     async def _others(self, subscription_id: str) -> list[str]:
-        async with self.database.reading() as session:
+        async with self.context.database.reading() as session:
             return await live_siblings(session, subscription_id)
 
     async def _ask_refunds(self, synced: Synced) -> None:
@@ -118,12 +112,12 @@ class FollowUps:
         duplicate = synced.stored.duplicate if synced.stored is not None else None
         if duplicate is None or not duplicate.is_newer:
             return
-        async with self.database.transaction() as session:
+        async with self.context.database.transaction() as session:
             for charge in synced.snapshot.money.charges_to_give_back:
                 if charge.payment_intent_id is not None:
                     await ask_refund(
                         session,
                         charge.payment_intent_id,
                         synced.snapshot.subscription.id,
-                        self.clocks,
+                        self.context.clocks,
                     )

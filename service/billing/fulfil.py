@@ -17,6 +17,7 @@ from service.billing.passes import pass_id, store_pass, take_pass
 from service.billing.snapshot import take_snapshot
 from service.billing.sync import customer_key, store_snapshot, until_current
 from service.clock import Clocks
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, Offer
 from service.identity.readers import (
@@ -27,7 +28,6 @@ from service.identity.readers import (
     suggest_email,
 )
 from service.payments.gateway import Gateway, StripeCheckoutSession
-from service.settings import Settings
 
 State = Literal["paid", "processing", "open", "expired", "failed"]
 """`processing`: complete, but the money of a slow payment method hasn't arrived yet; `failed`: it
@@ -53,10 +53,8 @@ class Fulfilment:
 
 
 async def fulfil(
-    database: Database,
+    context: Context,
     gateway: Gateway,
-    settings: Settings,
-    clocks: Clocks,
     session_id: str,
     *,
     refresh: bool = False,
@@ -69,56 +67,60 @@ async def fulfil(
     """
 
     async def attempt() -> Fulfilment | None:
-        if not refresh and (done := await _fulfilled(database, session_id)) is not None:
+        if not refresh and (done := await _fulfilled(context.database, session_id)) is not None:
             return done
         fetched = await gateway.retrieve_checkout_session(session_id)
         if fetched.status != "complete" or fetched.customer_id is None:
-            return await _unpaid(database, clocks, fetched)
+            return await _unpaid(context.database, context.clocks, fetched)
         if fetched.mode == "payment":
-            return await _fulfil_pass(
-                database, gateway, settings, clocks, fetched, fetched.customer_id
-            )
+            return await _fulfil_pass(context, gateway, fetched, fetched.customer_id)
         if fetched.subscription_id is None:
-            return await _unpaid(database, clocks, fetched)
-        snapshot = await take_snapshot(database, gateway, fetched.subscription_id)
-        async with database.serialised(customer_key(fetched.customer_id)) as session:
+            return await _unpaid(context.database, context.clocks, fetched)
+        snapshot = await take_snapshot(context.database, gateway, fetched.subscription_id)
+        async with context.database.serialised(customer_key(fetched.customer_id)) as session:
             checkout = await _ours(session, fetched)
             if checkout is None:
                 return None
-            reader_id = await _reader(session, checkout, fetched, fetched.customer_id, clocks)
+            reader_id = await _reader(
+                session, checkout, fetched, fetched.customer_id, context.clocks
+            )
             await store_snapshot(
-                session, snapshot, reader_id=reader_id, settings=settings, clocks=clocks
+                session,
+                snapshot,
+                reader_id=reader_id,
+                settings=context.settings,
+                clocks=context.clocks,
             )
             checkout.stripe_subscription_id = fetched.subscription_id
             state = _BY_STATUS.get(snapshot.subscription.status, "paid")
-            return _note(checkout, state, reader_id, clocks.business())
+            return _note(checkout, state, reader_id, context.clocks.business())
 
     return await until_current(attempt)
 
 
 async def _fulfil_pass(
-    database: Database,
+    context: Context,
     gateway: Gateway,
-    settings: Settings,
-    clocks: Clocks,
     fetched: StripeCheckoutSession,
     customer_id: str,
 ) -> Fulfilment | None:
     """A complete session in mode payment: a pass once the money is there. Raises Outdated."""
-    snapshot = await take_pass(database, gateway, pass_id(fetched)) if fetched.is_paid else None
-    async with database.serialised(customer_key(customer_id)) as session:
+    snapshot = (
+        await take_pass(context.database, gateway, pass_id(fetched)) if fetched.is_paid else None
+    )
+    async with context.database.serialised(customer_key(customer_id)) as session:
         checkout = await _ours(session, fetched)
         if checkout is None:
             return None
-        reader_id = await _reader(session, checkout, fetched, customer_id, clocks)
+        reader_id = await _reader(session, checkout, fetched, customer_id, context.clocks)
         state: State = "failed" if fetched.has_failed else "processing"
         if snapshot is not None:
             state = "paid"
             await store_pass(
                 session, snapshot, checkout, reader_id=reader_id, customer_id=customer_id,
-                settings=settings, clocks=clocks,
+                settings=context.settings, clocks=context.clocks,
             )  # fmt: skip
-        return _note(checkout, state, reader_id, clocks.business())
+        return _note(checkout, state, reader_id, context.clocks.business())
 
 
 def _note(checkout: Checkout, state: State, reader_id: str, now: datetime) -> Fulfilment:

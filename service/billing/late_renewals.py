@@ -13,11 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.sync import sync_subscription
 from service.billing.transitions import TRIAL_WILL_END
-from service.clock import Clocks
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Subscription
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
-from service.settings import Settings
 
 ASKED_AGAIN_AFTER = timedelta(hours=1)
 _MOST = 100
@@ -26,22 +25,20 @@ _RENEWING = ("trialing", "active")
 log = structlog.get_logger()
 
 
-async def sync_late_renewals(
-    database: Database, gateway: Gateway, settings: Settings, clocks: Clocks
-) -> int:
+async def sync_late_renewals(context: Context, gateway: Gateway) -> int:
     """Ask once when the period is over, then hourly until Stripe tells of the next; how many."""
-    async with database.reading() as session:
-        now = clocks.business()
+    async with context.database.reading() as session:
+        now = context.clocks.business()
         late = [*await _late(session, now), *await _ending_trials(session, now)]
     for subscription_id in late:
         try:
-            await sync_subscription(database, gateway, settings, clocks, subscription_id)
+            await sync_subscription(context, gateway, subscription_id)
         except GatewayUnavailable as error:
             log.warning("renewals.waiting", reason=str(error))
             break
         except GatewayRefused as error:
             log.warning("renewals.refused", subscription=subscription_id, reason=str(error))
-            await _set_aside(database, subscription_id, clocks.business())
+            await _set_aside(context.database, subscription_id, context.clocks.business())
     return len(late)
 
 

@@ -22,6 +22,7 @@ from service.billing.pass_terms import (
 )
 from service.billing.sync import Outdated, customer_key, until_current
 from service.clock import Clocks
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, Offer, Pass
 from service.grants.grants import article_scope, plan_scope
@@ -115,9 +116,7 @@ async def store_pass(
             await tell_refund(session, row, offer, refund, settings, clocks)
 
 
-async def sync_pass(
-    database: Database, gateway: Gateway, settings: Settings, clocks: Clocks, payment_id: str
-) -> str:
+async def sync_pass(context: Context, gateway: Gateway, payment_id: str) -> str:
     """Fetch the payment's charge, refunds and disputes, and store them with the access they leave.
 
     Safe to repeat, in any order. A payment that was never fulfilled here is none of ours: its
@@ -125,19 +124,21 @@ async def sync_pass(
     """
 
     async def attempt() -> str:
-        async with database.reading() as session:
+        async with context.database.reading() as session:
             known = await session.get(Pass, payment_id)
         if known is None:
             return "not a pass of ours"
-        snapshot = await take_pass(database, gateway, payment_id)
+        snapshot = await take_pass(context.database, gateway, payment_id)
         if snapshot.charge is None and known.amount:
             # With a key of another account there is no charge: nothing paid it, nothing disputes it.
             return "not at Stripe"
-        async with database.serialised(customer_key(known.customer_id or payment_id)) as session:
+        async with context.database.serialised(
+            customer_key(known.customer_id or payment_id)
+        ) as session:
             row = await session.get_one(Pass, payment_id)
             checkout = await session.get_one(Checkout, row.checkout_id)
             await store_pass(
-                session, snapshot, checkout, settings=settings, clocks=clocks,
+                session, snapshot, checkout, settings=context.settings, clocks=context.clocks,
                 reader_id=await settled_reader(session, row.reader_id),
                 customer_id=row.customer_id,
             )  # fmt: skip

@@ -32,8 +32,8 @@ from service.billing.reconciliations import (
     opening_passes,
     store_run,
 )
-from service.clock import Clocks
 from service.db.base import new_id
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, Reconciliation, Subscription
 from service.offers.store import offer_by_price
@@ -44,7 +44,6 @@ from service.payments.gateway import (
     StripeSubscription,
 )
 from service.problems import Problem
-from service.settings import Settings
 
 MOST_KEPT = 1000
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
@@ -105,10 +104,8 @@ class Report:
 
 
 async def reconcile(
-    database: Database,
+    context: Context,
     gateway: Gateway,
-    settings: Settings,
-    clocks: Clocks,
     *,
     started_by: str,
     fix: bool,
@@ -124,26 +121,26 @@ async def reconcile(
     answer at all, or stays away for longer than all `pauses`: what was mended until then stays.
     """
     run_id = run_id or new_id("rec")
-    now = clocks.business()
-    async with database.reading() as session:
+    now = context.clocks.business()
+    async with context.database.reading() as session:
         since = since or await last_run(session, now)
     row = Reconciliation(
         id=run_id, started_by=started_by, started_at=now, finished_at=None, events_since=since,
         events_missed=0, compared=0, not_ours=0, found=0, remaining=0, differences=[], fixed=fix,
     )  # fmt: skip
-    await store_run(database, row)
+    await store_run(context.database, row)
     run = _Run(
-        Comparer(database, gateway, settings, clocks),
-        Applier(database, gateway, settings, clocks),
+        Comparer(context, gateway),
+        Applier(context, gateway),
         fix, progress, tuple(pauses),
     )  # fmt: skip
     report = await run.all(since)
-    row.finished_at = clocks.business()
+    row.finished_at = context.clocks.business()
     row.events_missed, row.compared = report.events_missed, report.compared
     row.not_ours = report.not_ours
     row.found, row.remaining = len(report.findings), len(report.remaining)
     row.differences = [_told(each) for each in report.findings[:MOST_KEPT]]
-    await store_run(database, row)
+    await store_run(context.database, row)
     log.info(
         "reconcile.finished", events_missed=report.events_missed, compared=report.compared,
         found=row.found, remaining=row.remaining,
@@ -172,14 +169,14 @@ class _Run:
 
     @property
     def database(self) -> Database:
-        return self.comparer.database
+        return self.comparer.context.database
 
     async def all(self, since: datetime) -> Report:
         await self.events(since)
         async with self.database.reading() as session:
             checkouts = await checkouts_under_way(session)
             ours = await living_subscriptions(session)
-            passes = await opening_passes(session, self.comparer.clocks.business())
+            passes = await opening_passes(session, self.comparer.context.clocks.business())
         for checkout in checkouts:
             await self.checkout(checkout)
         seen = await self.subscriptions()
@@ -212,7 +209,7 @@ class _Run:
         for event in missed:
             async with self.database.transaction() as session:
                 await store_event(
-                    session, event, self.comparer.clocks.wall(), told_by="reconcile",
+                    session, event, self.comparer.context.clocks.wall(), told_by="reconcile",
                     applies=last[_asked(event)] == event.id,
                 )  # fmt: skip
         await self.apply()
@@ -224,8 +221,7 @@ class _Run:
             return await unheard(session, page)
 
     async def apply(self) -> None:
-        parts = self.applier
-        await apply_due_events(parts.database, parts.gateway, parts.settings, parts.clocks)
+        await apply_due_events(self.applier.context, self.gateway)
 
     async def checkout(self, row: Checkout) -> None:
         session_id, status = row.stripe_session_id or "", row.status
@@ -288,8 +284,7 @@ class _Run:
         await self.comparer.close_ended(subscription_id)
 
     async def sync_pass(self, pass_id: str) -> None:
-        parts = self.applier
-        await sync_pass(parts.database, parts.gateway, parts.settings, parts.clocks, pass_id)
+        await sync_pass(self.applier.context, self.gateway, pass_id)
 
     async def compared(self, object_id: str, compare: Compare, mend: Mend) -> bool:
         """Compare one object and mend it where that is wanted; whether it differs now."""

@@ -8,15 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.reconcile import reconcile
 from service.billing.reconciliations import prune_runs
-from service.clock import Clocks
 from service.db.base import new_id
-from service.db.session import Database
+from service.db.context import Context
 from service.jobs.nightly import plan_night
 from service.jobs.queue import ClaimedJob, enqueue
 from service.jobs.runner import TaskName
 from service.jobs.worker import Kind, Postponed, work
 from service.payments.gateway import Gateway, GatewayUnavailable
-from service.settings import Settings
 
 NIGHTLY, ASKED = "nightly-reconcile", "reconcile"
 RECONCILE_TASK = TaskName("reconcile")
@@ -39,17 +37,15 @@ async def ask_reconcile(session: AsyncSession, *, started_by: str, fix: bool, no
 class Reconciler:
     """Plans the nights and does the due runs; any number of processes may do so."""
 
-    database: Database
+    context: Context
     gateway: Gateway
-    settings: Settings
-    clocks: Clocks
 
     async def round(self) -> int:
         """How many runs were done."""
-        now = self.clocks.wall()
-        async with self.database.transaction() as session:
-            await plan_night(session, [NIGHTLY], zone=self.settings.zone, now=now)
-        return await work(self.database, self.kinds(), self.clocks)
+        now = self.context.clocks.wall()
+        async with self.context.database.transaction() as session:
+            await plan_night(session, [NIGHTLY], zone=self.context.settings.zone, now=now)
+        return await work(self.context.database, self.kinds(), self.context.clocks)
 
     def kinds(self) -> Mapping[str, Kind]:
         return {NIGHTLY: Kind(self.run), ASKED: Kind(self.run)}
@@ -59,15 +55,14 @@ class Reconciler:
         at_night = job.kind == NIGHTLY
         try:
             report = await reconcile(
-                self.database, self.gateway, self.settings, self.clocks,
-                started_by="nightly" if at_night else job.payload["started_by"],
+                self.context, self.gateway, started_by="nightly" if at_night else job.payload["started_by"],
                 fix=at_night or job.payload["fix"],
                 run_id=_night(job.key) if at_night else job.key,
             )  # fmt: skip
         except GatewayUnavailable as error:
             raise Postponed(str(error), STRIPE_IS_AWAY) from error
-        async with self.database.transaction() as session:
-            await prune_runs(session, self.clocks.business())
+        async with self.context.database.transaction() as session:
+            await prune_runs(session, self.context.clocks.business())
         return f"{report.compared} compared, {len(report.remaining)} differ"
 
 

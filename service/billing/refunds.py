@@ -8,6 +8,7 @@ from service.billing.money import ACCESS, Money, RefundPolicy
 from service.billing.snapshot import take_snapshot
 from service.billing.sync import sync_subscription
 from service.clock import Clocks
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AuditEntry, Subscription
 from service.identity.audit import record
@@ -20,7 +21,6 @@ from service.payments.gateway import (
     StripeRefund,
 )
 from service.problems import Problem
-from service.settings import Settings
 
 ACTION = "payment.refund"
 KEY = "paywall_key"
@@ -43,10 +43,8 @@ class RefundAsked:
 
 
 async def refund_latest(
-    database: Database,
+    context: Context,
     gateway: Gateway,
-    settings: Settings,
-    clocks: Clocks,
     asked: RefundAsked,
     *,
     actor: str,
@@ -56,25 +54,25 @@ async def refund_latest(
     Raises the problems `not-found`, `invalid-request` (nothing to give back, too much, or Stripe
     refuses) and `stripe-unavailable`: then it may be asked for again with the same key.
     """
-    async with database.reading() as session:
+    async with context.database.reading() as session:
         row = await session.get(Subscription, asked.subscription_id)
     if row is None or row.reader_id != asked.reader_id:
         raise Problem(
             "not-found", "This reader has no such subscription. Look at their page again."
         )
     try:
-        money = (await take_snapshot(database, gateway, row.id)).money
+        money = (await take_snapshot(context.database, gateway, row.id)).money
         given = next((each for each in money.refunds if each.metadata.get(KEY) == asked.key), None)
         if given is None:
             charge = _charge(money, asked)
-            await _audit(database, asked, charge, actor, clocks)
+            await _audit(context.database, asked, charge, actor, context.clocks)
             given = await gateway.refund(
                 payment_intent_id=charge.payment_intent_id or "",
                 amount=asked.amount,
                 metadata={ACCESS: asked.access, KEY: asked.key},
                 idempotency_key=f"refund-{row.id}-{asked.key}",
             )
-        await sync_subscription(database, gateway, settings, clocks, row.id)
+        await sync_subscription(context, gateway, row.id)
     except GatewayUnavailable as error:
         headers = {"Retry-After": RETRY_AFTER_SECONDS}
         raise Problem("stripe-unavailable", headers=headers) from error

@@ -13,15 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.fulfil import fulfil
 from service.billing.passes import sync_pass
 from service.billing.sync import sync_subscription
-from service.clock import Clocks
-from service.db.session import Database
+from service.db.context import Context
 from service.db.tables import Checkout, Customer, Pass, Subscription
 from service.identity.audit import record
 from service.identity.readers import find_reader
 from service.payments.asking import RETRY_AFTER_SECONDS
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
 from service.problems import Problem
-from service.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -41,10 +39,8 @@ class _Theirs:
 
 
 async def resync_reader(
-    database: Database,
+    context: Context,
     gateway: Gateway,
-    settings: Settings,
-    clocks: Clocks,
     reader_id: str,
     *,
     actor: str,
@@ -53,28 +49,26 @@ async def resync_reader(
 
     Raises the problems `not-found` and `stripe-unavailable`; what was stored by then stays.
     """
-    async with database.transaction() as session:
+    async with context.database.transaction() as session:
         theirs = await _theirs(session, reader_id)
         await record(
             session, actor=actor, action="reader.resync", target=reader_id, before=None,
-            after=None, now=clocks.business(),
+            after=None, now=context.clocks.business(),
         )  # fmt: skip
     looked = []
     try:
         for session_id in theirs.sessions:
-            with_id = await _fulfilled(database, gateway, settings, clocks, session_id)
+            with_id = await _fulfilled(context, gateway, session_id)
             looked.append(Looked(session_id, with_id))
         for subscription_id in await _subscriptions(gateway, theirs):
             try:
-                synced = await sync_subscription(
-                    database, gateway, settings, clocks, subscription_id
-                )
+                synced = await sync_subscription(context, gateway, subscription_id)
                 looked.append(Looked(subscription_id, synced.outcome))
             except GatewayRefused as error:
                 looked.append(Looked(subscription_id, _refusal(error)))
         for pass_id in theirs.passes:
             try:
-                result = await sync_pass(database, gateway, settings, clocks, pass_id)
+                result = await sync_pass(context, gateway, pass_id)
             except GatewayRefused as error:
                 result = _refusal(error)
             looked.append(Looked(pass_id, result))
@@ -117,11 +111,9 @@ async def _subscriptions(gateway: Gateway, theirs: _Theirs) -> list[str]:
     return [*theirs.subscriptions, *sorted(found.difference(theirs.subscriptions))]
 
 
-async def _fulfilled(
-    database: Database, gateway: Gateway, settings: Settings, clocks: Clocks, session_id: str
-) -> str:
+async def _fulfilled(context: Context, gateway: Gateway, session_id: str) -> str:
     try:
-        done = await fulfil(database, gateway, settings, clocks, session_id, refresh=True)
+        done = await fulfil(context, gateway, session_id, refresh=True)
     except GatewayRefused as error:
         return _refusal(error)
     return "not a checkout of ours" if done is None else f"checkout {done.state}"

@@ -4,14 +4,12 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from service.billing.inbox import INBOX_TASK, store_event
-from service.clock import AppClocks
-from service.db.session import AppDatabase
+from service.db.context import AppContext
 from service.identity.declarations import PUBLIC
 from service.jobs.runner import AppWakes
 from service.payments.asking import AppPayments
 from service.payments.gateway import SignatureRefused
 from service.problems import Problem
-from service.settings import AppSettings
 
 router = APIRouter(tags=["webhooks"])
 
@@ -26,9 +24,7 @@ class Received(BaseModel):
 async def receive_stripe_event(
     request: Request,
     payments: AppPayments,
-    settings: AppSettings,
-    database: AppDatabase,
-    clocks: AppClocks,
+    context: AppContext,
     wakes: AppWakes,
 ) -> Received:
     """Store a signed event; it is applied afterwards, from what Stripe then says of the object.
@@ -36,15 +32,15 @@ async def receive_stripe_event(
     404 while no signing secret is set.
     """
     gateway = payments.gateway
-    if gateway is None or not settings.stripe_webhook_secret.get_secret_value():
+    if gateway is None or not context.settings.stripe_webhook_secret.get_secret_value():
         raise Problem("not-found")
     try:
         event = gateway.verify_webhook(
-            await request.body(), request.headers.get("Stripe-Signature"), clocks.wall()
+            await request.body(), request.headers.get("Stripe-Signature"), context.clocks.wall()
         )
     except SignatureRefused as error:
         raise Problem("webhook-refused", str(error)) from error
-    async with database.transaction() as session:
-        new = await store_event(session, event, clocks.wall())
+    async with context.database.transaction() as session:
+        new = await store_event(session, event, context.clocks.wall())
     wakes.wake(INBOX_TASK)
     return Received(new=new)

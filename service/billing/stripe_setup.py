@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from service.billing.events import HANDLED
-from service.db.session import Database
+from service.db.context import Context
 from service.db.tables import Offer
 from service.offers.mirror import mirror_offers
 from service.offers.portal import holds, mirror_portal, wanted_features
@@ -98,10 +98,10 @@ def _difference(told: Collection[str], wanted: Collection[str]) -> str:
     return " and ".join(parts)
 
 
-async def check(database: Database, gateway: Gateway, settings: Settings) -> Setup:
+async def check(context: Context, gateway: Gateway) -> Setup:
     """How everything stands. Raises GatewayUnavailable and GatewayRefused."""
-    findings = [await _account(gateway, settings)]
-    async with database.reading() as session:
+    findings = [await _account(gateway, context.settings)]
+    async with context.database.reading() as session:
         offers = await live_offers(session)
     if not offers:
         findings.append(Finding("offers", "missing", "sell something: `paywall offers create`"))
@@ -110,31 +110,31 @@ async def check(database: Database, gateway: Gateway, settings: Settings) -> Set
         if offer.stripe_price_id is not None:
             price = await gateway.retrieve_price(offer.stripe_price_id)
         findings.append(offer_finding(offer, price))
-    findings.append(await _portal(database, gateway, settings))
-    url = webhook_url(settings)
+    findings.append(await _portal(context, gateway))
+    url = webhook_url(context.settings)
     findings += webhook_findings(
         await gateway.webhook_endpoints(),
         url,
-        has_secret=bool(settings.stripe_webhook_secret.get_secret_value()),
+        has_secret=bool(context.settings.stripe_webhook_secret.get_secret_value()),
     )
-    if urlsplit(url).hostname in _UNREACHABLE and settings.stripe_api_base is None:
+    if urlsplit(url).hostname in _UNREACHABLE and context.settings.stripe_api_base is None:
         advice = f"for tests forward them: stripe listen --forward-to {url}"
         findings.append(Finding("webhooks: Stripe can't reach this machine", "warning", advice))
     return Setup(tuple(findings))
 
 
-async def set_up(database: Database, gateway: Gateway, settings: Settings) -> Setup:
+async def set_up(context: Context, gateway: Gateway) -> Setup:
     """Make what is missing and change what differs, then look again. Safe to repeat."""
-    await mirror_offers(database, gateway)
-    await mirror_portal(database, gateway, settings.publication)
-    url = webhook_url(settings)
+    await mirror_offers(context.database, gateway)
+    await mirror_portal(context.database, gateway, context.settings.publication)
+    url = webhook_url(context.settings)
     ours = [each for each in await gateway.webhook_endpoints() if each.url == url]
     secret = None
     if not ours:
         secret = (await gateway.create_webhook_endpoint(url, HANDLED)).secret
     elif ours[0].status != "enabled" or ours[0].events != frozenset(HANDLED):
         await gateway.update_webhook_endpoint(ours[0].id, HANDLED)
-    found = await check(database, gateway, settings)
+    found = await check(context, gateway)
     return Setup(found.findings, secret)
 
 
@@ -152,11 +152,11 @@ async def _account(gateway: Gateway, settings: Settings) -> Finding:
     return Finding(what, "warning", "it can't take money yet: finish its details at Stripe")
 
 
-async def _portal(database: Database, gateway: Gateway, settings: Settings) -> Finding:
-    found = await gateway.portal_configuration(settings.publication)
+async def _portal(context: Context, gateway: Gateway) -> Finding:
+    found = await gateway.portal_configuration(context.settings.publication)
     if found is None:
         return Finding("customer portal", "missing", "run `paywall stripe setup`")
-    if not holds(await wanted_features(database, gateway), found.features):
+    if not holds(await wanted_features(context.database, gateway), found.features):
         advice = "it doesn't fit what is sold: run `paywall stripe setup`"
         return Finding("customer portal", "differs", advice)
     return Finding(f"customer portal: {found.id}", "ready")

@@ -25,7 +25,7 @@ from service.billing.snapshot import Snapshot, take_snapshot
 from service.billing.subscriptions import live_subscriptions
 from service.billing.trial_cards import claim_trial
 from service.clock import Clocks
-from service.db.session import Database
+from service.db.context import Context
 from service.db.tables import Offer, Subscription
 from service.grants.grants import plan_scope
 from service.grants.store import find_grant, put_grant
@@ -94,21 +94,23 @@ async def until_current(attempt: Callable[[], Awaitable[T]]) -> T:
     raise Outdated(f"another state was stored {_MOST_RACES} times over")
 
 
-async def sync_subscription(
-    database: Database, gateway: Gateway, settings: Settings, clocks: Clocks, subscription_id: str
-) -> Synced:
+async def sync_subscription(context: Context, gateway: Gateway, subscription_id: str) -> Synced:
     """Fetch the subscription and store it with its grant. Safe to repeat, in any order."""
 
     async def attempt() -> Synced:
-        snapshot = await take_snapshot(database, gateway, subscription_id)
+        snapshot = await take_snapshot(context.database, gateway, subscription_id)
         customer_id = snapshot.subscription.customer_id
-        async with database.serialised(customer_key(customer_id)) as session:
+        async with context.database.serialised(customer_key(customer_id)) as session:
             reader_id = await reader_of_customer(session, customer_id)
             if reader_id is None:
                 return Synced(None, snapshot)
             reader_id = await settled_reader(session, reader_id)
             stored = await store_snapshot(
-                session, snapshot, reader_id=reader_id, settings=settings, clocks=clocks
+                session,
+                snapshot,
+                reader_id=reader_id,
+                settings=context.settings,
+                clocks=context.clocks,
             )
             return Synced(stored, snapshot)
 

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from service.billing.fulfil import Fulfilment, fulfil
-from service.clock import Clocks
-from service.db.session import Database
+from service.db.context import Context
 from service.identity.callers import Caller
 from service.identity.device_label import device_label
 from service.identity.devices import pseudonym
@@ -14,7 +13,6 @@ from service.identity.sessions import Kind, OpenedSession, end_session, open_ses
 from service.payments.asking import asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused
 from service.problems import Problem
-from service.settings import Settings
 
 LONGEST_SESSION_ID = 255
 
@@ -31,10 +29,8 @@ class Completed:
 
 
 async def complete_checkout(
-    database: Database,
+    context: Context,
     gateway: Gateway,
-    settings: Settings,
-    clocks: Clocks,
     *,
     session_id: str,
     caller: Caller,
@@ -52,27 +48,27 @@ async def complete_checkout(
     somebody else's address, who has verified it since, so from then on a mail alone signs in there.
     Raises the problems `checkout-not-found`, `stripe-unavailable`.
     """
-    fulfilment = await _fulfilled(database, gateway, settings, clocks, session_id)
+    fulfilment = await _fulfilled(context, gateway, session_id)
     reader_id = fulfilment.reader_id
     if reader_id is not None and reader_id == caller.reader_id:
         return Completed(fulfilment, is_theirs=True, opened=None)
-    in_time = clocks.business() < fulfilment.claim_ends_at
+    in_time = context.clocks.business() < fulfilment.claim_ends_at
     if not claim or not in_time or not same_secret(claim, fulfilment.claim_hash):
         return Completed(fulfilment, is_theirs=False, opened=None)
     signs_in = {"paid", "processing"} if while_processing else {"paid"}
     if reader_id is None or fulfilment.state not in signs_in:
         return Completed(fulfilment, is_theirs=True, opened=None)
-    async with database.transaction() as session:
+    async with context.database.transaction() as session:
         reader_id = await settled_reader(session, reader_id)
         if await is_verified(session, reader_id):
             return Completed(fulfilment, is_theirs=False, opened=None)
         if caller.session_id is not None:
-            await end_session(session, caller.session_id, clocks.wall(), "replaced")
+            await end_session(session, caller.session_id, context.clocks.wall(), "replaced")
         opened = await open_session(
             session,
             reader_id=reader_id,
-            now=clocks.wall(),
-            settings=settings,
+            now=context.clocks.wall(),
+            settings=context.settings,
             kind=kind,
             device=pseudonym(caller.device_id) if caller.device_id is not None else None,
             label=device_label(user_agent, is_app=kind == "app"),
@@ -80,16 +76,14 @@ async def complete_checkout(
     return Completed(fulfilment, is_theirs=True, opened=opened)
 
 
-async def _fulfilled(
-    database: Database, gateway: Gateway, settings: Settings, clocks: Clocks, session_id: str
-) -> Fulfilment:
+async def _fulfilled(context: Context, gateway: Gateway, session_id: str) -> Fulfilment:
     # What goes into an address at Stripe: nothing but letters, digits and underscores.
     plain = session_id.replace("_", "").isalnum() and session_id.isascii()
     if not plain or len(session_id) > LONGEST_SESSION_ID:
         raise Problem("checkout-not-found")
-    async with asking_stripe(settings):
+    async with asking_stripe(context.settings):
         try:
-            fulfilment = await fulfil(database, gateway, settings, clocks, session_id)
+            fulfilment = await fulfil(context, gateway, session_id)
         except GatewayRefused as error:
             if error.is_missing:
                 raise Problem("checkout-not-found") from error

@@ -1,32 +1,26 @@
 """The way to Stripe's customer portal, where a subscription is managed."""
 
 from service.billing.customers import customer_of_reader
-from service.db.session import Database
+from service.db.context import Context
 from service.identity.return_to import absolute, checked_return_to
 from service.payments.asking import asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused
 from service.problems import Problem
-from service.settings import Settings
 
 
-async def open_portal(
-    database: Database, gateway: Gateway, settings: Settings, *, reader_id: str, return_to: str
-) -> str:
+async def open_portal(context: Context, gateway: Gateway, *, reader_id: str, return_to: str) -> str:
     """The address of a portal session that leads back to `return_to`.
 
     Raises the problems `invalid-return-address`, `no-subscription`, `stripe-unavailable`.
     """
-    return_to = checked_return_to(return_to, settings)
-    async with asking_stripe(settings):
-        return await portal_of_customer(
-            database, gateway, settings, reader_id=reader_id, return_to=return_to
-        )
+    return_to = checked_return_to(return_to, context.settings)
+    async with asking_stripe(context.settings):
+        return await portal_of_customer(context, gateway, reader_id=reader_id, return_to=return_to)
 
 
 async def portal_of_customer(
-    database: Database,
+    context: Context,
     gateway: Gateway,
-    settings: Settings,
     *,
     reader_id: str | None,
     return_to: str,
@@ -34,15 +28,15 @@ async def portal_of_customer(
     """As `open_portal`, with a checked `return_to` and within the caller's time for Stripe."""
     customer_id = None
     if reader_id is not None:
-        async with database.reading() as session:
+        async with context.database.reading() as session:
             customer_id = await customer_of_reader(session, reader_id)
     if customer_id is None:
         raise Problem("no-subscription")
-    configuration = await gateway.portal_configuration(settings.publication)
+    configuration = await gateway.portal_configuration(context.settings.publication)
     try:
         return await gateway.create_portal_session(
             customer_id=customer_id,
-            return_url=absolute(return_to, settings),
+            return_url=absolute(return_to, context.settings),
             configuration_id=configuration.id if configuration is not None else None,
         )
     except GatewayRefused as error:

@@ -5,8 +5,7 @@ from fastapi.responses import RedirectResponse
 
 from service.billing.fulfil import Fulfilment
 from service.checkout.complete import Completed, complete_checkout
-from service.clock import Clocks
-from service.db.session import Database
+from service.db.context import Context
 from service.grants.access_token import issue_access_token
 from service.html.message import message_page
 from service.identity.callers import Caller
@@ -30,37 +29,37 @@ def remember_claim(response: Response, claim: str, settings: Settings) -> None:
 
 async def answer_return(
     request: Request,
-    database: Database,
+    context: Context,
     gateway: Gateway,
-    settings: Settings,
-    clocks: Clocks,
     *,
     session_id: str,
     caller: Caller,
 ) -> Response:
     """303 to where the purchase began, signed in; else a page that says what to do."""
-    claim = read_cookie(request, "checkout", settings)
+    claim = read_cookie(request, "checkout", context.settings)
     try:
         completed = await complete_checkout(
-            database, gateway, settings, clocks, session_id=session_id, caller=caller, claim=claim,
+            context, gateway, session_id=session_id, caller=caller, claim=claim,
             user_agent=request.headers.get("User-Agent", ""), while_processing=True,
         )  # fmt: skip
     except Problem as problem:
-        return _problem_page(request, problem, settings)
+        return _problem_page(request, problem, context.settings)
     fulfilment = completed.fulfilment
     if fulfilment.state == "open" and completed.is_theirs and fulfilment.url is not None:
         return RedirectResponse(fulfilment.url, SEE_OTHER)
     if fulfilment.state == "paid" and not completed.is_theirs:
-        return _stranger_page(request, fulfilment, settings)
+        return _stranger_page(request, fulfilment, context.settings)
     if fulfilment.state == "paid":
-        response: Response = RedirectResponse(absolute(fulfilment.return_to, settings), SEE_OTHER)
+        response: Response = RedirectResponse(
+            absolute(fulfilment.return_to, context.settings), SEE_OTHER
+        )
     else:
-        response = _unpaid_page(request, completed, settings)
+        response = _unpaid_page(request, completed, context.settings)
     if completed.opened is not None:
-        set_session_cookie(response, completed.opened.token, settings)
+        set_session_cookie(response, completed.opened.token, context.settings)
     if claim is not None and fulfilment.state == "paid":
         # Done with: kept, it would sign in again whoever has signed out meanwhile.
-        clear_cookie(response, "checkout", settings)
+        clear_cookie(response, "checkout", context.settings)
     return response
 
 
@@ -143,10 +142,8 @@ def _problem_page(request: Request, problem: Problem, settings: Settings) -> Res
 
 async def tokens_of(
     response: Response,
-    database: Database,
+    context: Context,
     key_ring: KeyRingHolder,
-    settings: Settings,
-    clocks: Clocks,
     completed: Completed,
     caller: Caller,
     kind: Kind,
@@ -161,21 +158,27 @@ async def tokens_of(
     _must_be_paid(completed.fulfilment)
     opened = completed.opened
     session_id = opened.id if opened is not None else caller.session_id
-    async with database.reading() as session:
+    async with context.database.reading() as session:
         row = (
-            await live_session(session, session_id, now=clocks.wall(), settings=settings)
+            await live_session(
+                session, session_id, now=context.clocks.wall(), settings=context.settings
+            )
             if session_id is not None
             else None
         )
         if row is None:
             raise Problem("claim-refused")
         token = await issue_access_token(
-            session, signed_in=row, key_ring=key_ring, settings=settings, clocks=clocks
+            session,
+            signed_in=row,
+            key_ring=key_ring,
+            settings=context.settings,
+            clocks=context.clocks,
         )
-    clear_cookie(response, "checkout", settings)
+    clear_cookie(response, "checkout", context.settings)
     if opened is None:
         return token
-    return hand_over(response, token, opened.token, kind, settings)
+    return hand_over(response, token, opened.token, kind, context.settings)
 
 
 def _must_be_paid(fulfilment: Fulfilment) -> None:

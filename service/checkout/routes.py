@@ -9,13 +9,11 @@ from service.checkout.portal import open_portal
 from service.checkout.returned import answer_return, remember_claim, tokens_of
 from service.checkout.schemas import CheckoutIn, CheckoutOut, CompleteIn, PortalIn, PortalOut
 from service.checkout.start import start_checkout
-from service.clock import AppClocks
-from service.db.session import AppDatabase
+from service.db.context import AppContext
 from service.identity.callers import CurrentReader, SignedInReader
 from service.identity.cookies import read_cookie
 from service.identity.sessions import Kind
 from service.payments.asking import AppGateway
-from service.settings import AppSettings
 from service.tokens.routes import AppKeyRing
 from service.tokens.schemas import IssuedToken
 
@@ -28,21 +26,19 @@ async def start(
     request: Request,
     response: Response,
     caller: CurrentReader,
-    database: AppDatabase,
+    context: AppContext,
     gateway: AppGateway,
-    settings: AppSettings,
-    clocks: AppClocks,
 ) -> CheckoutOut:
     """Open a Checkout session at Stripe; the claim comes in the answer and as a cookie.
 
     409 `already-subscribed` carries `portal`, where the reader manages the subscription.
     """
-    claim = read_cookie(request, "checkout", settings)
+    claim = read_cookie(request, "checkout", context.settings)
     started = await start_checkout(
-        database, gateway, settings, clocks, offer_id=body.offer, return_to=body.return_to,
+        context, gateway, offer_id=body.offer, return_to=body.return_to,
         caller=caller, claim=claim, promotion_code=body.promotion_code, article=body.article,
     )  # fmt: skip
-    remember_claim(response, started.claim, settings)
+    remember_claim(response, started.claim, context.settings)
     return CheckoutOut.model_validate(started, from_attributes=True)
 
 
@@ -62,16 +58,12 @@ _PAGE: dict[str, Any] = {"content": {"text/html": {"schema": {"type": "string"}}
 async def come_back(
     request: Request,
     caller: CurrentReader,
-    database: AppDatabase,
+    context: AppContext,
     gateway: AppGateway,
-    settings: AppSettings,
-    clocks: AppClocks,
     session_id: Annotated[str, Query(max_length=LONGEST_SESSION_ID)] = "",
 ) -> Response:
     """Where Stripe sends the buyer's browser: fulfils, signs the claim's holder in, leads back."""
-    return await answer_return(
-        request, database, gateway, settings, clocks, session_id=session_id, caller=caller
-    )
+    return await answer_return(request, context, gateway, session_id=session_id, caller=caller)
 
 
 @router.post(
@@ -85,10 +77,8 @@ async def complete(
     request: Request,
     response: Response,
     caller: CurrentReader,
-    database: AppDatabase,
+    context: AppContext,
     gateway: AppGateway,
-    settings: AppSettings,
-    clocks: AppClocks,
     key_ring: AppKeyRing,
     user_agent: Annotated[str, Header()] = "",
 ) -> IssuedToken:
@@ -96,25 +86,22 @@ async def complete(
 
     The session comes as a cookie, or with `"session": "token"` as `refresh_token`. 409 `checkout-not-paid` carries `url`, where the reader can finish paying.
     """
-    claim = body.claim or read_cookie(request, "checkout", settings)
+    claim = body.claim or read_cookie(request, "checkout", context.settings)
     kind: Kind = "app" if body.session == "token" else "browser"
     completed = await complete_checkout(
-        database, gateway, settings, clocks, session_id=session_id, caller=caller, claim=claim,
+        context, gateway, session_id=session_id, caller=caller, claim=claim,
         kind=kind, user_agent=user_agent,
     )  # fmt: skip
-    return await tokens_of(response, database, key_ring, settings, clocks, completed, caller, kind)
+    return await tokens_of(response, context, key_ring, completed, caller, kind)
 
 
 @router.post("/portal", status_code=201, summary="Open the customer portal")
 async def create_portal_session(
     body: PortalIn,
     caller: SignedInReader,
-    database: AppDatabase,
+    context: AppContext,
     gateway: AppGateway,
-    settings: AppSettings,
 ) -> PortalOut:
     """A session of Stripe's customer portal, which leads back to `return_to`."""
-    url = await open_portal(
-        database, gateway, settings, reader_id=caller.reader_id, return_to=body.return_to
-    )
+    url = await open_portal(context, gateway, reader_id=caller.reader_id, return_to=body.return_to)
     return PortalOut(url=url)

@@ -18,6 +18,7 @@ from service.clock import Clocks
 from service.content.cache import article_not_found
 from service.content.store import get_article
 from service.content.visibility import is_visible
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, Offer
 from service.identity.callers import Caller
@@ -62,10 +63,8 @@ class _Click:
 
 
 async def start_checkout(
-    database: Database,
+    context: Context,
     gateway: Gateway,
-    settings: Settings,
-    clocks: Clocks,
     *,
     offer_id: str,
     return_to: str,
@@ -82,30 +81,30 @@ async def start_checkout(
     portal), `stripe-unavailable`, and `invalid-request` for an unknown promotion code, one where the
     price is reduced already, or an article that is missing.
     """
-    return_to = checked_return_to(return_to, settings)
+    return_to = checked_return_to(return_to, context.settings)
     key = f"checkout:{caller.reader_id or claim or new_secret()}"
-    async with database.serialised(key) as session:
+    async with context.database.serialised(key) as session:
         click = await _store_click(
-            session, offer_id, return_to, caller, claim, clocks, promotion_code, article
+            session, offer_id, return_to, caller, claim, context.clocks, promotion_code, article
         )
-    async with asking_stripe(settings):
+    async with asking_stripe(context.settings):
         if click is None:
             portal = await portal_of_customer(
-                database, gateway, settings, reader_id=caller.reader_id, return_to=return_to
+                context, gateway, reader_id=caller.reader_id, return_to=return_to
             )
             raise Problem("already-subscribed", portal=portal)
         paid = await _settle_earlier(gateway, click)
         if paid is not None:
-            return _back(paid, click, settings)
-        fetched = await _open_session(database, gateway, settings, clocks, click, promotion_code)
+            return _back(paid, click, context.settings)
+        fetched = await _open_session(context, gateway, click, promotion_code)
         if fetched is None:
-            await _note_expired(database, click.checkout.id)
+            await _note_expired(context.database, click.checkout.id)
             return await start_checkout(
-                database, gateway, settings, clocks, offer_id=offer_id, return_to=return_to,
+                context, gateway, offer_id=offer_id, return_to=return_to,
                 caller=caller, claim=click.claim, promotion_code=promotion_code, article=article,
             )  # fmt: skip
     url = fetched.url if fetched.status == "open" else None
-    async with database.transaction() as session:
+    async with context.database.transaction() as session:
         checkout = await find_checkout(session, click.checkout.id)
         if checkout is not None:
             checkout.stripe_session_id = fetched.id
@@ -114,7 +113,7 @@ async def start_checkout(
     return Started(
         checkout_id=click.checkout.id,
         session_id=fetched.id,
-        url=url or return_address(settings, fetched.id),
+        url=url or return_address(context.settings, fetched.id),
         expires_at=fetched.expires_at,
         claim=click.claim,
     )
@@ -220,10 +219,8 @@ async def _settle_earlier(
 
 
 async def _open_session(
-    database: Database,
+    context: Context,
     gateway: Gateway,
-    settings: Settings,
-    clocks: Clocks,
     click: _Click,
     promotion_code: str | None,
 ) -> StripeCheckoutSession | None:
@@ -231,7 +228,7 @@ async def _open_session(
     checkout = click.checkout
     if checkout.stripe_session_id is not None:
         return await _alive(gateway, checkout.stripe_session_id)
-    customer_id = await _customer(database, gateway, clocks, click)
+    customer_id = await _customer(context, gateway, click)
     promotion_code_id = await _promotion(gateway, promotion_code)
 
     async def create(mirrored: Mirrored) -> StripeCheckoutSession:
@@ -243,24 +240,22 @@ async def _open_session(
             customer_id=customer_id,
             coupon_id=mirrored.coupon_id if click.price.intro_amount is not None else None,
             promotion_code_id=promotion_code_id,
-            success_url=return_address(settings),
-            cancel_url=absolute(checkout.return_to, settings),
-            automatic_tax=settings.stripe_automatic_tax,
-            collect_tax_ids=settings.stripe_collect_tax_ids,
+            success_url=return_address(context.settings),
+            cancel_url=absolute(checkout.return_to, context.settings),
+            automatic_tax=context.settings.stripe_automatic_tax,
+            collect_tax_ids=context.settings.stripe_collect_tax_ids,
         )
 
     try:
-        return await create(await mirror_offer(database, gateway, click.offer))
+        return await create(await mirror_offer(context.database, gateway, click.offer))
     except GatewayRefused as error:
         if not error.is_missing:
             raise
     # All else was made or found just now: our key is another account's than when it was mirrored.
-    return await create(await mirror_offer(database, gateway, click.offer, anew=True))
+    return await create(await mirror_offer(context.database, gateway, click.offer, anew=True))
 
 
-async def _customer(
-    database: Database, gateway: Gateway, clocks: Clocks, click: _Click
-) -> str | None:
+async def _customer(context: Context, gateway: Gateway, click: _Click) -> str | None:
     """The reader's customer, made and bound where there is none; None: Checkout will make one."""
     reader_id, known = click.checkout.reader_id, click.customer_id
     if reader_id is None:
@@ -268,10 +263,10 @@ async def _customer(
     if known is not None and not await _is_gone(gateway, known):
         return known
     made = await gateway.create_customer(reader_id=reader_id, email=click.email, instead_of=known)
-    async with database.transaction() as session:
+    async with context.database.transaction() as session:
         reader_id = await settled_reader(session, reader_id)
         await bind_customer(
-            session, customer_id=made.id, reader_id=reader_id, now=clocks.business()
+            session, customer_id=made.id, reader_id=reader_id, now=context.clocks.business()
         )
     return made.id
 

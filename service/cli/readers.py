@@ -21,6 +21,7 @@ from service.cli.running import (
     record_change,
 )
 from service.clock import Clocks
+from service.db.context import Context
 from service.db.tables import Reader
 from service.identity.readers import find_reader, readers_by_email
 from service.identity.sign_in_requests import OPERATORS_LINK_LIFE, create_sign_in_link
@@ -74,7 +75,9 @@ async def export(
     settings = Settings()
     async with ready_database(settings) as database, _asking(settings) as gateway:
         clocks = await clocks_of(database)
-        exported = await gather_export(database, gateway, settings, clocks, reader_id=reader)
+        exported = await gather_export(
+            Context(settings, clocks, database), gateway, reader_id=reader
+        )
         async with database.transaction() as session:
             await record_change(database, session, "reader.export", reader)
         async for chunk in exported.chunks():
@@ -98,7 +101,7 @@ async def erase(
             raise CommandFailed(f"There is no reader {reader}. Look at /admin for the id.")
         try:
             await erase_reader(
-                database, gateway, settings, await clocks_of(database), reader_id=reader,
+                Context(settings, await clocks_of(database), database), gateway, reader_id=reader,
                 cancel_subscription=cancel_subscription, actor=ACTOR,
             )  # fmt: skip
         except Problem as problem:

@@ -10,6 +10,7 @@ import typer
 
 from service.billing.reconcile import Finding, Progress, Report, reconcile
 from service.cli.running import ACTOR, CommandFailed, clocks_of, command, ready_database
+from service.db.context import Context
 from service.logs import configure
 from service.payments.gateway import GatewayUnavailable
 from service.payments.stripe_gateway import gateway_of_settings
@@ -48,7 +49,8 @@ async def run(
         async with ready_database(settings) as database:
             with _progress() as progress:
                 report = await reconcile(
-                    database, gateway, settings, await clocks_of(database), started_by=ACTOR,
+                    Context(settings, await clocks_of(database), database), gateway,
+                    started_by=ACTOR,
                     fix=fix, since=since.replace(tzinfo=UTC) if since else None, progress=progress,
                 )  # fmt: skip
     except GatewayUnavailable as error:

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from service.billing.stripe_setup import Setup, check, set_up
-from service.cli.running import CommandFailed, command, ready_database
+from service.cli.running import CommandFailed, clocks_of, command, ready_database
+from service.db.context import Context
 from service.payments.gateway import GatewayRefused, GatewayUnavailable
 from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
@@ -44,7 +45,7 @@ async def setup(
     try:
         async with ready_database(settings) as database:
             look = check if only_check else set_up
-            found = await look(database, gateway, settings)
+            found = await look(Context(settings, await clocks_of(database), database), gateway)
     except GatewayUnavailable as error:
         raise CommandFailed(f"Stripe can't be asked: {error} Try again.") from error
     except GatewayRefused as error:

@@ -11,9 +11,9 @@ from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
 from service.billing.apply_event import apply_due_events
-from service.clock import AppClocks, Clocks
+from service.clock import Clocks
 from service.db.business_clock import move_forward
-from service.db.session import AppDatabase
+from service.db.context import AppContext
 from service.demo import mailbox
 from service.demo.newspaper import PICTURES
 from service.html.pages import render_part
@@ -22,7 +22,7 @@ from service.identity.return_to import checked_return_to
 from service.payments.asking import AppGateway
 from service.problems import Problem
 from service.running import part, running_of
-from service.settings import AppSettings, Settings
+from service.settings import Settings
 from service.simulator.app import Simulator
 
 router = APIRouter(include_in_schema=False)
@@ -59,20 +59,18 @@ def _address_of(request: Request) -> str:
 @router.post("/demo/jump", dependencies=[PUBLIC])
 async def jump(
     simulator: LocalStripe,
-    database: AppDatabase,
+    context: AppContext,
     gateway: AppGateway,
-    settings: AppSettings,
-    clocks: AppClocks,
     days: Annotated[int, Form(ge=1, le=_LONGEST_JUMP)],
     back: Annotated[str, Form()] = "/",
 ) -> Response:
     """Let business time and the local Stripe's pass, with all that follows, and go on reading."""
-    back = checked_return_to(back, settings)
-    async with database.transaction() as session:
-        clocks.offset = await move_forward(session, timedelta(days=days))
-    simulator.follow(clocks.business())
+    back = checked_return_to(back, context.settings)
+    async with context.database.transaction() as session:
+        context.clocks.offset = await move_forward(session, timedelta(days=days))
+    simulator.follow(context.clocks.business())
     await simulator.deliver_pending()
-    await apply_due_events(database, gateway, settings, clocks)
+    await apply_due_events(context, gateway)
     return RedirectResponse(back, SEE_OTHER)
 
 

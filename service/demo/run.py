@@ -15,6 +15,7 @@ from service.app import create_app
 from service.clock import Clocks
 from service.db import migrate
 from service.db.business_clock import follow
+from service.db.context import Context
 from service.db.session import Database
 from service.db.sole_server import AlreadyServed, sole_server
 from service.demo import routes
@@ -65,7 +66,7 @@ async def _prepare(settings: Settings, clocks: Clocks) -> str | None:
             algorithm = settings.token_algorithm
             await ensure_keys(session, algorithm=algorithm, encryption_key=key, now=clocks.wall())
         await follow(database, clocks)
-        return await seed(database, read_newspaper(clocks.business()), settings, clocks)
+        return await seed(Context(settings, clocks, database), read_newspaper(clocks.business()))
     finally:
         await database.dispose()
 

@@ -2,15 +2,13 @@
 
 import secrets
 
-from service.clock import Clocks
 from service.content.publish import prepare, store_prepared
 from service.content.store import get_row
-from service.db.session import Database
+from service.db.context import Context
 from service.demo.newspaper import Newspaper
 from service.identity.operators import count_operators, create_operator
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer, live_offers
-from service.settings import Settings
 
 OPERATOR = "editor@ternsey.example"
 _ACTOR = "demo"
@@ -30,31 +28,29 @@ _OFFERS = (
 )  # fmt: skip
 
 
-async def seed(
-    database: Database, paper: Newspaper, settings: Settings, clocks: Clocks
-) -> str | None:
+async def seed(context: Context, paper: Newspaper) -> str | None:
     """Fill what is empty. Answers the operator's password when it was made just now."""
-    async with database.transaction() as session:
+    async with context.database.transaction() as session:
         for slug, document in paper.articles:
             # An article that was changed or withdrawn in the demo stays as it is.
             if await get_row(session, slug) is None:
                 await store_prepared(
                     session,
-                    prepare(slug, document, settings),
+                    prepare(slug, document, context.settings),
                     if_match=None,
                     actor=_ACTOR,
-                    now=clocks.business(),
+                    now=context.clocks.business(),
                 )
         if not await live_offers(session):
             for name, price in _OFFERS:
                 plan = _PLAN if price.covers == "plan" else ""
                 await create_offer(
-                    session, name=name, plan=plan, price=price, now=clocks.business()
+                    session, name=name, plan=plan, price=price, now=context.clocks.business()
                 )
         if await count_operators(session):
             return None
         password = secrets.token_urlsafe(12)
         await create_operator(
-            session, email=OPERATOR, password=password, role="admin", now=clocks.wall()
+            session, email=OPERATOR, password=password, role="admin", now=context.clocks.wall()
         )
         return password

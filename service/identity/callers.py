@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Request
 
-from service.clock import AppClocks, Clocks
-from service.db.session import AppDatabase, Database
+from service.db.context import AppContext, Context
 from service.db.tables import Reader, ReaderSession
 from service.identity.api_keys import KeyUses, find_api_key
 from service.identity.cookies import read_cookie
@@ -32,7 +31,6 @@ from service.identity.sessions import (
 )
 from service.problems import Problem
 from service.running import running_of
-from service.settings import AppSettings, Settings
 from service.tokens.claims import AccessClaims, Claims
 from service.tokens.signing import invalid_token
 from service.tokens.verifier import TokenVerifier
@@ -83,15 +81,13 @@ class Actor:
 
 
 @declares(Public())
-async def current_reader(
-    request: Request, settings: AppSettings, database: AppDatabase, clocks: AppClocks
-) -> Caller:
+async def current_reader(request: Request, context: AppContext) -> Caller:
     """The caller by session and device; foreign or expired cookies count as absent.
 
     Whoever sends `Authorization: Bearer …` means the session of that access token and no cookie's;
     401 `invalid-token` where it isn't valid (any more).
     """
-    cookie = read_cookie(request, "device", settings)
+    cookie = read_cookie(request, "device", context.settings)
     key = running_of(request).get(DeviceKey)
     by_cookie = key.read(cookie)
     device = by_cookie or key.read(request.headers.get(HEADER))
@@ -99,14 +95,14 @@ async def current_reader(
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     # Another scheme is somebody else's, such as a proxy's before the site.
     if scheme.lower() == "bearer":
-        found, reader = await _by_token(request, token.strip(), database, settings, clocks)
+        found, reader = await _by_token(request, token.strip(), context)
     else:
-        found, reader = await _by_cookie(request, database, settings, clocks)
+        found, reader = await _by_cookie(request, context)
     if found is None or reader is None:
         return caller
-    if was_idle(found, clocks.wall()):
-        async with database.transaction() as session:
-            await touch_session(session, found.id, clocks.wall())
+    if was_idle(found, context.clocks.wall()):
+        async with context.database.transaction() as session:
+            await touch_session(session, found.id, context.clocks.wall())
     return replace(
         caller,
         reader_id=reader.id,
@@ -118,30 +114,30 @@ async def current_reader(
 _Found = tuple[ReaderSession | None, Reader | None]
 
 
-async def _by_cookie(
-    request: Request, database: Database, settings: Settings, clocks: Clocks
-) -> _Found:
-    token = read_cookie(request, "session", settings)
+async def _by_cookie(request: Request, context: Context) -> _Found:
+    token = read_cookie(request, "session", context.settings)
     if not token:
         return None, None
-    async with database.reading() as session:
-        found = await find_session(session, token, now=clocks.wall(), settings=settings)
+    async with context.database.reading() as session:
+        found = await find_session(
+            session, token, now=context.clocks.wall(), settings=context.settings
+        )
         if isinstance(found, ReaderSession):
             return found, await find_reader(session, found.reader_id)
     if isinstance(found, Reused):
-        async with database.transaction() as session:
-            await end_session(session, found.session_id, clocks.wall(), "reused")
+        async with context.database.transaction() as session:
+            await end_session(session, found.session_id, context.clocks.wall(), "reused")
     return None, None
 
 
-async def _by_token(
-    request: Request, token: str, database: Database, settings: Settings, clocks: Clocks
-) -> _Found:
-    claims = running_of(request).get(TokenVerifier).verify(token, clocks.wall())
+async def _by_token(request: Request, token: str, context: Context) -> _Found:
+    claims = running_of(request).get(TokenVerifier).verify(token, context.clocks.wall())
     if not isinstance(claims, AccessClaims):
         raise invalid_token("An unlock token opens one article. Send an access token.")
-    async with database.reading() as session:
-        found = await live_session(session, claims.sid, now=clocks.wall(), settings=settings)
+    async with context.database.reading() as session:
+        found = await live_session(
+            session, claims.sid, now=context.clocks.wall(), settings=context.settings
+        )
         reader = await find_reader(session, found.reader_id) if found is not None else None
     ended = running_of(request).get(EndedTokens)
     if reader is None or reader.id != claims.sub or ended.refuse(claims):
@@ -166,29 +162,27 @@ CurrentReader = Annotated[Caller, Depends(current_reader)]
 SignedInReader = Annotated[LiveSession, Depends(signed_in_reader)]
 
 
-async def find_actor(
-    request: Request, settings: AppSettings, database: AppDatabase, clocks: AppClocks
-) -> Actor | None:
+async def find_actor(request: Request, context: AppContext) -> Actor | None:
     """The operator or API key that calls, or None. A wrong bearer is no one, whatever cookie."""
     authorization = request.headers.get("Authorization")
     if authorization is not None:
         scheme, _, text = authorization.partition(" ")
         if scheme.lower() != "bearer":
             return None
-        async with database.reading() as session:
+        async with context.database.reading() as session:
             key = await find_api_key(session, text.strip())
         if key is None:
             return None
-        running_of(request).get(KeyUses).note(key, clocks.wall())
+        running_of(request).get(KeyUses).note(key, context.clocks.wall())
         return Actor("api_key", key.prefix, key.label, permissions_of_scopes(key.scopes))
     # Listed frontends act for readers; a script injected into one must not act for the staff.
-    if request.headers.get("Origin", settings.public_url) != settings.public_url:
+    if request.headers.get("Origin", context.settings.public_url) != context.settings.public_url:
         return None
-    secret = read_cookie(request, "operator", settings)
+    secret = read_cookie(request, "operator", context.settings)
     if not secret:
         return None
-    async with database.reading() as session:
-        operator = await operator_of_session(session, secret, clocks.wall())
+    async with context.database.reading() as session:
+        operator = await operator_of_session(session, secret, context.clocks.wall())
     if operator is None:
         return None
     return Actor("operator", operator.id, operator.email, permissions_of_role(operator.role))

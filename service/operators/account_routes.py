@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from service.clock import AppClocks
-from service.db.session import AppDatabase, ReadSession
+from service.db.context import AppContext
+from service.db.session import ReadSession
 from service.db.tables import Operator
 from service.identity.passwords import AppPasswords
 from service.identity.permissions import Permission
@@ -18,7 +18,6 @@ from service.operators.sign_in import Refused
 from service.operators.sign_in_answers import SEE_OTHER, TheirBrowser
 from service.operators.visits import Visit, form_requires, page_requires
 from service.problems import Problem
-from service.settings import AppSettings
 
 router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=False)
 ACCOUNT = "/admin/account"
@@ -34,18 +33,14 @@ Sends = Annotated[Visit, Depends(form_requires(Permission.STAFF))]
 
 def own_account(
     request: Request,
-    database: AppDatabase,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
     passwords: AppPasswords,
     browser: TheirBrowser,
 ) -> OwnAccount:
     """The account of the visit that the route's first dependency has found."""
     visit: Visit = request.state.visit
     return OwnAccount(
-        database,
-        settings,
-        clocks,
+        context,
         passwords,
         operator_id=visit.operator.id,
         secret=visit.secret,

@@ -7,15 +7,13 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from service.billing.refunds import RefundAsked, refund_latest
 from service.billing.resync import Looked, resync_reader
-from service.clock import AppClocks
-from service.db.session import AppDatabase
+from service.db.context import AppContext
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
 from service.operators.schemas import Body
 from service.payments.asking import AppGateway
 from service.payments.gateway import StripeRefund
 from service.reports.schemas import Storable
-from service.settings import AppSettings
 
 router = APIRouter(prefix="/subscribers")
 
@@ -77,16 +75,19 @@ class ResyncOut(BaseModel):
 async def resync(
     reader_id: ReaderId,
     actor: ChangesSubscribers,
-    database: AppDatabase,
+    context: AppContext,
     gateway: AppGateway,
-    settings: AppSettings,
-    clocks: AppClocks,
 ) -> ResyncOut:
     """Fetch all that the reader has at Stripe, what we never heard of included, and store it.
 
     Needs the permission subscribers:write.
     """
-    looked = await resync_reader(database, gateway, settings, clocks, reader_id, actor=actor.label)
+    looked = await resync_reader(
+        context,
+        gateway,
+        reader_id,
+        actor=actor.label,
+    )
     return ResyncOut(looked=[LookedOut.of(each) for each in looked])
 
 
@@ -95,15 +96,18 @@ async def refund(
     reader_id: ReaderId,
     body: RefundIn,
     actor: ChangesSubscribers,
-    database: AppDatabase,
+    context: AppContext,
     gateway: AppGateway,
-    settings: AppSettings,
-    clocks: AppClocks,
 ) -> RefundOut:
     """Give back the latest paid invoice of a subscription, or a part of it.
 
     A refund of a part changes no access. Needs the permission subscribers:write.
     """
     asked = RefundAsked(reader_id, body.subscription, body.amount, body.access, body.key)
-    given = await refund_latest(database, gateway, settings, clocks, asked, actor=actor.label)
+    given = await refund_latest(
+        context,
+        gateway,
+        asked,
+        actor=actor.label,
+    )
     return RefundOut.of(given)

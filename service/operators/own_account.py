@@ -13,8 +13,7 @@ from typing import TypeVar
 import segno
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.clock import Clocks
-from service.db.session import Database
+from service.db.context import Context
 from service.db.tables import Operator
 from service.identity import second_factor
 from service.identity.audit import record
@@ -25,7 +24,6 @@ from service.identity.passwords import LONGEST_PASSWORD, AccountRefused, Passwor
 from service.operators.guessing import Guess, TooMany, Whence, begin_guess, take_back
 from service.operators.sign_in import Refused
 from service.problems import Problem
-from service.settings import Settings
 
 _Changed = TypeVar("_Changed")
 
@@ -61,18 +59,14 @@ class OwnAccount:
 
     def __init__(
         self,
-        database: Database,
-        settings: Settings,
-        clocks: Clocks,
+        context: Context,
         passwords: Passwords,
         *,
         operator_id: str,
         secret: str,
         whence: Whence,
     ) -> None:
-        self.database = database
-        self.settings = settings
-        self.clocks = clocks
+        self.context = context
         self.passwords = passwords
         self.operator_id = operator_id
         self.secret = secret
@@ -87,7 +81,7 @@ class OwnAccount:
         attempt = await self._prove_password(present)
         if not isinstance(attempt, _Attempt):
             return attempt
-        async with self.database.transaction() as session:
+        async with self.context.database.transaction() as session:
             operator = await self._locked(session, attempt.operator)
             operator.password_hash = hashed
             await self._settled(session, attempt.guess, "operator.change-password")
@@ -98,23 +92,23 @@ class OwnAccount:
         attempt = await self._prove_password(present)
         if not isinstance(attempt, _Attempt):
             return attempt
-        async with self.database.transaction() as session:
+        async with self.context.database.transaction() as session:
             operator = await self._locked(session, attempt.operator)
             await take_back(session, attempt.guess)
-            if not await second_factor.begin(session, operator, self.settings):
+            if not await second_factor.begin(session, operator, self.context.settings):
                 return Refused("The second factor is on already. Switch it off to set it up anew.")
         return Done()
 
     async def pairing(self) -> Pairing | None:
         """What the app needs while the secret isn't confirmed; None before and afterwards."""
-        async with self.database.reading() as session:
+        async with self.context.database.reading() as session:
             operator = await session.get(Operator, self.operator_id)
         if operator is None or second_factor.is_on(operator):
             return None
-        codes = second_factor.codes_of(operator, self.settings)
+        codes = second_factor.codes_of(operator, self.context.settings)
         if codes is None:
             return None
-        address = codes.address(operator.email, self.settings.publication_name)
+        address = codes.address(operator.email, self.context.settings.publication_name)
         # Its own white ground: a dark page would make of it what cameras don't read.
         image = segno.make(address, error="m", micro=False).svg_data_uri(
             scale=5, border=4, light="#fff"
@@ -126,14 +120,14 @@ class OwnAccount:
         attempt = await self._begin()
         if not isinstance(attempt, _Attempt):
             return attempt
-        now = self.clocks.wall()
-        async with self.database.transaction() as session:
+        now = self.context.clocks.wall()
+        async with self.context.database.transaction() as session:
             operator = await self._locked(session, attempt.operator)
             if operator.totp_sealed is None or second_factor.is_on(operator):
                 await take_back(session, attempt.guess)
                 return Refused(NOT_SET_UP)
             if not await second_factor.confirm(
-                session, operator, code, now=now, settings=self.settings
+                session, operator, code, now=now, settings=self.context.settings
             ):
                 return Refused(WRONG_CODE)
             texts = await second_factor.new_recovery_codes(session, operator.id, now)
@@ -144,7 +138,7 @@ class OwnAccount:
         """Ten new ones; the old ones count no more."""
 
         async def change(session: AsyncSession, operator: Operator) -> RecoveryCodes:
-            now = self.clocks.wall()
+            now = self.context.clocks.wall()
             return RecoveryCodes(await second_factor.new_recovery_codes(session, operator.id, now))
 
         return await self._by_code(code, "operator.renew-recovery-codes", change)
@@ -168,11 +162,11 @@ class OwnAccount:
         attempt = await self._begin()
         if not isinstance(attempt, _Attempt):
             return attempt
-        now = self.clocks.wall()
-        async with self.database.transaction() as session:
+        now = self.context.clocks.wall()
+        async with self.context.database.transaction() as session:
             operator = await self._locked(session, attempt.operator)
             if not await second_factor.take_code(
-                session, operator, code, now=now, settings=self.settings
+                session, operator, code, now=now, settings=self.context.settings
             ):
                 return Refused(WRONG_CODE)
             changed = await change(session, operator)
@@ -181,16 +175,16 @@ class OwnAccount:
 
     async def _begin(self) -> "_Attempt | TooMany":
         """Count an attempt, of which it isn't known yet whether it is right."""
-        async with self.database.reading() as session:
+        async with self.context.database.reading() as session:
             operator = await session.get(Operator, self.operator_id)
         if operator is None:
             raise Problem("not-found")
         guess = await begin_guess(
-            self.database,
+            self.context.database,
             operator.email,
             self.whence,
-            settings=self.settings,
-            now=self.clocks.wall(),
+            settings=self.context.settings,
+            now=self.context.clocks.wall(),
         )
         return guess if isinstance(guess, TooMany) else _Attempt(operator, guess)
 
@@ -228,7 +222,7 @@ class OwnAccount:
             target=self.operator_id,
             before=None,
             after=None,
-            now=self.clocks.business(),
+            now=self.context.clocks.business(),
         )
 
 

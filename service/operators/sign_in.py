@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.clock import Clocks
-from service.db.session import Database
+from service.db.context import Context
 from service.db.tables import Operator
 from service.identity.audit import record
 from service.identity.devices import new_device_id, pseudonym
@@ -21,7 +20,6 @@ from service.identity.passwords import LONGEST_PASSWORD, Passwords
 from service.identity.second_factor import is_on, take_code
 from service.operators.guessing import Guess, TooMany, Whence, begin_guess, settle, take_back
 from service.operators.half_way import half_way, is_half_way, operator_id_in
-from service.settings import Settings
 
 REFUSAL = "E-mail address or password is wrong. Check both and try again."
 CODE_REFUSAL = (
@@ -68,14 +66,10 @@ class Browser:
 
 
 class SignIn:
-    """Signing in by the database, settings, clocks and passwords of the application."""
+    """Signing in by the context and the passwords of the application."""
 
-    def __init__(
-        self, database: Database, settings: Settings, clocks: Clocks, passwords: Passwords
-    ) -> None:
-        self.database = database
-        self.settings = settings
-        self.clocks = clocks
+    def __init__(self, context: Context, passwords: Passwords) -> None:
+        self.context = context
         self.passwords = passwords
 
     async def by_password(
@@ -84,14 +78,14 @@ class SignIn:
         """The first step, in the same time whether or not the address is an operator's."""
         if "\0" in email or max(len(email), len(password)) > LONGEST_PASSWORD:
             return Refused(REFUSAL)
-        now = self.clocks.wall()
+        now = self.context.clocks.wall()
         guess = await begin_guess(
-            self.database, email, browser.whence, settings=self.settings, now=now
+            self.context.database, email, browser.whence, settings=self.context.settings, now=now
         )
         if isinstance(guess, TooMany):
             log.warning("operator.limited")
             return guess
-        async with self.database.reading() as session:
+        async with self.context.database.reading() as session:
             operator = await find_operator(session, email)
         # Slow by design (argon2): in a thread, with no connection held meanwhile.
         stored = operator.password_hash if operator else None
@@ -102,7 +96,7 @@ class SignIn:
         rehashed = await asyncio.to_thread(
             self.passwords.rehashed, operator.password_hash, password
         )
-        async with self.database.transaction() as session:
+        async with self.context.database.transaction() as session:
             current = await self._unchanged(session, operator)
             if current is None:
                 return Refused(REFUSAL)
@@ -110,37 +104,37 @@ class SignIn:
                 current.password_hash = rehashed
             if is_on(current):
                 await take_back(session, guess)
-                return CodeNeeded(half_way(current, now=now, settings=self.settings))
+                return CodeNeeded(half_way(current, now=now, settings=self.context.settings))
             return await self._open(session, current, browser, guess, second_factor=None)
 
     async def by_code(
         self, *, half_way_value: str, code: str, browser: Browser
     ) -> Opened | Refused | TooMany:
         """The second step: a one-time code or a recovery code, each used once."""
-        now = self.clocks.wall()
+        now = self.context.clocks.wall()
         operator_id = operator_id_in(half_way_value)
-        async with self.database.reading() as session:
+        async with self.context.database.reading() as session:
             operator = await session.get(Operator, operator_id) if operator_id else None
         if operator is None or not is_half_way(
-            half_way_value, operator, now=now, settings=self.settings
+            half_way_value, operator, now=now, settings=self.context.settings
         ):
             return Refused(OVER)
         guess = await begin_guess(
-            self.database,
+            self.context.database,
             operator.email,
             browser.whence,
-            settings=self.settings,
+            settings=self.context.settings,
             now=now,
             of_code=True,
         )
         if isinstance(guess, TooMany):
             log.warning("operator.limited", operator=operator.id)
             return guess
-        async with self.database.transaction() as session:
+        async with self.context.database.transaction() as session:
             current = await self._unchanged(session, operator)
             if current is None or not is_on(current):
                 return Refused(OVER)
-            taken = await take_code(session, current, code, now=now, settings=self.settings)
+            taken = await take_code(session, current, code, now=now, settings=self.context.settings)
             if taken is None:
                 log.warning("operator.code_refused", operator=operator.id)
                 return Refused(CODE_REFUSAL)
@@ -165,8 +159,10 @@ class SignIn:
         # A secret that somebody planted in the browser never becomes a signed-in one.
         if browser.former_secret is not None:
             await end_operator_session(session, browser.former_secret)
-        now = self.clocks.wall()
-        secret = await open_operator_session(session, operator, now=now, settings=self.settings)
+        now = self.context.clocks.wall()
+        secret = await open_operator_session(
+            session, operator, now=now, settings=self.context.settings
+        )
         device_id = browser.device_id or new_device_id()
         await remember_device(session, operator, pseudonym(device_id), now)
         await settle(session, guess)
@@ -177,7 +173,7 @@ class SignIn:
             target=operator.id,
             before=None,
             after={"second_factor": second_factor},
-            now=self.clocks.business(),
+            now=self.context.clocks.business(),
         )
         log.info("operator.signed_in", operator=operator.id)
         return Opened(secret, device_id)

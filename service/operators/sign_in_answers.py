@@ -6,7 +6,7 @@ from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from service.clock import AppClocks
-from service.db.session import AppDatabase
+from service.db.context import AppContext
 from service.identity.cookies import read_cookie, set_cookie
 from service.identity.devices import COOKIE_SECONDS, DeviceKey
 from service.identity.passwords import AppPasswords
@@ -20,10 +20,8 @@ from service.settings import AppSettings, Settings
 SEE_OTHER = 303
 
 
-def signing_in(
-    database: AppDatabase, settings: AppSettings, clocks: AppClocks, passwords: AppPasswords
-) -> SignIn:
-    return SignIn(database, settings, clocks, passwords)
+def signing_in(context: AppContext, passwords: AppPasswords) -> SignIn:
+    return SignIn(context, passwords)
 
 
 def their_browser(request: Request, settings: AppSettings, clocks: AppClocks) -> Browser:

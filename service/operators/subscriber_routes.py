@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.refunds import RefundAsked, refund_latest
 from service.billing.resync import resync_reader
 from service.clock import AppClocks, Clocks
-from service.db.session import AppDatabase, ReadSession
+from service.db.context import AppContext
+from service.db.session import ReadSession
 from service.identity.permissions import Permission
 from service.operators.pages import PageRoute, page
 from service.operators.visits import Visit, form_requires, page_requires
@@ -18,7 +19,6 @@ from service.payments.asking import AppGateway
 from service.problems import Problem
 from service.reports.history import reader_history
 from service.reports.schemas import Storable
-from service.settings import AppSettings
 
 router = APIRouter(prefix="/subscribers", route_class=PageRoute, include_in_schema=False)
 SEE_OTHER = 303
@@ -50,13 +50,16 @@ async def show_subscriber(
 async def send_resync(
     visit: ChangesSubscribers,
     reader_id: ReaderId,
-    database: AppDatabase,
+    context: AppContext,
     gateway: AppGateway,
-    settings: AppSettings,
-    clocks: AppClocks,
 ) -> Response:
     """Compare all that the reader has with Stripe."""
-    await resync_reader(database, gateway, settings, clocks, reader_id, actor=visit.operator.label)
+    await resync_reader(
+        context,
+        gateway,
+        reader_id,
+        actor=visit.operator.label,
+    )
     return RedirectResponse(f"/admin/subscribers/{reader_id}?done=resync", SEE_OTHER)
 
 
@@ -65,10 +68,8 @@ async def send_refund(
     request: Request,
     visit: ChangesSubscribers,
     reader_id: ReaderId,
-    database: AppDatabase,
+    context: AppContext,
     gateway: AppGateway,
-    settings: AppSettings,
-    clocks: AppClocks,
     subscription: Text = "",
     amount: Text = "",
     access: Annotated[Literal["keep", "end_access", "cancel"], Form()] = "keep",
@@ -78,13 +79,18 @@ async def send_refund(
     """Give money back, or show the page again with why not."""
     try:
         asked = RefundAsked(reader_id, subscription, _minor_units(amount), access, _key(key, sure))
-        await refund_latest(database, gateway, settings, clocks, asked, actor=visit.operator.label)
+        await refund_latest(
+            context,
+            gateway,
+            asked,
+            actor=visit.operator.label,
+        )
     except Problem as problem:
         if problem.slug != "invalid-request":
             raise
-        async with database.reading() as session:
+        async with context.database.reading() as session:
             return await _page(
-                request, session, reader_id, clocks, refusal=problem.detail, status_code=422
+                request, session, reader_id, context.clocks, refusal=problem.detail, status_code=422
             )
     return RedirectResponse(f"/admin/subscribers/{reader_id}?done=refund", SEE_OTHER)
 

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from service.clock import AppClocks
-from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.db.context import AppContext
+from service.db.session import ReadSession, WriteSession
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
 from service.operators.lists import list_deliveries
@@ -57,17 +58,15 @@ async def make_endpoint(
     body: EndpointIn,
     actor: ChangesSystem,
     targets: AppTargets,
-    database: AppDatabase,
-    clocks: AppClocks,
-    settings: AppSettings,
+    context: AppContext,
 ) -> EndpointMade:
     """Make an endpoint; `secret` is shown this once. Needs the permission system:write.
 
     Addresses of this machine, of private networks and reserved ones are refused.
     """
     await check_target(targets, body.url)
-    async with database.transaction() as session:
-        changes = Endpoints(session, actor, clocks, settings)
+    async with context.database.transaction() as session:
+        changes = Endpoints(session, actor, context.clocks, context.settings)
         made, secret = await changes.create(
             url=body.url, types=body.types, description=body.description
         )

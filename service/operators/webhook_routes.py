@@ -7,7 +7,8 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import AppClocks
-from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.db.context import AppContext
+from service.db.session import ReadSession, WriteSession
 from service.identity.permissions import Permission
 from service.operators.lists import list_deliveries
 from service.operators.pages import PageRoute, page
@@ -50,9 +51,7 @@ async def send_endpoint(
     request: Request,
     visit: ChangesSystem,
     targets: AppTargets,
-    database: AppDatabase,
-    clocks: AppClocks,
-    settings: AppSettings,
+    context: AppContext,
     url: Text = "",
     description: Text = "",
     types: Annotated[list[str] | None, Form()] = None,
@@ -60,17 +59,17 @@ async def send_endpoint(
     """Make an endpoint and show its secret, this once; so the answer is its page."""
     try:
         await check_target(targets, url)
-        async with database.transaction() as session:
-            changes = Endpoints(session, visit.operator, clocks, settings)
+        async with context.database.transaction() as session:
+            changes = Endpoints(session, visit.operator, context.clocks, context.settings)
             made, secret = await changes.create(
                 url=url, types=types or [ALL_TYPES], description=description
             )
     except Problem as problem:
-        async with database.reading() as session:
+        async with context.database.reading() as session:
             return await _list_page(
                 request, session, refusal=problem, url=url, description=description, chosen=types
             )
-    async with database.reading() as session:
+    async with context.database.reading() as session:
         return await _endpoint_page(request, session, made.id, secret=secret)
 
 
@@ -92,17 +91,15 @@ async def send_change(
     request: Request,
     visit: ChangesSystem,
     endpoint_id: Id,
-    database: AppDatabase,
-    clocks: AppClocks,
-    settings: AppSettings,
+    context: AppContext,
     change: Annotated[str, Form()] = "",
     sure: Annotated[str, Form()] = "",
     types: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """`change` is `types`, `disable`, `enable`, `rotate`, `test`, or `delete` with `sure`."""
     try:
-        async with database.transaction() as session:
-            changes = Endpoints(session, visit.operator, clocks, settings)
+        async with context.database.transaction() as session:
+            changes = Endpoints(session, visit.operator, context.clocks, context.settings)
             if change == "types":
                 await changes.change(endpoint_id, types=types or [ALL_TYPES])
                 secret = None
@@ -111,10 +108,10 @@ async def send_change(
     except Problem as problem:
         if problem.slug != "invalid-request":
             raise
-        async with database.reading() as session:
+        async with context.database.reading() as session:
             return await _endpoint_page(request, session, endpoint_id, refusal=problem)
     if secret is not None:
-        async with database.reading() as session:
+        async with context.database.reading() as session:
             return await _endpoint_page(request, session, endpoint_id, secret=secret)
     return RedirectResponse(
         WEBHOOKS if change == "delete" else f"{WEBHOOKS}/{endpoint_id}", SEE_OTHER

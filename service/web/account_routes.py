@@ -8,7 +8,8 @@ from fastapi.responses import RedirectResponse, Response
 from service.checkout.portal import open_portal
 from service.checkout.schemas import Short
 from service.clock import AppClocks
-from service.db.session import AppDatabase, WriteSession
+from service.db.context import AppContext
+from service.db.session import WriteSession
 from service.identity.callers import CurrentReader, IsPrefetch, SignedInReader
 from service.identity.cookies import read_cookie
 from service.identity.sessions import (
@@ -33,9 +34,7 @@ SEE_OTHER = 303
 async def show_account(
     request: Request,
     caller: CurrentReader,
-    database: AppDatabase,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
     prefetch: IsPrefetch,
     came_from: Annotated[str, Query(alias="from")] = "",
 ) -> Response:
@@ -45,25 +44,23 @@ async def show_account(
     """
     is_visit = request.method == "GET" and not prefetch
     if came_from == MARKER and is_visit and caller.reader_id is not None:
-        await bring_up_to_date(request, database, settings, clocks, reader_id=caller.reader_id)
+        await bring_up_to_date(request, context, reader_id=caller.reader_id)
         return RedirectResponse(HOME, SEE_OTHER)
-    async with database.reading() as session:
-        account = await account_view(session, caller, settings, clocks)
-    has_ended = not account.is_signed_in and bool(read_cookie(request, "session", settings))
+    async with context.database.reading() as session:
+        account = await account_view(session, caller, context.settings, context.clocks)
+    has_ended = not account.is_signed_in and bool(read_cookie(request, "session", context.settings))
     response = page(request, "account.html", account=account, has_ended=has_ended)
     if has_ended:
-        clear_session_cookie(response, settings)  # what is left of a session that has ended
+        clear_session_cookie(response, context.settings)  # what is left of a session that has ended
     return response
 
 
 @router.post("/portal")
 async def go_to_portal(
-    caller: SignedInReader, database: AppDatabase, gateway: AppGateway, settings: AppSettings
+    caller: SignedInReader, context: AppContext, gateway: AppGateway
 ) -> Response:
     """To Stripe's customer portal, which leads back here."""
-    address = await open_portal(
-        database, gateway, settings, reader_id=caller.reader_id, return_to=RETURN_TO
-    )
+    address = await open_portal(context, gateway, reader_id=caller.reader_id, return_to=RETURN_TO)
     return RedirectResponse(address, SEE_OTHER)
 
 

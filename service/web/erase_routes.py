@@ -6,14 +6,13 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from service.account.erase import erase_reader
-from service.clock import AppClocks
-from service.db.session import AppDatabase, ReadSession
+from service.db.context import AppContext
+from service.db.session import ReadSession
 from service.identity.callers import SignedInReader
 from service.identity.cookies import CookieName, clear_cookie
 from service.identity.declarations import PUBLIC
 from service.payments.asking import AppPayments
 from service.problems import Problem
-from service.settings import AppSettings
 from service.web.account import erasure_view
 from service.web.pages import GET, PageRoute, page
 from service.web.sign_in import HOME
@@ -35,29 +34,27 @@ async def show_erase(request: Request, caller: SignedInReader, session: ReadSess
 async def erase(
     request: Request,
     caller: SignedInReader,
-    database: AppDatabase,
+    context: AppContext,
     payments: AppPayments,
-    settings: AppSettings,
-    clocks: AppClocks,
     cancel_subscription: Annotated[bool, Form()] = False,
 ) -> Response:
     """Erase the account, and cancel at Stripe where that is ticked."""
     try:
         await erase_reader(
-            database, payments.gateway, settings, clocks,
-            reader_id=caller.reader_id, cancel_subscription=cancel_subscription,
+            context, payments.gateway, reader_id=caller.reader_id,
+            cancel_subscription=cancel_subscription,
         )  # fmt: skip
     except Problem as problem:
         if problem.slug != "subscription-runs":
             raise
-        async with database.reading() as session:
+        async with context.database.reading() as session:
             erasure = await erasure_view(session, caller.reader_id)
         status = problem.definition.status
         error = "Your subscription still runs. Tick the box to cancel it, or keep the account."
         return page(request, "erase.html", status_code=status, erasure=erasure, error=error)
     response = RedirectResponse(f"{HOME}/erased", SEE_OTHER)
     for name in _COOKIES:
-        clear_cookie(response, name, settings)
+        clear_cookie(response, name, context.settings)
     return response
 
 

@@ -4,11 +4,9 @@ from starlette.requests import HTTPConnection
 
 from service.billing.subscriptions import live_subscriptions
 from service.billing.sync import Outdated, sync_subscription
-from service.clock import Clocks
-from service.db.session import Database
+from service.db.context import Context
 from service.payments.asking import asking_stripe, gateway_of
 from service.problems import Problem
-from service.settings import Settings
 
 RETURN_TO = "/account?from=portal"
 MARKER = "portal"
@@ -17,9 +15,7 @@ _GO_WITHOUT = frozenset({"selling-is-off", "stripe-unavailable", "purchase-refus
 
 async def bring_up_to_date(
     connection: HTTPConnection,
-    database: Database,
-    settings: Settings,
-    clocks: Clocks,
+    context: Context,
     *,
     reader_id: str,
 ) -> None:
@@ -28,13 +24,17 @@ async def bring_up_to_date(
     All questions together get `stripe_timeout_seconds`. Where Stripe doesn't answer, what is
     stored stays as it is: the webhook will come. Raises Problem `database-unavailable`.
     """
-    async with database.reading() as session:
+    async with context.database.reading() as session:
         known = [each.id for each in await live_subscriptions(session, reader_id)]
     try:
         gateway = gateway_of(connection)
-        async with asking_stripe(settings):
+        async with asking_stripe(context.settings):
             for subscription_id in known:
-                await sync_subscription(database, gateway, settings, clocks, subscription_id)
+                await sync_subscription(
+                    context,
+                    gateway,
+                    subscription_id,
+                )
     except Outdated:
         return  # others keep storing what Stripe says at this very moment
     except Problem as problem:

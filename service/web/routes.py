@@ -14,7 +14,8 @@ from service.checkout.start import start_checkout
 from service.clock import AppClocks
 from service.content.cache import WantedArticle
 from service.content.schemas import storable
-from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.db.context import AppContext
+from service.db.session import ReadSession, WriteSession
 from service.identity.callers import CurrentReader, IsPrefetch
 from service.identity.cookies import read_cookie
 from service.identity.declarations import PUBLIC
@@ -127,10 +128,8 @@ async def leave_the_slash_away(request: Request) -> Response:
 async def subscribe(
     request: Request,
     caller: CurrentReader,
-    database: AppDatabase,
+    context: AppContext,
     gateway: AppGateway,
-    settings: AppSettings,
-    clocks: AppClocks,
     offer: Annotated[Short, Form()],
     return_to: Annotated[Text, Form()] = "/account",
     article: Annotated[Short | None, Form()] = None,
@@ -139,19 +138,19 @@ async def subscribe(
 
     `article` is what a pass for one article shall open.
     """
-    return_to = checked_return_to(return_to, settings)
-    claim = read_cookie(request, "checkout", settings)
+    return_to = checked_return_to(return_to, context.settings)
+    claim = read_cookie(request, "checkout", context.settings)
     try:
         started = await start_checkout(
-            database, gateway, settings, clocks,
-            offer_id=offer, return_to=return_to, caller=caller, claim=claim, article=article,
+            context, gateway, offer_id=offer, return_to=return_to, caller=caller, claim=claim,
+            article=article,
         )  # fmt: skip
     except Problem as problem:
         if problem.slug == "already-subscribed":
             return RedirectResponse("/account", SEE_OTHER)
         return problem_page(request, problem, link=return_to)
     response = RedirectResponse(started.url, SEE_OTHER)
-    remember_claim(response, started.claim, settings)
+    remember_claim(response, started.claim, context.settings)
     return response
 
 

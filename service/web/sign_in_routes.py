@@ -16,7 +16,8 @@ from service.account.sign_in import request_sign_in
 from service.checkout.schemas import Short
 from service.clock import AppClocks, Clocks
 from service.content.schemas import storable
-from service.db.session import AppDatabase, ReadSession
+from service.db.context import AppContext
+from service.db.session import ReadSession
 from service.db.tables import SignInRequest
 from service.identity import sign_in_requests
 from service.identity.callers import Caller, CurrentReader
@@ -62,15 +63,13 @@ async def show_sign_in(
 async def use_link(
     request: Request,
     caller: CurrentReader,
-    database: AppDatabase,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
     token: Annotated[Short, Form()],
 ) -> Response:
     """Use the link, once, and sign this browser in; a former session of it ends."""
     client = Client(caller, "browser", request.headers.get("User-Agent", ""))
     try:
-        confirmed = await confirm_link(database, settings, clocks, token=token, client=client)
+        confirmed = await confirm_link(context, token=token, client=client)
     except Problem as problem:
         if problem.slug != "sign-in-refused":
             raise
@@ -78,16 +77,14 @@ async def use_link(
             # The button was pressed twice: the first time it has signed this browser in.
             return _lead(HOME)
         return _page(request, "sign_in_refused.html", status_code=GONE, form=sign_in.Form())
-    return _signed_in(confirmed, settings)
+    return _signed_in(confirmed, context.settings)
 
 
 @router.post("/request")
 async def request_mail(
     request: Request,
     caller: CurrentReader,
-    database: AppDatabase,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
     wakes: AppWakes,
     email: Typed = "",
     return_to: Typed = HOME,
@@ -95,14 +92,14 @@ async def request_mail(
     """Mail a link and a code, and lead on to the page that takes the code."""
     try:
         asked = await request_sign_in(
-            database, settings, clocks, email=email, return_to=return_to, caller=caller,
-            network=client_network(request, settings, clocks),
+            context, email=email, return_to=return_to, caller=caller,
+            network=client_network(request, context.settings, context.clocks),
         )  # fmt: skip
     except Problem as problem:
         error = form_error(problem)
         if error is None:
             raise
-        form = sign_in.Form(kept_return_to(return_to, settings), email, error)
+        form = sign_in.Form(kept_return_to(return_to, context.settings), email, error)
         return _refusal(request, problem, "sign_in.html", form=form, is_cut_off=False)
     wakes.wake(MAIL_TASK)
     response = _lead(f"{HOME}/sign-in/code?{urlencode({'request': asked.request_id})}")
@@ -129,29 +126,25 @@ async def show_code(
 async def use_code(
     request: Request,
     caller: CurrentReader,
-    database: AppDatabase,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
     request_id: Typed = "",
     code: Typed = "",
 ) -> Response:
     """Use the code, in the browser that asked for it, and sign it in."""
     client = Client(caller, "browser", request.headers.get("User-Agent", ""))
     try:
-        confirmed = await confirm_code(
-            database, settings, clocks, request_id=request_id, code=code, client=client
-        )
+        confirmed = await confirm_code(context, request_id=request_id, code=code, client=client)
     except Problem as problem:
         if problem.slug == "sign-in-refused" and caller.verified:
             return _lead(HOME)  # sent twice: the first time it has signed this browser in
         error = form_error(problem)
         if error is None:
             raise
-        async with database.reading() as session:
-            asked = await _asked(session, caller, request_id, clocks)
+        async with context.database.reading() as session:
+            asked = await _asked(session, caller, request_id, context.clocks)
         form = _code_form(asked, typed=code, error=error)
         return _refusal(request, problem, "sign_in_code.html", request_id=request_id, form=form)
-    return _signed_in(confirmed, settings)
+    return _signed_in(confirmed, context.settings)
 
 
 async def _asked(

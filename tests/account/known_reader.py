@@ -18,6 +18,7 @@ from aiosmtpd.controller import Controller
 from pydantic import SecretStr
 
 from service.account.erase import Sweep
+from service.db.context import Context
 from service.db.session import Database
 from service.identity.cookies import cookie_name
 from service.identity.devices import pseudonym
@@ -116,7 +117,7 @@ class Site:
         """What the service does of itself every minute after an erasure."""
 
         async def act(database: Database, gateway: Gateway) -> int:
-            return await Sweep()(database, gateway, self.at.settings, self.at.clocks)
+            return await Sweep()(Context(self.at.settings, self.at.clocks, database), gateway)
 
         self.with_gateway(act)
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from service.access.revocations import Revocations
 from service.account.erase import erase_reader
+from service.db.context import Context
 from service.db.tables import ReaderSession
 from service.identity.devices import DeviceKey, new_device_id, pseudonym
 from service.identity.readers import create_reader, link_device
@@ -272,7 +273,7 @@ class Steps:
         async with self.paywall.database.reading() as session:
             row = await session.get_one(ReaderSession, family.id)
         await erase_reader(
-            self.paywall.database, None, settings, clocks, reader_id=row.reader_id,
+            Context(settings, clocks, self.paywall.database), None, reader_id=row.reader_id,
             cancel_subscription=True,
         )  # fmt: skip
         for asked in self.asked:

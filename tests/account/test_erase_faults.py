@@ -10,6 +10,7 @@ import pytest
 
 from service.account.erase import erase_reader
 from service.billing.customers import bind_customer
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AccessEntry, Checkout, Subscription
 from service.payments.gateway import Gateway
@@ -99,7 +100,8 @@ def test_killed_between_stripe_and_us(site: Site, known: Known, call: str, *, af
         dying: Gateway = Dying(gateway, call, after=after)  # type: ignore[assignment]  # it has all of it
         try:
             await erase_reader(
-                database, dying, site.at.settings, site.at.clocks, reader_id=known.reader_id,
+                Context(site.at.settings, site.at.clocks, database), dying,
+                reader_id=known.reader_id,
                 cancel_subscription=True,
             )  # fmt: skip
         finally:
@@ -215,7 +217,8 @@ def test_a_purchase_that_begins_meanwhile_is_swept(site: Site) -> None:
 def test_without_a_key_nothing_is_erased_that_stripe_still_holds(site: Site, known: Known) -> None:
     async def attempt(database: Database) -> None:
         await erase_reader(
-            database, None, site.at.settings, site.at.clocks, reader_id=known.reader_id,
+            Context(site.at.settings, site.at.clocks, database), None,
+            reader_id=known.reader_id,
             cancel_subscription=True,
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ from sqlalchemy import insert
 
 from service.account.export import PAGE, gather_export
 from service.account.reader_data import HOLDINGS
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AccessEntry, ReaderDevice
 from service.identity.devices import pseudonym
@@ -116,7 +117,7 @@ async def test_many_reads_come_page_by_page(
                 for number in numbers
             ]  # fmt: skip
             await session.execute(insert(AccessEntry), entries)
-    export = await gather_export(database, None, settings, clocks, reader_id=reader.id)
+    export = await gather_export(Context(settings, clocks, database), None, reader_id=reader.id)
     tracemalloc.start()
     try:
         seen, whole = 0, 0
@@ -142,4 +143,4 @@ async def test_nobody_is_exported_that_isnt_there(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
     with pytest.raises(Problem, match="not-found"):
-        await gather_export(database, None, settings, clocks, reader_id="rdr_none")
+        await gather_export(Context(settings, clocks, database), None, reader_id="rdr_none")

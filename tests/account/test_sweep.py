@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import or_, select
 
 from service.account.erase import SWEPT_AT_START, SWEPT_FOR, Sweep
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AccessEntry, Reader
 from service.identity.readers import create_reader
@@ -50,7 +51,7 @@ async def test_a_service_that_was_stopped_catches_up(
     await _erased(database, clocks.business())
     longer_ago = await _erased(database, clocks.business() - LATE)
     clocks.travel(SWEPT_AT_START - LATE)
-    assert await Sweep()(database, None, settings, clocks) == 1
+    assert await Sweep()(Context(settings, clocks, database), None) == 1
     assert await _tied(database) == {longer_ago}
 
 
@@ -59,21 +60,21 @@ async def test_each_round_goes_back_to_before_the_last(
 ) -> None:
     sweep = Sweep()
     clocks.travel(SWEPT_AT_START)
-    assert await sweep(database, None, settings, clocks) == 0
+    assert await sweep(Context(settings, clocks, database), None) == 0
     await _erased(database, clocks.business() - SWEPT_FOR + LATE)
     await _erased(database, clocks.business() + LATE)
     clocks.travel(timedelta(days=90))  # such as the demo's clock does
-    assert await sweep(database, None, settings, clocks) == 2
+    assert await sweep(Context(settings, clocks, database), None) == 2
     assert await _tied(database) == set()
-    assert await sweep(database, None, settings, clocks) == 0
+    assert await sweep(Context(settings, clocks, database), None) == 0
 
 
 async def test_a_clock_that_is_set_back_leaves_nobody_out(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
     sweep = Sweep()
-    assert await sweep(database, None, settings, clocks) == 0
+    assert await sweep(Context(settings, clocks, database), None) == 0
     clocks.travel(-timedelta(hours=1))
     await _erased(database, clocks.business())
-    assert await sweep(database, None, settings, clocks) == 1
+    assert await sweep(Context(settings, clocks, database), None) == 1
     assert await _tied(database) == set()

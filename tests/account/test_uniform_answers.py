@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from service.account.erase import erase_reader
+from service.db.context import Context
 from service.db.tables import Reader
 from service.identity.email import email_key
 from service.identity.operators import create_operator
@@ -26,7 +27,7 @@ async def populate(paywall: Paywall, visitor: Visitor) -> None:
         await visitor.confirm(token=mail.token)
     me = await visitor.me()
     await erase_reader(
-        paywall.database, None, paywall.settings, paywall.clocks, reader_id=me.json()["id"],
+        Context(paywall.settings, paywall.clocks, paywall.database), None, reader_id=me.json()["id"],
         cancel_subscription=True,
     )  # fmt: skip
     async with paywall.database.transaction() as session:

@@ -12,6 +12,7 @@ from service.billing.apply_event import apply_due_events
 from service.billing.customers import bind_customer
 from service.billing.events import HANDLED
 from service.billing.inbox import store_event
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AuditEntry, DomainEvent, Grant, Job, Subscription
 from service.identity.readers import create_reader
@@ -47,6 +48,10 @@ class Desk:
     price: str
     other_price: str
     heard: set[str] = field(default_factory=set)
+
+    @property
+    def context(self) -> Context:
+        return Context(self.settings, self.clocks, self.database)
 
     async def reader(self, email: str = "ana@example.org") -> tuple[str, str]:
         """A reader with a customer at Stripe; both ids."""
@@ -89,9 +94,7 @@ class Desk:
             async with self.database.transaction() as session:
                 for event in order(new):
                     await store_event(session, event, self.clocks.wall())
-            done = await apply_due_events(
-                self.database, gateway or self.gateway, self.settings, self.clocks
-            )
+            done = await apply_due_events(self.context, gateway or self.gateway)
             if not new and not done:
                 return
 

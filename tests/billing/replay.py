@@ -16,6 +16,7 @@ from service.billing.events import HANDLED
 from service.billing.fulfil import fulfil
 from service.billing.inbox import JOB, store_event
 from service.db.base import Base
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Job, Reader
 from service.payments.stripe_gateway import StripeGateway
@@ -78,13 +79,13 @@ class Replay:
         clocks, settings = self.site.clocks, self.site.settings
         for step in order:
             if step == RETURN:
-                await fulfil(database, self.gateway, settings, clocks, self.session_id)
+                await fulfil(Context(settings, clocks, database), self.gateway, self.session_id)
                 continue
             async with database.transaction() as session:
                 await store_event(session, event_of(step), clocks.wall())
             if not at_once:
-                await apply_due_events(database, self.gateway, settings, clocks)
-        await apply_due_events(database, self.gateway, settings, clocks)
+                await apply_due_events(Context(settings, clocks, database), self.gateway)
+        await apply_due_events(Context(settings, clocks, database), self.gateway)
         state = await _state(database, self.tables)
         await database.dispose()
         return state

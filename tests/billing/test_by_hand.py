@@ -47,9 +47,7 @@ async def service_at(desk: Desk) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def refund(desk: Desk, asked: RefundAsked) -> StripeRefund:
-    return await refund_latest(
-        desk.database, desk.gateway, desk.settings, desk.clocks, asked, actor="operator:opr_1"
-    )
+    return await refund_latest(desk.context, desk.gateway, asked, actor="operator:opr_1")
 
 
 async def test_a_refund_by_hand_says_what_becomes_of_access(desk: Desk) -> None:
@@ -95,9 +93,7 @@ async def test_resync_finds_what_nobody_told_of(desk: Desk) -> None:
     unheard = desk.subscribe(customer)
 
     async def resync(reader_id: str) -> dict[str, str]:
-        looked = await resync_reader(
-            desk.database, desk.gateway, desk.settings, desk.clocks, reader_id, actor="command"
-        )
+        looked = await resync_reader(desk.context, desk.gateway, reader_id, actor="command")
         return {each.id: each.result for each in looked}
 
     assert await resync(reader) == {known: "synced", unheard: "synced"}

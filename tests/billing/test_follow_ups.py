@@ -195,7 +195,7 @@ async def test_a_duplicates_refund_is_told_before_stripe_tells_of_it(desk: Desk)
             if event.type == "customer.subscription.created":
                 await store_event(session, event, desk.clocks.wall())
     # What Stripe tells of the end and of the refund never arrives.
-    while await apply_due_events(desk.database, desk.gateway, desk.settings, desk.clocks):
+    while await apply_due_events(desk.context, desk.gateway):
         pass
     assert desk.status(twice) == "canceled"
     assert (await desk.told(twice)).count("payment.refunded") == 1
@@ -390,7 +390,7 @@ async def test_months_are_told_alike_whether_heard_in_time_or_afterwards(desk: D
     assert told == await dated(late)
     kinds = [kind.removeprefix("subscription.") for kind, _ in told]
     assert kinds == ["started", *["renewed"] * 3, "cancel_scheduled", "ended"]
-    await apply_due_events(desk.database, desk.gateway, desk.settings, desk.clocks)
+    await apply_due_events(desk.context, desk.gateway)
     assert await dated(late) == told
 
 

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from service.billing import inbox
 from service.billing.apply_event import apply_due_events
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import InboxEvent, Job
 from service.jobs.queue import LONGEST_RESULT, ROWS_STAY
@@ -67,7 +68,7 @@ async def job_of(database: Database, event_id: str = "evt_1") -> Job:
 async def run(
     database: Database, gateway: Scripted, settings: Settings, clocks: MovingClocks
 ) -> int:
-    return await apply_due_events(database, cast("Gateway", gateway), settings, clocks)
+    return await apply_due_events(Context(settings, clocks, database), cast("Gateway", gateway))
 
 
 async def test_one_event_is_one_row_and_one_job(database: Database, clocks: MovingClocks) -> None:

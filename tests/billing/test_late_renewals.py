@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from service.billing.late_renewals import sync_late_renewals
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import DomainEvent, Subscription
 from service.payments.stripe_gateway import gateway_of_settings
@@ -31,7 +32,7 @@ def asked(site: Installation) -> int:
         gateway = gateway_of_settings(site.settings)
         assert gateway is not None
         try:
-            return await sync_late_renewals(database, gateway, site.settings, site.clocks)
+            return await sync_late_renewals(Context(site.settings, site.clocks, database), gateway)
         finally:
             await gateway.close()
             await database.dispose()

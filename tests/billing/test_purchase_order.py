@@ -12,6 +12,7 @@ import pytest
 
 from service.billing.apply_event import apply_due_events
 from service.billing.inbox import JOB, store_event
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, Customer, Grant, InboxEvent, Job, Reader, Subscription
 from service.payments.stripe_objects import event_of
@@ -141,7 +142,7 @@ def test_several_processes_apply_the_same_purchase(quiet: Installation) -> None:
         for event in events[place % len(events) :]:
             async with database.transaction() as session:
                 await store_event(session, event_of(event), quiet.clocks.wall())
-            await apply_due_events(database, gateway, quiet.settings, quiet.clocks)
+            await apply_due_events(Context(quiet.settings, quiet.clocks, database), gateway)
         await gateway.close()
         await database.dispose()
 

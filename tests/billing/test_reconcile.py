@@ -13,6 +13,7 @@ from service.billing.events import refetch_of
 from service.billing.inbox import store_event
 from service.billing.reconcile import Report, reconcile
 from service.billing.reconcile_job import NIGHTLY, Reconciler, ask_reconcile
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import (
     Checkout,
@@ -88,7 +89,7 @@ def compare(site: Installation, *, fix: bool = False, through: Any = None, **nam
     async def run(database: Database, gateway: StripeGateway) -> Report:
         asked = through(gateway) if through else gateway
         return await reconcile(
-            database, asked, site.settings, site.clocks, started_by="command", fix=fix,
+            Context(site.settings, site.clocks, database), asked, started_by="command", fix=fix,
             pauses=(0.0,) * 6, **named,
         )  # fmt: skip
 
@@ -387,7 +388,8 @@ def test_once_a_night_for_all_and_when_somebody_asks(quiet: Installation) -> Non
 
     async def processes(database: Database, gateway: StripeGateway) -> list[int]:
         working = [
-            Reconciler(database, gateway, quiet.settings, quiet.clocks).round() for _ in range(3)
+            Reconciler(Context(quiet.settings, quiet.clocks, database), gateway).round()
+            for _ in range(3)
         ]
         return await asyncio.gather(*working)
 

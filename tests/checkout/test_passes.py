@@ -9,6 +9,7 @@ from sqlalchemy import select
 from service.account.merge import merge
 from service.billing.pass_ledger import tell_ended_passes
 from service.billing.passes import sync_pass
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, DomainEvent, Grant, Pass, Reader, Subscription
 from service.web.words import long_day
@@ -45,7 +46,9 @@ def synced(site: Installation, payment_id: str) -> str:
     async def ask() -> str:
         database, gateway = Database(site.settings.database_url), gateway_to(site.stripe_url)
         try:
-            return await sync_pass(database, gateway, site.settings, site.clocks, payment_id)
+            return await sync_pass(
+                Context(site.settings, site.clocks, database), gateway, payment_id
+            )
         finally:
             await gateway.close()
             await database.dispose()

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from service.account.erase import erase_reader
 from service.account.merge import verified_account
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import DomainEvent, Job, WebhookDelivery
 from service.identity.email import checked_address
@@ -68,7 +69,10 @@ async def test_made_merged_and_erased_readers_are_told_and_what_is_erased_isn_t_
         assert "ana@example.org" not in _sent(receiver.received)
 
         await erase_reader(
-            database, None, settings, clocks, reader_id=account.id, cancel_subscription=False
+            Context(settings, clocks, database),
+            None,
+            reader_id=account.id,
+            cancel_subscription=False,
         )
         before = len(receiver.received)
         clocks.travel(timedelta(seconds=5))

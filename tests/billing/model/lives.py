@@ -22,6 +22,7 @@ from service.billing.inbox import store_event
 from service.billing.late_renewals import sync_late_renewals
 from service.billing.reconcile import reconcile
 from service.checkout.start import start_checkout
+from service.db.context import Context
 from service.db.tables import Customer, DomainEvent, Grant, Job, Offer
 from service.identity.callers import Caller
 from service.identity.email import checked_address
@@ -93,6 +94,10 @@ class Lives:
         self.held: list[Document] = []
         """Events on their way."""
 
+    @property
+    def context(self) -> Context:
+        return Context(self.settings, self.clocks, self.database)
+
     async def begin(self) -> None:
         """The catalogue, and a buyer who has an account already."""
         async with self.database.transaction() as session:
@@ -112,8 +117,7 @@ class Lives:
     async def start(self, who: int, offer: int) -> None:
         buyer = self.buyers[who]
         started = await start_checkout(
-            self.database, self.gateway, self.settings, self.clocks,
-            offer_id=self.offers[offer], return_to="/", claim=buyer.claim,
+            self.context, self.gateway, offer_id=self.offers[offer], return_to="/", claim=buyer.claim,
             caller=Caller(reader_id=buyer.reader_id, device_id=f"device-{who}"),
         )  # fmt: skip
         buyer.claim = started.claim
@@ -136,8 +140,7 @@ class Lives:
         if not buyer.begun:
             return
         done = await fulfil(
-            self.database, self.gateway, self.settings, self.clocks,
-            buyer.begun[nth % len(buyer.begun)],
+            self.context, self.gateway, buyer.begun[nth % len(buyer.begun)],
         )  # fmt: skip
         if done is not None and done.state == "paid" and buyer.reader_id is None:
             buyer.reader_id = done.reader_id
@@ -278,17 +281,15 @@ class Lives:
                 await store_event(session, received, now)
 
     async def apply(self) -> None:
-        await apply_due_events(self.database, self.gateway, self.settings, self.clocks)
+        await apply_due_events(self.context, self.gateway)
 
     async def look_late(self) -> None:
-        await sync_late_renewals(self.database, self.gateway, self.settings, self.clocks)
+        await sync_late_renewals(self.context, self.gateway)
 
     async def reconcile(self) -> None:
         await reconcile(
-            self.database,
+            self.context,
             self.gateway,
-            self.settings,
-            self.clocks,
             started_by="model",
             fix=True,
             pauses=(),
