@@ -15,6 +15,7 @@ from fastapi import Depends
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.levels import Level
 from service.running import part
 
 DEVELOPMENT_SECRET = "development-only-secret-key-do-not-use"  # noqa: S105 refused in production
@@ -76,7 +77,7 @@ class Settings(BaseSettings):
     time_zone: str = Field(
         "UTC", description="IANA zone of the publication: meter windows and report days."
     )
-    default_level: Literal["free", "metered", "registered", "subscribers"] = Field(
+    default_level: Level = Field(
         "metered", description="Access level of an article that names none."
     )
     preview_blocks: int = Field(

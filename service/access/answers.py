@@ -22,11 +22,11 @@ from service.settings import Settings
 
 
 def access_answer(seen: Look) -> AccessOut:
-    decision = seen.decision
+    outcome = seen.outcome
     return AccessOut(
         granted=seen.wall is None,
-        reason=decision.reason,
-        would_consume=isinstance(decision, Meter) and decision.consumes,
+        reason=outcome.reason,
+        would_consume=isinstance(outcome, Meter) and outcome.consumes,
         meter=MeterOut.of(seen.meter),
         wall=seen.wall,
     )

@@ -1,48 +1,96 @@
-"""May this reader read this article now? Plain values in, one of four outcomes with a reason out.
+"""May this reader read this article now? Plain values in, one of four outcomes out, with its trail.
 
 The order is that of the product's access rules: the first that matches decides, and only a metered
-article that the meter itself opens consumes.
+article that the meter itself opens consumes. Everything that opens or closes an article asks here:
+unlock, the decision without effect, the pages, and reads by token.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
 from typing import Literal
 
-from service.grants.grants import Source
+from service.access.reasons import PRECEDENCE, AllowReason, MeterReason, WallReason
+from service.grants.grants import GrantableArticle, Source, covers
 from service.metering.window import MeterState
 
-Level = Literal["free", "metered", "registered", "subscribers"]
-AllowReason = Literal["free", "registered"] | Source
 WallKind = Literal["register", "subscribe"]
-WallReason = Literal["meter_exhausted", "network_exhausted", "registered_only", "subscribers_only"]
+RuleName = Literal["visible", "free", "grant", "registered", "meter", "network", "level"]
 
 
 @dataclass(frozen=True)
-class ArticleFacts:
+class ArticleFacts(GrantableArticle):
     """What the decision needs to know of an article, at the instant it is made for."""
 
-    id: str
     visible: bool
-    level: Level
 
 
 @dataclass(frozen=True)
-class ReaderFacts:
-    """What the decision needs to know of a reader: which live grant covers the article, if any,
-    and what registering would change.
+class HeldGrant:
+    """A grant that speaks for the reader. Open from `starts_at` up to, but not at, `ends_at`; None
+    is no bound on that side. `grace`: its payment is overdue.
     """
 
-    granted_by: Source | None = None
+    source: Source
+    scope: str
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    grace: bool = False
+
+    def is_live(self, at: datetime) -> bool:
+        return (self.starts_at is None or self.starts_at <= at) and (
+            self.ends_at is None or at < self.ends_at
+        )
+
+    def __str__(self) -> str:
+        end = f" until {self.ends_at.isoformat()}" if self.ends_at is not None else ""
+        return f"{self.source} {self.scope}{end}{', in grace' if self.grace else ''}"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for the reader, whatever it was read from (evidence.py)."""
+
+    grants: tuple[HeldGrant, ...] = ()
     verified: bool = False
     """Signed in with a verified address."""
     can_register: bool = False
     """Not verified yet, where sign-in is configured."""
     room_after_registering: int = 0
     """Articles that the registered reader's meter would then still open in this window."""
+    counted: bool = False
+    """The meter has opened this article to the holder: an unlock token says so."""
+    network_closed: bool = False
+    """The network has no room for another reader without cookies."""
+
+
+class NoMeter(Enum):
+    """Why no window speaks for the reader."""
+
+    NOTHING_METERED = "the publication meters nothing"
+    NOT_ASKED = "no window was read"
+
+
+MeterSeen = MeterState | NoMeter
+
+
+@dataclass(frozen=True)
+class Step:
+    """A rule that was looked at, what it saw, and whether it decided."""
+
+    rule: RuleName
+    saw: str
+    decided: bool = False
+
+
+Trail = tuple[Step, ...]
 
 
 @dataclass(frozen=True)
 class Hidden:
     """Not visible: it doesn't exist for anyone who asks here."""
+
+    trail: Trail = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -50,6 +98,7 @@ class Allow:
     """Open, without any effect."""
 
     reason: AllowReason
+    trail: Trail = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -57,7 +106,8 @@ class Meter:
     """The meter opens it; `consumes` unless it is a re-read in the same window."""
 
     consumes: bool
-    reason: Literal["meter"] = "meter"
+    trail: Trail = field(default=(), compare=False)
+    reason: MeterReason = "meter"
 
 
 @dataclass(frozen=True)
@@ -66,33 +116,77 @@ class Wall:
 
     reason: WallReason
     kind: WallKind = "subscribe"
+    trail: Trail = field(default=(), compare=False)
 
 
-Decision = Hidden | Allow | Meter | Wall
+Outcome = Hidden | Allow | Meter | Wall
+"""Two outcomes are equal where they say the same, however they came about."""
 
 
-def decide(article: ArticleFacts, reader: ReaderFacts, meter: MeterState | None) -> Decision:
-    """Decide. `meter` is the holder's window; None means that nothing is metered here."""
+def decide(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, now: datetime) -> Outcome:
+    """Decide for `now`, the business time. `meter` is the window of whose meter it is."""
+    trail: list[Step] = []
+
+    def passed(rule: RuleName, saw: str) -> None:
+        trail.append(Step(rule, saw))
+
+    def decided(rule: RuleName, saw: str) -> Trail:
+        return (*trail, Step(rule, saw, decided=True))
+
     if not article.visible:
-        return Hidden()
-    if article.level == "free" or (article.level == "metered" and meter is None):
-        return Allow("free")
-    if reader.granted_by is not None:
-        return Allow(reader.granted_by)
+        return Hidden(decided("visible", "the article isn't visible"))
+    passed("visible", "the article is visible")
+    if article.level == "free":
+        return Allow("free", decided("free", "the level is free"))
+    if article.level == "metered" and meter is NoMeter.NOTHING_METERED:
+        return Allow("free", decided("free", "the level is metered, and nothing is metered"))
+    passed("free", f"the level is {article.level}")
+    grant = _opening(evidence.grants, article, now)
+    if grant is not None:
+        return Allow(grant.source, decided("grant", str(grant)))
+    passed("grant", f"none of {len(evidence.grants)} is live and covers it")
     if article.level == "registered":
-        if reader.verified:
-            return Allow("registered")
-        return Wall("registered_only", "register" if reader.can_register else "subscribe")
-    if article.level == "subscribers" or meter is None:
-        return Wall("subscribers_only")
+        if evidence.verified:
+            return Allow("registered", decided("registered", "the address is verified"))
+        kind: WallKind = "register" if evidence.can_register else "subscribe"
+        return Wall("registered_only", kind, decided("registered", "no verified address"))
+    if article.level == "subscribers":
+        return Wall("subscribers_only", trail=decided("level", "grants alone open it"))
+    return _metered(article, evidence, meter, tuple(trail))
+
+
+def _metered(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, trail: Trail) -> Outcome:
+    if evidence.counted:
+        saw = "the meter has opened this article"
+        return Meter(consumes=False, trail=(*trail, Step("meter", saw, decided=True)))
+    if not isinstance(meter, MeterState):
+        return Wall("meter_not_asked", trail=(*trail, Step("meter", meter.value, decided=True)))
+    saw = f"{meter.used} of {meter.limit} used"
     if article.id in meter.read_set:
-        return Meter(consumes=False)
-    if meter.remaining > 0:
-        return Meter(consumes=True)
-    return meter_wall(reader, "meter_exhausted")
+        saw += ", this article among those read"
+        return Meter(consumes=False, trail=(*trail, Step("meter", saw, decided=True)))
+    if meter.remaining <= 0:
+        return _meter_wall("meter_exhausted", evidence, (*trail, Step("meter", saw, decided=True)))
+    if evidence.network_closed:
+        closed = Step("network", "its readers without cookies have used it up", decided=True)
+        return _meter_wall("network_exhausted", evidence, (*trail, Step("meter", saw), closed))
+    return Meter(consumes=True, trail=(*trail, Step("meter", saw, decided=True)))
 
 
-def meter_wall(reader: ReaderFacts, reason: WallReason) -> Wall:
-    """The wall where the meter opens nothing more: registering may open a meter of one's own."""
-    more = reader.can_register and reader.room_after_registering > 0
-    return Wall(reason, "register" if more else "subscribe")
+def _meter_wall(reason: WallReason, evidence: Evidence, trail: Trail) -> Wall:
+    """The wall where the meter opens nothing more: registering may open the reader's own meter."""
+    more = evidence.can_register and evidence.room_after_registering > 0
+    return Wall(reason, "register" if more else "subscribe", trail)
+
+
+def _opening(
+    held: tuple[HeldGrant, ...], article: GrantableArticle, now: datetime
+) -> HeldGrant | None:
+    """The live grant that opens the article: by precedence of its source, then the longest."""
+    opening = [each for each in held if each.is_live(now) and covers(each.scope, article)]
+    return min(opening, key=_rank, default=None)
+
+
+def _rank(grant: HeldGrant) -> tuple[int, bool, float, str]:
+    end = -grant.ends_at.timestamp() if grant.ends_at is not None else 0.0
+    return (PRECEDENCE[grant.source], grant.ends_at is not None, end, grant.scope)

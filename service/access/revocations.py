@@ -8,20 +8,20 @@ valid spellings (identity.md, JWTs).
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import get_args
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.access.reasons import REASONS
 from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import Grant, ReaderSession
-from service.grants.grants import Source
 from service.tokens.claims import LONGEST_LEEWAY, LONGEST_LIFE, AccessClaims, Claims
 from service.tokens.revoked import RevokedClaims, is_revoked, revoked_claims
 
 LONGEST_MEMORY = LONGEST_LIFE + LONGEST_LEEWAY
 """After this every token that was signed before has expired."""
+_REVOCABLE = tuple(row.name for row in REASONS.values() if row.revocable)
 
 
 class Revocations:
@@ -44,7 +44,7 @@ class Revocations:
         """Whether the token was revoked, its session ended, or its access taken away since."""
         if claims.sid in self._sessions or is_revoked(claims, self._claims):
             return True
-        signed_for = get_args(Source) if isinstance(claims, AccessClaims) else (claims.rsn,)
+        signed_for = _REVOCABLE if isinstance(claims, AccessClaims) else (claims.rsn,)
         changes = (self._grants.get((claims.sub, source)) for source in signed_for)
         return any(at is not None and claims.iat < at.timestamp() for at in changes)
 

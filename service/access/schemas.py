@@ -5,12 +5,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from service.access.decision import AllowReason, WallReason
+from service.access.reasons import Reason
 from service.access.wall import WallShown
 from service.content.schemas import Teaser, storable
 from service.metering.window import MeterState
-
-Reason = AllowReason | Literal["meter"] | WallReason
 
 
 class MeterOut(BaseModel):

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from prometheus_client import Counter
@@ -13,19 +14,19 @@ from service.access import cookieless
 from service.access.decision import (
     Allow,
     ArticleFacts,
+    Evidence,
     Hidden,
-    Level,
     Meter,
-    ReaderFacts,
+    MeterSeen,
+    NoMeter,
     Wall,
     decide,
-    meter_wall,
 )
+from service.access.evidence import article_facts, evidence_of_rows
 from service.access.wall import WallShown, wall_for
 from service.clock import Clocks
 from service.content.cache import StoredArticle, article_not_found
-from service.content.visibility import effective_level, is_visible
-from service.grants import grants
+from service.content.rules import rules_of
 from service.grants.store import grants_of
 from service.identity.callers import Caller
 from service.identity.devices import new_device_id, pseudonym
@@ -68,7 +69,7 @@ class Walled:
 class Look:
     """A decision without effect."""
 
-    decision: Allow | Meter | Wall
+    outcome: Allow | Meter | Wall
     wall: WallShown | None
     meter: MeterState | None
 
@@ -86,15 +87,15 @@ async def look(
 
     `network` is the caller's (cookieless.py); None: nobody is capped.
     """
-    decision, reader, meter = await _decided(session, article, caller, settings, clocks)
-    if _consumes(decision) and await cookieless.is_closed(
-        session, caller, meter, network, settings, clocks
+    case = await _gather(session, article, caller, settings, clocks)
+    if _consumes(case.outcome) and await cookieless.is_closed(
+        session, caller, case.window, network, settings, clocks
     ):
-        decision = meter_wall(reader, "network_exhausted")
-    wall = None
-    if isinstance(decision, Wall):
-        wall = await wall_for(session, decision, caller, settings)
-    return Look(decision, wall, meter)
+        case = case.with_network_closed()
+    outcome, wall = case.outcome, None
+    if isinstance(outcome, Wall):
+        wall = await wall_for(session, outcome, caller, settings)
+    return Look(outcome, wall, case.window)
 
 
 async def unlock(
@@ -113,28 +114,18 @@ async def unlock(
     """
     device_id = caller.device_id or new_device_id()
     holder = _holder(caller) or device_holder(device_id)
-    decision, reader, meter = await _decided(session, article, caller, settings, clocks)
+    case = await _gather(session, article, caller, settings, clocks)
     consumed, wall = False, None
-    if _consumes(decision) and not await cookieless.admit(
-        session, caller, meter, network, settings, clocks
+    if _consumes(case.outcome) and not await cookieless.admit(
+        session, caller, case.window, network, settings, clocks
     ):
-        decision = meter_wall(reader, "network_exhausted")
-    if _consumes(decision) and meter is not None:
-        consumed = await count_article(
-            session,
-            holder=holder,
-            window=meter.window,
-            limit=meter.limit,
-            article_id=article.id,
-            now=clocks.business(),
-        )
-        # Another request may have come first: what stands there now decides.
-        meter = await read_meter(session, holder, meter.window, meter.limit)
-        if article.id not in meter.read_set:
-            decision = meter_wall(reader, "meter_exhausted")
-    if isinstance(decision, Wall):
-        wall = await wall_for(session, decision, caller, settings)
-    UNLOCKS.labels(decision.reason).inc()
+        case = case.with_network_closed()
+    if _consumes(case.outcome) and case.window is not None:
+        consumed, case = await _count(session, case, case.window, holder)
+    outcome, meter = case.outcome, case.window
+    if isinstance(outcome, Wall):
+        wall = await wall_for(session, outcome, caller, settings)
+    UNLOCKS.labels(outcome.reason).inc()
     await write(
         session,
         entry_at(
@@ -146,7 +137,7 @@ async def unlock(
             device_id=pseudonym(device_id),
             granted=wall is None,
             consumed=consumed,
-            reason=decision.reason,
+            reason=outcome.reason,
             wall=wall.kind if wall else None,
             window_start=meter.window.start if meter else None,
             referrer_host=referrer_host(referrer, settings),
@@ -155,7 +146,7 @@ async def unlock(
     if wall is not None:
         return Walled(wall, meter, device_id)
     holder_id = caller.reader_id or pseudonym(device_id)
-    return Opened(decision.reason, consumed, meter, holder_id, device_id)
+    return Opened(outcome.reason, consumed, meter, holder_id, device_id)
 
 
 def note_open_page(
@@ -205,77 +196,95 @@ def referrer_host(referrer: str | None, settings: Settings) -> str | None:
     return None if f"{parts.scheme}://{parts.netloc}" in settings.origins else host
 
 
-async def _decided(
+@dataclass(frozen=True)
+class _Case:
+    """What is decided on, with the outcome: decided again where more is seen on the way."""
+
+    article: ArticleFacts
+    evidence: Evidence
+    meter: MeterSeen
+    now: datetime
+    outcome: Allow | Meter | Wall
+
+    @property
+    def window(self) -> MeterState | None:
+        return self.meter if isinstance(self.meter, MeterState) else None
+
+    def with_network_closed(self) -> "_Case":
+        evidence = replace(self.evidence, network_closed=True)
+        return replace(self, evidence=evidence, outcome=self._decided(evidence, self.meter))
+
+    def with_window(self, window: MeterState) -> "_Case":
+        """With the window as it is after an article was to be counted in it."""
+        # An article that wasn't counted met a full window, whatever has become of that since.
+        room = window if self.article.id in window.read_set else replace(window, limit=window.used)
+        return replace(self, meter=window, outcome=self._decided(self.evidence, room))
+
+    def _decided(self, evidence: Evidence, meter: MeterSeen) -> Allow | Meter | Wall:
+        outcome = decide(self.article, evidence, meter, self.now)
+        return self.outcome if isinstance(outcome, Hidden) else outcome
+
+
+async def _gather(
     session: AsyncSession,
     article: StoredArticle,
     caller: Caller,
     settings: Settings,
     clocks: Clocks,
-) -> tuple[Allow | Meter | Wall, ReaderFacts, MeterState | None]:
-    meter = await _meter_of(session, article, caller, settings, clocks)
-    reader = await _reader_facts(session, article, caller, meter, settings, clocks)
-    decision = decide(_facts(article, settings, clocks), reader, meter)
-    if isinstance(decision, Hidden):
+) -> _Case:
+    """The facts and what the rules say to them; Problem `article-not-found` for what is hidden."""
+    now = clocks.business()
+    facts = article_facts(article, rules_of(settings), now)
+    meter = await _meter_of(session, facts, caller, settings, now)
+    evidence = await _evidence_of(session, caller, meter, settings)
+    outcome = decide(facts, evidence, meter, now)
+    if isinstance(outcome, Hidden):
         raise article_not_found(article.slug)
-    return decision, reader, meter
+    return _Case(facts, evidence, meter, now, outcome)
 
 
-def _consumes(decision: Allow | Meter | Wall) -> bool:
-    return isinstance(decision, Meter) and decision.consumes
-
-
-def level_of(article: StoredArticle, settings: Settings) -> Level:
-    """The level that holds; where nothing stands behind the cut there is nothing to close."""
-    return (
-        "free" if article.cut_is_whole else effective_level(article.level, settings.default_level)
+async def _count(
+    session: AsyncSession, case: _Case, window: MeterState, holder: str
+) -> tuple[bool, _Case]:
+    """Count the article; another request may have come first: what is there now decides."""
+    consumed = await count_article(
+        session,
+        holder=holder,
+        window=window.window,
+        limit=window.limit,
+        article_id=case.article.id,
+        now=case.now,
+    )
+    return consumed, case.with_window(
+        await read_meter(session, holder, window.window, window.limit)
     )
 
 
-def _facts(article: StoredArticle, settings: Settings, clocks: Clocks) -> ArticleFacts:
-    return ArticleFacts(
-        id=article.id,
-        visible=is_visible(article, clocks.business()),
-        level=level_of(article, settings),
-    )
+def _consumes(outcome: Allow | Meter | Wall) -> bool:
+    return isinstance(outcome, Meter) and outcome.consumes
 
 
-async def _reader_facts(
-    session: AsyncSession,
-    article: StoredArticle,
-    caller: Caller,
-    meter: MeterState | None,
-    settings: Settings,
-    clocks: Clocks,
-) -> ReaderFacts:
-    used = meter.used if meter is not None and settings.meter_carry_count else 0
-    facts = ReaderFacts(
+async def _evidence_of(
+    session: AsyncSession, caller: Caller, meter: MeterSeen, settings: Settings
+) -> Evidence:
+    used = meter.used if isinstance(meter, MeterState) and settings.meter_carry_count else 0
+    held = await grants_of(session, caller.reader_id) if caller.reader_id is not None else []
+    return evidence_of_rows(
+        held,
         verified=caller.verified,
-        can_register=settings.readers_can_sign_in and not caller.verified,
+        sign_in_offered=settings.readers_can_sign_in,
         room_after_registering=settings.registered_meter_limit - used,
     )
-    if caller.reader_id is None:
-        return facts
-    held = await grants_of(session, caller.reader_id)
-    wanted = grants.GrantableArticle(
-        id=article.id,
-        level=level_of(article, settings),
-        plans=article.plans,
-        section=article.section,
-    )
-    opening = grants.opening(held, wanted, clocks.business())
-    return replace(facts, granted_by=opening.source if opening else None)
 
 
 async def _meter_of(
-    session: AsyncSession,
-    article: StoredArticle,
-    caller: Caller,
-    settings: Settings,
-    clocks: Clocks,
-) -> MeterState | None:
-    if level_of(article, settings) != "metered" or settings.meter_limit is None:
-        return None
-    window = window_at(clocks.business(), settings.meter_window, settings.zone)
+    session: AsyncSession, article: ArticleFacts, caller: Caller, settings: Settings, now: datetime
+) -> MeterSeen:
+    if settings.meter_limit is None:
+        return NoMeter.NOTHING_METERED
+    if article.level != "metered":
+        return NoMeter.NOT_ASKED
+    window = window_at(now, settings.meter_window, settings.zone)
     limit = settings.registered_meter_limit if caller.verified else settings.meter_limit
     return await read_meter(session, _holder(caller), window, limit)
 

@@ -6,7 +6,8 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.decision import Wall as WallDecision
-from service.access.decision import WallKind, WallReason
+from service.access.decision import WallKind
+from service.access.reasons import WallReason
 from service.billing.subscriptions import has_subscribed
 from service.identity.callers import Caller
 from service.offers.schemas import OfferItem

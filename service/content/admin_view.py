@@ -3,23 +3,24 @@
 from datetime import datetime
 from typing import Any
 
+from service.content.level import Rules, level_at
 from service.content.schemas import AdminArticle, AdminSummary
 from service.content.visibility import is_visible
 from service.db.tables import Article
 
 
-def admin_summary(article: Article, now: datetime) -> AdminSummary:
+def admin_summary(article: Article, rules: Rules, now: datetime) -> AdminSummary:
     """For the list: needs none of the article's texts."""
-    return AdminSummary.model_validate(_summary(article, now))
+    return AdminSummary.model_validate(_summary(article, rules, now))
 
 
-def admin_article(article: Article, now: datetime) -> AdminArticle:
+def admin_article(article: Article, rules: Rules, now: datetime) -> AdminArticle:
     image = None
     if article.image_url is not None:
         image = {"url": article.image_url, "alt": article.image_alt or ""}
     return AdminArticle.model_validate(
         {
-            **_summary(article, now),
+            **_summary(article, rules, now),
             "standfirst": article.standfirst,
             "body": article.body_source,
             "body_format": article.body_format,
@@ -34,7 +35,7 @@ def admin_article(article: Article, now: datetime) -> AdminArticle:
     )
 
 
-def _summary(article: Article, now: datetime) -> dict[str, Any]:
+def _summary(article: Article, rules: Rules, now: datetime) -> dict[str, Any]:
     return {
         "id": article.id,
         "slug": article.slug,
@@ -43,6 +44,7 @@ def _summary(article: Article, now: datetime) -> dict[str, Any]:
         "status": article.status,
         "visible": is_visible(article, now),
         "access": {"level": article.level, "plans": article.plans},
+        "effective": vars(level_at(article, rules)),
         "published_at": article.published_at,
         "created_at": article.created_at,
         "updated_at": article.updated_at,

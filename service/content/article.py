@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from service.content.visibility import Level, Status
+from service.content.visibility import Status
+from service.levels import Level
 
 EXCERPT_LENGTH = 300
 
@@ -13,7 +14,8 @@ class ListedArticle:
     """An article without its texts, as lists need it.
 
     Times are aware UTC; `published_at` may lie in the future. `level` is the article's own, None
-    where the publication's default holds. `excerpt` comes from the cut alone.
+    where it names none: level.py says which holds. `cut_is_whole`: nothing is left behind the cut.
+    `plans` open it at level subscribers; none named: every plan. `excerpt` comes from the cut alone.
     """
 
     id: str
@@ -31,6 +33,8 @@ class ListedArticle:
     published_at: datetime | None
     status: Status
     level: Level | None
+    plans: frozenset[str]
+    cut_is_whole: bool
     version: int
     updated_at: datetime
 
@@ -41,8 +45,6 @@ class StoredArticle(ListedArticle):
 
     body_html: str
     preview_html: str
-    cut_is_whole: bool
-    plans: frozenset[str]
 
 
 def excerpt_of(preview_text: str) -> str:

@@ -8,6 +8,7 @@ from service.clock import AppClocks
 from service.content.admin_view import admin_article, admin_summary
 from service.content.cache import AppArticles
 from service.content.publish import etag_of, put_article, withdraw_article
+from service.content.rules import rules_of
 from service.content.schemas import (
     AdminArticle,
     AdminArticles,
@@ -74,24 +75,34 @@ async def read_teaser(
 
 @router.get("/v1/admin/articles")
 async def list_all_articles(
-    query: Annotated[StaffQuery, Query()], _: Reading, session: ReadSession, clocks: AppClocks
+    query: Annotated[StaffQuery, Query()],
+    _: Reading,
+    session: ReadSession,
+    settings: AppSettings,
+    clocks: AppClocks,
 ) -> AdminArticles:
     """All articles, drafts and withdrawn ones included, latest created first."""
     page = await list_for_staff(session, cursor=query.cursor, limit=query.limit)
-    items = [admin_summary(article, clocks.business()) for article in page.items]
+    rules, now = rules_of(settings), clocks.business()
+    items = [admin_summary(article, rules, now) for article in page.items]
     return AdminArticles(items=items, next_cursor=page.next_cursor)
 
 
 @router.get("/v1/admin/articles/{slug}")
 async def read_article(
-    slug: str, response: Response, _: Reading, session: ReadSession, clocks: AppClocks
+    slug: str,
+    response: Response,
+    _: Reading,
+    session: ReadSession,
+    settings: AppSettings,
+    clocks: AppClocks,
 ) -> AdminArticle:
     """An article as sent, with its status and its cut. The ETag goes into `If-Match`."""
     article = await get_row(session, slug) if is_slug(slug) else None
     if article is None:
         raise Problem("article-not-found")
     response.headers["ETag"] = etag_of(article)
-    return admin_article(article, clocks.business())
+    return admin_article(article, rules_of(settings), clocks.business())
 
 
 @router.put("/v1/admin/articles/{slug}", responses={201: {"model": AdminArticle}})
@@ -114,7 +125,7 @@ async def publish_article(
     articles.drop_on_commit(session, slug)
     response.status_code = 201 if published.created else 200
     response.headers["ETag"] = etag_of(published.article)
-    return admin_article(published.article, now)
+    return admin_article(published.article, rules_of(settings), now)
 
 
 @router.delete("/v1/admin/articles/{slug}", status_code=204, summary="Withdraw an article")

@@ -16,7 +16,9 @@ from pydantic import (
     model_validator,
 )
 
-from service.content.visibility import Level, Status
+from service.content.level import LevelSource
+from service.content.visibility import Status
+from service.levels import Level
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SLUG_LENGTH = 120
@@ -187,6 +189,13 @@ class ListQuery(StaffQuery):
     """Words that must all occur in title, standfirst or preview."""
 
 
+class EffectiveLevel(BaseModel):
+    """The level that holds now, and what set it."""
+
+    level: Level
+    source: LevelSource
+
+
 class AdminSummary(BaseModel):
     """An article in the staff's list."""
 
@@ -198,6 +207,8 @@ class AdminSummary(BaseModel):
     visible: bool
     """Whether readers can see it now."""
     access: AccessIn
+    """As sent."""
+    effective: EffectiveLevel
     published_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -229,11 +240,14 @@ class Access(BaseModel):
 
     level: Level
     metered: bool
+    plans: list[str]
+    """Plans that open an article for subscribers; empty: every plan does."""
 
 
 class TeaserSummary(_Strict):
     """A teaser in a list: no texts in HTML and no `json_ld`; those come with the article itself."""
 
+    id: str
     slug: str
     title: str
     standfirst: str

@@ -33,12 +33,12 @@ _LISTED = (
     Article.published_at,
     Article.status,
     Article.level,
+    Article.plans,
+    Article.cut_is_whole,
     Article.version,
     Article.updated_at,
 )
-_WHOLE = (
-    *_LISTED, Article.body_html, Article.preview_html, Article.cut_is_whole, Article.plans,
-)  # fmt: skip
+_WHOLE = (*_LISTED, Article.body_html, Article.preview_html)
 
 _TEXTS = (
     Article.body_source, Article.body_html, Article.preview_html, Article.preview_text,
@@ -169,17 +169,15 @@ async def _one(session: AsyncSession, condition: ColumnElement[bool]) -> StoredA
     row = (await session.execute(select(*_WHOLE).where(condition))).one_or_none()
     if row is None:
         return None
-    return StoredArticle(
-        **_listed(row),
-        body_html=row.body_html,
-        preview_html=row.preview_html,
-        cut_is_whole=row.cut_is_whole,
-        plans=frozenset(row.plans),
-    )
+    return StoredArticle(**_listed(row), body_html=row.body_html, preview_html=row.preview_html)
 
 
 def _listed(row: Row[Any]) -> dict[str, Any]:
     values = {column.key: row._mapping[column.key] for column in _LISTED}  # noqa: SLF001 the documented way to read a row by name
     excerpt = excerpt_of(values.pop("preview_start"))
-    tuples = {"authors": tuple(row.authors), "tags": tuple(row.tags)}
-    return {**values, **tuples, "excerpt": excerpt}
+    frozen = {
+        "authors": tuple(row.authors),
+        "tags": tuple(row.tags),
+        "plans": frozenset(row.plans),
+    }
+    return {**values, **frozen, "excerpt": excerpt}

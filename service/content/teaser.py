@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urljoin
 
 from service.content.article import ListedArticle, StoredArticle
-from service.content.visibility import body_is_public, effective_level
+from service.content.level import level_at
+from service.content.rules import rules_of
 from service.settings import Settings
 
 PAID_SELECTOR = ".paywall"
@@ -20,18 +21,19 @@ def teaser(article: StoredArticle, settings: Settings) -> dict[str, Any]:
     shape = summary(article, settings)
     shape["preview_html"] = article.preview_html
     shape["json_ld"] = json_ld(article, settings)
-    if body_is_public(effective_level(article.level, settings.default_level)):
+    if level_at(article, rules_of(settings)).level == "free":
         shape["body_html"] = article.body_html
     return shape
 
 
 def summary(article: ListedArticle, settings: Settings) -> dict[str, Any]:
     """An entry of a list (schemas.TeaserSummary): the teaser without texts in HTML."""
-    level = effective_level(article.level, settings.default_level)
+    level = level_at(article, rules_of(settings)).level
     image = None
     if article.image_url is not None:
         image = {"url": article.image_url, "alt": article.image_alt or ""}
     return {
+        "id": article.id,
         "slug": article.slug,
         "title": article.title,
         "standfirst": article.standfirst,
@@ -47,6 +49,7 @@ def summary(article: ListedArticle, settings: Settings) -> dict[str, Any]:
         "access": {
             "level": level,
             "metered": level == "metered" and settings.meter_limit is not None,
+            "plans": sorted(article.plans) if level == "subscribers" else [],
         },
     }
 
@@ -56,7 +59,7 @@ def json_ld(article: StoredArticle, settings: Settings) -> dict[str, Any]:
 
     Source: https://developers.google.com/search/docs/appearance/structured-data/paywalled-content
     """
-    free = body_is_public(effective_level(article.level, settings.default_level))
+    free = level_at(article, rules_of(settings)).level == "free"
     address = article.canonical_url or f"{settings.public_url}/articles/{article.slug}"
     document: dict[str, Any] = {
         "@context": "https://schema.org",

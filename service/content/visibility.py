@@ -1,9 +1,8 @@
-"""Who could see an article at all, and what of it is public. Pure."""
+"""Who could see an article at all. Pure."""
 
 from datetime import datetime
 from typing import Literal, Protocol
 
-Level = Literal["free", "metered", "registered", "subscribers"]
 Status = Literal["draft", "scheduled", "published", "withdrawn"]
 
 RELEASED = frozenset({"scheduled", "published"})
@@ -16,11 +15,6 @@ class Scheduled(Protocol):
     def status(self) -> str: ...
     @property
     def published_at(self) -> datetime | None: ...
-
-
-def effective_level(own: Level | None, default: Level) -> Level:
-    """The article's own level, else the publication's."""
-    return own or default
 
 
 def is_visible(article: Scheduled, now: datetime) -> bool:
@@ -37,8 +31,3 @@ def next_change(article: Scheduled, now: datetime) -> datetime | None:
     """When the article becomes visible by itself, or None: copies made now are good until then."""
     at = article.published_at
     return at if article.status in RELEASED and at is not None and at > now else None
-
-
-def body_is_public(level: Level) -> bool:
-    """Whether the whole body may stand where everybody reads it, or the part before the cut only."""
-    return level == "free"

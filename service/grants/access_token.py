@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
 from service.db.tables import ReaderSession
-from service.grants.entitlement import entitlements
+from service.grants.entitlement import entitlements, reading_scope
 from service.grants.store import grants_of
 from service.identity.readers import find_reader
 from service.settings import Settings
@@ -15,10 +15,6 @@ from service.tokens.claims import access_claims
 from service.tokens.keys import KeyRingHolder
 from service.tokens.schemas import IssuedToken
 from service.tokens.signing import sign
-
-SCOPE = "articles:read"
-REGISTERED = "registered"
-"""A word of `scope`: the reader has verified an address, which opens registered articles."""
 
 
 async def issue_access_token(
@@ -40,7 +36,7 @@ async def issue_access_token(
         reader_id=signed_in.reader_id,
         session_id=signed_in.id,
         client_id=signed_in.kind,
-        scope=f"{SCOPE} {REGISTERED}" if is_verified else SCOPE,
+        scope=reading_scope(verified=is_verified),
         entitlements=entitlements(held, clocks.business()),
         token_id=secrets.token_hex(12),
         now=clocks.wall(),

@@ -1,4 +1,7 @@
-"""Live grants as the access token's `ent` (identity.md, JWTs)."""
+"""What an access token says of its reader: live grants as `ent`, and `scope` (identity.md, JWTs).
+
+Pure.
+"""
 
 import math
 from collections.abc import Iterable
@@ -6,6 +9,19 @@ from datetime import datetime
 
 from service.grants.grants import GrantFacts, live
 from service.tokens.claims import Entitlement
+
+_SCOPE = "articles:read"
+_REGISTERED = "registered"
+
+
+def reading_scope(*, verified: bool) -> str:
+    """The `scope` of a token for reading; `verified`: the reader has verified an address."""
+    return f"{_SCOPE} {_REGISTERED}" if verified else _SCOPE
+
+
+def is_registered(scope: str) -> bool:
+    """Whether a token's `scope` says that the reader has verified an address."""
+    return _REGISTERED in scope.split()
 
 
 def entitlements(grants: Iterable[GrantFacts], at: datetime) -> tuple[Entitlement, ...]:

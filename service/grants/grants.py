@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from service.levels import Level
+
 Source = Literal["subscription", "comp", "pass"]
 
 EVERYTHING = "everything"
-_PRECEDENCE: tuple[Source, ...] = ("subscription", "comp", "pass")
-"""Which grant names the reason where several cover an article (access.md, the decision)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class GrantableArticle:
     """What decides whether a grant covers an article. `plans` counts at level subscribers only."""
 
     id: str
-    level: str
+    level: Level
     plans: Collection[str]
     section: str | None
 
@@ -71,16 +71,3 @@ def covers(scope: str, article: GrantableArticle) -> bool:
             return bool(name) and name == article.id
         case _:
             return False
-
-
-def opening(
-    grants: Iterable[GrantFacts], article: GrantableArticle, at: datetime
-) -> GrantFacts | None:
-    """The live grant that opens the article: by precedence of its source, then the longest."""
-    candidates = [grant for grant in live(grants, at) if covers(grant.scope, article)]
-    return min(candidates, key=_rank, default=None)
-
-
-def _rank(grant: GrantFacts) -> tuple[int, bool, float, str]:
-    end = -grant.ends_at.timestamp() if grant.ends_at is not None else 0.0
-    return (_PRECEDENCE.index(grant.source), grant.ends_at is not None, end, grant.id)

@@ -48,10 +48,10 @@ class ArticleView:
 
 def seen_view(article: StoredArticle, seen: Look, settings: Settings) -> ArticleView:
     """What the reader sees on arriving: nothing has been counted."""
-    by_meter = isinstance(seen.decision, Meter)
+    by_meter = isinstance(seen.outcome, Meter)
     if seen.wall is not None:
         return _view(article, settings, state="wall", meter=seen.meter, wall=seen.wall)
-    if isinstance(seen.decision, Meter) and seen.decision.consumes:
+    if isinstance(seen.outcome, Meter) and seen.outcome.consumes:
         return _view(article, settings, state="meter", meter=seen.meter)
     return opened_view(article, seen.meter if by_meter else None, settings)
 

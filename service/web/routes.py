@@ -79,7 +79,7 @@ async def show_article(
         note_open_page(
             running_of(request).get(Ledger), article=article, reader_id=caller.reader_id,
             device=pseudonym(caller.device_id) if caller.device_id else None,
-            reason=seen.decision.reason, settings=settings, clocks=clocks,
+            reason=seen.outcome.reason, settings=settings, clocks=clocks,
         )  # fmt: skip
     more = await more_articles(session, article.slug, settings, clocks.business())
     visitor = await visitor_of(session, caller, settings)

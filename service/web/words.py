@@ -4,7 +4,7 @@ import math
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from service.access.decision import WallReason
+from service.access.reasons import WallReason
 from service.metering.window import MeterState, WindowKind
 
 WINDOWS: dict[WindowKind, str] = {"day": "today", "week": "this week", "month": "this month"}

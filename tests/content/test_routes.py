@@ -118,7 +118,7 @@ async def test_a_free_article_is_open(newsroom: Newsroom) -> None:
     await newsroom.put("ferry", access={"level": "free"})
     teaser = (await newsroom.get("/v1/articles/ferry")).json()
     assert teaser["body_html"] == "<p>One</p><p>Two</p>"
-    assert teaser["access"] == {"level": "free", "metered": False}
+    assert teaser["access"] == {"level": "free", "metered": False, "plans": []}
     assert teaser["json_ld"]["isAccessibleForFree"] is True
     assert "hasPart" not in teaser["json_ld"]
     assert "body_html" not in (await newsroom.get("/v1/articles")).json()["items"][0]
@@ -210,7 +210,11 @@ async def test_what_is_sent_comes_back(newsroom: Newsroom) -> None:
     assert public["json_ld"]["mainEntityOfPage"] == sent["canonical_url"]
     assert public["json_ld"]["image"] == ["http://127.0.0.1:8000/ferry.svg"]
     assert public["json_ld"]["description"] == "A boat is late."
-    assert public["access"] == {"level": "subscribers", "metered": False}
+    assert public["access"] == {
+        "level": "subscribers",
+        "metered": False,
+        "plans": ["digital"],
+    }
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

@@ -6,7 +6,7 @@ import pytest
 from service.content.article import StoredArticle, excerpt_of
 from service.content.schemas import Teaser, TeaserSummary
 from service.content.teaser import json_ld, summary, teaser
-from service.content.visibility import Level
+from service.levels import Level
 from service.settings import Settings
 
 SETTINGS = Settings(
@@ -33,7 +33,7 @@ ARTICLE = StoredArticle(
     body_html="<p>Before the cut.</p><p>paid</p>",
     preview_html="<p>Before the cut.</p>",
     cut_is_whole=False,
-    plans=frozenset({"digital"}),
+    plans=frozenset({"print", "digital"}),
 )
 
 
@@ -46,10 +46,10 @@ def test_the_body_is_in_free_teasers_only(own: Level | None, default: Level) -> 
     assert shape["access"] == {
         "level": own or default,
         "metered": (own or default) == "metered",
+        "plans": ["digital", "print"] if (own or default) == "subscribers" else [],
     }
     assert ("body_html" in shape) is free
     assert ("paid" in str(shape)) is free
-    assert "digital" not in str(shape)
 
 
 def test_the_shapes_are_those_of_the_contract() -> None:
@@ -85,7 +85,19 @@ def test_json_ld_describes_paywalled_content() -> None:
 
 def test_without_a_meter_nothing_is_metered() -> None:
     settings = SETTINGS.model_copy(update={"meter_limit": None})
-    assert teaser(ARTICLE, settings)["access"] == {"level": "metered", "metered": False}
+    assert teaser(ARTICLE, settings)["access"] == {
+        "level": "metered",
+        "metered": False,
+        "plans": [],
+    }
+
+
+def test_where_the_cut_is_the_whole_nothing_is_closed() -> None:
+    shape = teaser(replace(ARTICLE, level="subscribers", cut_is_whole=True), SETTINGS)
+    assert shape["access"] == {"level": "free", "metered": False, "plans": []}
+    assert shape["json_ld"]["isAccessibleForFree"] is True
+    assert "hasPart" not in shape["json_ld"]
+    assert shape["body_html"] == ARTICLE.body_html
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.content.visibility import body_is_public, effective_level, is_visible, next_change
+from service.content.visibility import is_visible, next_change
 
 NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
 PAST, FUTURE = NOW - timedelta(days=1), NOW + timedelta(seconds=30)
@@ -36,13 +36,3 @@ def test_status_and_instant_decide(
     article = Dated(status, published_at)
     assert is_visible(article, NOW) is visible
     assert next_change(article, NOW) == changes
-
-
-def test_an_article_s_own_level_goes_first() -> None:
-    assert effective_level("free", "subscribers") == "free"
-    assert effective_level(None, "subscribers") == "subscribers"
-
-
-def test_only_free_bodies_are_public() -> None:
-    assert body_is_public("free")
-    assert not any(body_is_public(level) for level in ("metered", "subscribers"))

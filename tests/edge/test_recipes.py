@@ -2,15 +2,19 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from service.access.decision import ArticleFacts, NoMeter, Wall, decide
+from service.access.evidence import evidence_of_claims
 from service.clock import Clocks
-from service.grants.grants import GrantableArticle, covers
+from service.grants.grants import GrantableArticle, Source, covers
+from service.levels import Level
 from service.tokens.claims import Claims, Entitlement
 from service.tokens.key_pairs import PrivateKey
 from tests.edge.tools import tool
@@ -154,11 +158,12 @@ def test_what_a_token_opens_at_an_edge_is_what_it_opens_here(issuer: str, tmp_pa
         "everything", "everything:", "everything:x", "plan:digital", "plan:print", "plan:", "plan",
         "section:sport", "section:", "section:a:b", "article:art_1", "article:", "later:thing", "",
     ]  # fmt: skip
+    levels: tuple[Level, ...] = ("metered", "subscribers")
     articles = [
         GrantableArticle(id_, level, plans, section)
         for id_, level, plans, section in product(
             ("art_1", "art_2"),
-            ("metered", "subscribers"),
+            levels,
             ((), ("digital",), ("print", "digital")),
             (None, "sport", "a:b"),
         )
@@ -195,3 +200,30 @@ def test_a_registered_article_opens_to_a_verified_reader(issuer: str, tmp_path: 
     ]
     opened = [True, False, False, True, False, True]
     assert run(tmp_path, OPENS_HARNESS, issuer, cases) == opened
+
+
+def test_an_unlock_token_opens_at_an_edge_what_it_opens_here(issuer: str, tmp_path: Path) -> None:
+    reasons = ("free", "meter", "registered", *get_args(Source))
+    made = [
+        (replace(unlock(Clocks().wall()), art=SLUG, rsn=reason), level)
+        for reason, level in product(reasons, get_args(Level))
+    ]
+    cases = [
+        ({**claims.payload(), "typ": "unlock+jwt"}, {**ARTICLE, "level": level})
+        for claims, level in made
+    ]
+    expected = [
+        not isinstance(
+            decide(
+                ArticleFacts("art_1", level, (), "sport", visible=True),
+                evidence_of_claims(claims, "art_1", sign_in_offered=False),
+                # What was signed as free and is metered was signed where nothing is metered.
+                NoMeter.NOTHING_METERED if claims.rsn == "free" else NoMeter.NOT_ASKED,
+                Clocks().wall(),
+            ),
+            Wall,
+        )
+        for claims, level in made
+    ]
+    assert run(tmp_path, OPENS_HARNESS, issuer, cases) == expected
+    assert {True, False} == set(expected)

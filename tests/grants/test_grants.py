@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.grants.entitlement import entitlements
-from service.grants.grants import GrantableArticle, GrantFacts, covers, live, opening, plan_scope
+from service.grants.grants import GrantableArticle, GrantFacts, covers, live, plan_scope
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 END = START + timedelta(days=30)
@@ -58,21 +58,6 @@ def test_scopes(scope: str, article: GrantableArticle, covered: bool) -> None:
     assert covers(scope, article) is covered
 
 
-def test_the_reason_is_the_subscription_before_the_comp_and_the_longest_first() -> None:
-    comp = replace(GRANT, id="grt_2", source="comp", scope="everything", ends_at=None)
-    longer = replace(GRANT, id="grt_3", ends_at=END + TICK)
-    endless = replace(GRANT, id="grt_4", ends_at=None)
-    assert opening([comp, GRANT], METERED, START) == GRANT
-    assert opening([comp, GRANT, longer], METERED, START) == longer
-    assert opening([comp, longer, endless], METERED, START) == endless
-    assert opening([comp, GRANT], PREMIUM, START) == comp
-    assert opening([comp, GRANT], METERED, END) == comp
-    assert opening([], METERED, START) is None
-    one_off = replace(GRANT, id="grt_0", source="pass", ends_at=None)
-    assert opening([one_off, comp], METERED, START) == comp
-    assert opening([one_off, replace(GRANT, ends_at=START)], METERED, START) == one_off
-
-
 SCOPES = st.sampled_from(["everything", "plan:digital", "plan:print", "section:harbour", "bad"])
 MOMENTS = st.integers(-50, 50).map(lambda days: START + timedelta(days=days))
 GRANTS = st.lists(
@@ -88,17 +73,6 @@ GRANTS = st.lists(
     ),
     max_size=6,
 )
-
-
-@given(grants=GRANTS, at=MOMENTS, article=st.sampled_from([METERED, PREMIUM, FOR_ALL]))
-def test_access_is_any_live_grant_in_any_order(
-    grants: list[GrantFacts], at: datetime, article: GrantableArticle
-) -> None:
-    opened = opening(grants, article, at)
-    assert opened == opening(reversed(grants), article, at)
-    assert (opened is not None) == any(
-        grant.is_live(at) and covers(grant.scope, article) for grant in grants
-    )
 
 
 @given(grants=GRANTS, at=MOMENTS)

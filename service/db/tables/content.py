@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, Json, UtcDateTime
+from service.levels import Level
 
 
 class Article(Base):
@@ -34,7 +35,7 @@ class Article(Base):
     language: Mapped[str | None]
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     status: Mapped[str]
-    level: Mapped[str | None]
+    level: Mapped[Level | None] = mapped_column(String)
     plans: Mapped[list[str]] = mapped_column(Json)
     source_ids: Mapped[dict[str, str]] = mapped_column(Json)
     version: Mapped[int]

@@ -10,6 +10,7 @@ export type Source = "subscription" | "comp" | "pass";
 export type Reason = "free" | "registered" | Source | "meter" | WallReason;
 
 export interface Summary {
+  id: string;
   slug: string;
   title: string;
   standfirst: string;
@@ -22,7 +23,8 @@ export interface Summary {
   language: string | null;
   published_at: string | null;
   updated_at: string;
-  access: { level: Level; metered: boolean };
+  /** `plans` open an article for subscribers; empty: every plan does. */
+  access: { level: Level; metered: boolean; plans: string[] };
 }
 
 export interface Teaser extends Summary {

@@ -1,0 +1,84 @@
+"""Every reason that a decision can have, each once: its place, its words, and what revokes it. Pure.
+
+Answers, pages, the back office and the page's script take the words from here; nothing else spells
+them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from service.grants.grants import Source
+
+AllowReason = Literal["free", "registered"] | Source
+MeterReason = Literal["meter"]
+WallReason = Literal[
+    "meter_exhausted", "network_exhausted", "registered_only", "subscribers_only", "meter_not_asked"
+]
+Reason = AllowReason | MeterReason | WallReason
+
+
+@dataclass(frozen=True)
+class ReasonRow:
+    """One reason. `readers` is a sentence for the reader; `operators` goes on from "Read …," or
+    "Met the wall at …:". `revocable`: what it stands on can be taken away before a token expires.
+    """
+
+    name: Reason
+    readers: str
+    operators: str
+    granted: bool
+    revocable: bool = False
+
+
+_ROWS = (
+    ReasonRow("free", "This article is free.", "free for everybody", granted=True),
+    ReasonRow(
+        "subscription", "Your subscription includes this article.", "by subscription",
+        granted=True, revocable=True,
+    ),
+    ReasonRow(
+        "comp", "You have been given access to this article.", "by a comp",
+        granted=True, revocable=True,
+    ),
+    ReasonRow(
+        "pass", "Your pass includes this article.", "by a pass", granted=True, revocable=True
+    ),
+    ReasonRow(
+        "registered", "This article is open to registered readers.", "as a registered reader",
+        granted=True,
+    ),
+    ReasonRow("meter", "This is one of your free articles.", "by the meter", granted=True),
+    ReasonRow(
+        "meter_exhausted", "You have read your free articles.", "the meter was used up",
+        granted=False,
+    ),
+    ReasonRow(
+        "network_exhausted", "Many browsers without cookies have read from your network today.",
+        "too many readers without cookies in the network", granted=False,
+    ),
+    ReasonRow(
+        "registered_only", "This article is for registered readers.",
+        "for registered readers only", granted=False,
+    ),
+    ReasonRow(
+        "subscribers_only", "This article is for subscribers.", "for subscribers only",
+        granted=False,
+    ),
+    ReasonRow(
+        "meter_not_asked", "This article may be one of your free ones: open it to find out.",
+        "a token doesn't ask the meter", granted=False,
+    ),
+)  # fmt: skip
+
+REASONS: Mapping[str, ReasonRow] = MappingProxyType({row.name: row for row in _ROWS})
+"""By name, in the order of precedence: of two grants, the source that stands first is the reason."""
+
+PRECEDENCE: Mapping[str, int] = MappingProxyType({name: at for at, name in enumerate(REASONS)})
+
+
+def operators_words(reason: str) -> str:
+    """The reason in the back office; itself where a later release recorded one unknown here."""
+    row = REASONS.get(reason)
+    return row.operators if row is not None else reason

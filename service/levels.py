@@ -1,0 +1,8 @@
+"""The levels of access: who may read an article whole. On the ground, for settings and content alike."""
+
+from typing import Literal
+
+Level = Literal["free", "metered", "registered", "subscribers"]
+"""`free`: everybody; `metered`: the meter or a grant; `registered`: a verified address or a grant;
+`subscribers`: a grant alone.
+"""
