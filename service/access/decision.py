@@ -2,7 +2,7 @@
 
 The order is that of the product's access rules: the first that matches decides, and only a metered
 article that the meter itself opens consumes. Everything that opens or closes an article asks here:
-unlock, the decision without effect, the pages, and reads by token.
+unlock, the decision without effect, the pages, and reads by token. Pure.
 """
 
 from dataclasses import dataclass, field

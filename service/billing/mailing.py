@@ -1,4 +1,4 @@
-"""Which happenings a reader is mailed about: pure, from what the ledger tells to the notice."""
+"""Which happenings a reader is mailed about: from a row of the ledger to the notice."""
 
 from datetime import datetime, timedelta
 

@@ -1,6 +1,6 @@
 """What has to stand at Stripe before selling: looked at, and made where it is absent.
 
-The plan is pure; looking and making ask Stripe. A check changes nothing.
+The plan asks nobody; looking and making ask Stripe. A check changes nothing.
 """
 
 from collections.abc import Collection, Iterable, Iterator

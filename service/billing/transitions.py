@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from service.billing.lifecycle import LIVE_STATUSES, NEVER_STARTED, TERMINAL_STATUS
 from service.billing.money import REASON, Money
-from service.outbox.domain_events import EventType
+from service.outbox.event_types import EventType
 from service.payments.gateway import StripeInvoice
 
 TRIAL_WILL_END = timedelta(days=3)

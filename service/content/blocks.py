@@ -1,4 +1,4 @@
-"""How a body divides into blocks, and where in it the author's mark stands."""
+"""How a body divides into blocks, and where in it the author's mark is. Pure."""
 
 import re
 from dataclasses import dataclass

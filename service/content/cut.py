@@ -1,4 +1,4 @@
-"""The cut: what of an article's body everybody may see, decided once, when it is stored.
+"""The cut: what of an article's body everybody may see, decided once, when it is stored. Pure.
 
 The author's mark decides where (`<!--more-->` and `<!--more words-->` of WordPress,
 `<!--members-only-->` of Ghost), else the number of blocks; always at the end of a block. Everything

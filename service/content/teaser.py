@@ -1,4 +1,4 @@
-"""The public shape of an article: what everybody may read, and shared caches may keep. Pure.
+"""The public shape of an article: what everybody may read, and shared caches may keep.
 
 Everything here is derived from the cut; the body itself appears in a free article's teaser only.
 """

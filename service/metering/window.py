@@ -1,4 +1,4 @@
-"""The meter's window and what is left in it: calendar arithmetic, no clock of its own."""
+"""The meter's window and what is left in it: pure calendar arithmetic."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta

@@ -22,7 +22,7 @@ from service.operators.webhooks import (
     known_endpoint,
     told_of,
 )
-from service.outbox.domain_events import EVENT_TYPES
+from service.outbox.event_types import EVENT_TYPES
 from service.outbox.webhook_targets import LONGEST_URL, AppTargets
 from service.outbox.webhooks import ALL_TYPES
 from service.problems import Problem

@@ -14,7 +14,7 @@ from service.identity.callers import Actor
 from service.identity.secrets import derived_key
 from service.operators.accounts import invalid
 from service.outbox import endpoints
-from service.outbox.domain_events import EVENT_TYPES
+from service.outbox.event_types import EVENT_TYPES
 from service.outbox.webhook_signing import SEALED_FOR
 from service.outbox.webhook_targets import TargetRefused, Targets
 from service.outbox.webhooks import ALL_TYPES, JOB, put_test, replay_delivery, unknown_types

@@ -6,38 +6,14 @@ to be sent of it to the endpoints that ask for its type (webhooks.py).
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, get_args
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
 from service.db.tables import DomainEvent
 from service.db.upsert import insert_for
+from service.outbox.event_types import EventType
 from service.outbox.webhooks import put_deliveries
-
-EventType = Literal[
-    "reader.created",
-    "reader.merged",
-    "reader.erased",
-    "subscription.started",
-    "subscription.trial_will_end",
-    "subscription.renewed",
-    "subscription.payment_failed",
-    "subscription.recovered",
-    "subscription.cancel_scheduled",
-    "subscription.resumed",
-    "subscription.paused",
-    "subscription.collection_paused",
-    "subscription.collection_resumed",
-    "subscription.switched",
-    "subscription.ended",
-    "subscription.disputed",
-    "subscription.dispute_closed",
-    "payment.refunded",
-    "pass.bought",
-    "pass.ended",
-]
-EVENT_TYPES: frozenset[str] = frozenset(get_args(EventType))
 
 
 async def tell(

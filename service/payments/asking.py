@@ -9,7 +9,8 @@ import structlog
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable, deadline
+from service.payments.deadline import deadline
+from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
 from service.problems import Problem
 from service.running import part, running_of
 from service.settings import Settings

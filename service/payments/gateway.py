@@ -4,9 +4,7 @@ Nothing above this folder sees an object of Stripe's SDK: `Gateway` hands out th
 Amounts are integers in the currency's minor unit as Stripe counts it; times are aware UTC.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -454,13 +452,3 @@ class Gateway(Protocol):
 
     async def close(self) -> None:
         """Close the connections."""
-
-
-@asynccontextmanager
-async def deadline(seconds: float) -> AsyncIterator[None]:
-    """GatewayUnavailable when the calls inside take longer than this together."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        raise GatewayUnavailable(f"Stripe didn't answer within {seconds:g} seconds.") from error

@@ -15,6 +15,7 @@ import structlog
 from stripe import HTTPXClient, StripeClient, StripeObject
 
 from service.payments import stripe_objects
+from service.payments.deadline import deadline
 from service.payments.gateway import (
     CheckoutMode,
     GatewayRefused,
@@ -35,7 +36,6 @@ from service.payments.gateway import (
     StripeRefund,
     StripeSubscription,
     StripeWebhookEndpoint,
-    deadline,
 )
 from service.settings import Settings
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.db.tables import DomainEvent
-from service.outbox.domain_events import EVENT_TYPES
+from service.outbox.event_types import EVENT_TYPES
 from service.outbox.webhook_sender import PAUSES
 from service.outbox.webhooks import TEST_TYPE, body_of
 from tests.billing.test_transitions import stored

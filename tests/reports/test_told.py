@@ -6,7 +6,7 @@ from typing import Any
 from service.db.base import Base
 from service.db.session import Database
 from service.db.tables import AuditEntry
-from service.outbox.domain_events import EVENT_TYPES
+from service.outbox.event_types import EVENT_TYPES
 from service.reports.history import reader_history
 from service.reports.told import KINDS
 from tests.reports import rows

@@ -1,6 +1,6 @@
 """Reads a WordPress export (WXR 1.0 to 1.2, Tools → Export) as articles.
 
-Pure: a file in, values out; nothing is fetched and nothing stored. Every item of the file comes
+A file in, values out: nothing is fetched and nothing stored. Every item of the file comes
 out exactly once, as an article or as skipped with the reason.
 """
 

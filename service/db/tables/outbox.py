@@ -48,7 +48,7 @@ class DomainEvent(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     type: Mapped[str]
-    """Such as subscription.started (outbox/domain_events.py has all)."""
+    """Such as subscription.started (outbox/event_types.py has all)."""
     reader_id: Mapped[str | None] = mapped_column(index=True)
     subject_id: Mapped[str]
     """The subscription, pass or reader that it is about."""
