@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.reader_data import HOLDINGS, Holding, Subject, subject_of
 from service.billing import lifecycle
-from service.billing.fulfil import fulfil
+from service.billing.fulfil import close_session, fulfil
 from service.billing.subscriptions import live_subscriptions
 from service.billing.sync import sync_subscription
 from service.clock import Clocks
@@ -91,7 +91,8 @@ async def _leave_stripe(
         return
     for session_id in opened:
         async with asking_stripe(context.settings):
-            if await _is_paid(gateway, session_id):
+            closed = await close_session(gateway, session_id)
+            if closed is not None and closed.status == "complete":
                 # Paid a moment ago: who pays for it has to know that it ends.
                 await fulfil(context, gateway, session_id)
     if opened:
@@ -121,22 +122,6 @@ async def _customers(session: AsyncSession, reader_id: str) -> list[str]:
         select(Customer.id).where(Customer.reader_id == reader_id).order_by(Customer.id)
     )
     return list(found)
-
-
-async def _is_paid(gateway: Gateway, session_id: str) -> bool:
-    """Expire the session; True where it is too late for that."""
-    try:
-        fetched = await gateway.retrieve_checkout_session(session_id)
-        if fetched.status == "open":
-            try:
-                fetched = await gateway.expire_checkout_session(session_id)
-            except GatewayRefused:  # paid in this very moment
-                fetched = await gateway.retrieve_checkout_session(session_id)
-    except GatewayRefused as error:
-        if error.is_missing:
-            return False
-        raise
-    return fetched.status == "complete"
 
 
 async def _delete_customer(context: Context, gateway: Gateway, customer_id: str) -> None:

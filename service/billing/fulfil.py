@@ -27,7 +27,7 @@ from service.identity.readers import (
     settled_reader,
     suggest_email,
 )
-from service.payments.gateway import Gateway, StripeCheckoutSession
+from service.payments.gateway import Gateway, GatewayRefused, StripeCheckoutSession
 
 State = Literal["paid", "processing", "open", "expired", "failed"]
 """`processing`: complete, but the money of a slow payment method hasn't arrived yet; `failed`: it
@@ -96,6 +96,30 @@ async def fulfil(
             return _note(checkout, state, reader_id, context.clocks.business())
 
     return await until_current(attempt)
+
+
+async def find_session(gateway: Gateway, session_id: str) -> StripeCheckoutSession | None:
+    """The session as Stripe has it; None: the account doesn't, since our key is another one's."""
+    try:
+        return await gateway.retrieve_checkout_session(session_id)
+    except GatewayRefused as error:
+        if error.is_missing:
+            return None
+        raise
+
+
+async def close_session(gateway: Gateway, session_id: str) -> StripeCheckoutSession | None:
+    """Expire the session where it is open: as it is then, so `complete` where it was paid first.
+
+    None: the account doesn't have it.
+    """
+    fetched = await find_session(gateway, session_id)
+    if fetched is None or fetched.status != "open":
+        return fetched
+    try:
+        return await gateway.expire_checkout_session(session_id)
+    except GatewayRefused:  # paid in this very moment
+        return await find_session(gateway, session_id)
 
 
 async def _fulfil_pass(

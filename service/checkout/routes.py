@@ -8,7 +8,7 @@ from service.checkout.complete import LONGEST_SESSION_ID, complete_checkout
 from service.checkout.portal import open_portal
 from service.checkout.returned import answer_return, remember_claim, tokens_of
 from service.checkout.schemas import CheckoutIn, CheckoutOut, CompleteIn, PortalIn, PortalOut
-from service.checkout.start import start_checkout
+from service.checkout.start import Order, start_checkout
 from service.db.context import AppContext
 from service.identity.callers import CurrentReader, SignedInReader
 from service.identity.cookies import read_cookie
@@ -34,10 +34,8 @@ async def start(
     409 `already-subscribed` carries `portal`, where the reader manages the subscription.
     """
     claim = read_cookie(request, "checkout", context.settings)
-    started = await start_checkout(
-        context, gateway, offer_id=body.offer, return_to=body.return_to,
-        caller=caller, claim=claim, promotion_code=body.promotion_code, article=body.article,
-    )  # fmt: skip
+    order = Order(body.offer, body.return_to, caller, claim, body.promotion_code, body.article)
+    started = await start_checkout(context, gateway, order)
     remember_claim(response, started.claim, context.settings)
     return CheckoutOut.model_validate(started, from_attributes=True)
 

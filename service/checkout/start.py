@@ -4,17 +4,17 @@ The row comes first, in a transaction of its own; then Stripe is asked, outside 
 clicks again is led to the same session, and whoever has paid already to the way back.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.checkouts import create_checkout, find_checkout, open_checkouts
 from service.billing.customers import bind_customer, customer_of_reader
+from service.billing.fulfil import close_session, find_session
 from service.billing.subscriptions import has_subscribed, live_subscriptions
 from service.checkout.addresses import return_address
 from service.checkout.portal import portal_of_customer
-from service.clock import Clocks
 from service.content.cache import article_not_found
 from service.content.store import get_article
 from service.content.visibility import is_visible
@@ -47,6 +47,31 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Order:
+    """What somebody asks for, who need not be known.
+
+    `claim` is that of an earlier checkout, where the caller holds one; `article` the slug of what a
+    pass for one article shall open.
+    """
+
+    offer_id: str
+    return_to: str
+    caller: Caller
+    claim: str | None
+    promotion_code: str | None = None
+    article: str | None = None
+
+
+@dataclass(frozen=True)
+class _Buyer:
+    """What is stored about the caller: nothing where nobody is signed in."""
+
+    customer_id: str | None = None
+    email: str | None = None
+    has_subscribed: bool = False
+
+
+@dataclass(frozen=True)
 class _Click:
     """What the database says of a click on an offer; `earlier` are other open checkouts.
 
@@ -57,130 +82,110 @@ class _Click:
     offer: Offer
     earlier: list[Checkout]
     price: Price
-    customer_id: str | None
-    email: str | None
+    buyer: _Buyer
     claim: str
 
 
-async def start_checkout(
-    context: Context,
-    gateway: Gateway,
-    *,
-    offer_id: str,
-    return_to: str,
-    caller: Caller,
-    claim: str | None,
-    promotion_code: str | None = None,
-    article: str | None = None,
-) -> Started:
+async def start_checkout(context: Context, gateway: Gateway, order: Order) -> Started:
     """Open a Checkout session for the offer, or the one that the caller has open for it.
 
-    `claim` is that of an earlier checkout, if the caller holds one; `article` the slug of what a pass
-    for one article shall open. Raises the problems `offer-not-found`, `article-not-found`,
-    `invalid-return-address`, `already-subscribed` (with `portal`, the address of the customer
-    portal), `stripe-unavailable`, and `invalid-request` for an unknown promotion code, one where the
-    price is reduced already, or an article that is missing.
+    Raises the problems `offer-not-found`, `article-not-found`, `invalid-return-address`,
+    `already-subscribed` (with `portal`, the address of the customer portal), `stripe-unavailable`,
+    and `invalid-request` for an unknown promotion code, one where the price is reduced already, or
+    an article that is missing.
     """
-    return_to = checked_return_to(return_to, context.settings)
-    key = f"checkout:{caller.reader_id or claim or new_secret()}"
-    async with context.database.serialised(key) as session:
-        click = await _store_click(
-            session, offer_id, return_to, caller, claim, context.clocks, promotion_code, article
-        )
+    order = replace(order, return_to=checked_return_to(order.return_to, context.settings))
+    click = await _store_click(context, order)
     async with asking_stripe(context.settings):
-        if click is None:
+        while click is not None:
+            paid = await _settle_earlier(gateway, click)
+            if paid is not None:
+                # In another tab: the way back fulfils it and opens the article.
+                return _started(*paid, click.claim, context.settings)
+            session = await _open_session(context, gateway, click, order.promotion_code)
+            if session is not None:
+                break
+            # Its session is over. Once that is noted, the same order begins another checkout.
+            await _note_expired(context.database, click.checkout.id)
+            order = replace(order, claim=click.claim)
+            click = await _store_click(context, order)
+        else:
             portal = await portal_of_customer(
-                context, gateway, reader_id=caller.reader_id, return_to=return_to
+                context, gateway, reader_id=order.caller.reader_id, return_to=order.return_to
             )
             raise Problem("already-subscribed", portal=portal)
-        paid = await _settle_earlier(gateway, click)
-        if paid is not None:
-            return _back(paid, click, context.settings)
-        fetched = await _open_session(context, gateway, click, promotion_code)
-        if fetched is None:
-            await _note_expired(context.database, click.checkout.id)
-            return await start_checkout(
-                context, gateway, offer_id=offer_id, return_to=return_to,
-                caller=caller, claim=click.claim, promotion_code=promotion_code, article=article,
-            )  # fmt: skip
-    url = fetched.url if fetched.status == "open" else None
-    async with context.database.transaction() as session:
-        checkout = await find_checkout(session, click.checkout.id)
+    await _note_session(context.database, click.checkout.id, session)
+    return _started(click.checkout, session, click.claim, context.settings)
+
+
+async def _store_click(context: Context, order: Order) -> _Click | None:
+    """The checkout to go on with, new or begun before; None: there is a live subscription."""
+    now, reader_id = context.clocks.business(), order.caller.reader_id
+    key = f"checkout:{reader_id or order.claim or new_secret()}"
+    async with context.database.serialised(key) as session:
+        offer = await find_offer(session, order.offer_id)
+        if offer is None or offer.archived_at is not None:
+            raise Problem("offer-not-found")
+        by_article = offer.covers == "article"
+        article_id = await _article_id(session, order.article, now) if by_article else None
+        # A single article may lie outside of what the subscription opens.
+        if reader_id and not by_article and await live_subscriptions(session, reader_id):
+            return None
+        buyer = await _buyer(session, reader_id)
+        price = price_for(price_of(offer), subscribed_before=buyer.has_subscribed)
+        if order.promotion_code is not None and price.intro_amount is not None:
+            raise _refused("promotion_code", "can't be added where the price is reduced already")
+        held = hash_secret(order.claim) if order.claim else None
+        earlier = await open_checkouts(session, reader_id=reader_id, claim_hash=held, now=now)
+        # A claim is kept while its holder goes on, with another offer too: it is one cookie, and
+        # what is paid in another tab needs it.
+        knows_it = any(each.claim_hash == held for each in earlier)
+        claim = order.claim if order.claim and knows_it else new_secret()
+        checkout = _begun(earlier, order, article_id)
         if checkout is not None:
-            checkout.stripe_session_id = fetched.id
-            checkout.stripe_url = url
-            checkout.expires_at = fetched.expires_at
-    return Started(
-        checkout_id=click.checkout.id,
-        session_id=fetched.id,
-        url=url or return_address(context.settings, fetched.id),
-        expires_at=fetched.expires_at,
-        claim=click.claim,
+            checkout.claim_hash = hash_secret(claim)
+        else:
+            checkout = await _begin(session, order, article_id, claim, now)
+    others = [each for each in earlier if each.id != checkout.id]
+    return _Click(checkout, offer, others, price, buyer, claim)
+
+
+async def _buyer(session: AsyncSession, reader_id: str | None) -> _Buyer:
+    if reader_id is None:
+        return _Buyer()
+    reader = await find_reader(session, reader_id)
+    return _Buyer(
+        customer_id=await customer_of_reader(session, reader_id),
+        email=reader.email if reader is not None else None,
+        has_subscribed=await has_subscribed(session, reader_id),
     )
 
 
-async def _store_click(
-    session: AsyncSession,
-    offer_id: str,
-    return_to: str,
-    caller: Caller,
-    claim: str | None,
-    clocks: Clocks,
-    promotion_code: str | None,
-    article: str | None,
-) -> _Click | None:
-    """The checkout to go on with, new or begun before; None: there is a live subscription."""
-    now = clocks.business()
-    offer = await find_offer(session, offer_id)
-    if offer is None or offer.archived_at is not None:
-        raise Problem("offer-not-found")
-    article_id = await _article_id(session, article, now) if offer.covers == "article" else None
-    reader_id, customer_id, email, subscribed = caller.reader_id, None, None, False
-    if reader_id is not None:
-        # A single article may lie outside of what the subscription opens.
-        if offer.covers == "plan" and await live_subscriptions(session, reader_id):
-            return None
-        customer_id = await customer_of_reader(session, reader_id)
-        subscribed = await has_subscribed(session, reader_id)
-        reader = await find_reader(session, reader_id)
-        email = reader.email if reader is not None else None
-    price = price_for(price_of(offer), subscribed_before=subscribed)
-    if promotion_code is not None and price.intro_amount is not None:
-        raise _refused("promotion_code", "can't be added where the price is reduced already")
-    held = hash_secret(claim) if claim else None
-    earlier = await open_checkouts(session, reader_id=reader_id, claim_hash=held, now=now)
-    same = [
-        each
-        for each in earlier
-        if (each.offer_id, each.article_id, each.return_to, each.reader_id)
-        == (offer_id, article_id, return_to, reader_id)
-    ]
-    # A claim is kept while its holder goes on, with another offer too: it is one cookie, and what
-    # is paid in another tab needs it.
-    kept = claim if claim and any(each.claim_hash == held for each in earlier) else new_secret()
-    # A code is given to Stripe when a session is made: an open one can't take it any more.
-    if same and promotion_code is None:
-        checkout = same[0]
-        checkout.claim_hash = hash_secret(kept)
-    else:
-        checkout = await create_checkout(
-            session,
-            offer_id=offer_id,
-            reader_id=reader_id,
-            device_id=pseudonym(caller.device_id) if caller.device_id else None,
-            return_to=return_to,
-            claim_hash=hash_secret(kept),
-            now=now,
-            article_id=article_id,
-        )
-    return _Click(
-        checkout=checkout,
-        offer=offer,
-        earlier=[each for each in earlier if each.id != checkout.id],
-        price=price,
-        customer_id=customer_id,
-        email=email,
-        claim=kept,
+def _begun(earlier: list[Checkout], order: Order, article_id: str | None) -> Checkout | None:
+    """The open checkout of the same order."""
+    if order.promotion_code is not None:
+        # A code is given to Stripe when a session is made: an open one can't take it any more.
+        return None
+    wanted = (order.offer_id, article_id, order.return_to, order.caller.reader_id)
+    for each in earlier:
+        if (each.offer_id, each.article_id, each.return_to, each.reader_id) == wanted:
+            return each
+    return None
+
+
+async def _begin(
+    session: AsyncSession, order: Order, article_id: str | None, claim: str, now: datetime
+) -> Checkout:
+    device_id = order.caller.device_id
+    return await create_checkout(
+        session,
+        offer_id=order.offer_id,
+        reader_id=order.caller.reader_id,
+        device_id=pseudonym(device_id) if device_id else None,
+        return_to=order.return_to,
+        claim_hash=hash_secret(claim),
+        now=now,
+        article_id=article_id,
     )
 
 
@@ -204,12 +209,7 @@ async def _settle_earlier(
     for checkout in click.earlier:
         if checkout.stripe_session_id is None:
             continue
-        fetched = await _alive(gateway, checkout.stripe_session_id)
-        if fetched is not None and fetched.status == "open":
-            try:
-                fetched = await gateway.expire_checkout_session(fetched.id)
-            except GatewayRefused:  # paid in this very moment
-                fetched = await gateway.retrieve_checkout_session(fetched.id)
+        fetched = await close_session(gateway, checkout.stripe_session_id)
         is_same = (checkout.offer_id, checkout.article_id) == wanted
         if fetched is None or fetched.status != "complete":
             continue
@@ -257,12 +257,14 @@ async def _open_session(
 
 async def _customer(context: Context, gateway: Gateway, click: _Click) -> str | None:
     """The reader's customer, made and bound where there is none; None: Checkout will make one."""
-    reader_id, known = click.checkout.reader_id, click.customer_id
+    reader_id, known = click.checkout.reader_id, click.buyer.customer_id
     if reader_id is None:
         return None
     if known is not None and not await _is_gone(gateway, known):
         return known
-    made = await gateway.create_customer(reader_id=reader_id, email=click.email, instead_of=known)
+    made = await gateway.create_customer(
+        reader_id=reader_id, email=click.buyer.email, instead_of=known
+    )
     async with context.database.transaction() as session:
         reader_id = await settled_reader(session, reader_id)
         await bind_customer(
@@ -283,13 +285,8 @@ async def _is_gone(gateway: Gateway, customer_id: str) -> bool:
 
 async def _alive(gateway: Gateway, session_id: str) -> StripeCheckoutSession | None:
     """The session unless it has expired, or the account at Stripe is another one by now."""
-    try:
-        fetched = await gateway.retrieve_checkout_session(session_id)
-    except GatewayRefused as error:
-        if error.is_missing:
-            return None
-        raise
-    return None if fetched.status == "expired" else fetched
+    fetched = await find_session(gateway, session_id)
+    return None if fetched is None or fetched.status == "expired" else fetched
 
 
 async def _note_expired(database: Database, checkout_id: str) -> None:
@@ -297,6 +294,17 @@ async def _note_expired(database: Database, checkout_id: str) -> None:
         checkout = await find_checkout(session, checkout_id)
         if checkout is not None and checkout.status == "open":
             checkout.status = "expired"
+
+
+async def _note_session(
+    database: Database, checkout_id: str, opened: StripeCheckoutSession
+) -> None:
+    async with database.transaction() as session:
+        checkout = await find_checkout(session, checkout_id)
+        if checkout is not None:
+            checkout.stripe_session_id = opened.id
+            checkout.stripe_url = opened.url if opened.status == "open" else None
+            checkout.expires_at = opened.expires_at
 
 
 async def _promotion(gateway: Gateway, code: str | None) -> str | None:
@@ -313,15 +321,15 @@ def _refused(field: str, message: str) -> Problem:
     return Problem("invalid-request", f"The field {field} {message}.", errors=errors)
 
 
-def _back(
-    paid: tuple[Checkout, StripeCheckoutSession], click: _Click, settings: Settings
+def _started(
+    checkout: Checkout, session: StripeCheckoutSession, claim: str, settings: Settings
 ) -> Started:
-    """The reader has paid in another tab: the way back fulfils it and opens the article."""
-    checkout, fetched = paid
+    """On to Stripe's page while the session is open; what is paid leads to the way back."""
+    on = session.url if session.status == "open" else None
     return Started(
         checkout_id=checkout.id,
-        session_id=fetched.id,
-        url=return_address(settings, fetched.id),
-        expires_at=fetched.expires_at,
-        claim=click.claim,
+        session_id=session.id,
+        url=on or return_address(settings, session.id),
+        expires_at=session.expires_at,
+        claim=claim,
     )

@@ -10,7 +10,7 @@ from service.access.cookieless import CallerNetwork
 from service.access.unlock import Opened, look, note_open_page, unlock
 from service.checkout.returned import remember_claim
 from service.checkout.schemas import Short, Text
-from service.checkout.start import start_checkout
+from service.checkout.start import Order, start_checkout
 from service.clock import AppClocks
 from service.content.cache import WantedArticle
 from service.content.schemas import storable
@@ -141,10 +141,8 @@ async def subscribe(
     return_to = checked_return_to(return_to, context.settings)
     claim = read_cookie(request, "checkout", context.settings)
     try:
-        started = await start_checkout(
-            context, gateway, offer_id=offer, return_to=return_to, caller=caller, claim=claim,
-            article=article,
-        )  # fmt: skip
+        order = Order(offer, return_to, caller, claim, article=article)
+        started = await start_checkout(context, gateway, order)
     except Problem as problem:
         if problem.slug == "already-subscribed":
             return RedirectResponse("/account", SEE_OTHER)

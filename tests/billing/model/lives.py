@@ -21,7 +21,7 @@ from service.billing.fulfil import fulfil
 from service.billing.inbox import store_event
 from service.billing.late_renewals import sync_late_renewals
 from service.billing.reconcile import reconcile
-from service.checkout.start import start_checkout
+from service.checkout.start import Order, start_checkout
 from service.db.context import Context
 from service.db.tables import Customer, DomainEvent, Grant, Job, Offer
 from service.identity.callers import Caller
@@ -116,10 +116,9 @@ class Lives:
 
     async def start(self, who: int, offer: int) -> None:
         buyer = self.buyers[who]
-        started = await start_checkout(
-            self.context, self.gateway, offer_id=self.offers[offer], return_to="/", claim=buyer.claim,
-            caller=Caller(reader_id=buyer.reader_id, device_id=f"device-{who}"),
-        )  # fmt: skip
+        caller = Caller(reader_id=buyer.reader_id, device_id=f"device-{who}")
+        order = Order(self.offers[offer], "/", caller, buyer.claim)
+        started = await start_checkout(self.context, self.gateway, order)
         buyer.claim = started.claim
         if started.session_id not in buyer.begun:
             buyer.begun.append(started.session_id)
