@@ -28,7 +28,7 @@ test-browser: ## Click through the real pages in the system's Chromium
 	@$(environment) browser
 	@$(python) -m pytest -m browser
 
-soak: ## Play histories of sessions and of billing on and on (STEPS=10000; SEED=… repeats one round; may be interrupted)
+soak: ## Play histories, kills and orders of events on and on (STEPS=10000; SEED=… repeats one round; may be interrupted)
 	@$(environment) test
 	@$(python) -m tests.soak --steps "$(STEPS)" $(if $(SEED),--seed "$(SEED)")
 

@@ -121,6 +121,11 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
+    return settings_of(database_url)
+
+
+def settings_of(database_url: str) -> Settings:
+    """What every test starts from."""
     return Settings(
         _env_file=None,
         database_url=database_url,

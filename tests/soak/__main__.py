@@ -1,5 +1,5 @@
-"""`make soak`: the state machines of sessions and of billing, for as many steps as wanted, on both databases by
-turns.
+"""`make soak`: histories of sessions and of billing, kills of a serving process, and events in every order, for
+as many steps as wanted, on both databases by turns.
 
 Each round has a number, its seed. How far it came is kept, so that an interrupted run goes on where it
 was; a round that fails is named with its seed, and is the first one of the next run.
@@ -25,11 +25,18 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from service.db import migrate
 from tests.account.session_machine import SessionMachine
+from tests.bench.ratios import repeatable
 from tests.billing.model.histories import play
+from tests.billing.orders import PURCHASES, RENEWALS, purchase_ends_alike, renewal_ends_alike
+from tests.conftest import MovingClocks, settings_of
+from tests.e2e.kills import survive
 from tests.postgres import running_postgres
+from tests.served import installation
 
-HISTORIES, STEPS = 10, 50
+HISTORIES, STEPS, KILLS = 10, 50, 10
 """In each round, on one of the databases."""
+ORDERS = 1_000
+"""Of one purchase or renewal; all of what has no more than six events."""
 KEPT = Path(os.environ.get("SOAK_PROGRESS", ".data/soak.json"))
 NewDatabase = Callable[[], str]
 
@@ -84,7 +91,40 @@ def sessions_round(number: int, new_database: NewDatabase) -> int:
     return steps
 
 
-ROUNDS = (("sessions", sessions_round), ("billing", billing_round))
+def kills_round(number: int, new_database: NewDatabase) -> int:
+    """Kill a serving process as this seed says; how many times."""
+    survive(settings_of(new_database()), number, KILLS)
+    return KILLS
+
+
+def orders_round(number: int, new_database: NewDatabase) -> int:
+    """Tell of one purchase or renewal in every order; how many there were."""
+    mailing = settings_of(new_database()).model_copy(
+        update={"mail_from": "Gazette <hello@gazette.example>"}
+    )
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        installation(mailing, MovingClocks(), webhooks=False) as site,
+    ):
+        site.publish("a", access={"level": "subscribers"})
+        chance = repeatable(number)
+        which = number % (len(PURCHASES) + len(RENEWALS))
+        if which < len(PURCHASES):
+            return purchase_ends_alike(site, Path(folder), PURCHASES[which], chance, ORDERS)
+        renew = RENEWALS[which - len(PURCHASES)]
+        return renewal_ends_alike(site, Path(folder), renew, chance, ORDERS)
+
+
+TURNS: tuple[tuple[str, str, Callable[[int, NewDatabase], int]], ...] = (
+    ("sessions", "SQLite", sessions_round),
+    ("sessions", "PostgreSQL", sessions_round),
+    ("billing", "SQLite", billing_round),
+    ("billing", "PostgreSQL", billing_round),
+    ("kills", "SQLite", kills_round),
+    ("kills", "PostgreSQL", kills_round),
+    # Each order begins with a copy of the same file.
+    ("orders", "SQLite", orders_round),
+)
 
 
 def progress() -> tuple[int, int]:
@@ -104,10 +144,8 @@ def soak(wanted: int, only: int | None) -> None:
     """Rounds until there were as many steps, those of interrupted runs included."""
     number, steps = progress() if only is None else (only, 0)
     with databases() as made:
-        names = list(made)
         while steps < wanted:
-            name = names[number % len(names)]
-            what, play_round = ROUNDS[number // len(names) % len(ROUNDS)]
+            what, name, play_round = TURNS[number % len(TURNS)]
             started = time.monotonic()
             say(f"seed {number}, {what} on {name} …")
             try:
