@@ -7,6 +7,7 @@ Amounts are integers in the currency's minor unit as Stripe counts it; times are
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 MoneyObject = Literal["charge", "refund", "dispute"]
@@ -121,12 +122,35 @@ class StripeCheckoutSession:
         return self.status == "complete" and self.payment_status == "unpaid" and failed
 
 
+DiscountDuration = Literal["once", "repeating", "forever"]
+
+
+@dataclass(frozen=True)
+class StripeDiscount:
+    """A redeemed coupon: `percent_off` in percent, or `amount_off` in minor units of `currency`.
+
+    `ends_at` None: it has no date, since it lasts for ever or until one invoice has spent it.
+    `products` are those that it is for alone; none: it is for all.
+    """
+
+    id: str
+    coupon_id: str
+    percent_off: Decimal | None
+    amount_off: int | None
+    currency: str | None
+    duration: DiscountDuration
+    starts_at: datetime
+    ends_at: datetime | None
+    products: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class StripeSubscriptionItem:
     price: StripePrice
     quantity: int
     period_start: datetime
     period_end: datetime
+    discounts: tuple[StripeDiscount, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,7 +158,8 @@ class StripeSubscription:
     """Period bounds live on the items; a scheduled end is `cancel_at` or `cancel_at_period_end`.
 
     `cancel_reason` is Stripe's own word for why, such as payment_failed or cancellation_requested.
-    `card_fingerprint` is known only of a subscription that was retrieved, not of one in a list.
+    `card_fingerprint` and all discounts are known only of a subscription that was retrieved, not of
+    one in a list.
     """
 
     id: str
@@ -153,6 +178,8 @@ class StripeSubscription:
     """Of the card that pays, or of the bank account that a debit is taken from."""
     canceled_at: datetime | None = None
     """When it was cancelled, or when somebody last asked for that."""
+    discounts: tuple[StripeDiscount, ...] = ()
+    """Of the whole subscription; those of one item are the item's."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +187,8 @@ class StripeInvoice:
     """`subscription_id` is None for invoices outside a subscription.
 
     `attempt_count` counts the tries of Stripe's own schedule, the successful one included.
-    `payments` are its payment intents: known only of a subscription's listed invoices.
+    `payments` are its payment intents, `discounts` what took something off: both are known only of
+    a subscription's listed invoices.
     """
 
     id: str
@@ -181,6 +209,7 @@ class StripeInvoice:
     attempt_count: int = 0
     next_attempt_at: datetime | None = None
     payments: tuple[str, ...] = ()
+    discounts: tuple[StripeDiscount, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ _RETRIES = 2
 _PAGE = 100
 """The most that Stripe lists at once."""
 _MOST_TYPES = 20
+_WITH = ["default_payment_method", "discounts.source.coupon.applies_to", "items.data.discounts"]
+"""What a retrieved subscription shows whole."""
 _PUBLICATION = "paywall_publication"
 """The member of an object's metadata that tells whose it is, where publications share an account."""
 
@@ -297,14 +299,25 @@ class StripeGateway:
         )
 
     async def retrieve_subscription(self, subscription_id: str) -> StripeSubscription:
-        return stripe_objects.subscription_of(
-            await self._ask(
-                self._client.v1.subscriptions.retrieve_async(
-                    subscription_id,
-                    {"expand": ["default_payment_method"]},
-                )
-            )
+        document = await self._ask(
+            self._client.v1.subscriptions.retrieve_async(subscription_id, {"expand": _WITH})
         )
+        # A fifth level isn't expanded: the few coupons of single items are asked for one by one.
+        for source in stripe_objects.item_coupons(document):
+            source["coupon"] = await self._coupon(source["coupon"])
+        return stripe_objects.subscription_of(document)
+
+    async def _coupon(self, coupon_id: str) -> Any:
+        """The coupon; its id where it was deleted, and nobody can say what it takes off."""
+        try:
+            return await self._ask(
+                self._client.v1.coupons.retrieve_async(coupon_id, {"expand": ["applies_to"]})
+            )
+        except GatewayRefused as error:
+            if not error.is_missing:
+                raise
+            log.warning("stripe.deleted_coupon", coupon=coupon_id)
+            return coupon_id
 
     async def charges_of(self, customer_id: str) -> tuple[StripeCharge, ...]:
         found = await self._all(self._client.v1.charges.list_async, {"customer": customer_id})
@@ -373,7 +386,8 @@ class StripeGateway:
                 yield stripe_objects.event_of(document)
 
     async def invoices_of_subscription(self, subscription_id: str) -> tuple[StripeInvoice, ...]:
-        asked: Any = {"subscription": subscription_id, "expand": ["data.payments"]}
+        shown = ["data.payments", "data.discounts.source.coupon"]
+        asked: Any = {"subscription": subscription_id, "expand": shown}
         found = await self._all(self._client.v1.invoices.list_async, asked)
         return tuple(stripe_objects.invoice_of(document) for document in found)
 

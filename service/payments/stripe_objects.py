@@ -5,6 +5,7 @@ Unknown fields are tolerated; a reference may be an id or, when expanded, the wh
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from service.payments.gateway import (
@@ -14,6 +15,7 @@ from service.payments.gateway import (
     StripeCheckoutSession,
     StripeCustomer,
     StripeCustomerRecord,
+    StripeDiscount,
     StripeDispute,
     StripeEvent,
     StripeInvoice,
@@ -120,7 +122,7 @@ def checkout_session_of(document: JSON) -> StripeCheckoutSession:
 
 
 def subscription_of(document: JSON) -> StripeSubscription:
-    """A list holds only the id of the payment method."""
+    """A list holds only the ids of the payment method and of discounts."""
     return StripeSubscription(
         id=document["id"],
         customer_id=_reference(document["customer"]) or "",
@@ -136,7 +138,42 @@ def subscription_of(document: JSON) -> StripeSubscription:
         cancel_reason=(document.get("cancellation_details") or {}).get("reason"),
         card_fingerprint=_fingerprint(document.get("default_payment_method")),
         canceled_at=_optional_instant(document.get("canceled_at")),
+        discounts=discounts_of(document),
     )
+
+
+def discounts_of(document: JSON) -> tuple[StripeDiscount, ...]:
+    """Those of a subscription, item or invoice that are expanded, with their coupons."""
+    found = (_discount_of(each) for each in document.get("discounts") or ())
+    return tuple(each for each in found if each is not None)
+
+
+def _discount_of(document: Any) -> StripeDiscount | None:
+    """None for an id. One that was deleted still says what it took off, but no end."""
+    coupon = (document.get("source") or {}).get("coupon") if isinstance(document, Mapping) else None
+    if not isinstance(coupon, Mapping):
+        return None
+    percent = coupon.get("percent_off")
+    return StripeDiscount(
+        id=document["id"],
+        coupon_id=coupon["id"],
+        percent_off=None if percent is None else Decimal(str(percent)),
+        amount_off=coupon.get("amount_off"),
+        currency=coupon.get("currency"),
+        duration=coupon["duration"],
+        starts_at=instant(document["start"]),
+        ends_at=_optional_instant(document.get("end")),
+        products=tuple((coupon.get("applies_to") or {}).get("products") or ()),
+    )
+
+
+def item_coupons(subscription: JSON) -> Iterator[dict[str, Any]]:
+    """The sources of its items' discounts that name their coupon by its id alone."""
+    for item in subscription["items"]["data"]:
+        for discount in item.get("discounts") or ():
+            source = discount.get("source") if isinstance(discount, Mapping) else None
+            if source and isinstance(source.get("coupon"), str):
+                yield source
 
 
 def _fingerprint(method: Any) -> str | None:
@@ -160,6 +197,7 @@ def _item_of(document: JSON) -> StripeSubscriptionItem:
         quantity=document.get("quantity") or 1,
         period_start=instant(document["current_period_start"]),
         period_end=instant(document["current_period_end"]),
+        discounts=discounts_of(document),
     )
 
 
@@ -182,7 +220,14 @@ def invoice_of(document: JSON) -> StripeInvoice:
         attempt_count=document.get("attempt_count") or 0,
         next_attempt_at=_optional_instant(document.get("next_payment_attempt")),
         payments=tuple(_payments_of(document)),
+        discounts=_counting_discounts(document),
     )
+
+
+def _counting_discounts(invoice: JSON) -> tuple[StripeDiscount, ...]:
+    taken = invoice.get("total_discount_amounts") or ()
+    counting = {_reference(each["discount"]) for each in taken if each["amount"]}
+    return tuple(each for each in discounts_of(invoice) if each.id in counting)
 
 
 def charge_of(document: JSON) -> StripeCharge:

@@ -39,6 +39,7 @@ _EXPANDABLE: dict[str, frozenset[str]] = {
             "test_clock",
         }
     ),
+    "subscription_item": frozenset({"discounts"}),
     "invoice": frozenset(
         {
             "customer",
