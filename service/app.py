@@ -49,7 +49,6 @@ from service.limits import rate
 from service.limits.addresses import NetworkKey
 from service.logs import RequestLog
 from service.metering.ledger import Ledger
-from service.metering.partitions import tend_ledger
 from service.offers import routes as offers_routes
 from service.offers.mirror import mirror_offers
 from service.offers.portal import PortalMirror
@@ -203,9 +202,11 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
     )
 
 
-async def make_ready(running: Running) -> None:
-    """Load what the first request needs: signing keys, the business clock, revocations."""
-    context = context_in(running)
+@asynccontextmanager
+async def _lifespan(app: Service) -> AsyncIterator[None]:
+    # Not when it is assembled: the demo adds routes of its own.
+    declared_routes(app.routes)
+    running, context = app.running, context_in(app.running)
     settings, clocks, database = context.settings, context.clocks, context.database
     async with database.transaction() as session:
         key = derived_key(settings, "token-keys")
@@ -214,21 +215,13 @@ async def make_ready(running: Running) -> None:
     await follow(database, clocks)
     await running.get(KeyRingHolder).refresh(database)
     await running.get(Revocations).refresh(database, clocks)
-
-
-@asynccontextmanager
-async def _lifespan(app: Service) -> AsyncIterator[None]:
-    # Not when it is assembled: the demo adds routes of its own.
-    declared_routes(app.routes)
-    running, context = app.running, context_in(app.running)
-    await make_ready(running)
     runner = Runner(
         (
             *_steady_tasks(running),
             *_stripe_tasks(context, running.get(Payments).gateway),
             *_pruning_tasks(context),
         ),
-        context.settings.background_interval_seconds,
+        settings.background_interval_seconds,
         running.get(Wakes),
     )
     runner.start()
@@ -240,7 +233,7 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
         gateway = running.get(Payments).gateway
         if gateway is not None:
             await gateway.close()
-        await running.get(Database).dispose()
+        await database.dispose()
 
 
 def _steady_tasks(running: Running) -> tuple[Task, ...]:
@@ -316,7 +309,6 @@ def _pruning_tasks(context: Context) -> tuple[Task, ...]:
         Task("old keys", prune_keys, pause=_HOUR),
         Task("old limits", prune_limits, pause=_HOUR),
         Task("old mails", prune_mails, pause=_HOUR),
-        Task("ledger's months", lambda: tend_ledger(context), pause=_MINUTE),
     )
 
 

@@ -1,9 +1,10 @@
 """rows for growth
 
 What figures need and nothing can fill in later: the access ledger's keys for partitions, where
-readers came from, and what they agreed to.
+readers came from, what they agreed to, and what subscriptions bring, with their discounts.
 """
 
+import secrets
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from alembic import context, op
-from service.db.base import UtcDateTime
+from service.db.base import Json, UtcDateTime
 
 revision: str = "b3f1d2a7c905"
 down_revision: str | None = "cf5da8d4dcff"
@@ -23,9 +24,11 @@ def upgrade() -> None:
     _upgrade_ledger()
     _upgrade_sources()
     _upgrade_consents()
+    _upgrade_movements()
 
 
 def downgrade() -> None:
+    _downgrade_movements()
     _downgrade_consents()
     _downgrade_sources()
     _downgrade_ledger()
@@ -260,3 +263,137 @@ def _downgrade_consents() -> None:
         op.drop_column(table, "newsletter")
     op.drop_index(op.f("ix_consents_reader_id"), "consents")
     op.drop_table("consents")
+
+
+def _upgrade_movements() -> None:
+    """What subscriptions bring, and the discounts that it depends on."""
+    op.add_column("readers", sa.Column("pseudonym", sa.String(), nullable=True))
+    with op.batch_alter_table("subscriptions", schema=None) as batch_op:
+        # The running release stores subscriptions without these; reconciling corrects them.
+        batch_op.add_column(
+            sa.Column("recurring_amount", sa.Integer(), server_default="0", nullable=False)
+        )
+        batch_op.add_column(
+            sa.Column("net_amount", sa.Integer(), server_default="0", nullable=False)
+        )
+        batch_op.add_column(sa.Column("discounts", Json(), server_default="[]", nullable=False))
+    op.create_table(
+        "movements",
+        sa.Column("subscription_id", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("customer", sa.String(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("cause", sa.String(), nullable=False),
+        sa.Column("currency", sa.String(), nullable=False),
+        sa.Column("from_plan", sa.String(), nullable=True),
+        sa.Column("from_interval", sa.String(), nullable=True),
+        sa.Column("from_interval_count", sa.Integer(), nullable=True),
+        sa.Column("from_listed", sa.Integer(), nullable=False),
+        sa.Column("from_recurring", sa.Integer(), nullable=False),
+        sa.Column("from_net", sa.Integer(), nullable=False),
+        sa.Column("to_plan", sa.String(), nullable=True),
+        sa.Column("to_interval", sa.String(), nullable=True),
+        sa.Column("to_interval_count", sa.Integer(), nullable=True),
+        sa.Column("to_listed", sa.Integer(), nullable=False),
+        sa.Column("to_recurring", sa.Integer(), nullable=False),
+        sa.Column("to_net", sa.Integer(), nullable=False),
+        sa.Column("discounts", Json(), nullable=False),
+        sa.PrimaryKeyConstraint("subscription_id", "number", name=op.f("pk_movements")),
+    )
+    with op.batch_alter_table("movements", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_movements_at"), ["at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_movements_customer"), ["customer"], unique=False)
+    _carry_over_subscriptions()
+
+
+def _downgrade_movements() -> None:
+    op.drop_table("movements")
+    with op.batch_alter_table("subscriptions", schema=None) as batch_op:
+        batch_op.drop_column("discounts")
+        batch_op.drop_column("net_amount")
+        batch_op.drop_column("recurring_amount")
+    with op.batch_alter_table("readers", schema=None) as batch_op:
+        batch_op.drop_column("pseudonym")
+
+
+def _carry_over_subscriptions() -> None:
+    """Each that brings something gets its first movement, so that movements add up to MRR.
+
+    Their discounts aren't known here: the next reconciliation finds and corrects them.
+    """
+    connection = op.get_bind()
+    subscriptions = sa.table(
+        "subscriptions",
+        sa.column("id"), sa.column("reader_id"), sa.column("plan"), sa.column("status"),
+        sa.column("amount"), sa.column("recurring_amount"), sa.column("net_amount"),
+        sa.column("currency"), sa.column("interval"), sa.column("interval_count"),
+        sa.column("started_at", UtcDateTime()), sa.column("trial_end", UtcDateTime()),
+        sa.column("pauses_collection", sa.Boolean()), sa.column("access_stop"),
+    )  # fmt: skip
+    readers = sa.table("readers", sa.column("id"), sa.column("pseudonym"))
+    movements = sa.table(
+        "movements",
+        *(
+            sa.column(name)
+            for name in (
+                "subscription_id", "number", "customer", "kind", "cause", "currency",
+                "from_listed", "from_recurring", "from_net", "to_plan", "to_interval",
+                "to_interval_count", "to_listed", "to_recurring", "to_net",
+            )
+        ),
+        sa.column("at", UtcDateTime()),
+        sa.column("discounts", Json()),
+    )  # fmt: skip
+    connection.execute(
+        subscriptions.update().values(
+            recurring_amount=subscriptions.c.amount, net_amount=subscriptions.c.amount
+        )
+    )
+    brings = sa.and_(
+        subscriptions.c.status.in_(("active", "past_due")),
+        subscriptions.c.amount > 0,
+        subscriptions.c.pauses_collection.is_(False),
+        subscriptions.c.access_stop != "duplicate",
+    )
+    found = connection.execute(
+        sa.select(subscriptions)
+        .where(brings)
+        .order_by(subscriptions.c.started_at, subscriptions.c.id)
+    ).all()
+    customers = {each.reader_id: f"ctm_{secrets.token_hex(12)}" for each in found}
+    if not found:
+        return
+    connection.execute(
+        readers.update()
+        .where(readers.c.id == sa.bindparam("reader"))
+        .values(pseudonym=sa.bindparam("customer")),
+        [{"reader": reader, "customer": customer} for reader, customer in customers.items()],
+    )
+    connection.execute(
+        movements.insert(),
+        [_opening(each, customers[each.reader_id]) for each in found],
+    )
+
+
+def _opening(row: sa.Row[tuple[object, ...]], customer: str) -> dict[str, object]:
+    began = row.started_at if row.trial_end is None else max(row.started_at, row.trial_end)
+    return {
+        "subscription_id": row.id,
+        "number": 1,
+        "customer": customer,
+        "at": began,
+        "kind": "new",
+        "cause": "carried_over",
+        "currency": row.currency,
+        "from_listed": 0,
+        "from_recurring": 0,
+        "from_net": 0,
+        "to_plan": row.plan,
+        "to_interval": row.interval,
+        "to_interval_count": row.interval_count,
+        "to_listed": row.amount,
+        "to_recurring": row.amount,
+        "to_net": row.amount,
+        "discounts": [],
+    }

@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.account.reader_data import HOLDINGS, Holding, Subject, subject_of
 from service.billing import lifecycle
 from service.billing.fulfil import close_session, fulfil
+from service.billing.ledger import state_of
+from service.billing.money import Money
+from service.billing.movement_rows import record_movements
 from service.billing.subscriptions import live_subscriptions
 from service.billing.sync import sync_subscription
 from service.clock import Clocks
@@ -201,18 +204,25 @@ async def _end_access(session: AsyncSession, subject: Subject, clocks: Clocks) -
         .where(Grant.reader_id.in_(subject.ids), or_(Grant.ends_at.is_(None), Grant.ends_at > now))
         .values(ends_at=now, updated_at=now)
     )
-    await session.execute(
-        update(Subscription)
-        .where(
-            Subscription.reader_id.in_(subject.ids),
-            Subscription.status != lifecycle.TERMINAL_STATUS,
-        )
-        # Another version: what somebody fetched before this isn't stored any more.
-        .values(
-            status=lifecycle.TERMINAL_STATUS, ended_at=now, past_due_since=None,
-            version=Subscription.version + 1,
-        )
-    )  # fmt: skip
+    await _end_subscriptions(session, subject, now)
+
+
+async def _end_subscriptions(session: AsyncSession, subject: Subject, now: datetime) -> None:
+    """What Stripe hasn't ended, as where nothing is sold any more, ends here for the books."""
+    running = select(Subscription).where(
+        Subscription.reader_id.in_(subject.ids), Subscription.status != lifecycle.TERMINAL_STATUS
+    )
+    if await session.scalar(select(running.exists())) is not True:
+        return
+    await take_turn(session, subject.ids[0])
+    for row in list(await session.scalars(running)):
+        before = state_of(row, None)
+        row.status, row.ended_at, row.past_due_since = lifecycle.TERMINAL_STATUS, now, None
+        # What somebody fetched before this isn't stored any more. `synced_at` stays Stripe's.
+        row.version += 1
+        await session.flush()
+        after = state_of(row, None)
+        await record_movements(session, row.reader_id, before, after, Money(), is_erased=True)
 
 
 async def _empty(session: AsyncSession, holding: Holding, subject: Subject) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from service.billing.follow_ups import settle_duplicates
+from service.billing.movement_rows import join_customers
 from service.billing.passes import arrange_all_passes
 from service.clock import Clocks
 from service.db.tables import (
@@ -96,6 +97,7 @@ async def merge(session: AsyncSession, other: Reader, account: Reader, clocks: C
         .execution_options(synchronize_session=False)
     )
     await session.execute(delete(ReaderDevice).where(ReaderDevice.reader_id == other.id))
+    await join_customers(session, other, account)
     other.merged_into, other.email, other.email_key = account.id, None, None
     await session.flush()
     # Both may have bought the same: one of the subscriptions is kept.

@@ -27,6 +27,7 @@ from service.db.tables import (
     InboxEvent,
     Mail,
     MeterWindow,
+    MovementRow,
     Pass,
     RateLimit,
     Reader,
@@ -148,6 +149,11 @@ def _checkout_touches(subject: Subject) -> ColumnElement[bool]:
     return CheckoutTouches.checkout_id.in_(select(Checkout.id).where(_checkouts(subject)))
 
 
+def _movements(subject: Subject) -> ColumnElement[bool]:
+    theirs = select(Subscription.id).where(Subscription.reader_id.in_(subject.ids))
+    return MovementRow.subscription_id.in_(theirs)
+
+
 def _mails(subject: Subject) -> ColumnElement[bool]:
     theirs = Mail.reader_id.in_(subject.ids)
     if subject.address_key is None:
@@ -215,7 +221,10 @@ def _without_words(values: Any) -> Any:
 HOLDINGS: tuple[Holding, ...] = (
     Holding(
         "accounts", Reader, lambda subject: Reader.id.in_(subject.ids),
-        blank={"email": None, "email_key": None, "verified_key": None, "email_verified_at": None},
+        blank={
+            "email": None, "email_key": None, "verified_key": None, "email_verified_at": None,
+            "pseudonym": None,
+        },
         kept="id created_at merged_into erased_at",
     ),
     Holding(
@@ -263,11 +272,18 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding(
         "subscriptions", Subscription, lambda subject: Subscription.reader_id.in_(subject.ids),
         kept="id reader_id customer_id offer_id plan status amount currency interval interval_count "
-        "started_at current_period_end trial_end cancel_at ended_at past_due_since pauses_collection "
+        "recurring_amount net_amount discounts started_at current_period_end trial_end cancel_at ended_at past_due_since pauses_collection "
         "cancel_reason access_stop access_stopped_at payment_problem synced_at "
         "version",
         # The page behind it shows name and address.
         blank={"payment_url": None},
+    ),
+    Holding(
+        "movements", MovementRow, _movements,
+        # What was earned stays; the pseudonym says nothing once the reader's row has lost it.
+        kept="subscription_id number customer at kind cause currency from_plan from_interval "
+        "from_interval_count from_listed from_recurring from_net to_plan to_interval "
+        "to_interval_count to_listed to_recurring to_net discounts",
     ),
     Holding(
         "passes", Pass, lambda subject: Pass.reader_id.in_(subject.ids),

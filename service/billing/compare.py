@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.customers import reader_of_customer
+from service.billing.discounts import in_words, read
 from service.billing.lifecycle import TERMINAL_STATUS
 from service.billing.passes import store_pass, take_pass
 from service.billing.snapshot import take_snapshot
@@ -185,6 +186,8 @@ async def _subscription_facts(session: AsyncSession, subscription_id: str) -> Fa
         "status": row.status,
         "reader": row.reader_id,
         "price": f"{row.amount} {row.currency} every {row.interval_count} {row.interval}",
+        "discounts": in_words(read(row.discounts)),
+        "price with discounts": f"{row.net_amount} now, {row.recurring_amount} for ever",
         "offer": row.offer_id,
         "plan": row.plan,
         "period end": _time(row.current_period_end),

@@ -5,10 +5,12 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.billing import discounts
 from service.billing.mailing import MAILED_WITHIN, notice_of
 from service.billing.money import Money
 from service.billing.notices import mail_reader
-from service.billing.transitions import Happening, StoredState, transitions
+from service.billing.state import StoredState
+from service.billing.transitions import Happening, transitions
 from service.clock import Clocks
 from service.db.tables import DomainEvent, Offer, Subscription
 from service.outbox.domain_events import tell
@@ -36,6 +38,10 @@ def state_of(row: Subscription, fetched: StripeSubscription | None) -> StoredSta
         pauses_collection=row.pauses_collection,
         cancel_reason=row.cancel_reason,
         access_stop=row.access_stop,
+        access_stopped_at=row.access_stopped_at,
+        recurring_amount=row.recurring_amount,
+        net_amount=row.net_amount,
+        discounts=discounts.read(row.discounts),
         synced_at=row.synced_at,
         cancel_asked_at=fetched.canceled_at if fetched is not None else None,
     )

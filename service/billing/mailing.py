@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from service.billing import notices
 from service.billing.notices import Notice
-from service.billing.transitions import Details, Happening, StoredState
+from service.billing.state import StoredState
+from service.billing.transitions import Details, Happening
 from service.db.tables import Offer
 
 MAILED_WITHIN = timedelta(days=7)

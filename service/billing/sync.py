@@ -14,13 +14,14 @@ from typing import Literal, TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing import lifecycle
+from service.billing import discounts, lifecycle
 from service.billing.customers import reader_of_customer
 from service.billing.duplicates import Duplicate, duplicate_of
 from service.billing.follow_ups import ask_cancel, settle_duplicates
 from service.billing.ledger import state_of, tell_transitions
 from service.billing.lifecycle import GrantState
 from service.billing.money import Stop, stop_of
+from service.billing.movement_rows import record_movements
 from service.billing.snapshot import Snapshot, take_snapshot
 from service.billing.subscriptions import live_subscriptions
 from service.billing.trial_cards import claim_trial
@@ -156,6 +157,7 @@ async def store_snapshot(
     ours = replace(subscription, items=(item,))
     now = clocks.business()
     _copy(row, ours, snapshot, reader_id=reader_id, now=now)
+    _copy_discounts(row, ours, snapshot, offer)
     if offer is not None:
         _copy_price(row, item, offer)
     trial_used = await claim_trial(session, subscription, clocks, is_new=before is None)
@@ -173,6 +175,7 @@ async def store_snapshot(
     await session.flush()
     await settle_duplicates(session, row.reader_id, clocks)
     after = state_of(row, subscription)
+    await record_movements(session, row.reader_id, before, after, snapshot.money)
     await tell_transitions(
         session, row.reader_id, before, after, snapshot.money, settings, clocks,
         open_until=state.ends_at,
@@ -244,6 +247,18 @@ def _copy_price(row: Subscription, item: StripeSubscriptionItem, offer: Offer) -
     row.currency = item.price.currency.upper()
     row.interval = item.price.interval or offer.interval
     row.interval_count = item.price.interval_count
+
+
+def _copy_discounts(
+    row: Subscription, ours: StripeSubscription, snapshot: Snapshot, offer: Offer | None
+) -> None:
+    """What it costs with its discounts; what isn't ours any more brings nothing."""
+    (item,) = ours.items
+    lasting = discounts.lasting(ours, item, snapshot.money.invoices) if offer is not None else ()
+    row.discounts = discounts.stored(lasting)
+    costs = discounts.amounts_of(item, lasting)
+    row.recurring_amount = costs.recurring if offer is not None else 0
+    row.net_amount = costs.net if offer is not None else 0
 
 
 async def _put_grant(

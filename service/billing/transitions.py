@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from service.billing.lifecycle import LIVE_STATUSES, NEVER_STARTED, TERMINAL_STATUS
+from service.billing.lifecycle import LIVE_STATUSES, TERMINAL_STATUS
 from service.billing.money import REASON, Money
+from service.billing.state import StoredState, iso
 from service.outbox.event_types import EventType
 from service.payments.gateway import StripeInvoice
 
@@ -19,59 +20,7 @@ TRIAL_WILL_END = timedelta(days=3)
 _GOING_ON = frozenset({"trialing", "active"})
 _OWING = frozenset({"past_due", "unpaid"})
 _FIRST, _RENEWAL, _CHANGE = "subscription_create", "subscription_cycle", "subscription_update"
-_STOPS = frozenset({"dispute_lost", "refund", "trial_used", "duplicate"})
 Details = Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class StoredState:
-    """A subscription as stored at one version. `cancel_asked_at`: when its end was asked for."""
-
-    id: str
-    version: int
-    status: str
-    plan: str
-    offer_id: str
-    amount: int
-    currency: str
-    interval: str
-    interval_count: int
-    started_at: datetime
-    current_period_end: datetime
-    trial_end: datetime | None
-    cancel_at: datetime | None
-    ended_at: datetime | None
-    pauses_collection: bool
-    cancel_reason: str
-    access_stop: str
-    synced_at: datetime
-    cancel_asked_at: datetime | None = None
-
-    @property
-    def has_started(self) -> bool:
-        return self.status not in NEVER_STARTED
-
-    @property
-    def price(self) -> tuple[str, int, str, str, int]:
-        return self.offer_id, self.amount, self.currency, self.interval, self.interval_count
-
-    def told(self) -> dict[str, object]:
-        """As it stands in the ledger and in what the newsroom's systems get."""
-        return {
-            "status": self.status,
-            "plan": self.plan,
-            "offer": self.offer_id,
-            "amount": self.amount,
-            "currency": self.currency,
-            "interval": self.interval,
-            "interval_count": self.interval_count,
-            "current_period_end": _iso(self.current_period_end),
-            "trial_end": _iso(self.trial_end),
-            "cancel_at": _iso(self.cancel_at),
-            "ended_at": _iso(self.ended_at),
-            "collection_paused": self.pauses_collection,
-            "access_stop": self.access_stop or None,
-        }
 
 
 @dataclass(frozen=True)
@@ -113,12 +62,12 @@ def _dated(after: StoredState, money: Money, now: datetime) -> Iterator[Happenin
     asked = after.cancel_asked_at
     ends = after.ended_at or after.cancel_at
     if asked is not None and ends is not None and asked < ends and _is_by_choice(after):
-        details = {"ends_at": _iso(ends)}
+        details = {"ends_at": iso(ends)}
         once = f"{after.id}:{int(asked.timestamp())}"
         yield _happening("subscription.cancel_scheduled", once, asked, details)
     if after.status == TERMINAL_STATUS:
         at = after.ended_at or now
-        yield _happening("subscription.ended", after.id, at, {"reason": _why(after)})
+        yield _happening("subscription.ended", after.id, at, {"reason": after.end_reason})
 
 
 def _of_invoices(after: StoredState, money: Money) -> Iterator[Happening]:
@@ -184,7 +133,7 @@ def _seen(
         if undone or woken:
             yield _happening("subscription.resumed", once, now, {})
         if before.cancel_at != after.cancel_at is not None and after.cancel_asked_at is None:
-            details = {"ends_at": _iso(after.cancel_at)}
+            details = {"ends_at": iso(after.cancel_at)}
             yield _happening("subscription.cancel_scheduled", once, now, details)
         if after.status == "paused" and before.status != "paused":
             yield _happening("subscription.paused", once, now, {})
@@ -207,14 +156,6 @@ def _seen(
         )
 
 
-def _why(after: StoredState) -> str:
-    """Why it ended: voluntary, payment_failed, or what stopped its access."""
-    if after.access_stop in _STOPS:
-        return after.access_stop
-    words = {"payment_failed": "payment_failed", "payment_disputed": "dispute_lost"}
-    return words.get(after.cancel_reason, "voluntary")
-
-
 def _is_by_choice(after: StoredState) -> bool:
     return after.cancel_reason in {"", "cancellation_requested"}
 
@@ -235,9 +176,5 @@ def _invoice(invoice: StripeInvoice) -> dict[str, object]:
         "amount_paid": invoice.amount_paid,
         "invoice_currency": invoice.currency.upper(),
         "invoice_url": invoice.hosted_url,
-        "next_attempt_at": _iso(invoice.next_attempt_at),
+        "next_attempt_at": iso(invoice.next_attempt_at),
     }
-
-
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at is not None else None

@@ -11,8 +11,17 @@ from service.identity.permissions import Permission
 from service.operators.visits import Visit
 from service.problems import Problem
 from service.reports import queries
-from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR, TRIALS, Definition
-from service.reports.queries import SubscriberFilter, SubscriberPage, Summary
+from service.reports.figures import Summary
+from service.reports.metrics import (
+    ACTIVE_SUBSCRIBERS,
+    COLLECTION_PAUSED,
+    COMMITTED_MRR,
+    MRR,
+    MRR_AFTER_DISCOUNTS,
+    TRIALS,
+    Definition,
+)
+from service.reports.queries import SubscriberFilter, SubscriberPage
 from service.reports.schemas import Storable
 from service.reports.standing import STATUSES
 
@@ -51,12 +60,21 @@ Asked = Annotated[ListQuery, Query()]
 
 def figures(summary: Summary) -> list[tuple[Definition, list[tuple[int, str | None]]]]:
     """Each figure's meaning with its values: a number, and the currency where it is money."""
-    money: list[tuple[int, str | None]] = [(a, currency) for currency, a in summary.mrr.items()]
-    return [
-        (ACTIVE_SUBSCRIBERS, [(summary.active_subscribers, None)]),
-        (TRIALS, [(summary.trials, None)]),
-        (MRR, money),
+    counts = {
+        ACTIVE_SUBSCRIBERS: summary.active_subscribers,
+        COLLECTION_PAUSED: summary.collection_paused,
+        TRIALS: summary.trials,
+    }
+    sums = {
+        MRR: summary.mrr,
+        MRR_AFTER_DISCOUNTS: summary.mrr_after_discounts,
+        COMMITTED_MRR: summary.committed_mrr,
+    }
+    found: list[tuple[Definition, list[tuple[int, str | None]]]] = [
+        (meaning, [(count, None)]) for meaning, count in counts.items()
     ]
+    found += [(each, [(a, currency) for currency, a in by.items()]) for each, by in sums.items()]
+    return found
 
 
 async def subscribers(

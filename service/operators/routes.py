@@ -26,7 +26,7 @@ from service.operators.sign_in_answers import SigningIn, TheirBrowser, after_cod
 from service.operators.stylesheet import STYLESHEET
 from service.operators.visits import Visit, csrf_key, page_requires
 from service.problems import Problem
-from service.reports import queries
+from service.reports import figures, queries
 from service.settings import AppSettings
 
 router = APIRouter(prefix="/admin", route_class=PageRoute, include_in_schema=False)
@@ -105,7 +105,7 @@ async def show_overview(
     return page(
         request,
         "overview.html",
-        figures=overview.figures(await queries.summary(session)),
+        figures=overview.figures(await figures.summary(session)),
         subscribers=await overview.subscribers(session, asked, visit),
         plans=await queries.plans(session),
         asked=asked,

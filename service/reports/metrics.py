@@ -4,20 +4,13 @@ The definitions follow Stripe's billing glossary (reports.md of the design).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-PAYING_STATUSES = ("active", "past_due")
-TRIAL_STATUS = "trialing"
+from service.billing.recurring import monthly
 
-_MONTHS = {
-    "month": Fraction(1),
-    "year": Fraction(1, 12),
-    "week": Fraction(52, 12),
-    "day": Fraction(365, 12),
-}
-"""How often an interval fits into a month."""
+TRIAL_STATUS = "trialing"
 
 
 @dataclass(frozen=True)
@@ -29,23 +22,45 @@ class Definition:
     denominator: str
 
 
+_OF_READERS = "Not divided by anything: a count of readers."
+_OF_MONEY = "Not divided by anything: a sum for each currency, never mixed."
+
 ACTIVE_SUBSCRIBERS = Definition(
     name="Active subscribers",
     definition="Distinct readers with a paid subscription that is active or past due. "
-    "Trials, comps and gifts don't count.",
-    denominator="Not divided by anything: a count of readers.",
+    "Trials, comps and gifts don't count, nor does a subscription that is free for ever. "
+    "Readers whose collection is paused are counted separately.",
+    denominator=_OF_READERS,
+)
+COLLECTION_PAUSED = Definition(
+    name="Collection paused",
+    definition="Distinct readers whose paid subscription is active or past due while the collection "
+    "of its payments is paused: they have access, and nothing is charged.",
+    denominator=_OF_READERS,
 )
 TRIALS = Definition(
     name="Trials",
     definition="Distinct readers whose subscription is in its trial: nothing is paid yet.",
-    denominator="Not divided by anything: a count of readers.",
+    denominator=_OF_READERS,
 )
 MRR = Definition(
     name="MRR",
     definition="Monthly recurring revenue: the amounts of active and past due subscriptions "
-    "before tax, without trials, normalised to a month (year ÷ 12, week × 52/12, day × 365/12) "
+    "before tax, without trials and paused collection. Discounts that last for ever reduce it, "
+    "others don't. Amounts are normalised to a month (year ÷ 12, week × 52/12, day × 365/12) "
     "and rounded once, half to even.",
-    denominator="Not divided by anything: a sum for each currency, never mixed.",
+    denominator=_OF_MONEY,
+)
+MRR_AFTER_DISCOUNTS = Definition(
+    name="MRR after discounts",
+    definition="MRR less every discount while it lasts. A discount on one payment lasts as long as "
+    "the period that is paid for.",
+    denominator=_OF_MONEY,
+)
+COMMITTED_MRR = Definition(
+    name="Committed MRR",
+    definition="MRR without the subscriptions that are scheduled to end.",
+    denominator=_OF_MONEY,
 )
 
 
@@ -56,28 +71,21 @@ class Recurring:
     One subscription's amount, or the sum of many that share the other fields.
     """
 
-    status: str
     amount: int
     currency: str
     interval: str
     interval_count: int
 
 
-def is_paying(status: str, amount: int) -> bool:
-    """Whether a subscription makes its reader an active subscriber."""
-    return status in PAYING_STATUSES and amount > 0
-
-
-def monthly(recurring: Recurring) -> Fraction:
-    """The amount of one month, exactly."""
-    return recurring.amount * _MONTHS[recurring.interval] / recurring.interval_count
-
-
-def mrr(subscriptions: Iterable[Recurring]) -> dict[str, int]:
-    """Minor units by currency, in the currencies' order. Empty where nobody pays."""
+def monthly_sums(amounts: Iterable[Recurring]) -> dict[str, Fraction]:
+    """The month's minor units by currency, exactly."""
     sums: defaultdict[str, Fraction] = defaultdict(Fraction)
-    for recurring in subscriptions:
-        if is_paying(recurring.status, recurring.amount):
-            sums[recurring.currency] += monthly(recurring)
+    for each in amounts:
+        sums[each.currency] += monthly(each.amount, each.interval, each.interval_count)
+    return dict(sums)
+
+
+def rounded(sums: Mapping[str, Fraction]) -> dict[str, int]:
+    """Minor units by currency, in the currencies' order: rounded half to even, as the last step."""
     # round() of a Fraction is exact and goes half to even.
     return {currency: round(sums[currency]) for currency in sorted(sums)}

@@ -1,4 +1,4 @@
-"""Read-only SQL over subscriptions: the summary's figures and the list of subscribers."""
+"""Read-only SQL over subscriptions: the list of subscribers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +13,7 @@ from service.billing.lifecycle import LIVE_STATUSES
 from service.content.cursor import from_cursor, to_cursor
 from service.db.tables import Grant, Offer, Reader, Subscription
 from service.offers.pricing import Interval, Price
-from service.reports.metrics import PAYING_STATUSES, TRIAL_STATUS, Recurring, mrr
 from service.reports.standing import STATUSES, Standing, standing_of
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The figures of this moment; `mrr` in minor units by currency."""
-
-    active_subscribers: int
-    trials: int
-    mrr: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -83,33 +73,6 @@ class SubscriberPage:
 
     items: Sequence[SubscriptionFacts]
     next_cursor: str | None
-
-
-async def summary(session: AsyncSession) -> Summary:
-    """The figures of metrics.py, counted by the database: nothing grows with the readers here."""
-    paying = and_(Subscription.status.in_(PAYING_STATUSES), Subscription.amount > 0)
-    grouping = (
-        Subscription.status,
-        Subscription.currency,
-        Subscription.interval,
-        Subscription.interval_count,
-    )
-    sums = await session.execute(
-        select(func.sum(Subscription.amount), *grouping).where(paying).group_by(*grouping)
-    )
-    return Summary(
-        active_subscribers=await _distinct_readers(session, paying),
-        trials=await _distinct_readers(session, Subscription.status == TRIAL_STATUS),
-        mrr=mrr(
-            Recurring(status, int(amount), currency, interval, interval_count)
-            for amount, status, currency, interval, interval_count in sums
-        ),
-    )
-
-
-async def _distinct_readers(session: AsyncSession, condition: ColumnElement[bool]) -> int:
-    counted = select(func.count(Subscription.reader_id.distinct())).where(condition)
-    return await session.scalar(counted) or 0
 
 
 async def list_subscribers(

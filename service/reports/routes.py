@@ -8,7 +8,7 @@ from service.clock import AppClocks
 from service.db.session import ReadSession
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
-from service.reports import queries
+from service.reports import figures, queries
 from service.reports.history import reader_history
 from service.reports.schemas import (
     AnySubscribers,
@@ -56,8 +56,8 @@ async def read_subscriber(
 
 @router.get("/reports/summary")
 async def read_summary(_: ReadsReports, session: ReadSession, clocks: AppClocks) -> SummaryAnswer:
-    """Active subscribers, trials and MRR at this moment, each with its definition.
+    """Active subscribers, paused collection, trials and MRR at this moment, each with its definition.
 
     Needs the permission reports:read.
     """
-    return SummaryAnswer.of(await queries.summary(session), clocks.business())
+    return SummaryAnswer.of(await figures.summary(session), clocks.business())

@@ -1,5 +1,6 @@
 """Reports as JSON: amounts in minor units, times in UTC, each figure with its definition."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -8,9 +9,18 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from service.content.schemas import storable
 from service.db.tables import Grant
+from service.reports.figures import Summary
 from service.reports.history import Bought, ReaderHistory
-from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR, TRIALS, Definition
-from service.reports.queries import SubscriberFilter, SubscriberPage, SubscriptionFacts, Summary
+from service.reports.metrics import (
+    ACTIVE_SUBSCRIBERS,
+    COLLECTION_PAUSED,
+    COMMITTED_MRR,
+    MRR,
+    MRR_AFTER_DISCOUNTS,
+    TRIALS,
+    Definition,
+)
+from service.reports.queries import SubscriberFilter, SubscriberPage, SubscriptionFacts
 from service.reports.standing import WORDS, Standing
 from service.reports.timeline import ArticleMention, Event, EventKind
 
@@ -44,26 +54,36 @@ class MoneyFigure(BaseModel):
     definition: str
     denominator: str
 
+    @classmethod
+    def of(cls, amounts: Mapping[str, int], meaning: Definition) -> Self:
+        return cls(
+            values=[Money(amount=a, currency=c) for c, a in amounts.items()],
+            definition=meaning.definition,
+            denominator=meaning.denominator,
+        )
+
 
 class SummaryAnswer(BaseModel):
     """The figures of one moment."""
 
     as_of: AwareDatetime
     active_subscribers: Count
+    collection_paused: Count
     trials: Count
     mrr: MoneyFigure
+    mrr_after_discounts: MoneyFigure
+    committed_mrr: MoneyFigure
 
     @classmethod
     def of(cls, figures: Summary, now: datetime) -> Self:
         return cls(
             as_of=now,
             active_subscribers=Count.of(figures.active_subscribers, ACTIVE_SUBSCRIBERS),
+            collection_paused=Count.of(figures.collection_paused, COLLECTION_PAUSED),
             trials=Count.of(figures.trials, TRIALS),
-            mrr=MoneyFigure(
-                values=[Money(amount=a, currency=c) for c, a in figures.mrr.items()],
-                definition=MRR.definition,
-                denominator=MRR.denominator,
-            ),
+            mrr=MoneyFigure.of(figures.mrr, MRR),
+            mrr_after_discounts=MoneyFigure.of(figures.mrr_after_discounts, MRR_AFTER_DISCOUNTS),
+            committed_mrr=MoneyFigure.of(figures.committed_mrr, COMMITTED_MRR),
         )
 
 

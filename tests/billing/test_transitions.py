@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from service.billing.money import Money
-from service.billing.transitions import StoredState, transitions
+from service.billing.state import StoredState
+from service.billing.transitions import transitions
 from tests.billing.stripe_values import DAY, MONTH_END, STARTED, bill, charge, dispute, refund
 
 NOW = MONTH_END + 20 * DAY
@@ -20,9 +21,11 @@ def stored(status: str = "active", **fields: Any) -> StoredState:
         "amount": 900, "currency": "EUR", "interval": "month", "interval_count": 1,
         "started_at": STARTED, "current_period_end": MONTH_END, "trial_end": None,
         "cancel_at": None, "ended_at": None, "pauses_collection": False, "cancel_reason": "",
-        "access_stop": "", "synced_at": STARTED,
+        "access_stop": "", "access_stopped_at": None, "discounts": (), "synced_at": STARTED,
     }  # fmt: skip
-    return StoredState(**{**values, **fields})
+    given = {**values, **fields}
+    costs = {"recurring_amount": given["amount"], "net_amount": given["amount"]}
+    return StoredState(**{**costs, **given})
 
 
 SEEN = stored()

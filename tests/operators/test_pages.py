@@ -9,7 +9,14 @@ import httpx2
 import pytest
 
 from service.db.base import Base
-from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR, TRIALS
+from service.reports.metrics import (
+    ACTIVE_SUBSCRIBERS,
+    COLLECTION_PAUSED,
+    COMMITTED_MRR,
+    MRR,
+    MRR_AFTER_DISCOUNTS,
+    TRIALS,
+)
 from tests.reports import rows
 from tests.reports.rows import NOW
 
@@ -21,17 +28,21 @@ HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>@example.org'
 
 async def test_figures_stand_beside_their_definitions(signed_in: SignedIn, store: Store) -> None:
     euro, yen = rows.offer(), rows.offer(currency="JPY", amount=12000, interval="year")
-    readers = [rows.reader() for _ in range(3)]
+    readers = [rows.reader() for _ in range(4)]
     await store(
         euro, yen, *readers,
         rows.subscription(readers[0], euro),
-        rows.subscription(readers[1], yen),
+        rows.subscription(readers[1], yen, cancel_at=NOW),
         rows.subscription(readers[2], euro, status="trialing"),
+        rows.subscription(readers[3], euro, pauses_collection=True),
     )  # fmt: skip
     page = unescape((await (await signed_in("viewer")).get("/admin")).text)
     values = re.findall(r'<dd class="value">([^<]+?) ?<', page)
-    assert values == ["2", "1", "€9.00", "¥1,000"]
-    for meaning in (ACTIVE_SUBSCRIBERS, TRIALS, MRR):
+    both = ["€9.00", "¥1,000"]
+    assert values == ["2", "1", "1", *both, *both, "€9.00"]
+    for meaning in (
+        ACTIVE_SUBSCRIBERS, COLLECTION_PAUSED, TRIALS, MRR, MRR_AFTER_DISCOUNTS, COMMITTED_MRR,
+    ):  # fmt: skip
         assert meaning.definition in page
         assert meaning.denominator in page
 

@@ -74,7 +74,9 @@ def subscription(reader: Reader, offer: Offer, **values: Any) -> Subscription:
         "synced_at": NOW,
         "version": 1,
     }
-    return Subscription(**{**defaults, **values})
+    given = {**defaults, **values}
+    costs = {"recurring_amount": given["amount"], "net_amount": given["amount"], "discounts": []}
+    return Subscription(**{**costs, **given})
 
 
 def grant(reader: Reader, **values: Any) -> Grant:

@@ -1,6 +1,7 @@
 """Checkouts, what we know of Stripe's subscriptions and one-off payments, and the webhook inbox."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
@@ -58,6 +59,13 @@ class Subscription(Base):
     plan: Mapped[str]
     status: Mapped[str] = mapped_column(index=True)
     amount: Mapped[int]
+    """For each interval by price and quantity, in minor units, before discounts."""
+    recurring_amount: Mapped[int] = mapped_column(server_default="0")
+    """Less the discounts that last for ever; 0 where it holds nothing of ours any more."""
+    net_amount: Mapped[int] = mapped_column(server_default="0")
+    """Less all discounts that last now."""
+    discounts: Mapped[list[dict[str, Any]]] = mapped_column(Json, server_default="[]")
+    """Those that last now, as billing/discounts.py words them."""
     currency: Mapped[str]
     interval: Mapped[str]
     interval_count: Mapped[int]
@@ -84,6 +92,40 @@ class Subscription(Base):
     """Grows with each stored state: what was fetched before another was stored is not stored."""
 
     __table_args__ = (Index("ix_subscriptions_listing", "started_at", "id"),)
+
+
+class MovementRow(Base):
+    """One change of what a subscription brings in a month (billing/movements.py); names nobody.
+
+    Amounts are in minor units of `currency` for the interval charged. `from_…` is what it brought
+    before, `to_…` what it brings since; without plan and interval it brings nothing.
+    """
+
+    __tablename__ = "movements"
+
+    subscription_id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """1 for the subscription's first; each begins with what the one before it ended with."""
+    customer: Mapped[str] = mapped_column(index=True)
+    """A pseudonym, the same for all subscriptions of one reader."""
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    kind: Mapped[str]
+    cause: Mapped[str]
+    currency: Mapped[str]
+    from_plan: Mapped[str | None]
+    from_interval: Mapped[str | None]
+    from_interval_count: Mapped[int | None]
+    from_listed: Mapped[int]
+    from_recurring: Mapped[int]
+    from_net: Mapped[int]
+    to_plan: Mapped[str | None]
+    to_interval: Mapped[str | None]
+    to_interval_count: Mapped[int | None]
+    to_listed: Mapped[int]
+    to_recurring: Mapped[int]
+    to_net: Mapped[int]
+    discounts: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+    """Those that it has since, as with the subscription."""
 
 
 class TrialCard(Base):

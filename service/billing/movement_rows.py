@@ -1,0 +1,139 @@
+"""The movements of MRR as they are stored: they name no reader, and erasing a reader keeps them."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing import discounts
+from service.billing.discounts import Amounts
+from service.billing.money import Money
+from service.billing.movements import Movement, movements
+from service.billing.recurring import Revenue
+from service.billing.state import StoredState
+from service.db.base import new_id
+from service.db.tables import MovementRow, Reader
+
+_NOTHING = Amounts(0, 0, 0)
+
+
+async def record_movements(
+    session: AsyncSession,
+    reader_id: str,
+    before: StoredState | None,
+    after: StoredState,
+    money: Money,
+    *,
+    is_erased: bool = False,
+) -> None:
+    """Record what changed in what the subscription brings, now that `after` is stored.
+
+    Call it under the reader's lock. Repeating it records nothing.
+    """
+    stored = list(
+        await session.scalars(
+            select(MovementRow)
+            .where(MovementRow.subscription_id == after.id)
+            .order_by(MovementRow.number)
+        )
+    )
+    if not stored and after.revenue is None:
+        return
+    customer = stored[-1].customer if stored else await _pseudonym(session, reader_id)
+    others = await session.scalars(
+        select(MovementRow)
+        .where(MovementRow.customer == customer, MovementRow.subscription_id != after.id)
+        .order_by(MovementRow.at, MovementRow.subscription_id, MovementRow.number)
+    )
+    found = movements(
+        before, after, money, chain=movements_of(stored), others=movements_of(others),
+        is_erased=is_erased,
+    )  # fmt: skip
+    for number, movement in enumerate(found, start=len(stored) + 1):
+        session.add(_row(movement, number, customer))
+    await session.flush()
+
+
+async def join_customers(session: AsyncSession, other: Reader, account: Reader) -> None:
+    """Let what the provisional reader `other` brought be what the account brought."""
+    if other.pseudonym is None:
+        return
+    if account.pseudonym is None:
+        account.pseudonym = other.pseudonym
+    else:
+        await session.execute(
+            update(MovementRow)
+            .where(MovementRow.customer == other.pseudonym)
+            .values(customer=account.pseudonym)
+            .execution_options(synchronize_session=False)
+        )
+    other.pseudonym = None
+    await session.flush()
+
+
+def movements_of(rows: Iterable[MovementRow]) -> list[Movement]:
+    """The rows as values, in their order."""
+    return [
+        Movement(
+            subscription_id=row.subscription_id,
+            at=row.at,
+            kind=row.kind,  # type: ignore[arg-type]  # only `_row` and the migration write it
+            cause=row.cause,  # type: ignore[arg-type]  # as the kind
+            before=_revenue(
+                row, row.from_plan, row.from_interval, row.from_interval_count,
+                Amounts(row.from_listed, row.from_recurring, row.from_net),
+            ),
+            after=_revenue(
+                row, row.to_plan, row.to_interval, row.to_interval_count,
+                Amounts(row.to_listed, row.to_recurring, row.to_net),
+            ),
+            discounts=discounts.read(row.discounts),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _revenue(
+    row: MovementRow, plan: str | None, interval: str | None, count: int | None, amounts: Amounts
+) -> Revenue | None:
+    if plan is None or interval is None or count is None:
+        return None
+    return Revenue(plan, row.currency, interval, count, amounts)
+
+
+def _row(movement: Movement, number: int, customer: str) -> MovementRow:
+    before, after = movement.before, movement.after
+    left, right = (each.amounts if each is not None else _NOTHING for each in (before, after))
+    some = after or before
+    if some is None:
+        raise ValueError("a movement changes something")
+    return MovementRow(
+        subscription_id=movement.subscription_id,
+        number=number,
+        customer=customer,
+        at=movement.at,
+        kind=movement.kind,
+        cause=movement.cause,
+        currency=some.currency,
+        from_plan=before.plan if before is not None else None,
+        from_interval=before.interval if before is not None else None,
+        from_interval_count=before.interval_count if before is not None else None,
+        from_listed=left.listed,
+        from_recurring=left.recurring,
+        from_net=left.net,
+        to_plan=after.plan if after is not None else None,
+        to_interval=after.interval if after is not None else None,
+        to_interval_count=after.interval_count if after is not None else None,
+        to_listed=right.listed,
+        to_recurring=right.recurring,
+        to_net=right.net,
+        discounts=discounts.stored(movement.discounts),
+    )
+
+
+async def _pseudonym(session: AsyncSession, reader_id: str) -> str:
+    """Random, so that it says nothing of the reader once their row has lost it."""
+    reader = await session.get_one(Reader, reader_id)
+    if reader.pseudonym is None:
+        reader.pseudonym = new_id("ctm")
+    return reader.pseudonym

@@ -1,0 +1,98 @@
+"""A subscription as it was stored at one version: pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from service.billing.discounts import Amounts
+from service.billing.lifecycle import NEVER_STARTED
+from service.billing.recurring import Revenue, is_paid
+from service.payments.gateway import StripeDiscount
+
+EndReason = Literal[
+    "voluntary", "payment_failed", "dispute_lost", "refund", "trial_used", "duplicate"
+]
+_STOPS: tuple[EndReason, ...] = ("dispute_lost", "refund", "trial_used", "duplicate")
+
+
+@dataclass(frozen=True)
+class StoredState:
+    """A subscription as stored at one version. `cancel_asked_at`: when its end was asked for."""
+
+    id: str
+    version: int
+    status: str
+    plan: str
+    offer_id: str
+    amount: int
+    currency: str
+    interval: str
+    interval_count: int
+    started_at: datetime
+    current_period_end: datetime
+    trial_end: datetime | None
+    cancel_at: datetime | None
+    ended_at: datetime | None
+    pauses_collection: bool
+    cancel_reason: str
+    access_stop: str
+    access_stopped_at: datetime | None
+    recurring_amount: int
+    net_amount: int
+    discounts: tuple[StripeDiscount, ...]
+    synced_at: datetime
+    cancel_asked_at: datetime | None = None
+
+    @property
+    def has_started(self) -> bool:
+        return self.status not in NEVER_STARTED
+
+    @property
+    def end_reason(self) -> EndReason:
+        """Why it ended, or would: what stopped its access, else what Stripe says."""
+        for stop in _STOPS:
+            if self.access_stop == stop:
+                return stop
+        if self.cancel_reason == "payment_disputed":
+            return "dispute_lost"
+        return "payment_failed" if self.cancel_reason == "payment_failed" else "voluntary"
+
+    @property
+    def price(self) -> tuple[str, int, str, str, int]:
+        return self.offer_id, self.amount, self.currency, self.interval, self.interval_count
+
+    @property
+    def revenue(self) -> Revenue | None:
+        """What it brings; None: nothing."""
+        paid = is_paid(self.status, self.recurring_amount, self.access_stop)
+        if not paid or self.pauses_collection:
+            return None
+        return Revenue(
+            self.plan,
+            self.currency,
+            self.interval,
+            self.interval_count,
+            Amounts(self.amount, self.recurring_amount, self.net_amount),
+        )
+
+    def told(self) -> dict[str, object]:
+        """As it stands in the ledger and in what the newsroom's systems get."""
+        return {
+            "status": self.status,
+            "plan": self.plan,
+            "offer": self.offer_id,
+            "amount": self.amount,
+            "currency": self.currency,
+            "interval": self.interval,
+            "interval_count": self.interval_count,
+            "current_period_end": iso(self.current_period_end),
+            "trial_end": iso(self.trial_end),
+            "cancel_at": iso(self.cancel_at),
+            "ended_at": iso(self.ended_at),
+            "collection_paused": self.pauses_collection,
+            "access_stop": self.access_stop or None,
+        }
+
+
+def iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None

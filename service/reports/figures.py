@@ -1,0 +1,105 @@
+"""Read-only SQL for the figures of metrics.py: nothing here grows with the readers."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.recurring import GIVEN_BACK, PAYING_STATUSES, monthly
+from service.db.tables import MovementRow, Subscription
+from service.reports.metrics import TRIAL_STATUS, Recurring, monthly_sums, rounded
+
+_PAID = and_(
+    Subscription.status.in_(PAYING_STATUSES),
+    Subscription.recurring_amount > 0,
+    Subscription.access_stop != GIVEN_BACK,
+)
+"""As billing/recurring.py defines it."""
+_COLLECTED = and_(_PAID, Subscription.pauses_collection.is_(False))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of this moment; money in minor units by currency."""
+
+    active_subscribers: int
+    collection_paused: int
+    trials: int
+    mrr: dict[str, int]
+    mrr_after_discounts: dict[str, int]
+    committed_mrr: dict[str, int]
+
+
+async def summary(session: AsyncSession) -> Summary:
+    """All of them, as they are stored now."""
+    net = Subscription.net_amount.expression
+    runs_on = and_(_COLLECTED, Subscription.cancel_at.is_(None))
+    paused = and_(_PAID, Subscription.pauses_collection.is_(True))
+    return Summary(
+        active_subscribers=await _distinct_readers(session, _COLLECTED),
+        collection_paused=await _distinct_readers(session, paused),
+        trials=await _distinct_readers(session, Subscription.status == TRIAL_STATUS),
+        mrr=rounded(await exact_mrr(session)),
+        mrr_after_discounts=rounded(await _monthly(session, net, _COLLECTED)),
+        committed_mrr=rounded(await exact_mrr(session, runs_on)),
+    )
+
+
+async def exact_mrr(
+    session: AsyncSession, condition: ColumnElement[bool] = _COLLECTED
+) -> dict[str, Fraction]:
+    """MRR before it is rounded, by currency."""
+    return await _monthly(session, Subscription.recurring_amount.expression, condition)
+
+
+async def mrr_movements(
+    session: AsyncSession, *, since: datetime | None = None, until: datetime | None = None
+) -> dict[str, dict[str, Fraction]]:
+    """What MRR has gained or lost from `since` on and before `until`, by kind and currency.
+
+    Over all kinds it is exactly the difference of MRR; over all time it is MRR.
+    """
+    row = MovementRow
+    conditions = [
+        each
+        for each in (
+            row.at >= since if since is not None else None,
+            row.at < until if until is not None else None,
+        )
+        if each is not None
+    ]
+    sums: defaultdict[str, defaultdict[str, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
+    for sign, amount, interval, count in (
+        (-1, row.from_recurring, row.from_interval, row.from_interval_count),
+        (1, row.to_recurring, row.to_interval, row.to_interval_count),
+    ):
+        grouping = (row.kind, row.currency, interval, count)
+        found = await session.execute(
+            select(func.sum(amount), *grouping)
+            .where(interval.is_not(None), *conditions)
+            .group_by(*grouping)
+        )
+        for total, kind, currency, each, every in found:
+            sums[kind][currency] += sign * monthly(int(total), str(each), int(every or 1))
+    return {kind: dict(by_currency) for kind, by_currency in sums.items()}
+
+
+async def _monthly(
+    session: AsyncSession, amount: ColumnElement[int], condition: ColumnElement[bool]
+) -> dict[str, Fraction]:
+    grouping = (Subscription.currency, Subscription.interval, Subscription.interval_count)
+    sums = await session.execute(
+        select(func.sum(amount), *grouping).where(condition).group_by(*grouping)
+    )
+    return monthly_sums(
+        Recurring(int(total), currency, interval, count)
+        for total, currency, interval, count in sums
+    )
+
+
+async def _distinct_readers(session: AsyncSession, condition: ColumnElement[bool]) -> int:
+    counted = select(func.count(Subscription.reader_id.distinct())).where(condition)
+    return await session.scalar(counted) or 0
