@@ -6,6 +6,7 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from service.access.decision import Meter
+from service.access.reasons import REASONS
 from service.access.schemas import AccessOut, MeterOut
 from service.access.unlock import Look, Opened, Walled
 from service.access.unlock_tokens import UnlockTokens
@@ -26,6 +27,7 @@ def access_answer(seen: Look) -> AccessOut:
     return AccessOut(
         granted=seen.wall is None,
         reason=outcome.reason,
+        reason_text=seen.wall.note if seen.wall is not None else REASONS[outcome.reason].readers,
         would_consume=isinstance(outcome, Meter) and outcome.consumes,
         meter=MeterOut.of(seen.meter),
         wall=seen.wall,
@@ -44,6 +46,7 @@ def opened_answer(
     content: dict[str, Any] = {
         "granted": True,
         "reason": opened.reason,
+        "reason_text": REASONS[opened.reason].readers,
         "consumed": opened.consumed,
         "article": with_body(article, running_of(request).get(Settings)),
         "meter": _meter(opened.meter),
@@ -69,6 +72,7 @@ def walled_answer(request: Request, walled: Walled, caller: Caller) -> Response:
     members: dict[str, Any] = {
         "granted": False,
         "reason": walled.wall.reason,
+        "reason_text": walled.wall.note,
         "wall": walled.wall.model_dump(mode="json"),
         "meter": _meter(walled.meter),
         **_device_member(request, caller, walled.device_id),

@@ -38,6 +38,8 @@ class AccessOut(BaseModel):
 
     granted: bool
     reason: Reason
+    reason_text: str
+    """The reason in a sentence for the reader."""
     would_consume: bool
     meter: MeterOut | None
     wall: WallShown | None
@@ -65,6 +67,7 @@ class UnlockOut(BaseModel):
 
     granted: Literal[True] = True
     reason: Reason
+    reason_text: str
     consumed: bool
     """True: this call used up one of the free articles."""
     article: FullArticle
@@ -91,6 +94,7 @@ class WalledProblem(BaseModel):
     detail: str
     granted: Literal[False]
     reason: Reason
+    reason_text: str
     wall: WallShown
     meter: MeterOut | None
     device_token: str | None = None

@@ -23,6 +23,7 @@ from service.access.decision import (
     decide,
 )
 from service.access.evidence import article_facts, evidence_of_rows
+from service.access.reasons import Reason
 from service.access.wall import WallShown, wall_for
 from service.clock import Clocks
 from service.content.cache import StoredArticle, article_not_found
@@ -49,7 +50,7 @@ LONGEST_HOST = 253
 class Opened:
     """The reader may read. `meter` is the state after the read, None where nothing is metered."""
 
-    reason: str
+    reason: Reason
     consumed: bool
     meter: MeterState | None
     holder_id: str
@@ -94,7 +95,7 @@ async def look(
         case = case.with_network_closed()
     outcome, wall = case.outcome, None
     if isinstance(outcome, Wall):
-        wall = await wall_for(session, outcome, caller, settings)
+        wall = await wall_for(session, outcome, case.window, caller, settings)
     return Look(outcome, wall, case.window)
 
 
@@ -124,7 +125,7 @@ async def unlock(
         consumed, case = await _count(session, case, case.window, holder)
     outcome, meter = case.outcome, case.window
     if isinstance(outcome, Wall):
-        wall = await wall_for(session, outcome, caller, settings)
+        wall = await wall_for(session, outcome, case.window, caller, settings)
     UNLOCKS.labels(outcome.reason).inc()
     await write(
         session,

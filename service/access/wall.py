@@ -8,8 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.access.decision import Wall as WallDecision
 from service.access.decision import WallKind
 from service.access.reasons import WallReason
+from service.access.words import readers_words
 from service.billing.subscriptions import has_subscribed
 from service.identity.callers import Caller
+from service.metering.window import MeterState
 from service.offers.schemas import OfferItem
 from service.offers.store import live_offers
 from service.settings import Settings
@@ -24,10 +26,11 @@ class WallAction(BaseModel):
 
 
 class WallShown(BaseModel):
-    """`kind` says what would open the article, `reason` why it is closed."""
+    """`kind` says what would open the article, `reason` and in words `note` why it is closed."""
 
     kind: WallKind
     reason: WallReason
+    note: str
     title: str
     text: str
     offers: list[OfferItem]
@@ -35,9 +38,16 @@ class WallShown(BaseModel):
 
 
 async def wall_for(
-    session: AsyncSession, decision: WallDecision, caller: Caller, settings: Settings
+    session: AsyncSession,
+    decision: WallDecision,
+    meter: MeterState | None,
+    caller: Caller,
+    settings: Settings,
 ) -> WallShown:
-    """The wall with what is sold to this reader; without offers they can only come back later."""
+    """The wall with what is sold to this reader; without offers they can only come back later.
+
+    `meter` is the window that the decision saw.
+    """
     reader_id = caller.reader_id
     known = reader_id is not None and await has_subscribed(session, reader_id)
     offers = [OfferItem.of(offer, subscribed_before=known) for offer in await live_offers(session)]
@@ -50,6 +60,7 @@ async def wall_for(
     return WallShown(
         kind=decision.kind,
         reason=decision.reason,
+        note=readers_words(decision.reason, meter, settings.meter_window, settings.zone),
         title=settings.register_wall_title if registers else settings.wall_title,
         text=settings.register_wall_text if registers else settings.wall_text,
         offers=offers,

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.access.words import long_day
 from service.db.session import ReadSession
 from service.db.tables import Mail
 from service.html.pages import content_security_policy
@@ -18,7 +19,6 @@ from service.problems import Problem
 from service.running import running_of
 from service.settings import AppSettings, Settings
 from service.web.pages import GET, PageRoute, page
-from service.web.words import long_day
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _MOST_SHOWN = 100

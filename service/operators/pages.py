@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 
+from service.access.reasons import operators_words
 from service.clock import Clocks
 from service.html.pages import render
 from service.offers.pricing import amount_text, price_text
@@ -56,6 +57,7 @@ def page(
         minute=lambda at: local_minute(at, zone),
         money=amount_text,
         price=price_text,
+        reason_words=operators_words,
         standing_words=WORDS,
         standing_explanations=EXPLANATIONS,
         stop_words=STOPS,

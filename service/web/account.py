@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.access.words import long_day
 from service.billing.checkouts import processing_checkouts
 from service.clock import Clocks
 from service.grants import grants
@@ -22,7 +23,7 @@ from service.settings import Settings
 from service.web.pass_words import pass_line, processing_line
 from service.web.sign_in import Visitor, visitor_of
 from service.web.subscription_words import OVER, SubscriptionShown, subscription_shown
-from service.web.words import last_used, long_day
+from service.web.words import last_used
 
 _DOUBLES_SHOWN = timedelta(days=30)
 

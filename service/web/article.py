@@ -16,6 +16,7 @@ from markupsafe import Markup
 from service.access.decision import Meter
 from service.access.unlock import Look
 from service.access.wall import WallShown
+from service.access.words import WINDOWS, long_day, used_up_words
 from service.content.cache import StoredArticle
 from service.content.teaser import json_ld
 from service.metering.window import MeterState
@@ -24,7 +25,7 @@ from service.settings import Settings
 from service.web.front import TeaserItem, teaser_item
 from service.web.pages import page
 from service.web.sign_in import Visitor
-from service.web.words import NOTES, WINDOWS, left_words, long_day, used_up_words
+from service.web.words import left_words
 
 State = Literal["open", "meter", "wall"]
 
@@ -97,14 +98,7 @@ def article_page(
         left=left_words(view.meter, settings.meter_window) if view.meter else "",
         renewed=long_day(view.meter.window.end, settings.zone) if view.meter else "",
         used_up=_used_up(view, settings),
-        note=_note(view, settings),
     )
-
-
-def _note(view: ArticleView, settings: Settings) -> str:
-    if view.wall is None:
-        return ""
-    return NOTES.get(view.wall.reason) or _used_up(view, settings)
 
 
 def _used_up(view: ArticleView, settings: Settings) -> str:

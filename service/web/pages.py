@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
 from markupsafe import Markup
 
+from service.access.words import long_day
 from service.clock import Clocks
 from service.html.pages import render
 from service.identity.cookies import read_cookie
@@ -18,7 +19,7 @@ from service.problems import Problem
 from service.running import running_of
 from service.settings import Settings
 from service.web.static_files import SCRIPT, STYLESHEET
-from service.web.words import full_day, joined, long_day
+from service.web.words import full_day, joined
 
 GET = ["GET", "HEAD"]
 

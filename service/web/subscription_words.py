@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from service.access.words import long_day
 from service.offers.pricing import amount_text, price_text
 from service.reports.queries import SubscriptionFacts
 from service.reports.standing import Standing
-from service.web.words import long_day
 
 Tone = Literal["good", "warn", "bad", "quiet"]
 OVER: frozenset[Standing] = frozenset({"ended", "incomplete"})

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from sqlalchemy import func, select
 
+from service.access.reasons import REASONS
 from service.db.session import Database
 from service.db.tables import RateLimit
 from service.identity.devices import HEADER
@@ -65,6 +66,8 @@ async def test_a_network_without_cookies_reads_up_to_the_cap(
         walled = await unlocked(paywall, HOME)
         assert (walled.status_code, walled.json()["type"]) == (402, "/problems/walled")
         assert walled.json()["reason"] == walled.json()["wall"]["reason"] == "network_exhausted"
+        assert walled.json()["wall"]["note"] == walled.json()["reason_text"]
+        assert walled.json()["wall"]["note"] == REASONS["network_exhausted"].readers
         assert walled.json()["meter"]["used"] == 0
         assert CANARY not in walled.text
         headers = {"X-Forwarded-For": HOME}

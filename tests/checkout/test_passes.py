@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy import select
 
+from service.access.words import long_day
 from service.account.merge import merge
 from service.billing.pass_ledger import tell_ended_passes
 from service.billing.passes import sync_pass
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, DomainEvent, Grant, Pass, Reader, Subscription
-from service.web.words import long_day
 from tests.checkout.rows import DAY, rows, sell, sessions, sign_in
 from tests.served import Installation
 from tests.stripe_at_hand import gateway_to, sdk

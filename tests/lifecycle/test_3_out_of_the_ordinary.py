@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.web.words import long_day
+from service.access.words import long_day
 from tests.lifecycle.paper import MEMBERS, Paper, Reader, mails_about, told_on
 from tests.patience import wait_until
 

@@ -8,6 +8,7 @@ from html import unescape
 import httpx2
 import pytest
 
+from service.access.reasons import REASONS
 from service.db.base import Base
 from service.reports.metrics import (
     ACTIVE_SUBSCRIBERS,
@@ -164,6 +165,25 @@ async def test_a_readers_page_tells_what_waits_and_what_stopped(
         assert told in text
     assert 'href="https://invoice.stripe.com/i/1"' in page.text
     assert "Access given by the newsroom" not in text
+
+
+async def test_every_reason_is_shown_in_words(signed_in: SignedIn, store: Store) -> None:
+    reader, article = rows.reader(), rows.article("ferry", "The ferry")
+    reads = [
+        rows.read(
+            article, NOW - timedelta(minutes=place), reader_id=reader.id, reason=row.name,
+            wall=None if row.granted else "subscribe",
+        )
+        for place, row in enumerate(REASONS.values())
+    ]  # fmt: skip
+    await store(reader, article, *reads)
+    page = await (await signed_in("viewer")).get(f"/admin/subscribers/{reader.id}")
+    text = " ".join(re.sub(r"<[^>]+>", " ", unescape(page.text)).split())
+    for row in REASONS.values():
+        before = "Read The ferry , " if row.granted else "Met the wall at The ferry : "
+        assert before + row.operators in text
+    # The names that have an underscore can't be words of ours.
+    assert not [name for name in REASONS if "_" in name and name in text]
 
 
 async def test_times_are_those_of_the_publication(signed_in: SignedIn, store: Store) -> None:

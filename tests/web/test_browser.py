@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from service.access.reasons import REASONS
 from service.settings import Settings
 from tests.chromium import running_chromium
 from tests.conftest import MovingClocks
@@ -33,9 +34,19 @@ def foreign_port() -> int:
 
 
 @pytest.fixture
-def made(settings: Settings, clocks: MovingClocks, foreign_port: int) -> Iterator[Installation]:
+def cookieless_a_day() -> int:
+    """How many readers without cookies the meter opens articles to."""
+    return 500
+
+
+@pytest.fixture
+def made(
+    settings: Settings, clocks: MovingClocks, foreign_port: int, cookieless_a_day: int
+) -> Iterator[Installation]:
     listed = (f"http://localhost:{foreign_port}",)
-    settings = settings.model_copy(update={"allowed_origins": listed})
+    settings = settings.model_copy(
+        update={"allowed_origins": listed, "cookieless_unlocks_per_day": cookieless_a_day}
+    )
     with installation(settings, clocks) as made:
         for slug in ("a", "b", "c", "d"):
             made.publish(slug, section="News", standfirst="A boat is late.")
@@ -118,6 +129,21 @@ def test_a_wall_that_came_meanwhile_is_shown_with_its_offers(visit: Any) -> None
     assert CANARY not in page.content()
     with page.expect_navigation(url=re.compile("/c/pay/|checkout")):
         wall.get_by_role("button", name="Try it free").click()
+
+
+@pytest.mark.parametrize("cookieless_a_day", [1])
+def test_the_wall_of_an_exhausted_network_says_so(visit: Any) -> None:
+    page, neighbour = visit(), visit()
+
+    def use_up(route: Any) -> None:
+        neighbour.request.post("/v1/articles/a/unlock")
+        route.continue_()
+
+    page.route(re.compile("/v1/articles/d/unlock"), use_up)
+    page.goto("/articles/d")
+    note = page.locator(".wall-note")
+    sync_api.expect(note).to_have_text(REASONS["network_exhausted"].readers)
+    assert CANARY not in page.content()
 
 
 def test_a_hidden_tab_counts_nothing(visit: Any) -> None:

@@ -68,10 +68,10 @@ function showMeter({ granted, meter }, { window, renewed }) {
       : `You have read your ${meter.limit} ${articles} ${window}. There are new ones on ${renewed}.`;
 }
 
-function showWall(story, form, { kind, reason, title, text, offers }) {
+function showWall(story, form, { kind, note, title, text, offers }) {
   const wall = document.getElementById("wall-template").content.cloneNode(true);
   const part = (name) => wall.querySelector(`[data-wall="${name}"]`);
-  if (reason !== "meter_exhausted") part("note").remove();
+  part("note").textContent = note;
   part("title").textContent = title;
   part("text").textContent = text;
   part("offers").append(...offers.map(offerCard));

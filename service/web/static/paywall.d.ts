@@ -5,7 +5,9 @@ export type WallReason =
   | "meter_exhausted"
   | "network_exhausted"
   | "registered_only"
-  | "subscribers_only";
+  | "subscribers_only"
+  /** In the refusal of a token alone: unlocking may open the article. */
+  | "meter_not_asked";
 export type Source = "subscription" | "comp" | "pass";
 export type Reason = "free" | "registered" | Source | "meter" | WallReason;
 
@@ -67,6 +69,8 @@ export interface Wall {
   /** What would open the article: signing in by mail, which registers too, or subscribing. */
   kind: "register" | "subscribe";
   reason: WallReason;
+  /** The reason in a sentence for the reader, to stand above the title. */
+  note: string;
   title: string;
   text: string;
   offers: Offer[];
@@ -76,6 +80,8 @@ export interface Wall {
 export interface Access {
   granted: boolean;
   reason: Reason;
+  /** In a sentence for the reader. */
+  reason_text: string;
   would_consume: boolean;
   meter: Meter | null;
   wall: Wall | null;
@@ -84,6 +90,7 @@ export interface Access {
 export interface Opened {
   granted: true;
   reason: Reason;
+  reason_text: string;
   /** This call used up one of the free articles. */
   consumed: boolean;
   article: Teaser & { body_html: string };
@@ -97,6 +104,7 @@ export interface Opened {
 export interface Walled {
   granted: false;
   reason: WallReason;
+  reason_text: string;
   wall: Wall;
   meter: Meter | null;
   device_token?: string;

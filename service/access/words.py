@@ -1,0 +1,36 @@
+"""What a reason is in words to a reader, with the figures of their meter. Pure."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from service.access.reasons import REASONS, Reason
+from service.metering.window import MeterState, WindowKind
+
+WINDOWS: dict[WindowKind, str] = {"day": "today", "week": "this week", "month": "this month"}
+
+
+def readers_words(
+    reason: Reason, meter: MeterState | None, window: WindowKind, zone: ZoneInfo
+) -> str:
+    """A sentence or two for the reader. `meter`: the window that the decision saw."""
+    if reason == "meter_exhausted" and meter is not None:
+        return used_up_words(meter, window, zone)
+    return REASONS[reason].readers
+
+
+def used_up_words(meter: MeterState, window: WindowKind, zone: ZoneInfo) -> str:
+    """For a reader who has used up the window."""
+    if meter.limit == 0:
+        return "There are no free articles at the moment."
+    articles, again = free_articles(meter.limit), long_day(meter.window.end, zone)
+    return f"You have read your {articles} {WINDOWS[window]}. There are new ones on {again}."
+
+
+def free_articles(limit: int) -> str:
+    return "1 free article" if limit == 1 else f"{limit} free articles"
+
+
+def long_day(at: datetime, zone: ZoneInfo) -> str:
+    """`10 March 2026`, in the publication's time zone."""
+    local = at.astimezone(zone)
+    return f"{local.day} {local:%B %Y}"
