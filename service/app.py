@@ -202,11 +202,9 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
     )
 
 
-@asynccontextmanager
-async def _lifespan(app: Service) -> AsyncIterator[None]:
-    # Not when it is assembled: the demo adds routes of its own.
-    declared_routes(app.routes)
-    running, context = app.running, context_in(app.running)
+async def make_ready(running: Running) -> None:
+    """Load what the first request needs: signing keys, the business clock, revocations."""
+    context = context_in(running)
     settings, clocks, database = context.settings, context.clocks, context.database
     async with database.transaction() as session:
         key = derived_key(settings, "token-keys")
@@ -215,13 +213,21 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
     await follow(database, clocks)
     await running.get(KeyRingHolder).refresh(database)
     await running.get(Revocations).refresh(database, clocks)
+
+
+@asynccontextmanager
+async def _lifespan(app: Service) -> AsyncIterator[None]:
+    # Not when it is assembled: the demo adds routes of its own.
+    declared_routes(app.routes)
+    running, context = app.running, context_in(app.running)
+    await make_ready(running)
     runner = Runner(
         (
             *_steady_tasks(running),
             *_stripe_tasks(context, running.get(Payments).gateway),
             *_pruning_tasks(context),
         ),
-        settings.background_interval_seconds,
+        context.settings.background_interval_seconds,
         running.get(Wakes),
     )
     runner.start()
@@ -233,7 +239,7 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
         gateway = running.get(Payments).gateway
         if gateway is not None:
             await gateway.close()
-        await database.dispose()
+        await running.get(Database).dispose()
 
 
 def _steady_tasks(running: Running) -> tuple[Task, ...]:

@@ -46,7 +46,7 @@ async def severable(
 ) -> AsyncIterator[Severable]:
     async with line_to(settings.database_url) as (line, url):
         through = settings.model_copy(update={"database_url": url})
-        async with inside(database, through, clocks) as paywall:
+        async with inside(database, through, clocks, background=True) as paywall:
             await paywall.publish("a")
             await paywall.publish("b")
             await articles_settle(database, paywall)

@@ -336,7 +336,7 @@ async def test_the_service_sends_by_itself_and_the_last_before_its_end(
         update={"webhooks_allow_private_targets": True, "background_interval_seconds": 0.05}
     )
     async with receiving() as receiver:
-        async with inside(database, settings, clocks) as paywall:
+        async with inside(database, settings, clocks, background=True) as paywall:
             endpoint = await made(paywall, receiver.url)
             await call(paywall, "POST", f"/{endpoint['id']}/test")
             await receiver.has(1)
