@@ -49,6 +49,7 @@ from service.limits import rate
 from service.limits.addresses import NetworkKey
 from service.logs import RequestLog
 from service.metering.ledger import Ledger
+from service.metering.partitions import tend_ledger
 from service.offers import routes as offers_routes
 from service.offers.mirror import mirror_offers
 from service.offers.portal import PortalMirror
@@ -315,6 +316,7 @@ def _pruning_tasks(context: Context) -> tuple[Task, ...]:
         Task("old keys", prune_keys, pause=_HOUR),
         Task("old limits", prune_limits, pause=_HOUR),
         Task("old mails", prune_mails, pause=_HOUR),
+        Task("ledger's months", lambda: tend_ledger(context), pause=_MINUTE),
     )
 
 

@@ -134,6 +134,13 @@ class Settings(BaseSettings):
         description="At sign-in what the device has read counts against the reader's own limit. "
         "Re-reading it stays free either way.",
     )
+    ledger_keep_months: int | None = Field(
+        None,
+        ge=1,
+        le=1200,
+        description="Months before the running one of which reads and walls are kept; older ones are "
+        "deleted, and reports of them end. Absent: all are kept.",
+    )
     mail_from: str = Field(
         "",
         description="Sender of mails, such as `Gazette <hello@example.org>`. Empty: no mail is "
