@@ -1,5 +1,6 @@
 """What an application holds while it runs is one typed object, and nothing stands beside it."""
 
+import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,4 +74,23 @@ def test_nothing_is_put_into_the_frameworks_untyped_state(folder: str) -> None:
         for number, line in enumerate(file.read_text().splitlines(), start=1)
         if untyped.search(line)
     ]
+    assert found == []
+
+
+COLLABORATORS = {"database", "gateway", "settings", "clocks"}
+ASSEMBLY = {"create_app"}
+"""Makes the application out of them."""
+
+
+def test_nothing_carries_three_collaborators_one_by_one() -> None:
+    found = []
+    for file in sorted((ROOT / "service").rglob("*.py")):
+        if "simulator" in file.parts:
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            names = {each.arg for each in (*node.args.args, *node.args.kwonlyargs)}
+            if len(names & COLLABORATORS) > 2 and node.name not in ASSEMBLY:
+                found.append(f"{file.relative_to(ROOT)}:{node.lineno} {node.name}")
     assert found == []

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from service.cli.running import ACTOR, CommandFailed, clocks_of, command, ready_database
+from service.cli.running import ACTOR, CommandFailed, command, ready_context
 from service.db.tables import ApiKey
 from service.identity.permissions import ALL_PERMISSIONS, SCOPES
 from service.operators.keys import create_key, revoke_key
@@ -27,20 +27,18 @@ async def create(
     label: Annotated[str, typer.Option(help="What it is for.")] = "",
 ) -> None:
     """Make a key and print it, alone on a line. It can't be shown again."""
-    async with ready_database(Settings()) as database:
-        clocks = await clocks_of(database)
-        async with database.transaction() as session:
-            try:
-                made = await create_key(
-                    session,
-                    label=label,
-                    scopes=scope,
-                    actor=ACTOR,
-                    permissions=ALL_PERMISSIONS,
-                    clocks=clocks,
-                )
-            except ValueError as error:
-                raise CommandFailed(f"No key was made: {error}.") from error
+    async with ready_context(Settings()) as context, context.database.transaction() as session:
+        try:
+            made = await create_key(
+                session,
+                label=label,
+                scopes=scope,
+                actor=ACTOR,
+                permissions=ALL_PERMISSIONS,
+                clocks=context.clocks,
+            )
+        except ValueError as error:
+            raise CommandFailed(f"No key was made: {error}.") from error
     print(made.text)
 
 
@@ -48,7 +46,7 @@ async def create(
 @command
 async def list_keys() -> None:
     """Show every key's prefix, last use, scopes and label; the secret isn't kept."""
-    async with ready_database(Settings()) as database, database.reading() as session:
+    async with ready_context(Settings()) as context, context.database.reading() as session:
         for key in await session.scalars(select(ApiKey).order_by(ApiKey.created_at)):
             state = "revoked" if key.revoked_at else "live"
             used = f"used {key.used_at:%Y-%m-%d %H:%M}" if key.used_at else "never used"
@@ -59,13 +57,11 @@ async def list_keys() -> None:
 @command
 async def revoke(prefix: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
     """Revoke a key at once."""
-    async with ready_database(Settings()) as database:
-        clocks = await clocks_of(database)
-        async with database.transaction() as session:
-            try:
-                await revoke_key(session, prefix, actor=ACTOR, clocks=clocks)
-            except Problem as problem:
-                raise CommandFailed(
-                    f"There is no key {prefix}. `paywall api-keys list` shows them."
-                ) from problem
+    async with ready_context(Settings()) as context, context.database.transaction() as session:
+        try:
+            await revoke_key(session, prefix, actor=ACTOR, clocks=context.clocks)
+        except Problem as problem:
+            raise CommandFailed(
+                f"There is no key {prefix}. `paywall api-keys list` shows them."
+            ) from problem
     print(f"{prefix} is revoked.")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.running import CommandFailed, clocks_of, command, ready_database
+from service.cli.running import CommandFailed, command, ready_context
 from service.content.import_articles import ImportSummary, import_articles
 from service.content.importers.wordpress import ExportUnreadable, Progress, Skipped, read_export
 from service.settings import Settings
@@ -82,12 +82,12 @@ async def wordpress(
 ) -> None:
     """Import the posts of a WordPress export. Safe to repeat, and to interrupt and repeat."""
     settings = Settings()
-    async with ready_database(settings) as database:
-        now = (await clocks_of(database)).business()
+    async with ready_context(settings) as context:
+        now = context.clocks.business()
         with _interruptible() as check, _progress(check) as progress:
             try:
                 summary = await import_articles(
-                    database,
+                    context.database,
                     read_export(file, now=now, progress=progress),
                     settings=settings,
                     now=now,

@@ -5,8 +5,7 @@ from typing import Annotated
 import typer
 
 from service.billing.inbox import held_events, replay_event
-from service.cli.running import CommandFailed, command, ready_database, record_change
-from service.clock import Clocks
+from service.cli.running import CommandFailed, command, ready_context, record_change
 from service.settings import Settings
 
 app = typer.Typer(
@@ -20,7 +19,7 @@ app = typer.Typer(
 @command
 async def list_events() -> None:
     """Show what waits, and what was put in quarantine after five tries, with the reason."""
-    async with ready_database(Settings()) as database, database.reading() as session:
+    async with ready_context(Settings()) as context, context.database.reading() as session:
         held = await held_events(session)
     for row in held:
         if row.job is not None:
@@ -35,8 +34,8 @@ async def list_events() -> None:
 @command
 async def replay(event: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
     """Let the running service apply an event once more, with five new tries."""
-    async with ready_database(Settings()) as database, database.transaction() as session:
-        if not await replay_event(session, event, Clocks().wall()):
+    async with ready_context(Settings()) as context, context.database.transaction() as session:
+        if not await replay_event(session, event, context.clocks.wall()):
             raise CommandFailed(f"There is no event {event}. `paywall inbox list` shows them.")
-        await record_change(database, session, "inbox.replay", event, after={"state": "waiting"})
+        await record_change(context, session, "inbox.replay", event, after={"state": "waiting"})
     print(f"{event} will be applied again.")

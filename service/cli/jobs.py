@@ -5,8 +5,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from service.cli.running import CommandFailed, command, ready_database, record_change
-from service.clock import Clocks
+from service.cli.running import CommandFailed, command, ready_context, record_change
 from service.db.tables import Job
 from service.jobs.queue import replay as replay_job
 from service.settings import Settings
@@ -22,7 +21,7 @@ app = typer.Typer(
 @command
 async def list_jobs() -> None:
     """Show what waits, and what was given up after its last try, with the reason."""
-    async with ready_database(Settings()) as database, database.reading() as session:
+    async with ready_context(Settings()) as context, context.database.reading() as session:
         held = list(
             await session.scalars(
                 select(Job).where(Job.status != "done").order_by(Job.status, Job.due_at, Job.id)
@@ -41,12 +40,12 @@ async def list_jobs() -> None:
 @command
 async def replay(job: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
     """Let the running service do a job at once, with new tries; each is safe to repeat."""
-    async with ready_database(Settings()) as database, database.transaction() as session:
+    async with ready_context(Settings()) as context, context.database.transaction() as session:
         known = await session.get(Job, job)
         if known is None:
             raise CommandFailed(f"There is no job {job}. `paywall jobs list` shows them.")
         before = {"status": known.status, "result": known.result}
-        await replay_job(session, kind=known.kind, key=known.key, now=Clocks().wall())
+        await replay_job(session, kind=known.kind, key=known.key, now=context.clocks.wall())
         after = {"status": "waiting"}
-        await record_change(database, session, "job.replay", job, before=before, after=after)
+        await record_change(context, session, "job.replay", job, before=before, after=after)
     print(f"{job} will be done at once.")

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.cli.running import CommandFailed, command, ready_database, record_change
-from service.clock import Clocks
+from service.cli.running import CommandFailed, command, ready_context, record_change
 from service.identity.secrets import derived_key
 from service.settings import Settings
 from service.tokens import keys as ring
@@ -23,7 +22,7 @@ app = typer.Typer(
 @command
 async def list_keys() -> None:
     """Show every key with its state: next, active, retiring or revoked."""
-    async with ready_database(Settings()) as database, database.reading() as session:
+    async with ready_context(Settings()) as context, context.database.reading() as session:
         found = await ring.list_keys(session)
         if not found:
             print("There are no keys yet. `paywall serve` makes them when it starts.")
@@ -38,13 +37,11 @@ async def list_keys() -> None:
 async def rotate() -> None:
     """Let the next key sign. Tokens of the former key stay valid until they expire."""
     settings = Settings()
-    async with ready_database(settings) as database, database.transaction() as session:
+    async with ready_context(settings) as context, context.database.transaction() as session:
         before = await _states(session)
-        kid = await ring.rotate(session, **_how(settings), now=Clocks().wall())
+        kid = await ring.rotate(session, **_how(settings), now=context.clocks.wall())
         after = await _states(session)
-        await record_change(
-            database, session, "signing-key.rotate", kid, before=before, after=after
-        )
+        await record_change(context, session, "signing-key.rotate", kid, before=before, after=after)
     print(f"{kid} signs from now on.")
 
 
@@ -57,13 +54,11 @@ async def rotate() -> None:
 async def revoke(kid: Annotated[str, typer.Argument(help="The key's name.")]) -> None:
     """Refuse every token of a key from now on, because it has leaked."""
     settings = Settings()
-    async with ready_database(settings) as database, database.transaction() as session:
+    async with ready_context(settings) as context, context.database.transaction() as session:
         before = await _states(session)
-        await ring.revoke(session, kid, **_how(settings), now=Clocks().wall())
+        await ring.revoke(session, kid, **_how(settings), now=context.clocks.wall())
         after = await _states(session)
-        await record_change(
-            database, session, "signing-key.revoke", kid, before=before, after=after
-        )
+        await record_change(context, session, "signing-key.revoke", kid, before=before, after=after)
     print(f"{kid} is revoked. Frontends with an older key set follow within minutes.")
 
 
@@ -78,13 +73,13 @@ async def import_key(
     """Take a private key from a file as the next one: EC P-256 (ES256) or Ed25519 (EdDSA)."""
     settings = Settings()
     key = read_private_key(_content(file))
-    async with ready_database(settings) as database, database.transaction() as session:
+    async with ready_context(settings) as context, context.database.transaction() as session:
         before = await _states(session)
-        now = Clocks().wall()
+        now = context.clocks.wall()
         await ring.import_key(session, key, **_how(settings), now=now)
         after = await _states(session)
         await record_change(
-            database, session, "signing-key.import", key.kid, before=before, after=after
+            context, session, "signing-key.import", key.kid, before=before, after=after
         )
     ready_at = now + ring.PUBLISHED_BEFORE_USE
     print(f"{key.kid} is the next key. Run `paywall keys rotate` after {ready_at:%H:%M:%S} UTC.")

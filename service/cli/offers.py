@@ -1,15 +1,10 @@
 """`paywall offers`: what is sold."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Annotated
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.cli.running import CommandFailed, clocks_of, command, ready_database, record_change
-from service.db.session import Database
+from service.cli.running import CommandFailed, command, ready_context, record_change
 from service.offers import store
 from service.offers.pricing import InvalidPrice, checked_price, price_text
 from service.settings import Settings
@@ -65,7 +60,8 @@ async def create(
     """Sell something new. The running service creates its price at Stripe."""
     if intro_periods is None:
         intro_periods = 0 if intro_amount is None else 1
-    async with _selling() as (database, session, now):
+    async with ready_context(Settings()) as context, context.database.transaction() as session:
+        now = context.clocks.business()
         try:
             price = checked_price(
                 amount=amount, currency=currency, interval=interval,
@@ -77,7 +73,7 @@ async def create(
         except InvalidPrice as error:
             raise CommandFailed(f"No offer was made. {error}.") from error
         made = {"name": name, "plan": plan, "price": price_text(price)}
-        await record_change(database, session, "offer.create", offer.id, after=made)
+        await record_change(context, session, "offer.create", offer.id, after=made)
     print(f"{offer.id}  {name}: {price_text(price)}")
 
 
@@ -85,7 +81,7 @@ async def create(
 @command
 async def list_offers() -> None:
     """Show what is sold, in the order readers see it."""
-    async with ready_database(Settings()) as database, database.reading() as session:
+    async with ready_context(Settings()) as context, context.database.reading() as session:
         for offer in await store.live_offers(session):
             opens = offer.plan or "one article"
             print(f"{offer.id}  {offer.name}, {opens}: {price_text(store.price_of(offer))}")
@@ -95,17 +91,8 @@ async def list_offers() -> None:
 @command
 async def archive(offer: Annotated[str, typer.Argument(help="Its id, as shown by list.")]) -> None:
     """Stop selling an offer; its subscribers keep it."""
-    async with _selling() as (database, session, now):
-        if await store.archive_offer(session, offer, now) is None:
+    async with ready_context(Settings()) as context, context.database.transaction() as session:
+        if await store.archive_offer(session, offer, context.clocks.business()) is None:
             raise CommandFailed(f"There is no offer {offer}. `paywall offers list` shows them.")
-        await record_change(database, session, "offer.archive", offer)
+        await record_change(context, session, "offer.archive", offer)
     print(f"{offer} is no longer sold.")
-
-
-@asynccontextmanager
-async def _selling() -> AsyncIterator[tuple[Database, AsyncSession, datetime]]:
-    """A transaction, and the business time at which something is sold from now on or no longer."""
-    async with ready_database(Settings()) as database:
-        now = (await clocks_of(database)).business()
-        async with database.transaction() as session:
-            yield database, session, now

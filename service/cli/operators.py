@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from service.cli.running import ACTOR, CommandFailed, clocks_of, command, ready_database
+from service.cli.running import ACTOR, CommandFailed, command, ready_context
 from service.db.tables import Operator
 from service.identity.operators import find_operator
 from service.identity.passwords import AccountRefused
@@ -37,10 +37,8 @@ def _password(*, from_input: bool) -> str:
 async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
     """Changes in one transaction; a refusal is a sentence."""
     try:
-        async with ready_database(settings) as database:
-            clocks = await clocks_of(database)
-            async with database.transaction() as session:
-                yield Accounts(session, clocks, actor=ACTOR)
+        async with ready_context(settings) as context, context.database.transaction() as session:
+            yield Accounts(session, context.clocks, actor=ACTOR)
     except AccountRefused as error:
         raise CommandFailed(f"Nothing was changed: {error}.") from error
     except Problem as problem:
@@ -89,7 +87,7 @@ async def _reset(email: str, password: str) -> None:
 @command
 async def list_operators() -> None:
     """Show every account: role, whether it is enabled, and whether it has a second factor."""
-    async with ready_database(Settings()) as database, database.reading() as session:
+    async with ready_context(Settings()) as context, context.database.reading() as session:
         for each in await session.scalars(select(Operator).order_by(Operator.email)):
             state = "disabled" if each.disabled_at else "enabled"
             second = "second factor" if is_on(each) else "password only"

@@ -15,13 +15,10 @@ from service.billing.subscriptions import live_subscriptions
 from service.cli.running import (
     ACTOR,
     CommandFailed,
-    clocks_of,
     command,
-    ready_database,
+    ready_context,
     record_change,
 )
-from service.clock import Clocks
-from service.db.context import Context
 from service.db.tables import Reader
 from service.identity.readers import find_reader, readers_by_email
 from service.identity.sign_in_requests import OPERATORS_LINK_LIFE, create_sign_in_link
@@ -50,7 +47,7 @@ async def sign_in_link(
 ) -> None:
     """Print a link that signs the reader in once, within an hour. Check first that they asked for it."""
     settings = Settings()
-    async with ready_database(settings) as database, database.transaction() as session:
+    async with ready_context(settings) as context, context.database.transaction() as session:
         found = await readers_by_email(session, email)
         if len(found) > 1 and reader is None:
             lines = [await _line(session, each) for each in found]
@@ -58,8 +55,8 @@ async def sign_in_link(
                 "\n".join([f"Several readers typed {email}. Add --reader with one of:", *lines])
             )
         chosen = _chosen(found, email, reader)
-        secret = await create_sign_in_link(session, reader_id=chosen.id, now=Clocks().wall())
-        await record_change(database, session, "reader.sign-in-link", chosen.id)
+        secret = await create_sign_in_link(session, reader_id=chosen.id, now=context.clocks.wall())
+        await record_change(context, session, "reader.sign-in-link", chosen.id)
     print(f"{settings.public_url}/account/sign-in?token={quote(secret)}")
     typer.echo(
         f"Good once, for {int(OPERATORS_LINK_LIFE.total_seconds() // 60)} minutes.", err=True
@@ -73,13 +70,10 @@ async def export(
 ) -> None:
     """Print everything held on a reader, also by Stripe, as JSON. Check first that they asked for it."""
     settings = Settings()
-    async with ready_database(settings) as database, _asking(settings) as gateway:
-        clocks = await clocks_of(database)
-        exported = await gather_export(
-            Context(settings, clocks, database), gateway, reader_id=reader
-        )
-        async with database.transaction() as session:
-            await record_change(database, session, "reader.export", reader)
+    async with ready_context(settings) as context, _asking(settings) as gateway:
+        exported = await gather_export(context, gateway, reader_id=reader)
+        async with context.database.transaction() as session:
+            await record_change(context, session, "reader.export", reader)
         async for chunk in exported.chunks():
             sys.stdout.write(chunk.decode())
 
@@ -94,14 +88,14 @@ async def erase(
 ) -> None:
     """Erase a reader for good, here and at Stripe. A failed attempt can be repeated."""
     settings = Settings()
-    async with ready_database(settings) as database, _asking(settings) as gateway:
-        async with database.reading() as session:
+    async with ready_context(settings) as context, _asking(settings) as gateway:
+        async with context.database.reading() as session:
             found = await find_reader(session, reader)
         if found is None or found.merged_into is not None:
             raise CommandFailed(f"There is no reader {reader}. Look at /admin for the id.")
         try:
             await erase_reader(
-                Context(settings, await clocks_of(database), database), gateway, reader_id=reader,
+                context, gateway, reader_id=reader,
                 cancel_subscription=cancel_subscription, actor=ACTOR,
             )  # fmt: skip
         except Problem as problem:

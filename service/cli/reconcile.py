@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from service.billing.reconcile import Finding, Progress, Report, reconcile
-from service.cli.running import ACTOR, CommandFailed, clocks_of, command, ready_database
-from service.db.context import Context
+from service.cli.running import ACTOR, CommandFailed, command, ready_context
 from service.logs import configure
 from service.payments.gateway import GatewayUnavailable
 from service.payments.stripe_gateway import gateway_of_settings
@@ -46,10 +45,10 @@ async def run(
     if gateway is None:
         raise CommandFailed("Selling is off: PAYWALL_STRIPE_SECRET_KEY is not set.")
     try:
-        async with ready_database(settings) as database:
+        async with ready_context(settings) as context:
             with _progress() as progress:
                 report = await reconcile(
-                    Context(settings, await clocks_of(database), database), gateway,
+                    context, gateway,
                     started_by=ACTOR,
                     fix=fix, since=since.replace(tzinfo=UTC) if since else None, progress=progress,
                 )  # fmt: skip

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.clock import Clocks
 from service.db import migrate
 from service.db.business_clock import follow
+from service.db.context import Context
 from service.db.session import Database
 from service.identity import audit
 from service.listening import PortRefused, listen
@@ -73,26 +74,23 @@ def _cause(error: Exception) -> str:
 
 
 @asynccontextmanager
-async def ready_database(settings: Settings) -> AsyncIterator[Database]:
-    """The database of the settings: an empty one is migrated, an old one refused."""
+async def ready_context(settings: Settings) -> AsyncIterator[Context]:
+    """The database of the settings: an empty one is migrated, an old one refused.
+
+    Business time is that of the database, which a demo may have moved.
+    """
     with reaching(settings):
         await migrate.prepare(settings.database_url)
-    database = Database(settings.database_url)
+    context = Context(settings, Clocks(), Database(settings.database_url))
     try:
-        yield database
+        await follow(context.database, context.clocks)
+        yield context
     finally:
-        await database.dispose()
-
-
-async def clocks_of(database: Database) -> Clocks:
-    """The clocks, business time being that of the database, which a demo may have moved."""
-    clocks = Clocks()
-    await follow(database, clocks)
-    return clocks
+        await context.database.dispose()
 
 
 async def record_change(
-    database: Database,
+    context: Context,
     session: AsyncSession,
     action: str,
     target: str,
@@ -101,10 +99,10 @@ async def record_change(
     after: Mapping[str, Any] | None = None,
 ) -> None:
     """Write into the audit trail what somebody with a shell on the server has changed."""
-    now = (await clocks_of(database)).business()
     await audit.record(
-        session, actor=ACTOR, action=action, target=target, before=before, after=after, now=now
-    )
+        session, actor=ACTOR, action=action, target=target, before=before, after=after,
+        now=context.clocks.business(),
+    )  # fmt: skip
 
 
 def command(function: Callable[P, Coroutine[None, None, None]]) -> Callable[P, None]:

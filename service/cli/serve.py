@@ -11,7 +11,7 @@ import typer
 
 from service import listening, logs
 from service.app import create_app
-from service.cli.running import CommandFailed, clocks_of, reaching, ready_database, taken_port
+from service.cli.running import CommandFailed, reaching, ready_context, taken_port
 from service.clock import Clocks
 from service.db.sole_server import sole_server
 from service.identity.secrets import derived_key
@@ -48,17 +48,18 @@ def serve(
 
 async def _prepare(settings: Settings) -> None:
     """Bring about what the application needs; what is wrong is told before it starts."""
-    async with ready_database(settings) as database:
-        clocks = await clocks_of(database)
-        if clocks.offset and settings.environment == "production":
+    async with ready_context(settings) as context:
+        if context.clocks.offset and settings.environment == "production":
             raise CommandFailed(
-                f"A demo has moved this database's time {clocks.offset.days} days ahead, and "
+                f"A demo has moved this database's time {context.clocks.offset.days} days ahead, and "
                 "production serves none whose time was moved. Set PAYWALL_DATABASE_URL to another."
             )
-        async with database.transaction() as session:
+        async with context.database.transaction() as session:
             key = derived_key(settings, "token-keys")
             algorithm = settings.token_algorithm
-            await ensure_keys(session, algorithm=algorithm, encryption_key=key, now=clocks.wall())
+            await ensure_keys(
+                session, algorithm=algorithm, encryption_key=key, now=context.clocks.wall()
+            )
 
 
 def _run(settings: Settings, listener: socket.socket) -> None:

@@ -5,8 +5,7 @@ from typing import Annotated
 import typer
 
 from service.billing.stripe_setup import Setup, check, set_up
-from service.cli.running import CommandFailed, clocks_of, command, ready_database
-from service.db.context import Context
+from service.cli.running import CommandFailed, command, ready_context
 from service.payments.gateway import GatewayRefused, GatewayUnavailable
 from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
@@ -43,9 +42,9 @@ async def setup(
             "mode's first (sk_test_…). docs/stripe.md leads through it."
         )
     try:
-        async with ready_database(settings) as database:
+        async with ready_context(settings) as context:
             look = check if only_check else set_up
-            found = await look(Context(settings, await clocks_of(database), database), gateway)
+            found = await look(context, gateway)
     except GatewayUnavailable as error:
         raise CommandFailed(f"Stripe can't be asked: {error} Try again.") from error
     except GatewayRefused as error:

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.running import CommandFailed, command, ready_database, record_change
-from service.clock import Clocks
+from service.cli.running import CommandFailed, command, ready_context, record_change
 from service.settings import Settings
 from service.tokens.claims import LONGEST_TEXT
 from service.tokens.revoked import Claim, revoke_claim
@@ -35,11 +34,11 @@ async def revoke(
 ) -> None:
     """Refuse tokens issued until now, by one of their claims. A session that lives gets new ones."""
     claim, value = _one_of({"jti": jti, "sid": sid, "sub": sub})
-    async with ready_database(Settings()) as database, database.transaction() as session:
-        now = Clocks().wall()
+    async with ready_context(Settings()) as context, context.database.transaction() as session:
+        now = context.clocks.wall()
         await revoke_claim(session, claim, value, now=now)
         await record_change(
-            database,
+            context,
             session,
             "token.revoke",
             f"{claim}:{value}",
