@@ -152,6 +152,12 @@ class Settings(BaseSettings):
         description="Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`. "
         "Empty, in development only: mails are logged and kept for a mailbox page.",
     )
+    newsletter_wording: str = Field(
+        "",
+        description="What is beside the box by which readers ask for the newsletter when they sign in "
+        "or buy. It is stored with each answer. Empty: nobody is asked.",
+        max_length=500,
+    )
     language: Literal["en", "de"] = Field("en", description="Language of mails to readers.")
     sign_in_mails_per_hour: int = Field(
         5, ge=0, le=1000, description="Sign-in mails an hour to one address; 0: no limit."

@@ -132,9 +132,11 @@ class Installation:
         address = f"{self.stripe_url}/_sim/checkout/{session_id}/pay"
         return httpx2.post(address, json={"card": card, "email": email}, timeout=PATIENCE)
 
-    def subscribe(self, offer: str = "monthly", return_to: str = "/articles/a") -> str:
+    def subscribe(
+        self, offer: str = "monthly", return_to: str = "/articles/a", **fields: Any
+    ) -> str:
         """Buy, pay and come back; the Checkout session's id."""
-        session_id: str = self.start_checkout(offer, return_to).json()["session_id"]
+        session_id: str = self.start_checkout(offer, return_to, **fields).json()["session_id"]
         assert self.pay(session_id).status_code == 200
         back = self.browser.get(f"/v1/checkout/return?session_id={session_id}")
         assert (back.status_code, back.headers["Location"]) == (303, f"{self.url}{return_to}")

@@ -18,6 +18,7 @@ from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
 from service.identity.callers import CurrentReader, IsPrefetch
 from service.identity.declarations import PUBLIC
+from service.identity.touches import touch_of
 from service.metering.ledger import Ledger
 from service.problems import Problem
 from service.running import running_of
@@ -68,8 +69,8 @@ async def unlock_article(
     wanted = body or UnlockIn()
     referrer = request.headers.get("Referer") if wanted.referrer is None else wanted.referrer
     outcome = await unlock(
-        session, article=article, caller=caller, network=network, referrer=referrer,
-        settings=settings, clocks=clocks,
+        session, article=article, caller=caller, network=network,
+        touch=touch_of(referrer, wanted.campaign, settings), settings=settings, clocks=clocks,
     )  # fmt: skip
     if isinstance(outcome, Opened):
         return opened_answer(request, article, outcome, caller, wants_token=wanted.token)

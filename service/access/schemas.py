@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from service.access.reasons import Reason
 from service.access.wall import WallShown
 from service.content.schemas import Teaser, storable
+from service.identity.touches import Campaign
 from service.metering.window import MeterState
 
 
@@ -54,6 +55,8 @@ class UnlockIn(BaseModel):
     """False: no token is signed."""
     referrer: Annotated[str, AfterValidator(storable), Field(max_length=4000)] | None = None
     """Where the reader came from (`document.referrer`); only its host is kept. Absent: the header."""
+    campaign: Campaign | None = None
+    """The `utm_*` of the page's address, for reports of where readers come from."""
 
 
 class FullArticle(Teaser):

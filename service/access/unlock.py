@@ -5,7 +5,6 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,10 +30,12 @@ from service.content.rules import rules_of
 from service.grants.store import grants_of
 from service.identity.callers import Caller
 from service.identity.devices import new_device_id, pseudonym
+from service.identity.touches import Touch, record_touch
 from service.metering.ledger import Ledger, entry_at, write
 from service.metering.store import (
     count_article,
     device_holder,
+    holder_of,
     known_device_holder,
     read_meter,
     reader_holder,
@@ -43,7 +44,6 @@ from service.metering.window import MeterState, window_at
 from service.settings import Settings
 
 UNLOCKS = Counter("paywall_unlocks_total", "Answers to unlock, by reason", ["reason"])
-LONGEST_HOST = 253
 
 
 @dataclass(frozen=True)
@@ -105,16 +105,17 @@ async def unlock(
     article: StoredArticle,
     caller: Caller,
     network: str | None,
-    referrer: str | None,
+    touch: Touch,
     settings: Settings,
     clocks: Clocks,
 ) -> Opened | Walled:
     """Read the article: count it where the meter opens it, and record what happened.
 
-    Raises `article-not-found`. A wall is returned, not raised: its ledger row must stay.
+    `touch` is what led the caller to the article. Raises `article-not-found`. A wall is returned,
+    not raised: its ledger row must stay.
     """
     device_id = caller.device_id or new_device_id()
-    holder = _holder(caller) or device_holder(device_id)
+    holder = holder_of(caller) or device_holder(device_id)
     case = await _gather(session, article, caller, settings, clocks)
     consumed, wall = False, None
     if _consumes(case.outcome) and not await cookieless.admit(
@@ -141,9 +142,13 @@ async def unlock(
             reason=outcome.reason,
             wall=wall.kind if wall else None,
             window_start=meter.window.start if meter else None,
-            referrer_host=referrer_host(referrer, settings),
+            referrer_host=touch.referrer_host,
+            campaign=touch.campaign,
         ),
     )
+    # Who reads again what was counted has come here before.
+    if touch.names_a_source or consumed or wall is not None or outcome.reason != "meter":
+        await record_touch(session, holder, touch, clocks.business())
     if wall is not None:
         return Walled(wall, meter, device_id)
     holder_id = caller.reader_id or pseudonym(device_id)
@@ -183,18 +188,6 @@ def note_open_page(
             once=True,
         )
     )
-
-
-def referrer_host(referrer: str | None, settings: Settings) -> str | None:
-    """The foreign host the reader came from; the rest of the address isn't kept."""
-    try:
-        parts = urlsplit(referrer or "")
-        host = parts.hostname
-    except ValueError:
-        return None
-    if not host or len(host) > LONGEST_HOST or not host.isascii():
-        return None
-    return None if f"{parts.scheme}://{parts.netloc}" in settings.origins else host
 
 
 @dataclass(frozen=True)
@@ -287,11 +280,4 @@ async def _meter_of(
         return NoMeter.NOT_ASKED
     window = window_at(now, settings.meter_window, settings.zone)
     limit = settings.registered_meter_limit if caller.verified else settings.meter_limit
-    return await read_meter(session, _holder(caller), window, limit)
-
-
-def _holder(caller: Caller) -> str | None:
-    """Whose meter it is: the reader's with a verified address, else the device's."""
-    if caller.verified and caller.reader_id is not None:
-        return reader_holder(caller.reader_id)
-    return device_holder(caller.device_id) if caller.device_id is not None else None
+    return await read_meter(session, holder_of(caller), window, limit)

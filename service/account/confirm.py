@@ -12,11 +12,13 @@ from service.db.session import past_deadlocks
 from service.db.tables import SignInRequest
 from service.identity import sign_in_requests
 from service.identity.callers import Caller
+from service.identity.consents import newsletter_wording, record_newsletter
 from service.identity.device_label import device_label
 from service.identity.devices import pseudonym
 from service.identity.email import Address
 from service.identity.readers import find_reader, link_device, settled_reader
 from service.identity.sessions import Kind, OpenedSession, end_session, open_session
+from service.identity.touches import carry_touches
 from service.limits.rate import Limit, take, too_many
 from service.metering.store import carry_reads, device_holder, reader_holder
 from service.metering.window import window_at
@@ -41,11 +43,15 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class Client:
-    """Where the session opens: who calls, by what kind of client, with which User-Agent."""
+    """Where the session opens: who calls, by what kind of client, with which User-Agent.
+
+    `newsletter` is what they answer now; None: what they answered with the address is valid.
+    """
 
     caller: Caller
     kind: Kind
     user_agent: str
+    newsletter: bool | None = None
 
 
 async def confirm_link(context: Context, *, token: str, client: Client) -> Confirmed:
@@ -100,10 +106,25 @@ async def _sign_in(context: Context, request: SignInRequest, client: Client) -> 
             if not await sign_in_requests.use(session, request.id, context.clocks.wall()):
                 raise Problem("sign-in-refused")
             reader_id = await _reader_of(session, request, context.clocks)
+            await _record_newsletter(session, reader_id, request, client, context)
             opened = await _opened(session, reader_id, client, context.settings, context.clocks)
         return Confirmed(reader_id, opened, request.return_to)
 
     return await past_deadlocks(attempt)
+
+
+async def _record_newsletter(
+    session: AsyncSession, reader_id: str, request: SignInRequest, client: Client, context: Context
+) -> None:
+    """At the time of the confirmation: before it nobody has shown to read this mailbox."""
+    given, wording = request.newsletter, request.newsletter_wording
+    if client.newsletter is not None:
+        given = client.newsletter
+        wording = newsletter_wording(given, context.settings)
+    await record_newsletter(
+        session, reader_id, given=given, wording=wording, at=context.clocks.business(),
+        place="sign-in",
+    )  # fmt: skip
 
 
 async def _reader_of(session: AsyncSession, request: SignInRequest, clocks: Clocks) -> str:
@@ -137,6 +158,11 @@ async def _opened(
             window=window_at(clocks.business(), settings.meter_window, settings.zone),
             as_counted=settings.meter_carry_count,
             now=clocks.business(),
+        )
+        await carry_touches(
+            session,
+            from_holder=device_holder(caller.device_id),
+            to_holder=reader_holder(reader_id),
         )
     return await open_session(
         session,

@@ -33,6 +33,7 @@ from service.identity.cookies import clear_cookie, read_cookie
 from service.identity.declarations import PUBLIC
 from service.identity.handover import hand_over, remember_device
 from service.identity.sessions import (
+    Kind,
     end_own_session,
     end_session,
     end_sessions_of,
@@ -70,6 +71,7 @@ async def ask_to_sign_in(
     asked = await request_sign_in(
         context, email=body.email, return_to=body.return_to, caller=caller,
         network=client_network(request, context.settings, context.clocks),
+        newsletter=body.newsletter,
     )  # fmt: skip
     wakes.wake(MAIL_TASK)
     token = remember_device(request, response, caller, asked.device_id)
@@ -89,7 +91,8 @@ async def confirm(
 
     The session comes as a cookie, or with `"session": "token"` as `refresh_token`.
     """
-    client = Client(caller, "app" if body.session == "token" else "browser", user_agent)
+    kind: Kind = "app" if body.session == "token" else "browser"
+    client = Client(caller, kind, user_agent, body.newsletter)
     if body.token is not None:
         confirmed = await confirm_link(context, token=body.token, client=client)
     else:

@@ -24,6 +24,10 @@ class SignInIn(_Strict):
     email: Long
     return_to: Long = "/account"
     """A path of the site or an address on a listed origin: where the link leads in the end."""
+    newsletter: bool | None = None
+    """What the reader answers to the wording in `PAYWALL_NEWSLETTER_WORDING`; absent: not asked.
+    A consent once the mail is used.
+    """
 
 
 class SignInOut(BaseModel):
@@ -44,6 +48,8 @@ class ConfirmIn(_Strict):
     code: Short | None = None
     session: Literal["cookie", "token"] = "cookie"
     """Where the session is kept: in a cookie of ours, or by the app, as `refresh_token`."""
+    newsletter: bool | None = None
+    """As with the address; it replaces what was answered there."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

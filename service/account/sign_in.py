@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from service.db.context import Context
 from service.identity import sign_in_requests
 from service.identity.callers import Caller
+from service.identity.consents import newsletter_wording
 from service.identity.devices import new_device_id, pseudonym
 from service.identity.email import Address, checked_address
 from service.identity.return_to import checked_return_to
@@ -40,16 +41,19 @@ async def request_sign_in(
     return_to: str,
     caller: Caller,
     network: str,
+    newsletter: bool | None,
 ) -> Requested:
     """Mail a link and a code to the address. `network` names where the request comes from.
 
-    Raises the problems `sign-in-is-off`, `invalid-email`, `invalid-return-address`,
-    `too-many-requests`.
+    `newsletter` is the answer of the box beside the address, a consent once the mail is used; None:
+    there was none. Raises the problems `sign-in-is-off`, `invalid-email`, `invalid-return-address`,
+    `too-many-requests`, and `invalid-request` where no newsletter is offered.
     """
     if not context.settings.readers_can_sign_in:
         raise Problem("sign-in-is-off")
     address = checked_address(email)
     return_to = checked_return_to(return_to, context.settings)
+    wording = newsletter_wording(newsletter, context.settings)
     await _within_limits(context, address, network)
     device_id = caller.device_id or new_device_id()
     now = context.clocks.wall()
@@ -61,6 +65,8 @@ async def request_sign_in(
             device=pseudonym(device_id),
             reader_id=provisional,
             return_to=return_to,
+            newsletter=newsletter,
+            newsletter_wording=wording,
             settings=context.settings,
             now=now,
         )

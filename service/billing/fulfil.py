@@ -20,6 +20,7 @@ from service.clock import Clocks
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, Offer
+from service.identity.consents import record_newsletter
 from service.identity.readers import (
     create_reader,
     is_erased,
@@ -212,9 +213,20 @@ async def _reader(
     bound = await bind_customer(session, customer_id=customer_id, reader_id=reader_id, now=now)
     reader_id = await settled_reader(session, bound)
     await suggest_email(session, reader_id, paid.email)
+    await _record_newsletter(session, checkout, reader_id)
     if checkout.device_id is not None and not await is_erased(session, reader_id):
         await link_device(session, reader_id=reader_id, device=checkout.device_id, now=now)
     return reader_id
+
+
+async def _record_newsletter(session: AsyncSession, checkout: Checkout, reader_id: str) -> None:
+    """Once: the webhook and the return both come here. It was answered when the checkout began."""
+    if not await is_erased(session, reader_id):
+        await record_newsletter(
+            session, reader_id, given=checkout.newsletter, wording=checkout.newsletter_wording,
+            at=checkout.created_at, place="checkout",
+        )  # fmt: skip
+    checkout.newsletter = checkout.newsletter_wording = None
 
 
 def _told(checkout: Checkout, state: State) -> Fulfilment:

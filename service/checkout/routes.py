@@ -13,6 +13,7 @@ from service.db.context import AppContext
 from service.identity.callers import CurrentReader, SignedInReader
 from service.identity.cookies import read_cookie
 from service.identity.sessions import Kind
+from service.identity.touches import touch_of
 from service.payments.asking import AppGateway
 from service.tokens.routes import AppKeyRing
 from service.tokens.schemas import IssuedToken
@@ -34,7 +35,10 @@ async def start(
     409 `already-subscribed` carries `portal`, where the reader manages the subscription.
     """
     claim = read_cookie(request, "checkout", context.settings)
-    order = Order(body.offer, body.return_to, caller, claim, body.promotion_code, body.article)
+    order = Order(
+        body.offer, body.return_to, caller, claim, body.promotion_code, body.article,
+        touch_of(body.referrer, body.campaign, context.settings), body.newsletter,
+    )  # fmt: skip
     started = await start_checkout(context, gateway, order)
     remember_claim(response, started.claim, context.settings)
     return CheckoutOut.model_validate(started, from_attributes=True)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.content.schemas import storable
+from service.identity.touches import Campaign
 
 Text = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=2000)]
 Short = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=100)]
@@ -26,6 +27,14 @@ class CheckoutIn(_Strict):
         Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=200)] | None
     ) = None
     """The slug of the article that a pass with `covers` article shall open; else it is ignored."""
+    referrer: Annotated[str, AfterValidator(storable), Field(max_length=4000)] | None = None
+    """Where the reader came from (`document.referrer`); only its host is kept."""
+    campaign: Campaign | None = None
+    """Kept with what led the reader here before, for reports of where sales come from."""
+    newsletter: bool | None = None
+    """What the reader answers to the wording in `PAYWALL_NEWSLETTER_WORDING`; absent: not asked.
+    A consent once it is paid.
+    """
 
 
 class CheckoutOut(BaseModel):

@@ -4,7 +4,7 @@ The row comes first, in a transaction of its own; then Stripe is asked, outside 
 clicks again is led to the same session, and whoever has paid already to the way back.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,10 +22,13 @@ from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, Offer
 from service.identity.callers import Caller
+from service.identity.consents import newsletter_wording
 from service.identity.devices import pseudonym
 from service.identity.readers import find_reader, settled_reader
 from service.identity.return_to import absolute, checked_return_to
 from service.identity.secrets import hash_secret, new_secret
+from service.identity.touches import Touch, copy_touches
+from service.metering.store import holder_of
 from service.offers.mirror import Mirrored, mirror_offer
 from service.offers.pricing import Price, price_for
 from service.offers.store import find_offer, price_of
@@ -51,7 +54,8 @@ class Order:
     """What somebody asks for, who need not be known.
 
     `claim` is that of an earlier checkout, where the caller holds one; `article` the slug of what a
-    pass for one article shall open.
+    pass for one article shall open; `touch` what led the caller to the offer; `newsletter` the answer
+    of the box beside it, None where there was none.
     """
 
     offer_id: str
@@ -60,6 +64,8 @@ class Order:
     claim: str | None
     promotion_code: str | None = None
     article: str | None = None
+    touch: Touch = field(default_factory=Touch)
+    newsletter: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -91,8 +97,8 @@ async def start_checkout(context: Context, gateway: Gateway, order: Order) -> St
 
     Raises the problems `offer-not-found`, `article-not-found`, `invalid-return-address`,
     `already-subscribed` (with `portal`, the address of the customer portal), `stripe-unavailable`,
-    and `invalid-request` for an unknown promotion code, one where the price is reduced already, or
-    an article that is missing.
+    and `invalid-request` for an unknown promotion code, one where the price is reduced already, an
+    article that is missing, or a newsletter that isn't offered.
     """
     order = replace(order, return_to=checked_return_to(order.return_to, context.settings))
     click = await _store_click(context, order)
@@ -146,8 +152,22 @@ async def _store_click(context: Context, order: Order) -> _Click | None:
             checkout.claim_hash = hash_secret(claim)
         else:
             checkout = await _begin(session, order, article_id, claim, now)
+        await _keep_answers(session, checkout, order, context)
     others = [each for each in earlier if each.id != checkout.id]
     return _Click(checkout, offer, others, price, buyer, claim)
+
+
+async def _keep_answers(
+    session: AsyncSession, checkout: Checkout, order: Order, context: Context
+) -> None:
+    """What led the buyer here, and what they agreed to. A sale that is made keeps what it has."""
+    wording = newsletter_wording(order.newsletter, context.settings)
+    if checkout.status != "open":
+        return
+    now = context.clocks.business()
+    await copy_touches(session, checkout.id, holder_of(order.caller), order.touch, now)
+    if order.newsletter is not None:
+        checkout.newsletter, checkout.newsletter_wording = order.newsletter, wording
 
 
 async def _buyer(session: AsyncSession, reader_id: str | None) -> _Buyer:

@@ -40,6 +40,8 @@ async def ask(
     device: str,
     reader_id: str | None,
     return_to: str,
+    newsletter: bool | None,
+    newsletter_wording: str | None,
     settings: Settings,
     now: datetime,
 ) -> Asked:
@@ -59,6 +61,8 @@ async def ask(
             device_id=device,
             return_to=return_to,
             tries=0,
+            newsletter=newsletter,
+            newsletter_wording=newsletter_wording,
             created_at=now,
             expires_at=now + LIFE,
         )

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import Json, UtcDateTime
 from service.db.tables import MeterWindow
+from service.identity.callers import Caller
 from service.identity.devices import pseudonym
 from service.metering.window import MeterState, Window
 
@@ -32,6 +33,13 @@ def known_device_holder(device: str) -> str:
 def reader_holder(reader_id: str) -> str:
     """The meter's key of a reader with a verified address."""
     return f"{READER}{reader_id}"
+
+
+def holder_of(caller: Caller) -> str | None:
+    """Whose meter it is: the reader's with a verified address, else the device's; None: a new one's."""
+    if caller.verified and caller.reader_id is not None:
+        return reader_holder(caller.reader_id)
+    return device_holder(caller.device_id) if caller.device_id is not None else None
 
 
 def is_device(holder: str) -> bool:

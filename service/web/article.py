@@ -78,11 +78,8 @@ def article_page(
     *,
     owing: str,
     status_code: int = 200,
-    came_from: str = "",
 ) -> HTMLResponse:
-    """`came_from` is the address that led here, which the form hands on with the read; `owing`
-    the line about a payment that failed (banner.py).
-    """
+    """`owing` is the line about a payment that failed (banner.py)."""
     settings = running_of(request).get(Settings)
     return page(
         request,
@@ -90,7 +87,6 @@ def article_page(
         status_code=status_code,
         view=view,
         teaser=view.teaser,
-        came_from=came_from,
         owing=owing,
         more=more,
         visitor=visitor,

@@ -18,6 +18,7 @@ from service.identity.cookies import read_cookie
 from service.problems import Problem
 from service.running import running_of
 from service.settings import Settings
+from service.web.landing import landing_of
 from service.web.static_files import SCRIPT, STYLESHEET
 from service.web.words import full_day, joined
 
@@ -56,6 +57,7 @@ def page(
         status_code=status_code,
         bar=frame.bar(request) if frame.bar is not None else None,
         imprint=frame.imprint,
+        landing=landing_of(request),
         # Only the words of a link depend on it, so nobody is asked whether the session is alive.
         seems_signed_in=read_cookie(request, "session", settings) is not None,
         stylesheet=STYLESHEET.address,

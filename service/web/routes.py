@@ -22,6 +22,7 @@ from service.identity.declarations import PUBLIC
 from service.identity.devices import pseudonym
 from service.identity.handover import remember_device
 from service.identity.return_to import checked_return_to
+from service.identity.touches import touch_of
 from service.metering.ledger import Ledger
 from service.payments.asking import AppGateway
 from service.problems import CATALOGUE, Problem
@@ -31,8 +32,10 @@ from service.web import account_routes, erase_routes, sign_in_routes
 from service.web.article import article_page, opened_view, seen_view, walled_view
 from service.web.banner import payment_banner
 from service.web.front import FrontQuery, front_page, more_articles
+from service.web.landing import LONGEST_REFERRER, campaign_of
 from service.web.pages import GET, PageRoute, page, problem_page
 from service.web.sign_in import visitor_of
+from service.web.sign_in_routes import Ticked
 from service.web.static_files import FILES
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -42,6 +45,7 @@ router.include_router(erase_routes.router)
 SEE_OTHER = 303
 
 Slug = Annotated[str, Path(max_length=1000)]
+Referrer = Annotated[str, AfterValidator(storable), Form(max_length=LONGEST_REFERRER)]
 
 
 @router.api_route("/", methods=GET)
@@ -83,9 +87,8 @@ async def show_article(
         )  # fmt: skip
     more = await more_articles(session, article.slug, settings, clocks.business())
     visitor = await visitor_of(session, caller, settings)
-    came_from = request.headers.get("Referer", "")[:4000]
     owing = await payment_banner(session, caller)
-    return article_page(request, view, more, visitor, owing=owing, came_from=came_from)
+    return article_page(request, view, more, visitor, owing=owing)
 
 
 @router.post("/articles/{slug}")
@@ -97,11 +100,12 @@ async def read_on(
     session: WriteSession,
     settings: AppSettings,
     clocks: AppClocks,
-    referrer: Annotated[str, AfterValidator(storable), Form(max_length=4000)] = "",
+    referrer: Referrer = "",
 ) -> Response:
     """The read, for browsers without JavaScript: counts, and shows the opened article at once."""
     outcome = await unlock(
-        session, article=article, caller=caller, network=network, referrer=referrer,
+        session, article=article, caller=caller, network=network,
+        touch=touch_of(referrer, campaign_of(request.query_params), settings),
         settings=settings, clocks=clocks,
     )  # fmt: skip
     more = await more_articles(session, article.slug, settings, clocks.business())
@@ -133,6 +137,8 @@ async def subscribe(
     offer: Annotated[Short, Form()],
     return_to: Annotated[Text, Form()] = "/account",
     article: Annotated[Short | None, Form()] = None,
+    referrer: Referrer = "",
+    newsletter: Ticked = None,
 ) -> Response:
     """To Stripe's page for the offer; who has a subscription already goes to the account.
 
@@ -141,7 +147,10 @@ async def subscribe(
     return_to = checked_return_to(return_to, context.settings)
     claim = read_cookie(request, "checkout", context.settings)
     try:
-        order = Order(offer, return_to, caller, claim, article=article)
+        touch = touch_of(referrer, campaign_of(request.query_params), context.settings)
+        order = Order(
+            offer, return_to, caller, claim, article=article, touch=touch, newsletter=newsletter
+        )
         started = await start_checkout(context, gateway, order)
     except Problem as problem:
         if problem.slug == "already-subscribed":

@@ -39,6 +39,8 @@ SEE_OTHER, GONE = 303, 410
 # Never the address with its secret, but the origin, which the origin check asks for: under
 # no-referrer browsers send `Origin: null` with a form (Fetch, "append a request Origin header").
 LINK_PAGE = {"Referrer-Policy": "strict-origin"}
+Ticked = Annotated[bool | None, Form()]
+"""A box that isn't ticked sends nothing: then nobody has answered."""
 Typed = Annotated[str, AfterValidator(storable), Form(max_length=2000)]
 
 
@@ -88,12 +90,14 @@ async def request_mail(
     wakes: AppWakes,
     email: Typed = "",
     return_to: Typed = HOME,
+    newsletter: Ticked = None,
 ) -> Response:
     """Mail a link and a code, and lead on to the page that takes the code."""
     try:
         asked = await request_sign_in(
             context, email=email, return_to=return_to, caller=caller,
             network=client_network(request, context.settings, context.clocks),
+            newsletter=newsletter,
         )  # fmt: skip
     except Problem as problem:
         error = form_error(problem)

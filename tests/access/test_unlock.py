@@ -6,8 +6,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import select
 
 from service.db.session import Database
+from service.db.tables import MeterWindow, Touches
 from service.identity.cookies import cookie_name
 from service.identity.devices import HEADER, DeviceKey, new_device_id
 from service.identity.sessions import open_session
@@ -65,6 +67,25 @@ async def test_the_ledger_tells_what_happened(paywall: Paywall) -> None:
     assert len({row.device_id for row in rows}) == 1
     windows = [row.window_start is not None for row in rows]
     assert windows == [True, True, True, True, True, False, False]
+
+
+async def test_what_led_the_reader_here_is_kept_apart_from_the_meter(paywall: Paywall) -> None:
+    named = {"source": "letter", "campaign": "spring"}
+    address = "/v1/articles/a/unlock"
+    direct = await paywall.client.post(address)
+    again = await paywall.client.post(address, json={"campaign": named})
+    assert (direct.status_code, again.status_code) == (200, 200)
+    assert [row.campaign for row in await paywall.ledger()] == [None, "spring"]
+    async with paywall.database.reading() as session:
+        (touches,) = await session.scalars(select(Touches))
+        (window,) = await session.scalars(select(MeterWindow))
+    assert touches.holder == window.holder
+    assert (touches.first_source, touches.last_source, touches.last_campaign) == (
+        None, "letter", "spring",
+    )  # fmt: skip
+    for campaign in ({"utm_source": "letter"}, {"source": ""}, {"source": "x" * 101}, "letter"):
+        refused = await paywall.client.post(address, json={"campaign": campaign})
+        assert refused.status_code == 422, campaign
 
 
 async def test_the_cookie_is_set_once_and_the_token_not_repeated(paywall: Paywall) -> None:

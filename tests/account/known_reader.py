@@ -35,6 +35,8 @@ from tests.patience import wait_until
 from tests.served import Installation, free_port, installation
 
 ADDRESS = "ana@example.org"
+CAMPAIGN = "letter-to-ana"
+WORDING = "Send me the Gazette's letter on Saturdays"
 NOTE = "Won the harbour prize draw"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 TICK = timedelta(seconds=1)
@@ -161,6 +163,7 @@ def mailing_site(
             "mail_from": "Gazette <hello@gazette.example.org>",
             "smtp_url": SecretStr(f"smtp://127.0.0.1:{port}"),
             "sign_in_mails_per_hour": 100,
+            "newsletter_wording": WORDING,
             # What is slow here is this machine, not Stripe.
         }
     )
@@ -188,7 +191,15 @@ class Known:
     @property
     def traces(self) -> list[str]:
         """What must be nowhere after erasing."""
-        return [ADDRESS, NOTE, "Firefox", *self.device_ids, *map(pseudonym, self.device_ids)]
+        return [
+            ADDRESS,
+            NOTE,
+            CAMPAIGN,
+            WORDING,
+            "Firefox",
+            *self.device_ids,
+            *map(pseudonym, self.device_ids),
+        ]
 
 
 def known_reader(site: Site) -> Known:
@@ -197,7 +208,8 @@ def known_reader(site: Site) -> Known:
     """
     browser = site.at.browser
     browser.headers["User-Agent"] = FIREFOX
-    assert site.at.unlock("b").status_code == 200
+    read = {"campaign": {"source": "letter", "campaign": CAMPAIGN}}
+    assert browser.post("/v1/articles/b/unlock", json=read).status_code == 200
 
     async def listen(database: Database) -> None:
         """A system of the newsroom is told of everything; it can't be reached from here."""
@@ -209,7 +221,7 @@ def known_reader(site: Site) -> Known:
 
     site.with_database(listen)
     sell(site.at, "day", amount=200, currency="EUR", interval="day", kind="pass")
-    site.at.subscribe("day")
+    site.at.subscribe("day", newsletter=True, campaign={"campaign": CAMPAIGN})
     site.at.subscribe()
     site.sign_in(browser)
     reader_id: str = browser.get("/v1/me").json()["id"]

@@ -18,7 +18,16 @@ from service.identity.devices import pseudonym
 from service.identity.readers import create_reader
 from service.problems import Problem
 from service.settings import Settings
-from tests.account.known_reader import ADDRESS, NOTE, Known, Site, known_reader, mailing_site
+from tests.account.known_reader import (
+    ADDRESS,
+    CAMPAIGN,
+    NOTE,
+    WORDING,
+    Known,
+    Site,
+    known_reader,
+    mailing_site,
+)
 from tests.conftest import MovingClocks
 
 MEGABYTE = 1_000_000
@@ -46,9 +55,7 @@ def test_everything_held_on_the_reader(site: Site, known: Known) -> None:
     told = answer.json()
     assert set(told) == {"about", "stripe", *(holding.section for holding in HOLDINGS)}
     # All that was made lies in one section at least; counters of networks name no reader.
-    assert {name for name, rows in told.items() if not rows} == {
-        "touches", "checkout_touches", "consents", "revoked_tokens",
-    }  # fmt: skip
+    assert [name for name, rows in told.items() if not rows] == ["revoked_tokens"]
     assert told["about"]["reader"] == known.reader_id
     assert told["accounts"][0]["email"] == ADDRESS
     assert {each["kind"] for each in told["sessions"]} == {"browser", "app"}
@@ -60,6 +67,11 @@ def test_everything_held_on_the_reader(site: Site, known: Known) -> None:
     assert comp["note"] == NOTE
     assert [each["actor"] for each in told["changes_by_staff"]] == ["api_key"]
     assert {each["key"].partition("/")[0] for each in told["rate_limits"]} == {"sign-in-mail"}
+    assert {each["first_campaign"] for each in told["touches"]} == {CAMPAIGN, None}
+    assert {each["first_source"] for each in told["checkout_touches"]} == {"letter"}
+    assert [(each["given"], each["wording"], each["place"]) for each in told["consents"]] == [
+        (True, WORDING, "checkout")
+    ]
     reads = {(each["article"]["slug"], each["reader_id"]) for each in told["reads"]}
     # What the devices read before they were signed in is theirs too.
     assert reads >= {("a", known.reader_id), ("b", None), ("c", None)}

@@ -40,6 +40,20 @@ test("on the page's own origin cookies do everything", async () => {
   assert.equal(storage.held.size, 0);
 });
 
+test("the page's campaign goes along, without what the service refuses", async () => {
+  const { calls, fetch } = answering({ granted: true });
+  const long = "x".repeat(101);
+  const query = `utm_source=letter&utm_medium=${long}&utm_campaign=a%0Ab&utm_term=t`;
+  const paywall = Paywall({ page: `${PAGE}?${query}`, fetch, storage: memory() });
+  await paywall.unlock("ferry");
+  await paywall.checkout("off_1", "/", { newsletter: true });
+  const [unlocked, bought] = calls.map((call) => JSON.parse(call.body));
+  assert.deepEqual(unlocked, { token: true, campaign: { source: "letter" } });
+  assert.deepEqual(bought, {
+    offer: "off_1", return_to: "/", newsletter: true, campaign: { source: "letter" },
+  });
+});
+
 test("on another origin the device's token is kept and sent", async () => {
   const { calls, fetch } = answering({ granted: true, device_token: "v1.a.b" });
   const storage = memory();

@@ -110,6 +110,13 @@ export interface Walled {
   device_token?: string;
 }
 
+/** The `utm_*` of an address, each of 1 to 100 characters. */
+export interface Campaign {
+  source?: string;
+  medium?: string;
+  campaign?: string;
+}
+
 export interface Checkout {
   session_id: string;
   url: string;
@@ -126,8 +133,13 @@ export interface SignInRequested {
   device_token?: string;
 }
 
-/** By the code that was mailed, or by a link's token. */
-export type Confirmation = { requestId: string; code: string } | { token: string };
+/**
+ * By the code that was mailed, or by a link's token. `newsletter` replaces what was answered with the
+ * address.
+ */
+export type Confirmation = ({ requestId: string; code: string } | { token: string }) & {
+  newsletter?: boolean;
+};
 
 /** A device the reader is signed in on. */
 export interface Session {
@@ -202,14 +214,27 @@ export interface Options {
 export interface PaywallClient {
   teaser(slug: string): Promise<Teaser>;
   access(slug: string): Promise<Access>;
-  unlock(slug: string, options?: { token?: boolean; referrer?: string }): Promise<Opened | Walled>;
+  unlock(
+    slug: string,
+    options?: { token?: boolean; referrer?: string; campaign?: Campaign },
+  ): Promise<Opened | Walled>;
   checkout(
     offer: string,
     returnTo: string,
-    options?: { article?: string; promotionCode?: string },
+    options?: {
+      article?: string;
+      promotionCode?: string;
+      newsletter?: boolean;
+      referrer?: string;
+      campaign?: Campaign;
+    },
   ): Promise<Checkout>;
   complete(sessionId: string, claim?: string): Promise<void>;
-  signIn(email: string, returnTo?: string): Promise<SignInRequested>;
+  signIn(
+    email: string,
+    returnTo?: string,
+    options?: { newsletter?: boolean },
+  ): Promise<SignInRequested>;
   confirm(by: Confirmation): Promise<{ return_to: string }>;
   /** A JWT; status 401 where nobody is signed in. */
   token(): Promise<string>;

@@ -32,6 +32,9 @@
 const EARLY = 30_000;
 /** Milliseconds in which what another tab holds arrives here; later costs a request, no more. */
 const EN_ROUTE = 20;
+/** What the service takes as a value of a campaign: so many characters, no control characters. */
+const LONGEST_VALUE = 100;
+const UNPRINTED = /[\p{Cc}\p{Cs}]/u;
 
 export class PaywallError extends Error {
   constructor(message, { status = 0, problem = null, retryAfter = null, cause } = {}) {
@@ -97,33 +100,43 @@ export function Paywall({ api = "", page, fetch, storage, session, locks } = {})
     }
   }
 
+  const address = () => globalThis.location?.href ?? page;
   const article = (slug) => `/v1/articles/${encodeURIComponent(slug)}`;
   return Object.freeze({
     /** What everybody may read of the article. Counts nothing. */
     teaser: (slug) => ask("GET", article(slug), { isPublic: true }),
     /** What unlock() would answer. Counts nothing. */
     access: (slug) => call("GET", `${article(slug)}/access`),
-    /** The read: `{granted: true, article, meter, …}`, or `{granted: false, wall, meter, …}`. */
-    unlock: (slug, { token = true, referrer } = {}) =>
-      call("POST", `${article(slug)}/unlock`, { token, referrer }),
+    /**
+     * The read: `{granted: true, article, meter, …}`, or `{granted: false, wall, meter, …}`.
+     * The page's `utm_*` go along, here and with checkout().
+     */
+    unlock: (slug, { token = true, referrer, campaign = campaignOf(address()) } = {}) =>
+      call("POST", `${article(slug)}/unlock`, { token, referrer, campaign }),
     /**
      * Opens a Checkout session; send the reader to `url`. They come back to `returnTo`.
      * A pass for one article needs that article's slug as `article`; other offers ignore it.
      */
-    checkout: (offer, returnTo, { article: slug, promotionCode } = {}) =>
-      call("POST", "/v1/checkout", {
-        offer, return_to: returnTo, article: slug, promotion_code: promotionCode,
-      }),
+    checkout(offer, returnTo, { article: slug, promotionCode, newsletter, referrer, campaign } = {}) {
+      return call("POST", "/v1/checkout", {
+        offer, return_to: returnTo, article: slug, promotion_code: promotionCode, newsletter, referrer,
+        campaign: campaign ?? campaignOf(address()),
+      });
+    },
     /** Signs a buyer in who came back to this page; `claim` is the checkout's. */
     async complete(sessionId, claim) {
       const path = `/v1/checkout/${encodeURIComponent(sessionId)}/complete`;
       signedIn.keep(await call("POST", path, { claim, session: kind }));
     },
-    /** Mails a link and a code; the code works with the answer's `request_id`, here alone. */
-    signIn: (email, returnTo) => call("POST", "/v1/sign-in", { email, return_to: returnTo }),
+    /**
+     * Mails a link and a code; the code works with the answer's `request_id`, here alone.
+     * `newsletter` is whether the box with the operator's wording was ticked; leave it out without one.
+     */
+    signIn: (email, returnTo, { newsletter } = {}) =>
+      call("POST", "/v1/sign-in", { email, return_to: returnTo, newsletter }),
     /** Signs in, by `{requestId, code}` or by a link's `{token}`. */
-    async confirm({ requestId, code, token }) {
-      const body = { token, request_id: requestId, code, session: kind };
+    async confirm({ requestId, code, token, newsletter }) {
+      const body = { token, request_id: requestId, code, session: kind, newsletter };
       const { return_to, ...tokens } = await call("POST", "/v1/sign-in/confirm", body);
       signedIn.keep(tokens);
       return { return_to };
@@ -147,6 +160,15 @@ export function Paywall({ api = "", page, fetch, storage, session, locks } = {})
     /** Stripe's customer portal; send the reader to `url`. */
     portal: (returnTo) => call("POST", "/v1/portal", { return_to: returnTo }),
   });
+}
+
+/** The `utm_*` of a page's address, without values that the service refuses; undefined: none. */
+function campaignOf(address) {
+  const query = address === undefined ? null : new URL(address).searchParams;
+  const named = ["source", "medium", "campaign"]
+    .map((name) => [name, query?.get(`utm_${name}`)])
+    .filter(([, value]) => value && value.length <= LONGEST_VALUE && !UNPRINTED.test(value));
+  return named.length > 0 ? Object.fromEntries(named) : undefined;
 }
 
 /** The session's access token, and its refresh token where it isn't a cookie; `held` is where. */

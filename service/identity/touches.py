@@ -1,0 +1,159 @@
+"""Where readers come from: a holder's first touch, and the last one that names a source.
+
+It is kept apart from the meter: who is blanked here reads on as before. Of an address only the host is
+kept, of a query only `utm_source`, `utm_medium` and `utm_campaign`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from unicodedata import category
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.tables import CheckoutTouches, Touches
+from service.db.upsert import insert_for
+from service.settings import Settings
+
+LONGEST_HOST = 253
+LONGEST_VALUE = 100
+_UNPRINTED = {"Cc", "Cs"}
+"""Control characters and halves of surrogate pairs (Unicode's general categories)."""
+
+
+def is_plain(text: str) -> bool:
+    """Whether it may be kept as a value of a campaign."""
+    return 0 < len(text) <= LONGEST_VALUE and not any(category(c) in _UNPRINTED for c in text)
+
+
+def _plain(text: str) -> str:
+    if not is_plain(text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
+_Value = Annotated[str, Field(min_length=1, max_length=LONGEST_VALUE), AfterValidator(_plain)]
+
+
+class Campaign(BaseModel):
+    """The `utm_source`, `utm_medium` and `utm_campaign` of the page's address."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: _Value | None = None
+    medium: _Value | None = None
+    campaign: _Value | None = None
+
+
+@dataclass(frozen=True)
+class Touch:
+    """What led a reader here. Everything may be None: typed, a bookmark, or not known."""
+
+    referrer_host: str | None = None
+    source: str | None = None
+    medium: str | None = None
+    campaign: str | None = None
+
+    @property
+    def names_a_source(self) -> bool:
+        return any(vars(self).values())
+
+
+def touch_of(referrer: str | None, campaign: Campaign | None, settings: Settings) -> Touch:
+    """The touch of a page that `referrer` led to, an address or None, with its campaign."""
+    named = campaign or Campaign()
+    return Touch(_foreign_host(referrer, settings), named.source, named.medium, named.campaign)
+
+
+def _foreign_host(referrer: str | None, settings: Settings) -> str | None:
+    """The foreign host the reader came from; the rest of the address isn't kept."""
+    try:
+        parts = urlsplit(referrer or "")
+        host = parts.hostname
+    except ValueError:
+        return None
+    if not host or len(host) > LONGEST_HOST or not host.isascii():
+        return None
+    return None if f"{parts.scheme}://{parts.netloc}" in settings.origins else host
+
+
+async def record_touch(session: AsyncSession, holder: str, touch: Touch, now: datetime) -> None:
+    """Note what led the holder (as in `meter_windows`) here; `now` is business time.
+
+    The first one stays; the last is replaced by one that names a source.
+    """
+    new = insert_for(session, Touches).values(holder=holder, **_both(touch, now))
+    if touch.names_a_source:
+        replaced = {name: new.excluded[name] for name in _columns("last")}
+        statement = new.on_conflict_do_update(index_elements=[Touches.holder], set_=replaced)
+    else:
+        statement = new.on_conflict_do_nothing()
+    await session.execute(statement)
+
+
+async def carry_touches(session: AsyncSession, *, from_holder: str, to_holder: str) -> None:
+    """Let what led the one holder here be the other's too; safe to repeat.
+
+    The earlier first touch is both's first. The other holder keeps its own.
+    """
+    columns = [*_columns("first"), *_columns("last")]
+    source = select(literal(to_holder), *(getattr(Touches, name) for name in columns)).where(
+        Touches.holder == from_holder
+    )
+    new = insert_for(session, Touches).from_select(["holder", *columns], source)
+    old = Touches.__table__.c
+    is_first = new.excluded.first_at < old.first_at
+    is_later = new.excluded.last_at > old.last_at
+    names, named = _names_a_source(new.excluded), _names_a_source(old)
+    is_last = or_(and_(names, is_later), and_(names, not_(named)), and_(not_(named), is_later))
+    carried = {
+        name: case((when, new.excluded[name]), else_=old[name])
+        for touch, when in (("first", is_first), ("last", is_last))
+        for name in _columns(touch)
+    }
+    await session.execute(new.on_conflict_do_update(index_elements=[Touches.holder], set_=carried))
+
+
+async def copy_touches(
+    session: AsyncSession, checkout_id: str, holder: str | None, touch: Touch, now: datetime
+) -> None:
+    """Keep with a checkout what led its buyer here, `touch` included; the last click counts."""
+    columns = [*_columns("first"), *_columns("last")]
+    if holder is not None:
+        await record_touch(session, holder, touch, now)
+        known = select(literal(checkout_id), *(getattr(Touches, name) for name in columns)).where(
+            Touches.holder == holder
+        )
+        new = insert_for(session, CheckoutTouches).from_select(["checkout_id", *columns], known)
+    else:
+        new = insert_for(session, CheckoutTouches).values(
+            checkout_id=checkout_id, **_both(touch, now)
+        )
+    replaced = {name: new.excluded[name] for name in columns}
+    await session.execute(
+        new.on_conflict_do_update(index_elements=[CheckoutTouches.checkout_id], set_=replaced)
+    )
+
+
+_PARTS = ("referrer_host", "source", "medium", "campaign")
+
+
+def _columns(touch: str) -> list[str]:
+    return [f"{touch}_at", *(f"{touch}_{part}" for part in _PARTS)]
+
+
+def _both(touch: Touch, now: datetime) -> dict[str, Any]:
+    """The columns where the touch is the first and the last."""
+    values = [now, *(getattr(touch, part) for part in _PARTS)]
+    return {
+        name: value
+        for which in ("first", "last")
+        for name, value in zip(_columns(which), values, strict=True)
+    }
+
+
+def _names_a_source(row: Any) -> ColumnElement[bool]:
+    return func.coalesce(*(row[f"last_{part}"] for part in _PARTS)).is_not(None)

@@ -1,0 +1,71 @@
+"""The newsletter's box at sign-in: a consent once the mailbox has answered, with its wording."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from service.db.session import Database
+from service.db.tables import Consent
+from service.settings import Settings
+from tests.account.test_sign_in import ANA, ask, by_code, confirm, rows
+from tests.conftest import MovingClocks
+from tests.inside import Paywall, inside
+from tests.mailbox import newest_mail
+
+WORDING = "Send me the Gazette's letter on Saturdays"
+
+
+@pytest.fixture
+async def asking(
+    database: Database, mailing: Settings, clocks: MovingClocks
+) -> AsyncIterator[Paywall]:
+    """A publication that offers a newsletter."""
+    offering = mailing.model_copy(update={"newsletter_wording": WORDING})
+    async with inside(database, offering, clocks) as made:
+        yield made
+
+
+async def test_it_is_recorded_when_the_mail_is_used(asking: Paywall) -> None:
+    assert (await ask(asking, newsletter=True)).status_code == 202
+    assert await rows(asking, Consent) == []
+    mail = await newest_mail(asking.database, ANA)
+    assert (await confirm(asking, token=mail.token)).status_code == 200
+    (consent,) = await rows(asking, Consent)
+    me = (await asking.client.get("/v1/me")).json()
+    assert (consent.reader_id, consent.purpose) == (me["id"], "newsletter")
+    assert (consent.given, consent.wording, consent.place) == (True, WORDING, "sign-in")
+    assert consent.at == asking.clocks.business()
+
+
+async def test_who_wasnt_asked_agreed_to_nothing(asking: Paywall) -> None:
+    await by_code(asking)
+    assert await rows(asking, Consent) == []
+
+
+async def test_answers_are_added_and_never_changed(asking: Paywall) -> None:
+    """What is said with the code replaces what was said with the address."""
+    await ask(asking, newsletter=False)
+    mail = await newest_mail(asking.database, ANA)
+    assert (await confirm(asking, token=mail.token, newsletter=True)).status_code == 200
+    await by_code(asking, newsletter=False)
+    given = [each.given for each in sorted(await rows(asking, Consent), key=lambda row: row.at)]
+    assert given == [True, False]
+
+
+async def test_a_publication_without_a_newsletter_asks_nobody(mailed: Paywall) -> None:
+    refused = await ask(mailed, newsletter=True)
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["field"] == "body.newsletter"
+    assert "checkbox" not in (await mailed.client.get("/account/sign-in")).text
+
+
+async def test_the_page_has_a_box_that_isnt_ticked(asking: Paywall) -> None:
+    page = (await asking.client.get("/account/sign-in")).text
+    box = '<input type="checkbox" name="newsletter" value="true"> Send me the Gazette&#39;s letter'
+    assert box in page
+    form = {"email": ANA, "newsletter": "true"}
+    assert (await asking.client.post("/account/sign-in/request", data=form)).status_code == 303
+    mail = await newest_mail(asking.database, ANA)
+    used = await asking.client.post("/account/sign-in", data={"token": mail.token})
+    assert used.status_code == 303
+    assert [each.given for each in await rows(asking, Consent)] == [True]
