@@ -18,6 +18,7 @@ from pydantic import (
 
 from service.content.level import LevelSource
 from service.content.visibility import Status
+from service.html.list_query import LONGEST_CURSOR
 from service.levels import Level
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -168,7 +169,9 @@ class ArticleIn(_Strict):
 
 
 _Word = Annotated[str, Field(max_length=200), AfterValidator(storable)]
-_Cursor = Annotated[str, Field(max_length=200, description="`next_cursor` of the page before.")]
+_Cursor = Annotated[
+    str, Field(max_length=LONGEST_CURSOR, description="`next_cursor` of the page before.")
+]
 _Limit = Annotated[int, Field(ge=1, le=100)]
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, defer
+from sqlalchemy.orm import defer
 
 from service.content.article import EXCERPT_LENGTH, ListedArticle, StoredArticle, excerpt_of
-from service.content.cursor import from_cursor, to_cursor
 from service.content.visibility import RELEASED
+from service.db.keyset import Keyset, Page
 from service.db.tables import Article, ArticleTerm, ContentState
 
 STATE_ID = 1
@@ -47,7 +47,7 @@ _TEXTS = (
 
 
 @dataclass(frozen=True)
-class Page:
+class PublicPage:
     """A page of the public list. `changes_at`: when the list next changes by a schedule."""
 
     items: tuple[ListedArticle, ...]
@@ -55,12 +55,8 @@ class Page:
     changes_at: datetime | None
 
 
-@dataclass(frozen=True)
-class StaffPage:
-    """A page of all articles; the rows' texts aren't loaded."""
-
-    items: tuple[Article, ...]
-    next_cursor: str | None
+_LATEST_FIRST = Keyset(Article.published_at, Article.id)
+_CREATED_LAST_FIRST = Keyset(Article.created_at, Article.id)
 
 
 def searchable(text: str) -> str:
@@ -95,7 +91,7 @@ async def list_articles(
     cursor: str | None,
     limit: int,
     now: datetime,
-) -> Page:
+) -> PublicPage:
     """Articles visible at `now` that fit every filter, latest first.
 
     `q`: every word must occur in title, standfirst or preview; never in what the wall covers.
@@ -104,16 +100,10 @@ async def list_articles(
     wanted = [Article.status.in_(RELEASED), *_filters(section=section, tag=tag, author=author, q=q)]
     latest = Article.published_at
     query = select(*_LISTED).where(*wanted, latest <= now)
-    query = query.order_by(latest.desc(), Article.id.desc()).limit(limit + 1)
-    if cursor is not None:
-        query = query.where(_behind(latest, cursor))
-    rows = (await session.execute(query)).all()
+    found = await _LATEST_FIRST.rows(session, query, cursor=cursor, limit=limit)
     changes_at = await session.scalar(select(func.min(latest)).where(*wanted, latest > now))
-    items = tuple(ListedArticle(**_listed(row)) for row in rows[:limit])
-    following = None
-    if len(rows) > limit and items[-1].published_at is not None:
-        following = to_cursor(items[-1].published_at, items[-1].id)
-    return Page(items, following, changes_at)
+    items = tuple(ListedArticle(**_listed(row)) for row in found.items)
+    return PublicPage(items, found.next_cursor, changes_at)
 
 
 async def list_sections(session: AsyncSession, now: datetime) -> list[str]:
@@ -128,17 +118,10 @@ async def list_sections(session: AsyncSession, now: datetime) -> list[str]:
     return [section for section in found if section is not None]
 
 
-async def list_for_staff(session: AsyncSession, *, cursor: str | None, limit: int) -> StaffPage:
-    """All articles, drafts and withdrawn ones included, latest created first."""
-    created = Article.created_at
+async def list_for_staff(session: AsyncSession, *, cursor: str | None, limit: int) -> Page[Article]:
+    """All articles, drafts and withdrawn ones included, latest created first; without their texts."""
     query = select(Article).options(*(defer(text, raiseload=True) for text in _TEXTS))
-    query = query.order_by(created.desc(), Article.id.desc()).limit(limit + 1)
-    if cursor is not None:
-        query = query.where(_behind(created, cursor))
-    rows = (await session.scalars(query)).all()
-    items = tuple(rows[:limit])
-    following = to_cursor(items[-1].created_at, items[-1].id) if len(rows) > limit else None
-    return StaffPage(items, following)
+    return await _CREATED_LAST_FIRST.page(session, query, cursor=cursor, limit=limit)
 
 
 def _filters(
@@ -156,13 +139,6 @@ def _filters(
     words = searchable(q or "").split()
     filters += [Article.search_text.contains(word, autoescape=True) for word in words]
     return filters
-
-
-def _behind(
-    column: InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None], cursor: str
-) -> ColumnElement[bool]:
-    at, article_id = from_cursor(cursor)
-    return or_(column < at, and_(column == at, Article.id < article_id))
 
 
 async def _one(session: AsyncSession, condition: ColumnElement[bool]) -> StoredArticle | None:

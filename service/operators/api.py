@@ -41,7 +41,7 @@ ReadsAudit = Annotated[Actor, Depends(requires(Permission.AUDIT_READ))]
 @router.get("/operators", summary="List operators")
 async def read_operators(_: ReadsOperators, asked: AnyPage, session: ReadSession) -> OperatorList:
     """All accounts by address, disabled ones included. Needs the permission operators:read."""
-    return OperatorList.of(await list_operators(session, cursor=asked.cursor, limit=asked.limit))
+    return OperatorList.of(await list_operators(session, asked))
 
 
 @router.post("/operators", status_code=201, summary="Make an operator")
@@ -87,7 +87,7 @@ async def change_operator(
 @router.get("/api-keys", summary="List API keys")
 async def read_api_keys(_: ReadsKeys, asked: AnyPage, session: ReadSession) -> ApiKeyList:
     """All keys, the newest first, revoked ones included. Needs the permission keys:read."""
-    return ApiKeyList.of(await list_api_keys(session, cursor=asked.cursor, limit=asked.limit))
+    return ApiKeyList.of(await list_api_keys(session, asked))
 
 
 @router.post("/api-keys", status_code=201, summary="Make an API key")
@@ -123,10 +123,7 @@ async def revoke_api_key(
 @router.get("/audit", summary="Read the audit log")
 async def read_audit(_: ReadsAudit, asked: AnyAudit, session: ReadSession) -> AuditList:
     """Who changed what, the newest first, by actor or target. Needs the permission audit:read."""
-    page = await list_audit(
-        session, actor=asked.actor, target=asked.target, cursor=asked.cursor, limit=asked.limit
-    )
-    return AuditList.of(page)
+    return AuditList.of(await list_audit(session, asked))
 
 
 router.include_router(billing_api.router)

@@ -1,13 +1,13 @@
-"""Lists for administrators and of what runs by itself. Each page goes on from a row."""
+"""Lists for administrators and of what runs by itself: the order and the filters of each.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+Each raises Problem `invalid-request` for a cursor that isn't ours.
+"""
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.inbox import JOB as EVENT_JOB
+from service.db.keyset import Keyset, Page
 from service.db.tables import (
     ApiKey,
     AuditEntry,
@@ -17,173 +17,71 @@ from service.db.tables import (
     Reconciliation,
     WebhookDelivery,
 )
-from service.problems import Problem
-from service.tokens.key_pairs import decode_base64url, encode_base64url
+from service.html.list_query import ListQuery
+from service.operators.schemas import AuditQuery
+from service.operators.system_schemas import InboxQuery, JobQuery
+from service.operators.webhook_schemas import DeliveryQuery
 
-Row = TypeVar("Row", Operator, ApiKey, AuditEntry, WebhookDelivery, InboxEvent, Job, Reconciliation)
-LARGEST_ID = 2**63 - 1
-LONGEST_NAME = 40
-
-
-@dataclass(frozen=True)
-class Page(Generic[Row]):
-    """Some rows of a list, and the cursor of what follows (None: nothing)."""
-
-    items: Sequence[Row]
-    next_cursor: str | None
+_OPERATORS = Keyset(Operator.email, newest_first=False)
+_API_KEYS = Keyset(ApiKey.created_at, ApiKey.prefix)
+_AUDIT = Keyset(AuditEntry.id)
+_DELIVERIES = Keyset(WebhookDelivery.created_at, WebhookDelivery.id)
+_EVENTS = Keyset(InboxEvent.received_at, InboxEvent.id)
+_JOBS = Keyset(Job.created_at, Job.id)
+_RECONCILIATIONS = Keyset(Reconciliation.started_at, Reconciliation.id)
 
 
-async def list_operators(
-    session: AsyncSession, *, cursor: str | None, limit: int
-) -> Page[Operator]:
-    """All operators by address. Problem `invalid-request`: a cursor that isn't ours."""
-    statement = select(Operator).order_by(Operator.email)
-    if cursor is not None:
-        last = await session.get(Operator, _id_in(cursor))
-        statement = statement.where(Operator.email > _known(last).email)
-    return await _page(session, statement, limit)
+async def list_operators(session: AsyncSession, asked: ListQuery) -> Page[Operator]:
+    """All operators by address."""
+    return await _OPERATORS.page(session, select(Operator), cursor=asked.cursor, limit=asked.limit)
 
 
-async def list_api_keys(session: AsyncSession, *, cursor: str | None, limit: int) -> Page[ApiKey]:
-    """All keys, the newest first. Problem `invalid-request`: a cursor that isn't ours."""
-    place = (ApiKey.created_at, ApiKey.prefix)
-    statement = select(ApiKey).order_by(*(column.desc() for column in place))
-    if cursor is not None:
-        last = _known(await session.get(ApiKey, _id_in(cursor)))
-        statement = statement.where(tuple_(*place) < tuple_(last.created_at, last.prefix))
-    return await _page(session, statement, limit)
+async def list_api_keys(session: AsyncSession, asked: ListQuery) -> Page[ApiKey]:
+    """All keys, the newest first."""
+    return await _API_KEYS.page(session, select(ApiKey), cursor=asked.cursor, limit=asked.limit)
 
 
-async def list_audit(
-    session: AsyncSession,
-    *,
-    actor: str = "",
-    target: str = "",
-    cursor: str | None,
-    limit: int,
-) -> Page[AuditEntry]:
-    """Who changed what, the newest first; `actor` and `target` are whole ones, or empty for any.
-
-    Problem `invalid-request`: a cursor that isn't ours.
-    """
-    statement = select(AuditEntry).order_by(AuditEntry.id.desc())
-    if actor:
+async def list_audit(session: AsyncSession, asked: AuditQuery) -> Page[AuditEntry]:
+    """Who changed what, the newest first."""
+    statement = select(AuditEntry)
+    if actor := asked.actor.strip():
         statement = statement.where(AuditEntry.actor == actor)
-    if target:
+    if target := asked.target.strip():
         statement = statement.where(AuditEntry.target == target)
-    if cursor is not None:
-        last = _id_in(cursor)
-        if not (last.isascii() and last.isdigit()) or int(last) > LARGEST_ID:
-            raise _no_cursor()
-        statement = statement.where(AuditEntry.id < int(last))
-    return await _page(session, statement, limit)
+    return await _AUDIT.page(session, statement, cursor=asked.cursor, limit=asked.limit)
 
 
 async def list_deliveries(
-    session: AsyncSession, endpoint_id: str, *, status: str = "", cursor: str | None, limit: int
+    session: AsyncSession, endpoint_id: str, asked: DeliveryQuery
 ) -> Page[WebhookDelivery]:
-    """What was or is to be sent to the endpoint, the newest first; `status` empty for any.
-
-    Problem `invalid-request`: a cursor that isn't ours.
-    """
-    place = (WebhookDelivery.created_at, WebhookDelivery.id)
-    statement = (
-        select(WebhookDelivery)
-        .where(WebhookDelivery.endpoint_id == endpoint_id)
-        .order_by(*(column.desc() for column in place))
-    )
-    if status:
-        statement = statement.where(WebhookDelivery.status == status)
-    if cursor is not None:
-        last = _known(await session.get(WebhookDelivery, _id_in(cursor)))
-        statement = statement.where(tuple_(*place) < tuple_(last.created_at, last.id))
-    return await _page(session, statement, limit)
+    """What was or is to be sent to the endpoint, the newest first."""
+    statement = select(WebhookDelivery).where(WebhookDelivery.endpoint_id == endpoint_id)
+    if asked.status is not None:
+        statement = statement.where(WebhookDelivery.status == asked.status)
+    return await _DELIVERIES.page(session, statement, cursor=asked.cursor, limit=asked.limit)
 
 
-async def list_events(
-    session: AsyncSession, *, held: bool = False, cursor: str | None, limit: int
-) -> Page[InboxEvent]:
-    """Stripe's events in the order in which we were told of them, the newest first; `held`: those
-    alone that aren't applied.
-
-    Problem `invalid-request`: a cursor that isn't ours.
-    """
-    place = (InboxEvent.received_at, InboxEvent.id)
-    statement = select(InboxEvent).order_by(*(column.desc() for column in place))
-    if held:
+async def list_events(session: AsyncSession, asked: InboxQuery) -> Page[InboxEvent]:
+    """Stripe's events in the order in which we learned of them, the newest first."""
+    statement = select(InboxEvent)
+    if asked.held:
         open_jobs = select(Job.key).where(Job.kind == EVENT_JOB, Job.status != "done")
         statement = statement.where(InboxEvent.id.in_(open_jobs))
-    if cursor is not None:
-        last = _known(await session.get(InboxEvent, _id_in(cursor)))
-        statement = statement.where(tuple_(*place) < tuple_(last.received_at, last.id))
-    return await _page(session, statement, limit)
+    return await _EVENTS.page(session, statement, cursor=asked.cursor, limit=asked.limit)
 
 
-async def list_jobs(
-    session: AsyncSession,
-    *,
-    kind: str = "",
-    status: str = "",
-    cursor: str | None,
-    limit: int,
-) -> Page[Job]:
-    """Jobs, the newest first; `kind` and `status` empty for any.
-
-    Problem `invalid-request`: a cursor that isn't ours.
-    """
-    place = (Job.created_at, Job.id)
-    statement = select(Job).order_by(*(column.desc() for column in place))
-    if kind:
-        statement = statement.where(Job.kind == kind)
-    if status:
-        statement = statement.where(Job.status == status)
-    if cursor is not None:
-        last = _known(await session.get(Job, _id_in(cursor)))
-        statement = statement.where(tuple_(*place) < tuple_(last.created_at, last.id))
-    return await _page(session, statement, limit)
+async def list_jobs(session: AsyncSession, asked: JobQuery) -> Page[Job]:
+    """Jobs, the newest first."""
+    statement = select(Job)
+    if asked.kind:
+        statement = statement.where(Job.kind == asked.kind)
+    if asked.status is not None:
+        statement = statement.where(Job.status == asked.status)
+    return await _JOBS.page(session, statement, cursor=asked.cursor, limit=asked.limit)
 
 
-async def list_reconciliations(
-    session: AsyncSession, *, cursor: str | None, limit: int
-) -> Page[Reconciliation]:
-    """Comparisons with Stripe, the newest first. Problem `invalid-request`: a cursor that isn't ours."""
-    place = (Reconciliation.started_at, Reconciliation.id)
-    statement = select(Reconciliation).order_by(*(column.desc() for column in place))
-    if cursor is not None:
-        last = _known(await session.get(Reconciliation, _id_in(cursor)))
-        statement = statement.where(tuple_(*place) < tuple_(last.started_at, last.id))
-    return await _page(session, statement, limit)
-
-
-async def _page(session: AsyncSession, statement: Select[Row], limit: int) -> Page[Row]:
-    found = list(await session.scalars(statement.limit(limit + 1)))
-    items = found[:limit]
-    return Page(items, _cursor_of(items[-1]) if len(found) > limit else None)
-
-
-def _cursor_of(row: Row) -> str:
-    name = row.prefix if isinstance(row, ApiKey) else str(row.id)
-    return encode_base64url(name.encode())
-
-
-def _id_in(cursor: str) -> str:
-    try:
-        name = decode_base64url(cursor).decode("ascii")
-    except ValueError as error:
-        raise _no_cursor() from error
-    if not name or not name.replace("_", "").isalnum() or len(name) > LONGEST_NAME:
-        raise _no_cursor()
-    return name
-
-
-def _known(row: Row | None) -> Row:
-    if row is None:
-        raise _no_cursor()
-    return row
-
-
-def _no_cursor() -> Problem:
-    message = "Take the cursor from next_cursor unchanged, or leave it away for the first page."
-    return Problem(
-        "invalid-request", message, errors=[{"field": "query.cursor", "message": message}]
+async def list_reconciliations(session: AsyncSession, asked: ListQuery) -> Page[Reconciliation]:
+    """Comparisons with Stripe, the newest first."""
+    return await _RECONCILIATIONS.page(
+        session, select(Reconciliation), cursor=asked.cursor, limit=asked.limit
     )

@@ -27,6 +27,7 @@ from service.operators.stylesheet import STYLESHEET
 from service.operators.visits import Visit, csrf_key, page_requires
 from service.problems import Problem
 from service.reports import figures, queries
+from service.reports.schemas import AnySubscribers
 from service.settings import AppSettings
 
 router = APIRouter(prefix="/admin", route_class=PageRoute, include_in_schema=False)
@@ -99,7 +100,7 @@ async def send_sign_out(
 
 @router.get("")
 async def show_overview(
-    request: Request, visit: SeesFigures, asked: overview.Asked, session: ReadSession
+    request: Request, visit: SeesFigures, asked: AnySubscribers, session: ReadSession
 ) -> Response:
     """The figures of this moment, and the subscribers for those who may see readers."""
     return page(

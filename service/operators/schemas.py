@@ -5,13 +5,14 @@ from typing import Annotated, Any, Literal, Self
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
 
+from service.db.keyset import Page
 from service.db.tables import ApiKey, AuditEntry, Operator
+from service.html.list_query import ListQuery
 from service.identity.api_keys import LONGEST_LABEL, NewKey
 from service.identity.operators import LONGEST_EMAIL
 from service.identity.passwords import LONGEST_PASSWORD, MINIMUM_PASSWORD_LENGTH
 from service.identity.permissions import SCOPES, Permission
 from service.identity.second_factor import is_on
-from service.operators.lists import Page
 from service.reports.schemas import Storable
 
 RoleName = Literal["viewer", "editor", "billing", "admin"]
@@ -155,19 +156,12 @@ class AuditList(BaseModel):
         return cls(items=[AuditItem.of(row) for row in page.items], next_cursor=page.next_cursor)
 
 
-class PageQuery(BaseModel, extra="forbid"):
-    """Paging."""
-
-    cursor: Annotated[str | None, Field(max_length=200)] = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
-
-
-class AuditQuery(PageQuery):
+class AuditQuery(ListQuery):
     """Filter and paging; `actor` and `target` are whole ones."""
 
     actor: Annotated[str, Storable, Field(max_length=200)] = ""
     target: Annotated[str, Storable, Field(max_length=400)] = ""
 
 
-AnyPage = Annotated[PageQuery, Query()]
+AnyPage = Annotated[ListQuery, Query()]
 AnyAudit = Annotated[AuditQuery, Query()]

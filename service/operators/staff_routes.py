@@ -1,17 +1,16 @@
 """The administrators' pages: operators, API keys, the audit log."""
 
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Request
+from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import RedirectResponse, Response
-from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.db.tables import Operator
+from service.html.list_query import ListQuery
 from service.identity.passwords import AppPasswords
 from service.identity.permissions import ROLES, SCOPES, Permission
 from service.identity.second_factor import is_on
@@ -19,32 +18,32 @@ from service.operators.accounts import Accounts
 from service.operators.keys import create_key, revoke_key
 from service.operators.lists import list_api_keys, list_audit, list_operators
 from service.operators.pages import PageRoute, page
+from service.operators.schemas import AnyAudit, AnyPage
 from service.operators.visits import Visit, form_requires, page_requires
 from service.problems import Problem
 from service.reports.schemas import Storable
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 SEE_OTHER = 303
-ROWS = 50
 OPERATORS = "/admin/operators"
 KEYS = "/admin/api-keys"
+FROM_THE_START = ListQuery()
 
 SeesOperators = Annotated[Visit, Depends(page_requires(Permission.OPERATORS_READ))]
 ChangesOperators = Annotated[Visit, Depends(form_requires(Permission.OPERATORS_WRITE))]
 SeesKeys = Annotated[Visit, Depends(page_requires(Permission.KEYS_READ))]
 ChangesKeys = Annotated[Visit, Depends(form_requires(Permission.KEYS_WRITE))]
 SeesAudit = Annotated[Visit, Depends(page_requires(Permission.AUDIT_READ))]
-Cursor = Annotated[str, Query(max_length=200)]
 OperatorId = Annotated[str, Path(max_length=100), Storable]
 Text = Annotated[str, Form(), Storable]
 
 
 @router.get("/operators")
 async def show_operators(
-    request: Request, _: SeesOperators, session: ReadSession, cursor: Cursor = ""
+    request: Request, _: SeesOperators, asked: AnyPage, session: ReadSession
 ) -> Response:
     """All accounts, and the form for a new one."""
-    return await _operators_page(request, session, cursor=cursor)
+    return await _operators_page(request, session, asked)
 
 
 @router.post("/operators")
@@ -106,21 +105,20 @@ async def _change(accounts: Accounts, operator_id: str, change: str, role: str) 
 async def _operators_page(
     request: Request,
     session: AsyncSession,
+    asked: ListQuery = FROM_THE_START,
     *,
-    cursor: str = "",
     problem: Problem | None = None,
     **entries: str,
 ) -> Response:
-    found = await list_operators(session, cursor=cursor or None, limit=ROWS)
     answer = page(
         request,
         "operators.html",
         status_code=problem.definition.status if problem else 200,
-        operators=found,
+        operators=await list_operators(session, asked),
         roles=list(ROLES),
         is_on=is_on,
         refusal=problem.detail if problem else None,
-        cursor=cursor,
+        asked=asked,
         entries={"email": "", "role": "viewer", **entries},
     )
     if problem is not None:
@@ -130,10 +128,10 @@ async def _operators_page(
 
 @router.get("/api-keys")
 async def show_api_keys(
-    request: Request, visit: SeesKeys, session: ReadSession, cursor: Cursor = ""
+    request: Request, visit: SeesKeys, asked: AnyPage, session: ReadSession
 ) -> Response:
     """All keys, and the form for a new one."""
-    return await _keys_page(request, visit, session, cursor=cursor)
+    return await _keys_page(request, visit, session, asked)
 
 
 @router.post("/api-keys")
@@ -184,8 +182,8 @@ async def _keys_page(
     request: Request,
     visit: Visit,
     session: AsyncSession,
+    asked: ListQuery = FROM_THE_START,
     *,
-    cursor: str = "",
     made: Any = None,
     refusal: str | None = None,
     status: int = 200,
@@ -196,45 +194,22 @@ async def _keys_page(
         request,
         "api_keys.html",
         status_code=status,
-        keys=await list_api_keys(session, cursor=cursor or None, limit=ROWS),
+        keys=await list_api_keys(session, asked),
         scopes=sorted(SCOPES & visit.operator.permissions),
         made=made,
         refusal=refusal,
-        cursor=cursor,
+        asked=asked,
         label=label,
         chosen=chosen or [],
     )
 
 
-class AuditFilter(BaseModel):
-    """What the filter's form sends: an empty field is no filter."""
-
-    actor: Annotated[str, Storable, Field(max_length=200)] = ""
-    target: Annotated[str, Storable, Field(max_length=400)] = ""
-    cursor: Annotated[str, Field(max_length=200)] = ""
-
-    def address(self, **changed: str | None) -> str:
-        """The same list with other values; empty ones are left away."""
-        fields = {"actor": self.actor, "target": self.target, **changed}
-        chosen = urlencode({name: value for name, value in fields.items() if value})
-        return f"/admin/audit?{chosen}" if chosen else "/admin/audit"
-
-
 @router.get("/audit")
 async def show_audit(
-    request: Request,
-    _: SeesAudit,
-    asked: Annotated[AuditFilter, Query()],
-    session: ReadSession,
+    request: Request, _: SeesAudit, asked: AnyAudit, session: ReadSession
 ) -> Response:
     """Who changed what, the newest first."""
-    found = await list_audit(
-        session,
-        actor=asked.actor.strip(),
-        target=asked.target.strip(),
-        cursor=asked.cursor or None,
-        limit=ROWS,
-    )
+    found = await list_audit(session, asked)
     people = await session.execute(select(Operator.id, Operator.email))
     names = {f"operator:{id_}": email for id_, email in people}
     return page(request, "audit.html", entries=found, asked=asked, names=names)

@@ -38,7 +38,7 @@ ChangesSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_WRITE))]
 @router.get("/inbox", summary="List Stripe's events")
 async def read_inbox(_: ReadsSystem, asked: AnyInbox, session: ReadSession) -> InboxList:
     """What Stripe told us of and what became of it, the newest first. Needs system:read."""
-    page = await list_events(session, held=asked.held, cursor=asked.cursor, limit=asked.limit)
+    page = await list_events(session, asked)
     items = [InboxItem.of(each) for each in await told(session, page.items)]
     return InboxList(items=items, next_cursor=page.next_cursor)
 
@@ -77,9 +77,7 @@ async def read_jobs(
 
     Needs system:read.
     """
-    page = await list_jobs(
-        session, kind=asked.kind, status=asked.status or "", cursor=asked.cursor, limit=asked.limit
-    )
+    page = await list_jobs(session, asked)
     return JobList.of(page, await backlog(session, clocks.wall()))
 
 
@@ -119,5 +117,4 @@ async def read_reconciliations(
     _: ReadsSystem, asked: AnyPage, session: ReadSession
 ) -> ReconciliationList:
     """What each comparison found, the newest first. Needs system:read."""
-    page = await list_reconciliations(session, cursor=asked.cursor, limit=asked.limit)
-    return ReconciliationList.of(page)
+    return ReconciliationList.of(await list_reconciliations(session, asked))

@@ -6,10 +6,11 @@ from typing import Annotated, Literal, Self
 from fastapi import Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
+from service.db.keyset import Page
 from service.db.tables import Job, Reconciliation
+from service.html.list_query import EMPTY_IS_NONE, ListQuery
 from service.jobs.backlog import Backlog
-from service.operators.lists import Page
-from service.operators.schemas import Body, PageQuery
+from service.operators.schemas import Body
 from service.operators.system import EventState, Told
 from service.reports.schemas import Storable
 
@@ -191,17 +192,17 @@ class ReconciliationList(BaseModel):
         )
 
 
-class InboxQuery(PageQuery):
+class InboxQuery(ListQuery):
     """Filter and paging; `held`: only what isn't applied."""
 
     held: bool = False
 
 
-class JobQuery(PageQuery):
+class JobQuery(ListQuery):
     """Filter and paging."""
 
     kind: Annotated[str, Storable, Field(max_length=100)] = ""
-    status: JobStatus | None = None
+    status: Annotated[JobStatus | None, EMPTY_IS_NONE] = None
 
 
 AnyInbox = Annotated[InboxQuery, Query()]

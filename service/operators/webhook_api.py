@@ -115,9 +115,7 @@ async def read_deliveries(
 ) -> DeliveryList:
     """What was or is to be sent to it, the newest first, by status. Needs system:read."""
     await known_endpoint(session, endpoint_id)
-    page = await list_deliveries(
-        session, endpoint_id, status=asked.status or "", cursor=asked.cursor, limit=asked.limit
-    )
+    page = await list_deliveries(session, endpoint_id, asked)
     return DeliveryList.of(page, await told_of(session, page.items))
 
 

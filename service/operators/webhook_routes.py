@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Request
+from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,7 +13,7 @@ from service.identity.permissions import Permission
 from service.operators.lists import list_deliveries
 from service.operators.pages import PageRoute, page
 from service.operators.visits import Visit, form_requires, page_requires
-from service.operators.webhook_schemas import DeliveryStatus
+from service.operators.webhook_schemas import AnyDelivery, DeliveryQuery
 from service.operators.webhooks import (
     LONGEST_DESCRIPTION,
     Endpoints,
@@ -31,8 +31,8 @@ from service.settings import AppSettings
 
 router = APIRouter(prefix="/webhooks", route_class=PageRoute, include_in_schema=False)
 SEE_OTHER = 303
-ROWS = 50
 WEBHOOKS = "/admin/webhooks"
+FROM_THE_START = DeliveryQuery()
 
 SeesSystem = Annotated[Visit, Depends(page_requires(Permission.SYSTEM_READ))]
 ChangesSystem = Annotated[Visit, Depends(form_requires(Permission.SYSTEM_WRITE))]
@@ -78,12 +78,11 @@ async def show_endpoint(
     request: Request,
     _: SeesSystem,
     endpoint_id: Id,
+    asked: AnyDelivery,
     session: ReadSession,
-    cursor: Annotated[str, Query(max_length=200)] = "",
-    status: DeliveryStatus | None = None,
 ) -> Response:
     """One endpoint with its deliveries, the newest first."""
-    return await _endpoint_page(request, session, endpoint_id, cursor=cursor, status=status or "")
+    return await _endpoint_page(request, session, endpoint_id, asked)
 
 
 @router.post("/{endpoint_id}")
@@ -179,16 +178,13 @@ async def _endpoint_page(
     request: Request,
     session: AsyncSession,
     endpoint_id: str,
+    asked: DeliveryQuery = FROM_THE_START,
     *,
-    cursor: str = "",
-    status: str = "",
     secret: str | None = None,
     refusal: Problem | None = None,
 ) -> Response:
     endpoint = await known_endpoint(session, endpoint_id)
-    found = await list_deliveries(
-        session, endpoint_id, status=status, cursor=cursor or None, limit=ROWS
-    )
+    found = await list_deliveries(session, endpoint_id, asked)
     return page(
         request,
         "webhook.html",
@@ -200,6 +196,5 @@ async def _endpoint_page(
         told=await told_of(session, found.items),
         secret=secret,
         refusal=refusal.detail if refusal else None,
-        cursor=cursor,
-        status=status,
+        asked=asked,
     )

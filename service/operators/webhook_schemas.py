@@ -5,9 +5,10 @@ from typing import Annotated, Literal, Self
 from fastapi import Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
+from service.db.keyset import Page
 from service.db.tables import WebhookDelivery, WebhookEndpoint
-from service.operators.lists import Page
-from service.operators.schemas import Body, PageQuery
+from service.html.list_query import EMPTY_IS_NONE, ListQuery
+from service.operators.schemas import Body
 from service.operators.webhooks import LONGEST_DESCRIPTION, Told
 from service.outbox.webhook_targets import LONGEST_URL
 from service.reports.schemas import Storable
@@ -117,10 +118,10 @@ class DeliveryList(BaseModel):
         return cls(items=items, next_cursor=page.next_cursor)
 
 
-class DeliveryQuery(PageQuery):
+class DeliveryQuery(ListQuery):
     """Filter and paging."""
 
-    status: DeliveryStatus | None = None
+    status: Annotated[DeliveryStatus | None, EMPTY_IS_NONE] = None
 
 
 AnyDelivery = Annotated[DeliveryQuery, Query()]

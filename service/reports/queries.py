@@ -1,6 +1,5 @@
 """Read-only SQL over subscriptions: the list of subscribers."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.billing.lifecycle import LIVE_STATUSES
-from service.content.cursor import from_cursor, to_cursor
+from service.db.keyset import Keyset, Page
 from service.db.tables import Grant, Offer, Reader, Subscription
 from service.offers.pricing import Interval, Price
 from service.reports.standing import STATUSES, Standing, standing_of
@@ -67,30 +66,20 @@ class SubscriberFilter:
     plan: str | None = None
 
 
-@dataclass(frozen=True)
-class SubscriberPage:
-    """Some of the list, and the cursor of what follows (None: nothing)."""
-
-    items: Sequence[SubscriptionFacts]
-    next_cursor: str | None
+_NEWEST_FIRST = Keyset(Subscription.started_at, Subscription.reader_id)
 
 
 async def list_subscribers(
     session: AsyncSession, chosen: SubscriberFilter, *, cursor: str | None, limit: int
-) -> SubscriberPage:
+) -> Page[SubscriptionFacts]:
     """Readers who have or had a subscription, each once, the newest subscription first.
 
     Each stands with the live subscription, else with the latest. Raises Problem `invalid-request`
     for a cursor that isn't ours.
     """
-    place = (Subscription.started_at, Subscription.reader_id)
     statement = _facts().where(_is_the_readers_first()).where(*_conditions(chosen))
-    if cursor is not None:
-        statement = statement.where(tuple_(*place) < tuple_(*from_cursor(cursor)))
-    statement = statement.order_by(*(column.desc() for column in place)).limit(limit + 1)
-    found = [_facts_of(row) for row in await session.execute(statement)]
-    items, more = found[:limit], len(found) > limit
-    return SubscriberPage(items, to_cursor(items[-1].since, items[-1].reader_id) if more else None)
+    found = await _NEWEST_FIRST.rows(session, statement, cursor=cursor, limit=limit)
+    return found.map(_facts_of)
 
 
 async def subscriptions_of(session: AsyncSession, reader_id: str) -> list[SubscriptionFacts]:
@@ -118,8 +107,8 @@ def _facts() -> Select[Subscription, Reader, str, datetime | None]:
     )
 
 
-def _facts_of(row: Row[Subscription, Reader, str, datetime | None]) -> SubscriptionFacts:
-    subscription, reader, offer_name, access_until = row
+def _facts_of(row: Row[*tuple[Any, ...]]) -> SubscriptionFacts:
+    subscription, reader, offer_name, access_until = row[:4]
     return SubscriptionFacts(
         reader_id=reader.id,
         email=reader.email,

@@ -8,7 +8,9 @@ from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from service.content.schemas import storable
+from service.db.keyset import Page
 from service.db.tables import Grant
+from service.html.list_query import EMPTY_IS_NONE, ListQuery
 from service.reports.figures import Summary
 from service.reports.history import Bought, ReaderHistory
 from service.reports.metrics import (
@@ -20,7 +22,7 @@ from service.reports.metrics import (
     TRIALS,
     Definition,
 )
-from service.reports.queries import SubscriberFilter, SubscriberPage, SubscriptionFacts
+from service.reports.queries import SubscriberFilter, SubscriptionFacts
 from service.reports.standing import WORDS, Standing
 from service.reports.timeline import ArticleMention, Event, EventKind
 
@@ -87,15 +89,13 @@ class SummaryAnswer(BaseModel):
         )
 
 
-class SubscribersQuery(BaseModel, extra="forbid"):
+class SubscribersQuery(ListQuery):
     """Search, filter and paging of the list."""
 
     query: Annotated[str, Storable, Field(max_length=200)] = ""
     """Part of an e-mail address, or the whole id of a reader, subscription or Stripe customer."""
-    status: Standing | None = None
-    plan: Annotated[str | None, Storable, Field(max_length=40)] = None
-    cursor: Annotated[str | None, Field(max_length=200)] = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    status: Annotated[Standing | None, EMPTY_IS_NONE] = None
+    plan: Annotated[Annotated[str, Field(max_length=40), Storable] | None, EMPTY_IS_NONE] = None
 
     def chosen(self) -> SubscriberFilter:
         return SubscriberFilter(self.query, self.status, self.plan)
@@ -180,7 +180,7 @@ class SubscriberList(BaseModel):
     next_cursor: str | None
 
     @classmethod
-    def of(cls, page: SubscriberPage) -> Self:
+    def of(cls, page: Page[SubscriptionFacts]) -> Self:
         return cls(
             items=[SubscriberItem.of(facts) for facts in page.items], next_cursor=page.next_cursor
         )

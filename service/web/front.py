@@ -11,6 +11,7 @@ from service.content.article import ListedArticle
 from service.content.schemas import storable
 from service.content.store import list_articles, list_sections
 from service.content.teaser import summary
+from service.html.list_query import LONGEST_CURSOR
 from service.settings import Settings
 
 PAGE = 25
@@ -25,7 +26,7 @@ class FrontQuery(BaseModel):
     """What of the paper is asked for: empty fields mean all of it, from the latest on."""
 
     section: Annotated[str, Field(max_length=200), AfterValidator(storable)] = ""
-    cursor: Annotated[str, Field(max_length=200)] = ""
+    cursor: Annotated[str, Field(max_length=LONGEST_CURSOR)] = ""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +12,7 @@ from markupsafe import Markup
 
 from service.access.words import long_day
 from service.clock import Clocks
+from service.html.list_query import address
 from service.html.pages import render
 from service.identity.cookies import read_cookie
 from service.problems import Problem
@@ -71,9 +71,7 @@ def page(
 
 
 def section_address(section: str, cursor: str | None = None) -> str:
-    fields = {"section": section, "cursor": cursor or ""}
-    chosen = urlencode({name: value for name, value in fields.items() if value})
-    return f"/?{chosen}" if chosen else "/"
+    return address("/", section=section, cursor=cursor)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import pytest
 
 from service.content.publish import prepare, store_prepared
 from service.content.schemas import ArticleIn
-from service.content.store import Page, get_article, list_articles, list_for_staff
+from service.content.store import PublicPage, get_article, list_articles, list_for_staff
 from service.db.session import Database
 from service.problems import Problem
 from service.settings import Settings
@@ -21,7 +21,7 @@ async def publish(database: Database, settings: Settings, **fields: Any) -> None
         await store_prepared(session, prepared, if_match=None, actor="test", now=START)
 
 
-async def page(database: Database, *, now: datetime = START, **query: Any) -> Page:
+async def page(database: Database, *, now: datetime = START, **query: Any) -> PublicPage:
     usual = dict.fromkeys(("section", "tag", "author", "q", "cursor"))
     async with database.reading() as session:
         return await list_articles(session, **{**usual, "limit": 20, **query}, now=now)

@@ -1,0 +1,124 @@
+"""Lists in pages by keyset: each page goes on behind the last row of the one before.
+
+A cursor is that row's values in the columns of the order, so it holds although rows come and go. It is
+opaque to callers and checked when it comes back.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Row, Select, literal, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from service.problems import Problem
+
+Item = TypeVar("Item")
+Other = TypeVar("Other")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LARGEST_INTEGER = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Page(Generic[Item]):
+    """Some items of a list, and the cursor of what follows (None: nothing)."""
+
+    items: Sequence[Item]
+    next_cursor: str | None
+
+    def map(self, change: Callable[[Item], Other]) -> "Page[Other]":
+        """The same page with other items."""
+        return Page([change(item) for item in self.items], self.next_cursor)
+
+
+class Keyset:
+    """The order of a list: columns, never null, that together tell every row apart."""
+
+    def __init__(self, *columns: InstrumentedAttribute[Any], newest_first: bool = True) -> None:
+        self.columns = columns
+        self.newest_first = newest_first
+
+    async def page(
+        self, session: AsyncSession, statement: Select[Item], *, cursor: str | None, limit: int
+    ) -> Page[Item]:
+        """The rows of a statement that selects one thing. Problem `invalid-request`: a foreign cursor."""
+        found = await self.rows(session, statement, cursor=cursor, limit=limit)
+        return found.map(lambda row: row[0])
+
+    async def rows(
+        self,
+        session: AsyncSession,
+        statement: Select[*tuple[Any, ...]],
+        *,
+        cursor: str | None,
+        limit: int,
+    ) -> Page[Row[*tuple[Any, ...]]]:
+        """As `page`, of a statement without an order; the rows have the order's columns at their end."""
+        for number, column in enumerate(self.columns):
+            statement = statement.add_columns(column.label(f"keyset_{number}"))
+        statement = statement.order_by(
+            *(column.desc() if self.newest_first else column for column in self.columns)
+        )
+        if cursor is not None:
+            statement = statement.where(self._behind(cursor))
+        found = (await session.execute(statement.limit(limit + 1))).all()
+        items = found[:limit]
+        more = len(found) > limit
+        return Page(items, _to_cursor(items[-1][-len(self.columns) :]) if more else None)
+
+    def _behind(self, cursor: str) -> ColumnElement[bool]:
+        values = _values_in(cursor, [column.type.python_type for column in self.columns])
+        place = tuple_(*self.columns)
+        last = tuple_(
+            *(
+                literal(value, column.type)
+                for value, column in zip(values, self.columns, strict=True)
+            )
+        )
+        return place < last if self.newest_first else place > last
+
+
+def _to_cursor(values: Sequence[Any]) -> str:
+    plain = [_microseconds(each) if isinstance(each, datetime) else each for each in values]
+    document = json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
+    return base64.urlsafe_b64encode(document.encode()).decode().rstrip("=")
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _values_in(cursor: str, types: Sequence[type[Any]]) -> list[Any]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        if isinstance(values, list) and len(values) == len(types):
+            return [_value(each, type_) for each, type_ in zip(values, types, strict=True)]
+    except (ValueError, OverflowError, RecursionError):
+        pass
+    raise _foreign_cursor()
+
+
+def _value(value: object, type_: type[Any]) -> object:
+    if type_ is str and isinstance(value, str) and "\0" not in value:
+        value.encode()  # no lone surrogates: PostgreSQL knows neither
+        return value
+    # A bool is an int to Python.
+    if type(value) is int and abs(value) <= _LARGEST_INTEGER:
+        if type_ is datetime:
+            return _EPOCH + timedelta(microseconds=value)
+        if type_ is int:
+            return value
+    raise ValueError("no value of the column")
+
+
+def _foreign_cursor() -> Problem:
+    message = "Take the cursor from next_cursor unchanged, or omit it for the first page."
+    return Problem(
+        "invalid-request", message, errors=[{"field": "query.cursor", "message": message}]
+    )
