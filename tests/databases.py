@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import pytest
 
 from tests.postgres import PostgresServer
 
@@ -22,6 +23,9 @@ ROOM = 1 << 30
 """Bytes that must be free where files are kept in memory."""
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 each run has a folder of its own in it
 T = TypeVar("T")
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For pages, refusals and words. Where SQL, locks or migrations matter, a test runs on both."""
 
 SHAPE = """
 SELECT (SELECT count(*) FROM pg_class), (SELECT max(oid) FROM pg_class),

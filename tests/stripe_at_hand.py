@@ -1,4 +1,4 @@
-"""A local Stripe alone, with the service's own gateway to it."""
+"""A local Stripe alone, in this process, with the service's own gateway to it."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
 import stripe
 
 from service.payments.stripe_gateway import StripeGateway
@@ -14,14 +15,27 @@ from service.simulator.app import Simulator, create_simulator
 from service.simulator.world import World
 from tests.conftest import MovingClocks
 from tests.patience import PATIENCE
-from tests.served import WEBHOOK_SECRET, free_port, serving
+from tests.served import WEBHOOK_SECRET
+
+URL = "http://stripe.gazette.example"
 
 
 @dataclass
 class StripeAtHand:
-    url: str
+    """`dashboard` is the SDK's client, for what somebody at the account's dashboard would do."""
+
     simulator: Simulator
     gateway: StripeGateway
+    dashboard: Any
+
+    async def hook(self, name: str, **entries: Any) -> dict[str, Any]:
+        """POST one of the local Stripe's own hooks for tests, `dispute` for one."""
+        transport = httpx2.ASGITransport(app=self.simulator)
+        async with httpx2.AsyncClient(transport=transport, base_url=URL) as client:
+            answer = await client.post(f"/_sim/{name}", json=entries)
+        assert answer.is_success, answer.text
+        said: dict[str, Any] = answer.json()
+        return said
 
     def listed(self, kind: str) -> list[dict[str, Any]]:
         """All objects of a kind, `price` or `checkout.session`."""
@@ -29,9 +43,9 @@ class StripeAtHand:
 
 
 class Wire(stripe.HTTPClient):
-    """Carries a gateway's requests to the world at its end without a network between the two.
+    """Carries the SDK's requests to the world at its end without a network between the two.
 
-    For tests that ask thousands of times: over HTTP the local Stripe is asked everywhere else.
+    Where HTTP isn't the subject: tests/simulator and every served installation ask over HTTP.
     """
 
     name = "wire"
@@ -40,9 +54,16 @@ class Wire(stripe.HTTPClient):
         super().__init__()
         self._world = world
 
-    async def request_async(
-        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        *,
+        _usage: list[str] | None = None,
+    ) -> tuple[str, int, Mapping[str, str]]:
+        headers = headers or {}
         parts = urlsplit(url)
         given = answer(
             self._world,
@@ -55,7 +76,13 @@ class Wire(stripe.HTTPClient):
                 idempotency_key=headers.get("Idempotency-Key"),
             ),
         )
-        return given.body.encode(), given.status, given.headers
+        return given.body, given.status, given.headers
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        body, status, said = self.request(method, url, headers, post_data)
+        return body.encode(), status, said
 
     async def close_async(self) -> None:
         """Nothing is open."""
@@ -86,12 +113,11 @@ def gateway_to(
 
 @contextlib.asynccontextmanager
 async def stripe_at_hand(clocks: MovingClocks) -> AsyncIterator[StripeAtHand]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    simulator = create_simulator(database=None, public_url=url, wall_now=clocks.wall, endpoints=())
-    gateway = gateway_to(url)
-    with serving(simulator, port):
-        try:
-            yield StripeAtHand(url, simulator, gateway)
-        finally:
-            await gateway.close()
+    simulator = create_simulator(database=None, public_url=URL, wall_now=clocks.wall, endpoints=())
+    wire = Wire(simulator.world)
+    gateway = gateway_to(URL, http=wire)
+    dashboard = stripe.StripeClient(
+        "sk_test_local", base_addresses={"api": URL}, http_client=wire
+    ).v1
+    yield StripeAtHand(simulator, gateway, dashboard)
+    await gateway.close()

@@ -22,7 +22,7 @@ from service.offers.store import create_offer
 from service.payments.gateway import Gateway, StripeEvent
 from service.settings import Settings
 from tests.conftest import MovingClocks
-from tests.stripe_at_hand import StripeAtHand, sdk, stripe_at_hand
+from tests.stripe_at_hand import StripeAtHand, stripe_at_hand
 
 Order = Callable[[Sequence[StripeEvent]], Sequence[StripeEvent]]
 
@@ -154,14 +154,8 @@ async def desk_on(
                     now=clocks.business(),
                 )  # fmt: skip
             prices.append((await mirror_offer(database, at_stripe.gateway, offer)).price_id)
-        with sdk(at_stripe.url) as stripe:
-            yield Desk(
-                database,
-                at_stripe.gateway,
-                settings,
-                clocks,
-                at_stripe,
-                stripe,
-                prices[0],
-                prices[1],
-            )
+        first, second = prices
+        yield Desk(
+            database, at_stripe.gateway, settings, clocks, at_stripe, at_stripe.dashboard,
+            first, second,
+        )  # fmt: skip

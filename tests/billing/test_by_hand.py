@@ -23,7 +23,10 @@ from service.problems import Problem
 from service.settings import Settings
 from tests.billing.desk import Desk, desk_on
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.keys import create_api_key
+
+pytestmark = on_sqlite
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ from service.db.session import Database
 from service.settings import Settings
 from tests.billing.desk import Desk, desk_on
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
+
+pytestmark = on_sqlite
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import httpx2
 import pytest
 from sqlalchemy import delete, select
 
@@ -21,6 +20,7 @@ from service.payments.gateway import StripeSubscription
 from service.settings import Settings
 from tests.billing.desk import Desk, Order, as_it_was, backwards, desk_on
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 
 EITHER_WAY = pytest.mark.parametrize("order", [as_it_was, backwards])
 
@@ -31,6 +31,7 @@ async def desk(database: Database, settings: Settings, clocks: MovingClocks) -> 
         yield made
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("order", "policy", "metadata", "opens", "status"),
     [
@@ -67,6 +68,7 @@ async def test_a_full_refund_of_the_latest_invoice(
     assert await desk.is_open(subscription)
 
 
+@on_sqlite
 @EITHER_WAY
 @pytest.mark.parametrize("evidence", ["winning_evidence", "losing_evidence"])
 async def test_a_dispute_freezes_and_its_end_decides(
@@ -77,7 +79,7 @@ async def test_a_dispute_freezes_and_its_end_decides(
     await desk.hear(order)
     desk.travel(days=3)
     (charge,) = desk.stripe.charges.list({"customer": customer}).data
-    opened = httpx2.post(f"{desk.at_stripe.url}/_sim/dispute", json={"charge": charge.id}).json()
+    opened = await desk.at_stripe.hook("dispute", charge=charge.id)
     await desk.hear(order)
     assert not await desk.is_open(subscription)
     assert (await desk.row(subscription)).access_stop == "dispute"
@@ -98,6 +100,7 @@ async def test_a_dispute_freezes_and_its_end_decides(
         assert ended.after["reason"] == "dispute_lost"
 
 
+@on_sqlite
 @EITHER_WAY
 async def test_an_inquiry_freezes_once_it_is_a_chargeback(desk: Desk, order: Order) -> None:
     _, customer = await desk.reader()
@@ -113,6 +116,7 @@ async def test_an_inquiry_freezes_once_it_is_a_chargeback(desk: Desk, order: Ord
     assert (await desk.row(subscription)).access_stop == "dispute"
 
 
+@on_sqlite
 async def test_who_changes_to_a_card_takes_nobodys_trial(desk: Desk) -> None:
     _, first = await desk.reader()
     _, second = await desk.reader("bo@example.org")
@@ -128,6 +132,7 @@ async def test_who_changes_to_a_card_takes_nobodys_trial(desk: Desk) -> None:
     assert await desk.is_open(trying)
 
 
+@on_sqlite
 @EITHER_WAY
 async def test_a_card_has_one_trial_whoever_enters_it(desk: Desk, order: Order) -> None:
     _, first = await desk.reader()
@@ -154,6 +159,7 @@ async def heard(desk: Desk, subscription: str) -> str:
     return subscription
 
 
+@on_sqlite
 @EITHER_WAY
 async def test_of_two_subscriptions_the_later_goes_and_is_given_back(
     desk: Desk, order: Order
@@ -183,6 +189,7 @@ async def test_of_two_subscriptions_the_later_goes_and_is_given_back(
     assert await desk.is_open(kept)
 
 
+@on_sqlite
 async def test_a_duplicates_refund_is_told_before_stripe_tells_of_it(desk: Desk) -> None:
     _, customer = await desk.reader()
     desk.subscribe(customer)
@@ -201,6 +208,7 @@ async def test_a_duplicates_refund_is_told_before_stripe_tells_of_it(desk: Desk)
     assert (await desk.told(twice)).count("payment.refunded") == 1
 
 
+@on_sqlite
 @EITHER_WAY
 async def test_one_that_isnt_paid_yields_to_one_that_is(desk: Desk, order: Order) -> None:
     _, customer = await desk.reader()
@@ -284,6 +292,7 @@ async def test_killed_in_between_it_is_done_once(desk: Desk, call: str) -> None:
     assert {each.status for each in await desk.jobs("stripe-cancel")} == {"done"}
 
 
+@on_sqlite
 async def test_what_stripe_doesnt_end_is_tried_again(desk: Desk) -> None:
     _, customer = await desk.reader()
     desk.subscribe(customer)
@@ -298,6 +307,7 @@ async def test_what_stripe_doesnt_end_is_tried_again(desk: Desk) -> None:
     assert desk.status(twice) == "canceled"
 
 
+@on_sqlite
 async def test_a_second_one_by_debit_is_given_back_when_its_money_has_come(desk: Desk) -> None:
     _, customer = await desk.reader()
     kept = desk.subscribe(customer)
@@ -336,6 +346,7 @@ async def test_what_is_asked_for_while_it_is_done_is_done_again(desk: Desk) -> N
     assert (job.status, job.lease, job.attempts) == ("waiting", None, 0)
 
 
+@on_sqlite
 async def test_what_isnt_necessary_any_more_isnt_done(desk: Desk) -> None:
     _, customer = await desk.reader()
     kept = desk.subscribe(customer)
@@ -352,6 +363,7 @@ async def test_what_isnt_necessary_any_more_isnt_done(desk: Desk) -> None:
     assert not desk.stripe.refunds.list({}).data
 
 
+@on_sqlite
 async def test_a_customer_deleted_at_stripe_ends_what_it_paid_for(desk: Desk) -> None:
     _, customer = await desk.reader()
     subscription = desk.subscribe(customer)
@@ -362,6 +374,7 @@ async def test_a_customer_deleted_at_stripe_ends_what_it_paid_for(desk: Desk) ->
     assert not await desk.is_open(subscription)
 
 
+@on_sqlite
 async def test_months_are_told_alike_whether_heard_in_time_or_afterwards(desk: Desk) -> None:
     _, first = await desk.reader()
     _, second = await desk.reader("bo@example.org")
@@ -394,6 +407,7 @@ async def test_months_are_told_alike_whether_heard_in_time_or_afterwards(desk: D
     assert await dated(late) == told
 
 
+@on_sqlite
 async def test_what_was_sold_before_there_was_a_ledger_is_told_from_now_on(desk: Desk) -> None:
     _, customer = await desk.reader()
     subscription = desk.subscribe(customer)
@@ -409,6 +423,7 @@ async def test_what_was_sold_before_there_was_a_ledger_is_told_from_now_on(desk:
     assert await desk.told(subscription) == ["cancel_scheduled", "ended"]
 
 
+@on_sqlite
 async def test_readers_are_mailed_once_and_not_of_what_is_long_past(desk: Desk) -> None:
     desk.settings = desk.settings.model_copy(update={"mail_from": "hello@example.org"})
     _, customer = await desk.reader()

@@ -20,6 +20,7 @@ from service.payments.gateway import Gateway, GatewayUnavailable, StripeEvent
 from service.settings import Settings
 from tests.billing.stripe_values import event, subscription
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 
 SECOND = timedelta(seconds=1)
 MOST_ATTEMPTS = len(FIVE_TRIES) + 1
@@ -79,6 +80,7 @@ async def test_one_event_is_one_row_and_one_job(database: Database, clocks: Movi
             assert await session.scalar(select(func.count()).select_from(table)) == 1
 
 
+@on_sqlite
 @pytest.mark.parametrize("kind", ["charge.succeeded", "something.new", "invoice.paid"])
 async def test_what_does_not_concern_us_is_kept_and_ignored(
     database: Database, clocks: MovingClocks, kind: str
@@ -121,6 +123,7 @@ async def test_a_failing_event_is_retried_with_growing_pauses_and_then_quarantin
     assert held.event.id == "evt_1"
 
 
+@on_sqlite
 async def test_a_quarantined_event_can_be_replayed(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -139,6 +142,7 @@ async def test_a_quarantined_event_can_be_replayed(
     assert (await job_of(database)).result == "unknown customer"
 
 
+@on_sqlite
 async def test_while_stripe_is_away_events_wait_and_use_up_no_try(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:

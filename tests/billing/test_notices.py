@@ -14,6 +14,7 @@ from service.identity.readers import create_reader
 from service.outbox.translations import day_in, money_in
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 
 DAY = datetime(2026, 4, 9, 23, 30, tzinfo=UTC)
 """The tenth, in the time zone of the tests' newspaper."""
@@ -108,7 +109,7 @@ def mailing(settings: Settings) -> Settings:
     )
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_every_notice_says_what_happened_in_both_languages(
     database: Database, mailing: Settings, clocks: MovingClocks
 ) -> None:
@@ -150,6 +151,7 @@ async def test_a_notice_is_stored_once_and_only_where_it_can_arrive(
         assert len((await session.scalars(select(Mail))).all()) == 1
 
 
+@on_sqlite
 async def test_nobody_who_was_erased_is_mailed(
     database: Database, mailing: Settings, clocks: MovingClocks
 ) -> None:
@@ -176,6 +178,7 @@ def test_amounts_as_the_language_writes_them(
     assert money_in(language, Decimal(amount), currency) == written
 
 
+@on_sqlite
 def test_days_are_those_of_the_newspaper(settings: Settings) -> None:
     assert day_in("en", DAY, settings.zone) == "10 April 2026"
     assert day_in("de", DAY, settings.zone) == "10. April 2026"

@@ -20,6 +20,7 @@ from tests.billing.orders import BOUGHT, PURCHASES, anonymous, purchase_ends_ali
 from tests.billing.replay import handled_events, post
 from tests.checkout.rows import rows
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.served import Installation, installation
 from tests.stripe_at_hand import gateway_to
 
@@ -32,7 +33,7 @@ def quiet(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
         yield made
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @pytest.mark.parametrize("buy", PURCHASES)
 def test_every_order_ends_alike(
     quiet: Installation, sqlite_folder: Path, buy: Callable[[Installation], str]

@@ -20,6 +20,7 @@ from tests.billing.orders import BOUGHT, RENEWALS, renewal_ends_alike
 from tests.billing.replay import handled_events
 from tests.checkout.rows import rows
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.patience import PATIENCE
 from tests.served import WEBHOOK_SECRET, Installation, installation
 
@@ -115,7 +116,7 @@ def test_many_buyers_return_while_stripe_tells_of_them(quiet: Installation) -> N
     assert kinds == {"welcome": MANY}
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @pytest.mark.parametrize("renew", RENEWALS)
 def test_a_renewals_events_in_every_order(
     quiet: Installation, sqlite_folder: Path, renew: Callable[[Installation], None]

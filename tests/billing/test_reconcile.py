@@ -34,6 +34,7 @@ from service.settings import Settings
 from tests.billing.stripe_values import event
 from tests.checkout.rows import rows, sell, sign_in
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.served import Installation, free_port, installation
 from tests.stripe_at_hand import gateway_to, sdk
 
@@ -146,6 +147,7 @@ def ends(site: Installation) -> dict[str, datetime]:
     return {each.reference: each.ends_at for each in rows(site, Grant)}
 
 
+@on_sqlite
 def test_a_year_of_which_nobody_told_us_is_made_up_for(quiet: Installation) -> None:
     quiet.subscribe()
     reads_on = rows(quiet, Subscription)[0].id
@@ -235,6 +237,7 @@ def test_each_difference_is_told_with_its_reason_and_mended(quiet: Installation)
     assert compare(quiet).findings == []
 
 
+@on_sqlite
 def test_what_one_side_alone_knows(quiet: Installation) -> None:
     sign_in(quiet)
     quiet.subscribe()
@@ -278,7 +281,7 @@ def test_what_one_side_alone_knows(quiet: Installation) -> None:
     assert compare(quiet).findings == []
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_the_reason_is_the_event_that_is_not_applied(quiet: Installation) -> None:
     quiet.subscribe()
     (ours,) = rows(quiet, Subscription)
@@ -304,7 +307,7 @@ def test_the_reason_is_the_event_that_is_not_applied(quiet: Installation) -> Non
     assert difference.reason.startswith("No webhook told us of Stripe's event evt_")
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_killed_anywhere_it_leaves_nothing_wrong_and_goes_on(quiet: Installation) -> None:
     for _ in range(2):
         another_browser(quiet)
@@ -331,7 +334,7 @@ def test_killed_anywhere_it_leaves_nothing_wrong_and_goes_on(quiet: Installation
     assert compare(quiet).findings == []
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_stripe_away_for_a_moment_and_for_good(quiet: Installation) -> None:
     buy(quiet)
     away = GatewayUnavailable("Too many requests")
@@ -345,7 +348,7 @@ def test_stripe_away_for_a_moment_and_for_good(quiet: Installation) -> None:
     assert sum(run.finished_at is None for run in rows(quiet, Reconciliation)) == 1
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_passes_are_compared_and_an_erased_reader_stays_erased(quiet: Installation) -> None:
     sell(quiet, "week", amount=200, currency="EUR", interval="week", kind="pass")
     session_id = quiet.start_checkout("week").json()["session_id"]
@@ -383,6 +386,7 @@ def test_passes_are_compared_and_an_erased_reader_stays_erased(quiet: Installati
     assert [each.ends_at > quiet.clocks.business() for each in rows(quiet, Grant)].count(True) == 1
 
 
+@on_sqlite
 def test_once_a_night_for_all_and_when_somebody_asks(quiet: Installation) -> None:
     buy(quiet)
 

@@ -19,6 +19,7 @@ from service.settings import Settings
 from service.simulator.delivery import signature
 from tests.checkout.rows import rows
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.patience import PATIENCE, wait_until
 from tests.served import WEBHOOK_SECRET, Installation, free_port, installation, serving
 
@@ -56,6 +57,7 @@ def send(
     return site.browser.post(ADDRESS, content=payload, headers=header)
 
 
+@on_sqlite
 def test_signed_just_now_or_refused(quiet: Installation) -> None:
     payload = json.dumps(event(kind="charge.succeeded")).encode()
     good = signature(payload, WEBHOOK_SECRET, int(quiet.clocks.wall().timestamp()))
@@ -92,7 +94,7 @@ def test_signed_just_now_or_refused(quiet: Installation) -> None:
         assert send(quiet, payload, age=age).json() == {"new": False}
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_while_secrets_are_exchanged_either_is_accepted(
     settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -127,6 +129,7 @@ def test_while_secrets_are_exchanged_either_is_accepted(
         both.verify_webhook(payload, signed["old"], now + timedelta(seconds=301))
 
 
+@on_sqlite
 def test_the_answer_waits_for_nobody_while_stripe_is_silent(
     settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -158,6 +161,7 @@ def test_the_answer_waits_for_nobody_while_stripe_is_silent(
             silent.close()
 
 
+@on_sqlite
 def test_garbage_that_is_signed(quiet: Installation) -> None:
     hollow: list[Any] = [
         {}, [], "x", 1, None, {"id": "evt_1"}, {**event(), "data": None}, {**event(), "data": {"object": []}},
@@ -174,11 +178,13 @@ def test_garbage_that_is_signed(quiet: Installation) -> None:
     assert rows(quiet, InboxEvent) == []
 
 
+@on_sqlite
 def test_a_huge_body(quiet: Installation) -> None:
     payload = b" " * (quiet.settings.max_body_kilobytes * 1024 + 1)
     assert send(quiet, payload).status_code == 413
 
 
+@on_sqlite
 def test_what_concerns_nobody_is_stored_once_and_ignored(quiet: Installation) -> None:
     strange = [
         event("evt_type", "a.type.of.the.future", new={"deep": [1]}),
@@ -199,6 +205,7 @@ def test_what_concerns_nobody_is_stored_once_and_ignored(quiet: Installation) ->
     assert rows(quiet, Reader) == rows(quiet, Subscription) == []
 
 
+@on_sqlite
 def test_an_object_that_stripe_does_not_know_is_kept_for_the_operator(quiet: Installation) -> None:
     told = event(kind="customer.subscription.updated", object="subscription", id="sub_none")
     send(quiet, json.dumps(told).encode())
@@ -215,6 +222,7 @@ def test_an_object_that_stripe_does_not_know_is_kept_for_the_operator(quiet: Ins
     assert "resource_missing" in job.result
 
 
+@on_sqlite
 def test_without_a_secret_there_is_no_endpoint(quiet: Installation, clocks: MovingClocks) -> None:
     settings = quiet.settings.model_copy(update={"stripe_webhook_secret": SecretStr("")})
     app = create_app(settings, gateway=gateway_of_settings(settings), clocks=clocks)

@@ -20,6 +20,7 @@ from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
 from tests.checkout.rows import rows
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.served import Installation, free_port, installation, serving
 
 
@@ -81,7 +82,7 @@ STRIPE_SECONDS = 1.0
 FAILURES = ["is down", "is silent", "500", "429", "401", "409", "200 <html>"]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_buying_says_so_in_time_and_reading_goes_on(bought: Installation) -> None:
     cookies = dict(bought.browser.cookies)
     pending = _pending(bought)
@@ -164,6 +165,7 @@ def service_beside(site: Installation, stripe_url: str) -> Iterator[Installation
             yield other
 
 
+@on_sqlite
 def test_what_was_paid_while_we_could_not_ask_is_fulfilled_afterwards(
     bought: Installation,
 ) -> None:

@@ -14,6 +14,7 @@ from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, DomainEvent, Grant, Pass, Reader, Subscription
 from tests.checkout.rows import DAY, rows, sell, sessions, sign_in
+from tests.databases import on_sqlite
 from tests.served import Installation
 from tests.stripe_at_hand import gateway_to, sdk
 
@@ -67,6 +68,7 @@ def look_for_ended_passes(site: Installation) -> None:
     asyncio.run(look())
 
 
+@on_sqlite
 def test_a_day_pass_opens_for_a_day_and_can_be_bought_again(site: Installation) -> None:
     sell(site, "day", **DAY_PASS)
     begun = site.clocks.business()
@@ -134,6 +136,7 @@ def test_a_day_pass_opens_for_a_day_and_can_be_bought_again(site: Installation) 
     }
 
 
+@on_sqlite
 def test_a_pass_for_one_article_opens_that_article(site: Installation) -> None:
     sell(site, "one", plan="", **ONE_ARTICLE)
     site.publish("b", access={"level": "subscribers"})
@@ -184,6 +187,7 @@ def test_a_pass_for_one_article_opens_that_article(site: Installation) -> None:
         assert other.post("/v1/checkout", json=body).status_code == 201
 
 
+@on_sqlite
 def test_money_given_back_and_disputes_end_a_pass(site: Installation) -> None:
     sell(site, "day", **{**DAY_PASS, "interval": "week"})
     sign_in(site)
@@ -220,6 +224,7 @@ def test_money_given_back_and_disputes_end_a_pass(site: Installation) -> None:
     assert spans(site) == before
 
 
+@on_sqlite
 def test_a_disputed_pass_is_frozen(site: Installation) -> None:
     sell(site, "day", **{**DAY_PASS, "interval": "week"})
     begun = site.clocks.business()
@@ -248,6 +253,7 @@ def test_a_disputed_pass_is_frozen(site: Installation) -> None:
     assert max(end for _, end in spans(site)) == begun + 7 * DAY
 
 
+@on_sqlite
 def test_a_pass_that_costs_nothing_by_a_code_opens_all_the_same(site: Installation) -> None:
     sell(site, "day", **DAY_PASS)
     with sdk(site.stripe_url) as stripe:

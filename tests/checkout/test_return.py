@@ -10,6 +10,7 @@ import pytest
 from service.db.tables import Checkout, Customer, Grant, Reader, ReaderSession, Subscription
 from service.identity.cookies import cookie_name
 from tests.checkout.rows import rows, sign_in
+from tests.databases import on_sqlite
 from tests.patience import PATIENCE
 from tests.served import Installation
 from tests.stripe_at_hand import sdk
@@ -28,6 +29,7 @@ def complete(
     return answer.status_code, answer.json()
 
 
+@on_sqlite
 def test_a_session_id_is_no_credential(site: Installation) -> None:
     started = site.start_checkout(return_to="/articles/a?from=secret").json()
     session_id = started["session_id"]
@@ -69,6 +71,7 @@ def test_a_session_id_is_no_credential(site: Installation) -> None:
     assert len(rows(site, ReaderSession)) == 1
 
 
+@on_sqlite
 def test_unpaid_and_expired(site: Installation) -> None:
     started = site.start_checkout().json()
     session_id, claim = started["session_id"], started["claim"]
@@ -88,6 +91,7 @@ def test_unpaid_and_expired(site: Installation) -> None:
     assert rows(site, Grant) == rows(site, Reader) == []
 
 
+@on_sqlite
 def test_a_signed_in_reader_goes_on_without_the_claim(site: Installation) -> None:
     """The claim's cookie may have been replaced in another tab."""
     sign_in(site)
@@ -107,6 +111,7 @@ def test_a_signed_in_reader_goes_on_without_the_claim(site: Installation) -> Non
     assert len(rows(site, ReaderSession)) == 1
 
 
+@on_sqlite
 def test_an_app_completes_with_the_claim(site: Installation) -> None:
     started = site.start_checkout().json()
     site.pay(started["session_id"])
@@ -122,6 +127,7 @@ def test_an_app_completes_with_the_claim(site: Installation) -> None:
     assert len(rows(site, Reader)) == 1
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "session_id",
     ["", "cs_test_unknown", "sub_1", "../customers", "cs_test_a/../../x", "%00", "x" * 255, "cs?a=b", "ü"],
@@ -135,6 +141,7 @@ def test_sessions_that_are_none(site: Installation, session_id: str) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+@on_sqlite
 def test_a_foreign_shops_session_is_none_of_ours(site: Installation) -> None:
     started = site.start_checkout().json()
     (ours,) = rows(site, Checkout)
@@ -188,6 +195,7 @@ def test_returns_that_race_with_webhooks_make_one_grant(site: Installation) -> N
         assert len(rows(site, table)) == 1, table
 
 
+@on_sqlite
 def test_access_does_not_wait_for_our_clock_to_reach_stripes(site: Installation) -> None:
     started = site.start_checkout().json()
     ahead = site.clocks.wall() + timedelta(seconds=30)
@@ -197,6 +205,7 @@ def test_access_does_not_wait_for_our_clock_to_reach_stripes(site: Installation)
     assert site.unlock("a").status_code == 200
 
 
+@on_sqlite
 def test_a_claim_ends_after_two_days(site: Installation) -> None:
     started = site.start_checkout().json()
     site.pay(started["session_id"])

@@ -9,6 +9,7 @@ import pytest
 from service.db.tables import Checkout, Grant, Pass, ReaderSession, Subscription
 from service.identity.cookies import cookie_name
 from tests.checkout.rows import DAY, rows, sell, sessions
+from tests.databases import on_sqlite
 from tests.patience import PATIENCE
 from tests.served import Installation
 
@@ -38,6 +39,7 @@ def completed(site: Installation, session_id: str, claim: str) -> tuple[int, str
     return answer.status_code, answer.json().get("type", "")
 
 
+@on_sqlite
 def test_a_pass_waits_for_the_money(site: Installation) -> None:
     sell(site, "day", amount=200, currency="EUR", interval="day", kind="pass")
     started = site.start_checkout("day").json()
@@ -70,6 +72,7 @@ def test_a_pass_waits_for_the_money(site: Installation) -> None:
     assert come_back(site, started["session_id"]).status_code == 303
 
 
+@on_sqlite
 def test_a_debit_that_is_refused_opens_nothing(site: Installation) -> None:
     sell(site, "day", amount=200, currency="EUR", interval="day", kind="pass")
     started = site.start_checkout("day").json()
@@ -90,7 +93,7 @@ def test_a_debit_that_is_refused_opens_nothing(site: Installation) -> None:
     assert site.unlock("a").json()["reason"] == "pass"
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @pytest.mark.parametrize("account", [PAYS, REFUSED])
 def test_a_subscription_by_debit_is_worth_what_stripe_says(
     site: Installation, account: str
@@ -111,7 +114,7 @@ def test_a_subscription_by_debit_is_worth_what_stripe_says(
     assert checkout.status == ("completed" if account == PAYS else "failed")
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @pytest.mark.parametrize("card", ["4000002500003155", "4000002760003184"])
 def test_a_card_whose_bank_asks_its_holder(site: Installation, card: str) -> None:
     sell(site, "day", amount=200, currency="EUR", interval="day", kind="pass")

@@ -11,6 +11,7 @@ from service.db.session import Database
 from service.db.tables import Checkout, Customer, Reader
 from service.offers.store import archive_offer
 from tests.checkout.rows import DAY, rows, sessions, sign_in
+from tests.databases import on_sqlite
 from tests.patience import PATIENCE
 from tests.served import Installation
 from tests.stripe_at_hand import sdk
@@ -58,6 +59,7 @@ def test_a_click_again_goes_on_and_another_offer_begins_anew(site: Installation)
     assert site.start_checkout("monthly").json()["session_id"] not in open_ids
 
 
+@on_sqlite
 def test_a_session_that_expired_at_stripe_is_replaced(site: Installation) -> None:
     first = site.start_checkout().json()
     with sdk(site.stripe_url) as stripe:
@@ -79,6 +81,7 @@ def forget(site: Installation, *kinds: str) -> None:
             connection.execute("DELETE FROM objects WHERE kind = ?", (kind,))
 
 
+@on_sqlite
 def test_an_offer_mirrored_to_another_account_is_mirrored_anew(site: Installation) -> None:
     site.subscribe()
     forget(site, "checkout.session", "customer", "price", "product", "subscription")
@@ -92,6 +95,7 @@ def test_an_offer_mirrored_to_another_account_is_mirrored_anew(site: Installatio
         assert site.unlock("a", buyer).json()["reason"] == "subscription"
 
 
+@on_sqlite
 def test_sessions_of_another_account_are_forgotten(site: Installation) -> None:
     sign_in(site)
     first, second = site.start_checkout("monthly"), site.start_checkout("yearly")
@@ -102,6 +106,7 @@ def test_sessions_of_another_account_are_forgotten(site: Installation) -> None:
     assert again.json()["session_id"] == sessions(site)[0]["id"]
 
 
+@on_sqlite
 @pytest.mark.parametrize("offer", ["monthly", "yearly"])
 @pytest.mark.parametrize("heard", [False, True])
 def test_paid_in_another_tab_leads_to_the_return(
@@ -119,6 +124,7 @@ def test_paid_in_another_tab_leads_to_the_return(
     assert sessions(site, "open") == []
 
 
+@on_sqlite
 def test_a_live_subscription_is_managed_and_not_bought_again(site: Installation) -> None:
     site.subscribe()
     for offer in site.offers:
@@ -137,6 +143,7 @@ def test_a_live_subscription_is_managed_and_not_bought_again(site: Installation)
         refused(answer, 401, "unauthenticated")
 
 
+@on_sqlite
 def test_a_trial_is_given_once_a_reader(site: Installation) -> None:
     site.subscribe("trial")
     (bought,) = site.simulator.world.store.find("subscription", [])
@@ -151,6 +158,7 @@ def test_a_trial_is_given_once_a_reader(site: Installation) -> None:
     assert statuses == {"canceled", "active"}
 
 
+@on_sqlite
 def test_a_customer_that_was_deleted_at_stripe_can_buy_again(site: Installation) -> None:
     site.subscribe()
     (customer,) = rows(site, Customer)
@@ -167,6 +175,7 @@ def test_a_customer_that_was_deleted_at_stripe_can_buy_again(site: Installation)
     assert site.unlock("a").json()["reason"] == "subscription"
 
 
+@on_sqlite
 def test_what_is_not_sold(site: Installation) -> None:
     async def archive() -> None:
         database = Database(site.settings.database_url)
@@ -204,6 +213,7 @@ ELSEWHERE = [
 ]  # fmt: skip
 
 
+@on_sqlite
 def test_the_way_back_leads_to_us_only(site: Installation) -> None:
     for address in ELSEWHERE:
         return_to = address.replace("{url}", site.url)
@@ -216,6 +226,7 @@ def test_the_way_back_leads_to_us_only(site: Installation) -> None:
         site.browser.cookies.clear()
 
 
+@on_sqlite
 def test_what_was_left_before_buying_is_told_of_the_reader(site: Installation) -> None:
     assert site.unlock("a").status_code == 402
     left = site.start_checkout("monthly").json()["session_id"]

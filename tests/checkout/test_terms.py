@@ -9,6 +9,7 @@ import pytest
 from service.settings import Settings
 from tests.checkout.rows import DAY, sell, sessions, sign_in
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.served import Installation, installation
 from tests.stripe_at_hand import sdk
 
@@ -35,6 +36,7 @@ def paid_amounts(site: Installation) -> list[int]:
     return [each["amount"] for each in sorted(charges, key=lambda each: each["created"])]
 
 
+@on_sqlite
 def test_an_intro_reduces_no_other_price(site: Installation) -> None:
     sell(site, "intro", **INTRO, intro_periods=3)
     site.subscribe("intro")
@@ -54,6 +56,7 @@ def test_an_intro_reduces_no_other_price(site: Installation) -> None:
         assert changed.latest_invoice.total == 300
 
 
+@on_sqlite
 def test_an_intro_is_for_who_never_subscribed(site: Installation) -> None:
     sell(site, "intro", **INTRO, intro_periods=2)
     sign_in(site)
@@ -84,6 +87,7 @@ def test_an_intro_is_for_who_never_subscribed(site: Installation) -> None:
     assert (again["amount_total"], again["allow_promotion_codes"]) == (900, True)
 
 
+@on_sqlite
 def test_a_promotion_code_is_passed_on(site: Installation) -> None:
     with sdk(site.stripe_url) as stripe:
         coupon = stripe.coupons.create({"percent_off": 50, "duration": "once"})
@@ -114,7 +118,7 @@ def taxed(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
         yield made
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_taxes_are_stripes_work(taxed: Installation) -> None:
     sell(taxed, "day", amount=200, currency="EUR", interval="day", kind="pass")
     anonymous = opened(taxed, taxed.start_checkout())
@@ -128,6 +132,7 @@ def test_taxes_are_stripes_work(taxed: Installation) -> None:
             assert session["tax_id_collection"]["enabled"] is True
 
 
+@on_sqlite
 def test_untaxed_unless_the_settings_say_so(site: Installation) -> None:
     session = opened(site, site.start_checkout())
     assert session["automatic_tax"]["enabled"] is False

@@ -11,6 +11,7 @@ from service.settings import Settings
 from tests.account.known_reader import Site, mailing_site
 from tests.checkout.rows import DAY, rows
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.patience import wait_until
 from tests.served import Installation
 
@@ -25,7 +26,7 @@ def refunds(site: Installation) -> list[dict[str, Any]]:
     return site.simulator.world.store.find("refund", [])
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_paid_twice_by_who_was_nobody_yet(site: Site) -> None:
     at = site.at
     body = {"offer": at.offers["monthly"], "return_to": "/articles/a"}

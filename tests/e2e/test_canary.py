@@ -11,7 +11,10 @@ from service.db.session import Database
 from service.identity.devices import HEADER
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
+
+pytestmark = on_sqlite
 
 CANARY = "wyvernquartz"
 """One word, so that a search for it would find it."""

@@ -4,7 +4,10 @@ from datetime import timedelta
 
 import httpx2
 
+from tests.databases import on_sqlite
 from tests.served import Installation
+
+pytestmark = on_sqlite
 
 FAILS_LATER = "4000000000000341"
 

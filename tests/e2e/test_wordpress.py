@@ -9,6 +9,7 @@ import pytest
 from service.content.import_articles import ImportSummary, import_articles
 from service.content.importers.wordpress import read_export
 from service.db.session import Database
+from tests.databases import on_sqlite
 from tests.served import Installation
 
 EXPORT = os.environ.get("WORDPRESS_EXPORT", "")
@@ -32,6 +33,7 @@ async def import_all(site: Installation) -> ImportSummary:
         await database.dispose()
 
 
+@on_sqlite
 def test_a_post_is_read_walled_and_bought(site: Installation) -> None:
     summary = asyncio.run(import_all(site))
     assert summary.created > 0

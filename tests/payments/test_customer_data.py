@@ -7,7 +7,7 @@ import pytest
 
 from service.payments.gateway import GatewayRefused
 from tests.conftest import MovingClocks
-from tests.stripe_at_hand import StripeAtHand, sdk, stripe_at_hand
+from tests.stripe_at_hand import StripeAtHand, stripe_at_hand
 
 MORE_THAN_A_PAGE = 101
 
@@ -18,33 +18,32 @@ async def stripe(clocks: MovingClocks) -> AsyncIterator[StripeAtHand]:
         yield made
 
 
-def furnish(url: str) -> str:
+def furnish(v1: Any) -> str:
     """A customer with more than a page of everything that is listed; its id."""
-    with sdk(url) as v1:
-        customer: Any = v1.customers.create(
-            {
-                "email": "ana@example.org", "name": "Ana Lunn", "phone": "+351 1",
-                "address": {"city": "Porto", "line1": "1 Quay"}, "metadata": {"reader": "rdr_1"},
-                "preferred_locales": ["pt"],
-            }
-        )  # fmt: skip
-        product = v1.products.create({"name": "Digital"})
-        price = v1.prices.create(
-            {
-                "product": product.id, "unit_amount": 900, "currency": "eur",
-                "recurring": {"interval": "month"},
-            }
-        )  # fmt: skip
-        for _ in range(MORE_THAN_A_PAGE):
-            v1.subscriptions.create(
-                {"customer": customer.id, "items": [{"price": price.id}], "trial_period_days": 30}
-            )
-        identifier: str = customer.id
+    customer: Any = v1.customers.create(
+        {
+            "email": "ana@example.org", "name": "Ana Lunn", "phone": "+351 1",
+            "address": {"city": "Porto", "line1": "1 Quay"}, "metadata": {"reader": "rdr_1"},
+            "preferred_locales": ["pt"],
+        }
+    )  # fmt: skip
+    product = v1.products.create({"name": "Digital"})
+    price = v1.prices.create(
+        {
+            "product": product.id, "unit_amount": 900, "currency": "eur",
+            "recurring": {"interval": "month"},
+        }
+    )  # fmt: skip
+    for _ in range(MORE_THAN_A_PAGE):
+        v1.subscriptions.create(
+            {"customer": customer.id, "items": [{"price": price.id}], "trial_period_days": 30}
+        )
+    identifier: str = customer.id
     return identifier
 
 
 async def test_all_of_it_and_then_nothing(stripe: StripeAtHand) -> None:
-    customer_id = furnish(stripe.url)
+    customer_id = furnish(stripe.dashboard)
     gateway = stripe.gateway
     held = await gateway.customer_record(customer_id)
     assert held is not None

@@ -20,9 +20,7 @@ from service.simulator.app import create_simulator
 from tests.billing.model.lives import Lives
 from tests.billing.model.machine import BillingMachine
 from tests.conftest import MovingClocks
-from tests.stripe_at_hand import Wire, gateway_to
-
-URL = "http://stripe.gazette.example"
+from tests.stripe_at_hand import URL, Wire, gateway_to
 
 
 def play(limits: Limits, database_url: str | None, *, number: int | None = None) -> int:
