@@ -16,6 +16,7 @@ HOUR = 3600
 DAY = 24 * HOUR
 PASSING = (60, HOUR, 2 * HOUR, 20 * HOUR, 3 * DAY)
 LONG = (12 * DAY, 16 * DAY, 31 * DAY, 45 * DAY)
+REARRANGEMENTS = ("switch", "pause", "collect", "coupon", "coupon", "give_up")
 buyers = st.integers(0, 3)
 small = st.integers(0, 11)
 strikes = st.none() | st.integers(1, 14)
@@ -75,6 +76,10 @@ class BillingMachine(RuleBasedStateMachine):
     def verify(self, who: int) -> None:
         self.go(lambda: self.lives.verify(who))
 
+    @rule(who=buyers, strike=strikes)
+    def erase(self, who: int, strike: int | None) -> None:
+        self.go(lambda: self.lives.erase(who), strike)
+
     @rule(nth=small, more=small, how=st.sampled_from(("cancel", "resume")))
     def cancel_or_resume(self, nth: int, more: int, how: str) -> None:
         self.change(nth, how, more)
@@ -91,7 +96,7 @@ class BillingMachine(RuleBasedStateMachine):
     def give_another_card(self, nth: int, more: int) -> None:
         self.change(nth, "card", more)
 
-    @rule(nth=small, more=small, how=st.sampled_from(("switch", "pause", "collect", "give_up")))
+    @rule(nth=small, more=small, how=st.sampled_from(REARRANGEMENTS))
     def rearrange(self, nth: int, more: int, how: str) -> None:
         self.change(nth, how, more)
 

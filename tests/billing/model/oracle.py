@@ -7,8 +7,10 @@ accord (ending duplicates, say) has been done.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
+from service.simulator.catalogue.discounts import taken_off
 from service.simulator.store import Store
 
 Document = dict[str, Any]
@@ -101,6 +103,30 @@ class Oracle:
         ]
         chosen = back[-1]["metadata"].get("paywall_access") if back else None
         return (chosen or self.policy.refund) != "keep"
+
+    def mrr(self, prices: set[str]) -> dict[str, Fraction]:
+        """By currency: what is charged each month, less what is taken off for ever."""
+        sums: dict[str, Fraction] = {}
+        for each in self.subscriptions(prices):
+            if each["status"] not in {"active", "past_due"} or each["pause_collection"]:
+                continue
+            (item,) = each["items"]["data"]
+            price = self.store.get(item["price"])
+            assert price is not None
+            amount = self._less(each, price["unit_amount"] * item["quantity"])
+            months = {"month": 1, "year": 12}[price["recurring"]["interval"]]
+            if amount:
+                currency = price["currency"].upper()
+                sums[currency] = sums.get(currency, Fraction(0)) + Fraction(amount, months)
+        return sums
+
+    def _less(self, subscription: Document, amount: int) -> int:
+        for identifier in subscription["discounts"]:
+            discount = self.store.get(identifier)
+            coupon = self.store.get(discount["source"]["coupon"]) if discount else None
+            if coupon is not None and coupon["duration"] == "forever":
+                amount -= taken_off(coupon, [amount])[0]
+        return amount
 
     def renewals(self, subscription: Document) -> set[str]:
         """The invoices that renewed it."""

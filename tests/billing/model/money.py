@@ -1,0 +1,36 @@
+"""What the service believes that subscriptions bring: by Stripe's documents, and by its movements."""
+
+from fractions import Fraction
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.ledger import state_of
+from service.billing.movement_rows import movements_of
+from service.db.tables import MovementRow, Subscription
+from service.reports.figures import exact_mrr, mrr_movements
+from tests.billing.model.oracle import Oracle
+
+
+async def check_money(session: AsyncSession, oracle: Oracle, prices: set[str]) -> None:
+    """MRR is what Stripe's documents say, and what all movements add up to, those of erased readers
+    included; the movements of each subscription are a chain to what it brings now.
+    """
+    mrr = await exact_mrr(session)
+    assert mrr == oracle.mrr(prices)
+    moved: dict[str, Fraction] = {}
+    for by_currency in (await mrr_movements(session)).values():
+        for currency, amount in by_currency.items():
+            moved[currency] = moved.get(currency, Fraction(0)) + amount
+    assert {currency: amount for currency, amount in moved.items() if amount} == mrr
+    for row in list(await session.scalars(select(Subscription))):
+        stored = await session.scalars(
+            select(MovementRow)
+            .where(MovementRow.subscription_id == row.id)
+            .order_by(MovementRow.number)
+        )
+        was = None
+        for movement in movements_of(stored):
+            assert movement.before == was, row.id
+            was = movement.after
+        assert was == state_of(row, None).revenue, row.id
