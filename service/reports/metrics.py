@@ -62,6 +62,14 @@ COMMITTED_MRR = Definition(
     definition="MRR without the subscriptions that are scheduled to end.",
     denominator=_OF_MONEY,
 )
+MRR_MOVEMENTS = Definition(
+    name="MRR movements",
+    definition="What MRR has gained and lost in a period: new, reactivation, expansion, contraction, "
+    "churn (involuntary where all attempts to charge failed), pause and resume. A change of plan is "
+    "an expansion or a contraction. So is a second subscription of the same reader, or its end. "
+    "Together they are exactly the difference of MRR; each is rounded by itself.",
+    denominator=_OF_MONEY,
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,15 @@ def monthly_sums(amounts: Iterable[Recurring]) -> dict[str, Fraction]:
     sums: defaultdict[str, Fraction] = defaultdict(Fraction)
     for each in amounts:
         sums[each.currency] += monthly(each.amount, each.interval, each.interval_count)
+    return dict(sums)
+
+
+def total(each: Iterable[Mapping[str, Fraction]]) -> dict[str, Fraction]:
+    """All of them together, by currency, exactly."""
+    sums: defaultdict[str, Fraction] = defaultdict(Fraction)
+    for by_currency in each:
+        for currency, amount in by_currency.items():
+            sums[currency] += amount
     return dict(sums)
 
 

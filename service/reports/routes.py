@@ -11,7 +11,9 @@ from service.identity.permissions import Permission
 from service.reports import figures, queries
 from service.reports.history import reader_history
 from service.reports.schemas import (
+    AnyMovements,
     AnySubscribers,
+    MovementsAnswer,
     Storable,
     SubscriberDetail,
     SubscriberList,
@@ -61,3 +63,15 @@ async def read_summary(_: ReadsReports, session: ReadSession, clocks: AppClocks)
     Needs the permission reports:read.
     """
     return SummaryAnswer.of(await figures.summary(session), clocks.business())
+
+
+@router.get("/reports/mrr-movements")
+async def read_mrr_movements(
+    _: ReadsReports, asked: AnyMovements, session: ReadSession
+) -> MovementsAnswer:
+    """What MRR has gained and lost from `since` on and before `until`, by kind and currency.
+
+    Needs the permission reports:read.
+    """
+    sums = await figures.mrr_movements(session, since=asked.since, until=asked.until)
+    return MovementsAnswer.of(asked, sums)

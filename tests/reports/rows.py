@@ -11,6 +11,7 @@ from service.db.tables import (
     Checkout,
     DomainEvent,
     Grant,
+    MovementRow,
     Offer,
     Pass,
     Reader,
@@ -77,6 +78,30 @@ def subscription(reader: Reader, offer: Offer, **values: Any) -> Subscription:
     given = {**defaults, **values}
     costs = {"recurring_amount": given["amount"], "net_amount": given["amount"], "discounts": []}
     return Subscription(**{**costs, **given})
+
+
+def movement(bought: Subscription, number: int, at: datetime, **values: Any) -> MovementRow:
+    """The subscription begins to bring what it costs."""
+    defaults: dict[str, Any] = {
+        "subscription_id": bought.id,
+        "number": number,
+        "customer": "ctm_1",
+        "at": at,
+        "kind": "new",
+        "cause": "started",
+        "currency": bought.currency,
+        "from_listed": 0,
+        "from_recurring": 0,
+        "from_net": 0,
+        "to_plan": bought.plan,
+        "to_interval": bought.interval,
+        "to_interval_count": bought.interval_count,
+        "to_listed": bought.amount,
+        "to_recurring": bought.amount,
+        "to_net": bought.amount,
+        "discounts": [],
+    }
+    return MovementRow(**{**defaults, **values})
 
 
 def grant(reader: Reader, **values: Any) -> Grant:

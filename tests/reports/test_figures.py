@@ -1,5 +1,7 @@
 """The figures of one moment, on both databases: what counts, and what doesn't."""
 
+from datetime import timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -7,7 +9,8 @@ import pytest
 from service.billing.recurring import is_paid
 from service.db.base import Base
 from service.db.session import Database
-from service.reports.figures import Summary, summary
+from service.reports.figures import Summary, mrr_movements, summary
+from service.reports.metrics import total
 from tests.reports import rows
 from tests.reports.rows import NOW
 
@@ -71,3 +74,33 @@ async def test_what_counts(database: Database, values: dict[str, Any], expected:
     paid = is_paid(bought.status, bought.recurring_amount, bought.access_stop)
     assert paid == (expected.active_subscribers + expected.collection_paused == 1)
     assert await figures(database, offer, reader, bought) == expected
+
+
+async def test_movements_of_a_period_by_kind_and_currency(database: Database) -> None:
+    """A month for 9, then a year for 100; somebody else's month ends again."""
+    offer, reader = rows.offer(), rows.reader()
+    monthly = rows.subscription(reader, offer, currency="CHF")
+    yearly = rows.subscription(reader, offer, amount=10000, interval="year")
+    day = timedelta(days=1)
+    out = {
+        "to_plan": None, "to_interval": None, "to_interval_count": None, "to_listed": 0,
+        "to_recurring": 0, "to_net": 0,
+    }  # fmt: skip
+    was = {"from_plan": "digital", "from_interval": "month", "from_interval_count": 1}
+    costs = {"from_listed": 900, "from_recurring": 900, "from_net": 900}
+    await figures(
+        database,
+        rows.movement(yearly, 1, NOW, to_interval="month", to_recurring=900),
+        rows.movement(yearly, 2, NOW + 2 * day, kind="contraction", **was, **costs),
+        rows.movement(monthly, 1, NOW),
+        rows.movement(monthly, 2, NOW + day, kind="churn_voluntary", **was, **costs, **out),
+    )
+    year = Fraction(10000, 12) - 900
+    async with database.reading() as session:
+        whole = await mrr_movements(session)
+        first = await mrr_movements(session, until=NOW + day)
+        rest = await mrr_movements(session, since=NOW + day, until=NOW + 3 * day)
+    assert first == {"new": {"EUR": 900, "CHF": 900}}
+    assert rest == {"churn_voluntary": {"CHF": -900}, "contraction": {"EUR": year}}
+    assert whole == {**first, **rest}
+    assert total(whole.values()) == {"CHF": 0, "EUR": Fraction(10000, 12)}

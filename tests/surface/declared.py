@@ -114,6 +114,7 @@ _ROUTES: Mapping[MayCall, str] = {
     Permission.REPORTS_READ: """
         GET /admin
         GET /admin/{unknown:path}
+        GET /v1/admin/reports/mrr-movements
         GET /v1/admin/reports/summary
     """,
     Permission.STAFF: """

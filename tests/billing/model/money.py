@@ -1,7 +1,5 @@
 """What the service believes that subscriptions bring: by Stripe's documents, and by its movements."""
 
-from fractions import Fraction
-
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -9,6 +7,7 @@ from service.billing.ledger import state_of
 from service.billing.movement_rows import movements_of
 from service.db.tables import MovementRow, Subscription
 from service.reports.figures import exact_mrr, mrr_movements
+from service.reports.metrics import total
 from tests.billing.model.oracle import Oracle
 
 
@@ -18,10 +17,7 @@ async def check_money(session: AsyncSession, oracle: Oracle, prices: set[str]) -
     """
     mrr = await exact_mrr(session)
     assert mrr == oracle.mrr(prices)
-    moved: dict[str, Fraction] = {}
-    for by_currency in (await mrr_movements(session)).values():
-        for currency, amount in by_currency.items():
-            moved[currency] = moved.get(currency, Fraction(0)) + amount
+    moved = total((await mrr_movements(session)).values())
     assert {currency: amount for currency, amount in moved.items() if amount} == mrr
     for row in list(await session.scalars(select(Subscription))):
         stored = await session.scalars(
