@@ -14,7 +14,7 @@ from service.db.tables import Offer
 from service.offers.mirror import mirror_offers
 from service.offers.portal import holds, mirror_portal, wanted_features
 from service.offers.store import live_offers
-from service.payments.gateway import Gateway, StripePrice, StripeWebhookEndpoint
+from service.payments.set_up import SetUpGateway, StripePrice, StripeWebhookEndpoint
 from service.settings import Settings
 
 WEBHOOK_PATH = "/v1/webhooks/stripe"
@@ -98,7 +98,7 @@ def _difference(told: Collection[str], wanted: Collection[str]) -> str:
     return " and ".join(parts)
 
 
-async def check(context: Context, gateway: Gateway) -> Setup:
+async def check(context: Context, gateway: SetUpGateway) -> Setup:
     """How everything stands. Raises GatewayUnavailable and GatewayRefused."""
     findings = [await _account(gateway, context.settings)]
     async with context.database.reading() as session:
@@ -123,7 +123,7 @@ async def check(context: Context, gateway: Gateway) -> Setup:
     return Setup(tuple(findings))
 
 
-async def set_up(context: Context, gateway: Gateway) -> Setup:
+async def set_up(context: Context, gateway: SetUpGateway) -> Setup:
     """Make what is missing and change what differs, then look again. Safe to repeat."""
     await mirror_offers(context.database, gateway)
     await mirror_portal(context.database, gateway, context.settings.publication)
@@ -142,7 +142,7 @@ def webhook_url(settings: Settings) -> str:
     return f"{settings.public_url}{WEBHOOK_PATH}"
 
 
-async def _account(gateway: Gateway, settings: Settings) -> Finding:
+async def _account(gateway: SetUpGateway, settings: Settings) -> Finding:
     account = await gateway.account()
     key = settings.stripe_secret_key.get_secret_value()
     mode = "live" if "_live_" in key else "test"
@@ -152,7 +152,7 @@ async def _account(gateway: Gateway, settings: Settings) -> Finding:
     return Finding(what, "warning", "it can't take money yet: finish its details at Stripe")
 
 
-async def _portal(context: Context, gateway: Gateway) -> Finding:
+async def _portal(context: Context, gateway: SetUpGateway) -> Finding:
     found = await gateway.portal_configuration(context.settings.publication)
     if found is None:
         return Finding("customer portal", "missing", "run `paywall stripe setup`")

@@ -12,7 +12,8 @@ import structlog
 from service.db.session import Database
 from service.db.tables import Offer
 from service.offers.store import live_offers
-from service.payments.gateway import Gateway, GatewayRefused, StripePrice
+from service.payments.gateway import GatewayRefused
+from service.payments.set_up import SetUpGateway, StripePrice
 
 log = structlog.get_logger()
 
@@ -83,7 +84,7 @@ def holds(wanted: Any, found: Any) -> bool:
     return bool(wanted == found)
 
 
-async def wanted_features(database: Database, gateway: Gateway) -> dict[str, Any]:
+async def wanted_features(database: Database, gateway: SetUpGateway) -> dict[str, Any]:
     """The portal's features for what is sold now and mirrored at Stripe."""
     prices = []
     for offer in await _mirrored(database):
@@ -93,7 +94,7 @@ async def wanted_features(database: Database, gateway: Gateway) -> dict[str, Any
     return portal_features(prices)
 
 
-async def mirror_portal(database: Database, gateway: Gateway, publication: str) -> bool:
+async def mirror_portal(database: Database, gateway: SetUpGateway, publication: str) -> bool:
     """Bring the publication's portal configuration to the catalogue; whether it was changed."""
     wanted = await wanted_features(database, gateway)
     found = await gateway.portal_configuration(publication)
@@ -111,7 +112,7 @@ class PortalMirror:
     def __init__(self) -> None:
         self._done: frozenset[str | None] | None = None
 
-    async def run(self, database: Database, gateway: Gateway, publication: str) -> None:
+    async def run(self, database: Database, gateway: SetUpGateway, publication: str) -> None:
         catalogue = frozenset(offer.stripe_price_id for offer in await _mirrored(database))
         if catalogue == self._done:
             return

@@ -10,6 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from service.payments.set_up import SetUpGateway, StripePrice
+
 MoneyObject = Literal["charge", "refund", "dispute"]
 
 
@@ -33,20 +35,6 @@ class GatewayRefused(Exception):
 
 class SignatureRefused(Exception):
     """A webhook that Stripe didn't sign, not now, or not with our secret."""
-
-
-@dataclass(frozen=True)
-class StripePrice:
-    """`amount` is 0 for prices that have none (tiers, custom amounts): never in our catalogue."""
-
-    id: str
-    product_id: str
-    amount: int
-    currency: str
-    interval: str | None
-    interval_count: int
-    lookup_key: str | None
-    active: bool = True
 
 
 @dataclass(frozen=True)
@@ -272,38 +260,6 @@ class StripeDispute:
 
 
 @dataclass(frozen=True)
-class StripeAccount:
-    """`charges_enabled`: whether it can take money, in the mode of our key."""
-
-    id: str
-    country: str | None
-    charges_enabled: bool
-
-
-@dataclass(frozen=True)
-class StripePortalConfiguration:
-    """`features` in Stripe's own words."""
-
-    id: str
-    features: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class StripeWebhookEndpoint:
-    """`secret` is told once, when it is created. `status` is enabled or disabled.
-
-    `speaks_our_version`: what it tells is worded as in the version of the API that we read.
-    """
-
-    id: str
-    url: str
-    status: str
-    events: frozenset[str]
-    speaks_our_version: bool
-    secret: str | None = None
-
-
-@dataclass(frozen=True)
 class StripeEvent:
     """A verified webhook: which object changed. What it says of the object is never used."""
 
@@ -315,41 +271,10 @@ class StripeEvent:
     created_at: datetime
 
 
-class Gateway(Protocol):
+class Gateway(SetUpGateway, Protocol):
     """Every method may raise GatewayUnavailable and GatewayRefused, and answers within the
     configured time, its retries included.
     """
-
-    async def ensure_product(self, product_id: str, name: str) -> None:
-        """Create the product unless it exists."""
-
-    async def find_price(self, lookup_key: str) -> StripePrice | None: ...
-
-    async def create_price(
-        self,
-        *,
-        product_id: str,
-        lookup_key: str,
-        amount: int,
-        currency: str,
-        interval: str | None,
-        interval_count: int,
-    ) -> StripePrice:
-        """A price for each `interval_count` intervals; without `interval` one that is paid once."""
-
-    async def ensure_coupon(
-        self,
-        coupon_id: str,
-        *,
-        name: str,
-        amount_off: int,
-        currency: str,
-        months: int | None,
-        product_id: str,
-    ) -> None:
-        """Create the coupon unless it exists: for so many months, or (None) the first payment, and
-        for prices of this product alone.
-        """
 
     async def create_customer(
         self, *, reader_id: str, email: str | None, instead_of: str | None = None
@@ -444,32 +369,6 @@ class Gateway(Protocol):
 
     def events(self, *, since: datetime, types: Collection[str]) -> AsyncIterator[StripeEvent]:
         """The events of these types that Stripe still lists (30 days), in no order."""
-
-    async def retrieve_price(self, price_id: str) -> StripePrice | None:
-        """The price, archived or not; None: there is none, or it is another account's."""
-
-    async def account(self) -> StripeAccount:
-        """The account that our key belongs to."""
-
-    async def portal_configuration(self, publication: str) -> StripePortalConfiguration | None:
-        """The active portal configuration that carries the publication's name in its metadata."""
-
-    async def save_portal_configuration(
-        self, publication: str, *, features: Mapping[str, Any], configuration_id: str | None
-    ) -> StripePortalConfiguration:
-        """Change the configuration of this id, or make one (None)."""
-
-    async def webhook_endpoints(self) -> tuple[StripeWebhookEndpoint, ...]: ...
-
-    async def create_webhook_endpoint(
-        self, url: str, events: Collection[str]
-    ) -> StripeWebhookEndpoint:
-        """A new endpoint, with its secret, for exactly these events in our version of the API."""
-
-    async def update_webhook_endpoint(
-        self, endpoint_id: str, events: Collection[str]
-    ) -> StripeWebhookEndpoint:
-        """Enable the endpoint, for exactly these events."""
 
     async def create_portal_session(
         self, *, customer_id: str, return_url: str, configuration_id: str | None

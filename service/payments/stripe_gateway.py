@@ -1,28 +1,18 @@
-"""The gateway to Stripe, and the only module that imports its SDK.
-
-Its answers are converted at once: a StripeObject has no `.get` and follows the API's moods.
-"""
+"""The gateway to Stripe: customers, checkout, subscriptions, money and webhooks."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any
 
-import stripe
 import structlog
-from stripe import HTTPXClient, StripeClient, StripeObject
 
 from service.payments import stripe_objects
-from service.payments.deadline import deadline
 from service.payments.gateway import (
     CheckoutMode,
     GatewayRefused,
-    GatewayUnavailable,
     MoneyObject,
     SignatureRefused,
-    StripeAccount,
     StripeCard,
     StripeCharge,
     StripeCheckoutSession,
@@ -31,12 +21,10 @@ from service.payments.gateway import (
     StripeDispute,
     StripeEvent,
     StripeInvoice,
-    StripePortalConfiguration,
-    StripePrice,
     StripeRefund,
     StripeSubscription,
-    StripeWebhookEndpoint,
 )
+from service.payments.stripe_set_up import StripeSetUp
 from service.settings import Settings
 
 log = structlog.get_logger()
@@ -45,120 +33,13 @@ MAX_AGE_SECONDS = 300
 """Stripe's own tolerance for the age of a webhook."""
 MAX_AHEAD_SECONDS = 60
 """`construct_event` accepts any future; we allow for clocks that differ a little."""
-_RETRIES = 2
-_PAGE = 100
-"""The most that Stripe lists at once."""
 _MOST_TYPES = 20
 _WITH = ["default_payment_method", "discounts.source.coupon.applies_to", "items.data.discounts"]
 """What a retrieved subscription shows whole."""
-_PUBLICATION = "paywall_publication"
-"""The member of an object's metadata that tells whose it is, where publications share an account."""
 
 
-class StripeGateway:
+class StripeGateway(StripeSetUp):
     """Implements `Gateway` by Stripe's API at `api_base`, or at Stripe itself."""
-
-    def __init__(
-        self,
-        *,
-        secret_key: str,
-        webhook_secrets: Sequence[str],
-        api_base: str | None,
-        timeout_seconds: float,
-        http: stripe.HTTPClient | None = None,
-    ) -> None:
-        """`http` carries the requests, by default over the network."""
-        self._webhook_secrets = webhook_secrets
-        self._seconds = timeout_seconds
-        self._http = http or HTTPXClient(timeout=timeout_seconds)
-        self._client = StripeClient(
-            secret_key,
-            base_addresses={"api": api_base.rstrip("/")} if api_base else None,
-            max_network_retries=_RETRIES,
-            http_client=self._http,
-        )
-
-    async def close(self) -> None:
-        await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK left it untyped
-
-    async def _ask(self, call: Awaitable[StripeObject]) -> dict[str, Any]:
-        try:
-            async with deadline(self._seconds):
-                answer = await call
-        except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError) as error:
-            raise GatewayUnavailable(error.user_message or "Stripe can't be reached.") from error
-        except (stripe.AuthenticationError, stripe.PermissionError) as error:
-            # No reader can help this: for them Stripe is away, the operator finds the reason here.
-            log.exception("stripe.key_refused", code=error.code)
-            raise GatewayUnavailable("Stripe refuses our API key.") from error
-        except stripe.StripeError as error:
-            # A conflict is another request with the same idempotency key that is still under way.
-            if error.http_status in {None, HTTPStatus.CONFLICT}:
-                raise GatewayUnavailable(error.user_message or "Stripe is busy.") from error
-            raise GatewayRefused(error.user_message or "no reason given", error.code) from error
-        return answer.to_dict()
-
-    async def ensure_product(self, product_id: str, name: str) -> None:
-        try:
-            await self._ask(self._client.v1.products.create_async({"id": product_id, "name": name}))
-        except GatewayRefused as error:
-            if error.code != "resource_already_exists":
-                raise
-
-    async def find_price(self, lookup_key: str) -> StripePrice | None:
-        found = await self._ask(
-            self._client.v1.prices.list_async({"lookup_keys": [lookup_key], "limit": 1})
-        )
-        return stripe_objects.price_of(found["data"][0]) if found["data"] else None
-
-    async def create_price(
-        self,
-        *,
-        product_id: str,
-        lookup_key: str,
-        amount: int,
-        currency: str,
-        interval: str | None,
-        interval_count: int,
-    ) -> StripePrice:
-        params: Any = {
-            "product": product_id,
-            "lookup_key": lookup_key,
-            "unit_amount": amount,
-            "currency": currency.lower(),
-        }
-        if interval is not None:
-            params["recurring"] = {"interval": interval, "interval_count": interval_count}
-        created = await self._ask(
-            self._client.v1.prices.create_async(params, {"idempotency_key": f"price-{lookup_key}"})
-        )
-        return stripe_objects.price_of(created)
-
-    async def ensure_coupon(
-        self,
-        coupon_id: str,
-        *,
-        name: str,
-        amount_off: int,
-        currency: str,
-        months: int | None,
-        product_id: str,
-    ) -> None:
-        params: Any = {
-            "id": coupon_id,
-            "name": name,
-            "amount_off": amount_off,
-            "applies_to": {"products": [product_id]},
-            "currency": currency.lower(),
-            "duration": "once" if months is None else "repeating",
-        }
-        if months is not None:
-            params["duration_in_months"] = months
-        try:
-            await self._ask(self._client.v1.coupons.create_async(params))
-        except GatewayRefused as error:
-            if error.code != "resource_already_exists":
-                raise
 
     async def create_customer(
         self, *, reader_id: str, email: str | None, instead_of: str | None = None
@@ -206,28 +87,6 @@ class StripeGateway:
     async def invoices_of(self, customer_id: str) -> tuple[StripeInvoice, ...]:
         found = await self._all(self._client.v1.invoices.list_async, {"customer": customer_id})
         return tuple(stripe_objects.invoice_of(document) for document in found)
-
-    async def _all(
-        self, listing: Callable[[Any], Awaitable[StripeObject]], asked: dict[str, Any]
-    ) -> list[dict[str, Any]]:
-        return [document async for document in self._pages(listing, asked)]
-
-    async def _pages(
-        self, listing: Callable[[Any], Awaitable[StripeObject]], asked: dict[str, Any]
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Every page of a list, each in its own time."""
-        after: dict[str, Any] = {}
-        while True:
-            answer = await self._ask(listing({**asked, "limit": _PAGE, **after}))
-            for document in answer["data"]:
-                yield document
-            if not answer["has_more"]:
-                return
-            last = answer["data"][-1]["id"] if answer["data"] else None
-            if last in {None, after.get("starting_after")}:
-                # What is cut short would be believed to be all: no open invoice, no dispute.
-                raise GatewayUnavailable("Stripe's list breaks off.")
-            after = {"starting_after": last}
 
     async def find_promotion_code(self, code: str) -> str | None:
         found = await self._ask(
@@ -396,73 +255,12 @@ class StripeGateway:
         return bool(found["status"] == "requires_action")
 
     async def payment_of(self, kind: MoneyObject, object_id: str) -> str | None:
-        retrieve: Mapping[MoneyObject, Callable[[str], Awaitable[StripeObject]]] = {
+        retrieve: Mapping[MoneyObject, Callable[[str], Awaitable[Any]]] = {
             "charge": self._client.v1.charges.retrieve_async,
             "refund": self._client.v1.refunds.retrieve_async,
             "dispute": self._client.v1.disputes.retrieve_async,
         }
         return stripe_objects.payment_of(await self._ask(retrieve[kind](object_id)))
-
-    async def retrieve_price(self, price_id: str) -> StripePrice | None:
-        try:
-            found = await self._ask(self._client.v1.prices.retrieve_async(price_id))
-        except GatewayRefused as error:
-            if error.is_missing:
-                return None
-            raise
-        return stripe_objects.price_of(found)
-
-    async def account(self) -> StripeAccount:
-        return stripe_objects.account_of(
-            await self._ask(self._client.v1.accounts.retrieve_current_async())
-        )
-
-    async def portal_configuration(self, publication: str) -> StripePortalConfiguration | None:
-        listing = self._client.v1.billing_portal.configurations.list_async
-        # Stripe shows the products of a configuration only where they are asked for.
-        shown = "data.features.subscription_update.products"
-        async for document in self._pages(listing, {"active": True, "expand": [shown]}):
-            if (document.get("metadata") or {}).get(_PUBLICATION) == publication:
-                return stripe_objects.portal_configuration_of(document)
-        return None
-
-    async def save_portal_configuration(
-        self, publication: str, *, features: Mapping[str, Any], configuration_id: str | None
-    ) -> StripePortalConfiguration:
-        configurations = self._client.v1.billing_portal.configurations
-        params: Any = {"features": features, "metadata": {_PUBLICATION: publication}}
-        call = (
-            configurations.create_async(params)
-            if configuration_id is None
-            else configurations.update_async(configuration_id, params)
-        )
-        return stripe_objects.portal_configuration_of(await self._ask(call))
-
-    async def webhook_endpoints(self) -> tuple[StripeWebhookEndpoint, ...]:
-        found = await self._all(self._client.v1.webhook_endpoints.list_async, {})
-        return tuple(
-            stripe_objects.webhook_endpoint_of(document, stripe.api_version) for document in found
-        )
-
-    async def create_webhook_endpoint(
-        self, url: str, events: Collection[str]
-    ) -> StripeWebhookEndpoint:
-        params: Any = {
-            "url": url,
-            "enabled_events": sorted(events),
-            "api_version": stripe.api_version,
-        }
-        created = await self._ask(self._client.v1.webhook_endpoints.create_async(params))
-        return stripe_objects.webhook_endpoint_of(created, stripe.api_version)
-
-    async def update_webhook_endpoint(
-        self, endpoint_id: str, events: Collection[str]
-    ) -> StripeWebhookEndpoint:
-        params: Any = {"enabled_events": sorted(events), "disabled": False}
-        changed = await self._ask(
-            self._client.v1.webhook_endpoints.update_async(endpoint_id, params)
-        )
-        return stripe_objects.webhook_endpoint_of(changed, stripe.api_version)
 
     async def create_portal_session(
         self, *, customer_id: str, return_url: str, configuration_id: str | None
@@ -478,10 +276,8 @@ class StripeGateway:
         # accept any time in the future.
         if signature is None or not signature.isascii():
             raise SignatureRefused("The Stripe-Signature header is missing or unreadable.")
-        try:
-            self._check_signature(payload, signature)
-        except (stripe.SignatureVerificationError, UnicodeDecodeError) as error:
-            raise SignatureRefused("The signature doesn't match the body.") from error
+        if not self._is_signed(payload, signature):
+            raise SignatureRefused("The signature doesn't match the body.")
         age = int(now.timestamp()) - _signed_at(signature)
         if not -MAX_AHEAD_SECONDS <= age <= MAX_AGE_SECONDS:
             when = f"{age} seconds ago" if age >= 0 else f"{-age} seconds in the future"
@@ -492,15 +288,6 @@ class StripeGateway:
             ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError
         ) as error:  # fmt: skip
             raise SignatureRefused("The body isn't an event.") from error
-
-    def _check_signature(self, payload: bytes, signature: str) -> None:
-        """While secrets are exchanged, one of two has to match."""
-        *others, last = self._webhook_secrets
-        for secret in others:
-            with suppress(stripe.SignatureVerificationError):
-                stripe.WebhookSignature.verify_header(payload, signature, secret)
-                return
-        stripe.WebhookSignature.verify_header(payload, signature, last)
 
 
 def _taxes(customer_id: str | None, *, automatic: bool, collects_ids: bool) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 from service.payments.gateway import (
-    StripeAccount,
     StripeCard,
     StripeCharge,
     StripeCheckoutSession,
@@ -19,11 +18,14 @@ from service.payments.gateway import (
     StripeDispute,
     StripeEvent,
     StripeInvoice,
-    StripePortalConfiguration,
-    StripePrice,
     StripeRefund,
     StripeSubscription,
     StripeSubscriptionItem,
+)
+from service.payments.set_up import (
+    StripeAccount,
+    StripePortalConfiguration,
+    StripePrice,
     StripeWebhookEndpoint,
 )
 

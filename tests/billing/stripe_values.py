@@ -8,11 +8,11 @@ from service.payments.gateway import (
     StripeDispute,
     StripeEvent,
     StripeInvoice,
-    StripePrice,
     StripeRefund,
     StripeSubscription,
     StripeSubscriptionItem,
 )
+from service.payments.set_up import StripePrice
 
 STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MONTH_END = datetime(2026, 4, 1, 12, 0, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from service.billing.events import HANDLED
 from service.billing.stripe_setup import offer_finding, webhook_findings
 from service.db.tables import Offer
-from service.payments.gateway import StripePrice, StripeWebhookEndpoint
+from service.payments.set_up import StripePrice, StripeWebhookEndpoint
 from service.simulator.app import create_simulator
 from tests.cli.conftest import Paywall
 from tests.patience import PATIENCE

@@ -6,7 +6,7 @@ import pytest
 
 from service.db.tables import Offer
 from service.offers.portal import MOST_PRODUCTS, holds, portal_features
-from service.payments.gateway import StripePrice
+from service.payments.set_up import StripePrice
 
 
 def sold(
