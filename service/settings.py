@@ -4,6 +4,7 @@ docs/settings.md lists them; a test holds the list complete.
 """
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import formataddr, parseaddr
 from ipaddress import ip_network
@@ -24,6 +25,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 Words = Annotated[tuple[str, ...], NoDecode]
 """A JSON list in the environment; read by `_listed`, which says what is wrong with it."""
+Levels = Annotated[Mapping[str, Level], NoDecode]
+"""A JSON object of levels by name in the environment; read by `_by_name`."""
 
 
 class Settings(BaseSettings):
@@ -79,6 +82,15 @@ class Settings(BaseSettings):
     )
     default_level: Level = Field(
         "metered", description="Access level of an article that names none."
+    )
+    section_levels: Levels = Field(
+        {},
+        description="Levels of sections, as a JSON object: they hold for articles that name none.",
+    )
+    tag_levels: Levels = Field(
+        {},
+        description="Levels of tags, as a JSON object: exceptions from the section's level. Of "
+        "several tags of an article, the one named first here counts.",
     )
     preview_blocks: int = Field(
         3, ge=1, le=50, description="Blocks of text in a preview when the author set no mark."
@@ -270,6 +282,19 @@ class Settings(BaseSettings):
             if isinstance(listed, list):
                 return listed
         raise ValueError('write a JSON list, such as ["first", "second"]')
+
+    @field_validator("section_levels", "tag_levels", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        with suppress(ValueError):
+            named = json.loads(value)
+            if isinstance(named, dict):
+                return named
+        raise ValueError(
+            'write a JSON object, such as {"News": "metered", "Puzzles": "subscribers"}'
+        )
 
     @field_validator("public_url", "allowed_origins")
     @classmethod

@@ -175,6 +175,14 @@ def test_the_meter_can_be_switched_off_and_that_is_not_a_limit_of_zero(read: Rea
     assert read(PAYWALL_METER_LIMIT="0").meter_limit == 0
 
 
+def test_levels_by_section_and_tag_are_json_objects(read: Read) -> None:
+    levels = '{"Puzzles": "subscribers", "News": "free"}'
+    settings = read(PAYWALL_SECTION_LEVELS=levels, PAYWALL_TAG_LEVELS="{}")
+    assert settings.section_levels == {"Puzzles": "subscribers", "News": "free"}
+    assert settings.tag_levels == {}
+    assert "such as {" in read.refused(PAYWALL_TAG_LEVELS="Puzzles: free")
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -182,6 +190,9 @@ def test_the_meter_can_be_switched_off_and_that_is_not_a_limit_of_zero(read: Rea
         ("PAYWALL_METER_LIMIT", "many"),
         ("PAYWALL_METER_WINDOW", "fortnight"),
         ("PAYWALL_DEFAULT_LEVEL", "members"),
+        ("PAYWALL_SECTION_LEVELS", '{"News": "members"}'),
+        ("PAYWALL_TAG_LEVELS", '["News"]'),
+        ("PAYWALL_TAG_LEVELS", "News"),
         ("PAYWALL_PREVIEW_BLOCKS", "0"),
         ("PAYWALL_ACCESS_TOKEN_MINUTES", "11"),
         ("PAYWALL_UNLOCK_TOKEN_MINUTES", "11"),

@@ -1,5 +1,6 @@
 """What a decision looks like on the wire, and the cookie that goes with it."""
 
+from datetime import datetime
 from typing import Any
 
 from fastapi import Request, Response
@@ -34,25 +35,25 @@ def access_answer(seen: Look) -> AccessOut:
     )
 
 
-def with_body(article: StoredArticle, settings: Settings) -> dict[str, Any]:
+def with_body(article: StoredArticle, settings: Settings, now: datetime) -> dict[str, Any]:
     """The teaser's shape with the whole text (schemas.FullArticle)."""
-    return {**teaser(article, settings), "body_html": article.body_html}
+    return {**teaser(article, settings, now), "body_html": article.body_html}
 
 
 def opened_answer(
     request: Request, article: StoredArticle, opened: Opened, caller: Caller, *, wants_token: bool
 ) -> Response:
     """200 with the text, and where wanted the token for it."""
+    running = running_of(request)
     content: dict[str, Any] = {
         "granted": True,
         "reason": opened.reason,
         "reason_text": REASONS[opened.reason].readers,
         "consumed": opened.consumed,
-        "article": with_body(article, running_of(request).get(Settings)),
+        "article": with_body(article, running.get(Settings), running.get(Clocks).business()),
         "meter": _meter(opened.meter),
     }
     if wants_token:
-        running = running_of(request)
         token, expires_at = running.get(UnlockTokens).token(
             holder_id=opened.holder_id,
             article=article.slug,

@@ -23,7 +23,7 @@ def article_facts(article: ListedArticle, rules: Rules, now: datetime) -> Articl
     """The article at `now`, the business time."""
     return ArticleFacts(
         id=article.id,
-        level=level_at(article, rules).level,
+        level=level_at(article, rules, now).level,
         plans=article.plans,
         section=article.section,
         visible=is_visible(article, now),

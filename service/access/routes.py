@@ -100,4 +100,6 @@ async def read_full(
         settings=context.settings,
         clocks=context.clocks,
     )
-    return JSONResponse({"article": with_body(article, context.settings)})
+    return JSONResponse(
+        {"article": with_body(article, context.settings, context.clocks.business())}
+    )

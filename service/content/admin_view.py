@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from service.content.level import Rules, level_at
+from service.content.level import LevelFacts, Rules, level_at
 from service.content.schemas import AdminArticle, AdminSummary
+from service.content.store import schedule_of
 from service.content.visibility import is_visible
 from service.db.tables import Article
 
@@ -35,6 +36,17 @@ def admin_article(article: Article, rules: Rules, now: datetime) -> AdminArticle
     )
 
 
+def _level_facts(article: Article) -> LevelFacts:
+    return LevelFacts(
+        level=article.level,
+        section=article.section,
+        tags=article.tags,
+        published_at=article.published_at,
+        schedule=schedule_of(article.access_schedule),
+        cut_is_whole=article.cut_is_whole,
+    )
+
+
 def _summary(article: Article, rules: Rules, now: datetime) -> dict[str, Any]:
     return {
         "id": article.id,
@@ -43,8 +55,12 @@ def _summary(article: Article, rules: Rules, now: datetime) -> dict[str, Any]:
         "section": article.section,
         "status": article.status,
         "visible": is_visible(article, now),
-        "access": {"level": article.level, "plans": article.plans},
-        "effective": vars(level_at(article, rules)),
+        "access": {
+            "level": article.level,
+            "plans": article.plans,
+            "schedule": article.access_schedule,
+        },
+        "effective": vars(level_at(_level_facts(article), rules, now)),
         "published_at": article.published_at,
         "created_at": article.created_at,
         "updated_at": article.updated_at,

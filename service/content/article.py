@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from service.content.level import UNSCHEDULED, Schedule
 from service.content.visibility import Status
 from service.levels import Level
 
@@ -34,6 +35,7 @@ class ListedArticle:
     status: Status
     level: Level | None
     plans: frozenset[str]
+    schedule: Schedule = UNSCHEDULED
     cut_is_whole: bool
     version: int
     updated_at: datetime

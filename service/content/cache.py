@@ -4,13 +4,17 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.clock import Clocks
 from service.content.article import StoredArticle
+from service.content.level import level_at
+from service.content.rules import rules_of
 from service.content.schemas import is_slug
 from service.content.store import content_version, get_article
 from service.content.teaser import teaser
@@ -34,10 +38,14 @@ CAPACITY = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class CachedArticle:
-    """An article with its teaser, encoded once. Neither depends on the time or on who asks."""
+    """An article with its teaser, encoded once, which holds until then (None: until a change).
+
+    Neither depends on who asks.
+    """
 
     article: StoredArticle
     teaser: PublicDocument
+    until: datetime | None
 
     @property
     def size(self) -> int:
@@ -51,8 +59,9 @@ class ArticleCache:
     `refresh`, which the background runner calls every interval (1 s by default), so within 2 s.
     """
 
-    def __init__(self, settings: Settings, *, capacity: int = CAPACITY) -> None:
+    def __init__(self, settings: Settings, clocks: Clocks, *, capacity: int = CAPACITY) -> None:
         self._settings = settings
+        self._clocks = clocks
         self._capacity = capacity
         self._held: OrderedDict[str, CachedArticle] = OrderedDict()
         self._size = 0
@@ -68,6 +77,12 @@ class ArticleCache:
     async def entry(self, database: Database, slug: str) -> CachedArticle | None:
         """The article with its encoded teaser; None for a slug that is unused or none at all."""
         held = self._held.get(slug)
+        if held is not None and held.until is not None and held.until <= self._clocks.business():
+            current = await self._encoded(held.article)
+            # Unless the article was dropped meanwhile: then a newer one comes, or is there.
+            if self._held.get(slug) is held:
+                self._keep(slug, current)
+            return current
         if held is not None:
             self._held.move_to_end(slug)
             return held
@@ -89,12 +104,17 @@ class ArticleCache:
             article = await get_article(session, slug)
         if article is None:
             return None
-        shape = teaser(article, self._settings)
-        entry = CachedArticle(article, await asyncio.to_thread(encode, shape))
+        entry = await self._encoded(article)
         # What was read before a drop may be what the drop was about: use it once, don't keep it.
         if drops == self._drops:
             self._keep(slug, entry)
         return entry
+
+    async def _encoded(self, article: StoredArticle) -> CachedArticle:
+        now = self._clocks.business()
+        until = level_at(article, rules_of(self._settings), now).until
+        document = await asyncio.to_thread(encode, teaser(article, self._settings, now))
+        return CachedArticle(article, document, until)
 
     async def refresh(self, database: Database) -> None:
         """Drop every copy if any article has changed since the last call."""

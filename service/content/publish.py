@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.content.blocks import BodyRefused
 from service.content.cut import Rendered, render
-from service.content.schemas import SLUG_LENGTH, ArticleIn, is_slug
+from service.content.schemas import SLUG_LENGTH, ArticleIn, ScheduleIn, is_slug
 from service.content.store import STATE_ID, searchable
 from service.db.base import new_id
 from service.db.tables import Article, ArticleRevision, ArticleTerm, ContentState
@@ -203,6 +203,7 @@ def _columns(prepared: Prepared, published_at: datetime | None) -> dict[str, Any
         "status": body.status,
         "level": body.access.level,
         "plans": body.access.plans,
+        "access_schedule": _schedule(body.access.schedule),
         "source_ids": body.source_ids,
     }
 
@@ -255,7 +256,13 @@ def _traced(article: Article) -> dict[str, Any]:
         "published_at": _written(article.published_at),
         "level": article.level,
         "plans": article.plans,
+        "schedule": article.access_schedule,
     }
+
+
+def _schedule(sent: ScheduleIn | None) -> dict[str, int] | None:
+    """What of it is set; None where nothing is."""
+    return (sent.model_dump(exclude_none=True) or None) if sent is not None else None
 
 
 def _written(at: datetime | None) -> str | None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from service.clock import AppClocks
 from service.content.admin_view import admin_article, admin_summary
 from service.content.cache import AppArticles
+from service.content.level import level_at
 from service.content.publish import etag_of, put_article, withdraw_article
 from service.content.rules import rules_of
 from service.content.schemas import (
@@ -21,7 +22,7 @@ from service.content.schemas import (
 )
 from service.content.store import get_row, list_articles, list_for_staff
 from service.content.teaser import summary
-from service.content.visibility import is_visible, next_change
+from service.content.visibility import earliest, is_visible, next_change
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.html.public_answer import encode, max_age, public_answer
 from service.identity.callers import Actor, requires
@@ -49,9 +50,12 @@ async def list_teasers(
     """Teasers of visible articles, latest first. Public and cacheable."""
     now = clocks.business()
     page = await list_articles(session, **query.model_dump(), now=now)
-    items = [summary(article, settings) for article in page.items]
+    items = [summary(article, settings, now) for article in page.items]
+    rules = rules_of(settings)
+    levels = (level_at(article, rules, now).until for article in page.items)
+    changes_at = earliest((page.changes_at, *levels))
     document = encode({"items": items, "next_cursor": page.next_cursor})
-    return public_answer(request, document, max_age(page.changes_at, now))
+    return public_answer(request, document, max_age(changes_at, now))
 
 
 @router.head("/v1/articles/{slug}", include_in_schema=False, dependencies=[PUBLIC])
@@ -69,7 +73,7 @@ async def read_teaser(
     entry = await articles.entry(database, slug)
     if entry is None or not is_visible(entry.article, now):
         raise Problem("article-not-found")
-    changes_at = next_change(entry.article, now)
+    changes_at = earliest((next_change(entry.article, now), entry.until))
     return public_answer(request, entry.teaser, max_age(changes_at, now))
 
 

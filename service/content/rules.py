@@ -5,4 +5,4 @@ from service.settings import Settings
 
 
 def rules_of(settings: Settings) -> Rules:
-    return Rules(default=settings.default_level)
+    return Rules(settings.default_level, settings.section_levels, settings.tag_levels)

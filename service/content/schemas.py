@@ -24,6 +24,8 @@ from service.levels import Level
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SLUG_LENGTH = 120
 BODY_BYTES = 2_000_000
+_HOURS, _LONGEST_DAYS = 24, 36_500
+_LONGEST_HOURS = _LONGEST_DAYS * _HOURS
 _FORBIDDEN_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -112,11 +114,33 @@ class Image(_Strict):
     alt: Annotated[str, Field(max_length=1000)] = ""
 
 
+class ScheduleIn(_Strict):
+    """How the level changes by itself, counted from `published_at`; a day is 24 hours."""
+
+    free_hours: Annotated[int, Field(ge=1, le=_LONGEST_HOURS)] | None = None
+    """Free for this long at first."""
+    subscribers_after_days: Annotated[int, Field(ge=1, le=_LONGEST_DAYS)] | None = None
+    """For subscribers alone after this."""
+    free_after_days: Annotated[int, Field(ge=1, le=_LONGEST_DAYS)] | None = None
+    """Free after this."""
+
+    @model_validator(mode="after")
+    def _one_after_the_other(self) -> Self:
+        later = {self.subscribers_after_days, self.free_after_days} - {None}
+        if self.subscribers_after_days == self.free_after_days is not None:
+            raise ValueError("subscribers_after_days and free_after_days must differ")
+        if any((self.free_hours or 0) > days * _HOURS for days in later if days is not None):
+            raise ValueError("free_hours must end before the level changes again")
+        return self
+
+
 class AccessIn(_Strict):
     level: Level | None = None
-    """None: the publication's level."""
+    """None: the level of a tag, of the section, or of the publication."""
     plans: Annotated[list[Annotated[str, AfterValidator(_plan)]], Field(max_length=20)] = []
     """Plans that open the article; empty: every plan."""
+    schedule: ScheduleIn | None = None
+    """None: the level stays as it is."""
 
     @model_validator(mode="after")
     def _plans_need_subscribers(self) -> Self:
@@ -193,10 +217,11 @@ class ListQuery(StaffQuery):
 
 
 class EffectiveLevel(BaseModel):
-    """The level that holds now, and what set it."""
+    """The level that holds now, what set it, and when it next changes by itself."""
 
     level: Level
     source: LevelSource
+    until: datetime | None
 
 
 class AdminSummary(BaseModel):

@@ -1,6 +1,7 @@
 """Reading articles from the database."""
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from service.content.article import EXCERPT_LENGTH, ListedArticle, StoredArticle, excerpt_of
+from service.content.level import Schedule
 from service.content.visibility import RELEASED
 from service.db.keyset import Keyset, Page
 from service.db.tables import Article, ArticleTerm, ContentState
@@ -34,6 +36,7 @@ _LISTED = (
     Article.status,
     Article.level,
     Article.plans,
+    Article.access_schedule,
     Article.cut_is_whole,
     Article.version,
     Article.updated_at,
@@ -148,6 +151,11 @@ async def _one(session: AsyncSession, condition: ColumnElement[bool]) -> StoredA
     return StoredArticle(**_listed(row), body_html=row.body_html, preview_html=row.preview_html)
 
 
+def schedule_of(stored: Mapping[str, int] | None) -> Schedule:
+    """The schedule as a row has it."""
+    return Schedule(**(stored or {}))
+
+
 def _listed(row: Row[Any]) -> dict[str, Any]:
     values = {column.key: row._mapping[column.key] for column in _LISTED}  # noqa: SLF001 the documented way to read a row by name
     excerpt = excerpt_of(values.pop("preview_start"))
@@ -155,5 +163,6 @@ def _listed(row: Row[Any]) -> dict[str, Any]:
         "authors": tuple(row.authors),
         "tags": tuple(row.tags),
         "plans": frozenset(row.plans),
+        "schedule": schedule_of(values.pop("access_schedule")),
     }
     return {**values, **frozen, "excerpt": excerpt}

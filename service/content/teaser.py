@@ -16,19 +16,19 @@ PAID_SELECTOR = ".paywall"
 """The class of the element that holds what the wall covers, in every page of ours."""
 
 
-def teaser(article: StoredArticle, settings: Settings) -> dict[str, Any]:
-    """The whole teaser (schemas.Teaser), with `body_html` where the article is free."""
-    shape = summary(article, settings)
+def teaser(article: StoredArticle, settings: Settings, now: datetime) -> dict[str, Any]:
+    """The whole teaser (schemas.Teaser) at `now`, with `body_html` where the article is free."""
+    shape = summary(article, settings, now)
     shape["preview_html"] = article.preview_html
-    shape["json_ld"] = json_ld(article, settings)
-    if level_at(article, rules_of(settings)).level == "free":
+    shape["json_ld"] = json_ld(article, settings, now)
+    if level_at(article, rules_of(settings), now).level == "free":
         shape["body_html"] = article.body_html
     return shape
 
 
-def summary(article: ListedArticle, settings: Settings) -> dict[str, Any]:
+def summary(article: ListedArticle, settings: Settings, now: datetime) -> dict[str, Any]:
     """An entry of a list (schemas.TeaserSummary): the teaser without texts in HTML."""
-    level = level_at(article, rules_of(settings)).level
+    level = level_at(article, rules_of(settings), now).level
     image = None
     if article.image_url is not None:
         image = {"url": article.image_url, "alt": article.image_alt or ""}
@@ -54,12 +54,12 @@ def summary(article: ListedArticle, settings: Settings) -> dict[str, Any]:
     }
 
 
-def json_ld(article: StoredArticle, settings: Settings) -> dict[str, Any]:
+def json_ld(article: StoredArticle, settings: Settings, now: datetime) -> dict[str, Any]:
     """schema.org NewsArticle, with the marks for paywalled content that search engines ask for.
 
     Source: https://developers.google.com/search/docs/appearance/structured-data/paywalled-content
     """
-    free = level_at(article, rules_of(settings)).level == "free"
+    free = level_at(article, rules_of(settings), now).level == "free"
     address = article.canonical_url or f"{settings.public_url}/articles/{article.slug}"
     document: dict[str, Any] = {
         "@context": "https://schema.org",

@@ -1,5 +1,6 @@
 """Who could see an article at all. Pure."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -31,3 +32,8 @@ def next_change(article: Scheduled, now: datetime) -> datetime | None:
     """When the article becomes visible by itself, or None: copies made now are good until then."""
     at = article.published_at
     return at if article.status in RELEASED and at is not None and at > now else None
+
+
+def earliest(instants: Iterable[datetime | None]) -> datetime | None:
+    """The first of several changes; None is a change that never comes."""
+    return min((at for at in instants if at is not None), default=None)

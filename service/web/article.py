@@ -6,6 +6,7 @@ what it isn't given.
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urljoin
 
@@ -47,27 +48,31 @@ class ArticleView:
     json_ld: Markup
 
 
-def seen_view(article: StoredArticle, seen: Look, settings: Settings) -> ArticleView:
+def seen_view(article: StoredArticle, seen: Look, settings: Settings, now: datetime) -> ArticleView:
     """What the reader sees on arriving: nothing has been counted."""
     by_meter = isinstance(seen.outcome, Meter)
     if seen.wall is not None:
-        return _view(article, settings, state="wall", meter=seen.meter, wall=seen.wall)
+        return _view(article, settings, now, state="wall", meter=seen.meter, wall=seen.wall)
     if isinstance(seen.outcome, Meter) and seen.outcome.consumes:
-        return _view(article, settings, state="meter", meter=seen.meter)
-    return opened_view(article, seen.meter if by_meter else None, settings)
+        return _view(article, settings, now, state="meter", meter=seen.meter)
+    return opened_view(article, seen.meter if by_meter else None, settings, now)
 
 
 def opened_view(
-    article: StoredArticle, meter: MeterState | None, settings: Settings
+    article: StoredArticle, meter: MeterState | None, settings: Settings, now: datetime
 ) -> ArticleView:
     """The whole article. `meter`: the window it was counted in, None where something else opened it."""
-    return _view(article, settings, state="open", meter=meter)
+    return _view(article, settings, now, state="open", meter=meter)
 
 
 def walled_view(
-    article: StoredArticle, wall: WallShown, meter: MeterState | None, settings: Settings
+    article: StoredArticle,
+    wall: WallShown,
+    meter: MeterState | None,
+    settings: Settings,
+    now: datetime,
 ) -> ArticleView:
-    return _view(article, settings, state="wall", meter=meter, wall=wall)
+    return _view(article, settings, now, state="wall", meter=meter, wall=wall)
 
 
 def article_page(
@@ -106,12 +111,13 @@ def _used_up(view: ArticleView, settings: Settings) -> str:
 def _view(
     article: StoredArticle,
     settings: Settings,
+    now: datetime,
     *,
     state: State,
     meter: MeterState | None,
     wall: WallShown | None = None,
 ) -> ArticleView:
-    teaser = teaser_item(article, settings)
+    teaser = teaser_item(article, settings, now)
     text = article.body_html if state == "open" else article.preview_html
     image = article.image_url
     return ArticleView(
@@ -123,7 +129,7 @@ def _view(
         wall=wall,
         address=article.canonical_url or f"{settings.public_url}/articles/{article.slug}",
         image_address=urljoin(f"{settings.public_url}/", image) if image else None,
-        json_ld=script_data(json_ld(article, settings)),
+        json_ld=script_data(json_ld(article, settings, now)),
     )
 
 

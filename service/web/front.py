@@ -62,7 +62,7 @@ async def front_page(
         limit=PAGE,
         now=now,
     )
-    teasers = [teaser_item(each, settings) for each in listed.items]
+    teasers = [teaser_item(each, settings, now) for each in listed.items]
     is_first = not asked.cursor
     lead = teasers.pop(0) if is_first and teasers else None
     rail = teasers[:RAIL] if is_first and not asked.section else []
@@ -84,12 +84,12 @@ async def more_articles(
         session, section=None, tag=None, author=None, q=None, cursor=None, limit=MORE + 1, now=now
     )
     others = [each for each in listed.items if each.slug != but]
-    return [teaser_item(each, settings) for each in others[:MORE]]
+    return [teaser_item(each, settings, now) for each in others[:MORE]]
 
 
-def teaser_item(article: ListedArticle, settings: Settings) -> TeaserItem:
+def teaser_item(article: ListedArticle, settings: Settings, now: datetime) -> TeaserItem:
     """The public summary, with the time as a time for the template to format."""
-    return {**summary(article, settings), "published_at": article.published_at}
+    return {**summary(article, settings, now), "published_at": article.published_at}
 
 
 def _by_section(teasers: list[TeaserItem]) -> list[Block]:

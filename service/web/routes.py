@@ -78,7 +78,7 @@ async def show_article(
     seen = await look(
         session, article=article, caller=caller, network=network, settings=settings, clocks=clocks
     )
-    view = seen_view(article, seen, settings)
+    view = seen_view(article, seen, settings, clocks.business())
     if view.state == "open" and request.method == "GET" and not prefetch:
         note_open_page(
             running_of(request).get(Ledger), article=article, reader_id=caller.reader_id,
@@ -108,14 +108,15 @@ async def read_on(
         touch=touch_of(referrer, campaign_of(request.query_params), settings),
         settings=settings, clocks=clocks,
     )  # fmt: skip
-    more = await more_articles(session, article.slug, settings, clocks.business())
+    now = clocks.business()
+    more = await more_articles(session, article.slug, settings, now)
     visitor = await visitor_of(session, caller, settings)
     owing = await payment_banner(session, caller)
     if isinstance(outcome, Opened):
         meter = outcome.meter if outcome.reason == "meter" else None
-        view, status_code = opened_view(article, meter, settings), 200
+        view, status_code = opened_view(article, meter, settings, now), 200
     else:
-        view, status_code = walled_view(article, outcome.wall, outcome.meter, settings), 402
+        view, status_code = walled_view(article, outcome.wall, outcome.meter, settings, now), 402
     response = article_page(request, view, more, visitor, owing=owing, status_code=status_code)
     remember_device(request, response, caller, outcome.device_id)
     return response

@@ -39,7 +39,7 @@ class Newsroom:
 async def newsroom(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> AsyncIterator[Newsroom]:
-    app = RunningApp(Running(settings, database, clocks, ArticleCache(settings), KeyUses()))
+    app = RunningApp(Running(settings, database, clocks, ArticleCache(settings, clocks), KeyUses()))
     app.include_router(router)
     install_handlers(app)
     app.add_middleware(OriginPolicy, origins=settings.origins)

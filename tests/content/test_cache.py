@@ -7,8 +7,9 @@ from service.content.publish import prepare, put_article, store_prepared, withdr
 from service.content.schemas import ArticleIn
 from service.db.session import Database
 from service.settings import Settings
-from tests.conftest import START
+from tests.conftest import START, MovingClocks
 
+CLOCKS = MovingClocks()
 MISSING = ("none", "FERRY", "", "a\0b", "' OR 1=1 --")
 
 
@@ -36,7 +37,7 @@ async def put(
 
 
 async def test_an_article_is_read_once(database: Database, settings: Settings) -> None:
-    cache = ArticleCache(settings)
+    cache = ArticleCache(settings, CLOCKS)
     await put(database, settings, access={"level": "subscribers", "plans": ["digital"]})
     first = await cache.get(database, "ferry")
     assert first is not None
@@ -45,7 +46,7 @@ async def test_an_article_is_read_once(database: Database, settings: Settings) -
 
 
 async def test_what_is_missing_is_not_remembered(database: Database, settings: Settings) -> None:
-    cache = ArticleCache(settings)
+    cache = ArticleCache(settings, CLOCKS)
     for slug in MISSING:
         assert await cache.get(database, slug) is None
     await put(database, settings, slug="none")
@@ -55,7 +56,7 @@ async def test_what_is_missing_is_not_remembered(database: Database, settings: S
 async def test_a_change_elsewhere_is_seen_at_the_next_refresh(
     database: Database, settings: Settings
 ) -> None:
-    here = ArticleCache(settings)
+    here = ArticleCache(settings, CLOCKS)
     await put(database, settings)
     held = await here.get(database, "ferry")
     await here.refresh(database)
@@ -81,7 +82,7 @@ async def test_a_change_elsewhere_is_seen_at_the_next_refresh(
 async def test_a_copy_older_than_the_first_refresh_is_dropped(
     database: Database, settings: Settings
 ) -> None:
-    cache = ArticleCache(settings)
+    cache = ArticleCache(settings, CLOCKS)
     await put(database, settings)
     await cache.get(database, "ferry")
     await put(database, settings, title="Two")
@@ -92,7 +93,7 @@ async def test_a_copy_older_than_the_first_refresh_is_dropped(
 
 
 async def test_a_change_here_is_seen_at_its_commit(database: Database, settings: Settings) -> None:
-    cache = ArticleCache(settings)
+    cache = ArticleCache(settings, CLOCKS)
     await put(database, settings)
     held = await cache.get(database, "ferry")
     async with database.transaction() as session:
@@ -126,7 +127,7 @@ class Counting(Database):
 async def test_readers_at_once_ask_the_database_once(
     database: Database, settings: Settings
 ) -> None:
-    cache = ArticleCache(settings)
+    cache = ArticleCache(settings, CLOCKS)
     await put(database, settings)
     counting = Counting(database.url)
     found = await asyncio.gather(*(cache.get(counting, "ferry") for _ in range(20)))
@@ -151,7 +152,7 @@ class Interrupted(Database):
 async def test_what_was_read_before_a_drop_is_not_kept(
     database: Database, settings: Settings
 ) -> None:
-    cache = ArticleCache(settings)
+    cache = ArticleCache(settings, CLOCKS)
     await put(database, settings)
     interrupted = Interrupted(database.url, cache)
     first = await cache.get(interrupted, "ferry")
@@ -162,7 +163,7 @@ async def test_what_was_read_before_a_drop_is_not_kept(
 
 
 async def test_memory_is_bounded(database: Database, settings: Settings) -> None:
-    cache = ArticleCache(settings, capacity=25_000)
+    cache = ArticleCache(settings, CLOCKS, capacity=25_000)
     for number in range(4):
         await put(database, settings, slug=f"a-{number}", body=f"<p>{'x' * 9_000}</p>")
         await cache.get(database, f"a-{number}")

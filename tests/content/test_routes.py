@@ -200,7 +200,7 @@ async def test_what_is_sent_comes_back(newsroom: Newsroom) -> None:
         "language": "en-GB",
         "published_at": "2026-03-09T08:00:00Z",
         "status": "published",
-        "access": {"level": "subscribers", "plans": ["digital"]},
+        "access": {"level": "subscribers", "plans": ["digital"], "schedule": None},
         "source_ids": {"cms": "17"},
     }
     await newsroom.put("ferry", **sent)

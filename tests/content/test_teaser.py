@@ -12,6 +12,7 @@ from service.settings import Settings
 SETTINGS = Settings(
     _env_file=None, public_url="https://paper.example", publication_name="The Packet"
 )
+NOW = datetime(2026, 3, 12, 9, 0, tzinfo=UTC)
 ARTICLE = StoredArticle(
     id="art_000000000000000000000000",
     slug="ferry",
@@ -41,7 +42,7 @@ ARTICLE = StoredArticle(
 @pytest.mark.parametrize("own", [None, "free", "metered", "subscribers"])
 def test_the_body_is_in_free_teasers_only(own: Level | None, default: Level) -> None:
     settings = SETTINGS.model_copy(update={"default_level": default})
-    shape = teaser(replace(ARTICLE, level=own), settings)
+    shape = teaser(replace(ARTICLE, level=own), settings, NOW)
     free = (own or default) == "free"
     assert shape["access"] == {
         "level": own or default,
@@ -53,12 +54,12 @@ def test_the_body_is_in_free_teasers_only(own: Level | None, default: Level) -> 
 
 
 def test_the_shapes_are_those_of_the_contract() -> None:
-    Teaser.model_validate(teaser(ARTICLE, SETTINGS))
-    TeaserSummary.model_validate(summary(ARTICLE, SETTINGS))
+    Teaser.model_validate(teaser(ARTICLE, SETTINGS, NOW))
+    TeaserSummary.model_validate(summary(ARTICLE, SETTINGS, NOW))
 
 
 def test_json_ld_describes_paywalled_content() -> None:
-    assert json_ld(ARTICLE, SETTINGS) == {
+    assert json_ld(ARTICLE, SETTINGS, NOW) == {
         "@context": "https://schema.org",
         "@type": "NewsArticle",
         "headline": "The ferry",
@@ -85,7 +86,7 @@ def test_json_ld_describes_paywalled_content() -> None:
 
 def test_without_a_meter_nothing_is_metered() -> None:
     settings = SETTINGS.model_copy(update={"meter_limit": None})
-    assert teaser(ARTICLE, settings)["access"] == {
+    assert teaser(ARTICLE, settings, NOW)["access"] == {
         "level": "metered",
         "metered": False,
         "plans": [],
@@ -93,7 +94,7 @@ def test_without_a_meter_nothing_is_metered() -> None:
 
 
 def test_where_the_cut_is_the_whole_nothing_is_closed() -> None:
-    shape = teaser(replace(ARTICLE, level="subscribers", cut_is_whole=True), SETTINGS)
+    shape = teaser(replace(ARTICLE, level="subscribers", cut_is_whole=True), SETTINGS, NOW)
     assert shape["access"] == {"level": "free", "metered": False, "plans": []}
     assert shape["json_ld"]["isAccessibleForFree"] is True
     assert "hasPart" not in shape["json_ld"]

@@ -1,7 +1,7 @@
 """docs/settings.md: every setting stands there once, as the code has it; and the events of stripe.md."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
@@ -60,6 +60,8 @@ def _default(value: Any) -> str:
             return f"`{str(value).lower()}`"
         case tuple():
             return "`[]`"
+        case dict():
+            return "`{}`"
         case float():
             return f"`{value:g}`"
         case _:
@@ -77,6 +79,8 @@ def _takes(field: FieldInfo) -> str:
         return "`true`, `false`"
     if get_origin(kind) is tuple:
         return "list"
+    if get_origin(kind) is Mapping:
+        return "object"
     if kind in {int, float}:
         return _range(field.metadata) + (", `null`" if optional else "")
     longest = _limit(field.metadata, "max_length")

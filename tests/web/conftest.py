@@ -100,7 +100,7 @@ async def newspaper(
 ) -> AsyncIterator[Newspaper]:
     app = RunningApp(
         Running(
-            settings, database, clocks, ArticleCache(settings), Ledger(), device_key(settings),
+            settings, database, clocks, ArticleCache(settings, clocks), Ledger(), device_key(settings),
             NetworkKey(derived_key(settings, "networks")), Frame(), Payments(None),
         ),
         docs_url=None,

@@ -37,6 +37,8 @@ class Article(Base):
     status: Mapped[str]
     level: Mapped[Level | None] = mapped_column(String)
     plans: Mapped[list[str]] = mapped_column(Json)
+    access_schedule: Mapped[dict[str, int] | None] = mapped_column(Json)
+    """What of content/level.py's Schedule is set."""
     source_ids: Mapped[dict[str, str]] = mapped_column(Json)
     version: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
