@@ -37,8 +37,8 @@ async def create(
                 permissions=ALL_PERMISSIONS,
                 clocks=context.clocks,
             )
-        except ValueError as error:
-            raise CommandFailed(f"No key was made: {error}.") from error
+        except Problem as problem:
+            raise CommandFailed(problem.detail) from problem
     print(made.text)
 
 

@@ -10,7 +10,7 @@ from service.identity.callers import Actor, requires
 from service.identity.passwords import AppPasswords
 from service.identity.permissions import Permission
 from service.operators import billing_api
-from service.operators.accounts import Accounts, invalid
+from service.operators.accounts import Accounts
 from service.operators.keys import create_key, revoke_key
 from service.operators.lists import list_api_keys, list_audit, list_operators
 from service.operators.schemas import (
@@ -98,17 +98,14 @@ async def make_key(
 
     Needs the permission keys:write.
     """
-    try:
-        made = await create_key(
-            session,
-            label=body.label,
-            scopes=body.scopes,
-            actor=actor.label,
-            permissions=actor.permissions,
-            clocks=clocks,
-        )
-    except ValueError as error:
-        raise invalid("body.label", f"No key was made: {error}.") from error
+    made = await create_key(
+        session,
+        label=body.label,
+        scopes=body.scopes,
+        actor=actor.label,
+        permissions=actor.permissions,
+        clocks=clocks,
+    )
     return ApiKeyMade.of_new(made)
 
 

@@ -9,6 +9,7 @@ from service.db.tables import ApiKey
 from service.identity.api_keys import NewKey, make_api_key
 from service.identity.audit import record
 from service.identity.permissions import Permission, permissions_of_scopes
+from service.operators.accounts import invalid
 from service.problems import Problem
 
 
@@ -23,14 +24,17 @@ async def create_key(
 ) -> NewKey:
     """Make a key that may do no more than the actor, who has these permissions.
 
-    ValueError, as a clause: unknown scope or odd label. Problem `forbidden`: a scope too many.
+    Problems: `invalid-request` for an unknown scope or an odd label, `forbidden`: a scope too many.
     """
     beyond = sorted(permissions_of_scopes(scopes) - permissions)
     if beyond:
         raise Problem(
             "forbidden", f"You don't have {', '.join(beyond)} yourself, so no key gets it."
         )
-    made = await make_api_key(session, label=label, scopes=scopes, now=clocks.wall())
+    try:
+        made = await make_api_key(session, label=label, scopes=scopes, now=clocks.wall())
+    except ValueError as error:
+        raise invalid("body.label", f"No key was made: {error}.") from error
     await record(
         session,
         actor=actor,

@@ -155,8 +155,6 @@ async def send_api_key(
                 permissions=visit.operator.permissions,
                 clocks=clocks,
             )
-    except ValueError as error:
-        refusal, status = f"No key was made: {error}.", 422
     except Problem as problem:
         refusal, status = problem.detail, problem.definition.status
     async with database.reading() as session:

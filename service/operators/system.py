@@ -3,22 +3,25 @@
 Whoever lets something be done again, or asks for a comparison with Stripe, stands in the audit log.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from fastapi import Depends
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.events import refetch_of
 from service.billing.inbox import INBOX_TASK, JOB, replay_event
 from service.billing.reconcile_job import RECONCILE_TASK, ask_reconcile
-from service.clock import Clocks
+from service.clock import AppClocks, Clocks
+from service.db.session import AppDatabase, Database
 from service.db.tables import Customer, InboxEvent, Job
 from service.identity import audit
 from service.identity.callers import Actor
 from service.jobs.queue import replay
-from service.jobs.runner import Wakes
+from service.jobs.runner import AppWakes, Wakes
 from service.problems import Problem
 
 EventState = Literal["ignored", "waiting", "applied", "quarantined"]
@@ -68,62 +71,86 @@ async def count_quarantined(session: AsyncSession) -> int:
 
 @dataclass(frozen=True)
 class System:
-    """Changes by one actor, in the request's transaction."""
+    """What operators have done again, or done now.
+
+    Each change is a transaction of its own; this process then begins with it at once.
+    """
+
+    database: Database
+    clocks: Clocks
+    wakes: Wakes
+
+    async def replay_event(self, actor: Actor, event_id: str) -> Told:
+        """Let the event be applied once more. Problem `not-found`: there is none, or it has no job."""
+        async with self._change(actor) as change:
+            event = await change.session.get(InboxEvent, event_id)
+            before = (await told(change.session, [event]))[0] if event is not None else None
+            if event is None or before is None or before.job is None:
+                raise Problem(
+                    "not-found", "No such event waits or was applied. Take one of the list."
+                )
+            changed = {"state": before.state, "result": before.job.result}
+            await replay_event(change.session, event_id, self.clocks.wall())
+            await change.record("inbox.replay", event_id, changed, {"state": "waiting"})
+            await change.session.refresh(before.job)
+        return before
+
+    async def replay_quarantined(self, actor: Actor) -> int:
+        """Let every event in quarantine be applied once more; how many."""
+        async with self._change(actor) as change:
+            held = await change.session.scalars(
+                select(Job.key).where(Job.kind == JOB, Job.status == "failed").order_by(Job.key)
+            )
+            events = list(held)
+            for event_id in events:
+                await replay_event(change.session, event_id, self.clocks.wall())
+            if events:
+                await change.record("inbox.replay-all", JOB, None, {"events": len(events)})
+        return len(events)
+
+    async def replay_job(self, actor: Actor, job_id: str) -> Job:
+        """Let the job be done once more, at once. Problem `not-found`: there is none."""
+        async with self._change(actor) as change:
+            job = await change.session.get(Job, job_id)
+            if job is None:
+                raise Problem("not-found", "There is no such job. Take one of the list.")
+            before = {"status": job.status, "result": job.result}
+            await replay(change.session, kind=job.kind, key=job.key, now=self.clocks.wall())
+            await change.record("job.replay", job_id, before, {"status": "waiting"})
+            await change.session.refresh(job)
+        return job
+
+    async def reconcile(self, actor: Actor, *, fix: bool) -> str:
+        """Have everything compared with Stripe soon; the id of the run."""
+        async with self._change(actor) as change:
+            run_id = await ask_reconcile(
+                change.session, started_by=actor.label, fix=fix, now=self.clocks.wall()
+            )
+            await change.record("reconcile.ask", run_id, None, {"fix": fix})
+        return run_id
+
+    @asynccontextmanager
+    async def _change(self, actor: Actor) -> AsyncIterator["_Change"]:
+        async with self.database.transaction() as session:
+            yield _Change(session, actor, self.clocks)
+        self.wakes.wake(INBOX_TASK)
+        self.wakes.wake(RECONCILE_TASK)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A transaction, and the actor whom its audit row names."""
 
     session: AsyncSession
     actor: Actor
     clocks: Clocks
 
-    async def replay_event(self, event_id: str) -> Told:
-        """Let the event be applied once more. Problem `not-found`: there is none, or it has no job."""
-        event = await self.session.get(InboxEvent, event_id)
-        before = (await told(self.session, [event]))[0] if event is not None else None
-        if event is None or before is None or before.job is None:
-            raise Problem("not-found", "No such event waits or was applied. Take one of the list.")
-        changed = {"state": before.state, "result": before.job.result}
-        await replay_event(self.session, event_id, self.clocks.wall())
-        await self._record("inbox.replay", event_id, before=changed, after={"state": "waiting"})
-        await self.session.refresh(before.job)
-        return before
-
-    async def replay_quarantined(self) -> int:
-        """Let every event in quarantine be applied once more; how many."""
-        held = await self.session.scalars(
-            select(Job.key).where(Job.kind == JOB, Job.status == "failed").order_by(Job.key)
-        )
-        events = list(held)
-        for event_id in events:
-            await replay_event(self.session, event_id, self.clocks.wall())
-        if events:
-            await self._record("inbox.replay-all", JOB, before=None, after={"events": len(events)})
-        return len(events)
-
-    async def replay_job(self, job_id: str) -> Job:
-        """Let the job be done once more, at once. Problem `not-found`: there is none."""
-        job = await self.session.get(Job, job_id)
-        if job is None:
-            raise Problem("not-found", "There is no such job. Take one of the list.")
-        before = {"status": job.status, "result": job.result}
-        await replay(self.session, kind=job.kind, key=job.key, now=self.clocks.wall())
-        await self._record("job.replay", job_id, before=before, after={"status": "waiting"})
-        await self.session.refresh(job)
-        return job
-
-    async def reconcile(self, *, fix: bool) -> str:
-        """Have everything compared with Stripe soon; the id of the run."""
-        run_id = await ask_reconcile(
-            self.session, started_by=self.actor.label, fix=fix, now=self.clocks.wall()
-        )
-        await self._record("reconcile.ask", run_id, before=None, after={"fix": fix})
-        return run_id
-
-    async def _record(
+    async def record(
         self,
         action: str,
         target: str,
-        *,
         before: Mapping[str, object] | None,
-        after: Mapping[str, object] | None,
+        after: Mapping[str, object],
     ) -> None:
         await audit.record(
             self.session, actor=self.actor.label, action=action, target=target,
@@ -131,7 +158,8 @@ class System:
         )  # fmt: skip
 
 
-def wake(wakes: Wakes) -> None:
-    """Begin with what was asked for, as far as this process does it; others see it soon."""
-    wakes.wake(INBOX_TASK)
-    wakes.wake(RECONCILE_TASK)
+async def system_of(database: AppDatabase, clocks: AppClocks, wakes: AppWakes) -> System:
+    return System(database, clocks, wakes)
+
+
+AppSystem = Annotated[System, Depends(system_of)]

@@ -5,14 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from service.clock import AppClocks
-from service.db.session import AppDatabase, ReadSession
+from service.db.session import ReadSession
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
 from service.jobs.backlog import backlog
-from service.jobs.runner import AppWakes
 from service.operators.lists import list_events, list_jobs, list_reconciliations
 from service.operators.schemas import AnyPage
-from service.operators.system import System, told, wake
+from service.operators.system import AppSystem, told
 from service.operators.system_schemas import (
     AnyInbox,
     AnyJob,
@@ -44,29 +43,19 @@ async def read_inbox(_: ReadsSystem, asked: AnyInbox, session: ReadSession) -> I
 
 
 @router.post("/inbox/replay", summary="Replay all quarantined events")
-async def replay_quarantined(
-    actor: ChangesSystem, database: AppDatabase, clocks: AppClocks, wakes: AppWakes
-) -> Replayed:
+async def replay_quarantined(actor: ChangesSystem, system: AppSystem) -> Replayed:
     """Let every event in quarantine be applied once more, with new tries. Needs system:write."""
-    async with database.transaction() as session:
-        replayed = await System(session, actor, clocks).replay_quarantined()
-    wake(wakes)
-    return Replayed(replayed=replayed)
+    return Replayed(replayed=await system.replay_quarantined(actor))
 
 
 @router.post("/inbox/{event_id}/replay", summary="Replay an event")
 async def replay_event(
     event_id: EventId,
     actor: ChangesSystem,
-    database: AppDatabase,
-    clocks: AppClocks,
-    wakes: AppWakes,
+    system: AppSystem,
 ) -> InboxItem:
     """Let one event be applied once more, with new tries. Needs system:write."""
-    async with database.transaction() as session:
-        item = InboxItem.of(await System(session, actor, clocks).replay_event(event_id))
-    wake(wakes)
-    return item
+    return InboxItem.of(await system.replay_event(actor, event_id))
 
 
 @router.get("/jobs", summary="List jobs")
@@ -85,15 +74,10 @@ async def read_jobs(
 async def replay_job(
     job_id: JobId,
     actor: ChangesSystem,
-    database: AppDatabase,
-    clocks: AppClocks,
-    wakes: AppWakes,
+    system: AppSystem,
 ) -> JobOut:
     """Let a job be done at once, with new tries; each is safe to repeat. Needs system:write."""
-    async with database.transaction() as session:
-        job = JobOut.of(await System(session, actor, clocks).replay_job(job_id))
-    wake(wakes)
-    return job
+    return JobOut.of(await system.replay_job(actor, job_id))
 
 
 @router.post("/reconcile", status_code=202, summary="Compare everything with Stripe")
@@ -101,15 +85,10 @@ async def ask_for_reconciliation(
     body: ReconcileIn,
     actor: ChangesSystem,
     _: AppGateway,
-    database: AppDatabase,
-    clocks: AppClocks,
-    wakes: AppWakes,
+    system: AppSystem,
 ) -> ReconcileAsked:
     """Begin a comparison as every night does one; with `fix` it mends. Needs system:write."""
-    async with database.transaction() as session:
-        run_id = await System(session, actor, clocks).reconcile(fix=body.fix)
-    wake(wakes)
-    return ReconcileAsked(id=run_id)
+    return ReconcileAsked(id=await system.reconcile(actor, fix=body.fix))
 
 
 @router.get("/reconciliations", summary="List comparisons with Stripe")

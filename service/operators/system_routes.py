@@ -8,14 +8,13 @@ from pydantic import Field
 
 from service.clock import AppClocks
 from service.db.keyset import Page
-from service.db.session import AppDatabase, ReadSession
+from service.db.session import ReadSession
 from service.html.list_query import ListQuery
 from service.identity.permissions import Permission
 from service.jobs.backlog import backlog
-from service.jobs.runner import AppWakes
 from service.operators.lists import list_events, list_jobs, list_reconciliations
 from service.operators.pages import PageRoute, page
-from service.operators.system import System, count_quarantined, told, wake
+from service.operators.system import AppSystem, count_quarantined, told
 from service.operators.system_schemas import AnyInbox, AnyJob
 from service.operators.visits import Visit, form_requires, page_requires
 from service.payments.asking import AppGateway
@@ -45,13 +44,9 @@ async def show_inbox(
 
 
 @router.post("/inbox/replay")
-async def send_replay_of_all(
-    visit: ChangesSystem, database: AppDatabase, clocks: AppClocks, wakes: AppWakes
-) -> Response:
+async def send_replay_of_all(visit: ChangesSystem, system: AppSystem) -> Response:
     """Let everything in quarantine be applied once more."""
-    async with database.transaction() as session:
-        await System(session, visit.operator, clocks).replay_quarantined()
-    wake(wakes)
+    await system.replay_quarantined(visit.operator)
     return RedirectResponse("/admin/inbox?held=1", SEE_OTHER)
 
 
@@ -59,14 +54,10 @@ async def send_replay_of_all(
 async def send_replay(
     visit: ChangesSystem,
     event_id: Id,
-    database: AppDatabase,
-    clocks: AppClocks,
-    wakes: AppWakes,
+    system: AppSystem,
 ) -> Response:
     """Let one event be applied once more."""
-    async with database.transaction() as session:
-        await System(session, visit.operator, clocks).replay_event(event_id)
-    wake(wakes)
+    await system.replay_event(visit.operator, event_id)
     return RedirectResponse("/admin/inbox", SEE_OTHER)
 
 
@@ -92,14 +83,10 @@ async def show_jobs(
 async def send_job_replay(
     visit: ChangesSystem,
     job_id: Id,
-    database: AppDatabase,
-    clocks: AppClocks,
-    wakes: AppWakes,
+    system: AppSystem,
 ) -> Response:
     """Let a job be done at once."""
-    async with database.transaction() as session:
-        await System(session, visit.operator, clocks).replay_job(job_id)
-    wake(wakes)
+    await system.replay_job(visit.operator, job_id)
     return RedirectResponse("/admin/jobs", SEE_OTHER)
 
 
@@ -123,13 +110,9 @@ async def show_reconciliations(
 async def send_reconcile(
     visit: ChangesSystem,
     _: AppGateway,
-    database: AppDatabase,
-    clocks: AppClocks,
-    wakes: AppWakes,
+    system: AppSystem,
     fix: Annotated[str, Form()] = "",
 ) -> Response:
     """Begin a comparison; with `fix` it mends."""
-    async with database.transaction() as session:
-        await System(session, visit.operator, clocks).reconcile(fix=bool(fix))
-    wake(wakes)
+    await system.reconcile(visit.operator, fix=bool(fix))
     return RedirectResponse("/admin/reconciliations?begun=1", SEE_OTHER)

@@ -7,8 +7,10 @@ from fastapi import APIRouter, Depends
 from service.clock import AppClocks
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
+from service.db.tables import WebhookDelivery
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
+from service.operators import webhooks
 from service.operators.lists import list_deliveries
 from service.operators.webhook_schemas import (
     AnyDelivery,
@@ -25,7 +27,6 @@ from service.operators.webhook_schemas import (
 from service.operators.webhooks import (
     Endpoints,
     all_endpoints,
-    check_target,
     known_endpoint,
     told_of,
 )
@@ -64,12 +65,9 @@ async def make_endpoint(
 
     Addresses of this machine, of private networks and reserved ones are refused.
     """
-    await check_target(targets, body.url)
-    async with context.database.transaction() as session:
-        changes = Endpoints(session, actor, context.clocks, context.settings)
-        made, secret = await changes.create(
-            url=body.url, types=body.types, description=body.description
-        )
+    made, secret = await webhooks.make_endpoint(
+        context, targets, actor, url=body.url, types=body.types, description=body.description
+    )
     return EndpointMade.of_new(made, secret)
 
 
@@ -104,9 +102,7 @@ async def rotate_secret(
 @router.post("/{endpoint_id}/test", status_code=202, summary="Send a test event")
 async def send_test(endpoint_id: EndpointId, _: ChangesSystem, changes: Changing) -> DeliveryOut:
     """Let a `webhook.test` be sent to the endpoint. Needs the permission system:write."""
-    delivery = await changes.test(endpoint_id)
-    told = await told_of(changes.session, [delivery])
-    return DeliveryOut.of(delivery, told[delivery.id])
+    return await _shown(changes, await changes.test(endpoint_id))
 
 
 @router.get("/{endpoint_id}/deliveries", summary="List an endpoint's deliveries")
@@ -126,6 +122,9 @@ async def replay(
     endpoint_id: EndpointId, delivery_id: DeliveryId, _: ChangesSystem, changes: Changing
 ) -> DeliveryOut:
     """Send it again with new tries, whatever became of it. Needs the permission system:write."""
-    delivery = await changes.replay(endpoint_id, delivery_id)
-    told = await told_of(changes.session, [delivery])
-    return DeliveryOut.of(delivery, told[delivery.id])
+    return await _shown(changes, await changes.replay(endpoint_id, delivery_id))
+
+
+async def _shown(changes: Endpoints, delivery: WebhookDelivery) -> DeliveryOut:
+    details = await told_of(changes.session, [delivery])
+    return DeliveryOut.of(delivery, details[delivery.id])

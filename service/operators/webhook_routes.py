@@ -18,8 +18,8 @@ from service.operators.webhooks import (
     LONGEST_DESCRIPTION,
     Endpoints,
     all_endpoints,
-    check_target,
     known_endpoint,
+    make_endpoint,
     told_of,
 )
 from service.outbox.event_types import EVENT_TYPES
@@ -58,12 +58,14 @@ async def send_endpoint(
 ) -> Response:
     """Make an endpoint and show its secret, this once; so the answer is its page."""
     try:
-        await check_target(targets, url)
-        async with context.database.transaction() as session:
-            changes = Endpoints(session, visit.operator, context.clocks, context.settings)
-            made, secret = await changes.create(
-                url=url, types=types or [ALL_TYPES], description=description
-            )
+        made, secret = await make_endpoint(
+            context,
+            targets,
+            visit.operator,
+            url=url,
+            types=types or [ALL_TYPES],
+            description=description,
+        )
     except Problem as problem:
         async with context.database.reading() as session:
             return await _list_page(

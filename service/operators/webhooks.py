@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
+from service.db.context import Context
 from service.db.tables import DomainEvent, Job, WebhookDelivery, WebhookEndpoint
 from service.identity.audit import record
 from service.identity.callers import Actor
@@ -25,11 +26,23 @@ MOST_ENDPOINTS = 20
 LONGEST_DESCRIPTION = 200
 
 
-async def check_target(targets: Targets, url: str) -> None:
-    """Refuse a URL that no webhook goes to: problem `invalid-request`.
+async def make_endpoint(
+    context: Context,
+    targets: Targets,
+    actor: Actor,
+    *,
+    url: str,
+    types: Sequence[str],
+    description: str,
+) -> tuple[WebhookEndpoint, str]:
+    """A new endpoint with its secret. Problem `invalid-request`, also for a URL to which nothing goes."""
+    await _check_target(targets, url)  # it looks the name up: before the transaction begins
+    async with context.database.transaction() as session:
+        changes = Endpoints(session, actor, context.clocks, context.settings)
+        return await changes.create(url=url, types=types, description=description)
 
-    It looks the name up, so ask before a transaction begins.
-    """
+
+async def _check_target(targets: Targets, url: str) -> None:
     try:
         await targets.addresses_of(targets.parse(url))
     except TargetRefused as error:
