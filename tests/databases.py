@@ -52,6 +52,19 @@ def folder_in_memory(otherwise: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+@contextlib.contextmanager
+def database_of(request: pytest.FixtureRequest, kind: str) -> Iterator[str]:
+    """The URL of a migrated database without rows, for a fixture of any scope; `kind` as its driver."""
+    if kind == "postgresql":
+        with request.getfixturevalue("emptied_databases").one() as url:
+            yield url
+        return
+    temporary: Path = request.getfixturevalue("tmp_path_factory").mktemp("database")
+    with folder_in_memory(temporary) as folder:
+        shutil.copyfile(request.getfixturevalue("migrated_file"), folder / "paywall.db")
+        yield f"sqlite:///{folder / 'paywall.db'}"
+
+
 @dataclass
 class _Copy:
     url: str

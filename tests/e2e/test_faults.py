@@ -26,7 +26,6 @@ from tests.processes import Process, serving_processes
 from tests.served import free_port
 from tests.severed import Line, State, line_to
 
-pytestmark = [pytest.mark.xdist_group("processes")]
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 

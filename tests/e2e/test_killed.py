@@ -2,12 +2,9 @@
 
 import secrets
 
-import pytest
-
 from service.settings import Settings
 from tests.e2e.kills import survive
 
-pytestmark = pytest.mark.xdist_group("processes")
 KILLS = 2
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import httpx2
@@ -12,12 +12,12 @@ from sqlalchemy import func, select
 from service.db.session import Database
 from service.db.tables import AccessEntry
 from service.identity.devices import HEADER
-from service.settings import Settings
-from tests.conftest import MovingClocks
+from tests.conftest import MovingClocks, settings_of
+from tests.databases import database_of
 from tests.keys import create_api_key
+from tests.patience import PATIENCE
 from tests.processes import serving_processes
 
-pytestmark = [pytest.mark.xdist_group("processes")]
 MANY = 50
 
 
@@ -28,6 +28,8 @@ class Readers:
     client: httpx2.AsyncClient
     urls: list[str]
     database: Database
+    by_others: int
+    """Articles that were used up before."""
     device: str = ""
 
     async def unlock(self, slug: str, turn: int = 0) -> httpx2.Response:
@@ -37,31 +39,53 @@ class Readers:
         return await self.client.post(f"{url}/v1/articles/{slug}/unlock", headers=headers)
 
     async def consumed(self) -> int:
-        async with self.database.reading() as session:
-            return await session.scalar(select(func.count()).where(AccessEntry.consumed)) or 0
+        """How many articles this device has used up."""
+        return await _consumed(self.database) - self.by_others
+
+
+async def _consumed(database: Database) -> int:
+    async with database.reading() as session:
+        return await session.scalar(select(func.count()).where(AccessEntry.consumed)) or 0
+
+
+async def _key(database: Database) -> str:
+    async with database.transaction() as session:
+        now = MovingClocks().wall()
+        return await create_api_key(session, label="t", scopes=["articles:write"], now=now)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def served(request: pytest.FixtureRequest) -> Iterator[tuple[list[str], str]]:
+    """The addresses of processes with many articles, and their database's URL."""
+    count = 1 if request.param == "sqlite" else 2
+    with (
+        database_of(request, request.param) as database_url,
+        serving_processes(settings_of(database_url), count) as processes,
+    ):
+        database = Database(database_url)
+        with asyncio.Runner() as runner:
+            key = runner.run(_key(database))
+            runner.run(database.dispose())
+        urls = [process.url for process in processes]
+        staff = {"Authorization": f"Bearer {key}"}
+        with httpx2.Client(base_url=urls[0], headers=staff, timeout=PATIENCE) as client:
+            for slug in ("a", "b", *(f"p{number}" for number in range(MANY))):
+                body = {"title": slug, "body": "<p>One</p><!--more--><p>Two</p>"}
+                assert client.put(f"/v1/admin/articles/{slug}", json=body).status_code == 201
+        yield urls, database_url
 
 
 @pytest.fixture
-async def readers(
-    database: Database, settings: Settings, clocks: MovingClocks
-) -> AsyncIterator[Readers]:
+async def readers(served: tuple[list[str], str]) -> AsyncIterator[Readers]:
     """A device with one free article left."""
-    async with database.transaction() as session:
-        key = await create_api_key(session, label="t", scopes=["articles:write"], now=clocks.wall())
-    count = 1 if database.dialect == "sqlite" else 2
-    with serving_processes(settings, count) as processes:
-        async with httpx2.AsyncClient(timeout=60) as client:
-            made = Readers(client, [process.url for process in processes], database)
-            for slug in ("a", "b", *(f"p{number}" for number in range(MANY))):
-                answer = await client.put(
-                    f"{made.urls[0]}/v1/admin/articles/{slug}",
-                    json={"title": slug, "body": "<p>One</p><!--more--><p>Two</p>"},
-                    headers={"Authorization": f"Bearer {key}"},
-                )
-                assert answer.status_code == 201
-            made.device = (await made.unlock("a")).json()["device_token"]
-            assert (await made.unlock("b")).json()["meter"]["remaining"] == 1
-            yield made
+    urls, database_url = served
+    database = Database(database_url)
+    async with httpx2.AsyncClient(timeout=PATIENCE) as client:
+        made = Readers(client, urls, database, await _consumed(database))
+        made.device = (await made.unlock("a")).json()["device_token"]
+        assert (await made.unlock("b")).json()["meter"]["remaining"] == 1
+        yield made
+    await database.dispose()
 
 
 async def test_one_of_many_articles_gets_the_last_place(readers: Readers) -> None:

@@ -4,49 +4,29 @@ What every publisher lives by is told on both databases. To save minutes the res
 readers change on SQLite, what goes wrong on PostgreSQL, whose locks have more to bear.
 """
 
-import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
-from pydantic import SecretStr
 
 from service.billing.events import HANDLED
-from service.settings import Settings
 from tests.checkout.rows import sell
-from tests.conftest import MovingClocks
-from tests.databases import folder_in_memory
+from tests.conftest import MovingClocks, settings_of
+from tests.databases import database_of
 from tests.lifecycle.paper import EXTRA, MEMBERS, Paper
 from tests.served import installation
 from tests.stripe_at_hand import sdk
 
 
-@contextmanager
-def _database(request: pytest.FixtureRequest, kind: str) -> Iterator[str]:
-    with ExitStack() as stack:
-        if kind == "postgresql":
-            yield stack.enter_context(request.getfixturevalue("emptied_databases").one())
-            return
-        temporary = request.getfixturevalue("tmp_path_factory").mktemp("lifecycle")
-        path = stack.enter_context(folder_in_memory(temporary)) / "paywall.db"
-        shutil.copyfile(request.getfixturevalue("migrated_file"), path)
-        yield f"sqlite:///{path}"
-
-
 @pytest.fixture(scope="module")
 def paper(request: pytest.FixtureRequest) -> Iterator[Paper]:
     """It sells a month, a year, a dearer plan, a trial in dollars, an intro price and a week's pass."""
-    with _database(request, request.param) as url:
-        settings = Settings(
-            _env_file=None,
-            database_url=url,
-            secret_key=SecretStr("a-secret-key-for-tests-of-enough-length"),
-            insecure_cookies=True,
-            publication="gazette",
-            publication_name="Gazette",
-            time_zone="Europe/Lisbon",
-            mail_from="Gazette <hello@gazette.example.org>",
-            background_interval_seconds=0.2,
+    with database_of(request, request.param) as url:
+        settings = settings_of(url).model_copy(
+            update={
+                "publication_name": "Gazette",
+                "mail_from": "Gazette <hello@gazette.example.org>",
+            }
         )
         with (
             installation(settings, MovingClocks()) as site,
