@@ -16,6 +16,7 @@ from service.identity.devices import HEADER
 from service.limits.rate import Limit, take
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall, inside
 
 PEER = "127.0.0.1"
@@ -83,6 +84,7 @@ async def test_a_network_without_cookies_reads_up_to_the_cap(
         assert await outcome(paywall, HOME) == "meter"
 
 
+@on_sqlite
 async def test_whoever_has_read_before_or_is_signed_in_reads_on(capped: Capped) -> None:
     async with capped(1) as paywall:
         token = (await unlocked(paywall, HOME)).json()["device_token"]
@@ -99,6 +101,7 @@ async def test_whoever_has_read_before_or_is_signed_in_reads_on(capped: Capped) 
         assert answer.json()["reason"] == "subscription"
 
 
+@on_sqlite
 @pytest.mark.parametrize("slug", ["a", "free", "paid"])
 async def test_a_device_that_has_read_nothing_is_no_way_around(capped: Capped, slug: str) -> None:
     async with capped(1) as paywall:
@@ -109,6 +112,7 @@ async def test_a_device_that_has_read_nothing_is_no_way_around(capped: Capped, s
         assert await outcome(paywall, HOME, "c", **{HEADER: token}) == "meter"
 
 
+@on_sqlite
 async def test_only_what_the_meter_opened_is_counted(capped: Capped) -> None:
     async with capped(1) as paywall:
         for slug in ("free", "paid", "nothing", "free"):
@@ -125,6 +129,7 @@ async def test_of_many_at_once_exactly_as_many_read(capped: Capped) -> None:
         assert len(granted) == 5
 
 
+@on_sqlite
 async def test_nought_caps_nobody(capped: Capped, database: Database) -> None:
     async with capped(0) as paywall:
         assert {await outcome(paywall, HOME) for _ in range(5)} == {"meter"}
@@ -132,6 +137,7 @@ async def test_nought_caps_nobody(capped: Capped, database: Database) -> None:
         assert await session.scalar(select(func.count()).select_from(RateLimit)) == 0
 
 
+@on_sqlite
 async def test_a_listed_frontend_is_exempt_unless_it_tells_its_readers_addresses(
     capped: Capped,
 ) -> None:
@@ -140,6 +146,7 @@ async def test_a_listed_frontend_is_exempt_unless_it_tells_its_readers_addresses
         assert [await outcome(paywall, HOME) for _ in range(2)] == ["meter", "network_exhausted"]
 
 
+@on_sqlite
 async def test_nobody_else_is_believed(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -151,6 +158,7 @@ async def test_nobody_else_is_believed(
         ]  # fmt: skip
 
 
+@on_sqlite
 @pytest.mark.parametrize(("mail_from", "kind"), [("", "subscribe"), ("a@example.org", "register")])
 async def test_the_wall_is_that_of_registering_where_one_can(
     database: Database, settings: Settings, clocks: MovingClocks, mail_from: str, kind: str
@@ -162,6 +170,7 @@ async def test_the_wall_is_that_of_registering_where_one_can(
         assert (await unlocked(paywall, None)).json()["wall"]["kind"] == kind
 
 
+@on_sqlite
 async def test_what_is_kept_holds_no_address(capped: Capped, database: Database) -> None:
     async with capped(5) as paywall:
         await unlocked(paywall, HOME)
@@ -172,6 +181,7 @@ async def test_what_is_kept_holds_no_address(capped: Capped, database: Database)
     assert int(network, 16)
 
 
+@on_sqlite
 async def test_the_newspapers_form_is_capped_alike(capped: Capped) -> None:
     async with capped(1) as paywall:
         answers = []

@@ -10,8 +10,11 @@ from service.tokens.claims import Entitlement, access_claims, unlock_claims
 from service.tokens.key_pairs import generate
 from service.tokens.keys import KeyRingHolder
 from service.tokens.signing import sign
+from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall
 from tests.running import exchange
+
+pytestmark = on_sqlite
 
 
 async def opened(paywall: Paywall, slug: str = "a") -> str:

@@ -9,6 +9,7 @@ from service.access.revocations import Revocations
 from service.clock import Clocks
 from service.tokens.key_pairs import decode_base64url, encode_base64url
 from service.tokens.revoked import Claim, revoke_claim
+from tests.databases import on_sqlite
 from tests.inside import Paywall
 
 SECOND = timedelta(seconds=1)
@@ -49,6 +50,7 @@ async def premium(paywall: Paywall) -> Paywall:
     return paywall
 
 
+@on_sqlite
 async def test_signing_out_ends_the_tokens_of_that_session_alone(premium: Paywall) -> None:
     await premium.sign_in("everything")
     tokens = [await premium.access_token(), (await premium.unlock("p")).json()["token"]]
@@ -90,6 +92,7 @@ async def test_a_revoked_comp_ends_the_tokens_signed_for_it(
     assert await status(premium, await premium.access_token()) == 403
 
 
+@on_sqlite
 async def test_what_ended_long_ago_is_forgotten(premium: Paywall) -> None:
     await premium.sign_in("everything")
     await premium.client.delete("/v1/session")
@@ -100,6 +103,7 @@ async def test_what_ended_long_ago_is_forgotten(premium: Paywall) -> None:
     assert not premium.app.running.get(Revocations)._sessions
 
 
+@on_sqlite
 @pytest.mark.parametrize("claim", ["jti", "sid", "sub"])
 async def test_both_spellings_of_a_signature_are_revoked_alike(
     premium: Paywall, claim: Claim
@@ -121,6 +125,7 @@ async def test_both_spellings_of_a_signature_are_revoked_alike(
     assert await status(premium, (await premium.unlock("p")).json()["token"]) == 200
 
 
+@on_sqlite
 async def test_a_revoked_access_token_speaks_for_nobody(premium: Paywall) -> None:
     await premium.sign_in("everything")
     token = await premium.access_token()
@@ -131,6 +136,7 @@ async def test_a_revoked_access_token_speaks_for_nobody(premium: Paywall) -> Non
             assert answer.status_code == 401
 
 
+@on_sqlite
 async def test_a_remembered_unlock_token_is_not_given_out_again_once_revoked(
     premium: Paywall,
 ) -> None:

@@ -15,6 +15,7 @@ from service.identity.devices import HEADER, DeviceKey, new_device_id
 from service.identity.sessions import open_session
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall, inside
 from tests.reports import rows
 
@@ -88,6 +89,7 @@ async def test_what_led_the_reader_here_is_kept_apart_from_the_meter(paywall: Pa
         assert refused.status_code == 422, campaign
 
 
+@on_sqlite
 async def test_the_cookie_is_set_once_and_the_token_not_repeated(paywall: Paywall) -> None:
     first = await paywall.unlock("a")
     attributes = first.headers["Set-Cookie"].split("; ")
@@ -99,12 +101,14 @@ async def test_the_cookie_is_set_once_and_the_token_not_repeated(paywall: Paywal
     assert again.headers["Cache-Control"] == "private, no-store"
 
 
+@on_sqlite
 async def test_a_wall_remembers_a_new_device_too(paywall: Paywall) -> None:
     await paywall.publish("paid", access={"level": "subscribers"})
     walled = await paywall.unlock("paid")
     assert walled.json()["device_token"] == paywall.client.cookies[COOKIE]
 
 
+@on_sqlite
 async def test_without_cookies_the_device_token_does_the_same(paywall: Paywall) -> None:
     async with paywall.new_client() as app:
         token = (await app.post("/v1/articles/a/unlock")).json()["device_token"]
@@ -118,6 +122,7 @@ async def test_without_cookies_the_device_token_does_the_same(paywall: Paywall) 
         assert (await app.post("/v1/articles/d/unlock", headers={HEADER: token})).status_code == 402
 
 
+@on_sqlite
 async def test_the_cookie_counts_before_the_header(paywall: Paywall) -> None:
     await read_to_the_wall(paywall)
     other = paywall.app.running.get(DeviceKey).sign(new_device_id())
@@ -145,6 +150,7 @@ SPOILED: dict[str, Callable[[str], str]] = {
 }
 
 
+@on_sqlite
 @pytest.mark.parametrize("spoil", SPOILED)
 @pytest.mark.parametrize("way", ["cookie", "header"])
 async def test_a_value_we_did_not_sign_is_a_new_device(
@@ -161,6 +167,7 @@ async def test_a_value_we_did_not_sign_is_a_new_device(
     assert COOKIE in answer.headers["Set-Cookie"]
 
 
+@on_sqlite
 async def test_a_forged_cookie_gives_way_to_a_good_header(paywall: Paywall) -> None:
     good = (await paywall.unlock("a")).json()["device_token"]
     paywall.client.cookies.clear()
@@ -168,6 +175,7 @@ async def test_a_forged_cookie_gives_way_to_a_good_header(paywall: Paywall) -> N
     assert answer.json()["meter"]["used"] == 2
 
 
+@on_sqlite
 async def test_no_token_where_none_is_wanted(paywall: Paywall) -> None:
     answer = await paywall.client.post("/v1/articles/a/unlock", json={"token": False})
     assert answer.status_code == 200
@@ -175,6 +183,7 @@ async def test_no_token_where_none_is_wanted(paywall: Paywall) -> None:
     assert "token" in (await paywall.client.post("/v1/articles/a/unlock", json={})).json()
 
 
+@on_sqlite
 async def test_a_token_is_used_again_for_half_of_its_life(paywall: Paywall) -> None:
     async def token() -> Any:
         return (await paywall.unlock("a")).json()["token"]
@@ -189,6 +198,7 @@ async def test_a_token_is_used_again_for_half_of_its_life(paywall: Paywall) -> N
     assert (await paywall.unlock("b")).json()["token"] != second
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "purpose", ["prefetch", "prefetch;prerender", "prefetch;anonymous-client-ip"]
 )
@@ -199,6 +209,7 @@ async def test_a_prefetch_is_no_read(paywall: Paywall, purpose: str) -> None:
     assert (await paywall.unlock("b")).json()["meter"]["used"] == 1
 
 
+@on_sqlite
 async def test_only_the_read_itself_counts(paywall: Paywall) -> None:
     await paywall.unlock("a")
     await paywall.publish("gift", access={"level": "free"})
@@ -217,12 +228,14 @@ async def test_only_the_read_itself_counts(paywall: Paywall) -> None:
     assert (await client.get("/v1/articles/c/access")).json()["meter"]["used"] == 1
 
 
+@on_sqlite
 async def test_walls_count_nothing(paywall: Paywall) -> None:
     await read_to_the_wall(paywall)
     for _ in range(3):
         assert (await paywall.unlock("d")).json()["meter"]["used"] == 3
 
 
+@on_sqlite
 async def test_access_tells_the_same_and_changes_nothing(paywall: Paywall) -> None:
     async def access(slug: str) -> Any:
         answer = await paywall.client.get(f"/v1/articles/{slug}/access")
@@ -256,6 +269,7 @@ async def test_the_window_ends(paywall: Paywall) -> None:
     assert (await paywall.unlock("a")).json()["consumed"] is True
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("limit", "expected"),
     [
@@ -282,6 +296,7 @@ async def test_limits(
             assert reason(answers[0]) == "free"
 
 
+@on_sqlite
 @pytest.mark.parametrize("state", ["future", "draft", "withdrawn", "unknown"])
 async def test_what_is_not_visible_exists_for_nobody(paywall: Paywall, state: str) -> None:
     await paywall.sign_in("everything")
@@ -304,6 +319,7 @@ async def test_what_is_not_visible_exists_for_nobody(paywall: Paywall, state: st
         assert CANARY not in answer.text
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("scope", "level", "plans", "expected"),
     [
@@ -332,6 +348,7 @@ async def test_subscribers_read_what_their_grant_covers(
     assert (await paywall.ledger())[0].reader_id == reader_id
 
 
+@on_sqlite
 async def test_the_wall_promises_no_second_trial(paywall: Paywall) -> None:
     await paywall.publish("paid", access={"level": "subscribers"})
     reader, offer = rows.reader(), rows.offer(trial_days=14)

@@ -28,6 +28,7 @@ from service.settings import Settings
 from tests.account.known_reader import ADDRESS, Known, Site, known_reader, mailing_site
 from tests.checkout.rows import rows
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.patience import wait_until
 
 
@@ -107,6 +108,7 @@ def farewells(site: Site) -> list[str]:
     return [to for to, content in site.mailbox.received if b"has erased your data" in content]
 
 
+@on_sqlite
 def test_the_farewell_goes_to_the_verified_address_once(site: Site, known: Known) -> None:
     assert erase(site.at.browser, cancel_subscription=True).status_code == 204
     assert erase(site.at.browser, cancel_subscription=True).status_code == 401
@@ -114,6 +116,7 @@ def test_the_farewell_goes_to_the_verified_address_once(site: Site, known: Known
     assert farewells(site) == [ADDRESS]
 
 
+@on_sqlite
 def test_a_subscription_is_given_up_knowingly(site: Site, known: Known) -> None:
     for body in ({}, {"cancel_subscription": False}):
         answer = erase(site.at.browser, **body)
@@ -125,6 +128,7 @@ def test_a_subscription_is_given_up_knowingly(site: Site, known: Known) -> None:
     assert reader_row(site, known.reader_id).email == ADDRESS
 
 
+@on_sqlite
 def test_nobody_gets_in_with_what_they_hold(site: Site, known: Known) -> None:
     access, refresh = known.app["access_token"], known.app["refresh_token"]
     unlock_token = known.other.post("/v1/articles/a/unlock").json()["token"]
@@ -153,6 +157,7 @@ def _until_refused(app: httpx2.Client, token: str) -> None:
     wait_until(lambda: app.get(full, headers=bearer).status_code == 401, "the token is refused")
 
 
+@on_sqlite
 def test_what_stripe_says_afterwards_brings_nothing_back(site: Site, known: Known) -> None:
     assert erase(site.at.browser, cancel_subscription=True).status_code == 204
     until_mailed(site, "erased")
@@ -213,6 +218,7 @@ def test_purchases_under_way(site: Site) -> None:
     assert [each.reader_id for each in rows(site.at, Subscription)] != [reader_id]
 
 
+@on_sqlite
 def test_a_claim_kept_from_before_signs_nobody_in(site: Site, known: Known) -> None:
     browser = site.at.browser
     sold = site.at.simulator.world.store.find("checkout.session", [])[0]["id"]
@@ -229,6 +235,7 @@ def test_a_claim_kept_from_before_signs_nobody_in(site: Site, known: Known) -> N
     assert_erased(site, known)
 
 
+@on_sqlite
 def test_the_audit_trail_keeps_what_was_done_without_words_about_the_reader(
     site: Site, known: Known
 ) -> None:

@@ -21,6 +21,7 @@ from tests.account.test_erase import assert_erased, erase, farewells, reader_row
 from tests.checkout.rows import rows
 from tests.checkout.test_outage import service_beside, stripe_that
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def _statuses(site: Site) -> list[str]:
     return [each["status"] for each in site.at.simulator.world.store.find("subscription", [])]
 
 
+@on_sqlite
 def test_stripe_is_away(site: Site, known: Known) -> None:
     cookies = dict(site.at.browser.cookies)
     for fails in ("is down", "is silent", "500"):
@@ -89,6 +91,7 @@ class Dying:
         return die
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("call", "after"),
     [("delete_customer", False), ("delete_customer", True), ("retrieve_subscription", False)],
@@ -178,6 +181,7 @@ def test_what_runs_meanwhile_ties_nothing_to_the_reader(site: Site, known: Known
     assert {each.device_id for each in stored} == {None}
 
 
+@on_sqlite
 def test_a_purchase_paid_a_moment_ago_is_given_up_knowingly_too(site: Site) -> None:
     browser = site.at.browser
     site.sign_in(browser)
@@ -214,6 +218,7 @@ def test_a_purchase_that_begins_meanwhile_is_swept(site: Site) -> None:
     assert customer["deleted"] is True
 
 
+@on_sqlite
 def test_without_a_key_nothing_is_erased_that_stripe_still_holds(site: Site, known: Known) -> None:
     async def attempt(database: Database) -> None:
         await erase_reader(

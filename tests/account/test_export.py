@@ -29,6 +29,7 @@ from tests.account.known_reader import (
     mailing_site,
 )
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 
 MEGABYTE = 1_000_000
 
@@ -80,6 +81,7 @@ def test_everything_held_on_the_reader(site: Site, known: Known) -> None:
     }  # fmt: skip
 
 
+@on_sqlite
 def test_what_stripe_holds(site: Site, known: Known) -> None:
     (held,) = site.at.browser.get("/v1/me/export").json()["stripe"]
     assert held["customer"]["email"] == ADDRESS
@@ -93,12 +95,14 @@ def test_what_stripe_holds(site: Site, known: Known) -> None:
     assert {"hosted_url", "created_at"} <= set(invoice)
 
 
+@on_sqlite
 def test_no_secret_leaves_with_it(site: Site, known: Known) -> None:
     text = site.at.browser.get("/v1/me/export").text
     for secret in (known.session_cookie, *known.app.values(), "_hash", "sealed"):
         assert str(secret) not in text or secret in {"/account", "Bearer", 600}
 
 
+@on_sqlite
 def test_nobody_else_gets_it(site: Site, known: Known) -> None:
     with site.at.new_browser() as stranger:
         assert stranger.get("/v1/me/export").status_code == 401
@@ -151,6 +155,7 @@ async def test_many_reads_come_page_by_page(
     assert len(json.loads(document)["reads"]) == many + anonymous
 
 
+@on_sqlite
 async def test_nobody_is_exported_that_isnt_there(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:

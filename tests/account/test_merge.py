@@ -14,6 +14,7 @@ from service.db.tables import AccessEntry, Checkout, Customer, Grant, Reader, Su
 from service.identity.sign_in_requests import create_sign_in_link
 from tests.checkout.rows import sell
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.mailbox import SignInMail, newest_mail
 from tests.served import Installation, installation
 
@@ -88,6 +89,7 @@ def reason(site: Installation, browser: httpx2.Client) -> str:
     return found
 
 
+@on_sqlite
 def test_the_buyer_confirms_and_reads_on_another_device(site: Installation) -> None:
     buy(site, site.browser)
     bought_as = me(site.browser)
@@ -102,6 +104,7 @@ def test_the_buyer_confirms_and_reads_on_another_device(site: Installation) -> N
     assert len(rows(site, Reader)) == 1
 
 
+@on_sqlite
 def test_confirming_in_the_buyers_browser_goes_on_there(site: Installation) -> None:
     buy(site, site.browser)
     before = site.browser.cookies["pw_session"]
@@ -112,6 +115,7 @@ def test_confirming_in_the_buyers_browser_goes_on_there(site: Installation) -> N
         assert thief.get("/v1/me").status_code == 401
 
 
+@on_sqlite
 def test_a_mistyped_address_is_corrected_by_confirming_another(site: Installation) -> None:
     buy(site, site.browser, "ana@exmaple.org")
     bought_as = me(site.browser)
@@ -165,6 +169,7 @@ def test_stripes_later_news_of_a_merged_purchase_reach_the_account(site: Install
         )
 
 
+@on_sqlite
 def test_a_pass_from_another_browser_hides_no_subscription_from_its_reader(
     site: Installation,
 ) -> None:
@@ -184,6 +189,7 @@ def test_a_pass_from_another_browser_hides_no_subscription_from_its_reader(
     assert opened["customer"] == subscribed.id
 
 
+@on_sqlite
 def test_nobody_gets_at_a_purchase_by_knowing_its_address(site: Installation) -> None:
     buy(site, site.browser)
     bought_as = me(site.browser)
@@ -196,6 +202,7 @@ def test_nobody_gets_at_a_purchase_by_knowing_its_address(site: Installation) ->
     assert reason(site, site.browser) == "subscription"
 
 
+@on_sqlite
 @pytest.mark.parametrize("has_account", [True, False])
 def test_a_claim_opens_no_account_that_has_verified_the_typed_address(
     site: Installation, has_account: bool
@@ -221,6 +228,7 @@ def test_a_claim_opens_no_account_that_has_verified_the_typed_address(
         assert reason(site, home) == "subscription"
 
 
+@on_sqlite
 def test_the_staffs_link_for_a_purchase_ends_once_somebody_verifies_its_address(
     site: Installation,
 ) -> None:
@@ -242,6 +250,7 @@ def test_the_staffs_link_for_a_purchase_ends_once_somebody_verifies_its_address(
         assert mallory.get("/v1/me").status_code == 401
 
 
+@on_sqlite
 def test_a_link_asked_for_by_the_buyer_may_be_used_on_the_phone(site: Installation) -> None:
     buy(site, site.browser, "ana@exmaple.org")
     bought_as = me(site.browser)
@@ -288,6 +297,7 @@ def test_purchases_that_race_with_the_confirmation_stay_with_the_account(
             assert {row.reader_id for row in rows(site, table)} == {account}, table
 
 
+@on_sqlite
 def test_signing_out_leaves_no_claim_that_signs_in_again(site: Installation) -> None:
     buy(site, site.browser)
     started = site.browser.post(
@@ -301,6 +311,7 @@ def test_signing_out_leaves_no_claim_that_signs_in_again(site: Installation) -> 
     assert site.browser.get("/v1/me").status_code == 401
 
 
+@on_sqlite
 def test_a_purchase_made_signed_in_leaves_no_claim_either(site: Installation) -> None:
     buy(site, site.browser)
     site.browser.cookies.delete("pw_session")
@@ -316,6 +327,7 @@ def test_a_purchase_made_signed_in_leaves_no_claim_either(site: Installation) ->
         assert ben.cookies.get("pw_checkout") is None
 
 
+@on_sqlite
 def test_a_comp_for_a_merged_reader_goes_to_the_account(site: Installation) -> None:
     with site.new_browser() as home:
         account = sign_in(site, home)

@@ -16,6 +16,7 @@ from service.identity.sessions import open_session
 from service.settings import Settings
 from tests.account.visitor import Kind, Visitor, client_of
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 from tests.mailbox import newest_mail
 
@@ -89,6 +90,7 @@ async def test_the_former_token_has_thirty_seconds(mailed: Paywall, visitor: Vis
         assert await reason(mailed, successor) == (None if alive else "reused")
 
 
+@on_sqlite
 async def test_a_new_token_stays_for_thirty_seconds(mailed: Paywall, visitor: Visitor) -> None:
     for seconds, anew in ((0, False), (29.9, False), (30, True), (30.1, True)):
         await signed_in(mailed, visitor)
@@ -99,6 +101,7 @@ async def test_a_new_token_stays_for_thirty_seconds(mailed: Paywall, visitor: Vi
         assert (await visitor.me(again)).status_code == 200
 
 
+@on_sqlite
 async def test_an_older_generation_ends_its_family_and_no_other(
     mailed: Paywall, visitor: Visitor
 ) -> None:
@@ -139,6 +142,7 @@ def altered(token: str) -> list[str]:
     ]
 
 
+@on_sqlite
 async def test_made_up_tokens_open_nothing_and_end_nothing(
     mailed: Paywall, visitor: Visitor
 ) -> None:
@@ -192,6 +196,7 @@ async def test_a_hundred_parallel_refreshes_get_one_successor(
         assert (await reader.me()).status_code == 200
 
 
+@on_sqlite
 async def test_a_browser_gets_cookies_and_an_app_gets_bodies(
     mailed: Paywall, visitor: Visitor
 ) -> None:
@@ -212,6 +217,7 @@ async def test_a_browser_gets_cookies_and_an_app_gets_bodies(
     assert "pw_session" not in both.headers.get("Set-Cookie", "")
 
 
+@on_sqlite
 async def test_confirming_hands_the_session_over_once(mailed: Paywall, visitor: Visitor) -> None:
     for each in (visitor, as_app(visitor)):
         await each.ask(ANA)
@@ -222,6 +228,7 @@ async def test_confirming_hands_the_session_over_once(mailed: Paywall, visitor: 
         mailed.clocks.travel(SECOND)
 
 
+@on_sqlite
 async def test_a_planted_session_becomes_nobodys(mailed: Paywall, visitor: Visitor) -> None:
     """Fixation: the attacker's session and device are in the browser in which the victim signs in."""
     attacker = visitor
@@ -240,6 +247,7 @@ async def test_a_planted_session_becomes_nobodys(mailed: Paywall, visitor: Visit
     assert (await alone.call("POST", "/v1/session/token")).status_code == 401
 
 
+@on_sqlite
 async def test_a_planted_device_opens_no_other_session(mailed: Paywall, visitor: Visitor) -> None:
     """The attacker signs in on the device that the victim is signed in on: two readers, two sessions."""
     attacker = Visitor(visitor.client, mailed.settings, "browser", visitor.device)
@@ -248,6 +256,7 @@ async def test_a_planted_device_opens_no_other_session(mailed: Paywall, visitor:
     assert (await attacker.me()).json()["email"] == "mallory@gazette.example"
 
 
+@on_sqlite
 async def test_a_clock_that_is_set_back_signs_nobody_out(mailed: Paywall, visitor: Visitor) -> None:
     for back in (1, 31, 3600, 12 * 3600):
         mailed.clocks.travel(timedelta(days=1))
@@ -264,6 +273,7 @@ async def test_a_clock_that_is_set_back_signs_nobody_out(mailed: Paywall, visito
         assert (await visitor.me()).status_code == 200
 
 
+@on_sqlite
 async def test_the_sixth_device_ends_the_one_unused_for_longest(
     mailed: Paywall, visitor: Visitor
 ) -> None:

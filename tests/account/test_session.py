@@ -10,6 +10,7 @@ from service.db.session import Database
 from service.identity.cookies import cookie_name
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 
 
@@ -22,6 +23,7 @@ async def paywall(
         yield made
 
 
+@on_sqlite
 async def test_a_token_tells_of_live_grants_and_nothing_private(
     paywall: Paywall, clocks: MovingClocks
 ) -> None:
@@ -41,6 +43,7 @@ async def test_a_token_tells_of_live_grants_and_nothing_private(
     assert (await paywall.full("premium", body["access_token"])).status_code == 200
 
 
+@on_sqlite
 async def test_nobody_gets_a_token(paywall: Paywall, settings: Settings) -> None:
     name = cookie_name("session", settings)
     for cookie in ("", "x", "x" * 4000, "'; --", "%00"):
@@ -66,6 +69,7 @@ async def test_signing_out_ends_the_session_here_and_elsewhere(
         assert (await thief.post("/v1/articles/premium/unlock")).status_code == 402
 
 
+@on_sqlite
 async def test_a_session_ends_when_unused_and_at_last(
     paywall: Paywall, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -79,6 +83,7 @@ async def test_a_session_ends_when_unused_and_at_last(
     assert (await paywall.client.post("/v1/session/token")).status_code == 401
 
 
+@on_sqlite
 async def test_an_idle_session_ends(
     paywall: Paywall, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -87,6 +92,7 @@ async def test_an_idle_session_ends(
     assert (await paywall.client.post("/v1/session/token")).status_code == 401
 
 
+@on_sqlite
 async def test_another_site_acts_for_nobody(paywall: Paywall) -> None:
     await paywall.sign_in()
     for headers in (

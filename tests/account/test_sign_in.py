@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from service.db.tables import Mail, Reader, ReaderSession
+from tests.databases import on_sqlite
 from tests.inside import Paywall
 from tests.mailbox import newest_mail, sign_in_mails
 
@@ -68,6 +69,7 @@ async def test_a_code_signs_in_and_makes_the_account(mailed: Paywall) -> None:
     assert (me["email"], me["email_verified"], me["grants"]) == ("Ana@example.org", True, [])
 
 
+@on_sqlite
 async def test_a_link_signs_in_whichever_browser_opens_it(mailed: Paywall) -> None:
     await ask(mailed)
     mail = await newest_mail(mailed.database, ANA)
@@ -79,12 +81,14 @@ async def test_a_link_signs_in_whichever_browser_opens_it(mailed: Paywall) -> No
     assert (await mailed.client.get("/v1/me")).status_code == 401
 
 
+@on_sqlite
 async def test_a_used_code_takes_the_link_with_it(mailed: Paywall) -> None:
     await by_code(mailed)
     mail = await newest_mail(mailed.database, ANA)
     assert refused(await confirm(mailed, token=mail.token))
 
 
+@on_sqlite
 async def test_a_second_sign_in_finds_the_same_account(mailed: Paywall) -> None:
     await by_code(mailed)
     async with mailed.new_client() as other:
@@ -94,6 +98,7 @@ async def test_a_second_sign_in_finds_the_same_account(mailed: Paywall) -> None:
     assert len(await rows(mailed, Reader)) == 1
 
 
+@on_sqlite
 @pytest.mark.parametrize("late", [timedelta(minutes=10), timedelta(days=1)])
 async def test_links_and_codes_end(mailed: Paywall, late: timedelta) -> None:
     asked = (await ask(mailed)).json()
@@ -103,6 +108,7 @@ async def test_links_and_codes_end(mailed: Paywall, late: timedelta) -> None:
     assert refused(await confirm(mailed, request_id=asked["request_id"], code=mail.code))
 
 
+@on_sqlite
 async def test_they_live_to_their_last_second_and_a_clock_set_back_harms_nobody(
     mailed: Paywall,
 ) -> None:
@@ -116,6 +122,7 @@ async def test_they_live_to_their_last_second_and_a_clock_set_back_harms_nobody(
     assert (await mailed.client.post("/v1/session/token")).status_code == 200
 
 
+@on_sqlite
 async def test_a_code_works_in_its_browser_only(mailed: Paywall) -> None:
     asked = (await ask(mailed)).json()
     mail = await newest_mail(mailed.database, ANA)
@@ -129,6 +136,7 @@ async def test_a_code_works_in_its_browser_only(mailed: Paywall) -> None:
     assert (await confirm(mailed, **request)).status_code == 200
 
 
+@on_sqlite
 async def test_five_tries_a_code(mailed: Paywall) -> None:
     asked = (await ask(mailed)).json()
     mail = await newest_mail(mailed.database, ANA)
@@ -140,6 +148,7 @@ async def test_five_tries_a_code(mailed: Paywall) -> None:
     assert (await confirm(mailed, token=mail.token)).status_code == 200
 
 
+@on_sqlite
 async def test_ten_codes_an_hour_and_account_however_many_requests(mailed: Paywall) -> None:
     tried = 0
     for _ in range(2):
@@ -171,6 +180,7 @@ async def test_five_mails_an_hour_to_one_address(mailed: Paywall) -> None:
     assert len(await rows(mailed, Mail)) == 6
 
 
+@on_sqlite
 async def test_the_answer_tells_nobody_whether_there_is_an_account(mailed: Paywall) -> None:
     await by_code(mailed)
     known, unknown = await ask(mailed, ANA), await ask(mailed, "nobody@example.org")
@@ -185,6 +195,7 @@ async def test_the_answer_tells_nobody_whether_there_is_an_account(mailed: Paywa
     assert heads[0] == heads[1]
 
 
+@on_sqlite
 @pytest.mark.parametrize("return_to", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "https://www.example.org.evil.example", "http://www.example.org/"])  # fmt: skip
 async def test_nobody_is_sent_elsewhere(mailed: Paywall, return_to: str) -> None:
     answer = await ask(mailed, return_to=return_to)
@@ -192,6 +203,7 @@ async def test_nobody_is_sent_elsewhere(mailed: Paywall, return_to: str) -> None
     assert await rows(mailed, Mail) == []
 
 
+@on_sqlite
 async def test_a_listed_frontend_is_led_back_to(mailed: Paywall) -> None:
     asked = await ask(mailed, return_to="https://www.example.org/story")
     mail = await newest_mail(mailed.database, ANA)
@@ -199,6 +211,7 @@ async def test_a_listed_frontend_is_led_back_to(mailed: Paywall) -> None:
     assert answer.json()["return_to"] == "https://www.example.org/story"
 
 
+@on_sqlite
 async def test_an_app_gets_its_session_in_the_answer(mailed: Paywall) -> None:
     async with mailed.new_client() as app:
         asked = (await ask(mailed, ANA, app)).json()
@@ -224,6 +237,7 @@ async def test_an_app_gets_its_session_in_the_answer(mailed: Paywall) -> None:
         assert (await app.get("/v1/me", headers=bearer)).status_code == 401
 
 
+@on_sqlite
 async def test_a_bearer_means_its_own_session_and_no_cookies(mailed: Paywall) -> None:
     await by_code(mailed)
     token = (await mailed.client.post("/v1/session/token")).json()["access_token"]
@@ -242,6 +256,7 @@ async def test_a_bearer_means_its_own_session_and_no_cookies(mailed: Paywall) ->
         assert answer.status_code == 401
 
 
+@on_sqlite
 async def test_the_browsers_former_session_ends(mailed: Paywall) -> None:
     await by_code(mailed)
     planted = mailed.client.cookies["pw_session"]
@@ -253,6 +268,7 @@ async def test_the_browsers_former_session_ends(mailed: Paywall) -> None:
     assert (await mailed.client.get("/v1/me")).json()["email"] == "ben@example.org"
 
 
+@on_sqlite
 async def test_signing_devices_out(mailed: Paywall) -> None:
     await by_code(mailed)
     async with mailed.new_client() as phone, mailed.new_client() as ben:
@@ -300,6 +316,7 @@ async def test_the_sixth_device_ends_the_one_unused_for_longest(mailed: Paywall)
         await client.aclose()
 
 
+@on_sqlite
 async def test_registered_readers_have_a_meter_of_their_own(mailed: Paywall) -> None:
     for slug in "bcdefghi":
         await mailed.publish(slug)
@@ -328,6 +345,7 @@ async def test_registered_readers_have_a_meter_of_their_own(mailed: Paywall) -> 
         assert (await phone.post("/v1/articles/i/unlock")).json()["consumed"] is False
 
 
+@on_sqlite
 async def test_edges_learn_of_registration_from_the_token(mailed: Paywall) -> None:
     await by_code(mailed)
     token = await mailed.access_token()
@@ -335,6 +353,7 @@ async def test_edges_learn_of_registration_from_the_token(mailed: Paywall) -> No
     assert (await mailed.full("premium", token)).status_code == 403
 
 
+@on_sqlite
 async def test_where_no_mail_is_sent_nobody_is_asked_to_register(
     mailed: Paywall, clocks: Any
 ) -> None:
@@ -348,6 +367,7 @@ async def test_where_no_mail_is_sent_nobody_is_asked_to_register(
         assert (wall["kind"], wall["actions"]) == ("subscribe", [])
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "body",
     [
@@ -364,6 +384,7 @@ async def test_bad_requests(mailed: Paywall, body: Any) -> None:
     assert await rows(mailed, Mail) == []
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "body",
     [
@@ -378,6 +399,7 @@ async def test_bad_confirmations(mailed: Paywall, body: Any) -> None:
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
 
 
+@on_sqlite
 async def test_what_isnt_a_code_is_refused(mailed: Paywall) -> None:
     asked = (await ask(mailed)).json()
     mail = await newest_mail(mailed.database, ANA)
@@ -388,6 +410,7 @@ async def test_what_isnt_a_code_is_refused(mailed: Paywall) -> None:
     assert await rows(mailed, ReaderSession) == []
 
 
+@on_sqlite
 async def test_a_code_may_be_typed_with_spaces(mailed: Paywall) -> None:
     asked = (await ask(mailed)).json()
     mail = await newest_mail(mailed.database, ANA)
@@ -396,6 +419,7 @@ async def test_a_code_may_be_typed_with_spaces(mailed: Paywall) -> None:
     assert answer.status_code == 200
 
 
+@on_sqlite
 async def test_an_unlock_token_from_before_the_clock_was_set_back_isnt_given_out(
     mailed: Paywall,
 ) -> None:

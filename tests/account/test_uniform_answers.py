@@ -12,9 +12,12 @@ from service.identity.email import email_key
 from service.identity.operators import create_operator
 from service.identity.readers import create_reader
 from tests.account.visitor import Kind, Visitor, client_of
+from tests.databases import on_sqlite
 from tests.inside import Paywall
 from tests.mailbox import newest_mail
 from tests.passwords import QUICK
+
+pytestmark = on_sqlite
 
 KINDS = ("known", "provisional", "erased", "unknown")
 

@@ -1,4 +1,4 @@
-"""Each command's effect and words, on both databases."""
+"""Each command's effect and words."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -22,6 +22,9 @@ from tests.billing.stripe_values import event
 from tests.cli.conftest import Paywall, one_sentence
 from tests.conftest import MovingClocks
 from tests.content.importers.exports import channel, item
+from tests.databases import on_sqlite
+
+pytestmark = on_sqlite
 
 NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
 PASSWORD = "a long enough password"
@@ -43,7 +46,6 @@ def migrated(paywall: Paywall) -> None:
     assert paywall("migrate").code == 0
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_migrate_says_what_it_did_and_may_be_repeated(
     paywall: Paywall, empty_database_url: str
 ) -> None:
@@ -73,7 +75,6 @@ def test_an_api_key_is_shown_once_listed_and_revoked(paywall: Paywall, settings:
     assert not asyncio.run(works())
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_passes_and_intro_prices_are_made(paywall: Paywall) -> None:
     priced = ("--currency", "EUR", "--interval", "week")
     one = paywall(
@@ -233,7 +234,6 @@ def test_an_import_tells_what_it_did_and_what_it_skipped(
     assert again.out.startswith("0 articles were created, 0 updated, 3 left unchanged; 7 items")
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     "arguments",
     [

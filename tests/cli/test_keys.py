@@ -15,7 +15,10 @@ from service.settings import Settings
 from service.tokens.key_pairs import generate
 from service.tokens.keys import ensure_keys
 from tests.cli.conftest import Paywall, one_sentence
+from tests.databases import on_sqlite
 from tests.tokens.test_key_files import OCT, pem, private_jwk, rsa_jwk
+
+pytestmark = on_sqlite
 
 
 def make_keys(settings: Settings) -> None:

@@ -13,9 +13,11 @@ from service.identity.totp import new_one_time_codes, seal
 from service.settings import Settings
 from tests.cli.conftest import Paywall, one_sentence
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
+
+pytestmark = on_sqlite
 
 PASSWORD = "correct horse battery"
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def add(paywall: Paywall, email: str, role: str) -> None:

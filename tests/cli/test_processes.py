@@ -18,13 +18,13 @@ import pytest
 from service.settings import Settings
 from tests.cli.conftest import Paywall, one_sentence, variables_of
 from tests.content.importers.exports import channel, item
+from tests.databases import on_sqlite
 from tests.patience import PATIENCE, wait_until
 from tests.served import free_port
 
 PAYWALL = str(Path(sys.executable).with_name("paywall"))
 POSTS = 500
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 Process = subprocess.Popen[str]
 
 
@@ -74,7 +74,7 @@ def serving(settings: Settings) -> Iterator[tuple[str, Process]]:
             process.communicate(timeout=PATIENCE)
 
 
-@only_sqlite
+@on_sqlite
 def test_sqlite_is_served_by_one_process(settings: Settings, tmp_path: Path) -> None:
     link = tmp_path / "link.db"
     link.symlink_to(settings.database_url.removeprefix("sqlite:///"))
@@ -99,7 +99,7 @@ def test_postgresql_is_served_by_several(settings: Settings) -> None:
     assert keys[0] == keys[1]
 
 
-@only_sqlite
+@on_sqlite
 def test_a_taken_port_is_told(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -111,7 +111,7 @@ def test_a_taken_port_is_told(settings: Settings) -> None:
             assert f"Port {port} " in err
 
 
-@only_sqlite
+@on_sqlite
 def test_the_log_is_ours_and_the_server_tells_nothing_of_itself(settings: Settings) -> None:
     with serving(settings) as (url, process):
         answer = httpx2.get(
@@ -127,7 +127,7 @@ def test_the_log_is_ours_and_the_server_tells_nothing_of_itself(settings: Settin
     assert "secret" not in err
 
 
-@only_sqlite
+@on_sqlite
 def test_sigterm_finishes_what_is_in_flight(settings: Settings, paywall: Paywall) -> None:
     key = paywall("api-keys", "create", "--scope", "articles:write").out.strip()
     body = json.dumps({"title": "Late", "body": "<p>One</p>"})
@@ -156,7 +156,7 @@ def test_sigterm_finishes_what_is_in_flight(settings: Settings, paywall: Paywall
             assert idle.recv(100) == b""
 
 
-@only_sqlite
+@on_sqlite
 def test_an_interrupted_import_can_be_repeated(
     settings: Settings, paywall: Paywall, tmp_path: Path
 ) -> None:
@@ -191,7 +191,7 @@ def file_of(settings: Settings) -> str:
     return settings.database_url.removeprefix("sqlite:///")
 
 
-@only_sqlite
+@on_sqlite
 def test_the_local_stripe_runs_alone_and_keeps_its_data(settings: Settings, tmp_path: Path) -> None:
     port, data = free_port(), tmp_path / "stripe" / "world.db"
     url = f"http://127.0.0.1:{port}"

@@ -13,6 +13,7 @@ from service.settings import Settings
 from tests.checkout.rows import rows
 from tests.cli.conftest import Paywall, one_sentence
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.served import Installation, free_port, installation
 
 
@@ -32,7 +33,7 @@ def change(site: Installation, statement: Any) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_differences_are_printed_mended_and_told_by_the_exit_code(
     paywall: Paywall, quiet: Installation
 ) -> None:
@@ -73,7 +74,7 @@ def test_differences_are_printed_mended_and_told_by_the_exit_code(
     assert "Example: paywall reconcile" in paywall("reconcile", "--help").out
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_jobs_are_listed_and_replayed(paywall: Paywall, quiet: Installation) -> None:
     (night,) = rows(quiet, Job)
     listed = paywall("jobs", "list").out

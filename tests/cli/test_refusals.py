@@ -18,10 +18,9 @@ from service.identity.secrets import derived_key
 from service.settings import Settings
 from service.tokens.keys import ensure_keys
 from tests.cli.conftest import Paywall, one_sentence
+from tests.databases import on_sqlite
 from tests.postgres import PostgresServer
 from tests.served import free_port
-
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def commands(group: TyperGroup, *names: str) -> Iterator[tuple[str, ...]]:
@@ -41,7 +40,7 @@ def all_commands() -> list[tuple[str, ...]]:
     return list(commands(root))
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("names", all_commands(), ids=" ".join)
 def test_every_help_has_an_example_of_that_very_command(
     paywall: Paywall, names: tuple[str, ...]
@@ -53,7 +52,7 @@ def test_every_help_has_an_example_of_that_very_command(
     assert "password-stdin" in shown.out or "--password" not in shown.out
 
 
-@only_sqlite
+@on_sqlite
 def test_each_wrong_setting_has_its_line(paywall: Paywall) -> None:
     refused = paywall(
         "keys", "list",
@@ -71,7 +70,7 @@ def test_each_wrong_setting_has_its_line(paywall: Paywall) -> None:
     assert "short-and-secret" not in too_short.err
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("command", [["keys", "list"], ["migrate"], ["serve"]], ids=" ".join)
 @pytest.mark.parametrize(
     "url",
@@ -95,7 +94,7 @@ def test_an_unusable_database_is_told(
     assert "pass-word" not in refused.err
 
 
-@only_sqlite
+@on_sqlite
 def test_a_wrong_name_on_a_running_postgresql_is_told(
     paywall: Paywall, postgres_server: PostgresServer
 ) -> None:
@@ -107,7 +106,7 @@ def test_a_wrong_name_on_a_running_postgresql_is_told(
         assert one_sentence(refused.err), refused.err
 
 
-@only_sqlite
+@on_sqlite
 def test_an_old_database_is_refused_with_the_command_to_run(
     paywall: Paywall, settings: Settings
 ) -> None:
@@ -124,7 +123,7 @@ def test_an_old_database_is_refused_with_the_command_to_run(
     assert one_sentence(newer.err), newer.err
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -140,7 +139,7 @@ def test_a_port_or_file_that_cannot_be_used_is_told(paywall: Paywall, arguments:
     assert one_sentence(refused.err), refused.err
 
 
-@only_sqlite
+@on_sqlite
 def test_production_serves_no_database_whose_time_was_moved(
     paywall: Paywall, settings: Settings
 ) -> None:
@@ -161,7 +160,7 @@ def test_production_serves_no_database_whose_time_was_moved(
     assert "31 days" in refused.err
 
 
-@only_sqlite
+@on_sqlite
 def test_keys_of_another_secret_are_told_before_anything_is_served(
     paywall: Paywall, settings: Settings
 ) -> None:

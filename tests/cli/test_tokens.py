@@ -11,7 +11,10 @@ from service.settings import Settings
 from service.tokens.signing import sign
 from tests.cli.conftest import Paywall, one_sentence
 from tests.cli.test_keys import audit_rows
+from tests.databases import on_sqlite
 from tests.tokens.examples import ES256_KEY, access
+
+pytestmark = on_sqlite
 
 
 def revoked(settings: Settings) -> list[tuple[str, str]]:

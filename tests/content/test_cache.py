@@ -8,6 +8,7 @@ from service.content.schemas import ArticleIn
 from service.db.session import Database
 from service.settings import Settings
 from tests.conftest import START, MovingClocks
+from tests.databases import on_sqlite
 
 CLOCKS = MovingClocks()
 MISSING = ("none", "FERRY", "", "a\0b", "' OR 1=1 --")
@@ -36,6 +37,7 @@ async def put(
             cache.drop_on_commit(session, slug)
 
 
+@on_sqlite
 async def test_an_article_is_read_once(database: Database, settings: Settings) -> None:
     cache = ArticleCache(settings, CLOCKS)
     await put(database, settings, access={"level": "subscribers", "plans": ["digital"]})
@@ -45,6 +47,7 @@ async def test_an_article_is_read_once(database: Database, settings: Settings) -
     assert await cache.get(database, "ferry") is first
 
 
+@on_sqlite
 async def test_what_is_missing_is_not_remembered(database: Database, settings: Settings) -> None:
     cache = ArticleCache(settings, CLOCKS)
     for slug in MISSING:
@@ -79,6 +82,7 @@ async def test_a_change_elsewhere_is_seen_at_the_next_refresh(
     assert withdrawn.status == "withdrawn"
 
 
+@on_sqlite
 async def test_a_copy_older_than_the_first_refresh_is_dropped(
     database: Database, settings: Settings
 ) -> None:
@@ -124,6 +128,7 @@ class Counting(Database):
         return super().reading()
 
 
+@on_sqlite
 async def test_readers_at_once_ask_the_database_once(
     database: Database, settings: Settings
 ) -> None:
@@ -149,6 +154,7 @@ class Interrupted(Database):
         return super().reading()
 
 
+@on_sqlite
 async def test_what_was_read_before_a_drop_is_not_kept(
     database: Database, settings: Settings
 ) -> None:
@@ -162,6 +168,7 @@ async def test_what_was_read_before_a_drop_is_not_kept(
     assert first is not second
 
 
+@on_sqlite
 async def test_memory_is_bounded(database: Database, settings: Settings) -> None:
     cache = ArticleCache(settings, CLOCKS, capacity=25_000)
     for number in range(4):

@@ -12,6 +12,7 @@ from service.content.store import get_article, list_for_staff
 from service.db.session import Database
 from service.settings import Settings
 from tests.conftest import START
+from tests.databases import on_sqlite
 
 
 def post(number: int, **fields: Any) -> ImportedArticle:
@@ -76,6 +77,7 @@ async def test_an_import_can_be_repeated(database: Database, settings: Settings)
     assert figures(again) == (1, 1, 1, ["draft"])
 
 
+@on_sqlite
 async def test_a_trial_run_writes_nothing(database: Database, settings: Settings) -> None:
     await run(database, settings, post(1))
     tried = await run(database, settings, post(1, title="New"), post(2), dry_run=True)
@@ -84,6 +86,7 @@ async def test_a_trial_run_writes_nothing(database: Database, settings: Settings
     assert figures(await run(database, settings, post(1), post(2))) == (1, 0, 1, [])
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "fields",
     [
@@ -106,6 +109,7 @@ async def test_what_a_put_refuses_is_skipped_with_the_reason(
     assert await stored(database) == {"post-2"}
 
 
+@on_sqlite
 async def test_an_article_of_another_origin_is_left_alone(
     database: Database, settings: Settings
 ) -> None:
@@ -120,6 +124,7 @@ async def test_an_article_of_another_origin_is_left_alone(
     assert figures(summary) == (1, 0, 0, ["taken", "taken"])
 
 
+@on_sqlite
 async def test_what_was_changed_here_stays(database: Database, settings: Settings) -> None:
     await run(database, settings, post(1), post(2))
     body = ArticleIn(title="Better", body="<p>1</p>", source_ids=post(1).source_ids)

@@ -14,6 +14,7 @@ from service.db.tables import Article, ArticleRevision, ArticleTerm, AuditEntry
 from service.problems import Problem
 from service.settings import Settings
 from tests.conftest import START
+from tests.databases import on_sqlite
 
 USUAL = {
     "title": "The ferry",
@@ -117,6 +118,7 @@ async def test_a_change_keeps_a_revision(database: Database, settings: Settings)
         assert list(tags) == ["x"]
 
 
+@on_sqlite
 async def test_a_new_cut_is_a_change(database: Database, settings: Settings) -> None:
     body = article(body="<p>1</p><p>2</p><p>3</p><p>4</p><p>5</p>")
     await put(database, settings, body)
@@ -134,6 +136,7 @@ async def test_if_match_lets_the_expected_version_through(
     assert etag_of(changed.article) == '"v2"'
 
 
+@on_sqlite
 @pytest.mark.parametrize("if_match", ['"v0"', 'W/"v1"', "v1", "", "'; DROP TABLE articles"])
 async def test_if_match_refuses_any_other(
     database: Database, settings: Settings, if_match: str
@@ -147,6 +150,7 @@ async def test_if_match_refuses_any_other(
     assert await version(database) == 1
 
 
+@on_sqlite
 async def test_if_match_creates_nothing(database: Database, settings: Settings) -> None:
     with pytest.raises(Problem) as refusal:
         await put(database, settings, article(), if_match="*")
@@ -176,6 +180,7 @@ async def test_withdrawing_keeps_the_article(database: Database, settings: Setti
     assert (again.article.status, again.article.published_at) == ("published", START)
 
 
+@on_sqlite
 @pytest.mark.parametrize("slug", ["never-used", "Ferry", "../ferry", "a' OR '1'='1", "a\0b", ""])
 async def test_what_was_never_there_can_not_be_withdrawn(database: Database, slug: str) -> None:
     with pytest.raises(Problem) as refusal:
@@ -210,6 +215,7 @@ async def test_when_an_article_appears(
     assert published.article.published_at == (datetime.fromisoformat(instant) if instant else None)
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "slug",
     ["", "A", "a--b", "-a", "a-", "a_b", "ä", "a/b", "a b", "a\n", "a\0", "a" * 121, "' OR 1=1 --"],
@@ -222,6 +228,7 @@ async def test_a_malformed_slug_is_refused(
     assert refusal.value.members["errors"][0]["field"] == "path.slug"
 
 
+@on_sqlite
 async def test_a_body_too_deep_is_refused(database: Database, settings: Settings) -> None:
     with pytest.raises(Problem) as refusal:
         await put(database, settings, article(body="<div>" * 100_000))

@@ -9,6 +9,9 @@ from service.content.schemas import Teaser, Teasers
 from tests.conftest import MovingClocks
 from tests.content.canary import Canary
 from tests.content.conftest import Newsroom
+from tests.databases import on_sqlite
+
+pytestmark = on_sqlite
 
 LONG = "<p>" + "A sentence of the preview. " * 60 + "</p><!--more--><p>Two</p>"
 

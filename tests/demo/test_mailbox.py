@@ -16,6 +16,7 @@ from service.demo import routes
 from service.outbox.mails import put_mail
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.demo.process import running_demo
 from tests.inside import Paywall, inside
 
@@ -42,6 +43,7 @@ async def mailed(paywall: Paywall, to: str, code: str = "012345") -> str:
     return mail.id
 
 
+@on_sqlite
 async def test_the_newest_is_first(paywall: Paywall) -> None:
     empty = await paywall.client.get("/mailbox")
     assert "There is none yet" in empty.text
@@ -55,6 +57,7 @@ async def test_the_newest_is_first(paywall: Paywall) -> None:
     assert "10 March 2026, 09:05" in page.text
 
 
+@on_sqlite
 async def test_a_mail_is_shown_as_text_and_in_a_frame_that_may_do_nothing(
     paywall: Paywall,
 ) -> None:
@@ -77,7 +80,7 @@ async def test_a_mail_is_shown_as_text_and_in_a_frame_that_may_do_nothing(
     assert "012345" in html.text
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_values_are_escaped(paywall: Paywall) -> None:
     mail_id = await mailed(paywall, "<img src=x>@example.org", code="<b>1</b>")
     for address in ("/mailbox", f"/mailbox/{mail_id}", f"/mailbox/{mail_id}/html"):
@@ -87,6 +90,7 @@ async def test_values_are_escaped(paywall: Paywall) -> None:
         assert "<b>1" not in page.text
 
 
+@on_sqlite
 async def test_what_is_not_there_is_a_page(paywall: Paywall) -> None:
     for address in ("mail_1", "mail_1/html", "mail_%00", "1", "%2e%2e", "mail_1%0a"):
         missing = await paywall.client.get(f"/mailbox/{address}")
@@ -94,7 +98,7 @@ async def test_what_is_not_there_is_a_page(paywall: Paywall) -> None:
         assert "text/html" in missing.headers["Content-Type"]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_the_service_itself_has_no_mailbox(settings: Settings, clocks: MovingClocks) -> None:
     app = create_app(settings, gateway=None, clocks=clocks)
     assert not [c.path for c in iter_route_contexts(app.routes) if "mailbox" in (c.path or "")]

@@ -16,6 +16,7 @@ from service.identity.operators import create_operator, open_operator_session
 from service.identity.permissions import ROLES
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 from tests.keys import create_api_key
 from tests.passwords import QUICK
@@ -37,6 +38,7 @@ async def give(paywall: Paywall, reader_id: str, **fields: Any) -> httpx2.Respon
     return await paywall.client.post(ADDRESS, json=body, headers=paywall.staff)
 
 
+@on_sqlite
 async def test_a_comp_opens_everything_until_its_end(
     paywall: Paywall, clocks: MovingClocks
 ) -> None:
@@ -53,6 +55,7 @@ async def test_a_comp_opens_everything_until_its_end(
     assert (await paywall.unlock("premium")).status_code == 402
 
 
+@on_sqlite
 async def test_a_comp_is_revoked_once_and_its_trace_stays(
     paywall: Paywall, clocks: MovingClocks
 ) -> None:
@@ -80,6 +83,7 @@ async def test_two_comps_end_each_by_itself(paywall: Paywall, clocks: MovingCloc
     assert (await paywall.unlock("premium")).json()["reason"] == "comp"
 
 
+@on_sqlite
 async def test_a_subscriptions_grant_is_not_ours_to_end(paywall: Paywall) -> None:
     reader_id = await paywall.sign_in("plan:print")
     async with paywall.database.reading() as session:
@@ -107,6 +111,7 @@ REFUSED: list[dict[str, Any]] = [
 ]
 
 
+@on_sqlite
 async def test_what_makes_no_sense_is_refused(paywall: Paywall) -> None:
     reader_id = await paywall.sign_in()
     for fields in REFUSED:
@@ -117,6 +122,7 @@ async def test_what_makes_no_sense_is_refused(paywall: Paywall) -> None:
         assert list(await session.scalars(select(Grant))) == []
 
 
+@on_sqlite
 async def test_nobody_and_nothing_unknown(paywall: Paywall) -> None:
     assert (await give(paywall, "rdr_unknown")).status_code == 404
     for unknown in ("grt_unknown", "a" * 100):
@@ -130,6 +136,7 @@ async def test_nobody_and_nothing_unknown(paywall: Paywall) -> None:
 ALLOWED = {role for role, granted in ROLES.items() if "subscribers:write" in granted}
 
 
+@on_sqlite
 async def test_role_by_route(paywall: Paywall, settings: Settings, clocks: MovingClocks) -> None:
     reader_id = await paywall.sign_in()
     for role in (None, *ROLES):
@@ -161,6 +168,7 @@ async def _operator_session(
         )
 
 
+@on_sqlite
 async def test_scope_by_route(paywall: Paywall, clocks: MovingClocks) -> None:
     reader_id = await paywall.sign_in()
     for scopes, status in (
@@ -175,6 +183,7 @@ async def test_scope_by_route(paywall: Paywall, clocks: MovingClocks) -> None:
         assert answer.status_code == status, scopes
 
 
+@on_sqlite
 async def test_a_reader_is_no_staff(paywall: Paywall) -> None:
     reader_id = await paywall.sign_in()
     token = await paywall.access_token()

@@ -15,6 +15,7 @@ from service.jobs.queue import ClaimedJob
 from service.jobs.worker import FIVE_TRIES, Failed, GivenUp, Kind, Postponed, work
 from service.problems import Problem
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 
 SECOND = timedelta(seconds=1)
 SOON = 10.0
@@ -109,7 +110,7 @@ async def test_what_is_postponed_counts_no_attempt_and_ends_the_round(
     assert await work(database, kinds, clocks) == 1
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @pytest.mark.parametrize(
     ("problem", "attempts"), [(database_unavailable(), 0), (Problem("stripe-unavailable"), 1)]
 )

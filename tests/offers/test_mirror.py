@@ -15,6 +15,7 @@ from service.offers.routes import router
 from service.offers.store import archive_offer, create_offer, live_offers, offer_by_price
 from service.running import Running, RunningApp
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.stripe_at_hand import StripeAtHand, stripe_at_hand
 
 MONTHLY = checked_price(amount=900, currency="eur", interval="month")
@@ -67,6 +68,7 @@ async def test_a_price_is_made_once_and_found_again(
         assert await offer_by_price(session, "price_of_another_shop") is None
 
 
+@on_sqlite
 async def test_a_pass_is_paid_once_and_an_intro_has_its_coupon(
     database: Database, clocks: MovingClocks, stripe: StripeAtHand
 ) -> None:
@@ -115,6 +117,7 @@ async def test_mirroring_at_the_same_time_makes_one_price(
     assert await price_ids(database) == [stripe.listed("price")[0]["id"]]
 
 
+@on_sqlite
 async def test_an_archived_offer_is_sold_no_longer_and_keeps_its_price(
     database: Database, clocks: MovingClocks, stripe: StripeAtHand
 ) -> None:
@@ -131,6 +134,7 @@ async def test_an_archived_offer_is_sold_no_longer_and_keeps_its_price(
         assert await offer_by_price(session, price_id or "") is not None
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("name", "plan", "field"),
     [

@@ -16,8 +16,11 @@ from service.identity.totp import OneTimeCodes, unseal
 from service.operators.guessing import ACCOUNT
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.operators.conftest import PASSWORD, csrf_in
 from tests.operators.test_second_step import code_now
+
+pytestmark = on_sqlite
 
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
 NEW = "another horse battery"

@@ -22,6 +22,7 @@ from service.identity.operators import (
 from service.identity.permissions import SCOPES
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 from tests.keys import create_api_key
 from tests.operators.conftest import PASSWORD
@@ -74,6 +75,7 @@ async def bearer(paywall: Paywall, *scopes: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {text}"}
 
 
+@on_sqlite
 async def test_an_operators_life(paywall: Paywall) -> None:
     await add(paywall, "first@example.org", "admin")
     body = {"email": "Ana@Example.org", "role": "editor", "password": PASSWORD}
@@ -150,6 +152,7 @@ async def test_bad_input(paywall: Paywall, name: str) -> None:
         assert not list(await session.scalars(select(AuditEntry)))
 
 
+@on_sqlite
 async def test_nobody_hands_out_what_they_dont_have(paywall: Paywall) -> None:
     admin = await add(paywall, "a@example.org", "admin")
     clerk = await add(paywall, "b@example.org", "editor")
@@ -172,6 +175,7 @@ async def test_nobody_hands_out_what_they_dont_have(paywall: Paywall) -> None:
         assert (await paywall.client.request(method, path, headers=cookie)).status_code == 403
 
 
+@on_sqlite
 async def test_nobody_changes_their_own_account(paywall: Paywall) -> None:
     me = await add(paywall, "a@example.org", "admin")
     await add(paywall, "b@example.org", "admin")
@@ -216,6 +220,7 @@ async def test_of_parallel_accounts_with_one_address_one_is_made(paywall: Paywal
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5
 
 
+@on_sqlite
 async def test_a_keys_life_and_its_last_use(paywall: Paywall, clocks: MovingClocks) -> None:
     made = await call(paywall, "POST", KEYS, {"label": "cms", "scopes": ["articles:read"] * 2})
     assert made.status_code == 201
@@ -263,6 +268,7 @@ async def test_a_use_that_cant_be_written_is_kept_for_the_next_time(
         assert (await session.get_one(ApiKey, key.prefix)).used_at == clocks.wall()
 
 
+@on_sqlite
 async def test_the_audit_log_tells_who_did_what(paywall: Paywall) -> None:
     admin = await add(paywall, "a@example.org", "admin")
     cookie = await cookie_of(paywall, admin)
@@ -317,6 +323,7 @@ def test_only_administrators_have_the_staffs_permissions() -> None:
         assert bool(staff & permissions) == (role == "admin")
 
 
+@on_sqlite
 async def test_a_listed_frontend_acts_for_readers_and_never_for_the_staff(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:

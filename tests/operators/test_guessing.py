@@ -16,6 +16,7 @@ from service.identity.totp import OneTimeCodes
 from service.operators.guessing import ACCOUNT, CODES, NETWORK
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.operators.conftest import PASSWORD
 from tests.operators.test_second_step import code_now, first_step, second_step
 
@@ -52,6 +53,7 @@ async def test_parallel_guesses_count_exactly(
     assert "set-cookie" not in limited.headers
 
 
+@on_sqlite
 async def test_known_and_unknown_addresses_are_limited_alike(
     browser_at: BrowserAt, operator: OperatorOf
 ) -> None:
@@ -64,6 +66,7 @@ async def test_known_and_unknown_addresses_are_limited_alike(
     assert told[0] == told[1]
 
 
+@on_sqlite
 async def test_guesses_lock_the_guessers_network_alone_and_not_for_ever(
     browser_at: BrowserAt, operator: OperatorOf, clocks: MovingClocks
 ) -> None:
@@ -80,6 +83,7 @@ async def test_guesses_lock_the_guessers_network_alone_and_not_for_ever(
     assert (await send(neighbour, PASSWORD)).status_code == 303
 
 
+@on_sqlite
 async def test_guesses_from_the_same_network_dont_lock_a_browser_that_the_operator_uses(
     browser_at: BrowserAt, operator: OperatorOf, settings: Settings
 ) -> None:
@@ -107,6 +111,7 @@ def browser_device(browser: httpx2.AsyncClient, settings: Settings) -> str:
     return browser.cookies.get(cookie_name("device", settings)) or "v1.x.y"
 
 
+@on_sqlite
 async def test_a_device_is_known_for_its_own_operator_only(
     browser_at: BrowserAt, operator: OperatorOf
 ) -> None:
@@ -119,6 +124,7 @@ async def test_a_device_is_known_for_its_own_operator_only(
     assert (await send(browser_at("192.0.2.9"), PASSWORD)).status_code == 429
 
 
+@on_sqlite
 async def test_a_network_has_a_limit_over_all_accounts(
     browser_at: BrowserAt, operator: OperatorOf, database: Database
 ) -> None:
@@ -153,6 +159,7 @@ async def test_success_clears_the_accounts_counter_but_not_the_networks(
     assert not [key for key in rows if key.startswith(f"{ACCOUNT.name}/")]
 
 
+@on_sqlite
 async def test_wrong_codes_count_and_the_password_doesnt_clear_them(
     browser: httpx2.AsyncClient,
     operator: OperatorOf,
@@ -171,6 +178,7 @@ async def test_wrong_codes_count_and_the_password_doesnt_clear_them(
     assert (await send(browser, PASSWORD)).status_code == 429
 
 
+@on_sqlite
 async def test_codes_are_limited_over_all_networks_but_not_for_a_known_browser(
     browser_at: BrowserAt,
     operator: OperatorOf,
@@ -195,6 +203,7 @@ async def test_codes_are_limited_over_all_networks_but_not_for_a_known_browser(
     assert answer.status_code == 303
 
 
+@on_sqlite
 async def test_the_clock_set_back_makes_nobody_wait_for_longer(
     browser: httpx2.AsyncClient, operator: OperatorOf, clocks: MovingClocks
 ) -> None:

@@ -18,6 +18,7 @@ from service.reports.metrics import (
     MRR_AFTER_DISCOUNTS,
     TRIALS,
 )
+from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.rows import NOW
 
@@ -27,6 +28,7 @@ Store = Callable[..., Awaitable[None]]
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>@example.org'
 
 
+@on_sqlite
 async def test_figures_stand_beside_their_definitions(signed_in: SignedIn, store: Store) -> None:
     euro, yen = rows.offer(), rows.offer(currency="JPY", amount=12000, interval="year")
     readers = [rows.reader() for _ in range(4)]
@@ -89,12 +91,14 @@ async def test_the_filter_keeps_what_was_chosen_and_says_when_nothing_matches(
     assert 'value="nobody"' in nothing
 
 
+@on_sqlite
 async def test_the_empty_list_says_what_to_do(signed_in: SignedIn) -> None:
     page = (await (await signed_in("viewer")).get("/admin")).text
     assert "Nobody has subscribed yet" in page
     assert "paywall offers list" in page
 
 
+@on_sqlite
 @pytest.mark.parametrize("query", ["status=happy", "cursor=nonsense", "query=%00"])
 async def test_what_cant_be_looked_up_is_a_page_too(signed_in: SignedIn, query: str) -> None:
     answer = await (await signed_in("viewer")).get(f"/admin?{query}")
@@ -102,6 +106,7 @@ async def test_what_cant_be_looked_up_is_a_page_too(signed_in: SignedIn, query: 
     assert "Go to the overview" in answer.text
 
 
+@on_sqlite
 async def test_a_readers_page_tells_the_story(signed_in: SignedIn, store: Store) -> None:
     offer, reader = rows.offer(), rows.reader(email="ana@example.org")
     tern = rows.article("tern", "The arctic tern's count")
@@ -126,6 +131,7 @@ async def test_a_readers_page_tells_the_story(signed_in: SignedIn, store: Store)
     assert f'<time datetime="{(NOW - 21 * day).isoformat()}">17 Feb 2026, 09:00</time>' in page.text
 
 
+@on_sqlite
 async def test_a_readers_page_tells_what_waits_and_what_stopped(
     signed_in: SignedIn, store: Store
 ) -> None:
@@ -167,6 +173,7 @@ async def test_a_readers_page_tells_what_waits_and_what_stopped(
     assert "Access given by the newsroom" not in text
 
 
+@on_sqlite
 async def test_every_reason_is_shown_in_words(signed_in: SignedIn, store: Store) -> None:
     reader, article = rows.reader(), rows.article("ferry", "The ferry")
     reads = [
@@ -186,6 +193,7 @@ async def test_every_reason_is_shown_in_words(signed_in: SignedIn, store: Store)
     assert not [name for name in REASONS if "_" in name and name in text]
 
 
+@on_sqlite
 async def test_times_are_those_of_the_publication(signed_in: SignedIn, store: Store) -> None:
     summer = NOW.replace(month=7, day=1, year=2025, hour=23, minute=30)
     reader = rows.reader(created_at=summer)
@@ -194,6 +202,7 @@ async def test_times_are_those_of_the_publication(signed_in: SignedIn, store: St
     assert "2 Jul 2025, 00:30" in page.text
 
 
+@on_sqlite
 async def test_hostile_text_stays_text(signed_in: SignedIn, store: Store) -> None:
     offer = rows.offer(name="<script>alert(2)</script>", plan="<b>plan")
     reader = rows.reader(email=HOSTILE)
@@ -214,12 +223,14 @@ async def test_hostile_text_stays_text(signed_in: SignedIn, store: Store) -> Non
             assert tag not in page
 
 
+@on_sqlite
 async def test_an_unknown_reader_is_a_page_that_says_what_to_do(signed_in: SignedIn) -> None:
     answer = await (await signed_in("viewer")).get("/admin/subscribers/rdr_unknown")
     assert answer.status_code == 404
     assert "Look the id up" in answer.text
 
 
+@on_sqlite
 async def test_the_stylesheet_is_public_and_kept(browser: httpx2.AsyncClient) -> None:
     page = (await browser.get("/admin/sign-in")).text
     address = re.search(r'rel="stylesheet" href="([^"]+)"', page)
@@ -232,6 +243,7 @@ async def test_the_stylesheet_is_public_and_kept(browser: httpx2.AsyncClient) ->
     assert (await browser.get(address[1], headers=held)).status_code == 304
 
 
+@on_sqlite
 async def test_pages_hold_no_inline_style_or_script(signed_in: SignedIn, store: Store) -> None:
     offer, reader = rows.offer(), rows.reader()
     await store(offer, reader, rows.subscription(reader, offer))

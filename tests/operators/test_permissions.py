@@ -6,7 +6,10 @@ import httpx2
 import pytest
 
 from service.db.base import Base
+from tests.databases import on_sqlite
 from tests.reports import rows
+
+pytestmark = on_sqlite
 
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
 Store = Callable[..., Awaitable[None]]

@@ -21,6 +21,7 @@ from service.operators.sign_in import CODE_REFUSAL, OVER, REFUSAL
 from service.running import RunningApp
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.operators.conftest import PASSWORD
 from tests.passwords import QUICK
 from tests.running import exchange
@@ -58,6 +59,7 @@ async def sessions(database: Database) -> int:
         return await session.scalar(select(func.count()).select_from(OperatorSession)) or 0
 
 
+@on_sqlite
 async def test_the_password_alone_opens_nothing(
     browser: httpx2.AsyncClient,
     operator: OperatorOf,
@@ -80,6 +82,7 @@ async def test_the_password_alone_opens_nothing(
         )  # fmt: skip
 
 
+@on_sqlite
 async def test_a_code_of_one_step_signs_in_once(
     browser_at: BrowserAt, operator: OperatorOf, second_factor: SecondFactor, clocks: MovingClocks
 ) -> None:
@@ -97,6 +100,7 @@ async def test_a_code_of_one_step_signs_in_once(
     assert (await second_step(second, half_way, code_now(codes, clocks))).status_code == 303
 
 
+@on_sqlite
 async def test_a_clock_that_is_set_back_brings_no_code_back(
     browser_at: BrowserAt, operator: OperatorOf, second_factor: SecondFactor, clocks: MovingClocks
 ) -> None:
@@ -134,6 +138,7 @@ async def test_of_parallel_uses_of_one_code_exactly_one_succeeds(
     assert await sessions(database) == 1
 
 
+@on_sqlite
 async def test_a_recovery_code_signs_in_once_however_it_is_spelled(
     browser: httpx2.AsyncClient, operator: OperatorOf, second_factor: SecondFactor
 ) -> None:
@@ -151,6 +156,7 @@ async def test_a_recovery_code_signs_in_once_however_it_is_spelled(
     assert (await second_step(browser, half_way, recovery[1])).status_code == 303
 
 
+@on_sqlite
 async def test_nobody_elses_recovery_code_counts(
     browser: httpx2.AsyncClient, operator: OperatorOf, second_factor: SecondFactor
 ) -> None:
@@ -163,6 +169,7 @@ async def test_nobody_elses_recovery_code_counts(
 CODES = ["", "000000", "12345", "１２３４５６", "abcd", "a" * 100_000, "[]", "\0" * 6, "'--", "aaaa-aaaa-aaaa-aaaa"]  # fmt: skip
 
 
+@on_sqlite
 async def test_odd_codes_are_wrong_codes(
     browser_at: BrowserAt, operator: OperatorOf, second_factor: SecondFactor
 ) -> None:
@@ -174,6 +181,7 @@ async def test_odd_codes_are_wrong_codes(
         assert CODE_REFUSAL in answer.text
 
 
+@on_sqlite
 async def test_the_half_way_state_is_ours_and_short_lived(
     browser: httpx2.AsyncClient,
     operator: OperatorOf,
@@ -198,6 +206,7 @@ async def test_the_half_way_state_is_ours_and_short_lived(
     assert OVER in late.text
 
 
+@on_sqlite
 async def test_a_new_password_or_a_disabled_account_ends_the_half_way_state(
     browser: httpx2.AsyncClient,
     operator: OperatorOf,
@@ -222,6 +231,7 @@ async def test_a_new_password_or_a_disabled_account_ends_the_half_way_state(
     assert (refused.status_code, OVER in refused.text) == (401, True)
 
 
+@on_sqlite
 async def test_a_disabled_operator_is_answered_like_an_unknown_one(
     browser: httpx2.AsyncClient, operator: OperatorOf, database: Database, clocks: MovingClocks
 ) -> None:
@@ -235,6 +245,7 @@ async def test_a_disabled_operator_is_answered_like_an_unknown_one(
     assert disabled.text.replace("example.org", "example.net") == unknown.text
 
 
+@on_sqlite
 async def test_a_planted_secret_survives_neither_step(
     browser: httpx2.AsyncClient,
     operator: OperatorOf,
@@ -253,6 +264,7 @@ async def test_a_planted_secret_survives_neither_step(
     assert (await browser.get("/admin", headers=planted)).status_code == 303
 
 
+@on_sqlite
 async def test_an_old_hash_is_made_anew_at_sign_in(
     app: RunningApp, browser: httpx2.AsyncClient, operator: OperatorOf, database: Database
 ) -> None:
@@ -271,6 +283,7 @@ async def test_an_old_hash_is_made_anew_at_sign_in(
     assert not PasswordHasher().check_needs_rehash(stored)
 
 
+@on_sqlite
 async def test_without_the_former_master_secret_recovery_codes_still_sign_in(
     browser: httpx2.AsyncClient,
     operator: OperatorOf,

@@ -13,8 +13,11 @@ from service.identity.operators import find_operator, reset_password
 from service.operators.sign_in import REFUSAL
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.operators.conftest import PASSWORD, csrf_in
 from tests.passwords import QUICK
+
+pytestmark = on_sqlite
 
 OperatorOf = Callable[[str], Awaitable[Operator]]
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]

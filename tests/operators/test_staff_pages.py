@@ -17,6 +17,7 @@ from service.identity.operators import open_operator_session
 from service.identity.totp import OneTimeCodes
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.operators.conftest import PASSWORD, csrf_in
 
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
@@ -37,6 +38,7 @@ async def stored(database: Database, operator: Operator) -> Operator:
         return await session.get_one(Operator, operator.id)
 
 
+@on_sqlite
 async def test_an_account_is_made_changed_disabled_and_enabled(
     signed_in: SignedIn, browser_at: Callable[[str], httpx2.AsyncClient], database: Database
 ) -> None:
@@ -78,6 +80,7 @@ async def test_an_account_is_made_changed_disabled_and_enabled(
     assert PASSWORD not in " ".join(f"{entry.before}{entry.after}" for entry in told)
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("fields", "status", "told"),
     [
@@ -105,6 +108,7 @@ async def test_what_makes_no_account(
         assert len(list(await session.scalars(select(Operator)))) == 1
 
 
+@on_sqlite
 @pytest.mark.parametrize("change", [{"change": "role", "role": "viewer"}, {"change": "disable"}])
 async def test_nobody_changes_themselves(
     signed_in: SignedIn, operator: OperatorOf, database: Database, change: dict[str, str]
@@ -119,6 +123,7 @@ async def test_nobody_changes_themselves(
     assert (unchanged.role, unchanged.disabled_at) == ("admin", None)
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "fields", [{}, {"change": "role", "role": "owner"}, {"change": "delete"}, {"change": "role"}]
 )
@@ -133,6 +138,7 @@ async def test_odd_changes_change_nothing(
     assert unknown.status_code == 404
 
 
+@on_sqlite
 async def test_a_lost_second_factor_is_taken_off(
     signed_in: SignedIn,
     operator: OperatorOf,
@@ -154,6 +160,7 @@ async def test_a_lost_second_factor_is_taken_off(
     assert (await browser.get("/admin", headers=theirs)).status_code == 303
 
 
+@on_sqlite
 async def test_a_key_is_shown_once_and_revoked(
     signed_in: SignedIn, database: Database, clocks: MovingClocks
 ) -> None:
@@ -184,6 +191,7 @@ async def test_a_key_is_shown_once_and_revoked(
     assert (await post(browser, "api-keys/0000000000/revoke")).status_code == 404
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "fields",
     [
@@ -233,6 +241,7 @@ async def test_the_audit_log_pages_and_filters(
     assert "Nothing was changed that matches" in (await browser.get("/admin/audit?actor=x")).text
 
 
+@on_sqlite
 @pytest.mark.parametrize("page", ["operators", "api-keys", "audit"])
 @pytest.mark.parametrize("cursor", ["x", "%00", "MQ==", "e30", "_w", "A" * 300, "b3ByXzAwMA"])
 async def test_odd_cursors_are_told(signed_in: SignedIn, page: str, cursor: str) -> None:
@@ -241,6 +250,7 @@ async def test_odd_cursors_are_told(signed_in: SignedIn, page: str, cursor: str)
     assert "Go to the overview" in answer.text
 
 
+@on_sqlite
 async def test_a_page_names_only_the_places_that_the_role_may_see(signed_in: SignedIn) -> None:
     page = (await (await signed_in("viewer")).get("/admin")).text
     for path in ("/admin/operators", "/admin/api-keys", "/admin/audit"):

@@ -20,6 +20,7 @@ from service.payments.asking import Payments
 from service.running import RunningApp
 from tests.billing.stripe_values import event
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.operators.conftest import csrf_in
 from tests.reports import rows
 from tests.running import exchange
@@ -72,6 +73,7 @@ async def send(browser: httpx2.AsyncClient, page: str, address: str, **form: str
     return (await browser.post(address, data={"csrf": csrf, **form})).status_code
 
 
+@on_sqlite
 async def test_the_inbox_tells_what_became_of_each_event(
     database: Database, clocks: MovingClocks, signed_in: SignedIn, store: Store
 ) -> None:
@@ -172,6 +174,7 @@ async def test_jobs_are_counted_filtered_and_replayed(
     )  # fmt: skip
 
 
+@on_sqlite
 async def test_comparisons_are_shown_and_asked_for(
     app: RunningApp, database: Database, clocks: MovingClocks, signed_in: SignedIn, store: Store
 ) -> None:

@@ -21,6 +21,7 @@ from service.outbox.webhook_sender import WebhookSender
 from service.outbox.webhook_targets import Targets
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 from tests.operators.conftest import PASSWORD, csrf_in
 from tests.outbox.webhook_receiver import receiving
@@ -96,6 +97,7 @@ async def post(paywall: Paywall, path: str, **fields: str | list[str]) -> httpx2
     return await paywall.client.post(path, data={"csrf": csrf, **fields})
 
 
+@on_sqlite
 async def test_over_the_api_an_endpoint_is_made_tested_told_rotated_replayed_and_deleted(
     paywall: Paywall,
 ) -> None:
@@ -151,7 +153,7 @@ async def test_over_the_api_an_endpoint_is_made_tested_told_rotated_replayed_and
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @pytest.mark.parametrize(
     ("body", "field", "told"),
     [
@@ -177,7 +179,7 @@ async def test_what_makes_no_endpoint(
     assert (await call(paywall, "GET")).json()["items"] == []
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_there_are_at_most_twenty(paywall: Paywall) -> None:
     for _ in range(20):
         await made(paywall, "http://127.0.0.1:9/")
@@ -185,7 +187,7 @@ async def test_there_are_at_most_twenty(paywall: Paywall) -> None:
     assert (answer.status_code, "There are 20 endpoints" in answer.text) == (422, True)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_this_machine_is_refused_at_once_and_after_a_change_of_dns(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -207,7 +209,7 @@ async def test_this_machine_is_refused_at_once_and_after_a_change_of_dns(
         assert receiver.received == []
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_production_takes_https_alone_and_nothing_near(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -216,6 +218,7 @@ async def test_production_takes_https_alone_and_nothing_near(
         assert paywall.app.running.get(Targets) == Targets(only_https=True, allow_private=False)
 
 
+@on_sqlite
 async def test_on_the_pages_an_endpoint_is_made_watched_and_changed(paywall: Paywall) -> None:
     await signed_in(paywall)
     async with receiving() as receiver:
@@ -281,7 +284,7 @@ async def test_on_the_pages_an_endpoint_is_made_watched_and_changed(paywall: Pay
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_what_can_t_be_made_is_told_above_the_form_with_what_was_typed(
     paywall: Paywall,
 ) -> None:
@@ -298,7 +301,7 @@ async def test_what_can_t_be_made_is_told_above_the_form_with_what_was_typed(
     assert "Gets all events" in page.text
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_who_only_may_look_has_no_buttons(paywall: Paywall) -> None:
     endpoint = await made(paywall, "http://127.0.0.1:9/")
     await call(paywall, "POST", f"/{endpoint['id']}/test")
@@ -311,6 +314,7 @@ async def test_who_only_may_look_has_no_buttons(paywall: Paywall) -> None:
     assert refused.status_code == 403
 
 
+@on_sqlite
 async def test_the_list_of_deliveries_goes_on_page_by_page(paywall: Paywall) -> None:
     endpoint = await made(paywall, "http://127.0.0.1:9/")
     for _ in range(5):
@@ -328,7 +332,7 @@ async def test_the_list_of_deliveries_goes_on_page_by_page(paywall: Paywall) -> 
         assert refused.status_code == 422
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_the_service_sends_by_itself_and_the_last_before_its_end(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:

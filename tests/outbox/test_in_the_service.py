@@ -3,7 +3,6 @@
 import asyncio
 
 import httpx2
-import pytest
 
 from service.app import create_app
 from service.db.session import Database
@@ -11,6 +10,7 @@ from service.outbox.mails import put_mail
 from service.outbox.smtp import SmtpMailer, mail_server
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.outbox.post_office import post_office
 
 
@@ -50,7 +50,7 @@ async def test_a_request_s_mail_goes_out_at_once_and_the_last_one_before_the_end
     assert last.recipients == ["ben@example.org"]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_without_a_sender_nothing_is_mailed(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:

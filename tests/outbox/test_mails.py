@@ -11,6 +11,7 @@ from service.db.tables import Job, Mail
 from service.outbox.mails import JOB, LONGEST_WAIT, Kind, put_mail
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 
 SIGN_IN: dict[str, Any] = {
     "link": "http://127.0.0.1:8000/account/sign-in?token=abc&x=1",
@@ -72,7 +73,7 @@ async def test_a_mail_waits_in_the_transaction_it_tells_of(
     assert kept.send_until == clocks.wall() + LONGEST_WAIT
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @pytest.mark.parametrize(
     ("language", "subject", "lasts", "once"),
     [
@@ -107,7 +108,7 @@ async def test_a_sign_in_mail_has_link_and_code_in_both_parts(
     assert once in short.text
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @pytest.mark.parametrize("kind", ["sign-in", "erased"])
 async def test_nothing_in_a_name_becomes_a_header_or_markup(
     database: Database, settings: Settings, clocks: MovingClocks, kind: Kind
@@ -123,7 +124,7 @@ async def test_nothing_in_a_name_becomes_a_header_or_markup(
     assert "&lt;img src=x&gt; &amp; 100% %(code)s {{ code }}" in mail.html
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_html_fetches_nothing_and_fits_dark_and_small_screens(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
@@ -136,7 +137,7 @@ async def test_html_fetches_nothing_and_fits_dark_and_small_screens(
     assert 'name="viewport"' in mail.html
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @pytest.mark.parametrize(
     "link",
     [

@@ -3,12 +3,12 @@
 import asyncio
 import json
 
-import pytest
 from standardwebhooks import Webhook
 
 from service.clock import Clocks
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.docs.test_webhooks import EXAMPLES
 from tests.outbox.webhook_receiver import receiving
 from tests.served import installation
@@ -16,7 +16,7 @@ from tests.served import installation
 TYPES = ["reader.created", "subscription.started"]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 async def test_a_purchase_is_told_once_and_as_the_page_shows_it(settings: Settings) -> None:
     settings = settings.model_copy(update={"webhooks_allow_private_targets": True})
     # The real time: the library compares the timestamp with it.

@@ -13,6 +13,7 @@ from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR, MRR_MOVEMENTS
 from service.reports.routes import router
 from service.running import Running, RunningApp
 from service.settings import Settings
+from tests.databases import on_sqlite
 from tests.keys import create_api_key
 from tests.reports import rows
 from tests.reports.rows import NOW
@@ -40,6 +41,7 @@ async def key(database: Database, *scopes: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {text}"}
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("path", "scope", "other"),
     [
@@ -124,6 +126,7 @@ async def test_a_period_that_is_none_is_refused_with_the_field_named(
     assert answer.json()["errors"][0]["field"] == f"query.{query.partition('=')[0]}"
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "query",
     [

@@ -8,9 +8,12 @@ import pytest
 from service.identity.devices import HEADER
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.patience import PATIENCE
 from tests.served import CANARY, Installation, free_port, installation
 from tests.setups.frontends import MAIL_FROM, newest_mail_to
+
+pytestmark = on_sqlite
 
 ANA = "ana@example.org"
 SITE = "https://www.example.org"

@@ -25,6 +25,7 @@ from service.db.base import Base
 from service.db.session import Database
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.patience import PATIENCE, wait_until
 from tests.served import CANARY, Installation, free_port, installation
 from tests.setups.frontends import MAIL_FROM, newest_mail_to, reader_at
@@ -192,6 +193,7 @@ def proxied(
         yield made, Front(url, trusted)
 
 
+@on_sqlite
 def test_a_rendered_page_counts_and_knows_its_reader_again(
     site: tuple[Installation, Front],
 ) -> None:
@@ -208,6 +210,7 @@ def test_a_rendered_page_counts_and_knows_its_reader_again(
     assert {page.headers["Cache-Control"] for page in pages.values()} == {"private, no-store"}
 
 
+@on_sqlite
 def test_a_rendered_page_that_is_fetched_ahead_counts_nothing(
     site: tuple[Installation, Front],
 ) -> None:
@@ -245,14 +248,17 @@ def assert_believed_alone(made: Installation, front: Front) -> None:
         assert reasons == ["meter", "network_exhausted"]
 
 
+@on_sqlite
 def test_the_rendering_sites_word_on_addresses_counts(site: tuple[Installation, Front]) -> None:
     assert_believed_alone(*site)
 
 
+@on_sqlite
 def test_the_proxys_word_on_addresses_counts(proxied: tuple[Installation, Front]) -> None:
     assert_believed_alone(*proxied)
 
 
+@on_sqlite
 def test_no_readers_address_is_stored_or_logged(
     proxied: tuple[Installation, Front], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -284,6 +290,7 @@ async def all_rows(made: Installation) -> str:
     return "\n".join(str(tuple(row)) for rows in tables for row in rows)
 
 
+@on_sqlite
 def test_through_the_proxy_from_the_meter_to_a_paid_article(
     proxied: tuple[Installation, Front],
 ) -> None:
@@ -315,6 +322,7 @@ def test_through_the_proxy_from_the_meter_to_a_paid_article(
             assert reader.get(closed).status_code == 404
 
 
+@on_sqlite
 def test_signing_in_through_the_proxy(proxied: tuple[Installation, Front]) -> None:
     made, front = proxied
     with front.reader() as reader:
@@ -332,6 +340,7 @@ def test_signing_in_through_the_proxy(proxied: tuple[Installation, Front]) -> No
         assert reader.get("/v1/me").status_code == 401
 
 
+@on_sqlite
 def test_another_origin_is_refused_through_the_proxy(proxied: tuple[Installation, Front]) -> None:
     _, front = proxied
     with front.reader() as reader:

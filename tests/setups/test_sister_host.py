@@ -10,9 +10,12 @@ import pytest
 
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.patience import PATIENCE
 from tests.served import Installation, installation
 from tests.setups.frontends import MAIL_FROM, newest_mail_to
+
+pytestmark = on_sqlite
 
 API, SITE = "https://api.example.org", "https://www.example.org"
 ANA = "ana@example.org"

@@ -10,7 +10,10 @@ from service.identity.origins import PRIVATE_VARY
 from tests.inside import Paywall
 from tests.surface.conftest import FRIEND
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.parametrize("module_database_url", ["sqlite"], indirect=True, scope="module"),
+]
 SAFE = {"GET", "HEAD", "OPTIONS"}
 FOREIGN = "https://elsewhere.example"
 PUBLIC = {

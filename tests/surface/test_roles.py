@@ -19,7 +19,10 @@ from tests.keys import create_api_key
 from tests.passwords import QUICK
 from tests.surface.declared import DECLARED
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.parametrize("module_database_url", ["sqlite"], indirect=True, scope="module"),
+]
 ANY_METHOD = "/v1/admin/{unknown:path}"
 BY_CREDENTIALS_OF_THEIR_OWN = {
     ("GET", "/v1/articles/{slug}/full"),  # a token for the article

@@ -31,6 +31,7 @@ from service.tokens.keys import (
 from service.tokens.ring import KeyRing
 from service.tokens.signing import sign, verify
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.tokens.examples import AUDIENCE, ENCRYPTION_KEY, ISSUER, access
 
 OTHER_SECRET = bytes(32)
@@ -149,6 +150,7 @@ async def test_rotations_at_once_move_one_step(keys: Keys) -> None:
     assert sorted((await keys.states()).values()) == ["active", "next", "retiring"]
 
 
+@on_sqlite
 async def test_before_the_first_start_there_is_no_ring(
     database: Database, clocks: MovingClocks
 ) -> None:
@@ -158,6 +160,7 @@ async def test_before_the_first_start_there_is_no_ring(
         await Keys(database, clocks).rotate()
 
 
+@on_sqlite
 async def test_a_key_is_published_for_ten_minutes_before_it_signs(keys: Keys) -> None:
     upcoming = await keys.kid("next")
     keys.clocks.travel(10 * MINUTE - timedelta(seconds=1))
@@ -168,6 +171,7 @@ async def test_a_key_is_published_for_ten_minutes_before_it_signs(keys: Keys) ->
     assert (await keys.ring()).active.kid == upcoming
 
 
+@on_sqlite
 async def test_a_planned_rotation_refuses_nobody(keys: Keys) -> None:
     early_copy = await keys.ring()
     keys.clocks.travel(10 * MINUTE)
@@ -193,6 +197,7 @@ async def test_retiring_keys_are_pruned_when_their_tokens_have_died(keys: Keys) 
     assert sorted((await keys.states()).values()) == ["active", "next"]
 
 
+@on_sqlite
 async def test_a_revoked_active_key_is_followed_by_the_next_at_once(keys: Keys) -> None:
     token = await keys.a_token()
     leaked, upcoming = await keys.kid("active"), await keys.kid("next")
@@ -206,6 +211,7 @@ async def test_a_revoked_active_key_is_followed_by_the_next_at_once(keys: Keys) 
     assert await keys.accepts(await keys.a_token())
 
 
+@on_sqlite
 async def test_next_and_retiring_keys_are_revoked_too(keys: Keys) -> None:
     active, upcoming = await keys.kid("active"), await keys.kid("next")
     await keys.revoke(upcoming)
@@ -219,6 +225,7 @@ async def test_next_and_retiring_keys_are_revoked_too(keys: Keys) -> None:
     assert sorted((await keys.states()).values()) == ["active", "next", "revoked", "revoked"]
 
 
+@on_sqlite
 async def test_a_second_revocation_changes_nothing(keys: Keys) -> None:
     active = await keys.kid("active")
     await keys.revoke(active)
@@ -227,11 +234,13 @@ async def test_a_second_revocation_changes_nothing(keys: Keys) -> None:
     assert await keys.states() == before
 
 
+@on_sqlite
 async def test_an_unknown_key_cannot_be_revoked(keys: Keys) -> None:
     with pytest.raises(KeyRefused, match="There is no key nonsense"):
         await keys.revoke("nonsense")
 
 
+@on_sqlite
 async def test_private_keys_are_not_in_the_table(keys: Keys) -> None:
     active = (await keys.ring()).active
     der = active.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
@@ -253,6 +262,7 @@ async def test_a_revoked_private_key_is_erased(keys: Keys) -> None:
     assert row.private_encrypted == ""
 
 
+@on_sqlite
 async def test_with_another_secret_the_start_says_what_to_do(keys: Keys) -> None:
     other = Keys(keys.database, keys.clocks, OTHER_SECRET)
     with pytest.raises(KeyUnreadable, match="Set the former secret again"):
@@ -265,6 +275,7 @@ async def test_with_another_secret_the_start_says_what_to_do(keys: Keys) -> None
     assert await keys.states() == before
 
 
+@on_sqlite
 async def test_a_ring_that_cannot_sign_still_verifies(keys: Keys) -> None:
     token = await keys.a_token()
     ring = await Keys(keys.database, keys.clocks, OTHER_SECRET).ring()
@@ -273,6 +284,7 @@ async def test_a_ring_that_cannot_sign_still_verifies(keys: Keys) -> None:
         _ = ring.active
 
 
+@on_sqlite
 async def test_keys_of_a_lost_secret_are_given_up_by_revoking_them(keys: Keys) -> None:
     other = Keys(keys.database, keys.clocks, OTHER_SECRET)
     await other.revoke(await keys.kid("next"))
@@ -281,6 +293,7 @@ async def test_keys_of_a_lost_secret_are_given_up_by_revoking_them(keys: Keys) -
     assert await other.accepts(await other.a_token())
 
 
+@on_sqlite
 async def test_another_algorithm_takes_effect_with_the_next_rotation(keys: Keys) -> None:
     dropped = await keys.kid("next")
     keys.clocks.travel(10 * MINUTE)
@@ -324,6 +337,7 @@ async def test_an_imported_key_signs_after_ten_minutes_and_a_rotation(
     assert accepted(await keys.a_token(), early_copy, clocks)
 
 
+@on_sqlite
 @pytest.mark.parametrize("state", ["next", "active", "retiring", "revoked"])
 async def test_a_key_that_is_or_was_here_is_not_imported(keys: Keys, state: str) -> None:
     pair = generate("ES256")
@@ -342,6 +356,7 @@ async def test_a_key_that_is_or_was_here_is_not_imported(keys: Keys, state: str)
     assert await keys.states() == before
 
 
+@on_sqlite
 async def test_an_imported_key_has_the_algorithm_of_the_settings(keys: Keys) -> None:
     before = await keys.states()
     with pytest.raises(KeyRefused, match="PAYWALL_TOKEN_ALGORITHM=EdDSA"):
@@ -360,6 +375,7 @@ async def test_a_holder_has_no_ring_before_its_first_refresh(holder: KeyRingHold
         _ = holder.current
 
 
+@on_sqlite
 async def test_a_holder_follows_rotation_and_revocation(keys: Keys, holder: KeyRingHolder) -> None:
     await holder.refresh(keys.database)
     assert holder.loaded

@@ -36,12 +36,14 @@ from service.tokens.keys import RETIRING_FOR, KeyRingHolder, prune, revoke, rota
 from service.tokens.ring import KeyRing
 from service.tokens.verifier import TokenVerifier
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 from tests.running import exchange
 from tests.tokens.examples import Rings, as_json, forge, raw_signature
 from tests.tokens.outbound import connections
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
+
 """No refusal gets as far as the database; a connection to one would only hide others."""
 
 MINUTE = timedelta(minutes=1)

@@ -12,7 +12,10 @@ from service.tokens.routes import router
 from service.tokens.signing import sign
 from service.tokens.verifier import TokenVerifier
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.tokens.examples import AUDIENCE, ENCRYPTION_KEY, ISSUER, access
+
+pytestmark = on_sqlite
 
 PATH = "/.well-known/jwks.json"
 

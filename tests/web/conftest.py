@@ -1,4 +1,4 @@
-"""The newspaper's pages behind the real error handlers and origin policy, over either database."""
+"""The newspaper's pages behind the real error handlers and origin policy."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

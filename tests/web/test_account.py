@@ -9,9 +9,12 @@ import pytest
 
 from service.identity.cookies import cookie_name
 from service.identity.sign_in_requests import create_sign_in_link
+from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.rows import NOW
 from tests.web.conftest import Newspaper
+
+pytestmark = on_sqlite
 
 
 async def words(newspaper: Newspaper) -> str:

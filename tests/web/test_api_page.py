@@ -9,6 +9,7 @@ from service.db.session import Database
 from service.settings import Settings
 from service.web.api_page import type_of
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 
 
@@ -20,6 +21,7 @@ async def paywall(
         yield made
 
 
+@on_sqlite
 async def test_the_page_tells_all_that_the_document_does(paywall: Paywall) -> None:
     document = (await paywall.client.get("/openapi.json")).json()
     page = (await paywall.client.get("/docs")).text
@@ -43,6 +45,7 @@ async def test_the_page_tells_all_that_the_document_does(paywall: Paywall) -> No
     )
 
 
+@on_sqlite
 async def test_the_page_runs_nothing_and_is_the_same_for_everybody(paywall: Paywall) -> None:
     answer = await paywall.client.get("/docs")
     assert answer.status_code == 200

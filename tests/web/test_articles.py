@@ -12,8 +12,11 @@ from sqlalchemy import select
 
 from service.db.tables import AccessEntry
 from service.metering.ledger import Ledger
+from tests.databases import on_sqlite
 from tests.running import exchange
 from tests.web.conftest import BODY, SECRET_SENTENCE, Newspaper
+
+pytestmark = on_sqlite
 
 PREVIEW = "Nobody had asked for the ledger."
 

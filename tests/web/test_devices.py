@@ -10,9 +10,12 @@ import pytest
 from service.db.tables import Reader
 from service.identity.cookies import cookie_name
 from service.identity.sessions import open_session
+from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.rows import NOW
 from tests.web.conftest import Newspaper
+
+pytestmark = on_sqlite
 
 
 def words(answer: httpx2.Response) -> str:

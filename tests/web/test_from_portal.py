@@ -12,11 +12,14 @@ import pytest
 from service.payments.asking import Payments
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.patience import PATIENCE
 from tests.running import exchange
 from tests.served import Installation, free_port, installation
 from tests.stripe_at_hand import gateway_to
 from tests.web.conftest import Newspaper
+
+pytestmark = on_sqlite
 
 BACK = "/account?from=portal"
 

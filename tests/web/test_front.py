@@ -7,8 +7,11 @@ import httpx2
 from markupsafe import Markup
 
 from service.web.pages import Frame, Imprint
+from tests.databases import on_sqlite
 from tests.running import exchange
 from tests.web.conftest import Newspaper
+
+pytestmark = on_sqlite
 
 TITLE = re.compile(r'<h[23]><a href="/articles/([a-z0-9-]+)">')
 

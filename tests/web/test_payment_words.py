@@ -16,6 +16,7 @@ from service.reports.queries import SubscriptionFacts
 from service.reports.timeline import ArticleMention
 from service.web.pass_words import pass_line
 from service.web.subscription_words import SubscriptionShown, subscription_shown
+from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.rows import NOW
 from tests.web.conftest import Newspaper
@@ -99,6 +100,7 @@ def test_an_open_invoice(values: dict[str, Any], link: str, expected: str) -> No
     assert (shown.owes, shown.pay_url, shown.pay_text) == (True, INVOICE, link)
 
 
+@on_sqlite
 async def test_the_account_leads_to_the_open_invoice(newspaper: Newspaper) -> None:
     await newspaper.subscriber(status="past_due", payment_problem="authentication", **OWING)
     page = await account(newspaper)
@@ -189,6 +191,7 @@ def test_what_stopped_access_and_what_to_do(values: dict[str, Any], expected: st
     assert (shown.owes, shown.pay_url) == (False, None)
 
 
+@on_sqlite
 async def test_one_bought_twice_is_told_beside_the_one_that_stays(newspaper: Newspaper) -> None:
     reader, offer = rows.reader(), rows.offer()
     kept = rows.subscription(reader, offer)
@@ -205,6 +208,7 @@ async def test_one_bought_twice_is_told_beside_the_one_that_stays(newspaper: New
     assert told not in words_of(await account(newspaper))
 
 
+@on_sqlite
 async def test_the_banner_shows_and_goes_with_a_new_card(newspaper: Newspaper) -> None:
     await newspaper.publish("a")
     banner = '<p class="notice owing" role="status">We couldn’t collect your payment'
@@ -277,6 +281,7 @@ def test_a_pass_in_words(values: dict[str, Any], line: str) -> None:
     assert pass_line(replace(WEEK, **values), NOW, LISBON) == line
 
 
+@on_sqlite
 async def test_passes_that_run_stand_in_the_account(newspaper: Newspaper) -> None:
     reader, offer, ferry = rows.reader(), rows.offer(name="Week"), rows.article("a", "The ferry")
     single = rows.offer(name="One", covers="article", plan="", position=2)

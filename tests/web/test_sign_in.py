@@ -11,8 +11,11 @@ from service.db.session import Database
 from service.identity.cookies import cookie_name
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall, inside
 from tests.mailbox import newest_mail, sign_in_mails
+
+pytestmark = on_sqlite
 
 FORM, REQUEST, CODE = "/account/sign-in", "/account/sign-in/request", "/account/sign-in/code"
 ANA = "ana@example.org"

@@ -6,7 +6,10 @@ import pytest
 
 from service.problems import CATALOGUE
 from service.web.static_files import FILES, PAYWALL, SCRIPT
+from tests.databases import on_sqlite
 from tests.web.conftest import Newspaper
+
+pytestmark = on_sqlite
 
 
 @pytest.mark.parametrize("name", ["newspaper.css", "newspaper.js", "paywall.js"])

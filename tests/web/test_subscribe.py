@@ -6,7 +6,10 @@ import pytest
 
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.served import CANARY, Installation, installation
+
+pytestmark = on_sqlite
 
 
 @pytest.fixture

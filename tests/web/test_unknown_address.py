@@ -9,6 +9,7 @@ from service.problems import MEDIA_TYPE
 from service.settings import Settings
 from service.web.unknown_address import prefers_html
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
@@ -22,6 +23,7 @@ async def paywall(
         yield made
 
 
+@on_sqlite
 async def test_a_browser_gets_a_page_that_leads_on(paywall: Paywall) -> None:
     headers = {"Accept": BROWSER}
     for path in ("/nowhere", "/v1nowhere", "/a/b%3Cscript%3E/", "/articles/a/b"):
@@ -37,6 +39,7 @@ async def test_a_browser_gets_a_page_that_leads_on(paywall: Paywall) -> None:
     assert head.headers["Content-Type"].startswith("text/html")
 
 
+@on_sqlite
 async def test_programs_get_the_problem(paywall: Paywall) -> None:
     for accept in ("*/*", "application/json", "application/json, text/html;q=0.5", ""):
         answer = await paywall.client.get("/nowhere", headers={"Accept": accept})
