@@ -6,6 +6,7 @@ from service.db.keyset import Page
 from service.identity.permissions import Permission
 from service.operators.visits import Visit
 from service.reports import queries
+from service.reports.bought import SubscriptionFacts
 from service.reports.figures import Summary
 from service.reports.metrics import (
     ACTIVE_SUBSCRIBERS,
@@ -16,7 +17,6 @@ from service.reports.metrics import (
     TRIALS,
     Definition,
 )
-from service.reports.queries import SubscriptionFacts
 from service.reports.schemas import SubscribersQuery
 
 

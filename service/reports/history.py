@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.tables import AccessEntry, Article, Checkout, Grant, Offer, Reader, ReaderDevice
 from service.identity.readers import find_reader
 from service.problems import Problem
-from service.reports.passes import PassFacts, passes_of
-from service.reports.queries import SubscriptionFacts, subscriptions_of
+from service.reports.bought import PassFacts, SubscriptionFacts
+from service.reports.passes import passes_of
+from service.reports.queries import subscriptions_of
 from service.reports.timeline import ArticleMention, Event, merged
 from service.reports.told import told_events
 

@@ -1,34 +1,14 @@
 """Read-only SQL over a reader's passes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import Article, Offer, Pass
 from service.grants.grants import article_scope
+from service.reports.bought import PassFacts
 from service.reports.timeline import ArticleMention
-
-
-@dataclass(frozen=True)
-class PassFacts:
-    """A pass. It opens `plan`, or the one `article`, from `starts_at` up to `ends_at`, unless
-    `access_stop` closed it at `access_stopped_at`.
-    """
-
-    id: str
-    offer_name: str
-    plan: str
-    article: ArticleMention | None
-    amount: int
-    currency: str
-    paid_at: datetime
-    starts_at: datetime
-    ends_at: datetime
-    access_stop: str
-    access_stopped_at: datetime | None
 
 
 async def passes_of(session: AsyncSession, reader_id: str) -> Sequence[PassFacts]:

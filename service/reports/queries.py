@@ -11,50 +11,8 @@ from sqlalchemy.orm import aliased
 from service.billing.lifecycle import LIVE_STATUSES
 from service.db.keyset import Keyset, Page
 from service.db.tables import Grant, Offer, Reader, Subscription
-from service.offers.pricing import Interval, Price
+from service.reports.bought import SubscriptionFacts
 from service.reports.standing import STATUSES, Standing, standing_of
-
-
-@dataclass(frozen=True)
-class SubscriptionFacts:
-    """A subscription with its reader, its offer and how long it gives access.
-
-    `until` is the end of the access it gives; without a grant, its scheduled or period's end.
-    `access_stop`, `payment_problem` and the like are as in the table.
-    """
-
-    reader_id: str
-    email: str | None
-    email_verified: bool
-    subscription_id: str
-    customer_id: str
-    offer_id: str
-    offer_name: str
-    plan: str
-    standing: Standing
-    since: datetime
-    until: datetime
-    period_end: datetime
-    cancel_at: datetime | None
-    trial_end: datetime | None
-    ended_at: datetime | None
-    past_due_since: datetime | None
-    pauses_collection: bool
-    cancel_reason: str
-    access_stop: str
-    access_stopped_at: datetime | None
-    payment_problem: str
-    payment_url: str | None
-    amount: int
-    currency: str
-    interval: str
-    interval_count: int
-
-    @property
-    def price(self) -> Price:
-        """What is charged, as a price of the catalogue; a trial is told by the standing."""
-        interval: Interval = self.interval  # type: ignore[assignment]  # an offer's, checked there
-        return Price(self.amount, self.currency, interval, self.interval_count, trial_days=0)
 
 
 @dataclass(frozen=True)

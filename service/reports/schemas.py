@@ -20,6 +20,7 @@ from service.content.schemas import storable
 from service.db.keyset import Page
 from service.db.tables import Grant
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
+from service.reports.bought import SubscriptionFacts
 from service.reports.figures import Summary
 from service.reports.history import Bought, ReaderHistory
 from service.reports.metrics import (
@@ -34,7 +35,7 @@ from service.reports.metrics import (
     rounded,
     total,
 )
-from service.reports.queries import SubscriberFilter, SubscriptionFacts
+from service.reports.queries import SubscriberFilter
 from service.reports.standing import WORDS, Standing
 from service.reports.timeline import ArticleMention, Event, EventKind
 

@@ -17,8 +17,9 @@ from service.identity.readers import find_reader
 from service.identity.sessions import live_sessions
 from service.offers.schemas import OfferItem
 from service.offers.store import live_offers
+from service.reports.bought import SubscriptionFacts
 from service.reports.passes import passes_of
-from service.reports.queries import SubscriptionFacts, subscriptions_of
+from service.reports.queries import subscriptions_of
 from service.settings import Settings
 from service.web.pass_words import pass_line, processing_line
 from service.web.sign_in import Visitor, visitor_of

@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from service.reports.passes import PassFacts
+from service.reports.bought import PassFacts
 from service.web.words import moment
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from service.access.words import long_day
 from service.offers.pricing import amount_text, price_text
-from service.reports.queries import SubscriptionFacts
+from service.reports.bought import SubscriptionFacts
 from service.reports.standing import Standing
 
 Tone = Literal["good", "warn", "bad", "quiet"]

@@ -8,7 +8,8 @@ import pytest
 from service.db.base import Base
 from service.db.session import Database
 from service.problems import Problem
-from service.reports.queries import SubscriberFilter, SubscriptionFacts, list_subscribers
+from service.reports.bought import SubscriptionFacts
+from service.reports.queries import SubscriberFilter, list_subscribers
 from service.reports.standing import Standing
 from tests.reports import rows
 from tests.reports.rows import NOW

@@ -11,8 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from service.db.tables import Subscription
-from service.reports.passes import PassFacts
-from service.reports.queries import SubscriptionFacts
+from service.reports.bought import PassFacts, SubscriptionFacts
 from service.reports.timeline import ArticleMention
 from service.web.pass_words import pass_line
 from service.web.subscription_words import SubscriptionShown, subscription_shown
