@@ -75,20 +75,23 @@ def _upgrade_ledger() -> None:
         sa.PrimaryKeyConstraint("day", "holder", "id", name=op.f("pk_access_ledger")),
         postgresql_partition_by="RANGE (day)",
     )
+    if is_postgresql:
+        op.execute("CREATE TABLE access_ledger_default PARTITION OF access_ledger DEFAULT")
+        _create_months_of_old_rows()
+    else:
+        _define_day_in_zone()
+    for condition, once in (("IS NULL", "false"), ("IS NOT NULL", _IS_FIRST)):
+        day, row_id = (_DAY, _ID) if is_postgresql else _SQLITES_DAY_AND_ID
+        carry = sa.text(_CARRY.format(day=day, id=row_id, condition=condition, once=once))
+        op.execute(carry.bindparams(zone=_zone().key) if is_postgresql else carry)
+    op.drop_table("access_ledger_before")
+    # Once for all rows, which is quicker than row by row.
     op.create_index("ix_access_ledger_device", "access_ledger", ["device_id", "at"])
     op.create_index("ix_access_ledger_reader", "access_ledger", ["reader_id", "at"])
     op.create_index(
         "uq_access_ledger_once", "access_ledger", ["day", "holder", "article_id"],
         unique=True, postgresql_where=sa.text("once"), sqlite_where=sa.text("once"),
     )  # fmt: skip
-    if is_postgresql:
-        op.execute("CREATE TABLE access_ledger_default PARTITION OF access_ledger DEFAULT")
-        _create_months_of_old_rows()
-        op.execute(sa.text(_CARRY.format(day=_DAY, id=_ID)).bindparams(zone=_zone().key))
-    else:
-        _define_day_in_zone()
-        op.execute(_CARRY.format(day="day_in_zone(e.at)", id="printf('%016d', e.id)"))
-    op.drop_table("access_ledger_before")
 
 
 def _zone() -> ZoneInfo:
@@ -96,6 +99,7 @@ def _zone() -> ZoneInfo:
     return zone
 
 
+_SQLITES_DAY_AND_ID = "day_in_zone(e.at)", "printf('%016d', e.id)"
 _DAY = "(e.at AT TIME ZONE CAST(:zone AS text))::date"
 _ID = "lpad(e.id::text, 16, '0')"
 # The reader's meter once the address was verified, else the device's. A reader without a device was
@@ -107,10 +111,7 @@ INSERT INTO access_ledger (
     window_start, referrer_host, once
 )
 SELECT day, holder, id, at, article_id, reader_id, device_id, granted, consumed, reason, wall,
-    window_start, referrer_host,
-    once_key IS NOT NULL AND 1 = row_number() OVER (
-        PARTITION BY day, holder, article_id, once_key IS NULL ORDER BY at, id
-    )
+    window_start, referrer_host, {once}
 FROM (
     SELECT {day} AS day, {id} AS id,
         CASE
@@ -121,10 +122,12 @@ FROM (
             ELSE 'device:unknown'
         END AS holder,
         e.at, e.article_id, e.reader_id, e.device_id, e.granted, e.consumed, e.reason, e.wall,
-        e.window_start, e.referrer_host, e.once_key
+        e.window_start, e.referrer_host
     FROM access_ledger_before AS e LEFT JOIN readers AS r ON r.id = e.reader_id
+    WHERE e.once_key {condition}
 ) AS carried
 """
+_IS_FIRST = "1 = row_number() OVER (PARTITION BY day, holder, article_id ORDER BY at, id)"
 
 
 def _define_day_in_zone() -> None:

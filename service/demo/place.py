@@ -88,7 +88,8 @@ def settings_in(data: Path, port: int, *, name: str, time_zone: str) -> Settings
         publication_name=name,
         time_zone=time_zone,
         mail_from=values["PAYWALL_MAIL_FROM"],
-        # Whoever tries it out listens on the same machine.
+        newsletter_wording=f"Send me the letter of {name} on Saturdays",
+        # A newcomer who tries it out listens on the same machine.
         webhooks_allow_private_targets=True,
         log_level="warning",
         log_format="text",

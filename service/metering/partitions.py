@@ -48,7 +48,7 @@ async def tend_ledger(context: Context) -> None:
 
 
 def months_on(first: date, months: int) -> date:
-    """The first day of the month so many months after (or before) that of `first`."""
+    """The first day of another month; `months` from that of `first`, negative for earlier ones."""
     years, month = divmod(first.month - 1 + months, 12)
     return date(first.year + years, month + 1, 1)
 

@@ -14,6 +14,8 @@ from service.db.session import Database
 from service.db.tables import (
     AccessEntry,
     AuditEntry,
+    CheckoutTouches,
+    Consent,
     Grant,
     InboxEvent,
     Job,
@@ -22,6 +24,7 @@ from service.db.tables import (
     Reader,
     ReaderSession,
     Subscription,
+    Touches,
 )
 from service.identity.cookies import cookie_name
 from service.settings import Settings
@@ -77,7 +80,7 @@ def test_nothing_of_the_reader_is_left_and_the_books_are_kept(site: Site, known:
         trace for trace in known.traces if trace in raw
     ]
     (paid,) = rows(site.at, Subscription)
-    read = len(rows(site.at, AccessEntry))
+    read, holders = len(rows(site.at, AccessEntry)), anonymous_holders(site)
     answer = erase(site.at.browser, cancel_subscription=True)
     assert (answer.status_code, answer.content) == (204, b"")
     gone = [header for header in answer.headers.get_list("Set-Cookie") if "Max-Age=0" in header]
@@ -90,9 +93,17 @@ def test_nothing_of_the_reader_is_left_and_the_books_are_kept(site: Site, known:
     assert (kept.amount, kept.currency, kept.started_at) == (paid.amount, "EUR", paid.started_at)
     assert (kept.status, kept.ended_at is not None) == ("canceled", True)
     assert len(rows(site.at, AccessEntry)) >= read
+    # What was read before signing in is still two devices' reading, but nobody knows which.
+    assert len(anonymous_holders(site)) == len(holders) == 2
+    assert anonymous_holders(site).isdisjoint(holders)
+    assert rows(site.at, Touches) == rows(site.at, CheckoutTouches) == rows(site.at, Consent) == []
     assert rows(site.at, MeterWindow) == []
     (customer,) = site.at.simulator.world.store.find("customer", [])
     assert customer["deleted"] is True
+
+
+def anonymous_holders(site: Site) -> set[str]:
+    return {each.holder for each in rows(site.at, AccessEntry) if each.reader_id is None}
 
 
 def until_mailed(site: Site, kind: str) -> None:

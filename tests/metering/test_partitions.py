@@ -99,7 +99,7 @@ async def test_who_reads_for_long_is_waited_for_in_a_later_round(
 
 
 async def test_months_beyond_those_kept_are_dropped(database: Database, settings: Settings) -> None:
-    """With the default partition too; this month and so many before it stay, to the publication's day."""
+    """Those in the default partition too. The running month is kept beside them."""
     clocks = MovingClocks(datetime(2031, 2, 28, 12, 0, tzinfo=UTC))
     for at in (NEW_YEARS_EVE - timedelta(days=40), NEW_YEARS_EVE):
         await read(database, settings, f"{at:%B}", at)

@@ -32,7 +32,7 @@
 const EARLY = 30_000;
 /** Milliseconds in which what another tab holds arrives here; later costs a request, no more. */
 const EN_ROUTE = 20;
-/** What the service takes as a value of a campaign: so many characters, no control characters. */
+/** The longest value of a campaign that the service takes; it takes no control characters either. */
 const LONGEST_VALUE = 100;
 const UNPRINTED = /[\p{Cc}\p{Cs}]/u;
 
