@@ -18,6 +18,16 @@ LONGEST_SESSION_ID = 255
 
 
 @dataclass(frozen=True)
+class ReturningBuyer:
+    """Who comes back from Stripe, and with what; `claim` is what the browser or app kept."""
+
+    caller: Caller
+    claim: str | None
+    user_agent: str
+    kind: Kind = "browser"
+
+
+@dataclass(frozen=True)
 class Completed:
     """`opened` is a session opened just now; None where the caller is signed in already,
     or holds no claim that signs in (`is_theirs` tells which).
@@ -31,12 +41,9 @@ class Completed:
 async def complete_checkout(
     context: Context,
     gateway: Gateway,
-    *,
     session_id: str,
-    caller: Caller,
-    claim: str | None,
-    kind: Kind = "browser",
-    user_agent: str = "",
+    buyer: ReturningBuyer,
+    *,
     while_processing: bool = False,
 ) -> Completed:
     """Fulfil what is paid; open a session for the reader where the caller holds the claim.
@@ -49,11 +56,11 @@ async def complete_checkout(
     Raises the problems `checkout-not-found`, `stripe-unavailable`.
     """
     fulfilment = await _fulfilled(context, gateway, session_id)
-    reader_id = fulfilment.reader_id
+    reader_id, caller = fulfilment.reader_id, buyer.caller
     if reader_id is not None and reader_id == caller.reader_id:
         return Completed(fulfilment, is_theirs=True, opened=None)
     in_time = context.clocks.business() < fulfilment.claim_ends_at
-    if not claim or not in_time or not same_secret(claim, fulfilment.claim_hash):
+    if not buyer.claim or not in_time or not same_secret(buyer.claim, fulfilment.claim_hash):
         return Completed(fulfilment, is_theirs=False, opened=None)
     signs_in = {"paid", "processing"} if while_processing else {"paid"}
     if reader_id is None or fulfilment.state not in signs_in:
@@ -69,9 +76,9 @@ async def complete_checkout(
             reader_id=reader_id,
             now=context.clocks.wall(),
             settings=context.settings,
-            kind=kind,
+            kind=buyer.kind,
             device=pseudonym(caller.device_id) if caller.device_id is not None else None,
-            label=device_label(user_agent, is_app=kind == "app"),
+            label=device_label(buyer.user_agent, is_app=buyer.kind == "app"),
         )
     return Completed(fulfilment, is_theirs=True, opened=opened)
 

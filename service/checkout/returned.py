@@ -4,7 +4,7 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from service.billing.fulfil import Fulfilment
-from service.checkout.complete import Completed, complete_checkout
+from service.checkout.complete import Completed, ReturningBuyer, complete_checkout
 from service.db.context import Context
 from service.grants.access_token import issue_access_token
 from service.html.message import message_page
@@ -12,7 +12,7 @@ from service.identity.callers import Caller
 from service.identity.cookies import clear_cookie, read_cookie, set_cookie
 from service.identity.handover import hand_over
 from service.identity.return_to import absolute, origin_of
-from service.identity.sessions import Kind, live_session, set_session_cookie
+from service.identity.sessions import live_session, set_session_cookie
 from service.payments.gateway import Gateway
 from service.problems import Problem
 from service.settings import Settings
@@ -38,10 +38,10 @@ async def answer_return(
     """303 to where the purchase began, signed in; else a page that says what to do."""
     claim = read_cookie(request, "checkout", context.settings)
     try:
+        buyer = ReturningBuyer(caller, claim, request.headers.get("User-Agent", ""))
         completed = await complete_checkout(
-            context, gateway, session_id=session_id, caller=caller, claim=claim,
-            user_agent=request.headers.get("User-Agent", ""), while_processing=True,
-        )  # fmt: skip
+            context, gateway, session_id, buyer, while_processing=True
+        )
     except Problem as problem:
         return _problem_page(request, problem, context.settings)
     fulfilment = completed.fulfilment
@@ -145,8 +145,7 @@ async def tokens_of(
     context: Context,
     key_ring: KeyRingHolder,
     completed: Completed,
-    caller: Caller,
-    kind: Kind,
+    buyer: ReturningBuyer,
 ) -> IssuedToken:
     """An access token, with the session as a cookie for browsers, as `refresh_token` for apps.
 
@@ -157,7 +156,7 @@ async def tokens_of(
         raise Problem("claim-refused")
     _must_be_paid(completed.fulfilment)
     opened = completed.opened
-    session_id = opened.id if opened is not None else caller.session_id
+    session_id = opened.id if opened is not None else buyer.caller.session_id
     async with context.database.reading() as session:
         row = (
             await live_session(
@@ -178,7 +177,7 @@ async def tokens_of(
     clear_cookie(response, "checkout", context.settings)
     if opened is None:
         return token
-    return hand_over(response, token, opened.token, kind, context.settings)
+    return hand_over(response, token, opened.token, buyer.kind, context.settings)
 
 
 def _must_be_paid(fulfilment: Fulfilment) -> None:

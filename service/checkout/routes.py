@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from service.checkout.complete import LONGEST_SESSION_ID, complete_checkout
+from service.checkout.complete import LONGEST_SESSION_ID, ReturningBuyer, complete_checkout
 from service.checkout.portal import open_portal
 from service.checkout.returned import answer_return, remember_claim, tokens_of
 from service.checkout.schemas import CheckoutIn, CheckoutOut, CompleteIn, PortalIn, PortalOut
@@ -90,11 +90,9 @@ async def complete(
     """
     claim = body.claim or read_cookie(request, "checkout", context.settings)
     kind: Kind = "app" if body.session == "token" else "browser"
-    completed = await complete_checkout(
-        context, gateway, session_id=session_id, caller=caller, claim=claim,
-        kind=kind, user_agent=user_agent,
-    )  # fmt: skip
-    return await tokens_of(response, context, key_ring, completed, caller, kind)
+    buyer = ReturningBuyer(caller, claim, user_agent, kind)
+    completed = await complete_checkout(context, gateway, session_id, buyer)
+    return await tokens_of(response, context, key_ring, completed, buyer)
 
 
 @router.post("/portal", status_code=201, summary="Open the customer portal")
