@@ -163,7 +163,7 @@ class Lives:
             buyer.reader_id = account.id
 
     async def erase(self, who: int) -> None:
-        """Whoever it is goes, and may come back as somebody new."""
+        """The reader goes, and may come back as a new one."""
         buyer = self.buyers[who]
         reader_id, buyer.reader_id, buyer.claim, buyer.begun = buyer.reader_id, None, None, []
         if reader_id is not None:
