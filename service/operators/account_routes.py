@@ -44,7 +44,7 @@ def own_account(
         passwords,
         operator_id=visit.operator.id,
         secret=visit.secret,
-        whence=browser.whence,
+        source=browser.source,
     )
 
 

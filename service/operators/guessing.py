@@ -36,7 +36,7 @@ CODES = Limit("operator-codes", 30, timedelta(hours=1), TOLD)
 
 
 @dataclass(frozen=True)
-class Whence:
+class AttemptSource:
     """Where an attempt comes from: the client's network, and the device where it has one."""
 
     network: str
@@ -75,7 +75,7 @@ class _Exhausted(Exception):
 async def begin_guess(
     database: Database,
     email: str,
-    whence: Whence,
+    source: AttemptSource,
     *,
     settings: Settings,
     now: datetime,
@@ -88,7 +88,7 @@ async def begin_guess(
     account = _hidden(normalised_email(email), settings)
     try:
         async with database.transaction() as session:
-            counters = await _counters(session, email, account, whence, of_code=of_code)
+            counters = await _counters(session, email, account, source, of_code=of_code)
             # Always in one order, so that no two of them wait for each other.
             for limit, key in counters:
                 await _take(session, limit, key, now)
@@ -104,11 +104,11 @@ async def _take(session: AsyncSession, limit: Limit, key: str, now: datetime) ->
 
 
 async def _counters(
-    session: AsyncSession, email: str, account: str, whence: Whence, *, of_code: bool
+    session: AsyncSession, email: str, account: str, source: AttemptSource, *, of_code: bool
 ) -> tuple[tuple[Limit, str], ...]:
-    if whence.device is not None and await knows_device(session, email, whence.device):
-        return ((ACCOUNT, f"{account}/{whence.device}"),)
-    counters = ((ACCOUNT, f"{account}/{whence.network}"), (NETWORK, whence.network))
+    if source.device is not None and await knows_device(session, email, source.device):
+        return ((ACCOUNT, f"{account}/{source.device}"),)
+    counters = ((ACCOUNT, f"{account}/{source.network}"), (NETWORK, source.network))
     return (*counters, (CODES, account)) if of_code else counters
 
 

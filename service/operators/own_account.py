@@ -21,7 +21,7 @@ from service.identity.operators import (
     end_operator_sessions,
 )
 from service.identity.passwords import LONGEST_PASSWORD, AccountRefused, Passwords
-from service.operators.guessing import Guess, TooMany, Whence, begin_guess, take_back
+from service.operators.guessing import AttemptSource, Guess, TooMany, begin_guess, take_back
 from service.operators.sign_in import Refused
 from service.problems import Problem
 
@@ -64,13 +64,13 @@ class OwnAccount:
         *,
         operator_id: str,
         secret: str,
-        whence: Whence,
+        source: AttemptSource,
     ) -> None:
         self.context = context
         self.passwords = passwords
         self.operator_id = operator_id
         self.secret = secret
-        self.whence = whence
+        self.source = source
 
     async def change_password(self, *, present: str, new: str) -> Done | Refused | TooMany:
         """Set another password and end the operator's other sessions."""
@@ -182,7 +182,7 @@ class OwnAccount:
         guess = await begin_guess(
             self.context.database,
             operator.email,
-            self.whence,
+            self.source,
             settings=self.context.settings,
             now=self.context.clocks.wall(),
         )

@@ -69,16 +69,16 @@ async def send_code(
     request: Request,
     signing_in: SigningIn,
     browser: TheirBrowser,
-    half_way: Annotated[str, Form()] = "",
+    password_proof: Annotated[str, Form()] = "",
     code: Annotated[str, Form()] = "",
     recovery_code: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "",  # noqa: A002 the field's name in the form
 ) -> Response:
     """The second step: open a session, or show its form again."""
     outcome = await signing_in.by_code(
-        half_way_value=half_way, code=recovery_code or code, browser=browser
+        proof=password_proof, code=recovery_code or code, browser=browser
     )
-    return after_code(request, outcome, next_page=checked_next(next), half_way=half_way)
+    return after_code(request, outcome, next_page=checked_next(next), password_proof=password_proof)
 
 
 @router.post("/sign-out", dependencies=[PUBLIC])

@@ -18,8 +18,8 @@ from service.identity.operators import (
 )
 from service.identity.passwords import LONGEST_PASSWORD, Passwords
 from service.identity.second_factor import is_on, take_code
-from service.operators.guessing import Guess, TooMany, Whence, begin_guess, settle, take_back
-from service.operators.half_way import half_way, is_half_way, operator_id_in
+from service.operators.guessing import AttemptSource, Guess, TooMany, begin_guess, settle, take_back
+from service.operators.password_proof import operator_id_in, password_proof, proves_password
 
 REFUSAL = "E-mail address or password is wrong. Check both and try again."
 CODE_REFUSAL = (
@@ -41,7 +41,7 @@ class Refused:
 class CodeNeeded:
     """The password is right; the value goes into the form that asks for the code."""
 
-    half_way: str
+    password_proof: str
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Browser:
     former_secret: str | None
 
     @property
-    def whence(self) -> Whence:
-        return Whence(self.network, pseudonym(self.device_id) if self.device_id else None)
+    def source(self) -> AttemptSource:
+        return AttemptSource(self.network, pseudonym(self.device_id) if self.device_id else None)
 
 
 class SignIn:
@@ -80,7 +80,7 @@ class SignIn:
             return Refused(REFUSAL)
         now = self.context.clocks.wall()
         guess = await begin_guess(
-            self.context.database, email, browser.whence, settings=self.context.settings, now=now
+            self.context.database, email, browser.source, settings=self.context.settings, now=now
         )
         if isinstance(guess, TooMany):
             log.warning("operator.limited")
@@ -104,25 +104,25 @@ class SignIn:
                 current.password_hash = rehashed
             if is_on(current):
                 await take_back(session, guess)
-                return CodeNeeded(half_way(current, now=now, settings=self.context.settings))
+                return CodeNeeded(password_proof(current, now=now, settings=self.context.settings))
             return await self._open(session, current, browser, guess, second_factor=None)
 
     async def by_code(
-        self, *, half_way_value: str, code: str, browser: Browser
+        self, *, proof: str, code: str, browser: Browser
     ) -> Opened | Refused | TooMany:
         """The second step: a one-time code or a recovery code, each used once."""
         now = self.context.clocks.wall()
-        operator_id = operator_id_in(half_way_value)
+        operator_id = operator_id_in(proof)
         async with self.context.database.reading() as session:
             operator = await session.get(Operator, operator_id) if operator_id else None
-        if operator is None or not is_half_way(
-            half_way_value, operator, now=now, settings=self.context.settings
+        if operator is None or not proves_password(
+            proof, operator, now=now, settings=self.context.settings
         ):
             return Refused(OVER)
         guess = await begin_guess(
             self.context.database,
             operator.email,
-            browser.whence,
+            browser.source,
             settings=self.context.settings,
             now=now,
             of_code=True,

@@ -50,20 +50,26 @@ def after_password(
         return _signed_in(request, outcome, next_page)
     if isinstance(outcome, CodeNeeded):
         return page(
-            request, "code.html", next_page=next_page, half_way=outcome.half_way, refusal=None
+            request,
+            "code.html",
+            next_page=next_page,
+            password_proof=outcome.password_proof,
+            refusal=None,
         )
     return _refused(request, "sign_in.html", outcome, next_page=next_page, email=email)
 
 
 def after_code(
-    request: Request, outcome: Opened | Refused | TooMany, *, next_page: str, half_way: str
+    request: Request, outcome: Opened | Refused | TooMany, *, next_page: str, password_proof: str
 ) -> Response:
     """Signed in, or a form again: that of the code, or from the start where the time is over."""
     if isinstance(outcome, Opened):
         return _signed_in(request, outcome, next_page)
     if isinstance(outcome, Refused) and outcome.sentence == OVER:
         return _refused(request, "sign_in.html", outcome, next_page=next_page, email="")
-    return _refused(request, "code.html", outcome, next_page=next_page, half_way=half_way)
+    return _refused(
+        request, "code.html", outcome, next_page=next_page, password_proof=password_proof
+    )
 
 
 def _refused(

@@ -29,7 +29,7 @@ EventState = Literal["ignored", "waiting", "applied", "quarantined"]
 
 
 @dataclass(frozen=True)
-class Told:
+class InboxEntry:
     """One of Stripe's events, what became of it, and the reader whose customer it names."""
 
     event: InboxEvent
@@ -48,7 +48,7 @@ class Told:
         return "applied" if self.job.status == "done" else "waiting"
 
 
-async def told(session: AsyncSession, events: Sequence[InboxEvent]) -> list[Told]:
+async def inbox_entries(session: AsyncSession, events: Sequence[InboxEvent]) -> list[InboxEntry]:
     """The events with their jobs and readers."""
     ids = [event.id for event in events]
     found = await session.scalars(select(Job).where(Job.kind == JOB, Job.key.in_(ids)))
@@ -59,7 +59,8 @@ async def told(session: AsyncSession, events: Sequence[InboxEvent]) -> list[Told
     )
     readers = {row.id: row.reader_id for row in rows}
     return [
-        Told(event, jobs.get(event.id), readers.get(event.customer_id or "")) for event in events
+        InboxEntry(event, jobs.get(event.id), readers.get(event.customer_id or ""))
+        for event in events
     ]
 
 
@@ -80,11 +81,13 @@ class System:
     clocks: Clocks
     wakes: Wakes
 
-    async def replay_event(self, actor: Actor, event_id: str) -> Told:
+    async def replay_event(self, actor: Actor, event_id: str) -> InboxEntry:
         """Let the event be applied once more. Problem `not-found`: there is none, or it has no job."""
         async with self._change(actor) as change:
             event = await change.session.get(InboxEvent, event_id)
-            before = (await told(change.session, [event]))[0] if event is not None else None
+            before = (
+                (await inbox_entries(change.session, [event]))[0] if event is not None else None
+            )
             if event is None or before is None or before.job is None:
                 raise Problem(
                     "not-found", "No such event waits or was applied. Take one of the list."

@@ -11,7 +11,7 @@ from service.identity.permissions import Permission
 from service.jobs.backlog import backlog
 from service.operators.lists import list_events, list_jobs, list_reconciliations
 from service.operators.schemas import AnyPage
-from service.operators.system import AppSystem, told
+from service.operators.system import AppSystem, inbox_entries
 from service.operators.system_schemas import (
     AnyInbox,
     AnyJob,
@@ -38,7 +38,7 @@ ChangesSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_WRITE))]
 async def read_inbox(_: ReadsSystem, asked: AnyInbox, session: ReadSession) -> InboxList:
     """What Stripe told us of and what became of it, the newest first. Needs system:read."""
     page = await list_events(session, asked)
-    items = [InboxItem.of(each) for each in await told(session, page.items)]
+    items = [InboxItem.of(each) for each in await inbox_entries(session, page.items)]
     return InboxList(items=items, next_cursor=page.next_cursor)
 
 

@@ -14,7 +14,7 @@ from service.identity.permissions import Permission
 from service.jobs.backlog import backlog
 from service.operators.lists import list_events, list_jobs, list_reconciliations
 from service.operators.pages import PageRoute, page
-from service.operators.system import AppSystem, count_quarantined, told
+from service.operators.system import AppSystem, count_quarantined, inbox_entries
 from service.operators.system_schemas import AnyInbox, AnyJob
 from service.operators.visits import Visit, form_requires, page_requires
 from service.payments.asking import AppGateway
@@ -37,7 +37,7 @@ async def show_inbox(
     return page(
         request,
         "inbox.html",
-        events=Page(await told(session, found.items), found.next_cursor),
+        events=Page(await inbox_entries(session, found.items), found.next_cursor),
         asked=asked,
         quarantined=await count_quarantined(session),
     )

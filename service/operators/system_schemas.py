@@ -11,7 +11,7 @@ from service.db.tables import Job, Reconciliation
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
 from service.jobs.backlog import Backlog
 from service.operators.schemas import Body
-from service.operators.system import EventState, Told
+from service.operators.system import EventState, InboxEntry
 from service.reports.schemas import Storable
 
 EventId = Annotated[str, Path(max_length=255, pattern=r"^[A-Za-z0-9_]+$")]
@@ -41,21 +41,21 @@ class InboxItem(BaseModel):
     result: str
 
     @classmethod
-    def of(cls, told: Told) -> Self:
-        event, job = told.event, told.job
+    def of(cls, entry: InboxEntry) -> Self:
+        event, job = entry.event, entry.job
         return cls(
             id=event.id,
             type=event.type,
             object_id=event.object_id,
             customer_id=event.customer_id,
             subscription_id=event.subscription_id,
-            reader_id=told.reader_id,
+            reader_id=entry.reader_id,
             created_at=event.created_at,
             received_at=event.received_at,
             told_by=event.told_by,
-            state=told.state,
+            state=entry.state,
             tries=job.attempts if job is not None else 0,
-            next_try_at=job.due_at if job is not None and told.state == "waiting" else None,
+            next_try_at=job.due_at if job is not None and entry.state == "waiting" else None,
             result=job.result if job is not None else "",
         )
 

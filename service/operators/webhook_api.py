@@ -27,8 +27,8 @@ from service.operators.webhook_schemas import (
 from service.operators.webhooks import (
     Endpoints,
     all_endpoints,
+    details_of,
     known_endpoint,
-    told_of,
 )
 from service.outbox.webhook_targets import AppTargets
 from service.settings import AppSettings
@@ -112,7 +112,7 @@ async def read_deliveries(
     """What was or is to be sent to it, the newest first, by status. Needs system:read."""
     await known_endpoint(session, endpoint_id)
     page = await list_deliveries(session, endpoint_id, asked)
-    return DeliveryList.of(page, await told_of(session, page.items))
+    return DeliveryList.of(page, await details_of(session, page.items))
 
 
 @router.post(
@@ -126,5 +126,5 @@ async def replay(
 
 
 async def _shown(changes: Endpoints, delivery: WebhookDelivery) -> DeliveryOut:
-    details = await told_of(changes.session, [delivery])
+    details = await details_of(changes.session, [delivery])
     return DeliveryOut.of(delivery, details[delivery.id])

@@ -18,9 +18,9 @@ from service.operators.webhooks import (
     LONGEST_DESCRIPTION,
     Endpoints,
     all_endpoints,
+    details_of,
     known_endpoint,
     make_endpoint,
-    told_of,
 )
 from service.outbox.event_types import EVENT_TYPES
 from service.outbox.webhook_targets import LONGEST_URL, AppTargets
@@ -195,7 +195,7 @@ async def _endpoint_page(
         types=sorted(EVENT_TYPES),
         all_types=ALL_TYPES,
         deliveries=found,
-        told=await told_of(session, found.items),
+        details=await details_of(session, found.items),
         secret=secret,
         refusal=refusal.detail if refusal else None,
         asked=asked,

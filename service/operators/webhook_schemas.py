@@ -9,7 +9,7 @@ from service.db.keyset import Page
 from service.db.tables import WebhookDelivery, WebhookEndpoint
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
 from service.operators.schemas import Body
-from service.operators.webhooks import LONGEST_DESCRIPTION, Told
+from service.operators.webhooks import LONGEST_DESCRIPTION, DeliveryDetails
 from service.outbox.webhook_targets import LONGEST_URL
 from service.reports.schemas import Storable
 
@@ -93,18 +93,18 @@ class DeliveryOut(BaseModel):
     next_try_at: AwareDatetime | None
 
     @classmethod
-    def of(cls, delivery: WebhookDelivery, told: Told) -> Self:
+    def of(cls, delivery: WebhookDelivery, details: DeliveryDetails) -> Self:
         return cls(
             id=delivery.id,
             event_id=delivery.event_id,
-            type=told.type,
+            type=details.type,
             status=delivery.status,
             attempts=delivery.attempts,
             last_status=delivery.last_status,
             last_result=delivery.last_result,
             created_at=delivery.created_at,
             delivered_at=delivery.delivered_at,
-            next_try_at=told.next_try,
+            next_try_at=details.next_try,
         )
 
 
@@ -113,8 +113,8 @@ class DeliveryList(BaseModel):
     next_cursor: str | None
 
     @classmethod
-    def of(cls, page: Page[WebhookDelivery], told: dict[str, Told]) -> Self:
-        items = [DeliveryOut.of(each, told[each.id]) for each in page.items]
+    def of(cls, page: Page[WebhookDelivery], details: dict[str, DeliveryDetails]) -> Self:
+        items = [DeliveryOut.of(each, details[each.id]) for each in page.items]
         return cls(items=items, next_cursor=page.next_cursor)
 
 

@@ -168,14 +168,16 @@ async def known_endpoint(session: AsyncSession, endpoint_id: str) -> WebhookEndp
 
 
 @dataclass(frozen=True)
-class Told:
+class DeliveryDetails:
     """What is shown of a delivery beside its row: the event's type, and when it is tried next."""
 
     type: str
     next_try: datetime | None
 
 
-async def told_of(session: AsyncSession, deliveries: Sequence[WebhookDelivery]) -> dict[str, Told]:
+async def details_of(
+    session: AsyncSession, deliveries: Sequence[WebhookDelivery]
+) -> dict[str, DeliveryDetails]:
     """For each delivery by its id."""
     ids = [each.id for each in deliveries]
     types = await session.execute(
@@ -189,7 +191,7 @@ async def told_of(session: AsyncSession, deliveries: Sequence[WebhookDelivery]) 
         )
     )
     due = {job.key: job.due_at for job in waiting}
-    return {each.id: Told(each.type, due.get(each.id)) for each in types}
+    return {each.id: DeliveryDetails(each.type, due.get(each.id)) for each in types}
 
 
 def _known(endpoint: WebhookEndpoint | None) -> WebhookEndpoint:

@@ -13,10 +13,10 @@ from service.db.tables import AccessEntry, Article, Checkout, Grant, Offer, Read
 from service.identity.readers import find_reader
 from service.problems import Problem
 from service.reports.bought import PassFacts, SubscriptionFacts
+from service.reports.event_lines import event_lines
 from service.reports.passes import passes_of
 from service.reports.queries import subscriptions_of
 from service.reports.timeline import ArticleMention, Event, merged
-from service.reports.told import told_events
 
 LEDGER_ROWS = 200
 """So many reads and walls are shown, the latest; a reader of years has thousands."""
@@ -68,7 +68,7 @@ async def reader_history(session: AsyncSession, reader_id: str, now: datetime) -
         *(_checkout_events(checkout, name) for checkout, name in checkouts),
         *(_subscription_events(each) for each in bought),
         *(_grant_events(grant) for grant in grants),
-        await told_events(session, reader_id),
+        await event_lines(session, reader_id),
     )
     return ReaderHistory(
         reader_id=reader.id,

@@ -124,7 +124,7 @@ async def read_on(
 
 @router.api_route("/account/", methods=GET, dependencies=[PUBLIC])
 @router.api_route("/articles/{slug}/", methods=GET, dependencies=[PUBLIC])
-async def leave_the_slash_away(request: Request) -> Response:
+async def redirect_without_slash(request: Request) -> Response:
     """People type it. The framework's own redirect would name whatever host the request names."""
     return RedirectResponse(request.url.path.rstrip("/"))
 

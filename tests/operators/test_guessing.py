@@ -168,13 +168,13 @@ async def test_wrong_codes_count_and_the_password_doesnt_clear_them(
 ) -> None:
     codes, _ = await second_factor(await operator("admin"))
     for _ in range(ACCOUNT.most):
-        half_way = await first_step(browser)
-        assert (await second_step(browser, half_way, "000000")).status_code == 401
-    limited = await second_step(browser, half_way, code_now(codes, clocks))
+        password_proof = await first_step(browser)
+        assert (await second_step(browser, password_proof, "000000")).status_code == 401
+    limited = await second_step(browser, password_proof, code_now(codes, clocks))
     assert limited.status_code == 429
     assert "retry-after" in limited.headers
     assert re.search(r"Try again in \d+ minutes", limited.text)
-    assert half_way in limited.text
+    assert password_proof in limited.text
     assert (await send(browser, PASSWORD)).status_code == 429
 
 
@@ -192,12 +192,12 @@ async def test_codes_are_limited_over_all_networks_but_not_for_a_known_browser(
         await second_step(known, await first_step(known), code_now(codes, clocks))
     ).status_code == 303
     known.cookies.delete(cookie_name("operator", settings))
-    half_way = await first_step(browser_at("192.0.2.1"))
+    password_proof = await first_step(browser_at("192.0.2.1"))
     for place in range(CODES.most):
-        answer = await second_step(browser_at(f"203.0.{place}.1"), half_way, "000000")
+        answer = await second_step(browser_at(f"203.0.{place}.1"), password_proof, "000000")
         assert answer.status_code == 401
     clocks.travel(timedelta(minutes=1))
-    late = await second_step(browser_at("203.0.200.1"), half_way, code_now(codes, clocks))
+    late = await second_step(browser_at("203.0.200.1"), password_proof, code_now(codes, clocks))
     assert late.status_code == 429
     answer = await second_step(known, await first_step(known), code_now(codes, clocks))
     assert answer.status_code == 303

@@ -16,7 +16,7 @@ from service.identity.cookies import cookie_name
 from service.identity.operators import find_operator, reset_password
 from service.identity.passwords import ARGON2ID
 from service.identity.totp import STEP_SECONDS, OneTimeCodes
-from service.operators.half_way import LASTS
+from service.operators.password_proof import LASTS
 from service.operators.sign_in import CODE_REFUSAL, OVER, REFUSAL
 from service.running import RunningApp
 from service.settings import Settings
@@ -37,16 +37,16 @@ async def first_step(browser: httpx2.AsyncClient, next_page: str = "/admin") -> 
     answer = await browser.post("/admin/sign-in", data=form)
     assert answer.status_code == 200, answer.text
     assert "set-cookie" not in answer.headers
-    found = re.search(r'name="half_way" value="([^"]+)"', answer.text)
+    found = re.search(r'name="password_proof" value="([^"]+)"', answer.text)
     assert found is not None
     assert f'name="next" value="{next_page}"' in answer.text
     return found[1]
 
 
 async def second_step(
-    browser: httpx2.AsyncClient, half_way: str, code: str, field: str = "code"
+    browser: httpx2.AsyncClient, password_proof: str, code: str, field: str = "code"
 ) -> httpx2.Response:
-    form = {"half_way": half_way, field: code, "next": "/admin/account"}
+    form = {"password_proof": password_proof, field: code, "next": "/admin/account"}
     return await browser.post("/admin/sign-in/code", data=form)
 
 
@@ -68,10 +68,10 @@ async def test_the_password_alone_opens_nothing(
     clocks: MovingClocks,
 ) -> None:
     codes, _ = await second_factor(await operator("admin"))
-    half_way = await first_step(browser)
+    password_proof = await first_step(browser)
     assert await sessions(database) == 0
     assert (await browser.get("/admin")).status_code == 303
-    answer = await second_step(browser, half_way, code_now(codes, clocks))
+    answer = await second_step(browser, password_proof, code_now(codes, clocks))
     assert (answer.status_code, answer.headers["location"]) == (303, "/admin/account")
     assert "On since" in (await browser.get("/admin/account")).text
     async with database.reading() as session:
@@ -90,14 +90,14 @@ async def test_a_code_of_one_step_signs_in_once(
     first, second = browser_at("192.0.2.1"), browser_at("192.0.2.2")
     code = code_now(codes, clocks)
     assert (await second_step(first, await first_step(first), code)).status_code == 303
-    half_way = await first_step(second)
+    password_proof = await first_step(second)
     for former in (code, code_now(codes, clocks, -1)):
-        refused = await second_step(second, half_way, former)
+        refused = await second_step(second, password_proof, former)
         assert refused.status_code == 401
         assert CODE_REFUSAL in refused.text
-        assert half_way in refused.text
+        assert password_proof in refused.text
     clocks.travel(timedelta(seconds=STEP_SECONDS))
-    assert (await second_step(second, half_way, code_now(codes, clocks))).status_code == 303
+    assert (await second_step(second, password_proof, code_now(codes, clocks))).status_code == 303
 
 
 @on_sqlite
@@ -130,9 +130,9 @@ async def test_of_parallel_uses_of_one_code_exactly_one_succeeds(
     codes, recovery = await second_factor(await operator("admin"))
     code = code_now(codes, clocks) if kind == "one-time" else recovery[3]
     browsers = [browser_at(f"192.0.{n}.1") for n in range(8)]
-    half_ways = [await first_step(browser) for browser in browsers]
+    proofs = [await first_step(browser) for browser in browsers]
     answers = await asyncio.gather(
-        *(second_step(*pair, code) for pair in zip(browsers, half_ways, strict=True))
+        *(second_step(*pair, code) for pair in zip(browsers, proofs, strict=True))
     )
     assert sorted(answer.status_code for answer in answers) == [303] + [401] * 7
     assert await sessions(database) == 1
@@ -146,14 +146,16 @@ async def test_a_recovery_code_signs_in_once_however_it_is_spelled(
     assert len(set(recovery)) == 10
     assert all(re.fullmatch(r"([a-z2-7]{4}-){3}[a-z2-7]{4}", code) for code in recovery)
     spelled = f" {recovery[0].replace('-', ' ').upper()} "
-    half_way = await first_step(browser)
-    answer = await second_step(browser, half_way, spelled, "recovery_code")
+    password_proof = await first_step(browser)
+    answer = await second_step(browser, password_proof, spelled, "recovery_code")
     assert answer.status_code == 303
     assert "9 recovery codes left" in (await browser.get("/admin/account")).text
     browser.cookies.clear()
-    half_way = await first_step(browser)
-    assert (await second_step(browser, half_way, recovery[0], "recovery_code")).status_code == 401
-    assert (await second_step(browser, half_way, recovery[1])).status_code == 303
+    password_proof = await first_step(browser)
+    assert (
+        await second_step(browser, password_proof, recovery[0], "recovery_code")
+    ).status_code == 401
+    assert (await second_step(browser, password_proof, recovery[1])).status_code == 303
 
 
 @on_sqlite
@@ -162,8 +164,8 @@ async def test_nobody_elses_recovery_code_counts(
 ) -> None:
     await second_factor(await operator("admin"))
     _, others = await second_factor(await operator("viewer"))
-    half_way = await first_step(browser)
-    assert (await second_step(browser, half_way, others[0])).status_code == 401
+    password_proof = await first_step(browser)
+    assert (await second_step(browser, password_proof, others[0])).status_code == 401
 
 
 CODES = ["", "000000", "12345", "１２３４５６", "abcd", "a" * 100_000, "[]", "\0" * 6, "'--", "aaaa-aaaa-aaaa-aaaa"]  # fmt: skip
@@ -174,15 +176,15 @@ async def test_odd_codes_are_wrong_codes(
     browser_at: BrowserAt, operator: OperatorOf, second_factor: SecondFactor
 ) -> None:
     await second_factor(await operator("admin"))
-    half_way = await first_step(browser_at("192.0.2.1"))
+    password_proof = await first_step(browser_at("192.0.2.1"))
     for place, code in enumerate(CODES):
-        answer = await second_step(browser_at(f"192.0.{place}.1"), half_way, code)
+        answer = await second_step(browser_at(f"192.0.{place}.1"), password_proof, code)
         assert answer.status_code == 401, code[:20]
         assert CODE_REFUSAL in answer.text
 
 
 @on_sqlite
-async def test_the_half_way_state_is_ours_and_short_lived(
+async def test_the_password_proof_is_ours_and_short_lived(
     browser: httpx2.AsyncClient,
     operator: OperatorOf,
     second_factor: SecondFactor,
@@ -190,24 +192,24 @@ async def test_the_half_way_state_is_ours_and_short_lived(
 ) -> None:
     codes, _ = await second_factor(await operator("admin"))
     other = await operator("viewer")
-    half_way = await first_step(browser)
-    version, owner, ends_at, signature = half_way.split(".")
+    password_proof = await first_step(browser)
+    version, owner, ends_at, signature = password_proof.split(".")
     for forged in [
-        "", "x", f"{half_way}x", f"{version}.{owner}.{int(ends_at) + 1}.{signature}",
+        "", "x", f"{password_proof}x", f"{version}.{owner}.{int(ends_at) + 1}.{signature}",
         f"{version}.{other.id}.{ends_at}.{signature}", f"{version}.opr_{'0' * 24}.{ends_at}.{signature}",
-        f"{version}.{owner}.{ends_at}.{'0' * 64}", half_way.replace("v1", "v2"),
+        f"{version}.{owner}.{ends_at}.{'0' * 64}", password_proof.replace("v1", "v2"),
     ]:  # fmt: skip
         answer = await second_step(browser, forged, code_now(codes, clocks))
         assert answer.status_code == 401, forged
         assert OVER in answer.text
         assert 'action="/admin/sign-in"' in answer.text
     clocks.travel(LASTS)
-    late = await second_step(browser, half_way, code_now(codes, clocks))
+    late = await second_step(browser, password_proof, code_now(codes, clocks))
     assert OVER in late.text
 
 
 @on_sqlite
-async def test_a_new_password_or_a_disabled_account_ends_the_half_way_state(
+async def test_a_new_password_or_a_disabled_account_ends_the_password_proof(
     browser: httpx2.AsyncClient,
     operator: OperatorOf,
     second_factor: SecondFactor,
@@ -215,19 +217,19 @@ async def test_a_new_password_or_a_disabled_account_ends_the_half_way_state(
     database: Database,
 ) -> None:
     codes, _ = await second_factor(await operator("admin"))
-    half_way = await first_step(browser)
+    password_proof = await first_step(browser)
     async with database.transaction() as session:
         someone = await find_operator(session, "admin@example.org")
         assert someone is not None
         someone.disabled_at = clocks.wall()
-    refused = await second_step(browser, half_way, code_now(codes, clocks))
+    refused = await second_step(browser, password_proof, code_now(codes, clocks))
     assert (refused.status_code, OVER in refused.text) == (401, True)
     async with database.transaction() as session:
         someone = await find_operator(session, "admin@example.org")
         assert someone is not None
         someone.disabled_at = None
         await reset_password(session, someone, "another horse battery", QUICK)
-    refused = await second_step(browser, half_way, code_now(codes, clocks))
+    refused = await second_step(browser, password_proof, code_now(codes, clocks))
     assert (refused.status_code, OVER in refused.text) == (401, True)
 
 
@@ -255,8 +257,8 @@ async def test_a_planted_secret_survives_neither_step(
 ) -> None:
     codes, _ = await second_factor(await operator("admin"))
     planted = {"Cookie": f"{cookie_name('operator', settings)}=planted-by-somebody"}
-    half_way = await first_step(browser)
-    form = {"half_way": half_way, "code": code_now(codes, clocks)}
+    password_proof = await first_step(browser)
+    form = {"password_proof": password_proof, "code": code_now(codes, clocks)}
     answer = await browser.post("/admin/sign-in/code", data=form, headers=planted)
     assert answer.status_code == 303
     assert "planted" not in f"{answer.headers}"
@@ -295,6 +297,6 @@ async def test_without_the_former_master_secret_recovery_codes_still_sign_in(
     codes, recovery = await second_factor(someone)
     async with database.transaction() as session:
         (await session.get_one(Operator, someone.id)).totp_sealed = "sealed-by-another-key"
-    half_way = await first_step(browser)
-    assert (await second_step(browser, half_way, code_now(codes, clocks))).status_code == 401
-    assert (await second_step(browser, half_way, recovery[0])).status_code == 303
+    password_proof = await first_step(browser)
+    assert (await second_step(browser, password_proof, code_now(codes, clocks))).status_code == 401
+    assert (await second_step(browser, password_proof, recovery[0])).status_code == 303

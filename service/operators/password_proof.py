@@ -1,4 +1,4 @@
-"""Half-way through signing in: the password was right, the second factor is still to come.
+"""The proof between the two steps of signing in: the password was right, the second factor is to come.
 
 The state travels in a field of the form: signed, for five minutes, for one operator and the password
 of that moment. It opens nothing by itself, so it needs neither cookie nor row.
@@ -17,7 +17,7 @@ LASTS = timedelta(minutes=5)
 _SHAPE = re.compile(r"v1\.([a-z]{3}_[0-9a-f]{24})\.([0-9]{1,12})\.([0-9a-f]{64})")
 
 
-def half_way(operator: Operator, *, now: datetime, settings: Settings) -> str:
+def password_proof(operator: Operator, *, now: datetime, settings: Settings) -> str:
     """The field's value. `now` is wall time."""
     ends_at = int((now + LASTS).timestamp())
     return f"v1.{operator.id}.{ends_at}.{_signature(operator, ends_at, settings)}"
@@ -29,7 +29,7 @@ def operator_id_in(value: str) -> str | None:
     return match.group(1) if match else None
 
 
-def is_half_way(value: str, operator: Operator, *, now: datetime, settings: Settings) -> bool:
+def proves_password(value: str, operator: Operator, *, now: datetime, settings: Settings) -> bool:
     """Whether the value is ours, of this operator and password, and not over."""
     match = _SHAPE.fullmatch(value)
     if match is None or match.group(1) != operator.id:

@@ -31,7 +31,7 @@ _CANCELLED = "subscription.cancel"
 Details = Mapping[str, object]
 
 
-async def told_events(session: AsyncSession, reader_id: str) -> list[Event]:
+async def event_lines(session: AsyncSession, reader_id: str) -> list[Event]:
     """What the ledger says of the reader, and which subscriptions the service cancelled by itself."""
     ledger = await session.scalars(
         select(DomainEvent).where(

@@ -7,8 +7,8 @@ from service.db.base import Base
 from service.db.session import Database
 from service.db.tables import AuditEntry
 from service.outbox.event_types import EVENT_TYPES
+from service.reports.event_lines import KINDS
 from service.reports.history import reader_history
-from service.reports.told import KINDS
 from tests.reports import rows
 from tests.reports.rows import NOW
 
