@@ -1,5 +1,4 @@
-"""A paid Checkout session becomes a subscription or a pass with access: the one way, for whoever
-comes first.
+"""A paid Checkout session becomes a subscription or a pass with access: in one way, for all callers.
 
 The return page, the app that keeps its page and the webhook all call `fulfil`; repeating it changes
 nothing. Stripe is asked what was paid: the address of success alone proves nothing.

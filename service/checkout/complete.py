@@ -1,4 +1,4 @@
-"""Coming back from Checkout: fulfil, and sign in whoever holds the claim."""
+"""Coming back from Checkout: fulfil, and sign in the holder of the claim."""
 
 from dataclasses import dataclass
 
@@ -51,7 +51,7 @@ async def complete_checkout(
     `while_processing`: also where the money is still on its way, so that what it opens is open in
     the same browser days later.
 
-    A session id is no credential. Nor is the claim one for an account: whoever paid may have typed
+    A session id is no credential. Nor is the claim one for an account: the buyer may have typed
     somebody else's address, who has verified it since, so from then on a mail alone signs in there.
     Raises the problems `checkout-not-found`, `stripe-unavailable`.
     """

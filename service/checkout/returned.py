@@ -58,7 +58,7 @@ async def answer_return(
     if completed.opened is not None:
         set_session_cookie(response, completed.opened.token, context.settings)
     if claim is not None and fulfilment.state == "paid":
-        # Done with: kept, it would sign in again whoever has signed out meanwhile.
+        # If it were kept, it would sign a reader in again who has signed out meanwhile.
         clear_cookie(response, "checkout", context.settings)
     return response
 

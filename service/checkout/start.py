@@ -1,7 +1,7 @@
 """From an offer to Stripe's Checkout page.
 
-The row comes first, in a transaction of its own; then Stripe is asked, outside of any. Whoever
-clicks again is led to the same session, and whoever has paid already to the way back.
+The row comes first, in a transaction of its own; then Stripe is asked, outside of any. A second click
+leads to the same session, and to the way back once it is paid.
 """
 
 from dataclasses import dataclass, field, replace

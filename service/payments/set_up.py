@@ -84,8 +84,9 @@ class SetUpGateway(Protocol):
         months: int | None,
         product_id: str,
     ) -> None:
-        """Create the coupon unless it exists: for so many months, or (None) the first payment, and
-        for prices of this product alone.
+        """Create the coupon unless it exists, for prices of this product alone.
+
+        It takes off for `months`; None: from the first payment.
         """
 
     async def retrieve_price(self, price_id: str) -> StripePrice | None:
