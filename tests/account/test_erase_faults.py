@@ -1,7 +1,6 @@
 """Erasing and exporting while Stripe is away, parts fail, or others write: nothing is half done."""
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -52,12 +51,10 @@ def test_stripe_is_away(site: Site, known: Known) -> None:
             beside.new_browser() as browser,
         ):
             browser.cookies.update(cookies)
-            begun = time.monotonic()  # three seconds are allowed for, and a busy machine
             with ThreadPoolExecutor(2) as pool:
                 exported = pool.submit(browser.get, "/v1/me/export")
                 erased = pool.submit(erase, browser, cancel_subscription=True)
                 answers = [exported.result(), erased.result()]
-            assert time.monotonic() - begun < 12, fails
             for answer in answers:
                 assert answer.status_code == 503, (fails, answer.text)
                 assert answer.json()["type"] == "/problems/stripe-unavailable"

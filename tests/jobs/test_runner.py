@@ -1,13 +1,11 @@
 """Background work: each task in its own loop, and a last round at the end."""
 
 import asyncio
-import time
 
 import pytest
 
 from service.jobs.runner import Runner, Task, TaskName, Wakes
-
-SOON = 5.0
+from tests.patience import PATIENCE
 
 
 class Rounds:
@@ -30,7 +28,7 @@ class Rounds:
             raise RuntimeError("the disk is full")
 
     async def reach(self, count: int) -> None:
-        async with asyncio.timeout(SOON), self.round:
+        async with asyncio.timeout(PATIENCE), self.round:
             await self.round.wait_for(lambda: self.count >= count)
 
 
@@ -61,7 +59,7 @@ async def test_stop_finishes_the_round_and_runs_a_last_one() -> None:
     await idle.reach(2)
     assert not stopping.done()
     busy.gate.set()
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(PATIENCE):
         await stopping
     assert (idle.count, busy.count) == (2, 2)
 
@@ -71,7 +69,7 @@ async def test_a_last_round_that_fails_is_no_obstacle() -> None:
     runner = Runner((Task("failing", failing, pause=3600),), interval=1, wakes=Wakes())
     runner.start()
     await failing.reach(1)
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(PATIENCE):
         await runner.stop()
     assert failing.count == 2
 
@@ -83,11 +81,9 @@ async def test_waking_starts_the_next_round_at_once(during: bool) -> None:
     runner = Runner((Task(name, rounds, pause=3600),), interval=1, wakes=wakes)
     runner.start()
     await rounds.reach(1)
-    started = time.monotonic()
     wakes.wake(name)
     rounds.gate.set()
     await rounds.reach(2)
-    assert time.monotonic() - started < SOON
     await runner.stop()
 
 
@@ -96,5 +92,5 @@ async def test_a_task_that_hangs_does_not_hold_up_the_end() -> None:
     runner = Runner((Task("hanging", hanging),), interval=0.001, wakes=Wakes())
     runner.start()
     await hanging.reach(1)
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(PATIENCE):
         await runner.stop(patience=0.01)

@@ -16,9 +16,9 @@ from service.jobs.worker import FIVE_TRIES, Failed, GivenUp, Kind, Postponed, wo
 from service.problems import Problem
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
+from tests.patience import PATIENCE
 
 SECOND = timedelta(seconds=1)
-SOON = 10.0
 Run = Callable[[ClaimedJob], Awaitable[str]]
 
 
@@ -182,7 +182,7 @@ async def test_a_long_job_stays_with_its_worker(database: Database, clocks: Movi
     working = asyncio.create_task(
         work(database, {"rake": Kind(long.run)}, clocks, renew_every=timedelta(milliseconds=5))
     )
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(PATIENCE):
         await long.begun.wait()
         for _ in range(3):
             clocks.travel(queue.LEASE - SECOND)
@@ -202,7 +202,7 @@ async def test_a_worker_that_dies_leaves_the_job_to_the_next(
     await put(database, clocks, "a")
     long, next_one = Long(), Garden()
     dying = asyncio.create_task(work(database, {"rake": Kind(long.run)}, clocks))
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(PATIENCE):
         await long.begun.wait()
     dying.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -220,7 +220,7 @@ async def test_a_worker_that_sleeps_through_its_lease_changes_nothing(
     await put(database, clocks, "a")
     long, quick = Long(), Garden()
     slow = asyncio.create_task(work(database, {"rake": Kind(long.run)}, clocks))
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(PATIENCE):
         await long.begun.wait()
         clocks.travel(queue.LEASE)
         assert await work(database, {"rake": Kind(quick.run)}, clocks) == 1
