@@ -54,7 +54,14 @@ async def _key(database: Database) -> str:
         return await create_api_key(session, label="t", scopes=["articles:write"], now=now)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+KINDS = [
+    pytest.param(kind, marks=pytest.mark.xdist_group(f"parallel-{kind}"))
+    for kind in ("sqlite", "postgresql")
+]
+"""Those of one kind run on one worker, with the same processes."""
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def served(request: pytest.FixtureRequest) -> Iterator[tuple[list[str], str]]:
     """The addresses of processes with many articles, and their database's URL."""
     count = 1 if request.param == "sqlite" else 2
