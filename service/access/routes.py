@@ -85,7 +85,7 @@ async def read_full(
     context: AppContext,
     authorization: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """The whole article for whoever holds an unlock or an access token; no meter, no cookie.
+    """The whole article for the holder of an unlock or an access token; no meter, no cookie.
 
     401 for a token that isn't valid, 403 for one that doesn't cover the article.
     """

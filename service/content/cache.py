@@ -89,7 +89,7 @@ class ArticleCache:
         if not is_slug(slug):
             return None
         # After a drop everybody asks at once for the article of the hour: one asks the database.
-        # Whoever comes after a further drop doesn't join, since that read may be too old for them.
+        # A call after a further drop doesn't join: that read may be too old for it.
         key = (slug, self._drops)
         load = self._loading.get(key)
         if load is None:

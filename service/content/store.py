@@ -23,7 +23,7 @@ _LISTED = (
     Article.slug,
     Article.title,
     Article.standfirst,
-    # One character more than an excerpt has, so that it shows whether something was left away.
+    # One character more than an excerpt has, so that it shows whether something was left out.
     func.substr(Article.preview_text, 1, EXCERPT_LENGTH + 1).label("preview_start"),
     Article.authors,
     Article.section,
