@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.customers import reader_of_customer
 from service.billing.discounts import in_words, read
 from service.billing.lifecycle import TERMINAL_STATUS
+from service.billing.movement_rows import is_in_mrr
 from service.billing.passes import store_pass, take_pass
 from service.billing.snapshot import take_snapshot
 from service.billing.sync import customer_key, store_snapshot, until_current
@@ -79,7 +80,8 @@ class Comparer:
                 return here, here or {"status": fetched.status, "bought through": bought}
             if here.get("status") == TERMINAL_STATUS:
                 # Over is over: what Stripe says afterwards isn't stored any more.
-                return here, {**here, "status": fetched.status, **_closed(here)}
+                over = {"status": fetched.status, "in MRR": "no"}
+                return here, {**here, **over, **_closed(here)}
             await store_snapshot(
                 session, snapshot, settings=self.context.settings, clocks=self.context.clocks,
                 reader_id=await settled_reader(session, reader_id),
@@ -198,6 +200,7 @@ async def _subscription_facts(session: AsyncSession, subscription_id: str) -> Fa
         "past due since": _time(row.past_due_since),
         "payment problem": row.payment_problem or "none",
         "access stop": row.access_stop or "none",
+        "in MRR": "yes" if await is_in_mrr(session, row.id) else "no",
     }
     return {**facts, **await _grant_facts(session, "subscription", subscription_id)}
 

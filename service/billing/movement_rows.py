@@ -54,6 +54,17 @@ async def record_movements(
     await session.flush()
 
 
+async def is_in_mrr(session: AsyncSession, subscription_id: str) -> bool:
+    """Whether the subscription brings something, by its latest movement."""
+    plan = await session.scalar(
+        select(MovementRow.to_plan)
+        .where(MovementRow.subscription_id == subscription_id)
+        .order_by(MovementRow.number.desc())
+        .limit(1)
+    )
+    return plan is not None
+
+
 async def join_customers(session: AsyncSession, other: Reader, account: Reader) -> None:
     """Let what the provisional reader `other` brought be what the account brought."""
     if other.pseudonym is None:

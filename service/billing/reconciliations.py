@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.billing.movement_rows import is_in_mrr
 from service.db.session import Database
 from service.db.tables import Checkout, Pass, Reconciliation, Subscription
 from service.grants.store import find_grant
@@ -63,7 +64,9 @@ async def opening_passes(session: AsyncSession, now: datetime) -> list[str]:
 
 
 async def is_closed(session: AsyncSession, row: Subscription) -> bool:
-    """Whether a subscription that is over gives no access beyond its end."""
+    """Whether a subscription that is over gives no access beyond its end, and brings nothing."""
+    if await is_in_mrr(session, row.id):
+        return False
     grant = await find_grant(session, "subscription", row.id)
     if grant is None or row.ended_at is None:
         return True

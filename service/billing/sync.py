@@ -141,6 +141,8 @@ async def store_snapshot(
     if row is not None and row.status == lifecycle.TERMINAL_STATUS:
         # Nothing revives it; money may still go back.
         after = state_of(row, subscription)
+        # The release before this one may have ended it without a movement.
+        await record_movements(session, row.reader_id, after, after, snapshot.money)
         await tell_transitions(
             session, row.reader_id, after, after, snapshot.money, settings, clocks
         )

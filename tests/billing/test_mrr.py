@@ -125,6 +125,23 @@ async def test_a_discount_that_was_not_known_is_a_difference(desk: Desk) -> None
     assert (await desk.row(subscription)).discounts[0]["coupon"] == "STAFF"
 
 
+async def test_an_end_without_a_movement_is_a_difference(desk: Desk) -> None:
+    """As where the release before this one still ran beside it."""
+    _, customer = await desk.reader()
+    subscription = desk.subscribe(customer)
+    await desk.hear()
+    desk.travel(hours=1)
+    desk.stripe.subscriptions.cancel(subscription)
+    async with desk.database.transaction() as session:
+        ended = {"status": "canceled", "ended_at": desk.clocks.business()}
+        await session.execute(update(Subscription).values(**ended))
+    await reconcile(desk.context, desk.gateway, started_by="test", fix=True)
+    assert await moved(desk) == [
+        ("new", "started", 0, 900, 900),
+        ("churn_voluntary", "voluntary", 900, 0, 0),
+    ]
+
+
 async def test_readers_who_turn_out_to_be_one_are_one_customer(
     database: Database, clocks: MovingClocks
 ) -> None:
