@@ -18,7 +18,7 @@ import pytest
 from tests.postgres import PostgresServer
 
 RENEWED_AFTER = 40
-"""So many tests use a copy before it is made anew: deleted rows leave some weight behind."""
+"""The number of tests that use a copy before it is made anew: deleted rows leave some weight behind."""
 ROOM = 1 << 30
 """Bytes that must be free where files are kept in memory."""
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 each run has a folder of its own in it
@@ -78,7 +78,7 @@ class _Copy:
 class EmptiedDatabases:
     """Copies of the migrated database `template`, emptied when they are given back.
 
-    Connections, rows and counters that a test left are taken away; a copy whose tables it changed is
+    Connections, rows and counters that a test left are removed; a copy whose tables it changed is
     dropped. That takes milliseconds; to copy a database takes a hundred times as long.
     """
 

@@ -146,7 +146,7 @@ async def _opened(
 ) -> OpenedSession:
     caller, now = client.caller, clocks.wall()
     if caller.session_id is not None:
-        # Whoever planted a session here, or used this browser before, isn't signed in any more.
+        # Somebody who planted a session here, or used this browser before, isn't signed in any more.
         await end_session(session, caller.session_id, now, "replaced")
     device = pseudonym(caller.device_id) if caller.device_id is not None else None
     if caller.device_id is not None and device is not None:

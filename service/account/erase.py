@@ -1,6 +1,6 @@
 """Erasing a reader: first at Stripe, then here in one transaction; safe to repeat from anywhere.
 
-What goes and what stays is told by reader_data.py, and to people by docs/privacy.md.
+reader_data.py says what goes and what stays, and docs/privacy.md explains it to people.
 """
 
 from datetime import datetime, timedelta

@@ -1,7 +1,7 @@
 """Everything held on a reader as one JSON document: by reader_data.py what is here, live what Stripe has.
 
 Reads may be many: they come last and are written as they are fetched, a page at a time, so that the
-memory needed doesn't grow with them and no connection waits for whoever downloads.
+memory needed doesn't grow with them and no connection waits for a slow download.
 """
 
 import json

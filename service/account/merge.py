@@ -1,7 +1,7 @@
 """The account behind a verified address, and the provisional readers that turn out to be it.
 
 A purchase before sign-in makes a provisional reader. What was bought goes over to the account when its
-address is verified: by whoever reads the mail, never by whoever typed the address.
+address is verified: by the person who reads the mail, never by the one who typed the address.
 """
 
 from sqlalchemy import delete, select, update

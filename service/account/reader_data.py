@@ -63,7 +63,7 @@ class Holding:
 
     `blank` are the columns that erasing overwrites, with a value or an SQL expression, or a function
     that makes one for the subject; `kept` those that it leaves. Where there are neither, the rows are deleted. `rewritten` are columns whose value
-    erasing changes one by one. `hidden` are columns that no export shows, `shown` tells of others in
+    erasing changes one by one. `hidden` are columns that no export shows, `shown` says of others in
     another form.
     """
 
@@ -249,7 +249,7 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding("consents", Consent, lambda subject: Consent.reader_id.in_(subject.ids)),
     Holding(
         "checkouts", Checkout, _checkouts,
-        # Without its claim nobody comes back into the erased account. Whoever is about to pay
+        # Without its claim nobody comes back into the erased account. A buyer who is about to pay
         # without having signed in buys for a new one.
         blank={
             "device_id": None,
@@ -330,7 +330,7 @@ HOLDINGS: tuple[Holding, ...] = (
         blank={
             "device_id": None,
             "holder": _without_devices,
-            # Named by whoever sends the mail or the link: it may name the reader.
+            # Named by the sender of the mail or the link: it may name the reader.
             "campaign": None,
             # The release before put the device's name in it.
             "once_key": None,
@@ -357,7 +357,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "operators": "the staff",
     "reconciliations": "figures, and what differed from Stripe by its ids",
     "signing_keys": "our own keys",
-    "trial_cards": "which cards have had a trial, whoever they belong to",
+    "trial_cards": "which cards have had a trial, without their owners",
     "webhook_endpoints": "the newsroom's own systems",
 }
 """Tables that hold nothing of a reader, with what they hold."""

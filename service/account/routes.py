@@ -132,7 +132,7 @@ async def create_token(
     """An access token for the session, which any edge verifies with our public keys.
 
     The session's refresh token is exchanged for its successor: the cookie is set anew, an app gets
-    `refresh_token`. Whoever repeats a call within 30 s gets the same successor.
+    `refresh_token`. A call repeated within 30 s gets the same successor.
     """
     given = body.refresh_token if body is not None else None
     token = given or read_cookie(request, "session", context.settings) or ""

@@ -19,7 +19,7 @@ class _Strict(BaseModel):
 
 
 class SignInIn(_Strict):
-    """Whoever reads the mail to this address signs in by it; nothing tells who has an account."""
+    """The person who reads the mail to this address signs in by it; nothing reveals who has an account."""
 
     email: Long
     return_to: Long = "/account"

@@ -45,7 +45,7 @@ class Applier:
         if checkout is None or checkout.stripe_session_id is None:
             return synced.outcome
         # An anonymous purchase whose session's own event is still to come, or one that waits for its
-        # money: that it never comes is told of the subscription alone.
+        # money: only the subscription's own events say that it never comes.
         waits = checkout.status == "processing" and synced.stored is not None
         if synced.stored is None or (waits and synced.stored.status != "incomplete"):
             return await self.checkout(checkout.stripe_session_id)

@@ -29,7 +29,7 @@ HANDLED: dict[str, Subject] = {
     "refund.updated": "refund",
     "refund.failed": "refund",
     "charge.dispute.created": "dispute",
-    # An inquiry that becomes a chargeback is told of by these alone.
+    # Only these report an inquiry that becomes a chargeback.
     "charge.dispute.updated": "dispute",
     "charge.dispute.funds_withdrawn": "dispute",
     "charge.dispute.closed": "dispute",

@@ -63,7 +63,7 @@ class FollowUps:
     async def refund(self, job: ClaimedJob) -> str:
         """Give back what a duplicate was paid with. Its policy is to cancel, whatever happens here.
 
-        The reader is told of it by what is stored then, whether or not a webhook arrives.
+        What is stored then informs the reader, whether or not a webhook arrives.
         """
         try:
             charges = await self.gateway.charges_of_payment(job.key)

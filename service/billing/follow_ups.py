@@ -42,7 +42,7 @@ async def ask_refund(
 
 
 async def ask_sync(session: AsyncSession, subscription_id: str, clocks: Clocks) -> None:
-    """Compare the subscription with Stripe once more, also where that is being done: whoever does it
+    """Compare the subscription with Stripe once more, also where that is being done: the one who does it
     may have asked Stripe already.
     """
     if not await _ask(session, SYNC, subscription_id, clocks):
@@ -86,7 +86,7 @@ async def _audit(
     after: Mapping[str, str],
     clocks: Clocks,
 ) -> None:
-    """Under the reader, as all that is done for them; what is told of them goes with them."""
+    """Under the reader, as all that is done for them; what is recorded of them goes with them."""
     row = await session.get(Subscription, subscription_id)
     if row is None:
         raise LookupError(subscription_id)

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 async def sync_late_renewals(context: Context, gateway: Gateway) -> int:
-    """Ask once when the period is over, then hourly until Stripe tells of the next; how many."""
+    """Ask once when the period is over, then hourly until Stripe reports the next; how many."""
     async with context.database.reading() as session:
         now = context.clocks.business()
         late = [*await _late(session, now), *await _ending_trials(session, now)]
@@ -43,7 +43,7 @@ async def sync_late_renewals(context: Context, gateway: Gateway) -> int:
 
 
 async def _set_aside(database: Database, subscription_id: str, now: datetime) -> None:
-    """Asked just now, in vain, as for another account's: the others come first next time."""
+    """Asked just now without an answer, as for another account's: the others come first next time."""
     async with database.transaction() as session:
         await session.execute(
             update(Subscription).where(Subscription.id == subscription_id).values(synced_at=now)

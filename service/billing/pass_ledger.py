@@ -1,4 +1,4 @@
-"""What is told of passes: bought, given back, ended; each once, and the first two to the reader too."""
+"""Events of passes: bought, given back, ended; each once, and the first two by mail too."""
 
 from datetime import timedelta
 
@@ -77,7 +77,7 @@ async def tell_refund(
 
 
 async def tell_ended_passes(database: Database, clocks: Clocks) -> int:
-    """Tell of passes that are over since the last round; how many those were.
+    """Record passes that are over since the last round; how many those were.
 
     One that a dispute froze isn't over: it may be won.
     """

@@ -5,7 +5,7 @@ under way, every subscription of the account and every one of ours, and every pa
 something. So an outage of ours of any length is made up for.
 
 `paywall reconcile`, the button in the back office and the night's job (reconcile_job.py) all come
-here. Whoever is killed midway leaves nothing wrong: each object is mended by a transaction of its own.
+here. A process killed midway leaves nothing wrong: each object is mended by a transaction of its own.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ Compare = Callable[[str], Awaitable[list[Difference]]]
 Mend = Callable[[str], Awaitable[object]]
 NOT_COMPARABLE = "not comparable"
 _UNTOLD = (
-    "Every event of it that Stripe lists is applied: it was changed here, or what told of it is older "
+    "Every event of it that Stripe lists is applied: it was changed here, or its event is older "
     "than 30 days."
 )
 

@@ -71,7 +71,7 @@ def webhook_findings(
         yield Finding(what, "missing", "run `paywall stripe setup`")
         return
     if not ours.speaks_our_version:
-        # Stripe lets nobody change it. An old one tells of an invoice without its subscription.
+        # Stripe lets nobody change it. An old one sends an invoice without its subscription.
         advice = (
             f"{ours.id} speaks another version of Stripe's API: delete it at Stripe, run `paywall "
             "stripe setup`, and set the signing secret that it prints"
@@ -94,7 +94,7 @@ def webhook_findings(
 def _difference(told: Collection[str], wanted: Collection[str]) -> str:
     absent, needless = sorted(set(wanted) - set(told)), sorted(set(told) - set(wanted))
     parts = [f"lacks {', '.join(absent)}"] if absent else []
-    parts += [f"is told of {', '.join(needless)} for nothing"] if needless else []
+    parts += [f"receives {', '.join(needless)} needlessly"] if needless else []
     return " and ".join(parts)
 
 

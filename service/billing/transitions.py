@@ -1,6 +1,6 @@
 """What happened to a subscription, from what was stored of it and what Stripe says now: pure.
 
-Whatever Stripe dates is told by Stripe's objects alone: each invoice, failed attempt, refund and
+Stripe's objects alone date what Stripe dates: each invoice, failed attempt, refund and
 dispute once, by its id, so that the order in which we hear of them can't matter. What Stripe doesn't
 date is told when it is seen, by the version that was stored with it.
 """
@@ -16,7 +16,7 @@ from service.outbox.event_types import EventType
 from service.payments.gateway import StripeInvoice
 
 TRIAL_WILL_END = timedelta(days=3)
-"""So long before its end Stripe tells of a trial."""
+"""Stripe announces a trial's end this long before it."""
 _GOING_ON = frozenset({"trialing", "active"})
 _OWING = frozenset({"past_due", "unpaid"})
 _FIRST, _RENEWAL, _CHANGE = "subscription_create", "subscription_cycle", "subscription_update"
@@ -25,7 +25,7 @@ Details = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Happening:
-    """`once` names it among all; `details` are what is told of it beside the subscription."""
+    """`once` names it among all; `details` are its members beside the subscription."""
 
     type: EventType
     once: str

@@ -17,7 +17,7 @@ STRIPE_PATH = "/_stripe"
 SENDER = "hello@ternsey.example"
 """Of mails that lie in the mailbox: the demo sends none."""
 HTTP_PORT = 80
-"""Browsers leave it away from origins."""
+"""Browsers omit it from origins."""
 
 
 _AWKWARD = re.compile(r"[?#%'\"\\\x00-\x1f]")

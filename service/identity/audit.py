@@ -21,7 +21,7 @@ async def record(
 ) -> None:
     """Write who did what to which thing, in the transaction of the change itself.
 
-    `now` is business time, as for the change that it tells of.
+    `now` is business time, as for the change it records.
     """
     session.add(
         AuditEntry(

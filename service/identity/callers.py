@@ -60,7 +60,7 @@ class LiveSession:
 
 @dataclass(frozen=True)
 class EndedTokens:
-    """Tells of a valid token whether what it stands for has ended since it was signed."""
+    """Says of a valid token whether its session or grant has ended since it was signed."""
 
     refuse: Callable[[Claims], bool]
 
@@ -84,7 +84,7 @@ class Actor:
 async def current_reader(request: Request, context: AppContext) -> Caller:
     """The caller by session and device; foreign or expired cookies count as absent.
 
-    Whoever sends `Authorization: Bearer …` means the session of that access token and no cookie's;
+    A caller who sends `Authorization: Bearer …` means the session of that access token and no cookie's;
     401 `invalid-token` where it isn't valid (any more).
     """
     cookie = read_cookie(request, "device", context.settings)

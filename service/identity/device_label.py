@@ -25,7 +25,7 @@ _SYSTEMS = (
 
 
 def device_label(user_agent: str, *, is_app: bool = False) -> str:
-    """Such as "Firefox on Linux"; what isn't known is left away."""
+    """Such as "Firefox on Linux"; unknown parts are left out."""
     browser = "App" if is_app else _first(_BROWSERS, user_agent) or "Browser"
     system = _first(_SYSTEMS, user_agent)
     return f"{browser} on {system}" if system else browser

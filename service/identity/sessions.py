@@ -1,7 +1,7 @@
 """Readers' sessions: families of refresh tokens, each a signed-in browser or app.
 
 A token is exchanged for its successor when it is used for a new access token. For 30 s the previous
-one still gets that same successor: parallel tabs and lost answers sign nobody out. Whoever comes
+one still gets that same successor: parallel tabs and lost answers sign nobody out. A caller who comes
 later with it, or with an older one, holds a copy: the family ends. A token that has just been made
 isn't exchanged again within those 30 s, so however many ask at once, there is one successor.
 
@@ -271,7 +271,7 @@ async def end_sessions_of(
     session: AsyncSession, reader_id: str, now: datetime, reason: EndReason
 ) -> None:
     """End all sessions of the reader."""
-    # In turn with whoever opens one and ends others for it: two that each hold a row and want the
+    # In turn with a call that opens one and ends others for it: two that each hold a row and want the
     # other's would wait for one another.
     await take_turn(session, reader_id)
     await _end(session, ReaderSession.reader_id == reader_id, now, reason)

@@ -154,6 +154,6 @@ async def prune(session: AsyncSession, now: datetime) -> None:
 
 
 def _code_hash(request_id: str, code: str, settings: Settings) -> str:
-    # Keyed: a million codes are tried out in a second by whoever has the database alone.
+    # Keyed: a thief of the database alone would try a million codes in a second.
     key = derived_key(settings, "sign-in-code")
     return hmac.digest(key, f"{request_id}.{code}".encode(), "sha256").hex()

@@ -18,7 +18,7 @@ async def plan_night(
     """Store the next night's job of each kind; who comes second changes nothing.
 
     Call it from time to time in every serving process. Since the job waits from the day before, a night
-    that every process slept through is made up for by whoever starts next; several in a row are one.
+    that every process slept through is made up for by the process that starts next; several in a row are one.
     `now` is wall time.
     """
     begins_at = next_night(now, zone)

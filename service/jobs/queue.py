@@ -2,7 +2,7 @@
 
 A job is stored in the transaction that makes it necessary, so it exists exactly where its cause does.
 It is claimed by moving `due_at` beyond a lease before anybody works on it: of any number of processes
-one does it, and whoever dies while working leaves it to be claimed again. So every job is safe to
+one does it, and a process that dies while working leaves it to be claimed again. So every job is safe to
 repeat.
 """
 
@@ -21,7 +21,7 @@ from service.db.tables import Job
 from service.db.upsert import insert_for
 
 LEASE = timedelta(seconds=30)
-"""Whoever works on renews it (worker.py); it is how long a killed process holds up its jobs."""
+"""The worker renews it (worker.py); it is how long a killed process holds up its jobs."""
 ROWS_STAY = timedelta(days=60)
 LONGEST_RESULT = 500
 EVERY_JOB = true()
@@ -173,7 +173,7 @@ async def replay(session: AsyncSession, *, kind: str, key: str, now: datetime) -
 async def replay_claimed(session: AsyncSession, *, kind: str, key: str, now: datetime) -> bool:
     """Let a job that somebody works on be done once more; False: nobody does.
 
-    Whoever works on it loses it: what they make of it comes from before.
+    Its worker loses it: the work is based on what was before.
     """
     changed = await session.execute(
         update(Job)
@@ -192,7 +192,7 @@ async def prune(session: AsyncSession, now: datetime) -> None:
 
 
 async def _change(database: Database, job: ClaimedJob, **values: object) -> bool:
-    # Only while the claim holds: whoever took longer than the lease comes after the one who
+    # Only while the claim holds: a worker that took longer than the lease comes after the one that
     # claimed it again, and changes nothing.
     if isinstance(values.get("result"), str):
         values["result"] = storable_result(str(values["result"]))

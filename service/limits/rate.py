@@ -65,7 +65,7 @@ def _counting(session: AsyncSession, limit: Limit, key: str, now: datetime):  # 
 
 
 def _is_over(limit: Limit, now: datetime) -> ColumnElement[bool]:
-    # One that ends later than any that begins now was begun before the clock was set back. Whoever
+    # One that ends later than any that begins now was begun before the clock was set back. A caller who
     # was limited meanwhile, by a year's error say, would otherwise stay so until that year.
     latest = now + limit.per + CLOCKS_APART
     return or_(RateLimit.ends_at <= now, RateLimit.ends_at > latest)

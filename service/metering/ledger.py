@@ -1,7 +1,7 @@
 """The access ledger: every read and refusal, once.
 
 Rows of counted reads commit with the count (`write`). Reads by token and by a subscriber's page
-wait for nothing: they are noted in memory and written in the background, once a day, holder and
+hold up no answer: they are noted in memory and written in the background, once a day, holder and
 article; a kill may lose the last second of them. A reader may be erased between the two.
 """
 

@@ -52,8 +52,8 @@ def portal_features(prices: Iterable[tuple[Offer, StripePrice]]) -> dict[str, An
         "subscription_update": {
             "enabled": can_switch,
             "default_allowed_updates": ["price"] if can_switch else [],
-            # Charged with the next invoice, a dearer plan would be open until then for nothing, a
-            # year long perhaps, to whoever has cancelled or taken the card away by that time.
+            # Charged with the next invoice, a dearer plan would be open until then without payment, a
+            # year long perhaps, to a reader who has cancelled or removed the card by that time.
             "proration_behavior": "always_invoice",
             "products": listed if can_switch else [],
         },

@@ -2,7 +2,7 @@
 
 Wrong passwords are counted for the account *and* where they come from: a stranger who guesses locks
 the account for the stranger's own network only. A browser in which the operator has signed in before
-is told by its signed device cookie and has a counter of its own, so that guesses from the very same
+is known by its signed device cookie and has its own counter, so that guesses from the very same
 network don't touch it. Wrong codes count like wrong passwords; besides, those for one account are
 limited over all networks, which only somebody who knows the password can use up, and never in a
 browser that the operator has used.

@@ -43,6 +43,6 @@ def proves_password(value: str, operator: Operator, *, now: datetime, settings: 
 
 
 def _signature(operator: Operator, ends_at: int, settings: Settings) -> str:
-    key = derived_key(settings, "operator-half-way")
+    key = derived_key(settings, "operator-password-proof")
     told = f"{operator.id}\n{ends_at}\n{operator.password_hash}".encode()
     return hmac.new(key, told, hashlib.sha256).hexdigest()

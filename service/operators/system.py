@@ -1,6 +1,6 @@
 """What runs by itself, for the people who look after it: the inbox, the jobs, the reconciliations.
 
-Whoever lets something be done again, or asks for a comparison with Stripe, stands in the audit log.
+The audit log names who replays something or asks for a comparison with Stripe.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence

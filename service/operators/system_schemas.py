@@ -20,7 +20,7 @@ JobStatus = Literal["waiting", "done", "failed"]
 
 
 class InboxItem(BaseModel):
-    """One of Stripe's events. `told_by` is webhook, or reconcile where no webhook told of it.
+    """One of Stripe's events. `told_by` is webhook, or reconcile where Stripe sent no webhook for it.
 
     `ignored` doesn't concern us; `quarantined` was given up and waits for a replay. `result` is what
     applying it came to, or why it failed last.
@@ -111,7 +111,7 @@ class KindOut(BaseModel):
 
 
 class JobList(BaseModel):
-    """`kinds` tells of all jobs, whatever the filter."""
+    """`kinds` counts all jobs, whatever the filter."""
 
     kinds: list[KindOut]
     items: list[JobOut]

@@ -50,7 +50,7 @@ Changing = Annotated[Endpoints, Depends(changing)]
 
 @router.get("", summary="List webhook endpoints")
 async def read_endpoints(_: ReadsSystem, session: ReadSession) -> EndpointList:
-    """The newsroom's systems that are told of events, the oldest first. Needs system:read."""
+    """The newsroom's systems that receive events, the oldest first. Needs system:read."""
     return EndpointList.of(await all_endpoints(session))
 
 

@@ -1,4 +1,4 @@
-"""The newsroom's systems that are told of events: made, changed, deleted, and their secrets rotated.
+"""The newsroom's systems that receive events: made, changed, deleted, and their secrets rotated.
 
 All times are wall time.
 """

@@ -1,4 +1,4 @@
-"""Mails to readers: written in the transaction that they tell of, sent afterwards by sender.py.
+"""Mails to readers: written in the transaction of the change they report, sent afterwards by sender.py.
 
 So a mail goes out exactly where what it says has been committed, and no request waits for a mail
 server. `kind` names the templates: `<kind>.subject.txt`, `<kind>.txt` and `<kind>.html`.
@@ -59,8 +59,8 @@ async def put_mail(
 
     `to` is the address that it goes to, `to_key` the same as addresses are compared
     (identity/email.py). `now` and `send_until` are wall time; later than that it isn't sent. A link
-    that doesn't lead to the service is a ValueError. `once` names what it tells of: a second mail about
-    that isn't stored, and the answer is None. Call it then where no other transaction tells of the
+    that doesn't lead to the service is a ValueError. `once` names what it reports: a second mail about
+    that isn't stored, and the answer is None. Call it then where no other transaction reports the
     same.
     """
     if once is not None and await session.scalar(select(Mail.id).where(Mail.once == once)):

@@ -180,7 +180,7 @@ class WebhookSender:
         async with self._database.transaction() as session:
             await session.execute(
                 update(WebhookDelivery)
-                # Whoever lost the lease meanwhile doesn't undo what another has done.
+                # A worker that lost the lease meanwhile doesn't undo what another has done.
                 .where(WebhookDelivery.id == due.id, WebhookDelivery.status != "delivered")
                 .values(
                     status=outcome,

@@ -1,6 +1,6 @@
 """Where webhooks may go: which addresses of the network, and how a name is looked up.
 
-Whoever may make endpoints could otherwise let this server call what only it can reach: databases,
+An operator with endpoints could otherwise let this server call what only it can reach: databases,
 admin pages, the metadata of a cloud (server-side request forgery).
 """
 
@@ -108,7 +108,7 @@ class Targets:
             )
         if parsed.userinfo:
             raise TargetRefused(
-                "The URL holds a name or password. Leave them away: the signature proves who sends."
+                "The URL holds a name or password. Omit them: the signature proves who sends."
             )
         if parsed.fragment or len(url) > LONGEST_URL or not url.isprintable() or " " in url:
             raise TargetRefused(

@@ -45,7 +45,7 @@ class SubscriptionFacts:
 
     @property
     def price(self) -> Price:
-        """What is charged, as a price of the catalogue; a trial is told by the standing."""
+        """What is charged, as a price of the catalogue; the standing says whether it is a trial."""
         interval: Interval = self.interval  # type: ignore[assignment]  # an offer's, checked there
         return Price(self.amount, self.currency, interval, self.interval_count, trial_days=0)
 

@@ -26,7 +26,7 @@ KINDS: Mapping[str, EventKind] = {
     "pass.bought": "pass_bought",
     "reader.merged": "merged",
 }
-"""What the timeline tells of the ledger; beginnings and ends it knows from the rows themselves."""
+"""What the timeline takes from the ledger; beginnings and ends it knows from the rows themselves."""
 _CANCELLED = "subscription.cancel"
 Details = Mapping[str, object]
 

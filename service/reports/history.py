@@ -19,7 +19,7 @@ from service.reports.queries import subscriptions_of
 from service.reports.timeline import ArticleMention, Event, merged
 
 LEDGER_ROWS = 200
-"""So many reads and walls are shown, the latest; a reader of years has thousands."""
+"""The number of reads and walls shown, the latest; a reader of years has thousands."""
 _ARTICLE_PATH = "/articles/"
 
 

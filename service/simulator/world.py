@@ -130,7 +130,7 @@ class World:
 
     @contextmanager
     def under_clock(self, identifier: str | None) -> Iterator[None]:
-        """Within a transaction, have a test clock rule; with None whoever rules already does."""
+        """Within a transaction, have a test clock rule; with None the one that rules already does."""
         if identifier is None:
             yield
             return

@@ -118,7 +118,7 @@ def _refuse_other_kinds(jwk: Mapping[str, Any]) -> None:
     match jwk.get("kty"):
         case "oct":
             raise KeyRefused(
-                f"The key is symmetric: whoever verified tokens could also make them. {_WANTED}"
+                f"The key is symmetric: a verifier of tokens could also make them. {_WANTED}"
             )
         case "RSA":
             raise _rsa_refused(_bits(jwk.get("n")))

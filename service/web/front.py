@@ -16,7 +16,7 @@ from service.settings import Settings
 
 PAGE = 25
 RAIL = 3
-"""So many articles stand beside the lead."""
+"""The number of articles beside the lead."""
 MORE = 3
 
 TeaserItem = dict[str, Any]

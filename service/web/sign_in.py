@@ -1,4 +1,4 @@
-"""What pages with a form for signing in need to know of whoever looks at them."""
+"""What pages with a sign-in form need to know of their visitor."""
 
 from dataclasses import dataclass
 

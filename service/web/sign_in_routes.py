@@ -121,7 +121,7 @@ async def show_code(
         str, AfterValidator(storable), Query(alias="request", max_length=100)
     ] = "",
 ) -> Response:
-    """Look into your mail. The address is named in the browser alone in which it was typed."""
+    """Check your e-mail. The address is named in the browser alone in which it was typed."""
     asked = await _asked(session, caller, request_id, clocks)
     return _page(request, "sign_in_code.html", request_id=request_id, form=_code_form(asked))
 

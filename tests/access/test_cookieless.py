@@ -85,7 +85,7 @@ async def test_a_network_without_cookies_reads_up_to_the_cap(
 
 
 @on_sqlite
-async def test_whoever_has_read_before_or_is_signed_in_reads_on(capped: Capped) -> None:
+async def test_a_device_that_has_read_before_or_is_signed_in_reads_on(capped: Capped) -> None:
     async with capped(1) as paywall:
         token = (await unlocked(paywall, HOME)).json()["device_token"]
         assert await outcome(paywall, HOME, "b") == "network_exhausted"

@@ -1,4 +1,4 @@
-"""The whole article for whoever holds a token, and for nobody else."""
+"""The whole article for the holder of a token, and for nobody else."""
 
 from datetime import timedelta
 from typing import Any

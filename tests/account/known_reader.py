@@ -54,7 +54,7 @@ class Mailbox:
         return "250 OK"
 
     def link_after(self, before: int) -> str:
-        """The secret of the link in the next mail that has one: what was bought is told by mail too."""
+        """The secret of the link in the next mail that has one: the purchase is confirmed by mail too."""
         found: list[str] = []
 
         def came() -> bool:
@@ -212,7 +212,7 @@ def known_reader(site: Site) -> Known:
     assert browser.post("/v1/articles/b/unlock", json=read).status_code == 200
 
     async def listen(database: Database) -> None:
-        """A system of the newsroom is told of everything; it can't be reached from here."""
+        """A system of the newsroom receives everything; it can't be reached from here."""
         async with database.transaction() as session:
             await create_endpoint(
                 session, url="https://127.0.0.1/", types=["*"], description="",

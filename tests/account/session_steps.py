@@ -265,7 +265,7 @@ class Steps:
             family.ended = "signed_out"
 
     async def erase(self, who: int) -> None:
-        """Whoever is signed in here is erased for good, and may sign in anew as somebody else."""
+        """The reader signed in here is erased for good, and may sign in anew as somebody else."""
         person, family = self._shown(who), self.hands[who]
         if person is None or family is None:
             return

@@ -122,7 +122,7 @@ def test_a_mistyped_address_is_corrected_by_confirming_another(site: Installatio
     assert sign_in(site, site.browser, ANA) == bought_as
     profile = site.browser.get("/v1/me").json()
     assert (profile["email"], profile["email_verified"]) == (ANA, True)
-    # Whoever has the mistyped address gets an account of their own, with nothing in it.
+    # The owner of the mistyped address gets their own account, with nothing in it.
     with site.new_browser() as other:
         assert sign_in(site, other, "ana@exmaple.org") != bought_as
         assert reason(site, other) == "subscribers_only"
@@ -138,7 +138,7 @@ def test_a_purchase_opens_nothing_of_an_account_and_merges_once_verified(
         assert provisional != account
         assert reason(site, home) == "subscribers_only"
         assert site.browser.get("/v1/sessions").json()["items"][0]["current"]
-        # Verified by whoever reads the mail, in a browser that has nothing to do with the purchase.
+        # Verified by the person who reads the mail, in a browser that has nothing to do with the purchase.
         with site.new_browser() as phone:
             assert sign_in(site, phone) == account
             assert reason(site, phone) == "subscription"
@@ -173,7 +173,7 @@ def test_stripes_later_news_of_a_merged_purchase_reach_the_account(site: Install
 def test_a_pass_from_another_browser_hides_no_subscription_from_its_reader(
     site: Installation,
 ) -> None:
-    """Whoever paid for it: what was typed there was the reader's address."""
+    """It doesn't matter who paid: what was typed there was the reader's address."""
     with site.new_browser() as home:
         sign_in(site, home)
         buy(site, home)

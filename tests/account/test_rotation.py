@@ -1,4 +1,4 @@
-"""Refresh tokens rotate: one successor whoever asks, an end for copies, and never a wrong sign-out."""
+"""Refresh tokens rotate: one successor for every caller, an end for copies, and never a wrong sign-out."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -85,7 +85,7 @@ async def test_the_former_token_has_thirty_seconds(mailed: Paywall, visitor: Vis
         assert answer.status_code == (200 if alive else 401), (seconds, way)
         if alive and way == "exchange":
             assert visitor.handed(answer) == successor
-        # Whoever reused it late holds a copy, or somebody else does: the family has ended.
+        # The caller who reused it late holds a copy, or somebody else does: the family has ended.
         assert (await visitor.me(successor)).status_code == (200 if alive else 401)
         assert await reason(mailed, successor) == (None if alive else "reused")
 

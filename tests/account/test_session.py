@@ -1,4 +1,4 @@
-"""A reader's session over HTTP: tokens that tell of live grants, and signing out."""
+"""A reader's session over HTTP: tokens that carry live grants, and signing out."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

@@ -42,7 +42,7 @@ def test_no_session_outlives_its_longest_life(site: Installation) -> None:
     assert token_status(site) == 401
 
 
-def test_signing_out_ends_it_for_whoever_kept_the_cookie(site: Installation) -> None:
+def test_signing_out_ends_it_for_a_kept_cookie_too(site: Installation) -> None:
     cookie = site.browser.cookies.get("pw_session")
     assert cookie
     assert site.browser.delete("/v1/session").status_code == 204

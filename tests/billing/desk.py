@@ -37,7 +37,7 @@ def backwards(events: Sequence[StripeEvent]) -> Sequence[StripeEvent]:
 
 @dataclass
 class Desk:
-    """`stripe` is the SDK's client, as whoever sits at the account's dashboard has it."""
+    """`stripe` is the SDK's client, as somebody at the account's dashboard has it."""
 
     database: Database
     gateway: Gateway
@@ -116,7 +116,7 @@ class Desk:
         return ends_at is not None and ends_at > self.clocks.business()
 
     async def told(self, subscription: str) -> list[str]:
-        """What the ledger tells of it, by date, without the ids."""
+        """The ledger's rows of it, by date, without the ids."""
         return [each.type.removeprefix("subscription.") for each in await self.ledger(subscription)]
 
     async def ledger(self, subscription: str) -> list[DomainEvent]:

@@ -111,7 +111,7 @@ def purchase_ends_alike(
     chance: random.Random,
     most: int,
 ) -> int:
-    """Buy, and tell of it in `most` orders, or all, with and without a return among the events.
+    """Buy, and deliver its events in `most` orders, or all, with and without a return among the events.
 
     The site is on SQLite and Stripe tells it nothing by itself. Answers how many orders were tried.
     """
@@ -145,7 +145,7 @@ def renewal_ends_alike(
     chance: random.Random,
     most: int,
 ) -> int:
-    """Subscribe and renew, and tell of the renewal in `most` orders, or all.
+    """Subscribe and renew, and deliver the renewal's events in `most` orders, or all.
 
     The site is on SQLite and Stripe tells it nothing by itself. Answers how many orders were tried.
     """

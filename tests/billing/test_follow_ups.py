@@ -62,7 +62,7 @@ async def test_a_full_refund_of_the_latest_invoice(
     assert sorted(told) == sorted(["started", "payment.refunded", "payment.refunded", *ended])
     if opens or status == "canceled":
         return
-    # Whoever pays the next invoice reads again.
+    # A reader who pays the next invoice reads again.
     desk.travel(days=31)
     await desk.hear(order)
     assert await desk.is_open(subscription)
@@ -134,7 +134,7 @@ async def test_who_changes_to_a_card_takes_nobodys_trial(desk: Desk) -> None:
 
 @on_sqlite
 @EITHER_WAY
-async def test_a_card_has_one_trial_whoever_enters_it(desk: Desk, order: Order) -> None:
+async def test_a_card_has_one_trial_for_all_readers(desk: Desk, order: Order) -> None:
     _, first = await desk.reader()
     _, second = await desk.reader("bo@example.org")
     kept = desk.subscribe(first, trial_period_days=14)
@@ -147,7 +147,7 @@ async def test_a_card_has_one_trial_whoever_enters_it(desk: Desk, order: Order) 
     (ended,) = [each for each in await desk.ledger(again) if each.type == "subscription.ended"]
     assert ended.after is not None
     assert ended.after["reason"] == "trial_used"
-    # Without a trial they may subscribe, and whoever has another card may try.
+    # Without a trial they may subscribe, and a reader with another card may try.
     assert await desk.is_open(await heard(desk, desk.subscribe(second)))
     _, third = await desk.reader("cleo@example.org")
     fresh = desk.subscribe(third, "pm_card_pendingRefund", trial_period_days=14)
@@ -201,7 +201,7 @@ async def test_a_duplicates_refund_is_told_before_stripe_tells_of_it(desk: Desk)
         for event in bought:
             if event.type == "customer.subscription.created":
                 await store_event(session, event, desk.clocks.wall())
-    # What Stripe tells of the end and of the refund never arrives.
+    # Stripe's events of the end and of the refund never arrive.
     while await apply_due_events(desk.context, desk.gateway):
         pass
     assert desk.status(twice) == "canceled"

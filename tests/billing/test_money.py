@@ -169,7 +169,7 @@ class Row:
         # The earlier of two good ones, and by the id in the same second.
         ([Row("b", "active", FIRST), Row("a", "active", SECOND)], "b"),
         ([Row("b", "active", FIRST), Row("a", "active", FIRST)], "a"),
-        # What is paid yields to no trial and to nothing that ends, whoever began those with the
+        # What is paid yields to no trial and to nothing that ends, no matter who began those with the
         # reader's address.
         ([Row("a", "trialing", FIRST), Row("b", "active", SECOND)], "b"),
         ([Row("a", "trialing", FIRST), Row("b", "past_due", SECOND)], "a"),

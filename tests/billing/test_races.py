@@ -97,7 +97,7 @@ def test_returns_race_with_webhooks(quiet: Installation) -> None:
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_many_buyers_return_while_stripe_tells_of_them(quiet: Installation) -> None:
-    """Strangers to each other: each purchase is granted once, whoever comes first."""
+    """Strangers to each other: each purchase is granted once, in any order."""
     bought = []
     for number in range(MANY):
         with quiet.new_browser() as browser:

@@ -191,7 +191,7 @@ def test_a_year_of_which_nobody_told_us_is_made_up_for(quiet: Installation) -> N
     runs = sorted(rows(quiet, Reconciliation), key=lambda run: (run.started_at, run.fixed))
     assert [run.remaining for run in runs].count(0) == 2
     assert all(run.finished_at is not None for run in runs)
-    # Whoever never came back is told of as anybody else.
+    # A buyer who never came back is reported as any other.
     assert {each.subject_id for each in rows(quiet, DomainEvent)} >= {reads_on, never_back}
 
 
@@ -301,7 +301,7 @@ def test_the_reason_is_the_event_that_is_not_applied(quiet: Installation) -> Non
     assert difference.reason == (
         "Its event evt_odd (customer.subscription.updated) is in quarantine: odd"
     )
-    # Never delivered: told by the event itself, as long as Stripe lists it.
+    # Never delivered: found by the event itself, as long as Stripe lists it.
     change(quiet, delete(Job), delete(InboxEvent))
     (difference,) = compare(quiet, since=quiet.clocks.business() - 30 * DAY).remaining
     assert difference.reason.startswith("No webhook told us of Stripe's event evt_")

@@ -1,4 +1,4 @@
-"""What is told of a subscription: once each, dated by Stripe, whatever was seen in between."""
+"""Events of a subscription: once each, dated by Stripe, whatever was seen in between."""
 
 from dataclasses import replace
 from datetime import datetime

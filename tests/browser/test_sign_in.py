@@ -25,7 +25,7 @@ def articles(page: Page, level: str) -> Iterator[str]:
 
 def newest_mail(page: Page) -> Page:
     """The mail that `page` tells to look for in the demo's mailbox, in a tab of its own."""
-    expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mail")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your e-mail")
     tab = page.context.new_page()
     tab.goto("/mailbox")
     tab.locator(".mails a").first.click()
@@ -72,7 +72,7 @@ def test_buy_confirm_and_read_on_two_devices(
     expect(page.get_by_label("E-mail address")).to_have_value(BUYER)
     look_at(page, size, "confirm")
     page.get_by_role("button", name="Mail me the link").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mail")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your e-mail")
     look_at(page, size, "code")
     mail = newest_mail(page)
     mail.locator(".mail-text a").click()

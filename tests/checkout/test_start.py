@@ -37,7 +37,7 @@ def test_a_click_again_goes_on_and_another_offer_begins_anew(site: Installation)
     first = site.start_checkout("monthly").json()
     again = site.start_checkout("monthly").json()
     assert (again["session_id"], again["claim"]) == (first["session_id"], first["claim"])
-    # Whoever holds no claim is somebody else.
+    # A caller without the claim is somebody else.
     with site.new_browser() as stranger:
         body = {"offer": site.offers["monthly"], "return_to": "/articles/a"}
         other = stranger.post("/v1/checkout", json=body).json()

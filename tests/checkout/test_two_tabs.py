@@ -47,7 +47,7 @@ def test_paid_twice_by_who_was_nobody_yet(site: Site) -> None:
     assert len(rows(at, Reader)) == 2
     assert {each.status for each in rows(at, Subscription)} == {"active"}
 
-    # Whoever reads the mail of the address that was typed twice is the reader of both.
+    # The person who reads the mail of the address that was typed twice is the reader of both.
     site.sign_in(at.browser, "ana@example.org")
 
     def given_back_at_last() -> bool:

@@ -1,4 +1,4 @@
-"""A canary after the cut is found on no public surface, whoever asks, and is there where granted."""
+"""A canary after the cut is found on no public surface, by any audience, and is there where granted."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta

@@ -118,7 +118,7 @@ def signed(claims: Claims, issuer: str, key: PrivateKey = ES256_KEY) -> str:
     [(WORKER_HARNESS, True), (PROXY_HARNESS, True), (NJS_HARNESS, False)],
     ids=["worker", "next.js", "njs"],
 )
-def test_an_edge_gives_the_full_text_to_whoever_may_read_it(
+def test_an_edge_gives_the_full_text_to_readers_who_may_read_it(
     issuer: str, tmp_path: Path, harness: str, any_algorithm: bool
 ) -> None:
     now = Clocks().wall()

@@ -112,7 +112,7 @@ async def test_a_lease_that_is_lost_is_won_back_by_another(
     quick = await claimed(database, clocks)
     assert (quick.id, quick.attempts) == (slow.id, 0)
     assert quick.lease != slow.lease
-    # Whoever was slow changes nothing, whatever it comes back with.
+    # A slow worker changes nothing, whatever it comes back with.
     now = clocks.wall()
     assert not await queue.renew(database, slow, now)
     for _ in range(2):
@@ -224,7 +224,7 @@ async def test_a_night_is_planned_once_for_all_and_made_up_for(
     assert night.key == "2026-03-11"
     assert await claim(database, clocks) is None
     await queue.finish(database, night, result="", now=clocks.wall())
-    # Three nights pass while every process sleeps: whoever starts next makes up for them, once.
+    # Three nights pass while every process sleeps: the next to start makes up for them, once.
     clocks.travel(3 * DAY + timedelta(hours=5))
     await plan()
     assert (await claimed(database, clocks)).key == "2026-03-12"

@@ -187,7 +187,7 @@ async def test_a_long_job_stays_with_its_worker(database: Database, clocks: Movi
         for _ in range(3):
             clocks.travel(queue.LEASE - SECOND)
             until = clocks.wall() + queue.LEASE
-            while (await rows(database))["a"].due_at < until:  # noqa: ASYNC110 told by the database alone
+            while (await rows(database))["a"].due_at < until:  # noqa: ASYNC110 the database alone says so
                 await asyncio.sleep(0)
             assert await work(database, {"rake": Kind(hasty.run)}, clocks) == 0
         long.let_go.set()

@@ -223,7 +223,7 @@ class Reader:
 
     @property
     def happened(self) -> list[str]:
-        """What the ledger tells of them, the earliest first, without the word "subscription"."""
+        """The ledger's rows of them, the earliest first, without the word "subscription"."""
         return [each.type.removeprefix("subscription.") for each in self._ledger()]
 
     def told(self, kind: str) -> dict[str, Any]:

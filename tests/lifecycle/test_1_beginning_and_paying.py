@@ -38,7 +38,7 @@ def test_a_trial_becomes_a_subscription(paper: Paper) -> None:
     assert mails_about(ana) == ["cancelled", "receipt", "trial-ending", "welcome"]
 
 
-def test_a_card_has_one_trial_whoever_enters_it(paper: Paper) -> None:
+def test_a_card_has_one_trial_for_all_readers(paper: Paper) -> None:
     first, second = paper.reader("bea"), paper.reader("bo")
     first.buys("trial", card=ANOTHER_GOOD_CARD)
     paper.passes(hours=1)

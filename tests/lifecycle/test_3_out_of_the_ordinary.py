@@ -50,7 +50,7 @@ def test_all_of_the_money_goes_back(paper: Paper, access: str, opens: bool, stat
     assert "payment.refunded" in tess.happened
     assert mails_about(tess).count("refund") == 1
     if access == "end_access":
-        # Whoever pays the next month reads again.
+        # A reader who pays the next month reads again.
         paper.passes(days=32)
         assert tess.reads() == "subscription"
     tess.leaves()

@@ -1,4 +1,4 @@
-"""What is told of readers: made, merged, erased; and what becomes of it when they are."""
+"""Events of readers: made, merged, erased; and what becomes of them when they are."""
 
 import asyncio
 import json

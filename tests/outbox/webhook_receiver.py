@@ -41,7 +41,7 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hooks?from=paywall"
 
     async def has(self, count: int) -> None:
-        """Wait until so many requests have come."""
+        """Wait until that many requests have come."""
         async with asyncio.timeout(20), self.arrived:
             await self.arrived.wait_for(lambda: len(self.received) >= count)
 

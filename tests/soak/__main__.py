@@ -98,7 +98,7 @@ def kills_round(number: int, new_database: NewDatabase) -> int:
 
 
 def orders_round(number: int, new_database: NewDatabase) -> int:
-    """Tell of one purchase or renewal in every order; how many there were."""
+    """Deliver one purchase's or renewal's events in every order; how many there were."""
     mailing = settings_of(new_database()).model_copy(
         update={"mail_from": "Gazette <hello@gazette.example>"}
     )

@@ -198,7 +198,7 @@ async def test_the_kinds_are_told_apart_by_typ(paywall: Paywall, forger: Forger)
 
 @pytest.fixture
 def trap() -> Iterator[str]:
-    """The address of a server that waits for whoever follows a token's invitation."""
+    """The address of a server that waits for a client to follow a token's invitation."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 

@@ -1,4 +1,4 @@
-"""What readers are told of payments that failed, of access that stopped, and of their passes."""
+"""Readers' words for failed payments, stopped access, and passes."""
 
 import re
 from dataclasses import replace
@@ -228,7 +228,7 @@ async def test_the_banner_shows_and_goes_with_a_new_card(newspaper: Newspaper) -
     await now_it_is(payment_problem="authentication")
     for page in await pages():
         assert f"{banner}: your bank wants you to confirm it." in page
-    # Whoever disputes a payment isn't asked for it.
+    # A reader who disputes a payment isn't asked for it.
     await now_it_is(access_stop="dispute")
     assert [banner in page for page in await pages()] == [False, False]
     await now_it_is(access_stop="", status="active", payment_problem="")

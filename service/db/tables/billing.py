@@ -134,7 +134,7 @@ class TrialCard(Base):
     __tablename__ = "trial_cards"
 
     fingerprint: Mapped[str] = mapped_column(primary_key=True)
-    """Stripe's name for the card number, the same whoever enters it."""
+    """Stripe's name for the card number, the same for every customer."""
     subscription_id: Mapped[str]
     used_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

@@ -46,7 +46,7 @@ class ReaderSession(Base):
     """A signed-in browser or app: a family of refresh tokens, of which one is current.
 
     Tokens are stored as hashes only. The successor of the previous one is sealed under it, so that
-    whoever still holds that one gets the same successor (identity/sessions.py).
+    a holder of that one gets the same successor (identity/sessions.py).
     """
 
     __tablename__ = "reader_sessions"

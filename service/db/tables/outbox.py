@@ -1,4 +1,4 @@
-"""What is to be sent: stored in the transaction that it tells of, sent afterwards."""
+"""What is to be sent: stored in the transaction of the change it reports, sent afterwards."""
 
 from datetime import datetime
 
@@ -36,7 +36,7 @@ class Mail(Base):
     result: Mapped[str]
     """What the mail server said last."""
     once: Mapped[str | None] = mapped_column(unique=True)
-    """What it tells of, such as receipt:in_…: a second mail about that isn't stored."""
+    """What it reports, such as receipt:in_…: a second mail about that isn't stored."""
 
     __table_args__ = (Index("ix_mails_status", "status", "send_until"),)
 
@@ -64,7 +64,7 @@ class DomainEvent(Base):
 
 
 class WebhookEndpoint(Base):
-    """A system of the newsroom's that is told of events."""
+    """A system of the newsroom's that receives events."""
 
     __tablename__ = "webhook_endpoints"
 

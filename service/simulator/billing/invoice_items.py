@@ -49,7 +49,7 @@ def _create(call: Call) -> JSON:
 
 
 def _worth(world: World, params: Params) -> JSON:
-    """What the item costs: an `amount` in a `currency`, or so many of a one-time price."""
+    """What the item costs: an `amount` in a `currency`, or a number of a one-time price."""
     pricing = params.group("pricing")
     pricing.refuse_unknown(frozenset({"price"}))
     quantity = params.integer("quantity")

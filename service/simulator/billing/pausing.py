@@ -1,7 +1,7 @@
 """Pausing the collection of a subscription's payments: it stays active, its invoices wait or lapse.
 
 See https://docs.stripe.com/billing/subscriptions/pause-payment. A subscription with the status
-`paused` is something else: subscriptions.py and resuming.py tell of that.
+`paused` is something else: subscriptions.py and resuming.py explain that.
 """
 
 from service.simulator.billing.subscriptions import ENDED

@@ -11,7 +11,7 @@ _ROW = frozenset({"deleted", "id", "metadata", "price", "quantity"})
 
 
 def changed_items(world: World, params: Params, subscription: JSON) -> list[JSON] | None:
-    """The items after what `items` asks for; None where it asks for nothing.
+    """The items after what `items` asks for; None where it asks for no change.
 
     A row with an `id` changes or deletes that item, one without adds an item.
 

@@ -57,7 +57,7 @@ def moved_items(subscription: JSON, period: tuple[int, int]) -> JSON:
 
 
 def new_items(world: World, subscription: str, wanted: list[tuple[str, int]]) -> JSON:
-    """Items for (price, quantity) pairs; their period is set by whoever starts the cycle."""
+    """Items for (price, quantity) pairs; the start of the cycle sets their period."""
     data: list[JSON] = [
         {
             "id": world.new_id("si", 14),

@@ -232,7 +232,7 @@ def spend_discounts(world: World, subscription: JSON, invoice: JSON) -> list[str
     """An invoice was made: discounts that count once are over when they took something off.
 
     Returns:
-        The discounts that the subscription keeps; the caller changes it and tells of that.
+        The discounts that the subscription keeps; the caller changes it and emits the event.
     """
     spent = set()
     for entry in invoice["total_discount_amounts"]:

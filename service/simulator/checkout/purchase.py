@@ -106,7 +106,7 @@ def pay(world: World, session: JSON, buyer: Buyer) -> StripeError | None:
 
 
 def _check(buyer: Buyer) -> None:
-    # Line breaks, NUL and half characters would go on to whoever reads the customer.
+    # Line breaks, NUL and half characters would go on to readers of the customer.
     is_plain = buyer.email.isprintable() and len(buyer.email) <= _LONGEST_EMAIL
     if not is_plain or "@" not in buyer.email.strip("@ "):
         raise invalid_parameter("email", "Enter an e-mail address such as reader@example.com.")
