@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from service.logs import RequestLog, redact
+from tests.patience import PATIENCE
 
 PLAIN = {
     "event": "inbox.applied", "attempts": 3, "ms": 1.5, "ok": True, "reader": "rd_7", "none": None,
@@ -200,7 +201,7 @@ def written(level: str, form: str) -> str:
         [sys.executable, "-c", SCRIPT, level, form],
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     assert done.stdout == ""

@@ -22,6 +22,7 @@ from service.db.tables import Job, Reader
 from service.payments.stripe_gateway import StripeGateway
 from service.payments.stripe_objects import event_of
 from service.simulator.delivery import signature
+from tests.patience import PATIENCE
 from tests.served import WEBHOOK_SECRET, Installation
 
 RETURN = "return"
@@ -41,7 +42,7 @@ def post(site: Installation, event: dict[str, Any]) -> int:
         f"{site.url}/v1/webhooks/stripe",
         content=payload,
         headers={"Stripe-Signature": header},
-        timeout=30,
+        timeout=PATIENCE,
     )
     return answer.status_code
 

@@ -182,7 +182,7 @@ def test_returns_that_race_with_webhooks_make_one_grant(site: Installation) -> N
 
     def act(number: int) -> int:
         if number % 2:
-            return httpx2.post(f"{site.stripe_url}/_sim/deliver", timeout=30).status_code
+            return httpx2.post(f"{site.stripe_url}/_sim/deliver", timeout=PATIENCE).status_code
         return come_back(site, session_id, browsers[number // 2]).status_code
 
     with ThreadPoolExecutor(40) as pool:

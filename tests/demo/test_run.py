@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from tests.demo.process import PAYWALL, running_demo
+from tests.patience import PATIENCE
 from tests.served import free_port
 
 SIGNED_IN = "Sign out"
@@ -22,7 +23,7 @@ def refused(data: Path, port: int, *prefix: str) -> str:
         [*prefix, PAYWALL, "demo", "--port", str(port), "--data", str(data)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 1

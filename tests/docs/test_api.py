@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx2
 
 from tests.demo.process import running_demo
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "api.md"
@@ -38,7 +39,7 @@ def test_the_examples_run_and_every_call_is_shown(tmp_path: Path) -> None:
             ["/bin/bash", "-euo", "pipefail", "-c", "\n".join(BLOCKS)],
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=PATIENCE,
             env=environment,
             cwd=ROOT,
             check=False,

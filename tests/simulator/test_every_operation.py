@@ -13,6 +13,7 @@ from service.simulator.operations import Operation
 from service.simulator.payments.cards import CARDS
 from service.simulator.payments.debits import ACCOUNTS
 from tests.conftest import MovingClocks
+from tests.patience import PATIENCE
 from tests.served import free_port, serving
 from tests.simulator.document import StripeDocument
 from tests.simulator.local import KEY, LocalStripe
@@ -99,7 +100,7 @@ def test_the_examples_run(command: list[str], expected: list[str]) -> None:
             [part.replace(ADDRESS, url) for part in command],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE,
             cwd=ROOT,
             check=False,
         )

@@ -24,6 +24,7 @@ from service.tokens.ring import KeyRing
 from service.tokens.routes import router
 from service.tokens.signing import sign
 from tests.edge.tools import installed_packages, tool
+from tests.patience import PATIENCE
 from tests.tokens.examples import (
     AUDIENCE,
     EDDSA_KEY,
@@ -137,7 +138,7 @@ def outcome(command: list[str], issuer: str, typed: str) -> str:
         env={**os.environ, "PAYWALL_ISSUER": issuer, "PAYWALL_AUDIENCE": AUDIENCE},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert finished.returncode == 0, finished.stderr

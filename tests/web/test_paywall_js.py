@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 NODE = shutil.which("node")
 
 
@@ -15,6 +17,6 @@ def test_the_sdk() -> None:
     # The module has no package.json beside it: Node finds out by its syntax that it is one.
     run = subprocess.run(
         [str(NODE), "--experimental-detect-module", "--no-warnings", "--test", str(tests)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
