@@ -12,6 +12,7 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.outbox.post_office import post_office
+from tests.patience import PATIENCE
 
 
 async def test_a_request_s_mail_goes_out_at_once_and_the_last_one_before_the_end(
@@ -34,7 +35,7 @@ async def test_a_request_s_mail_goes_out_at_once_and_the_last_one_before_the_end
                 "/v1/sign-in", json={"email": "Ana@Bücher.example", "return_to": "/"}
             )
             assert asked.status_code == 202
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 await office.has_received.wait()
             async with database.transaction() as session:
                 await put_mail(

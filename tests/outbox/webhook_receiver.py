@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.patience import PATIENCE
+
 
 @dataclass(frozen=True)
 class Received:
@@ -42,7 +44,7 @@ class Receiver:
 
     async def has(self, count: int) -> None:
         """Wait until that many requests have come."""
-        async with asyncio.timeout(20), self.arrived:
+        async with asyncio.timeout(PATIENCE), self.arrived:
             await self.arrived.wait_for(lambda: len(self.received) >= count)
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
