@@ -9,11 +9,9 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import count
-from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import structlog
-from fastapi import Depends
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,7 +20,6 @@ from service.db.tables import AccessEntry, Reader
 from service.db.upsert import insert_for
 from service.metering.store import is_device, reader_holder
 from service.problems import Problem
-from service.running import part
 
 MAX_NOTED = 50_000
 """Rows kept in memory while the database is away; the oldest go first."""
@@ -165,6 +162,3 @@ async def _erased_among(session: AsyncSession, readers: list[str]) -> set[str]:
             )
         )
     return erased
-
-
-AppLedger = Annotated[Ledger, Depends(part(Ledger))]
