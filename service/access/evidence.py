@@ -37,7 +37,7 @@ def evidence_of_rows(
     sign_in_offered: bool,
     room_after_registering: int = 0,
 ) -> Evidence:
-    """From the reader's grants, old ones included, and from whether their address is verified."""
+    """From the reader's grants and from whether their address is verified."""
     return Evidence(
         grants=tuple(
             HeldGrant(each.source, each.scope, each.starts_at, each.ends_at, each.in_grace)

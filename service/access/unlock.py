@@ -27,7 +27,7 @@ from service.access.wall import WallShown, wall_for
 from service.clock import Clocks
 from service.content.cache import StoredArticle, article_not_found
 from service.content.rules import rules_of
-from service.grants.store import grants_of
+from service.grants.store import live_grants_of
 from service.identity.callers import Caller
 from service.identity.devices import new_device_id, pseudonym
 from service.identity.touches import Touch, record_touch
@@ -230,7 +230,7 @@ async def _gather(
     now = clocks.business()
     facts = article_facts(article, rules_of(settings), now)
     meter = await _meter_of(session, facts, caller, settings, now)
-    evidence = await _evidence_of(session, caller, meter, settings)
+    evidence = await _evidence_of(session, caller, meter, settings, now)
     outcome = decide(facts, evidence, meter, now)
     if isinstance(outcome, Hidden):
         raise article_not_found(article.slug)
@@ -259,10 +259,11 @@ def _consumes(outcome: Allow | Meter | Wall) -> bool:
 
 
 async def _evidence_of(
-    session: AsyncSession, caller: Caller, meter: MeterSeen, settings: Settings
+    session: AsyncSession, caller: Caller, meter: MeterSeen, settings: Settings, now: datetime
 ) -> Evidence:
     used = meter.used if isinstance(meter, MeterState) and settings.meter_carry_count else 0
-    held = await grants_of(session, caller.reader_id) if caller.reader_id is not None else []
+    reader_id = caller.reader_id
+    held = await live_grants_of(session, reader_id, now) if reader_id is not None else []
     return evidence_of_rows(
         held,
         verified=caller.verified,

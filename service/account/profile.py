@@ -9,8 +9,8 @@ from service.account.schemas import GrantItem, ProcessingItem, Profile, Subscrip
 from service.billing.checkouts import processing_checkouts
 from service.billing.duplicates import kept_of
 from service.billing.subscriptions import live_subscriptions
-from service.grants import grants
-from service.grants.store import grants_of
+from service.grants.grants import GrantFacts
+from service.grants.store import live_grants_of
 from service.identity.callers import LiveSession
 from service.identity.readers import find_reader
 from service.problems import Problem
@@ -21,7 +21,7 @@ async def profile_of(session: AsyncSession, caller: LiveSession, now: datetime) 
     reader = await find_reader(session, caller.reader_id)
     if reader is None:
         raise Problem("unauthenticated", "Sign in first: the session has ended.")
-    held = grants.live(await grants_of(session, reader.id), now)
+    held = await live_grants_of(session, reader.id, now)
     return Profile(
         id=reader.id,
         email=reader.email,
@@ -42,7 +42,7 @@ async def profile_of(session: AsyncSession, caller: LiveSession, now: datetime) 
 
 
 async def _subscription(
-    session: AsyncSession, reader_id: str, held: Sequence[grants.GrantFacts]
+    session: AsyncSession, reader_id: str, held: Sequence[GrantFacts]
 ) -> SubscriptionItem | None:
     """Of several, which there are for moments only, the one that is kept."""
     live = await live_subscriptions(session, reader_id)

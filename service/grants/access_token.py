@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.clock import Clocks
 from service.db.tables import ReaderSession
 from service.grants.entitlement import entitlements, reading_scope
-from service.grants.store import grants_of
+from service.grants.store import live_grants_of
 from service.identity.readers import find_reader
 from service.settings import Settings
 from service.tokens.claims import access_claims
@@ -29,7 +29,8 @@ async def issue_access_token(
     life = timedelta(minutes=settings.access_token_minutes)
     reader = await find_reader(session, signed_in.reader_id)
     is_verified = reader is not None and reader.email_verified_at is not None
-    held = await grants_of(session, signed_in.reader_id)
+    now = clocks.business()
+    held = await live_grants_of(session, signed_in.reader_id, now)
     claims = access_claims(
         issuer=settings.public_url,
         audience=settings.publication,
@@ -37,7 +38,7 @@ async def issue_access_token(
         session_id=signed_in.id,
         client_id=signed_in.kind,
         scope=reading_scope(verified=is_verified),
-        entitlements=entitlements(held, clocks.business()),
+        entitlements=entitlements(held, now),
         token_id=secrets.token_hex(12),
         now=clocks.wall(),
         life=life,

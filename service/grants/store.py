@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
@@ -51,11 +51,18 @@ async def find_grant(session: AsyncSession, source: Source, reference: str) -> G
     return facts_of(found) if found is not None else None
 
 
-async def grants_of(session: AsyncSession, reader_id: str) -> list[GrantFacts]:
-    """All grants the reader ever had, the newest first; `grants.live` picks those that count."""
+async def live_grants_of(session: AsyncSession, reader_id: str, now: datetime) -> list[GrantFacts]:
+    """The reader's grants that are live at `now` (business time), the newest first.
+
+    The database picks them: a reader may have thousands of old ones.
+    """
     found = await session.scalars(
         select(Grant)
-        .where(Grant.reader_id == reader_id)
+        .where(
+            Grant.reader_id == reader_id,
+            Grant.starts_at <= now,
+            or_(Grant.ends_at.is_(None), Grant.ends_at > now),
+        )
         .order_by(Grant.starts_at.desc(), Grant.id)
         .execution_options(populate_existing=True)
     )

@@ -11,7 +11,7 @@ from service.access.words import long_day
 from service.billing.checkouts import processing_checkouts
 from service.clock import Clocks
 from service.grants import grants
-from service.grants.store import grants_of
+from service.grants.store import live_grants_of
 from service.identity.callers import Caller
 from service.identity.readers import find_reader
 from service.identity.sessions import live_sessions
@@ -72,7 +72,7 @@ async def account_view(
         )
     reader = await find_reader(session, reader_id)
     bought = await subscriptions_of(session, reader_id)
-    known = await grants_of(session, reader_id)
+    live = await live_grants_of(session, reader_id, now)
     waiting = await processing_checkouts(session, reader_id)
     first = _first(bought)
     runs = first is not None and first.standing not in OVER
@@ -82,11 +82,7 @@ async def account_view(
         email=reader.email if reader else None,
         is_verified=caller.verified,
         subscription=subscription_shown(first, settings.zone, now) if first else None,
-        given=[
-            _given(grant, settings.zone)
-            for grant in grants.live(known, now)
-            if grant.source == "comp"
-        ],
+        given=[_given(grant, settings.zone) for grant in live if grant.source == "comp"],
         notes=_doubles(bought, first, now),
         passes=[
             *(processing_line(offer.name) for _, offer in waiting),

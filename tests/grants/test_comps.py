@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from service.db.session import Database
 from service.db.tables import AuditEntry, Grant
-from service.grants.store import put_grant
+from service.grants.grants import live
+from service.grants.store import live_grants_of, put_grant
 from service.identity.cookies import cookie_name
 from service.identity.operators import create_operator, open_operator_session
 from service.identity.permissions import ROLES
@@ -205,3 +206,25 @@ async def test_putting_a_grant_again_changes_the_one_row(
     async with database.reading() as session:
         (only,) = await session.scalars(select(Grant))
     assert only.ends_at == now + timedelta(days=60)
+
+
+async def test_the_database_picks_the_grants_that_are_live(
+    database: Database, clocks: MovingClocks
+) -> None:
+    now, tick = clocks.business(), timedelta(microseconds=1)
+    for reference, starts_at, ends_at in (
+        ("over", now - timedelta(days=9), now),
+        ("to come", now + tick, None),
+        ("to its last moment", now - timedelta(days=9), now + tick),
+        ("from its first", now, None),
+    ):
+        async with database.transaction() as session:
+            await put_grant(
+                session, source="comp", reference=reference, reader_id="rdr_1",
+                scope="everything", starts_at=starts_at, ends_at=ends_at, now=now,
+            )  # fmt: skip
+    async with database.reading() as session:
+        held = await live_grants_of(session, "rdr_1", now)
+        assert [each.reference for each in held] == ["from its first", "to its last moment"]
+        assert tuple(held) == live(held, now)
+        assert await live_grants_of(session, "rdr_2", now) == []
