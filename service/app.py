@@ -23,7 +23,7 @@ from service.billing import routes as billing_routes
 from service.billing.apply_event import apply_due_events
 from service.billing.inbox import INBOX_TASK
 from service.billing.late_renewals import sync_late_renewals
-from service.billing.pass_ledger import tell_ended_passes
+from service.billing.pass_ledger import emit_ended_passes
 from service.billing.reconcile_job import RECONCILE_TASK, Reconciler
 from service.checkout import routes as checkout_routes
 from service.clock import Clocks
@@ -263,7 +263,7 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         Task("articles", lambda: articles.refresh(database)),
         Task("keys", lambda: key_ring.refresh(database)),
         Task("revocations", lambda: revocations.refresh(database, clocks)),
-        Task("ended passes", lambda: tell_ended_passes(database, clocks), pause=_MINUTE),
+        Task("ended passes", lambda: emit_ended_passes(database, clocks), pause=_MINUTE),
     )
 
 

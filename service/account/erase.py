@@ -24,7 +24,7 @@ from service.db.tables import Checkout, Customer, Grant, Reader, SignInRequest, 
 from service.identity.audit import record
 from service.identity.readers import find_reader, take_turn
 from service.identity.sessions import end_sessions_of
-from service.outbox.domain_events import tell
+from service.outbox.domain_events import emit
 from service.outbox.mails import put_mail
 from service.payments.asking import asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
@@ -175,7 +175,7 @@ async def _erase_here(
     await session.execute(
         update(Reader).where(Reader.id.in_(subject.ids)).values(erased_at=clocks.business())
     )
-    await tell(
+    await emit(
         session, type_="reader.erased", reader_id=reader_id, subject_id=reader_id,
         once=f"reader.erased:{reader_id}", occurred_at=clocks.business(), before=None, after=None,
         now=clocks.wall(),

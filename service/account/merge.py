@@ -29,7 +29,7 @@ from service.db.tables import (
 from service.identity.email import Address
 from service.identity.readers import account_of, create_reader, provisional_readers
 from service.identity.sessions import end_sessions_of
-from service.outbox.domain_events import tell
+from service.outbox.domain_events import emit
 
 MOVED: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...] = (
     Customer.reader_id,
@@ -103,7 +103,7 @@ async def merge(session: AsyncSession, other: Reader, account: Reader, clocks: C
     # Both may have bought the same: one of the subscriptions is kept.
     await settle_duplicates(session, account.id, clocks)
     await arrange_all_passes(session, account.id, clocks.business())
-    await tell(
+    await emit(
         session, type_="reader.merged", reader_id=account.id, subject_id=other.id,
         once=f"reader.merged:{other.id}", occurred_at=clocks.business(),
         before={"reader_id": other.id}, after={"reader_id": account.id}, now=clocks.wall(),

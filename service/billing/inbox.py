@@ -70,7 +70,7 @@ async def held_events(session: AsyncSession) -> list[InboxRow]:
 
 
 async def unheard(session: AsyncSession, events: Sequence[StripeEvent]) -> list[StripeEvent]:
-    """Those of the events that nobody has told us of."""
+    """Those of the events that aren't stored yet."""
     ids = [event.id for event in events]
     known = set(await session.scalars(select(InboxEvent.id).where(InboxEvent.id.in_(ids))))
     return [event for event in events if event.id not in known]

@@ -13,7 +13,7 @@ from service.billing.state import StoredState
 from service.billing.transitions import Happening, transitions
 from service.clock import Clocks
 from service.db.tables import DomainEvent, Offer, Subscription
-from service.outbox.domain_events import tell
+from service.outbox.domain_events import emit
 from service.payments.gateway import StripeSubscription
 from service.settings import Settings
 
@@ -47,7 +47,7 @@ def state_of(row: Subscription, fetched: StripeSubscription | None) -> StoredSta
     )
 
 
-async def tell_transitions(
+async def emit_transitions(
     session: AsyncSession,
     reader_id: str,
     before: StoredState | None,
@@ -58,26 +58,26 @@ async def tell_transitions(
     *,
     open_until: datetime | None = None,
 ) -> None:
-    """Tell what isn't told yet, and mail the reader what they have to know.
+    """Emit what isn't in the ledger yet, and mail the reader what they have to know.
 
     `open_until` is when access ends as things stand; None: it has ended.
     """
     now = clocks.business()
-    told = set(
+    known = set(
         await session.scalars(select(DomainEvent.once).where(DomainEvent.subject_id == after.id))
     )
     for happening in transitions(before, after, money, now):
-        if happening.once in told or _is_older_than_the_ledger(happening, before, told):
+        if happening.once in known or _is_older_than_the_ledger(happening, before, known):
             continue
-        await tell(
+        await emit(
             session,
             type_=happening.type,
             reader_id=reader_id,
             subject_id=after.id,
             once=happening.once,
             occurred_at=happening.at,
-            before=before.told() if before is not None else None,
-            after={**after.told(), **happening.details},
+            before=before.payload() if before is not None else None,
+            after={**after.payload(), **happening.details},
             now=clocks.wall(),
         )
         offer = await session.get_one(Offer, after.offer_id)
@@ -87,9 +87,9 @@ async def tell_transitions(
 
 
 def _is_older_than_the_ledger(
-    happening: Happening, before: StoredState | None, told: set[str]
+    happening: Happening, before: StoredState | None, known: set[str]
 ) -> bool:
-    """Of what was sold before there was a ledger, only what is new is told."""
-    if before is None or not before.has_started or f"subscription.started:{before.id}" in told:
+    """Of what was sold before there was a ledger, only what is new is emitted."""
+    if before is None or not before.has_started or f"subscription.started:{before.id}" in known:
         return False
     return happening.at < before.synced_at

@@ -12,20 +12,20 @@ from service.billing.notices import Notice, mail_reader
 from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import DomainEvent, Grant, Offer, Pass
-from service.outbox.domain_events import tell
+from service.outbox.domain_events import emit
 from service.payments.gateway import StripeRefund
 from service.settings import Settings
 
-_TOLD_WITHIN = timedelta(days=30)
+_EMITTED_WITHIN = timedelta(days=30)
 _ENDED = "pass.ended:"
 _AT_ONCE = 100
 
 
-async def tell_bought(
+async def emit_bought(
     session: AsyncSession, row: Pass, offer: Offer, settings: Settings, clocks: Clocks
 ) -> None:
     """A pass is paid; say so once."""
-    is_new = await tell(
+    is_new = await emit(
         session,
         type_="pass.bought",
         reader_id=row.reader_id,
@@ -33,7 +33,7 @@ async def tell_bought(
         once=f"pass.bought:{row.id}",
         occurred_at=row.paid_at,
         before=None,
-        after=_told(row),
+        after=_payload(row),
         now=clocks.wall(),
     )
     if is_new and row.paid_at > clocks.business() - MAILED_WITHIN:
@@ -42,7 +42,7 @@ async def tell_bought(
         await mail_reader(session, row.reader_id, notice, settings=settings, clocks=clocks)
 
 
-async def tell_refund(
+async def emit_refund(
     session: AsyncSession,
     row: Pass,
     offer: Offer,
@@ -52,16 +52,16 @@ async def tell_refund(
 ) -> None:
     """Money of a pass went back, in full or in part; say so once."""
     currency = refund.currency.upper()
-    is_new = await tell(
+    is_new = await emit(
         session,
         type_="payment.refunded",
         reader_id=row.reader_id,
         subject_id=row.id,
         once=f"payment.refunded:{refund.id}",
         occurred_at=refund.created_at,
-        before=_told(row),
+        before=_payload(row),
         after={
-            **_told(row),
+            **_payload(row),
             "refund": refund.id,
             "amount_refunded": refund.amount,
             "currency_refunded": currency,
@@ -76,7 +76,7 @@ async def tell_refund(
         await mail_reader(session, row.reader_id, notice, settings=settings, clocks=clocks)
 
 
-async def tell_ended_passes(database: Database, clocks: Clocks) -> int:
+async def emit_ended_passes(database: Database, clocks: Clocks) -> int:
     """Record passes that are over since the last round; how many those were.
 
     One that a dispute froze isn't over: it may be won.
@@ -89,7 +89,7 @@ async def tell_ended_passes(database: Database, clocks: Clocks) -> int:
             .outerjoin(DomainEvent, DomainEvent.once == _ENDED + Pass.id)
             .where(
                 Grant.ends_at <= now,
-                Grant.ends_at > now - _TOLD_WITHIN,
+                Grant.ends_at > now - _EMITTED_WITHIN,
                 Pass.access_stop != "dispute",
                 DomainEvent.id.is_(None),
             )
@@ -98,21 +98,21 @@ async def tell_ended_passes(database: Database, clocks: Clocks) -> int:
         )
         ended = [(row, ends_at) for row, ends_at in found if ends_at is not None]
         for row, ends_at in ended:
-            await tell(
+            await emit(
                 session,
                 type_="pass.ended",
                 reader_id=row.reader_id,
                 subject_id=row.id,
                 once=_ENDED + row.id,
                 occurred_at=ends_at,
-                before=_told(row),
-                after={**_told(row), "ends_at": ends_at.isoformat()},
+                before=_payload(row),
+                after={**_payload(row), "ends_at": ends_at.isoformat()},
                 now=clocks.wall(),
             )
     return len(ended)
 
 
-def _told(row: Pass) -> dict[str, object]:
+def _payload(row: Pass) -> dict[str, object]:
     return {
         "offer": row.offer_id,
         "scope": row.scope,

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.money import Stop, StopKind
-from service.billing.pass_ledger import tell_bought, tell_refund
+from service.billing.pass_ledger import emit_bought, emit_refund
 from service.billing.pass_terms import (
     COUNTING,
     BoughtPass,
@@ -81,7 +81,7 @@ async def store_pass(
     settings: Settings,
     clocks: Clocks,
 ) -> None:
-    """Store the pass and all grants that follow from it, and tell what is new; under the customer's
+    """Store the pass and all grants that follow from it, and emit what is new; under the customer's
     lock. Raises Outdated.
     """
     now, charge = clocks.business(), snapshot.charge
@@ -110,10 +110,10 @@ async def store_pass(
     await arrange_passes(session, reader_id, row.scope, now)
     # A second one's place is known only now.
     await session.refresh(row)
-    await tell_bought(session, row, offer, settings, clocks)
+    await emit_bought(session, row, offer, settings, clocks)
     for refund in snapshot.refunds:
         if refund.status in COUNTING:
-            await tell_refund(session, row, offer, refund, settings, clocks)
+            await emit_refund(session, row, offer, refund, settings, clocks)
 
 
 async def sync_pass(context: Context, gateway: Gateway, payment_id: str) -> str:

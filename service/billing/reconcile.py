@@ -1,6 +1,6 @@
 """Reconciling: everything that we believe of Stripe's, compared with what Stripe says.
 
-First the events that no webhook told us of, as far back as Stripe lists them; then every checkout
+First the events that Stripe sent no webhook for, as far back as Stripe lists them; then every checkout
 under way, every subscription of the account and every one of ours, and every pass that still opens
 something. So an outage of ours of any length is made up for.
 
@@ -56,7 +56,7 @@ T = TypeVar("T")
 Compare = Callable[[str], Awaitable[list[Difference]]]
 Mend = Callable[[str], Awaitable[object]]
 NOT_COMPARABLE = "not comparable"
-_UNTOLD = (
+_NO_EVENT = (
     "Every event of it that Stripe lists is applied: it was changed here, or its event is older "
     "than 30 days."
 )
@@ -139,7 +139,7 @@ async def reconcile(
     row.events_missed, row.compared = report.events_missed, report.compared
     row.not_ours = report.not_ours
     row.found, row.remaining = len(report.findings), len(report.remaining)
-    row.differences = [_told(each) for each in report.findings[:MOST_KEPT]]
+    row.differences = [_stored(each) for each in report.findings[:MOST_KEPT]]
     await store_run(context.database, row)
     log.info(
         "reconcile.finished", events_missed=report.events_missed, compared=report.compared,
@@ -161,7 +161,7 @@ class _Run:
     pending: set[str] = field(default_factory=set)
     """Checkouts that differ and aren't mended: what they bought is no second difference."""
     missed: dict[str, str] = field(default_factory=dict)
-    """By object, which event about it no webhook told us of."""
+    """By object, which event about it Stripe sent no webhook for."""
 
     @property
     def gateway(self) -> Gateway:
@@ -188,7 +188,7 @@ class _Run:
         return self.report
 
     async def events(self, since: datetime) -> None:
-        """Those of which no webhook told us, stored the oldest first, and applied."""
+        """Those that Stripe sent no webhook for, stored the oldest first, and applied."""
         missed: list[StripeEvent] = []
         page: list[StripeEvent] = []
         listed = self.listing(lambda: self.gateway.events(since=since, types=HANDLED))
@@ -200,7 +200,7 @@ class _Run:
         missed += await self.unheard(page)
         self.report.events_missed = len(missed)
         for event in missed:
-            reason = f"No webhook told us of Stripe's event {event.id} ({event.type})."
+            reason = f"Stripe sent no webhook for its event {event.id} ({event.type})."
             self.missed |= {event.object_id: reason, event.subscription_id or "": reason}
         if not self.fix:
             return
@@ -216,7 +216,7 @@ class _Run:
 
     async def unheard(self, page: list[StripeEvent]) -> list[StripeEvent]:
         self.read += len(page)
-        self.tell()
+        self.show_progress()
         async with self.database.reading() as session:
             return await unheard(session, page)
 
@@ -302,7 +302,7 @@ class _Run:
         ]
         self.report.findings += [Finding(each, mended=False) for each in left]
         self.report.compared += 1
-        self.tell()
+        self.show_progress()
         return bool(left)
 
     async def differences(self, object_id: str, compare: Compare) -> list[Difference]:
@@ -315,8 +315,8 @@ class _Run:
             log.exception("reconcile.not_comparable", object=object_id)
             return [Difference(object_id, NOT_COMPARABLE, "", "", repr(error))]
         async with self.database.reading() as session:
-            told = await why_behind(session, object_id) or self.missed.get(object_id) or _UNTOLD
-        return [each if each.reason else replace(each, reason=told) for each in found]
+            reason = await why_behind(session, object_id) or self.missed.get(object_id) or _NO_EVENT
+        return [each if each.reason else replace(each, reason=reason) for each in found]
 
     async def mended(self, object_id: str, mend: Mend) -> str:
         """Bring it to what Stripe says; why not, where that failed."""
@@ -360,10 +360,10 @@ class _Run:
 
     @property
     def patience(self) -> tuple[float, ...]:
-        """None where Stripe hasn't answered at all: somebody waits for being told so."""
+        """Empty where Stripe hasn't answered at all: somebody waits to hear that."""
         return self.pauses if self.reached else ()
 
-    def tell(self) -> None:
+    def show_progress(self) -> None:
         self.progress(Progress(self.read, self.report.compared, len(self.report.findings)))
 
 
@@ -372,6 +372,6 @@ def _asked(event: StripeEvent) -> Refetch | None:
     return refetch_of(event.type, event.object_id, event.subscription_id)
 
 
-def _told(finding: Finding) -> dict[str, str]:
-    told = {name: str(value) for name, value in asdict(finding.difference).items()}
-    return {**told, "mended": "yes" if finding.mended else "no"}
+def _stored(finding: Finding) -> dict[str, str]:
+    texts = {name: str(value) for name, value in asdict(finding.difference).items()}
+    return {**texts, "mended": "yes" if finding.mended else "no"}

@@ -1,6 +1,6 @@
 """Everything of one reader's compared with Stripe at once, because somebody asks for it.
 
-It also finds what no webhook told us of: subscriptions of the reader's customers, and checkouts that
+It also finds what Stripe sent no webhook for: subscriptions of the reader's customers, and checkouts that
 were paid. What we don't know the customer of is found by reconciling (reconcile.py).
 """
 

@@ -75,7 +75,7 @@ class StoredState:
             Amounts(self.amount, self.recurring_amount, self.net_amount),
         )
 
-    def told(self) -> dict[str, object]:
+    def payload(self) -> dict[str, object]:
         """As it stands in the ledger and in what the newsroom's systems get."""
         return {
             "status": self.status,

@@ -18,7 +18,7 @@ from service.billing import discounts, lifecycle
 from service.billing.customers import reader_of_customer
 from service.billing.duplicates import Duplicate, duplicate_of
 from service.billing.follow_ups import ask_cancel, settle_duplicates
-from service.billing.ledger import state_of, tell_transitions
+from service.billing.ledger import emit_transitions, state_of
 from service.billing.lifecycle import GrantState
 from service.billing.money import Stop, stop_of
 from service.billing.movement_rows import record_movements
@@ -143,7 +143,7 @@ async def store_snapshot(
         after = state_of(row, subscription)
         # The release before this one may have ended it without a movement.
         await record_movements(session, row.reader_id, after, after, snapshot.money)
-        await tell_transitions(
+        await emit_transitions(
             session, row.reader_id, after, after, snapshot.money, settings, clocks
         )
         return Stored("synced", row.status)
@@ -178,7 +178,7 @@ async def store_snapshot(
     await settle_duplicates(session, row.reader_id, clocks)
     after = state_of(row, subscription)
     await record_movements(session, row.reader_id, before, after, snapshot.money)
-    await tell_transitions(
+    await emit_transitions(
         session, row.reader_id, before, after, snapshot.money, settings, clocks,
         open_until=state.ends_at,
     )  # fmt: skip

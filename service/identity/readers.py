@@ -10,7 +10,7 @@ from service.db.base import new_id
 from service.db.tables import Reader, ReaderDevice
 from service.db.upsert import insert_for
 from service.identity.email import Address, email_key
-from service.outbox.domain_events import tell
+from service.outbox.domain_events import emit
 
 
 async def create_reader(session: AsyncSession, *, email: str | None, clocks: Clocks) -> Reader:
@@ -28,7 +28,7 @@ async def create_reader(session: AsyncSession, *, email: str | None, clocks: Clo
     )
     session.add(reader)
     await session.flush()
-    await tell(
+    await emit(
         session, type_="reader.created", reader_id=reader.id, subject_id=reader.id,
         once=f"reader.created:{reader.id}", occurred_at=now, before=None,
         after={"created_at": now.isoformat()}, now=clocks.wall(),

@@ -36,7 +36,7 @@ ChangesSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_WRITE))]
 
 @router.get("/inbox", summary="List Stripe's events")
 async def read_inbox(_: ReadsSystem, asked: AnyInbox, session: ReadSession) -> InboxList:
-    """What Stripe told us of and what became of it, the newest first. Needs system:read."""
+    """Stripe's events and what became of each, the newest first. Needs system:read."""
     page = await list_events(session, asked)
     items = [InboxItem.of(each) for each in await inbox_entries(session, page.items)]
     return InboxList(items=items, next_cursor=page.next_cursor)

@@ -1,4 +1,4 @@
-"""What happened to readers: one ledger, told to the newsroom's own systems.
+"""What happened to readers: one ledger, sent to the newsroom's own systems.
 
 A row is stored in the transaction in which it happens, once for each happening, and with it what is
 to be sent of it to the endpoints that ask for its type (webhooks.py).
@@ -16,7 +16,7 @@ from service.outbox.event_types import EventType
 from service.outbox.webhooks import put_deliveries
 
 
-async def tell(
+async def emit(
     session: AsyncSession,
     *,
     type_: EventType,

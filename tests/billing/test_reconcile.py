@@ -304,7 +304,7 @@ def test_the_reason_is_the_event_that_is_not_applied(quiet: Installation) -> Non
     # Never delivered: found by the event itself, as long as Stripe lists it.
     change(quiet, delete(Job), delete(InboxEvent))
     (difference,) = compare(quiet, since=quiet.clocks.business() - 30 * DAY).remaining
-    assert difference.reason.startswith("No webhook told us of Stripe's event evt_")
+    assert difference.reason.startswith("Stripe sent no webhook for its event evt_")
 
 
 @on_sqlite

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from service.access.words import long_day
 from service.account.merge import merge
-from service.billing.pass_ledger import tell_ended_passes
+from service.billing.pass_ledger import emit_ended_passes
 from service.billing.passes import sync_pass
 from service.db.context import Context
 from service.db.session import Database
@@ -62,7 +62,7 @@ def look_for_ended_passes(site: Installation) -> None:
 
     async def look() -> None:
         database = Database(site.settings.database_url)
-        await tell_ended_passes(database, site.clocks)
+        await emit_ended_passes(database, site.clocks)
         await database.dispose()
 
     asyncio.run(look())

@@ -52,7 +52,7 @@ def test_differences_are_printed_mended_and_told_by_the_exit_code(
     assert told.code == 1
     line, summary = told.out.splitlines()
     assert line.startswith(
-        f"differs {ours.id}  status: here past_due, at Stripe active. No webhook told us of Stripe's"
+        f"differs {ours.id}  status: here past_due, at Stripe active. Stripe sent no webhook"
     )
     assert summary.endswith("1 differences. Nothing was changed: --fix mends the differences.")
     assert rows(quiet, Subscription)[0].status == "past_due"

@@ -40,7 +40,7 @@ def test_the_example_is_what_would_be_sent_of_such_an_event(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name.startswith("subscription.")])
 def test_the_state_of_a_subscription_is_shown_as_it_is_told(name: str) -> None:
-    told = stored().told()
+    told = stored().payload()
     before, after = EXAMPLES[name]["data"]["before"], EXAMPLES[name]["data"]["after"]
     assert before is None or set(before) == set(told)
     assert set(told) <= set(after)

@@ -180,7 +180,7 @@ async def test_comparisons_are_shown_and_asked_for(
 ) -> None:
     difference = {
         "object": "sub_1", "what": "status", "here": "active", "stripe": "<b>canceled</b>",
-        "reason": "No webhook told us.", "mended": "yes",
+        "reason": "Stripe sent no webhook.", "mended": "yes",
     }  # fmt: skip
     values: dict[str, Any] = {
         "started_by": "nightly", "events_since": clocks.wall(), "events_missed": 2, "compared": 7,
@@ -202,7 +202,7 @@ async def test_comparisons_are_shown_and_asked_for(
     assert text.index("It goes on, or was interrupted") < text.index(
         "7 compared, 1 differed, 0 left"
     )
-    assert "sub_1 status active <b>canceled</b> No webhook told us. yes" in text
+    assert "sub_1 status active <b>canceled</b> Stripe sent no webhook. yes" in text
     assert "Compare and mend now" not in text
     assert await send(viewer, "/admin", "/admin/reconciliations", fix="1") == 403
     admin = await signed_in("admin")

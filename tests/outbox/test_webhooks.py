@@ -19,7 +19,7 @@ from service.identity.secrets import derived_key
 from service.jobs.queue import LEASE
 from service.jobs.queue import prune as prune_jobs
 from service.outbox import webhooks
-from service.outbox.domain_events import tell
+from service.outbox.domain_events import emit
 from service.outbox.endpoints import (
     OLD_SECRET_SIGNS,
     create_endpoint,
@@ -67,9 +67,9 @@ class Office:
             )  # fmt: skip
         return made.id, secret
 
-    async def tell(self, once: str = "pass.bought:x") -> bool:
+    async def emit(self, once: str = "pass.bought:x") -> bool:
         async with self.database.transaction() as session:
-            return await told(session, self.clocks, once)
+            return await emitted(session, self.clocks, once)
 
     async def deliveries(self) -> list[WebhookDelivery]:
         async with self.database.reading() as session:
@@ -88,8 +88,8 @@ class Office:
             await webhooks.replay_delivery(session, delivery, self.clocks.wall())
 
 
-async def told(session: AsyncSession, clocks: Clocks, once: str) -> bool:
-    return await tell(
+async def emitted(session: AsyncSession, clocks: Clocks, once: str) -> bool:
+    return await emit(
         session, type_="pass.bought", reader_id="rdr_1", subject_id="pas_1", once=once,
         occurred_at=clocks.business(), before=None, after={"z": 1, "a": "ü"}, now=clocks.wall(),
     )  # fmt: skip
@@ -115,8 +115,8 @@ def clocks() -> MovingClocks:
 async def test_an_event_arrives_signed_and_is_delivered_once(office: Office) -> None:
     async with receiving() as receiver:
         _, secret = await office.endpoint(receiver.url)
-        assert await office.tell()
-        assert not await office.tell()  # the same happening
+        assert await office.emit()
+        assert not await office.emit()  # the same happening
         await office.send()
         await office.send()
     (request,) = receiver.received
@@ -166,12 +166,12 @@ async def test_only_what_was_committed_and_asked_for_is_sent(office: Office) -> 
 
         async def undone() -> None:
             async with office.database.transaction() as session:
-                assert await told(session, office.clocks, "undone")
+                assert await emitted(session, office.clocks, "undone")
                 raise Broken
 
         with pytest.raises(Broken):
             await undone()
-        await office.tell("done")
+        await office.emit("done")
         await office.send()
     assert len(receiver.received) == 1
     assert (await office.only_delivery()).endpoint_id == wanting
@@ -186,7 +186,7 @@ async def test_it_is_tried_ten_times_with_growing_pauses_then_failed_and_replaye
     async with receiving() as receiver:
         receiver.statuses = [500, 307, 404, 429] + [503] * 6
         _, secret = await office.endpoint(receiver.url)
-        await office.tell()
+        await office.emit()
         await office.send()
         verified(receiver.received[0], secret)
         for count, pause in enumerate(PAUSES, start=1):
@@ -218,7 +218,7 @@ async def test_what_was_delivered_long_ago_goes_and_until_then_can_be_replayed(
 ) -> None:
     async with receiving() as receiver:
         await office.endpoint(receiver.url)
-        await office.tell()
+        await office.emit()
         await office.send()
         delivery = await office.only_delivery()
         office.clocks.travel(timedelta(days=60))
@@ -242,7 +242,7 @@ async def test_a_process_that_dies_leaves_the_delivery_to_the_next(office: Offic
     async with receiving() as receiver:
         receiver.respond = hold
         _, secret = await office.endpoint(receiver.url)
-        await office.tell()
+        await office.emit()
         dying = office.sender()
         await dying.begin()
         await receiver.has(1)
@@ -264,13 +264,13 @@ async def test_gone_disables_the_endpoint_and_what_waits_isn_t_sent(office: Offi
     async with receiving() as receiver:
         endpoint_id, _ = await office.endpoint(receiver.url)
         receiver.statuses = [500]
-        await office.tell("first")
+        await office.emit("first")
         await office.send()
         office.clocks.travel(timedelta(seconds=1))
         receiver.statuses = [410]
-        await office.tell("second")
+        await office.emit("second")
         await office.send()
-        await office.tell("third")  # nothing is stored for it any more
+        await office.emit("third")  # nothing is stored for it any more
         office.clocks.travel(PAUSES[0])
         await office.send()
         assert len(receiver.received) == 2
@@ -292,7 +292,7 @@ async def test_gone_disables_the_endpoint_and_what_waits_isn_t_sent(office: Offi
 async def test_an_endpoint_deleted_while_something_waits_takes_it_along(office: Office) -> None:
     async with receiving() as receiver:
         endpoint_id, _ = await office.endpoint(receiver.url)
-        await office.tell()
+        await office.emit()
         async with office.database.transaction() as session:
             endpoint = await locked_endpoint(session, endpoint_id)
             assert endpoint is not None
@@ -313,10 +313,10 @@ async def test_two_secrets_sign_for_a_day_after_a_rotation(office: Office) -> No
             new = await rotate_secret(
                 session, endpoint, sealing_key=office.sealing_key, now=office.clocks.wall()
             )
-        await office.tell("first")
+        await office.emit("first")
         await office.send()
         office.clocks.travel(OLD_SECRET_SIGNS)
-        await office.tell("second")
+        await office.emit("second")
         await office.send()
     both, one = receiver.received
     assert verified(both, old) == verified(both, new)
@@ -330,7 +330,7 @@ async def test_two_secrets_sign_for_a_day_after_a_rotation(office: Office) -> No
 async def test_another_master_secret_is_told_and_a_rotation_helps(office: Office) -> None:
     async with receiving() as receiver:
         endpoint_id, _ = await office.endpoint(receiver.url)
-        await office.tell()
+        await office.emit()
         office.sealing_key = bytes(32)
         await office.send()
         delivery = await office.only_delivery()
@@ -357,13 +357,13 @@ async def test_a_slow_endpoint_holds_up_no_other(office: Office) -> None:
         slow.respond = hang
         await office.endpoint(slow.url)
         for number in range(12):
-            await office.tell(f"before {number}")
+            await office.emit(f"before {number}")
         sender = office.sender()
         await sender.begin()
         await slow.has(1)
         await office.endpoint(quick.url)
         for number in range(3):
-            await office.tell(f"after {number}")
+            await office.emit(f"after {number}")
         await sender.begin()
         await quick.has(3)
         assert len(slow.received) < 12
@@ -383,7 +383,7 @@ async def test_a_name_that_has_come_to_mean_this_machine_is_refused_and_tried_ag
 
     async with receiving() as receiver:
         await office.endpoint(f"http://hooks.example:{receiver.port}/")
-        await office.tell()
+        await office.emit()
         targets = Targets(only_https=False, allow_private=False, resolve=rebound)
         sender = office.sender(Poster(targets))
         await sender.begin()
@@ -398,7 +398,7 @@ async def test_two_processes_send_each_delivery_once(office: Office) -> None:
     async with receiving() as receiver:
         await office.endpoint(receiver.url)
         for number in range(20):
-            await office.tell(f"{number}")
+            await office.emit(f"{number}")
         senders = [office.sender(), office.sender()]
         for sender in senders:
             await sender.begin()

@@ -15,7 +15,7 @@ from service.db.tables import DomainEvent, Job, WebhookDelivery
 from service.identity.email import checked_address
 from service.identity.readers import create_reader
 from service.identity.secrets import derived_key
-from service.outbox.domain_events import tell
+from service.outbox.domain_events import emit
 from service.outbox.endpoints import create_endpoint, delete_endpoint, locked_endpoint
 from service.outbox.webhook_client import Poster
 from service.outbox.webhook_sender import WebhookSender
@@ -53,7 +53,7 @@ async def test_made_merged_and_erased_readers_are_told_and_what_is_erased_isn_t_
         await endpoint(database, settings, clocks, receiver.url)
         async with database.transaction() as session:
             buyer = await create_reader(session, email="ana@example.org", clocks=clocks)
-            await tell(
+            await emit(
                 session, type_="pass.bought", reader_id=buyer.id, subject_id="pas_1", once="pass",
                 occurred_at=clocks.business(), before=None, after={"scope": "ana's own"},
                 now=clocks.wall(),

@@ -208,6 +208,6 @@ class InboxEvent(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     told_by: Mapped[str]
-    """webhook, or reconcile where no webhook had told us."""
+    """webhook, or reconcile where Stripe had sent no webhook."""
 
     __table_args__ = (Index("ix_stripe_inbox_received", "received_at"),)

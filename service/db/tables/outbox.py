@@ -42,7 +42,7 @@ class Mail(Base):
 
 
 class DomainEvent(Base):
-    """Something that happened to a reader: told to the newsroom's own systems, kept as a ledger."""
+    """Something that happened to a reader: sent to the newsroom's own systems, kept as a ledger."""
 
     __tablename__ = "domain_events"
 
