@@ -18,13 +18,13 @@ from typing import Literal
 from service.billing.money import Money, RefundPolicy, Stop, StopKind
 from service.payments.gateway import StripeInvoice, StripeSubscription
 
-Reason = (
+GrantReason = (
     Literal[
         "period", "scheduled_end", "grace", "unpaid", "never_paid", "paused", "ended", "foreign"
     ]
     | StopKind
 )
-_OPEN: frozenset[Reason] = frozenset({"period", "scheduled_end", "grace"})
+_OPEN: frozenset[GrantReason] = frozenset({"period", "scheduled_end", "grace"})
 
 LIVE_STATUSES = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
 """Not over: a second subscription beside one of these would be a mistake."""
@@ -53,7 +53,7 @@ class GrantState:
     starts_at: datetime
     ends_at: datetime | None
     in_grace: bool
-    reason: Reason
+    reason: GrantReason
     access_stop: StopKind | None = None
     access_stopped_at: datetime | None = None
 

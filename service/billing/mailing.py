@@ -41,7 +41,7 @@ def notice_of(
                 )  # fmt: skip
             return notices.payment_failed(invoice, name, due, until=open_until)
         case "subscription.paused":
-            due = notices.Money(after.amount, after.currency)
+            due = notices.Amount(after.amount, after.currency)
             return notices.card_needed(
                 happening.once, name, due, asks_bank=False, until=None, invoice=None
             )
@@ -50,7 +50,7 @@ def notice_of(
         case "subscription.ended":
             return _ended(str(told["reason"]), after, name)
         case "payment.refunded":
-            back = notices.Money(_amount(told, "amount_refunded"), str(told["currency_refunded"]))
+            back = notices.Amount(_amount(told, "amount_refunded"), str(told["currency_refunded"]))
             twice = told["reason"] == "duplicate"
             return notices.refund(str(told["refund"]), name, back, twice=twice)
         case _:
@@ -69,8 +69,8 @@ def _ended(reason: str, after: StoredState, name: str) -> Notice | None:
             return None  # the mail about the money says it, or the bank has
 
 
-def _invoiced(told: Details, key: str) -> notices.Money:
-    return notices.Money(_amount(told, key), str(told["invoice_currency"]))
+def _invoiced(told: Details, key: str) -> notices.Amount:
+    return notices.Amount(_amount(told, key), str(told["invoice_currency"]))
 
 
 def _amount(told: Details, key: str) -> int:

@@ -23,7 +23,7 @@ from service.settings import Settings
 
 
 @dataclass(frozen=True)
-class Money:
+class Amount:
     """`amount` in the currency's minor unit."""
 
     amount: int
@@ -40,7 +40,7 @@ class Rate:
     count: int
 
 
-Value = datetime | Money | Rate | str | bool | None
+Value = datetime | Amount | Rate | str | bool | None
 
 
 @dataclass(frozen=True)
@@ -73,21 +73,21 @@ def welcome(
 
 
 def receipt(
-    invoice_id: str, name: str, paid: Money, *, paid_until: datetime, address: str | None
+    invoice_id: str, name: str, paid: Amount, *, paid_until: datetime, address: str | None
 ) -> Notice:
     """A renewal was paid; `address` is the invoice's page at Stripe."""
     values: dict[str, Value] = {"name": name, "amount": paid, "paid_until": paid_until}
     return Notice("receipt", f"receipt:{invoice_id}", {**values, "receipt": address})
 
 
-def payment_failed(invoice_id: str, name: str, due: Money, *, until: datetime) -> Notice:
+def payment_failed(invoice_id: str, name: str, due: Amount, *, until: datetime) -> Notice:
     """An invoice couldn't be collected; reading ends at `until`."""
     values: dict[str, Value] = {"name": name, "amount": due, "until": until}
     return Notice("payment-failed", f"payment-failed:{invoice_id}", values)
 
 
 def card_needed(
-    about: str, name: str, due: Money, *, asks_bank: bool, until: datetime | None,
+    about: str, name: str, due: Amount, *, asks_bank: bool, until: datetime | None,
     invoice: str | None,
 ) -> Notice:  # fmt: skip
     """The bank asks the reader, or there is no card. `about` is the invoice or subscription."""
@@ -126,14 +126,14 @@ def ended(subscription_id: str, name: str) -> Notice:
     return Notice("ended", f"ended:{subscription_id}", {"name": name})
 
 
-def refund(refund_id: str, name: str, back: Money, *, twice: bool) -> Notice:
+def refund(refund_id: str, name: str, back: Amount, *, twice: bool) -> Notice:
     """Money went back. `twice`: of a second subscription, paid beside a running one."""
     values: dict[str, Value] = {"name": name, "amount": back, "twice": twice}
     return Notice("refund", f"refund:{refund_id}", values)
 
 
 def bought_pass(
-    pass_id: str, name: str, paid: Money, *, until: datetime, address: str | None
+    pass_id: str, name: str, paid: Amount, *, until: datetime, address: str | None
 ) -> Notice:
     """A pass is paid and open until `until`."""
     values: dict[str, Value] = {"name": name, "amount": paid, "until": until}
@@ -177,7 +177,7 @@ def _written(value: Value, settings: Settings) -> str | bool | None:
     match value:
         case datetime():
             return day_in(language, value, settings.zone)
-        case Money(amount, currency):
+        case Amount(amount, currency):
             return money_in(language, _major(amount, currency), currency)
         case Rate(amount, currency, interval, count):
             money = money_in(language, _major(amount, currency), currency)

@@ -37,7 +37,7 @@ async def emit_bought(
         now=clocks.wall(),
     )
     if is_new and row.paid_at > clocks.business() - MAILED_WITHIN:
-        paid = notices.Money(row.amount, row.currency)
+        paid = notices.Amount(row.amount, row.currency)
         notice = notices.bought_pass(row.id, offer.name, paid, until=row.ends_at, address=None)
         await mail_reader(session, row.reader_id, notice, settings=settings, clocks=clocks)
 
@@ -71,7 +71,7 @@ async def emit_refund(
     )
     if is_new and refund.created_at > clocks.business() - MAILED_WITHIN:
         notice: Notice = notices.refund(
-            refund.id, offer.name, notices.Money(refund.amount, currency), twice=False
+            refund.id, offer.name, notices.Amount(refund.amount, currency), twice=False
         )
         await mail_reader(session, row.reader_id, notice, settings=settings, clocks=clocks)
 

@@ -29,7 +29,7 @@ class BoughtPass:
 
 
 @dataclass(frozen=True)
-class Window:
+class PassPeriod:
     """Access from `starts_at` up to, not at, `closes_at`: `ends_at`, unless something stops it."""
 
     starts_at: datetime
@@ -37,15 +37,15 @@ class Window:
     closes_at: datetime
 
 
-def windows(bought: Iterable[BoughtPass]) -> Mapping[str, Window]:
-    """The window of each pass by its id; the order in which we heard of them doesn't matter."""
-    found: dict[str, Window] = {}
+def periods(bought: Iterable[BoughtPass]) -> Mapping[str, PassPeriod]:
+    """The period of each pass by its id; the order in which we heard of them doesn't matter."""
+    found: dict[str, PassPeriod] = {}
     free_from: datetime | None = None
     for each in sorted(bought, key=lambda each: (each.paid_at, each.id)):
         starts = each.paid_at if free_from is None else max(each.paid_at, free_from)
         ends = end_of_pass(each.price, starts)
         closes = ends if each.stop is None else max(starts, min(ends, each.stop.at))
-        found[each.id] = Window(starts, ends, closes)
+        found[each.id] = PassPeriod(starts, ends, closes)
         free_from = closes if each.stop is not None and each.stop.kind == "refund" else ends
     return found
 

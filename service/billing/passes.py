@@ -15,10 +15,10 @@ from service.billing.pass_ledger import emit_bought, emit_refund
 from service.billing.pass_terms import (
     COUNTING,
     BoughtPass,
-    Window,
+    PassPeriod,
     paid_at,
+    periods,
     stop_of_pass,
-    windows,
 )
 from service.billing.sync import Outdated, customer_key, until_current
 from service.clock import Clocks
@@ -158,13 +158,13 @@ async def arrange_passes(session: AsyncSession, reader_id: str, scope: str, now:
         .execution_options(populate_existing=True)
     )
     rows = {row.id: (row, offer) for row, offer in found}
-    placed = windows(
+    placed = periods(
         BoughtPass(row.id, price_of(offer), row.paid_at, _stop(row)) for row, offer in rows.values()
     )
     for row, _ in rows.values():
-        window = placed[row.id]
-        row.starts_at, row.ends_at = window.starts_at, window.ends_at
-        await _put_grant(session, row, window, now)
+        period = placed[row.id]
+        row.starts_at, row.ends_at = period.starts_at, period.ends_at
+        await _put_grant(session, row, period, now)
     await session.flush()
 
 
@@ -175,10 +175,10 @@ async def arrange_all_passes(session: AsyncSession, reader_id: str, now: datetim
         await arrange_passes(session, reader_id, scope, now)
 
 
-async def _put_grant(session: AsyncSession, row: Pass, window: Window, now: datetime) -> None:
+async def _put_grant(session: AsyncSession, row: Pass, period: PassPeriod, now: datetime) -> None:
     before = await find_grant(session, "pass", row.id)
     if before is not None and (before.starts_at, before.ends_at) == (
-        window.starts_at, window.closes_at,
+        period.starts_at, period.closes_at,
     ):  # fmt: skip
         return
     await put_grant(
@@ -187,8 +187,8 @@ async def _put_grant(session: AsyncSession, row: Pass, window: Window, now: date
         reference=row.id,
         reader_id=row.reader_id,
         scope=row.scope,
-        starts_at=window.starts_at,
-        ends_at=window.closes_at,
+        starts_at=period.starts_at,
+        ends_at=period.closes_at,
         note=row.access_stop or "paid",
         now=now,
     )

@@ -37,7 +37,7 @@ from service.settings import Settings
 
 log = structlog.get_logger()
 
-Outcome = Literal["synced", "second subscription", "foreign price", "unknown customer"]
+SyncOutcome = Literal["synced", "second subscription", "foreign price", "unknown customer"]
 T = TypeVar("T")
 _MOST_RACES = 10
 _STAYS_SAID = frozenset({"duplicate", "trial_used"})
@@ -52,7 +52,7 @@ class Outdated(Exception):
 class Stored:
     """What storing came to. `stop` and `duplicate` say whether the subscription has to go."""
 
-    outcome: Outcome
+    outcome: SyncOutcome
     status: str
     stop: Stop | None = None
     duplicate: Duplicate | None = None
@@ -69,7 +69,7 @@ class Synced:
     snapshot: Snapshot
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> SyncOutcome:
         return self.stored.outcome if self.stored is not None else "unknown customer"
 
     @property
@@ -282,7 +282,7 @@ async def _put_grant(
     )
 
 
-async def _outcome(session: AsyncSession, row: Subscription) -> Outcome:
+async def _outcome(session: AsyncSession, row: Subscription) -> SyncOutcome:
     if row.status not in lifecycle.LIVE_STATUSES:
         return "synced"
     others = [other.id for other in await live_subscriptions(session, row.reader_id)]

@@ -55,7 +55,7 @@ class Count(BaseModel):
         return cls(value=value, definition=meaning.definition, denominator=meaning.denominator)
 
 
-class Money(BaseModel):
+class CurrencyAmount(BaseModel):
     """An amount in the currency's minor unit."""
 
     amount: int
@@ -65,14 +65,14 @@ class Money(BaseModel):
 class MoneyFigure(BaseModel):
     """A figure of money: one amount a currency, never mixed."""
 
-    values: list[Money]
+    values: list[CurrencyAmount]
     definition: str
     denominator: str
 
     @classmethod
     def of(cls, amounts: Mapping[str, int], meaning: Definition) -> Self:
         return cls(
-            values=[Money(amount=a, currency=c) for c, a in amounts.items()],
+            values=[CurrencyAmount(amount=a, currency=c) for c, a in amounts.items()],
             definition=meaning.definition,
             denominator=meaning.denominator,
         )
@@ -125,7 +125,7 @@ class MovementsQuery(BaseModel, extra="forbid"):
 AnyMovements = Annotated[MovementsQuery, Query()]
 
 
-class MovementSum(Money):
+class MovementSum(CurrencyAmount):
     """What one kind of movement adds to MRR, or takes from it."""
 
     kind: Kind
@@ -137,7 +137,7 @@ class MovementsAnswer(BaseModel):
     since: AwareDatetime | None
     until: AwareDatetime | None
     movements: list[MovementSum]
-    total: list[Money]
+    total: list[CurrencyAmount]
     definition: str
     denominator: str
 
@@ -151,7 +151,10 @@ class MovementsAnswer(BaseModel):
                 for kind in get_args(Kind)
                 for currency, amount in rounded(sums.get(kind, {})).items()
             ],
-            total=[Money(amount=a, currency=c) for c, a in rounded(total(sums.values())).items()],
+            total=[
+                CurrencyAmount(amount=a, currency=c)
+                for c, a in rounded(total(sums.values())).items()
+            ],
             definition=MRR_MOVEMENTS.definition,
             denominator=MRR_MOVEMENTS.denominator,
         )

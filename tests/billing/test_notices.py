@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from service.billing import notices
-from service.billing.notices import Money, Notice, mail_reader
+from service.billing.notices import Amount, Notice, mail_reader
 from service.db.session import Database
 from service.db.tables import Mail, Offer, Reader
 from service.identity.readers import create_reader
@@ -18,7 +18,7 @@ from tests.databases import on_sqlite
 
 DAY = datetime(2026, 4, 9, 23, 30, tzinfo=UTC)
 """The tenth, in the time zone of the tests' newspaper."""
-EURO = Money(123450, "EUR")
+EURO = Amount(123450, "EUR")
 OFFER = Offer(name="Monthly", amount=900, currency="EUR", interval="month", interval_count=1)
 QUARTER = Offer(name="Quarter", amount=500, currency="JPY", interval="month", interval_count=3)
 PAGE = "https://invoice.example.org/i/1"

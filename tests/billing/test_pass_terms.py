@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.billing.money import Stop
-from service.billing.pass_terms import BoughtPass, paid_at, stop_of_pass, windows
+from service.billing.pass_terms import BoughtPass, paid_at, periods, stop_of_pass
 from service.offers.pricing import Price
 from service.payments.gateway import StripeCharge, StripeDispute, StripeRefund
 
@@ -58,9 +58,9 @@ def disputed(day: float, *, lost: bool = False) -> Stop:
         ),
     ],
 )
-def test_windows(passes: list[BoughtPass], opened: dict[str, tuple[float, float]]) -> None:
+def test_periods(passes: list[BoughtPass], opened: dict[str, tuple[float, float]]) -> None:
     for order in (passes, passes[::-1]):
-        placed = windows(order)
+        placed = periods(order)
         assert {
             name: ((each.starts_at - START) / DAY, (each.closes_at - START) / DAY)
             for name, each in placed.items()
@@ -84,19 +84,19 @@ PASSES = st.lists(
 def test_no_two_run_at_once_and_each_has_its_whole_time(
     passes: list[BoughtPass], order: Any
 ) -> None:
-    placed = windows(passes)
+    placed = periods(passes)
     shuffled = list(passes)
     order.shuffle(shuffled)
-    assert windows(shuffled) == placed
+    assert periods(shuffled) == placed
     spans = sorted((placed[each.id].starts_at, placed[each.id].closes_at) for each in passes)
     for (_, earlier_end), (later_start, _) in itertools.pairwise(spans):
         assert earlier_end <= later_start
     for each in passes:
-        window = placed[each.id]
-        assert window.starts_at >= each.paid_at
-        assert window.ends_at - window.starts_at == (7 * DAY if each.price == WEEK else DAY)
+        period = placed[each.id]
+        assert period.starts_at >= each.paid_at
+        assert period.ends_at - period.starts_at == (7 * DAY if each.price == WEEK else DAY)
         if each.stop is None:
-            assert window.closes_at == window.ends_at
+            assert period.closes_at == period.ends_at
 
 
 def charge(method: str = "card", day: float = 0) -> StripeCharge:
