@@ -35,4 +35,12 @@ class Clocks:
         return self._wall() + self.offset
 
 
+def in_utc(value: datetime) -> datetime:
+    """The same aware instant in UTC. ValueError: it would lie outside of what a datetime holds."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie within the years 1 to 9999") from None
+
+
 AppClocks = Annotated[Clocks, Depends(part(Clocks))]

@@ -1,7 +1,7 @@
 """What goes in and out over HTTP: an article as sent, as kept, and as the public sees it."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from service.clock import in_utc
 from service.content.level import LevelSource
 from service.content.visibility import Status
 from service.html.list_query import LONGEST_CURSOR
@@ -73,13 +74,6 @@ def _written_instant(value: Any) -> Any:
     return value
 
 
-def _in_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must lie within the years 1 to 9999") from None
-
-
 def _short_enough(value: str) -> str:
     if len(value.encode()) > BODY_BYTES:
         raise ValueError(f"must not be longer than {BODY_BYTES} bytes")
@@ -96,7 +90,7 @@ def _plan(value: str) -> str:
     return value
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_written_instant), AfterValidator(_in_utc)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_instant), AfterValidator(in_utc)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 

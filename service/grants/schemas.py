@@ -1,19 +1,12 @@
 """Comps over HTTP."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from service.clock import in_utc
 from service.db.tables import Grant
 from service.grants.comps import LONGEST_NOTE
-
-
-def _in_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must lie within the years 1 to 9999") from None
 
 
 class CompIn(BaseModel):
@@ -22,7 +15,7 @@ class CompIn(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     reader_id: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_]+$")]
-    ends_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
+    ends_at: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
     note: Annotated[str, Field(max_length=LONGEST_NOTE, pattern=r"^[^\x00]*$")] = ""
     """Why, for colleagues who ask later."""
 
