@@ -6,9 +6,10 @@ How a switch is billed is told at https://docs.stripe.com/billing/subscriptions/
 from dataclasses import dataclass
 
 from service.simulator.billing.collection import attempt
-from service.simulator.billing.cycle import hold_back, read_trial_settings, terms_of
+from service.simulator.billing.cycle import hold_back
 from service.simulator.billing.invoices import draft_invoice, finalise, keep_draft
 from service.simulator.billing.pausing import requested_pause
+from service.simulator.billing.plans import read_trial_settings, terms_of
 from service.simulator.billing.proration import credits_for, debit_for
 from service.simulator.billing.subscription_items import changed_items
 from service.simulator.billing.subscriptions import (

@@ -16,12 +16,10 @@ from service.simulator.billing.cycle import (
     Start,
     goes_on,
     new_subscription,
-    plan_amount,
-    read_plan,
-    read_trial,
     upcoming_invoice,
 )
 from service.simulator.billing.invoices import draft_invoice
+from service.simulator.billing.plans import plan_amount, read_plan, read_trial
 from service.simulator.billing.subscriptions import living_subscription, requested_cancellation
 from service.simulator.catalogue.discounts import Purchase, read_discounts, redeem
 from service.simulator.operations import Call, operation

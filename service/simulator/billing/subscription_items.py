@@ -1,6 +1,6 @@
 """What a subscription consists of: reading changes of its items."""
 
-from service.simulator.billing.cycle import read_quantity, recurring_price, terms_of
+from service.simulator.billing.plans import read_quantity, recurring_price, terms_of
 from service.simulator.billing.subscriptions import new_items, period_of
 from service.simulator.protocol.errors import invalid_parameter, missing_parameter, missing_resource
 from service.simulator.protocol.forms import Params

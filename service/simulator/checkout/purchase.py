@@ -2,7 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
-from service.simulator.billing.cycle import Plan, Start, start_subscription
+from service.simulator.billing.cycle import Start, start_subscription
+from service.simulator.billing.plans import Plan
 from service.simulator.catalogue.discounts import redeem
 from service.simulator.checkout.discounts import session_redemptions
 from service.simulator.checkout.places import Place, check_place, place_details

@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from service.simulator.billing.cycle import read_plan, read_quantity, read_trial
+from service.simulator.billing.plans import (
+    read_plan,
+    read_quantity,
+    read_trial,
+    read_trial_settings,
+)
 from service.simulator.catalogue.products import chosen_price
 from service.simulator.payments.debits import payment_method_types
 from service.simulator.periods import DAY
@@ -92,16 +97,6 @@ def _subscription(world: World, params: Params) -> Terms:
             "payment_method_types": _method_types(params, plan.currency),
         },
     )
-
-
-def read_trial_settings(params: Params) -> str:
-    """What a trial's end does where there is no payment method to charge."""
-    settings = params.group("trial_settings")
-    settings.refuse_unknown(frozenset({"end_behavior"}))
-    behaviour = settings.group("end_behavior")
-    behaviour.refuse_unknown(frozenset({"missing_payment_method"}))
-    chosen = behaviour.choice("missing_payment_method", ("cancel", "create_invoice", "pause"))
-    return chosen or "create_invoice"
 
 
 def _payment(world: World, params: Params) -> Terms:
