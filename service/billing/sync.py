@@ -20,9 +20,10 @@ from service.billing.duplicates import Duplicate, duplicate_of
 from service.billing.follow_ups import ask_cancel, settle_duplicates
 from service.billing.ledger import emit_transitions, state_of
 from service.billing.lifecycle import GrantState
-from service.billing.money import Stop, stop_of
+from service.billing.money import Money, Stop, stop_of
 from service.billing.movement_rows import record_movements
 from service.billing.snapshot import Snapshot, take_snapshot
+from service.billing.state import StoredState
 from service.billing.subscriptions import live_subscriptions
 from service.billing.trial_cards import claim_trial
 from service.clock import Clocks
@@ -139,13 +140,10 @@ async def store_snapshot(
     if (row.version if row is not None else None) != snapshot.version:
         raise Outdated(subscription.id)
     if row is not None and row.status == lifecycle.TERMINAL_STATUS:
-        # Nothing revives it; money may still go back.
-        after = state_of(row, subscription)
-        # The release before this one may have ended it without a movement.
-        await record_movements(session, row.reader_id, after, after, snapshot.money)
-        await emit_transitions(
-            session, row.reader_id, after, after, snapshot.money, settings, clocks
-        )
+        # Nothing revives it; money may still go back. And the release before this one may have ended
+        # it without a movement.
+        over = state_of(row, subscription)
+        await _record(session, row.reader_id, over, over, snapshot.money, settings, clocks)
         return Stored("synced", row.status)
     item, offer = await _catalogue_item(session, subscription)
     if offer is None and row is None:
@@ -158,10 +156,7 @@ async def store_snapshot(
     # Of several items the one in our catalogue counts, with its own period.
     ours = replace(subscription, items=(item,))
     now = clocks.business()
-    _copy(row, ours, snapshot, reader_id=reader_id, now=now)
-    _copy_discounts(row, ours, snapshot, offer)
-    if offer is not None:
-        _copy_price(row, item, offer)
+    _copy(row, ours, snapshot, offer, reader_id=reader_id, now=now)
     trial_used = await claim_trial(session, subscription, clocks, is_new=before is None)
     stop = _own_stop(subscription, snapshot, terms_of(settings), trial_used=trial_used)
     _note_stop(row, stop)
@@ -177,8 +172,7 @@ async def store_snapshot(
     await session.flush()
     await settle_duplicates(session, row.reader_id, clocks)
     after = state_of(row, subscription)
-    await record_movements(session, row.reader_id, before, after, snapshot.money)
-    await emit_transitions(
+    await _record(
         session, row.reader_id, before, after, snapshot.money, settings, clocks,
         open_until=state.ends_at,
     )  # fmt: skip
@@ -186,6 +180,24 @@ async def store_snapshot(
         return Stored("foreign price", row.status, stop, duplicate)
     outcome = await _outcome(session, row)
     return Stored(outcome, row.status, stop, duplicate)
+
+
+async def _record(
+    session: AsyncSession,
+    reader_id: str,
+    before: StoredState | None,
+    after: StoredState,
+    money: Money,
+    settings: Settings,
+    clocks: Clocks,
+    *,
+    open_until: datetime | None = None,
+) -> None:
+    """What follows for the figures, and for the newsroom's systems and the reader."""
+    await record_movements(session, reader_id, before, after, money)
+    await emit_transitions(
+        session, reader_id, before, after, money, settings, clocks, open_until=open_until
+    )
 
 
 def _own_stop(
@@ -221,10 +233,12 @@ def _copy(
     row: Subscription,
     subscription: StripeSubscription,
     snapshot: Snapshot,
+    offer: Offer | None,
     *,
     reader_id: str,
     now: datetime,
 ) -> None:
+    """What Stripe says, with the one item that is ours; the price only while it is one of our offers."""
     invoices = snapshot.money.invoices
     row.reader_id = reader_id
     row.customer_id = subscription.customer_id
@@ -240,6 +254,9 @@ def _copy(
     row.payment_problem, row.payment_url = lifecycle.payment_problem(subscription, snapshot.money)
     row.synced_at = now
     row.version += 1
+    _copy_discounts(row, subscription, snapshot, offer)
+    if offer is not None:
+        _copy_price(row, subscription.items[0], offer)
 
 
 def _copy_price(row: Subscription, item: StripeSubscriptionItem, offer: Offer) -> None:
