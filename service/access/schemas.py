@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from service.access.reasons import Reason
 from service.access.wall import WallShown
 from service.content.schemas import Teaser, storable
-from service.identity.touches import Campaign
+from service.identity.touches import LONGEST_REFERRER, Campaign
 from service.metering.window import MeterState
 
 
@@ -53,7 +53,9 @@ class UnlockIn(BaseModel):
 
     token: bool = True
     """False: no token is signed."""
-    referrer: Annotated[str, AfterValidator(storable), Field(max_length=4000)] | None = None
+    referrer: (
+        Annotated[str, AfterValidator(storable), Field(max_length=LONGEST_REFERRER)] | None
+    ) = None
     """Where the reader came from (`document.referrer`); only its host is kept. Absent: the header."""
     campaign: Campaign | None = None
     """The `utm_*` of the page's address, for reports of where readers come from."""

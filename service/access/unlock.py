@@ -146,7 +146,7 @@ async def unlock(
             campaign=touch.campaign,
         ),
     )
-    # Who reads again what was counted has come here before.
+    # A free re-read has its touch already.
     if touch.names_a_source or consumed or wall is not None or outcome.reason != "meter":
         await record_touch(session, holder, touch, clocks.business())
     if wall is not None:
@@ -167,8 +167,8 @@ def note_open_page(
 ) -> None:
     """Record, once a day, that a page or a token showed the whole article to who may read it.
 
-    `device` is its pseudonym. Whom a grant or a token opens the article to has no meter to look at:
-    the reader counts as the holder, whether or not the address is verified.
+    `device` is its pseudonym. No meter is looked at where a grant or a token opens the article: the
+    reader counts as the holder, whether or not the address is verified.
     """
     if reader_id is not None:
         holder = reader_holder(reader_id)

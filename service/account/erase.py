@@ -143,11 +143,7 @@ async def _delete_customer(context: Context, gateway: Gateway, customer_id: str)
     for subscription_id in running:
         async with asking_stripe(context.settings):
             try:
-                await sync_subscription(
-                    context,
-                    gateway,
-                    subscription_id,
-                )
+                await sync_subscription(context, gateway, subscription_id)
             except GatewayRefused as error:
                 if not error.is_missing:
                     raise

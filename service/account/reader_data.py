@@ -62,8 +62,8 @@ class Holding:
     """What one table holds on a reader.
 
     `blank` are the columns that erasing overwrites, with a value or an SQL expression, or a function
-    that makes one for the subject; `kept` those that it leaves. Where there are neither, the rows are deleted. `rewritten` are columns whose value
-    erasing changes one by one. `hidden` are columns that no export shows, `shown` says of others in
+    that makes one for the subject; `kept` those that it leaves. Where there are neither, the rows are
+    deleted. `rewritten` are columns whose value erasing changes one by one. `hidden` are columns that no export shows, `shown` says of others in
     another form.
     """
 
@@ -272,7 +272,8 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding(
         "subscriptions", Subscription, lambda subject: Subscription.reader_id.in_(subject.ids),
         kept="id reader_id customer_id offer_id plan status amount currency interval interval_count "
-        "recurring_amount net_amount discounts started_at current_period_end trial_end cancel_at ended_at past_due_since pauses_collection "
+        "recurring_amount net_amount discounts started_at current_period_end trial_end cancel_at "
+        "ended_at past_due_since pauses_collection "
         "cancel_reason access_stop access_stopped_at payment_problem synced_at "
         "version",
         # The page behind it shows name and address.

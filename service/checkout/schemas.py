@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.content.schemas import storable
-from service.identity.touches import Campaign
+from service.identity.touches import LONGEST_REFERRER, Campaign
 
 Text = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=2000)]
 Short = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=100)]
@@ -27,7 +27,9 @@ class CheckoutIn(_Strict):
         Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=200)] | None
     ) = None
     """The slug of the article that a pass with `covers` article shall open; else it is ignored."""
-    referrer: Annotated[str, AfterValidator(storable), Field(max_length=4000)] | None = None
+    referrer: (
+        Annotated[str, AfterValidator(storable), Field(max_length=LONGEST_REFERRER)] | None
+    ) = None
     """Where the reader came from (`document.referrer`); only its host is kept."""
     campaign: Campaign | None = None
     """Kept with what led the reader here before, for reports of where sales come from."""

@@ -18,6 +18,8 @@ from service.db.tables import CheckoutTouches, Touches
 from service.db.upsert import insert_for
 from service.settings import Settings
 
+LONGEST_REFERRER = 4000
+"""Characters that are looked at; only the host is kept."""
 LONGEST_HOST = 253
 LONGEST_VALUE = 100
 _UNPRINTED = {"Cc", "Cs"}

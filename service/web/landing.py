@@ -6,9 +6,7 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 
-from service.identity.touches import Campaign, is_plain
-
-LONGEST_REFERRER = 4000
+from service.identity.touches import LONGEST_REFERRER, Campaign, is_plain
 
 
 @dataclass(frozen=True)

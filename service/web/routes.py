@@ -22,7 +22,7 @@ from service.identity.declarations import PUBLIC
 from service.identity.devices import pseudonym
 from service.identity.handover import remember_device
 from service.identity.return_to import checked_return_to
-from service.identity.touches import touch_of
+from service.identity.touches import LONGEST_REFERRER, touch_of
 from service.metering.ledger import Ledger
 from service.payments.asking import AppGateway
 from service.problems import CATALOGUE, Problem
@@ -32,7 +32,7 @@ from service.web import account_routes, erase_routes, sign_in_routes
 from service.web.article import article_page, opened_view, seen_view, walled_view
 from service.web.banner import payment_banner
 from service.web.front import FrontQuery, front_page, more_articles
-from service.web.landing import LONGEST_REFERRER, campaign_of
+from service.web.landing import campaign_of
 from service.web.pages import GET, PageRoute, page, problem_page
 from service.web.sign_in import visitor_of
 from service.web.sign_in_routes import Ticked
