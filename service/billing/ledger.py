@@ -60,7 +60,7 @@ async def emit_transitions(
 ) -> None:
     """Emit what isn't in the ledger yet, and mail the reader what they have to know.
 
-    `open_until` is when access ends as things stand; None: it has ended.
+    `open_until` is when access ends by what is known now; None: it has ended.
     """
     now = clocks.business()
     known = set(

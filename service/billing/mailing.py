@@ -15,7 +15,7 @@ MAILED_WITHIN = timedelta(days=7)
 def notice_of(
     happening: Happening, after: StoredState, offer: Offer, *, open_until: datetime
 ) -> Notice | None:
-    """The mail about this happening; None: none. `open_until` is when access ends as things stand."""
+    """The mail about this happening; None: none. `open_until` is when access ends by what is known now."""
     told, name = happening.details, offer.name
     match happening.type:
         case "subscription.started" if not after.access_stop and after.ended_at is None:

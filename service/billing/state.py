@@ -76,7 +76,7 @@ class StoredState:
         )
 
     def payload(self) -> dict[str, object]:
-        """As it stands in the ledger and in what the newsroom's systems get."""
+        """As the ledger and the newsroom's systems get it: plain JSON values."""
         return {
             "status": self.status,
             "plan": self.plan,

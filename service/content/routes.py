@@ -14,10 +14,10 @@ from service.content.schemas import (
     AdminArticle,
     AdminArticles,
     ArticleIn,
-    ListQuery,
     StaffQuery,
     Teaser,
     Teasers,
+    TeasersQuery,
     is_slug,
 )
 from service.content.store import get_row, list_articles, list_for_staff
@@ -42,7 +42,7 @@ Writing = Annotated[Actor, Depends(requires(Permission.ARTICLES_WRITE))]
 @router.get("/v1/articles", response_model=Teasers, dependencies=[PUBLIC])
 async def list_teasers(
     request: Request,
-    query: Annotated[ListQuery, Query()],
+    query: Annotated[TeasersQuery, Query()],
     session: ReadSession,
     settings: AppSettings,
     clocks: AppClocks,

@@ -200,7 +200,7 @@ class StaffQuery(BaseModel):
     limit: _Limit = 20
 
 
-class ListQuery(StaffQuery):
+class TeasersQuery(StaffQuery):
     """Which page of the public list; every filter given must fit."""
 
     section: _Word | None = None

@@ -1,7 +1,7 @@
 """How a route says who may call it: its own dependencies declare exactly one `MayCall`.
 
 A signature names `CurrentReader`, `SignedInReader` or one that requires a permission; a route that
-takes none of them stands with `dependencies=[PUBLIC]`. The service doesn't start otherwise.
+takes none of them has `dependencies=[PUBLIC]`. The service doesn't start otherwise.
 """
 
 from collections.abc import Callable, Iterable
@@ -50,9 +50,9 @@ def who_may_call(route: RouteContext) -> MayCall:
     calls = [each.call for each in dependant.dependencies] if dependant is not None else []
     declared = {call.may_call for call in calls if isinstance(call, Declaring)}
     if len(declared) != 1:
-        told = " and ".join(sorted(map(repr, declared))) or "nothing"
+        found = " and ".join(sorted(map(repr, declared))) or "nothing"
         raise RuntimeError(
-            f"{route.path} must declare who may call it, exactly once; it declares {told}."
+            f"{route.path} must declare who may call it, exactly once; it declares {found}."
         )
     return declared.pop()
 

@@ -17,7 +17,7 @@ from service.db.context import Context
 from service.db.session import Database
 
 MONTHS_AHEAD = 2
-"""So a service that stands still for a month writes nothing into the default partition."""
+"""So a service that is stopped for a month writes nothing into the default partition."""
 LOCK_WAIT = "2s"
 """Reads wait behind a change of partitions that waits for its lock itself: then rather later."""
 DELETED_AT_ONCE = 10_000
@@ -80,7 +80,7 @@ async def drop_before(database: Database, first_kept: date) -> None:
     table = "access_ledger_default" if database.dialect == "postgresql" else "access_ledger"
     row = _ROW[database.dialect]
     statement = text(
-        f"DELETE FROM {table} WHERE {row} IN"  # noqa: S608 nothing from outside stands in it
+        f"DELETE FROM {table} WHERE {row} IN"  # noqa: S608 nothing in it is from outside
         f" (SELECT {row} FROM {table} WHERE day < :first_kept LIMIT {DELETED_AT_ONCE})"
     )
     while True:

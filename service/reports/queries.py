@@ -32,7 +32,7 @@ async def list_subscribers(
 ) -> Page[SubscriptionFacts]:
     """Readers who have or had a subscription, each once, the newest subscription first.
 
-    Each stands with the live subscription, else with the latest. Raises Problem `invalid-request`
+    Each comes with the live subscription, else with the latest. Raises Problem `invalid-request`
     for a cursor that isn't ours.
     """
     statement = _facts().where(_is_the_readers_first()).where(*_conditions(chosen))

@@ -23,7 +23,7 @@ class MeterWindow(Base):
 class AccessEntry(Base):
     """One read or refusal: the reports' only source. No addresses, no user agents.
 
-    `day` and `holder` stand in every key, so that the table can be divided by either: PostgreSQL
+    `day` and `holder` are in every key, so that the table can be divided by either: PostgreSQL
     has a partition a month (metering/partitions.py), and nothing has to be unique beyond it.
     """
 

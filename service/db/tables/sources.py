@@ -52,7 +52,7 @@ class Consent(Base):
     given: Mapped[bool]
     """False: withdrawn, or asked for and refused."""
     wording: Mapped[str]
-    """What stood beside the box."""
+    """The words beside the box."""
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     place: Mapped[str]
     """sign-in or checkout."""
