@@ -102,8 +102,9 @@ def _zone() -> ZoneInfo:
 _SQLITES_DAY_AND_ID = "day_in_zone(e.at)", "printf('%016d', e.id)"
 _DAY = "(e.at AT TIME ZONE CAST(:zone AS text))::date"
 _ID = "lpad(e.id::text, 16, '0')"
-# The reader's meter once the address was verified, else the device's. A reader without a device was
-# erased, or read by token alone. The day used to be UTC's: where two of them are one in the
+# The reader's meter once the address was verified, else the device's; of what was recorded once a day,
+# the reader, as metering/ledger.py has it since. A reader without a device was erased, or read by token
+# alone. The day used to be UTC's: where two of them are one in the
 # publication's zone, the first row of the day stays the one that is recorded once.
 _CARRY = """
 INSERT INTO access_ledger (
@@ -115,7 +116,8 @@ SELECT day, holder, id, at, article_id, reader_id, device_id, granted, consumed,
 FROM (
     SELECT {day} AS day, {id} AS id,
         CASE
-            WHEN e.reader_id IS NOT NULL AND r.email_verified_at <= e.at
+            WHEN e.reader_id IS NOT NULL
+                AND (e.once_key IS NOT NULL OR r.email_verified_at <= e.at)
                 THEN 'reader:' || e.reader_id
             WHEN e.device_id IS NOT NULL THEN 'device:' || e.device_id
             WHEN e.reader_id IS NOT NULL THEN 'reader:' || e.reader_id

@@ -69,6 +69,7 @@ ROWS = [
     read("nobody's and erased", MORNING, None, None),
     once(read("twice in one night", NIGHT, None, "dev_3")),
     once(read("twice in one night", MORNING, None, "dev_3")),
+    once(read("by a subscription", MORNING, "rdr_2", "dev_2")),
 ]
 HOLDERS = {
     "before the address was verified": (date(2026, 6, 2), "device:dev_1"),
@@ -78,6 +79,8 @@ HOLDERS = {
     "nobody's": (date(2026, 6, 2), "device:dev_3"),
     "nobody's and erased": (date(2026, 6, 2), "device:unknown"),
     "twice in one night": (date(2026, 6, 2), "device:dev_3"),
+    # As of a read since: another holder would make it two, which an erasure couldn't make one.
+    "by a subscription": (date(2026, 6, 2), "reader:rdr_2"),
 }
 
 
@@ -107,7 +110,7 @@ async def test_the_ledgers_rows_come_along_with_their_keys(empty_database_url: s
         rows = (await connection.execute(sa.select(CARRIED).order_by(CARRIED.c.id))).all()
     assert [row.article_id for row in rows] == [row["article_id"] for row in ROWS]
     assert {row.article_id: (row.day, row.holder) for row in rows} == HOLDERS
-    assert [row.once for row in rows] == [False] * 6 + [True, False]
+    assert [row.once for row in rows] == [False] * 6 + [True, False, True]
 
 
 async def test_they_go_back_to_the_release_before(empty_database_url: str) -> None:
@@ -118,8 +121,9 @@ async def test_they_go_back_to_the_release_before(empty_database_url: str) -> No
         rows = [dict(row._mapping) for row in found]
     without_key = sorted(str({**row, "once_key": None}) for row in rows)
     assert without_key == sorted(str({**row, "once_key": None}) for row in ROWS)
-    assert [row["once_key"] for row in rows if row["once_key"]] == [
-        "2026-06-02/device:dev_3/twice in one night"
+    assert sorted(row["once_key"] for row in rows if row["once_key"]) == [
+        "2026-06-02/device:dev_3/twice in one night",
+        "2026-06-02/reader:rdr_2/by a subscription",
     ]
 
 
@@ -128,8 +132,8 @@ async def test_the_release_before_goes_on_writing(empty_database_url: str) -> No
     """On PostgreSQL, where several processes serve: none is stopped for the migration."""
     async with yesterday(empty_database_url) as connection:
         await connection.run_sync(migrate.upgrade, AFTER, LISBON)
-        for row in ROWS[-2:]:
+        for row in ROWS[-3:]:
             await connection.execute(sa.insert(LEDGER).values(**{**row, "article_id": "new"}))
         new = sa.select(CARRIED.c.holder, CARRIED.c.once).where(CARRIED.c.article_id == "new")
         rows = (await connection.execute(new)).all()
-    assert [tuple(row) for row in rows] == [("device:unknown", False)] * 2
+    assert [tuple(row) for row in rows] == [("device:unknown", False)] * 3
