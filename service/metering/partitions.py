@@ -91,14 +91,16 @@ async def drop_before(database: Database, first_kept: date) -> None:
 
 
 async def _make(session: AsyncSession, month: date) -> None:
-    """Attached, not created as a partition, so that reads go on: the parent is locked lightly.
+    """Attached, not created as a partition, so that queries of the other months go on.
 
-    Nobody writes into the default partition meanwhile; its rows of the month go along.
+    Writers wait at the parent: one that waited at the default partition would find it closed to its
+    row. Rows of the month that lie there go along.
     """
     name, start, end = _name(month), f"'{month}'", f"'{months_on(month, 1)}'"
     moved = "DELETE FROM access_ledger_default"
     moved += f" WHERE day >= {start} AND day < {end} RETURNING *"
     for statement in (
+        "LOCK TABLE ONLY access_ledger IN SHARE ROW EXCLUSIVE MODE",
         "LOCK TABLE access_ledger_default IN ACCESS EXCLUSIVE MODE",
         f"CREATE TABLE {name} (LIKE access_ledger)",
         f"WITH moved AS ({moved}) INSERT INTO {name} SELECT * FROM moved",  # noqa: S608 only dates

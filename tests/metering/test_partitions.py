@@ -98,6 +98,35 @@ async def test_who_reads_for_long_is_waited_for_in_a_later_round(
     assert await places(database) == {"a": "access_ledger_2030_12"}
 
 
+@on_postgresql
+async def test_a_read_while_its_month_is_made_is_kept(
+    database: Database, settings: Settings
+) -> None:
+    clocks = MovingClocks(NEW_YEARS_EVE)
+    await read(database, settings, "a", clocks.business())
+    async with database.reading() as session:
+        # Holds up the change in its middle.
+        await session.execute(text("SELECT count(*) FROM access_ledger"))
+        making = asyncio.create_task(tend_ledger(Context(settings, clocks, database)))
+        await waiting(database, 1, making)
+        reading = asyncio.create_task(read(database, settings, "b", clocks.business()))
+        await waiting(database, 2, making)
+    await asyncio.gather(making, reading)
+    await tend_ledger(Context(settings, clocks, database))
+    assert await places(database) == {"a": "access_ledger_2030_12", "b": "access_ledger_2030_12"}
+
+
+async def waiting(database: Database, wanted: int, making: asyncio.Task[None]) -> None:
+    """Return once so many locks are waited for, or the change of partitions has given up."""
+    statement = text(
+        "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database"
+        " WHERE d.datname = current_database() AND NOT l.granted"
+    )
+    async with database.reading() as session:
+        while not making.done() and await session.scalar(statement) != wanted:
+            pass
+
+
 async def test_months_beyond_those_kept_are_dropped(database: Database, settings: Settings) -> None:
     """Those in the default partition too. The running month is kept beside them."""
     clocks = MovingClocks(datetime(2031, 2, 28, 12, 0, tzinfo=UTC))
