@@ -4,6 +4,7 @@ It is kept apart from the meter: who is blanked here reads on as before. Of an a
 kept, of a query only `utm_source`, `utm_medium` and `utm_campaign`.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -24,6 +25,10 @@ LONGEST_HOST = 253
 LONGEST_VALUE = 100
 _UNPRINTED = {"Cc", "Cs"}
 """Control characters and halves of surrogate pairs (Unicode's general categories)."""
+_LEADING = frozenset({"http", "https", "android-app"})
+"""Schemes of pages that lead here; Android's apps name themselves by theirs."""
+_HOST = re.compile(r"[a-z0-9_.:-]+")
+"""A name in ASCII or an IP address (RFC 3986, 3.2.2): the header is whatever somebody sends."""
 
 
 def is_plain(text: str) -> bool:
@@ -77,7 +82,9 @@ def _foreign_host(referrer: str | None, settings: Settings) -> str | None:
         host = parts.hostname
     except ValueError:
         return None
-    if not host or len(host) > LONGEST_HOST or not host.isascii():
+    if parts.scheme not in _LEADING or not host or len(host) > LONGEST_HOST:
+        return None
+    if _HOST.fullmatch(host) is None:
         return None
     return None if f"{parts.scheme}://{parts.netloc}" in settings.origins else host
 
