@@ -65,6 +65,9 @@ async def verified_account(
             SignInRequest.email_key.is_(None),
         )
     )
+    # Anybody may type an address in Checkout: what they agreed to there isn't its owner's word.
+    strangers = [each.id for each in provisional if each.id != asked_by]
+    await session.execute(delete(Consent).where(Consent.reader_id.in_(strangers)))
     if account is None:
         account = provisional.pop(0) if provisional else None
         if account is None:

@@ -3,9 +3,14 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import select
 
+from service.account.merge import verified_account
 from service.db.session import Database
 from service.db.tables import Consent
+from service.identity.consents import record_newsletter
+from service.identity.email import checked_address
+from service.identity.readers import create_reader
 from service.settings import Settings
 from tests.account.test_sign_in import ANA, ask, by_code, confirm, rows
 from tests.conftest import MovingClocks
@@ -50,6 +55,23 @@ async def test_answers_are_added_and_never_changed(asking: Paywall) -> None:
     await by_code(asking, newsletter=False)
     given = [each.given for each in sorted(await rows(asking, Consent), key=lambda row: row.at)]
     assert given == [True, False]
+
+
+@pytest.mark.parametrize(("asks", "kept"), [(True, ["checkout"]), (False, [])])
+async def test_what_a_stranger_ticked_at_checkout_is_nobodys_consent(
+    database: Database, clocks: MovingClocks, asks: bool, kept: list[str]
+) -> None:
+    """A buyer who asks for the mail in the same browser is the one who reads it."""
+    async with database.transaction() as session:
+        buyer = await create_reader(session, email=ANA, clocks=clocks)
+        await record_newsletter(
+            session, buyer.id, given=True, wording=WORDING, at=clocks.business(), place="checkout"
+        )
+        asked_by = buyer.id if asks else None
+        account = await verified_account(session, checked_address(ANA), asked_by, clocks)
+        stored = list(await session.scalars(select(Consent)))
+    assert account.id == buyer.id
+    assert [each.place for each in stored] == kept
 
 
 async def test_a_publication_without_a_newsletter_asks_nobody(mailed: Paywall) -> None:
