@@ -117,7 +117,7 @@ async def test_a_read_while_its_month_is_made_is_kept(
 
 
 async def waiting(database: Database, wanted: int, making: asyncio.Task[None]) -> None:
-    """Return once so many locks are waited for, or the change of partitions has given up."""
+    """Return once that number of locks is waited for, or the change of partitions has given up."""
     statement = text(
         "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database"
         " WHERE d.datname = current_database() AND NOT l.granted"
