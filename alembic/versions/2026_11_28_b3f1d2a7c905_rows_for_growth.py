@@ -375,20 +375,26 @@ def _carry_over_subscriptions() -> None:
         .values(pseudonym=sa.bindparam("customer")),
         [{"reader": reader, "customer": customer} for reader, customer in customers.items()],
     )
-    connection.execute(
-        movements.insert(),
-        [_opening(each, customers[each.reader_id]) for each in found],
-    )
+    openings = [_opening(each, customers[each.reader_id]) for each in sorted(found, key=_began)]
+    known: set[object] = set()
+    for opening in openings:
+        # A second subscription of the same reader is no new subscriber.
+        opening["kind"] = "expansion" if opening["customer"] in known else "new"
+        known.add(opening["customer"])
+    connection.execute(movements.insert(), openings)
+
+
+def _began(row: sa.Row[tuple[object, ...]]) -> datetime:
+    began: datetime = row.started_at
+    return began if row.trial_end is None else max(began, row.trial_end)
 
 
 def _opening(row: sa.Row[tuple[object, ...]], customer: str) -> dict[str, object]:
-    began = row.started_at if row.trial_end is None else max(row.started_at, row.trial_end)
     return {
         "subscription_id": row.id,
         "number": 1,
         "customer": customer,
-        "at": began,
-        "kind": "new",
+        "at": _began(row),
         "cause": "carried_over",
         "currency": row.currency,
         "from_listed": 0,
