@@ -93,7 +93,7 @@ def test_whatever_the_document_allows_is_answered(site: Installation) -> None:
 
 
 def _try(operation: Any, *, slug: str | None = None, **who: dict[str, str]) -> None:
-    @examples(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+    @examples(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy())
     def check(case: Any) -> None:
         if slug is not None and "slug" in case.path_parameters:

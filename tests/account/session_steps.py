@@ -266,6 +266,8 @@ class Steps:
 
     async def erase(self, who: int) -> None:
         """The reader signed in here is erased for good, and may sign in anew as somebody else."""
+        # The call shows the cookie, which may be a copy that ends its session.
+        await self.visitors[who].call("GET", "/v1/me")
         person, family = self._shown(who), self.hands[who]
         if person is None or family is None:
             return

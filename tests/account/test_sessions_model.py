@@ -12,8 +12,8 @@ from tests.account.session_machine import SessionMachine
 from tests.databases import EmptiedDatabases
 
 SOME = settings(
-    max_examples=17,
-    stateful_step_count=30,
+    max_examples=10,
+    stateful_step_count=15,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
