@@ -59,7 +59,8 @@ def json_ld(article: StoredArticle, settings: Settings, now: datetime) -> dict[s
 
     Source: https://developers.google.com/search/docs/appearance/structured-data/paywalled-content
     """
-    free = level_at(article, rules_of(settings), now).level == "free"
+    level = level_at(article, rules_of(settings), now).level
+    free = level == "free" or (level == "metered" and settings.meter_limit is None)
     address = article.canonical_url or f"{settings.public_url}/articles/{article.slug}"
     document: dict[str, Any] = {
         "@context": "https://schema.org",

@@ -86,11 +86,11 @@ def test_json_ld_describes_paywalled_content() -> None:
 
 def test_without_a_meter_nothing_is_metered() -> None:
     settings = SETTINGS.model_copy(update={"meter_limit": None})
-    assert teaser(ARTICLE, settings, NOW)["access"] == {
-        "level": "metered",
-        "metered": False,
-        "plans": [],
-    }
+    shape = teaser(ARTICLE, settings, NOW)
+    assert shape["access"] == {"level": "metered", "metered": False, "plans": []}
+    assert shape["json_ld"]["isAccessibleForFree"] is True
+    closed = teaser(replace(ARTICLE, level="subscribers"), settings, NOW)
+    assert closed["json_ld"]["isAccessibleForFree"] is False
 
 
 def test_where_the_cut_is_the_whole_nothing_is_closed() -> None:
