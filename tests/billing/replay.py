@@ -26,8 +26,10 @@ from tests.patience import PATIENCE
 from tests.served import WEBHOOK_SECRET, Installation
 
 RETURN = "return"
-PASSING = {"id", "version", "synced_at", "created_at", "updated_at", "bound_at", "recorded_at"}
-"""What may differ: when something was noted, and ids of our own."""
+PASSING = {
+    "id", "version", "synced_at", "created_at", "updated_at", "bound_at", "recorded_at", "pseudonym",
+}  # fmt: skip
+"""What may differ: when something was noted, ids of our own, and the figures' random pseudonym."""
 
 
 def handled_events(site: Installation) -> list[dict[str, Any]]:

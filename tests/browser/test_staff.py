@@ -60,7 +60,7 @@ def look_at_what_runs_by_itself(page: Page, chromium: Browser, demo: Demo, size:
         buying.wait_for_url("**/account")
     page.goto("/admin/reconciliations")
     page.get_by_role("button", name="Only compare").click()
-    expect(page.get_by_role("status")).to_contain_text("has been asked for")
+    expect(page.get_by_role("status")).to_contain_text("is asked for")
     page.goto("/admin/inbox")
     created = page.get_by_role("rowheader", name="customer.subscription.created")
     come_by_reload(page, created)

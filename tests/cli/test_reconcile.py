@@ -14,6 +14,7 @@ from tests.checkout.rows import rows
 from tests.cli.conftest import Paywall, one_sentence
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
+from tests.patience import wait_until
 from tests.served import Installation, free_port, installation
 
 
@@ -76,6 +77,7 @@ def test_differences_are_printed_mended_and_told_by_the_exit_code(
 
 @on_sqlite
 def test_jobs_are_listed_and_replayed(paywall: Paywall, quiet: Installation) -> None:
+    wait_until(lambda: rows(quiet, Job), "the night is planned")
     (night,) = rows(quiet, Job)
     listed = paywall("jobs", "list").out
     assert f"{night.id}  nightly-reconcile  {night.key}  due 2026-03-11 03:00:00Z" in listed
