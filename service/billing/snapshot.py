@@ -15,7 +15,8 @@ from service.db.session import Database
 from service.db.tables import Subscription
 from service.payments.gateway import Gateway, StripeCharge, StripeInvoice, StripeSubscription
 
-_UNPAID_FOR = frozenset({"past_due", "unpaid"})
+_MAY_OWE = frozenset({"active", "past_due", "unpaid"})
+"""The invoices are fetched later: one may have failed while the status still said active."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,7 @@ async def _money(
     disputes = [await gateway.disputes_of(each.id) for each in theirs if each.disputed]
     money = Money(invoices, theirs, tuple(chain(*refunds)), tuple(chain(*disputes)))
     unpaid = money.unpaid
-    if unpaid is None or not unpaid.payments:
-        return money
-    # The invoices were fetched later: one may have failed while the status still said active.
-    has_failed = subscription.status == "active" and unpaid.attempt_count > 0
-    if subscription.status not in _UNPAID_FOR and not has_failed:
+    if subscription.status not in _MAY_OWE or unpaid is None or not unpaid.payments:
         return money
     waits = await gateway.needs_action(unpaid.payments[0])
     return Money(money.invoices, money.charges, money.refunds, money.disputes, needs_action=waits)
