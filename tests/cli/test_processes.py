@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import signal
 import socket
@@ -19,29 +18,20 @@ from service.settings import Settings
 from tests.cli.conftest import Paywall, one_sentence, variables_of
 from tests.content.importers.exports import channel, item
 from tests.databases import on_sqlite
+from tests.forked import Command, command, without_settings
 from tests.patience import PATIENCE, wait_until
 from tests.served import free_port
 
-PAYWALL = str(Path(sys.executable).with_name("paywall"))
 POSTS = 500
 
-Process = subprocess.Popen[str]
+
+def started(settings: Settings, *arguments: str) -> "contextlib.AbstractContextManager[Command]":
+    return command(*arguments, environment={**without_settings(), **variables_of(settings)})
 
 
-def start(settings: Settings, *arguments: str) -> Process:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("PAYWALL_")}
-    return subprocess.Popen(
-        [PAYWALL, *arguments],
-        env={**inherited, **variables_of(settings)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for(url: str, process: Process) -> None:
+def wait_for(url: str, process: Command) -> None:
     def answers() -> bool:
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, process.err
         headers = {"Authorization": "Bearer sk_test_1"}
         with contextlib.suppress(httpx2.TransportError):
             return httpx2.get(url, headers=headers, timeout=PATIENCE).status_code == 200
@@ -51,27 +41,15 @@ def wait_for(url: str, process: Process) -> None:
 
 
 @contextlib.contextmanager
-def ended(process: Process) -> Iterator[Process]:
-    """The process, which is gone in any case when this is left."""
-    with process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
-
-
-@contextlib.contextmanager
-def serving(settings: Settings) -> Iterator[tuple[str, Process]]:
-    """`paywall serve`, ready; ended by SIGTERM, which has to do in time."""
+def serving(settings: Settings) -> Iterator[tuple[str, Command]]:
+    """`paywall serve`, ready; ended by SIGTERM, which has to do."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with ended(start(settings, "serve", "--port", str(port))) as process:
+    with started(settings, "serve", "--port", str(port)) as process:
         wait_for(f"{url}/readyz", process)
         yield url, process
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=PATIENCE)
+        process.send_signal(signal.SIGTERM)
+        process.wait()
 
 
 @on_sqlite
@@ -81,12 +59,11 @@ def test_sqlite_is_served_by_one_process(settings: Settings, tmp_path: Path) -> 
     by_another_name = settings.model_copy(update={"database_url": f"sqlite:///{link}"})
     with serving(settings) as (url, _):
         for other in (settings, by_another_name):
-            with ended(start(other, "serve", "--port", str(free_port()))) as second:
-                out, err = second.communicate(timeout=PATIENCE)
-            assert (second.returncode, out) == (1, "")
-            assert one_sentence(err), err
-            assert "serves" in err
-            assert "PostgreSQL" in err
+            with started(other, "serve", "--port", str(free_port())) as second:
+                assert (second.wait(), second.out) == (1, "")
+                assert one_sentence(second.err), second.err
+                assert "serves" in second.err
+                assert "PostgreSQL" in second.err
         assert httpx2.get(f"{url}/readyz").status_code == 200
     with serving(settings):  # the lock has gone with its process
         pass
@@ -103,12 +80,11 @@ def test_postgresql_is_served_by_several(settings: Settings) -> None:
 def test_a_taken_port_is_told(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        for command in ("serve", "simulate"):
-            with ended(start(settings, command, "--port", str(port))) as process:
-                _, err = process.communicate(timeout=PATIENCE)
-            assert process.returncode == 1
-            assert one_sentence(err), err
-            assert f"Port {port} " in err
+        for name in ("serve", "simulate"):
+            with started(settings, name, "--port", str(port)) as process:
+                assert process.wait() == 1
+                assert one_sentence(process.err), process.err
+                assert f"Port {port} " in process.err
 
 
 @on_sqlite
@@ -118,42 +94,14 @@ def test_the_log_is_ours_and_the_server_tells_nothing_of_itself(settings: Settin
             f"{url}/healthz?session_id=secret", headers={"X-Request-Id": "asked-123"}
         )
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=PATIENCE)
+        process.wait()
+        err = process.err
     assert "server" not in answer.headers
     lines = [json.loads(line) for line in err.splitlines()]
     assert lines[0]["event"] == "serving"
     (ours,) = [line for line in lines if line.get("request_id") == "asked-123"]
     assert (ours["event"], ours["path"], ours["status"]) == ("request", "/healthz", 200)
     assert "secret" not in err
-
-
-@on_sqlite
-def test_sigterm_finishes_what_is_in_flight(settings: Settings, paywall: Paywall) -> None:
-    key = paywall("api-keys", "create", "--scope", "articles:write").out.strip()
-    body = json.dumps({"title": "Late", "body": "<p>One</p>"})
-    request = (
-        f"PUT /v1/admin/articles/late HTTP/1.1\r\nHost: a.example\r\nAuthorization: Bearer {key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-    )
-    with serving(settings) as (url, process):
-        address = ("127.0.0.1", int(url.rpartition(":")[2]))
-        writing = sqlite3.connect(file_of(settings))
-        with (
-            socket.create_connection(address, timeout=PATIENCE) as idle,
-            socket.create_connection(address, timeout=PATIENCE) as busy,
-            contextlib.closing(writing),
-        ):
-            writing.execute("BEGIN IMMEDIATE")
-            busy.sendall(request.encode())
-            # Sent later and answered: so the other request has been received.
-            assert httpx2.get(f"{url}/healthz").status_code == 200
-            process.send_signal(signal.SIGTERM)
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(timeout=1)
-            writing.rollback()
-            process.communicate(timeout=PATIENCE)
-            assert busy.recv(100).startswith(b"HTTP/1.1 201 ")
-            assert idle.recv(100) == b""
 
 
 @on_sqlite
@@ -167,18 +115,18 @@ def test_an_interrupted_import_can_be_repeated(
     export = tmp_path / "export.xml"
     export.write_bytes(channel("".join(posts)))
     paywall("migrate")
-    command = ("import", "wordpress", str(export))
+    importing = ("import", "wordpress", str(export))
     with (
         contextlib.closing(sqlite3.connect(file_of(settings))) as watching,
-        ended(start(settings, *command)) as process,
+        started(settings, *importing) as process,
     ):
         articles = "SELECT count(*) FROM articles"
         wait_until(lambda: watching.execute(articles).fetchone() != (0,), "an article comes")
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, out) == (1, "")
-    assert err.strip() == "Interrupted. What was imported is kept; run it again and it goes on."
-    again = paywall(*command)
+        assert (process.wait(), process.out) == (1, "")
+        interrupted = "Interrupted. What was imported is kept; run it again and it goes on."
+        assert process.err.strip() == interrupted
+    again = paywall(*importing)
     found = re.match(r"(\d+) articles were created, 0 updated, (\d+) left unchanged", again.out)
     assert found, again.out + again.err
     created, unchanged = int(found[1]), int(found[2])
@@ -198,17 +146,18 @@ def test_the_local_stripe_runs_alone_and_keeps_its_data(settings: Settings, tmp_
     bearer = {"Authorization": "Bearer sk_test_1"}
     made = []
     for _ in range(2):
-        command = ("simulate", "--port", str(port), "--data", str(data), "--chaos-seed", "7")
-        with ended(start(settings, *command)) as process:
+        simulating = ("simulate", "--port", str(port), "--data", str(data), "--chaos-seed", "7")
+        with started(settings, *simulating) as process:
             wait_for(f"{url}/v1/customers", process)
             httpx2.post(f"{url}/v1/customers", headers=bearer).raise_for_status()
             made.append(len(httpx2.get(f"{url}/v1/customers", headers=bearer).json()["data"]))
             assert httpx2.get(f"{url}/_sim/chaos").json()["seed"] == 7
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=PATIENCE)
-        assert f"PAYWALL_STRIPE_API_BASE={url} PAYWALL_STRIPE_SECRET_KEY=sk_test_" in out
-        assert f"seed 7; {url}/_sim/chaos changes that" in out
-        assert err == ""
+            process.wait()
+            told = f"PAYWALL_STRIPE_API_BASE={url} PAYWALL_STRIPE_SECRET_KEY=sk_test_"
+            assert told in process.out
+            assert f"seed 7; {url}/_sim/chaos changes that" in process.out
+            assert process.err == ""
     assert made == [1, 2]
 
 

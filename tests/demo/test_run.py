@@ -5,30 +5,38 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from tests.demo.process import PAYWALL, running_demo
+from tests.demo.process import Demo, running_demo
+from tests.forked import command
 from tests.patience import PATIENCE
 from tests.served import free_port
 
 SIGNED_IN = "Sign out"
 
 
-def refused(data: Path, port: int, *prefix: str) -> str:
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """For what changes nothing that another test looks at."""
+    with running_demo(tmp_path_factory.mktemp("demo")) as demo:
+        yield demo
+
+
+def refused(data: Path, port: int) -> str:
     """What a demo says that doesn't start."""
-    done = subprocess.run(
-        [*prefix, PAYWALL, "demo", "--port", str(port), "--data", str(data)],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    (sentence,) = done.stderr.strip().splitlines()
+    with command("demo", "--port", str(port), "--data", str(data)) as process:
+        assert process.wait() == 1
+        return the_sentence(process.err)
+
+
+def the_sentence(err: str) -> str:
+    assert "Traceback" not in err
+    (sentence,) = err.strip().splitlines()
     return sentence
 
 
@@ -55,15 +63,14 @@ def test_a_second_start_finds_its_data_on_another_port(tmp_path: Path) -> None:
             assert SIGNED_IN in operator.post("/admin/sign-in", data=form).text
 
 
-def test_localhost_leads_to_the_one_origin(tmp_path: Path) -> None:
-    with running_demo(tmp_path) as demo:
-        answer = httpx2.get(f"http://localhost:{demo.port}/articles/x?a=b")
-        assert answer.status_code == 307
-        assert answer.headers["Location"] == f"{demo.url}/articles/x?a=b"
+def test_localhost_leads_to_the_one_origin(demo: Demo) -> None:
+    answer = httpx2.get(f"http://localhost:{demo.port}/articles/x?a=b")
+    assert answer.status_code == 307
+    assert answer.headers["Location"] == f"{demo.url}/articles/x?a=b"
 
 
-def test_no_other_site_moves_the_clocks(tmp_path: Path) -> None:
-    with running_demo(tmp_path) as demo, httpx2.Client(base_url=demo.url) as browser:
+def test_no_other_site_moves_the_clocks(demo: Demo) -> None:
+    with httpx2.Client(base_url=demo.url) as browser:
         before = browser.get("/_stripe/_sim/clock").json()["now"]
         body = {"to": before + 3600}
         for headers in (
@@ -81,10 +88,8 @@ def test_no_other_site_moves_the_clocks(tmp_path: Path) -> None:
         assert browser.post("/_stripe/_sim/clock", json=body).status_code == 200
 
 
-def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path) -> None:
-    with running_demo(tmp_path):
-        sentence = refused(tmp_path, free_port())
-    assert "Another process serves" in sentence
+def test_a_second_process_on_the_same_data_is_refused(demo: Demo) -> None:
+    assert "Another process serves" in refused(demo.data, free_port())
 
 
 def test_a_taken_port_is_told(tmp_path: Path) -> None:
@@ -113,11 +118,19 @@ def test_a_read_only_folder_is_told(tmp_path: Path) -> None:
         if shutil.which("setpriv") is None:
             pytest.skip("root may write everywhere, and there is no setpriv to give that up")
         prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-    assert "make run DATA=" in refused(tmp_path / "data", free_port(), *prefix)
+    paywall = Path(sys.executable).with_name("paywall")
+    done = subprocess.run(
+        [*prefix, paywall, "demo", "--port", str(free_port()), "--data", tmp_path / "data"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "make run DATA=" in the_sentence(done.stderr)
 
 
-def test_data_without_its_secrets_is_told(tmp_path: Path) -> None:
-    with running_demo(tmp_path):
-        pass
-    (tmp_path / "paywall.env").unlink()
-    assert "delete the folder to begin anew" in refused(tmp_path, free_port())
+def test_data_without_its_secrets_is_told(demo: Demo, tmp_path: Path) -> None:
+    data = shutil.copytree(demo.data, tmp_path / "data")
+    (data / "paywall.env").unlink()
+    assert "delete the folder to begin anew" in refused(data, free_port())

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import random
 import signal
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -32,7 +31,7 @@ from service.settings import Settings
 from service.simulator.app import DeliveryRules, Simulator, WebhookTarget, create_simulator
 from tests.billing.model.lives import Lives
 from tests.conftest import MovingClocks
-from tests.demo.process import PAYWALL
+from tests.forked import Command, command
 from tests.patience import PATIENCE
 from tests.processes import environment, wait_until_ready
 from tests.served import WEBHOOK_SECRET, free_port, serving
@@ -55,7 +54,9 @@ class Mortal:
     chance: random.Random
     sessions: list[tuple[httpx2.Client, str]] = field(default_factory=list)
 
-    def start(self) -> "subprocess.Popen[bytes]":
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[Command]:
+        """A process that answers; it has to be killed by the end."""
         configured = self.settings
         stripe = {
             "PAYWALL_STRIPE_SECRET_KEY": configured.stripe_secret_key.get_secret_value(),
@@ -67,33 +68,29 @@ class Mortal:
             "PAYWALL_LOG_LEVEL": "error",
         }
         port = self.url.rpartition(":")[2]
-        process = subprocess.Popen(
-            [PAYWALL, "serve", "--port", port], env={**environment(configured), **stripe}
-        )
-        wait_until_ready(self.url, process)
-        return process
+        variables = {**environment(configured), **stripe}
+        with command("serve", "--port", port, environment=variables) as process:
+            wait_until_ready(self.url, process)
+            yield process
+            assert process.wait() == -signal.SIGKILL
 
     def die_in_the_background(self) -> float:
         """A process answers all requests and is killed in what it does afterwards; seconds until then."""
-        process = self.start()
-        began = time.monotonic()
-        try:
+        with self.serving() as process:
+            began = time.monotonic()
             self.live(renews=False)
-        finally:
             process.kill()
-            assert process.wait(PATIENCE) == -signal.SIGKILL
-        return time.monotonic() - began
+            return time.monotonic() - began
 
     def die_once(self, life: float, *, renews: bool) -> None:
         """A process begins, is busy, and is killed after `life` seconds, whatever it does then."""
-        process = self.start()
-        killer = threading.Timer(life, process.kill)
-        killer.start()
-        try:
-            self.live(renews=renews)
-        finally:
-            killer.join()
-            assert process.wait(PATIENCE) == -signal.SIGKILL
+        with self.serving() as process:
+            killer = threading.Timer(life, process.kill)
+            killer.start()
+            try:
+                self.live(renews=renews)
+            finally:
+                killer.join()
 
     def live(self, *, renews: bool) -> None:
         """What happens meanwhile; the process may be gone before any of it."""

@@ -152,7 +152,7 @@ async def publish(database: Database, settings: Settings, clocks: MovingClocks) 
 
 
 async def ended(process: Process) -> int:
-    return await asyncio.to_thread(process.handle.wait, PATIENCE)
+    return await asyncio.to_thread(process.handle.wait)
 
 
 async def in_flight(client: httpx2.AsyncClient, path: str) -> "asyncio.Task[httpx2.Response]":
@@ -170,10 +170,14 @@ async def in_flight(client: httpx2.AsyncClient, path: str) -> "asyncio.Task[http
     return read
 
 
-def listens(process: Process) -> bool:
+def connection_to(process: Process) -> socket.socket:
     parts = urlsplit(process.url)
+    return socket.create_connection((parts.hostname or "", parts.port or 0), PATIENCE)
+
+
+def listens(process: Process) -> bool:
     with contextlib.suppress(ConnectionRefusedError):
-        socket.create_connection((parts.hostname or "", parts.port or 0), PATIENCE).close()
+        connection_to(process).close()
         return True
     return False
 
@@ -182,7 +186,7 @@ async def test_sigterm_finishes_what_is_in_flight(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
     await publish(database, settings, clocks)
-    with serving_processes(settings, 1) as (process,):
+    with serving_processes(settings, 1) as (process,), connection_to(process) as idle:
         async with httpx2.AsyncClient(base_url=process.url, timeout=PATIENCE) as client:
             token = (await client.post("/v1/articles/a/unlock")).json()["token"]
             bearer = {"Authorization": f"Bearer {token}"}
@@ -195,7 +199,8 @@ async def test_sigterm_finishes_what_is_in_flight(
                 assert not read.done()
             answer = await read
             assert (answer.status_code, answer.json()["consumed"]) == (200, True)
-        assert await ended(process) in {0, -signal.SIGTERM}
+        assert await ended(process) == -signal.SIGTERM
+        assert idle.recv(100) == b""
     async with database.reading() as session:
         # Two reads that were counted, and the one by token, which was only noted in memory.
         assert await session.scalar(select(func.count()).select_from(AccessEntry)) == 3
