@@ -95,6 +95,13 @@ class Settings(BaseSettings):
     preview_blocks: int = Field(
         3, ge=1, le=50, description="Blocks of text in a preview when the author set no mark."
     )
+    preview_words: int = Field(200, ge=1, le=5000, description="Words in such a preview, at most.")
+    preview_withheld_percent: int = Field(
+        40,
+        ge=10,
+        le=95,
+        description="Share of an article's words that such a preview leaves behind it, at least.",
+    )
     meter_limit: int | None = Field(
         3,
         ge=0,

@@ -1,4 +1,4 @@
-"""How a body divides into blocks, and where in it the author's mark is. Pure."""
+"""How a body divides into blocks, and which sign in it says where the preview ends. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,9 @@ from typing import Literal, TypeAlias
 
 from lxml import etree
 
-_MARK = re.compile(r"\s*(?:more(?![\w-]).*|members-only\s*)", re.DOTALL | re.IGNORECASE)
+from service.content.bylines import is_byline, names_byline
+from service.content.walls import Sign, comment_sign, element_sign
+from service.levels import Level
 
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6", "hgroup"}
 # Blocks that hold text themselves: a mark in one belongs to the block, elsewhere it stands between.
@@ -18,12 +20,17 @@ BLOCKS = TEXT_BLOCKS | {
     "fieldset", "figure", "footer", "form", "head", "header", "hr", "html", "main", "menu", "nav",
     "ol", "search", "section", "table", "tbody", "tfoot", "thead", "tr", "ul",
 }  # fmt: skip
-_WHOLE = {"table"}  # counted as one block, however many cells it has
-_UNCOUNTED = _HEADINGS | {"figure"}
+_GROUPS = {"dir", "dl", "menu", "ol", "pre", "table", "ul"}
+_ROW_ENDS = {"caption", "table", "tr"}
+_CAPTIONS = {"caption", "figcaption"}
 _VERBATIM = {"code", "kbd", "pre", "samp"}  # shows a mark, doesn't set one
+_LINE_ENDS = re.compile(r"[\r\n]")
+_CAPTION_CLASS = re.compile(r"(?:^|[\s_-])(?:caption|credits?)(?:$|[\s_-])", re.IGNORECASE)
 
 
 Element: TypeAlias = etree._Element  # noqa: SLF001 lxml's only name for its type
+Kind = Literal["story", "heading", "caption", "byline", "picture"]
+_Role = Literal["heading", "caption", "byline", "figure", "quotation"]
 
 
 class BodyRefused(ValueError):
@@ -35,36 +42,71 @@ class BodyRefused(ValueError):
 
 @dataclass(frozen=True)
 class Edge:
-    """A place in the tree: before an element, or behind its end (and before its tail)."""
+    """A place in the tree: before an element, behind its end (and before its tail), or behind the
+    first `offset` characters of its text or of its tail.
+    """
 
     element: Element
-    side: Literal["before", "after"]
+    side: Literal["before", "after", "text", "tail"]
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """A piece of a segment's text: where in it the piece begins, and where it is in the tree."""
+
+    start: int
+    element: Element
+    side: Literal["text", "tail"]
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A run of content between two edges of blocks. `unit` numbers blocks of text from 1."""
+    """A run of content between two edges of blocks; of a table a row.
+
+    The only line ends in `text` are the reader's: line breaks, and those of a block of code.
+    `group` is the outermost list, table or block of code around it.
+    """
 
     end: Edge
-    unit: int | None
+    kind: Kind
+    text: str
+    runs: tuple[Run, ...]
+    group: Element | None
+
+    def edge(self, offset: int) -> Edge:
+        """The place in the tree behind the first `offset` (at least 1) characters of the text."""
+        run = next(run for run in reversed(self.runs) if run.start < offset)
+        return Edge(run.element, run.side, offset - run.start)
 
 
-def mark_and_segments(root: Element) -> tuple[int | None, list[Segment]]:
-    """Where the first mark cuts (after how many segments; None without a mark), and all segments.
+@dataclass(frozen=True)
+class Scanned:
+    """A body's segments; the sign that counts, and how many segments stand before it."""
 
-    A mark within a block cuts at the end of that block, or at its next line break, if content
-    precedes the mark there; else behind the block before. Segments without content don't count.
+    segments: list[Segment]
+    sign: Sign | None
+    sign_at: int
+    level: Level | None
+    """The first wall's or hint's."""
+
+
+def scan(root: Element) -> Scanned:
+    """Divide the body.
+
+    `<!--more-->` within a block stands at the end of that block, or at its next line break, if
+    content precedes it there, else behind the block before. All other signs stand where they are.
     """
-    scan = _Scan(root)
+    reader = _Scan(root)
     for event, node in etree.iterwalk(root, events=("start", "end", "comment")):
         if event == "comment":
-            scan.comment(node)
+            reader.comment(node)
         elif event == "start":
-            scan.start(node)
+            reader.start(node)
         else:
-            scan.end(node)
-    scan.flush(Edge(root, "after"))
-    return scan.mark, scan.segments
+            reader.end(node)
+    reader.flush(Edge(root, "after"))
+    return Scanned(reader.segments, reader.sign, reader.sign_at, reader.level)
 
 
 class _Scan:
@@ -72,76 +114,137 @@ class _Scan:
 
     def __init__(self, root: Element) -> None:
         self.segments: list[Segment] = []
-        self.mark: int | None = None
+        self.sign: Sign | None = None
+        self.sign_at = 0
+        self.level: Level | None = None
         self._root = root
         self._blocks: list[str] = []
-        self._inside: dict[str, int] = {"verbatim": 0, "uncounted": 0, "whole": 0}
-        self._units = 0
-        self._whole_unit: int | None = None
-        self._has_content = False
-        self._has_text = False
-        self._cuts_here = False
+        self._roles: list[_Role | None] = []
+        self._groups: list[Element] = []
+        self._tables = self._verbatim = 0
+        self._has_story = False
+        self._begin()
 
     def start(self, node: Element) -> None:
         tag = str(node.tag)
-        if tag in BLOCKS or (tag == "br" and self._cuts_here):
-            self.flush(Edge(node, "before"))
         if tag in BLOCKS:
-            self._blocks.append(tag)
-        self._enter(tag, 1)
-        if tag == "img":
+            self._boundary(tag, Edge(node, "before"))
+            self._open(tag, node)
+        self._verbatim += tag in _VERBATIM
+        if tag not in {"html", "body"}:
+            self._obey(element_sign(tag, dict(node.attrib)), node)
+        if tag == "br":
+            if self._sign_waits:
+                self.flush(Edge(node, "before"))
+            self._gap("\n")
+        elif tag == "img":
+            self._gap(" ")
             self._has_content = True
-        self._text(node.text)
+        self._read(node, "text")
 
     def end(self, node: Element) -> None:
         tag = str(node.tag)
+        self._verbatim -= tag in _VERBATIM
         if tag in BLOCKS:
-            self.flush(Edge(node, "after"))
-            self._blocks.pop()
-        self._enter(tag, -1)
+            self._boundary(tag, Edge(node, "after"))
+            self._close(tag)
         if node is not self._root:
-            self._text(node.tail)
+            self._read(node, "tail")
 
     def comment(self, node: Element) -> None:
-        is_mark = self.mark is None and not self._cuts_here and not self._inside["verbatim"]
-        if is_mark and _MARK.fullmatch(node.text or ""):
-            self._set_mark(node)
-        self._text(node.tail)
-
-    def _set_mark(self, node: Element) -> None:
-        if not self._blocks or self._blocks[-1] not in TEXT_BLOCKS:
-            self.flush(Edge(node, "before"))
-        if self._has_content:
-            self._cuts_here = True
-        else:
-            self.mark = len(self.segments)
+        sign = comment_sign(node.text or "")
+        if sign is not None and not (self._verbatim and sign.kind == "mark"):
+            self._obey(sign, node)
+        self._read(node, "tail")
 
     def flush(self, end: Edge) -> None:
         """The segment being read ends at `end`."""
         if self._has_content:
-            self.segments.append(Segment(end, self._unit()))
-        if self._cuts_here:
-            self.mark = len(self.segments)
-        self._has_content = self._has_text = self._cuts_here = False
+            kind, text = self._kind(), "".join(self._text)
+            group = self._groups[0] if self._groups else None
+            self.segments.append(Segment(end, kind, text, tuple(self._runs), group))
+            self._has_story = self._has_story or kind == "story"
+        if self._sign_waits:
+            self.sign_at = len(self.segments)
+        self._begin()
 
-    def _unit(self) -> int | None:
-        if not self._has_text or self._inside["uncounted"]:
-            return None
-        if not self._inside["whole"]:
-            self._units += 1
-            return self._units
-        if self._whole_unit is None:
-            self._units += 1
-            self._whole_unit = self._units
-        return self._whole_unit
+    def _begin(self) -> None:
+        self._text: list[str] = []
+        self._length = 0
+        self._runs: list[Run] = []
+        self._has_content = self._has_words = self._sign_waits = False
 
-    def _enter(self, tag: str, step: int) -> None:
-        self._inside["verbatim"] += step * (tag in _VERBATIM)
-        self._inside["uncounted"] += step * (tag in _UNCOUNTED)
-        self._inside["whole"] += step * (tag in _WHOLE)
-        if not self._inside["whole"]:
-            self._whole_unit = None
+    def _boundary(self, tag: str, edge: Edge) -> None:
+        is_within_row = self._tables > 1 or (self._tables == 1 and tag not in _ROW_ENDS)
+        if is_within_row and not self._sign_waits:
+            self._gap(" ")
+        else:
+            self.flush(edge)
 
-    def _text(self, text: str | None) -> None:
-        if text and not text.isspace():
-            self._has_content = self._has_text = True
+    def _open(self, tag: str, node: Element) -> None:
+        self._blocks.append(tag)
+        self._roles.append(_role(tag, node.get("class", "")))
+        self._tables += tag == "table"
+        if tag in _GROUPS:
+            self._groups.append(node)
+
+    def _close(self, tag: str) -> None:
+        self._blocks.pop()
+        self._roles.pop()
+        self._tables -= tag == "table"
+        if tag in _GROUPS:
+            self._groups.pop()
+
+    def _obey(self, sign: Sign | None, node: Element) -> None:
+        if sign is None:
+            return
+        self.level = self.level or sign.level
+        if self.sign is not None and not (self._sign_waits and sign.is_exact):
+            return
+        self.sign = sign
+        if sign.is_exact or not self._blocks or self._blocks[-1] not in TEXT_BLOCKS:
+            self._sign_waits = False
+            self.flush(Edge(node, "before"))
+        if self._has_content:
+            self._sign_waits = True
+        else:
+            self.sign_at = len(self.segments)
+
+    def _kind(self) -> Kind:
+        if not self._has_words:
+            return "picture"
+        roles: set[_Role | None] = set(self._roles)
+        for kind in ("heading", "caption", "byline"):
+            if kind in roles:
+                return kind
+        if "figure" in roles and "quotation" not in roles and not self._groups:
+            return "caption"
+        is_first = not self._has_story and not self._groups
+        return "byline" if is_first and is_byline("".join(self._text)) else "story"
+
+    def _gap(self, character: str) -> None:
+        self._text.append(character)
+        self._length += 1
+
+    def _read(self, node: Element, side: Literal["text", "tail"]) -> None:
+        text = node.text if side == "text" else node.tail
+        if not text:
+            return
+        if not text.isspace():
+            self._has_content = self._has_words = True
+        self._runs.append(Run(self._length, node, side))
+        self._text.append(text if self._verbatim else _LINE_ENDS.sub(" ", text))
+        self._length += len(text)
+
+
+def _role(tag: str, classes: str) -> _Role | None:
+    """What the block element says of the text in it."""
+    if tag in _HEADINGS:
+        return "heading"
+    if tag in _CAPTIONS or _CAPTION_CLASS.search(classes):
+        return "caption"
+    if tag == "address" or names_byline(classes):
+        return "byline"
+    if tag == "figure":
+        return "figure"
+    return "quotation" if tag == "blockquote" else None

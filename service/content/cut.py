@@ -1,8 +1,8 @@
 """The cut: what of an article's body everybody may see, decided once, when it is stored. Pure.
 
-The author's mark decides where (`<!--more-->` and `<!--more words-->` of WordPress,
-`<!--members-only-->` of Ghost), else the number of blocks; always at the end of a block. Everything
-public is derived from the preview made here, so nothing behind the cut may get into it.
+The author's mark decides where (`<!--more-->` of WordPress, `<!--members-only-->` of Ghost), or the
+wall of the system that the text comes from (walls.py), whichever comes first; else preview.py does.
+Everything public is derived from the preview made here, so nothing behind the cut may get into it.
 
 Two parsers, each for what it can do. lxml builds the tree in which the cut is made: it stops at
 deep nesting while it reads, and opens no formatting again that a page left unclosed, so a hostile
@@ -11,21 +11,27 @@ guards what is served; it gives no tree that could be cut.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from lxml import etree
-from markdown_it import MarkdownIt
 
-from service.content.blocks import BLOCKS, BodyRefused, Edge, Element, mark_and_segments
-from service.content.sanitise import DROPPED_WITH_CONTENT, sanitise
+from service.content.blocks import BodyRefused, Edge, Element, Kind, Scanned, Segment, scan
+from service.content.front_matter import without_front_matter
+from service.content.links import drop_dead_links, settle_links
+from service.content.markdown import markdown_html
+from service.content.media import drop, settle_media
+from service.content.preview import Choice, Limits, choose, count_words
+from service.content.sanitise import DROPPED_WITH_CONTENT, EQUIVALENTS, sanitise
 from service.content.taming import tame
+from service.levels import Level
 
 BodyFormat = Literal["html", "markdown"]
+CutBy = Literal["mark", "wall", "automatic"]
 
 # These would end the document for the parser, and with it the article: `</body>` in a pasted page.
 _DOCUMENT_END = re.compile(r"</(?=(?:body|html)[\s/>])", re.IGNORECASE)
-_MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
 
 @dataclass(frozen=True)
@@ -35,56 +41,61 @@ class Rendered:
     body_html: str
     preview_html: str
     preview_text: str
+    """One line, without captions and bylines: how the story begins."""
+    search_text: str
+    """One line of all the words of the preview."""
     cut_is_whole: bool
     """Nothing is left behind the cut, which holds only of a body without any content."""
+    cut_by: CutBy
+    wall_level: Level | None
+    """The level that a wall in the body asks for."""
 
 
-def render(body: str, body_format: BodyFormat, preview_blocks: int) -> Rendered:
+def render(body: str, body_format: BodyFormat, limits: Limits) -> Rendered:
     """Sanitise `body` and cut it.
 
-    Without a mark the preview is the first `preview_blocks` blocks of text. A cut that would leave
-    nothing behind it is moved forwards: the whole of an article is never its preview.
+    A sign that leaves no content behind it doesn't count: the whole of an article is never its
+    preview.
 
     Raises BodyRefused for HTML that is nested too deeply, or strewn through tables.
     """
-    html = _MARKDOWN.render(body) if body_format == "markdown" else body
-    root = _parse(html)
-    tame(root)
-    mark, segments = mark_and_segments(root)
+    root = _read(body, body_format)
+    scanned = scan(root)
+    settle_links(root)
+    for tag, equivalent in EQUIVALENTS.items():
+        for node in list(root.iter(tag)):
+            node.tag = equivalent
     body_html = sanitise(_serialise(root))
-    kept = _kept([segment.unit for segment in segments], mark=mark, blocks=preview_blocks)
-    if kept == 0:
-        return Rendered(body_html, "", "", cut_is_whole=not segments)
-    _cut(segments[kept - 1].end, root)
-    preview_html = sanitise(_serialise(root))
-    return Rendered(body_html, preview_html, plain_text(preview_html), cut_is_whole=False)
-
-
-def plain_text(html: str) -> str:
-    """The text of sanitised HTML in one line."""
-    words: list[str] = []
-    for event, node in etree.iterwalk(_parse(html), events=("start", "end")):
-        is_break = node.tag in BLOCKS or node.tag in {"br", "img"}
-        text = (node.text if event == "start" else node.tail) or ""
-        words.append(f" {text}" if is_break else text)
-    return " ".join("".join(words).split())
-
-
-def _kept(units: list[int | None], *, mark: int | None, blocks: int) -> int:
-    """How many segments the preview has: fewer than there are, unless there are none."""
-    if mark is not None and mark < len(units):
-        return mark
-    last = max((unit for unit in units if unit is not None), default=0)
-    kept = _through_unit(units, blocks)
-    return kept if kept < len(units) else _through_unit(units, min(blocks, last - 1))
-
-
-def _through_unit(units: list[int | None], wanted: int) -> int:
-    """The number of segments through the end of block number `wanted`."""
-    return max(
-        (place for place, unit in enumerate(units, 1) if unit is not None and unit <= wanted),
-        default=0,
+    cut_by, choice = _choice(scanned, limits)
+    shown = _shown(scanned.segments, choice)
+    return Rendered(
+        body_html=body_html,
+        preview_html=_preview(root, scanned.segments, choice),
+        preview_text=_line(text for kind, text in shown if kind not in {"byline", "caption"}),
+        search_text=_line(text for _, text in shown),
+        cut_is_whole=not scanned.segments,
+        cut_by=cut_by,
+        wall_level=scanned.level,
     )
+
+
+def cut_by(body: str, body_format: BodyFormat) -> CutBy:
+    """Who decides where the body is cut. Raises like `render`."""
+    return _decided_by(scan(_read(body, body_format)))
+
+
+def words_in(html: str) -> int:
+    """The number of words in sanitised HTML."""
+    return sum(count_words(segment.text) for segment in scan(_parse(html)).segments)
+
+
+def _read(body: str, body_format: BodyFormat) -> Element:
+    text = without_front_matter(body)
+    root = _parse(markdown_html(text) if body_format == "markdown" else text)
+    settle_media(root)
+    etree.strip_elements(root, *DROPPED_WITH_CONTENT, with_tail=False)
+    tame(root)
+    return root
 
 
 def _parse(html: str) -> Element:
@@ -97,7 +108,6 @@ def _parse(html: str) -> Element:
     last = parser.error_log.last_error
     if last is not None and last.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT:
         raise BodyRefused("its elements are nested too deeply to be read")
-    etree.strip_elements(document, *DROPPED_WITH_CONTENT, with_tail=False)
     return document
 
 
@@ -105,19 +115,99 @@ def _serialise(root: Element) -> str:
     return etree.tostring(root, encoding="unicode", method="html")
 
 
+def _decided_by(scanned: Scanned) -> CutBy:
+    sign = scanned.sign
+    if sign is None or sign.kind == "hint" or scanned.sign_at == len(scanned.segments):
+        return "automatic"
+    return sign.kind
+
+
+def _choice(scanned: Scanned, limits: Limits) -> tuple[CutBy, Choice]:
+    decided_by = _decided_by(scanned)
+    if decided_by != "automatic":
+        return decided_by, Choice(scanned.sign_at)
+    is_hint = scanned.sign is not None and scanned.sign.kind == "hint"
+    bound = scanned.sign_at if is_hint else len(scanned.segments)
+    return decided_by, choose(scanned.segments, bound, limits)
+
+
+def _shown(segments: list[Segment], choice: Choice) -> list[tuple[Kind, str]]:
+    """The kinds and texts of what the preview has."""
+    whole = [
+        (segment.kind, segment.text)
+        for number, segment in enumerate(segments[: choice.kept])
+        if number not in choice.held
+    ]
+    if choice.offset:
+        divided = segments[choice.kept]
+        whole.append((divided.kind, divided.text[: choice.offset]))
+    return whole
+
+
+def _line(texts: Iterable[str]) -> str:
+    return " ".join(" ".join(texts).split())
+
+
+def _preview(root: Element, segments: list[Segment], choice: Choice) -> str:
+    """The HTML of the chosen part; the tree is cut for it."""
+    if not choice.kept and not choice.offset:
+        return ""
+    if choice.offset:
+        _cut(segments[choice.kept].edge(choice.offset), root)
+    else:
+        _cut(segments[choice.kept - 1].end, root)
+    for number in choice.held:
+        if number < choice.kept:
+            _hold_back(segments[number])
+    drop_dead_links(root)
+    return sanitise(_serialise(root)).strip()
+
+
 def _cut(end: Edge, root: Element) -> None:
     """Remove everything behind `end`; the elements around it stay and are closed."""
-    node = end.element
-    if end.side == "before":
-        parent = node.getparent()
-        if parent is None:
-            return
-        del parent[parent.index(node) :]
+    node: Element | None = end.element
+    if end.side == "text":
+        end.element.text = (end.element.text or "")[: end.offset]
+        del end.element[:]
+    elif end.side == "tail":
+        end.element.tail = (end.element.tail or "")[: end.offset]
+        node = _emptied_behind(end.element)
+    elif end.side == "before":
+        parent = end.element.getparent()
+        if parent is not None:
+            del parent[parent.index(end.element) :]
         node = parent
-    while node is not root:
+    while node is not None and node is not root:
         node.tail = None
-        parent = node.getparent()
-        if parent is None:
-            return
+        node = _emptied_behind(node)
+
+
+def _emptied_behind(node: Element) -> Element | None:
+    """The parent, with nothing in it behind the node."""
+    parent = node.getparent()
+    if parent is not None:
         del parent[parent.index(node) + 1 :]
+    return parent
+
+
+def _hold_back(segment: Segment) -> None:
+    if segment.group is not None:
+        drop(segment.group)
+        return
+    for run in segment.runs:
+        if run.side == "text":
+            run.element.text = None
+        else:
+            run.element.tail = None
+    for run in reversed(segment.runs):
+        _drop_empty(run.element if run.side == "text" else run.element.getparent())
+
+
+def _drop_empty(node: Element | None) -> None:
+    """Drop the element, and what it is in, as far as nothing is in them."""
+    while node is not None and node.getparent() is not None and not len(node):
+        if node.text and not node.text.isspace():
+            return
+        parent = node.getparent()
+        drop(node)
         node = parent

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.content.blocks import BodyRefused
 from service.content.cut import Rendered, render
+from service.content.rules import limits_of
 from service.content.schemas import SLUG_LENGTH, ArticleIn, ScheduleIn, is_slug
 from service.content.store import STATE_ID, searchable
 from service.db.base import new_id
@@ -52,7 +53,7 @@ def prepare(slug: str, body: ArticleIn, settings: Settings) -> Prepared:
             f"at most {SLUG_LENGTH} characters",
         )
     try:
-        return Prepared(slug, body, render(body.body, body.body_format, settings.preview_blocks))
+        return Prepared(slug, body, render(body.body, body.body_format, limits_of(settings)))
     except BodyRefused as refused:
         raise _invalid("body.body", str(refused)) from refused
 
@@ -181,7 +182,7 @@ def _publication_instant(
 def _columns(prepared: Prepared, published_at: datetime | None) -> dict[str, Any]:
     body, rendered = prepared.body, prepared.rendered
     # Search may find what everybody may read, and nothing else.
-    public = (body.title, body.standfirst, rendered.preview_text)
+    public = (body.title, body.standfirst, rendered.search_text)
     return {
         "title": body.title,
         "standfirst": body.standfirst,
@@ -201,7 +202,7 @@ def _columns(prepared: Prepared, published_at: datetime | None) -> dict[str, Any
         "language": body.language,
         "published_at": published_at,
         "status": body.status,
-        "level": body.access.level,
+        "level": body.access.level or rendered.wall_level,
         "plans": body.access.plans,
         "access_schedule": _schedule(body.access.schedule),
         "source_ids": body.source_ids,

@@ -1,22 +1,35 @@
 """What of an author's HTML may stand in our pages: an explicit list, applied by nh3.
 
 nh3 parses as browsers do (html5ever), so what it lets through means the same to them. It runs last,
-over text that is served as it leaves here. Dropped on purpose: `id` and `name` (they shadow a
-page's own elements and scripts' variables), `class` and `style` (the page's design is the page's),
-frames, forms and everything that loads or runs code.
+over text that is served as it leaves here. Dropped on purpose: `id` (but for those that links.py
+makes) and `name` (they shadow a page's own elements and scripts' variables), `class` and `style`
+(the page's design is the page's), frames, forms and everything that loads or runs code.
 """
+
+import re
 
 import nh3
 
-_TAGS = {
-    "a", "abbr", "aside", "b", "blockquote", "br", "caption", "cite", "code", "col", "colgroup",
-    "dd", "del", "dfn", "div", "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4",
-    "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp",
-    "section", "small", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead",
-    "time", "tr", "u", "ul", "var", "wbr",
+TAGS = {
+    "a", "abbr", "aside", "b", "bdi", "bdo", "blockquote", "br", "caption", "cite", "code", "col",
+    "colgroup", "dd", "del", "details", "dfn", "div", "dl", "dt", "em", "figcaption", "figure",
+    "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p",
+    "pre", "q", "rp", "rt", "ruby", "s", "samp", "section", "small", "strong", "sub", "summary",
+    "sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "u", "ul", "var", "wbr",
 }  # fmt: skip
+EQUIVALENTS = {
+    "strike": "s", "dir": "ul", "menu": "ul",
+    **dict.fromkeys(
+        ("address", "article", "center", "dialog", "fieldset", "footer", "form", "header", "legend",
+         "main", "nav", "search"),
+        "div",
+    ),
+}  # fmt: skip
+"""What stands for elements that aren't allowed but say something: a block keeps words apart."""
+ID_PREFIX = "text-"
+URL_SCHEMES = {"http", "https", "mailto", "tel"}
 _ATTRIBUTES = {
-    "*": {"dir", "lang"},
+    "*": {"dir", "id", "lang"},
     "a": {"href", "title"},
     "abbr": {"title"},
     "blockquote": {"cite"},
@@ -31,20 +44,28 @@ _ATTRIBUTES = {
     "time": {"datetime"},
 }
 DROPPED_WITH_CONTENT = (
-    "applet", "audio", "button", "canvas", "embed", "frameset", "iframe", "input", "listing",
+    "applet", "audio", "canvas", "embed", "frameset", "iframe", "input", "listing",
     "math", "noembed", "noframes", "noscript", "object", "optgroup", "option", "plaintext",
     "script", "select", "style", "svg", "template", "textarea", "title", "video", "xmp",
 )  # fmt: skip
 """Elements that go together with what is in them; of all others not allowed, the text stays."""
 
+_OWN_ID = re.compile(rf"{ID_PREFIX}\d+")
+
+
+def _only_own_ids(_: str, attribute: str, value: str) -> str | None:
+    return value if attribute != "id" or _OWN_ID.fullmatch(value) else None
+
+
 _CLEANER = nh3.Cleaner(
-    tags=_TAGS,
+    tags=TAGS,
     clean_content_tags=set(DROPPED_WITH_CONTENT),
     attributes=_ATTRIBUTES,
+    attribute_filter=_only_own_ids,
     strip_comments=True,
     link_rel="noopener",
-    # Relative addresses pass beside these; `mailto:`, `data:` and `javascript:` don't.
-    url_schemes={"http", "https"},
+    # Relative addresses pass beside these; `data:` and `javascript:` don't.
+    url_schemes=URL_SCHEMES,
 )
 
 
