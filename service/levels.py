@@ -4,5 +4,5 @@ from typing import Literal
 
 Level = Literal["free", "metered", "registered", "subscribers"]
 """`free`: everybody; `metered`: the meter or a grant; `registered`: a verified address or a grant;
-`subscribers`: a grant alone.
+`subscribers`: a grant alone. Each is stricter than the one before.
 """

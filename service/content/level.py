@@ -6,12 +6,14 @@ The one place where a level is worked out.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from service.levels import Level
 
 LevelSource = Literal["article", "tag", "section", "publication", "schedule", "cut"]
 """What set a level. `cut`: the preview is the whole article, so there is nothing to close."""
+
+_STRICTER: tuple[Level, ...] = get_args(Level)
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,17 @@ def level_at(article: Leveled, rules: Rules, now: datetime) -> LevelAt:
             return replace(held, until=at)
         held = LevelAt(level, "schedule") if level is not None else unscheduled
     return held
+
+
+def own_level(wall: Level | None, article: Leveled, rules: Rules) -> Level | None:
+    """The level to store with an article: its own, else that of a wall in its body.
+
+    None where neither says one, or the publication's rules are as strict as the wall.
+    """
+    if article.level is not None or wall is None:
+        return article.level
+    ruled = _without_schedule(article, rules).level
+    return wall if _STRICTER.index(wall) > _STRICTER.index(ruled) else None
 
 
 def _without_schedule(article: Leveled, rules: Rules) -> LevelAt:

@@ -10,15 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.content.blocks import BodyRefused
 from service.content.cut import Rendered, render
-from service.content.rules import limits_of
+from service.content.level import LevelFacts, own_level
+from service.content.rules import limits_of, rules_of
 from service.content.schemas import SLUG_LENGTH, ArticleIn, ScheduleIn, is_slug
 from service.content.store import STATE_ID, searchable
 from service.db.base import new_id
 from service.db.tables import Article, ArticleRevision, ArticleTerm, ContentState
 from service.db.upsert import insert_for
 from service.identity import audit
+from service.levels import Level
 from service.problems import Problem
 from service.settings import Settings
+
+_READ = ("title", "standfirst", "body_source", "body_format", "authors", "image_url", "image_alt")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Prepared:
     slug: str
     body: ArticleIn
     rendered: Rendered
+    level: Level | None
+    """The article's own: as sent, else that of a wall in its body."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,12 @@ def prepare(slug: str, body: ArticleIn, settings: Settings) -> Prepared:
             f"at most {SLUG_LENGTH} characters",
         )
     try:
-        return Prepared(slug, body, render(body.body, body.body_format, limits_of(settings)))
+        rendered = render(body.body, body.body_format, limits_of(settings))
     except BodyRefused as refused:
         raise _invalid("body.body", str(refused)) from refused
+    facts = LevelFacts(level=body.access.level, section=body.section, tags=body.tags)
+    level = own_level(rendered.wall_level, facts, rules_of(settings))
+    return Prepared(slug, body, rendered, level)
 
 
 async def put_article(
@@ -88,13 +97,13 @@ async def store_prepared(
     _check_match(if_match, current)
     body = prepared.body
     values = _columns(prepared, _publication_instant(body, current, now))
+    values["updated_at"] = _update_instant(body, values, current, now)
     if current is None:
         article = Article(
             id=new_id("art"),
             slug=prepared.slug,
             version=1,
             created_at=now,
-            updated_at=now,
             **values,
         )
         session.add(article)
@@ -107,7 +116,6 @@ async def store_prepared(
         for name, value in values.items():
             setattr(current, name, value)
         current.version += 1
-        current.updated_at = now
     document = {**body.model_dump(mode="json"), "published_at": _written(article.published_at)}
     await _record(session, state, article, document, before=before, actor=actor, now=now)
     await _replace_terms(session, article)
@@ -179,6 +187,17 @@ def _publication_instant(
     return known if known is not None and known <= now else now
 
 
+def _update_instant(
+    body: ArticleIn, values: dict[str, Any], current: Article | None, now: datetime
+) -> datetime:
+    """When the text was last changed: as sent, else now, unless what readers read is as it was."""
+    if body.updated_at is not None:
+        return body.updated_at
+    if current is not None and all(getattr(current, name) == values[name] for name in _READ):
+        return current.updated_at
+    return now
+
+
 def _columns(prepared: Prepared, published_at: datetime | None) -> dict[str, Any]:
     body, rendered = prepared.body, prepared.rendered
     # Search may find what everybody may read, and nothing else.
@@ -202,7 +221,7 @@ def _columns(prepared: Prepared, published_at: datetime | None) -> dict[str, Any
         "language": body.language,
         "published_at": published_at,
         "status": body.status,
-        "level": body.access.level or rendered.wall_level,
+        "level": prepared.level,
         "plans": body.access.plans,
         "access_schedule": _schedule(body.access.schedule),
         "source_ids": body.source_ids,

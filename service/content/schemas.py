@@ -163,6 +163,9 @@ class ArticleIn(_Strict):
     """A language tag (BCP 47), such as `en` or `pt-BR`."""
     published_at: Instant | None = None
     """May lie in the future: the article appears then. Left out of a published one: now."""
+    updated_at: Instant | None = None
+    """When the text was last changed, as readers and search engines shall see it. Left out: now, if
+    title, standfirst, body, authors or picture differ from what was there."""
     status: Status = "published"
     access: AccessIn = AccessIn()
     source_ids: Annotated[

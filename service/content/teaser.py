@@ -3,7 +3,7 @@
 Everything here is derived from the cut; the body itself appears in a free article's teaser only.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
 
@@ -14,6 +14,9 @@ from service.settings import Settings
 
 PAID_SELECTOR = ".paywall"
 """The class of the element that holds what the wall covers, in every page of ours."""
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def teaser(article: StoredArticle, settings: Settings, now: datetime) -> dict[str, Any]:
@@ -70,7 +73,8 @@ def json_ld(article: StoredArticle, settings: Settings, now: datetime) -> dict[s
         "author": [{"@type": "Person", "name": name} for name in article.authors],
         "publisher": {"@type": "Organization", "name": settings.publication_name},
         "datePublished": instant_text(article.published_at),
-        "dateModified": instant_text(article.updated_at),
+        # A scheduled article was written before it appeared, which search engines take for an error.
+        "dateModified": instant_text(max(article.updated_at, article.published_at or _NEVER)),
         "mainEntityOfPage": address,
         "isAccessibleForFree": free,
     }

@@ -8,7 +8,15 @@ from typing import get_args
 import pytest
 
 import service
-from service.content.level import LevelAt, LevelFacts, LevelSource, Rules, Schedule, level_at
+from service.content.level import (
+    LevelAt,
+    LevelFacts,
+    LevelSource,
+    Rules,
+    Schedule,
+    level_at,
+    own_level,
+)
 from service.levels import Level
 
 PRODUCT = Path(service.__file__).parent
@@ -91,3 +99,21 @@ def test_the_levels_are_spelled_once() -> None:
     words = r"[\"']free[\"']\s*[,|]\s*[\"']metered[\"']\s*[,|]\s*[\"']registered[\"']"
     spelled = [path for path in PRODUCT.rglob("*.py") if re.search(words, path.read_text())]
     assert spelled == [PRODUCT / "levels.py"]
+
+
+@pytest.mark.parametrize(
+    ("own", "section", "wall", "stored"),
+    [
+        (None, None, None, None),
+        (None, None, "subscribers", "subscribers"),
+        (None, "News", "subscribers", "subscribers"),
+        (None, "News", "registered", None),
+        (None, "Puzzles", "registered", None),
+        ("free", None, "subscribers", "free"),
+        ("subscribers", None, "registered", "subscribers"),
+    ],
+)
+def test_a_wall_in_the_body_sets_the_level_where_nothing_as_strict_does(
+    own: Level | None, section: str | None, wall: Level | None, stored: Level | None
+) -> None:
+    assert own_level(wall, LevelFacts(level=own, section=section), RULES) == stored

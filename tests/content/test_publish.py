@@ -1,5 +1,5 @@
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -116,6 +116,34 @@ async def test_a_change_keeps_a_revision(database: Database, settings: Settings)
     async with database.reading() as session:
         tags = await session.scalars(select(ArticleTerm.term).where(ArticleTerm.kind == "tag"))
         assert list(tags) == ["x"]
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("change", "updated"),
+    [
+        ({"title": "Two"}, START + timedelta(hours=1)),
+        ({"body": "<p>Three</p>"}, START + timedelta(hours=1)),
+        ({"tags": ["x"], "section": "Sea", "access": {"level": "free"}}, START),
+        ({"title": "Two", "updated_at": "2026-01-02T03:04:05Z"},
+         datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+    ],
+)  # fmt: skip
+async def test_an_article_is_updated_when_its_text_is(
+    database: Database, settings: Settings, change: dict[str, Any], updated: datetime
+) -> None:
+    await put(database, settings, article())
+    again = await put(database, settings, article(**change), now=START + timedelta(hours=1))
+    assert again.changed
+    assert again.article.updated_at == updated
+
+
+@on_sqlite
+async def test_a_wall_brings_its_level_along(database: Database, settings: Settings) -> None:
+    body = "<p>One</p><!--wall:registered--><p>Two</p>"
+    assert (await put(database, settings, article(body=body))).article.level == "registered"
+    sent = article(body=body, access={"level": "metered"})
+    assert (await put(database, settings, sent)).article.level == "metered"
 
 
 @on_sqlite
