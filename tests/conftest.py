@@ -19,7 +19,7 @@ from service.settings import Settings
 from tests.databases import EmptiedDatabases, folder_in_memory
 from tests.postgres import PostgresServer
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.postgres", "tests.statements"]
 
 # Tests talk to this machine alone, and each client would load the system's authorities first: that
 # takes longer than most requests.

@@ -5,20 +5,23 @@ import contextlib
 import secrets
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import uvicorn
 from pydantic import SecretStr
+from sqlalchemy import func, select
 from starlette.types import ASGIApp
 
 from service.app import create_app
-from service.db import migrate
+from service.billing.follow_ups import CANCEL, REFUND, SYNC
+from service.billing.inbox import JOB
 from service.db.business_clock import move_forward
 from service.db.session import Database
+from service.db.tables import Job
 from service.identity.permissions import SCOPES
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer
@@ -28,10 +31,37 @@ from service.simulator.app import Simulator, WebhookTarget, create_simulator
 from tests.conftest import MovingClocks
 from tests.keys import create_api_key
 from tests.passwords import QUICK
-from tests.patience import PATIENCE, wait_until
+from tests.patience import PATIENCE, PAUSE, wait_until
 
 WEBHOOK_SECRET = "whsec_localtests"
 CANARY = "The lighthouse keeper kept a second set of books."
+BEGUN = (JOB, CANCEL, REFUND, SYNC)
+"""Jobs that follow from what Stripe tells."""
+T = TypeVar("T")
+
+
+class Beside:
+    """A database as another process beside the service sees it, with connections that stay open."""
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def __call__(self, act: Callable[[Database], Awaitable[T]]) -> T:
+        """What `act` returns; from any thread, whether or not a loop runs in it."""
+
+        async def run() -> T:
+            return await act(self._database)
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+    def close(self) -> None:
+        self(Database.dispose)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 def free_port() -> int:
@@ -46,7 +76,7 @@ def free_port() -> int:
 
 
 class _Server(uvicorn.Server):
-    """Ends as soon as it is told to; the framework's own looks ten times a second whether it should."""
+    """Ends as soon as it is told to; the framework's own looks every tenth of a second whether it may."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -60,6 +90,15 @@ class _Server(uvicorn.Server):
             counter += 1
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), 0.1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 uvicorn's signature
+        for listening in self.servers:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 its state tells nobody
+            await asyncio.sleep(PAUSE)
+        await self.lifespan.shutdown()
 
     def end(self) -> None:
         self.should_exit = True
@@ -98,6 +137,7 @@ class Installation:
     clocks: MovingClocks
     api_key: str
     offers: dict[str, str]
+    in_database: Beside
     browser: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -145,13 +185,11 @@ class Installation:
     def travel(self, by: timedelta) -> datetime:
         """Let business time and Stripe's pass, and all that follows from it happen."""
 
-        async def move() -> None:
-            database = Database(self.settings.database_url)
+        async def move(database: Database) -> None:
             async with database.transaction() as session:
                 self.clocks.offset = await move_forward(session, by)
-            await database.dispose()
 
-        asyncio.run(move())
+        self.in_database(move)
         now = self.clocks.business()
         moved = httpx2.post(
             f"{self.stripe_url}/_sim/clock",
@@ -174,33 +212,19 @@ class Installation:
         wait_until(settled, "webhooks are delivered and applied")
 
     def _waiting(self) -> bool:
-        async def pending() -> int:
-            from sqlalchemy import func, select
-
-            from service.billing.follow_ups import CANCEL, REFUND, SYNC
-            from service.billing.inbox import JOB
-            from service.db.tables import Job
-
-            database = Database(self.settings.database_url)
+        async def pending(database: Database) -> int | None:
+            waiting = Job.kind.in_(BEGUN), Job.status == "waiting"
             async with database.reading() as session:
-                found = await session.scalar(
-                    select(func.count()).where(
-                        Job.kind.in_((JOB, CANCEL, REFUND, SYNC)), Job.status == "waiting"
-                    )
-                )
-            await database.dispose()
-            return found or 0
+                return await session.scalar(select(func.count()).where(*waiting))
 
         (queued,) = self.simulator.world.store.connection.execute(
             "SELECT count(*) FROM deliveries WHERE due IS NOT NULL"
         ).fetchone()
-        return bool(queued) or asyncio.run(pending()) > 0
+        return bool(queued or self.in_database(pending))
 
 
-async def _furnish(settings: Settings, clocks: MovingClocks) -> tuple[str, dict[str, str]]:
+async def _furnish(database: Database, clocks: MovingClocks) -> tuple[str, dict[str, str]]:
     """An API key and the catalogue."""
-    await migrate.prepare(settings.database_url)
-    database = Database(settings.database_url)
     offers = {}
     async with database.transaction() as session:
         for key, amount, currency, interval, trial in (
@@ -216,12 +240,8 @@ async def _furnish(settings: Settings, clocks: MovingClocks) -> tuple[str, dict[
             )
             offers[key] = offer.id
         api_key = await create_api_key(
-            session,
-            label="tests",
-            scopes=sorted(SCOPES),
-            now=clocks.wall(),
+            session, label="tests", scopes=sorted(SCOPES), now=clocks.wall()
         )
-    await database.dispose()
     return api_key, offers
 
 
@@ -249,7 +269,6 @@ def installation(
             "stripe_timeout_seconds": PATIENCE,
         }
     )
-    api_key, offers = asyncio.run(_furnish(settings, clocks))
     target = WebhookTarget(f"{url}/v1/webhooks/stripe", WEBHOOK_SECRET)
     simulator = create_simulator(
         database=None,
@@ -259,7 +278,12 @@ def installation(
     )
     gateway = gateway_of_settings(settings)
     app = create_app(settings, gateway=gateway, clocks=clocks, passwords=QUICK)
-    with serving(simulator, stripe_port), serving(app, port):
-        made = Installation(url, stripe_url, settings, simulator, clocks, api_key, offers)
+    with (
+        contextlib.closing(Beside(settings.database_url)) as beside,
+        serving(simulator, stripe_port),
+        serving(app, port),
+    ):
+        key, offers = beside(lambda database: _furnish(database, clocks))
+        made = Installation(url, stripe_url, settings, simulator, clocks, key, offers, beside)
         with made.browser:
             yield made

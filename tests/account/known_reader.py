@@ -80,16 +80,6 @@ class Site:
     def url(self) -> str:
         return self.at.settings.database_url
 
-    def with_database(self, act: Callable[[Database], Awaitable[T]]) -> T:
-        async def run() -> T:
-            database = Database(self.url)
-            try:
-                return await act(database)
-            finally:
-                await database.dispose()
-
-        return asyncio.run(run())
-
     def with_gateway(self, act: Callable[[Database, Gateway], Awaitable[T]]) -> T:
         async def run(database: Database) -> T:
             gateway = gateway_of_settings(self.at.settings)
@@ -99,7 +89,7 @@ class Site:
             finally:
                 await gateway.close()
 
-        return self.with_database(run)
+        return self.at.in_database(run)
 
     def sign_in(
         self, browser: httpx2.Client, address: str = ADDRESS, session: str = "cookie"
@@ -219,7 +209,7 @@ def known_reader(site: Site) -> Known:
                 sealing_key=derived_key(site.at.settings, SEALED_FOR), now=site.at.clocks.wall(),
             )  # fmt: skip
 
-    site.with_database(listen)
+    site.at.in_database(listen)
     sell(site.at, "day", amount=200, currency="EUR", interval="day", kind="pass")
     site.at.subscribe("day", newsletter=True, campaign={"campaign": CAMPAIGN})
     site.at.subscribe()
@@ -243,7 +233,7 @@ def known_reader(site: Site) -> Known:
         async with database.transaction() as session:
             await create_sign_in_link(session, reader_id=reader_id, now=site.at.clocks.wall())
 
-    site.with_database(make_link)
+    site.at.in_database(make_link)
     settings = site.at.settings
     devices = [
         str(each.cookies[cookie_name("device", settings)]).split(".")[1]

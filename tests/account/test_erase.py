@@ -188,7 +188,7 @@ def test_what_stripe_says_afterwards_brings_nothing_back(site: Site, known: Know
             )
 
     for _ in range(2):
-        site.with_database(replay_all)
+        site.at.in_database(replay_all)
         site.at.settle()
     site.at.travel(timedelta(days=62))
     assert_erased(site, known)

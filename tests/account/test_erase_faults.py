@@ -108,7 +108,7 @@ def test_killed_between_stripe_and_us(site: Site, known: Known, call: str, *, af
             await gateway.close()
 
     with pytest.raises(Killed):
-        site.with_database(attempt)
+        site.at.in_database(attempt)
     assert reader_row(site, known.reader_id).email == ADDRESS
     assert erase(site.at.browser, cancel_subscription=True).status_code == 204
     until_mailed(site, "erased")
@@ -209,7 +209,7 @@ def test_a_purchase_that_begins_meanwhile_is_swept(site: Site) -> None:
             )
         await gateway.close()
 
-    site.with_database(late)
+    site.at.in_database(late)
     site.sweep()
     (customer,) = site.at.simulator.world.store.find("customer", [])
     assert customer["deleted"] is True
@@ -225,5 +225,5 @@ def test_without_a_key_nothing_is_erased_that_stripe_still_holds(site: Site, kno
         )  # fmt: skip
 
     with pytest.raises(Exception, match="selling-is-off"):
-        site.with_database(attempt)
+        site.at.in_database(attempt)
     assert reader_row(site, known.reader_id).email == ADDRESS

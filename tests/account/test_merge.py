@@ -1,18 +1,16 @@
 """A purchase before sign-in, and the account that it turns out to belong to. With a local Stripe."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import select
 
 from service.db.session import Database
 from service.db.tables import AccessEntry, Checkout, Customer, Grant, Reader, Subscription
 from service.identity.sign_in_requests import create_sign_in_link
-from tests.checkout.rows import sell
+from tests.checkout.rows import rows, sell
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.mailbox import SignInMail, newest_mail
@@ -29,25 +27,8 @@ def site(mailing: Any, clocks: MovingClocks) -> Iterator[Installation]:
         yield made
 
 
-def rows(site: Installation, table: type[Any]) -> list[Any]:
-    async def read() -> list[Any]:
-        database = Database(site.settings.database_url)
-        async with database.reading() as session:
-            found = list(await session.scalars(select(table)))
-        await database.dispose()
-        return found
-
-    return asyncio.run(read())
-
-
 def mail_to(site: Installation, email: str) -> SignInMail:
-    async def read() -> SignInMail:
-        database = Database(site.settings.database_url)
-        found = await newest_mail(database, email)
-        await database.dispose()
-        return found
-
-    return asyncio.run(read())
+    return site.in_database(lambda database: newest_mail(database, email))
 
 
 def ask(site: Installation, browser: httpx2.Client, email: str) -> tuple[str, SignInMail]:
@@ -235,14 +216,11 @@ def test_the_staffs_link_for_a_purchase_ends_once_somebody_verifies_its_address(
     buy(site, site.browser)
     bought_as = me(site.browser)
 
-    async def link() -> str:
-        database = Database(site.settings.database_url)
+    async def link(database: Database) -> str:
         async with database.transaction() as session:
-            made = await create_sign_in_link(session, reader_id=bought_as, now=site.clocks.wall())
-        await database.dispose()
-        return made
+            return await create_sign_in_link(session, reader_id=bought_as, now=site.clocks.wall())
 
-    token = asyncio.run(link())
+    token = site.in_database(link)
     with site.new_browser() as home, site.new_browser() as mallory:
         assert sign_in(site, home) == bought_as
         refused = mallory.post("/v1/sign-in/confirm", json={"token": token})

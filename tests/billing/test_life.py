@@ -1,6 +1,5 @@
 """A subscription's life as its reader sees it: renewals, dunning, cancelling, what isn't ours."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -72,14 +71,12 @@ def test_dunning_has_grace_and_then_ends(site: Installation) -> None:
 
 
 def test_an_archived_offer_goes_on_for_who_has_it(site: Installation) -> None:
-    async def archive() -> None:
-        database = Database(site.settings.database_url)
+    async def archive(database: Database) -> None:
         async with database.transaction() as session:
             await archive_offer(session, site.offers["monthly"], site.clocks.business())
-        await database.dispose()
 
     site.subscribe()
-    asyncio.run(archive())
+    site.in_database(archive)
     with sdk(site.stripe_url) as stripe:
         price = site.simulator.world.store.find("subscription", [])[0]["items"]["data"][0]["price"]
         stripe.prices.update(price, {"active": False})

@@ -1,6 +1,7 @@
 """Everything that we believe, compared with Stripe: each difference found, told and mended."""
 
 import asyncio
+import concurrent.futures
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -75,15 +76,14 @@ class Hurdles:
 def with_stripe(site: Installation, work: Callable[[Database, StripeGateway], Awaitable[T]]) -> T:
     """Run `work` as a process of its own would, beside the service."""
 
-    async def run() -> T:
-        database, gateway = Database(site.settings.database_url), gateway_to(site.stripe_url)
+    async def run(database: Database) -> T:
+        gateway = gateway_to(site.stripe_url)
         try:
             return await work(database, gateway)
         finally:
             await gateway.close()
-            await database.dispose()
 
-    return asyncio.run(run())
+    return site.in_database(run)
 
 
 def compare(site: Installation, *, fix: bool = False, through: Any = None, **named: Any) -> Report:
@@ -321,7 +321,7 @@ def test_killed_anywhere_it_leaves_nothing_wrong_and_goes_on(quiet: Installation
 
         try:
             compare(quiet, fix=True, through=dies)
-        except asyncio.CancelledError:
+        except concurrent.futures.CancelledError:
             killed += 1
         for grant in rows(quiet, Grant):
             assert grant.ends_at > quiet.clocks.business()

@@ -1,6 +1,5 @@
 """What a running installation has stored, read past the service."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -20,31 +19,26 @@ from tests.served import Installation
 def rows(site: Installation, table: type[Base]) -> list[Any]:
     """All rows of a table."""
 
-    async def read() -> list[Any]:
-        database = Database(site.settings.database_url)
+    async def read(database: Database) -> list[Any]:
         async with database.reading() as session:
-            found = list(await session.scalars(select(table)))
-        await database.dispose()
-        return found
+            return list(await session.scalars(select(table)))
 
-    return asyncio.run(read())
+    return site.in_database(read)
 
 
 def sign_in(site: Installation) -> Reader:
     """A new reader, signed in with the site's browser."""
 
-    async def make() -> tuple[Reader, str]:
-        database = Database(site.settings.database_url)
+    async def make(database: Database) -> tuple[Reader, str]:
         async with database.transaction() as session:
             now = site.clocks.wall()
             reader = await create_reader(session, email="ana@example.org", clocks=site.clocks)
             opened = await open_session(
                 session, reader_id=reader.id, now=now, settings=site.settings
             )
-        await database.dispose()
         return reader, opened.token
 
-    reader, secret = asyncio.run(make())
+    reader, secret = site.in_database(make)
     site.browser.cookies.set(cookie_name("session", site.settings), secret)
     return reader
 
@@ -61,14 +55,12 @@ DAY = timedelta(days=1)
 def sell(site: Installation, key: str, *, plan: str = "digital", **price: Any) -> None:
     """One offer more in the catalogue, known to the site as `key`."""
 
-    async def make() -> str:
-        database = Database(site.settings.database_url)
+    async def make(database: Database) -> str:
         async with database.transaction() as session:
             offer = await create_offer(
                 session, name=key.capitalize(), plan=plan, price=checked_price(**price),
                 now=site.clocks.business(),
             )  # fmt: skip
-        await database.dispose()
         return offer.id
 
-    site.offers[key] = asyncio.run(make())
+    site.offers[key] = site.in_database(make)

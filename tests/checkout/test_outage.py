@@ -1,6 +1,7 @@
 """Stripe down, silent or failing: buying says so in time, and reading goes on untouched."""
 
 import contextlib
+import dataclasses
 import socket
 import threading
 import time
@@ -158,9 +159,7 @@ def service_beside(site: Installation, stripe_url: str) -> Iterator[Installation
     )
     app = create_app(settings, gateway=gateway_of_settings(settings), clocks=site.clocks)
     with serving(app, port):
-        other = Installation(
-            url, stripe_url, settings, site.simulator, site.clocks, site.api_key, site.offers
-        )
+        other = dataclasses.replace(site, url=url, stripe_url=stripe_url, settings=settings)
         with other.browser:
             yield other
 

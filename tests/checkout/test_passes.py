@@ -1,6 +1,5 @@
 """Passes: paid once, open for their time, for a plan or a single article."""
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,28 +43,21 @@ def spans(site: Installation) -> list[tuple[datetime, datetime]]:
 def synced(site: Installation, payment_id: str) -> str:
     """What `sync_pass` answers, asked of the site's own Stripe."""
 
-    async def ask() -> str:
-        database, gateway = Database(site.settings.database_url), gateway_to(site.stripe_url)
+    async def ask(database: Database) -> str:
+        gateway = gateway_to(site.stripe_url)
         try:
             return await sync_pass(
                 Context(site.settings, site.clocks, database), gateway, payment_id
             )
         finally:
             await gateway.close()
-            await database.dispose()
 
-    return asyncio.run(ask())
+    return site.in_database(ask)
 
 
 def look_for_ended_passes(site: Installation) -> None:
     """What the service does of itself every minute."""
-
-    async def look() -> None:
-        database = Database(site.settings.database_url)
-        await emit_ended_passes(database, site.clocks)
-        await database.dispose()
-
-    asyncio.run(look())
+    site.in_database(lambda database: emit_ended_passes(database, site.clocks))
 
 
 @on_sqlite
@@ -281,13 +273,11 @@ def test_who_bought_twice_without_signing_in_has_one_after_the_other(site: Insta
     site.settle()
     assert spans(site) == [(begun, begun + DAY)] * 2
 
-    async def turn_out_to_be_one() -> None:
-        database = Database(site.settings.database_url)
+    async def turn_out_to_be_one(database: Database) -> None:
         async with database.transaction() as session:
             first, second = await session.scalars(select(Reader).order_by(Reader.id))
             await merge(session, second, first, site.clocks)
-        await database.dispose()
 
-    asyncio.run(turn_out_to_be_one())
+    site.in_database(turn_out_to_be_one)
     assert spans(site) == [(begun, begun + DAY), (begun + DAY, begun + 2 * DAY)]
     assert len({each.reader_id for each in rows(site, Grant)}) == 1

@@ -1,6 +1,5 @@
 """From a click on an offer to Stripe's page: once, at our price, and back to us only."""
 
-import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -177,13 +176,11 @@ def test_a_customer_that_was_deleted_at_stripe_can_buy_again(site: Installation)
 
 @on_sqlite
 def test_what_is_not_sold(site: Installation) -> None:
-    async def archive() -> None:
-        database = Database(site.settings.database_url)
+    async def archive(database: Database) -> None:
         async with database.transaction() as session:
             await archive_offer(session, site.offers["yearly"], site.clocks.business())
-        await database.dispose()
 
-    asyncio.run(archive())
+    site.in_database(archive)
     refused(site.start_checkout("yearly"), 404, "offer-not-found")
     site.offers["unknown"] = "off_unknown"
     site.offers["foreign"] = "price_1ForeignShop"

@@ -1,6 +1,5 @@
 """A real WordPress export: one of its posts is read, walled and bought."""
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -18,24 +17,20 @@ pytestmark = [
 ]
 
 
-async def import_all(site: Installation) -> ImportSummary:
-    database = Database(site.settings.database_url)
-    try:
-        return await import_articles(
-            database,
-            read_export(Path(EXPORT), now=site.clocks.business()),
-            settings=site.settings,
-            now=site.clocks.business(),
-            dry_run=False,
-            report=lambda _: None,
-        )
-    finally:
-        await database.dispose()
+async def import_all(site: Installation, database: Database) -> ImportSummary:
+    return await import_articles(
+        database,
+        read_export(Path(EXPORT), now=site.clocks.business()),
+        settings=site.settings,
+        now=site.clocks.business(),
+        dry_run=False,
+        report=lambda _: None,
+    )
 
 
 @on_sqlite
 def test_a_post_is_read_walled_and_bought(site: Installation) -> None:
-    summary = asyncio.run(import_all(site))
+    summary = site.in_database(lambda database: import_all(site, database))
     assert summary.created > 0
     listed = site.browser.get("/v1/articles?limit=100").json()["items"]
     longer = [

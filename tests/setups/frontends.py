@@ -1,8 +1,6 @@
 """What stands before the service in a set-up: pages on an origin of their own, readers, their mail."""
 
-import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx2
@@ -11,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from service.db.session import Database
 from tests.mailbox import SignInMail, newest_mail
 from tests.served import Installation, serving
 
@@ -20,17 +17,7 @@ MAIL_FROM = "Gazette <hello@gazette.example.org>"
 
 def newest_mail_to(made: Installation, address: str) -> SignInMail:
     """The newest sign-in mail to this address."""
-
-    async def look() -> SignInMail:
-        database = Database(made.settings.database_url)
-        try:
-            return await newest_mail(database, address)
-        finally:
-            await database.dispose()
-
-    # In a thread of its own: Playwright keeps a loop running in this one.
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, look()).result()
+    return made.in_database(lambda database: newest_mail(database, address))
 
 
 @contextmanager

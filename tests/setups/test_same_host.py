@@ -1,6 +1,5 @@
 """The service on the site's own host: behind nginx, and behind a site that renders on the server."""
 
-import asyncio
 import shutil
 import socket
 import ssl
@@ -269,7 +268,7 @@ def test_no_readers_address_is_stored_or_logged(
         reader.get("/articles/b", headers={"X-Forwarded-For": FAR_AWAY})
         reader.post("/v1/sign-in", json={"email": ANA})
         is_open(reader)
-    kept = asyncio.run(all_rows(made))
+    kept = made.in_database(all_rows)
     assert "cookieless/" in kept
     assert "sign-in-network/" in kept
     logged = "".join(capfd.readouterr())
@@ -279,14 +278,12 @@ def test_no_readers_address_is_stored_or_logged(
         assert address not in logged
 
 
-async def all_rows(made: Installation) -> str:
+async def all_rows(database: Database) -> str:
     """Every value in the database, as text."""
-    database = Database(made.settings.database_url)
     async with database.reading() as session:
         tables = [
             list(await session.execute(select(table))) for table in Base.metadata.sorted_tables
         ]
-    await database.dispose()
     return "\n".join(str(tuple(row)) for rows in tables for row in rows)
 
 
