@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from starlette.types import ASGIApp
 
 from service.app import create_app
+from service.billing.events import HANDLED
 from service.billing.follow_ups import CANCEL, REFUND, SYNC
 from service.billing.inbox import JOB
 from service.db.business_clock import move_forward
@@ -269,7 +270,8 @@ def installation(
             "stripe_timeout_seconds": PATIENCE,
         }
     )
-    target = WebhookTarget(f"{url}/v1/webhooks/stripe", WEBHOOK_SECRET)
+    # As `paywall stripe setup` registers it.
+    target = WebhookTarget(f"{url}/v1/webhooks/stripe", WEBHOOK_SECRET, events=tuple(HANDLED))
     simulator = create_simulator(
         database=None,
         public_url=stripe_url,

@@ -1,14 +1,12 @@
 """The OpenAPI document: what it says of errors, and whatever it allows is answered without a failure."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
-from pydantic import SecretStr
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -16,8 +14,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from service.settings import Settings
-from tests.conftest import MovingClocks
+from tests.conftest import MovingClocks, settings_of
+from tests.databases import database_of
 from tests.patience import PATIENCE
 from tests.served import Installation, installation
 
@@ -35,22 +33,16 @@ CHECKS: Any = [
 ]
 
 
-@pytest.fixture
-def site(sqlite_folder: Path, clocks: MovingClocks) -> Iterator[Installation]:
+@pytest.fixture(scope="module")
+def site(request: pytest.FixtureRequest) -> Iterator[Installation]:
     """On SQLite, with an article and a browser that has subscribed."""
-    settings = Settings(
-        _env_file=None,
-        database_url=f"sqlite:///{sqlite_folder / 'paywall.db'}",
-        secret_key=SecretStr("a-secret-key-for-tests-of-enough-length"),
-        insecure_cookies=True,
-        publication="gazette",
-        mail_from="Gazette <hello@gazette.example.org>",
-        background_interval_seconds=0.05,
-    )
-    with installation(settings, clocks) as made:
-        made.publish(SLUG)
-        made.subscribe()
-        yield made
+    with database_of(request, "sqlite") as url:
+        mailing = {"mail_from": "Gazette <hello@gazette.example.org>"}
+        settings = settings_of(url).model_copy(update=mailing)
+        with installation(settings, MovingClocks()) as made:
+            made.publish(SLUG)
+            made.subscribe()
+            yield made
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -77,7 +69,7 @@ def test_the_document_describes_errors_as_they_are_answered(site: Installation) 
 
 
 def test_whatever_the_document_allows_is_answered(site: Installation) -> None:
-    """20 examples an operation as nobody, and 20 as one who may: no 5xx, and as described."""
+    """A few examples an operation as nobody, and as one who may: no 5xx, and as described."""
     document = site.browser.get("/openapi.json").json()
     schema = schemathesis.openapi.from_dict(document)
     schema.config.update(base_url=site.url)

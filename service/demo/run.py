@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from service import logs
 from service.app import create_app
+from service.billing.events import HANDLED
 from service.clock import Clocks
 from service.db import migrate
 from service.db.business_clock import follow
@@ -98,6 +99,7 @@ def _serve(
             WebhookTarget(
                 f"{settings.public_url}/v1/webhooks/stripe",
                 settings.stripe_webhook_secret.get_secret_value(),
+                events=tuple(HANDLED),
             ),
         ),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -30,8 +31,8 @@ from service.identity.cookies import cookie_name
 from service.settings import Settings
 from tests.account.known_reader import ADDRESS, Known, Site, known_reader, mailing_site
 from tests.checkout.rows import rows
-from tests.conftest import MovingClocks
-from tests.databases import on_sqlite
+from tests.conftest import MovingClocks, settings_of
+from tests.databases import database_of, on_sqlite
 from tests.patience import wait_until
 
 
@@ -120,14 +121,6 @@ def farewells(site: Site) -> list[str]:
 
 
 @on_sqlite
-def test_the_farewell_goes_to_the_verified_address_once(site: Site, known: Known) -> None:
-    assert erase(site.at.browser, cancel_subscription=True).status_code == 204
-    assert erase(site.at.browser, cancel_subscription=True).status_code == 401
-    until_mailed(site, "erased")
-    assert farewells(site) == [ADDRESS]
-
-
-@on_sqlite
 def test_a_subscription_is_given_up_knowingly(site: Site, known: Known) -> None:
     for body in ({}, {"cancel_subscription": False}):
         answer = erase(site.at.browser, **body)
@@ -137,62 +130,6 @@ def test_a_subscription_is_given_up_knowingly(site: Site, known: Known) -> None:
     (customer,) = site.at.simulator.world.store.find("customer", [])
     assert "deleted" not in customer
     assert reader_row(site, known.reader_id).email == ADDRESS
-
-
-@on_sqlite
-def test_nobody_gets_in_with_what_they_hold(site: Site, known: Known) -> None:
-    access, refresh = known.app["access_token"], known.app["refresh_token"]
-    unlock_token = known.other.post("/v1/articles/a/unlock").json()["token"]
-    assert erase(site.at.browser, cancel_subscription=True).status_code == 204
-    with site.at.new_browser() as thief:
-        thief.cookies.set(cookie_name("session", site.at.settings), known.session_cookie)
-        assert thief.post("/v1/session/token").status_code == 401
-        assert thief.get("/v1/me").status_code == 401
-        assert erase(thief).status_code == 401
-    with site.at.new_browser() as app:
-        body = {"refresh_token": refresh}
-        assert app.post("/v1/session/token", json=body).status_code == 401
-        bearer = {"Authorization": f"Bearer {access}"}
-        for path in ("/v1/me", "/v1/me/export", "/v1/sessions"):
-            assert app.get(path, headers=bearer).status_code == 401
-        _until_refused(app, access)
-        _until_refused(app, unlock_token)
-    assert known.other.get("/v1/me").status_code == 401
-    assert known.other.post("/v1/articles/a/unlock").status_code == 402
-
-
-def _until_refused(app: httpx2.Client, token: str) -> None:
-    """Tokens are refused at the service within its interval of background work."""
-    bearer = {"Authorization": f"Bearer {token}"}
-    full = "/v1/articles/a/full"
-    wait_until(lambda: app.get(full, headers=bearer).status_code == 401, "the token is refused")
-
-
-@on_sqlite
-def test_what_stripe_says_afterwards_brings_nothing_back(site: Site, known: Known) -> None:
-    assert erase(site.at.browser, cancel_subscription=True).status_code == 204
-    until_mailed(site, "erased")
-    site.at.settle()
-    told = {each.type for each in rows(site.at, InboxEvent)}
-    assert told >= {
-        "customer.deleted", "customer.subscription.deleted", "checkout.session.completed",
-        "invoice.paid",
-    }  # fmt: skip
-
-    async def replay_all(database: Database) -> None:
-        async with database.transaction() as session:
-            await session.execute(
-                update(Job)
-                .where(Job.kind == JOB, Job.status == "done")
-                .values(status="waiting", due_at=site.at.clocks.wall())
-            )
-
-    for _ in range(2):
-        site.at.in_database(replay_all)
-        site.at.settle()
-    site.at.travel(timedelta(days=62))
-    assert_erased(site, known)
-    assert len(rows(site.at, Reader)) == 1
 
 
 def test_the_same_address_begins_anew(site: Site, known: Known) -> None:
@@ -229,33 +166,120 @@ def test_purchases_under_way(site: Site) -> None:
     assert [each.reader_id for each in rows(site.at, Subscription)] != [reader_id]
 
 
-@on_sqlite
-def test_a_claim_kept_from_before_signs_nobody_in(site: Site, known: Known) -> None:
-    browser = site.at.browser
-    sold = site.at.simulator.world.store.find("checkout.session", [])[0]["id"]
-    claim = browser.cookies.get(cookie_name("checkout", site.at.settings))
-    assert erase(browser, cancel_subscription=True).status_code == 204
-    with site.at.new_browser() as thief:
-        if claim is not None:
-            thief.cookies.set(cookie_name("checkout", site.at.settings), claim)
+@dataclass
+class Erased:
+    """A reader who has been erased, with what they and others still hold."""
+
+    site: Site
+    known: Known
+    claim: str | None
+    unlock_token: str
+
+
+@pytest.fixture(scope="module")
+def erased(request: pytest.FixtureRequest) -> Iterator[Erased]:
+    with (
+        database_of(request, "sqlite") as url,
+        mailing_site(settings_of(url), MovingClocks()) as site,
+    ):
+        known = known_reader(site)
+        with closing(known.other):
+            browser = site.at.browser
+            claim = browser.cookies.get(cookie_name("checkout", site.at.settings))
+            token = known.other.post("/v1/articles/a/unlock").json()["token"]
+            assert erase(browser, cancel_subscription=True).status_code == 204
+            until_mailed(site, "erased")
+            yield Erased(site, known, claim, token)
+
+
+once_erased = pytest.mark.xdist_group("erased")
+
+
+@once_erased
+def test_the_farewell_goes_to_the_verified_address_once(erased: Erased) -> None:
+    assert erase(erased.site.at.browser, cancel_subscription=True).status_code == 401
+    until_mailed(erased.site, "erased")
+    assert farewells(erased.site) == [ADDRESS]
+
+
+@once_erased
+def test_nobody_gets_in_with_what_they_hold(erased: Erased) -> None:
+    at, known = erased.site.at, erased.known
+    with at.new_browser() as thief:
+        thief.cookies.set(cookie_name("session", at.settings), known.session_cookie)
+        assert thief.post("/v1/session/token").status_code == 401
+        assert thief.get("/v1/me").status_code == 401
+        assert erase(thief).status_code == 401
+    with at.new_browser() as app:
+        body = {"refresh_token": known.app["refresh_token"]}
+        assert app.post("/v1/session/token", json=body).status_code == 401
+        bearer = {"Authorization": f"Bearer {known.app['access_token']}"}
+        for path in ("/v1/me", "/v1/me/export", "/v1/sessions"):
+            assert app.get(path, headers=bearer).status_code == 401
+        _until_refused(app, known.app["access_token"])
+        _until_refused(app, erased.unlock_token)
+    assert known.other.get("/v1/me").status_code == 401
+
+
+def _until_refused(app: httpx2.Client, token: str) -> None:
+    """Tokens are refused at the service within its interval of background work."""
+    bearer = {"Authorization": f"Bearer {token}"}
+    full = "/v1/articles/a/full"
+    wait_until(lambda: app.get(full, headers=bearer).status_code == 401, "the token is refused")
+
+
+@once_erased
+def test_a_claim_kept_from_before_signs_nobody_in(erased: Erased) -> None:
+    at = erased.site.at
+    sold = at.simulator.world.store.find("checkout.session", [])[0]["id"]
+    with at.new_browser() as thief:
+        if erased.claim is not None:
+            thief.cookies.set(cookie_name("checkout", at.settings), erased.claim)
         page = thief.get(f"/v1/checkout/return?session_id={sold}")
         assert page.status_code == 200
         assert thief.get("/v1/me").status_code == 401
-    site.at.settle()
-    until_mailed(site, "erased")
-    assert_erased(site, known)
+    at.settle()
+    assert_erased(erased.site, erased.known)
 
 
-@on_sqlite
+@once_erased
 def test_the_audit_trail_keeps_what_was_done_without_words_about_the_reader(
-    site: Site, known: Known
+    erased: Erased,
 ) -> None:
-    assert erase(site.at.browser, cancel_subscription=True).status_code == 204
-    (given,) = (each for each in rows(site.at, AuditEntry) if each.action == "comp.give")
-    assert given.after["reader"] == known.reader_id
+    at = erased.site.at
+    (given,) = (each for each in rows(at, AuditEntry) if each.action == "comp.give")
+    assert given.after["reader"] == erased.known.reader_id
     assert "note" not in given.after
-    again = site.at.browser.post(
-        "/v1/admin/grants", json={"reader_id": known.reader_id, "ends_at": None, "note": "x"},
-        headers={"Authorization": f"Bearer {site.at.api_key}"},
+    again = at.browser.post(
+        "/v1/admin/grants", json={"reader_id": erased.known.reader_id, "ends_at": None, "note": "x"},
+        headers={"Authorization": f"Bearer {at.api_key}"},
     )  # fmt: skip
     assert again.status_code == 404
+
+
+@once_erased
+def test_what_stripe_says_afterwards_brings_nothing_back(erased: Erased) -> None:
+    """The last of them: months pass."""
+    at = erased.site.at
+    at.settle()
+    told = {each.type for each in rows(at, InboxEvent)}
+    assert told >= {
+        "customer.deleted", "customer.subscription.deleted", "checkout.session.completed",
+        "invoice.paid",
+    }  # fmt: skip
+
+    async def replay_all(database: Database) -> None:
+        async with database.transaction() as session:
+            await session.execute(
+                update(Job)
+                .where(Job.kind == JOB, Job.status == "done")
+                .values(status="waiting", due_at=at.clocks.wall())
+            )
+
+    for _ in range(2):
+        at.in_database(replay_all)
+        at.settle()
+    at.travel(timedelta(days=62))
+    assert_erased(erased.site, erased.known)
+    assert len(rows(at, Reader)) == 1
+    assert erased.known.other.post("/v1/articles/a/unlock").status_code == 402

@@ -28,26 +28,34 @@ from tests.account.known_reader import (
     known_reader,
     mailing_site,
 )
-from tests.conftest import MovingClocks
-from tests.databases import on_sqlite
+from tests.conftest import MovingClocks, settings_of
+from tests.databases import database_of, on_sqlite
 
 MEGABYTE = 1_000_000
 
 
-@pytest.fixture
-def site(settings: Settings, clocks: MovingClocks) -> Iterator[Site]:
-    with mailing_site(settings, clocks) as made:
-        yield made
+@pytest.fixture(scope="module")
+def known(request: pytest.FixtureRequest) -> Iterator[tuple[Site, Known]]:
+    """One a database: they are only looked at."""
+    with (
+        database_of(request, request.param) as url,
+        mailing_site(settings_of(url), MovingClocks()) as site,
+    ):
+        made = known_reader(site)
+        with closing(made.other):
+            yield site, made
 
 
-@pytest.fixture
-def known(site: Site) -> Iterator[Known]:
-    made = known_reader(site)
-    with closing(made.other):
-        yield made
+def known_on(*databases: str) -> pytest.MarkDecorator:
+    kinds = [
+        pytest.param(kind, marks=pytest.mark.xdist_group(f"known-{kind}")) for kind in databases
+    ]
+    return pytest.mark.parametrize("known", kinds, indirect=True)
 
 
-def test_everything_held_on_the_reader(site: Site, known: Known) -> None:
+@known_on("sqlite", "postgresql")
+def test_everything_held_on_the_reader(known: tuple[Site, Known]) -> None:
+    site, reader = known
     answer = site.at.browser.get("/v1/me/export")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
@@ -57,11 +65,11 @@ def test_everything_held_on_the_reader(site: Site, known: Known) -> None:
     assert set(told) == {"about", "stripe", *(holding.section for holding in HOLDINGS)}
     # All that was made lies in one section at least; counters of networks name no reader.
     assert [name for name, rows in told.items() if not rows] == ["revoked_tokens"]
-    assert told["about"]["reader"] == known.reader_id
+    assert told["about"]["reader"] == reader.reader_id
     assert told["accounts"][0]["email"] == ADDRESS
     assert {each["kind"] for each in told["sessions"]} == {"browser", "app"}
     assert {each["device_id"] for each in told["devices"]} >= {
-        pseudonym(each) for each in known.device_ids
+        pseudonym(each) for each in reader.device_ids
     }
     assert {mail["kind"] for mail in told["mails"]} == {"pass", "sign-in", "welcome"}
     (comp,) = (each for each in told["grants"] if each["source"] == "comp")
@@ -75,14 +83,15 @@ def test_everything_held_on_the_reader(site: Site, known: Known) -> None:
     ]
     reads = {(each["article"]["slug"], each["reader_id"]) for each in told["reads"]}
     # What the devices read before they were signed in is theirs too.
-    assert reads >= {("a", known.reader_id), ("b", None), ("c", None)}
+    assert reads >= {("a", reader.reader_id), ("b", None), ("c", None)}
     assert {slug for each in told["meter_windows"] for slug in each["counted"] + each["carried"]} == {
         "b", "c",
     }  # fmt: skip
 
 
-@on_sqlite
-def test_what_stripe_holds(site: Site, known: Known) -> None:
+@known_on("sqlite")
+def test_what_stripe_holds(known: tuple[Site, Known]) -> None:
+    site, _ = known
     (held,) = site.at.browser.get("/v1/me/export").json()["stripe"]
     assert held["customer"]["email"] == ADDRESS
     assert set(held["customer"]) >= {"name", "phone", "address", "shipping", "metadata"}
@@ -95,19 +104,21 @@ def test_what_stripe_holds(site: Site, known: Known) -> None:
     assert {"hosted_url", "created_at"} <= set(invoice)
 
 
-@on_sqlite
-def test_no_secret_leaves_with_it(site: Site, known: Known) -> None:
+@known_on("sqlite")
+def test_no_secret_leaves_with_it(known: tuple[Site, Known]) -> None:
+    site, reader = known
     text = site.at.browser.get("/v1/me/export").text
-    for secret in (known.session_cookie, *known.app.values(), "_hash", "sealed"):
+    for secret in (reader.session_cookie, *reader.app.values(), "_hash", "sealed"):
         assert str(secret) not in text or secret in {"/account", "Bearer", 600}
 
 
-@on_sqlite
-def test_nobody_else_gets_it(site: Site, known: Known) -> None:
+@known_on("sqlite")
+def test_nobody_else_gets_it(known: tuple[Site, Known]) -> None:
+    site, reader = known
     with site.at.new_browser() as stranger:
         assert stranger.get("/v1/me/export").status_code == 401
         site.sign_in(stranger, "ben@example.org")
-        assert known.reader_id not in stranger.get("/v1/me/export").text
+        assert reader.reader_id not in stranger.get("/v1/me/export").text
         assert ADDRESS not in stranger.get("/v1/me/export").text
 
 

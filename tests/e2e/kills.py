@@ -20,6 +20,7 @@ import httpx2
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
+from service.billing.events import HANDLED
 from service.billing.follow_ups import CANCEL, REFUND, SYNC
 from service.billing.inbox import JOB
 from service.db.business_clock import follow, move_forward
@@ -192,7 +193,9 @@ def mortal(settings: Settings, chance: random.Random) -> Iterator[Mortal]:
         database=None,
         public_url=stripe_url,
         wall_now=lambda: datetime.now(UTC),
-        endpoints=[WebhookTarget(f"{url}/v1/webhooks/stripe", WEBHOOK_SECRET)],
+        endpoints=[
+            WebhookTarget(f"{url}/v1/webhooks/stripe", WEBHOOK_SECRET, events=tuple(HANDLED))
+        ],
         # A killed process gets its webhooks again soon.
         delivery=DeliveryRules(retry_after=(0.5,) * 9),
     )

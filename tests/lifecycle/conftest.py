@@ -9,7 +9,6 @@ from contextlib import ExitStack
 
 import pytest
 
-from service.billing.events import HANDLED
 from tests.checkout.rows import sell
 from tests.conftest import MovingClocks, settings_of
 from tests.databases import database_of
@@ -36,9 +35,6 @@ def paper(request: pytest.FixtureRequest) -> Iterator[Paper]:
             site.publish(MEMBERS, access={"level": "subscribers"})
             site.publish(EXTRA, access={"level": "subscribers", "plans": ["all-access"]})
             euros = {"currency": "EUR", "interval": "month"}
-            for endpoint in at_stripe.webhook_endpoints.list().data:
-                # As `paywall stripe setup` registers it.
-                at_stripe.webhook_endpoints.update(endpoint.id, {"enabled_events": list(HANDLED)})
             sell(site, "all-access", plan="all-access", amount=1500, **euros)
             sell(site, "intro", amount=900, intro_amount=100, intro_periods=2, **euros)
             sell(site, "week", amount=300, currency="EUR", interval="week", kind="pass")

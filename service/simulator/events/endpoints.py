@@ -12,11 +12,12 @@ from service.simulator.world import API_VERSION, World
 
 @dataclass(frozen=True)
 class WebhookTarget:
-    """An endpoint that a deployment knows from the start; it gets every event."""
+    """An endpoint that a deployment knows from the start; it gets these types of event, `*` every."""
 
     url: str
     secret: str
     api_version: str | None = None
+    events: tuple[str, ...] = ("*",)
 
 
 def register_targets(world: World, targets: Sequence[WebhookTarget]) -> None:
@@ -31,7 +32,7 @@ def register_targets(world: World, targets: Sequence[WebhookTarget]) -> None:
         endpoint = found[0] if found else _endpoint(world, target.url, target.secret)
         endpoint |= {
             "api_version": target.api_version,
-            "enabled_events": ["*"],
+            "enabled_events": list(target.events),
             "status": "enabled",
             "_sim": {"secret": target.secret, "registered": True},
         }

@@ -9,7 +9,7 @@ from tests.billing.model.histories import play
 from tests.postgres import PostgresServer
 
 SOME = settings(
-    max_examples=16,
+    max_examples=12,
     stateful_step_count=6,
     deadline=None,
     database=None,
