@@ -47,9 +47,9 @@ def _outside_fallbacks(root: Element) -> list[Element]:
 def _sources(root: Element) -> Iterator[tuple[Element, list[str | None]]]:
     """The sets of addresses that a `<picture>` offers beside its `<img>`."""
     for picture in root.iter("picture"):
-        image = picture.find("img")
+        image = next(picture.iter("img"), None)
         if image is not None:
-            offered = islice(picture.iterchildren("source"), _MOST_SOURCES)
+            offered = islice(picture.iter("source"), _MOST_SOURCES)
             yield image, [each.get(name) for each in offered for name in _LAZY_SETS]
 
 

@@ -1,7 +1,7 @@
 """Where a preview ends that neither an author nor a wall has ended. Pure.
 
-It begins with the story: bylines, and lists, tables and code before the first paragraph, are held
-back. It is short (blocks, and words), and leaves a share of the words behind it, of the story's and
+It begins with the story: bylines, captions, lists, tables and code before the first paragraph are
+held back. It is short (blocks, and words), and leaves a share of the words behind it, of the story's and
 of all. A list, a table or a block of code is never in it whole. Where not even one block fits, a
 sentence does, or the first words.
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 
-from service.content.blocks import Segment
+from service.content.blocks import Kind, Segment
 
 FEW_WORDS = 25
 """A preview with fewer goes on into a block that doesn't fit, as far as whole sentences do."""
@@ -35,7 +35,7 @@ class Limits:
     withheld_percent: int
 
     def most_of(self, words: int) -> int:
-        """How many of so many words may be public."""
+        """How many of the words may be public."""
         return words * (100 - self.withheld_percent) // 100
 
 
@@ -60,7 +60,7 @@ def choose(segments: Sequence[Segment], bound: int, limits: Limits) -> Choice:
     choice = _filled(segments, words, held, bound, limits)
     if choice.kept or choice.offset or start is None:
         return choice
-    # Captions and headings before the story have used all the words up.
+    # The headings before the story have used all the words up.
     return _filled(segments, words, frozenset(range(start)), bound, limits)
 
 
@@ -77,18 +77,19 @@ def _story_start(segments: Sequence[Segment]) -> int | None:
 def _held_back(
     segments: Sequence[Segment], words: Sequence[int], start: int | None
 ) -> frozenset[int]:
-    bylines = {number for number, segment in enumerate(segments) if segment.kind == "byline"}
+    """What comes before the first paragraph and isn't the story."""
     if start is None:
-        return frozenset(bylines)
-    bylines = {number for number in bylines if number < start}
+        return frozenset(_numbers(segments, len(segments), "byline"))
+    held = _numbers(segments, start, "byline") | _numbers(segments, start, "caption")
     groups = {number for number in range(start) if segments[number].group is not None}
     if sum(words[number] for number in groups) > sum(words[start:]):
-        return frozenset(bylines)  # a list with a closing remark: the list is the story
-    held = bylines | groups
-    for number in reversed(range(start)):
-        if segments[number].kind == "heading" and number + 1 in groups:
-            held.add(number)
-    return frozenset(held)
+        return frozenset(held)  # a list with a closing remark: the list is the story
+    titles = {number for number in range(start) if number + 1 in groups}
+    return frozenset(held | groups | (titles & _numbers(segments, start, "heading")))
+
+
+def _numbers(segments: Sequence[Segment], before: int, kind: Kind) -> set[int]:
+    return {number for number in range(before) if segments[number].kind == kind}
 
 
 def _filled(
@@ -155,7 +156,7 @@ def _ends_group(segments: Sequence[Segment], number: int) -> bool:
 def divided(text: str, most: int, *, whole_sentences: bool) -> int:
     """How many characters of the text are its longest beginning of whole sentences.
 
-    It has at most so many words. Where no sentence fits: 0, or, unless `whole_sentences`, the
+    It has at most `most` words. Where no sentence fits: 0, or, unless `whole_sentences`, the
     first `most` words.
     """
     if most < 1:
@@ -171,4 +172,4 @@ def divided(text: str, most: int, *, whole_sentences: bool) -> int:
 
 
 def _end(match: re.Match[str]) -> int:
-    return match.end()
+    return match.start() if match[0] == "\n" else match.end()
