@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from service.cli import (
     api_keys,
+    articles,
     demo,
     imports,
     inbox,
@@ -46,6 +47,7 @@ app.command(epilog=migrations.EXAMPLE)(migrations.migrate)
 app.command(epilog=simulate.EXAMPLE)(simulate.simulate)
 app.command("reconcile", epilog=reconcile.EXAMPLE)(reconcile.run)
 app.add_typer(imports.app, name="import")
+app.add_typer(articles.app, name="articles")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(operators.app, name="operators")

@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.content.blocks import BodyRefused
 from service.content.cut import Rendered, render
+from service.content.folding import folded
 from service.content.level import LevelFacts, own_level
 from service.content.rules import limits_of, rules_of
 from service.content.schemas import SLUG_LENGTH, ArticleIn, ScheduleIn, is_slug
-from service.content.store import STATE_ID, searchable
+from service.content.store import STATE_ID, term_of
 from service.db.base import new_id
 from service.db.tables import Article, ArticleRevision, ArticleTerm, ContentState
 from service.db.upsert import insert_for
@@ -92,7 +93,7 @@ async def store_prepared(
     session: AsyncSession, prepared: Prepared, *, if_match: str | None, actor: str, now: datetime
 ) -> Published:
     """Write a prepared article, if it differs from what is there. Raises like `put_article`."""
-    state = await _locked_state(session)
+    state = await locked_state(session)
     current = await session.scalar(select(Article).where(Article.slug == prepared.slug))
     _check_match(if_match, current)
     body = prepared.body
@@ -131,7 +132,7 @@ async def withdraw_article(
     """
     if not is_slug(slug):
         raise Problem("article-not-found")
-    state = await _locked_state(session)
+    state = await locked_state(session)
     article = await session.scalar(select(Article).where(Article.slug == slug))
     if article is None:
         raise Problem("article-not-found")
@@ -146,7 +147,7 @@ async def withdraw_article(
     await _record(session, state, article, document, before=before, actor=actor, now=now)
 
 
-async def _locked_state(session: AsyncSession) -> ContentState:
+async def locked_state(session: AsyncSession) -> ContentState:
     """The content's state, locked: publications follow one another, so their versions do too.
 
     Other processes compare the version to drop stale copies; were two publications to run side by
@@ -198,20 +199,27 @@ def _update_instant(
     return now
 
 
-def _columns(prepared: Prepared, published_at: datetime | None) -> dict[str, Any]:
-    body, rendered = prepared.body, prepared.rendered
+def cut_columns(rendered: Rendered, title: str, standfirst: str) -> dict[str, Any]:
+    """The columns of an article that are made of its text."""
     # Search may find what everybody may read, and nothing else.
-    public = (body.title, body.standfirst, rendered.search_text)
+    public = (title, standfirst, rendered.search_text)
+    return {
+        "body_html": rendered.body_html,
+        "preview_html": rendered.preview_html,
+        "preview_text": rendered.preview_text,
+        "cut_is_whole": rendered.cut_is_whole,
+        "search_text": folded(" ".join(public)),
+    }
+
+
+def _columns(prepared: Prepared, published_at: datetime | None) -> dict[str, Any]:
+    body = prepared.body
     return {
         "title": body.title,
         "standfirst": body.standfirst,
         "body_source": body.body,
         "body_format": body.body_format,
-        "body_html": rendered.body_html,
-        "preview_html": rendered.preview_html,
-        "preview_text": rendered.preview_text,
-        "cut_is_whole": rendered.cut_is_whole,
-        "search_text": searchable(" ".join(public)),
+        **cut_columns(prepared.rendered, body.title, body.standfirst),
         "authors": [author.name for author in body.authors],
         "section": body.section,
         "tags": body.tags,
@@ -230,8 +238,8 @@ def _columns(prepared: Prepared, published_at: datetime | None) -> dict[str, Any
 
 async def _replace_terms(session: AsyncSession, article: Article) -> None:
     await session.execute(delete(ArticleTerm).where(ArticleTerm.article_id == article.id))
-    terms = {("tag", searchable(tag)) for tag in article.tags}
-    terms |= {("author", searchable(name)) for name in article.authors}
+    terms = {("tag", term_of(tag)) for tag in article.tags}
+    terms |= {("author", term_of(name)) for name in article.authors}
     session.add_all(
         ArticleTerm(kind=kind, term=term, article_id=article.id) for kind, term in sorted(terms)
     )

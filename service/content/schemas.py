@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from service.clock import in_utc
+from service.content.direction import Direction
 from service.content.level import LevelSource
 from service.content.visibility import Status
 from service.html.list_query import LONGEST_CURSOR
@@ -240,6 +241,18 @@ class AdminSummary(BaseModel):
     version: int
 
 
+class PreviewFacts(BaseModel):
+    """How much of the body is public, and who decides it: the author's mark, a wall of the system that
+    the text comes from, or neither.
+    """
+
+    words: int
+    public_words: int
+    cut_by: Literal["mark", "wall", "automatic"]
+    warnings: list[str]
+    """What an editor should look at, such as a mark that makes more public than the settings would."""
+
+
 class AdminArticle(AdminSummary):
     """An article as its publisher sees it: what was sent, and the cut made from it."""
 
@@ -253,6 +266,7 @@ class AdminArticle(AdminSummary):
     language: str | None
     source_ids: dict[str, str]
     preview_html: str
+    preview: PreviewFacts
 
 
 class AdminArticles(BaseModel):
@@ -284,6 +298,8 @@ class TeaserSummary(_Strict):
     canonical_url: str | None
     image: Image | None
     language: str | None
+    dir: Direction
+    """Which way its text runs, by the language, else by the title."""
     published_at: datetime | None
     updated_at: datetime
     access: Access

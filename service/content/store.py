@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from service.content.article import EXCERPT_LENGTH, ListedArticle, StoredArticle, excerpt_of
-from service.content.level import Schedule
+from service.content.folding import folded
+from service.content.level import LevelFacts, Schedule
 from service.content.visibility import RELEASED
 from service.db.keyset import Keyset, Page
 from service.db.tables import Article, ArticleTerm, ContentState
@@ -62,8 +63,8 @@ _LATEST_FIRST = Keyset(Article.published_at, Article.id)
 _CREATED_LAST_FIRST = Keyset(Article.created_at, Article.id)
 
 
-def searchable(text: str) -> str:
-    """`text` as it is searched: composed letters, no case."""
+def term_of(text: str) -> str:
+    """A tag or an author's name as filters compare it: composed letters, no case."""
     return unicodedata.normalize("NFC", text).casefold()
 
 
@@ -97,7 +98,8 @@ async def list_articles(
 ) -> PublicPage:
     """Articles visible at `now` that fit every filter, latest first.
 
-    `q`: every word must occur in title, standfirst or preview; never in what the wall covers.
+    `q`: every word must occur in title, standfirst or preview, whatever its accents; never in what
+    the wall covers.
     Raises Problem `invalid-request` for a cursor that isn't ours.
     """
     wanted = [Article.status.in_(RELEASED), *_filters(section=section, tag=tag, author=author, q=q)]
@@ -136,10 +138,10 @@ def _filters(
     for kind, term in (("tag", tag), ("author", author)):
         if term is not None:
             having = select(ArticleTerm.article_id).where(
-                ArticleTerm.kind == kind, ArticleTerm.term == searchable(term)
+                ArticleTerm.kind == kind, ArticleTerm.term == term_of(term)
             )
             filters.append(Article.id.in_(having))
-    words = searchable(q or "").split()
+    words = folded(q or "").split()
     filters += [Article.search_text.contains(word, autoescape=True) for word in words]
     return filters
 
@@ -154,6 +156,18 @@ async def _one(session: AsyncSession, condition: ColumnElement[bool]) -> StoredA
 def schedule_of(stored: Mapping[str, int] | None) -> Schedule:
     """The schedule as a row has it."""
     return Schedule(**(stored or {}))
+
+
+def level_facts(article: Article) -> LevelFacts:
+    """What the article's level depends on."""
+    return LevelFacts(
+        level=article.level,
+        section=article.section,
+        tags=article.tags,
+        published_at=article.published_at,
+        schedule=schedule_of(article.access_schedule),
+        cut_is_whole=article.cut_is_whole,
+    )
 
 
 def _listed(row: Row[Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from service.content.article import ListedArticle, StoredArticle
+from service.content.direction import direction_of
 from service.content.level import level_at
 from service.content.rules import rules_of
 from service.settings import Settings
@@ -47,6 +48,7 @@ def summary(article: ListedArticle, settings: Settings, now: datetime) -> dict[s
         "canonical_url": article.canonical_url,
         "image": image,
         "language": article.language,
+        "dir": direction_of(article.language, article.title),
         "published_at": instant_text(article.published_at),
         "updated_at": instant_text(article.updated_at),
         "access": {

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from service.billing.inbox import store_event
+from service.content.publish import prepare, store_prepared
+from service.content.schemas import ArticleIn
 from service.db.session import Database
 from service.db.tables import Article, Job, Operator, Subscription
 from service.identity.api_keys import find_api_key
@@ -287,3 +289,36 @@ def test_a_quarantined_event_is_listed_and_replayed(paywall: Paywall, settings: 
     assert paywall("inbox", "replay", "evt_1").code == 0
     assert "evt_1  waiting      0 failed attempts" in paywall("inbox", "list").out
     assert "There is no event evt_2" in paywall("inbox", "replay", "evt_2").err
+
+
+def test_previews_are_listed_and_made_anew(paywall: Paywall, settings: Settings) -> None:
+    async def store() -> None:
+        database = Database(settings.database_url)
+        for slug, body in (("story", "<p>One two. Three four. Five.</p>"),
+                           ("marked", "<p>One two three four.</p><!--more--><p>Five.</p>")):  # fmt: skip
+            sent = ArticleIn.model_validate({"title": slug, "body": body})
+            async with database.transaction() as session:
+                prepared = prepare(slug, sent, settings)
+                await store_prepared(session, prepared, if_match=None, actor="test", now=NOW)
+        async with database.transaction() as session:
+            await session.execute(
+                update(Article)
+                .where(Article.slug == "story")
+                .values(preview_html=Article.body_html)
+            )
+        await database.dispose()
+
+    asyncio.run(store())
+    before, again = paywall("articles", "previews"), paywall("articles", "previews", "--recut")
+    assert (before.code, again.code) == (0, 0), before.err + again.err
+    assert before.out.splitlines()[0] == ("100 %      5 of 5      metered     automatic      story")
+    assert "paywall articles previews --recut" in before.out.splitlines()[1]
+    assert again.out.splitlines() == [
+        "1 articles were changed.",
+        "",
+        " 80 %      4 of 5      metered     author's mark  marked",
+        "      80 % of the words are public, by default at most 60 %: the author's mark is there.",
+        " 40 %      2 of 5      metered     automatic      story",
+        "",
+        "2 articles, 1 of them to look at. By public share: 40-50 %: 1, 80-90 %: 1.",
+    ]

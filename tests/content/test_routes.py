@@ -22,6 +22,9 @@ async def test_publish_list_read(newsroom: Newsroom) -> None:
     assert created.headers["ETag"] == '"v1"'
     assert created.headers["Cache-Control"] == "private, no-store"
     assert created.json()["preview_html"] == "<p>One</p>"
+    assert created.json()["preview"] == {
+        "words": 2, "public_words": 1, "cut_by": "mark", "warnings": [],
+    }  # fmt: skip
     repeated = await newsroom.put("ferry", standfirst="A boat is late.", tags=["Sea"])
     assert (repeated.status_code, repeated.headers["ETag"]) == (200, '"v1"')
     assert repeated.json() == created.json()
@@ -34,6 +37,17 @@ async def test_publish_list_read(newsroom: Newsroom) -> None:
     assert teaser.preview_html == "<p>One</p>"
     assert teaser.body_html is None
     assert teaser.json_ld["isAccessibleForFree"] is False
+
+
+async def test_a_publisher_is_told_of_a_mark_that_gives_much_away(newsroom: Newsroom) -> None:
+    body = "<p>One two three four.</p><!--more--><p>Five.</p>"
+    told = (await newsroom.put("ferry", body=body)).json()["preview"]
+    assert (told["words"], told["public_words"], told["cut_by"]) == (5, 4, "mark")
+    assert told["warnings"] == [
+        "80 % of the words are public, by default at most 60 %: the author's mark is there."
+    ]
+    seen = await newsroom.get("/v1/admin/articles/ferry", **newsroom.reader)
+    assert seen.json()["preview"] == told
 
 
 async def test_public_answers_are_public(newsroom: Newsroom) -> None:

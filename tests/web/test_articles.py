@@ -155,6 +155,18 @@ async def test_an_article_from_elsewhere_names_its_own_address(newspaper: Newspa
     assert '<article class="article" lang="pt">' in page
 
 
+@pytest.mark.parametrize(("language", "direction"), [("ar", "rtl"), ("pt", "ltr")])
+async def test_the_page_runs_as_its_article_does(
+    newspaper: Newspaper, language: str, direction: str
+) -> None:
+    await newspaper.publish("ferry", language=language)
+    page = (await newspaper.browser.get("/articles/ferry")).text
+    assert f'<html lang="en" dir="{direction}">' in page
+    front = (await newspaper.browser.get("/")).text
+    assert f'lang="{language}" dir="{direction}"' in front
+    assert '<html lang="en">' in front
+
+
 @pytest.mark.parametrize("slug", ["none", "FERRY", "a%00b", "..%2fadmin", "x" * 500, "%E2%80%AE"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_there_is_no_such_article(newspaper: Newspaper, slug: str, method: str) -> None:

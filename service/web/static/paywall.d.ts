@@ -23,6 +23,7 @@ export interface Summary {
   canonical_url: string | null;
   image: { url: string; alt: string } | null;
   language: string | null;
+  dir: "ltr" | "rtl";
   published_at: string | null;
   updated_at: string;
   /** `plans` open an article for subscribers; empty: every plan does. */
