@@ -23,6 +23,7 @@ BLOCKS = TEXT_BLOCKS | {
 _GROUPS = {"dir", "dl", "menu", "ol", "pre", "table", "ul"}
 _ROW_ENDS = {"caption", "table", "tr"}
 _CAPTIONS = {"caption", "figcaption"}
+_LONGEST_LINE = 300  # characters of a byline, or of a caption that no figure tells
 _VERBATIM = {"code", "kbd", "pre", "samp"}  # shows a mark, doesn't set one
 _LINE_ENDS = re.compile(r"[\r\n]")
 _CAPTION_CLASS = re.compile(r"(?:^|[\s_-])(?:caption|credits?)(?:$|[\s_-])", re.IGNORECASE)
@@ -213,14 +214,18 @@ class _Scan:
     def _kind(self) -> Kind:
         if not self._has_words:
             return "picture"
-        roles: set[_Role | None] = set(self._roles)
-        for kind in ("heading", "caption", "byline"):
-            if kind in roles:
-                return kind
+        roles, text = set(self._roles), "".join(self._text)
+        # A class such as `author-7` may also be that of an element around the whole article.
+        is_short = len(text) <= _LONGEST_LINE
+        if "heading" in roles:
+            return "heading"
         if "figure" in roles and "quotation" not in roles and not self._groups:
             return "caption"
+        if is_short and "caption" in roles:
+            return "caption"
         is_first = not self._has_story and not self._groups
-        return "byline" if is_first and is_byline("".join(self._text)) else "story"
+        is_by = "byline" in roles or (is_first and is_byline(text))
+        return "byline" if is_short and is_by else "story"
 
     def _gap(self, character: str) -> None:
         self._text.append(character)

@@ -17,7 +17,7 @@ from typing import Literal
 
 from lxml import etree
 
-from service.content.blocks import BodyRefused, Edge, Element, Kind, Scanned, Segment, scan
+from service.content.blocks import BLOCKS, BodyRefused, Edge, Element, Kind, Scanned, Segment, scan
 from service.content.front_matter import without_front_matter
 from service.content.links import drop_dead_links, settle_links
 from service.content.markdown import markdown_html
@@ -30,6 +30,9 @@ from service.levels import Level
 BodyFormat = Literal["html", "markdown"]
 CutBy = Literal["mark", "wall", "automatic"]
 
+# Without its stroke a sentence may say the opposite; but the parser ends `<s>` where a block begins.
+_STRUCK = re.compile(r"<(/?)(?:s|strike)(?=[\s/>])", re.IGNORECASE)
+_STRUCK_TAG = "struck-out"
 # These would end the document for the parser, and with it the article: `</body>` in a pasted page.
 _DOCUMENT_END = re.compile(r"</(?=(?:body|html)[\s/>])", re.IGNORECASE)
 
@@ -62,9 +65,7 @@ def render(body: str, body_format: BodyFormat, limits: Limits) -> Rendered:
     root = _read(body, body_format)
     scanned = scan(root)
     settle_links(root)
-    for tag, equivalent in EQUIVALENTS.items():
-        for node in list(root.iter(tag)):
-            node.tag = equivalent
+    _rename(root)
     body_html = sanitise(_serialise(root))
     cut_by, choice = _choice(scanned, limits)
     shown = _shown(scanned.segments, choice)
@@ -98,10 +99,21 @@ def _read(body: str, body_format: BodyFormat) -> Element:
     return root
 
 
+def _rename(root: Element) -> None:
+    """Give what the sanitiser would drop a name that it knows."""
+    for node in root.iter(*EQUIVALENTS):
+        node.tag = EQUIVALENTS[str(node.tag)]
+    for node in root.iter(_STRUCK_TAG):
+        node.tag = "del" if any(each.tag in BLOCKS for each in node.iter()) else "s"
+    for node in root.iter("span"):
+        if node.get("dir"):
+            node.tag = "bdi"
+
+
 def _parse(html: str) -> Element:
     # Bytes, because lxml refuses text that carries an encoding declaration of its own.
     parser = etree.HTMLParser(encoding="utf-8", remove_pis=True)
-    fragment = _DOCUMENT_END.sub("</ignored-", html)
+    fragment = _DOCUMENT_END.sub("</ignored-", _STRUCK.sub(rf"<\1{_STRUCK_TAG}", html))
     document = etree.fromstring(
         f"<!DOCTYPE html><html><body>{fragment}".encode(errors="replace"), parser
     )

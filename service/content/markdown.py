@@ -1,14 +1,23 @@
-"""Markdown as newsrooms write it, made into HTML: CommonMark with tables, struck-out text, and
-emphasis that works in writing without spaces. Pure.
+"""Markdown as newsrooms write it, made into HTML: CommonMark with tables, struck-out text, footnotes,
+and emphasis that works in writing without spaces. Pure.
 """
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.parser_inline import ParserInline
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline.state_inline import Scanned, StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType
+from mdit_py_plugins.footnote import footnote_plugin
+
+from service.content.blocks import BodyRefused
+
+MAX_NOTE_SIGNS = 5000
 
 _UNSPACED = re.compile(r"[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef]")
 
@@ -44,15 +53,35 @@ def _is_unspaced(character: str) -> bool:
     return bool(_UNSPACED.match(character))
 
 
+def _keep_notes(state: StateCore) -> None:
+    """Give each note that no sign refers to its place after the others, where it would be lost."""
+    notes = state.env.get("footnotes", {})
+    listed: dict[int, dict[str, Any]] = notes.setdefault("list", {})
+    if sum(note["count"] for note in listed.values()) > MAX_NOTE_SIGNS:
+        raise BodyRefused(f"it has more than {MAX_NOTE_SIGNS} references to footnotes")
+    for label, number in notes.get("refs", {}).items():
+        if number < 0:
+            listed[len(listed)] = {"label": label.removeprefix(":"), "count": 0}
+
+
+def _sign(_: RendererHTML, tokens: Sequence[Token], place: int, *__: object) -> str:
+    """The same number at each sign of a note."""
+    return f"[{tokens[place].meta['id'] + 1}]"
+
+
 def _reader() -> MarkdownIt:
     reader = MarkdownIt("commonmark", {"html": True})
     reader.inline = _Inline()
-    return reader.configure("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    reader.configure("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    reader.use(footnote_plugin, inline=False)
+    reader.core.ruler.before("footnote_tail", "keep_notes", _keep_notes)
+    reader.add_render_rule("footnote_caption", _sign)
+    return reader
 
 
 _READER = _reader()
 
 
 def markdown_html(source: str) -> str:
-    """Unsanitised HTML of the source, whose own HTML stays."""
+    """Unsanitised HTML of the source, whose own HTML stays. Raises BodyRefused for too many notes."""
     return str(_READER.render(source))

@@ -17,13 +17,14 @@ _LAZY = (
 _LAZY_SETS = ("data-srcset", "data-lazy-srcset", "srcset")
 _PLAYERS = {"audio", "embed", "iframe", "object", "video"}
 _INLINE_PLACES = TEXT_BLOCKS | {"a", "b", "em", "figure", "i", "span", "strong"}
+_SYMBOLS = ("mi", "mn", "mo", "ms", "mtext")
 _DROPPED = "template"
 _MOST_SOURCES = 10
 _INVISIBLE = {"0", "1", "0px", "1px"}
 
 
 def settle_media(root: Element) -> None:
-    """Give pictures their addresses, and make links of players.
+    """Give pictures their addresses, make links of players, and text of formulas.
 
     What is left to be dropped are elements of sanitise.DROPPED_WITH_CONTENT.
     """
@@ -38,6 +39,17 @@ def settle_media(root: Element) -> None:
                 fallback.addprevious(picture)
     for player in [each for each in root.iter(*_PLAYERS) if not _is_within(each, _PLAYERS)]:
         _link_player(player)
+    for formula in [each for each in root.iter("math") if not _is_within(each, {"math"})]:
+        _write_out(formula)
+
+
+def _write_out(formula: Element) -> None:
+    """A formula in one line of text; MathML isn't safe to keep."""
+    written = etree.Element("span")
+    written.text = formula.get("alttext") or "".join(
+        (each.text or "").strip() for each in formula.iter(*_SYMBOLS)
+    )
+    formula.addprevious(written)
 
 
 def _outside_fallbacks(root: Element) -> list[Element]:

@@ -55,23 +55,14 @@ def count_words(text: str) -> int:
 def choose(segments: Sequence[Segment], bound: int, limits: Limits) -> Choice:
     """The preview of a body, which has nothing of the segments from number `bound` on."""
     words = [count_words(segment.text) for segment in segments]
-    start = _story_start(segments)
-    held = _held_back(segments, words, start)
-    choice = _filled(segments, words, held, bound, limits)
-    if choice.kept or choice.offset or start is None:
+    story = [number for number, segment in enumerate(segments) if segment.kind == "story"]
+    start = next((number for number in story if segments[number].group is None), None)
+    choice = _filled(segments, words, _held_back(segments, words, start), bound, limits)
+    if choice.kept or choice.offset or not story:
         return choice
-    # The headings before the story have used all the words up.
-    return _filled(segments, words, frozenset(range(start)), bound, limits)
-
-
-def _story_start(segments: Sequence[Segment]) -> int | None:
-    """The first paragraph, if there is one."""
-    found = (
-        number
-        for number, segment in enumerate(segments)
-        if segment.kind == "story" and segment.group is None
-    )
-    return next(found, None)
+    # Headings and captions before the story have used all the words up.
+    before = range(story[0] if start is None else start)
+    return _filled(segments, words, frozenset(before), bound, limits)
 
 
 def _held_back(
@@ -112,7 +103,8 @@ def _filled(
         segment, count = segments[number], words[number]
         counts = segment.kind == "story" if has_story else count > 0
         left = room.left(segment)
-        if count > left or (counts and _ends_group(segments, number)):
+        ends = (count > 1 or shown > 0) and _ends_group(segments, number)
+        if count > left or (counts and ends):
             if not counts or shown >= FEW_WORDS:
                 break
             offset = divided(segment.text, min(left, count - 1), whole_sentences=shown > 0)

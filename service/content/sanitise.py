@@ -18,7 +18,7 @@ TAGS = {
     "sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "u", "ul", "var", "wbr",
 }  # fmt: skip
 EQUIVALENTS = {
-    "strike": "s", "dir": "ul", "menu": "ul",
+    "dir": "ul", "menu": "ul",
     **dict.fromkeys(
         ("address", "article", "center", "dialog", "fieldset", "footer", "form", "header", "legend",
          "main", "nav", "search"),
@@ -37,7 +37,7 @@ _ATTRIBUTES = {
     "colgroup": {"span"},
     "img": {"alt", "height", "src", "title", "width"},
     "li": {"value"},
-    "ol": {"reversed", "start"},
+    "ol": {"reversed", "start", "type"},
     "q": {"cite"},
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan", "scope"},

@@ -16,7 +16,7 @@ MAX_DEPTH = 100
 MAX_STRAY = 500
 
 _FORMATTING = {
-    "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
+    "a", "b", "big", "code", "em", "font", "i", "nobr", "small", "strong", "tt", "u",
 }  # fmt: skip
 _CELLS = {"caption", "td", "th"}
 _TABLE_PARTS = _CELLS | {"col", "colgroup", "tbody", "tfoot", "thead", "tr"}

@@ -1,5 +1,6 @@
 """Bodies that were public too far, or lost something, in this product or in others like it."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -72,6 +73,9 @@ PREVIEWS = [
     Case("a byline by its class",
          "<div class='byline'><img src='/m.jpg'>Maren</div><p>One two.</p><p>Three four.</p>",
          '<div><img src="/m.jpg"></div><p>One two.</p>'),
+    Case("a class of authors around everything",
+         f"<div class='post author-7'><p>{LONG * 2}</p><p>{LONG * 2}</p></div>",
+         f"<div><p>{LONG * 2}</p></div>"),
     Case("a caption first",
          f"<figure><img src='/a.jpg'><figcaption>{LONG}</figcaption></figure><p>One. Two. Three.</p>",
          '<figure><img src="/a.jpg"></figure><p>One.</p>'),
@@ -99,6 +103,10 @@ def test_a_preview_begins_with_the_story_and_keeps_text_back(case: Case) -> None
     [
         ("<p>Fire kills <strike>ten</strike> twelve.</p>", "<p>Fire kills <s>ten</s> twelve.</p>"),
         ("<p><del>ten</del> <s>nine</s></p>", "<p><del>ten</del> <s>nine</s></p>"),
+        ("<s><p>ten</p></s>", "<del><p>ten</p></del>"),
+        ("<p><span dir='rtl'>abc</span> <span>d</span></p>", '<p><bdi dir="rtl">abc</bdi> d</p>'),
+        ("<p>So <math><mi>a</mi><mo>=</mo><mn>2</mn><annotation>a=2</annotation></math>.</p>",
+         "<p>So a=2.</p>"),
         ("<details open><summary>More</summary>Text</details>",
          "<details><summary>More</summary>Text</details>"),
         ("<p>Press <button type='button'>here</button>.</p>", "<p>Press here.</p>"),
@@ -159,6 +167,20 @@ def test_a_link_to_a_place_behind_the_cut_is_words_in_the_preview() -> None:
 )
 def test_markdown_marks_emphasis_in_writing_without_spaces(source: str, whole: str) -> None:
     assert rendered(source, "markdown").body_html.strip() == whole
+
+
+def test_markdown_has_notes_at_its_end() -> None:
+    source = "One[^a] two[^1].\n\n[^1]: First.\n[^a]: *Second*.\n[^b]: Nobody’s.\n\nThree[^a] [^x]."
+    found = rendered(source, "markdown")
+    assert found.body_html.split("<hr>")[0] == (
+        '<p>One<sup><a href="#text-4" id="text-1" rel="noopener">[1]</a></sup>'
+        ' two<sup><a href="#text-5" id="text-2" rel="noopener">[2]</a></sup>.</p>\n'
+        '<p>Three<sup><a href="#text-4" id="text-3" rel="noopener">[1]</a></sup> [^x].</p>\n'
+    )
+    notes = re.findall(r"<li(?: id=.text-(\d).)?><p>(.*?) ", found.body_html)
+    assert notes == [("4", "<em>Second</em>."), ("5", "First."), ("", "Nobody’s.")]
+    assert found.preview_text == "One[1] two[2]. Three[1] [^x]."
+    assert "<a" not in found.preview_html
 
 
 @pytest.mark.parametrize("body_format", ["html", "markdown"])

@@ -234,6 +234,15 @@ def test_deep_nesting_is_refused_at_once(body: str, ordinary: float) -> None:
         pytest.param("&lt;" * 250_000, id="entities"),
         pytest.param("<svg>a</svg>" * 80_000, id="svg"),
         pytest.param("<" * 1_000_000, id="brackets"),
+        # A quarter of a megabyte shows what grows with the square as well.
+        pytest.param("<img>x" * 40_000, id="pictures-without-address"),
+        pytest.param("<noscript><img src=/a></noscript>" * 8_000, id="fallbacks"),
+        pytest.param("<picture><source><img></picture>" * 8_000, id="sources"),
+        pytest.param("<iframe src=/a></iframe>" * 10_000, id="players"),
+        pytest.param("<a href=#a id=a>x</a>" * 12_000, id="places"),
+        pytest.param("<p>By A B C</p>" * 15_000, id="bylines"),
+        pytest.param("<li>a" * 50_000 + "<p>b", id="items"),
+        pytest.param("---\n" + "a: b\n" * 50_000, id="front-matter"),
     ],
 )
 def test_a_hostile_megabyte_takes_little_time(body: str, ordinary: float) -> None:
@@ -293,6 +302,12 @@ def test_content_strewn_through_tables_is_refused(body: str) -> None:
 )  # fmt: skip
 def test_formatting_stays_where_it_holds_no_blocks(body: str, rendered: str) -> None:
     assert html(body).body_html == rendered
+
+
+@pytest.mark.parametrize("body", ["[^a]: x\n\n" + "[^a]" * 5001, "[^a]: [^a]\n\n[^a]" * 2501])
+def test_notes_without_end_are_refused(body: str) -> None:
+    with pytest.raises(BodyRefused, match="more than 5000 references"):
+        markdown(body)
 
 
 def test_markdown_quotes_by_the_hundred_thousand_are_no_danger() -> None:

@@ -101,6 +101,11 @@ def test_where_the_cut_is_the_whole_nothing_is_closed() -> None:
     assert shape["body_html"] == ARTICLE.body_html
 
 
+def test_a_scheduled_article_is_not_modified_before_it_appears() -> None:
+    written = replace(ARTICLE, updated_at=datetime(2026, 3, 1, 9, 0, tzinfo=UTC))
+    assert json_ld(written, SETTINGS, NOW)["dateModified"] == "2026-03-10T09:00:00Z"
+
+
 @pytest.mark.parametrize(
     ("text", "excerpt"),
     [
