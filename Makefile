@@ -26,7 +26,7 @@ run: ## Start the sample newspaper with its local Stripe (PORT=8000 DATA=.data)
 
 test: ## Run every test but the browser's, PostgreSQL included
 	@$(environment) test
-	@$(python) -m pytest -n 2 --dist loadgroup -m "not browser"
+	@$(python) -m pytest -n 3 --dist loadgroup -m "not browser"
 
 test-fast: ## Run the quick tests: pure cores, tables, and routes in process on SQLite
 	@$(environment) test

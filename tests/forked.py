@@ -17,7 +17,12 @@ from functools import cache
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+import pytest
+
 from tests.patience import PATIENCE
+
+processes = pytest.mark.xdist_group("processes")
+"""One worker has them all, so that the product is imported once more, not once a worker."""
 
 
 @cache

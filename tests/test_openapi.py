@@ -4,15 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from tests.conftest import MovingClocks, settings_of
 from tests.databases import database_of
@@ -25,12 +18,6 @@ SLUG = "a"
 OTHERWISE = {("get /readyz", "503"), ("get /v1/checkout/return", "default")}
 """Told in another way: the state of each check, and a page for the buyer's browser."""
 ENDING = ("/v1/session", "/v1/me")
-CHECKS: Any = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_schema_conformance,
-]
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +57,8 @@ def test_the_document_describes_errors_as_they_are_answered(site: Installation) 
 
 def test_whatever_the_document_allows_is_answered(site: Installation) -> None:
     """A few examples an operation as nobody, and as one who may: no 5xx, and as described."""
+    import schemathesis
+
     document = site.browser.get("/openapi.json").json()
     schema = schemathesis.openapi.from_dict(document)
     schema.config.update(base_url=site.url)
@@ -85,6 +74,20 @@ def test_whatever_the_document_allows_is_answered(site: Installation) -> None:
 
 
 def _try(operation: Any, *, slug: str | None = None, **who: dict[str, str]) -> None:
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import (
+        content_type_conformance,
+        response_schema_conformance,
+        status_code_conformance,
+    )
+
+    checks: Any = [
+        not_a_server_error,
+        status_code_conformance,
+        content_type_conformance,
+        response_schema_conformance,
+    ]
+
     @examples(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy())
     def check(case: Any) -> None:
@@ -92,6 +95,6 @@ def _try(operation: Any, *, slug: str | None = None, **who: dict[str, str]) -> N
             case.path_parameters["slug"] = slug
         answer = case.call(allow_redirects=False, timeout=PATIENCE, **who)
         assert not who.get("headers") or answer.status_code not in {401, 403}
-        case.validate_response(answer, checks=CHECKS)
+        case.validate_response(answer, checks=checks)
 
     check()

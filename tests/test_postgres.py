@@ -116,25 +116,20 @@ def test_all_workers_of_a_run_share_one_server(tmp_path: Path) -> None:
     )
     run = subprocess.run(
         [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-n",
-            "2",
-            "-p",
-            "tests.postgres",
-            "-c",
-            os.devnull,
-            tmp_path,
+            *(sys.executable, "-m", "pytest", "-q", "-n", "2"),
+            *("-p", "xdist", "-p", "tests.postgres", "-c", os.devnull, tmp_path),
         ],
         capture_output=True,
         text=True,
         check=False,
         env={
-            key: value
-            for key, value in os.environ.items()
-            if key != "TEST_DATABASE_URL" and not key.startswith("PYTEST_")
+            **{
+                key: value
+                for key, value in os.environ.items()
+                if key != "TEST_DATABASE_URL" and not key.startswith("PYTEST_")
+            },
+            # To load the others takes longer than the test.
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         },
     )
     assert run.returncode == 0, run.stdout + run.stderr

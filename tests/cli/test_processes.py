@@ -18,10 +18,11 @@ from service.settings import Settings
 from tests.cli.conftest import Paywall, one_sentence, variables_of
 from tests.content.importers.exports import channel, item
 from tests.databases import on_sqlite
-from tests.forked import Command, command, without_settings
+from tests.forked import Command, command, processes, without_settings
 from tests.patience import PATIENCE, wait_until
 from tests.served import free_port
 
+pytestmark = [processes]
 POSTS = 500
 
 

@@ -18,6 +18,7 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.demo.process import running_demo
+from tests.forked import processes
 from tests.inside import Paywall, inside
 
 LINK = "http://127.0.0.1:8000/account/sign-in?token=a&b=%22"
@@ -104,6 +105,7 @@ def test_the_service_itself_has_no_mailbox(settings: Settings, clocks: MovingClo
     assert not [c.path for c in iter_route_contexts(app.routes) if "mailbox" in (c.path or "")]
 
 
+@processes
 def test_a_link_to_sign_in_arrives_in_the_demo(tmp_path: Path) -> None:
     with running_demo(tmp_path) as demo, httpx2.Client(base_url=demo.url) as browser:
         assert f"{demo.url}/mailbox" in demo.greeting

@@ -13,10 +13,11 @@ import httpx2
 import pytest
 
 from tests.demo.process import Demo, running_demo
-from tests.forked import command
+from tests.forked import command, processes
 from tests.patience import PATIENCE
 from tests.served import free_port
 
+pytestmark = [processes]
 SIGNED_IN = "Sign out"
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import httpx2
 
 from tests.demo.process import running_demo
+from tests.forked import processes
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "api.md"
+pytestmark = [processes]
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 EXPECTED = [

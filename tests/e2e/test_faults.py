@@ -20,6 +20,7 @@ from service.db.tables import AccessEntry
 from service.problems import Problem
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.forked import processes
 from tests.inside import Paywall, inside
 from tests.patience import PATIENCE, wait_for
 from tests.processes import Process, serving_processes
@@ -182,6 +183,7 @@ def listens(process: Process) -> bool:
     return False
 
 
+@processes
 async def test_sigterm_finishes_what_is_in_flight(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:

@@ -4,7 +4,9 @@ import secrets
 
 from service.settings import Settings
 from tests.e2e.kills import survive
+from tests.forked import processes
 
+pytestmark = [processes]
 KILLS = 2
 
 

@@ -14,10 +14,12 @@ from service.db.tables import AccessEntry
 from service.identity.devices import HEADER
 from tests.conftest import MovingClocks, settings_of
 from tests.databases import database_of
+from tests.forked import processes
 from tests.keys import create_api_key
 from tests.patience import PATIENCE
 from tests.processes import serving_processes
 
+pytestmark = [processes]
 MANY = 50
 
 
@@ -54,14 +56,7 @@ async def _key(database: Database) -> str:
         return await create_api_key(session, label="t", scopes=["articles:write"], now=now)
 
 
-KINDS = [
-    pytest.param(kind, marks=pytest.mark.xdist_group(f"parallel-{kind}"))
-    for kind in ("sqlite", "postgresql")
-]
-"""Those of one kind run on one worker, with the same processes."""
-
-
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def served(request: pytest.FixtureRequest) -> Iterator[tuple[list[str], str]]:
     """The addresses of processes with many articles, and their database's URL."""
     count = 1 if request.param == "sqlite" else 2

@@ -1,7 +1,7 @@
 """One newspaper a module and database, for all of its stories.
 
-What every publisher lives by is told on both databases. To save minutes the rest is told on one: what
-readers change on SQLite, what goes wrong on PostgreSQL, whose locks have more to bear.
+Each story is told on one: what readers change on SQLite, the others on PostgreSQL, whose locks have more
+to bear. What a store promises on both, its own tests show.
 """
 
 from collections.abc import Iterator

@@ -11,7 +11,7 @@ from tests.lifecycle.paper import (
     told_on,
 )
 
-pytestmark = [told_on("sqlite", "postgresql")]
+pytestmark = [told_on("postgresql")]
 
 
 def test_a_trial_becomes_a_subscription(paper: Paper) -> None:
