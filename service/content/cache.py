@@ -12,6 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
+from service.content.addresses import present_slug
 from service.content.article import StoredArticle
 from service.content.level import level_at
 from service.content.rules import rules_of
@@ -73,6 +74,14 @@ class ArticleCache:
         """The article, whatever its status: visibility is the caller's question, it needs a time."""
         cached = await self.entry(database, slug)
         return cached.article if cached else None
+
+    async def moved(self, database: Database, slug: str) -> StoredArticle | None:
+        """The article that was once called `slug` and has another one now."""
+        if not is_slug(slug):
+            return None
+        async with database.reading() as session:
+            present = await present_slug(session, slug)
+        return await self.get(database, present) if present else None
 
     async def entry(self, database: Database, slug: str) -> CachedArticle | None:
         """The article with its encoded teaser; None for a slug that is unused or none at all."""
@@ -159,8 +168,11 @@ def article_not_found(slug: str) -> Problem:
 
 
 async def wanted_article(slug: str, articles: AppArticles, database: AppDatabase) -> StoredArticle:
-    """The article that a route's path names, whatever its status; Problem `article-not-found`."""
-    article = await articles.get(database, slug)
+    """The article that a route's path names, by a former slug too, whatever its status.
+
+    Raises Problem `article-not-found`.
+    """
+    article = await articles.get(database, slug) or await articles.moved(database, slug)
     if article is None:
         raise article_not_found(slug)
     return article

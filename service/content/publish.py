@@ -1,19 +1,20 @@
 """Publishing and withdrawing articles: the only place that writes them."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.content.addresses import remember
 from service.content.blocks import BodyRefused
 from service.content.cut import Rendered, render
 from service.content.folding import folded
 from service.content.level import LevelFacts, own_level
 from service.content.rules import limits_of, rules_of
-from service.content.schemas import SLUG_LENGTH, ArticleIn, ScheduleIn, is_slug
+from service.content.schemas import SLUG_LENGTH, AccessIn, ArticleIn, ScheduleIn, is_slug
 from service.content.store import STATE_ID, term_of
 from service.db.base import new_id
 from service.db.tables import Article, ArticleRevision, ArticleTerm, ContentState
@@ -63,9 +64,15 @@ def prepare(slug: str, body: ArticleIn, settings: Settings) -> Prepared:
         rendered = render(body.body, body.body_format, limits_of(settings))
     except BodyRefused as refused:
         raise _invalid("body.body", str(refused)) from refused
-    facts = LevelFacts(level=body.access.level, section=body.section, tags=body.tags)
-    level = own_level(rendered.wall_level, facts, rules_of(settings))
-    return Prepared(slug, body, rendered, level)
+    return with_access(Prepared(slug, body, rendered, None), body.access, settings)
+
+
+def with_access(prepared: Prepared, access: AccessIn, settings: Settings) -> Prepared:
+    """The same article for other readers."""
+    body = prepared.body.model_copy(update={"access": access})
+    facts = LevelFacts(level=access.level, section=body.section, tags=body.tags)
+    level = own_level(prepared.rendered.wall_level, facts, rules_of(settings))
+    return replace(prepared, body=body, level=level)
 
 
 async def put_article(
@@ -90,19 +97,29 @@ async def put_article(
 
 
 async def store_prepared(
-    session: AsyncSession, prepared: Prepared, *, if_match: str | None, actor: str, now: datetime
+    session: AsyncSession,
+    prepared: Prepared,
+    *,
+    if_match: str | None,
+    actor: str,
+    now: datetime,
+    known: Article | None = None,
 ) -> Published:
-    """Write a prepared article, if it differs from what is there. Raises like `put_article`."""
+    """Write a prepared article, if it differs from what is there. Raises like `put_article`.
+
+    `known`: the article it is, read after `locked_state`, where its slug may be another now: it
+    moves, and the former slug leads to it.
+    """
     state = await locked_state(session)
-    current = await session.scalar(select(Article).where(Article.slug == prepared.slug))
+    current = known or await session.scalar(select(Article).where(Article.slug == prepared.slug))
     _check_match(if_match, current)
+    former_slug = current.slug if current and current.slug != prepared.slug else None
     body = prepared.body
     values = _columns(prepared, _publication_instant(body, current, now))
     values["updated_at"] = _update_instant(body, values, current, now)
     if current is None:
         article = Article(
             id=new_id("art"),
-            slug=prepared.slug,
             version=1,
             created_at=now,
             **values,
@@ -120,6 +137,7 @@ async def store_prepared(
     document = {**body.model_dump(mode="json"), "published_at": _written(article.published_at)}
     await _record(session, state, article, document, before=before, actor=actor, now=now)
     await _replace_terms(session, article)
+    await remember(session, article, former_slug)
     return Published(article, created=current is None, changed=True)
 
 
@@ -215,6 +233,7 @@ def cut_columns(rendered: Rendered, title: str, standfirst: str) -> dict[str, An
 def _columns(prepared: Prepared, published_at: datetime | None) -> dict[str, Any]:
     body = prepared.body
     return {
+        "slug": prepared.slug,
         "title": body.title,
         "standfirst": body.standfirst,
         "body_source": body.body,
@@ -237,7 +256,8 @@ def _columns(prepared: Prepared, published_at: datetime | None) -> dict[str, Any
 
 
 async def _replace_terms(session: AsyncSession, article: Article) -> None:
-    await session.execute(delete(ArticleTerm).where(ArticleTerm.article_id == article.id))
+    replaced = ArticleTerm.kind.in_(("tag", "author"))
+    await session.execute(delete(ArticleTerm).where(ArticleTerm.article_id == article.id, replaced))
     terms = {("tag", term_of(tag)) for tag in article.tags}
     terms |= {("author", term_of(name)) for name in article.authors}
     session.add_all(

@@ -25,7 +25,7 @@ from service.content.store import get_row, list_articles, list_for_staff
 from service.content.teaser import summary
 from service.content.visibility import earliest, is_visible, next_change
 from service.db.session import AppDatabase, ReadSession, WriteSession
-from service.html.public_answer import encode, max_age, public_answer
+from service.html.public_answer import encode, max_age, public_answer, public_redirect
 from service.identity.callers import Actor, requires
 from service.identity.declarations import PUBLIC
 from service.identity.permissions import Permission
@@ -69,9 +69,16 @@ async def list_teasers(
 async def read_teaser(
     slug: str, request: Request, articles: AppArticles, database: AppDatabase, clocks: AppClocks
 ) -> Response:
-    """The public part of an article; never metered. Public and cacheable."""
+    """The public part of an article; never metered. Public and cacheable.
+
+    301 where the article has another slug now.
+    """
     now = clocks.business()
     entry = await articles.entry(database, slug)
+    if entry is None:
+        moved = await articles.moved(database, slug)
+        if moved is not None and is_visible(moved, now):
+            return public_redirect(f"/v1/articles/{moved.slug}")
     if entry is None or not is_visible(entry.article, now):
         raise Problem("article-not-found")
     changes_at = earliest((next_change(entry.article, now), entry.until))

@@ -68,6 +68,17 @@ def public_answer(request: Request, document: PublicDocument, seconds: int) -> R
     return Response(b"" if request.method == "HEAD" else content, headers=headers)
 
 
+def public_redirect(path: str) -> Response:
+    """301 to another path of ours; kept no longer than a document, since slugs can come back."""
+    headers = {
+        "Location": path,
+        "Cache-Control": f"public, max-age={MAX_AGE}",
+        "Access-Control-Allow-Origin": "*",
+        "Vary": "Accept-Encoding",
+    }
+    return Response(status_code=301, headers=headers)
+
+
 def accepts_gzip(accept_encoding: str) -> bool:
     """Whether an Accept-Encoding header names gzip, or everything, with a weight above 0."""
     weights: dict[str, float] = {}

@@ -14,6 +14,7 @@ from service.checkout.start import Order, start_checkout
 from service.clock import AppClocks
 from service.content.cache import WantedArticle
 from service.content.schemas import storable
+from service.content.visibility import is_visible
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
 from service.identity.callers import CurrentReader, IsPrefetch
@@ -65,6 +66,7 @@ async def show_front(
 
 @router.api_route("/articles/{slug}", methods=GET)
 async def show_article(
+    slug: str,
     article: WantedArticle,
     request: Request,
     caller: CurrentReader,
@@ -75,6 +77,9 @@ async def show_article(
     prefetch: IsPrefetch,
 ) -> Response:
     """As much of the article as is open to the reader without counting anything."""
+    if article.slug != slug and is_visible(article, clocks.business()):
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"/articles/{article.slug}{query}", status_code=301)
     seen = await look(
         session, article=article, caller=caller, network=network, settings=settings, clocks=clocks
     )

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from service.content.schemas import Teaser, Teasers
+from service.db.session import Database
+from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.content.canary import Canary
 from tests.content.conftest import Newsroom
+from tests.content.moving import move
 from tests.databases import on_sqlite
 
 pytestmark = on_sqlite
@@ -310,3 +313,20 @@ async def test_an_empty_article_can_be_read(newsroom: Newsroom) -> None:
     await newsroom.put("ferry", body="")
     teaser: dict[str, Any] = json.loads((await newsroom.get("/v1/articles/ferry")).content)
     assert (teaser["preview_html"], teaser["excerpt"]) == ("", "")
+
+
+async def test_a_former_slug_leads_to_the_article(
+    newsroom: Newsroom, database: Database, settings: Settings
+) -> None:
+    await newsroom.put("fery")
+    await move(database, settings, "fery", "ferry")
+    moved = await newsroom.get("/v1/articles/fery")
+    assert (moved.status_code, moved.headers["Location"]) == (301, "/v1/articles/ferry")
+    assert moved.headers["Cache-Control"] == "public, max-age=60"
+    assert moved.headers["Access-Control-Allow-Origin"] == "*"
+    assert (await newsroom.get("/v1/articles/ferry")).json()["title"] == "The ferry"
+    await newsroom.put("fery", title="Another one")
+    assert (await newsroom.get("/v1/articles/fery")).json()["title"] == "Another one"
+    await newsroom.put("ferry", status="withdrawn")
+    await newsroom.put("fery", status="withdrawn")
+    assert (await newsroom.get("/v1/articles/fery")).status_code == 404

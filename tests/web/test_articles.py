@@ -10,8 +10,10 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
+from service.content.cache import ArticleCache
 from service.db.tables import AccessEntry
 from service.metering.ledger import Ledger
+from tests.content.moving import move
 from tests.databases import on_sqlite
 from tests.running import exchange
 from tests.web.conftest import BODY, SECRET_SENTENCE, Newspaper
@@ -215,3 +217,17 @@ async def test_what_is_paid_stands_nowhere_before_it_is_opened(newspaper: Newspa
                 assert SECRET_SENTENCE not in answer.text
                 assert "Inside" not in answer.text
                 assert "lighthouse" not in str(answer.headers)
+
+
+async def test_a_former_address_leads_to_the_article(newspaper: Newspaper) -> None:
+    await newspaper.publish("fery", level="subscribers")
+    await move(newspaper.database, newspaper.settings, "fery", "ferry")
+    moved = await newspaper.browser.get("/articles/fery?utm_source=letter")
+    assert moved.status_code == 301
+    assert moved.headers["Location"] == "/articles/ferry?utm_source=letter"
+    assert PREVIEW in (await newspaper.browser.get("/articles/ferry")).text
+    walled = await newspaper.browser.post("/v1/articles/fery/unlock", json={})
+    assert walled.status_code == 402
+    await newspaper.publish("ferry", status="withdrawn")
+    newspaper.app.running.get(ArticleCache).drop_all()
+    assert (await newspaper.browser.get("/articles/fery")).status_code == 404

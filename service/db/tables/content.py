@@ -48,7 +48,7 @@ class Article(Base):
 
 
 class ArticleTerm(Base):
-    """A tag or an author of an article, for filters."""
+    """What leads to an article: a tag or an author (filters), its id elsewhere, a former slug."""
 
     __tablename__ = "article_terms"
 
