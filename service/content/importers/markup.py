@@ -30,8 +30,10 @@ BLOCKS = frozenset(
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)((?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+)>")
 _CARELESS_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)([^<>]*)>")
-_MORE = re.compile(r"<!--\s*more\b.*?-->", re.DOTALL)
+_MORE = re.compile(r"<!--\s*(?:more\b.*?|members-only\s*)-->", re.DOTALL)
 _PAGE = re.compile(r"<!--\s*nextpage\s*-->")
+PAYWALL = "<!--paywall-->"
+"""Stands where the source's wall begins; the cut (service/content/cut.py) obeys it."""
 _BLOCK_COMMENT = re.compile(r"<!--\s*/?wp:", re.DOTALL)
 
 
@@ -43,8 +45,10 @@ class Kind(Enum):
     CLOSE = auto()
     ATOM = auto()  # an element without inner markup of interest: <img>, <pre>…</pre>
     MORE = auto()  # the author's cut
+    WALL = auto()  # where the source's wall begins
     PAGE = auto()  # a page break inside the article
     BLOCK = auto()  # the border of a block of the block editor
+    UNSEEN = auto()  # <script>, <style> and the like, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,8 @@ class Token:
 
     @property
     def is_block(self) -> bool:
-        """Whether the token begins, ends or is a block-level element, or the author's cut."""
-        return self.name in BLOCKS or self.kind is Kind.MORE
+        """Whether the token begins, ends or is a block-level element, or a cut."""
+        return self.name in BLOCKS or self.kind in {Kind.MORE, Kind.WALL}
 
 
 def tokenise(source: str) -> Iterator[Token]:
@@ -73,6 +77,9 @@ def tokenise(source: str) -> Iterator[Token]:
         if start > position:
             yield Token(Kind.TEXT, source[position:start])
         token, position = _markup(source, start, unclosed)
+        if PAYWALL in source[start:position] and not source.startswith(PAYWALL, start):
+            # It stands inside an element that can't be divided: all of that is behind it.
+            yield Token(Kind.WALL, PAYWALL)
         if token is not None:
             yield token
 
@@ -98,7 +105,8 @@ def _markup(source: str, start: int, unclosed: set[str]) -> tuple[Token | None, 
         if end != -1:
             end = source.find(">", end) + 1 or len(source)
             inside = _without_comments(source[start:end])
-            return (None if name in NEVER_CONTENT else Token(Kind.ATOM, inside, name)), end
+            kind = Kind.UNSEEN if name in NEVER_CONTENT else Kind.ATOM
+            return Token(kind, inside, name), end
         if name in NEVER_CONTENT:
             return None, match.end()
     return Token(Kind.OPEN, match[0], name), match.end()
@@ -131,6 +139,8 @@ def _without_comments(source: str) -> str:
 
 
 def _comment(source: str) -> Token | None:
+    if source == PAYWALL:
+        return Token(Kind.WALL, PAYWALL)
     if _MORE.fullmatch(source):
         return Token(Kind.MORE, "<!--more-->")
     if _PAGE.fullmatch(source):

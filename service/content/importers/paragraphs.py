@@ -10,7 +10,7 @@ Source of the rules: developer.wordpress.org/reference/functions/wpautop.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from service.content.importers.markup import BLOCKS, Kind, Token, tokenise
+from service.content.importers.markup import BLOCKS, Kind, Token
 from service.content.importers.shortcodes import link
 
 _BLANK_LINE = re.compile(r"\n[ \t]*\n\s*")
@@ -36,15 +36,19 @@ _IMPLIED_ENDS = {
     "tr": {"td", "th", "tr"},
 }
 _LINE_BREAK = "<br>\n"
-_MARKS = {Kind.MORE, Kind.PAGE, Kind.BLOCK}
+_CUTS = {Kind.MORE, Kind.WALL}
+_MARKS = {*_CUTS, Kind.PAGE, Kind.BLOCK}
 
 
-def paragraphs(source: str) -> str:
-    """HTML of a classic post, its blank lines and line breaks turned into markup."""
+def paragraphs(source: Iterable[Token]) -> str:
+    """HTML of a classic post, its blank lines and line breaks turned into markup.
+
+    Lines end with a line feed; there are no unseen tokens.
+    """
     return _Writer(by_lines=True).write(source)
 
 
-def blocks(source: str) -> str:
+def blocks(source: Iterable[Token]) -> str:
     """HTML of a block editor's post: its markup as it stands, without the blocks' comments."""
     return _Writer(by_lines=False).write(source)
 
@@ -65,11 +69,11 @@ class _Writer:
         """The name of the innermost open block, "" at the top."""
         return self._open[-1][0] if self._open else ""
 
-    def write(self, source: str) -> str:
-        tokens = list(_linked(_merged(tokenise(source.replace("\r\n", "\n").replace("\r", "\n")))))
+    def write(self, source: Iterable[Token]) -> str:
+        tokens = list(_linked(_merged(source)))
         containers = _containers(tokens)
         for index, token in enumerate(tokens):
-            if token.kind in {Kind.MORE, Kind.PAGE}:
+            if token.kind in {*_CUTS, Kind.PAGE}:
                 self._mark(token)
             elif token.kind is Kind.BLOCK:
                 self._flush()
@@ -82,10 +86,10 @@ class _Writer:
         return "".join(self._out).strip()
 
     def _mark(self, token: Token) -> None:
-        """The cut, or a page's end: a border of its own. Only the first cut counts."""
+        """A cut, or a page's end: a border of its own. Only the first cut counts."""
         self._flush(carry=True)
         self._end_paragraph()
-        if token.kind is Kind.MORE and not self._cut:
+        if token.kind in _CUTS and not self._cut:
             self._cut = True
             self._out.append(f"{token.source}\n")
 

@@ -3,8 +3,8 @@
 Which shortcodes a site knows depends on its plugins, which an export does not say. Square
 brackets are also how journalists mark what they add to a quotation ("[sic]", "[the minister]").
 So a bracket counts as a shortcode only if its name is WordPress's own or a widespread player's,
-or if its form gives it away: an attribute `name="value"`, a closing tag, a final slash, or an
-underscore in the name. Unknown ones are left out, what they enclose stays.
+or if its form gives it away: attributes `name="value"` and nothing else, a closing tag, a final
+slash, or an underscore in the name. Unknown ones are left out, what they enclose stays.
 Source of the forms: WordPress's Shortcode API (codex.wordpress.org/Shortcode_API).
 """
 
@@ -13,27 +13,44 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from service.content.importers.found import Found
+from service.content.importers.markup import PAYWALL
+from service.content.importers.walls import Shown, Wall, of_shortcode
+
 Gallery = Callable[[Mapping[str, str]], str]
 
 _CAPTIONS = frozenset({"caption", "wp_caption"})
 _PLAYERS = frozenset({"audio", "video", "embed"})
-# Plugins' players; without an address their names are ordinary words.
+# Plugins' players; without an address or an id their names are ordinary words.
 _PLUGIN_PLAYERS = frozenset(
     {
         "youtube", "vimeo", "wpvideo", "videopress", "twitter", "tweet", "instagram",
         "facebook", "soundcloud", "dailymotion", "ted", "tiktok", "spotify",
     }
 )  # fmt: skip
+_BY_ID = {
+    "youtube": "https://www.youtube.com/watch?v={}",
+    "vimeo": "https://vimeo.com/{}",
+    "wpvideo": "https://videopress.com/v/{}",
+    "videopress": "https://videopress.com/v/{}",
+    "dailymotion": "https://www.dailymotion.com/video/{}",
+    "infogram": "https://infogram.com/{}",
+}
 _MEDIA_LINKS = _PLAYERS | _PLUGIN_PLAYERS
-_KNOWN = _CAPTIONS | _PLAYERS | {"gallery", "playlist", "contact-form", "contact-form-7"}
+_FORMS = frozenset({"contact-form", "contact-form-7", "contact-field", "gravityform", "wpforms"})
+_KNOWN = _CAPTIONS | _PLAYERS | _FORMS | {"gallery", "playlist"}
+_SOURCES = ("src", "mp4", "mp3", "m4a", "m4v", "webm", "ogg", "ogv", "wav", "url", "link", "href")
+_WORDED = ("title", "heading", "label", "text", "caption")
 _CODE = re.compile(
-    r"\[(\[?)(/?)([a-zA-Z][\w-]*+)((?:[\s=:](?:[^\[\]\"']++|\"[^\"]*+\"|'[^']*+')*+)?/?)\](\]?)"
+    r"\[(\[?)(/?)([a-zA-Z][\w-]*+)"
+    r"((?:[\s=:](?:[^\[\]<>\"']++|\"[^\"]*+\"|'[^']*+')*+)?/?)\](\]?)"
 )
 _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"']+))|(\S+)")
 _STOP = re.compile(r"<!--|<(pre|code|script|style|textarea)\b|<[a-zA-Z/]|\[", re.IGNORECASE)
 _TAG = re.compile(r"<(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
 _PICTURE = re.compile(r"(?:<a\s[^<>]*>\s*)?<img\s[^<>]*>(?:\s*</a>)?", re.IGNORECASE)
 _URL = re.compile(r"https?://[^\s\"'<>\[\]]+")
+_ID = re.compile(r"(?=[\w-]*\d)[\w-]{5,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,7 @@ class _Code:
     closing: bool
     self_closing: bool
     attributes: Mapping[str, str]
+    words: tuple[str, ...]  # what is no attribute
     url: str | None
 
 
@@ -55,84 +73,166 @@ class _Open:
     inner: list[str] = field(default_factory=list)
 
 
-def expand(source: str, gallery: Gallery) -> str:
+def expand(source: str, gallery: Gallery, found: Found) -> str:
     """Resolve the shortcodes in `source`; `gallery` makes HTML of a gallery's attributes.
 
     Nothing is touched inside tags, comments, `<pre>` and `<code>`. `[[caption]]` is WordPress's
     way to show a shortcode instead of running it, and becomes `[caption]`; `[[caption]x[/caption]]`
-    shows both its tags.
+    shows both its tags. A membership plugin's shortcode becomes the mark of a wall.
     """
     if "[" not in source:
         return source
     pieces = list(_pieces(source))
     partners = _partners(pieces)
     _show(pieces, partners)
-    root: list[str] = []
-    stack: list[_Open] = []
-    for index, piece in enumerate(pieces):
-        out = stack[-1].inner if stack else root
-        if isinstance(piece, str):
-            out.append(piece)
-        elif piece.closing:
-            _close(piece, partners.get(index), stack, root)
-        elif not _is_shortcode(piece, paired=index in partners):
-            out.append(piece.source)
-        elif piece.name in _CAPTIONS | _MEDIA_LINKS and index in partners:
-            stack.append(_Open(index, piece))
+    return _Expansion(pieces, partners, gallery, found).text()
+
+
+class _Expansion:
+    """The walk over the pieces: what is open is collected, until its closing tag comes."""
+
+    def __init__(
+        self,
+        pieces: list[str | _Code],
+        partners: Mapping[int, int],
+        gallery: Gallery,
+        found: Found,
+    ) -> None:
+        self._pieces = pieces
+        self._partners = partners
+        self._gallery = gallery
+        self._found = found
+        self._root: list[str] = []
+        self._stack: list[_Open] = []
+
+    @property
+    def _out(self) -> list[str]:
+        return self._stack[-1].inner if self._stack else self._root
+
+    def text(self) -> str:
+        for index, piece in enumerate(self._pieces):
+            if isinstance(piece, str):
+                self._out.append(piece)
+            elif piece.closing:
+                self._close(piece, self._partners.get(index))
+            else:
+                self._begin(piece, index)
+        return "".join(self._root)
+
+    def _begin(self, code: _Code, index: int) -> None:
+        paired = index in self._partners
+        verdict = _verdict(code, paired=paired, alone=self._stands_alone(index))
+        if isinstance(verdict, Wall):
+            self._found.walls.append(verdict)
+            self._out.append(PAYWALL)
+        elif isinstance(verdict, Shown):
+            self._stack.append(_Open(index, code))
+        elif not _is_shortcode(code, paired=paired):
+            self._out.append(code.source)
+        elif code.name in _CAPTIONS | _MEDIA_LINKS and paired:
+            self._stack.append(_Open(index, code))
         else:
-            out.append(_standalone(piece, gallery))
-    return "".join(root)
+            self._out.append(self._standalone(code, paired=paired))
+
+    def _stands_alone(self, index: int) -> bool:
+        """Whether nothing else is on its line, or in its paragraph."""
+        before = "".join(p for p in self._pieces[max(index - 2, 0) : index] if isinstance(p, str))
+        after = "".join(p for p in self._pieces[index + 1 : index + 3] if isinstance(p, str))
+        starts = before.rstrip(" \t")[-1:] in {"", "\n", ">"}
+        return starts and after.lstrip(" \t")[:1] in {"", "\n", "\r", "<"}
+
+    def _close(self, code: _Code, opener: int | None) -> None:
+        if opener is None:
+            if code.name not in _KNOWN:
+                self._out.append(code.source)
+            return
+        if not any(entry.index == opener for entry in self._stack):
+            return  # it closes one that needs no HTML of its own
+        while True:
+            entry = self._stack.pop()
+            inner = "".join(entry.inner)
+            if entry.index != opener:
+                self._out.append(inner)  # two that overlap instead of nesting
+                continue
+            self._out.append(self._enclosed(entry.code, inner))
+            return
+
+    def _enclosed(self, code: _Code, inner: str) -> str:
+        if code.name in _CAPTIONS:
+            return _figure(code, inner)
+        if code.name in _MEDIA_LINKS:
+            return self._media(code, inner)
+        self._found.left_out("visitors-only", inner)
+        # A wall that stood in there holds all the same.
+        return PAYWALL if PAYWALL in inner else ""
+
+    def _standalone(self, code: _Code, *, paired: bool) -> str:
+        """What stands for a shortcode that has no words of its own; a pair keeps what it encloses."""
+        if code.name == "gallery":
+            return self._gallery(code.attributes)
+        if code.name == "playlist":
+            return self._gallery({**code.attributes, "type": "playlist"})
+        if code.name in _FORMS:
+            self._found.note("form")
+            return ""
+        address = _address(code)
+        if address and (code.name in _MEDIA_LINKS or not paired):
+            return self._media(code, "")
+        if not paired or any(code.attributes.get(name, "").strip() for name in _WORDED):
+            self._found.note("shortcode", f"[{code.name}]")
+        return ""
+
+    def _media(self, code: _Code, inner: str) -> str:
+        """A player becomes a link: what it would embed comes from a third party."""
+        address = _address(code)
+        enclosed = _URL.fullmatch(inner.strip())
+        if enclosed:
+            address, inner = address or enclosed[0], ""
+        if not address:
+            self._found.note("shortcode", f"[{code.name}]")
+            return inner
+        self._found.note("player", html.unescape(address))
+        return f"\n\n<p>{link(address)}</p>\n\n" + inner
 
 
-def _close(code: _Code, opener: int | None, stack: list[_Open], root: list[str]) -> None:
-    if opener is None:
-        if code.name not in _KNOWN:
-            (stack[-1].inner if stack else root).append(code.source)
-        return
-    if not any(entry.index == opener for entry in stack):
-        return  # it closes one that needs no HTML of its own
-    while True:
-        entry = stack.pop()
-        out = stack[-1].inner if stack else root
-        inner = "".join(entry.inner)
-        if entry.index != opener:
-            out.append(inner)  # two that overlap instead of nesting
-            continue
-        out.append(_figure(entry.code, inner) if entry.code.name in _CAPTIONS else
-                   _media(entry.code, inner))  # fmt: skip
-        return
+def _verdict(code: _Code, *, paired: bool, alone: bool) -> Wall | Shown | None:
+    # Amid a line "[paywall]" is a remark, such as one behind a link.
+    if code.name in _KNOWN or not (paired or _has_form(code) or (alone and not code.words)):
+        return None
+    verdict = of_shortcode(code.name, code.attributes, encloses=paired)
+    # Without an end there is nothing that only visitors see.
+    return verdict if isinstance(verdict, Wall) or paired else None
 
 
 def _is_shortcode(code: _Code, *, paired: bool) -> bool:
-    return (
-        code.name in _KNOWN
-        or (code.name in _PLUGIN_PLAYERS and code.url is not None)
-        or paired
-        or code.self_closing
-        or bool(code.attributes)
-        or "_" in code.name
-    )
+    if code.name in _PLUGIN_PLAYERS:
+        return paired or _address(code) != ""
+    return code.name in _KNOWN or paired or _has_form(code)
 
 
-def _standalone(code: _Code, gallery: Gallery) -> str:
-    if code.name == "gallery":
-        return gallery(code.attributes)
-    return _media(code, "") if code.name in _MEDIA_LINKS else ""
+def _has_form(code: _Code) -> bool:
+    """Whether nothing but a shortcode is written like this."""
+    if code.words:
+        return False  # a remark: "[Update: the council said name="x"]"
+    return code.self_closing or bool(code.attributes) or "_" in code.name
 
 
-def _media(code: _Code, inner: str) -> str:
-    """A player becomes a link: what it would embed comes from a third party."""
-    url = code.url
-    enclosed = _URL.fullmatch(inner.strip())
-    if enclosed:
-        url, inner = url or enclosed[0], ""
-    return (f"\n\n<p>{link(url)}</p>\n\n" if url else "") + inner
+def _address(code: _Code) -> str:
+    """Where its player or chart is, "" if it doesn't say: in full, or from the site's root."""
+    if code.url:
+        return code.url
+    rooted = (code.attributes.get(name, "") for name in _SOURCES)
+    known = next((address for address in rooted if address.startswith("/")), "")
+    named = [code.attributes.get("id", ""), *code.words]
+    if not known and code.name in _BY_ID and _ID.fullmatch(named[0] or (named[-1].lstrip("=:"))):
+        return _BY_ID[code.name].format(named[0] or named[-1].lstrip("=:"))
+    return known
 
 
-def link(url: str) -> str:
-    """A link that shows its address; `url` may hold entities already."""
+def link(url: str, words: str = "") -> str:
+    """A link with these words, or its own address; `url` may hold entities already."""
     escaped = html.escape(html.unescape(url))
-    return f'<a href="{escaped}">{escaped}</a>'
+    return f'<a href="{escaped}">{html.escape(words) or escaped}</a>'
 
 
 def _figure(code: _Code, inner: str) -> str:
@@ -179,9 +279,12 @@ def _bracket(match: re.Match[str]) -> Iterator[str | _Code]:
     inside = match[4].strip()
     self_closing = inside.endswith("/") and not _URL.fullmatch(inside.split()[-1].lstrip("=:"))
     attributes: dict[str, str] = {}
-    for part in _ATTRIBUTE.finditer(inside):
+    words: list[str] = []
+    for part in _ATTRIBUTE.finditer(inside.removesuffix("/") if self_closing else inside):
         if part[1]:
             attributes[part[1].lower()] = part[2] or part[3] or part[4] or ""
+        else:
+            words.append(part[5])
     url = _URL.search(html.unescape(inside))
     yield _Code(
         source=match[0][len(match[1]) : len(match[0]) - len(match[5])],
@@ -189,6 +292,7 @@ def _bracket(match: re.Match[str]) -> Iterator[str | _Code]:
         closing=bool(match[2]),
         self_closing=self_closing,
         attributes=attributes,
+        words=tuple(words),
         url=url[0] if url else None,
     )
     yield match[5]

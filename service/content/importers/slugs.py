@@ -26,6 +26,15 @@ def slugify(text: str) -> str:
     return shorten(re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-"), SLUG_LENGTH)
 
 
+def is_lossy(text: str) -> bool:
+    """Whether letters of `text` leave nothing in its slug, so that others' slugs may be the same."""
+    lowered = unquote(text).lower().translate(_LETTERS)
+    return any(
+        letter.isalnum() and not unicodedata.normalize("NFKD", letter).encode("ascii", "ignore")
+        for letter in lowered
+    )
+
+
 def shorten(slug: str, length: int) -> str:
     """`slug` cut to `length` characters, between words where a hyphen allows it."""
     if len(slug) <= length:
@@ -50,15 +59,17 @@ class SlugRegister:
         """The slug for a post: its name if that is a free slug, else one made from name or title.
 
         A clash is settled by the post's id rather than a running number, so that the same post
-        gets the same slug from a later export of the same site.
+        gets the same slug from a later export of the same site. A name whose letters are lost in
+        a slug always gets the id: what is left of it ("2024") would be many posts' name.
         """
         if post_name in self._reserved and post_name not in self._taken:
             self._taken.add(post_name)
             return post_name
         suffix = shorten(slugify(post_id), 20)
-        base = slugify(post_name) or slugify(title) or f"article-{suffix}".strip("-")
+        named = post_name if slugify(post_name) else title
+        base = slugify(named) or "article"
         slug = base
-        if not self._free(slug) and suffix:
+        if suffix and (not self._free(slug) or is_lossy(named) or not slugify(named)):
             slug = f"{shorten(base, SLUG_LENGTH - len(suffix) - 1)}-{suffix}"
         number = 2
         while not self._free(slug):

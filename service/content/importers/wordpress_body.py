@@ -4,14 +4,23 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
+from service.content.importers.block_marks import resolve
+from service.content.importers.footnotes import footnotes_html
+from service.content.importers.found import Found
+from service.content.importers.languages import in_language, languages_of
 from service.content.importers.markup import plain_text
+from service.content.importers.media import seen
 from service.content.importers.paragraphs import blocks, paragraphs
-from service.content.importers.shortcodes import expand, figure
+from service.content.importers.shortcodes import expand, figure, link
 
 _IS_BLOCKS = re.compile(r"<!--\s*wp:")
 _REUSABLE = re.compile(r"<!--\s*wp:(?:core/)?block\s*(\{[^{}]*\})\s*/-->")
 _REFERENCE = re.compile(r'"ref"\s*:\s*(\d+)')
+_NESTED = 5
+_LONGEST_REUSED = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -37,38 +46,97 @@ class Attachments:
             self.of_post.setdefault(parent, []).append(attachment_id)
 
 
-def article_html(
-    content: str, *, post_id: str, attachments: Attachments, reusable: Mapping[str, str]
-) -> str:
-    """The content as balanced, unsanitised HTML, with at most one `<!--more-->` between blocks.
+@dataclass(frozen=True)
+class Surroundings:
+    """What a post's content refers to, and how its site reads it.
 
-    `reusable` holds the contents of reusable blocks by their id.
+    `reusable`: the contents of reusable blocks by their id. `base`: the post's address, from which
+    relative addresses start. `language`: two letters. `footnotes`: the field of that name.
     """
 
-    def gallery(attributes: Mapping[str, str]) -> str:
-        return _gallery(attributes, attachments, post_id)
-
-    with_blocks = _REUSABLE.sub(lambda match: _reused(match, reusable), content)
-    is_blocks = _IS_BLOCKS.search(with_blocks) is not None
-    expanded = expand(with_blocks, gallery)
-    return blocks(expanded) if is_blocks else paragraphs(expanded)
-
-
-def _reused(match: re.Match[str], reusable: Mapping[str, str]) -> str:
-    reference = _REFERENCE.search(match[1])
-    return reusable.get(reference[1], "") if reference else ""
+    post_id: str
+    attachments: Attachments
+    reusable: Mapping[str, str]
+    base: str = ""
+    language: str = ""
+    footnotes: str = ""
 
 
-def _gallery(attributes: Mapping[str, str], attachments: Attachments, post_id: str) -> str:
-    """The pictures named by `ids` or `include`, else those uploaded to the post."""
+def article_html(content: str, around: Surroundings, found: Found) -> str:
+    """The content as balanced, unsanitised HTML, with at most one mark of a cut, between blocks.
+
+    The mark is `<!--more-->` (the author's) or `<!--paywall-->` (where the source's wall begins).
+    `found` gets the walls, and what was left out or changed.
+    """
+    text = content.replace("\r\n", "\n").replace("\r", "\n")
+    text = _reused(in_one_language(text, around.language, found), around, found)
+    notes = partial(_footnotes, around.footnotes, text)
+    is_blocks = _IS_BLOCKS.search(text) is not None
+    resolved = resolve(text, found, {"footnotes": notes})
+    if notes({}) and "wp:footnotes" not in text:
+        resolved += notes({})
+    gallery = partial(_gallery, around=around, found=found)
+    tokens = seen(expand(resolved, gallery, found), around.base, found)
+    return blocks(tokens) if is_blocks else paragraphs(tokens)
+
+
+def in_one_language(text: str, wanted: str, found: Found) -> str:
+    """The text in the language `wanted` if it holds that, else in its first; others are noted."""
+    languages = languages_of(text)
+    if not languages:
+        return text
+    taken = wanted if wanted in languages else languages[0]
+    others = ", ".join(each for each in languages if each != taken)
+    if others:
+        found.note("language", f"{taken} was taken, {others} left out")
+    return in_language(text, taken)
+
+
+def _reused(content: str, around: Surroundings, found: Found) -> str:
+    """The content with its reusable blocks put in, which may hold others."""
+    left = _LONGEST_REUSED
+
+    def put_in(match: re.Match[str]) -> str:
+        nonlocal left
+        reference = _REFERENCE.search(match[1])
+        number = reference[1] if reference else ""
+        block = around.reusable.get(number, "")
+        left -= len(block)
+        # Blocks that hold one another would grow without an end.
+        if not block or left < 0:
+            found.note("missing-block", number)
+            return ""
+        return block
+
+    for _ in range(_NESTED):
+        if not _REUSABLE.search(content):
+            break
+        content = _REUSABLE.sub(put_in, content)
+    return content
+
+
+def _footnotes(stored: str, content: str, _: dict[str, Any]) -> str:
+    return footnotes_html(stored, content)
+
+
+def _gallery(attributes: Mapping[str, str], *, around: Surroundings, found: Found) -> str:
+    """The files named by `ids` or `include`, else those uploaded to the post."""
+    library = around.attachments
     named = attributes.get("ids") or attributes.get("include")
     if named:
         ids = re.findall(r"\d+", named)
     else:
         left_out = set(re.findall(r"\d+", attributes.get("exclude", "")))
-        parent = attributes.get("id", post_id)
-        ids = [each for each in attachments.of_post.get(parent, []) if each not in left_out]
-    known = [attachments.by_id[each] for each in ids if each in attachments.by_id]
+        parent = attributes.get("id", around.post_id)
+        ids = [each for each in library.of_post.get(parent, []) if each not in left_out]
+    for each in ids:
+        if each not in library.by_id:
+            found.note("missing-media", each)
+    known = [library.by_id[each] for each in ids if each in library.by_id]
+    if attributes.get("type") == "playlist":
+        return "".join(f"\n\n<p>{link(each.url)}</p>\n\n" for each in known)
+    if not ids:
+        found.note("missing-media", "the pictures of a gallery")
     return "".join(
         figure(_picture(attachment), attachment.caption.strip())
         for attachment in known

@@ -5,6 +5,7 @@ stays bounded by the largest single item and a hostile file can neither expand n
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -14,11 +15,10 @@ from xml.parsers.expat import errors
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser, iterparse
 
+from service.content.importers.mending import PREFIXES, Mending
+
 _WORDPRESS = re.compile(r"https?://wordpress\.org/export/\d+\.\d+/(excerpt/)?")
-_PREFIXES = {
-    "http://purl.org/rss/1.0/modules/content/": "content",
-    "http://purl.org/dc/elements/1.1/": "dc",
-}
+_PREFIXES = {PREFIXES[prefix]: prefix for prefix in ("content", "dc")}
 _CHANNEL_DEPTH = 2
 _CHILD_DEPTH = 3
 
@@ -32,17 +32,12 @@ _TRUNCATED = {
         errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
     )
 }
-_SENTENCES = {
-    errors.codes[errors.XML_ERROR_INVALID_TOKEN]: (
-        "The export holds a character on line {line} that XML does not allow (a control "
-        "character, a broken UTF-8 sequence, or a bare < or &). Find that text in WordPress, "
-        "type it anew, save the post and export again."
-    ),
-    errors.codes[errors.XML_ERROR_UNDEFINED_ENTITY]: (
-        "The export uses an entity on line {line} that is not defined in it. A plugin probably "
-        "wrote it: switch off the plugins that change feeds and export again."
-    ),
-}
+_BY_HAND = (
+    "Open it in a text editor, mend that line, and import it again; or switch off the plugins that "
+    "change feeds and export again."
+)
+_ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b")
+_PACKED = "The file is a compressed archive. Unpack it, and use the .xml file that is in it."
 
 
 class ExportUnreadable(Exception):
@@ -71,46 +66,25 @@ class Item:
         return self.fields.get(name, "").strip()
 
 
-class _CountingReader:
-    """Reports bytes read, and skips what plugins like to print before the XML declaration."""
-
-    def __init__(self, stream: BinaryIO, advance: Callable[[int], None]) -> None:
-        self._stream = stream
-        self._advance = advance
-        self._started = False
-        self.skipped_lines = 0
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._next(size)
-        while data and not self._started:
-            text = data.lstrip(b"\r\n\t ")
-            self.skipped_lines += data[: len(data) - len(text)].count(b"\n")
-            if text:
-                self._started = True
-                return text
-            data = self._next(size)
-        return data
-
-    def _next(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        self._advance(len(data))
-        return data
-
-
-def read_channel(stream: BinaryIO, advance: Callable[[int], None]) -> Iterator[tuple[str, Element]]:
+def read_channel(
+    stream: BinaryIO, advance: Callable[[int], None], mended: Counter[str]
+) -> Iterator[tuple[str, Element]]:
     """Yield each child of `<channel>` as (prefixed name, element), then forget it.
 
-    `advance` is told the number of bytes of each read. Raises ExportUnreadable for what is not
-    well-formed XML, is cut off, declares a DTD, or is no RSS at all.
+    `advance` is told the number of bytes of each read; `mended` gets the repairs by their kind.
+    Raises ExportUnreadable for what can't be mended into well-formed XML, is cut off, declares a
+    DTD, or is no RSS at all.
     """
-    reader = _CountingReader(stream, advance)
-    parser = DefusedXMLParser(forbid_dtd=True)
+    reader = Mending(stream, advance, mended)
+    # What the reader gives is UTF-8, whatever the file's first line says.
+    parser = DefusedXMLParser(forbid_dtd=True, encoding="utf-8")
     try:
         yield from _children(reader, parser)
     except ParseError as error:
+        if reader.head.startswith(_ARCHIVES):
+            raise ExportUnreadable(_PACKED) from error
         line = error.position[0] + reader.skipped_lines
-        begun = error.position[0] > 1
-        raise ExportUnreadable(_explain(error.code, line, begun=begun)) from error
+        raise ExportUnreadable(_explain(error.code, line, reader.begins)) from error
     except DefusedXmlException as error:
         # defusedxml keeps no position; expat, which it wraps, still stands at the declaration.
         line = parser.parser.CurrentLineNumber
@@ -128,7 +102,7 @@ def read_channel(stream: BinaryIO, advance: Callable[[int], None]) -> Iterator[t
         raise ExportUnreadable(message) from error
 
 
-def _children(reader: _CountingReader, parser: DefusedXMLParser) -> Iterator[tuple[str, Element]]:
+def _children(reader: Mending, parser: DefusedXMLParser) -> Iterator[tuple[str, Element]]:
     path: list[Element] = []
     for event, element in iterparse(reader, events=("start", "end"), parser=parser):
         if event == "start":
@@ -156,25 +130,33 @@ def not_an_export(why: str) -> ExportUnreadable:
     )
 
 
-def _explain(code: int, line: int, *, begun: bool) -> str:
-    if code == errors.codes[errors.XML_ERROR_NO_ELEMENTS] and not begun:
+def _explain(code: int, line: int, begins: bytes) -> str:
+    if not begins:
         return f"The file is empty, or ends on line {line} before the export begins. {_AGAIN}"
+    if begins != b"<":
+        return (
+            f"This is no XML: there is text on line {line} where the export should begin. Use the "
+            ".xml file that WordPress wrote (Tools → Export)."
+        )
     if code in _TRUNCATED:
         return f"The export breaks off on line {line}; the end of the file is missing. {_AGAIN}"
-    if code in _SENTENCES:
-        return _SENTENCES[code].format(line=line)
-    return f"The file is not well-formed XML: line {line}: {errors.messages[code]}. {_AGAIN}"
+    return f"The file is not well-formed XML: line {line}: {errors.messages[code]}. {_BY_HAND}"
 
 
 def prefixed(tag: str) -> str:
-    """`{https://wordpress.org/export/1.2/}post_id` → `wp:post_id`, for every WXR version."""
+    """`{https://wordpress.org/export/1.2/}post_id` → `wp:post_id`, for every WXR version.
+
+    A name of another namespace stays as it is: `<atom:link>` is not the channel's `<link>`.
+    """
     namespace, _, name = tag.rpartition("}")
     namespace = namespace.removeprefix("{")
     wordpress = _WORDPRESS.fullmatch(namespace)
     if wordpress:
         return f"{'excerpt' if wordpress[1] else 'wp'}:{name}"
     prefix = _PREFIXES.get(namespace)
-    return f"{prefix}:{name}" if prefix else name
+    if prefix:
+        return f"{prefix}:{name}"
+    return tag if namespace else name
 
 
 def item_of(element: Element) -> Item:

@@ -3,10 +3,30 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from io import BytesIO
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from service.content.importers.wordpress import ImportedArticle, Skipped, read_export
+from service.content.import_articles import ImportRun
+from service.content.importers.article import Imported, ImportedArticle, Skipped
+from service.content.importers.wordpress import Options, read_exports
+from service.settings import Settings
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+OPTIONS = Options(now=NOW, zone=ZoneInfo("Europe/Lisbon"))
+
+
+def import_run(settings: Settings, now: datetime = NOW, **changes: Any) -> ImportRun:
+    """A run that writes and reports nothing, but for the changes."""
+    usual: dict[str, Any] = {
+        "settings": settings,
+        "now": now,
+        "dry_run": False,
+        "withdraw_missing": False,
+        "record": lambda _: None,
+        "report": lambda _: None,
+    }
+    return ImportRun(**{**usual, **changes})
+
 
 _AUTHOR = (
     "<wp:author><wp:author_login>jd</wp:author_login><wp:author_display_name>"
@@ -31,7 +51,7 @@ _FIELDS: Mapping[str, str] = {
     "link": "https://paper.example/2024/03/a-headline/",
     "pubDate": "Fri, 01 Mar 2024 08:30:00 +0000",
     "dc:creator": "<![CDATA[jd]]>",
-    "guid": "https://paper.example/?p=7",
+    "guid": "",
     "content:encoded": "<![CDATA[Some text.]]>",
     "excerpt:encoded": "<![CDATA[]]>",
     "wp:post_id": "7",
@@ -47,6 +67,8 @@ _FIELDS: Mapping[str, str] = {
 def item(changes: Mapping[str, str] | None = None, *, extra: str = "") -> str:
     """An item of the export; `changes` replaces elements (as XML), `extra` adds others."""
     fields = {**_FIELDS, **(changes or {})}
+    number = fields["wp:post_id"]
+    fields["guid"] = fields["guid"] or (f"https://paper.example/?p={number}" if number else "")
     return f"<item>{''.join(f'<{k}>{v}</{k}>' for k, v in fields.items())}{extra}</item>\n"
 
 
@@ -72,8 +94,12 @@ def attachment(number: int, name: str, *, alt: str = "", caption: str = "", pare
     )
 
 
-def results(items: str, **channel_settings: str) -> list[ImportedArticle | Skipped]:
-    return list(read_export(BytesIO(channel(items, **channel_settings)), now=NOW))
+def read(*files: bytes, options: Options = OPTIONS) -> list[Imported]:
+    return list(read_exports([BytesIO(file) for file in files], options))
+
+
+def results(items: str, **channel_settings: str) -> list[Imported]:
+    return read(channel(items, **channel_settings))
 
 
 def articles(items: str, **channel_settings: str) -> list[ImportedArticle]:

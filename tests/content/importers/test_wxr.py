@@ -1,19 +1,23 @@
 """Files that are no export, or want to do harm."""
 
+from collections import Counter
 from collections.abc import Iterator
 from io import BytesIO, RawIOBase
 
 import pytest
+from defusedxml.ElementTree import fromstring
 
-from service.content.importers.wordpress import ExportUnreadable, ImportedArticle, read_export
-from tests.content.importers.exports import NOW, channel, item
+from service.content.importers.article import Imported, ImportedArticle, Mended
+from service.content.importers.mending import Mending
+from service.content.importers.wordpress import ExportUnreadable, read_exports
+from tests.content.importers.exports import OPTIONS, channel, item
 
 GOOD = channel(item())
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "ha" * 10}">' for n in range(10))
 
 
-def read(data: bytes) -> list[object]:
-    return list(read_export(BytesIO(data), now=NOW))
+def read(data: bytes) -> list[Imported]:
+    return list(read_exports([BytesIO(data)], OPTIONS))
 
 
 @pytest.mark.parametrize(
@@ -23,16 +27,12 @@ def read(data: bytes) -> list[object]:
         (b"  \n ", "empty, or ends on line 2"),
         (GOOD[:-10], "breaks off on line 8"),
         (GOOD[: GOOD.index(b"Some text")], "breaks off on line 6"),
-        (b"\x50\x4b\x03\x04 zip", "line 1"),
-        (b"hello", "line 1"),
-        (b"{}", "line 1"),
-        (GOOD.replace(b"Some text.", b"Some\n text \x0b here"), "character on line 7"),
-        (GOOD.replace(b"Some text.", b"Some text \xff\xfe."), "character on line 6"),
-        (GOOD.replace(b"<![CDATA[Some text.]]>", b"Ben & Jerry"), "character on line 6"),
-        (GOOD.replace(b"<![CDATA[Some text.]]>", b"a&nbsp;b"), "entity on line 6"),
+        (b"\x50\x4b\x03\x04 zip", "archive"),
+        (b"\x1f\x8b\x08\x00 gzip", "archive"),
+        (b"hello", "no XML: there is text on line 1"),
+        (b"\n\n{}", "no XML: there is text on line 3"),
         (GOOD.replace(b"</title>", b"</titel>", 1), "line 3: mismatched tag"),
         (b"\n\n" + GOOD.replace(b"</title>", b"</titel>", 1), "line 5: mismatched tag"),
-        (GOOD + b"<p>more</p>", "line 9: junk after document element"),
         (GOOD.replace(b'encoding="UTF-8"', b'encoding="klingon"'), "encoding"),
         (b"<html><body>Sign in</body></html>", "begins with <html>"),
         (b'<feed xmlns="http://www.w3.org/2005/Atom"/>', "begins with <feed>"),
@@ -46,8 +46,75 @@ def test_what_cannot_be_read_is_named_with_a_remedy(data: bytes, words: str) -> 
     message = str(caught.value)
     assert words in message
     assert any(
-        remedy in message for remedy in ("xport it again", "export again", "use the", "UTF-8")
+        remedy in message.lower()
+        for remedy in ("export it again", "export again", "use the", "as utf-8")
     )
+
+
+def mended(data: bytes) -> dict[str, int]:
+    """The repairs by their kind; the file must have one article all the same."""
+    found = read(data)
+    (made,) = (each for each in found if isinstance(each, ImportedArticle))
+    assert made.title == "A headline"
+    assert all("{" not in each.reason for each in found if isinstance(each, Mended))
+    return {each.kind: each.count for each in found if isinstance(each, Mended)}
+
+
+def text(source: str) -> str:
+    (made,) = (
+        each
+        for each in read(GOOD.replace(b"<![CDATA[Some text.]]>", source.encode()))
+        if isinstance(each, ImportedArticle)
+    )
+    return made.body
+
+
+WARNING = b"<br />\n<b>Warning</b>: fopen(x.php): failed on line <b>7</b>\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "repairs"),
+    [
+        (GOOD, {}),
+        (b"\xef\xbb\xbf" + GOOD, {}),
+        (WARNING + GOOD, {"text-before": 53}),
+        (GOOD + b"<!-- saved -->\n<p>more</p>", {"text-after": 23}),
+        (GOOD.replace(b"Some", b"So\x0bm\x00e"), {"control-character": 2}),
+        (
+            GOOD.replace(b"<![CDATA[Some", b"&#11;&#x1F;&#233;<![CDATA[Some"),
+            {"control-character": 2},
+        ),
+        (GOOD.replace(b"Some", b"caf\xe9 \x93"), {"encoding": 2}),
+        (GOOD.replace(b"The Paper", b"Ben & Jerry &c &foo; &amp; a < b"), {"bare-sign": 4}),
+        (GOOD.replace(b"The Paper", b"a&nbsp;b &eacute; &hellip;"), {"entity": 3}),
+        (
+            GOOD.replace(b"</title>", b"</title><atom:link rel='x' href='y:z'/><a:b>c</a:b>", 1),
+            {"prefix": 2},
+        ),
+        (
+            GOOD.replace(b"<title>", b'<itunes:x xmlns:itunes="u" wfw:y="b:c"/><title>', 1),
+            {"prefix": 1},
+        ),
+        (GOOD.replace(b' xmlns:dc="http://purl.org/dc/elements/1.1/"', b""), {"prefix": 1}),
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 7, 65536])
+def test_a_damaged_file_is_mended_and_each_repair_counted(
+    data: bytes, repairs: dict[str, int], piece: int
+) -> None:
+    counts: Counter[str] = Counter()
+    reader = Mending(BytesIO(data), lambda _: None, counts)
+    whole = b"".join(iter(lambda: reader.read(piece), b""))
+    assert counts == repairs
+    fromstring(whole)
+    assert mended(data) == repairs
+
+
+def test_what_is_mended_means_what_it_meant() -> None:
+    assert text("Ben & Jerry &eacute;t&eacute; &lt;b&gt;x&lt;/b&gt;") == (
+        "<p>Ben & Jerry été <b>x</b></p>"
+    )
+    assert text("<![CDATA[a & b &nbsp; <atom:x> ]]]]><![CDATA[>c]]>").startswith("<p>a & b &nbsp; ")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +137,7 @@ def test_document_types_and_entities_are_refused(doctype: str, use: str) -> None
 
 def test_a_damaged_file_is_refused_before_anything_comes_out() -> None:
     with pytest.raises(ExportUnreadable):
-        next(read_export(BytesIO(channel(item() * 3)[:-10]), now=NOW))
+        next(read_exports([BytesIO(channel(item() * 3)[:-10])], OPTIONS))
 
 
 @pytest.mark.parametrize("before", [b"\n", b"\r\n \t\n", b"\n" * 100_000, b"\xef\xbb\xbf"])
@@ -112,7 +179,7 @@ def test_memory_does_not_grow_with_the_file() -> None:
     for count in (50, 500):
         tracemalloc.start()
         found = 0
-        for result in read_export(_Endless(count), now=NOW):  # type: ignore[arg-type]  # reads
+        for result in read_exports([_Endless(count)], OPTIONS):  # type: ignore[list-item]  # reads
             found += isinstance(result, ImportedArticle)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
