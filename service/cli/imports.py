@@ -1,23 +1,24 @@
 """`paywall import`."""
 
+import json
 import signal
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
 from service.cli.running import CommandFailed, command, ready_context
-from service.content.import_articles import ImportSummary, import_articles
-from service.content.importers.wordpress import ExportUnreadable, Progress, Skipped, read_export
+from service.content.import_articles import ImportRun, import_articles
+from service.content.import_summary import Entry, ImportSummary, Tally
+from service.content.importers.wordpress import ExportUnreadable, Options, Progress, read_exports
+from service.content.schemas import is_slug
 from service.settings import Settings
 
-EXAMPLE = "Example: paywall import wordpress export.xml --dry-run"
+EXAMPLE = "Example: paywall import wordpress posts.xml media.xml --report report.jsonl --dry-run"
 app = typer.Typer(help="Bring your own newspaper.", epilog=EXAMPLE, no_args_is_help=True)
-SHOWN_OF_A_KIND = 5
 
 
 _INTERRUPTED = {
@@ -75,49 +76,107 @@ def group() -> None:
 @app.command(epilog=EXAMPLE)
 @command
 async def wordpress(
-    file: Annotated[Path, typer.Argument(help="The export: Tools, Export, All content.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="The export's files: Tools, Export, All content.")
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write what becomes of every item into this file, as JSON lines."),
+    ] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="Import posts of this type as well. Can be repeated."),
+    ] = None,
+    plans: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plan", help="NAME=PLAN: your plan for one that walls name. Can be repeated."
+        ),
+    ] = None,
+    withdraw_missing: Annotated[
+        bool,
+        typer.Option(
+            "--withdraw-missing",
+            help="Withdraw what the export, which must be whole, no longer has or shows.",
+        ),
     ] = False,
 ) -> None:
     """Import the posts of a WordPress export. Safe to repeat, and to interrupt and repeat."""
     settings = Settings()
+    named = _plans(plans or [])
     async with ready_context(settings) as context:
         now = context.clocks.business()
-        with _interruptible() as check, _progress(check) as progress:
+        options = Options(now, settings.zone, {"post", *(types or [])}, named)
+        with _reporting(report) as record, _interruptible() as check, _progress(check) as progress:
+            run = ImportRun(
+                settings=settings, now=now, dry_run=dry_run, withdraw_missing=withdraw_missing,
+                record=record, report=lambda _: check(),
+            )  # fmt: skip
             try:
-                summary = await import_articles(
-                    context.database,
-                    read_export(file, now=now, progress=progress),
-                    settings=settings,
-                    now=now,
-                    dry_run=dry_run,
-                    report=lambda _: check(),
-                )
+                items = read_exports(files, options, progress=progress)
+                summary = await import_articles(context.database, items, run)
             except ExportUnreadable as error:
-                raise CommandFailed(f"{file}: {error}") from error
+                raise CommandFailed(str(error)) from error
             except _Interrupted as error:
                 raise CommandFailed(_INTERRUPTED[dry_run]) from error
             except OSError as error:
-                raise CommandFailed(f"{file} can't be read: {error.strerror}.") from error
+                raise CommandFailed(f"{error.filename} can't be read: {error.strerror}.") from error
     _tell(summary, dry_run=dry_run)
+
+
+def _plans(given: list[str]) -> dict[str, str]:
+    pairs = [each.partition("=") for each in given]
+    for (name, _, plan), each in zip(pairs, given, strict=True):
+        if not name or not is_slug(plan):
+            raise CommandFailed(f"--plan {each}: write NAME=PLAN, such as --plan 1=digital.")
+    return {name: plan for name, _, plan in pairs}
+
+
+@contextmanager
+def _reporting(report: Path | None) -> Iterator[Callable[[Entry], None]]:
+    """Something that writes entries to the report, or nowhere."""
+    if report is None:
+        yield lambda _: None
+        return
+    try:
+        file = report.open("w", encoding="utf-8")
+    except OSError as error:
+        raise CommandFailed(f"{report} can't be written: {error.strerror}.") from error
+    with file:
+        yield lambda entry: _write(file, entry)
+
+
+def _write(file: TextIO, entry: Entry) -> None:
+    file.write(f"{json.dumps(entry.document(), ensure_ascii=False)}\n")
 
 
 def _tell(summary: ImportSummary, *, dry_run: bool) -> None:
     verb = "would be" if dry_run else "were"
+    counts = summary.outcomes
     print(
-        f"{summary.created} articles {verb} created, {summary.updated} updated, "
-        f"{summary.unchanged} left unchanged; {len(summary.skipped)} items skipped."
+        f"{counts['created']} articles {verb} created, {counts['updated']} updated, "
+        f"{counts['unchanged']} left unchanged; {counts['skipped']} items skipped."
     )
-    for kind, count in Counter(item.kind for item in summary.skipped).most_common():
-        print(f"\n{kind} ({count})")
-        _tell_kind([item for item in summary.skipped if item.kind == kind])
+    if counts["withdrawn"]:
+        print(f"{counts['withdrawn']} articles {verb} withdrawn.")
+    _tell_tally("Repairs of the files", summary.mended)
+    _tell_tally("Not in the files any more", summary.missing)
+    _tell_tally("Skipped", summary.skipped)
+    _tell_tally("To know about the articles", summary.notes)
     if dry_run:
         print("\nNothing was changed: run it again without --dry-run.")
 
 
-def _tell_kind(items: list[Skipped]) -> None:
-    for item in items[:SHOWN_OF_A_KIND]:
-        print(f"  {item.source_id}  {item.title or '(no title)'}: {item.reason}")
-    if len(items) > SHOWN_OF_A_KIND:
-        print(f"  … and {len(items) - SHOWN_OF_A_KIND} more, for the same kind of reason.")
+def _tell_tally(title: str, tally: Tally) -> None:
+    if tally.counts:
+        print(f"\n{title}")
+    for kind, count, examples in tally.groups():
+        print(f"\n  {kind} ({count})")
+        for entry, words in examples:
+            number = f"{entry.source_id}  " if entry.source_id else ""
+            print(f"    {number}{entry.title or '(no title)'}: {words}")
+        if count > len(examples):
+            print(f"    … and {count - len(examples)} more, for the same kind of reason.")

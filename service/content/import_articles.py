@@ -1,103 +1,120 @@
 """Storing the articles of an import: checked like those of publishers, and safe to repeat."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from typing import Literal
 
 from pydantic import ValidationError
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.content.importers.wordpress import ImportedArticle, Skipped
-from service.content.publish import Prepared, Published, prepare, store_prepared
-from service.content.schemas import ArticleIn
+from service.content.addresses import articles_by_source, is_same_post, source_keys
+from service.content.import_summary import Entry, ImportSummary
+from service.content.imported import ACTOR, Since, public_of_sites, since_import
+from service.content.importers.article import Imported, ImportedArticle, Mended, Skipped
+from service.content.importers.fields import fitted
+from service.content.importers.notes import Note
+from service.content.importers.slugs import shorten
+from service.content.publish import (
+    Prepared,
+    Published,
+    lock_content,
+    prepare,
+    store_prepared,
+    with_access,
+    withdraw_article,
+)
+from service.content.schemas import SLUG_LENGTH, ArticleIn
 from service.content.store import get_row
+from service.content.visibility import RELEASED
 from service.db.session import Database
-from service.db.tables import ArticleRevision
+from service.db.tables import Article
 from service.problems import Problem
 from service.settings import Settings
 
-ACTOR = "import:wordpress"
 BATCH = 50
 _TAKEN = "Another article has this address ({slug}). Rename the post in WordPress and export again."
 _CHANGED_HERE = (
     "It was changed or withdrawn here after it was imported, so it is left as it is. Publish the "
     "new text over the API if it shall replace the change."
 )
+_NOT_IN_FILES = "It came from this site, and none of the files has it any more."
+
+Ready = tuple[ImportedArticle, Prepared] | Entry | Skipped
 
 
-@dataclass
-class ImportSummary:
-    """What has become of the items so far; in a trial run, what would become of them."""
+@dataclass(frozen=True)
+class ImportRun:
+    """How an import runs.
 
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
+    `dry_run`: nothing is written. `withdraw_missing`: what the source no longer shows is withdrawn,
+    unless it was changed here. `record` gets every entry, `report` the summary after each batch.
+    """
 
-    @property
-    def total(self) -> int:
-        return self.created + self.updated + self.unchanged + len(self.skipped)
+    settings: Settings
+    now: datetime
+    dry_run: bool
+    withdraw_missing: bool
+    record: Callable[[Entry], None]
+    report: Callable[[ImportSummary], None]
 
 
 async def import_articles(
-    database: Database,
-    items: Iterable[ImportedArticle | Skipped],
-    *,
-    settings: Settings,
-    now: datetime,
-    dry_run: bool,
-    report: Callable[[ImportSummary], None],
+    database: Database, items: Iterable[Imported], run: ImportRun
 ) -> ImportSummary:
-    """Create or update the articles, BATCH items a transaction; `report` is told after each.
+    """Create or update the articles, BATCH items a transaction.
 
     Repeating changes nothing, and goes on where an interrupted import stopped. Skipped, with the
     reason, is what a publisher's PUT would refuse, what was changed here since its import, and
-    what has the slug of another article. With `dry_run` nothing is written.
+    what has the slug of an article of another origin. A level that was set here stays.
     """
-    summary = ImportSummary()
+    importing = _Import(run)
     for batch in _batches(items):
         # In a thread: parsing must not hold up a process that serves readers.
-        prepared = await asyncio.to_thread(_prepare_batch, batch, settings, summary.skipped)
+        ready = await asyncio.to_thread(_all_ready, batch, run.settings)
         async with database.transaction() as session:
-            for item, article in prepared:
-                outcome = await _store(session, item, article, now)
-                _count(summary, outcome)
-            if dry_run:
+            entries = await importing.store(session, ready)
+            if run.dry_run:
                 await session.rollback()
-        report(summary)
-    return summary
+        importing.tell(entries)
+    async with database.transaction() as session:
+        entries = await importing.missing(session)
+        if run.dry_run:
+            await session.rollback()
+    importing.tell(entries)
+    return importing.summary
 
 
-def _batches(
-    items: Iterable[ImportedArticle | Skipped],
-) -> Iterator[list[ImportedArticle | Skipped]]:
+def _batches(items: Iterable[Imported]) -> Iterator[list[Imported]]:
     remaining = iter(items)
     while batch := list(islice(remaining, BATCH)):
         yield batch
 
 
-def _prepare_batch(
-    batch: list[ImportedArticle | Skipped], settings: Settings, skipped: list[Skipped]
-) -> list[tuple[ImportedArticle, Prepared]]:
-    prepared: list[tuple[ImportedArticle, Prepared]] = []
-    for item in batch:
-        if isinstance(item, Skipped):
-            skipped.append(item)
-            continue
-        try:
-            prepared.append((item, prepare(item.slug, _as_sent(item), settings)))
-        except ValidationError as error:
-            faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-            skipped.append(_skipped(item, "invalid", f"It can't be stored: {'; '.join(faults)}."))
-        except Problem as problem:
-            skipped.append(_skipped(item, "invalid", problem.detail))
-    return prepared
+def _all_ready(batch: list[Imported], settings: Settings) -> list[Ready]:
+    return [_ready(item, settings) for item in batch]
 
 
-def _as_sent(item: ImportedArticle) -> ArticleIn:
+def _ready(item: Imported, settings: Settings) -> Ready:
+    """The item, its article made ready if it is one."""
+    if isinstance(item, Mended):
+        return Entry("mended", title=item.file, kind=item.kind, reason=item.reason)
+    if isinstance(item, Skipped):
+        return item
+    item = fitted(item)
+    try:
+        return item, prepare(item.slug, as_sent(item), settings)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        return _refused(item, "invalid", f"It can't be stored: {'; '.join(faults)}.")
+    except Problem as problem:
+        return _refused(item, "invalid", problem.detail)
+
+
+def as_sent(item: ImportedArticle) -> ArticleIn:
+    """The article as a publisher would send it. Raises ValidationError."""
     image = None
     if item.image_url is not None:
         image = {"url": item.image_url, "alt": item.image_alt or ""}
@@ -114,48 +131,203 @@ def _as_sent(item: ImportedArticle) -> ArticleIn:
             "image": image,
             "language": item.language,
             "published_at": item.published_at,
+            "updated_at": item.updated_at,
+            "access": {"level": item.level, "plans": list(item.plans)},
             "source_ids": item.source_ids,
         }
     )
 
 
-async def _store(
-    session: AsyncSession, item: ImportedArticle, article: Prepared, now: datetime
-) -> Published | Skipped:
-    current = await get_row(session, item.slug)
-    if current is not None:
-        if not _same_post(current.source_ids, item.source_ids):
-            return _skipped(item, "taken", _TAKEN.format(slug=item.slug))
-        last_actor = await session.scalar(
-            select(ArticleRevision.actor).where(
-                ArticleRevision.article_id == current.id,
-                ArticleRevision.version == current.version,
+class _Import:
+    """The run's state: which articles the source still has, and the counts."""
+
+    def __init__(self, run: ImportRun) -> None:
+        self.summary = ImportSummary()
+        self._run = run
+        self._seen: set[str] = set()
+        self._sites: set[str] = set()
+
+    def tell(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self.summary.add(entry)
+            self._run.record(entry)
+        self._run.report(self.summary)
+
+    async def store(self, session: AsyncSession, ready: list[Ready]) -> list[Entry]:
+        """Write a batch; the entries are true once the transaction is committed."""
+        await lock_content(session)
+        sources = [_source_ids(each) for each in ready]
+        keys = {key for source in sources for key in source_keys(source)}
+        known = await articles_by_source(session, keys)
+        changes = await since_import(session, known.values())
+        entries: list[Entry] = []
+        for each, source in zip(ready, sources, strict=True):
+            found = _found(source, known)
+            if found is not None:
+                self._seen.add(found.id)
+            self._sites |= {source["wordpress_site"]} if "wordpress_site" in source else set()
+            if isinstance(each, Entry):
+                entries.append(each)
+            elif isinstance(each, Skipped):
+                entries.append(await self._skip(session, each, found, changes))
+            else:
+                entries.append(await self._store_one(session, *each, found, changes))
+        return entries
+
+    async def missing(self, session: AsyncSession) -> list[Entry]:
+        """What came from the run's sites in an earlier import and is in none of the files."""
+        found = await public_of_sites(session, self._sites, self._seen)
+        changes = await since_import(session, found) if self._run.withdraw_missing else {}
+        entries: list[Entry] = []
+        for article in found:
+            source_id = article.source_ids.get("wordpress", "")
+            entry = Entry(
+                "missing", article.title, source_id, article.slug, "missing", _NOT_IN_FILES
             )
+            entries.append(await self._gone(session, entry, article, changes))
+        return entries
+
+    async def _skip(
+        self,
+        session: AsyncSession,
+        item: Skipped,
+        found: Article | None,
+        changes: dict[str, Since],
+    ) -> Entry:
+        entry = Entry("skipped", item.title, item.source_id, kind=item.kind, reason=item.reason)
+        if found is None or not item.unpublished or found.status not in RELEASED:
+            return entry
+        return await self._gone(session, replace(entry, slug=found.slug), found, changes)
+
+    async def _gone(
+        self, session: AsyncSession, entry: Entry, article: Article, changes: dict[str, Since]
+    ) -> Entry:
+        """The entry of an article that the source no longer shows, and that is public here."""
+        if not self._run.withdraw_missing or changes[article.id].changed_here:
+            return replace(entry, notes=(Note("still-public", article.slug),))
+        await withdraw_article(session, article.slug, if_match=None, actor=ACTOR, now=self._run.now)
+        return replace(entry, outcome="withdrawn")
+
+    async def _store_one(
+        self,
+        session: AsyncSession,
+        item: ImportedArticle,
+        prepared: Prepared,
+        found: Article | None,
+        changes: dict[str, Since],
+    ) -> Entry:
+        if found is None:
+            found = await get_row(session, item.slug)
+            if found is not None and not is_same_post(found.source_ids, item.source_ids):
+                return await self._store_elsewhere(session, item, prepared, found)
+            if found is not None:
+                self._seen.add(found.id)
+                changes |= await since_import(session, [found])
+        if found is None:
+            return await self._write(session, item, prepared, None)
+        if changes[found.id].changed_here:
+            return _refused(item, "changed-here", _CHANGED_HERE)
+        item, prepared = self._with_level(item, prepared, changes[found.id])
+        item, prepared = await _with_address(session, item, prepared, found)
+        return await self._write(session, item, prepared, found)
+
+    async def _store_elsewhere(
+        self, session: AsyncSession, item: ImportedArticle, prepared: Prepared, other: Article
+    ) -> Entry:
+        """Another article has the slug; another post's article leaves room beside it."""
+        number = item.source_ids.get("wordpress", "")
+        slug = f"{shorten(item.slug, SLUG_LENGTH - len(number) - 1)}-{number}"
+        is_post = "wordpress" in other.source_ids or "wordpress_guid" in other.source_ids
+        if not is_post or not number.isdecimal() or await get_row(session, slug) is not None:
+            return _refused(item, "taken", _TAKEN.format(slug=item.slug))
+        named = {"wordpress_slug": item.slug, **item.source_ids}
+        item = replace(item, notes=(*item.notes, Note("other-address", slug)))
+        return await self._write(session, item, _moved(prepared, slug, named), None)
+
+    def _with_level(
+        self, item: ImportedArticle, prepared: Prepared, since: Since
+    ) -> tuple[ImportedArticle, Prepared]:
+        """What was set here goes before what the source says."""
+        if since.access is None or since.access == prepared.body.access:
+            return item, prepared
+        level = since.access.level
+        kept = Note("level-kept", level or "that of the section or publication")
+        made = replace(
+            item, level=level, plans=tuple(since.access.plans), notes=(*item.notes, kept)
         )
-        if last_actor != ACTOR:
-            return _skipped(item, "changed-here", _CHANGED_HERE)
-    return await store_prepared(session, article, if_match=None, actor=ACTOR, now=now)
+        return made, with_access(prepared, since.access, self._run.settings)
+
+    async def _write(
+        self,
+        session: AsyncSession,
+        item: ImportedArticle,
+        prepared: Prepared,
+        known: Article | None,
+    ) -> Entry:
+        if known is None and item.updated_at is None:
+            # An old text wasn't changed by its import.
+            body = prepared.body.model_copy(update={"updated_at": item.published_at})
+            prepared = replace(prepared, body=body)
+        published = await store_prepared(
+            session, prepared, if_match=None, actor=ACTOR, now=self._run.now, known=known
+        )
+        self._seen.add(published.article.id)
+        return Entry(
+            _outcome(published),
+            item.title,
+            item.source_ids.get("wordpress", ""),
+            prepared.slug,
+            level=item.level,
+            plans=item.plans,
+            notes=item.notes,
+        )
 
 
-def _same_post(known: Mapping[str, str], sent: Mapping[str, str]) -> bool:
-    # Post ids are unique in one WordPress only; its GUIDs are unique among all.
-    for name in ("wordpress_guid", "wordpress"):
-        if name in known and name in sent:
-            return known[name] == sent[name]
-    return False
-
-
-def _count(summary: ImportSummary, outcome: Published | Skipped) -> None:
-    if isinstance(outcome, Skipped):
-        summary.skipped.append(outcome)
-    elif outcome.created:
-        summary.created += 1
-    elif outcome.changed:
-        summary.updated += 1
+async def _with_address(
+    session: AsyncSession, item: ImportedArticle, prepared: Prepared, known: Article
+) -> tuple[ImportedArticle, Prepared]:
+    """Where the post was renamed at its source, the article moves; else it stays where it is."""
+    was = known.source_ids.get("wordpress_slug", known.slug)
+    name = item.source_ids.get("wordpress_slug", item.slug)
+    if was == name:
+        named = {**item.source_ids, **({"wordpress_slug": name} if name != known.slug else {})}
+        return item, _moved(prepared, known.slug, named)
+    if item.slug == known.slug:
+        return item, prepared
+    if await get_row(session, item.slug) is not None:
+        note = Note("other-address", known.slug)
+        made = _moved(prepared, known.slug, item.source_ids)
     else:
-        summary.unchanged += 1
+        note = Note("renamed", known.slug)
+        made = prepared
+    return replace(item, notes=(*item.notes, note)), made
 
 
-def _skipped(item: ImportedArticle, kind: str, reason: str) -> Skipped:
+def _moved(prepared: Prepared, slug: str, source_ids: dict[str, str]) -> Prepared:
+    body = prepared.body.model_copy(update={"source_ids": source_ids})
+    return replace(prepared, slug=slug, body=body)
+
+
+def _source_ids(each: Ready) -> dict[str, str]:
+    if isinstance(each, Entry):
+        return {}
+    return dict(each.source_ids if isinstance(each, Skipped) else each[0].source_ids)
+
+
+def _found(source: dict[str, str], known: dict[str, Article]) -> Article | None:
+    for key in source_keys(source):
+        article = known.get(key)
+        if article is not None and is_same_post(article.source_ids, source):
+            return article
+    return None
+
+
+def _outcome(published: Published) -> Literal["created", "updated", "unchanged"]:
+    if published.created:
+        return "created"
+    return "updated" if published.changed else "unchanged"
+
+
+def _refused(item: ImportedArticle, kind: str, reason: str) -> Entry:
     source_id = item.source_ids.get("wordpress", item.slug)
-    return Skipped(title=item.title, source_id=source_id, reason=reason, kind=kind)
+    return Entry("skipped", item.title, source_id, kind=kind, reason=reason, notes=item.notes)

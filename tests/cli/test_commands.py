@@ -1,6 +1,7 @@
 """Each command's effect and words."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -229,16 +230,63 @@ def test_an_import_tells_what_it_did_and_what_it_skipped(
     done = paywall("import", "wordpress", str(export))
     assert done.code == 0
     assert done.out.startswith("3 articles were created, 0 updated, 0 left unchanged; 7 items")
-    assert "\ndraft (7)\n  10  Draft 10: It is a draft." in done.out
+    assert "\nSkipped\n\n  draft (7)\n    10  Draft 10: It is a draft." in done.out
     assert "… and 2 more" in done.out
     assert _articles(settings) == 3
     again = paywall("import", "wordpress", str(export))
     assert again.out.startswith("0 articles were created, 0 updated, 3 left unchanged; 7 items")
 
 
+def test_an_import_of_several_files_accounts_for_every_item(
+    paywall: Paywall, export: Path, tmp_path: Path
+) -> None:
+    column = {"wp:post_id": "20", "wp:post_type": "column", "wp:post_name": "a-column"}
+    walled = {"content:encoded": '<![CDATA[Open.\n\n[membership level="2"]Paid.[/membership]]]>'}
+    other, report = tmp_path / "columns.xml", tmp_path / "report.jsonl"
+    other.write_bytes(b"Warning: x\n" + channel(item({**column, **walled})))
+    options = ["--type", "column", "--plan", "2=digital", "--report", str(report)]
+    done = paywall("import", "wordpress", str(export), str(other), *options)
+    assert done.out.startswith("4 articles were created")
+    assert "characters stood before the XML began" in done.out
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [line["outcome"] for line in lines] == ["mended"] + ["created"] * 3 + ["skipped"] * 7 + [
+        "created"
+    ]
+    assert lines[-1] == {
+        "outcome": "created",
+        "source_id": "20",
+        "title": "A headline",
+        "slug": "a-column",
+        "level": "subscribers",
+        "plans": ["digital"],
+        "notes": [
+            {
+                "kind": "plans",
+                "detail": "digital",
+                "text": "It opens to these plans alone: digital. They must exist here under these "
+                "names.",
+            }
+        ],
+    }
+
+
+def test_what_wordpress_no_longer_shows_is_withdrawn_on_demand(
+    paywall: Paywall, export: Path
+) -> None:
+    paywall("import", "wordpress", str(export))
+    gone = {"wp:post_id": "1", "guid": "g1", "wp:status": "trash"}
+    export.write_bytes(channel(item(gone)))
+    told = paywall("import", "wordpress", str(export))
+    assert "still-public (1)" in told.out
+    done = paywall("import", "wordpress", str(export), "--withdraw-missing")
+    assert "1 articles were withdrawn." in done.out
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["import", "wordpress", __file__, "--plan", "gold"],
+        ["import", "wordpress", __file__, "--report", "/nowhere/report.jsonl"],
         ["api-keys", "create", "--scope", "everything"],
         ["api-keys", "revoke", "0000000000"],
         ["offers", "create", *MONTHLY, "--trial-days", "-1"],

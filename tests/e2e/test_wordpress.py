@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from service.content.import_articles import ImportSummary, import_articles
-from service.content.importers.wordpress import read_export
+from service.content.import_articles import import_articles
+from service.content.import_summary import ImportSummary
+from service.content.importers.wordpress import Options, read_exports
 from service.db.session import Database
+from tests.content.importers.exports import import_run
 from tests.databases import on_sqlite
 from tests.served import Installation
 
@@ -18,20 +20,15 @@ pytestmark = [
 
 
 async def import_all(site: Installation, database: Database) -> ImportSummary:
-    return await import_articles(
-        database,
-        read_export(Path(EXPORT), now=site.clocks.business()),
-        settings=site.settings,
-        now=site.clocks.business(),
-        dry_run=False,
-        report=lambda _: None,
-    )
+    now = site.clocks.business()
+    items = read_exports([Path(EXPORT)], Options(now, site.settings.zone))
+    return await import_articles(database, items, import_run(site.settings, now))
 
 
 @on_sqlite
 def test_a_post_is_read_walled_and_bought(site: Installation) -> None:
     summary = site.in_database(lambda database: import_all(site, database))
-    assert summary.created > 0
+    assert summary.outcomes["created"] > 0
     listed = site.browser.get("/v1/articles?limit=100").json()["items"]
     longer = [
         item["slug"]
