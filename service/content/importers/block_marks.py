@@ -24,6 +24,7 @@ _MARK = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _WEB = re.compile(r"(?:https?:)?//[^\s\"'<>]+")
+_BORDER = "<!-- wp:x /-->"  # what stood on either side of a block stays apart
 _ADDRESSES = ("url", "src", "href", "link", "mediaUrl", "videoUrl", "embedUrl")
 # Blocks without words of their own; what WordPress would show there is no part of the article.
 _SILENT = frozenset(
@@ -56,6 +57,7 @@ def resolve(
                 _, shown, start = left_out.pop()
                 kind = "hidden" if shown is Shown.NOBODY else "visitors-only"
                 found.left_out(kind, source[start : match.start()])
+                out.append(_BORDER)
                 position = match.end()
             continue
         out.append(source[position : match.start()])
@@ -121,7 +123,7 @@ def _replacement(
         return f"\n\n<p>{link(address)}</p>\n\n"
     if name not in _SILENT and not walled:
         found.note("block", name)
-    return "<!-- wp:x /-->"
+    return _BORDER
 
 
 def _attributes(match: re.Match[str]) -> dict[str, Any]:
