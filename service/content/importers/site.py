@@ -114,6 +114,7 @@ class Indexing:
     def __init__(self, index: Index) -> None:
         self._index = index
         self._heads: dict[str, str] = {}
+        self._waiting: list[tuple[str, dict[str, str]]] = []
         self._site: Site | None = None
         self._language: str | None = None
         self._version = ""
@@ -128,17 +129,21 @@ class Indexing:
             self._add_item(item_of(element))
         elif name == "language":
             self._language = language_tag(element.text or "")
-        elif name.startswith("wp:"):
-            self.site.add(name, texts_of(element))
+        elif self._site is not None:
+            self._site.add(name, texts_of(element))
+        else:
+            self._waiting.append((name, texts_of(element)))
 
     @property
     def site(self) -> Site:
-        """The file's site, named by what has come before the first that belongs to it."""
+        """The file's site, named by what has come before the first item."""
         if self._site is None:
             known = [self._heads[name] for name in _HEADS if self._heads.get(name)]
             base = known[-1].rstrip("/") if known else ""
             self._site = self._index.sites.setdefault(base, Site(base))
             self._site.language = self._language or self._site.language
+            for name, texts in self._waiting:
+                self._site.add(name, texts)
         return self._site
 
     def finish(self) -> Site:

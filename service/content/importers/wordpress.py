@@ -165,10 +165,15 @@ class _Reading:
             post_id=self.item.text("wp:post_id"),
             attachments=self.site.attachments,
             reusable=self.site.reusable,
-            base=joined(f"{self.site.base}/", self.item.text("link")) if self.site.base else "",
+            base=self._address(),
             language=(self.site.language or "")[:2].lower(),
             footnotes=self.item.meta.get("footnotes", ""),
         )
+
+    def _address(self) -> str:
+        """The post's own address in full, "" where the export tells none."""
+        link = self.item.text("link")
+        return joined(f"{self.site.base}/", link) if self.site.base else link
 
     def _skipped(self, refusal: Refusal) -> Skipped:
         return Skipped(
@@ -192,7 +197,7 @@ class _Reading:
         wall, notes = of_article(found.walls, item.meta)
         found.notes += notes
         plans = self._plans(wall.plans if wall else (), found)
-        link = item.text("link")
+        link = self._address() if item.text("link") else ""
         image_url, image_alt = self._image(found)
         source_ids = self.index.identities.source_ids(item, site.base)
         if post_name and post_name != slug:
@@ -214,7 +219,7 @@ class _Reading:
             level=wall.level if wall else None,
             plans=plans,
             source_ids=source_ids,
-            notes=tuple(dict.fromkeys(found.notes)),
+            notes=tuple(found.notes),
         )
 
     def _title(self, body: str, published: datetime, found: Found) -> str:

@@ -108,7 +108,8 @@ def _children(reader: Mending, parser: DefusedXMLParser) -> Iterator[tuple[str, 
         if event == "start":
             path.append(element)
             if len(path) == 1 and element.tag != "rss":
-                raise not_an_export(f"it begins with <{prefixed(element.tag)}>, not with <rss>")
+                name = element.tag.rpartition("}")[2]
+                raise not_an_export(f"it begins with <{name}>, not with <rss>")
             continue
         depth = len(path)
         path.pop()
