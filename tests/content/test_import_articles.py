@@ -252,7 +252,7 @@ async def test_what_its_source_no_longer_shows_is_told_and_withdrawn_on_demand(
         for n in (2, 5)
     ]
     draft = Skipped("Never here", "9", "It is a draft.", "draft", {"wordpress_guid": "x"}, True)
-    later = [here[0], *trashed, draft, here[2]]  # and the fourth is in no file
+    later: list[Imported] = [here[0], *trashed, draft, here[2]]  # and the fourth is in no file
     told = await entries_of(database, settings, *later)
     assert told == [
         ("unchanged", "post-1", []),
