@@ -12,7 +12,7 @@ from alembic import op
 from service.db.base import Json
 
 revision: str = "c41e8b6f2a90"
-down_revision: str | None = "5d0c9e41b7a2"
+down_revision: str | None = "c81e6f20d94b"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -20,7 +20,7 @@ from service.content.importers.slugs import shorten
 from service.content.publish import (
     Prepared,
     Published,
-    lock_content,
+    locked_state,
     prepare,
     store_prepared,
     with_access,
@@ -155,7 +155,7 @@ class _Import:
 
     async def store(self, session: AsyncSession, ready: list[Ready]) -> list[Entry]:
         """Write a batch; the entries are true once the transaction is committed."""
-        await lock_content(session)
+        await locked_state(session)
         sources = [_source_ids(each) for each in ready]
         keys = {key for source in sources for key in source_keys(source)}
         known = await articles_by_source(session, keys)

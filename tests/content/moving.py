@@ -1,6 +1,6 @@
 """An article moved to another slug, as an import does with a post that was renamed."""
 
-from service.content.publish import lock_content, prepare, store_prepared
+from service.content.publish import locked_state, prepare, store_prepared
 from service.content.schemas import AccessIn, ArticleIn
 from service.content.store import get_row
 from service.db.session import Database
@@ -10,7 +10,7 @@ from tests.conftest import START
 
 async def move(database: Database, settings: Settings, former: str, slug: str) -> None:
     async with database.transaction() as session:
-        await lock_content(session)
+        await locked_state(session)
         known = await get_row(session, former)
         assert known is not None
         body = ArticleIn(
