@@ -72,7 +72,7 @@ def read(file: Path) -> None:
     count = sum(isinstance(each, ImportedArticle) for each in read_exports([file], OPTIONS))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     size = file.stat().st_size // 1_000_000
-    print(f"{size} MB, {count} articles: {time.process_time() - began:.0f} s, {peak} MB at most")
+    print(f"{size} MB, {count} articles: {time.process_time() - began:.0f} s, {peak} MB at most")  # noqa: T201 it is what it is for
 
 
 def shares(file: Path) -> None:
@@ -84,10 +84,10 @@ def shares(file: Path) -> None:
             whole = words_in(made.body_html)
             share = 100 * words_in(made.preview_html) // whole if whole else 0
             counts[made.cut_by, min(share // 10 * 10, 100)] += 1
-    print(f"{file}: {counts.total()} articles, by whose cut and what share of the words is public")
+    print(f"{file}: {counts.total()} articles, by whose cut and what share of the words is public")  # noqa: T201
     for cut in ("automatic", "mark", "wall"):
         found = {share: n for (by, share), n in sorted(counts.items()) if by == cut}
-        print(f"  {cut:9}", ", ".join(f"{share}–{share + 9} %: {n}" for share, n in found.items()))
+        print(f"  {cut:9}", ", ".join(f"{share}–{share + 9} %: {n}" for share, n in found.items()))  # noqa: T201
 
 
 def main(command: str, *arguments: str) -> None:

@@ -28,7 +28,7 @@ NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
 
 def article(name: str, source_ids: dict[str, str]) -> dict[str, Any]:
-    texts = {text: name for text in TEXTS}
+    texts = dict.fromkeys(TEXTS, name)
     lists: dict[str, Any] = {"authors": [], "tags": [], "plans": [], "source_ids": source_ids}
     times = {"created_at": NOW, "updated_at": NOW}
     return {**texts, **lists, **times, "cut_is_whole": False, "version": 1}
