@@ -53,3 +53,11 @@ def test_every_pin_has_a_hash_and_no_file_an_address(name: str) -> None:
 def test_a_wider_lock_holds_the_narrower_one() -> None:
     runtime, test, browser = (pins(name) for name in ("runtime.txt", "test.txt", "browser.txt"))
     assert runtime.items() <= test.items() <= browser.items()
+
+
+@pytest.mark.xdist_group("kept-together")
+def test_the_runner_keeps_groups_together(request: pytest.FixtureRequest) -> None:
+    """Else each worker makes what a group shares, and nobody hears of it."""
+    if not hasattr(request.config, "workerinput"):
+        pytest.skip("no workers in this run")
+    assert request.node.nodeid.endswith("@kept-together")
