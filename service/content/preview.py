@@ -57,7 +57,8 @@ def choose(segments: Sequence[Segment], bound: int, limits: Limits) -> Choice:
     words = [count_words(segment.text) for segment in segments]
     story = [number for number, segment in enumerate(segments) if segment.kind == "story"]
     start = next((number for number in story if segments[number].group is None), None)
-    choice = _filled(segments, words, _held_back(segments, words, start), bound, limits)
+    held = _held_back(segments, words, start) if story else frozenset[int]()
+    choice = _filled(segments, words, held, bound, limits)
     if choice.kept or choice.offset or not story:
         return choice
     # Headings and captions before the story have used all the words up.
