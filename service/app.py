@@ -55,7 +55,6 @@ from service.offers.mirror import mirror_offers
 from service.offers.portal import PortalMirror
 from service.operators import api as operators_api
 from service.operators import routes as operators_routes
-from service.operators import system_api, webhook_api
 from service.outbox import queue, webhooks
 from service.outbox.mailer import Mailer
 from service.outbox.mails import MAIL_TASK
@@ -90,8 +89,6 @@ ROUTERS = (
     reports_routes.router,
     health.router,
     operators_api.router,
-    webhook_api.router,
-    system_api.router,
     operators_routes.router,
     web_routes.router,
     api_page.router,

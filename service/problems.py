@@ -214,6 +214,11 @@ class Problem(Exception):
         )
 
 
+def invalid_field(field: str, message: str) -> Problem:
+    """`invalid-request` about one field, named as validation names it: `body.label`, `query.cursor`."""
+    return Problem("invalid-request", message, errors=[{"field": field, "message": message}])
+
+
 _BY_STATUS = {
     400: "malformed-request",
     404: "not-found",

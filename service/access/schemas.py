@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from service.access.reasons import Reason
 from service.access.wall import WallShown
+from service.bodies import Body
 from service.content.schemas import Teaser, storable
 from service.identity.touches import LONGEST_REFERRER, Campaign
 from service.metering.window import MeterState
@@ -46,10 +47,8 @@ class AccessOut(BaseModel):
     wall: WallShown | None
 
 
-class UnlockIn(BaseModel):
+class UnlockIn(Body):
     """What the caller wants with the article."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     token: bool = True
     """False: no token is signed."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from service.bodies import Body
 from service.content.schemas import storable
 from service.db.tables import ReaderSession, Subscription
 from service.grants.grants import GrantFacts, Source
@@ -14,8 +15,8 @@ Short = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=
 Long = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=2000)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class _Strict(Body):
+    model_config = ConfigDict(strict=True)
 
 
 class SignInIn(_Strict):

@@ -20,7 +20,7 @@ from service.payments.gateway import (
     StripeCharge,
     StripeRefund,
 )
-from service.problems import Problem
+from service.problems import Problem, invalid_field
 
 ACTION = "payment.refund"
 KEY = "paywall_key"
@@ -123,4 +123,4 @@ async def _audit(
 
 
 def _refused(why: str) -> Problem:
-    return Problem("invalid-request", why, errors=[{"field": "body.amount", "message": why}])
+    return invalid_field("body.amount", why)

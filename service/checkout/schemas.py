@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
+from service.bodies import Body
 from service.content.schemas import storable
 from service.identity.touches import LONGEST_REFERRER, Campaign
 
@@ -11,11 +12,7 @@ Text = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=2
 Short = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=100)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CheckoutIn(_Strict):
+class CheckoutIn(Body):
     """`offer` is the id of one of GET /v1/offers: what it costs is never the caller's to say."""
 
     offer: Short
@@ -48,14 +45,14 @@ class CheckoutOut(BaseModel):
     claim: str
 
 
-class CompleteIn(_Strict):
+class CompleteIn(Body):
     claim: Short | None = None
     """May be left out where the cookie holds it, or where the reader is signed in."""
     session: Literal["cookie", "token"] = "cookie"
     """Where the session is kept: in a cookie of ours, or by the app, as `refresh_token`."""
 
 
-class PortalIn(_Strict):
+class PortalIn(Body):
     return_to: Text
 
 

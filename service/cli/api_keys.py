@@ -8,7 +8,7 @@ from sqlalchemy import select
 from service.cli.running import ACTOR, CommandFailed, command, ready_context
 from service.db.tables import ApiKey
 from service.identity.permissions import ALL_PERMISSIONS, SCOPES
-from service.operators.keys import create_key, revoke_key
+from service.operators.staff.keys import create_key, revoke_key
 from service.problems import Problem
 from service.settings import Settings
 

@@ -13,7 +13,7 @@ from service.db.tables import Operator
 from service.identity.operators import find_operator
 from service.identity.passwords import AccountRefused
 from service.identity.second_factor import is_on
-from service.operators.accounts import Accounts
+from service.operators.staff.accounts import Accounts
 from service.problems import Problem
 from service.settings import Settings
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Row, Select, literal, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from service.problems import Problem
+from service.problems import Problem, invalid_field
 
 Item = TypeVar("Item")
 Other = TypeVar("Other")
@@ -119,6 +119,4 @@ def _value(value: object, type_: type[Any]) -> object:
 
 def _foreign_cursor() -> Problem:
     message = "Take the cursor from next_cursor unchanged, or omit it for the first page."
-    return Problem(
-        "invalid-request", message, errors=[{"field": "query.cursor", "message": message}]
-    )
+    return invalid_field("query.cursor", message)

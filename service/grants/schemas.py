@@ -2,17 +2,16 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
+from service.bodies import Body
 from service.clock import in_utc
 from service.db.tables import Grant
 from service.grants.comps import LONGEST_NOTE
 
 
-class CompIn(BaseModel):
+class CompIn(Body):
     """Access given away: to everything, until `ends_at` (null: until it is revoked)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     reader_id: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_]+$")]
     ends_at: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
+from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, Field
 
 LONGEST_CURSOR = 1500
@@ -35,6 +36,10 @@ class ListQuery(BaseModel, extra="forbid"):
 
     def _chosen(self) -> dict[str, Any]:
         return self.model_dump(exclude={"cursor"}, exclude_defaults=True)
+
+
+AnyPage = Annotated[ListQuery, Query()]
+"""What the address asks for, of a list without filters."""
 
 
 def address(path: str, **fields: object) -> str:

@@ -11,10 +11,11 @@ from typing import Annotated, Any
 from unicodedata import category
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.bodies import Body
 from service.db.tables import CheckoutTouches, Touches
 from service.db.upsert import insert_for
 from service.settings import Settings
@@ -45,10 +46,8 @@ def _plain(text: str) -> str:
 _Value = Annotated[str, Field(min_length=1, max_length=LONGEST_VALUE), AfterValidator(_plain)]
 
 
-class Campaign(BaseModel):
+class Campaign(Body):
     """The `utm_source`, `utm_medium` and `utm_campaign` of the page's address."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: _Value | None = None
     medium: _Value | None = None

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.keyset import Page
 from service.identity.permissions import Permission
-from service.operators.visits import Visit
+from service.operators.frame.visits import Visit
 from service.reports import queries
 from service.reports.bought import SubscriptionFacts
 from service.reports.figures import Summary

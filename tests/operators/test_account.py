@@ -13,7 +13,7 @@ from service.db.tables import AuditEntry, Operator, OperatorRecoveryCode
 from service.identity.cookies import cookie_name
 from service.identity.operators import open_operator_session
 from service.identity.totp import OneTimeCodes, unseal
-from service.operators.guessing import ACCOUNT
+from service.operators.sign_in.guessing import ACCOUNT
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite

@@ -13,7 +13,7 @@ from service.db.session import Database
 from service.db.tables import Operator, RateLimit
 from service.identity.cookies import cookie_name
 from service.identity.totp import OneTimeCodes
-from service.operators.guessing import ACCOUNT, CODES, NETWORK
+from service.operators.sign_in.guessing import ACCOUNT, CODES, NETWORK
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite

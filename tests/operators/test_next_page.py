@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.operators.next_page import checked_next, sign_in_address
+from service.operators.frame.next_page import checked_next, sign_in_address
 
 
 @pytest.mark.parametrize(

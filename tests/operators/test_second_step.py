@@ -16,8 +16,8 @@ from service.identity.cookies import cookie_name
 from service.identity.operators import find_operator, reset_password
 from service.identity.passwords import ARGON2ID
 from service.identity.totp import STEP_SECONDS, OneTimeCodes
-from service.operators.password_proof import LASTS
-from service.operators.sign_in import CODE_REFUSAL, OVER, REFUSAL
+from service.operators.sign_in.password_proof import LASTS
+from service.operators.sign_in.steps import CODE_REFUSAL, OVER, REFUSAL
 from service.running import RunningApp
 from service.settings import Settings
 from tests.conftest import MovingClocks

@@ -10,7 +10,7 @@ from service.db.session import Database
 from service.db.tables import Operator
 from service.identity.cookies import cookie_name
 from service.identity.operators import find_operator, reset_password
-from service.operators.sign_in import REFUSAL
+from service.operators.sign_in.steps import REFUSAL
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite

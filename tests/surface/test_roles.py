@@ -13,7 +13,7 @@ from service.identity.cookies import cookie_name
 from service.identity.declarations import PUBLIC, declared_routes
 from service.identity.operators import create_operator, open_operator_session
 from service.identity.permissions import ROLES, SCOPES, MayCall, Permission, Public, SignedIn
-from service.operators.visits import csrf_key
+from service.operators.frame.visits import csrf_key
 from tests.inside import Paywall
 from tests.keys import create_api_key
 from tests.passwords import QUICK

@@ -10,16 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.clock import AppClocks
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.db.tables import Operator
-from service.html.list_query import ListQuery
+from service.html.list_query import AnyPage, ListQuery
 from service.identity.passwords import AppPasswords
 from service.identity.permissions import ROLES, SCOPES, Permission
 from service.identity.second_factor import is_on
-from service.operators.accounts import Accounts
-from service.operators.keys import create_key, revoke_key
-from service.operators.lists import list_api_keys, list_audit, list_operators
-from service.operators.pages import PageRoute, page
-from service.operators.schemas import AnyAudit, AnyPage
-from service.operators.visits import Visit, form_requires, page_requires
+from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.staff.accounts import Accounts
+from service.operators.staff.keys import create_key, revoke_key
+from service.operators.staff.lists import list_api_keys, list_audit, list_operators
+from service.operators.staff.schemas import AnyAudit
 from service.problems import Problem
 from service.reports.schemas import Storable
 

@@ -5,11 +5,12 @@ from typing import Annotated, Literal, Self
 from fastapi import Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
+from service.bodies import Body
 from service.db.keyset import Page
 from service.db.tables import WebhookDelivery, WebhookEndpoint
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
-from service.operators.schemas import Body
-from service.operators.webhooks import LONGEST_DESCRIPTION, DeliveryDetails
+from service.operators.webhooks.deliveries import DeliveryDetails
+from service.operators.webhooks.endpoints import LONGEST_DESCRIPTION
 from service.outbox.webhook_targets import LONGEST_URL
 from service.reports.schemas import Storable
 

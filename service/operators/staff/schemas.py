@@ -3,8 +3,9 @@
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, WithJsonSchema
 
+from service.bodies import Body
 from service.db.keyset import Page
 from service.db.tables import ApiKey, AuditEntry, Operator
 from service.html.list_query import ListQuery
@@ -32,10 +33,6 @@ def _known_scope(scope: str) -> str:
 Scope = Annotated[
     str, AfterValidator(_known_scope), WithJsonSchema({"type": "string", "enum": _SCOPES})
 ]
-
-
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class OperatorIn(Body):
@@ -163,5 +160,4 @@ class AuditQuery(ListQuery):
     target: Annotated[str, Storable, Field(max_length=400)] = ""
 
 
-AnyPage = Annotated[ListQuery, Query()]
 AnyAudit = Annotated[AuditQuery, Query()]

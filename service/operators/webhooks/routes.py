@@ -10,18 +10,18 @@ from service.clock import AppClocks
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
 from service.identity.permissions import Permission
-from service.operators.lists import list_deliveries
-from service.operators.pages import PageRoute, page
-from service.operators.visits import Visit, form_requires, page_requires
-from service.operators.webhook_schemas import AnyDelivery, DeliveryQuery
-from service.operators.webhooks import (
+from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.webhooks.deliveries import details_of
+from service.operators.webhooks.endpoints import (
     LONGEST_DESCRIPTION,
     Endpoints,
     all_endpoints,
-    details_of,
     known_endpoint,
     make_endpoint,
 )
+from service.operators.webhooks.lists import list_deliveries
+from service.operators.webhooks.schemas import AnyDelivery, DeliveryQuery
 from service.outbox.event_types import EVENT_TYPES
 from service.outbox.webhook_targets import LONGEST_URL, AppTargets
 from service.outbox.webhooks import ALL_TYPES

@@ -19,14 +19,9 @@ from service.identity.operators import (
 from service.identity.passwords import ARGON2ID, AccountRefused, Passwords
 from service.identity.permissions import ALL_PERMISSIONS, Permission, permissions_of_role
 from service.identity.second_factor import switch_off
-from service.problems import Problem
+from service.problems import Problem, invalid_field
 
 ADMIN = "admin"
-
-
-def invalid(field: str, message: str) -> Problem:
-    """The problem `invalid-request` about one field of the body."""
-    return Problem("invalid-request", message, errors=[{"field": field, "message": message}])
 
 
 class Accounts:
@@ -83,7 +78,7 @@ class Accounts:
         except AddressTaken as error:
             raise Problem("operator-exists", f"{str(error).capitalize()}.") from error
         except AccountRefused as error:
-            raise invalid("body.email", f"No account was made: {error}.") from error
+            raise invalid_field("body.email", f"No account was made: {error}.") from error
         await self._record(
             "operator.create", operator, after={"email": operator.email, "role": role}
         )

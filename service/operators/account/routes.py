@@ -11,12 +11,12 @@ from service.db.tables import Operator
 from service.identity.passwords import AppPasswords
 from service.identity.permissions import Permission
 from service.identity.second_factor import is_on, recovery_codes_left
-from service.operators.guessing import TooMany
-from service.operators.own_account import OwnAccount, RecoveryCodes
-from service.operators.pages import PageRoute, page
-from service.operators.sign_in import Refused
-from service.operators.sign_in_answers import SEE_OTHER, TheirBrowser
-from service.operators.visits import Visit, form_requires, page_requires
+from service.operators.account.own_account import OwnAccount, RecoveryCodes
+from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.sign_in.answers import SEE_OTHER, TheirBrowser
+from service.operators.sign_in.guessing import TooMany
+from service.operators.sign_in.steps import Refused
 from service.problems import Problem
 
 router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=False)

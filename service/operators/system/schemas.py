@@ -6,12 +6,12 @@ from typing import Annotated, Literal, Self
 from fastapi import Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
+from service.bodies import Body
 from service.db.keyset import Page
 from service.db.tables import Job, Reconciliation
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
 from service.jobs.backlog import Backlog
-from service.operators.schemas import Body
-from service.operators.system import EventState, InboxEntry
+from service.operators.system.system import EventState, InboxEntry
 from service.reports.schemas import Storable
 
 EventId = Annotated[str, Path(max_length=255, pattern=r"^[A-Za-z0-9_]+$")]

@@ -13,8 +13,8 @@ from service.clock import AppClocks, Clocks
 from service.db.context import AppContext
 from service.db.session import ReadSession
 from service.identity.permissions import Permission
-from service.operators.pages import PageRoute, page
-from service.operators.visits import Visit, form_requires, page_requires
+from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.payments.asking import AppGateway
 from service.problems import Problem
 from service.reports.history import reader_history

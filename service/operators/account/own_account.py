@@ -21,8 +21,8 @@ from service.identity.operators import (
     end_operator_sessions,
 )
 from service.identity.passwords import LONGEST_PASSWORD, AccountRefused, Passwords
-from service.operators.guessing import AttemptSource, Guess, TooMany, begin_guess, take_back
-from service.operators.sign_in import Refused
+from service.operators.sign_in.guessing import AttemptSource, Guess, TooMany, begin_guess, take_back
+from service.operators.sign_in.steps import Refused
 from service.problems import Problem
 
 _Changed = TypeVar("_Changed")

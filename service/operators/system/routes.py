@@ -12,11 +12,11 @@ from service.db.session import ReadSession
 from service.html.list_query import ListQuery
 from service.identity.permissions import Permission
 from service.jobs.backlog import backlog
-from service.operators.lists import list_events, list_jobs, list_reconciliations
-from service.operators.pages import PageRoute, page
-from service.operators.system import AppSystem, count_quarantined, inbox_entries
-from service.operators.system_schemas import AnyInbox, AnyJob
-from service.operators.visits import Visit, form_requires, page_requires
+from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.system.lists import list_events, list_jobs, list_reconciliations
+from service.operators.system.schemas import AnyInbox, AnyJob
+from service.operators.system.system import AppSystem, count_quarantined, inbox_entries
 from service.payments.asking import AppGateway
 from service.reports.schemas import Storable
 

@@ -2,24 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
 from service.db.context import Context
-from service.db.tables import DomainEvent, Job, WebhookDelivery, WebhookEndpoint
+from service.db.tables import WebhookDelivery, WebhookEndpoint
 from service.identity.audit import record
 from service.identity.callers import Actor
 from service.identity.secrets import derived_key
-from service.operators.accounts import invalid
 from service.outbox import endpoints
 from service.outbox.event_types import EVENT_TYPES
 from service.outbox.webhook_signing import SEALED_FOR
 from service.outbox.webhook_targets import TargetRefused, Targets
-from service.outbox.webhooks import ALL_TYPES, JOB, put_test, replay_delivery, unknown_types
-from service.problems import Problem
+from service.outbox.webhooks import ALL_TYPES, put_test, replay_delivery, unknown_types
+from service.problems import Problem, invalid_field
 from service.settings import Settings
 
 MOST_ENDPOINTS = 20
@@ -46,7 +44,7 @@ async def _check_target(targets: Targets, url: str) -> None:
     try:
         await targets.addresses_of(targets.parse(url))
     except TargetRefused as error:
-        raise invalid("body.url", str(error)) from error
+        raise invalid_field("body.url", str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -64,12 +62,14 @@ class Endpoints:
         """A new endpoint with its secret, whose URL was checked. Problem `invalid-request`."""
         _check_types(types)
         if len(description) > LONGEST_DESCRIPTION or not description.isprintable():
-            raise invalid(
+            raise invalid_field(
                 "body.description",
                 f"Describe it in at most {LONGEST_DESCRIPTION} characters of one line.",
             )
         if await endpoints.count_endpoints(self.session) >= MOST_ENDPOINTS:
-            raise invalid("body.url", f"There are {MOST_ENDPOINTS} endpoints. Delete one first.")
+            raise invalid_field(
+                "body.url", f"There are {MOST_ENDPOINTS} endpoints. Delete one first."
+            )
         made, secret = await endpoints.create_endpoint(
             self.session, url=url, types=types, description=description,
             sealing_key=self._sealing_key, now=self.clocks.wall(),
@@ -167,33 +167,6 @@ async def known_endpoint(session: AsyncSession, endpoint_id: str) -> WebhookEndp
     return _known(await session.get(WebhookEndpoint, endpoint_id))
 
 
-@dataclass(frozen=True)
-class DeliveryDetails:
-    """What is shown of a delivery beside its row: the event's type, and when it is tried next."""
-
-    type: str
-    next_try: datetime | None
-
-
-async def details_of(
-    session: AsyncSession, deliveries: Sequence[WebhookDelivery]
-) -> dict[str, DeliveryDetails]:
-    """For each delivery by its id."""
-    ids = [each.id for each in deliveries]
-    types = await session.execute(
-        select(WebhookDelivery.id, DomainEvent.type)
-        .join(DomainEvent, DomainEvent.id == WebhookDelivery.event_id)
-        .where(WebhookDelivery.id.in_(ids))
-    )
-    waiting = await session.execute(
-        select(Job.key, Job.due_at).where(
-            Job.kind == JOB, Job.key.in_(ids), Job.status == "waiting"
-        )
-    )
-    due = {job.key: job.due_at for job in waiting}
-    return {each.id: DeliveryDetails(each.type, due.get(each.id)) for each in types}
-
-
 def _known(endpoint: WebhookEndpoint | None) -> WebhookEndpoint:
     if endpoint is None:
         raise Problem("not-found", "There is no such endpoint. Look it up in the list.")
@@ -211,6 +184,6 @@ def _check_types(types: Sequence[str]) -> None:
     unknown = unknown_types(types, EVENT_TYPES)
     if unknown or not types:
         told = f"Unknown: {', '.join(unknown)}. " if unknown else ""
-        raise invalid(
+        raise invalid_field(
             "body.types", f"{told}Choose types of events, or {ALL_TYPES} for all of them."
         )

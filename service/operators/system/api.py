@@ -6,13 +6,12 @@ from fastapi import APIRouter, Depends
 
 from service.clock import AppClocks
 from service.db.session import ReadSession
+from service.html.list_query import AnyPage
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
 from service.jobs.backlog import backlog
-from service.operators.lists import list_events, list_jobs, list_reconciliations
-from service.operators.schemas import AnyPage
-from service.operators.system import AppSystem, inbox_entries
-from service.operators.system_schemas import (
+from service.operators.system.lists import list_events, list_jobs, list_reconciliations
+from service.operators.system.schemas import (
     AnyInbox,
     AnyJob,
     EventId,
@@ -26,9 +25,10 @@ from service.operators.system_schemas import (
     ReconciliationList,
     Replayed,
 )
+from service.operators.system.system import AppSystem, inbox_entries
 from service.payments.asking import AppGateway
 
-router = APIRouter(prefix="/v1/admin", tags=["system"])
+router = APIRouter(tags=["system"])
 
 ReadsSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_READ))]
 ChangesSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_WRITE))]

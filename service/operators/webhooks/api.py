@@ -10,9 +10,15 @@ from service.db.session import ReadSession, WriteSession
 from service.db.tables import WebhookDelivery
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
-from service.operators import webhooks
-from service.operators.lists import list_deliveries
-from service.operators.webhook_schemas import (
+from service.operators.webhooks import endpoints
+from service.operators.webhooks.deliveries import details_of
+from service.operators.webhooks.endpoints import (
+    Endpoints,
+    all_endpoints,
+    known_endpoint,
+)
+from service.operators.webhooks.lists import list_deliveries
+from service.operators.webhooks.schemas import (
     AnyDelivery,
     DeliveryId,
     DeliveryList,
@@ -24,16 +30,10 @@ from service.operators.webhook_schemas import (
     EndpointMade,
     EndpointOut,
 )
-from service.operators.webhooks import (
-    Endpoints,
-    all_endpoints,
-    details_of,
-    known_endpoint,
-)
 from service.outbox.webhook_targets import AppTargets
 from service.settings import AppSettings
 
-router = APIRouter(prefix="/v1/admin/webhook-endpoints", tags=["webhooks"])
+router = APIRouter(prefix="/webhook-endpoints", tags=["webhooks"])
 
 ReadsSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_READ))]
 ChangesSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_WRITE))]
@@ -65,7 +65,7 @@ async def make_endpoint(
 
     Addresses of this machine, of private networks and reserved ones are refused.
     """
-    made, secret = await webhooks.make_endpoint(
+    made, secret = await endpoints.make_endpoint(
         context, targets, actor, url=body.url, types=body.types, description=body.description
     )
     return EndpointMade.of_new(made, secret)

@@ -7,5 +7,5 @@ from service.html.static_file import StaticFile
 STYLESHEET = StaticFile(
     "/admin/static/admin.css",
     "text/css",
-    (Path(__file__).parent / "static" / "admin.css").read_bytes(),
+    (Path(__file__).parents[1] / "static" / "admin.css").read_bytes(),
 )

@@ -11,9 +11,9 @@ from service.identity.cookies import read_cookie, set_cookie
 from service.identity.devices import COOKIE_SECONDS, DeviceKey
 from service.identity.passwords import AppPasswords
 from service.limits.addresses import client_network
-from service.operators.guessing import TooMany
-from service.operators.pages import page
-from service.operators.sign_in import OVER, Browser, CodeNeeded, Opened, Refused, SignIn
+from service.operators.frame.pages import page
+from service.operators.sign_in.guessing import TooMany
+from service.operators.sign_in.steps import OVER, Browser, CodeNeeded, Opened, Refused, SignIn
 from service.running import running_of
 from service.settings import AppSettings, Settings
 

@@ -14,9 +14,9 @@ from service.access.reasons import operators_words
 from service.clock import Clocks
 from service.html.pages import render
 from service.offers.pricing import amount_text, price_text
-from service.operators.next_page import HOME, sign_in_address
-from service.operators.stylesheet import STYLESHEET
-from service.operators.visits import SignInNeeded, visit_of
+from service.operators.frame.next_page import HOME, sign_in_address
+from service.operators.frame.stylesheet import STYLESHEET
+from service.operators.frame.visits import SignInNeeded, visit_of
 from service.problems import CATALOGUE, Problem
 from service.reports.standing import (
     CANCEL_REASONS,

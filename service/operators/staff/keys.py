@@ -9,8 +9,7 @@ from service.db.tables import ApiKey
 from service.identity.api_keys import NewKey, make_api_key
 from service.identity.audit import record
 from service.identity.permissions import Permission, permissions_of_scopes
-from service.operators.accounts import invalid
-from service.problems import Problem
+from service.problems import Problem, invalid_field
 
 
 async def create_key(
@@ -34,7 +33,7 @@ async def create_key(
     try:
         made = await make_api_key(session, label=label, scopes=scopes, now=clocks.wall())
     except ValueError as error:
-        raise invalid("body.label", f"No key was made: {error}.") from error
+        raise invalid_field("body.label", f"No key was made: {error}.") from error
     await record(
         session,
         actor=actor,

@@ -18,8 +18,15 @@ from service.identity.operators import (
 )
 from service.identity.passwords import LONGEST_PASSWORD, Passwords
 from service.identity.second_factor import is_on, take_code
-from service.operators.guessing import AttemptSource, Guess, TooMany, begin_guess, settle, take_back
-from service.operators.password_proof import operator_id_in, password_proof, proves_password
+from service.operators.sign_in.guessing import (
+    AttemptSource,
+    Guess,
+    TooMany,
+    begin_guess,
+    settle,
+    take_back,
+)
+from service.operators.sign_in.password_proof import operator_id_in, password_proof, proves_password
 
 REFUSAL = "E-mail address or password is wrong. Check both and try again."
 CODE_REFUSAL = (

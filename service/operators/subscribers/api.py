@@ -7,15 +7,15 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from service.billing.refunds import RefundAsked, refund_latest
 from service.billing.resync import Looked, resync_reader
+from service.bodies import Body
 from service.db.context import AppContext
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
-from service.operators.schemas import Body
 from service.payments.asking import AppGateway
 from service.payments.gateway import StripeRefund
 from service.reports.schemas import Storable
 
-router = APIRouter(prefix="/subscribers")
+router = APIRouter(prefix="/subscribers", tags=["operators"])
 
 ChangesSubscribers = Annotated[Actor, Depends(requires(Permission.SUBSCRIBERS_WRITE))]
 ReaderId = Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9_]+$")]
