@@ -184,7 +184,7 @@ async def _erase_here(
         )  # fmt: skip
     if actor is not None:
         await record(
-            session, actor=actor, action="reader.erase", target=reader_id, before=None, after=None,
+            session, actor=actor, action="reader.erase", target=reader_id,
             now=clocks.business(),
         )  # fmt: skip
 

@@ -91,6 +91,6 @@ async def _audit(
     if row is None:
         raise LookupError(subscription_id)
     await record(
-        session, actor=SYSTEM, action=action, target=row.reader_id, before=None,
+        session, actor=SYSTEM, action=action, target=row.reader_id,
         after={"subscription": subscription_id, **after}, now=clocks.business(),
     )  # fmt: skip

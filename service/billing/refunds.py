@@ -117,7 +117,7 @@ async def _audit(
         if any(each is not None and each.get("key") == asked.key for each in earlier):
             return
         await record(
-            session, actor=actor, action=ACTION, target=asked.reader_id, before=None, after=after,
+            session, actor=actor, action=ACTION, target=asked.reader_id, after=after,
             now=clocks.business(),
         )  # fmt: skip
 

@@ -52,7 +52,7 @@ async def resync_reader(
     async with context.database.transaction() as session:
         theirs = await _theirs(session, reader_id)
         await record(
-            session, actor=actor, action="reader.resync", target=reader_id, before=None,
+            session, actor=actor, action="reader.resync", target=reader_id,
             after=None, now=context.clocks.business(),
         )  # fmt: skip
     looked = []

@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from service.cli.running import ACTOR, CommandFailed, command, ready_context
+from service.cli.running import CommandFailed, command, ready_context
 from service.db.tables import ApiKey
-from service.identity.permissions import ALL_PERMISSIONS, SCOPES
+from service.identity.callers import COMMAND
+from service.identity.permissions import SCOPES
 from service.operators.staff.keys import create_key, revoke_key
 from service.problems import Problem
 from service.settings import Settings
@@ -27,16 +28,9 @@ async def create(
     label: Annotated[str, typer.Option(help="What it is for.")] = "",
 ) -> None:
     """Make a key and print it, alone on a line. It can't be shown again."""
-    async with ready_context(Settings()) as context, context.database.transaction() as session:
+    async with ready_context(Settings()) as context:
         try:
-            made = await create_key(
-                session,
-                label=label,
-                scopes=scope,
-                actor=ACTOR,
-                permissions=ALL_PERMISSIONS,
-                clocks=context.clocks,
-            )
+            made = await create_key(context, COMMAND, label=label, scopes=scope)
         except Problem as problem:
             raise CommandFailed(problem.detail) from problem
     print(made.text)
@@ -57,9 +51,9 @@ async def list_keys() -> None:
 @command
 async def revoke(prefix: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
     """Revoke a key at once."""
-    async with ready_context(Settings()) as context, context.database.transaction() as session:
+    async with ready_context(Settings()) as context:
         try:
-            await revoke_key(session, prefix, actor=ACTOR, clocks=context.clocks)
+            await revoke_key(context, COMMAND, prefix)
         except Problem as problem:
             raise CommandFailed(
                 f"There is no key {prefix}. `paywall api-keys list` shows them."

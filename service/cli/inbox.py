@@ -4,8 +4,12 @@ from typing import Annotated
 
 import typer
 
-from service.billing.inbox import held_events, replay_event
-from service.cli.running import CommandFailed, command, ready_context, record_change
+from service.billing.inbox import held_events
+from service.cli.running import CommandFailed, command, ready_context
+from service.identity.callers import COMMAND
+from service.jobs.runner import Wakes
+from service.operators.system.system import System
+from service.problems import Problem
 from service.settings import Settings
 
 app = typer.Typer(
@@ -34,8 +38,11 @@ async def list_events() -> None:
 @command
 async def replay(event: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
     """Let the running service apply an event once more, with five new tries."""
-    async with ready_context(Settings()) as context, context.database.transaction() as session:
-        if not await replay_event(session, event, context.clocks.wall()):
-            raise CommandFailed(f"There is no event {event}. `paywall inbox list` shows them.")
-        await record_change(context, session, "inbox.replay", event, after={"state": "waiting"})
+    async with ready_context(Settings()) as context:
+        try:
+            await System(context, Wakes()).replay_event(COMMAND, event)
+        except Problem as problem:
+            raise CommandFailed(
+                f"There is no event {event}. `paywall inbox list` shows them."
+            ) from problem
     print(f"{event} will be applied again.")

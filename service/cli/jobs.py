@@ -5,9 +5,12 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from service.cli.running import CommandFailed, command, ready_context, record_change
+from service.cli.running import CommandFailed, command, ready_context
 from service.db.tables import Job
-from service.jobs.queue import replay as replay_job
+from service.identity.callers import COMMAND
+from service.jobs.runner import Wakes
+from service.operators.system.system import System
+from service.problems import Problem
 from service.settings import Settings
 
 app = typer.Typer(
@@ -40,12 +43,11 @@ async def list_jobs() -> None:
 @command
 async def replay(job: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
     """Let the running service do a job at once, with new tries; each is safe to repeat."""
-    async with ready_context(Settings()) as context, context.database.transaction() as session:
-        known = await session.get(Job, job)
-        if known is None:
-            raise CommandFailed(f"There is no job {job}. `paywall jobs list` shows them.")
-        before = {"status": known.status, "result": known.result}
-        await replay_job(session, kind=known.kind, key=known.key, now=context.clocks.wall())
-        after = {"status": "waiting"}
-        await record_change(context, session, "job.replay", job, before=before, after=after)
+    async with ready_context(Settings()) as context:
+        try:
+            await System(context, Wakes()).replay_job(COMMAND, job)
+        except Problem as problem:
+            raise CommandFailed(
+                f"There is no job {job}. `paywall jobs list` shows them."
+            ) from problem
     print(f"{job} will be done at once.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.cli.running import CommandFailed, command, ready_context, record_change
+from service.cli.running import CommandFailed, changing, command, ready_context
 from service.identity.secrets import derived_key
 from service.settings import Settings
 from service.tokens import keys as ring
@@ -37,11 +37,11 @@ async def list_keys() -> None:
 async def rotate() -> None:
     """Let the next key sign. Tokens of the former key stay valid until they expire."""
     settings = Settings()
-    async with ready_context(settings) as context, context.database.transaction() as session:
-        before = await _states(session)
-        kid = await ring.rotate(session, **_how(settings), now=context.clocks.wall())
-        after = await _states(session)
-        await record_change(context, session, "signing-key.rotate", kid, before=before, after=after)
+    async with changing(settings) as change:
+        before = await _states(change.session)
+        kid = await ring.rotate(change.session, **_how(settings), now=change.clocks.wall())
+        after = await _states(change.session)
+        await change.record("signing-key.rotate", kid, before=before, after=after)
     print(f"{kid} signs from now on.")
 
 
@@ -54,11 +54,11 @@ async def rotate() -> None:
 async def revoke(kid: Annotated[str, typer.Argument(help="The key's name.")]) -> None:
     """Refuse every token of a key from now on, because it has leaked."""
     settings = Settings()
-    async with ready_context(settings) as context, context.database.transaction() as session:
-        before = await _states(session)
-        await ring.revoke(session, kid, **_how(settings), now=context.clocks.wall())
-        after = await _states(session)
-        await record_change(context, session, "signing-key.revoke", kid, before=before, after=after)
+    async with changing(settings) as change:
+        before = await _states(change.session)
+        await ring.revoke(change.session, kid, **_how(settings), now=change.clocks.wall())
+        after = await _states(change.session)
+        await change.record("signing-key.revoke", kid, before=before, after=after)
     print(f"{kid} is revoked. Frontends with an older key set follow within minutes.")
 
 
@@ -73,14 +73,12 @@ async def import_key(
     """Take a private key from a file as the next one: EC P-256 (ES256) or Ed25519 (EdDSA)."""
     settings = Settings()
     key = read_private_key(_content(file))
-    async with ready_context(settings) as context, context.database.transaction() as session:
-        before = await _states(session)
-        now = context.clocks.wall()
-        await ring.import_key(session, key, **_how(settings), now=now)
-        after = await _states(session)
-        await record_change(
-            context, session, "signing-key.import", key.kid, before=before, after=after
-        )
+    async with changing(settings) as change:
+        before = await _states(change.session)
+        now = change.clocks.wall()
+        await ring.import_key(change.session, key, **_how(settings), now=now)
+        after = await _states(change.session)
+        await change.record("signing-key.import", key.kid, before=before, after=after)
     ready_at = now + ring.PUBLISHED_BEFORE_USE
     print(f"{key.kid} is the next key. Run `paywall keys rotate` after {ready_at:%H:%M:%S} UTC.")
 

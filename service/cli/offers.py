@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.running import CommandFailed, command, ready_context, record_change
+from service.cli.running import CommandFailed, changing, command, ready_context
 from service.offers import store
 from service.offers.pricing import InvalidPrice, checked_price, price_text
 from service.settings import Settings
@@ -60,8 +60,8 @@ async def create(
     """Sell something new. The running service creates its price at Stripe."""
     if intro_periods is None:
         intro_periods = 0 if intro_amount is None else 1
-    async with ready_context(Settings()) as context, context.database.transaction() as session:
-        now = context.clocks.business()
+    async with changing(Settings()) as change:
+        now = change.clocks.business()
         try:
             price = checked_price(
                 amount=amount, currency=currency, interval=interval,
@@ -69,11 +69,13 @@ async def create(
                 kind="pass" if is_pass else "subscription", covers="article" if article else "plan",
                 intro_amount=intro_amount, intro_periods=intro_periods,
             )  # fmt: skip
-            offer = await store.create_offer(session, name=name, plan=plan, price=price, now=now)
+            offer = await store.create_offer(
+                change.session, name=name, plan=plan, price=price, now=now
+            )
         except InvalidPrice as error:
             raise CommandFailed(f"No offer was made. {error}.") from error
         made = {"name": name, "plan": plan, "price": price_text(price)}
-        await record_change(context, session, "offer.create", offer.id, after=made)
+        await change.record("offer.create", offer.id, after=made)
     print(f"{offer.id}  {name}: {price_text(price)}")
 
 
@@ -91,8 +93,8 @@ async def list_offers() -> None:
 @command
 async def archive(offer: Annotated[str, typer.Argument(help="Its id, as shown by list.")]) -> None:
     """Stop selling an offer; its subscribers keep it."""
-    async with ready_context(Settings()) as context, context.database.transaction() as session:
-        if await store.archive_offer(session, offer, context.clocks.business()) is None:
+    async with changing(Settings()) as change:
+        if await store.archive_offer(change.session, offer, change.clocks.business()) is None:
             raise CommandFailed(f"There is no offer {offer}. `paywall offers list` shows them.")
-        await record_change(context, session, "offer.archive", offer)
+        await change.record("offer.archive", offer)
     print(f"{offer} is no longer sold.")

@@ -1,17 +1,18 @@
 """`paywall operators`: who may enter the back office."""
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from sqlalchemy import select
 
-from service.cli.running import ACTOR, CommandFailed, command, ready_context
+from service.cli.running import CommandFailed, command, ready_context
 from service.db.tables import Operator
+from service.identity.callers import COMMAND
 from service.identity.operators import find_operator
-from service.identity.passwords import AccountRefused
+from service.identity.passwords import ARGON2ID, AccountRefused
 from service.identity.second_factor import is_on
 from service.operators.staff.accounts import Accounts
 from service.problems import Problem
@@ -35,10 +36,10 @@ def _password(*, from_input: bool) -> str:
 
 @asynccontextmanager
 async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
-    """Changes in one transaction; a refusal is a sentence."""
+    """A refusal is a sentence."""
     try:
-        async with ready_context(settings) as context, context.database.transaction() as session:
-            yield Accounts(session, context.clocks, actor=ACTOR)
+        async with ready_context(settings) as context:
+            yield Accounts(context, ARGON2ID)
     except AccountRefused as error:
         raise CommandFailed(f"Nothing was changed: {error}.") from error
     except Problem as problem:
@@ -46,7 +47,8 @@ async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
 
 
 async def _id_of(accounts: Accounts, email: str) -> str:
-    operator = await find_operator(accounts.session, email)
+    async with accounts.context.database.reading() as session:
+        operator = await find_operator(session, email)
     if operator is None:
         raise CommandFailed(f"{email} is no operator. Make the account: operators create.")
     return operator.id
@@ -66,7 +68,7 @@ def create(
 async def _create(email: str, role: str, password: str) -> None:
     settings = Settings()
     async with _accounts(settings) as accounts:
-        await accounts.create(email=email, password=password, role=role)
+        await accounts.create(COMMAND, email=email, password=password, role=role)
     print(f"{email} may sign in at {settings.public_url}/admin as {role}.")
 
 
@@ -79,7 +81,7 @@ def reset_password(email: Email, password_stdin: FromInput = False) -> None:
 @command
 async def _reset(email: str, password: str) -> None:
     async with _accounts(Settings()) as accounts:
-        await accounts.reset_password(await _id_of(accounts, email), password)
+        await accounts.reset_password(COMMAND, await _id_of(accounts, email), password)
     print(f"{email} has a new password; all sessions have ended.")
 
 
@@ -95,10 +97,11 @@ async def list_operators() -> None:
 
 
 async def _change(
-    email: str, done: str, change: Callable[[Accounts, str], Awaitable[Operator]]
+    email: str, done: str, *, disabled: bool | None = None, totp: Literal[False] | None = None
 ) -> None:
     async with _accounts(Settings()) as accounts:
-        await change(accounts, await _id_of(accounts, email))
+        operator_id = await _id_of(accounts, email)
+        await accounts.change(COMMAND, operator_id, disabled=disabled, totp=totp)
     print(f"{email} {done}.")
 
 
@@ -106,18 +109,18 @@ async def _change(
 @command
 async def disable(email: Email) -> None:
     """Disable an operator; every session ends at once. The last administrator stays."""
-    await _change(email, "is disabled", lambda to, who: to.change(who, disabled=True))
+    await _change(email, "is disabled", disabled=True)
 
 
 @app.command(epilog="Example: paywall operators enable ana@example.org")
 @command
 async def enable(email: Email) -> None:
     """Let a disabled operator in again."""
-    await _change(email, "is enabled", lambda to, who: to.change(who, disabled=False))
+    await _change(email, "is enabled", disabled=False)
 
 
 @app.command("reset-totp", epilog="Example: paywall operators reset-totp ana@example.org")
 @command
 async def reset_totp(email: Email) -> None:
     """Switch the second factor off for an operator who has lost it; every session ends."""
-    await _change(email, "signs in by password alone", lambda to, who: to.reset_totp(who))
+    await _change(email, "signs in by password alone", totp=False)

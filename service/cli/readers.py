@@ -12,14 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.account.erase import erase_reader
 from service.account.export import gather_export
 from service.billing.subscriptions import live_subscriptions
-from service.cli.running import (
-    ACTOR,
-    CommandFailed,
-    command,
-    ready_context,
-    record_change,
-)
+from service.cli.running import CommandFailed, changing, command, ready_context
 from service.db.tables import Reader
+from service.identity.audit import change_by
+from service.identity.callers import COMMAND
 from service.identity.readers import find_reader, readers_by_email
 from service.identity.sign_in_requests import OPERATORS_LINK_LIFE, create_sign_in_link
 from service.payments.gateway import Gateway
@@ -47,7 +43,8 @@ async def sign_in_link(
 ) -> None:
     """Print a link that signs the reader in once, within an hour. Check first that they asked for it."""
     settings = Settings()
-    async with ready_context(settings) as context, context.database.transaction() as session:
+    async with changing(settings) as change:
+        session = change.session
         found = await readers_by_email(session, email)
         if len(found) > 1 and reader is None:
             lines = [await _line(session, each) for each in found]
@@ -55,8 +52,8 @@ async def sign_in_link(
                 "\n".join([f"Several readers typed {email}. Add --reader with one of:", *lines])
             )
         chosen = _chosen(found, email, reader)
-        secret = await create_sign_in_link(session, reader_id=chosen.id, now=context.clocks.wall())
-        await record_change(context, session, "reader.sign-in-link", chosen.id)
+        secret = await create_sign_in_link(session, reader_id=chosen.id, now=change.clocks.wall())
+        await change.record("reader.sign-in-link", chosen.id)
     print(f"{settings.public_url}/account/sign-in?token={quote(secret)}")
     typer.echo(
         f"Good once, for {int(OPERATORS_LINK_LIFE.total_seconds() // 60)} minutes.", err=True
@@ -72,8 +69,8 @@ async def export(
     settings = Settings()
     async with ready_context(settings) as context, _asking(settings) as gateway:
         exported = await gather_export(context, gateway, reader_id=reader)
-        async with context.database.transaction() as session:
-            await record_change(context, session, "reader.export", reader)
+        async with change_by(context, COMMAND.label) as change:
+            await change.record("reader.export", reader)
         async for chunk in exported.chunks():
             sys.stdout.write(chunk.decode())
 
@@ -96,7 +93,7 @@ async def erase(
         try:
             await erase_reader(
                 context, gateway, reader_id=reader,
-                cancel_subscription=cancel_subscription, actor=ACTOR,
+                cancel_subscription=cancel_subscription, actor=COMMAND.label,
             )  # fmt: skip
         except Problem as problem:
             if problem.slug != "subscription-runs":

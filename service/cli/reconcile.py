@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from service.billing.reconcile import Finding, Progress, Report, reconcile
-from service.cli.running import ACTOR, CommandFailed, command, ready_context
+from service.cli.running import CommandFailed, command, ready_context
+from service.identity.callers import COMMAND
 from service.logs import configure
 from service.payments.gateway import GatewayUnavailable
 from service.payments.stripe_gateway import gateway_of_settings
@@ -49,7 +50,7 @@ async def run(
             with _progress() as progress:
                 report = await reconcile(
                     context, gateway,
-                    started_by=ACTOR,
+                    started_by=COMMAND.label,
                     fix=fix, since=since.replace(tzinfo=UTC) if since else None, progress=progress,
                 )  # fmt: skip
     except GatewayUnavailable as error:

@@ -3,29 +3,28 @@
 import asyncio
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import ParamSpec
 
 from alembic.util import CommandError
 from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
 from service.db import migrate
 from service.db.business_clock import follow
 from service.db.context import Context
 from service.db.session import Database
-from service.identity import audit
+from service.identity.audit import Change, change_by
+from service.identity.callers import COMMAND
 from service.listening import PortRefused, listen
 from service.settings import Settings
 
 P = ParamSpec("P")
-ACTOR = "command"
 _UNUSABLE = (OSError, ValueError, sqlite3.Error, SQLAlchemyError, PostgresError, InterfaceError)
 
 
@@ -89,20 +88,11 @@ async def ready_context(settings: Settings) -> AsyncIterator[Context]:
         await context.database.dispose()
 
 
-async def record_change(
-    context: Context,
-    session: AsyncSession,
-    action: str,
-    target: str,
-    *,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-) -> None:
-    """Write into the audit trail what somebody with a shell on the server has changed."""
-    await audit.record(
-        session, actor=ACTOR, action=action, target=target, before=before, after=after,
-        now=context.clocks.business(),
-    )  # fmt: skip
+@asynccontextmanager
+async def changing(settings: Settings) -> AsyncIterator[Change]:
+    """A transaction by somebody with a shell on the server, as the audit trail has it."""
+    async with ready_context(settings) as context, change_by(context, COMMAND.label) as change:
+        yield change
 
 
 def command(function: Callable[P, Coroutine[None, None, None]]) -> Callable[P, None]:

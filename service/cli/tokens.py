@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.running import CommandFailed, command, ready_context, record_change
+from service.cli.running import CommandFailed, changing, command
 from service.settings import Settings
 from service.tokens.claims import LONGEST_TEXT
 from service.tokens.revoked import Claim, revoke_claim
@@ -34,15 +34,11 @@ async def revoke(
 ) -> None:
     """Refuse tokens issued until now, by one of their claims. A session that lives gets new ones."""
     claim, value = _one_of({"jti": jti, "sid": sid, "sub": sub})
-    async with ready_context(Settings()) as context, context.database.transaction() as session:
-        now = context.clocks.wall()
-        await revoke_claim(session, claim, value, now=now)
-        await record_change(
-            context,
-            session,
-            "token.revoke",
-            f"{claim}:{value}",
-            after={"issued_before": now.isoformat()},
+    async with changing(Settings()) as change:
+        now = change.clocks.wall()
+        await revoke_claim(change.session, claim, value, now=now)
+        await change.record(
+            "token.revoke", f"{claim}:{value}", after={"issued_before": now.isoformat()}
         )
     print(
         f"{claim} {value}: tokens issued until now are refused within a minute here, "

@@ -52,7 +52,6 @@ async def give_comp(
         actor=actor,
         action="comp.give",
         target=grant.id,
-        before=None,
         after=_shown(grant),
         now=now,
     )

@@ -14,6 +14,7 @@ from service.identity.declarations import declares
 from service.identity.devices import HEADER, DeviceKey
 from service.identity.operators import operator_of_session
 from service.identity.permissions import (
+    ALL_PERMISSIONS,
     Permission,
     Public,
     SignedIn,
@@ -67,9 +68,9 @@ class EndedTokens:
 
 @dataclass(frozen=True)
 class Actor:
-    """An operator or an API key, with what it may do."""
+    """An operator, an API key, or a command on the server, with what it may do."""
 
-    kind: Literal["operator", "api_key"]
+    kind: Literal["operator", "api_key", "command"]
     id: str
     name: str
     permissions: frozenset[Permission]
@@ -77,7 +78,11 @@ class Actor:
     @property
     def label(self) -> str:
         """How the audit trail names the actor."""
-        return f"{self.kind}:{self.id}"
+        return f"{self.kind}:{self.id}" if self.id else self.kind
+
+
+COMMAND = Actor("command", "", "", ALL_PERMISSIONS)
+"""Somebody with a shell on the server, who may do everything."""
 
 
 @declares(Public())

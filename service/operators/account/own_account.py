@@ -220,8 +220,6 @@ class OwnAccount:
             actor=f"operator:{self.operator_id}",
             action=action,
             target=self.operator_id,
-            before=None,
-            after=None,
             now=self.context.clocks.business(),
         )
 

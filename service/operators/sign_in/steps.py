@@ -178,7 +178,6 @@ class SignIn:
             actor=f"operator:{operator.id}",
             action="operator.sign-in",
             target=operator.id,
-            before=None,
             after={"second_factor": second_factor},
             now=self.context.clocks.business(),
         )

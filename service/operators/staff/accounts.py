@@ -1,14 +1,15 @@
 """Changing operators' accounts: each change locks what it looks at, and leaves an audit row."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
+from fastapi import Depends
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.clock import Clocks
+from service.db.context import AppContext, Context
 from service.db.tables import Operator
-from service.identity.audit import record
+from service.identity.audit import Change, change_by
 from service.identity.callers import Actor
 from service.identity.operators import (
     AddressTaken,
@@ -16,166 +17,143 @@ from service.identity.operators import (
     end_operator_sessions,
     reset_password,
 )
-from service.identity.passwords import ARGON2ID, AccountRefused, Passwords
-from service.identity.permissions import ALL_PERMISSIONS, Permission, permissions_of_role
+from service.identity.passwords import AccountRefused, AppPasswords, Passwords
+from service.identity.permissions import permissions_of_role
 from service.identity.second_factor import switch_off
 from service.problems import Problem, invalid_field
 
 ADMIN = "admin"
 
 
+@dataclass(frozen=True)
 class Accounts:
-    """Changes by one actor, in one transaction.
+    """Changes, each in a transaction of its own.
 
-    Only those with all permissions of an account may change it: nobody hands out, or takes away,
+    Only an actor with all permissions of an account may change it: nobody hands out, or takes away,
     what they don't have.
     """
 
-    def __init__(
-        self,
-        session: AsyncSession,
-        clocks: Clocks,
-        *,
-        actor: str,
-        permissions: frozenset[Permission] = ALL_PERMISSIONS,
-        own_id: str | None = None,
-        passwords: Passwords = ARGON2ID,
-    ) -> None:
-        self.session = session
-        self.clocks = clocks
-        self.actor = actor
-        self.permissions = permissions
-        self.own_id = own_id
-        self.passwords = passwords
+    context: Context
+    passwords: Passwords
 
-    @classmethod
-    def of(
-        cls, actor: Actor, session: AsyncSession, clocks: Clocks, passwords: Passwords
-    ) -> "Accounts":
-        own_id = actor.id if actor.kind == "operator" else None
-        return cls(
-            session,
-            clocks,
-            actor=actor.label,
-            permissions=actor.permissions,
-            own_id=own_id,
-            passwords=passwords,
-        )
-
-    async def create(self, *, email: str, password: str, role: str) -> Operator:
+    async def create(self, actor: Actor, *, email: str, password: str, role: str) -> Operator:
         """Make an account (slow: argon2). Problems: `invalid-request`, `operator-exists`."""
-        self._check_covers(role)
-        now = self.clocks.wall()
-        try:
-            operator = await create_operator(
-                self.session,
-                email=email,
-                password=password,
-                role=role,
-                now=now,
-                passwords=self.passwords,
-            )
-        except AddressTaken as error:
-            raise Problem("operator-exists", f"{str(error).capitalize()}.") from error
-        except AccountRefused as error:
-            raise invalid_field("body.email", f"No account was made: {error}.") from error
-        await self._record(
-            "operator.create", operator, after={"email": operator.email, "role": role}
-        )
+        _check_covers(actor, role)
+        async with change_by(self.context, actor.label) as change:
+            try:
+                operator = await create_operator(
+                    change.session, email=email, password=password, role=role,
+                    now=change.clocks.wall(), passwords=self.passwords,
+                )  # fmt: skip
+            except AddressTaken as error:
+                raise Problem("operator-exists", f"{str(error).capitalize()}.") from error
+            except AccountRefused as error:
+                raise invalid_field("body.email", f"No account was made: {error}.") from error
+            shown = {"email": operator.email, "role": role}
+            await change.record("operator.create", operator.id, after=shown)
         return operator
 
     async def change(
-        self, operator_id: str, *, role: str | None = None, disabled: bool | None = None
+        self,
+        actor: Actor,
+        operator_id: str,
+        *,
+        role: str | None = None,
+        disabled: bool | None = None,
+        totp: Literal[False] | None = None,
     ) -> Operator:
-        """Set role and whether the account is disabled; None leaves it.
+        """Set the role, and whether the account is disabled; None leaves it. `totp` False switches
+        the second factor off for an operator who has lost it.
 
-        Disabling ends the operator's sessions. Problems: `not-found`, `forbidden`,
+        The last two end the operator's sessions. Problems: `not-found`, `forbidden`,
         `last-administrator`.
         """
-        operator = await self._locked(operator_id)
-        if self.own_id == operator.id:
-            raise Problem(
-                "forbidden",
-                "Nobody changes their own role or disables themselves. Ask another administrator.",
-            )
-        if role is not None and role != operator.role:
-            self._check_covers(role)
-            await self._record(
-                "operator.change-role",
-                operator,
-                before={"role": operator.role},
-                after={"role": role},
-            )
-            operator.role = role
-        if disabled is not None and disabled != (operator.disabled_at is not None):
-            operator.disabled_at = self.clocks.wall() if disabled else None
-            await self._record("operator.disable" if disabled else "operator.enable", operator)
-            if disabled:
-                await end_operator_sessions(self.session, operator.id)
-        await self.session.flush()
-        await self._check_an_admin_is_left()
+        async with change_by(self.context, actor.label) as change:
+            operator = await _locked(change.session, actor, operator_id)
+            _check_somebody_else(actor, operator, totp=totp)
+            if totp is False and operator.totp_sealed is not None:
+                await _switch_totp_off(change, operator)
+            if role is not None and role != operator.role:
+                _check_covers(actor, role)
+                await _set_role(change, operator, role)
+            if disabled is not None and disabled != (operator.disabled_at is not None):
+                await _set_disabled(change, operator, disabled=disabled)
+            await change.session.flush()
+            if role is not None or disabled is not None:
+                await _check_an_admin_is_left(change.session)
+            await change.session.refresh(operator)
         return operator
 
-    async def reset_totp(self, operator_id: str) -> Operator:
-        """Switch the second factor off for an operator who has lost it."""
-        operator = await self._locked(operator_id)
-        if self.own_id == operator.id:
-            raise Problem(
-                "forbidden",
-                "Switch your own second factor off on your account's page, with a code.",
-            )
-        if operator.totp_sealed is not None:
-            await switch_off(self.session, operator.id)
-            await end_operator_sessions(self.session, operator.id)
-            await self._record("operator.reset-totp", operator)
-        await self.session.refresh(operator)
-        return operator
-
-    async def reset_password(self, operator_id: str, password: str) -> Operator:
+    async def reset_password(self, actor: Actor, operator_id: str, password: str) -> None:
         """Set a password and end all sessions (slow: argon2). AccountRefused: too short or long."""
-        operator = await self._locked(operator_id)
-        await reset_password(self.session, operator, password, self.passwords)
-        await self._record("operator.reset-password", operator)
-        return operator
+        async with change_by(self.context, actor.label) as change:
+            operator = await _locked(change.session, actor, operator_id)
+            await reset_password(change.session, operator, password, self.passwords)
+            await change.record("operator.reset-password", operator.id)
 
-    async def _locked(self, operator_id: str) -> Operator:
-        # The administrators' rows are locked first, and in one order: of two changes that would
-        # together leave none, the second waits and sees what the first has done.
-        await self.session.execute(_admins().with_for_update())
-        operator = await self.session.get(Operator, operator_id, with_for_update=True)
-        if operator is None:
-            raise Problem("not-found", "There is no such operator. Look the id up in the list.")
-        self._check_covers(operator.role)
-        return operator
 
-    async def _check_an_admin_is_left(self) -> None:
-        if await self.session.scalar(_admins().limit(1)) is None:
-            raise Problem("last-administrator")
+async def accounts_of(context: AppContext, passwords: AppPasswords) -> Accounts:
+    return Accounts(context, passwords)
 
-    def _check_covers(self, role: str) -> None:
-        missing = sorted(permissions_of_role(role) - self.permissions)
-        if missing:
-            raise Problem(
-                "forbidden",
-                f"The role {role} includes {', '.join(missing)}, which you don't have yourself.",
-            )
 
-    async def _record(
-        self,
-        action: str,
-        operator: Operator,
-        *,
-        before: Mapping[str, Any] | None = None,
-        after: Mapping[str, Any] | None = None,
-    ) -> None:
-        await record(
-            self.session,
-            actor=self.actor,
-            action=action,
-            target=operator.id,
-            before=before,
-            after=after,
-            now=self.clocks.business(),
+AppAccounts = Annotated[Accounts, Depends(accounts_of)]
+
+
+async def _switch_totp_off(change: Change, operator: Operator) -> None:
+    await switch_off(change.session, operator.id)
+    await end_operator_sessions(change.session, operator.id)
+    await change.record("operator.reset-totp", operator.id)
+
+
+async def _set_role(change: Change, operator: Operator, role: str) -> None:
+    await change.record(
+        "operator.change-role", operator.id, before={"role": operator.role}, after={"role": role}
+    )
+    operator.role = role
+
+
+async def _set_disabled(change: Change, operator: Operator, *, disabled: bool) -> None:
+    operator.disabled_at = change.clocks.wall() if disabled else None
+    await change.record("operator.disable" if disabled else "operator.enable", operator.id)
+    if disabled:
+        await end_operator_sessions(change.session, operator.id)
+
+
+async def _locked(session: AsyncSession, actor: Actor, operator_id: str) -> Operator:
+    # The administrators' rows are locked first, and in one order: of two changes that would
+    # together leave none, the second waits and sees what the first has done.
+    await session.execute(_admins().with_for_update())
+    operator = await session.get(Operator, operator_id, with_for_update=True)
+    if operator is None:
+        raise Problem("not-found", "There is no such operator. Look the id up in the list.")
+    _check_covers(actor, operator.role)
+    return operator
+
+
+def _check_somebody_else(actor: Actor, operator: Operator, *, totp: Literal[False] | None) -> None:
+    if actor.kind != "operator" or actor.id != operator.id:
+        return
+    if totp is False:
+        raise Problem(
+            "forbidden", "Switch your own second factor off on your account's page, with a code."
+        )
+    raise Problem(
+        "forbidden",
+        "Nobody changes their own role or disables themselves. Ask another administrator.",
+    )
+
+
+async def _check_an_admin_is_left(session: AsyncSession) -> None:
+    if await session.scalar(_admins().limit(1)) is None:
+        raise Problem("last-administrator")
+
+
+def _check_covers(actor: Actor, role: str) -> None:
+    missing = sorted(permissions_of_role(role) - actor.permissions)
+    if missing:
+        raise Problem(
+            "forbidden",
+            f"The role {role} includes {', '.join(missing)}, which you don't have yourself.",
         )
 
 

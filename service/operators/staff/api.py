@@ -4,13 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from service.clock import AppClocks
-from service.db.session import ReadSession, WriteSession
+from service.db.context import AppContext
+from service.db.session import ReadSession
 from service.html.list_query import AnyPage
 from service.identity.callers import Actor, requires
-from service.identity.passwords import AppPasswords
 from service.identity.permissions import Permission
-from service.operators.staff.accounts import Accounts
+from service.operators.staff.accounts import AppAccounts
 from service.operators.staff.keys import create_key, revoke_key
 from service.operators.staff.lists import list_api_keys, list_audit, list_operators
 from service.operators.staff.schemas import (
@@ -47,18 +46,14 @@ async def read_operators(_: ReadsOperators, asked: AnyPage, session: ReadSession
 async def make_operator(
     body: OperatorIn,
     actor: ChangesOperators,
-    session: WriteSession,
-    clocks: AppClocks,
-    passwords: AppPasswords,
+    accounts: AppAccounts,
 ) -> OperatorOut:
     """Make an account; the role may include nothing that the caller doesn't have.
 
     Needs the permission operators:write.
     """
-    accounts = Accounts.of(actor, session, clocks, passwords)
-    return OperatorOut.of(
-        await accounts.create(email=body.email, password=body.password, role=body.role)
-    )
+    made = await accounts.create(actor, email=body.email, password=body.password, role=body.role)
+    return OperatorOut.of(made)
 
 
 @router.patch("/operators/{operator_id}", summary="Change an operator")
@@ -66,21 +61,17 @@ async def change_operator(
     operator_id: OperatorId,
     body: OperatorChange,
     actor: ChangesOperators,
-    session: WriteSession,
-    clocks: AppClocks,
-    passwords: AppPasswords,
+    accounts: AppAccounts,
 ) -> OperatorOut:
     """Change the role, disable or enable the account, or take a lost second factor off.
 
     Disabling ends the operator's sessions at once. Nobody changes themselves, and one enabled
     administrator stays. Needs the permission operators:write.
     """
-    accounts = Accounts.of(actor, session, clocks, passwords)
-    if body.totp is False:
-        await accounts.reset_totp(operator_id)
-    return OperatorOut.of(
-        await accounts.change(operator_id, role=body.role, disabled=body.disabled)
+    changed = await accounts.change(
+        actor, operator_id, role=body.role, disabled=body.disabled, totp=body.totp
     )
+    return OperatorOut.of(changed)
 
 
 @router.get("/api-keys", summary="List API keys")
@@ -90,30 +81,18 @@ async def read_api_keys(_: ReadsKeys, asked: AnyPage, session: ReadSession) -> A
 
 
 @router.post("/api-keys", status_code=201, summary="Make an API key")
-async def make_key(
-    body: ApiKeyIn, actor: ChangesKeys, session: WriteSession, clocks: AppClocks
-) -> ApiKeyMade:
+async def make_key(body: ApiKeyIn, actor: ChangesKeys, context: AppContext) -> ApiKeyMade:
     """Make a key; `key` is shown this once. It gets no scope that the caller doesn't have.
 
     Needs the permission keys:write.
     """
-    made = await create_key(
-        session,
-        label=body.label,
-        scopes=body.scopes,
-        actor=actor.label,
-        permissions=actor.permissions,
-        clocks=clocks,
-    )
-    return ApiKeyMade.of_new(made)
+    return ApiKeyMade.of_new(await create_key(context, actor, label=body.label, scopes=body.scopes))
 
 
 @router.delete("/api-keys/{prefix}", summary="Revoke an API key")
-async def revoke_api_key(
-    prefix: KeyPrefix, actor: ChangesKeys, session: WriteSession, clocks: AppClocks
-) -> ApiKeyOut:
+async def revoke_api_key(prefix: KeyPrefix, actor: ChangesKeys, context: AppContext) -> ApiKeyOut:
     """Refuse the key from now on; repeating changes nothing. Needs the permission keys:write."""
-    return ApiKeyOut.of(await revoke_key(session, prefix, actor=actor.label, clocks=clocks))
+    return ApiKeyOut.of(await revoke_key(context, actor, prefix))
 
 
 @router.get("/audit", summary="Read the audit log")

@@ -2,65 +2,47 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from service.clock import Clocks
+from service.db.context import Context
 from service.db.tables import ApiKey
 from service.identity.api_keys import NewKey, make_api_key
-from service.identity.audit import record
-from service.identity.permissions import Permission, permissions_of_scopes
+from service.identity.audit import change_by
+from service.identity.callers import Actor
+from service.identity.permissions import permissions_of_scopes
 from service.problems import Problem, invalid_field
 
 
 async def create_key(
-    session: AsyncSession,
-    *,
-    label: str,
-    scopes: Sequence[str],
-    actor: str,
-    permissions: frozenset[Permission],
-    clocks: Clocks,
+    context: Context, actor: Actor, *, label: str, scopes: Sequence[str]
 ) -> NewKey:
-    """Make a key that may do no more than the actor, who has these permissions.
+    """Make a key that may do no more than the actor.
 
     Problems: `invalid-request` for an unknown scope or an odd label, `forbidden`: a scope too many.
     """
-    beyond = sorted(permissions_of_scopes(scopes) - permissions)
+    beyond = sorted(permissions_of_scopes(scopes) - actor.permissions)
     if beyond:
         raise Problem(
             "forbidden", f"You don't have {', '.join(beyond)} yourself, so no key gets it."
         )
-    try:
-        made = await make_api_key(session, label=label, scopes=scopes, now=clocks.wall())
-    except ValueError as error:
-        raise invalid_field("body.label", f"No key was made: {error}.") from error
-    await record(
-        session,
-        actor=actor,
-        action="api-key.create",
-        target=made.row.prefix,
-        before=None,
-        after={"label": label, "scopes": made.row.scopes},
-        now=clocks.business(),
-    )
+    async with change_by(context, actor.label) as change:
+        try:
+            made = await make_api_key(
+                change.session, label=label, scopes=scopes, now=change.clocks.wall()
+            )
+        except ValueError as error:
+            raise invalid_field("body.label", f"No key was made: {error}.") from error
+        shown = {"label": label, "scopes": made.row.scopes}
+        await change.record("api-key.create", made.row.prefix, after=shown)
     return made
 
 
-async def revoke_key(session: AsyncSession, prefix: str, *, actor: str, clocks: Clocks) -> ApiKey:
+async def revoke_key(context: Context, actor: Actor, prefix: str) -> ApiKey:
     """Refuse the key from now on; repeating changes nothing. Problem `not-found`."""
-    key = await session.get(ApiKey, prefix, with_for_update=True)
-    if key is None:
-        raise Problem("not-found", "There is no such API key. Look its prefix up in the list.")
-    if key.revoked_at is None:
-        key.revoked_at = clocks.wall()
-        await session.flush()
-        await record(
-            session,
-            actor=actor,
-            action="api-key.revoke",
-            target=prefix,
-            before=None,
-            after=None,
-            now=clocks.business(),
-        )
+    async with change_by(context, actor.label) as change:
+        key = await change.session.get(ApiKey, prefix, with_for_update=True)
+        if key is None:
+            raise Problem("not-found", "There is no such API key. Look its prefix up in the list.")
+        if key.revoked_at is None:
+            key.revoked_at = change.clocks.wall()
+            await change.session.flush()
+            await change.record("api-key.revoke", prefix)
     return key

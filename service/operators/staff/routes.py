@@ -1,22 +1,21 @@
 """The administrators' pages: operators, API keys, the audit log."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypedDict
 
 from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.clock import AppClocks
-from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.db.context import AppContext
+from service.db.session import ReadSession
 from service.db.tables import Operator
 from service.html.list_query import AnyPage, ListQuery
-from service.identity.passwords import AppPasswords
 from service.identity.permissions import ROLES, SCOPES, Permission
 from service.identity.second_factor import is_on
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
-from service.operators.staff.accounts import Accounts
+from service.operators.staff.accounts import AppAccounts
 from service.operators.staff.keys import create_key, revoke_key
 from service.operators.staff.lists import list_api_keys, list_audit, list_operators
 from service.operators.staff.schemas import AnyAudit
@@ -50,20 +49,16 @@ async def show_operators(
 async def send_operator(
     request: Request,
     visit: ChangesOperators,
-    database: AppDatabase,
-    clocks: AppClocks,
-    passwords: AppPasswords,
+    accounts: AppAccounts,
     email: Text = "",
     role: Text = "",
     password: Text = "",
 ) -> Response:
     """Make an account; what can't be is told above the form."""
     try:
-        async with database.transaction() as session:
-            accounts = Accounts.of(visit.operator, session, clocks, passwords)
-            await accounts.create(email=email, password=password, role=role)
+        await accounts.create(visit.operator, email=email, password=password, role=role)
     except Problem as problem:
-        async with database.reading() as session:
+        async with accounts.context.database.reading() as session:
             return await _operators_page(request, session, problem=problem, email=email, role=role)
     return RedirectResponse(OPERATORS, SEE_OTHER)
 
@@ -73,33 +68,34 @@ async def send_operator_change(
     request: Request,
     visit: ChangesOperators,
     operator_id: OperatorId,
-    database: AppDatabase,
-    clocks: AppClocks,
-    passwords: AppPasswords,
+    accounts: AppAccounts,
     change: Annotated[str, Form()] = "",
     role: Annotated[str, Form()] = "",
 ) -> Response:
     """`change` is `role`, `disable`, `enable` or `reset-totp`."""
     try:
-        async with database.transaction() as session:
-            await _change(
-                Accounts.of(visit.operator, session, clocks, passwords), operator_id, change, role
-            )
+        await accounts.change(visit.operator, operator_id, **_chosen(change, role))
     except Problem as problem:
-        async with database.reading() as session:
+        async with accounts.context.database.reading() as session:
             return await _operators_page(request, session, problem=problem)
     return RedirectResponse(OPERATORS, SEE_OTHER)
 
 
-async def _change(accounts: Accounts, operator_id: str, change: str, role: str) -> None:
+class _Chosen(TypedDict, total=False):
+    role: str
+    disabled: bool
+    totp: Literal[False]
+
+
+def _chosen(change: str, role: str) -> _Chosen:
+    """What the form's button means to the account."""
     if change == "role" and role in ROLES:
-        await accounts.change(operator_id, role=role)
-    elif change in {"disable", "enable"}:
-        await accounts.change(operator_id, disabled=change == "disable")
-    elif change == "reset-totp":
-        await accounts.reset_totp(operator_id)
-    else:
-        raise Problem("invalid-request", "There is no such change. Go back and try again.")
+        return {"role": role}
+    if change in {"disable", "enable"}:
+        return {"disabled": change == "disable"}
+    if change == "reset-totp":
+        return {"totp": False}
+    raise Problem("invalid-request", "There is no such change. Go back and try again.")
 
 
 async def _operators_page(
@@ -138,26 +134,17 @@ async def show_api_keys(
 async def send_api_key(
     request: Request,
     visit: ChangesKeys,
-    database: AppDatabase,
-    clocks: AppClocks,
+    context: AppContext,
     label: Text = "",
     scopes: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """Make a key and show it, this once; so the answer is the page itself."""
     made, refusal, status = None, None, 200
     try:
-        async with database.transaction() as session:
-            made = await create_key(
-                session,
-                label=label,
-                scopes=scopes or [],
-                actor=visit.operator.label,
-                permissions=visit.operator.permissions,
-                clocks=clocks,
-            )
+        made = await create_key(context, visit.operator, label=label, scopes=scopes or [])
     except Problem as problem:
         refusal, status = problem.detail, problem.definition.status
-    async with database.reading() as session:
+    async with context.database.reading() as session:
         return await _keys_page(
             request, visit, session, made=made, refusal=refusal, status=status,
             label="" if made else label, chosen=[] if made else scopes or [],
@@ -168,11 +155,10 @@ async def send_api_key(
 async def send_revocation(
     visit: ChangesKeys,
     prefix: Annotated[str, Path(max_length=100), Storable],
-    session: WriteSession,
-    clocks: AppClocks,
+    context: AppContext,
 ) -> Response:
     """Refuse the key from now on."""
-    await revoke_key(session, prefix, actor=visit.operator.label, clocks=clocks)
+    await revoke_key(context, visit.operator, prefix)
     return RedirectResponse(KEYS, SEE_OTHER)
 
 

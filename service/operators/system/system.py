@@ -3,7 +3,7 @@
 The audit log names who replays something or asks for a comparison with Stripe.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -15,10 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.events import refetch_of
 from service.billing.inbox import INBOX_TASK, JOB, replay_event
 from service.billing.reconcile_job import RECONCILE_TASK, ask_reconcile
-from service.clock import AppClocks, Clocks
-from service.db.session import AppDatabase, Database
+from service.db.context import AppContext, Context
 from service.db.tables import Customer, InboxEvent, Job
-from service.identity import audit
+from service.identity.audit import Change, change_by
 from service.identity.callers import Actor
 from service.jobs.queue import replay
 from service.jobs.runner import AppWakes, Wakes
@@ -77,8 +76,7 @@ class System:
     Each change is a transaction of its own; this process then begins with it at once.
     """
 
-    database: Database
-    clocks: Clocks
+    context: Context
     wakes: Wakes
 
     async def replay_event(self, actor: Actor, event_id: str) -> InboxEntry:
@@ -93,8 +91,10 @@ class System:
                     "not-found", "No such event waits or was applied. Take one of the list."
                 )
             changed = {"state": before.state, "result": before.job.result}
-            await replay_event(change.session, event_id, self.clocks.wall())
-            await change.record("inbox.replay", event_id, changed, {"state": "waiting"})
+            await replay_event(change.session, event_id, change.clocks.wall())
+            await change.record(
+                "inbox.replay", event_id, before=changed, after={"state": "waiting"}
+            )
             await change.session.refresh(before.job)
         return before
 
@@ -106,9 +106,9 @@ class System:
             )
             events = list(held)
             for event_id in events:
-                await replay_event(change.session, event_id, self.clocks.wall())
+                await replay_event(change.session, event_id, change.clocks.wall())
             if events:
-                await change.record("inbox.replay-all", JOB, None, {"events": len(events)})
+                await change.record("inbox.replay-all", JOB, after={"events": len(events)})
         return len(events)
 
     async def replay_job(self, actor: Actor, job_id: str) -> Job:
@@ -118,8 +118,8 @@ class System:
             if job is None:
                 raise Problem("not-found", "There is no such job. Take one of the list.")
             before = {"status": job.status, "result": job.result}
-            await replay(change.session, kind=job.kind, key=job.key, now=self.clocks.wall())
-            await change.record("job.replay", job_id, before, {"status": "waiting"})
+            await replay(change.session, kind=job.kind, key=job.key, now=change.clocks.wall())
+            await change.record("job.replay", job_id, before=before, after={"status": "waiting"})
             await change.session.refresh(job)
         return job
 
@@ -127,42 +127,21 @@ class System:
         """Have everything compared with Stripe soon; the id of the run."""
         async with self._change(actor) as change:
             run_id = await ask_reconcile(
-                change.session, started_by=actor.label, fix=fix, now=self.clocks.wall()
+                change.session, started_by=actor.label, fix=fix, now=change.clocks.wall()
             )
-            await change.record("reconcile.ask", run_id, None, {"fix": fix})
+            await change.record("reconcile.ask", run_id, after={"fix": fix})
         return run_id
 
     @asynccontextmanager
-    async def _change(self, actor: Actor) -> AsyncIterator["_Change"]:
-        async with self.database.transaction() as session:
-            yield _Change(session, actor, self.clocks)
+    async def _change(self, actor: Actor) -> AsyncIterator[Change]:
+        async with change_by(self.context, actor.label) as change:
+            yield change
         self.wakes.wake(INBOX_TASK)
         self.wakes.wake(RECONCILE_TASK)
 
 
-@dataclass(frozen=True)
-class _Change:
-    """A transaction, and the actor whom its audit row names."""
-
-    session: AsyncSession
-    actor: Actor
-    clocks: Clocks
-
-    async def record(
-        self,
-        action: str,
-        target: str,
-        before: Mapping[str, object] | None,
-        after: Mapping[str, object],
-    ) -> None:
-        await audit.record(
-            self.session, actor=self.actor.label, action=action, target=target,
-            before=before, after=after, now=self.clocks.business(),
-        )  # fmt: skip
-
-
-async def system_of(database: AppDatabase, clocks: AppClocks, wakes: AppWakes) -> System:
-    return System(database, clocks, wakes)
+async def system_of(context: AppContext, wakes: AppWakes) -> System:
+    return System(context, wakes)
 
 
 AppSystem = Annotated[System, Depends(system_of)]

@@ -4,19 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from service.clock import AppClocks
-from service.db.context import AppContext
-from service.db.session import ReadSession, WriteSession
-from service.db.tables import WebhookDelivery
+from service.db.session import ReadSession
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
-from service.operators.webhooks import endpoints
-from service.operators.webhooks.deliveries import details_of
-from service.operators.webhooks.endpoints import (
-    Endpoints,
-    all_endpoints,
-    known_endpoint,
-)
+from service.operators.webhooks.endpoints import AppEndpoints, all_endpoints, known_endpoint
 from service.operators.webhooks.lists import list_deliveries
 from service.operators.webhooks.schemas import (
     AnyDelivery,
@@ -30,22 +21,11 @@ from service.operators.webhooks.schemas import (
     EndpointMade,
     EndpointOut,
 )
-from service.outbox.webhook_targets import AppTargets
-from service.settings import AppSettings
 
 router = APIRouter(prefix="/webhook-endpoints", tags=["webhooks"])
 
 ReadsSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_READ))]
 ChangesSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_WRITE))]
-
-
-def changing(
-    actor: ChangesSystem, session: WriteSession, clocks: AppClocks, settings: AppSettings
-) -> Endpoints:
-    return Endpoints(session, actor, clocks, settings)
-
-
-Changing = Annotated[Endpoints, Depends(changing)]
 
 
 @router.get("", summary="List webhook endpoints")
@@ -56,53 +36,54 @@ async def read_endpoints(_: ReadsSystem, session: ReadSession) -> EndpointList:
 
 @router.post("", status_code=201, summary="Make a webhook endpoint")
 async def make_endpoint(
-    body: EndpointIn,
-    actor: ChangesSystem,
-    targets: AppTargets,
-    context: AppContext,
+    body: EndpointIn, actor: ChangesSystem, endpoints: AppEndpoints
 ) -> EndpointMade:
     """Make an endpoint; `secret` is shown this once. Needs the permission system:write.
 
     Addresses of this machine, of private networks and reserved ones are refused.
     """
-    made, secret = await endpoints.make_endpoint(
-        context, targets, actor, url=body.url, types=body.types, description=body.description
+    made, secret = await endpoints.create(
+        actor, url=body.url, types=body.types, description=body.description
     )
     return EndpointMade.of_new(made, secret)
 
 
 @router.patch("/{endpoint_id}", summary="Change a webhook endpoint")
 async def change_endpoint(
-    endpoint_id: EndpointId, body: EndpointChange, _: ChangesSystem, changes: Changing
+    endpoint_id: EndpointId, body: EndpointChange, actor: ChangesSystem, endpoints: AppEndpoints
 ) -> EndpointOut:
     """Choose other types, disable or enable it. Needs the permission system:write.
 
     For a disabled endpoint nothing is stored, and what waits fails.
     """
     return EndpointOut.of(
-        await changes.change(endpoint_id, types=body.types, disabled=body.disabled)
+        await endpoints.change(actor, endpoint_id, types=body.types, disabled=body.disabled)
     )
 
 
 @router.delete("/{endpoint_id}", status_code=204, summary="Delete a webhook endpoint")
-async def delete_endpoint(endpoint_id: EndpointId, _: ChangesSystem, changes: Changing) -> None:
+async def delete_endpoint(
+    endpoint_id: EndpointId, actor: ChangesSystem, endpoints: AppEndpoints
+) -> None:
     """Delete it with its deliveries. Needs the permission system:write."""
-    await changes.delete(endpoint_id)
+    await endpoints.delete(actor, endpoint_id)
 
 
 @router.post("/{endpoint_id}/secret", summary="Rotate a webhook endpoint's secret")
 async def rotate_secret(
-    endpoint_id: EndpointId, _: ChangesSystem, changes: Changing
+    endpoint_id: EndpointId, actor: ChangesSystem, endpoints: AppEndpoints
 ) -> EndpointMade:
     """A new `secret`, shown this once; the former one signs too for 24 hours. Needs system:write."""
-    endpoint, secret = await changes.rotate(endpoint_id)
+    endpoint, secret = await endpoints.rotate(actor, endpoint_id)
     return EndpointMade.of_new(endpoint, secret)
 
 
 @router.post("/{endpoint_id}/test", status_code=202, summary="Send a test event")
-async def send_test(endpoint_id: EndpointId, _: ChangesSystem, changes: Changing) -> DeliveryOut:
+async def send_test(
+    endpoint_id: EndpointId, actor: ChangesSystem, endpoints: AppEndpoints
+) -> DeliveryOut:
     """Let a `webhook.test` be sent to the endpoint. Needs the permission system:write."""
-    return await _shown(changes, await changes.test(endpoint_id))
+    return DeliveryOut.of(await endpoints.test(actor, endpoint_id))
 
 
 @router.get("/{endpoint_id}/deliveries", summary="List an endpoint's deliveries")
@@ -111,20 +92,14 @@ async def read_deliveries(
 ) -> DeliveryList:
     """What was or is to be sent to it, the newest first, by status. Needs system:read."""
     await known_endpoint(session, endpoint_id)
-    page = await list_deliveries(session, endpoint_id, asked)
-    return DeliveryList.of(page, await details_of(session, page.items))
+    return DeliveryList.of(await list_deliveries(session, endpoint_id, asked))
 
 
 @router.post(
     "/{endpoint_id}/deliveries/{delivery_id}/replay", status_code=202, summary="Replay a delivery"
 )
 async def replay(
-    endpoint_id: EndpointId, delivery_id: DeliveryId, _: ChangesSystem, changes: Changing
+    endpoint_id: EndpointId, delivery_id: DeliveryId, actor: ChangesSystem, endpoints: AppEndpoints
 ) -> DeliveryOut:
     """Send it again with new tries, whatever became of it. Needs the permission system:write."""
-    return await _shown(changes, await changes.replay(endpoint_id, delivery_id))
-
-
-async def _shown(changes: Endpoints, delivery: WebhookDelivery) -> DeliveryOut:
-    details = await details_of(changes.session, [delivery])
-    return DeliveryOut.of(delivery, details[delivery.id])
+    return DeliveryOut.of(await endpoints.replay(actor, endpoint_id, delivery_id))

@@ -1,33 +1,31 @@
 """The pages of outgoing webhooks: endpoints, their secrets, what became of each delivery."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.clock import AppClocks
-from service.db.context import AppContext
-from service.db.session import ReadSession, WriteSession
+from service.db.session import AppDatabase, ReadSession
+from service.identity.callers import Actor
 from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
-from service.operators.webhooks.deliveries import details_of
 from service.operators.webhooks.endpoints import (
     LONGEST_DESCRIPTION,
+    AppEndpoints,
     Endpoints,
     all_endpoints,
     known_endpoint,
-    make_endpoint,
 )
 from service.operators.webhooks.lists import list_deliveries
 from service.operators.webhooks.schemas import AnyDelivery, DeliveryQuery
 from service.outbox.event_types import EVENT_TYPES
-from service.outbox.webhook_targets import LONGEST_URL, AppTargets
+from service.outbox.webhook_targets import LONGEST_URL
 from service.outbox.webhooks import ALL_TYPES
 from service.problems import Problem
 from service.reports.schemas import Storable
-from service.settings import AppSettings
 
 router = APIRouter(prefix="/webhooks", route_class=PageRoute, include_in_schema=False)
 SEE_OTHER = 303
@@ -50,28 +48,23 @@ async def show_webhooks(request: Request, _: SeesSystem, session: ReadSession) -
 async def send_endpoint(
     request: Request,
     visit: ChangesSystem,
-    targets: AppTargets,
-    context: AppContext,
+    endpoints: AppEndpoints,
+    database: AppDatabase,
     url: Text = "",
     description: Text = "",
     types: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """Make an endpoint and show its secret, this once; so the answer is its page."""
     try:
-        made, secret = await make_endpoint(
-            context,
-            targets,
-            visit.operator,
-            url=url,
-            types=types or [ALL_TYPES],
-            description=description,
+        made, secret = await endpoints.create(
+            visit.operator, url=url, types=types or [ALL_TYPES], description=description
         )
     except Problem as problem:
-        async with context.database.reading() as session:
+        async with database.reading() as session:
             return await _list_page(
                 request, session, refusal=problem, url=url, description=description, chosen=types
             )
-    async with context.database.reading() as session:
+    async with database.reading() as session:
         return await _endpoint_page(request, session, made.id, secret=secret)
 
 
@@ -92,44 +85,53 @@ async def send_change(
     request: Request,
     visit: ChangesSystem,
     endpoint_id: Id,
-    context: AppContext,
+    endpoints: AppEndpoints,
+    database: AppDatabase,
     change: Annotated[str, Form()] = "",
     sure: Annotated[str, Form()] = "",
     types: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """`change` is `types`, `disable`, `enable`, `rotate`, `test`, or `delete` with `sure`."""
+    asked = _AskedChange(change, types or [ALL_TYPES], is_sure=bool(sure))
     try:
-        async with context.database.transaction() as session:
-            changes = Endpoints(session, visit.operator, context.clocks, context.settings)
-            if change == "types":
-                await changes.change(endpoint_id, types=types or [ALL_TYPES])
-                secret = None
-            else:
-                secret = await _change(changes, endpoint_id, change, sure=bool(sure))
+        secret = await _change(endpoints, visit.operator, endpoint_id, asked)
     except Problem as problem:
         if problem.slug != "invalid-request":
             raise
-        async with context.database.reading() as session:
+        async with database.reading() as session:
             return await _endpoint_page(request, session, endpoint_id, refusal=problem)
     if secret is not None:
-        async with context.database.reading() as session:
+        async with database.reading() as session:
             return await _endpoint_page(request, session, endpoint_id, secret=secret)
     return RedirectResponse(
         WEBHOOKS if change == "delete" else f"{WEBHOOKS}/{endpoint_id}", SEE_OTHER
     )
 
 
-async def _change(changes: Endpoints, endpoint_id: str, change: str, *, sure: bool) -> str | None:
+@dataclass(frozen=True)
+class _AskedChange:
+    """The button, the types that are ticked, and whether the form says that it is meant."""
+
+    button: str
+    types: list[str]
+    is_sure: bool
+
+
+async def _change(
+    endpoints: Endpoints, operator: Actor, endpoint_id: str, asked: _AskedChange
+) -> str | None:
     """Make the change; the new secret, where there is one."""
-    if change in {"disable", "enable"}:
-        await changes.change(endpoint_id, disabled=change == "disable")
-    elif change == "rotate":
-        _, secret = await changes.rotate(endpoint_id)
+    if asked.button == "types":
+        await endpoints.change(operator, endpoint_id, types=asked.types)
+    elif asked.button in {"disable", "enable"}:
+        await endpoints.change(operator, endpoint_id, disabled=asked.button == "disable")
+    elif asked.button == "rotate":
+        _, secret = await endpoints.rotate(operator, endpoint_id)
         return secret
-    elif change == "test":
-        await changes.test(endpoint_id)
-    elif change == "delete" and sure:
-        await changes.delete(endpoint_id)
+    elif asked.button == "test":
+        await endpoints.test(operator, endpoint_id)
+    elif asked.button == "delete" and asked.is_sure:
+        await endpoints.delete(operator, endpoint_id)
     else:
         raise Problem(
             "invalid-request",
@@ -140,16 +142,10 @@ async def _change(changes: Endpoints, endpoint_id: str, change: str, *, sure: bo
 
 @router.post("/{endpoint_id}/deliveries/{delivery_id}/replay")
 async def send_replay(
-    visit: ChangesSystem,
-    endpoint_id: Id,
-    delivery_id: Id,
-    session: WriteSession,
-    clocks: AppClocks,
-    settings: AppSettings,
+    visit: ChangesSystem, endpoint_id: Id, delivery_id: Id, endpoints: AppEndpoints
 ) -> Response:
     """Send it again, whatever became of it."""
-    changes = Endpoints(session, visit.operator, clocks, settings)
-    await changes.replay(endpoint_id, delivery_id)
+    await endpoints.replay(visit.operator, endpoint_id, delivery_id)
     return RedirectResponse(f"{WEBHOOKS}/{endpoint_id}", SEE_OTHER)
 
 
@@ -186,7 +182,6 @@ async def _endpoint_page(
     refusal: Problem | None = None,
 ) -> Response:
     endpoint = await known_endpoint(session, endpoint_id)
-    found = await list_deliveries(session, endpoint_id, asked)
     return page(
         request,
         "webhook.html",
@@ -194,8 +189,7 @@ async def _endpoint_page(
         endpoint=endpoint,
         types=sorted(EVENT_TYPES),
         all_types=ALL_TYPES,
-        deliveries=found,
-        details=await details_of(session, found.items),
+        deliveries=await list_deliveries(session, endpoint_id, asked),
         secret=secret,
         refusal=refusal.detail if refusal else None,
         asked=asked,

@@ -7,9 +7,9 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from service.bodies import Body
 from service.db.keyset import Page
-from service.db.tables import WebhookDelivery, WebhookEndpoint
+from service.db.tables import WebhookEndpoint
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
-from service.operators.webhooks.deliveries import DeliveryDetails
+from service.operators.webhooks.deliveries import Sending
 from service.operators.webhooks.endpoints import LONGEST_DESCRIPTION
 from service.outbox.webhook_targets import LONGEST_URL
 from service.reports.schemas import Storable
@@ -94,18 +94,19 @@ class DeliveryOut(BaseModel):
     next_try_at: AwareDatetime | None
 
     @classmethod
-    def of(cls, delivery: WebhookDelivery, details: DeliveryDetails) -> Self:
+    def of(cls, sending: Sending) -> Self:
+        delivery = sending.delivery
         return cls(
             id=delivery.id,
             event_id=delivery.event_id,
-            type=details.type,
+            type=sending.type,
             status=delivery.status,
             attempts=delivery.attempts,
             last_status=delivery.last_status,
             last_result=delivery.last_result,
             created_at=delivery.created_at,
             delivered_at=delivery.delivered_at,
-            next_try_at=details.next_try,
+            next_try_at=sending.next_try,
         )
 
 
@@ -114,8 +115,8 @@ class DeliveryList(BaseModel):
     next_cursor: str | None
 
     @classmethod
-    def of(cls, page: Page[WebhookDelivery], details: dict[str, DeliveryDetails]) -> Self:
-        items = [DeliveryOut.of(each, details[each.id]) for each in page.items]
+    def of(cls, page: Page[Sending]) -> Self:
+        items = [DeliveryOut.of(each) for each in page.items]
         return cls(items=items, next_cursor=page.next_cursor)
 
 
