@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from service.access.decision import Meter
 from service.access.reasons import REASONS
 from service.access.schemas import AccessOut, MeterOut
-from service.access.unlock import Look, Opened, Walled
+from service.access.unlock import Look, Opened, Reading, Walled
 from service.access.unlock_tokens import UnlockTokens
 from service.clock import Clocks
 from service.content.cache import StoredArticle
@@ -41,9 +41,10 @@ def with_body(article: StoredArticle, settings: Settings, now: datetime) -> dict
 
 
 def opened_answer(
-    request: Request, article: StoredArticle, opened: Opened, caller: Caller, *, wants_token: bool
+    request: Request, reading: Reading, opened: Opened, *, wants_token: bool
 ) -> Response:
     """200 with the text, and where wanted the token for it."""
+    article, caller = reading.article, reading.caller
     running = running_of(request)
     content: dict[str, Any] = {
         "granted": True,

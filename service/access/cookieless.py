@@ -13,7 +13,8 @@ from fastapi import Depends, Request
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.clock import AppClocks, Clocks
+from service.clock import AppClocks
+from service.db.context import Context
 from service.db.tables import MeterWindow
 from service.identity.callers import Caller
 from service.limits.addresses import client_network, is_listed_frontend
@@ -23,7 +24,9 @@ from service.metering.window import MeterState
 from service.settings import AppSettings, Settings
 
 
-def network_of_caller(request: Request, settings: AppSettings, clocks: AppClocks) -> str | None:
+async def network_of_caller(
+    request: Request, settings: AppSettings, clocks: AppClocks
+) -> str | None:
     """Today's name of the caller's network; None where nothing is capped: listed frontends."""
     if settings.cookieless_unlocks_per_day == 0 or is_listed_frontend(request, settings):
         return None
@@ -35,26 +38,24 @@ CallerNetwork = Annotated[str | None, Depends(network_of_caller)]
 
 async def is_closed(
     session: AsyncSession,
+    context: Context,
     caller: Caller,
     meter: MeterState | None,
     network: str | None,
-    settings: Settings,
-    clocks: Clocks,
 ) -> bool:
     """Whether the anonymous meter is closed to this caller, since their network used up its share."""
     if network is None or await _has_begun(session, caller, meter):
         return False
-    limit = _limit(settings)
-    return await used(session, limit, network, clocks.wall()) >= limit.most
+    limit = _limit(context.settings)
+    return await used(session, limit, network, context.clocks.wall()) >= limit.most
 
 
 async def admit(
     session: AsyncSession,
+    context: Context,
     caller: Caller,
     meter: MeterState | None,
     network: str | None,
-    settings: Settings,
-    clocks: Clocks,
 ) -> bool:
     """Count the device that begins; False: the network has no room left.
 
@@ -62,7 +63,7 @@ async def admit(
     """
     if network is None or await _has_begun(session, caller, meter):
         return True
-    return await take(session, _limit(settings), network, clocks.wall()) is None
+    return await take(session, _limit(context.settings), network, context.clocks.wall()) is None
 
 
 async def _has_begun(session: AsyncSession, caller: Caller, meter: MeterState | None) -> bool:

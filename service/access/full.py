@@ -4,12 +4,11 @@ from service.access.decision import Hidden, NoMeter, Wall, decide
 from service.access.evidence import article_facts, evidence_of_claims
 from service.access.revocations import Revocations
 from service.access.unlock import note_open_page
-from service.clock import Clocks
 from service.content.cache import StoredArticle, article_not_found
 from service.content.rules import rules_of
+from service.db.context import Context
 from service.metering.ledger import Ledger
 from service.problems import Problem
-from service.settings import Settings
 from service.tokens.claims import Claims, UnlockClaims
 from service.tokens.signing import invalid_token
 
@@ -21,8 +20,7 @@ def read_by_token(
     *,
     revocations: Revocations,
     ledger: Ledger,
-    settings: Settings,
-    clocks: Clocks,
+    context: Context,
 ) -> StoredArticle:
     """The article where the verified claims cover it, decided again with them as evidence.
 
@@ -37,7 +35,7 @@ def read_by_token(
         raise Problem("article-not-covered")
     if article is None:
         raise article_not_found(slug)
-    now = clocks.business()
+    now, settings = context.clocks.business(), context.settings
     outcome = decide(
         article_facts(article, rules_of(settings), now),
         evidence_of_claims(claims, article.id, sign_in_offered=settings.readers_can_sign_in),
@@ -50,12 +48,7 @@ def read_by_token(
         raise Problem("article-not-covered", reason=outcome.reason)
     signed_in = claims.sid is not None
     note_open_page(
-        ledger,
-        article=article,
-        reader_id=claims.sub if signed_in else None,
-        device=None if signed_in else claims.sub,
-        reason=outcome.reason,
-        settings=settings,
-        clocks=clocks,
-    )
+        ledger, context, article, reader_id=claims.sub if signed_in else None,
+        device=None if signed_in else claims.sub, reason=outcome.reason,
+    )  # fmt: skip
     return article

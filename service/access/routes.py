@@ -6,23 +6,20 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
 from service.access.answers import access_answer, opened_answer, walled_answer, with_body
-from service.access.cookieless import CallerNetwork
 from service.access.full import read_by_token
 from service.access.revocations import Revocations
 from service.access.schemas import AccessOut, FullOut, UnlockIn, UnlockOut, WalledProblem
-from service.access.unlock import Opened, look, unlock
+from service.access.unlock import Opened, WantedReading, look, unlock
 from service.access.unlock_tokens import bearer
-from service.clock import AppClocks
-from service.content.cache import AppArticles, WantedArticle
+from service.content.cache import AppArticles
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
-from service.identity.callers import CurrentReader, IsPrefetch
+from service.identity.callers import IsPrefetch
 from service.identity.declarations import PUBLIC
 from service.identity.touches import touch_of
 from service.metering.ledger import Ledger
 from service.problems import Problem
 from service.running import running_of
-from service.settings import AppSettings
 from service.tokens.verifier import TokenVerifier
 
 router = APIRouter(prefix="/v1/articles", tags=["reading"])
@@ -30,18 +27,10 @@ router = APIRouter(prefix="/v1/articles", tags=["reading"])
 
 @router.get("/{slug}/access")
 async def read_access(
-    article: WantedArticle,
-    caller: CurrentReader,
-    network: CallerNetwork,
-    session: ReadSession,
-    settings: AppSettings,
-    clocks: AppClocks,
+    reading: WantedReading, session: ReadSession, context: AppContext
 ) -> AccessOut:
     """What unlocking would answer, without any effect."""
-    seen = await look(
-        session, article=article, caller=caller, network=network, settings=settings, clocks=clocks
-    )
-    return access_answer(seen)
+    return access_answer(await look(session, context, reading))
 
 
 @router.post(
@@ -50,13 +39,10 @@ async def read_access(
     responses={402: {"model": WalledProblem, "description": "Walled: the answer has the wall."}},
 )
 async def unlock_article(
-    article: WantedArticle,
+    reading: WantedReading,
     request: Request,
-    caller: CurrentReader,
-    network: CallerNetwork,
     session: WriteSession,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
     prefetch: IsPrefetch,
     body: UnlockIn | None = None,
 ) -> Response:
@@ -68,13 +54,11 @@ async def unlock_article(
         raise Problem("not-a-read")
     wanted = body or UnlockIn()
     referrer = request.headers.get("Referer") if wanted.referrer is None else wanted.referrer
-    outcome = await unlock(
-        session, article=article, caller=caller, network=network,
-        touch=touch_of(referrer, wanted.campaign, settings), settings=settings, clocks=clocks,
-    )  # fmt: skip
+    touch = touch_of(referrer, wanted.campaign, context.settings)
+    outcome = await unlock(session, context, reading, touch)
     if isinstance(outcome, Opened):
-        return opened_answer(request, article, outcome, caller, wants_token=wanted.token)
-    return walled_answer(request, outcome, caller)
+        return opened_answer(request, reading, outcome, wants_token=wanted.token)
+    return walled_answer(request, outcome, reading.caller)
 
 
 @router.get("/{slug}/full", response_model=FullOut, dependencies=[PUBLIC])
@@ -97,8 +81,7 @@ async def read_full(
         claims,
         revocations=running.get(Revocations),
         ledger=running.get(Ledger),
-        settings=context.settings,
-        clocks=context.clocks,
+        context=context,
     )
     return JSONResponse(
         {"article": with_body(article, context.settings, context.clocks.business())}

@@ -5,11 +5,14 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Annotated
 
+from fastapi import Depends
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access import cookieless
+from service.access.cookieless import CallerNetwork
 from service.access.decision import (
     Allow,
     ArticleFacts,
@@ -24,11 +27,11 @@ from service.access.decision import (
 from service.access.evidence import article_facts, evidence_of_rows
 from service.access.reasons import Reason
 from service.access.wall import WallShown, wall_for
-from service.clock import Clocks
-from service.content.cache import StoredArticle, article_not_found
+from service.content.cache import StoredArticle, WantedArticle, article_not_found
 from service.content.rules import rules_of
+from service.db.context import Context
 from service.grants.store import live_grants_of
-from service.identity.callers import Caller
+from service.identity.callers import Caller, CurrentReader
 from service.identity.devices import new_device_id, pseudonym
 from service.identity.touches import Touch, record_touch
 from service.metering.ledger import Ledger, entry_at, write
@@ -75,95 +78,80 @@ class Look:
     meter: MeterState | None
 
 
-async def look(
-    session: AsyncSession,
-    *,
-    article: StoredArticle,
-    caller: Caller,
-    network: str | None,
-    settings: Settings,
-    clocks: Clocks,
-) -> Look:
-    """Decide for the caller now; raises `article-not-found` for what isn't visible.
+@dataclass(frozen=True)
+class Reading:
+    """A caller in front of an article. `network` is the caller's (cookieless.py); None: no cap."""
 
-    `network` is the caller's (cookieless.py); None: nobody is capped.
-    """
-    case = await _gather(session, article, caller, settings, clocks)
+    article: StoredArticle
+    caller: Caller
+    network: str | None
+
+
+async def reading_of(
+    article: WantedArticle, caller: CurrentReader, network: CallerNetwork
+) -> Reading:
+    return Reading(article, caller, network)
+
+
+WantedReading = Annotated[Reading, Depends(reading_of)]
+
+
+async def look(session: AsyncSession, context: Context, reading: Reading) -> Look:
+    """Decide for the caller now; raises `article-not-found` for what isn't visible."""
+    case = await _gather(session, context, reading)
     if _consumes(case.outcome) and await cookieless.is_closed(
-        session, caller, case.window, network, settings, clocks
+        session, context, reading.caller, case.window, reading.network
     ):
         case = case.with_network_closed()
-    outcome, wall = case.outcome, None
-    if isinstance(outcome, Wall):
-        wall = await wall_for(session, outcome, case.window, caller, settings)
-    return Look(outcome, wall, case.window)
+    wall = await _wall_of(session, context, reading, case)
+    return Look(case.outcome, wall, case.window)
 
 
 async def unlock(
-    session: AsyncSession,
-    *,
-    article: StoredArticle,
-    caller: Caller,
-    network: str | None,
-    touch: Touch,
-    settings: Settings,
-    clocks: Clocks,
+    session: AsyncSession, context: Context, reading: Reading, touch: Touch
 ) -> Opened | Walled:
     """Read the article: count it where the meter opens it, and record what happened.
 
     `touch` is what led the caller to the article. Raises `article-not-found`. A wall is returned,
     not raised: its ledger row must stay.
     """
+    caller, now = reading.caller, context.clocks.business()
     device_id = caller.device_id or new_device_id()
     holder = holder_of(caller) or device_holder(device_id)
-    case = await _gather(session, article, caller, settings, clocks)
-    consumed, wall = False, None
+    consumed, case = False, await _gather(session, context, reading)
     if _consumes(case.outcome) and not await cookieless.admit(
-        session, caller, case.window, network, settings, clocks
+        session, context, caller, case.window, reading.network
     ):
         case = case.with_network_closed()
     if _consumes(case.outcome) and case.window is not None:
         consumed, case = await _count(session, case, case.window, holder)
-    outcome, meter = case.outcome, case.window
-    if isinstance(outcome, Wall):
-        wall = await wall_for(session, outcome, case.window, caller, settings)
-    UNLOCKS.labels(outcome.reason).inc()
-    await write(
-        session,
-        entry_at(
-            clocks.business(),
-            settings.zone,
-            holder=holder,
-            article_id=article.id,
-            reader_id=caller.reader_id,
-            device_id=pseudonym(device_id),
-            granted=wall is None,
-            consumed=consumed,
-            reason=outcome.reason,
-            wall=wall.kind if wall else None,
-            window_start=meter.window.start if meter else None,
-            referrer_host=touch.referrer_host,
-            campaign=touch.campaign,
-        ),
-    )
+    wall = await _wall_of(session, context, reading, case)
+    reason, meter = case.outcome.reason, case.window
+    UNLOCKS.labels(reason).inc()
+    entry = entry_at(
+        now, context.settings.zone, holder=holder, article_id=reading.article.id,
+        reader_id=caller.reader_id, device_id=pseudonym(device_id), reason=reason,
+        granted=wall is None, consumed=consumed, wall=wall.kind if wall else None,
+        window_start=meter.window.start if meter else None,
+        referrer_host=touch.referrer_host, campaign=touch.campaign,
+    )  # fmt: skip
+    await write(session, entry)
     # A free re-read has its touch already.
-    if touch.names_a_source or consumed or wall is not None or outcome.reason != "meter":
-        await record_touch(session, holder, touch, clocks.business())
+    if touch.names_a_source or consumed or wall is not None or reason != "meter":
+        await record_touch(session, holder, touch, now)
     if wall is not None:
         return Walled(wall, meter, device_id)
-    holder_id = caller.reader_id or pseudonym(device_id)
-    return Opened(outcome.reason, consumed, meter, holder_id, device_id)
+    return Opened(reason, consumed, meter, caller.reader_id or pseudonym(device_id), device_id)
 
 
 def note_open_page(
     ledger: Ledger,
-    *,
+    context: Context,
     article: StoredArticle,
+    *,
     reader_id: str | None,
     device: str | None,
     reason: str,
-    settings: Settings,
-    clocks: Clocks,
 ) -> None:
     """Record, once a day, that a page or a token showed the whole article to who may read it.
 
@@ -178,16 +166,10 @@ def note_open_page(
         return
     ledger.note(
         entry_at(
-            clocks.business(),
-            settings.zone,
-            holder=holder,
-            article_id=article.id,
-            reader_id=reader_id,
-            device_id=device,
-            reason=reason,
-            once=True,
+            context.clocks.business(), context.settings.zone, holder=holder,
+            article_id=article.id, reader_id=reader_id, device_id=device, reason=reason, once=True,
         )
-    )
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -219,22 +201,25 @@ class _Case:
         return self.outcome if isinstance(outcome, Hidden) else outcome
 
 
-async def _gather(
-    session: AsyncSession,
-    article: StoredArticle,
-    caller: Caller,
-    settings: Settings,
-    clocks: Clocks,
-) -> _Case:
+async def _gather(session: AsyncSession, context: Context, reading: Reading) -> _Case:
     """The facts and what the rules say to them; Problem `article-not-found` for what is hidden."""
-    now = clocks.business()
-    facts = article_facts(article, rules_of(settings), now)
-    meter = await _meter_of(session, facts, caller, settings, now)
-    evidence = await _evidence_of(session, caller, meter, settings, now)
+    now, settings = context.clocks.business(), context.settings
+    facts = article_facts(reading.article, rules_of(settings), now)
+    meter = await _meter_of(session, facts, reading.caller, settings, now)
+    evidence = await _evidence_of(session, reading.caller, meter, settings, now)
     outcome = decide(facts, evidence, meter, now)
     if isinstance(outcome, Hidden):
-        raise article_not_found(article.slug)
+        raise article_not_found(reading.article.slug)
     return _Case(facts, evidence, meter, now, outcome)
+
+
+async def _wall_of(
+    session: AsyncSession, context: Context, reading: Reading, case: _Case
+) -> WallShown | None:
+    """The wall that the case ends at; None where it opens the article."""
+    if not isinstance(case.outcome, Wall):
+        return None
+    return await wall_for(session, case.outcome, case.window, reading.caller, context.settings)
 
 
 async def _count(

@@ -23,7 +23,6 @@ from service.limits.rate import Limit, take, too_many
 from service.metering.store import carry_reads, device_holder, reader_holder
 from service.metering.window import window_at
 from service.problems import Problem
-from service.settings import Settings
 
 CODES = Limit(
     "sign-in-code", 10, timedelta(hours=1),
@@ -107,7 +106,7 @@ async def _sign_in(context: Context, request: SignInRequest, client: Client) -> 
                 raise Problem("sign-in-refused")
             reader_id = await _reader_of(session, request, context.clocks)
             await _record_newsletter(session, reader_id, request, client, context)
-            opened = await _opened(session, reader_id, client, context.settings, context.clocks)
+            opened = await _opened(session, context, reader_id, client)
         return Confirmed(reader_id, opened, request.return_to)
 
     return await past_deadlocks(attempt)
@@ -142,9 +141,10 @@ async def _reader_of(session: AsyncSession, request: SignInRequest, clocks: Cloc
 
 
 async def _opened(
-    session: AsyncSession, reader_id: str, client: Client, settings: Settings, clocks: Clocks
+    session: AsyncSession, context: Context, reader_id: str, client: Client
 ) -> OpenedSession:
-    caller, now = client.caller, clocks.wall()
+    caller, clocks, settings = client.caller, context.clocks, context.settings
+    now = clocks.wall()
     if caller.session_id is not None:
         # Somebody who planted a session here, or used this browser before, isn't signed in any more.
         await end_session(session, caller.session_id, now, "replaced")

@@ -15,6 +15,7 @@ from service.billing.fulfil import close_session, fulfil
 from service.billing.ledger import state_of
 from service.billing.money import Money
 from service.billing.movement_rows import record_movements
+from service.billing.state import StateChange
 from service.billing.subscriptions import live_subscriptions
 from service.billing.sync import sync_subscription
 from service.clock import Clocks
@@ -22,14 +23,15 @@ from service.db.context import Context
 from service.db.session import Database, past_deadlocks
 from service.db.tables import Checkout, Customer, Grant, Reader, SignInRequest, Subscription
 from service.identity.audit import record
+from service.identity.callers import LiveSession
 from service.identity.readers import find_reader, take_turn
 from service.identity.sessions import end_sessions_of
+from service.jobs.runner import Wakes
 from service.outbox.domain_events import emit
-from service.outbox.mails import put_mail
-from service.payments.asking import asking_stripe
+from service.outbox.mails import MAIL_TASK, put_mail
+from service.payments.asking import Payments, asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
 from service.problems import Problem
-from service.settings import Settings
 from service.tokens.revoked import revoke_claim
 
 SWEPT_FOR = timedelta(minutes=10)
@@ -65,9 +67,25 @@ async def erase_reader(
     async def attempt() -> None:
         # As for confirmations of the address: nobody signs in to it meanwhile.
         async with context.database.serialised(f"address:{key}") as session:
-            await _erase_here(session, context.settings, context.clocks, reader_id, actor=actor)
+            await _erase_here(session, context, reader_id, actor=actor)
 
     await past_deadlocks(attempt)
+
+
+async def erase_themselves(
+    context: Context,
+    payments: Payments,
+    wakes: Wakes,
+    caller: LiveSession,
+    *,
+    cancel_subscription: bool,
+) -> None:
+    """Erase the reader who asks for it; the mail that says so goes out at once. As `erase_reader`."""
+    await erase_reader(
+        context, payments.gateway, reader_id=caller.reader_id,
+        cancel_subscription=cancel_subscription,
+    )  # fmt: skip
+    wakes.wake(MAIL_TASK)
 
 
 async def _must_agree(database: Database, reader_id: str, *, cancel_subscription: bool) -> None:
@@ -150,13 +168,9 @@ async def _delete_customer(context: Context, gateway: Gateway, customer_id: str)
 
 
 async def _erase_here(
-    session: AsyncSession,
-    settings: Settings,
-    clocks: Clocks,
-    reader_id: str,
-    *,
-    actor: str | None,
+    session: AsyncSession, context: Context, reader_id: str, *, actor: str | None
 ) -> None:
+    clocks, settings = context.clocks, context.settings
     # In the order in which a confirmation locks: its request, then the reader.
     await session.execute(delete(SignInRequest).where(SignInRequest.reader_id == reader_id))
     await take_turn(session, reader_id)
@@ -218,7 +232,8 @@ async def _end_subscriptions(session: AsyncSession, subject: Subject, now: datet
         row.version += 1
         await session.flush()
         after = state_of(row, None)
-        await record_movements(session, row.reader_id, before, after, Money(), is_erased=True)
+        change = StateChange(row.reader_id, before, after, Money())
+        await record_movements(session, change, is_erased=True)
 
 
 async def _empty(session: AsyncSession, holding: Holding, subject: Subject) -> None:

@@ -7,7 +7,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator
 
 from service.account.confirm import Client, confirm_code, confirm_link
-from service.account.erase import erase_reader
+from service.account.erase import erase_themselves
 from service.account.export import gather_export
 from service.account.profile import profile_of
 from service.account.schemas import (
@@ -27,17 +27,17 @@ from service.clock import AppClocks
 from service.content.schemas import storable
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
-from service.grants.access_token import issue_access_token
+from service.grants.access_token import AppAccessTokens
 from service.identity.callers import CurrentReader, SignedInReader
-from service.identity.cookies import clear_cookie, read_cookie
+from service.identity.cookies import read_cookie
 from service.identity.declarations import PUBLIC
 from service.identity.handover import hand_over, remember_device
 from service.identity.sessions import (
     Kind,
+    begin_anew,
     end_own_session,
     end_session,
     end_sessions_of,
-    live_session,
     live_sessions,
     sign_out_here,
 )
@@ -46,8 +46,6 @@ from service.limits.addresses import client_network
 from service.outbox.mails import MAIL_TASK
 from service.payments.asking import AppPayments
 from service.problems import Problem
-from service.settings import AppSettings
-from service.tokens.routes import AppKeyRing
 from service.tokens.schemas import IssuedToken
 
 router = APIRouter(prefix="/v1", tags=["account"])
@@ -84,7 +82,7 @@ async def confirm(
     response: Response,
     caller: CurrentReader,
     context: AppContext,
-    key_ring: AppKeyRing,
+    tokens: AppAccessTokens,
     user_agent: Annotated[str, Header()] = "",
 ) -> SignedInOut:
     """Use the link's `token`, or `request_id` and `code` in the browser or app that asked.
@@ -99,20 +97,10 @@ async def confirm(
         confirmed = await confirm_code(
             context, request_id=body.request_id or "", code=body.code or "", client=client,
         )  # fmt: skip
-    async with context.database.reading() as session:
-        row = await live_session(
-            session, confirmed.opened.id, now=context.clocks.wall(), settings=context.settings
-        )
-        if row is None:
-            raise Problem("sign-in-refused")
-        token = await issue_access_token(
-            session,
-            signed_in=row,
-            key_ring=key_ring,
-            settings=context.settings,
-            clocks=context.clocks,
-        )
-    token = hand_over(response, token, confirmed.opened.token, client.kind, context.settings)
+    issued = await tokens.issue_for(confirmed.opened.id)
+    if issued is None:
+        raise Problem("sign-in-refused")
+    token = hand_over(response, issued, confirmed.opened.token, client.kind, context.settings)
     return SignedInOut(**token.model_dump(), return_to=confirmed.return_to)
 
 
@@ -126,7 +114,7 @@ async def create_token(
     request: Request,
     response: Response,
     context: AppContext,
-    key_ring: AppKeyRing,
+    tokens: AppAccessTokens,
     body: RefreshIn | None = None,
 ) -> IssuedToken:
     """An access token for the session, which any edge verifies with our public keys.
@@ -136,7 +124,7 @@ async def create_token(
     """
     given = body.refresh_token if body is not None else None
     token = given or read_cookie(request, "session", context.settings) or ""
-    issued, successor = await refreshed_token(context, token, key_ring=key_ring)
+    issued, successor = await refreshed_token(tokens, token)
     return hand_over(response, issued, successor, "app" if given else "browser", context.settings)
 
 
@@ -145,20 +133,20 @@ async def sign_out(
     caller: SignedInReader,
     response: Response,
     session: WriteSession,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
 ) -> None:
     """End the session here and in the browser."""
-    await end_session(session, caller.session_id, clocks.wall(), "signed_out")
-    sign_out_here(response, settings)
+    await end_session(session, caller.session_id, context.clocks.wall(), "signed_out")
+    sign_out_here(response, context.settings)
 
 
 @router.get("/sessions", summary="List the signed-in devices")
 async def list_sessions(
-    caller: SignedInReader, session: ReadSession, settings: AppSettings, clocks: AppClocks
+    caller: SignedInReader, session: ReadSession, context: AppContext
 ) -> SessionList:
     """Where the reader is signed in, the device used last first."""
-    found = await live_sessions(session, caller.reader_id, now=clocks.wall(), settings=settings)
+    now, settings = context.clocks.wall(), context.settings
+    found = await live_sessions(session, caller.reader_id, now=now, settings=settings)
     return SessionList(items=[SessionItem.of(row, caller.session_id) for row in found])
 
 
@@ -167,12 +155,11 @@ async def sign_out_everywhere(
     caller: SignedInReader,
     response: Response,
     session: WriteSession,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
 ) -> None:
     """End every session of the reader, this one included."""
-    await end_sessions_of(session, caller.reader_id, clocks.wall(), "signed_out")
-    sign_out_here(response, settings)
+    await end_sessions_of(session, caller.reader_id, context.clocks.wall(), "signed_out")
+    sign_out_here(response, context.settings)
 
 
 @router.delete("/sessions/{session_id}", status_code=204, summary="Sign a device out")
@@ -181,13 +168,11 @@ async def sign_device_out(
     caller: SignedInReader,
     response: Response,
     session: WriteSession,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
 ) -> None:
     """End one of the reader's own sessions."""
-    if not await end_own_session(
-        session, session_id, caller.reader_id, now=clocks.wall(), settings=settings
-    ):
+    now, settings = context.clocks.wall(), context.settings
+    if not await end_own_session(session, session_id, caller.reader_id, now=now, settings=settings):
         raise Problem("not-found", "You have no such session. GET /v1/sessions lists them.")
     if session_id == caller.session_id:
         sign_out_here(response, settings)
@@ -236,11 +221,6 @@ async def erase_me(
     A subscription that runs has to be given up knowingly: `cancel_subscription`. A call that failed
     may be repeated.
     """
-    await erase_reader(
-        context, payments.gateway, reader_id=caller.reader_id,
-        cancel_subscription=body is not None and body.cancel_subscription,
-    )  # fmt: skip
-    wakes.wake(MAIL_TASK)
-    sign_out_here(response, context.settings)
-    # The browser begins anew: what its device read isn't tied to the account any more.
-    clear_cookie(response, "device", context.settings)
+    cancels = body is not None and body.cancel_subscription
+    await erase_themselves(context, payments, wakes, caller, cancel_subscription=cancels)
+    begin_anew(response, context.settings)

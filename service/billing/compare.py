@@ -83,7 +83,7 @@ class Comparer:
                 over = {"status": fetched.status, "in MRR": "no"}
                 return here, {**here, **over, **_closed(here)}
             await store_snapshot(
-                session, snapshot, settings=self.context.settings, clocks=self.context.clocks,
+                session, self.context, snapshot,
                 reader_id=await settled_reader(session, reader_id),
             )  # fmt: skip
             await session.flush()
@@ -130,8 +130,7 @@ class Comparer:
             row = await session.get_one(Pass, pass_id)
             checkout = await session.get_one(Checkout, row.checkout_id)
             await store_pass(
-                session, snapshot, checkout,
-                settings=self.context.settings, clocks=self.context.clocks,
+                session, self.context, snapshot, checkout,
                 reader_id=await settled_reader(session, row.reader_id),
                 customer_id=row.customer_id,
             )  # fmt: skip

@@ -84,13 +84,7 @@ async def fulfil(
             reader_id = await _reader(
                 session, checkout, fetched, fetched.customer_id, context.clocks
             )
-            await store_snapshot(
-                session,
-                snapshot,
-                reader_id=reader_id,
-                settings=context.settings,
-                clocks=context.clocks,
-            )
+            await store_snapshot(session, context, snapshot, reader_id=reader_id)
             checkout.stripe_subscription_id = fetched.subscription_id
             state = _BY_STATUS.get(snapshot.subscription.status, "paid")
             return _note(checkout, state, reader_id, context.clocks.business())
@@ -141,8 +135,8 @@ async def _fulfil_pass(
         if snapshot is not None:
             state = "paid"
             await store_pass(
-                session, snapshot, checkout, reader_id=reader_id, customer_id=customer_id,
-                settings=context.settings, clocks=context.clocks,
+                session, context, snapshot, checkout,
+                reader_id=reader_id, customer_id=customer_id,
             )  # fmt: skip
         return _note(checkout, state, reader_id, context.clocks.business())
 

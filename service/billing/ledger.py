@@ -1,21 +1,17 @@
 """Writing what happened to subscriptions into the ledger of domain events."""
 
-from datetime import datetime
-
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing import discounts
 from service.billing.mailing import MAILED_WITHIN, notice_of
-from service.billing.money import Money
 from service.billing.notices import mail_reader
-from service.billing.state import StoredState
+from service.billing.state import StateChange, StoredState
 from service.billing.transitions import Happening, transitions
-from service.clock import Clocks
+from service.db.context import Context
 from service.db.tables import DomainEvent, Offer, Subscription
 from service.outbox.domain_events import emit
 from service.payments.gateway import StripeSubscription
-from service.settings import Settings
 
 
 def state_of(row: Subscription, fetched: StripeSubscription | None) -> StoredState:
@@ -47,43 +43,30 @@ def state_of(row: Subscription, fetched: StripeSubscription | None) -> StoredSta
     )
 
 
-async def emit_transitions(
-    session: AsyncSession,
-    reader_id: str,
-    before: StoredState | None,
-    after: StoredState,
-    money: Money,
-    settings: Settings,
-    clocks: Clocks,
-    *,
-    open_until: datetime | None = None,
-) -> None:
-    """Emit what isn't in the ledger yet, and mail the reader what they have to know.
-
-    `open_until` is when access ends by what is known now; None: it has ended.
-    """
-    now = clocks.business()
+async def emit_transitions(session: AsyncSession, context: Context, change: StateChange) -> None:
+    """Emit what isn't in the ledger yet, and mail the reader what they have to know."""
+    before, after, now = change.before, change.after, context.clocks.business()
     known = set(
         await session.scalars(select(DomainEvent.once).where(DomainEvent.subject_id == after.id))
     )
-    for happening in transitions(before, after, money, now):
+    for happening in transitions(before, after, change.money, now):
         if happening.once in known or _is_older_than_the_ledger(happening, before, known):
             continue
         await emit(
             session,
             type_=happening.type,
-            reader_id=reader_id,
+            reader_id=change.reader_id,
             subject_id=after.id,
             once=happening.once,
             occurred_at=happening.at,
             before=before.payload() if before is not None else None,
             after={**after.payload(), **happening.details},
-            now=clocks.wall(),
+            now=context.clocks.wall(),
         )
         offer = await session.get_one(Offer, after.offer_id)
-        notice = notice_of(happening, after, offer, open_until=open_until or now)
+        notice = notice_of(happening, after, offer, open_until=change.open_until or now)
         if notice is not None and happening.at > now - MAILED_WITHIN:
-            await mail_reader(session, reader_id, notice, settings=settings, clocks=clocks)
+            await mail_reader(session, context, change.reader_id, notice)
 
 
 def _is_older_than_the_ledger(

@@ -7,10 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing import discounts
 from service.billing.discounts import Amounts
-from service.billing.money import Money
 from service.billing.movements import Movement, movements
 from service.billing.recurring import Revenue
-from service.billing.state import StoredState
+from service.billing.state import StateChange
 from service.db.base import new_id
 from service.db.tables import MovementRow, Reader
 
@@ -18,18 +17,13 @@ _NOTHING = Amounts(0, 0, 0)
 
 
 async def record_movements(
-    session: AsyncSession,
-    reader_id: str,
-    before: StoredState | None,
-    after: StoredState,
-    money: Money,
-    *,
-    is_erased: bool = False,
+    session: AsyncSession, change: StateChange, *, is_erased: bool = False
 ) -> None:
-    """Record what changed in what the subscription brings, now that `after` is stored.
+    """Record what changed in what the subscription brings, now that the change is stored.
 
     Call it under the reader's lock. Repeating it records nothing.
     """
+    after = change.after
     stored = list(
         await session.scalars(
             select(MovementRow)
@@ -39,15 +33,15 @@ async def record_movements(
     )
     if not stored and after.revenue is None:
         return
-    customer = stored[-1].customer if stored else await _pseudonym(session, reader_id)
+    customer = stored[-1].customer if stored else await _pseudonym(session, change.reader_id)
     others = await session.scalars(
         select(MovementRow)
         .where(MovementRow.customer == customer, MovementRow.subscription_id != after.id)
         .order_by(MovementRow.at, MovementRow.subscription_id, MovementRow.number)
     )
     found = movements(
-        before, after, money, chain=movements_of(stored), others=movements_of(others),
-        is_erased=is_erased,
+        change.before, after, change.money, chain=movements_of(stored),
+        others=movements_of(others), is_erased=is_erased,
     )  # fmt: skip
     for number, movement in enumerate(found, start=len(stored) + 1):
         session.add(_row(movement, number, customer))

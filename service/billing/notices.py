@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.clock import Clocks
+from service.db.context import Context
 from service.db.tables import Offer, Reader
 from service.identity.email import checked_address
 from service.offers.pricing import decimals
@@ -141,9 +141,10 @@ def bought_pass(
 
 
 async def mail_reader(
-    session: AsyncSession, reader_id: str, notice: Notice, *, settings: Settings, clocks: Clocks
+    session: AsyncSession, context: Context, reader_id: str, notice: Notice
 ) -> bool:
     """Store the mail in this transaction; False: it is stored already, or can't reach anybody."""
+    settings = context.settings
     if not settings.readers_can_sign_in:
         return False
     reader = await session.get(Reader, reader_id)
@@ -164,7 +165,7 @@ async def mail_reader(
         to_key=address.key,
         reader_id=reader_id,
         settings=settings,
-        now=clocks.wall(),
+        now=context.clocks.wall(),
         once=notice.once,
         link=f"{settings.public_url}/account",
         **written,

@@ -10,20 +10,18 @@ from service.billing.mailing import MAILED_WITHIN
 from service.billing.money import REASON
 from service.billing.notices import Notice, mail_reader
 from service.clock import Clocks
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import DomainEvent, Grant, Offer, Pass
 from service.outbox.domain_events import emit
 from service.payments.gateway import StripeRefund
-from service.settings import Settings
 
 _EMITTED_WITHIN = timedelta(days=30)
 _ENDED = "pass.ended:"
 _AT_ONCE = 100
 
 
-async def emit_bought(
-    session: AsyncSession, row: Pass, offer: Offer, settings: Settings, clocks: Clocks
-) -> None:
+async def emit_bought(session: AsyncSession, context: Context, row: Pass, offer: Offer) -> None:
     """A pass is paid; say so once."""
     is_new = await emit(
         session,
@@ -34,21 +32,16 @@ async def emit_bought(
         occurred_at=row.paid_at,
         before=None,
         after=_payload(row),
-        now=clocks.wall(),
+        now=context.clocks.wall(),
     )
-    if is_new and row.paid_at > clocks.business() - MAILED_WITHIN:
+    if is_new and row.paid_at > context.clocks.business() - MAILED_WITHIN:
         paid = notices.Amount(row.amount, row.currency)
         notice = notices.bought_pass(row.id, offer.name, paid, until=row.ends_at, address=None)
-        await mail_reader(session, row.reader_id, notice, settings=settings, clocks=clocks)
+        await mail_reader(session, context, row.reader_id, notice)
 
 
 async def emit_refund(
-    session: AsyncSession,
-    row: Pass,
-    offer: Offer,
-    refund: StripeRefund,
-    settings: Settings,
-    clocks: Clocks,
+    session: AsyncSession, context: Context, row: Pass, offer: Offer, refund: StripeRefund
 ) -> None:
     """Money of a pass went back, in full or in part; say so once."""
     currency = refund.currency.upper()
@@ -67,13 +60,13 @@ async def emit_refund(
             "currency_refunded": currency,
             "reason": refund.metadata.get(REASON),
         },
-        now=clocks.wall(),
+        now=context.clocks.wall(),
     )
-    if is_new and refund.created_at > clocks.business() - MAILED_WITHIN:
+    if is_new and refund.created_at > context.clocks.business() - MAILED_WITHIN:
         notice: Notice = notices.refund(
             refund.id, offer.name, notices.Amount(refund.amount, currency), twice=False
         )
-        await mail_reader(session, row.reader_id, notice, settings=settings, clocks=clocks)
+        await mail_reader(session, context, row.reader_id, notice)
 
 
 async def emit_ended_passes(database: Database, clocks: Clocks) -> int:

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.money import Stop, StopKind
+from service.billing.money import RefundPolicy, Stop, StopKind
 from service.billing.pass_ledger import emit_bought, emit_refund
 from service.billing.pass_terms import (
     COUNTING,
@@ -21,7 +21,6 @@ from service.billing.pass_terms import (
     stop_of_pass,
 )
 from service.billing.sync import Outdated, customer_key, until_current
-from service.clock import Clocks
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, Offer, Pass
@@ -36,7 +35,6 @@ from service.payments.gateway import (
     StripeDispute,
     StripeRefund,
 )
-from service.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -73,47 +71,54 @@ async def take_pass(database: Database, gateway: Gateway, id_: str) -> PassSnaps
 
 async def store_pass(
     session: AsyncSession,
+    context: Context,
     snapshot: PassSnapshot,
     checkout: Checkout,
     *,
     reader_id: str,
     customer_id: str | None,
-    settings: Settings,
-    clocks: Clocks,
 ) -> None:
     """Store the pass and all grants that follow from it, and emit what is new; under the customer's
     lock. Raises Outdated.
     """
-    now, charge = clocks.business(), snapshot.charge
+    now = context.clocks.business()
     row = await session.get(Pass, snapshot.id, populate_existing=True)
     if (row.version if row is not None else None) != snapshot.version:
         raise Outdated(snapshot.id)
     offer = await session.get_one(Offer, checkout.offer_id)
     by_article = checkout.article_id if offer.covers == "article" else None
     if row is None:
-        at = paid_at(charge, now)
+        at = paid_at(snapshot.charge, now)
         row = Pass(id=snapshot.id, version=0, paid_at=at, starts_at=at, ends_at=at)
         session.add(row)
-    stop = stop_of_pass(charge, snapshot.refunds, snapshot.disputes, settings.refund_policy)
     row.checkout_id = checkout.id
     row.reader_id = reader_id
     row.customer_id = customer_id
     row.offer_id = offer.id
     row.scope = article_scope(by_article) if by_article is not None else plan_scope(offer.plan)
-    row.amount = charge.amount if charge is not None else 0
-    row.currency = charge.currency.upper() if charge is not None else offer.currency
-    row.access_stop = stop.kind if stop is not None else ""
-    row.access_stopped_at = stop.at if stop is not None else None
     row.synced_at = now
     row.version += 1
+    _copy_money(row, snapshot, offer, context.settings.refund_policy)
     await session.flush()
     await arrange_passes(session, reader_id, row.scope, now)
     # A second one's place is known only now.
     await session.refresh(row)
-    await emit_bought(session, row, offer, settings, clocks)
+    await emit_bought(session, context, row, offer)
     for refund in snapshot.refunds:
         if refund.status in COUNTING:
-            await emit_refund(session, row, offer, refund, settings, clocks)
+            await emit_refund(session, context, row, offer, refund)
+
+
+def _copy_money(
+    row: Pass, snapshot: PassSnapshot, offer: Offer, refund_policy: RefundPolicy
+) -> None:
+    """What was paid, and whether what became of it stops the access."""
+    charge = snapshot.charge
+    stop = stop_of_pass(charge, snapshot.refunds, snapshot.disputes, refund_policy)
+    row.amount = charge.amount if charge is not None else 0
+    row.currency = charge.currency.upper() if charge is not None else offer.currency
+    row.access_stop = stop.kind if stop is not None else ""
+    row.access_stopped_at = stop.at if stop is not None else None
 
 
 async def sync_pass(context: Context, gateway: Gateway, payment_id: str) -> str:
@@ -138,7 +143,7 @@ async def sync_pass(context: Context, gateway: Gateway, payment_id: str) -> str:
             row = await session.get_one(Pass, payment_id)
             checkout = await session.get_one(Checkout, row.checkout_id)
             await store_pass(
-                session, snapshot, checkout, settings=context.settings, clocks=context.clocks,
+                session, context, snapshot, checkout,
                 reader_id=await settled_reader(session, row.reader_id),
                 customer_id=row.customer_id,
             )  # fmt: skip

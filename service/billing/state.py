@@ -6,6 +6,7 @@ from typing import Literal
 
 from service.billing.discounts import Amounts
 from service.billing.lifecycle import NEVER_STARTED
+from service.billing.money import Money
 from service.billing.recurring import Revenue, is_paid
 from service.payments.gateway import StripeDiscount
 
@@ -92,6 +93,21 @@ class StoredState:
             "collection_paused": self.pauses_collection,
             "access_stop": self.access_stop or None,
         }
+
+
+@dataclass(frozen=True)
+class StateChange:
+    """A subscription before and after it was stored, and the money that says why.
+
+    `before` None: it wasn't known. `open_until` is when access ends by what is known now; None: it
+    has ended.
+    """
+
+    reader_id: str
+    before: StoredState | None
+    after: StoredState
+    money: Money
+    open_until: datetime | None = None
 
 
 def iso(at: datetime | None) -> str | None:

@@ -20,13 +20,12 @@ from service.billing.duplicates import Duplicate, duplicate_of
 from service.billing.follow_ups import ask_cancel, settle_duplicates
 from service.billing.ledger import emit_transitions, state_of
 from service.billing.lifecycle import GrantState
-from service.billing.money import Money, Stop, stop_of
+from service.billing.money import Stop, stop_of
 from service.billing.movement_rows import record_movements
 from service.billing.snapshot import Snapshot, take_snapshot
-from service.billing.state import StoredState
+from service.billing.state import StateChange
 from service.billing.subscriptions import live_subscriptions
 from service.billing.trial_cards import claim_trial
-from service.clock import Clocks
 from service.db.context import Context
 from service.db.tables import Offer, Subscription
 from service.grants.grants import plan_scope
@@ -107,13 +106,7 @@ async def sync_subscription(context: Context, gateway: Gateway, subscription_id:
             if reader_id is None:
                 return Synced(None, snapshot)
             reader_id = await settled_reader(session, reader_id)
-            stored = await store_snapshot(
-                session,
-                snapshot,
-                reader_id=reader_id,
-                settings=context.settings,
-                clocks=context.clocks,
-            )
+            stored = await store_snapshot(session, context, snapshot, reader_id=reader_id)
             return Synced(stored, snapshot)
 
     return await until_current(attempt)
@@ -125,12 +118,7 @@ def customer_key(customer_id: str) -> str:
 
 
 async def store_snapshot(
-    session: AsyncSession,
-    snapshot: Snapshot,
-    *,
-    reader_id: str,
-    settings: Settings,
-    clocks: Clocks,
+    session: AsyncSession, context: Context, snapshot: Snapshot, *, reader_id: str
 ) -> Stored:
     """Store subscription, grant, ledger and what is to follow at Stripe, under the customer's and
     the reader's lock. Raises Outdated.
@@ -143,61 +131,57 @@ async def store_snapshot(
         # Nothing revives it; money may still go back. And the release before this one may have ended
         # it without a movement.
         over = state_of(row, subscription)
-        await _record(session, row.reader_id, over, over, snapshot.money, settings, clocks)
+        await _record(session, context, StateChange(row.reader_id, over, over, snapshot.money))
         return Stored("synced", row.status)
     item, offer = await _catalogue_item(session, subscription)
     if offer is None and row is None:
         log.info("billing.foreign_price", subscription=subscription.id)
         return Stored("foreign price", subscription.status)
     before = state_of(row, None) if row is not None else None
-    if row is None:
-        row = Subscription(id=subscription.id, version=0, access_stop="")
-        session.add(row)
+    row = row or _new_row(session, subscription.id)
     # Of several items the one in our catalogue counts, with its own period.
-    ours = replace(subscription, items=(item,))
-    now = clocks.business()
+    ours, now = replace(subscription, items=(item,)), context.clocks.business()
     _copy(row, ours, snapshot, offer, reader_id=reader_id, now=now)
-    trial_used = await claim_trial(session, subscription, clocks, is_new=before is None)
-    stop = _own_stop(subscription, snapshot, terms_of(settings), trial_used=trial_used)
+    stop, duplicate = await _stops(session, context, row, snapshot, is_new=before is None)
+    state = lifecycle.grant_of(ours, snapshot.money.invoices, terms_of(context.settings), stop)
+    await _put_grant(session, row, state if offer is not None else _foreign(ours), now)
+    if stop is not None and stop.cancels and row.status in lifecycle.LIVE_STATUSES:
+        await ask_cancel(session, row.id, stop.kind, context.clocks)
+    await session.flush()
+    await settle_duplicates(session, row.reader_id, context.clocks)
+    after = state_of(row, subscription)
+    change = StateChange(row.reader_id, before, after, snapshot.money, open_until=state.ends_at)
+    await _record(session, context, change)
+    outcome = await _outcome(session, row) if offer is not None else "foreign price"
+    return Stored(outcome, row.status, stop, duplicate)
+
+
+async def _record(session: AsyncSession, context: Context, change: StateChange) -> None:
+    """What follows for the figures, and for the newsroom's systems and the reader."""
+    await record_movements(session, change)
+    await emit_transitions(session, context, change)
+
+
+def _new_row(session: AsyncSession, subscription_id: str) -> Subscription:
+    row = Subscription(id=subscription_id, version=0, access_stop="")
+    session.add(row)
+    return row
+
+
+async def _stops(
+    session: AsyncSession, context: Context, row: Subscription, snapshot: Snapshot, *, is_new: bool
+) -> tuple[Stop | None, Duplicate | None]:
+    """What stops its access, as the row then says, and which subscription it duplicates."""
+    subscription, terms = snapshot.subscription, terms_of(context.settings)
+    trial_used = await claim_trial(session, subscription, context.clocks, is_new=is_new)
+    stop = _own_stop(subscription, snapshot, terms, trial_used=trial_used)
     _note_stop(row, stop)
     await session.flush()
     duplicate = await _duplicate(session, row)
     if stop is None and duplicate is not None:
         stop = Stop("duplicate", duplicate.since, cancels=True)
         _note_stop(row, stop)
-    state = lifecycle.grant_of(ours, snapshot.money.invoices, terms_of(settings), stop)
-    await _put_grant(session, row, state if offer is not None else _foreign(ours), now)
-    if stop is not None and stop.cancels and row.status in lifecycle.LIVE_STATUSES:
-        await ask_cancel(session, row.id, stop.kind, clocks)
-    await session.flush()
-    await settle_duplicates(session, row.reader_id, clocks)
-    after = state_of(row, subscription)
-    await _record(
-        session, row.reader_id, before, after, snapshot.money, settings, clocks,
-        open_until=state.ends_at,
-    )  # fmt: skip
-    if offer is None:
-        return Stored("foreign price", row.status, stop, duplicate)
-    outcome = await _outcome(session, row)
-    return Stored(outcome, row.status, stop, duplicate)
-
-
-async def _record(
-    session: AsyncSession,
-    reader_id: str,
-    before: StoredState | None,
-    after: StoredState,
-    money: Money,
-    settings: Settings,
-    clocks: Clocks,
-    *,
-    open_until: datetime | None = None,
-) -> None:
-    """What follows for the figures, and for the newsroom's systems and the reader."""
-    await record_movements(session, reader_id, before, after, money)
-    await emit_transitions(
-        session, reader_id, before, after, money, settings, clocks, open_until=open_until
-    )
+    return stop, duplicate
 
 
 def _own_stop(

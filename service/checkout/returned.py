@@ -6,17 +6,16 @@ from fastapi.responses import RedirectResponse
 from service.billing.fulfil import Fulfilment
 from service.checkout.complete import Completed, ReturningBuyer, complete_checkout
 from service.db.context import Context
-from service.grants.access_token import issue_access_token
+from service.grants.access_token import AccessTokens
 from service.html.message import message_page
 from service.identity.callers import Caller
 from service.identity.cookies import clear_cookie, read_cookie, set_cookie
 from service.identity.handover import hand_over
 from service.identity.return_to import absolute, origin_of
-from service.identity.sessions import live_session, set_session_cookie
+from service.identity.sessions import set_session_cookie
 from service.payments.gateway import Gateway
 from service.problems import Problem
 from service.settings import Settings
-from service.tokens.keys import KeyRingHolder
 from service.tokens.schemas import IssuedToken
 
 SEE_OTHER = 303
@@ -142,8 +141,7 @@ def _problem_page(request: Request, problem: Problem, settings: Settings) -> Res
 
 async def tokens_of(
     response: Response,
-    context: Context,
-    key_ring: KeyRingHolder,
+    tokens: AccessTokens,
     completed: Completed,
     buyer: ReturningBuyer,
 ) -> IssuedToken:
@@ -157,27 +155,14 @@ async def tokens_of(
     _must_be_paid(completed.fulfilment)
     opened = completed.opened
     session_id = opened.id if opened is not None else buyer.caller.session_id
-    async with context.database.reading() as session:
-        row = (
-            await live_session(
-                session, session_id, now=context.clocks.wall(), settings=context.settings
-            )
-            if session_id is not None
-            else None
-        )
-        if row is None:
-            raise Problem("claim-refused")
-        token = await issue_access_token(
-            session,
-            signed_in=row,
-            key_ring=key_ring,
-            settings=context.settings,
-            clocks=context.clocks,
-        )
-    clear_cookie(response, "checkout", context.settings)
+    issued = await tokens.issue_for(session_id) if session_id is not None else None
+    if issued is None:
+        raise Problem("claim-refused")
+    settings = tokens.context.settings
+    clear_cookie(response, "checkout", settings)
     if opened is None:
-        return token
-    return hand_over(response, token, opened.token, buyer.kind, context.settings)
+        return issued
+    return hand_over(response, issued, opened.token, buyer.kind, settings)
 
 
 def _must_be_paid(fulfilment: Fulfilment) -> None:

@@ -10,12 +10,12 @@ from service.checkout.returned import answer_return, remember_claim, tokens_of
 from service.checkout.schemas import CheckoutIn, CheckoutOut, CompleteIn, PortalIn, PortalOut
 from service.checkout.start import Order, start_checkout
 from service.db.context import AppContext
+from service.grants.access_token import AppAccessTokens
 from service.identity.callers import CurrentReader, SignedInReader
 from service.identity.cookies import read_cookie
 from service.identity.sessions import Kind
 from service.identity.touches import touch_of
 from service.payments.asking import AppGateway
-from service.tokens.routes import AppKeyRing
 from service.tokens.schemas import IssuedToken
 
 router = APIRouter(prefix="/v1", tags=["selling"])
@@ -81,7 +81,7 @@ async def complete(
     caller: CurrentReader,
     context: AppContext,
     gateway: AppGateway,
-    key_ring: AppKeyRing,
+    tokens: AppAccessTokens,
     user_agent: Annotated[str, Header()] = "",
 ) -> IssuedToken:
     """The same for a frontend that keeps its page: fulfils and answers an access token.
@@ -92,7 +92,7 @@ async def complete(
     kind: Kind = "app" if body.session == "token" else "browser"
     buyer = ReturningBuyer(caller, claim, user_agent, kind)
     completed = await complete_checkout(context, gateway, session_id, buyer)
-    return await tokens_of(response, context, key_ring, completed, buyer)
+    return await tokens_of(response, tokens, completed, buyer)
 
 
 @router.post("/portal", status_code=201, summary="Open the customer portal")

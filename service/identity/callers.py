@@ -157,7 +157,7 @@ async def signed_in_reader(caller: Annotated[Caller, Depends(current_reader)]) -
     return LiveSession(caller.reader_id, caller.session_id, caller.verified)
 
 
-def is_prefetch(sec_purpose: Annotated[str, Header(include_in_schema=False)] = "") -> bool:
+async def is_prefetch(sec_purpose: Annotated[str, Header(include_in_schema=False)] = "") -> bool:
     """Whether a browser fetches ahead: nobody has opened the page, so nothing is read."""
     return "prefetch" in sec_purpose
 

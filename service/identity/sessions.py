@@ -318,6 +318,12 @@ def clear_session_cookie(response: Response, settings: Settings) -> None:
     clear_cookie(response, "session", settings)
 
 
+def begin_anew(response: Response, settings: Settings) -> None:
+    """Forget also the device: what it has read isn't tied to an account any more."""
+    sign_out_here(response, settings)
+    clear_cookie(response, "device", settings)
+
+
 def sign_out_here(response: Response, settings: Settings) -> None:
     """Forget the session, and the claim of a purchase, which would sign in again."""
     clear_session_cookie(response, settings)

@@ -30,7 +30,7 @@ class Payments:
 AppPayments = Annotated[Payments, Depends(part(Payments))]
 
 
-def gateway_of(connection: HTTPConnection) -> Gateway:
+async def gateway_of(connection: HTTPConnection) -> Gateway:
     """The gateway of the application that answers this request, or Problem `selling-is-off`."""
     gateway = running_of(connection).get(Payments).gateway
     if gateway is None:

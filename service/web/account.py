@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.words import long_day
 from service.billing.checkouts import processing_checkouts
-from service.clock import Clocks
+from service.db.context import Context
 from service.grants import grants
 from service.grants.store import live_grants_of
 from service.identity.callers import Caller
@@ -20,7 +20,6 @@ from service.offers.store import live_offers
 from service.reports.bought import SubscriptionFacts
 from service.reports.passes import passes_of
 from service.reports.queries import subscriptions_of
-from service.settings import Settings
 from service.web.pass_words import pass_line, processing_line
 from service.web.sign_in import Visitor, visitor_of
 from service.web.subscription_words import OVER, SubscriptionShown, subscription_shown
@@ -61,10 +60,9 @@ class AccountView:
     devices: list[DeviceShown]
 
 
-async def account_view(
-    session: AsyncSession, caller: Caller, settings: Settings, clocks: Clocks
-) -> AccountView:
-    reader_id, now = caller.reader_id, clocks.business()
+async def account_view(session: AsyncSession, context: Context, caller: Caller) -> AccountView:
+    settings, now = context.settings, context.clocks.business()
+    reader_id = caller.reader_id
     visitor = await visitor_of(session, caller, settings)
     if reader_id is None:
         return AccountView(
@@ -97,14 +95,15 @@ async def account_view(
         else await _offers(
             session, subscribed_before=any(each.standing != "incomplete" for each in bought)
         ),
-        devices=await _devices(session, reader_id, caller, settings, clocks),
+        devices=await _devices(session, context, reader_id, caller),
     )
 
 
 async def _devices(
-    session: AsyncSession, reader_id: str, caller: Caller, settings: Settings, clocks: Clocks
+    session: AsyncSession, context: Context, reader_id: str, caller: Caller
 ) -> list[DeviceShown]:
     """The device that asks first, then the one used last."""
+    settings, clocks = context.settings, context.clocks
     now = clocks.wall()
     found = await live_sessions(session, reader_id, now=now, settings=settings)
     shown = [

@@ -7,7 +7,6 @@ from fastapi.responses import RedirectResponse, Response
 
 from service.checkout.portal import open_portal
 from service.checkout.schemas import Short
-from service.clock import AppClocks
 from service.db.context import AppContext
 from service.db.session import WriteSession
 from service.identity.callers import CurrentReader, IsPrefetch, SignedInReader
@@ -20,7 +19,6 @@ from service.identity.sessions import (
     sign_out_here,
 )
 from service.payments.asking import AppGateway
-from service.settings import AppSettings
 from service.web.account import account_view
 from service.web.from_portal import MARKER, RETURN_TO, bring_up_to_date
 from service.web.pages import GET, PageRoute, page
@@ -47,7 +45,7 @@ async def show_account(
         await bring_up_to_date(request, context, reader_id=caller.reader_id)
         return RedirectResponse(HOME, SEE_OTHER)
     async with context.database.reading() as session:
-        account = await account_view(session, caller, context.settings, context.clocks)
+        account = await account_view(session, context, caller)
     has_ended = not account.is_signed_in and bool(read_cookie(request, "session", context.settings))
     response = page(request, "account.html", account=account, has_ended=has_ended)
     if has_ended:
@@ -68,15 +66,15 @@ async def go_to_portal(
 async def sign_out(
     caller: CurrentReader,
     session: WriteSession,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
     device: Annotated[Short | None, Form()] = None,
 ) -> Response:
     """End the session here and in the browser, or the reader's own one named by `device`.
 
     Where there is none any more, nothing is left to end.
     """
-    now, response = clocks.wall(), RedirectResponse(HOME, SEE_OTHER)
+    now, settings = context.clocks.wall(), context.settings
+    response = RedirectResponse(HOME, SEE_OTHER)
     if device is None or device == caller.session_id:
         if caller.session_id is not None:
             await end_session(session, caller.session_id, now, "signed_out")
@@ -89,11 +87,11 @@ async def sign_out(
 
 @router.post("/sign-out/everywhere")
 async def sign_out_everywhere(
-    caller: CurrentReader, session: WriteSession, settings: AppSettings, clocks: AppClocks
+    caller: CurrentReader, session: WriteSession, context: AppContext
 ) -> Response:
     """End every session of the reader, this one included."""
     if caller.reader_id is not None:
-        await end_sessions_of(session, caller.reader_id, clocks.wall(), "signed_out")
+        await end_sessions_of(session, caller.reader_id, context.clocks.wall(), "signed_out")
     response = RedirectResponse(HOME, SEE_OTHER)
-    sign_out_here(response, settings)
+    sign_out_here(response, context.settings)
     return response

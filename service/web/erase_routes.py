@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from service.account.erase import erase_reader
+from service.account.erase import erase_themselves
 from service.db.context import AppContext
 from service.db.session import ReadSession
 from service.identity.callers import SignedInReader
-from service.identity.cookies import CookieName, clear_cookie
 from service.identity.declarations import PUBLIC
+from service.identity.sessions import begin_anew
+from service.jobs.runner import AppWakes
 from service.payments.asking import AppPayments
 from service.problems import Problem
 from service.web.account import erasure_view
@@ -19,7 +20,6 @@ from service.web.sign_in import HOME
 
 router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=False)
 SEE_OTHER = 303
-_COOKIES: tuple[CookieName, ...] = ("session", "device", "checkout")
 
 
 @router.api_route("/erase", methods=GET)
@@ -36,14 +36,14 @@ async def erase(
     caller: SignedInReader,
     context: AppContext,
     payments: AppPayments,
+    wakes: AppWakes,
     cancel_subscription: Annotated[bool, Form()] = False,
 ) -> Response:
     """Erase the account, and cancel at Stripe where that is ticked."""
     try:
-        await erase_reader(
-            context, payments.gateway, reader_id=caller.reader_id,
-            cancel_subscription=cancel_subscription,
-        )  # fmt: skip
+        await erase_themselves(
+            context, payments, wakes, caller, cancel_subscription=cancel_subscription
+        )
     except Problem as problem:
         if problem.slug != "subscription-runs":
             raise
@@ -53,8 +53,7 @@ async def erase(
         error = "Your subscription still runs. Tick the box to cancel it, or keep the account."
         return page(request, "erase.html", status_code=status, erasure=erasure, error=error)
     response = RedirectResponse(f"{HOME}/erased", SEE_OTHER)
-    for name in _COOKIES:
-        clear_cookie(response, name, context.settings)
+    begin_anew(response, context.settings)
     return response
 
 

@@ -27,7 +27,7 @@ async def bring_up_to_date(
     async with context.database.reading() as session:
         known = [each.id for each in await live_subscriptions(session, reader_id)]
     try:
-        gateway = gateway_of(connection)
+        gateway = await gateway_of(connection)
         async with asking_stripe(context.settings):
             for subscription_id in known:
                 await sync_subscription(

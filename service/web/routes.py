@@ -6,13 +6,10 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import AfterValidator
 
-from service.access.cookieless import CallerNetwork
-from service.access.unlock import Opened, look, note_open_page, unlock
+from service.access.unlock import Opened, WantedReading, look, note_open_page, unlock
 from service.checkout.returned import remember_claim
 from service.checkout.schemas import Short, Text
 from service.checkout.start import Order, start_checkout
-from service.clock import AppClocks
-from service.content.cache import WantedArticle
 from service.content.schemas import storable
 from service.content.visibility import is_visible
 from service.db.context import AppContext
@@ -28,7 +25,6 @@ from service.metering.ledger import Ledger
 from service.payments.asking import AppGateway
 from service.problems import CATALOGUE, Problem
 from service.running import running_of
-from service.settings import AppSettings
 from service.web import account_routes, erase_routes, sign_in_routes
 from service.web.article import article_page, opened_view, seen_view, walled_view
 from service.web.banner import payment_banner
@@ -55,11 +51,10 @@ async def show_front(
     asked: Annotated[FrontQuery, Query()],
     caller: CurrentReader,
     session: ReadSession,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
 ) -> Response:
     """The front page, a section of it, or what is older."""
-    front = await front_page(session, asked, settings, clocks.business())
+    front = await front_page(session, asked, context.settings, context.clocks.business())
     owing = await payment_banner(session, caller)
     return page(request, "front.html", front=front, asked=asked, owing=owing)
 
@@ -67,53 +62,44 @@ async def show_front(
 @router.api_route("/articles/{slug}", methods=GET)
 async def show_article(
     slug: str,
-    article: WantedArticle,
+    reading: WantedReading,
     request: Request,
-    caller: CurrentReader,
-    network: CallerNetwork,
     session: ReadSession,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
     prefetch: IsPrefetch,
 ) -> Response:
     """As much of the article as is open to the reader without counting anything."""
-    if article.slug != slug and is_visible(article, clocks.business()):
+    article, caller, now = reading.article, reading.caller, context.clocks.business()
+    if article.slug != slug and is_visible(article, now):
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/articles/{article.slug}{query}", status_code=301)
-    seen = await look(
-        session, article=article, caller=caller, network=network, settings=settings, clocks=clocks
-    )
-    view = seen_view(article, seen, settings, clocks.business())
+    seen = await look(session, context, reading)
+    view = seen_view(article, seen, context.settings, now)
     if view.state == "open" and request.method == "GET" and not prefetch:
         note_open_page(
-            running_of(request).get(Ledger), article=article, reader_id=caller.reader_id,
+            running_of(request).get(Ledger), context, article, reader_id=caller.reader_id,
             device=pseudonym(caller.device_id) if caller.device_id else None,
-            reason=seen.outcome.reason, settings=settings, clocks=clocks,
+            reason=seen.outcome.reason,
         )  # fmt: skip
-    more = await more_articles(session, article.slug, settings, clocks.business())
-    visitor = await visitor_of(session, caller, settings)
+    more = await more_articles(session, article.slug, context.settings, now)
+    visitor = await visitor_of(session, caller, context.settings)
     owing = await payment_banner(session, caller)
     return article_page(request, view, more, visitor, owing=owing)
 
 
 @router.post("/articles/{slug}")
 async def read_on(
-    article: WantedArticle,
+    reading: WantedReading,
     request: Request,
-    caller: CurrentReader,
-    network: CallerNetwork,
     session: WriteSession,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
     referrer: Referrer = "",
 ) -> Response:
     """The read, for browsers without JavaScript: counts, and shows the opened article at once."""
-    outcome = await unlock(
-        session, article=article, caller=caller, network=network,
-        touch=touch_of(referrer, campaign_of(request.query_params), settings),
-        settings=settings, clocks=clocks,
-    )  # fmt: skip
-    now = clocks.business()
+    article, caller, settings = reading.article, reading.caller, context.settings
+    touch = touch_of(referrer, campaign_of(request.query_params), settings)
+    outcome = await unlock(session, context, reading, touch)
+    now = context.clocks.business()
     more = await more_articles(session, article.slug, settings, now)
     visitor = await visitor_of(session, caller, settings)
     owing = await payment_banner(session, caller)

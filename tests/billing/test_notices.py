@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from service.billing import notices
 from service.billing.notices import Amount, Notice, mail_reader
+from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Mail, Offer, Reader
 from service.identity.readers import create_reader
@@ -119,9 +120,8 @@ async def test_every_notice_says_what_happened_in_both_languages(
             async with database.transaction() as session:
                 reader = await create_reader(session, email="ana@example.org", clocks=clocks)
                 notice = Notice(row[1].kind, f"{language}{row[1].once}{row[0]}", row[1].values)
-                assert await mail_reader(
-                    session, reader.id, notice, settings=settings, clocks=clocks
-                )
+                context = Context(settings, clocks, database)
+                assert await mail_reader(session, context, reader.id, notice)
                 mail = await session.scalar(select(Mail).where(Mail.once == notice.once))
             assert mail is not None
             assert (mail.recipient, mail.reader_id) == ("ana@example.org", reader.id)
@@ -140,7 +140,8 @@ async def test_a_notice_is_stored_once_and_only_where_it_can_arrive(
     async def tell(settings: Settings, email: str | None) -> bool:
         async with database.transaction() as session:
             reader = await create_reader(session, email=email, clocks=clocks)
-            return await mail_reader(session, reader.id, notice, settings=settings, clocks=clocks)
+            context = Context(settings, clocks, database)
+            return await mail_reader(session, context, reader.id, notice)
 
     assert not await tell(mailing.model_copy(update={"mail_from": ""}), "ana@example.org")
     assert not await tell(mailing, None)
@@ -159,8 +160,9 @@ async def test_nobody_who_was_erased_is_mailed(
         reader: Reader = await create_reader(session, email="ana@example.org", clocks=clocks)
         reader.erased_at = clocks.business()
         notice = notices.ended("sub_1", "Monthly")
-        assert not await mail_reader(session, reader.id, notice, settings=mailing, clocks=clocks)
-        assert not await mail_reader(session, "rdr_0", notice, settings=mailing, clocks=clocks)
+        context = Context(mailing, clocks, database)
+        assert not await mail_reader(session, context, reader.id, notice)
+        assert not await mail_reader(session, context, "rdr_0", notice)
 
 
 @pytest.mark.parametrize(

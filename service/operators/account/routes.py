@@ -31,7 +31,7 @@ Sees = Annotated[Visit, Depends(page_requires(Permission.STAFF))]
 Sends = Annotated[Visit, Depends(form_requires(Permission.STAFF))]
 
 
-def own_account(
+async def own_account(
     request: Request,
     context: AppContext,
     passwords: AppPasswords,

@@ -20,11 +20,11 @@ from service.settings import AppSettings, Settings
 SEE_OTHER = 303
 
 
-def signing_in(context: AppContext, passwords: AppPasswords) -> SignIn:
+async def signing_in(context: AppContext, passwords: AppPasswords) -> SignIn:
     return SignIn(context, passwords)
 
 
-def their_browser(request: Request, settings: AppSettings, clocks: AppClocks) -> Browser:
+async def their_browser(request: Request, settings: AppSettings, clocks: AppClocks) -> Browser:
     """What the browser brings along; a device id that we didn't sign counts as none."""
     device_key = running_of(request).get(DeviceKey)
     return Browser(
