@@ -26,7 +26,7 @@ from service.access.decision import (
 )
 from service.access.evidence import article_facts, evidence_of_rows
 from service.access.reasons import Reason
-from service.access.wall import WallShown, wall_for
+from service.access.wall import WallShown, prompt_of, wall_for
 from service.content.cache import StoredArticle, WantedArticle, article_not_found
 from service.content.rules import rules_of
 from service.db.context import Context
@@ -132,6 +132,7 @@ async def unlock(
         now, context.settings.zone, holder=holder, article_id=reading.article.id,
         reader_id=caller.reader_id, device_id=pseudonym(device_id), reason=reason,
         granted=wall is None, consumed=consumed, wall=wall.kind if wall else None,
+        prompt=prompt_of(wall) if wall else None,
         window_start=meter.window.start if meter else None,
         referrer_host=touch.referrer_host, campaign=touch.campaign,
     )  # fmt: skip

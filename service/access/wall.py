@@ -1,5 +1,6 @@
 """What a reader sees at a wall: words from the settings, offers from the catalogue."""
 
+from hashlib import sha256
 from typing import Literal
 
 from pydantic import BaseModel
@@ -35,6 +36,11 @@ class WallShown(BaseModel):
     text: str
     offers: list[OfferItem]
     actions: list[WallAction]
+
+
+def prompt_of(wall: WallShown) -> str:
+    """A name for the words of a wall, which the ledger keeps: the same words have the same name."""
+    return sha256(f"{wall.title}\n{wall.text}".encode()).hexdigest()[:12]
 
 
 async def wall_for(

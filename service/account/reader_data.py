@@ -337,7 +337,7 @@ HOLDINGS: tuple[Holding, ...] = (
             "once_key": None,
         },
         kept="day id at article_id reader_id granted consumed reason wall window_start "
-        "referrer_host once",
+        "referrer_host prompt once",
         hidden="once_key",
     ),
 )  # fmt: skip

@@ -48,6 +48,7 @@ class Entry:
     window_start: datetime | None
     referrer_host: str | None
     campaign: str | None
+    prompt: str | None
     once: bool
 
 
@@ -66,6 +67,7 @@ def entry_at(
     window_start: datetime | None = None,
     referrer_host: str | None = None,
     campaign: str | None = None,
+    prompt: str | None = None,
     once: bool = False,
 ) -> Entry:
     """The row of what happened `at` (business time) in a publication of this zone.
@@ -87,6 +89,7 @@ def entry_at(
         window_start=window_start,
         referrer_host=referrer_host,
         campaign=campaign,
+        prompt=prompt,
         once=once,
     )
 

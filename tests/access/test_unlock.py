@@ -68,6 +68,10 @@ async def test_the_ledger_tells_what_happened(paywall: Paywall) -> None:
     assert len({row.device_id for row in rows}) == 1
     windows = [row.window_start is not None for row in rows]
     assert windows == [True, True, True, True, True, False, False]
+    prompts = [row.prompt for row in rows if row.wall is not None]
+    assert len(prompts) == 2
+    assert prompts[0] == prompts[1] is not None
+    assert all(row.prompt is None for row in rows if row.wall is None)
 
 
 async def test_what_led_the_reader_here_is_kept_apart_from_the_meter(paywall: Paywall) -> None:

@@ -50,10 +50,12 @@ class AccessEntry(Base):
     """The `utm_campaign` that led here."""
     once: Mapped[bool]
     """Recorded once a day, holder and article: a read by token, or of an open page."""
-    once_key: Mapped[str | None]
-    """What the release before wrote; it serves beside this one during a deploy. Goes with the next
-    migration.
+    once_key: Mapped[str | None] = mapped_column(deferred=True)
+    """What the first release writes, which may serve beside this one during a deploy. Nothing reads
+    it, so that a later migration can take it away beside this release; erasing empties it.
     """
+    prompt: Mapped[str | None]
+    """Which words the wall showed: access/wall.py names them."""
 
     __table_args__ = (
         Index(
