@@ -67,7 +67,7 @@ async def _database_checks(database: Database) -> dict[str, str]:
             connection = await session.connection()
             stands_at = await connection.run_sync(migrate.current)
     except Problem as problem:
-        return {"database": problem.definition.title, "migrations": "unknown"}
+        return {"database": problem.type.title, "migrations": "unknown"}
     at_head = stands_at == migrate.head()
     return {"database": "ok", "migrations": "ok" if at_head else "run: paywall migrate"}
 

@@ -24,7 +24,7 @@ _MOST_ERRORS = 20
 
 
 @dataclass(frozen=True)
-class Definition:
+class ProblemType:
     """One type of problem: its HTTP status, its title, and what the caller can do."""
 
     status: int
@@ -32,150 +32,150 @@ class Definition:
     remedy: str
 
 
-CATALOGUE: Mapping[str, Definition] = {
+CATALOGUE: Mapping[str, ProblemType] = {
     # requests as such
-    "malformed-request": Definition(
+    "malformed-request": ProblemType(
         400, "The request can't be read", "Send well-formed HTTP with valid UTF-8 and JSON."
     ),
-    "not-found": Definition(404, "There is nothing here", "Check the address."),
-    "method-not-allowed": Definition(
+    "not-found": ProblemType(404, "There is nothing here", "Check the address."),
+    "method-not-allowed": ProblemType(
         405, "This method isn't allowed here", "Use one of the methods in the Allow header."
     ),
-    "body-too-large": Definition(
+    "body-too-large": ProblemType(
         413, "The body is too large", "Send less; the detail names the limit."
     ),
-    "unsupported-media-type": Definition(
+    "unsupported-media-type": ProblemType(
         415, "The body has the wrong type", "Send JSON with Content-Type: application/json."
     ),
-    "invalid-request": Definition(
+    "invalid-request": ProblemType(
         422, "The request has invalid values", "Correct the fields named in `errors`."
     ),
-    "too-many-requests": Definition(
+    "too-many-requests": ProblemType(
         429, "Too many requests", "Try again after the seconds in Retry-After."
     ),
-    "internal-error": Definition(
+    "internal-error": ProblemType(
         500,
         "Something failed on our side",
         "Try again later; tell the operator the request id of the answer.",
     ),
-    "database-unavailable": Definition(
+    "database-unavailable": ProblemType(
         503, "The database can't be reached", "Try again after the seconds in Retry-After."
     ),
     # who asks
-    "unauthenticated": Definition(
+    "unauthenticated": ProblemType(
         401, "Credentials are needed", "Send a valid session, token or API key."
     ),
-    "invalid-token": Definition(
+    "invalid-token": ProblemType(
         401, "The token isn't valid", "Fetch a new token; tokens live for some minutes only."
     ),
-    "forbidden": Definition(
+    "forbidden": ProblemType(
         403,
         "You don't have permission",
         "Ask an administrator for the permission that the detail names.",
     ),
-    "foreign-origin": Definition(
+    "foreign-origin": ProblemType(
         403,
         "This site may not act for the reader",
         "Add the site's origin to PAYWALL_ALLOWED_ORIGINS.",
     ),
-    "invalid-form": Definition(
+    "invalid-form": ProblemType(
         403, "The form is no longer valid", "Reload the page and send the form again."
     ),
     # the staff's accounts
-    "operator-exists": Definition(
+    "operator-exists": ProblemType(
         409, "This operator exists already", "Change the existing account."
     ),
-    "last-administrator": Definition(
+    "last-administrator": ProblemType(
         409,
         "One administrator has to stay",
         "Make somebody else an administrator first.",
     ),
     # signing in
-    "sign-in-is-off": Definition(
+    "sign-in-is-off": ProblemType(
         503, "Sign-in is off", "The operator has to set PAYWALL_MAIL_FROM."
     ),
-    "invalid-email": Definition(
+    "invalid-email": ProblemType(
         422, "This isn't an e-mail address", "Write it as in reader@example.org."
     ),
-    "sign-in-refused": Definition(
+    "sign-in-refused": ProblemType(
         403,
         "The link or code doesn't sign in",
         "Ask for a new mail: a link and a code work once and for ten minutes, the code only in the "
         "browser that asked for it.",
     ),
-    "subscription-runs": Definition(
+    "subscription-runs": ProblemType(
         409,
         "A subscription still runs",
         "Send `cancel_subscription: true` to end it with the account, or cancel it in the portal.",
     ),
     # content and access
-    "article-not-found": Definition(
+    "article-not-found": ProblemType(
         404, "There is no such article", "Check the slug; it may have been withdrawn."
     ),
-    "article-changed": Definition(
+    "article-changed": ProblemType(
         412, "The article has changed meanwhile", "Fetch it again and repeat with its new ETag."
     ),
-    "walled": Definition(
+    "walled": ProblemType(
         402, "The article is behind the wall", "Show the wall: its words, offers and actions."
     ),
-    "article-not-covered": Definition(
+    "article-not-covered": ProblemType(
         403, "The token doesn't open this article", "Unlock the article to get a token for it."
     ),
-    "not-a-read": Definition(
+    "not-a-read": ProblemType(
         403, "A prefetch isn't a read", "Unlock the article once the reader has opened it."
     ),
     # selling
-    "offer-not-found": Definition(
+    "offer-not-found": ProblemType(
         404, "There is no such offer", "Choose one of GET /v1/offers; it may be archived."
     ),
-    "invalid-return-address": Definition(
+    "invalid-return-address": ProblemType(
         422,
         "The return address isn't ours",
         "Use a path of the site, or an address on a listed origin.",
     ),
-    "already-subscribed": Definition(
+    "already-subscribed": ProblemType(
         409,
         "There is a subscription already",
         "Manage it in the portal (`portal`), where plans are switched too.",
     ),
-    "checkout-not-found": Definition(
+    "checkout-not-found": ProblemType(
         404, "There is no such checkout", "Start a new checkout from the offer."
     ),
-    "checkout-not-paid": Definition(
+    "checkout-not-paid": ProblemType(
         409, "The checkout isn't paid yet", "Finish paying at `url`, or start a new checkout."
     ),
-    "payment-processing": Definition(
+    "payment-processing": ProblemType(
         409,
         "The payment is on its way",
         "The bank may take some days. Ask again later; there is no need to pay again.",
     ),
-    "payment-failed": Definition(
+    "payment-failed": ProblemType(
         409, "The bank has refused the payment", "Nothing was charged. Start a new checkout."
     ),
-    "checkout-expired": Definition(
+    "checkout-expired": ProblemType(
         410, "The checkout has expired", "Nothing was charged. Start a new one."
     ),
-    "claim-refused": Definition(
+    "claim-refused": ProblemType(
         403,
         "This browser didn't start the checkout",
         "Continue in the browser the purchase was started in.",
     ),
-    "no-subscription": Definition(
+    "no-subscription": ProblemType(
         409, "There is nothing to manage yet", "Subscribe first; the portal comes with it."
     ),
-    "selling-is-off": Definition(
+    "selling-is-off": ProblemType(
         503, "Selling is off", "The operator has to set PAYWALL_STRIPE_SECRET_KEY."
     ),
-    "stripe-unavailable": Definition(
+    "stripe-unavailable": ProblemType(
         503, "Stripe doesn't answer", "Nothing was charged. Try again after Retry-After seconds."
     ),
-    "purchase-refused": Definition(
+    "purchase-refused": ProblemType(
         502,
         "Stripe refuses this purchase",
         "Choose another offer, and tell the operator the request id of the answer.",
     ),
     # webhooks
-    "webhook-refused": Definition(
+    "webhook-refused": ProblemType(
         400, "The webhook isn't from Stripe", "Check the signing secret and the clock."
     ),
 }
@@ -193,8 +193,8 @@ class Problem(Exception):
         **members: Any,
     ) -> None:
         self.slug = slug
-        self.definition = CATALOGUE[slug]
-        self.detail = detail or self.definition.remedy
+        self.type = CATALOGUE[slug]
+        self.detail = detail or self.type.remedy
         self.headers = dict(headers or {})
         self.members = members
         super().__init__(f"{slug}: {self.detail}")
@@ -202,15 +202,15 @@ class Problem(Exception):
     def body(self) -> dict[str, Any]:
         return {
             "type": f"/problems/{self.slug}",
-            "title": self.definition.title,
-            "status": self.definition.status,
+            "title": self.type.title,
+            "status": self.type.status,
             "detail": self.detail,
             **self.members,
         }
 
     def response(self) -> Response:
         return JSONResponse(
-            self.body(), self.definition.status, headers=self.headers, media_type=MEDIA_TYPE
+            self.body(), self.type.status, headers=self.headers, media_type=MEDIA_TYPE
         )
 
 

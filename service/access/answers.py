@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from service.access.decision import Meter
 from service.access.reasons import REASONS
 from service.access.schemas import AccessOut, MeterOut
-from service.access.unlock import Look, Opened, Reading, Walled
+from service.access.unlock import Look, Opened, ReadRequest, Walled
 from service.access.unlock_tokens import UnlockTokens
 from service.clock import Clocks
 from service.content.cache import StoredArticle
@@ -41,10 +41,10 @@ def with_body(article: StoredArticle, settings: Settings, now: datetime) -> dict
 
 
 def opened_answer(
-    request: Request, reading: Reading, opened: Opened, *, wants_token: bool
+    request: Request, read: ReadRequest, opened: Opened, *, wants_token: bool
 ) -> Response:
     """200 with the text, and where wanted the token for it."""
-    article, caller = reading.article, reading.caller
+    article, caller = read.article, read.caller
     running = running_of(request)
     content: dict[str, Any] = {
         "granted": True,

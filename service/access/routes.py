@@ -9,7 +9,7 @@ from service.access.answers import access_answer, opened_answer, walled_answer, 
 from service.access.full import read_by_token
 from service.access.revocations import Revocations
 from service.access.schemas import AccessOut, FullOut, UnlockIn, UnlockOut, WalledProblem
-from service.access.unlock import Opened, WantedReading, look, unlock
+from service.access.unlock import Opened, WantedRead, look, unlock
 from service.access.unlock_tokens import bearer
 from service.content.cache import AppArticles
 from service.db.context import AppContext
@@ -26,11 +26,9 @@ router = APIRouter(prefix="/v1/articles", tags=["reading"])
 
 
 @router.get("/{slug}/access")
-async def read_access(
-    reading: WantedReading, session: ReadSession, context: AppContext
-) -> AccessOut:
+async def read_access(read: WantedRead, session: ReadSession, context: AppContext) -> AccessOut:
     """What unlocking would answer, without any effect."""
-    return access_answer(await look(session, context, reading))
+    return access_answer(await look(session, context, read))
 
 
 @router.post(
@@ -39,7 +37,7 @@ async def read_access(
     responses={402: {"model": WalledProblem, "description": "Walled: the answer has the wall."}},
 )
 async def unlock_article(
-    reading: WantedReading,
+    read: WantedRead,
     request: Request,
     session: WriteSession,
     context: AppContext,
@@ -55,10 +53,10 @@ async def unlock_article(
     wanted = body or UnlockIn()
     referrer = request.headers.get("Referer") if wanted.referrer is None else wanted.referrer
     touch = touch_of(referrer, wanted.campaign, context.settings)
-    outcome = await unlock(session, context, reading, touch)
+    outcome = await unlock(session, context, read, touch)
     if isinstance(outcome, Opened):
-        return opened_answer(request, reading, outcome, wants_token=wanted.token)
-    return walled_answer(request, outcome, reading.caller)
+        return opened_answer(request, read, outcome, wants_token=wanted.token)
+    return walled_answer(request, outcome, read.caller)
 
 
 @router.get("/{slug}/full", response_model=FullOut, dependencies=[PUBLIC])

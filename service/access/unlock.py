@@ -79,7 +79,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadRequest:
     """A caller in front of an article. `network` is the caller's (cookieless.py); None: no cap."""
 
     article: StoredArticle
@@ -87,49 +87,49 @@ class Reading:
     network: str | None
 
 
-async def reading_of(
+async def read_request(
     article: WantedArticle, caller: CurrentReader, network: CallerNetwork
-) -> Reading:
-    return Reading(article, caller, network)
+) -> ReadRequest:
+    return ReadRequest(article, caller, network)
 
 
-WantedReading = Annotated[Reading, Depends(reading_of)]
+WantedRead = Annotated[ReadRequest, Depends(read_request)]
 
 
-async def look(session: AsyncSession, context: Context, reading: Reading) -> Look:
+async def look(session: AsyncSession, context: Context, read: ReadRequest) -> Look:
     """Decide for the caller now; raises `article-not-found` for what isn't visible."""
-    case = await _gather(session, context, reading)
+    case = await _gather(session, context, read)
     if _consumes(case.outcome) and await cookieless.is_closed(
-        session, context, reading.caller, case.window, reading.network
+        session, context, read.caller, case.window, read.network
     ):
         case = case.with_network_closed()
-    wall = await _wall_of(session, context, reading, case)
+    wall = await _wall_of(session, context, read, case)
     return Look(case.outcome, wall, case.window)
 
 
 async def unlock(
-    session: AsyncSession, context: Context, reading: Reading, touch: Touch
+    session: AsyncSession, context: Context, read: ReadRequest, touch: Touch
 ) -> Opened | Walled:
     """Read the article: count it where the meter opens it, and record what happened.
 
     `touch` is what led the caller to the article. Raises `article-not-found`. A wall is returned,
     not raised: its ledger row must stay.
     """
-    caller, now = reading.caller, context.clocks.business()
+    caller, now = read.caller, context.clocks.business()
     device_id = caller.device_id or new_device_id()
     holder = holder_of(caller) or device_holder(device_id)
-    consumed, case = False, await _gather(session, context, reading)
+    consumed, case = False, await _gather(session, context, read)
     if _consumes(case.outcome) and not await cookieless.admit(
-        session, context, caller, case.window, reading.network
+        session, context, caller, case.window, read.network
     ):
         case = case.with_network_closed()
     if _consumes(case.outcome) and case.window is not None:
         consumed, case = await _count(session, case, case.window, holder)
-    wall = await _wall_of(session, context, reading, case)
+    wall = await _wall_of(session, context, read, case)
     reason, meter = case.outcome.reason, case.window
     UNLOCKS.labels(reason).inc()
     entry = entry_at(
-        now, context.settings.zone, holder=holder, article_id=reading.article.id,
+        now, context.settings.zone, holder=holder, article_id=read.article.id,
         reader_id=caller.reader_id, device_id=pseudonym(device_id), reason=reason,
         granted=wall is None, consumed=consumed, wall=wall.kind if wall else None,
         prompt=prompt_of(wall) if wall else None,
@@ -202,25 +202,25 @@ class _Case:
         return self.outcome if isinstance(outcome, Hidden) else outcome
 
 
-async def _gather(session: AsyncSession, context: Context, reading: Reading) -> _Case:
+async def _gather(session: AsyncSession, context: Context, read: ReadRequest) -> _Case:
     """The facts and what the rules say to them; Problem `article-not-found` for what is hidden."""
     now, settings = context.clocks.business(), context.settings
-    facts = article_facts(reading.article, rules_of(settings), now)
-    meter = await _meter_of(session, facts, reading.caller, settings, now)
-    evidence = await _evidence_of(session, reading.caller, meter, settings, now)
+    facts = article_facts(read.article, rules_of(settings), now)
+    meter = await _meter_of(session, facts, read.caller, settings, now)
+    evidence = await _evidence_of(session, read.caller, meter, settings, now)
     outcome = decide(facts, evidence, meter, now)
     if isinstance(outcome, Hidden):
-        raise article_not_found(reading.article.slug)
+        raise article_not_found(read.article.slug)
     return _Case(facts, evidence, meter, now, outcome)
 
 
 async def _wall_of(
-    session: AsyncSession, context: Context, reading: Reading, case: _Case
+    session: AsyncSession, context: Context, read: ReadRequest, case: _Case
 ) -> WallShown | None:
     """The wall that the case ends at; None where it opens the article."""
     if not isinstance(case.outcome, Wall):
         return None
-    return await wall_for(session, case.outcome, case.window, reading.caller, context.settings)
+    return await wall_for(session, case.outcome, case.window, read.caller, context.settings)
 
 
 async def _count(

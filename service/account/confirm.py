@@ -15,7 +15,7 @@ from service.identity.callers import Caller
 from service.identity.consents import newsletter_wording, record_newsletter
 from service.identity.device_label import device_label
 from service.identity.devices import pseudonym
-from service.identity.email import Address
+from service.identity.email import EmailAddress
 from service.identity.readers import find_reader, link_device, settled_reader
 from service.identity.sessions import Kind, OpenedSession, end_session, open_session
 from service.identity.touches import carry_touches
@@ -128,7 +128,7 @@ async def _record_newsletter(
 
 async def _reader_of(session: AsyncSession, request: SignInRequest, clocks: Clocks) -> str:
     if request.email is not None and request.email_key is not None:
-        address = Address(request.email, request.email_key)
+        address = EmailAddress(request.email, request.email_key)
         account = await verified_account(session, address, request.reader_id, clocks)
         return account.id
     if request.reader_id is None:

@@ -26,7 +26,7 @@ from service.db.tables import (
     SignInRequest,
     Subscription,
 )
-from service.identity.email import Address
+from service.identity.email import EmailAddress
 from service.identity.readers import account_of, create_reader, provisional_readers
 from service.identity.sessions import end_sessions_of
 from service.outbox.domain_events import emit
@@ -47,7 +47,7 @@ MOVED: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...
 
 
 async def verified_account(
-    session: AsyncSession, address: Address, asked_by: str | None, clocks: Clocks
+    session: AsyncSession, address: EmailAddress, asked_by: str | None, clocks: Clocks
 ) -> Reader:
     """The reader of this verified address, made or verified now where there was none.
 

@@ -12,7 +12,7 @@ from service.identity import sign_in_requests
 from service.identity.callers import Caller
 from service.identity.consents import newsletter_wording
 from service.identity.devices import new_device_id, pseudonym
-from service.identity.email import Address, checked_address
+from service.identity.email import EmailAddress, checked_address
 from service.identity.return_to import checked_return_to
 from service.limits.rate import Limit, take, too_many
 from service.outbox.mails import put_mail
@@ -86,7 +86,7 @@ async def request_sign_in(
     return Requested(asked.id, device_id, int(sign_in_requests.LIFE.total_seconds()))
 
 
-async def _within_limits(context: Context, address: Address, network: str) -> None:
+async def _within_limits(context: Context, address: EmailAddress, network: str) -> None:
     hour = timedelta(hours=1)
     by_network = Limit(
         "sign-in-network", context.settings.sign_in_requests_per_hour, hour,

@@ -23,7 +23,7 @@ _UNREACHABLE = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass(frozen=True)
-class Finding:
+class SetupFinding:
     """One thing at Stripe, how it stands, and what to do about it (empty: nothing)."""
 
     what: str
@@ -35,7 +35,7 @@ class Finding:
 class Setup:
     """What stands at Stripe now. `secret` is that of a webhook endpoint made just now."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[SetupFinding, ...]
     secret: str | None = None
 
     @property
@@ -44,31 +44,31 @@ class Setup:
         return all(finding.state in {"ready", "warning"} for finding in self.findings)
 
 
-def offer_finding(offer: Offer, price: StripePrice | None) -> Finding:
+def offer_finding(offer: Offer, price: StripePrice | None) -> SetupFinding:
     """An offer and its price at Stripe; None: it has none there."""
     what = f"price of {offer.name} ({offer.plan}, {offer.amount} {offer.currency})"
     if price is None:
-        return Finding(what, "missing", "run `paywall stripe setup`")
+        return SetupFinding(what, "missing", "run `paywall stripe setup`")
     if not price.active:
         advice = "make it active again at Stripe, or archive the offer and create a new one"
-        return Finding(what, "differs", f"{price.id} is archived: {advice}")
+        return SetupFinding(what, "differs", f"{price.id} is archived: {advice}")
     recurring = None if offer.kind == "pass" else (offer.interval, offer.interval_count)
     told = None if price.interval is None else (price.interval, price.interval_count)
     same = (price.amount, price.currency.upper()) == (offer.amount, offer.currency)
     if not same or told != recurring:
         advice = f"{price.id} has another amount, currency or interval: archive the offer here"
-        return Finding(what, "differs", f"{advice} and create a new one")
-    return Finding(f"{what}: {price.id}", "ready")
+        return SetupFinding(what, "differs", f"{advice} and create a new one")
+    return SetupFinding(f"{what}: {price.id}", "ready")
 
 
 def webhook_findings(
     endpoints: Iterable[StripeWebhookEndpoint], url: str, *, has_secret: bool
-) -> Iterator[Finding]:
+) -> Iterator[SetupFinding]:
     """The endpoint at `url`; the secret that we verify with is a setting of ours."""
     what = f"webhook endpoint {url}"
     ours = next((each for each in endpoints if each.url == url), None)
     if ours is None:
-        yield Finding(what, "missing", "run `paywall stripe setup`")
+        yield SetupFinding(what, "missing", "run `paywall stripe setup`")
         return
     if not ours.speaks_our_version:
         # Stripe lets nobody change it. An old one sends an invoice without its subscription.
@@ -76,19 +76,19 @@ def webhook_findings(
             f"{ours.id} speaks another version of Stripe's API: delete it at Stripe, run `paywall "
             "stripe setup`, and set the signing secret that it prints"
         )
-        yield Finding(what, "differs", advice)
+        yield SetupFinding(what, "differs", advice)
     elif ours.status != "enabled":
-        yield Finding(what, "differs", "it is disabled: run `paywall stripe setup`")
+        yield SetupFinding(what, "differs", "it is disabled: run `paywall stripe setup`")
     elif difference := _difference(ours.events, HANDLED):
-        yield Finding(what, "differs", f"{difference}: run `paywall stripe setup`")
+        yield SetupFinding(what, "differs", f"{difference}: run `paywall stripe setup`")
     else:
-        yield Finding(f"{what}: {ours.id}", "ready")
+        yield SetupFinding(f"{what}: {ours.id}", "ready")
     if not has_secret:
         advice = (
             "reveal the endpoint's signing secret in Stripe's dashboard and set "
             "PAYWALL_STRIPE_WEBHOOK_SECRET to it"
         )
-        yield Finding("signing secret of the webhooks", "missing", advice)
+        yield SetupFinding("signing secret of the webhooks", "missing", advice)
 
 
 def _difference(told: Collection[str], wanted: Collection[str]) -> str:
@@ -104,7 +104,9 @@ async def check(context: Context, gateway: SetUpGateway) -> Setup:
     async with context.database.reading() as session:
         offers = await live_offers(session)
     if not offers:
-        findings.append(Finding("offers", "missing", "sell something: `paywall offers create`"))
+        findings.append(
+            SetupFinding("offers", "missing", "sell something: `paywall offers create`")
+        )
     for offer in offers:
         price = None
         if offer.stripe_price_id is not None:
@@ -119,7 +121,9 @@ async def check(context: Context, gateway: SetUpGateway) -> Setup:
     )
     if urlsplit(url).hostname in _UNREACHABLE and context.settings.stripe_api_base is None:
         advice = f"for tests forward them: stripe listen --forward-to {url}"
-        findings.append(Finding("webhooks: Stripe can't reach this machine", "warning", advice))
+        findings.append(
+            SetupFinding("webhooks: Stripe can't reach this machine", "warning", advice)
+        )
     return Setup(tuple(findings))
 
 
@@ -142,21 +146,21 @@ def webhook_url(settings: Settings) -> str:
     return f"{settings.public_url}{WEBHOOK_PATH}"
 
 
-async def _account(gateway: SetUpGateway, settings: Settings) -> Finding:
+async def _account(gateway: SetUpGateway, settings: Settings) -> SetupFinding:
     account = await gateway.account()
     key = settings.stripe_secret_key.get_secret_value()
     mode = "live" if "_live_" in key else "test"
     what = f"account {account.id} ({account.country or 'no country'}), {mode} mode"
     if account.charges_enabled:
-        return Finding(what, "ready")
-    return Finding(what, "warning", "it can't take money yet: finish its details at Stripe")
+        return SetupFinding(what, "ready")
+    return SetupFinding(what, "warning", "it can't take money yet: finish its details at Stripe")
 
 
-async def _portal(context: Context, gateway: SetUpGateway) -> Finding:
+async def _portal(context: Context, gateway: SetUpGateway) -> SetupFinding:
     found = await gateway.portal_configuration(context.settings.publication)
     if found is None:
-        return Finding("customer portal", "missing", "run `paywall stripe setup`")
+        return SetupFinding("customer portal", "missing", "run `paywall stripe setup`")
     if not holds(await wanted_features(context.database, gateway), found.features):
         advice = "it doesn't fit what is sold: run `paywall stripe setup`"
-        return Finding("customer portal", "differs", advice)
-    return Finding(f"customer portal: {found.id}", "ready")
+        return SetupFinding("customer portal", "differs", advice)
+    return SetupFinding(f"customer portal: {found.id}", "ready")

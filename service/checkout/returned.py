@@ -1,13 +1,13 @@
 """The answers to a buyer who comes back, in a browser and in an app."""
 
 from fastapi import Request, Response
-from fastapi.responses import RedirectResponse
 
 from service.billing.fulfil import Fulfilment
 from service.checkout.complete import Completed, ReturningBuyer, complete_checkout
 from service.db.context import Context
 from service.grants.access_token import AccessTokens
 from service.html.message import message_page
+from service.html.redirect import see_other
 from service.identity.callers import Caller
 from service.identity.cookies import clear_cookie, read_cookie, set_cookie
 from service.identity.handover import hand_over
@@ -18,7 +18,6 @@ from service.problems import Problem
 from service.settings import Settings
 from service.tokens.schemas import IssuedToken
 
-SEE_OTHER = 303
 CLAIM_SECONDS = 24 * 3600
 
 
@@ -45,13 +44,11 @@ async def answer_return(
         return _problem_page(request, problem, context.settings)
     fulfilment = completed.fulfilment
     if fulfilment.state == "open" and completed.is_theirs and fulfilment.url is not None:
-        return RedirectResponse(fulfilment.url, SEE_OTHER)
+        return see_other(fulfilment.url)
     if fulfilment.state == "paid" and not completed.is_theirs:
         return _stranger_page(request, fulfilment, context.settings)
     if fulfilment.state == "paid":
-        response: Response = RedirectResponse(
-            absolute(fulfilment.return_to, context.settings), SEE_OTHER
-        )
+        response: Response = see_other(absolute(fulfilment.return_to, context.settings))
     else:
         response = _unpaid_page(request, completed, context.settings)
     if completed.opened is not None:
@@ -129,8 +126,8 @@ def _problem_page(request: Request, problem: Problem, settings: Settings) -> Res
         text = "We can't ask our payment provider at the moment. If you have paid, nothing is lost."
     response = message_page(
         request,
-        status_code=problem.definition.status,
-        title=problem.definition.title,
+        status_code=problem.type.status,
+        title=problem.type.title,
         text=text,
         link=f"{settings.public_url}{request.url.path}?{request.url.query}" if away else "/",
         link_text="Try again" if away else "To the front page",

@@ -79,7 +79,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
             raise
         _leave(_settings(error))
     except Problem as problem:
-        _leave(f"{problem.definition.title}. {problem.detail}")
+        _leave(f"{problem.type.title}. {problem.detail}")
 
 
 def _settings(error: ValidationError) -> str:

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Request, Response
-from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
 from service.billing.apply_event import apply_due_events
@@ -17,6 +16,7 @@ from service.db.context import AppContext
 from service.demo import mailbox
 from service.demo.newspaper import PICTURES
 from service.html.pages import render_part
+from service.html.redirect import see_other
 from service.identity.declarations import PUBLIC
 from service.identity.return_to import checked_return_to
 from service.payments.asking import AppGateway
@@ -31,7 +31,6 @@ _STYLES = Path(__file__).parent / "templates"
 _PICTURE = re.compile(r"[a-z0-9-]+\.svg")
 _PUBLIC = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
 _LONGEST_JUMP = 366
-SEE_OTHER = 303
 LocalStripe = Annotated[Simulator, Depends(part(Simulator))]
 
 
@@ -71,7 +70,7 @@ async def jump(
     simulator.follow(context.clocks.business())
     await simulator.deliver_pending()
     await apply_due_events(context, gateway)
-    return RedirectResponse(back, SEE_OTHER)
+    return see_other(back)
 
 
 @router.get("/demo/{name}.css", dependencies=[PUBLIC])

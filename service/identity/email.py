@@ -17,14 +17,14 @@ LONGEST = 254
 
 
 @dataclass(frozen=True)
-class Address:
+class EmailAddress:
     """`text` as people read it, `key` as addresses are compared and mailed to."""
 
     text: str
     key: str
 
 
-def checked_address(text: str) -> Address:
+def checked_address(text: str) -> EmailAddress:
     """The address in `text`, or the problem `invalid-email`."""
     try:
         return _address(text)
@@ -40,11 +40,11 @@ def email_key(text: str | None) -> str | None:
         return None
 
 
-def _address(text: str) -> Address:
+def _address(text: str) -> EmailAddress:
     # Longer than any address even before normalising, which is not done for whole novels.
     if len(text) > 4 * LONGEST:
         raise EmailNotValidError("too long")
     normal = unicodedata.normalize("NFKC", text.strip())
     found = validate_email(normal, check_deliverability=False)
     local = unicodedata.normalize("NFKC", found.local_part.casefold())
-    return Address(found.normalized, f"{local}@{found.ascii_domain}")
+    return EmailAddress(found.normalized, f"{local}@{found.ascii_domain}")

@@ -9,7 +9,7 @@ from service.clock import Clocks
 from service.db.base import new_id
 from service.db.tables import Reader, ReaderDevice
 from service.db.upsert import insert_for
-from service.identity.email import Address, email_key
+from service.identity.email import EmailAddress, email_key
 from service.outbox.domain_events import emit
 
 
@@ -78,7 +78,7 @@ async def settled_reader(session: AsyncSession, reader_id: str) -> str:
     return reader_id if merged_into is None else await settled_reader(session, merged_into)
 
 
-async def account_of(session: AsyncSession, address: Address) -> Reader | None:
+async def account_of(session: AsyncSession, address: EmailAddress) -> Reader | None:
     """The reader who has verified this address."""
     found: Reader | None = await session.scalar(
         select(Reader).where(Reader.verified_key == address.key).with_for_update()
@@ -87,7 +87,7 @@ async def account_of(session: AsyncSession, address: Address) -> Reader | None:
 
 
 async def provisional_readers(
-    session: AsyncSession, address: Address, also: str | None
+    session: AsyncSession, address: EmailAddress, also: str | None
 ) -> list[Reader]:
     """Unverified readers who typed this address, and the one with the id `also`, who comes first."""
     found = await session.scalars(

@@ -34,7 +34,7 @@ GRACE = timedelta(seconds=30)
 USED_AT_RESOLUTION = timedelta(hours=1)
 """`used_at` is written at most this often, so that a read needs no write."""
 Kind = Literal["browser", "app"]
-EndReason = Literal[
+SessionEnd = Literal[
     "signed_out", "replaced", "too_many_devices", "reused", "verified", "merged", "erased"
 ]
 _SHAPE = re.compile(r"(ses_[0-9a-f]{24})\.[A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{22}")
@@ -250,7 +250,7 @@ async def touch_session(session: AsyncSession, session_id: str, now: datetime) -
 
 
 async def end_session(
-    session: AsyncSession, session_id: str, now: datetime, reason: EndReason
+    session: AsyncSession, session_id: str, now: datetime, reason: SessionEnd
 ) -> None:
     """End the session; one that has ended stays as it is."""
     await _end(session, ReaderSession.id == session_id, now, reason)
@@ -268,7 +268,7 @@ async def end_own_session(
 
 
 async def end_sessions_of(
-    session: AsyncSession, reader_id: str, now: datetime, reason: EndReason
+    session: AsyncSession, reader_id: str, now: datetime, reason: SessionEnd
 ) -> None:
     """End all sessions of the reader."""
     # In turn with a call that opens one and ends others for it: two that each hold a row and want the
@@ -278,7 +278,7 @@ async def end_sessions_of(
 
 
 async def _end(
-    session: AsyncSession, which: ColumnElement[bool], now: datetime, reason: EndReason
+    session: AsyncSession, which: ColumnElement[bool], now: datetime, reason: SessionEnd
 ) -> None:
     await session.execute(
         update(ReaderSession)

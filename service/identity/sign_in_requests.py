@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
 from service.db.tables import SignInRequest
-from service.identity.email import Address
+from service.identity.email import EmailAddress
 from service.identity.secrets import derived_key, hash_secret, new_secret
 from service.settings import Settings
 
@@ -35,7 +35,7 @@ class Asked:
 
 async def ask(
     session: AsyncSession,
-    address: Address,
+    address: EmailAddress,
     *,
     device: str,
     reader_id: str | None,

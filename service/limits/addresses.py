@@ -22,7 +22,7 @@ from service.clock import Clocks
 from service.running import running_of
 from service.settings import Settings
 
-Address = IPv4Address | IPv6Address
+IpAddress = IPv4Address | IPv6Address
 _Network = IPv4Network | IPv6Network
 log = structlog.get_logger()
 
@@ -46,11 +46,11 @@ class NetworkKey:
 class _Origin:
     """The furthest hop that can be believed; `silent`: a trusted one that named nobody."""
 
-    address: Address | None
+    address: IpAddress | None
     silent: bool
 
 
-def client_address(connection: HTTPConnection, settings: Settings) -> Address | None:
+def client_address(connection: HTTPConnection, settings: Settings) -> IpAddress | None:
     """The caller's address: the peer's, or what trusted proxies say of whom they were called by.
 
     IPv4 in IPv6 is answered as IPv4, without a zone. Where an entry of the header can't be read, the
@@ -76,7 +76,7 @@ def client_network(connection: HTTPConnection, settings: Settings, clocks: Clock
     return network_name(address, running_of(connection).get(NetworkKey), clocks.wall())
 
 
-def network_name(address: Address | None, key: NetworkKey, now: datetime) -> str:
+def network_name(address: IpAddress | None, key: NetworkKey, now: datetime) -> str:
     """HMAC-SHA256 of day and network in hexadecimal."""
     network = "unknown"
     if address is not None:
@@ -118,7 +118,7 @@ def _entries(connection: HTTPConnection) -> Iterator[str]:
     return (entry.strip() for entry in reversed(said[-_MOST_HOPS:]) if entry.strip())
 
 
-def _read(text: str) -> Address | None:
+def _read(text: str) -> IpAddress | None:
     """An address as proxies write it: in brackets, with a port or a zone; None: it is none."""
     with_port = _WITH_PORT.fullmatch(text.strip('"'))
     if with_port is not None:
@@ -131,7 +131,7 @@ def _read(text: str) -> Address | None:
     return address
 
 
-def _is_trusted(address: Address, listed: tuple[str, ...]) -> bool:
+def _is_trusted(address: IpAddress, listed: tuple[str, ...]) -> bool:
     return any(address in network for network in _networks(listed))
 
 

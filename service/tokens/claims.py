@@ -1,6 +1,6 @@
 """What the two kinds of token say, and the strict reading of what a token claims to say.
 
-Pure: plain values in, frozen dataclasses or `Refused` out. Rules: RFC 7519 (JWT), RFC 9068 (access
+Pure: plain values in, frozen dataclasses or `InvalidClaims` out. Rules: RFC 7519 (JWT), RFC 9068 (access
 tokens), RFC 8725 (best practice), and the claims tables of docs/tokens.md. Times in tokens are whole
 seconds since 1970 (NumericDate).
 """
@@ -99,7 +99,7 @@ Claims = AccessClaims | UnlockClaims
 
 
 @dataclass(frozen=True)
-class Refused:
+class InvalidClaims:
     """The claims aren't acceptable; `reason` is a sentence for the caller."""
 
     reason: str
@@ -291,7 +291,7 @@ def parse_claims(
     audience: str,
     now: datetime,
     leeway: timedelta,
-) -> Claims | Refused:
+) -> Claims | InvalidClaims:
     """Claims from a token's decoded JSON, or why they are refused.
 
     `typ` from the header decides the kind. Members beyond the tables are ignored, so that a newer
@@ -302,31 +302,31 @@ def parse_claims(
         raise ValueError(f"the leeway is at most {LONGEST_LEEWAY}, not {leeway}")
     read = _KINDS.get(typ or "")
     if read is None:
-        return Refused("The header's typ is neither at+jwt nor unlock+jwt.")
+        return InvalidClaims("The header's typ is neither at+jwt nor unlock+jwt.")
     if not isinstance(decoded, dict):
-        return Refused("The token's content isn't a JSON object.")
+        return InvalidClaims("The token's content isn't a JSON object.")
     try:
         claims = read(decoded)
         earliest = _member(decoded, "nbf", _time) if "nbf" in decoded else 0
     except _Unfit as error:
-        return Refused(str(error))
+        return InvalidClaims(str(error))
     if claims.iss != issuer:
-        return Refused("The token comes from another issuer.")
+        return InvalidClaims("The token comes from another issuer.")
     if claims.aud != audience:
-        return Refused("The token is meant for another audience.")
+        return InvalidClaims("The token is meant for another audience.")
     return _out_of_time(claims, max(claims.iat, earliest), now, leeway) or claims
 
 
 def _out_of_time(
     claims: Claims, valid_from: int, now: datetime, leeway: timedelta
-) -> Refused | None:
+) -> InvalidClaims | None:
     life = claims.exp - claims.iat
     if not 0 < life <= LONGEST_LIFE.total_seconds():
-        return Refused("The token's life isn't between nothing and ten minutes.")
+        return InvalidClaims("The token's life isn't between nothing and ten minutes.")
     if valid_from > now.timestamp() + leeway.total_seconds():
-        return Refused("The token lies in the future.")
+        return InvalidClaims("The token lies in the future.")
     if has_expired(claims, now, leeway):
-        return Refused("The token has expired; fetch a new one.")
+        return InvalidClaims("The token has expired; fetch a new one.")
     return None
 
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import jwt
 
 from service.problems import Problem
-from service.tokens.claims import LONGEST_LEEWAY, Claims, Refused, parse_claims
+from service.tokens.claims import LONGEST_LEEWAY, Claims, InvalidClaims, parse_claims
 from service.tokens.key_pairs import PrivateKey, PublicKey, decode_base64url
 from service.tokens.ring import KeyRing
 
@@ -67,7 +67,7 @@ def read_claims(signed: SignedContent, *, issuer: str, audience: str, now: datet
         now=now,
         leeway=LEEWAY,
     )
-    if isinstance(claims, Refused):
+    if isinstance(claims, InvalidClaims):
         raise invalid_token(claims.reason)
     return claims
 

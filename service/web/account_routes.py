@@ -3,12 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from service.checkout.portal import open_portal
 from service.checkout.schemas import Short
 from service.db.context import AppContext
 from service.db.session import WriteSession
+from service.html.redirect import see_other
 from service.identity.callers import CurrentReader, IsPrefetch, SignedInReader
 from service.identity.cookies import read_cookie
 from service.identity.sessions import (
@@ -25,7 +26,6 @@ from service.web.pages import GET, PageRoute, page
 from service.web.sign_in import HOME
 
 router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=False)
-SEE_OTHER = 303
 
 
 @router.api_route("", methods=GET)
@@ -43,7 +43,7 @@ async def show_account(
     is_visit = request.method == "GET" and not prefetch
     if came_from == MARKER and is_visit and caller.reader_id is not None:
         await bring_up_to_date(request, context, reader_id=caller.reader_id)
-        return RedirectResponse(HOME, SEE_OTHER)
+        return see_other(HOME)
     async with context.database.reading() as session:
         account = await account_view(session, context, caller)
     has_ended = not account.is_signed_in and bool(read_cookie(request, "session", context.settings))
@@ -59,7 +59,7 @@ async def go_to_portal(
 ) -> Response:
     """To Stripe's customer portal, which leads back here."""
     address = await open_portal(context, gateway, reader_id=caller.reader_id, return_to=RETURN_TO)
-    return RedirectResponse(address, SEE_OTHER)
+    return see_other(address)
 
 
 @router.post("/sign-out")
@@ -74,7 +74,7 @@ async def sign_out(
     Where there is none any more, nothing is left to end.
     """
     now, settings = context.clocks.wall(), context.settings
-    response = RedirectResponse(HOME, SEE_OTHER)
+    response = see_other(HOME)
     if device is None or device == caller.session_id:
         if caller.session_id is not None:
             await end_session(session, caller.session_id, now, "signed_out")
@@ -92,6 +92,6 @@ async def sign_out_everywhere(
     """End every session of the reader, this one included."""
     if caller.reader_id is not None:
         await end_sessions_of(session, caller.reader_id, context.clocks.wall(), "signed_out")
-    response = RedirectResponse(HOME, SEE_OTHER)
+    response = see_other(HOME)
     sign_out_here(response, context.settings)
     return response

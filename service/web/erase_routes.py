@@ -3,11 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from service.account.erase import erase_themselves
 from service.db.context import AppContext
 from service.db.session import ReadSession
+from service.html.redirect import see_other
 from service.identity.callers import SignedInReader
 from service.identity.declarations import PUBLIC
 from service.identity.sessions import begin_anew
@@ -19,7 +20,6 @@ from service.web.pages import GET, PageRoute, page
 from service.web.sign_in import HOME
 
 router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=False)
-SEE_OTHER = 303
 
 
 @router.api_route("/erase", methods=GET)
@@ -49,10 +49,10 @@ async def erase(
             raise
         async with context.database.reading() as session:
             erasure = await erasure_view(session, caller.reader_id)
-        status = problem.definition.status
+        status = problem.type.status
         error = "Your subscription still runs. Tick the box to cancel it, or keep the account."
         return page(request, "erase.html", status_code=status, erasure=erasure, error=error)
-    response = RedirectResponse(f"{HOME}/erased", SEE_OTHER)
+    response = see_other(f"{HOME}/erased")
     begin_anew(response, context.settings)
     return response
 

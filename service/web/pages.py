@@ -144,11 +144,11 @@ _ADVICE = {
 def problem_page(request: Request, problem: Problem, link: str | None = None) -> HTMLResponse:
     """The page about a problem. `link` is a checked address of ours to go back to."""
     known = _ADVICE.get(problem.slug)
-    advice = known or Advice(problem.definition.title, problem.detail)
+    advice = known or Advice(problem.type.title, problem.detail)
     response = page(
         request,
         "message.html",
-        status_code=problem.definition.status,
+        status_code=problem.type.status,
         title=advice.title,
         text=advice.text,
         link=link or advice.link,

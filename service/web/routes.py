@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import AfterValidator
 
-from service.access.unlock import Opened, WantedReading, look, note_open_page, unlock
+from service.access.unlock import Opened, WantedRead, look, note_open_page, unlock
 from service.checkout.returned import remember_claim
 from service.checkout.schemas import Short, Text
 from service.checkout.start import Order, start_checkout
@@ -14,6 +14,7 @@ from service.content.schemas import storable
 from service.content.visibility import is_visible
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
+from service.html.redirect import see_other
 from service.identity.callers import CurrentReader, IsPrefetch
 from service.identity.cookies import read_cookie
 from service.identity.declarations import PUBLIC
@@ -39,7 +40,6 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 router.include_router(account_routes.router)
 router.include_router(sign_in_routes.router)
 router.include_router(erase_routes.router)
-SEE_OTHER = 303
 
 Slug = Annotated[str, Path(max_length=1000)]
 Referrer = Annotated[str, AfterValidator(storable), Form(max_length=LONGEST_REFERRER)]
@@ -62,18 +62,18 @@ async def show_front(
 @router.api_route("/articles/{slug}", methods=GET)
 async def show_article(
     slug: str,
-    reading: WantedReading,
+    read: WantedRead,
     request: Request,
     session: ReadSession,
     context: AppContext,
     prefetch: IsPrefetch,
 ) -> Response:
     """As much of the article as is open to the reader without counting anything."""
-    article, caller, now = reading.article, reading.caller, context.clocks.business()
+    article, caller, now = read.article, read.caller, context.clocks.business()
     if article.slug != slug and is_visible(article, now):
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/articles/{article.slug}{query}", status_code=301)
-    seen = await look(session, context, reading)
+    seen = await look(session, context, read)
     view = seen_view(article, seen, context.settings, now)
     if view.state == "open" and request.method == "GET" and not prefetch:
         note_open_page(
@@ -89,16 +89,16 @@ async def show_article(
 
 @router.post("/articles/{slug}")
 async def read_on(
-    reading: WantedReading,
+    read: WantedRead,
     request: Request,
     session: WriteSession,
     context: AppContext,
     referrer: Referrer = "",
 ) -> Response:
     """The read, for browsers without JavaScript: counts, and shows the opened article at once."""
-    article, caller, settings = reading.article, reading.caller, context.settings
+    article, caller, settings = read.article, read.caller, context.settings
     touch = touch_of(referrer, campaign_of(request.query_params), settings)
-    outcome = await unlock(session, context, reading, touch)
+    outcome = await unlock(session, context, read, touch)
     now = context.clocks.business()
     more = await more_articles(session, article.slug, settings, now)
     visitor = await visitor_of(session, caller, settings)
@@ -146,9 +146,9 @@ async def subscribe(
         started = await start_checkout(context, gateway, order)
     except Problem as problem:
         if problem.slug == "already-subscribed":
-            return RedirectResponse("/account", SEE_OTHER)
+            return see_other("/account")
         return problem_page(request, problem, link=return_to)
-    response = RedirectResponse(started.url, SEE_OTHER)
+    response = see_other(started.url)
     remember_claim(response, started.claim, context.settings)
     return response
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from pydantic import AfterValidator
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +19,7 @@ from service.content.schemas import storable
 from service.db.context import AppContext
 from service.db.session import ReadSession
 from service.db.tables import SignInRequest
+from service.html.redirect import see_other
 from service.identity import sign_in_requests
 from service.identity.callers import Caller, CurrentReader
 from service.identity.declarations import PUBLIC
@@ -35,7 +36,7 @@ from service.web.pages import GET, PageRoute, page
 from service.web.sign_in import HOME, form_error, kept_return_to
 
 router = APIRouter(prefix="/account/sign-in", route_class=PageRoute, include_in_schema=False)
-SEE_OTHER, GONE = 303, 410
+GONE = 410
 # Never the address with its secret, but the origin, which the origin check asks for: under
 # no-referrer browsers send `Origin: null` with a form (Fetch, "append a request Origin header").
 LINK_PAGE = {"Referrer-Policy": "strict-origin"}
@@ -174,7 +175,7 @@ def _signed_in(confirmed: Confirmed, settings: Settings) -> Response:
 
 
 def _lead(address: str) -> Response:
-    return RedirectResponse(address, SEE_OTHER, headers=LINK_PAGE)
+    return see_other(address, LINK_PAGE)
 
 
 def _page(
@@ -187,6 +188,6 @@ def _page(
 
 def _refusal(request: Request, problem: Problem, template: str, **context: object) -> Response:
     """The page again, with the problem's status, what was typed, and what is wrong with it."""
-    response = _page(request, template, status_code=problem.definition.status, **context)
+    response = _page(request, template, status_code=problem.type.status, **context)
     response.headers.update(problem.headers)
     return response

@@ -75,7 +75,7 @@ async def test_forgetting_and_pruning(database: Database) -> None:
 
 def test_the_answer_says_when_to_come_back() -> None:
     problem = too_many(THREE, timedelta(seconds=90.2))
-    assert (problem.definition.status, problem.headers["Retry-After"]) == (429, "91")
+    assert (problem.type.status, problem.headers["Retry-After"]) == (429, "91")
     assert problem.detail == "Only three an hour."
 
 

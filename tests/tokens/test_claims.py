@@ -10,7 +10,7 @@ from service.tokens.claims import (
     LONGEST_LIFE,
     AccessClaims,
     Claims,
-    Refused,
+    InvalidClaims,
     UnlockClaims,
     parse_claims,
 )
@@ -21,7 +21,7 @@ SECOND = timedelta(seconds=1)
 ISSUED = int(NOW.timestamp())
 
 
-def parse(typ: str | None, decoded: object, leeway: timedelta = LEEWAY) -> Claims | Refused:
+def parse(typ: str | None, decoded: object, leeway: timedelta = LEEWAY) -> Claims | InvalidClaims:
     return parse_claims(typ, decoded, issuer=ISSUER, audience=AUDIENCE, now=NOW, leeway=leeway)
 
 
@@ -53,7 +53,7 @@ REQUIRED = [
 def test_every_claim_is_required(claims: Claims, name: str) -> None:
     decoded = claims.payload()
     del decoded[name]
-    assert parse(claims.typ, decoded) == Refused(f"The claim {name} is absent.")
+    assert parse(claims.typ, decoded) == InvalidClaims(f"The claim {name} is absent.")
 
 
 ODD_TEXTS: list[Any] = [None, True, 1, 1.5, [], {}, "", "a\nb", "nul\x00", "\ud800", "x" * 513]
@@ -83,7 +83,7 @@ ODD_TIMES: list[Any] = [
 )
 def test_texts_are_readable_strings(claims: Claims, name: str, value: Any) -> None:
     refused = parse(claims.typ, {**claims.payload(), name: value})
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, InvalidClaims)
     assert refused.reason.startswith(f"The claim {name} ")
 
 
@@ -91,7 +91,7 @@ def test_texts_are_readable_strings(claims: Claims, name: str, value: Any) -> No
 @pytest.mark.parametrize("name", ["iat", "exp", "nbf"])
 def test_times_are_whole_seconds_in_range(name: str, value: Any) -> None:
     refused = parse("at+jwt", {**access().payload(), name: value})
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, InvalidClaims)
     assert refused.reason == f"The claim {name} isn't a whole number of seconds in range."
 
 
@@ -130,7 +130,7 @@ def test_tokens_of_before_the_source_was_told_are_read() -> None:
 )
 def test_entitlements_are_complete_and_typed(ent: Any) -> None:
     refused = parse("at+jwt", {**access().payload(), "ent": ent})
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, InvalidClaims)
     assert refused.reason.startswith("The claim ent ")
 
 
@@ -151,7 +151,7 @@ def test_entitlements_are_complete_and_typed(ent: Any) -> None:
 )
 def test_refusals_say_why(changes: dict[str, Any], reason: str) -> None:
     refused = parse("at+jwt", {**access().payload(), **changes})
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, InvalidClaims)
     assert reason in refused.reason
 
 
@@ -172,7 +172,7 @@ def test_clocks_may_differ_by_the_leeway_and_releases_by_a_claim(changes: dict[s
 
 def test_without_leeway_the_end_is_the_end() -> None:
     ended = {**access().payload(), "iat": ISSUED - 600, "exp": ISSUED}
-    assert isinstance(parse("at+jwt", ended, timedelta(0)), Refused)
+    assert isinstance(parse("at+jwt", ended, timedelta(0)), InvalidClaims)
 
 
 @pytest.mark.parametrize("leeway", [timedelta(seconds=61), timedelta(seconds=-1)])
@@ -185,12 +185,12 @@ def test_no_more_leeway_than_a_minute(leeway: timedelta) -> None:
     "typ", [None, "", "JWT", "AT+JWT", "application/at+jwt", "at+jwt ", "unlock"]
 )
 def test_the_header_type_is_exactly_one_of_two(typ: str | None) -> None:
-    assert isinstance(parse(typ, access().payload()), Refused)
+    assert isinstance(parse(typ, access().payload()), InvalidClaims)
 
 
 def test_the_kinds_are_not_taken_for_each_other() -> None:
-    assert isinstance(parse("unlock+jwt", access().payload()), Refused)
-    assert isinstance(parse("at+jwt", unlock(session_id="ses_1").payload()), Refused)
+    assert isinstance(parse("unlock+jwt", access().payload()), InvalidClaims)
+    assert isinstance(parse("at+jwt", unlock(session_id="ses_1").payload()), InvalidClaims)
 
 
 JSON = st.recursive(
@@ -204,7 +204,7 @@ TYPES = st.sampled_from(["at+jwt", "unlock+jwt"]) | st.none() | st.text()
 @settings(deadline=None)
 @given(typ=TYPES, decoded=JSON)
 def test_any_json_is_read_or_refused(typ: str | None, decoded: Any) -> None:
-    assert isinstance(parse(typ, decoded), Refused)
+    assert isinstance(parse(typ, decoded), InvalidClaims)
 
 
 @settings(deadline=None)
@@ -218,4 +218,4 @@ def test_any_value_of_any_claim_is_read_or_refused(
 ) -> None:
     name = data.draw(st.sampled_from(sorted(claims.payload())))
     parsed = parse(claims.typ, {**claims.payload(), name: value})
-    assert isinstance(parsed, AccessClaims | UnlockClaims | Refused)
+    assert isinstance(parsed, AccessClaims | UnlockClaims | InvalidClaims)

@@ -53,7 +53,7 @@ def refusal(token: str | bytes, ring: KeyRing = RING) -> str:
     with pytest.raises(Problem) as caught:
         check(token, ring)
     assert caught.value.slug == "invalid-token"
-    assert caught.value.definition.status == 401
+    assert caught.value.type.status == 401
     assert caught.value.headers == {"WWW-Authenticate": 'Bearer error="invalid_token"'}
     return caught.value.detail
 

@@ -22,7 +22,7 @@ from service.identity.operators import (
 )
 from service.identity.passwords import LONGEST_PASSWORD, AccountRefused, Passwords
 from service.operators.sign_in.guessing import AttemptSource, Guess, TooMany, begin_guess, take_back
-from service.operators.sign_in.steps import Refused
+from service.operators.sign_in.steps import FormRefused
 from service.problems import Problem
 
 _Changed = TypeVar("_Changed")
@@ -72,12 +72,12 @@ class OwnAccount:
         self.secret = secret
         self.source = source
 
-    async def change_password(self, *, present: str, new: str) -> Done | Refused | TooMany:
+    async def change_password(self, *, present: str, new: str) -> Done | FormRefused | TooMany:
         """Set another password and end the operator's other sessions."""
         try:
             hashed = await asyncio.to_thread(self.passwords.hashed, new)
         except AccountRefused as error:
-            return Refused(f"Nothing was changed: {error}.")
+            return FormRefused(f"Nothing was changed: {error}.")
         attempt = await self._prove_password(present)
         if not isinstance(attempt, _Attempt):
             return attempt
@@ -87,7 +87,7 @@ class OwnAccount:
             await self._settled(session, attempt.guess, "operator.change-password")
         return Done()
 
-    async def begin_totp(self, *, present: str) -> Done | Refused | TooMany:
+    async def begin_totp(self, *, present: str) -> Done | FormRefused | TooMany:
         """Make a secret to be confirmed; one that is confirmed stays."""
         attempt = await self._prove_password(present)
         if not isinstance(attempt, _Attempt):
@@ -96,7 +96,9 @@ class OwnAccount:
             operator = await self._locked(session, attempt.operator)
             await take_back(session, attempt.guess)
             if not await second_factor.begin(session, operator, self.context.settings):
-                return Refused("The second factor is on already. Switch it off to set it up anew.")
+                return FormRefused(
+                    "The second factor is on already. Switch it off to set it up anew."
+                )
         return Done()
 
     async def pairing(self) -> Pairing | None:
@@ -115,7 +117,7 @@ class OwnAccount:
         )
         return Pairing(codes.in_words(), address, image)
 
-    async def confirm_totp(self, *, code: str) -> RecoveryCodes | Refused | TooMany:
+    async def confirm_totp(self, *, code: str) -> RecoveryCodes | FormRefused | TooMany:
         """Ask for codes from now on; the other sessions end, which were opened without one."""
         attempt = await self._begin()
         if not isinstance(attempt, _Attempt):
@@ -125,16 +127,16 @@ class OwnAccount:
             operator = await self._locked(session, attempt.operator)
             if operator.totp_sealed is None or second_factor.is_on(operator):
                 await take_back(session, attempt.guess)
-                return Refused(NOT_SET_UP)
+                return FormRefused(NOT_SET_UP)
             if not await second_factor.confirm(
                 session, operator, code, now=now, settings=self.context.settings
             ):
-                return Refused(WRONG_CODE)
+                return FormRefused(WRONG_CODE)
             texts = await second_factor.new_recovery_codes(session, operator.id, now)
             await self._settled(session, attempt.guess, "operator.switch-totp-on")
         return RecoveryCodes(texts)
 
-    async def renew_recovery_codes(self, *, code: str) -> RecoveryCodes | Refused | TooMany:
+    async def renew_recovery_codes(self, *, code: str) -> RecoveryCodes | FormRefused | TooMany:
         """Ten new ones; the old ones count no more."""
 
         async def change(session: AsyncSession, operator: Operator) -> RecoveryCodes:
@@ -143,7 +145,7 @@ class OwnAccount:
 
         return await self._by_code(code, "operator.renew-recovery-codes", change)
 
-    async def switch_totp_off(self, *, code: str) -> Done | Refused | TooMany:
+    async def switch_totp_off(self, *, code: str) -> Done | FormRefused | TooMany:
         """Ask for the password alone from now on."""
 
         async def change(session: AsyncSession, operator: Operator) -> Done:
@@ -157,7 +159,7 @@ class OwnAccount:
         code: str,
         action: str,
         change: Callable[[AsyncSession, Operator], Awaitable[_Changed]],
-    ) -> _Changed | Refused | TooMany:
+    ) -> _Changed | FormRefused | TooMany:
         """What `change` answers, where the code is right; the other sessions go on."""
         attempt = await self._begin()
         if not isinstance(attempt, _Attempt):
@@ -168,7 +170,7 @@ class OwnAccount:
             if not await second_factor.take_code(
                 session, operator, code, now=now, settings=self.context.settings
             ):
-                return Refused(WRONG_CODE)
+                return FormRefused(WRONG_CODE)
             changed = await change(session, operator)
             await self._settled(session, attempt.guess, action, ends_others=False)
         return changed
@@ -188,14 +190,14 @@ class OwnAccount:
         )
         return guess if isinstance(guess, TooMany) else _Attempt(operator, guess)
 
-    async def _prove_password(self, present: str) -> "_Attempt | Refused | TooMany":
+    async def _prove_password(self, present: str) -> "_Attempt | FormRefused | TooMany":
         attempt = await self._begin()
         if isinstance(attempt, TooMany):
             return attempt
         if len(present) > LONGEST_PASSWORD or not await asyncio.to_thread(
             self.passwords.match, attempt.operator.password_hash, present
         ):
-            return Refused(NOT_THE_PRESENT_ONE)
+            return FormRefused(NOT_THE_PRESENT_ONE)
         return attempt
 
     async def _locked(self, session: AsyncSession, seen: Operator) -> Operator:

@@ -3,20 +3,27 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from service.db.context import AppContext
 from service.db.session import ReadSession
 from service.db.tables import Operator
+from service.html.redirect import see_other
 from service.identity.passwords import AppPasswords
 from service.identity.permissions import Permission
 from service.identity.second_factor import is_on, recovery_codes_left
 from service.operators.account.own_account import OwnAccount, RecoveryCodes
 from service.operators.frame.pages import PageRoute, page
-from service.operators.frame.visits import Visit, form_requires, page_requires
-from service.operators.sign_in.answers import SEE_OTHER, TheirBrowser
+from service.operators.frame.visits import (
+    SignInNeeded,
+    Visit,
+    form_requires,
+    page_requires,
+    visit_of,
+)
+from service.operators.sign_in.answers import TheirBrowser
 from service.operators.sign_in.guessing import TooMany
-from service.operators.sign_in.steps import Refused
+from service.operators.sign_in.steps import FormRefused
 from service.problems import Problem
 
 router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=False)
@@ -38,7 +45,9 @@ async def own_account(
     browser: TheirBrowser,
 ) -> OwnAccount:
     """The account of the visit that the route's first dependency has found."""
-    visit: Visit = request.state.visit
+    visit = visit_of(request)
+    if visit is None:
+        raise SignInNeeded
     return OwnAccount(
         context,
         passwords,
@@ -71,7 +80,7 @@ async def send_password(
 ) -> Response:
     """Change the password."""
     if password != again:
-        outcome: Any = Refused("The two new passwords differ. Nothing was changed.")
+        outcome: Any = FormRefused("The two new passwords differ. Nothing was changed.")
     else:
         outcome = await own.change_password(present=present, new=password)
     return await _answer(request, visit, session, outcome, "password", done="password")
@@ -95,7 +104,7 @@ async def show_totp(request: Request, _: Sees, own: Own) -> Response:
     """The secret, while it isn't confirmed."""
     pairing = await own.pairing()
     if pairing is None:
-        return RedirectResponse(ACCOUNT, SEE_OTHER)
+        return see_other(ACCOUNT)
     return page(request, "totp.html", pairing=pairing, refusal=None)
 
 
@@ -109,7 +118,7 @@ async def send_totp_confirm(
         return page(request, "recovery_codes.html", codes=outcome.texts)
     pairing = await own.pairing()
     if pairing is None:
-        return RedirectResponse(ACCOUNT, SEE_OTHER)
+        return see_other(ACCOUNT)
     return _refused(request, "totp.html", outcome, pairing=pairing, refusal=outcome.sentence)
 
 
@@ -165,15 +174,15 @@ async def _answer(
     done: str = "",
 ) -> Response:
     """On to the next page, or the account again with the sentence at the form that was sent."""
-    if not isinstance(outcome, Refused | TooMany):
-        return RedirectResponse(f"{next_page}?done={done}" if done else next_page, SEE_OTHER)
+    if not isinstance(outcome, FormRefused | TooMany):
+        return see_other(f"{next_page}?done={done}" if done else next_page)
     facts = await _facts(session, visit)
     facts.update(refusal=outcome.sentence, refused=form, notice=None)
     return _refused(request, "account.html", outcome, **facts)
 
 
 def _refused(
-    request: Request, template: str, outcome: Refused | TooMany, **context: Any
+    request: Request, template: str, outcome: FormRefused | TooMany, **context: Any
 ) -> Response:
     limited = isinstance(outcome, TooMany)
     answer = page(request, template, status_code=429 if limited else 422, **context)

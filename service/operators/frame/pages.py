@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
 
 from service.access.reasons import operators_words
 from service.clock import Clocks
 from service.html.pages import render
+from service.html.redirect import see_other
 from service.offers.pricing import amount_text, price_text
 from service.operators.frame.next_page import HOME, sign_in_address
 from service.operators.frame.stylesheet import STYLESHEET
@@ -77,7 +78,7 @@ class PageRoute(APIRoute):
             try:
                 return await answer(request)
             except SignInNeeded:
-                return RedirectResponse(sign_in_address(_wanted(request)), status_code=303)
+                return see_other(sign_in_address(_wanted(request)))
             except Problem as problem:
                 return _problem_page(request, problem)
             except RequestValidationError as error:
@@ -99,7 +100,7 @@ def _problem_page(request: Request, problem: Problem) -> Response:
     response = page(
         request,
         "problem.html",
-        status_code=problem.definition.status,
+        status_code=problem.type.status,
         title=CATALOGUE[problem.slug].title,
         detail=problem.detail,
     )

@@ -74,8 +74,8 @@ def form_requires(permission: Permission) -> Callable[..., Awaitable[Visit]]:
 
 def visit_of(request: Request) -> Visit | None:
     """The visit that `page_requires` found for this request, if it got so far."""
-    visit: Visit | None = getattr(request.state, "visit", None)
-    return visit
+    found = getattr(request.state, "visit", None)
+    return found if isinstance(found, Visit) else None
 
 
 def csrf_key(settings: Settings) -> bytes:

@@ -3,21 +3,27 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from service.clock import AppClocks
 from service.db.context import AppContext
+from service.html.redirect import see_other
 from service.identity.cookies import read_cookie, set_cookie
 from service.identity.devices import COOKIE_SECONDS, DeviceKey
 from service.identity.passwords import AppPasswords
 from service.limits.addresses import client_network
 from service.operators.frame.pages import page
 from service.operators.sign_in.guessing import TooMany
-from service.operators.sign_in.steps import OVER, Browser, CodeNeeded, Opened, Refused, SignIn
+from service.operators.sign_in.steps import (
+    OVER,
+    Browser,
+    CodeNeeded,
+    FormRefused,
+    SessionOpened,
+    SignIn,
+)
 from service.running import running_of
 from service.settings import AppSettings, Settings
-
-SEE_OTHER = 303
 
 
 async def signing_in(context: AppContext, passwords: AppPasswords) -> SignIn:
@@ -40,13 +46,13 @@ TheirBrowser = Annotated[Browser, Depends(their_browser)]
 
 def after_password(
     request: Request,
-    outcome: Opened | CodeNeeded | Refused | TooMany,
+    outcome: SessionOpened | CodeNeeded | FormRefused | TooMany,
     *,
     next_page: str,
     email: str,
 ) -> Response:
     """The next step, or the form again with what was typed, but for the password."""
-    if isinstance(outcome, Opened):
+    if isinstance(outcome, SessionOpened):
         return _signed_in(request, outcome, next_page)
     if isinstance(outcome, CodeNeeded):
         return page(
@@ -60,12 +66,16 @@ def after_password(
 
 
 def after_code(
-    request: Request, outcome: Opened | Refused | TooMany, *, next_page: str, password_proof: str
+    request: Request,
+    outcome: SessionOpened | FormRefused | TooMany,
+    *,
+    next_page: str,
+    password_proof: str,
 ) -> Response:
     """Signed in, or a form again: that of the code, or from the start where the time is over."""
-    if isinstance(outcome, Opened):
+    if isinstance(outcome, SessionOpened):
         return _signed_in(request, outcome, next_page)
-    if isinstance(outcome, Refused) and outcome.sentence == OVER:
+    if isinstance(outcome, FormRefused) and outcome.sentence == OVER:
         return _refused(request, "sign_in.html", outcome, next_page=next_page, email="")
     return _refused(
         request, "code.html", outcome, next_page=next_page, password_proof=password_proof
@@ -73,7 +83,7 @@ def after_code(
 
 
 def _refused(
-    request: Request, template: str, outcome: Refused | TooMany, **entries: str
+    request: Request, template: str, outcome: FormRefused | TooMany, **entries: str
 ) -> Response:
     limited = isinstance(outcome, TooMany)
     answer = page(
@@ -84,10 +94,10 @@ def _refused(
     return answer
 
 
-def _signed_in(request: Request, opened: Opened, next_page: str) -> Response:
+def _signed_in(request: Request, opened: SessionOpened, next_page: str) -> Response:
     running = running_of(request)
     settings = running.get(Settings)
-    response = RedirectResponse(next_page, SEE_OTHER)
+    response = see_other(next_page)
     set_cookie(
         response, "operator", opened.secret, settings, settings.operator_session_hours * 3600
     )

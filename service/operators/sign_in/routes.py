@@ -3,10 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from service.db.session import WriteSession
 from service.html.csrf import check_csrf
+from service.html.redirect import see_other
 from service.identity.callers import CurrentActor
 from service.identity.cookies import clear_cookie, read_cookie
 from service.identity.declarations import PUBLIC
@@ -15,7 +16,6 @@ from service.operators.frame.next_page import SIGN_IN, checked_next
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import csrf_key
 from service.operators.sign_in.answers import (
-    SEE_OTHER,
     SigningIn,
     TheirBrowser,
     after_code,
@@ -30,7 +30,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 async def show_sign_in(request: Request, actor: CurrentActor, next: str = "") -> Response:  # noqa: A002 the field's name in the address
     """The form; who is signed in already goes on at once."""
     if actor is not None and actor.kind == "operator":
-        return RedirectResponse(checked_next(next), SEE_OTHER)
+        return see_other(checked_next(next))
     return page(request, "sign_in.html", next_page=checked_next(next), email="", refusal=None)
 
 
@@ -74,7 +74,7 @@ async def send_sign_out(
 ) -> Response:
     """End the session here and in the browser; without one there is nothing to end."""
     secret = read_cookie(request, "operator", settings)
-    response = RedirectResponse(SIGN_IN, SEE_OTHER)
+    response = see_other(SIGN_IN)
     if secret:
         check_csrf(csrf, secret, csrf_key(settings))
         await end_operator_session(session, secret)

@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Refused:
+class FormRefused:
     """Nobody is signed in; the sentence is the same for known and unknown addresses."""
 
     sentence: str
@@ -52,7 +52,7 @@ class CodeNeeded:
 
 
 @dataclass(frozen=True)
-class Opened:
+class SessionOpened:
     """A session's new secret, and the id of the browser's device: its own, or a new one."""
 
     secret: str
@@ -81,10 +81,10 @@ class SignIn:
 
     async def by_password(
         self, *, email: str, password: str, browser: Browser
-    ) -> Opened | CodeNeeded | Refused | TooMany:
+    ) -> SessionOpened | CodeNeeded | FormRefused | TooMany:
         """The first step, in the same time whether or not the address is an operator's."""
         if "\0" in email or max(len(email), len(password)) > LONGEST_PASSWORD:
-            return Refused(REFUSAL)
+            return FormRefused(REFUSAL)
         now = self.context.clocks.wall()
         guess = await begin_guess(
             self.context.database, email, browser.source, settings=self.context.settings, now=now
@@ -99,14 +99,14 @@ class SignIn:
         matches = await asyncio.to_thread(self.passwords.match, stored, password)
         if operator is None or not matches or operator.disabled_at is not None:
             log.warning("operator.refused", operator=operator.id if operator else None)
-            return Refused(REFUSAL)
+            return FormRefused(REFUSAL)
         rehashed = await asyncio.to_thread(
             self.passwords.rehashed, operator.password_hash, password
         )
         async with self.context.database.transaction() as session:
             current = await self._unchanged(session, operator)
             if current is None:
-                return Refused(REFUSAL)
+                return FormRefused(REFUSAL)
             if rehashed is not None:
                 current.password_hash = rehashed
             if is_on(current):
@@ -116,7 +116,7 @@ class SignIn:
 
     async def by_code(
         self, *, proof: str, code: str, browser: Browser
-    ) -> Opened | Refused | TooMany:
+    ) -> SessionOpened | FormRefused | TooMany:
         """The second step: a one-time code or a recovery code, each used once."""
         now = self.context.clocks.wall()
         operator_id = operator_id_in(proof)
@@ -125,7 +125,7 @@ class SignIn:
         if operator is None or not proves_password(
             proof, operator, now=now, settings=self.context.settings
         ):
-            return Refused(OVER)
+            return FormRefused(OVER)
         guess = await begin_guess(
             self.context.database,
             operator.email,
@@ -140,11 +140,11 @@ class SignIn:
         async with self.context.database.transaction() as session:
             current = await self._unchanged(session, operator)
             if current is None or not is_on(current):
-                return Refused(OVER)
+                return FormRefused(OVER)
             taken = await take_code(session, current, code, now=now, settings=self.context.settings)
             if taken is None:
                 log.warning("operator.code_refused", operator=operator.id)
-                return Refused(CODE_REFUSAL)
+                return FormRefused(CODE_REFUSAL)
             return await self._open(session, current, browser, guess, second_factor=taken)
 
     async def _unchanged(self, session: AsyncSession, operator: Operator) -> Operator | None:
@@ -162,7 +162,7 @@ class SignIn:
         guess: Guess,
         *,
         second_factor: str | None,
-    ) -> Opened:
+    ) -> SessionOpened:
         # A secret that somebody planted in the browser never becomes a signed-in one.
         if browser.former_secret is not None:
             await end_operator_session(session, browser.former_secret)
@@ -182,4 +182,4 @@ class SignIn:
             now=self.context.clocks.business(),
         )
         log.info("operator.signed_in", operator=operator.id)
-        return Opened(secret, device_id)
+        return SessionOpened(secret, device_id)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal, TypedDict
 
 from fastapi import APIRouter, Depends, Form, Path, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,6 +11,7 @@ from service.db.context import AppContext
 from service.db.session import ReadSession
 from service.db.tables import Operator
 from service.html.list_query import AnyPage, ListQuery
+from service.html.redirect import see_other
 from service.identity.permissions import ROLES, SCOPES, Permission
 from service.identity.second_factor import is_on
 from service.operators.frame.pages import PageRoute, page
@@ -23,7 +24,6 @@ from service.problems import Problem
 from service.reports.schemas import Storable
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-SEE_OTHER = 303
 OPERATORS = "/admin/operators"
 KEYS = "/admin/api-keys"
 FROM_THE_START = ListQuery()
@@ -60,7 +60,7 @@ async def send_operator(
     except Problem as problem:
         async with accounts.context.database.reading() as session:
             return await _operators_page(request, session, problem=problem, email=email, role=role)
-    return RedirectResponse(OPERATORS, SEE_OTHER)
+    return see_other(OPERATORS)
 
 
 @router.post("/operators/{operator_id}")
@@ -78,7 +78,7 @@ async def send_operator_change(
     except Problem as problem:
         async with accounts.context.database.reading() as session:
             return await _operators_page(request, session, problem=problem)
-    return RedirectResponse(OPERATORS, SEE_OTHER)
+    return see_other(OPERATORS)
 
 
 class _Chosen(TypedDict, total=False):
@@ -109,7 +109,7 @@ async def _operators_page(
     answer = page(
         request,
         "operators.html",
-        status_code=problem.definition.status if problem else 200,
+        status_code=problem.type.status if problem else 200,
         operators=await list_operators(session, asked),
         roles=list(ROLES),
         is_on=is_on,
@@ -143,7 +143,7 @@ async def send_api_key(
     try:
         made = await create_key(context, visit.operator, label=label, scopes=scopes or [])
     except Problem as problem:
-        refusal, status = problem.detail, problem.definition.status
+        refusal, status = problem.detail, problem.type.status
     async with context.database.reading() as session:
         return await _keys_page(
             request, visit, session, made=made, refusal=refusal, status=status,
@@ -159,7 +159,7 @@ async def send_revocation(
 ) -> Response:
     """Refuse the key from now on."""
     await revoke_key(context, visit.operator, prefix)
-    return RedirectResponse(KEYS, SEE_OTHER)
+    return see_other(KEYS)
 
 
 async def _keys_page(

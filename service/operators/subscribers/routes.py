@@ -4,7 +4,7 @@ import secrets
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.refunds import RefundAsked, refund_latest
@@ -12,6 +12,7 @@ from service.billing.resync import resync_reader
 from service.clock import AppClocks, Clocks
 from service.db.context import AppContext
 from service.db.session import ReadSession
+from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
@@ -21,7 +22,6 @@ from service.reports.history import reader_history
 from service.reports.schemas import Storable
 
 router = APIRouter(prefix="/subscribers", route_class=PageRoute, include_in_schema=False)
-SEE_OTHER = 303
 DONE = {
     "resync": "Compared with Stripe. What is shown here is what Stripe says now.",
     "refund": "Refunded. What follows for access and at Stripe happens at once.",
@@ -60,7 +60,7 @@ async def send_resync(
         reader_id,
         actor=visit.operator.label,
     )
-    return RedirectResponse(f"/admin/subscribers/{reader_id}?done=resync", SEE_OTHER)
+    return see_other(f"/admin/subscribers/{reader_id}?done=resync")
 
 
 @router.post("/{reader_id}/refund")
@@ -92,7 +92,7 @@ async def send_refund(
             return await _page(
                 request, session, reader_id, context.clocks, refusal=problem.detail, status_code=422
             )
-    return RedirectResponse(f"/admin/subscribers/{reader_id}?done=refund", SEE_OTHER)
+    return see_other(f"/admin/subscribers/{reader_id}?done=refund")
 
 
 def _key(key: str, sure: str) -> str:

@@ -3,13 +3,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from pydantic import Field
 
 from service.clock import AppClocks
 from service.db.keyset import Page
 from service.db.session import ReadSession
 from service.html.list_query import ListQuery
+from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.jobs.backlog import backlog
 from service.operators.frame.pages import PageRoute, page
@@ -21,7 +22,6 @@ from service.payments.asking import AppGateway
 from service.reports.schemas import Storable
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-SEE_OTHER = 303
 
 SeesSystem = Annotated[Visit, Depends(page_requires(Permission.SYSTEM_READ))]
 ChangesSystem = Annotated[Visit, Depends(form_requires(Permission.SYSTEM_WRITE))]
@@ -47,7 +47,7 @@ async def show_inbox(
 async def send_replay_of_all(visit: ChangesSystem, system: AppSystem) -> Response:
     """Let everything in quarantine be applied once more."""
     await system.replay_quarantined(visit.operator)
-    return RedirectResponse("/admin/inbox?held=1", SEE_OTHER)
+    return see_other("/admin/inbox?held=1")
 
 
 @router.post("/inbox/{event_id}/replay")
@@ -58,7 +58,7 @@ async def send_replay(
 ) -> Response:
     """Let one event be applied once more."""
     await system.replay_event(visit.operator, event_id)
-    return RedirectResponse("/admin/inbox", SEE_OTHER)
+    return see_other("/admin/inbox")
 
 
 @router.get("/jobs")
@@ -87,7 +87,7 @@ async def send_job_replay(
 ) -> Response:
     """Let a job be done at once."""
     await system.replay_job(visit.operator, job_id)
-    return RedirectResponse("/admin/jobs", SEE_OTHER)
+    return see_other("/admin/jobs")
 
 
 class RunsQuery(ListQuery):
@@ -115,4 +115,4 @@ async def send_reconcile(
 ) -> Response:
     """Begin a comparison; with `fix` it mends."""
     await system.reconcile(visit.operator, fix=bool(fix))
-    return RedirectResponse("/admin/reconciliations?begun=1", SEE_OTHER)
+    return see_other("/admin/reconciliations?begun=1")

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Path, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.session import AppDatabase, ReadSession
+from service.html.redirect import see_other
 from service.identity.callers import Actor
 from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
@@ -28,7 +29,6 @@ from service.problems import Problem
 from service.reports.schemas import Storable
 
 router = APIRouter(prefix="/webhooks", route_class=PageRoute, include_in_schema=False)
-SEE_OTHER = 303
 WEBHOOKS = "/admin/webhooks"
 FROM_THE_START = DeliveryQuery()
 
@@ -103,9 +103,7 @@ async def send_change(
     if secret is not None:
         async with database.reading() as session:
             return await _endpoint_page(request, session, endpoint_id, secret=secret)
-    return RedirectResponse(
-        WEBHOOKS if change == "delete" else f"{WEBHOOKS}/{endpoint_id}", SEE_OTHER
-    )
+    return see_other(WEBHOOKS if change == "delete" else f"{WEBHOOKS}/{endpoint_id}")
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,7 @@ async def send_replay(
 ) -> Response:
     """Send it again, whatever became of it."""
     await endpoints.replay(visit.operator, endpoint_id, delivery_id)
-    return RedirectResponse(f"{WEBHOOKS}/{endpoint_id}", SEE_OTHER)
+    return see_other(f"{WEBHOOKS}/{endpoint_id}")
 
 
 async def _list_page(
@@ -161,7 +159,7 @@ async def _list_page(
     return page(
         request,
         "webhooks.html",
-        status_code=refusal.definition.status if refusal else 200,
+        status_code=refusal.type.status if refusal else 200,
         endpoints=await all_endpoints(session),
         types=sorted(EVENT_TYPES),
         all_types=ALL_TYPES,
@@ -185,7 +183,7 @@ async def _endpoint_page(
     return page(
         request,
         "webhook.html",
-        status_code=refusal.definition.status if refusal else 200,
+        status_code=refusal.type.status if refusal else 200,
         endpoint=endpoint,
         types=sorted(EVENT_TYPES),
         all_types=ALL_TYPES,
