@@ -282,26 +282,13 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        with suppress(ValueError):
-            listed = json.loads(value)
-            if isinstance(listed, list):
-                return listed
-        raise ValueError('write a JSON list, such as ["first", "second"]')
+        return _read(value, list, 'a JSON list, such as ["first", "second"]')
 
     @field_validator("section_levels", "tag_levels", mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        with suppress(ValueError):
-            named = json.loads(value)
-            if isinstance(named, dict):
-                return named
-        raise ValueError(
-            'write a JSON object, such as {"News": "metered", "Puzzles": "subscribers"}'
-        )
+        example = '{"News": "metered", "Puzzles": "subscribers"}'
+        return _read(value, dict, f"a JSON object, such as {example}")
 
     @field_validator("public_url", "allowed_origins")
     @classmethod
@@ -383,6 +370,17 @@ class Settings(BaseSettings):
     def origins(self) -> tuple[str, ...]:
         """All origins whose pages may act for a reader, our own first."""
         return (self.public_url, *self.allowed_origins)
+
+
+def _read(value: Any, kind: type, wanted: str) -> Any:
+    """What a text from the environment says in JSON; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    with suppress(ValueError):
+        read = json.loads(value)
+        if isinstance(read, kind):
+            return read
+    raise ValueError(f"write {wanted}")
 
 
 def _as_browsers_send(address: str) -> str | None:

@@ -5,7 +5,7 @@ passes.py), in a transaction that is rolled back. So a comparison can't disagree
 it is about, and writes nothing.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,15 +60,9 @@ class Comparer:
 
     async def subscription(self, subscription_id: str) -> list[Difference]:
         """A subscription whose customer is one of ours, with its grant."""
-        try:
-            here, there = await until_current(lambda: self._subscription(subscription_id))
-        except GatewayRefused as error:
-            if not error.is_missing:
-                raise
-            return [_gone(subscription_id)]
-        return differences(subscription_id, here, there)
+        return await _compared(subscription_id, lambda: self._subscription(subscription_id))
 
-    async def _subscription(self, subscription_id: str) -> tuple[Facts, Facts]:
+    async def _subscription(self, subscription_id: str) -> tuple[Facts, Facts | None]:
         snapshot = await take_snapshot(self.context.database, self.gateway, subscription_id)
         fetched = snapshot.subscription
         async with _undone(self.context.database, customer_key(fetched.customer_id)) as session:
@@ -107,13 +101,7 @@ class Comparer:
 
     async def bought_pass(self, pass_id: str) -> list[Difference]:
         """A pass that we know, with its grant."""
-        try:
-            here, there = await until_current(lambda: self._pass(pass_id))
-        except GatewayRefused as error:
-            if not error.is_missing:
-                raise
-            return [_gone(pass_id)]
-        return [_gone(pass_id)] if there is None else differences(pass_id, here, there)
+        return await _compared(pass_id, lambda: self._pass(pass_id))
 
     async def _pass(self, pass_id: str) -> tuple[Facts, Facts | None]:
         snapshot = await take_pass(self.context.database, self.gateway, pass_id)
@@ -159,6 +147,19 @@ def differences(object_id: str, here: Facts, there: Facts) -> list[Difference]:
         for name in dict.fromkeys([*here, *there])
         if here.get(name) != there.get(name)
     ]
+
+
+async def _compared(
+    id_: str, facts: Callable[[], Awaitable[tuple[Facts, Facts | None]]]
+) -> list[Difference]:
+    """The differences between here and there; None there, or a refusal of Stripe's: it is gone."""
+    try:
+        here, there = await until_current(facts)
+    except GatewayRefused as error:
+        if not error.is_missing:
+            raise
+        return [_gone(id_)]
+    return [_gone(id_)] if there is None else differences(id_, here, there)
 
 
 def _gone(object_id: str) -> Difference:

@@ -5,12 +5,11 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from service.cli.running import CommandFailed, command, ready_context
+from service.cli.running import command, failing_with, ready_context
 from service.db.tables import ApiKey
 from service.identity.callers import COMMAND
 from service.identity.permissions import SCOPES
 from service.operators.staff.keys import create_key, revoke_key
-from service.problems import Problem
 from service.settings import Settings
 
 app = typer.Typer(
@@ -29,10 +28,8 @@ async def create(
 ) -> None:
     """Make a key and print it, alone on a line. It can't be shown again."""
     async with ready_context(Settings()) as context:
-        try:
+        with failing_with():
             made = await create_key(context, COMMAND, label=label, scopes=scope)
-        except Problem as problem:
-            raise CommandFailed(problem.detail) from problem
     print(made.text)
 
 
@@ -51,11 +48,8 @@ async def list_keys() -> None:
 @command
 async def revoke(prefix: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
     """Revoke a key at once."""
+    unknown = f"There is no key {prefix}. `paywall api-keys list` shows them."
     async with ready_context(Settings()) as context:
-        try:
+        with failing_with(unknown):
             await revoke_key(context, COMMAND, prefix)
-        except Problem as problem:
-            raise CommandFailed(
-                f"There is no key {prefix}. `paywall api-keys list` shows them."
-            ) from problem
     print(f"{prefix} is revoked.")

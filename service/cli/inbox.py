@@ -5,11 +5,10 @@ from typing import Annotated
 import typer
 
 from service.billing.inbox import held_events
-from service.cli.running import CommandFailed, command, ready_context
+from service.cli.running import command, failing_with, ready_context
 from service.identity.callers import COMMAND
 from service.jobs.runner import Wakes
 from service.operators.system.system import System
-from service.problems import Problem
 from service.settings import Settings
 
 app = typer.Typer(
@@ -38,11 +37,8 @@ async def list_events() -> None:
 @command
 async def replay(event: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
     """Let the running service apply an event once more, with five new tries."""
+    unknown = f"There is no event {event}. `paywall inbox list` shows them."
     async with ready_context(Settings()) as context:
-        try:
+        with failing_with(unknown):
             await System(context, Wakes()).replay_event(COMMAND, event)
-        except Problem as problem:
-            raise CommandFailed(
-                f"There is no event {event}. `paywall inbox list` shows them."
-            ) from problem
     print(f"{event} will be applied again.")

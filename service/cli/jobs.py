@@ -5,12 +5,11 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from service.cli.running import CommandFailed, command, ready_context
+from service.cli.running import command, failing_with, ready_context
 from service.db.tables import Job
 from service.identity.callers import COMMAND
 from service.jobs.runner import Wakes
 from service.operators.system.system import System
-from service.problems import Problem
 from service.settings import Settings
 
 app = typer.Typer(
@@ -43,11 +42,8 @@ async def list_jobs() -> None:
 @command
 async def replay(job: Annotated[str, typer.Argument(help="As shown by list.")]) -> None:
     """Let the running service do a job at once, with new tries; each is safe to repeat."""
+    unknown = f"There is no job {job}. `paywall jobs list` shows them."
     async with ready_context(Settings()) as context:
-        try:
+        with failing_with(unknown):
             await System(context, Wakes()).replay_job(COMMAND, job)
-        except Problem as problem:
-            raise CommandFailed(
-                f"There is no job {job}. `paywall jobs list` shows them."
-            ) from problem
     print(f"{job} will be done at once.")

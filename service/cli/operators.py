@@ -8,14 +8,13 @@ from typing import Annotated, Literal
 import typer
 from sqlalchemy import select
 
-from service.cli.running import CommandFailed, command, ready_context
+from service.cli.running import CommandFailed, command, failing_with, ready_context
 from service.db.tables import Operator
 from service.identity.callers import COMMAND
 from service.identity.operators import find_operator
 from service.identity.passwords import ARGON2ID, AccountRefused
 from service.identity.second_factor import is_on
 from service.operators.staff.accounts import Accounts
-from service.problems import Problem
 from service.settings import Settings
 
 app = typer.Typer(
@@ -39,11 +38,10 @@ async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
     """A refusal is a sentence."""
     try:
         async with ready_context(settings) as context:
-            yield Accounts(context, ARGON2ID)
+            with failing_with():
+                yield Accounts(context, ARGON2ID)
     except AccountRefused as error:
         raise CommandFailed(f"Nothing was changed: {error}.") from error
-    except Problem as problem:
-        raise CommandFailed(problem.detail) from problem
 
 
 async def _id_of(accounts: Accounts, email: str) -> str:

@@ -22,6 +22,7 @@ from service.db.session import Database
 from service.identity.audit import Change, change_by
 from service.identity.callers import COMMAND
 from service.listening import PortRefused, listen
+from service.problems import Problem
 from service.settings import Settings
 
 P = ParamSpec("P")
@@ -86,6 +87,15 @@ async def ready_context(settings: Settings) -> AsyncIterator[Context]:
         yield context
     finally:
         await context.database.dispose()
+
+
+@contextmanager
+def failing_with(sentence: str | None = None) -> Iterator[None]:
+    """A refusal of the service's as one of the command's, in its own words or in this sentence."""
+    try:
+        yield
+    except Problem as problem:
+        raise CommandFailed(sentence or problem.detail) from problem
 
 
 @asynccontextmanager

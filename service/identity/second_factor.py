@@ -6,11 +6,12 @@ Whatever is taken is taken by a conditional UPDATE, so of any number of parallel
 import base64
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import Operator, OperatorRecoveryCode
@@ -56,18 +57,15 @@ async def take_code(
     step = codes.step_of(text, now) if codes and is_on(operator) else None
     if step is None:
         return None
-    done = await session.scalar(
-        update(Operator)
-        .where(
-            Operator.id == operator.id,
-            Operator.totp_sealed == operator.totp_sealed,
-            Operator.totp_confirmed_at.is_not(None),
-            Operator.totp_last_step.is_(None) | (Operator.totp_last_step < step),
-        )
-        .values(totp_last_step=step)
-        .returning(Operator.id)
+    changed = await _update(
+        session,
+        operator,
+        Operator.totp_sealed == operator.totp_sealed,
+        Operator.totp_confirmed_at.is_not(None),
+        Operator.totp_last_step.is_(None) | (Operator.totp_last_step < step),
+        values={"totp_last_step": step},
     )
-    return "one-time-code" if done else None
+    return "one-time-code" if changed else None
 
 
 async def _take_recovery(
@@ -88,13 +86,13 @@ async def _take_recovery(
 
 async def begin(session: AsyncSession, operator: Operator, settings: Settings) -> bool:
     """Store a new secret, which counts once it is confirmed. False: one is confirmed already."""
-    done = await session.scalar(
-        update(Operator)
-        .where(Operator.id == operator.id, Operator.totp_confirmed_at.is_(None))
-        .values(totp_sealed=seal(new_one_time_codes(), operator.id, settings), totp_last_step=None)
-        .returning(Operator.id)
+    sealed = seal(new_one_time_codes(), operator.id, settings)
+    return await _update(
+        session,
+        operator,
+        Operator.totp_confirmed_at.is_(None),
+        values={"totp_sealed": sealed, "totp_last_step": None},
     )
-    return done is not None
 
 
 async def confirm(
@@ -105,17 +103,13 @@ async def confirm(
     step = codes.step_of(_spelled(code), now) if codes else None
     if step is None:
         return False
-    done = await session.scalar(
-        update(Operator)
-        .where(
-            Operator.id == operator.id,
-            Operator.totp_sealed == operator.totp_sealed,
-            Operator.totp_confirmed_at.is_(None),
-        )
-        .values(totp_confirmed_at=now, totp_last_step=step)
-        .returning(Operator.id)
+    return await _update(
+        session,
+        operator,
+        Operator.totp_sealed == operator.totp_sealed,
+        Operator.totp_confirmed_at.is_(None),
+        values={"totp_confirmed_at": now, "totp_last_step": step},
     )
-    return done is not None
 
 
 async def switch_off(session: AsyncSession, operator_id: str) -> None:
@@ -164,3 +158,19 @@ def _spelled(code: str) -> str:
 
 def _hashed(operator_id: str, text: str) -> str:
     return hash_secret(f"{operator_id} {text}")
+
+
+async def _update(
+    session: AsyncSession,
+    operator: Operator,
+    *conditions: ColumnElement[bool],
+    values: Mapping[str, object],
+) -> bool:
+    """Set the values in one statement; False where the conditions don't hold any more."""
+    done = await session.scalar(
+        update(Operator)
+        .where(Operator.id == operator.id, *conditions)
+        .values(values)
+        .returning(Operator.id)
+    )
+    return done is not None

@@ -16,6 +16,7 @@ from service.reports.schemas import (
     MovementsAnswer,
     Storable,
     SubscriberDetail,
+    SubscriberItem,
     SubscriberList,
     SummaryAnswer,
 )
@@ -38,7 +39,7 @@ async def list_subscribers(
     page = await queries.list_subscribers(
         session, asked.chosen(), cursor=asked.cursor, limit=asked.limit
     )
-    return SubscriberList.of(page)
+    return SubscriberList.of(page.map(SubscriberItem.of))
 
 
 @router.get("/subscribers/{reader_id}")

@@ -16,8 +16,8 @@ from pydantic import (
 )
 
 from service.billing.movements import Kind
+from service.bodies import ListOut
 from service.content.schemas import storable
-from service.db.keyset import Page
 from service.db.tables import Grant
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
 from service.reports.bought import SubscriptionFacts
@@ -244,17 +244,8 @@ class SubscriberItem(BaseModel):
         )
 
 
-class SubscriberList(BaseModel):
+class SubscriberList(ListOut[SubscriberItem]):
     """Subscribers, the newest first."""
-
-    items: list[SubscriberItem]
-    next_cursor: str | None
-
-    @classmethod
-    def of(cls, page: Page[SubscriptionFacts]) -> Self:
-        return cls(
-            items=[SubscriberItem.of(facts) for facts in page.items], next_cursor=page.next_cursor
-        )
 
 
 class ArticleItem(BaseModel):

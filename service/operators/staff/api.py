@@ -18,6 +18,7 @@ from service.operators.staff.schemas import (
     ApiKeyList,
     ApiKeyMade,
     ApiKeyOut,
+    AuditItem,
     AuditList,
     KeyPrefix,
     OperatorChange,
@@ -39,7 +40,7 @@ ReadsAudit = Annotated[Actor, Depends(requires(Permission.AUDIT_READ))]
 @router.get("/operators", summary="List operators")
 async def read_operators(_: ReadsOperators, asked: AnyPage, session: ReadSession) -> OperatorList:
     """All accounts by address, disabled ones included. Needs the permission operators:read."""
-    return OperatorList.of(await list_operators(session, asked))
+    return OperatorList.of((await list_operators(session, asked)).map(OperatorOut.of))
 
 
 @router.post("/operators", status_code=201, summary="Make an operator")
@@ -77,7 +78,7 @@ async def change_operator(
 @router.get("/api-keys", summary="List API keys")
 async def read_api_keys(_: ReadsKeys, asked: AnyPage, session: ReadSession) -> ApiKeyList:
     """All keys, the newest first, revoked ones included. Needs the permission keys:read."""
-    return ApiKeyList.of(await list_api_keys(session, asked))
+    return ApiKeyList.of((await list_api_keys(session, asked)).map(ApiKeyOut.of))
 
 
 @router.post("/api-keys", status_code=201, summary="Make an API key")
@@ -98,4 +99,4 @@ async def revoke_api_key(prefix: KeyPrefix, actor: ChangesKeys, context: AppCont
 @router.get("/audit", summary="Read the audit log")
 async def read_audit(_: ReadsAudit, asked: AnyAudit, session: ReadSession) -> AuditList:
     """Who changed what, the newest first, by actor or target. Needs the permission audit:read."""
-    return AuditList.of(await list_audit(session, asked))
+    return AuditList.of((await list_audit(session, asked)).map(AuditItem.of))

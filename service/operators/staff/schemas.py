@@ -5,8 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, WithJsonSchema
 
-from service.bodies import Body
-from service.db.keyset import Page
+from service.bodies import Body, ListOut
 from service.db.tables import ApiKey, AuditEntry, Operator
 from service.html.list_query import ListQuery
 from service.identity.api_keys import LONGEST_LABEL, NewKey
@@ -78,13 +77,8 @@ class OperatorOut(BaseModel):
         )
 
 
-class OperatorList(BaseModel):
-    items: list[OperatorOut]
-    next_cursor: str | None
-
-    @classmethod
-    def of(cls, page: Page[Operator]) -> Self:
-        return cls(items=[OperatorOut.of(row) for row in page.items], next_cursor=page.next_cursor)
+class OperatorList(ListOut[OperatorOut]):
+    pass
 
 
 class ApiKeyIn(Body):
@@ -119,13 +113,8 @@ class ApiKeyMade(ApiKeyOut):
         return cls(**ApiKeyOut.of(made.row).model_dump(), key=made.text)
 
 
-class ApiKeyList(BaseModel):
-    items: list[ApiKeyOut]
-    next_cursor: str | None
-
-    @classmethod
-    def of(cls, page: Page[ApiKey]) -> Self:
-        return cls(items=[ApiKeyOut.of(row) for row in page.items], next_cursor=page.next_cursor)
+class ApiKeyList(ListOut[ApiKeyOut]):
+    pass
 
 
 class AuditItem(BaseModel):
@@ -144,13 +133,8 @@ class AuditItem(BaseModel):
         return cls.model_validate(entry, from_attributes=True)
 
 
-class AuditList(BaseModel):
-    items: list[AuditItem]
-    next_cursor: str | None
-
-    @classmethod
-    def of(cls, page: Page[AuditEntry]) -> Self:
-        return cls(items=[AuditItem.of(row) for row in page.items], next_cursor=page.next_cursor)
+class AuditList(ListOut[AuditItem]):
+    pass
 
 
 class AuditQuery(ListQuery):

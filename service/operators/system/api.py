@@ -23,9 +23,10 @@ from service.operators.system.schemas import (
     ReconcileAsked,
     ReconcileIn,
     ReconciliationList,
+    ReconciliationOut,
     Replayed,
 )
-from service.operators.system.system import AppSystem, inbox_entries
+from service.operators.system.system import AppSystem
 from service.payments.asking import AppGateway
 
 router = APIRouter(tags=["system"])
@@ -37,9 +38,7 @@ ChangesSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_WRITE))]
 @router.get("/inbox", summary="List Stripe's events")
 async def read_inbox(_: ReadsSystem, asked: AnyInbox, session: ReadSession) -> InboxList:
     """Stripe's events and what became of each, the newest first. Needs system:read."""
-    page = await list_events(session, asked)
-    items = [InboxItem.of(each) for each in await inbox_entries(session, page.items)]
-    return InboxList(items=items, next_cursor=page.next_cursor)
+    return InboxList.of((await list_events(session, asked)).map(InboxItem.of))
 
 
 @router.post("/inbox/replay", summary="Replay all quarantined events")
@@ -67,7 +66,7 @@ async def read_jobs(
     Needs system:read.
     """
     page = await list_jobs(session, asked)
-    return JobList.of(page, await backlog(session, clocks.wall()))
+    return JobList.of_jobs(page, await backlog(session, clocks.wall()))
 
 
 @router.post("/jobs/{job_id}/replay", summary="Replay a job")
@@ -96,4 +95,6 @@ async def read_reconciliations(
     _: ReadsSystem, asked: AnyPage, session: ReadSession
 ) -> ReconciliationList:
     """What each comparison found, the newest first. Needs system:read."""
-    return ReconciliationList.of(await list_reconciliations(session, asked))
+    return ReconciliationList.of(
+        (await list_reconciliations(session, asked)).map(ReconciliationOut.of)
+    )

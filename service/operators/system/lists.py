@@ -11,19 +11,21 @@ from service.db.keyset import Keyset, Page
 from service.db.tables import InboxEvent, Job, Reconciliation
 from service.html.list_query import ListQuery
 from service.operators.system.schemas import InboxQuery, JobQuery
+from service.operators.system.system import InboxEntry, inbox_entries
 
 _EVENTS = Keyset(InboxEvent.received_at, InboxEvent.id)
 _JOBS = Keyset(Job.created_at, Job.id)
 _RECONCILIATIONS = Keyset(Reconciliation.started_at, Reconciliation.id)
 
 
-async def list_events(session: AsyncSession, asked: InboxQuery) -> Page[InboxEvent]:
+async def list_events(session: AsyncSession, asked: InboxQuery) -> Page[InboxEntry]:
     """Stripe's events in the order in which we learned of them, the newest first."""
     statement = select(InboxEvent)
     if asked.held:
         open_jobs = select(Job.key).where(Job.kind == EVENT_JOB, Job.status != "done")
         statement = statement.where(InboxEvent.id.in_(open_jobs))
-    return await _EVENTS.page(session, statement, cursor=asked.cursor, limit=asked.limit)
+    found = await _EVENTS.page(session, statement, cursor=asked.cursor, limit=asked.limit)
+    return Page(await inbox_entries(session, found.items), found.next_cursor)
 
 
 async def list_jobs(session: AsyncSession, asked: JobQuery) -> Page[Job]:

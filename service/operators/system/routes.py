@@ -7,7 +7,6 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from service.clock import AppClocks
-from service.db.keyset import Page
 from service.db.session import ReadSession
 from service.html.list_query import ListQuery
 from service.html.redirect import see_other
@@ -17,7 +16,7 @@ from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.system.lists import list_events, list_jobs, list_reconciliations
 from service.operators.system.schemas import AnyInbox, AnyJob
-from service.operators.system.system import AppSystem, count_quarantined, inbox_entries
+from service.operators.system.system import AppSystem, count_quarantined
 from service.payments.asking import AppGateway
 from service.reports.schemas import Storable
 
@@ -33,11 +32,10 @@ async def show_inbox(
     request: Request, _: SeesSystem, asked: AnyInbox, session: ReadSession
 ) -> Response:
     """Stripe's events, the newest first, or only what isn't applied."""
-    found = await list_events(session, asked)
     return page(
         request,
         "inbox.html",
-        events=Page(await inbox_entries(session, found.items), found.next_cursor),
+        events=await list_events(session, asked),
         asked=asked,
         quarantined=await count_quarantined(session),
     )

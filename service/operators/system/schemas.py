@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from fastapi import Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from service.bodies import Body
+from service.bodies import Body, ListOut
 from service.db.keyset import Page
 from service.db.tables import Job, Reconciliation
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
@@ -60,9 +60,8 @@ class InboxItem(BaseModel):
         )
 
 
-class InboxList(BaseModel):
-    items: list[InboxItem]
-    next_cursor: str | None
+class InboxList(ListOut[InboxItem]):
+    pass
 
 
 class Replayed(BaseModel):
@@ -109,26 +108,20 @@ class KindOut(BaseModel):
     failed: int
     oldest_at: AwareDatetime | None
 
+    @classmethod
+    def of(cls, held: Backlog) -> Self:
+        return cls(kind=held.kind, waiting=held.waiting, failed=held.failed, oldest_at=held.oldest)
 
-class JobList(BaseModel):
+
+class JobList(ListOut[JobOut]):
     """`kinds` counts all jobs, whatever the filter."""
 
     kinds: list[KindOut]
-    items: list[JobOut]
-    next_cursor: str | None
 
     @classmethod
-    def of(cls, page: Page[Job], held: Sequence[Backlog]) -> Self:
+    def of_jobs(cls, page: Page[Job], held: Sequence[Backlog]) -> Self:
         return cls(
-            kinds=[
-                KindOut(
-                    kind=each.kind,
-                    waiting=each.waiting,
-                    failed=each.failed,
-                    oldest_at=each.oldest,
-                )
-                for each in held
-            ],
+            kinds=[KindOut.of(each) for each in held],
             items=[JobOut.of(job) for job in page.items],
             next_cursor=page.next_cursor,
         )
@@ -181,15 +174,8 @@ class ReconciliationOut(BaseModel):
         return cls.model_validate(run, from_attributes=True)
 
 
-class ReconciliationList(BaseModel):
-    items: list[ReconciliationOut]
-    next_cursor: str | None
-
-    @classmethod
-    def of(cls, page: Page[Reconciliation]) -> Self:
-        return cls(
-            items=[ReconciliationOut.of(run) for run in page.items], next_cursor=page.next_cursor
-        )
+class ReconciliationList(ListOut[ReconciliationOut]):
+    pass
 
 
 class InboxQuery(ListQuery):

@@ -92,7 +92,7 @@ async def read_deliveries(
 ) -> DeliveryList:
     """What was or is to be sent to it, the newest first, by status. Needs system:read."""
     await known_endpoint(session, endpoint_id)
-    return DeliveryList.of(await list_deliveries(session, endpoint_id, asked))
+    return DeliveryList.of((await list_deliveries(session, endpoint_id, asked)).map(DeliveryOut.of))
 
 
 @router.post(

@@ -5,8 +5,7 @@ from typing import Annotated, Literal, Self
 from fastapi import Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from service.bodies import Body
-from service.db.keyset import Page
+from service.bodies import Body, ListOut
 from service.db.tables import WebhookEndpoint
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
 from service.operators.webhooks.deliveries import Sending
@@ -110,14 +109,8 @@ class DeliveryOut(BaseModel):
         )
 
 
-class DeliveryList(BaseModel):
-    items: list[DeliveryOut]
-    next_cursor: str | None
-
-    @classmethod
-    def of(cls, page: Page[Sending]) -> Self:
-        items = [DeliveryOut.of(each) for each in page.items]
-        return cls(items=items, next_cursor=page.next_cursor)
+class DeliveryList(ListOut[DeliveryOut]):
+    pass
 
 
 class DeliveryQuery(ListQuery):
