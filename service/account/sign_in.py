@@ -22,6 +22,7 @@ MAILS = "sign-in-mail"
 """The limit's name: mails an hour to one address."""
 LINK_PATH = "/account/sign-in"
 """The newspaper's page whose button uses the link; opening it uses nothing up."""
+_LIFE_SECONDS = int(sign_in_requests.LIFE.total_seconds())
 
 
 @dataclass(frozen=True)
@@ -60,30 +61,17 @@ async def request_sign_in(
     provisional = None if caller.verified else caller.reader_id
     async with context.database.transaction() as session:
         asked = await sign_in_requests.ask(
-            session,
-            address,
-            device=pseudonym(device_id),
-            reader_id=provisional,
-            return_to=return_to,
-            newsletter=newsletter,
-            newsletter_wording=wording,
-            settings=context.settings,
-            now=now,
-        )
+            session, address, device=pseudonym(device_id), reader_id=provisional,
+            return_to=return_to, newsletter=newsletter, newsletter_wording=wording,
+            settings=context.settings, now=now,
+        )  # fmt: skip
         await put_mail(
-            session,
-            kind="sign-in",
-            to=address.key,
-            to_key=address.key,
-            reader_id=provisional,
-            settings=context.settings,
-            now=now,
-            send_until=now + sign_in_requests.LIFE,
+            session, kind="sign-in", to=address.key, to_key=address.key, reader_id=provisional,
+            settings=context.settings, now=now, send_until=now + sign_in_requests.LIFE,
             link=f"{context.settings.public_url}{LINK_PATH}?{urlencode({'token': asked.link})}",
-            code=asked.code,
-            minutes=int(sign_in_requests.LIFE.total_seconds() // 60),
-        )
-    return Requested(asked.id, device_id, int(sign_in_requests.LIFE.total_seconds()))
+            code=asked.code, minutes=_LIFE_SECONDS // 60,
+        )  # fmt: skip
+    return Requested(asked.id, device_id, _LIFE_SECONDS)
 
 
 async def _within_limits(context: Context, address: EmailAddress, network: str) -> None:

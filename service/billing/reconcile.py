@@ -135,17 +135,21 @@ async def reconcile(
         fix, progress, tuple(pauses),
     )  # fmt: skip
     report = await run.all(since)
-    row.finished_at = context.clocks.business()
-    row.events_missed, row.compared = report.events_missed, report.compared
-    row.not_ours = report.not_ours
-    row.found, row.remaining = len(report.findings), len(report.remaining)
-    row.differences = [_stored(each) for each in report.findings[:MOST_KEPT]]
+    _note(row, report, context.clocks.business())
     await store_run(context.database, row)
     log.info(
         "reconcile.finished", events_missed=report.events_missed, compared=report.compared,
         found=row.found, remaining=row.remaining,
     )  # fmt: skip
     return report
+
+
+def _note(row: Reconciliation, report: Report, now: datetime) -> None:
+    row.finished_at = now
+    row.events_missed, row.compared = report.events_missed, report.compared
+    row.not_ours = report.not_ours
+    row.found, row.remaining = len(report.findings), len(report.remaining)
+    row.differences = [_stored(each) for each in report.findings[:MOST_KEPT]]
 
 
 @dataclass

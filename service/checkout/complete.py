@@ -65,22 +65,28 @@ async def complete_checkout(
     signs_in = {"paid", "processing"} if while_processing else {"paid"}
     if reader_id is None or fulfilment.state not in signs_in:
         return Completed(fulfilment, is_theirs=True, opened=None)
+    opened = await _opened(context, reader_id, buyer)
+    return Completed(fulfilment, is_theirs=opened is not None, opened=opened)
+
+
+async def _opened(context: Context, reader_id: str, buyer: ReturningBuyer) -> OpenedSession | None:
+    """A session of the reader's; None where somebody has verified the address since."""
+    caller, now = buyer.caller, context.clocks.wall()
     async with context.database.transaction() as session:
         reader_id = await settled_reader(session, reader_id)
         if await is_verified(session, reader_id):
-            return Completed(fulfilment, is_theirs=False, opened=None)
+            return None
         if caller.session_id is not None:
-            await end_session(session, caller.session_id, context.clocks.wall(), "replaced")
-        opened = await open_session(
+            await end_session(session, caller.session_id, now, "replaced")
+        return await open_session(
             session,
             reader_id=reader_id,
-            now=context.clocks.wall(),
+            now=now,
             settings=context.settings,
             kind=buyer.kind,
             device=pseudonym(caller.device_id) if caller.device_id is not None else None,
             label=device_label(buyer.user_agent, is_app=buyer.kind == "app"),
         )
-    return Completed(fulfilment, is_theirs=True, opened=opened)
 
 
 async def _fulfilled(context: Context, gateway: Gateway, session_id: str) -> Fulfilment:

@@ -6,8 +6,7 @@ import secrets
 import socket
 from email.utils import formataddr
 from pathlib import Path
-
-from pydantic import SecretStr
+from typing import Any
 
 from service.listening import LARGEST_PORT, PortRefused, listen
 from service.settings import Settings
@@ -51,49 +50,46 @@ def settings_in(data: Path, port: int, *, name: str, time_zone: str) -> Settings
         )
     try:
         data.mkdir(parents=True, exist_ok=True)
-        kept = _kept(data / ENVIRONMENT_FILE)
-        url = "http://127.0.0.1" if port == HTTP_PORT else f"http://127.0.0.1:{port}"
-        values = {
-            "PAYWALL_DATABASE_URL": f"sqlite:///{(data / 'paywall.db').resolve()}",
-            "PAYWALL_SECRET_KEY": kept.get("PAYWALL_SECRET_KEY") or secrets.token_urlsafe(32),
-            "PAYWALL_STRIPE_WEBHOOK_SECRET": kept.get("PAYWALL_STRIPE_WEBHOOK_SECRET")
-            or f"whsec_{secrets.token_hex(16)}",
-            "PAYWALL_STRIPE_SECRET_KEY": "sk_test_demo",
-            "PAYWALL_STRIPE_API_BASE": f"{url}{STRIPE_PATH}",
-            "PAYWALL_PUBLIC_URL": url,
-            "PAYWALL_INSECURE_COOKIES": "true",
-            "PAYWALL_PUBLICATION": "ternsey-packet",
-            "PAYWALL_PUBLICATION_NAME": name,
-            "PAYWALL_TIME_ZONE": time_zone,
-            "PAYWALL_MAIL_FROM": formataddr((name, SENDER)),
-            "PAYWALL_WEBHOOKS_ALLOW_PRIVATE_TARGETS": "true",
-        }
+        values = _values(data, port, name=name, time_zone=time_zone)
         _keep(data / ENVIRONMENT_FILE, values)
     except OSError as error:
         raise CannotStart(
             f"The folder {data} can't be used ({os.strerror(error.errno or 0).lower()}). "
             "Choose one you may write to: make run DATA=some/folder"
         ) from error
+    fields: dict[str, Any] = {
+        variable.removeprefix("PAYWALL_").lower(): value for variable, value in values.items()
+    }
     return Settings(
         _env_file=None,
         environment="development",
-        database_url=values["PAYWALL_DATABASE_URL"],
-        secret_key=SecretStr(values["PAYWALL_SECRET_KEY"]),
-        stripe_webhook_secret=SecretStr(values["PAYWALL_STRIPE_WEBHOOK_SECRET"]),
-        stripe_secret_key=SecretStr(values["PAYWALL_STRIPE_SECRET_KEY"]),
-        stripe_api_base=values["PAYWALL_STRIPE_API_BASE"],
-        public_url=url,
-        insecure_cookies=True,
-        publication=values["PAYWALL_PUBLICATION"],
-        publication_name=name,
-        time_zone=time_zone,
-        mail_from=values["PAYWALL_MAIL_FROM"],
         newsletter_wording=f"Send me the letter of {name} on Saturdays",
-        # A newcomer who tries it out listens on the same machine.
-        webhooks_allow_private_targets=True,
         log_level="warning",
         log_format="text",
+        **fields,
     )
+
+
+def _values(data: Path, port: int, *, name: str, time_zone: str) -> dict[str, str]:
+    """The variables of the demo's environment, with the secrets that were made before."""
+    kept = _kept(data / ENVIRONMENT_FILE)
+    url = "http://127.0.0.1" if port == HTTP_PORT else f"http://127.0.0.1:{port}"
+    return {
+        "PAYWALL_DATABASE_URL": f"sqlite:///{(data / 'paywall.db').resolve()}",
+        "PAYWALL_SECRET_KEY": kept.get("PAYWALL_SECRET_KEY") or secrets.token_urlsafe(32),
+        "PAYWALL_STRIPE_WEBHOOK_SECRET": kept.get("PAYWALL_STRIPE_WEBHOOK_SECRET")
+        or f"whsec_{secrets.token_hex(16)}",
+        "PAYWALL_STRIPE_SECRET_KEY": "sk_test_demo",
+        "PAYWALL_STRIPE_API_BASE": f"{url}{STRIPE_PATH}",
+        "PAYWALL_PUBLIC_URL": url,
+        "PAYWALL_INSECURE_COOKIES": "true",
+        "PAYWALL_PUBLICATION": "ternsey-packet",
+        "PAYWALL_PUBLICATION_NAME": name,
+        "PAYWALL_TIME_ZONE": time_zone,
+        "PAYWALL_MAIL_FROM": formataddr((name, SENDER)),
+        # A newcomer who tries it out listens on the same machine.
+        "PAYWALL_WEBHOOKS_ALLOW_PRIVATE_TARGETS": "true",
+    }
 
 
 def _kept(path: Path) -> dict[str, str]:

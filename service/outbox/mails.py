@@ -65,14 +65,7 @@ async def put_mail(
     """
     if once is not None and await session.scalar(select(Mail.id).where(Mail.once == once)):
         return None
-    link = context.get("link")
-    if link is not None and not link.startswith(f"{settings.public_url}/"):
-        raise ValueError("a mail links to the service itself only")
-    context = {"publication": on_one_line(settings.publication_name), **context}
-    subject, text, html = (
-        render_in(settings.language, f"{kind}.{part}", **context)
-        for part in ("subject.txt", "txt", "html")
-    )
+    subject, text, html = _rendered(settings, kind, context)
     mail = Mail(
         id=new_id("mail"),
         kind=kind,
@@ -80,7 +73,7 @@ async def put_mail(
         recipient=to,
         recipient_key=to_key,
         language=settings.language,
-        subject=on_one_line(subject),
+        subject=subject,
         text=text,
         html=html,
         created_at=now,
@@ -94,6 +87,19 @@ async def put_mail(
     await session.flush()
     await enqueue(session, kind=JOB, key=mail.id, now=now)
     return mail
+
+
+def _rendered(settings: Settings, kind: Kind, context: dict[str, Any]) -> tuple[str, str, str]:
+    """Subject, text and HTML."""
+    link = context.get("link")
+    if link is not None and not link.startswith(f"{settings.public_url}/"):
+        raise ValueError("a mail links to the service itself only")
+    context = {"publication": on_one_line(settings.publication_name), **context}
+    subject, text, html = (
+        render_in(settings.language, f"{kind}.{part}", **context)
+        for part in ("subject.txt", "txt", "html")
+    )
+    return on_one_line(subject), text, html
 
 
 def on_one_line(text: str) -> str:

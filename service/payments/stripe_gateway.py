@@ -109,32 +109,20 @@ class StripeGateway(StripeSetUp):
         automatic_tax: bool,
         collect_tax_ids: bool,
     ) -> StripeCheckoutSession:
-        metadata = {"checkout": checkout_id}
         params: Any = {
             "mode": mode,
             "line_items": [{"price": price_id, "quantity": 1}],
             "client_reference_id": checkout_id,
-            "metadata": metadata,
             "success_url": success_url,
             "cancel_url": cancel_url,
+            **_what_is_bought(mode, checkout_id, trial_days),
+            **_discount(coupon_id, promotion_code_id),
         }
-        if mode == "payment":
-            params["payment_intent_data"] = {"metadata": metadata}
-        else:
-            params["subscription_data"] = {"metadata": metadata}
-            if trial_days:
-                params["subscription_data"]["trial_period_days"] = trial_days
         if customer_id is not None:
             params["customer"] = customer_id
         elif mode == "payment":
             # Otherwise Stripe would let a guest pay, and nothing would say whose the next one is.
             params["customer_creation"] = "always"
-        if coupon_id is not None:
-            params["discounts"] = [{"coupon": coupon_id}]
-        elif promotion_code_id is not None:
-            params["discounts"] = [{"promotion_code": promotion_code_id}]
-        else:
-            params["allow_promotion_codes"] = True
         params |= _taxes(customer_id, automatic=automatic_tax, collects_ids=collect_tax_ids)
         created = await self._ask(
             self._client.v1.checkout.sessions.create_async(
@@ -288,6 +276,24 @@ class StripeGateway(StripeSetUp):
             ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError
         ) as error:  # fmt: skip
             raise SignatureRefused("The body isn't an event.") from error
+
+
+def _what_is_bought(mode: CheckoutMode, checkout_id: str, trial_days: int) -> dict[str, Any]:
+    """The checkout's name on the session and on what comes of it, and the trial."""
+    metadata = {"checkout": checkout_id}
+    if mode == "payment":
+        return {"metadata": metadata, "payment_intent_data": {"metadata": metadata}}
+    trial = {"trial_period_days": trial_days} if trial_days else {}
+    return {"metadata": metadata, "subscription_data": {"metadata": metadata, **trial}}
+
+
+def _discount(coupon_id: str | None, promotion_code_id: str | None) -> dict[str, Any]:
+    """Ours, else the code that was typed here, else a field for one at Stripe."""
+    if coupon_id is not None:
+        return {"discounts": [{"coupon": coupon_id}]}
+    if promotion_code_id is not None:
+        return {"discounts": [{"promotion_code": promotion_code_id}]}
+    return {"allow_promotion_codes": True}
 
 
 def _taxes(customer_id: str | None, *, automatic: bool, collects_ids: bool) -> dict[str, Any]:

@@ -20,19 +20,11 @@ from service.identity.permissions import SCOPES
 from service.identity.sessions import open_session
 from service.payments.gateway import StripeRefund
 from service.problems import Problem
-from service.settings import Settings
-from tests.billing.desk import Desk, desk_on
-from tests.conftest import MovingClocks
+from tests.billing.desk import Desk
 from tests.databases import on_sqlite
 from tests.keys import create_api_key
 
 pytestmark = on_sqlite
-
-
-@pytest.fixture
-async def desk(database: Database, settings: Settings, clocks: MovingClocks) -> AsyncIterator[Desk]:
-    async with desk_on(database, settings, clocks) as made:
-        yield made
 
 
 @contextlib.asynccontextmanager

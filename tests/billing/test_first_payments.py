@@ -1,23 +1,10 @@
 """First payments that are never completed."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from service.billing.subscriptions import has_subscribed
-from service.db.session import Database
-from service.settings import Settings
-from tests.billing.desk import Desk, desk_on
-from tests.conftest import MovingClocks
+from tests.billing.desk import Desk
 from tests.databases import on_sqlite
 
 pytestmark = on_sqlite
-
-
-@pytest.fixture
-async def desk(database: Database, settings: Settings, clocks: MovingClocks) -> AsyncIterator[Desk]:
-    async with desk_on(database, settings, clocks) as made:
-        yield made
 
 
 async def test_a_payment_that_is_never_made_uses_up_no_trial(desk: Desk) -> None:

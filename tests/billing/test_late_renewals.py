@@ -1,25 +1,13 @@
 """A renewal whose webhooks are lost: Stripe is asked before the slack ends, and not all the time."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from service.billing.late_renewals import sync_late_renewals
-from service.db.session import Database
-from service.settings import Settings
-from tests.billing.desk import Desk, desk_on
-from tests.conftest import MovingClocks
+from tests.billing.desk import Desk
 from tests.databases import on_sqlite
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-async def desk(database: Database, settings: Settings, clocks: MovingClocks) -> AsyncIterator[Desk]:
-    async with desk_on(database, settings, clocks) as made:
-        yield made
 
 
 async def subscribed(desk: Desk, **fields: Any) -> str:

@@ -1,10 +1,8 @@
 """What subscriptions bring, as the local Stripe has them: discounts, pauses, a switch, an erasure."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from sqlalchemy import select, update
 
 from service.account.erase import erase_reader
@@ -15,19 +13,12 @@ from service.db.tables import MovementRow, Reader, Subscription
 from service.identity.readers import create_reader
 from service.reports.figures import Summary, exact_mrr, mrr_movements, summary
 from service.reports.metrics import total
-from service.settings import Settings
-from tests.billing.desk import Desk, desk_on
+from tests.billing.desk import Desk
 from tests.conftest import MovingClocks
 from tests.reports import rows
 
 MONTH = timedelta(days=32)
 Row = tuple[str, str, int, int, int]
-
-
-@pytest.fixture
-async def desk(database: Database, settings: Settings, clocks: MovingClocks) -> AsyncIterator[Desk]:
-    async with desk_on(database, settings, clocks) as made:
-        yield made
 
 
 async def moved(desk: Desk) -> list[Row]:
