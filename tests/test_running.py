@@ -1,4 +1,4 @@
-"""What an application holds while it runs is one typed object, and nothing stands beside it."""
+"""What an application holds while it runs is one typed object, and there is nothing beside it."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The settings, read from lines as they stand in a `.env` file."""
+"""The settings, read from lines as in a `.env` file."""
 
 from pathlib import Path
 

@@ -30,7 +30,9 @@ def read_by_token(
     for what isn't visible.
     """
     if revocations.refuse(claims):
-        raise invalid_token("What the token stands for has ended since. Fetch a new one.")
+        raise invalid_token(
+            "The session or access behind the token has ended since. Fetch a new one."
+        )
     if isinstance(claims, UnlockClaims) and claims.art != slug:
         raise Problem("article-not-covered")
     if article is None:

@@ -22,7 +22,7 @@ Reason = AllowReason | MeterReason | WallReason
 @dataclass(frozen=True)
 class ReasonRow:
     """One reason. `readers` is a sentence for the reader; `operators` goes on from "Read …," or
-    "Met the wall at …:". `revocable`: what it stands on can be taken away before a token expires.
+    "Met the wall at …:". `revocable`: what it is based on can be taken away before a token expires.
     """
 
     name: Reason
@@ -73,7 +73,7 @@ _ROWS = (
 )  # fmt: skip
 
 REASONS: Mapping[str, ReasonRow] = MappingProxyType({row.name: row for row in _ROWS})
-"""By name, in the order of precedence: of two grants, the source that stands first is the reason."""
+"""By name, in the order of precedence: of two grants, the source that is named first is the reason."""
 
 PRECEDENCE: Mapping[str, int] = MappingProxyType({name: at for at, name in enumerate(REASONS)})
 

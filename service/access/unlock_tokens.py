@@ -61,7 +61,7 @@ class UnlockTokens:
         return signed.token, signed.expires_at
 
     def _is_good(self, signed: _Signed, now: datetime) -> bool:
-        """Whether half of its life is left, and nothing has been revoked that it stands for.
+        """Whether half of its life is left, and nothing that it is based on was revoked.
 
         More than all of it is left where the clock was set back: it lies in the future then.
         """

@@ -1,4 +1,4 @@
-"""What has to stand at Stripe before selling: looked at, and made where it is absent.
+"""What has to be at Stripe before selling: looked at, and made where it is absent.
 
 The plan asks nobody; looking and making ask Stripe. A check changes nothing.
 """
@@ -24,7 +24,7 @@ _UNREACHABLE = {"127.0.0.1", "localhost", "::1"}
 
 @dataclass(frozen=True)
 class SetupFinding:
-    """One thing at Stripe, how it stands, and what to do about it (empty: nothing)."""
+    """One thing at Stripe, its state, and what to do about it (empty: nothing)."""
 
     what: str
     state: State
@@ -33,7 +33,7 @@ class SetupFinding:
 
 @dataclass(frozen=True)
 class Setup:
-    """What stands at Stripe now. `secret` is that of a webhook endpoint made just now."""
+    """What is at Stripe now. `secret` is that of a webhook endpoint made just now."""
 
     findings: tuple[SetupFinding, ...]
     secret: str | None = None
@@ -99,7 +99,7 @@ def _difference(told: Collection[str], wanted: Collection[str]) -> str:
 
 
 async def check(context: Context, gateway: SetUpGateway) -> Setup:
-    """How everything stands. Raises GatewayUnavailable and GatewayRefused."""
+    """The state of everything. Raises GatewayUnavailable and GatewayRefused."""
     findings = [await _account(gateway, context.settings)]
     async with context.database.reading() as session:
         offers = await live_offers(session)

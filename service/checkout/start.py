@@ -223,7 +223,7 @@ async def _settle_earlier(
 ) -> tuple[Checkout, StripeCheckoutSession] | None:
     """Expire what was begun before for something else; the one that turns out to be paid.
 
-    A pass that is paid for something else stands in nobody's way.
+    A pass that is paid for something else is in nobody's way.
     """
     wanted = (click.checkout.offer_id, click.checkout.article_id)
     for checkout in click.earlier:

@@ -27,7 +27,7 @@ Email = Annotated[str, typer.Argument(help="Their e-mail address.")]
 
 
 def _password(*, from_input: bool) -> str:
-    # Never an argument: those stand in the shell's history and in the list of processes.
+    # Never an argument: those are in the shell's history and in the list of processes.
     if from_input:
         return sys.stdin.readline().rstrip("\n")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))

@@ -1,4 +1,4 @@
-"""Migrations: where the database stands, and bringing it to the head.
+"""Migrations: which one the database is at, and bringing it to the head.
 
 Alembic's Config is built here, in code: a wheel has no pyproject.toml or alembic.ini.
 """
@@ -21,7 +21,7 @@ _IN_REPOSITORY = Path(__file__).parents[2] / "alembic"
 
 
 class SchemaOutdatedError(Exception):
-    """The database stands at another migration than this release; the message says what to do."""
+    """The database is at another migration than this release; the message says what to do."""
 
 
 UTC = ZoneInfo("UTC")
@@ -47,7 +47,7 @@ def head() -> str:
 
 
 def current(connection: Connection) -> str | None:
-    """The revision the database stands at; None when it was never migrated."""
+    """The revision that the database is at; None when it was never migrated."""
     return MigrationContext.configure(connection).get_current_revision()
 
 

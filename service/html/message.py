@@ -1,6 +1,6 @@
 """A page that says one thing and leads on: for addresses that belong to no site of their own.
 
-Its few lines of style stand in the page, allowed by their hash, so it depends on no other route.
+Its few lines of style are in the page, allowed by their hash, so it depends on no other route.
 """
 
 import base64

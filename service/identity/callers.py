@@ -146,7 +146,9 @@ async def _by_token(request: Request, token: str, context: Context) -> _Found:
         reader = await find_reader(session, found.reader_id) if found is not None else None
     ended = running_of(request).get(EndedTokens)
     if reader is None or reader.id != claims.sub or ended.refuse(claims):
-        raise invalid_token("What the token stands for has ended since. Fetch a new one.")
+        raise invalid_token(
+            "The session or access behind the token has ended since. Fetch a new one."
+        )
     return found, reader
 
 

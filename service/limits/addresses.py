@@ -2,7 +2,7 @@
 
 The peer's own address is believed. `X-Forwarded-For` is believed only as far as trusted proxies
 wrote it, so it is read from the right: each of them appends whom it was called by, and whatever
-stands further left came with the call and may be invented. The header `Forwarded` is not read:
+is further left came with the call and may be invented. The header `Forwarded` is not read:
 two headers that could say different things would be a way around either.
 """
 
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 _HEADER = "x-forwarded-for"
 _MOST_HOPS = 32
-"""No installation has more proxies in a row; what stands further left isn't looked at."""
+"""No installation has more proxies in a row; what is further left isn't looked at."""
 _MAPPED_BITS = 96
 _NETWORK_BITS = {4: 24, 6: 48}
 """What one household or firm is given at most: a single host in it has many addresses."""
@@ -106,7 +106,7 @@ def _tell_of_unlisted_proxy() -> None:
     """Once a process: until it is listed, the readers behind it are limited as one."""
     log.warning(
         "proxy.unlisted",
-        advice="A proxy seems to stand before the service: list it in PAYWALL_TRUSTED_PROXIES. "
+        advice="There seems to be a proxy before the service: list it in PAYWALL_TRUSTED_PROXIES. "
         "Until then all readers that come by it are one network, and are limited as one.",
     )
 

@@ -173,7 +173,7 @@ VALUES (:holder, :window_start, :first, '[]', :now)
 ON CONFLICT (holder, window_start) DO UPDATE
 SET {column} = {appended}, updated_at = excluded.updated_at
 WHERE NOT {known.format("counted")} AND NOT {known.format("carried")}
-""")  # noqa: S608 nothing from outside stands in it
+""")  # noqa: S608 nothing from outside is in it
 
 
 _CARRIES = {

@@ -276,7 +276,7 @@ def end_of_pass(price: Price, starts_at: datetime) -> datetime:
 
 
 def decimals(currency: str) -> int:
-    """How many digits of an amount stand behind the decimal point."""
+    """How many digits of an amount follow the decimal point."""
     if currency in _ZERO_DECIMALS:
         return 0
     return 3 if currency in _THREE_DECIMALS else 2

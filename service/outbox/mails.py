@@ -31,8 +31,8 @@ Kind = Literal[
     "refund",
     "pass",
 ]
-"""`sign-in` takes `link`, `code` and `minutes`; `erased` takes nothing; what the others take stands in
-billing/notices.py.
+"""`sign-in` takes `link`, `code` and `minutes`; `erased` takes nothing; billing/notices.py says what
+the others take.
 """
 
 JOB = "mail"

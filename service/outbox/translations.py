@@ -27,7 +27,7 @@ CATALOGUES = HERE / "locale"
 
 
 def catalogue(language: str) -> Catalog:
-    """The catalogue as it stands in its file. FileNotFoundError where there is none."""
+    """The catalogue as it is in its file. FileNotFoundError where there is none."""
     path = CATALOGUES / language / "LC_MESSAGES" / "mails.po"
     with path.open("rb") as file:
         return read_po(file, locale=language, domain="mails", abort_invalid=True)

@@ -132,7 +132,7 @@ class WebhookSender:
             told = said = str(error)
         else:
             status = answer.status
-            # What the endpoint says may name a reader: it stands with the delivery, which is erased
+            # What the endpoint says may name a reader: it is kept with the delivery, which is erased
             # with them, and in neither job nor log.
             told = f"HTTP {status}"
             said = f"{told} {answer.excerpt}".strip() if due.keeps_answer else told

@@ -94,7 +94,7 @@ class Targets:
     resolve: Resolve = resolve_host
 
     def parse(self, url: str) -> httpx.URL:
-        """The URL in parts. TargetRefused: it is none that is called, whatever stands behind it."""
+        """The URL in parts. TargetRefused: it is none that is called, whatever is behind it."""
         try:
             parsed = httpx.URL(url)
         except (httpx.InvalidURL, ValueError) as error:

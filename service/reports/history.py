@@ -25,7 +25,7 @@ _ARTICLE_PATH = "/articles/"
 
 @dataclass(frozen=True)
 class Bought:
-    """A subscription, and the article at whose wall the reader stood last before buying it."""
+    """A subscription, and the article whose wall the reader met last before buying it."""
 
     facts: SubscriptionFacts
     wall: ArticleMention | None
@@ -143,7 +143,7 @@ async def _wall_before(
     facts: SubscriptionFacts,
     checkouts: Sequence[tuple[Checkout, str]],
 ) -> ArticleMention | None:
-    """Where the wall stood: the last one before the purchase, else where the checkout led back."""
+    """The article of the wall: the last one before the purchase, else where the checkout led back."""
     checkout = next(
         (c for c, _ in checkouts if c.stripe_subscription_id == facts.subscription_id), None
     )

@@ -261,7 +261,7 @@ class ArticleItem(BaseModel):
 
 
 class BoughtItem(SubscriptionItem):
-    """A subscription; `wall` is the article at whose wall the reader stood last before buying."""
+    """A subscription; `wall` is the article whose wall the reader met last before buying."""
 
     wall: ArticleItem | None
 

@@ -51,8 +51,8 @@ class Event:
     """One line. `note`: the reason of a read or a wall, the offer's name, the access's source, the
     amount that was paid, failed or given back, how a dispute was closed, or why the service cancelled.
 
-    `article` is what was read, where the wall stood, or for a purchase where the last wall before
-    it stood. `counted`: the read used up one of the meter's free articles.
+    `article` is what was read, whose wall was met, or for a purchase whose wall was met last before
+    it. `counted`: the read used up one of the meter's free articles.
     """
 
     at: datetime

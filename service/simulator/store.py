@@ -126,7 +126,7 @@ class Store:
         self.connection.execute("DELETE FROM objects WHERE id = ?", (identifier,))
 
     def position(self, identifier: str) -> int | None:
-        """Where a document stands in the order of creation."""
+        """A document's place in the order of creation."""
         row = self.connection.execute(
             "SELECT seq FROM objects WHERE id = ?", (identifier,)
         ).fetchone()

@@ -165,7 +165,7 @@ def _doubles(
 
 async def _offers(session: AsyncSession, *, subscribed_before: bool = False) -> list[OfferItem]:
     offers = await live_offers(session)
-    # Single articles are sold where they stand.
+    # Single articles are sold at the article.
     return [
         OfferItem.of(offer, subscribed_before=subscribed_before)
         for offer in offers

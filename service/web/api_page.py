@@ -110,6 +110,6 @@ def _anchor(name: str) -> str:
 
 
 def _prose(told: Schema) -> Markup:
-    """The description, with what stands between backticks as code."""
+    """The description, with what is between backticks as code."""
     text = str(escape(told.get("description", "")))
     return Markup(_CODE.sub(r"<code>\1</code>", text))  # noqa: S704 escaped above

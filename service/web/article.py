@@ -1,4 +1,4 @@
-"""An article's page: what of the text stands in it, decided before the template sees anything.
+"""An article's page: how much of the text it has, decided before the template sees anything.
 
 The template gets the teaser's fields and one text, either the preview or the whole: it can't show
 what it isn't given.

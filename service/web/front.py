@@ -1,4 +1,4 @@
-"""The front page: what stands where. Everything on it comes from teasers."""
+"""The front page: what is where. Everything on it comes from teasers."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,7 +39,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Front:
-    """The page. `lead` and `rail` stand on the first page only."""
+    """The page. `lead` and `rail` are on the first page only."""
 
     sections: list[str]
     lead: TeaserItem | None

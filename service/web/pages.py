@@ -35,7 +35,7 @@ class Imprint:
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands on every newspaper page; `bar` makes something on top, such as the demo's clock."""
+    """What every newspaper page shows; `bar` makes something on top, such as the demo's clock."""
 
     imprint: Imprint = Imprint()
     bar: Callable[[Request], Markup] | None = None

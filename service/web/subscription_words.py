@@ -1,4 +1,4 @@
-"""A subscription in its reader's words: how it stands, what comes next, what they can do: pure."""
+"""A subscription in its reader's words: its state, what comes next, what they can do: pure."""
 
 from dataclasses import dataclass
 from datetime import datetime

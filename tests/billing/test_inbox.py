@@ -28,7 +28,7 @@ OUTAGE_PAUSE = timedelta(seconds=5)
 
 
 class Scripted:
-    """A gateway that answers subscriptions, or fails with what stands in `failures` for the id."""
+    """A gateway that answers subscriptions, or fails with what is in `failures` for the id."""
 
     def __init__(self, **failures: Exception) -> None:
         self.failures = failures

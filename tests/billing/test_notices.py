@@ -25,7 +25,7 @@ QUARTER = Offer(name="Quarter", amount=500, currency="JPY", interval="month", in
 PAGE = "https://invoice.example.org/i/1"
 
 SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
-    # what it is, the notice, what stands in it in English and in German
+    # what it is, the notice, what it says in English and in German
     (
         "paid",
         notices.welcome("sub_1", OFFER, renews_on=DAY, trial_until=None, receipt=PAGE),

@@ -13,7 +13,7 @@ from tests.demo.process import Demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-# Slugs of sample articles, each with words that stand far behind its cut.
+# Slugs of sample articles, each with words far behind its cut.
 ARTICLES = {
     "ferry-timetable-changes": "they will not be able to go home",
     "second-homes-levy": "corrections are welcome there too",

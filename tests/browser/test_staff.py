@@ -75,7 +75,7 @@ def look_at_what_runs_by_itself(page: Page, chromium: Browser, demo: Demo, size:
 
 
 def come_by_reload(page: Page, wanted: Locator) -> None:
-    """What happens in the background stands on the page when it is loaded again."""
+    """What happens in the background is on the page when it is loaded again."""
     for _ in range(10):
         with suppress(AssertionError):
             expect(wanted.first).to_be_visible(timeout=1000)

@@ -157,7 +157,7 @@ def test_a_pass_for_one_article_opens_that_article(site: Installation) -> None:
     assert site.unlock("b").status_code == 402
     buy(site, "one", article="b")
     assert site.unlock("b").json()["reason"] == "pass"
-    # Each stands by itself.
+    # Each is by itself.
     now = site.clocks.business()
     assert spans(site) == [(now, now + 7 * DAY)] * 2
     token = site.browser.post("/v1/session/token").json()["access_token"]

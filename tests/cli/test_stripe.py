@@ -42,7 +42,7 @@ def stripe() -> Iterator[dict[str, str]]:
 
 
 def _told(stripe: dict[str, str], path: str) -> list[dict[str, object]]:
-    """What stands at the local Stripe."""
+    """What is at the local Stripe."""
     answer = httpx2.get(
         f"{stripe['PAYWALL_STRIPE_API_BASE']}{path}", auth=("sk_test_local", ""), timeout=PATIENCE
     )

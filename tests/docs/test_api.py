@@ -1,4 +1,4 @@
-"""docs/api.md: its examples run as they stand, and no call is missing."""
+"""docs/api.md: its examples run as they are, and no call is missing."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def test_the_examples_run_and_every_call_is_shown(tmp_path: Path) -> None:
             **os.environ,
             "PAYWALL": demo.url,
             "DATA": str(demo.data),
-            # A newcomer's shell: it finds curl, but not what stands in .venv.
+            # A newcomer's shell: it finds curl, but not what is in .venv.
             "PATH": "/usr/local/bin:/usr/bin:/bin",
         }
         done = subprocess.run(

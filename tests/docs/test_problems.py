@@ -1,4 +1,4 @@
-"""docs/problems.md: every type of problem stands there once, as the catalogue has it."""
+"""docs/problems.md: every type of problem is there once, as the catalogue has it."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""docs/settings.md: every setting stands there once, as the code has it; and the events of stripe.md."""
+"""docs/settings.md: every setting is there once, as the code has it; and the events of stripe.md."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -144,7 +144,7 @@ class Reader:
     # Reading
 
     def reads(self, article: str = MEMBERS) -> str | None:
-        """What opens the article to them; None: they stand at the wall, and nothing of it is told."""
+        """What opens the article to them; None: they meet the wall, and nothing of it is told."""
         answer = self.browser.post(f"/v1/articles/{article}/unlock")
         assert answer.status_code in {200, 402}, answer.text
         told = answer.json()

@@ -108,7 +108,7 @@ def test_a_renewal_fails_for_good(paper: Paper) -> None:
     emil.gives_card(CARD_WITHOUT_MONEY)
     paper.passes(days=32)
     assert emil.reads() == "subscription"
-    # The days of grace count from the invoice: after them the wall stands, though Stripe still tries.
+    # The days of grace count from the invoice: after them there is a wall, though Stripe still tries.
     paper.passes(days=12)
     assert emil.reads() == "subscription"
     paper.passes(days=2)

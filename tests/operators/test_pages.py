@@ -122,7 +122,7 @@ async def test_a_readers_page_tells_the_story(signed_in: SignedIn, store: Store)
     text = " ".join(unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
     assert "Cancelled, runs out" in text
     assert "€9.00 a month" in text
-    assert "Where the wall stood The arctic tern's count" in text
+    assert "Wall before it The arctic tern's count" in text
     assert "For the jury" in text
     told = ["Read The arctic", "Subscribed to Digital, monthly", "Met the wall at The arctic"]
     places = [text.index(line) for line in told]

@@ -16,7 +16,7 @@ KNOWN_OTHERWISE = {
     "reader.created", "reader.erased", "subscription.started", "subscription.trial_will_end",
     "subscription.ended", "pass.ended",
 }  # fmt: skip
-"""They stand in the timeline by the rows themselves, or change nothing yet."""
+"""They are in the timeline by the rows themselves, or change nothing yet."""
 
 
 def test_every_type_of_event_is_told_or_left_out_on_purpose() -> None:

@@ -1,4 +1,4 @@
-"""What stands before the service in a set-up: pages on an origin of their own, readers, their mail."""
+"""What is before the service in a set-up: pages on an origin of their own, readers, their mail."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

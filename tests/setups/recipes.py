@@ -1,4 +1,4 @@
-"""The recipes of docs/set-ups.md as they stand there, with the addresses of a test filled in."""
+"""The recipes of docs/set-ups.md as they are there, with the addresses of a test filled in."""
 
 import re
 from pathlib import Path

@@ -36,7 +36,7 @@ BODY = f"<p>Nobody had asked for the ledger.</p><!--more--><h2>Inside</h2><p>{SE
 
 @dataclass(frozen=True)
 class Newspaper:
-    """The pages, what stands behind them, and a browser that follows no redirect by itself."""
+    """The pages, what is behind them, and a browser that follows no redirect by itself."""
 
     app: RunningApp
     browser: httpx2.AsyncClient

@@ -1,4 +1,4 @@
-"""What of an article stands in its page, for whom, and what opening it leaves behind."""
+"""How much of an article its page has, for whom, and what opening it leaves behind."""
 
 import json
 import re

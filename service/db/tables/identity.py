@@ -27,7 +27,7 @@ class Reader(Base):
     """The account that a provisional reader turned out to be; it holds everything since."""
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     pseudonym: Mapped[str | None]
-    """Stands for them in the movements of MRR, which outlive an erasure; None: they have none yet."""
+    """Their name in the movements of MRR, which outlive an erasure; None: they have none yet."""
 
 
 class ReaderDevice(Base):

@@ -235,7 +235,7 @@ def goes_on(subscription: JSON) -> bool:
 
 
 def upcoming_invoice(world: World, subscription: JSON) -> JSON:
-    """What the end of the present period will bring, as things stand."""
+    """What the end of the present period will bring, by what is known now."""
     end = period_of(subscription)[1]
     items = moved_items(subscription, next_period(subscription))
     invoice = draft_invoice(

@@ -71,7 +71,7 @@ class Params:
     """
 
     def __init__(self, values: dict[str, Any], prefix: str = "") -> None:
-        """`prefix` is where these values stand in the request, for error messages."""
+        """`prefix` is where these values are in the request, for error messages."""
         self.values = values
         self._prefix = prefix
 

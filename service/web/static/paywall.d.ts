@@ -70,7 +70,7 @@ export interface Wall {
   /** What would open the article: signing in by mail, which registers too, or subscribing. */
   kind: "register" | "subscribe";
   reason: WallReason;
-  /** The reason in a sentence for the reader, to stand above the title. */
+  /** The reason in a sentence for the reader, shown above the title. */
   note: string;
   title: string;
   text: string;
@@ -189,7 +189,7 @@ export interface Subscription {
   payment_problem: { needs: "card" | "authentication"; url: string | null; ends_at: string | null } | null;
 }
 
-/** RFC 9457; further members stand beside these, such as `portal`. */
+/** RFC 9457; there are further members beside these, such as `portal`. */
 export interface Problem {
   type: string;
   title: string;

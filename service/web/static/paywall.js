@@ -260,7 +260,7 @@ function asJson({ read, write }) {
       try {
         return JSON.parse(read());
       } catch {
-        return null; // whatever stands there isn't ours
+        return null; // whatever is there isn't ours
       }
     },
     write: (value) => write(JSON.stringify(value)),

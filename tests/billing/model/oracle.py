@@ -1,6 +1,6 @@
 """Who may read, by the local Stripe's own documents and the settings alone: no code of the service's.
 
-It looks at what stands at Stripe when nothing is left to do, so what the service does there of its own
+It looks at what is at Stripe when nothing is left to do, so what the service does there of its own
 accord (ending duplicates, say) has been done.
 """
 
