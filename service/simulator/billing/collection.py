@@ -1,6 +1,7 @@
 """Collecting invoices: charges, and what success and failure do to the subscription (dunning)."""
 
-from service.simulator.billing.invoices import invoices_of, mark_paid, payment_of, stop_collection
+from service.simulator.billing.invoice_payments import payment_of
+from service.simulator.billing.invoices import invoices_of, mark_paid, stop_collection
 from service.simulator.billing.subscriptions import end_subscription, resume_subscription
 from service.simulator.operations import Call, operation
 from service.simulator.payments.cards import Decline

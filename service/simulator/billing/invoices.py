@@ -1,7 +1,8 @@
-"""Invoices, their lines and their payments. Collecting them is collection.py's work."""
+"""Invoices and their lines. Collecting them is collection.py's work."""
 
 from collections.abc import Sequence
 
+from service.simulator.billing.invoice_payments import create_payment, payment_of
 from service.simulator.billing.pending_items import line_of_item, pending_items
 from service.simulator.billing.proration import debits_after
 from service.simulator.catalogue.discounts import discount_lines, spend_discounts
@@ -256,7 +257,7 @@ def finalise(world: World, invoice: JSON, *, paid_by: JSON | None = None) -> Non
             if invoice["billing_reason"] == "subscription_cycle"
             else "Subscription creation",
         )
-        _create_payment(world, invoice, intent)
+        create_payment(world, invoice, intent)
 
 
 def _settle_balance(world: World, customer: JSON, invoice: JSON) -> JSON:
@@ -272,31 +273,6 @@ def _settle_balance(world: World, customer: JSON, invoice: JSON) -> JSON:
         "ending_balance": after,
         "starting_balance": before,
     }
-
-
-def _create_payment(world: World, invoice: JSON, intent: JSON) -> None:
-    world.create(
-        {
-            "id": world.new_id("inpay", 24),
-            "object": "invoice_payment",
-            "amount_paid": None,
-            "amount_requested": invoice["amount_due"],
-            "created": world.now,
-            "currency": invoice["currency"],
-            "invoice": invoice["id"],
-            "is_default": True,
-            "livemode": False,
-            "payment": {"payment_intent": intent["id"], "type": "payment_intent"},
-            "status": "open",
-            "status_transitions": {"canceled_at": None, "paid_at": None},
-        }
-    )
-
-
-def payment_of(world: World, invoice: JSON) -> JSON | None:
-    """The invoice's payment; invoices of nothing have none."""
-    found = world.store.find("invoice_payment", [Condition("invoice", "=", invoice["id"])], limit=1)
-    return found[0] if found else None
 
 
 def mark_paid(world: World, invoice: JSON) -> None:
@@ -379,28 +355,8 @@ def _list_lines(call: Call) -> JSON:
     return page_of_rows(call, _retrieve(call)["lines"]["data"])
 
 
-def _retrieve_payment(call: Call) -> JSON:
-    return call.world.fetch("invoice_payment", call.ids["invoice_payment"])
-
-
-def _list_payments(call: Call) -> JSON:
-    call.params.choice("status", ("canceled", "open", "paid"))
-    conditions = created_range(call.params) + equalities(call.params, ["invoice", "status"])
-    payment = call.params.group("payment")
-    payment.refuse_unknown(frozenset({"payment_intent", "type"}))
-    if payment.values:
-        payment.required("type")
-        payment.choice("type", ("payment_intent", "payment_record"))
-    conditions += equalities(
-        payment, {"type": "payment.type", "payment_intent": "payment.payment_intent"}
-    )
-    return page(call, "invoice_payment", conditions)
-
-
 OPERATIONS = (
     operation("GET", "/v1/invoices/{invoice}", _retrieve),
     listing("/v1/invoices", _list, "collection_method created customer status subscription"),
     listing("/v1/invoices/{invoice}/lines", _list_lines),
-    operation("GET", "/v1/invoice_payments/{invoice_payment}", _retrieve_payment),
-    listing("/v1/invoice_payments", _list_payments, "created invoice payment status"),
 )
