@@ -32,7 +32,9 @@ from service.content.rules import rules_of
 from service.db.context import Context
 from service.grants.store import live_grants_of
 from service.identity.callers import Caller, CurrentReader
+from service.identity.declarations import declares
 from service.identity.devices import new_device_id, pseudonym
+from service.identity.permissions import Public
 from service.identity.touches import Touch, record_touch
 from service.metering.ledger import Ledger, entry_at, write
 from service.metering.store import (
@@ -87,6 +89,7 @@ class ReadRequest:
     network: str | None
 
 
+@declares(Public())
 async def read_request(
     article: WantedArticle, caller: CurrentReader, network: CallerNetwork
 ) -> ReadRequest:
