@@ -19,6 +19,7 @@ from service.identity.devices import device_key
 from service.identity.origins import OriginPolicy
 from service.identity.secrets import derived_key
 from service.identity.sessions import open_session
+from service.jobs.runner import Wakes
 from service.limits.addresses import NetworkKey
 from service.metering.ledger import Ledger
 from service.payments.asking import Payments
@@ -101,7 +102,7 @@ async def newspaper(
     app = RunningApp(
         Running(
             settings, database, clocks, ArticleCache(settings, clocks), Ledger(), device_key(settings),
-            NetworkKey(derived_key(settings, "networks")), Frame(), Payments(None),
+            NetworkKey(derived_key(settings, "networks")), Frame(), Payments(None), Wakes(),
         ),
         docs_url=None,
         redoc_url=None,
