@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0c7a5e92d1b4"
-down_revision: str | None = "5d0c9e41b7a2"
+down_revision: str | None = "c41e8b6f2a90"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from service.cli.running import ACTOR, command, ready_context
+from service.cli.running import command, ready_context
 from service.content.recut import ArticlePreview, Progress, list_previews, recut
+from service.identity.callers import COMMAND
 from service.settings import Settings
 
 EXAMPLE = "Example: paywall articles previews | head -30"
@@ -45,7 +46,7 @@ async def previews(
         if recut_all:
             with _progress("Cutting") as progress:
                 changed = await recut(
-                    context.database, settings, actor=ACTOR, now=now, progress=progress
+                    context.database, settings, actor=COMMAND.label, now=now, progress=progress
                 )
             print(f"{changed} articles were changed.\n")
         with _progress("Reading") as progress:
