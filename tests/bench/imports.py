@@ -25,6 +25,12 @@ OPTIONS = Options(datetime.now(UTC), ZoneInfo("UTC"))
 SENTENCE = "The harbour board met again on Tuesday and put the dredging off for another year. "
 
 
+COMMENT = (
+    "<wp:comment><wp:comment_author><![CDATA[A reader]]></wp:comment_author><wp:comment_content>"
+    f"<![CDATA[{SENTENCE * 2}]]></wp:comment_content></wp:comment>"
+)
+
+
 def story(number: int) -> str:
     """A post of some hundred words in one of the forms that archives have."""
     paragraphs = [SENTENCE * (2 + (number + each) % 4) for each in range(4 + number % 9)]
@@ -56,7 +62,7 @@ def pieces(megabytes: float) -> Iterator[bytes]:
             "title": f"Story {number}",
             "content:encoded": f"<![CDATA[{story(number)}]]>",
         }
-        piece = item(content, extra=meta("_edit_last", "1") * 8).encode()
+        piece = item(content, extra=meta("_edit_last", "1") * 8 + COMMENT * (number % 40)).encode()
         written += len(piece)
         yield piece
     yield end

@@ -59,28 +59,30 @@ class Site:
 
 @dataclass
 class Identities:
-    """Which items of a run are one post, and what tells posts apart."""
+    """Which items of a run are one post, and what tells posts apart.
 
-    _latest: dict[tuple[str, str, str], tuple[str, int]] = field(default_factory=dict)
-    _guids: dict[str, str] = field(default_factory=dict)
+    Posts are kept as hashes: an archive has a great many, and a name is needed of none.
+    """
+
+    _latest: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _guids: set[int] = field(default_factory=set)
     _shared: set[str] = field(default_factory=set)
 
     def add(self, item: Item, base: str, number: int) -> None:
         """Record a published post, the `number`-th item of the run."""
-        guid, post_id = item.text("guid"), item.text("wp:post_id")
-        if guid and self._guids.setdefault(guid, post_id) != post_id:
+        guid, post = item.text("guid"), _identity(item, base)
+        if guid and post not in self._latest and hash(guid) in self._guids:
             self._shared.add(guid)
+        self._guids.add(hash(guid))
         changed = item.text("wp:post_modified_gmt") or item.text("wp:post_modified")
-        latest = self._latest.get((base, guid, post_id))
-        if latest is None or latest <= (changed, number):
-            self._latest[(base, guid, post_id)] = (changed, number)
+        version = (int("".join(filter(str.isdigit, changed))[:14] or "0"), number)
+        self._latest[post] = max(version, self._latest.get(post, version))
 
     def is_repeated(self, item: Item, base: str, number: int) -> bool:
         """Whether another item is a later version of the same post."""
-        guid, post_id = item.text("guid"), item.text("wp:post_id")
-        if not (guid or post_id):
+        if not (item.text("guid") or item.text("wp:post_id")):
             return False
-        latest = self._latest.get((base, guid, post_id))
+        latest = self._latest.get(_identity(item, base))
         return latest is not None and latest[1] != number
 
     def source_ids(self, item: Item, base: str) -> dict[str, str]:
@@ -95,6 +97,10 @@ class Identities:
             )
             if value
         }
+
+
+def _identity(item: Item, base: str) -> int:
+    return hash((base, item.text("guid"), item.text("wp:post_id")))
 
 
 @dataclass

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO
 from xml.etree.ElementTree import Element, ParseError
 from xml.parsers.expat import errors
@@ -144,6 +145,7 @@ def _explain(code: int, line: int, begins: bytes) -> str:
     return f"The file is not well-formed XML: line {line}: {errors.messages[code]}. {_BY_HAND}"
 
 
+@lru_cache(1000)  # an export has some dozens of names, and millions of tags
 def prefixed(tag: str) -> str:
     """`{https://wordpress.org/export/1.2/}post_id` → `wp:post_id`, for every WXR version.
 
