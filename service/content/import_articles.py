@@ -105,12 +105,16 @@ def _ready(item: Imported, settings: Settings) -> Ready:
         return item
     item = fitted(item)
     try:
-        return item, prepare(item.slug, as_sent(item), settings)
+        prepared = prepare(item.slug, as_sent(item), settings)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         return _refused(item, "invalid", f"It can't be stored: {'; '.join(faults)}.")
     except Problem as problem:
         return _refused(item, "invalid", problem.detail)
+    if item.level is None and prepared.rendered.wall_level is not None:
+        level = prepared.level or "that of the section or publication"
+        item = replace(item, notes=(*item.notes, Note("html-wall", level)))
+    return item, prepared
 
 
 def as_sent(item: ImportedArticle) -> ArticleIn:
@@ -277,7 +281,7 @@ class _Import:
             item.title,
             item.source_ids.get("wordpress", ""),
             prepared.slug,
-            level=item.level,
+            level=prepared.level,
             plans=item.plans,
             notes=item.notes,
         )

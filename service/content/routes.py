@@ -64,6 +64,7 @@ async def list_teasers(
     "/v1/articles/{slug}",
     response_model=Teaser,
     response_model_exclude_unset=True,
+    responses={301: {"description": "The article has another slug now: `Location`."}},
     dependencies=[PUBLIC],
 )
 async def read_teaser(

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from service.content.walls import comment_sign
+
 VOID = frozenset({"br", "hr", "img", "input", "wbr", "embed", "source", "track", "col", "area"})
 RAW = frozenset(
     {"pre", "textarea", "iframe", "svg", "math", "object", "select", "video", "audio"}
@@ -139,15 +141,14 @@ def _without_comments(source: str) -> str:
 
 
 def _comment(source: str) -> Token | None:
-    if source == PAYWALL:
-        return Token(Kind.WALL, PAYWALL)
     if _MORE.fullmatch(source):
         return Token(Kind.MORE, "<!--more-->")
     if _PAGE.fullmatch(source):
         return Token(Kind.PAGE, "")
     if _BLOCK_COMMENT.match(source):
         return Token(Kind.BLOCK, "")
-    return None
+    sign = comment_sign(source[len("<!--") : -len("-->")])
+    return Token(Kind.WALL, source) if sign is not None and sign.kind == "wall" else None
 
 
 def plain_text(source: str) -> str:

@@ -6,6 +6,8 @@ SENTENCES = {
     # what readers may see
     "unknown-wall": "{detail} looks like a restriction of a plugin that isn't known here. The text "
     "from there on stays behind the cut, for subscribers.",
+    "html-wall": "Its HTML has a wall, or what looks like one. The text from there on stays behind the "
+    "cut; its level: {detail}.",
     "plans": "It opens to these plans alone: {detail}. They must exist here under these names.",
     "several-plans": "Its walls named different plans; each of them opens it: {detail}.",
     "visitors-only": "A part shown only to readers without access was left out: {detail}",

@@ -7,12 +7,15 @@ where it doesn't.
 import pytest
 
 from service.content.cut import render
-from service.content.import_articles import as_sent
+from service.content.import_articles import as_sent, import_articles
+from service.content.import_summary import Entry
 from service.content.importers.article import ImportedArticle
 from service.content.publish import prepare
 from service.content.rules import limits_of
+from service.content.store import get_article
+from service.db.session import Database
 from service.settings import Settings
-from tests.content.importers.exports import article, meta
+from tests.content.importers.exports import article, import_run, meta
 from tests.databases import on_sqlite
 
 OPEN = "<!-- wp:paragraph -->\n<p>open one</p>\n<!-- /wp:paragraph -->\n\n"
@@ -304,3 +307,29 @@ def test_an_unknown_field_that_looks_like_a_restriction_is_told() -> None:
 def test_a_plan_has_the_name_that_it_has_here() -> None:
     made = imported('open\n\n[membership level="1,Gold Plus"]paid[/membership]')
     assert made.plans == ("1", "gold-plus")
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "content",
+    [
+        '<p>open one</p><div class="members-only"><p>paid two</p></div>',
+        '<p>open one</p><div data-visibility="premium"><p>paid two</p></div>',
+        "<p>open one</p><!-- members only --><p>paid two</p>",
+    ],
+)
+async def test_a_wall_in_the_html_alone_is_named_too(
+    content: str, database: Database, settings: Settings
+) -> None:
+    recorded: list[Entry] = []
+    run = import_run(settings, record=recorded.append)
+    await import_articles(database, [imported(content)], run)
+    (entry,) = recorded
+    assert (entry.outcome, entry.level) == ("created", "subscribers")
+    assert "html-wall" in {note.kind for note in entry.notes}
+    assert entry.slug is not None
+    async with database.reading() as session:
+        stored = await get_article(session, entry.slug)
+    assert stored is not None
+    assert "paid" not in stored.preview_html
+    assert "paid two" in stored.body_html
