@@ -8,6 +8,9 @@ fast = $(addprefix tests/,access billing/test_events.py billing/test_lifecycle.p
 	billing/test_pass_terms.py billing/test_transitions.py content grants identity limits metering offers \
 	operators reports surface tokens test_health.py test_logs.py test_problems.py test_settings.py)
 
+# A shell that forbids compiled modules makes each process compile the frameworks anew, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 python = .venv/bin/python
 environment = sh requirements/install.sh
 

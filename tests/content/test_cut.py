@@ -197,25 +197,25 @@ def test_any_text_is_rendered_and_the_preview_is_balanced(body: str) -> None:
 
 
 MUCH = 25
-"""Times as long as an ordinary megabyte; what grows with the square takes thousands."""
+"""Times as long as an ordinary body of their length; what grows with the square takes thousands."""
 
 
 @pytest.fixture(scope="module")
 def ordinary() -> float:
-    """Processor seconds for a megabyte of plain paragraphs on this machine."""
+    """Processor seconds for a quarter of a megabyte of plain paragraphs on this machine."""
     started = time.thread_time()
-    html("<p>Some words of a story.</p>\n" * 33_000)
+    html("<p>Some words of a story.</p>\n" * 8_000)
     return time.thread_time() - started
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        pytest.param("<div>" * 200_000, id="div"),
-        pytest.param("<b>" * 330_000, id="b"),
-        pytest.param("<blockquote>" * 90_000 + "<!--more-->", id="blockquote"),
+        pytest.param("<div>" * 50_000, id="div"),
+        pytest.param("<b>" * 80_000, id="b"),
+        pytest.param("<blockquote>" * 22_000 + "<!--more-->", id="blockquote"),
         pytest.param("<div>" * 101 + "x" + "</div>" * 101, id="one-too-deep"),
-        pytest.param("<table>" * 300 + "<p>x" * 200_000, id="tables"),
+        pytest.param("<table>" * 300 + "<p>x" * 50_000, id="tables"),
     ],
 )
 def test_deep_nesting_is_refused_at_once(body: str, ordinary: float) -> None:
@@ -228,24 +228,23 @@ def test_deep_nesting_is_refused_at_once(body: str, ordinary: float) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        pytest.param("<p>" + "word " * 200_000, id="one-paragraph"),
-        pytest.param("<div><b a=1></div>" * 50_000, id="formatting-left-open"),
-        pytest.param("<!--more-->" * 90_000, id="marks"),
-        pytest.param("&lt;" * 250_000, id="entities"),
-        pytest.param("<svg>a</svg>" * 80_000, id="svg"),
-        pytest.param("<" * 1_000_000, id="brackets"),
-        # A quarter of a megabyte shows what grows with the square as well.
+        pytest.param("<p>" + "word " * 50_000, id="one-paragraph"),
+        pytest.param("<div><b a=1></div>" * 12_000, id="formatting-left-open"),
+        pytest.param("<!--more-->" * 22_000, id="marks"),
+        pytest.param("&lt;" * 60_000, id="entities"),
+        pytest.param("<svg>a</svg>" * 20_000, id="svg"),
+        pytest.param("<" * 250_000, id="brackets"),
         pytest.param("<img>x" * 40_000, id="pictures-without-address"),
         pytest.param("<noscript><img src=/a></noscript>" * 8_000, id="fallbacks"),
         pytest.param("<picture><source><img></picture>" * 8_000, id="sources"),
         pytest.param("<iframe src=/a></iframe>" * 10_000, id="players"),
         pytest.param("<a href=#a id=a>x</a>" * 12_000, id="places"),
         pytest.param("<p>By A B C</p>" * 15_000, id="bylines"),
-        pytest.param("<li>a" * 50_000 + "<p>b", id="items"),
+        pytest.param("<li>a" * 25_000 + "<p>b", id="items"),
         pytest.param("---\n" + "a: b\n" * 50_000, id="front-matter"),
     ],
 )
-def test_a_hostile_megabyte_takes_little_time(body: str, ordinary: float) -> None:
+def test_a_hostile_body_takes_little_time(body: str, ordinary: float) -> None:
     started = time.thread_time()
     html(body)
     assert time.thread_time() - started < MUCH * ordinary
@@ -257,16 +256,16 @@ LONG = "x" * 200_000
 @pytest.mark.parametrize(
     "body",
     [
-        pytest.param(f"<p><a href='/{LONG}'><div></div>" + "<p>x</p>" * 60_000, id="link"),
+        pytest.param(f"<p><a href='/{LONG}'><div></div>" + "<p>x</p>" * 20_000, id="link"),
         pytest.param(
-            "".join(f"<p><b lang=a{number}>" for number in range(20)) + "<p>x</p>" * 60_000,
+            "".join(f"<p><b lang=a{number}>" for number in range(20)) + "<p>x</p>" * 20_000,
             id="formatting",
         ),
         pytest.param(
             "<ul>" + "".join(f"<li><i lang=a{number}>" for number in range(20)) + "<li>x" * 60_000,
             id="items",
         ),
-        pytest.param(f"<a href='/{LONG}'><a>" + "<p>x</p>" * 60_000, id="link-in-link"),
+        pytest.param(f"<a href='/{LONG}'><a>" + "<p>x</p>" * 20_000, id="link-in-link"),
         pytest.param(f"<table><b lang={LONG}>" + "<tr></tr>x" * 400, id="table"),
     ],
 )
@@ -279,9 +278,9 @@ def test_formatting_is_not_repeated_block_by_block(body: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        pytest.param("<table>" + "<p>x</p>" * 60_000, id="in-the-table"),
+        pytest.param("<table>" + "<p>x</p>" * 20_000, id="in-the-table"),
         pytest.param("<table><tr>" + "x<td></td>" * 60_000, id="between-cells"),
-        pytest.param("<table><tr><td><div><td></td>" + "<p>x</p>" * 60_000, id="closed-cell"),
+        pytest.param("<table><tr><td><div><td></td>" + "<p>x</p>" * 20_000, id="closed-cell"),
     ],
 )
 def test_content_strewn_through_tables_is_refused(body: str) -> None:

@@ -100,7 +100,7 @@ limits = st.builds(
     words=st.integers(1, 60),
     withheld_percent=st.integers(10, 95),
 )
-many = settings(deadline=None, max_examples=150)  # the machine is shared
+many = settings(deadline=None, max_examples=50)  # the machine is shared
 
 
 @many
