@@ -24,6 +24,8 @@ _GROUPS = {"dir", "dl", "menu", "ol", "pre", "table", "ul"}
 _ROW_ENDS = {"caption", "table", "tr"}
 _CAPTIONS = {"caption", "figcaption"}
 _LONGEST_LINE = 300  # characters of a byline, or of a caption that no figure tells
+# The parser ends `<s>` where a block begins: cut.py gives it the last of these names first.
+STRUCK = ("del", "s", "strike", "struck-out")
 _VERBATIM = {"code", "kbd", "pre", "samp"}  # shows a mark, doesn't set one
 _LINE_ENDS = re.compile(r"[\r\n]")
 _CAPTION_CLASS = re.compile(r"(?:^|[\s_-])(?:caption|credits?)(?:$|[\s_-])", re.IGNORECASE)
@@ -66,7 +68,8 @@ class Segment:
     """A run of content between two edges of blocks; of a table a row.
 
     The only line ends in `text` are the reader's: line breaks, and those of a block of code.
-    `group` is the outermost list, table or block of code around it.
+    `group` is the outermost list, table or block of code around it. `unsaid` are the stretches that
+    a reader of plain text must not take for text: what is struck out, and the signs of notes.
     """
 
     end: Edge
@@ -74,6 +77,15 @@ class Segment:
     text: str
     runs: tuple[Run, ...]
     group: Element | None
+    unsaid: tuple[tuple[int, int], ...] = ()
+
+    def said(self, end: int) -> str:
+        """The first `end` characters of the text, but for what is unsaid."""
+        pieces, place = [], 0
+        for begin, behind in self.unsaid:
+            pieces.append(self.text[place : min(begin, end)])
+            place = behind
+        return "".join([*pieces, self.text[place:end]])
 
     def edge(self, offset: int) -> Edge:
         """The place in the tree behind the first `offset` (at least 1) characters of the text."""
@@ -122,7 +134,7 @@ class _Scan:
         self._blocks: list[str] = []
         self._roles: list[_Role | None] = []
         self._groups: list[Element] = []
-        self._tables = self._verbatim = 0
+        self._tables = self._verbatim = self._unsaid_inside = 0
         self._has_story = False
         self._begin()
 
@@ -132,6 +144,7 @@ class _Scan:
             self._boundary(tag, Edge(node, "before"))
             self._open(tag, node)
         self._verbatim += tag in _VERBATIM
+        self._unsaid_inside += _is_unsaid(tag, node)
         if tag not in {"html", "body"}:
             self._obey(element_sign(tag, dict(node.attrib)), node)
         if tag == "br":
@@ -146,6 +159,7 @@ class _Scan:
     def end(self, node: Element) -> None:
         tag = str(node.tag)
         self._verbatim -= tag in _VERBATIM
+        self._unsaid_inside -= _is_unsaid(tag, node)
         if tag in BLOCKS:
             self._boundary(tag, Edge(node, "after"))
             self._close(tag)
@@ -163,7 +177,8 @@ class _Scan:
         if self._has_content:
             kind, text = self._kind(), "".join(self._text)
             group = self._groups[0] if self._groups else None
-            self.segments.append(Segment(end, kind, text, tuple(self._runs), group))
+            unsaid = tuple(self._unsaid)
+            self.segments.append(Segment(end, kind, text, tuple(self._runs), group, unsaid))
             self._has_story = self._has_story or kind == "story"
         if self._sign_waits:
             self.sign_at = len(self.segments)
@@ -173,6 +188,7 @@ class _Scan:
         self._text: list[str] = []
         self._length = 0
         self._runs: list[Run] = []
+        self._unsaid: list[tuple[int, int]] = []
         self._has_content = self._has_words = self._sign_waits = False
 
     def _boundary(self, tag: str, edge: Edge) -> None:
@@ -239,7 +255,16 @@ class _Scan:
             self._has_content = self._has_words = True
         self._runs.append(Run(self._length, node, side))
         self._text.append(text if self._verbatim else _LINE_ENDS.sub(" ", text))
+        if self._unsaid_inside:
+            self._unsaid.append((self._length, self._length + len(text)))
         self._length += len(text)
+
+
+def _is_unsaid(tag: str, node: Element) -> bool:
+    if tag in STRUCK:
+        return True
+    parent = node.getparent() if tag == "a" and node.get("href", "").startswith("#") else None
+    return parent is not None and parent.tag == "sup"
 
 
 def _role(tag: str, classes: str) -> _Role | None:

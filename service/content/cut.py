@@ -17,7 +17,16 @@ from typing import Literal
 
 from lxml import etree
 
-from service.content.blocks import BLOCKS, BodyRefused, Edge, Element, Kind, Scanned, Segment, scan
+from service.content.blocks import (
+    BLOCKS,
+    STRUCK,
+    BodyRefused,
+    Edge,
+    Element,
+    Scanned,
+    Segment,
+    scan,
+)
 from service.content.front_matter import without_front_matter
 from service.content.links import drop_dead_links, settle_links
 from service.content.markdown import markdown_html
@@ -32,7 +41,7 @@ CutBy = Literal["mark", "wall", "automatic"]
 
 # Without its stroke a sentence may say the opposite; but the parser ends `<s>` where a block begins.
 _STRUCK = re.compile(r"<(/?)(?:s|strike)(?=[\s/>])", re.IGNORECASE)
-_STRUCK_TAG = "struck-out"
+_STRUCK_TAG = STRUCK[-1]
 # These would end the document for the parser, and with it the article: `</body>` in a pasted page.
 _DOCUMENT_END = re.compile(r"</(?=(?:body|html)[\s/>])", re.IGNORECASE)
 
@@ -44,7 +53,7 @@ class Rendered:
     body_html: str
     preview_html: str
     preview_text: str
-    """One line, without captions and bylines: how the story begins."""
+    """One line, how the story begins: without captions, bylines, tables, code and what is struck out."""
     search_text: str
     """One line of all the words of the preview."""
     cut_is_whole: bool
@@ -72,8 +81,8 @@ def render(body: str, body_format: BodyFormat, limits: Limits) -> Rendered:
     return Rendered(
         body_html=body_html,
         preview_html=_preview(root, scanned.segments, choice),
-        preview_text=_line(text for kind, text in shown if kind not in {"byline", "caption"}),
-        search_text=_line(text for _, text in shown),
+        preview_text=_line(each.said(end) for each, end in shown if _is_prose(each)),
+        search_text=_line(each.text[:end] for each, end in shown),
         cut_is_whole=not scanned.segments,
         cut_by=cut_by,
         wall_level=scanned.level,
@@ -143,17 +152,19 @@ def _choice(scanned: Scanned, limits: Limits) -> tuple[CutBy, Choice]:
     return decided_by, choose(scanned.segments, bound, limits)
 
 
-def _shown(segments: list[Segment], choice: Choice) -> list[tuple[Kind, str]]:
-    """The kinds and texts of what the preview has."""
+def _shown(segments: list[Segment], choice: Choice) -> list[tuple[Segment, int]]:
+    """What the preview has, each with the number of its characters."""
     whole = [
-        (segment.kind, segment.text)
+        (segment, len(segment.text))
         for number, segment in enumerate(segments[: choice.kept])
         if number not in choice.held
     ]
-    if choice.offset:
-        divided = segments[choice.kept]
-        whole.append((divided.kind, divided.text[: choice.offset]))
-    return whole
+    return [*whole, (segments[choice.kept], choice.offset)] if choice.offset else whole
+
+
+def _is_prose(segment: Segment) -> bool:
+    is_data = segment.group is not None and segment.group.tag in {"pre", "table"}
+    return segment.kind in {"heading", "story"} and not is_data
 
 
 def _line(texts: Iterable[str]) -> str:

@@ -72,12 +72,13 @@ def _held_back(
     """What comes before the first paragraph and isn't the story."""
     if start is None:
         return frozenset(_numbers(segments, len(segments), "byline"))
-    held = _numbers(segments, start, "byline") | _numbers(segments, start, "caption")
+    captions = _numbers(segments, start, "caption")
     groups = {number for number in range(start) if segments[number].group is not None}
-    if sum(words[number] for number in groups) > sum(words[start:]):
-        return frozenset(held)  # a list with a closing remark: the list is the story
+    held = groups | _numbers(segments, start, "byline")
+    if sum(words[number] for number in held - captions) > sum(words[start:]):
+        return frozenset(captions)  # a list with a closing remark: the list is the story
     titles = {number for number in range(start) if number + 1 in groups}
-    return frozenset(held | groups | (titles & _numbers(segments, start, "heading")))
+    return frozenset(captions | held | (titles & _numbers(segments, start, "heading")))
 
 
 def _numbers(segments: Sequence[Segment], before: int, kind: Kind) -> set[int]:

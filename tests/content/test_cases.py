@@ -179,7 +179,7 @@ def test_markdown_has_notes_at_its_end() -> None:
     )
     notes = re.findall(r"<li(?: id=.text-(\d).)?><p>(.*?) ", found.body_html)
     assert notes == [("4", "<em>Second</em>."), ("5", "First."), ("", "Nobody’s.")]
-    assert found.preview_text == "One[1] two[2]. Three[1] [^x]."
+    assert found.preview_text == "One two. Three [^x]."
     assert "<a" not in found.preview_html
 
 
@@ -223,6 +223,25 @@ def test_captions_come_in_no_description() -> None:
     )
     assert found.preview_text == "One two three."
     assert found.search_text == "Photo of a pier One two three."
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("<p>Fire kills <strike>ten</strike> twelve.</p>", "Fire kills twelve."),
+        ("<p>Fire <del>kills <b>ten</b></del> <s>one</s>starts.</p>", "Fire starts."),
+        ("<p>A wall<sup><a href='#n'>1</a></sup> of 2 m<sup>2</sup>.</p>", "A wall of 2 m2."),
+        ("<p>Figures.</p><table><tr><td>1</td></tr></table><pre>x</pre>", "Figures."),
+    ],
+)
+def test_a_description_says_what_the_text_says(body: str, said: str) -> None:
+    assert rendered(f"{body}<!--more--><p>Rest.</p>").preview_text == said
+
+
+def test_a_divided_text_is_said_without_what_is_struck_out() -> None:
+    found = rendered("<p>One <s>two</s> three <s>four.</s> Five. Six seven. Eight nine ten.</p>")
+    assert found.preview_text == "One three Five."
+    assert found.search_text == "One two three four. Five."
 
 
 def test_an_article_of_one_player_is_not_empty() -> None:
