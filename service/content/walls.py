@@ -38,7 +38,7 @@ _COMMENTS = (
     (r"wall:registered", Sign("wall", "registered")),
     (r"wall:subscribers", Sign("wall", "subscribers")),
     (
-        rf"(?:(?:begin|start)[\s:_-]*)?(?:{_PAID})(?:[\s:_-]*(?:only|content|begin|start)){{0,2}}",
+        rf"(?:[a-z]+[_-])?(?:(?:begin|start)[\s:_-]*)?(?:{_PAID})(?:[\s:_-]*(?:only|content|begin|start)){{0,2}}",
         Sign("wall", "subscribers"),
     ),
 )

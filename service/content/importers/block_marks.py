@@ -19,7 +19,7 @@ _MARK = re.compile(
     r"<!--\s*+(?P<closing>/?)wp:(?P<name>[a-z][\w-]*+(?:/[a-z][\w-]*+)?)"
     r"(?P<rest>(?:(?!-->|<!--).)*+)-->"
     r"|<!--\s*+kg-gated-block:begin(?P<gated>(?:(?!-->|<!--).)*+)-->"
-    r"|(?P<element><paywall\b[^<>]*>)"
+    r"|(?P<element><paywall\b[^<>]*>|___STEADY_PAYWALL___)"
     r"|(?P<more><span\s[^<>]*\bid=[\"']?more-\d+[\"']?[^<>]*>(?:\s*</span>)?)",
     re.DOTALL | re.IGNORECASE,
 )
@@ -132,6 +132,6 @@ def _attributes(match: re.Match[str]) -> dict[str, Any]:
         return {}
     try:
         attributes = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"": text}
     return attributes if isinstance(attributes, dict) else {"": text}

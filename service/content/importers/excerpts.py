@@ -4,7 +4,7 @@ import re
 
 from service.content.importers.block_marks import resolve
 from service.content.importers.found import Found
-from service.content.importers.markup import PAYWALL, plain_text
+from service.content.importers.markup import public_text
 from service.content.importers.shortcodes import expand
 
 _CAPTION = re.compile(
@@ -17,4 +17,4 @@ def excerpt_text(source: str) -> str:
     """The words of an excerpt; the "[…]" that WordPress puts at its end is left out."""
     resolved = resolve(_CAPTION.sub(" ", source), Found(), {})
     expanded = expand(resolved, lambda _: "", Found())
-    return _READ_ON.sub("", plain_text(expanded.partition(PAYWALL)[0]))
+    return _READ_ON.sub("", public_text(expanded))

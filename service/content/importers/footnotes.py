@@ -25,7 +25,7 @@ def footnotes_html(stored: str, content: str) -> str:
 def _notes(stored: str) -> dict[str, str]:
     try:
         notes = json.loads(stored)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(notes, list):
         return {}

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import takewhile
 
-from service.content.walls import comment_sign
+from service.content.walls import comment_sign, element_sign
 
 VOID = frozenset({"br", "hr", "img", "input", "wbr", "embed", "source", "track", "col", "area"})
 RAW = frozenset(
@@ -31,8 +32,9 @@ BLOCKS = frozenset(
 )  # fmt: skip
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)((?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+)>")
+_ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))")
 _CARELESS_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)([^<>]*)>")
-_MORE = re.compile(r"<!--\s*(?:more\b.*?|members-only\s*)-->", re.DOTALL)
+_MORE = re.compile(r"<!--\s*(?:more\b.*?|members-only\s*)-->", re.DOTALL | re.IGNORECASE)
 _PAGE = re.compile(r"<!--\s*nextpage\s*-->")
 PAYWALL = "<!--paywall-->"
 """Stands where the source's wall begins; the cut (service/content/cut.py) obeys it."""
@@ -162,6 +164,21 @@ def plain_text(source: str) -> str:
         elif token.is_block or token.name == "br":
             pieces.append(" ")
     return " ".join(html.unescape("".join(pieces)).replace("\u00ad", "").split())
+
+
+def public_text(source: str) -> str:
+    """`plain_text` of what stands before the first sign that the rest isn't for everybody."""
+    before = takewhile(lambda token: not _closes(token), tokenise(source))
+    return plain_text("".join(token.source for token in before))
+
+
+def _closes(token: Token) -> bool:
+    if token.kind not in {Kind.OPEN, Kind.ATOM}:
+        return token.kind in {Kind.MORE, Kind.WALL}
+    tag = _TAG.match(token.source)
+    found = _ATTRIBUTE.finditer(tag[3]) if tag else iter(())
+    attributes = {each[1].lower(): each[2] or each[3] or each[4] or "" for each in found}
+    return element_sign(token.name, attributes) is not None
 
 
 def has_content(source: str) -> bool:

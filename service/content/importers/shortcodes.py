@@ -318,9 +318,9 @@ def _partners(pieces: list[str | _Code]) -> dict[int, int]:
         if isinstance(piece, str) or piece.self_closing:
             continue
         if not piece.closing:
-            waiting.setdefault(piece.name, []).append(index)
-        elif waiting.get(piece.name):
-            opener = waiting[piece.name].pop()
+            waiting.setdefault(piece.name.lower(), []).append(index)
+        elif waiting.get(piece.name.lower()):
+            opener = waiting[piece.name.lower()].pop()
             partners[opener], partners[index] = index, opener
     return partners
 

@@ -9,7 +9,7 @@ shortcodes.php, memberpress rules).
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Literal
@@ -44,7 +44,14 @@ Attributes = Mapping[str, Any]
 _REGISTERED, _SUBSCRIBERS = Wall("registered"), Wall("subscribers")
 
 _LOOK = re.compile(
-    r"visibility|member(?!press/)|premium|restrict|paywall|subscri|paid[-_]?content|gated",
+    r"visibility|member(?!press/)|premium|restrict|paywall|subscri|paid[-_]?content|gated"
+    r"|user[-_]?roles?|logged[-_]?in(?!out)",
+    re.IGNORECASE,
+)
+# These say it as a name; as an attribute they are ordinary words.
+_NAME_LOOK = re.compile(
+    r"(?<![a-z])(?:paid|private|access(?:ally)?|patreon|passster|student)(?![a-z])"
+    r"|protect|(?<!b)lock(?:ed|er)",
     re.IGNORECASE,
 )
 _VALUE_LOOK = re.compile(
@@ -64,8 +71,12 @@ _HARMLESS = re.compile(
 def of_shortcode(name: str, attributes: Attributes, *, encloses: bool) -> Verdict:
     """What the shortcode asks; None for one that restricts nothing. `encloses`: it has an end."""
     known = _SHORTCODES.get(name.lower())
+    if known is not None and encloses:
+        return known(attributes)
     if known is not None:
-        return known(attributes) if encloses else None
+        # Its end has been lost, or has another name: nobody can say how far it reaches.
+        closes = isinstance(known(attributes), Wall)
+        return Wall("subscribers", guessed=f"[{name}]") if closes else None
     return _guess(name, attributes, f"[{name}]")
 
 
@@ -266,14 +277,23 @@ def _without_known(attributes: Attributes) -> Attributes:
 
 def _guess(name: str, attributes: Attributes, mark: str) -> Wall | None:
     """A wall where name or attributes look like one."""
-    if _LOOK.search(name) and not _HARMLESS.fullmatch(name):
+    looks_so = _LOOK.search(name) or _NAME_LOOK.search(name)
+    if looks_so and not _HARMLESS.fullmatch(name):
         return Wall("subscribers", guessed=mark)
-    for key, value in attributes.items():
+    for key, value in _pairs(attributes):
         is_set = value not in (None, False, "", [], {}) and str(value).lower() not in _OFF
         looks = _LOOK.search(key) and not _HARMLESS.fullmatch(key)
         if is_set and (looks or _VALUE_LOOK.search(str(value) if isinstance(value, str) else "")):
             return Wall("subscribers", guessed=f"{mark} with {key}")
     return None
+
+
+def _pairs(attributes: Attributes) -> Iterator[tuple[str, Any]]:
+    """The attributes, and those within them."""
+    for key, value in attributes.items():
+        yield key, value
+        if isinstance(value, Mapping):
+            yield from _pairs(value)
 
 
 def _jetpack(access: str) -> Wall | None:

@@ -18,7 +18,7 @@ from service.content.importers.article import Imported, ImportedArticle, Mended,
 from service.content.importers.dates import published_at, updated_at
 from service.content.importers.excerpts import excerpt_text
 from service.content.importers.found import Found
-from service.content.importers.markup import PAYWALL, has_content, plain_text
+from service.content.importers.markup import PAYWALL, has_content, plain_text, public_text
 from service.content.importers.media import joined
 from service.content.importers.mending import MENDED
 from service.content.importers.refusals import EMPTY, REPEATED, UNDATED, Refusal, refusal_of
@@ -229,7 +229,7 @@ class _Reading:
             return title
         found.note("made-up-title")
         # The title is public, so what is behind a wall can't be in it.
-        words = plain_text(body.partition(PAYWALL)[0].partition("<!--more-->")[0]).split()
+        words = public_text(body).split()
         if not words:
             return f"Untitled, {published:%Y-%m-%d}"
         start = " ".join(words[:_TITLE_WORDS])[:80]

@@ -172,6 +172,36 @@ WALLS = {
                      "[is_paid]paid two[/is_paid][/caption]"), "", SUBSCRIBERS),
     "in raw text": ("open one<pre>open <!--paywall--> paid two</pre>", "", ("subscribers", None)),
     "without an end": ('open one\n\n[acme_paywall price="3"]\n\npaid two', "", SUBSCRIBERS),
+    "known, without an end": ('open one\n\n[restrict paid="true"]\n\npaid two', "", SUBSCRIBERS),
+    "known, alone and without an end": ("open one\n\n[restrict]\n\npaid two", "", SUBSCRIBERS),
+    "ends that differ in case": ("open one\n\n[Restrict]paid two[/restrict]", "", REGISTERED),
+    "quotes of a word processor": (
+        "open one\n\n[membership level=”1″]paid two[/membership]",
+        "",
+        ("subscribers", ("1",)),
+    ),
+    "a tag in an attribute": (
+        'open one\n\n[is_paid text="<b>Join</b>"]paid two[/is_paid]',
+        "",
+        SUBSCRIBERS,
+    ),
+    "in a cell": ("<table><tr><td>open one</td><td>[is_paid]paid two[/is_paid]</td></tr></table>", "",
+                  SUBSCRIBERS),
+    "steady": ("open one\n\n___STEADY_PAYWALL___\n\npaid two", "", SUBSCRIBERS),
+    "an attribute within another": (
+        OPEN + block("group", '{"acme":{"visibility":"members"}} '),
+        "",
+        SUBSCRIBERS,
+    ),
+    "roles": (OPEN + block("group", '{"acme":{"userRoles":["editor"]}} '), "", SUBSCRIBERS),
+    **{
+        f"unknown [{name}]": (f"open one\n\n[{name}]paid two[/{name}]", "", SUBSCRIBERS)
+        for name in (
+            "wlm_private", "private_gold", "accessally_has_any_tag", "access", "wpmem_logged_in",
+            "if-logged-in", "patreon_content", "cp_protected", "paid", "content_locker",
+            "sociallocker", "protected", "passster", "student",
+        )
+    },
     "block without an end": (OPEN + "<!-- wp:premium-content/container -->" + PAID, "", SUBSCRIBERS),
     "visitors' block without an end": (
         OPEN + "<!-- wp:premium-content/logged-out-view -->" + PAID, "", SUBSCRIBERS),
@@ -261,6 +291,8 @@ def test_what_members_never_saw_is_left_out_and_told(content: str, settings: Set
             "<!-- /wp:paragraph -->"
         ),
         '[mepr-membership-registration-form id="3"] A story.',
+        '<!-- wp:group {"lock":{"move":true},"templateLock":"all"} --><p>A</p><!-- /wp:group -->',
+        "[accessibility_widget]A story.[/accessibility_widget] [blocked]So.[/blocked]",
         "<pre>[restrict]</pre><code>[is_paid]x[/is_paid]</code> and [[restrict]] are shown.",
     ],
 )
@@ -316,6 +348,7 @@ def test_a_plan_has_the_name_that_it_has_here() -> None:
         '<p>open one</p><div class="members-only"><p>paid two</p></div>',
         '<p>open one</p><div data-visibility="premium"><p>paid two</p></div>',
         "<p>open one</p><!-- members only --><p>paid two</p>",
+        "<p>open one</p><!-- acme-paywall --><p>paid two</p>",
     ],
 )
 async def test_a_wall_in_the_html_alone_is_named_too(
@@ -333,3 +366,28 @@ async def test_a_wall_in_the_html_alone_is_named_too(
     assert stored is not None
     assert "paid" not in stored.preview_html
     assert "paid two" in stored.body_html
+
+
+SIGNS = [
+    "[is_paid]paid[/is_paid]",
+    "<!-- wp:jetpack/paywall /-->paid",
+    "<!--More-->paid",
+    "<!--members-only-->paid",
+    "<!--kg-gated-block:begin nonMember:false-->paid",
+    "<paywall>paid</paywall>",
+    "<div class='members-only'>paid</div>",
+    "<div data-access=members>paid</div>",
+    "<pre class='paywall'>paid</pre>",
+]
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_no_title_or_standfirst_is_made_of_what_a_wall_closes(sign: str) -> None:
+    made = article(
+        {
+            "title": "",
+            "content:encoded": f"<![CDATA[<p>open</p>{sign}]]>",
+            "excerpt:encoded": f"<![CDATA[open {sign}]]>",
+        }
+    )
+    assert (made.title, made.standfirst) == ("open", "open")
