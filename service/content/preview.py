@@ -17,9 +17,12 @@ FEW_WORDS = 25
 """A preview with fewer goes on into a block that doesn't fit, as far as whole sentences do."""
 
 # Writing without spaces: two Chinese or Japanese characters are counted as a word, five Thai ones.
+# Any other word ends at a long dash, or after 30 characters: a page that has no spaces, or not the
+# usual ones, is still many words.
+_PAIRED = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+_FIVES = r"\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
 _WORD = re.compile(
-    r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]{1,2}|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]{1,5}"
-    r"|\w[^\s\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]*"
+    rf"[{_PAIRED}]{{1,2}}|[{_FIVES}]{{1,5}}|\w[^\s\u200b\u2013\u2014{_PAIRED}{_FIVES}]{{0,29}}"
 )
 _SENTENCE_END = re.compile(
     r"[.!?…؟۔।]+[)\]\"'’”»›]*(?=\s|$)|[。！？｡]+[」』”’）】》]*|\n"

@@ -147,6 +147,25 @@ def test_the_body_keeps(body: str, whole: str) -> None:
     assert rendered(body).body_html == whole
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        "a/b/c/d/",
+        "one—two—",
+        "one&#8203;two&#8203;",
+        "བོད་ཡིག་",
+        "ｶﾀｶﾅ",
+        "𠀀𠀁𠀂",
+        "한국어문장",
+        "a" * 40,
+    ],
+)
+def test_a_text_without_spaces_is_many_words(word: str) -> None:
+    found = rendered(f"<p>{word * 60}</p>")
+    kept = len(found.preview_text) / len(found.body_html)
+    assert 0.1 < kept < 0.62
+
+
 def test_a_link_to_a_place_behind_the_cut_is_words_in_the_preview() -> None:
     found = rendered("<p>See <a href='#m'>how</a>.</p><!--more--><h2 id='m'>M</h2>")
     assert found.preview_html == "<p>See how.</p>"

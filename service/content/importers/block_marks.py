@@ -5,7 +5,6 @@
 Source of the form: developer.wordpress.org/block-editor, "Markup representation of a block".
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from service.content.importers.found import Found
 from service.content.importers.markup import PAYWALL
 from service.content.importers.shortcodes import link
+from service.content.importers.stored_json import read_json
 from service.content.importers.walls import Shown, Wall, of_block, of_gated_block
 
 _MARK = re.compile(
@@ -130,8 +130,5 @@ def _attributes(match: re.Match[str]) -> dict[str, Any]:
     text = (match["rest"] or "").strip().removesuffix("/").strip()
     if not text:
         return {}
-    try:
-        attributes = json.loads(text)
-    except (ValueError, RecursionError):
-        return {"": text}
+    attributes = read_json(text)
     return attributes if isinstance(attributes, dict) else {"": text}

@@ -1,8 +1,9 @@
 """The notes of WordPress's footnotes block, which stand in a field of the post."""
 
 import html
-import json
 import re
+
+from service.content.importers.stored_json import read_json
 
 _REFERENCE = re.compile(r"<sup\b[^<>]*\bdata-fn=[\"']([\w-]+)[\"']")
 
@@ -23,10 +24,7 @@ def footnotes_html(stored: str, content: str) -> str:
 
 
 def _notes(stored: str) -> dict[str, str]:
-    try:
-        notes = json.loads(stored)
-    except (ValueError, RecursionError):
-        return {}
+    notes = read_json(stored)
     if not isinstance(notes, list):
         return {}
     return {

@@ -75,7 +75,7 @@ class Identities:
             self._shared.add(guid)
         self._guids.add(hash(guid))
         changed = item.text("wp:post_modified_gmt") or item.text("wp:post_modified")
-        version = (int("".join(filter(str.isdigit, changed))[:14] or "0"), number)
+        version = (int("".join(filter(str.isdecimal, changed))[:14] or "0"), number)
         self._latest[post] = max(version, self._latest.get(post, version))
 
     def is_repeated(self, item: Item, base: str, number: int) -> bool:
