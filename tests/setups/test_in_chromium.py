@@ -4,6 +4,7 @@ Chromium leads every name under `localhost` to this machine. `www.gazette.localh
 `api.gazette.localhost` are one site for it; `127.0.0.1` and `localhost` are two.
 """
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 ANA = "ana@example.org"
 
 
-@pytest.fixture(params=["sqlite"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture
+def database_url(tmp_path: Path, migrated_file: Path) -> str:
     """One database is enough here: pages don't know which it is."""
-    return f"sqlite:///{tmp_path / 'paywall.db'}"
+    return f"sqlite:///{shutil.copyfile(migrated_file, tmp_path / 'paywall.db')}"
 
 
 class Frontend:

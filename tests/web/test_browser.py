@@ -1,7 +1,9 @@
 """The pages in Chromium: with and without JavaScript, at every width, under their own policy."""
 
 import re
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +23,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 WIDTHS = (320, 390, 1280)
 
 
-@pytest.fixture(params=["sqlite"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
+@pytest.fixture
+def database_url(tmp_path: Path, migrated_file: Path) -> str:
     """One database is enough here: the pages don't know which it is."""
-    return f"sqlite:///{tmp_path / 'paywall.db'}"
+    return f"sqlite:///{shutil.copyfile(migrated_file, tmp_path / 'paywall.db')}"
 
 
 @pytest.fixture
