@@ -58,7 +58,7 @@ async def present_slug(session: AsyncSession, slug: str) -> str | None:
 async def remember(session: AsyncSession, article: Article, former_slug: str | None) -> None:
     """Keep what leads to the article. What led to it before stays, unless its source is another."""
     terms = [(SOURCE, key) for key in source_keys(article.source_ids)]
-    if terms:
+    if terms and article.version > 1:
         await session.execute(
             delete(ArticleTerm).where(
                 ArticleTerm.article_id == article.id, ArticleTerm.kind == SOURCE
@@ -66,6 +66,6 @@ async def remember(session: AsyncSession, article: Article, former_slug: str | N
         )
     if former_slug is not None:
         terms.append((FORMER_SLUG, former_slug))
-    for kind, term in terms:
-        row = {"kind": kind, "term": term, "article_id": article.id}
-        await session.execute(insert_for(session, ArticleTerm).values(row).on_conflict_do_nothing())
+    rows = [{"kind": kind, "term": term, "article_id": article.id} for kind, term in terms]
+    if rows:
+        await session.execute(insert_for(session, ArticleTerm).on_conflict_do_nothing(), rows)

@@ -256,8 +256,11 @@ def _columns(prepared: Prepared, published_at: datetime | None) -> dict[str, Any
 
 
 async def _replace_terms(session: AsyncSession, article: Article) -> None:
-    replaced = ArticleTerm.kind.in_(("tag", "author"))
-    await session.execute(delete(ArticleTerm).where(ArticleTerm.article_id == article.id, replaced))
+    if article.version > 1:
+        replaced = ArticleTerm.kind.in_(("tag", "author"))
+        await session.execute(
+            delete(ArticleTerm).where(ArticleTerm.article_id == article.id, replaced)
+        )
     terms = {("tag", term_of(tag)) for tag in article.tags}
     terms |= {("author", term_of(name)) for name in article.authors}
     session.add_all(

@@ -14,6 +14,7 @@ from service.content.importers.wordpress_body import Attachment, Attachments
 from service.content.importers.wxr import Item, item_of, not_an_export, texts_of
 
 _VERSIONS = {"1.0", "1.1", "1.2"}
+_ITEMS = 1 << 32  # more than any run has
 _HEADS = ("link", "wp:base_site_url", "wp:base_blog_url")  # the last one that is there counts
 
 
@@ -61,10 +62,10 @@ class Site:
 class Identities:
     """Which items of a run are one post, and what tells posts apart.
 
-    Posts are kept as hashes: an archive has a great many, and a name is needed of none.
+    Posts are kept as hashes, and versions as one number each: an archive has a great many.
     """
 
-    _latest: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _latest: dict[int, int] = field(default_factory=dict)
     _guids: set[int] = field(default_factory=set)
     _shared: set[str] = field(default_factory=set)
 
@@ -75,7 +76,8 @@ class Identities:
             self._shared.add(guid)
         self._guids.add(hash(guid))
         changed = item.text("wp:post_modified_gmt") or item.text("wp:post_modified")
-        version = (int("".join(filter(str.isdecimal, changed))[:14] or "0"), number)
+        digits = "".join(filter(str.isdecimal, changed))[:14]
+        version = int(digits or "0") * _ITEMS + number
         self._latest[post] = max(version, self._latest.get(post, version))
 
     def is_repeated(self, item: Item, base: str, number: int) -> bool:
@@ -83,7 +85,7 @@ class Identities:
         if not (item.text("guid") or item.text("wp:post_id")):
             return False
         latest = self._latest.get(_identity(item, base))
-        return latest is not None and latest[1] != number
+        return latest is not None and latest % _ITEMS != number
 
     def source_ids(self, item: Item, base: str) -> dict[str, str]:
         """What tells the post from all others, here and in later exports."""

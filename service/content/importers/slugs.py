@@ -44,16 +44,19 @@ def shorten(slug: str, length: int) -> str:
 
 
 class SlugRegister:
-    """Hands out each slug once. Names kept in WordPress go before names made up from titles."""
+    """Hands out each slug once. Names kept in WordPress go before names made up from titles.
+
+    It keeps hashes: an archive has a great many names.
+    """
 
     def __init__(self) -> None:
-        self._reserved: set[str] = set()
-        self._taken: set[str] = set()
+        self._reserved: set[int] = set()
+        self._taken: set[int] = set()
 
     def reserve(self, post_name: str) -> None:
         """Keep a valid post name for the post that bears it, wherever in the file it stands."""
         if is_slug(post_name):
-            self._reserved.add(post_name)
+            self._reserved.add(hash(post_name))
 
     def claim(self, post_name: str, title: str, post_id: str) -> str:
         """The slug for a post: its name if that is a free slug, else one made from name or title.
@@ -62,8 +65,9 @@ class SlugRegister:
         gets the same slug from a later export of the same site. A name whose letters are lost in
         a slug always gets the id: what is left of it ("2024") would be many posts' name.
         """
-        if post_name in self._reserved and post_name not in self._taken:
-            self._taken.add(post_name)
+        name = hash(post_name)
+        if name in self._reserved and name not in self._taken:
+            self._taken.add(name)
             return post_name
         suffix = shorten(slugify(post_id), 20)
         named = post_name if slugify(post_name) else title
@@ -75,8 +79,8 @@ class SlugRegister:
         while not self._free(slug):
             slug = f"{shorten(base, SLUG_LENGTH - len(str(number)) - 1)}-{number}"
             number += 1
-        self._taken.add(slug)
+        self._taken.add(hash(slug))
         return slug
 
     def _free(self, slug: str) -> bool:
-        return slug not in self._taken and slug not in self._reserved
+        return hash(slug) not in self._taken and hash(slug) not in self._reserved
