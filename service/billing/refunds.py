@@ -12,6 +12,7 @@ from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AuditEntry, Subscription
 from service.identity.audit import record
+from service.offers.pricing import amount_text
 from service.payments.asking import RETRY_AFTER_SECONDS
 from service.payments.gateway import (
     Gateway,
@@ -88,7 +89,8 @@ def _charge(money: Money, asked: RefundAsked) -> StripeCharge:
     if charge is None or remaining <= 0:
         raise _refused("Of the latest paid invoice there is nothing left to give back.")
     if asked.amount is not None and asked.amount > remaining:
-        raise _refused(f"Only {remaining} (in minor units) are left to give back.")
+        left_text = amount_text(remaining, charge.currency.upper())
+        raise _refused(f"Only {left_text} is left to give back.")
     if asked.amount is not None and asked.amount < remaining and asked.access != "keep":
         raise _refused(
             "A refund of a part changes no access. Refund all that is left, or keep access."

@@ -1,31 +1,32 @@
 """`paywall offers`: what is sold."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from service.cli.running import CommandFailed, changing, command, ready_context
 from service.offers import store
-from service.offers.pricing import InvalidPrice, checked_price, price_text
+from service.offers.pricing import InvalidPrice, Price, checked_price, minor_units, price_text
 from service.settings import Settings
 
 _EXAMPLE = (
-    "Example: paywall offers create --name Monthly --plan digital --amount 900 --currency EUR "
+    "Example: paywall offers create --name Monthly --plan digital --amount 9.00 --currency EUR "
     "--interval month --trial-days 14"
 )
 _EXAMPLES = (
     _EXAMPLE,
     (
-        "A day for 2.00: paywall offers create --pass --name 'Day pass' --plan digital --amount 200 "
+        "A day for 2.00: paywall offers create --pass --name 'Day pass' --plan digital --amount 2.00 "
         "--currency EUR --interval day"
     ),
     (
         "One article for a week: paywall offers create --pass --article --name 'This article' "
-        "--amount 90 --currency EUR --interval week"
+        "--amount 0.90 --currency EUR --interval week"
     ),
     (
-        "1.00 a month for 3 months: paywall offers create --name Monthly --plan digital --amount 900 "
-        "--currency EUR --interval month --intro-amount 100 --intro-periods 3"
+        "1.00 a month for 3 months: paywall offers create --name Monthly --plan digital --amount 9.00 "
+        "--currency EUR --interval month --intro-amount 1.00 --intro-periods 3"
     ),
 )
 app = typer.Typer(help="What is sold.", epilog=_EXAMPLE, no_args_is_help=True)
@@ -35,7 +36,7 @@ app = typer.Typer(help="What is sold.", epilog=_EXAMPLE, no_args_is_help=True)
 @command
 async def create(
     name: Annotated[str, typer.Option(help="What readers see.")],
-    amount: Annotated[int, typer.Option(help="In minor units: 900 is 9.00.")],
+    amount: Annotated[str, typer.Option(help="In the currency's unit, such as 9.00.")],
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")],
     interval: Annotated[str, typer.Option(help="day, week, month or year.")],
     plan: Annotated[str, typer.Option(help="What it opens, such as digital.")] = "",
@@ -45,7 +46,8 @@ async def create(
     ] = 1,
     trial_days: Annotated[int, typer.Option(help="Free days before the first charge.")] = 0,
     intro_amount: Annotated[
-        int | None, typer.Option(help="Price of each first period for new subscribers.")
+        str | None,
+        typer.Option(help="What each first period costs new subscribers, such as 1.00."),
     ] = None,
     intro_periods: Annotated[
         int | None, typer.Option(help="How many periods have the intro price. [default: 1]")
@@ -60,15 +62,18 @@ async def create(
     """Sell something new. The running service creates its price at Stripe."""
     if intro_periods is None:
         intro_periods = 0 if intro_amount is None else 1
+    first = None if intro_amount is None else _minor_units("--intro-amount", intro_amount, currency)
     async with changing(Settings()) as change:
         now = change.clocks.business()
         try:
             price = checked_price(
-                amount=amount, currency=currency, interval=interval,
+                amount=_minor_units("--amount", amount, currency), currency=currency,
+                interval=interval,
                 interval_count=interval_count, trial_days=trial_days,
                 kind="pass" if is_pass else "subscription", covers="article" if article else "plan",
-                intro_amount=intro_amount, intro_periods=intro_periods,
+                intro_amount=first, intro_periods=intro_periods,
             )  # fmt: skip
+            _confirm(name, price)
             offer = await store.create_offer(
                 change.session, name=name, plan=plan, price=price, now=now
             )
@@ -77,6 +82,19 @@ async def create(
         made = {"name": name, "plan": plan, "price": price_text(price)}
         await change.record("offer.create", offer.id, after=made)
     print(f"{offer.id}  {name}: {price_text(price)}")
+
+
+def _minor_units(option: str, typed: str, currency: str) -> int:
+    try:
+        return minor_units(typed, currency.upper())
+    except ValueError as error:
+        raise CommandFailed(f"No offer was made. {option} {typed}: {error}.") from error
+
+
+def _confirm(name: str, price: Price) -> None:
+    """Ask somebody at a terminal: a price can't be changed afterwards."""
+    if sys.stdin.isatty() and not typer.confirm(f"{name}: {price_text(price)}. Sell it?"):
+        raise CommandFailed("No offer was made. Run the command again with another amount.")
 
 
 @app.command("list", epilog="Example: paywall offers list")

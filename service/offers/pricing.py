@@ -5,6 +5,7 @@ currencies"): ISO 4217's exponent, save that ISK and UGX are written with two de
 always zero, and MGA with none.
 """
 
+import re
 from calendar import monthrange
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -144,10 +145,20 @@ _TWO_DECIMALS = frozenset(
 # Stripe refuses amounts that aren't a multiple of these (its pages on three-decimal currencies
 # and on ISK and UGX).
 _STEPS = {**dict.fromkeys(_THREE_DECIMALS, 10), "ISK": 100, "UGX": 100}
+_TYPED = re.compile(r"([0-9]{1,10})(?:([.,])([0-9]{1,3}))?")
+_THOUSANDS = 3
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 _LONGEST_PERIOD = {"day": 1095, "week": 156, "month": 36, "year": 3}
 """Stripe bills at least every three years."""
 LARGEST_AMOUNT = 99_999_999
+_SMALLEST = {
+    **dict.fromkeys(["AUD", "BRL", "CAD", "CHF", "EUR", "INR", "JPY", "NZD", "SGD", "USD"], 50),
+    **dict.fromkeys(["AED", "MYR", "PLN", "RON"], 200),
+    **dict.fromkeys(["NOK", "SEK"], 300),
+    **dict.fromkeys(["MXN", "THB"], 1000),
+    "BGN": 100, "CZK": 1500, "DKK": 250, "GBP": 30, "HKD": 400, "HUF": 17500,
+}  # fmt: skip
+"""Stripe charges no less at once (its page "Minimum and maximum charge amounts")."""
 LONGEST_TRIAL_DAYS = 730
 _MONTHS = {"month": 1, "year": 12}
 LONGEST_INTRO_MONTHS = 36
@@ -218,6 +229,9 @@ def checked_price(
 def _check_amount(field: str, amount: int, currency: str) -> None:
     if not 0 < amount <= LARGEST_AMOUNT:
         raise InvalidPrice(field, f"{amount} isn't between 1 and {LARGEST_AMOUNT} minor units")
+    smallest = _SMALLEST.get(currency, 1)
+    if amount < smallest:
+        raise InvalidPrice(field, f"Stripe charges at least {amount_text(smallest, currency)}")
     step = _STEPS.get(currency, 1)
     if amount % step:
         raise InvalidPrice(field, f"Stripe charges {currency} in multiples of {step} only")
@@ -280,6 +294,23 @@ def decimals(currency: str) -> int:
     if currency in _ZERO_DECIMALS:
         return 0
     return 3 if currency in _THREE_DECIMALS else 2
+
+
+def minor_units(typed: str, currency: str) -> int:
+    """The amount that a person typed: `9`, `9.5`, `9.00` and `9,00` are 900 in euros, 9 is ¥9.
+
+    ValueError says how to write it: digits grouped by thousands could be read in two ways.
+    """
+    places = decimals(currency)
+    found = _TYPED.fullmatch(typed.strip())
+    whole, mark, fraction = found.groups(default="") if found else ("", "", "")
+    amount = int(whole + fraction.ljust(places, "0") or "0")
+    if not amount or len(fraction) > places or (mark == "," and len(fraction) == _THOUSANDS):
+        example = f"9.{'0' * places}" if places else "900"
+        raise ValueError(
+            f"write an amount in {currency} like {example}, without its thousands grouped"
+        )
+    return amount
 
 
 def amount_text(amount: int, currency: str) -> str:

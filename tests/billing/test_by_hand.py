@@ -55,7 +55,7 @@ async def test_a_refund_by_hand_says_what_becomes_of_access(desk: Desk) -> None:
     assert (await refund(desk, part)).amount == 100
     assert await desk.is_open(subscription)
     for asked, why in (
-        (RefundAsked(reader, subscription, 801, "keep", "too-much"), "Only 800"),
+        (RefundAsked(reader, subscription, 801, "keep", "too-much"), "Only €8.00"),
         (RefundAsked(reader, subscription, 200, "cancel", "a-part"), "part changes no access"),
         (RefundAsked(reader, "sub_other", None, "keep", "nobodys"), "no such subscription"),
         (RefundAsked("rdr_other", subscription, None, "keep", "others"), "no such subscription"),

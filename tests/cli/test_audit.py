@@ -37,7 +37,7 @@ def test_every_change_leaves_its_row(
     for _ in range(2):
         assert paywall("api-keys", "revoke", key.split("_")[1]).code == 0
     offer = paywall(
-        "offers", "create", "--name", "Monthly", "--plan", "digital", "--amount", "900",
+        "offers", "create", "--name", "Monthly", "--plan", "digital", "--amount", "9.00",
         "--currency", "EUR", "--interval", "month",
     ).first_word  # fmt: skip
     paywall("offers", "archive", offer)

@@ -37,7 +37,7 @@ MONTHLY = [
     "--plan",
     "digital",
     "--amount",
-    "900",
+    "9.00",
     "--currency",
     "EUR",
     "--interval",
@@ -81,10 +81,10 @@ def test_an_api_key_is_shown_once_listed_and_revoked(paywall: Paywall, settings:
 def test_passes_and_intro_prices_are_made(paywall: Paywall) -> None:
     priced = ("--currency", "EUR", "--interval", "week")
     one = paywall(
-        "offers", "create", "--pass", "--article", "--name", "One", "--amount", "90", *priced
+        "offers", "create", "--pass", "--article", "--name", "One", "--amount", "0.90", *priced
     )
     assert one.out.endswith("One: €0.90 for this article, for a week\n")
-    intro = paywall("offers", "create", *MONTHLY, "--intro-amount", "100", "--intro-periods", "3")
+    intro = paywall("offers", "create", *MONTHLY, "--intro-amount", "1.00", "--intro-periods", "3")
     assert "€1.00 a month for 3 months, then €9.00 a month" in intro.out
     assert f"{one.first_word}  One, one article: " in paywall("offers", "list").out
 
@@ -292,8 +292,8 @@ def test_what_wordpress_no_longer_shows_is_withdrawn_on_demand(
         ["offers", "create", *MONTHLY, "--trial-days", "-1"],
         ["offers", "create", *MONTHLY, "--article"],
         ["offers", "create", *MONTHLY, "--pass", "--article"],
-        ["offers", "create", *MONTHLY, "--intro-amount", "900"],
-        ["offers", "create", *MONTHLY, "--intro-amount", "100", "--trial-days", "7"],
+        ["offers", "create", *MONTHLY, "--intro-amount", "9.00"],
+        ["offers", "create", *MONTHLY, "--intro-amount", "1.00", "--trial-days", "7"],
         ["offers", "create", *MONTHLY, "--plan", "Not a word"],
         ["offers", "archive", "off_000"],
         ["operators", "create", "ana@example.org", "--role", "owner", "--password-stdin"],

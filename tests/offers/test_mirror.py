@@ -80,7 +80,7 @@ async def test_a_pass_is_paid_once_and_an_intro_has_its_coupon(
         amount=900, currency="eur", interval="month", intro_amount=100, intro_periods=3
     )
     first = checked_price(
-        amount=90, currency="eur", interval="week", intro_amount=1, intro_periods=1
+        amount=90, currency="eur", interval="week", intro_amount=50, intro_periods=1
     )
     await offered(database, clocks, "Day", day)
     await offered(database, clocks, "Article", article)
@@ -98,7 +98,7 @@ async def test_a_pass_is_paid_once_and_an_intro_has_its_coupon(
         name: (each["amount_off"], each["currency"], each["duration"], each["duration_in_months"])
         for name, each in coupons.items()
     }
-    assert told == {"Intro": (800, "eur", "repeating", 3), "First": (89, "eur", "once", None)}
+    assert told == {"Intro": (800, "eur", "repeating", 3), "First": (40, "eur", "once", None)}
     async with database.reading() as session:
         kept = {offer.name: offer.stripe_coupon_id for offer in await live_offers(session)}
     assert kept == {

@@ -14,6 +14,7 @@ from service.offers.pricing import (
     decimals,
     end_of_pass,
     intro_months,
+    minor_units,
     price_for,
     price_text,
 )
@@ -129,7 +130,7 @@ def test_the_limits_themselves_are_fine() -> None:
         amount=LARGEST_AMOUNT, currency="usd", interval="month", interval_count=36, trial_days=730
     )
     assert widest == Price(LARGEST_AMOUNT, "USD", "month", 36, 730)
-    assert checked_price(amount=1, currency="jpy", interval="day").trial_days == 0
+    assert checked_price(amount=50, currency="jpy", interval="day").trial_days == 0
 
 
 @pytest.mark.parametrize(("currency", "places"), [("EUR", 2), ("JPY", 0), ("BHD", 3), ("UGX", 2)])
@@ -176,3 +177,56 @@ def test_a_pass_closes_by_the_calendar(interval: str, count: int, start: str, en
     begun = datetime.fromisoformat(start).replace(tzinfo=UTC)
     closed = datetime.fromisoformat(end).replace(tzinfo=UTC)
     assert end_of_pass(checked_price(**fields), begun) == closed
+
+
+@pytest.mark.parametrize(
+    ("typed", "currency", "amount"),
+    [
+        ("9.00", "EUR", 900),
+        ("9,00", "EUR", 900),
+        ("9", "EUR", 900),
+        ("9.5", "EUR", 950),
+        (" 0.50 ", "EUR", 50),
+        ("900", "EUR", 90_000),
+        ("500", "JPY", 500),
+        ("1.250", "KWD", 1250),
+        ("1.25", "KWD", 1250),
+        ("1,000", "EUR", None),
+        ("1,000", "KWD", None),
+        ("1,000", "JPY", None),
+        ("1.000", "EUR", None),
+        ("1.000,00", "EUR", None),
+        ("9.00", "JPY", None),
+        ("9.", "EUR", None),
+        ("-9.00", "EUR", None),
+        ("9e2", "EUR", None),
+        ("€9.00", "EUR", None),
+        ("٩", "EUR", None),
+        ("", "EUR", None),
+        ("0.00", "EUR", None),
+    ],
+)
+def test_an_amount_as_people_type_it(typed: str, currency: str, amount: int | None) -> None:
+    if amount is not None:
+        assert minor_units(typed, currency) == amount
+        return
+    with pytest.raises(ValueError, match=f"write an amount in {currency} like"):
+        minor_units(typed, currency)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "taken"),
+    [
+        (50, "EUR", True),
+        (49, "EUR", False),
+        (49, "USD", False),
+        (30, "GBP", True),
+        (299, "SEK", False),
+    ],
+)
+def test_stripe_charges_no_less_at_once(amount: int, currency: str, *, taken: bool) -> None:
+    if taken:
+        assert checked_price(amount=amount, currency=currency, interval="month").amount == amount
+        return
+    with pytest.raises(InvalidPrice, match="Stripe charges at least"):
+        checked_price(amount=amount, currency=currency, interval="month")

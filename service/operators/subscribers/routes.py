@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.refunds import RefundAsked, refund_latest
 from service.billing.resync import resync_reader
 from service.clock import AppClocks, Clocks
-from service.db.context import AppContext
+from service.db.context import AppContext, Context
 from service.db.session import ReadSession
+from service.db.tables import Subscription
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
+from service.offers.pricing import minor_units
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.payments.asking import AppGateway
@@ -78,7 +80,8 @@ async def send_refund(
 ) -> Response:
     """Give money back, or show the page again with why not."""
     try:
-        asked = RefundAsked(reader_id, subscription, _minor_units(amount), access, _key(key, sure))
+        sum_asked = await _minor_units(context, subscription, amount)
+        asked = RefundAsked(reader_id, subscription, sum_asked, access, _key(key, sure))
         await refund_latest(
             context,
             gateway,
@@ -101,17 +104,18 @@ def _key(key: str, sure: str) -> str:
     return key
 
 
-def _minor_units(typed: str) -> int | None:
+async def _minor_units(context: Context, subscription: str, typed: str) -> int | None:
     """Empty: all that is left."""
-    typed = typed.strip()
-    if not typed:
+    if not typed.strip():
         return None
-    if not (typed.isascii() and typed.isdigit() and 0 < int(typed) < 10**8):
-        raise Problem(
-            "invalid-request",
-            "Nothing was refunded: write the amount in minor units, such as 450 for 4.50.",
-        )
-    return int(typed)
+    async with context.database.reading() as session:
+        found = await session.get(Subscription, subscription)
+    if found is None:
+        return None  # whose it is, is found out with the refund
+    try:
+        return minor_units(typed, found.currency)
+    except ValueError as error:
+        raise Problem("invalid-request", f"Nothing was refunded: {error}.") from error
 
 
 async def _page(
