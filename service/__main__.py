@@ -1,10 +1,12 @@
 """`paywall`, and `python -m service`."""
 
 from service.cli.app import run
+from service.logs import configure
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. Commands that serve log more, as their settings say."""
+    configure("error", "text")
     run()
 
 

@@ -25,6 +25,7 @@ from service.billing.inbox import INBOX_TASK
 from service.billing.late_renewals import sync_late_renewals
 from service.billing.pass_ledger import emit_ended_passes
 from service.billing.reconcile_job import RECONCILE_TASK, Reconciler
+from service.billing.watch import WebhookWatch
 from service.checkout import routes as checkout_routes
 from service.clock import Clocks
 from service.content import routes as content_routes
@@ -67,6 +68,7 @@ from service.payments.asking import Payments
 from service.payments.gateway import Gateway, GatewayUnavailable
 from service.problems import Boundary, Problem, install_handlers, with_problems
 from service.reports import routes as reports_routes
+from service.reports.channel_facts import ChannelWatch
 from service.running import Running, RunningApp
 from service.settings import Settings
 from service.tokens import routes as tokens_routes
@@ -95,7 +97,7 @@ ROUTERS = (
 )
 log = structlog.get_logger()
 
-_MINUTE, _HOUR = 60.0, 3600.0
+_MINUTE, _QUARTER, _HOUR = 60.0, 900.0, 3600.0
 _ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
@@ -195,6 +197,8 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
         TokenVerifier(key_ring, settings.public_url, settings.publication),
         KeyUses(),
         Wakes(),
+        WebhookWatch(),
+        ChannelWatch(),
         targets,
         WebhookSender(database, Poster(targets), clocks, derived_key(settings, SEALED_FOR)),
     )
@@ -222,7 +226,7 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
     runner = Runner(
         (
             *_steady_tasks(running),
-            *_stripe_tasks(context, running.get(Payments).gateway),
+            *_stripe_tasks(running, context, running.get(Payments).gateway),
             *_pruning_tasks(context),
         ),
         context.settings.background_interval_seconds,
@@ -260,17 +264,18 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         Task("articles", lambda: articles.refresh(database)),
         Task("keys", lambda: key_ring.refresh(database)),
         Task("revocations", lambda: revocations.refresh(database, clocks)),
+        Task("channels", lambda: running.get(ChannelWatch).warn(running), pause=_MINUTE),
         Task("ended passes", lambda: emit_ended_passes(database, clocks), pause=_MINUTE),
     )
 
 
-def _stripe_tasks(context: Context, gateway: Gateway | None) -> tuple[Task, ...]:
+def _stripe_tasks(running: Running, context: Context, gateway: Gateway | None) -> tuple[Task, ...]:
     """What asks Stripe; an erasure is finished here even where nothing is sold any more."""
     sweep = Sweep()
     sweeping = Task("erased readers", lambda: sweep(context, gateway), pause=_MINUTE)
     if gateway is None:
         return (sweeping,)
-    portal = PortalMirror()
+    portal, watch = PortalMirror(), running.get(WebhookWatch)
 
     async def mirror() -> None:
         try:
@@ -284,6 +289,7 @@ def _stripe_tasks(context: Context, gateway: Gateway | None) -> tuple[Task, ...]
         Task(INBOX_TASK, lambda: apply_due_events(context, gateway)),
         Task(RECONCILE_TASK, Reconciler(context, gateway).round, pause=_MINUTE),
         Task("offers", mirror, pause=_MINUTE),
+        Task("webhooks' watch", lambda: watch.look(context, gateway), pause=_QUARTER),
         Task("renewals", lambda: sync_late_renewals(context, gateway), pause=_MINUTE),
     )
 

@@ -2,18 +2,21 @@
 
 from datetime import datetime
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
+from service.clock import Clocks
 from service.db import migrate
 from service.db.context import AppContext
 from service.db.session import AppDatabase, Database
 from service.identity.declarations import PUBLIC
 from service.jobs import backlog
 from service.problems import Problem
-from service.tokens.keys import KeyRingHolder
+from service.reports import channel_facts
+from service.reports.channel_facts import AppChannelWatch
+from service.running import running_of
 from service.tokens.routes import AppKeyRing
 
 router = APIRouter(tags=["operation"])
@@ -25,11 +28,23 @@ class Health(BaseModel):
     status: str
 
 
+class ChannelState(BaseModel):
+    """`state` is `ok`, or what has gone quiet and what to do. `age` in seconds since `last_good`."""
+
+    state: str
+    last_good: datetime | None
+    age: int | None
+
+
 class Readiness(BaseModel):
-    """Each check with `ok` or what is wrong with it."""
+    """Each check with `ok` or what is wrong with it.
+
+    `channels` are told from outside of what makes an instance ready: it can serve without them.
+    """
 
     ready: bool
     checks: dict[str, str]
+    channels: dict[str, ChannelState]
 
 
 @router.get("/healthz", summary="Is the process alive", dependencies=[PUBLIC])
@@ -44,21 +59,28 @@ async def healthz() -> Health:
     summary="Is it ready to serve",
     dependencies=[PUBLIC],
 )
-async def readyz(database: AppDatabase, key_ring: AppKeyRing) -> Response:
-    """The database answers, its migrations are at the head, and there is a key to sign with."""
+async def readyz(
+    request: Request, database: AppDatabase, key_ring: AppKeyRing, watch: AppChannelWatch
+) -> Response:
+    """The database answers, its migrations are at the head, and there is a key to sign with.
+
+    What reaches Stripe, the mail server and the jobs is named with its last success and its age.
+    """
     checks = {
         **await _database_checks(database),
-        "keys": _key_check(key_ring),
+        "keys": key_ring.trouble or "ok",
     }
     ready = all(result == "ok" for result in checks.values())
-    answer = Readiness(ready=ready, checks=checks)
-    return JSONResponse(answer.model_dump(), 200 if ready else 503)
-
-
-def _key_check(holder: KeyRingHolder) -> str:
-    if not holder.loaded:
-        return "not loaded"
-    return "ok" if holder.current.signing_key is not None else "PAYWALL_SECRET_KEY can't read them"
+    running = running_of(request)
+    now = running.get(Clocks).wall()
+    named = {
+        each.name: ChannelState(
+            state=each.trouble or "ok", last_good=each.last_good, age=each.age(now)
+        )
+        for each in await watch.look(running)
+    }
+    answer = Readiness(ready=ready, checks=checks, channels=named)
+    return JSONResponse(answer.model_dump(mode="json"), 200 if ready else 503)
 
 
 async def _database_checks(database: Database) -> dict[str, str]:
@@ -73,10 +95,11 @@ async def _database_checks(database: Database) -> dict[str, str]:
 
 
 @router.get("/metrics", include_in_schema=False, dependencies=[PUBLIC])
-async def metrics(context: AppContext) -> Response:
+async def metrics(request: Request, context: AppContext, watch: AppChannelWatch) -> Response:
     """Figures in Prometheus' text format, unless PAYWALL_METRICS switches them off."""
     if not context.settings.metrics:
         raise Problem("not-found")
+    channel_facts.show(await watch.look(running_of(request)), context.clocks.wall())
     await _show_backlog(context.database, context.clocks.wall())
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 

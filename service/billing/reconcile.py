@@ -39,6 +39,8 @@ from service.db.session import Database
 from service.db.tables import Checkout, Reconciliation, Subscription
 from service.payments.gateway import (
     Gateway,
+    GatewayKeyRefused,
+    GatewayRefused,
     GatewayUnavailable,
     StripeEvent,
     StripeSubscription,
@@ -316,7 +318,11 @@ class _Run:
             raise
         except Exception as error:
             # One that nobody foresaw must not keep the others from being compared.
-            log.exception("reconcile.not_comparable", object=object_id)
+            log.exception(
+                "reconcile.not_comparable",
+                object=object_id,
+                exc_info=not isinstance(error, GatewayRefused),
+            )
             return [Difference(object_id, NOT_COMPARABLE, "", "", repr(error))]
         async with self.database.reading() as session:
             reason = await why_behind(session, object_id) or self.missed.get(object_id) or _NO_EVENT
@@ -329,7 +335,11 @@ class _Run:
         except (GatewayUnavailable, Problem):
             raise
         except Exception as error:
-            log.exception("reconcile.not_mended", object=object_id)
+            log.exception(
+                "reconcile.not_mended",
+                object=object_id,
+                exc_info=not isinstance(error, GatewayRefused),
+            )
             return f"It couldn't be mended: {error!r}"
         return ""
 
@@ -338,6 +348,8 @@ class _Run:
         for pause in self.patience:
             try:
                 return await ask()
+            except GatewayKeyRefused:
+                raise
             except GatewayUnavailable as error:
                 log.warning("reconcile.waiting", reason=str(error), seconds=pause)
                 await asyncio.sleep(pause)
@@ -354,7 +366,7 @@ class _Run:
                         seen.add(item.id)
                         yield item
             except GatewayUnavailable as error:
-                if pause is None:
+                if pause is None or isinstance(error, GatewayKeyRefused):
                     raise
                 log.warning("reconcile.waiting", reason=str(error), seconds=pause)
                 await asyncio.sleep(pause)

@@ -1,5 +1,6 @@
 """The command `paywall`: its groups put together, and errors as sentences."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -25,10 +26,10 @@ from service.cli import (
     tokens,
 )
 from service.cli.running import CommandFailed
+from service.cli.troubles import misspelt, sentence
 from service.db.migrate import SchemaOutdatedError
 from service.db.sole_server import AlreadyServed
 from service.demo.place import CannotStart
-from service.problems import Problem
 from service.settings import Settings
 from service.tokens.key_pairs import KeyRefused, KeyUnreadable
 
@@ -70,16 +71,33 @@ _TOLD = (
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line (None: the process's own); what a person can mend is a sentence on standard error and exit 1."""
+    for warning in misspelt(os.environ):
+        sys.stderr.write(f"{warning}\n")
     try:
-        app(arguments)
+        _run(arguments)
     except _TOLD as error:
         _leave(str(error))
     except ValidationError as error:
         if error.title != Settings.__name__:
             raise
         _leave(_settings(error))
-    except Problem as problem:
-        _leave(f"{problem.type.title}. {problem.detail}")
+    except Exception as error:
+        told = sentence(error)
+        if told is None:
+            raise
+        _leave(told)
+
+
+def _run(arguments: Sequence[str] | None) -> None:
+    """With everything written at the end: a full disk is an error of the command's."""
+    try:
+        app(arguments)
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            sys.stdout = None  # Python would try once more when it ends
+            raise
 
 
 def _settings(error: ValidationError) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from service.billing.reconcile import Finding, Progress, Report, reconcile
 from service.cli.running import CommandFailed, command, ready_context
+from service.cli.troubles import sentence
 from service.identity.callers import COMMAND
 from service.logs import configure
 from service.payments.gateway import GatewayUnavailable
@@ -38,7 +39,7 @@ async def run(
 
     Without --fix nothing is changed. Safe to interrupt and to repeat at any time, also beside a running
     service, which does the same every night. Exit code: 0 everything agrees, 1 something differs still,
-    3 Stripe is away.
+    3 Stripe is away or refuses the key.
     """
     settings = Settings()
     configure("warning", "text")  # each finished event would be a line between the differences
@@ -54,9 +55,7 @@ async def run(
                     fix=fix, since=since.replace(tzinfo=UTC) if since else None, progress=progress,
                 )  # fmt: skip
     except GatewayUnavailable as error:
-        sys.stderr.write(
-            f"{str(error).rstrip('.')}. Nothing is lost: run the same command again later.\n"
-        )
+        sys.stderr.write(f"{sentence(error)}\n")
         raise typer.Exit(STRIPE_AWAY) from error
     finally:
         await gateway.close()

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import ParamSpec
 
 from alembic.util import CommandError
-from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError
 
+from service.cli.troubles import DATABASE, cause
 from service.clock import Clocks
 from service.db import migrate
 from service.db.business_clock import follow
@@ -26,7 +26,9 @@ from service.problems import Problem
 from service.settings import Settings
 
 P = ParamSpec("P")
-_UNUSABLE = (OSError, ValueError, sqlite3.Error, SQLAlchemyError, PostgresError, InterfaceError)
+_UNUSABLE = (OSError, ValueError, *DATABASE)
+_OURS = 500
+"""Problems from here on aren't about what was asked."""
 
 
 class CommandFailed(Exception):
@@ -48,7 +50,7 @@ def reaching(settings: Settings) -> Iterator[None]:
         ) from error
     except _UNUSABLE as error:
         raise CommandFailed(
-            f"The database {url.render_as_string()} can't be used: {_cause(error)}. "
+            f"The database {url.render_as_string()} can't be used: {cause(error)}. "
             "Look at PAYWALL_DATABASE_URL, and whether its server runs."
         ) from error
     except CommandError as error:
@@ -64,13 +66,6 @@ def _open_once(file: Path) -> None:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     sqlite3.connect(file).close()
-
-
-def _cause(error: Exception) -> str:
-    """The driver's own words, without SQLAlchemy's statement and link."""
-    if isinstance(error, DBAPIError):
-        return str(error.orig).rstrip(".")
-    return (str(error) or type(error).__name__).rstrip(".")
 
 
 @asynccontextmanager
@@ -95,6 +90,8 @@ def failing_with(sentence: str | None = None) -> Iterator[None]:
     try:
         yield
     except Problem as problem:
+        if problem.type.status >= _OURS:
+            raise
         raise CommandFailed(sentence or problem.detail) from problem
 
 

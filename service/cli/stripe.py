@@ -6,7 +6,6 @@ import typer
 
 from service.billing.stripe_setup import Setup, check, set_up
 from service.cli.running import CommandFailed, command, ready_context
-from service.payments.gateway import GatewayRefused, GatewayUnavailable
 from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
 
@@ -45,10 +44,6 @@ async def setup(
         async with ready_context(settings) as context:
             look = check if only_check else set_up
             found = await look(context, gateway)
-    except GatewayUnavailable as error:
-        raise CommandFailed(f"Stripe can't be asked: {error} Try again.") from error
-    except GatewayRefused as error:
-        raise CommandFailed(f"Stripe refuses: {error}") from error
     finally:
         await gateway.close()
     _show(found)

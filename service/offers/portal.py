@@ -118,9 +118,9 @@ class PortalMirror:
             return
         try:
             await mirror_portal(database, gateway, publication)
-        except GatewayRefused:
+        except GatewayRefused as error:
             # Readers find the account's own portal; asking again would be refused again.
-            log.exception("portal.refused")
+            log.error("portal.refused", reason=str(error))  # noqa: TRY400 foreseen, and the reason says all
         self._done = catalogue
 
 

@@ -20,7 +20,9 @@ from service.operators.system import routes as system
 from service.operators.webhooks import routes as webhooks
 from service.problems import Problem
 from service.reports import figures, queries
+from service.reports.channel_facts import AppChannelWatch
 from service.reports.schemas import AnySubscribers
+from service.running import running_of
 
 router = APIRouter(prefix="/admin", route_class=PageRoute, include_in_schema=False)
 
@@ -35,9 +37,13 @@ async def read_stylesheet(request: Request) -> Response:
 
 @router.get("")
 async def show_overview(
-    request: Request, visit: SeesFigures, asked: AnySubscribers, session: ReadSession
+    request: Request,
+    visit: SeesFigures,
+    asked: AnySubscribers,
+    session: ReadSession,
+    watch: AppChannelWatch,
 ) -> Response:
-    """The figures of this moment, and the subscribers for those who may see readers."""
+    """The figures of this moment, the channels, and the subscribers for those who may see readers."""
     return page(
         request,
         "overview.html",
@@ -45,6 +51,7 @@ async def show_overview(
         subscribers=await overview.subscribers(session, asked, visit),
         plans=await queries.plans(session),
         asked=asked,
+        channels=await watch.look(running_of(request)),
     )
 
 

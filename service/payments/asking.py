@@ -10,7 +10,12 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from service.payments.deadline import deadline
-from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
+from service.payments.gateway import (
+    Gateway,
+    GatewayKeyRefused,
+    GatewayRefused,
+    GatewayUnavailable,
+)
 from service.problems import Problem
 from service.running import part, running_of
 from service.settings import Settings
@@ -51,9 +56,10 @@ async def asking_stripe(settings: Settings) -> AsyncIterator[None]:
         async with deadline(settings.stripe_timeout_seconds):
             yield
     except GatewayUnavailable as error:
-        log.warning("stripe.unavailable", reason=str(error))
+        tell = log.error if isinstance(error, GatewayKeyRefused) else log.warning
+        tell("stripe.unavailable", reason=str(error))
         headers = {"Retry-After": RETRY_AFTER_SECONDS}
         raise Problem("stripe-unavailable", headers=headers) from error
     except GatewayRefused as error:
-        log.exception("stripe.refused", code=error.code)
+        log.error("stripe.refused", code=error.code, reason=error.reason)  # noqa: TRY400 foreseen
         raise Problem("purchase-refused") from error

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from service.payments.contact import Contact
 from service.payments.set_up import SetUpGateway, StripePrice
 
 MoneyObject = Literal["charge", "refund", "dispute"]
@@ -17,6 +18,19 @@ MoneyObject = Literal["charge", "refund", "dispute"]
 
 class GatewayUnavailable(Exception):
     """Stripe didn't answer in time, or answered that it can't at the moment: try again later."""
+
+
+class GatewayKeyRefused(GatewayUnavailable):
+    """Stripe refuses our API key, or what it may do. Only an operator can mend that.
+
+    For readers Stripe is away meanwhile, hence the class above it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Stripe refuses our API key: {reason}. Look at PAYWALL_STRIPE_SECRET_KEY: it needs a valid "
+            "key from the dashboard of your account (Developers, API keys)."
+        )
 
 
 class GatewayRefused(Exception):
@@ -34,7 +48,13 @@ class GatewayRefused(Exception):
 
 
 class SignatureRefused(Exception):
-    """A webhook that Stripe didn't sign, not now, or not with our secret."""
+    """A webhook that Stripe didn't sign, not now, or not with our secret; `reason` in one word."""
+
+    def __init__(
+        self, reason: Literal["unsigned", "signature", "time", "body"], detail: str
+    ) -> None:
+        self.reason = reason
+        super().__init__(detail)
 
 
 @dataclass(frozen=True)
@@ -277,6 +297,10 @@ class Gateway(SetUpGateway, Protocol):
     """Every method may raise GatewayUnavailable and GatewayRefused, and answers within the
     configured time, its retries included.
     """
+
+    @property
+    def contact(self) -> Contact:
+        """What is known by the last answers."""
 
     async def create_customer(
         self, *, reader_id: str, email: str | None, instead_of: str | None = None

@@ -3,18 +3,17 @@
 Its answers are converted at once: a StripeObject has no `.get` and follows the API's moods.
 """
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import stripe
-import structlog
 from stripe import HTTPXClient, StripeClient, StripeObject
 
+from service.payments.contact import Contact
 from service.payments.deadline import deadline
-from service.payments.gateway import GatewayRefused, GatewayUnavailable
-
-log = structlog.get_logger()
+from service.payments.gateway import GatewayKeyRefused, GatewayRefused, GatewayUnavailable
 
 API_VERSION = stripe.api_version
 """The version of the API that the SDK speaks, and in which webhooks are worded for us."""
@@ -38,6 +37,7 @@ class StripeConnection:
         """`http` carries the requests, by default over the network."""
         self._webhook_secrets = webhook_secrets
         self._seconds = timeout_seconds
+        self.contact = Contact(time.monotonic)
         self._http = http or HTTPXClient(timeout=timeout_seconds)
         self._client = StripeClient(
             secret_key,
@@ -53,17 +53,21 @@ class StripeConnection:
         try:
             async with deadline(self._seconds):
                 answer = await call
-        except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError) as error:
-            raise GatewayUnavailable(error.user_message or "Stripe can't be reached.") from error
+        except stripe.APIConnectionError as error:
+            raise GatewayUnavailable("Stripe can't be reached.") from error
+        except (stripe.APIError, stripe.RateLimitError) as error:
+            raise GatewayUnavailable(error.user_message or "Stripe is in trouble.") from error
         except (stripe.AuthenticationError, stripe.PermissionError) as error:
-            # No reader can help this: for them Stripe is away, the operator finds the reason here.
-            log.exception("stripe.key_refused", code=error.code)
-            raise GatewayUnavailable("Stripe refuses our API key.") from error
+            refused = GatewayKeyRefused(_why_refused(error))
+            self.contact.key_refused = str(refused)
+            raise refused from error
         except stripe.StripeError as error:
             # A conflict is another request with the same idempotency key that is still under way.
             if error.http_status in {None, HTTPStatus.CONFLICT}:
                 raise GatewayUnavailable(error.user_message or "Stripe is busy.") from error
             raise GatewayRefused(error.user_message or "no reason given", error.code) from error
+        if answer.last_response is not None:
+            self.contact.answered(answer.last_response.headers or {})
         return answer.to_dict()
 
     async def _all(
@@ -97,3 +101,10 @@ class StripeConnection:
                 continue
             return True
         return False
+
+
+def _why_refused(error: stripe.StripeError) -> str:
+    """What is wrong with the key, in a few words and without the key."""
+    if isinstance(error, stripe.PermissionError):
+        return "a restricted key, it lacks a permission that this needs"
+    return "it has expired" if error.code == "api_key_expired" else "no account has it"

@@ -273,19 +273,21 @@ class StripeGateway(StripeSetUp):
         # The SDK checks the signature; the age is ours, since it asks its own clock and would
         # accept any time in the future.
         if signature is None or not signature.isascii():
-            raise SignatureRefused("The Stripe-Signature header is missing or unreadable.")
+            raise SignatureRefused(
+                "unsigned", "The Stripe-Signature header is missing or unreadable."
+            )
         if not self._is_signed(payload, signature):
-            raise SignatureRefused("The signature doesn't match the body.")
+            raise SignatureRefused("signature", "The signature doesn't match the body.")
         age = int(now.timestamp()) - _signed_at(signature)
         if not -MAX_AHEAD_SECONDS <= age <= MAX_AGE_SECONDS:
             when = f"{age} seconds ago" if age >= 0 else f"{-age} seconds in the future"
-            raise SignatureRefused(f"The webhook was signed {when}.")
+            raise SignatureRefused("time", f"The webhook was signed {when}.")
         try:
             return stripe_objects.event_of(json.loads(payload))
         except (
             ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError
         ) as error:  # fmt: skip
-            raise SignatureRefused("The body isn't an event.") from error
+            raise SignatureRefused("body", "The body isn't an event.") from error
 
 
 def _what_is_bought(mode: CheckoutMode, checkout_id: str, trial_days: int) -> dict[str, Any]:

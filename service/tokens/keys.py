@@ -187,6 +187,13 @@ class KeyRingHolder:
         return self._ring is not None
 
     @property
+    def trouble(self) -> str:
+        """Why nothing can be signed; empty: it can."""
+        if self._ring is None:
+            return "not loaded"
+        return "" if self._ring.signing_key is not None else "PAYWALL_SECRET_KEY can't read them"
+
+    @property
     def current(self) -> KeyRing:
         """The ring as of the last refresh; KeyRefused before the first."""
         if self._ring is None:

@@ -11,10 +11,12 @@ from service.billing.events import HANDLED
 from service.billing.stripe_setup import offer_finding, webhook_findings
 from service.db.tables import Offer
 from service.payments.set_up import StripePrice, StripeWebhookEndpoint
-from service.simulator.app import create_simulator
+from service.simulator.app import WebhookTarget, create_simulator
 from tests.cli.conftest import Paywall
+from tests.conftest import MovingClocks
 from tests.patience import PATIENCE
 from tests.served import free_port, serving
+from tests.stripe_at_hand import Wire, gateway_to
 
 URL = "https://news.example.org/v1/webhooks/stripe"
 OFFER = Offer(
@@ -22,7 +24,7 @@ OFFER = Offer(
     interval="month", interval_count=1,
 )  # fmt: skip
 CREATE = (
-    "offers", "create", "--name", "Monthly", "--plan", "digital", "--amount", "900",
+    "offers", "create", "--name", "Monthly", "--plan", "digital", "--amount", "9.00",
     "--currency", "EUR", "--interval",
 )  # fmt: skip
 
@@ -91,7 +93,7 @@ def test_without_a_key_or_a_stripe_it_says_what_to_do(paywall: Paywall) -> None:
         PAYWALL_STRIPE_API_BASE=f"http://127.0.0.1:{free_port()}",
     )  # fmt: skip
     assert away.code == 1
-    assert "Try again" in away.err
+    assert "run the same command again later" in away.err
 
 
 def price(**fields: object) -> StripePrice:
@@ -145,3 +147,15 @@ def test_an_endpoint(
         [replace(endpoint, speaks_our_version=False)], url, has_secret=secret
     )
     assert (other.state, "delete it" in other.advice) == ("differs", True)
+
+
+async def test_the_endpoint_that_a_local_stripe_begins_with_needs_no_setup(
+    clocks: MovingClocks,
+) -> None:
+    local = create_simulator(
+        database=None, public_url="https://stripe.example", wall_now=clocks.wall,
+        endpoints=(WebhookTarget(URL, "whsec_local", events=tuple(HANDLED)),),
+    )  # fmt: skip
+    gateway = gateway_to("https://stripe.example", http=Wire(local.world))
+    found = webhook_findings(await gateway.webhook_endpoints(), URL, has_secret=True)
+    assert [each.state for each in found] == ["ready"]

@@ -16,7 +16,7 @@ class WebhookTarget:
 
     url: str
     secret: str
-    api_version: str | None = None
+    api_version: str | None = API_VERSION
     events: tuple[str, ...] = ("*",)
 
 

@@ -1,0 +1,113 @@
+"""Gathering what is known of each channel: from the database, from Stripe's last answers, from this process."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import structlog
+from fastapi import Depends
+from prometheus_client import Gauge
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.watch import WebhookWatch
+from service.clock import Clocks
+from service.db.session import Database
+from service.db.tables import InboxEvent, Job, Mail
+from service.outbox.mails import JOB as MAIL_JOB
+from service.payments.asking import Payments
+from service.problems import Problem
+from service.reports.channels import Channel, Facts, Refused, channels
+from service.running import Running, part
+from service.settings import Settings
+from service.tokens.keys import KeyRingHolder
+
+GOOD = Gauge("paywall_channel_good", "1: nothing is known to be wrong, 0: see /readyz", ["channel"])
+AGE = Gauge("paywall_channel_last_good_seconds", "Since it was last good", ["channel"])
+_FRESH = timedelta(seconds=10)
+"""A balancer asks more often than the database should be."""
+
+log = structlog.get_logger()
+
+
+class ChannelWatch:
+    """The channels as one process sees them."""
+
+    def __init__(self) -> None:
+        self._found: tuple[Channel, ...] = ()
+        self._found_at: datetime | None = None
+        self._database_at: datetime | None = None
+        self._warned: dict[str, str] = {}
+
+    async def look(self, running: Running) -> tuple[Channel, ...]:
+        """Each channel now, or some seconds ago. Never fails: the database is one of them."""
+        now = running.get(Clocks).wall()
+        if self._found_at is None or not timedelta(0) <= now - self._found_at < _FRESH:
+            self._found = channels(await self._gather(running, now))
+            self._found_at = now
+        return self._found
+
+    async def warn(self, running: Running) -> None:
+        """Log each channel once that has gone quiet, and once that it is well again."""
+        for each in await self.look(running):
+            if each.trouble and self._warned.get(each.name) != each.trouble:
+                log.warning("channel.quiet", channel=each.name, trouble=each.trouble)
+            elif self._warned.get(each.name) and not each.trouble:
+                log.info("channel.good", channel=each.name)
+            self._warned[each.name] = each.trouble
+
+    async def _gather(self, running: Running, now: datetime) -> Facts:
+        settings, gateway = running.get(Settings), running.get(Payments).gateway
+        watch = running.get(WebhookWatch)
+        stored: dict[str, Any] = {}
+        database = ""
+        try:
+            async with running.get(Database).reading() as session:
+                stored = await _stored(session, now)
+            self._database_at = now
+        except Problem as problem:
+            database = problem.type.title
+        contact = gateway.contact if gateway is not None else None
+        age = contact.age if contact is not None else None
+        return Facts(
+            now,
+            sells=gateway is not None,
+            mails=bool(settings.mail_from),
+            database=database,
+            database_at=self._database_at,
+            keys=running.get(KeyRingHolder).trouble,
+            stripe_at=None if age is None else now - age,
+            stripe_refuses=contact.key_refused if contact is not None else "",
+            ahead=contact.ahead(now) if contact is not None else None,
+            webhook_refused=Refused(watch.count, *watch.last) if watch.last else None,
+            events_missed=watch.missed,
+            **stored,
+        )
+
+
+async def _stored(session: AsyncSession, now: datetime) -> dict[str, Any]:
+    """The members of `Facts` that the database knows."""
+    waits = Job.status == "waiting"
+    tried = or_(Job.due_at <= now, Job.attempts > 0)
+    asked = {
+        "webhook_at": select(func.max(InboxEvent.received_at)).where(
+            InboxEvent.told_by == "webhook"
+        ),
+        "mail_at": select(func.max(Mail.sent_at)),
+        "mail_since": select(func.min(Job.created_at)).where(waits, tried, Job.kind == MAIL_JOB),
+        "job_at": select(func.max(Job.finished_at)).where(Job.status == "done"),
+        "job_since": select(func.min(Job.due_at)).where(waits, Job.due_at <= now),
+        "jobs_given_up": select(func.count()).where(Job.status == "failed", Job.kind != MAIL_JOB),
+    }
+    return {name: await session.scalar(statement) for name, statement in asked.items()}
+
+
+def show(found: tuple[Channel, ...], now: datetime) -> None:
+    """Put the figures where Prometheus is answered from."""
+    for each in found:
+        GOOD.labels(each.name).set(not each.trouble)
+        age = each.age(now)
+        if age is not None:
+            AGE.labels(each.name).set(age)
+
+
+AppChannelWatch = Annotated[ChannelWatch, Depends(part(ChannelWatch))]
