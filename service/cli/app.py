@@ -11,6 +11,7 @@ from service.cli import (
     api_keys,
     articles,
     demo,
+    doctor,
     imports,
     inbox,
     jobs,
@@ -46,6 +47,7 @@ app.command(epilog=serve.EXAMPLE)(serve.serve)
 app.command(epilog=demo.EXAMPLE)(demo.demo)
 app.command(epilog=migrations.EXAMPLE)(migrations.migrate)
 app.command(epilog=simulate.EXAMPLE)(simulate.simulate)
+app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("reconcile", epilog=reconcile.EXAMPLE)(reconcile.run)
 app.add_typer(imports.app, name="import")
 app.add_typer(articles.app, name="articles")

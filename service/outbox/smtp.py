@@ -97,6 +97,16 @@ class SmtpMailer:
             await _hang_up(client)
         return _without(envelope.recipient, said)
 
+    async def greet(self) -> None:
+        """Connect and log in, and send nothing. Raises Deferred with the reason."""
+        client = self._client()
+        try:
+            await client.connect()
+        except (SMTPException, OSError, TimeoutError) as error:
+            raise Deferred(f"the mail server says: {str(error) or type(error).__name__}") from error
+        finally:
+            await _hang_up(client)
+
     def _client(self) -> SMTP:
         server = self._server
         return SMTP(

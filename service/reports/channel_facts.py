@@ -62,7 +62,7 @@ class ChannelWatch:
         database = ""
         try:
             async with running.get(Database).reading() as session:
-                stored = await _stored(session, now)
+                stored = await stored_facts(session, now)
             self._database_at = now
         except Problem as problem:
             database = problem.type.title
@@ -84,7 +84,7 @@ class ChannelWatch:
         )
 
 
-async def _stored(session: AsyncSession, now: datetime) -> dict[str, Any]:
+async def stored_facts(session: AsyncSession, now: datetime) -> dict[str, Any]:
     """The members of `Facts` that the database knows."""
     waits = Job.status == "waiting"
     tried = or_(Job.due_at <= now, Job.attempts > 0)

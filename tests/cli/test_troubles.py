@@ -137,6 +137,9 @@ def told(refused: Outcome, names: str) -> None:
     assert one_sentence(refused.err), refused.err
 
 
+_MADE = {("missing", "simulate"), ("missing", "demo"), ("folder", "demo"), ("binary", "import")}
+
+
 @on_sqlite
 @pytest.mark.parametrize(
     "command",
@@ -159,11 +162,11 @@ def test_a_file_that_cannot_be_used(
     (tmp_path / "folder").mkdir()
     (tmp_path / "binary").write_bytes(bytes(range(256)) * 9)
     files: Mapping[str, str] = {"missing": "none/of/it", "full": "/dev/full"}
-    if (kind, command[0]) in {("missing", "demo"), ("folder", "demo"), ("binary", "import")}:
+    reads = command[-1] == "{}" and len(command) == len(["import", "wordpress", "{}"])
+    if (kind, command[0]) in _MADE or (kind == "full" and reads):
         pytest.skip("the command makes it, or has its own words")
     refused = paywall(*(part.format(files.get(kind, kind)) for part in command))
-    assert (refused.code, "Traceback" in refused.err) == (1, False), refused
-    assert one_sentence(refused.err), refused.err
+    assert (refused.code, refused.err.count("\n")) == (1, 1), refused
 
 
 @on_sqlite

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import httpx2
 import pytest
 
+from service.billing.watch import WebhookWatch
 from service.clock import Clocks
 from service.db.base import Base
 from service.db.session import Database
@@ -20,9 +21,12 @@ from service.identity.totp import OneTimeCodes, new_one_time_codes, seal
 from service.jobs.runner import Wakes
 from service.limits.addresses import NetworkKey
 from service.operators.routes import router
+from service.payments.asking import Payments
 from service.problems import install_handlers
+from service.reports.channel_facts import ChannelWatch
 from service.running import Running, RunningApp
 from service.settings import Settings
+from service.tokens.keys import KeyRingHolder
 from tests.passwords import QUICK
 from tests.reports import rows
 
@@ -40,7 +44,18 @@ def app(database: Database, settings: Settings, clocks: Clocks) -> RunningApp:
     network_key = NetworkKey(derived_key(settings, "networks"))
     app = RunningApp(
         Running(
-            database, settings, clocks, device_key(settings), network_key, KeyUses(), QUICK, Wakes()
+            database,
+            settings,
+            clocks,
+            device_key(settings),
+            network_key,
+            KeyUses(),
+            QUICK,
+            Wakes(),
+            Payments(None),
+            WebhookWatch(),
+            ChannelWatch(),
+            KeyRingHolder(derived_key(settings, "token-keys")),
         )
     )
     app.include_router(router)
