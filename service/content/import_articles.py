@@ -179,8 +179,12 @@ class _Import:
         return entries
 
     async def missing(self, session: AsyncSession) -> list[Entry]:
-        """What came from the run's sites in an earlier import and is in none of the files."""
+        """What came from the run's sites in an earlier import and is in none of the files.
+
+        Where that is more than the files have, they are hardly the whole: nothing is withdrawn.
+        """
         found = await public_of_sites(session, self._sites, self._seen)
+        is_partial = len(found) > len(self._seen)
         changes = await since_import(session, found) if self._run.withdraw_missing else {}
         entries: list[Entry] = []
         for article in found:
@@ -188,7 +192,10 @@ class _Import:
             entry = Entry(
                 "missing", article.title, source_id, article.slug, "missing", _NOT_IN_FILES
             )
-            entries.append(await self._gone(session, entry, article, changes))
+            if is_partial and self._run.withdraw_missing:
+                entries.append(replace(entry, notes=(Note("partial-export", article.slug),)))
+            else:
+                entries.append(await self._gone(session, entry, article, changes))
         return entries
 
     async def _skip(

@@ -278,6 +278,27 @@ async def test_what_its_source_no_longer_shows_is_told_and_withdrawn_on_demand(
 
 
 @on_sqlite
+async def test_an_export_of_a_small_part_withdraws_nothing(
+    database: Database, settings: Settings
+) -> None:
+    site = {"wordpress_site": "https://a.example"}
+    here = [post(n, source_ids={**post(n).source_ids, **site}) for n in range(1, 4)]
+    await run(database, settings, *here)
+    picture = Skipped("a.jpg", "9", "It is a file.", "attachment", {"wordpress": "9", **site})
+    for part in (picture, here[0]):
+        found = await entries_of(database, settings, part, withdraw_missing=True)
+        missing = found[1:]
+        assert {(outcome, *notes) for outcome, _, notes in missing} == {
+            ("missing", "partial-export")
+        }
+    assert await entries_of(database, settings, *here[:2], withdraw_missing=True) == [
+        ("unchanged", "post-1", []),
+        ("unchanged", "post-2", []),
+        ("withdrawn", "post-3", []),
+    ]
+
+
+@on_sqlite
 async def test_one_bad_field_never_loses_an_article(database: Database, settings: Settings) -> None:
     bad: dict[str, Any] = {
         "title": "a" * 301,

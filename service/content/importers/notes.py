@@ -36,6 +36,9 @@ SENTENCES = {
     "other-address": "Its address was taken by another article; it got another one: {detail}.",
     "still-public": "Its source no longer shows it, and it is still public here: {detail}. "
     "Withdraw it, or run the import again with --withdraw-missing.",
+    "partial-export": "More articles are missing than the files have, so the export is hardly whole, "
+    "and nothing was withdrawn for it. It is still public here: {detail}. Export all content, or "
+    "withdraw it over the API.",
     "level-kept": "The level that was set here was kept: {detail}.",
 }
 
