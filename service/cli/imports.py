@@ -141,16 +141,21 @@ def _reporting(report: Path | None) -> Iterator[Callable[[Entry], None]]:
     if report is None:
         yield lambda _: None
         return
+    with _writing(report), report.open("w", encoding="utf-8") as file:
+        yield lambda entry: _write(report, file, entry)
+
+
+def _write(report: Path, file: TextIO, entry: Entry) -> None:
+    with _writing(report):
+        file.write(f"{json.dumps(entry.document(), ensure_ascii=False)}\n")
+
+
+@contextmanager
+def _writing(report: Path) -> Iterator[None]:
     try:
-        file = report.open("w", encoding="utf-8")
+        yield
     except OSError as error:
         raise CommandFailed(f"{report} can't be written: {error.strerror}.") from error
-    with file:
-        yield lambda entry: _write(file, entry)
-
-
-def _write(file: TextIO, entry: Entry) -> None:
-    file.write(f"{json.dumps(entry.document(), ensure_ascii=False)}\n")
 
 
 def _tell(summary: ImportSummary, *, dry_run: bool) -> None:

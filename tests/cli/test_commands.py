@@ -280,6 +280,8 @@ def test_what_wordpress_no_longer_shows_is_withdrawn_on_demand(
     assert "still-public (1)" in told.out
     done = paywall("import", "wordpress", str(export), "--withdraw-missing")
     assert "1 articles were withdrawn." in done.out
+    full = paywall("import", "wordpress", str(export), "--report", "/dev/full")
+    assert full.err.strip().endswith("/dev/full can't be written: No space left on device.")
 
 
 @pytest.mark.parametrize(
