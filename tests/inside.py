@@ -66,9 +66,7 @@ class Paywall:
             opened = await open_session(
                 session, reader_id=reader.id, now=self.clocks.wall(), settings=self.settings
             )
-        self.client.cookies.set(
-            cookie_name("session", self.settings), opened.token, domain="127.0.0.1"
-        )
+        self.client.cookies.set(cookie_name("session", self.settings), opened.token)
         return reader.id
 
     async def access_token(self) -> str:
