@@ -22,7 +22,7 @@ from service.db.tables import SignInRequest
 from service.html.redirect import see_other
 from service.identity import sign_in_requests
 from service.identity.callers import Caller, CurrentReader
-from service.identity.cookies import read_cookie
+from service.identity.declarations import PUBLIC
 from service.identity.devices import pseudonym
 from service.identity.handover import remember_device
 from service.identity.sessions import set_session_cookie
@@ -45,25 +45,19 @@ Ticked = Annotated[bool | None, Form()]
 Typed = Annotated[str, AfterValidator(storable), Form(max_length=2000)]
 
 
-@router.api_route("", methods=GET)
+@router.api_route("", methods=GET, dependencies=[PUBLIC])
 async def show_sign_in(
     request: Request,
     settings: AppSettings,
-    caller: CurrentReader,
-    session: ReadSession,
-    clocks: AppClocks,
     token: str | None = None,
     return_to: Annotated[str, Query(max_length=2000)] = HOME,
 ) -> Response:
     """The form for an address; with a link's `token` its button.
 
-    Opening the link uses nothing up: mail scanners open links too. The page says whose account it
-    opens, and whether another browser asked for it.
+    Opening the link uses nothing up: mail scanners open links too.
     """
     if token or not settings.readers_can_sign_in:
-        asked = await sign_in_requests.by_link(session, token, clocks.wall()) if token else None
-        opens = sign_in.link_shown(asked, caller) if asked is not None else None
-        return _page(request, "sign_in_link.html", token=token, opens=opens)
+        return _page(request, "sign_in_link.html", token=token)
     form = sign_in.Form(kept_return_to(return_to, settings))
     return _page(request, "sign_in.html", form=form, is_cut_off=token is not None)
 
@@ -76,7 +70,7 @@ async def use_link(
     token: Annotated[Short, Form()],
 ) -> Response:
     """Use the link, once, and sign this browser in; a former session of it ends."""
-    client = _client(request, caller, context.settings)
+    client = Client(caller, "browser", request.headers.get("User-Agent", ""))
     try:
         confirmed = await confirm_link(context, token=token, client=client)
     except Problem as problem:
@@ -142,7 +136,7 @@ async def use_code(
     code: Typed = "",
 ) -> Response:
     """Use the code, in the browser that asked for it, and sign it in."""
-    client = _client(request, caller, context.settings)
+    client = Client(caller, "browser", request.headers.get("User-Agent", ""))
     try:
         confirmed = await confirm_code(context, request_id=request_id, code=code, client=client)
     except Problem as problem:
@@ -156,11 +150,6 @@ async def use_code(
         form = _code_form(asked, typed=code, error=error)
         return _refusal(request, problem, "sign_in_code.html", request_id=request_id, form=form)
     return _signed_in(confirmed, context.settings)
-
-
-def _client(request: Request, caller: Caller, settings: Settings) -> Client:
-    claim = read_cookie(request, "checkout", settings)
-    return Client(caller, "browser", request.headers.get("User-Agent", ""), claim=claim)
 
 
 async def _asked(
