@@ -172,7 +172,9 @@ async def test_what_was_read_before_a_drop_is_not_kept(
 async def test_memory_is_bounded(database: Database, settings: Settings) -> None:
     cache = ArticleCache(settings, CLOCKS, capacity=25_000)
     for number in range(4):
-        await put(database, settings, slug=f"a-{number}", body=f"<p>{'x' * 9_000}</p>")
+        await put(
+            database, settings, slug=f"a-{number}", body=f"<p>{'x' * 30}</p><p>{'x ' * 4_500}</p>"
+        )
         await cache.get(database, f"a-{number}")
         kept = await cache.get(database, "a-0")
         assert kept is not None
