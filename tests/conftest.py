@@ -1,6 +1,7 @@
 """What all tests share: both databases, settings, and clocks that a test moves."""
 
 import asyncio
+import gc
 import os
 import secrets
 import shutil
@@ -25,6 +26,14 @@ pytest_plugins = ["tests.postgres", "tests.statements"]
 # takes longer than most requests.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = os.devnull
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector off what lives as long as the run: it took a seventh of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
 
 START = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
 
