@@ -66,19 +66,27 @@ class Identities:
     """
 
     _latest: dict[int, int] = field(default_factory=dict)
+    _repeated: set[int] = field(default_factory=set)
     _guids: set[int] = field(default_factory=set)
     _shared: set[str] = field(default_factory=set)
 
     def add(self, item: Item, base: str, number: int) -> None:
         """Record a published post, the `number`-th item of the run."""
         guid, post = item.text("guid"), _identity(item, base)
-        if guid and post not in self._latest and hash(guid) in self._guids:
+        if post in self._latest:
+            self._repeated.add(post)
+        elif guid and hash(guid) in self._guids:
             self._shared.add(guid)
         self._guids.add(hash(guid))
         changed = item.text("wp:post_modified_gmt") or item.text("wp:post_modified")
         digits = "".join(filter(str.isdecimal, changed))[:14]
         version = int(digits or "0") * _ITEMS + number
         self._latest[post] = max(version, self._latest.get(post, version))
+
+    def settle(self) -> None:
+        """Forget what was only needed to find the repeated ones; nothing is added any more."""
+        self._latest = {post: self._latest[post] for post in self._repeated}
+        self._guids = set()
 
     def is_repeated(self, item: Item, base: str, number: int) -> bool:
         """Whether another item is a later version of the same post."""

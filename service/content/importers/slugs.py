@@ -66,7 +66,8 @@ class SlugRegister:
         a slug always gets the id: what is left of it ("2024") would be many posts' name.
         """
         name = hash(post_name)
-        if name in self._reserved and name not in self._taken:
+        if name in self._reserved:
+            self._reserved.remove(name)
             self._taken.add(name)
             return post_name
         suffix = shorten(slugify(post_id), 20)

@@ -76,6 +76,7 @@ def read_exports(
                 indexing.add(name, element)
             sites.append(indexing.finish())
         repairs += _mended(source, mended)
+    index.identities.settle()
     yield from repairs
     number = 0
     for source, site in zip(sources, sites, strict=True):
