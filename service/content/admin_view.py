@@ -5,7 +5,7 @@ from typing import Any
 
 from service.content.level import Rules, level_at
 from service.content.previews import oddities, public_share
-from service.content.rules import limits_of, rules_of
+from service.content.rules import rules_of
 from service.content.schemas import AdminArticle, AdminSummary
 from service.content.store import level_facts
 from service.content.visibility import is_visible
@@ -36,18 +36,18 @@ def admin_article(article: Article, settings: Settings, now: datetime) -> AdminA
             "language": article.language,
             "source_ids": article.source_ids,
             "preview_html": article.preview_html,
-            "preview": _preview(article, settings),
+            "preview": _preview(article, settings, now),
         }
     )
 
 
-def _preview(article: Article, settings: Settings) -> dict[str, Any]:
+def _preview(article: Article, settings: Settings, now: datetime) -> dict[str, Any]:
     share = public_share(article)
     return {
         "words": share.words,
         "public_words": share.public_words,
         "cut_by": share.cut_by,
-        "warnings": oddities(share, limits_of(settings)),
+        "warnings": oddities(article, share, settings, now),
     }
 
 

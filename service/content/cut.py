@@ -89,9 +89,10 @@ def render(body: str, body_format: BodyFormat, limits: Limits) -> Rendered:
     )
 
 
-def cut_by(body: str, body_format: BodyFormat) -> CutBy:
-    """Who decides where the body is cut. Raises like `render`."""
-    return _decided_by(scan(_read(body, body_format)))
+def decided(body: str, body_format: BodyFormat) -> tuple[CutBy, Level | None]:
+    """Who decides where the body is cut, and its `wall_level`. Raises like `render`."""
+    scanned = scan(_read(body, body_format))
+    return _decided_by(scanned), scanned.level
 
 
 def words_in(html: str) -> int:

@@ -87,7 +87,7 @@ def level_at(article: Leveled, rules: Rules, now: datetime) -> LevelAt:
     """The effective level at `now`: of the teaser, the page, the meter and the decision."""
     if article.cut_is_whole:
         return LevelAt("free", "cut")
-    unscheduled = _without_schedule(article, rules)
+    unscheduled = without_schedule(article, rules)
     held = unscheduled
     for at, level in _changes(article):
         if now < at:
@@ -103,11 +103,16 @@ def own_level(wall: Level | None, article: Leveled, rules: Rules) -> Level | Non
     """
     if article.level is not None or wall is None:
         return article.level
-    ruled = _without_schedule(article, rules).level
-    return wall if _STRICTER.index(wall) > _STRICTER.index(ruled) else None
+    return wall if is_stricter(wall, without_schedule(article, rules).level) else None
 
 
-def _without_schedule(article: Leveled, rules: Rules) -> LevelAt:
+def is_stricter(level: Level, other: Level) -> bool:
+    """Whether fewer readers may read at `level` than at `other`."""
+    return _STRICTER.index(level) > _STRICTER.index(other)
+
+
+def without_schedule(article: Leveled, rules: Rules) -> LevelAt:
+    """The level of the article's text as such, whatever its schedule makes of it today."""
     if article.level is not None:
         return LevelAt(article.level, "article")
     for tag, level in rules.tags.items():

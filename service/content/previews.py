@@ -1,21 +1,30 @@
 """How much of an article's text is public, and who decided it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from service.content.blocks import BodyRefused
-from service.content.cut import BodyFormat, CutBy, cut_by, words_in
-from service.content.preview import Limits
+from service.content.cut import BodyFormat, CutBy, decided, words_in
+from service.content.level import is_stricter, level_at, without_schedule
+from service.content.rules import limits_of, rules_of
+from service.content.store import level_facts
 from service.db.tables import Article
+from service.levels import Level
+from service.settings import Settings
 
 
 @dataclass(frozen=True)
 class PublicShare:
-    """The words of an article's body, those of its preview, and who decides where it is cut."""
+    """The words of an article's body, those of its preview, and who decides where it is cut.
+
+    `wall_level`: whom a wall in the body leaves the rest to; None without one.
+    """
 
     words: int
     public_words: int
     cut_by: CutBy
+    wall_level: Level | None
 
     @property
     def percent(self) -> int:
@@ -26,16 +35,26 @@ class PublicShare:
 def public_share(article: Article) -> PublicShare:
     """Of what is stored. Parses the texts: milliseconds for a usual article, a second for 2 MB."""
     try:
-        decided_by = cut_by(article.body_source, cast("BodyFormat", article.body_format))
+        decided_by, wall = decided(article.body_source, cast("BodyFormat", article.body_format))
     except BodyRefused:
-        decided_by = "automatic"  # stored before a rule that refuses it now
-    return PublicShare(words_in(article.body_html), words_in(article.preview_html), decided_by)
+        decided_by, wall = "automatic", None  # stored before a rule that refuses it now
+    words, public_words = words_in(article.body_html), words_in(article.preview_html)
+    return PublicShare(words, public_words, decided_by, wall)
 
 
-def oddities(share: PublicShare, limits: Limits) -> list[str]:
+def oddities(article: Article, share: PublicShare, settings: Settings, now: datetime) -> list[str]:
     """What an editor should look at, a sentence each."""
-    allowed = 100 - limits.withheld_percent
     found = []
+    facts, rules, limits = level_facts(article), rules_of(settings), limits_of(settings)
+    own = without_schedule(facts, rules).level
+    if share.wall_level is not None and is_stricter(share.wall_level, own):
+        found.append(
+            f"The text has a wall for {share.wall_level}, and the article's level is {own}: "
+            "change its level, or take the wall out of the text."
+        )
+    if level_at(facts, rules, now).level == "free":
+        return found
+    allowed = 100 - limits.withheld_percent
     if share.public_words > limits.most_of(share.words):
         reason = _REASONS[share.cut_by]
         found.append(

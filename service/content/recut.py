@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class ArticlePreview:
-    """`oddities` are sentences; a free article has none."""
+    """`oddities` are sentences for an editor."""
 
     slug: str
     level: Level
@@ -84,8 +84,7 @@ async def _batches(database: Database) -> AsyncIterator[tuple[Sequence[Article],
 def _described(article: Article, settings: Settings, now: datetime) -> ArticlePreview:
     level = level_at(level_facts(article), rules_of(settings), now).level
     share = public_share(article)
-    odd = [] if level == "free" else oddities(share, limits_of(settings))
-    return ArticlePreview(article.slug, level, share, odd)
+    return ArticlePreview(article.slug, level, share, oddities(article, share, settings, now))
 
 
 def _differing(articles: Sequence[Article], settings: Settings) -> dict[str, dict[str, Any]]:

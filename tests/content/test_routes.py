@@ -53,6 +53,19 @@ async def test_a_publisher_is_told_of_a_mark_that_gives_much_away(newsroom: News
     assert seen.json()["preview"] == told
 
 
+@pytest.mark.parametrize("level", ["free", "registered", "metered", "subscribers"])
+async def test_a_publisher_is_told_of_a_wall_that_the_level_opens(
+    newsroom: Newsroom, level: str
+) -> None:
+    body = "<p>One two.</p><paywall>Three four five six.</paywall>"
+    told = (await newsroom.put("ferry", body=body, access={"level": level})).json()["preview"]
+    warning = (
+        f"The text has a wall for subscribers, and the article's level is {level}: "
+        "change its level, or take the wall out of the text."
+    )
+    assert told["warnings"] == ([] if level == "subscribers" else [warning])
+
+
 async def test_public_answers_are_public(newsroom: Newsroom) -> None:
     await newsroom.put("ferry")
     for path in ("/v1/articles", "/v1/articles/ferry"):

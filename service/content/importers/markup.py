@@ -168,11 +168,12 @@ def plain_text(source: str) -> str:
 
 def public_text(source: str) -> str:
     """`plain_text` of what stands before the first sign that the rest isn't for everybody."""
-    before = takewhile(lambda token: not _closes(token), tokenise(source))
+    before = takewhile(lambda token: not closes(token), tokenise(source))
     return plain_text("".join(token.source for token in before))
 
 
-def _closes(token: Token) -> bool:
+def closes(token: Token) -> bool:
+    """Whether it is a sign that what follows, or what is in it, isn't for everybody."""
     if token.kind not in {Kind.OPEN, Kind.ATOM}:
         return token.kind in {Kind.MORE, Kind.WALL}
     tag = _TAG.match(token.source)

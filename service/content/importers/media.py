@@ -1,12 +1,15 @@
-"""Players, forms and addresses in a post's HTML: what a page here can't show becomes a link."""
+"""Players, forms and addresses in a post's HTML: what a page here can't show becomes a link.
+
+What the post's own page hides is left out, unless a wall is in it: so old paywalls keep paid text.
+"""
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import urljoin
 
 from service.content.importers.found import Found
-from service.content.importers.markup import Kind, Token, plain_text, tokenise
+from service.content.importers.markup import Kind, Token, closes, plain_text, tokenise
 from service.content.importers.shortcodes import link
 
 _PLAYERS = frozenset({"iframe", "video", "audio", "object", "embed"})
@@ -23,6 +26,11 @@ _ADDRESS = re.compile(
     r"(\s(?:src|href|data-[\w-]*src|data-href|poster)\s*=\s*)(\"[^\"]*\"|'[^']*'|[^\s\"'<>]+)",
     re.IGNORECASE,
 )
+_HIDDEN = re.compile(
+    r"\sstyle\s*=\s*(?:\"[^\"]*|'[^']*|\S*)(?<![\w-])(?:display\s*:\s*none|visibility\s*:\s*hidden)"
+    r"|\shidden(?:\s*=\s*[\"']?(?:hidden)?[\"']?)?(?=[\s>/])",
+    re.IGNORECASE,
+)
 _HAS_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 
 
@@ -31,7 +39,7 @@ def seen(source: str, base: str, found: Found) -> Iterator[Token]:
 
     `base` is the address that relative ones start from, "" where the export tells none.
     """
-    for token in tokenise(source):
+    for token in _without_hidden(tokenise(source), found):
         if token.kind is Kind.UNSEEN:
             yield from _behind_script(token, base, found)
         elif token.kind is Kind.ATOM and token.name in _PLAYERS:
@@ -45,6 +53,28 @@ def seen(source: str, base: str, found: Found) -> Iterator[Token]:
             yield Token(token.kind, source_in_full, token.name)
         else:
             yield token
+
+
+def _without_hidden(tokens: Iterable[Token], found: Found) -> Iterator[Token]:
+    held: list[Token] = []  # a hidden element from its start tag on
+    depth = 0
+    for token in tokens:
+        if held:
+            held.append(token)
+            if token.name == held[0].name:
+                depth += {Kind.OPEN: 1, Kind.CLOSE: -1}.get(token.kind, 0)
+            if depth:
+                continue
+            if any(closes(each) for each in held):
+                yield from held
+            else:
+                found.left_out("hidden-text", "".join(each.source for each in held))
+            held = []
+        elif token.kind is Kind.OPEN and _HIDDEN.search(token.source):
+            held, depth = [token], 1
+        else:
+            yield token
+    yield from held  # it has no end
 
 
 def _behind_script(token: Token, base: str, found: Found) -> Iterator[Token]:

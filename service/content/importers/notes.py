@@ -12,6 +12,7 @@ SENTENCES = {
     "several-plans": "Its walls named different plans; each of them opens it: {detail}.",
     "visitors-only": "A part shown only to readers without access was left out: {detail}",
     "hidden": "A block that the author hid from everybody was left out: {detail}",
+    "hidden-text": "Text that its page hid was left out: {detail}",
     "restriction-meta": "The field {detail} of a plugin looks like a restriction; check its level.",
     # words and media
     "language": "It holds several languages: {detail}.",

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from service.content.importers.found import Found
 from service.content.importers.markup import PAYWALL
-from service.content.importers.walls import Shown, Wall, of_shortcode
+from service.content.importers.walls import Shown, Wall, is_plugins_word, of_shortcode
 
 Gallery = Callable[[Mapping[str, str]], str]
 
@@ -48,6 +48,9 @@ _CODE = re.compile(
 _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"']+))|(\S+)")
 _STOP = re.compile(r"<!--|<(pre|code|script|style|textarea)\b|<[a-zA-Z/]|\[", re.IGNORECASE)
 _TAG = re.compile(r"<(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
+_TEXT_ATTRIBUTE = re.compile(r"(\s(?:alt|title)\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
+# Editors make these of the straight ones that a shortcode was typed with.
+_STRAIGHT = str.maketrans("“”„″", '""""')
 _PICTURE = re.compile(r"(?:<a\s[^<>]*>\s*)?<img\s[^<>]*>(?:\s*</a>)?", re.IGNORECASE)
 _URL = re.compile(r"https?://[^\s\"'<>\[\]]+")
 _ID = re.compile(r"(?=[\w-]*\d)[\w-]{5,40}")
@@ -85,7 +88,22 @@ def expand(source: str, gallery: Gallery, found: Found) -> str:
     pieces = list(_pieces(source))
     partners = _partners(pieces)
     _show(pieces, partners)
-    return _Expansion(pieces, partners, gallery, found).text()
+    expanded = _Expansion(pieces, partners, gallery, found).text()
+    return _TAG.sub(_without_walled_attributes, expanded) if "[" in expanded else expanded
+
+
+def _without_walled_attributes(tag: re.Match[str]) -> str:
+    """The tag; its description and title end where a wall begins in them."""
+    return _TEXT_ATTRIBUTE.sub(_before_wall, tag[0]) if "[" in tag[0] else tag[0]
+
+
+def _before_wall(match: re.Match[str]) -> str:
+    quote, text = match[2][0], match[2][1:-1]
+    for code in _CODE.finditer(text):
+        is_code = is_plugins_word(code[3]) or f"[/{code[3]}]" in text
+        if is_code and isinstance(of_shortcode(code[3], {}, encloses=True), Wall):
+            return f"{match[1]}{quote}{text[: code.start()].rstrip()}{quote}"
+    return match[0]
 
 
 class _Expansion:
@@ -196,8 +214,11 @@ class _Expansion:
 
 
 def _verdict(code: _Code, *, paired: bool, alone: bool) -> Wall | Shown | None:
-    # Amid a line "[paywall]" is a remark, such as one behind a link.
-    if code.name in _KNOWN or not (paired or _has_form(code) or (alone and not code.words)):
+    # Amid a line "[paywall]" is a remark, such as one behind a link; no remark is "[mepr-active]".
+    is_code = (
+        paired or _has_form(code) or ((alone or is_plugins_word(code.name)) and not code.words)
+    )
+    if code.name in _KNOWN or not is_code:
         return None
     verdict = of_shortcode(code.name, code.attributes, encloses=paired)
     # Without an end there is nothing that only visitors see.
@@ -280,7 +301,8 @@ def _bracket(match: re.Match[str]) -> Iterator[str | _Code]:
     self_closing = inside.endswith("/") and not _URL.fullmatch(inside.split()[-1].lstrip("=:"))
     attributes: dict[str, str] = {}
     words: list[str] = []
-    for part in _ATTRIBUTE.finditer(inside.removesuffix("/") if self_closing else inside):
+    listed = html.unescape(inside.removesuffix("/") if self_closing else inside)
+    for part in _ATTRIBUTE.finditer(listed if '"' in listed else listed.translate(_STRAIGHT)):
         if part[1]:
             attributes[part[1].lower()] = part[2] or part[3] or part[4] or ""
         else:

@@ -80,6 +80,11 @@ def of_shortcode(name: str, attributes: Attributes, *, encloses: bool) -> Verdic
     return _guess(name, attributes, f"[{name}]")
 
 
+def is_plugins_word(name: str) -> bool:
+    """Whether only a plugin's shortcode has this name, and no writer's remark in brackets."""
+    return name.lower() in _SHORTCODES and name.lower() not in _ORDINARY_WORDS
+
+
 def of_block(name: str, attributes: Attributes) -> Verdict:
     """What the block of the block editor asks; `name` without `core/` for WordPress's own."""
     known = _BLOCKS.get(name)
@@ -226,6 +231,8 @@ _SHORTCODES: Mapping[str, Callable[[Attributes], Verdict]] = {
     "loggedin": _always(_REGISTERED),
     "visitor": _always(Shown.VISITORS),
 }
+
+_ORDINARY_WORDS = {"member", "membership", "private", "visitor"}
 
 _BLOCKS: Mapping[str, Callable[[Attributes], Verdict]] = {
     "jetpack/paywall": _always(Wall("subscribers", of_post=True)),

@@ -180,6 +180,23 @@ WALLS = {
         "",
         ("subscribers", ("1",)),
     ),
+    "quotes around two words": (
+        "open one\n\n[membership level=“Gold Plus”]paid two[/membership]",
+        "",
+        ("subscribers", ("gold-plus",)),
+    ),
+    "quotes as entities": (
+        "open one\n\n[membership level=&quot;Gold Plus&quot;]paid two[/membership]",
+        "",
+        ("subscribers", ("gold-plus",)),
+    ),
+    "known, amid a line and without an end": ("open one [restrict] paid two", "", SUBSCRIBERS),
+    "known with a hyphen, amid a line": ("open one [mepr-active] paid two", "", SUBSCRIBERS),
+    "hidden by its page": (
+        '<p>open one</p><div class="members-only" style="display: none"><p>paid two</p></div>',
+        "",
+        ("subscribers", None),
+    ),
     "a tag in an attribute": (
         'open one\n\n[is_paid text="<b>Join</b>"]paid two[/is_paid]',
         "",
@@ -240,6 +257,14 @@ def test_text_behind_a_wall_is_public_nowhere(case: str, settings: Settings) -> 
     if case != "at the beginning":
         assert "open one" in rendered.preview_html
     assert not {"[", "wp:"} & {part for part in ("[", "wp:") if part in rendered.body_html}
+
+
+@pytest.mark.parametrize("name", ["alt", "title"])
+def test_a_wall_in_an_attribute_ends_it(name: str) -> None:
+    made = imported(f'open <img src="/a.jpg" {name}="Harbour [is_paid]paid[/is_paid]"> [sic]')
+    assert f'{name}="Harbour"' in made.body
+    kept = imported(f'open <img src="/a.jpg" {name}="the [member] for Harbour [sic]">')
+    assert f'{name}="the [member] for Harbour [sic]"' in kept.body
 
 
 @pytest.mark.parametrize("case", [name for name in WALLS if "unknown" in name or "broken" in name])
