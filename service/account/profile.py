@@ -46,7 +46,7 @@ async def _subscription(
 ) -> SubscriptionItem | None:
     """Of several, which there are for moments only, the one that is kept."""
     live = await live_subscriptions(session, reader_id)
-    kept = kept_of(live)
+    kept = kept_of([each for each in live if each.outside != "price"] or live)
     row = next((each for each in live if kept is not None and each.id == kept.id), None)
     if row is None:
         return None

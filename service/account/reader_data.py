@@ -275,7 +275,7 @@ HOLDINGS: tuple[Holding, ...] = (
         "recurring_amount net_amount discounts started_at current_period_end trial_end cancel_at "
         "ended_at past_due_since pauses_collection "
         "cancel_reason access_stop access_stopped_at payment_problem synced_at "
-        "version",
+        "version outside next_charge_at next_amount open_amount",
         # The page behind it shows name and address.
         blank={"payment_url": None},
     ),

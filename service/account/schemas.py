@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from service.billing.outlook import outlook_of
 from service.bodies import Body
 from service.content.schemas import storable
 from service.db.tables import ReaderSession, Subscription
@@ -139,6 +140,16 @@ class PaymentProblem(BaseModel):
     ends_at: AwareDatetime | None
 
 
+class NextCharge(BaseModel):
+    """What Stripe charges by itself and when, discounts, balance and tax included, in the currency's
+    minor unit; `amount` null: Stripe can't say.
+    """
+
+    at: AwareDatetime
+    amount: int | None
+    currency: str
+
+
 class SubscriptionItem(BaseModel):
     """A subscription that isn't over. `status` in Stripe's word; `cancel_at`: it ends then.
 
@@ -153,12 +164,15 @@ class SubscriptionItem(BaseModel):
     collection_paused: bool
     access_stop: str | None
     payment_problem: PaymentProblem | None
+    next_charge: NextCharge | None
+    """Null: nothing is charged by itself."""
 
     @classmethod
     def of(cls, row: Subscription, *, open_until: datetime | None) -> Self:
         """`open_until` is when its access ends; None: it has ended."""
+        outlook = outlook_of(row)
         needs: Literal["card", "authentication"] | None = None
-        if row.payment_problem:
+        if row.payment_problem not in {"", "bank"}:
             needs = "authentication" if row.payment_problem == "authentication" else "card"
         return cls(
             id=row.id,
@@ -170,6 +184,11 @@ class SubscriptionItem(BaseModel):
             access_stop=row.access_stop or None,
             payment_problem=PaymentProblem(needs=needs, url=row.payment_url, ends_at=open_until)
             if needs is not None
+            else None,
+            next_charge=NextCharge(
+                at=outlook.charges_at, amount=outlook.amount, currency=row.currency
+            )
+            if outlook.charges_at is not None
             else None,
         )
 

@@ -18,6 +18,7 @@ from service.billing.customers import reader_of_customer
 from service.billing.discounts import in_words, read
 from service.billing.lifecycle import TERMINAL_STATUS
 from service.billing.movement_rows import is_in_mrr
+from service.billing.outside import OUTSIDE_ADVICE, OUTSIDE_WORDS, Outside
 from service.billing.passes import store_pass, take_pass
 from service.billing.snapshot import take_snapshot
 from service.billing.sync import customer_key, store_snapshot, until_current
@@ -32,7 +33,7 @@ from service.payments.gateway import Gateway, GatewayRefused, StripeCheckoutSess
 Facts = Mapping[str, str]
 """What is believed of an object, by name; empty: nothing is."""
 NOTHING = "nothing"
-MISSING, GONE = "missing here", "gone there"
+MISSING, GONE, OUTSIDE = "missing here", "gone there", "outside of the catalogue"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,12 @@ class Comparer:
 
     async def subscription(self, subscription_id: str) -> list[Difference]:
         """A subscription whose customer is one of ours, with its grant."""
-        return await _compared(subscription_id, lambda: self._subscription(subscription_id))
+        found = await _compared(subscription_id, lambda: self._subscription(subscription_id))
+        async with self.context.database.reading() as session:
+            row = await session.get(Subscription, subscription_id)
+        if row is None or not row.outside or any(each.what == OUTSIDE for each in found):
+            return found
+        return [*found, _outside(row)]
 
     async def _subscription(self, subscription_id: str) -> tuple[Facts, Facts | None]:
         snapshot = await take_snapshot(self.context.database, self.gateway, subscription_id)
@@ -162,6 +168,14 @@ async def _compared(
     return [_gone(id_)] if there is None else differences(id_, here, there)
 
 
+def _outside(row: Subscription) -> Difference:
+    """It is known, and differs until somebody changes it at Stripe: it must not be taken for healthy."""
+    outside: Outside = row.outside  # type: ignore[assignment]  # only sync.py writes it
+    return Difference(
+        row.id, OUTSIDE, "in no figure", OUTSIDE_WORDS[outside], OUTSIDE_ADVICE[outside]
+    )
+
+
 def _gone(object_id: str) -> Difference:
     return Difference(
         object_id, GONE, "stored", NOTHING,
@@ -190,6 +204,8 @@ async def _subscription_facts(session: AsyncSession, subscription_id: str) -> Fa
         "price": f"{row.amount} {row.currency} every {row.interval_count} {row.interval}",
         "discounts": in_words(read(row.discounts)),
         "price with discounts": f"{row.net_amount} now, {row.recurring_amount} for ever",
+        "next charge": f"{_time(row.next_charge_at)}, {row.next_amount}",
+        OUTSIDE: row.outside or "nothing",
         "offer": row.offer_id,
         "plan": row.plan,
         "period end": _time(row.current_period_end),

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.duplicates import duplicate_of
 from service.billing.money import StopKind
-from service.billing.subscriptions import live_subscriptions
+from service.billing.subscriptions import holding_subscriptions
 from service.clock import Clocks
 from service.db.tables import Job, Subscription
 from service.identity.audit import record
@@ -54,7 +54,7 @@ async def settle_duplicates(session: AsyncSession, reader_id: str, clocks: Clock
 
     Call it where no other transaction changes the reader's subscriptions.
     """
-    live = await live_subscriptions(session, reader_id)
+    live = await holding_subscriptions(session, reader_id)
     for row in live:
         if duplicate_of(row, live) is not None:
             await ask_cancel(session, row.id, "duplicate", clocks)

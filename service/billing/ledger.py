@@ -40,6 +40,10 @@ def state_of(row: Subscription, fetched: StripeSubscription | None) -> StoredSta
         discounts=discounts.read(row.discounts),
         synced_at=row.synced_at,
         cancel_asked_at=fetched.canceled_at if fetched is not None else None,
+        outside=row.outside,  # type: ignore[arg-type]  # only `_copy` in sync.py writes it
+        next_charge_at=row.next_charge_at,
+        next_amount=row.next_amount,
+        open_amount=row.open_amount,
     )
 
 

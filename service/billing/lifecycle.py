@@ -4,6 +4,7 @@
 |---|---|
 | trialing, active (collection paused or not) | to the period's end and the renewal slack; with a scheduled end, to that instant without slack |
 | past_due | for the days of grace from the finalisation of the oldest open invoice |
+| one that Stripe added later | to the end of the period, if that was paid |
 | unpaid, incomplete, incomplete_expired, paused, canceled | none |
 
 What stops access whatever the status says, such as an open dispute, comes from the money and from the
@@ -20,18 +21,28 @@ from service.payments.gateway import StripeInvoice, StripeSubscription
 
 GrantReason = (
     Literal[
-        "period", "scheduled_end", "grace", "unpaid", "never_paid", "paused", "ended", "foreign"
+        "period",
+        "scheduled_end",
+        "grace",
+        "unpaid",
+        "never_paid",
+        "paused",
+        "ended",
+        "foreign",
+        "unknown",
     ]
     | StopKind
 )
-_OPEN: frozenset[GrantReason] = frozenset({"period", "scheduled_end", "grace"})
+_OPEN: frozenset[GrantReason] = frozenset({"period", "scheduled_end", "grace", "unknown"})
 
 LIVE_STATUSES = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
 """Not over: a second subscription beside one of these would be a mistake."""
 NEVER_STARTED = frozenset({"incomplete", "incomplete_expired"})
 """The first payment wasn't completed, or not yet."""
 TERMINAL_STATUS = "canceled"
-_OWING = frozenset({"past_due", "unpaid"})
+OWING = frozenset({"past_due", "unpaid"})
+_UNPAID = OWING | {"incomplete"}
+_CHARGED = frozenset({"trialing", "active", "past_due"})
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,15 @@ def scheduled_end(subscription: StripeSubscription) -> datetime | None:
     return period_end(subscription) if subscription.cancel_at_period_end else None
 
 
+def next_charge_at(subscription: StripeSubscription) -> datetime | None:
+    """When Stripe charges the next period of any of its items; None: it ends before, or rests."""
+    if subscription.status not in _CHARGED or subscription.pauses_collection:
+        return None
+    at = min(item.period_end for item in subscription.items)
+    end = scheduled_end(subscription)
+    return None if end is not None and end <= at else at
+
+
 def past_due_since(
     subscription: StripeSubscription, invoices: Iterable[StripeInvoice]
 ) -> datetime | None:
@@ -103,11 +123,21 @@ def past_due_since(
 
 
 def payment_problem(subscription: StripeSubscription, money: Money) -> tuple[str, str | None]:
-    """What the reader has to do about an open invoice, card or authentication, and where; or ""."""
+    """What an open invoice waits for, the bank, a card or authentication, and where; or ""."""
+    if subscription.status in _UNPAID and any(each.is_under_way for each in money.charges):
+        return "bank", None
     unpaid = money.unpaid
-    if subscription.status not in _OWING or unpaid is None:
+    if subscription.status not in OWING or unpaid is None:
         return "", None
     return ("authentication" if money.needs_action else "card"), unpaid.hosted_url
+
+
+def open_amount(subscription: StripeSubscription, money: Money) -> int | None:
+    """What is left to pay of the oldest invoice that couldn't be collected."""
+    unpaid = money.unpaid
+    if subscription.status not in OWING or unpaid is None:
+        return None
+    return unpaid.amount_due - unpaid.amount_paid
 
 
 def grant_of(
@@ -151,6 +181,15 @@ def _by_status(
         case "paused":
             # A trial that ended without a payment method: the trial itself was granted.
             return GrantState(starts, subscription.trial_end, in_grace=False, reason="paused")
-        case _:
-            # Unpaid, and whatever Stripe may add: no access until we know better.
+        case "unpaid":
             return GrantState(starts, None, in_grace=False, reason="unpaid")
+        case _:
+            # Nobody waits at a wall for what is paid; nothing else is open until we know better.
+            paid_until = period_end(subscription) if _has_paid(subscription, invoices) else None
+            return GrantState(starts, paid_until, in_grace=False, reason="unknown")
+
+
+def _has_paid(subscription: StripeSubscription, invoices: Iterable[StripeInvoice]) -> bool:
+    """Whether something was paid for the current period."""
+    since = period_start(subscription)
+    return any(each.status == "paid" and each.created_at >= since for each in invoices)

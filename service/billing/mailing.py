@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from service.billing import notices
 from service.billing.notices import Notice
+from service.billing.outlook import outlook_of
 from service.billing.state import StoredState
 from service.billing.transitions import Details, Happening
 from service.db.tables import Offer
@@ -22,11 +23,11 @@ def notice_of(
             trial_until = after.trial_end if after.status == "trialing" else None
             paid = _amount(told, "amount_paid")
             return notices.welcome(
-                after.id, offer, renews_on=after.current_period_end, trial_until=trial_until,
+                after.id, name, _price(after), first=_next(after), renews_on=after.current_period_end, trial_until=trial_until,
                 receipt=_text(told, "invoice_url") if paid else None,
             )  # fmt: skip
-        case "subscription.trial_will_end" if after.trial_end is not None and not after.cancel_at:
-            return notices.trial_ending(after.id, offer, ends_on=after.trial_end)
+        case "subscription.trial_will_end" if after.trial_end is not None:
+            return _trial_ending(after, name, after.trial_end)
         case "subscription.renewed" if _amount(told, "amount_paid"):
             return notices.receipt(
                 str(told["invoice"]), name, _invoiced(told, "amount_paid"),
@@ -46,7 +47,7 @@ def notice_of(
                 happening.once, name, due, asks_bank=False, until=None, invoice=None
             )
         case "subscription.cancel_scheduled":
-            return notices.cancelled(after.id, name, ends_on=after.cancel_at, ended=False)
+            return _cancelled(after, name, open_until)
         case "subscription.ended":
             return _ended(str(told["reason"]), after, name)
         case "payment.refunded":
@@ -55,6 +56,36 @@ def notice_of(
             return notices.refund(str(told["refund"]), name, back, twice=twice)
         case _:
             return None
+
+
+def _cancelled(after: StoredState, name: str, open_until: datetime) -> Notice:
+    """With what is still charged or tried: an end that is asked for doesn't end an open invoice."""
+    outlook = outlook_of(after)
+    owed = None if not outlook.owed else notices.Amount(outlook.owed, after.currency)
+    return notices.cancelled(
+        after.id, name, ends_on=after.cancel_at, ended=False, owed=owed, open_until=open_until,
+        paid_until=outlook.paid_until, renews_on=outlook.charges_at,
+    )  # fmt: skip
+
+
+def _trial_ending(after: StoredState, name: str, ends_on: datetime) -> Notice | None:
+    """None: nothing is charged then."""
+    outlook = outlook_of(after)
+    if outlook.charges_at is None or outlook.is_free:
+        return None
+    return notices.trial_ending(after.id, name, _price(after), ends_on=ends_on, first=_next(after))
+
+
+def _price(after: StoredState) -> notices.Rate:
+    return notices.Rate(after.amount, after.currency, after.interval, after.interval_count)
+
+
+def _next(after: StoredState) -> notices.Amount | None:
+    """The next charge where it isn't the price; None: it is, or nobody can say."""
+    amount = outlook_of(after).amount
+    if amount is None or amount == after.amount:
+        return None
+    return notices.Amount(amount, after.currency)
 
 
 def _ended(reason: str, after: StoredState, name: str) -> Notice | None:

@@ -46,7 +46,7 @@ Cause = (
     ]
     | EndReason
 )
-"""`not_sold`: what it holds now is none of our offers; `kept`: it was no duplicate in the end;
+"""`not_sold`: what it costs is outside of our model; `kept`: it was no duplicate in the end;
 `carried_over`: it ran already when movements were first recorded.
 """
 _CHANGED_WITHIN: frozenset[Cause] = frozenset({"discount", "switched"})
@@ -163,10 +163,10 @@ def _cause_of_change(before: StoredState | None, after: StoredState) -> Cause:
         return "duplicate"
     if after.pauses_collection:
         return "collection_paused"
+    if after.outside:
+        return "not_sold"
     if before is not None and before.price != after.price:
         return "switched"
-    if after.recurring_amount == 0 and not after.discounts:
-        return "not_sold"
     return "discount"
 
 

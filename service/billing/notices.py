@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
-from service.db.tables import Offer, Reader
+from service.db.tables import Reader
 from service.identity.email import checked_address
 from service.offers.pricing import decimals
 from service.outbox.mails import Kind, put_mail
@@ -54,19 +54,22 @@ class Notice:
 
 def welcome(
     subscription_id: str,
-    offer: Offer,
+    name: str,
+    price: Rate,
     *,
+    first: Amount | None,
     renews_on: datetime,
     trial_until: datetime | None,
     receipt: str | None,
 ) -> Notice:
-    """A subscription has begun, free until `trial_until` or paid (None)."""
-    price = Rate(offer.amount, offer.currency, offer.interval, offer.interval_count)
+    """A subscription has begun, free until `trial_until` or paid (None). `first` is the next charge
+    where it isn't the price.
+    """
     return Notice(
         "welcome",
         f"welcome:{subscription_id}",
         {
-            "name": offer.name, "price": price, "renews_on": renews_on,
+            "name": name, "price": price, "first": first, "renews_on": renews_on,
             "trial_until": trial_until, "receipt": receipt,
         },
     )  # fmt: skip
@@ -101,10 +104,11 @@ def card_needed(
     )  # fmt: skip
 
 
-def trial_ending(subscription_id: str, offer: Offer, *, ends_on: datetime) -> Notice:
-    """A trial ends in some days."""
-    price = Rate(offer.amount, offer.currency, offer.interval, offer.interval_count)
-    values: dict[str, Value] = {"name": offer.name, "price": price, "ends_on": ends_on}
+def trial_ending(
+    subscription_id: str, name: str, price: Rate, *, ends_on: datetime, first: Amount | None
+) -> Notice:
+    """A trial ends in some days. `first` is what is charged then where it isn't the price."""
+    values: dict[str, Value] = {"name": name, "price": price, "ends_on": ends_on, "first": first}
     return Notice("trial-ending", f"trial-ending:{subscription_id}:{ends_on:%Y-%m-%d}", values)
 
 
@@ -113,11 +117,22 @@ def trial_used(subscription_id: str, name: str) -> Notice:
     return Notice("trial-used", f"trial-used:{subscription_id}", {"name": name})
 
 
-def cancelled(subscription_id: str, name: str, *, ends_on: datetime | None, ended: bool) -> Notice:
-    """The reader's wish to end it is known. `ends_on` is when it ends or, if `ended`, did."""
+def cancelled(
+    subscription_id: str, name: str, *, ends_on: datetime | None, ended: bool,
+    owed: Amount | None = None, open_until: datetime | None = None,
+    paid_until: datetime | None = None, renews_on: datetime | None = None,
+) -> Notice:  # fmt: skip
+    """The reader's wish to end it is known. `ends_on` is when it ends or, if `ended`, did.
+
+    `owed` is still tried to collect: reading ends at `open_until`, once it is paid at `paid_until`.
+    At `renews_on` it is charged once more before it ends.
+    """
     told = None if ended else ends_on
     about = f"{ends_on:%Y-%m-%d}" if ends_on is not None else "now"
-    values: dict[str, Value] = {"name": name, "ends_on": told}
+    values: dict[str, Value] = {
+        "name": name, "ends_on": told, "owed": owed, "open_until": open_until,
+        "paid_until": paid_until, "renews_on": renews_on,
+    }  # fmt: skip
     return Notice("cancelled", f"cancelled:{subscription_id}:{about}", values)
 
 

@@ -32,11 +32,11 @@ from service.billing.reconciliations import (
     opening_passes,
     store_run,
 )
+from service.billing.sold import sold_item
 from service.db.base import new_id
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, Reconciliation, Subscription
-from service.offers.store import offer_by_price
 from service.payments.gateway import (
     Gateway,
     GatewayKeyRefused,
@@ -282,8 +282,8 @@ class _Run:
                 return "agreed" if checkout.id in self.pending else "compare"
             if checkout is not None and checkout.id in self.pending:
                 return "agreed"
-            prices = [await offer_by_price(session, item.price.id) for item in listed.items]
-        return "compare" if any(prices) else "not ours"
+            sold = await sold_item(session, listed.items)
+        return "compare" if sold is not None else "not ours"
 
     async def sync(self, subscription_id: str) -> None:
         await self.applier.subscription(subscription_id)

@@ -20,6 +20,7 @@ _PER_MONTH = {
     "day": Fraction(365, 12),
 }
 """How often an interval fits into a month."""
+INTERVALS = frozenset(_PER_MONTH)
 
 
 def monthly(amount: int, interval: str, interval_count: int) -> Fraction:

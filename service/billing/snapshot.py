@@ -10,6 +10,7 @@ from itertools import chain
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.billing.lifecycle import next_charge_at
 from service.billing.money import Money
 from service.db.session import Database
 from service.db.tables import Subscription
@@ -21,21 +22,26 @@ _MAY_OWE = frozenset({"active", "past_due", "unpaid"})
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A subscription as fetched, and the version that was stored before it was fetched."""
+    """A subscription as fetched, and the version that was stored before it was fetched.
+
+    `next_amount` is what Stripe charges next, in minor units; None: nothing, or nobody can say.
+    """
 
     subscription: StripeSubscription
     money: Money
     version: int | None
+    next_amount: int | None = None
 
 
 async def take_snapshot(database: Database, gateway: Gateway, subscription_id: str) -> Snapshot:
-    """Three calls as a rule; more where money went back or is disputed, or a card must be confirmed."""
+    """Four calls as a rule; more where money went back or is disputed, or a card must be confirmed."""
     async with database.reading() as session:
         version = await _stored_version(session, subscription_id)
     subscription = await gateway.retrieve_subscription(subscription_id)
-    invoices, charges = await asyncio.gather(
+    invoices, charges, next_amount = await asyncio.gather(
         gateway.invoices_of_subscription(subscription_id),
         gateway.charges_of(subscription.customer_id),
+        _next_amount(gateway, subscription),
         # Where one fails, the other is waited for: it would go on by itself.
         return_exceptions=True,
     )
@@ -43,7 +49,16 @@ async def take_snapshot(database: Database, gateway: Gateway, subscription_id: s
         raise invoices
     if isinstance(charges, BaseException):
         raise charges
-    return Snapshot(subscription, await _money(gateway, subscription, invoices, charges), version)
+    if isinstance(next_amount, BaseException):
+        raise next_amount
+    money = await _money(gateway, subscription, invoices, charges)
+    return Snapshot(subscription, money, version, next_amount)
+
+
+async def _next_amount(gateway: Gateway, subscription: StripeSubscription) -> int | None:
+    if next_charge_at(subscription) is None:
+        return None
+    return await gateway.next_amount(subscription.id)
 
 
 async def _money(

@@ -7,6 +7,7 @@ from typing import Literal
 from service.billing.discounts import Amounts
 from service.billing.lifecycle import NEVER_STARTED
 from service.billing.money import Money
+from service.billing.outside import Outside
 from service.billing.recurring import Revenue, is_paid
 from service.payments.gateway import StripeDiscount
 
@@ -43,6 +44,10 @@ class StoredState:
     discounts: tuple[StripeDiscount, ...]
     synced_at: datetime
     cancel_asked_at: datetime | None = None
+    outside: Outside = ""
+    next_charge_at: datetime | None = None
+    next_amount: int | None = None
+    open_amount: int | None = None
 
     @property
     def has_started(self) -> bool:
@@ -66,7 +71,7 @@ class StoredState:
     def revenue(self) -> Revenue | None:
         """What it brings; None: nothing."""
         paid = is_paid(self.status, self.recurring_amount, self.access_stop)
-        if not paid or self.pauses_collection:
+        if not paid or self.pauses_collection or self.outside:
             return None
         return Revenue(
             self.plan,

@@ -3,18 +3,29 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.lifecycle import LIVE_STATUSES, NEVER_STARTED
+from service.billing.lifecycle import NEVER_STARTED, TERMINAL_STATUS
 from service.db.tables import Subscription
+
+_OVER = sorted(NEVER_STARTED | {TERMINAL_STATUS})
 
 
 async def live_subscriptions(session: AsyncSession, reader_id: str) -> list[Subscription]:
-    """The reader's subscriptions that aren't over, the newest first; there should be one at most."""
+    """The reader's subscriptions that aren't over, the newest first; there should be one at most.
+
+    One with a status that we don't know isn't over: a second one beside it would be paid twice.
+    """
     found = await session.scalars(
         select(Subscription)
-        .where(Subscription.reader_id == reader_id, Subscription.status.in_(LIVE_STATUSES))
+        .where(Subscription.reader_id == reader_id, Subscription.status.not_in(_OVER))
         .order_by(Subscription.started_at.desc(), Subscription.id)
     )
     return list(found)
+
+
+async def holding_subscriptions(session: AsyncSession, reader_id: str) -> list[Subscription]:
+    """Those that leave no room for another: what holds nothing of ours any more does."""
+    live = await live_subscriptions(session, reader_id)
+    return [each for each in live if each.outside != "price"]
 
 
 async def live_siblings(session: AsyncSession, subscription_id: str) -> list[str]:
@@ -22,7 +33,7 @@ async def live_siblings(session: AsyncSession, subscription_id: str) -> list[str
     row = await session.get(Subscription, subscription_id)
     if row is None:
         return []
-    live = await live_subscriptions(session, row.reader_id)
+    live = await holding_subscriptions(session, row.reader_id)
     return [each.id for each in live if each.id != subscription_id]
 
 

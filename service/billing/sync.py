@@ -22,16 +22,18 @@ from service.billing.ledger import emit_transitions, state_of
 from service.billing.lifecycle import GrantState
 from service.billing.money import Stop, stop_of
 from service.billing.movement_rows import record_movements
+from service.billing.outside import Outside, outside_of
+from service.billing.recurring import INTERVALS
 from service.billing.snapshot import Snapshot, take_snapshot
+from service.billing.sold import sold_item
 from service.billing.state import StateChange
-from service.billing.subscriptions import live_subscriptions
+from service.billing.subscriptions import holding_subscriptions
 from service.billing.trial_cards import claim_trial
 from service.db.context import Context
 from service.db.tables import Offer, Subscription
 from service.grants.grants import plan_scope
 from service.grants.store import find_grant, put_grant
 from service.identity.readers import settled_reader
-from service.offers.store import offer_by_price
 from service.payments.gateway import Gateway, StripeSubscription, StripeSubscriptionItem
 from service.settings import Settings
 
@@ -133,18 +135,22 @@ async def store_snapshot(
         over = state_of(row, subscription)
         await _record(session, context, StateChange(row.reader_id, over, over, snapshot.money))
         return Stored("synced", row.status)
-    item, offer = await _catalogue_item(session, subscription)
-    if offer is None and row is None:
+    sold = await sold_item(session, subscription.items, before=row.offer_id if row else None)
+    if sold is None and row is None:
         log.info("billing.foreign_price", subscription=subscription.id)
         return Stored("foreign price", subscription.status)
     before = state_of(row, None) if row is not None else None
     row = row or _new_row(session, subscription.id)
-    # Of several items the one in our catalogue counts, with its own period.
+    # Of several items the one that we sell counts, with its own period.
+    item = sold.item if sold is not None else subscription.items[0]
     ours, now = replace(subscription, items=(item,)), context.clocks.business()
-    _copy(row, ours, snapshot, offer, reader_id=reader_id, now=now)
+    _note_outside(row, outside_of(subscription, item, is_sold=sold is not None), item)
+    _copy(
+        row, ours, snapshot, sold.offer if sold is not None else None, reader_id=reader_id, now=now
+    )
     stop, duplicate = await _stops(session, context, row, snapshot, is_new=before is None)
     state = lifecycle.grant_of(ours, snapshot.money.invoices, terms_of(context.settings), stop)
-    await _put_grant(session, row, state if offer is not None else _foreign(ours), now)
+    await _put_grant(session, row, state if sold is not None else _foreign(ours), now)
     if stop is not None and stop.cancels and row.status in lifecycle.LIVE_STATUSES:
         await ask_cancel(session, row.id, stop.kind, context.clocks)
     await session.flush()
@@ -152,7 +158,7 @@ async def store_snapshot(
     after = state_of(row, subscription)
     change = StateChange(row.reader_id, before, after, snapshot.money, open_until=state.ends_at)
     await _record(session, context, change)
-    outcome = await _outcome(session, row) if offer is not None else "foreign price"
+    outcome = await _outcome(session, row) if sold is not None else "foreign price"
     return Stored(outcome, row.status, stop, duplicate)
 
 
@@ -163,7 +169,7 @@ async def _record(session: AsyncSession, context: Context, change: StateChange) 
 
 
 def _new_row(session: AsyncSession, subscription_id: str) -> Subscription:
-    row = Subscription(id=subscription_id, version=0, access_stop="")
+    row = Subscription(id=subscription_id, version=0, access_stop="", outside="")
     session.add(row)
     return row
 
@@ -208,9 +214,9 @@ def _note_stop(row: Subscription, stop: Stop | None) -> None:
 
 
 async def _duplicate(session: AsyncSession, row: Subscription) -> Duplicate | None:
-    if row.status not in lifecycle.LIVE_STATUSES:
+    if row.status not in lifecycle.LIVE_STATUSES or row.outside == "price":
         return None
-    return duplicate_of(row, await live_subscriptions(session, row.reader_id))
+    return duplicate_of(row, await holding_subscriptions(session, row.reader_id))
 
 
 def _copy(
@@ -222,7 +228,7 @@ def _copy(
     reader_id: str,
     now: datetime,
 ) -> None:
-    """What Stripe says, with the one item that is ours; the price only while it is one of our offers."""
+    """What Stripe says, with the one item that is ours; the plan only while it is one of our offers."""
     invoices = snapshot.money.invoices
     row.reader_id = reader_id
     row.customer_id = subscription.customer_id
@@ -234,34 +240,36 @@ def _copy(
     row.ended_at = subscription.ended_at
     row.pauses_collection = subscription.pauses_collection
     row.cancel_reason = subscription.cancel_reason or ""
+    row.next_charge_at = lifecycle.next_charge_at(snapshot.subscription)
+    row.next_amount = snapshot.next_amount
     row.past_due_since = lifecycle.past_due_since(subscription, invoices)
+    row.open_amount = lifecycle.open_amount(subscription, snapshot.money)
     row.payment_problem, row.payment_url = lifecycle.payment_problem(subscription, snapshot.money)
     row.synced_at = now
     row.version += 1
-    _copy_discounts(row, subscription, snapshot, offer)
+    _copy_price(row, subscription.items[0])
+    _copy_discounts(row, subscription, snapshot)
     if offer is not None:
-        _copy_price(row, subscription.items[0], offer)
+        row.offer_id = offer.id
+        row.plan = offer.plan
 
 
-def _copy_price(row: Subscription, item: StripeSubscriptionItem, offer: Offer) -> None:
-    row.offer_id = offer.id
-    row.plan = offer.plan
+def _copy_price(row: Subscription, item: StripeSubscriptionItem) -> None:
     row.amount = item.price.amount * item.quantity
     row.currency = item.price.currency.upper()
-    row.interval = item.price.interval or offer.interval
+    known = item.price.interval in INTERVALS
+    row.interval = item.price.interval or "" if known else row.interval or "month"
     row.interval_count = item.price.interval_count
 
 
-def _copy_discounts(
-    row: Subscription, ours: StripeSubscription, snapshot: Snapshot, offer: Offer | None
-) -> None:
-    """What it costs with its discounts; what isn't ours any more brings nothing."""
+def _copy_discounts(row: Subscription, ours: StripeSubscription, snapshot: Snapshot) -> None:
+    """What it costs with its discounts; what is outside of our model brings nothing."""
     (item,) = ours.items
-    lasting = discounts.lasting(ours, item, snapshot.money.invoices) if offer is not None else ()
+    lasting = () if row.outside else discounts.lasting(ours, item, snapshot.money.invoices)
     row.discounts = discounts.stored(lasting)
     costs = discounts.amounts_of(item, lasting)
-    row.recurring_amount = costs.recurring if offer is not None else 0
-    row.net_amount = costs.net if offer is not None else 0
+    row.recurring_amount = 0 if row.outside else costs.recurring
+    row.net_amount = 0 if row.outside else costs.net
 
 
 async def _put_grant(
@@ -286,23 +294,20 @@ async def _put_grant(
 async def _outcome(session: AsyncSession, row: Subscription) -> SyncOutcome:
     if row.status not in lifecycle.LIVE_STATUSES:
         return "synced"
-    others = [other.id for other in await live_subscriptions(session, row.reader_id)]
-    others.remove(row.id)
-    if not others:
+    held = await holding_subscriptions(session, row.reader_id)
+    if all(other.id == row.id for other in held):
         return "synced"
     log.warning("billing.second_subscription", reader=row.reader_id, subscription=row.id)
     return "second subscription"
 
 
-async def _catalogue_item(
-    session: AsyncSession, subscription: StripeSubscription
-) -> tuple[StripeSubscriptionItem, Offer | None]:
-    """The item whose price is in our catalogue, with its offer; only such prices make grants."""
-    for item in subscription.items:
-        offer = await offer_by_price(session, item.price.id)
-        if offer is not None:
-            return item, offer
-    return subscription.items[0], None
+def _note_outside(row: Subscription, outside: Outside, item: StripeSubscriptionItem) -> None:
+    if outside and outside != row.outside:
+        log.warning(
+            "billing.outside", subscription=row.id, what=outside, price=item.price.id,
+            product=item.price.product_id,
+        )  # fmt: skip
+    row.outside = outside
 
 
 def _foreign(subscription: StripeSubscription) -> GrantState:

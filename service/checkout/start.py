@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.checkouts import create_checkout, find_checkout, open_checkouts
 from service.billing.customers import bind_customer, customer_of_reader
 from service.billing.fulfil import close_session, find_session
-from service.billing.subscriptions import has_subscribed, live_subscriptions
+from service.billing.subscriptions import has_subscribed, holding_subscriptions
 from service.checkout.addresses import return_address
 from service.checkout.portal import portal_of_customer
 from service.content.cache import article_not_found
@@ -135,7 +135,7 @@ async def _store_click(context: Context, order: Order) -> _Click | None:
         by_article = offer.covers == "article"
         article_id = await _article_id(session, order.article, now) if by_article else None
         # A single article may lie outside of what the subscription opens.
-        if reader_id and not by_article and await live_subscriptions(session, reader_id):
+        if reader_id and not by_article and await holding_subscriptions(session, reader_id):
             return None
         buyer = await _buyer(session, reader_id)
         price = price_for(price_of(offer), subscribed_before=buyer.has_subscribed)

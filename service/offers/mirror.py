@@ -13,10 +13,9 @@ from sqlalchemy import update
 from service.db.session import Database
 from service.db.tables import Offer
 from service.offers.pricing import intro_months
-from service.offers.store import live_offers, price_of
+from service.offers.store import live_offers, price_of, product_id_of
 from service.payments.set_up import SetUpGateway, StripePrice
 
-_ARTICLE_PRODUCT = "pw_article"
 _ARTICLE_NAME = "One article"
 _LONGEST_COUPON_NAME = 40
 """Stripe takes no longer ones."""
@@ -76,12 +75,8 @@ async def _price(gateway: SetUpGateway, offer: Offer) -> StripePrice:
     found = await gateway.find_price(key)
     if found is not None:
         return found
+    product_id = product_id_of(offer)
     by_article = offer.covers == "article"
-    product_id = _ARTICLE_PRODUCT if by_article else f"pw_plan_{offer.plan}"
-    if offer.intro_amount is not None:
-        # A discount stays with a subscription that is switched to another price, and a coupon can
-        # be held to products alone: what is taken off a year must not be taken off each week.
-        product_id = f"{product_id}_{offer.id}"
     name = _ARTICLE_NAME if by_article else offer.plan.replace("-", " ").capitalize()
     await gateway.ensure_product(product_id, name)
     return await gateway.create_price(

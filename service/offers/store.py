@@ -11,6 +11,8 @@ from service.db.tables import Offer
 from service.offers.pricing import Covers, Interval, InvalidPrice, Kind, Price
 
 _PLAN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_PLAN_PRODUCT = "pw_plan_"
+_ARTICLE_PRODUCT = "pw_article"
 LONGEST_PLAN = 40
 LONGEST_NAME = 80
 
@@ -80,6 +82,29 @@ async def offer_by_price(session: AsyncSession, price_id: str) -> Offer | None:
         select(Offer).where(Offer.stripe_price_id == price_id)
     )
     return found
+
+
+def product_id_of(offer: Offer) -> str:
+    """The offer's product at Stripe: the plan's, or where it has an intro its own.
+
+    A discount stays with a subscription that is switched to another price, and a coupon can be held to
+    products alone: what is taken off a year must not be taken off each week.
+    """
+    product_id = _ARTICLE_PRODUCT if offer.covers == "article" else f"{_PLAN_PRODUCT}{offer.plan}"
+    return product_id if offer.intro_amount is None else f"{product_id}_{offer.id}"
+
+
+async def offers_of_product(session: AsyncSession, product_id: str) -> list[Offer]:
+    """The offers of a plan's product, archived or not; none: it isn't ours."""
+    if not product_id.startswith(_PLAN_PRODUCT):
+        return []
+    plan = product_id.removeprefix(_PLAN_PRODUCT).partition("_")[0]  # a plan has no underscore
+    found = await session.scalars(
+        select(Offer).where(
+            Offer.plan == plan, Offer.covers == "plan", Offer.stripe_price_id.is_not(None)
+        )
+    )
+    return [offer for offer in found if product_id_of(offer) == product_id]
 
 
 def price_of(offer: Offer) -> Price:

@@ -14,6 +14,7 @@ from service.reports.metrics import (
     COMMITTED_MRR,
     MRR,
     MRR_AFTER_DISCOUNTS,
+    OUTSIDE_CATALOGUE,
     TRIALS,
     Definition,
 )
@@ -27,6 +28,8 @@ def figures(summary: Summary) -> list[tuple[Definition, list[tuple[int, str | No
         COLLECTION_PAUSED: summary.collection_paused,
         TRIALS: summary.trials,
     }
+    if summary.outside:
+        counts[OUTSIDE_CATALOGUE] = summary.outside
     sums = {
         MRR: summary.mrr,
         MRR_AFTER_DISCOUNTS: summary.mrr_after_discounts,

@@ -188,6 +188,8 @@ class StripeSubscription:
     """When it was cancelled, or when somebody last asked for that."""
     discounts: tuple[StripeDiscount, ...] = ()
     """Of the whole subscription; those of one item are the item's."""
+    has_unread_discounts: bool = False
+    """Something more is taken off, by a coupon that is gone or of a kind that we don't know."""
 
 
 @dataclass(frozen=True)
@@ -353,6 +355,11 @@ class Gateway(SetUpGateway, Protocol):
 
     async def invoices_of_subscription(self, subscription_id: str) -> tuple[StripeInvoice, ...]:
         """All invoices of the subscription with their payments, the newest first."""
+
+    async def next_amount(self, subscription_id: str) -> int | None:
+        """What the next invoice asks for, by Stripe's preview, discounts, balance and tax included;
+        None: there is no next one, or Stripe can't say.
+        """
 
     async def needs_action(self, payment_intent_id: str) -> bool:
         """Whether the payment waits for its payer, such as for 3-D Secure."""

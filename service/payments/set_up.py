@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class StripePrice:
-    """`amount` is 0 for prices that have none (tiers, custom amounts): never in our catalogue."""
+    """`has_amount`: each interval costs the same; `amount` is 0 for tiers, usage and parts of a cent."""
 
     id: str
     product_id: str
@@ -20,6 +20,7 @@ class StripePrice:
     interval_count: int
     lookup_key: str | None
     active: bool = True
+    has_amount: bool = True
 
 
 @dataclass(frozen=True)

@@ -238,6 +238,16 @@ class StripeGateway(StripeSetUp):
         found = await self._all(self._client.v1.invoices.list_async, asked)
         return tuple(stripe_objects.invoice_of(document) for document in found)
 
+    async def next_amount(self, subscription_id: str) -> int | None:
+        asked: Any = {"subscription": subscription_id}
+        try:
+            preview = await self._ask(self._client.v1.invoices.create_preview_async(asked))
+        except GatewayRefused as error:
+            if error.code != "invoice_upcoming_none":
+                log.warning("stripe.no_preview", subscription=subscription_id, reason=error.reason)
+            return None
+        return int(preview["amount_due"])
+
     async def needs_action(self, payment_intent_id: str) -> bool:
         found = await self._ask(self._client.v1.payment_intents.retrieve_async(payment_intent_id))
         return bool(found["status"] == "requires_action")

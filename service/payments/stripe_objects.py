@@ -30,6 +30,7 @@ from service.payments.set_up import (
 )
 
 JSON = Mapping[str, Any]
+_DURATIONS = frozenset({"once", "repeating", "forever"})
 
 
 def instant(seconds: int) -> datetime:
@@ -62,6 +63,8 @@ def price_of(document: JSON) -> StripePrice:
         interval_count=recurring.get("interval_count") or 1,
         lookup_key=document.get("lookup_key"),
         active=bool(document.get("active", True)),
+        has_amount=document.get("unit_amount") is not None
+        and recurring.get("usage_type") in {None, "licensed"},
     )
 
 
@@ -141,7 +144,15 @@ def subscription_of(document: JSON) -> StripeSubscription:
         card_fingerprint=_fingerprint(document.get("default_payment_method")),
         canceled_at=_optional_instant(document.get("canceled_at")),
         discounts=discounts_of(document),
+        has_unread_discounts=_has_unread_discounts(document),
     )
+
+
+def _has_unread_discounts(subscription: JSON) -> bool:
+    """Whether something is taken off of which nobody says how much; ids alone aren't expanded."""
+    holders = (subscription, *subscription["items"]["data"])
+    held = [each for holder in holders for each in holder.get("discounts") or ()]
+    return any(isinstance(each, Mapping) and _discount_of(each) is None for each in held)
 
 
 def discounts_of(document: JSON) -> tuple[StripeDiscount, ...]:
@@ -151,9 +162,13 @@ def discounts_of(document: JSON) -> tuple[StripeDiscount, ...]:
 
 
 def _discount_of(document: Any) -> StripeDiscount | None:
-    """None for an id. One that was deleted still says what it took off, but no end."""
+    """None for an id, and for what a later Stripe may take off in another way. One that was deleted
+    still says what it took off, but no end.
+    """
     coupon = (document.get("source") or {}).get("coupon") if isinstance(document, Mapping) else None
-    if not isinstance(coupon, Mapping):
+    if not isinstance(coupon, Mapping) or coupon.get("duration") not in _DURATIONS:
+        return None
+    if coupon.get("percent_off") is None and coupon.get("amount_off") is None:
         return None
     percent = coupon.get("percent_off")
     return StripeDiscount(

@@ -42,6 +42,16 @@ class SubscriptionFacts:
     currency: str
     interval: str
     interval_count: int
+    status: str = "active"
+    outside: str = ""
+    next_charge_at: datetime | None = None
+    next_amount: int | None = None
+    open_amount: int | None = None
+
+    @property
+    def current_period_end(self) -> datetime:
+        """As the table calls it."""
+        return self.period_end
 
     @property
     def price(self) -> Price:

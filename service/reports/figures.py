@@ -31,6 +31,7 @@ class Summary:
     mrr: dict[str, int]
     mrr_after_discounts: dict[str, int]
     committed_mrr: dict[str, int]
+    outside: int = 0
 
 
 async def summary(session: AsyncSession) -> Summary:
@@ -41,7 +42,10 @@ async def summary(session: AsyncSession) -> Summary:
     return Summary(
         active_subscribers=await _distinct_readers(session, _COLLECTED),
         collection_paused=await _distinct_readers(session, paused),
-        trials=await _distinct_readers(session, Subscription.status == TRIAL_STATUS),
+        trials=await _distinct_readers(
+            session, and_(Subscription.status == TRIAL_STATUS, Subscription.outside == "")
+        ),
+        outside=await _distinct_readers(session, Subscription.outside != ""),
         mrr=rounded(await exact_mrr(session)),
         mrr_after_discounts=rounded(await _monthly(session, net, _COLLECTED)),
         committed_mrr=rounded(await exact_mrr(session, runs_on)),

@@ -43,6 +43,12 @@ TRIALS = Definition(
     definition="Distinct readers whose subscription is in its trial: nothing is paid yet.",
     denominator=_OF_READERS,
 )
+OUTSIDE_CATALOGUE = Definition(
+    name="Outside the catalogue",
+    definition="Distinct readers with a subscription of which Stripe bills something that we don't "
+    "sell or don't understand. It is in no other figure; the nightly run lists it as a difference.",
+    denominator=_OF_READERS,
+)
 MRR = Definition(
     name="MRR",
     definition="Monthly recurring revenue: the amounts of active and past due subscriptions "

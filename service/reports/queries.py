@@ -76,7 +76,12 @@ def _facts_of(row: Row[*tuple[Any, ...]]) -> SubscriptionFacts:
         offer_id=subscription.offer_id,
         offer_name=offer_name,
         plan=subscription.plan,
-        standing=standing_of(subscription.status, subscription.cancel_at),
+        standing=standing_of(subscription.status, subscription.cancel_at, subscription.outside),
+        status=subscription.status,
+        outside=subscription.outside,
+        next_charge_at=subscription.next_charge_at,
+        next_amount=subscription.next_amount,
+        open_amount=subscription.open_amount,
         since=subscription.started_at,
         until=access_until or subscription.cancel_at or subscription.current_period_end,
         period_end=subscription.current_period_end,
@@ -112,7 +117,10 @@ def _conditions(chosen: SubscriberFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if chosen.plan:
         conditions.append(Subscription.plan == chosen.plan)
-    if chosen.standing:
+    if chosen.standing == "outside":
+        conditions.append(Subscription.outside != "")
+    elif chosen.standing:
+        conditions.append(Subscription.outside == "")
         conditions.append(Subscription.status.in_(STATUSES[chosen.standing]))
     if chosen.standing == "active":
         conditions.append(Subscription.cancel_at.is_(None))

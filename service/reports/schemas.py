@@ -202,6 +202,9 @@ class SubscriptionItem(BaseModel):
     currency: str
     interval: str
     interval_count: int
+    next_charge_at: AwareDatetime | None
+    next_amount: int | None
+    """What Stripe charges then, discounts, balance and tax included."""
 
     @classmethod
     def of(cls, facts: SubscriptionFacts) -> Self:
@@ -223,6 +226,8 @@ class SubscriptionItem(BaseModel):
             currency=facts.currency,
             interval=facts.interval,
             interval_count=facts.interval_count,
+            next_charge_at=facts.next_charge_at,
+            next_amount=facts.next_amount,
         )
 
 

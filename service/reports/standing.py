@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 Standing = Literal[
-    "active", "trial", "ending", "past_due", "unpaid", "paused", "incomplete", "ended"
+    "active", "trial", "ending", "past_due", "unpaid", "paused", "outside", "incomplete", "ended"
 ]
 
 STATUSES: Mapping[Standing, tuple[str, ...]] = {
@@ -18,7 +18,9 @@ STATUSES: Mapping[Standing, tuple[str, ...]] = {
     "incomplete": ("incomplete", "incomplete_expired"),
     "ended": ("canceled",),
 }
-"""Stripe's statuses; `active` and `ending` are told apart by a scheduled cancellation."""
+"""Stripe's statuses; `active` and `ending` are told apart by a scheduled cancellation. What is outside
+of the model has any status.
+"""
 
 WORDS: Mapping[Standing, str] = {
     "active": "Active",
@@ -27,6 +29,7 @@ WORDS: Mapping[Standing, str] = {
     "past_due": "Payment overdue",
     "unpaid": "Unpaid",
     "paused": "Paused",
+    "outside": "Outside the catalogue",
     "incomplete": "Never paid",
     "ended": "Ended",
 }
@@ -38,6 +41,7 @@ EXPLANATIONS: Mapping[Standing, str] = {
     "past_due": "A payment failed. Stripe tries again; access goes on for the days of grace.",
     "unpaid": "All tries to charge have failed: access is closed until an invoice is paid.",
     "paused": "The trial ended without a way to pay: access is closed until one is added.",
+    "outside": "Stripe bills something that we don’t sell or don’t understand. It is in no figure.",
     "incomplete": "The first payment was never completed: there is no access.",
     "ended": "The subscription is over: the reader can subscribe again.",
 }
@@ -54,6 +58,7 @@ STOPS: Mapping[str, str] = {
 PAYMENT_PROBLEMS: Mapping[str, str] = {
     "card": "Waits for another card, or for the invoice to be paid",
     "authentication": "Waits for the reader to confirm the payment at their bank",
+    "bank": "Waits for the bank’s answer to a debit",
 }
 
 CANCEL_REASONS: Mapping[str, str] = {
@@ -64,15 +69,13 @@ CANCEL_REASONS: Mapping[str, str] = {
 """By Stripe's words."""
 
 
-def standing_of(status: str, cancel_at: datetime | None) -> Standing:
-    """The standing of a subscription with Stripe's `status`.
-
-    A status that Stripe adds later counts as unpaid: it gives no access either until this release
-    knows it.
-    """
+def standing_of(status: str, cancel_at: datetime | None, outside: str) -> Standing:
+    """The standing of a subscription with Stripe's `status`; `outside` as in billing/outside.py."""
+    if outside:
+        return "outside"
     if status == "active":
         return "active" if cancel_at is None else "ending"
     for standing, statuses in STATUSES.items():
         if status in statuses:
             return standing
-    return "unpaid"
+    return "outside"

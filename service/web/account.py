@@ -22,7 +22,12 @@ from service.reports.passes import passes_of
 from service.reports.queries import subscriptions_of
 from service.web.pass_words import pass_line, processing_line
 from service.web.sign_in import Visitor, visitor_of
-from service.web.subscription_words import OVER, SubscriptionShown, subscription_shown
+from service.web.subscription_words import (
+    OVER,
+    SubscriptionShown,
+    leaves_no_room,
+    subscription_shown,
+)
 from service.web.words import last_used
 
 _DOUBLES_SHOWN = timedelta(days=30)
@@ -73,7 +78,7 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
     live = await live_grants_of(session, reader_id, now)
     waiting = await processing_checkouts(session, reader_id)
     first = _first(bought)
-    runs = first is not None and first.standing not in OVER
+    runs = first is not None and leaves_no_room(first)
     return AccountView(
         is_signed_in=True,
         visitor=visitor,
@@ -146,7 +151,10 @@ def _given(grant: grants.GrantFacts, zone: ZoneInfo) -> str:
 
 def _first(bought: Sequence[SubscriptionFacts]) -> SubscriptionFacts | None:
     """The one that the page is about: one that was bought twice only where there is no other."""
-    return min(bought, key=lambda each: each.access_stop == "duplicate", default=None)
+    return min(
+        bought, key=lambda each: (each.access_stop == "duplicate", each.outside == "price"),
+        default=None,
+    )  # fmt: skip
 
 
 def _doubles(

@@ -6,15 +6,17 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from service.access.words import long_day
+from service.billing.outlook import outlook_of
 from service.offers.pricing import amount_text, price_text
 from service.reports.bought import SubscriptionFacts
-from service.reports.standing import Standing
+from service.reports.standing import Standing, standing_of
 
 Tone = Literal["good", "warn", "bad", "quiet"]
 OVER: frozenset[Standing] = frozenset({"ended", "incomplete"})
 """After these the reader may subscribe again."""
 _OWING: frozenset[Standing] = frozenset({"past_due", "unpaid", "paused"})
 _RESUME = "Changed your mind? Resume it with one click before it ends."
+_WRITE = "Write to us and we put it right."
 _AGAIN = "Subscribe again whenever you like."
 
 
@@ -64,29 +66,53 @@ def subscription_shown(
     )
 
 
+def leaves_no_room(facts: SubscriptionFacts) -> bool:
+    """Whether the reader can't subscribe beside it."""
+    is_under_way = facts.standing == "incomplete" and facts.payment_problem == "bank"
+    return is_under_way or (facts.standing not in OVER and facts.outside != "price")
+
+
 def _told(facts: SubscriptionFacts, zone: ZoneInfo, now: datetime) -> _Told:
     if facts.access_stop:
         return _stopped(facts, zone)
-    match facts.standing:
-        case "active" if facts.pauses_collection:
-            told = "Nothing is charged for now, and everything stays open."
-            advice = f"Once it goes on you pay {price_text(facts.price)} again."
-            return _Told("Payment paused", "good", told, advice)
-        case "active":
-            renewal = long_day(facts.period_end, zone)
-            amount = amount_text(facts.amount, facts.currency)
-            return _Told("Active", "good", f"Renews on {renewal} for {amount}.")
-        case "trial":
-            return _trial(facts, zone)
-        case "ending":
-            end = long_day(facts.cancel_at or facts.until, zone)
-            told = f"Ends on {end}. Until then everything is open."
-            return _Told("Cancelled", "warn", told, _RESUME)
-        case "past_due" | "unpaid":
-            return _owing(facts, zone, now)
+    if facts.outside == "price":
+        return _Told("Not one of our offers", "bad", _not_sold(facts, zone), _WRITE)
+    standing = standing_of(facts.status, facts.cancel_at, "") if facts.outside else facts.standing
+    if standing in {"active", "ending"}:
+        return _running(facts, zone)
+    if standing == "trial":
+        return _trial(facts, zone)
+    if facts.payment_problem == "bank":
+        told = "Your payment is on its way from your bank. Nothing is left for you to do."
+        return _Told("Payment on its way", "warn", told)
+    if standing in {"past_due", "unpaid"}:
+        return _owing(facts, zone, now)
+    return _resting(facts, standing, zone)
+
+
+def _running(facts: SubscriptionFacts, zone: ZoneInfo) -> _Told:
+    """Paid for, until it is renewed or ends."""
+    if facts.cancel_at is not None:
+        end = long_day(facts.cancel_at, zone)
+        told = f"Ends on {end}. Until then everything is open."
+        if outlook_of(facts).charges_at is not None:
+            told = f"{_renews(facts, zone)} Ends on {end}."
+        return _Told("Cancelled", "warn", told, _RESUME)
+    if facts.pauses_collection:
+        told = "Nothing is charged for now, and everything stays open."
+        advice = f"Once it goes on you pay {price_text(facts.price)} again."
+        return _Told("Payment paused", "good", told, advice)
+    return _Told("Active", "good", _renews(facts, zone))
+
+
+def _resting(facts: SubscriptionFacts, standing: Standing, zone: ZoneInfo) -> _Told:
+    """Not open now, and no invoice is."""
+    match standing:
         case "paused":
             told = "The trial is over and there is no way of paying yet."
             return _Told("Paused", "bad", told, "Add a card to read on.")
+        case "outside":
+            return _Told("Being checked", "warn", "We don’t know this state yet.", _WRITE)
         case "incomplete":
             told = "The first payment was never completed. Nothing was charged."
             return _Told("Never paid", "quiet", told, "Choose an offer to begin again.")
@@ -95,28 +121,64 @@ def _told(facts: SubscriptionFacts, zone: ZoneInfo, now: datetime) -> _Told:
             return _Told("Ended", "quiet", f"Ended on {ended}.", _AGAIN)
 
 
+def _renews(facts: SubscriptionFacts, zone: ZoneInfo) -> str:
+    """The next charge as Stripe has it."""
+    outlook = outlook_of(facts)
+    day = long_day(outlook.charges_at or facts.period_end, zone)
+    if outlook.amount is None:
+        return f"Renews on {day}."
+    if outlook.is_free:
+        return f"Renews on {day} without a charge."
+    return f"Renews on {day} for {amount_text(outlook.amount, facts.currency)}."
+
+
+def _not_sold(facts: SubscriptionFacts, zone: ZoneInfo) -> str:
+    outlook = outlook_of(facts)
+    told = "Your subscription was changed to something that opens nothing here."
+    if outlook.charges_at is None or not outlook.amount:
+        return told
+    amount, day = amount_text(outlook.amount, facts.currency), long_day(outlook.charges_at, zone)
+    return f"{told} It is charged again on {day}: {amount}."
+
+
 def _trial(facts: SubscriptionFacts, zone: ZoneInfo) -> _Told:
-    if facts.cancel_at is not None:
+    outlook = outlook_of(facts)
+    if facts.cancel_at is not None and outlook.charges_at is None:
         end = long_day(facts.cancel_at, zone)
         return _Told("Trial, cancelled", "warn", f"You can read until {end}.", _RESUME)
     end = long_day(facts.trial_end or facts.period_end, zone)
     if facts.pauses_collection:
         told = f"Free until {end}. Payment is paused: nothing is charged then either."
         return _Told("Free trial", "good", told)
-    told = f"Free until {end}, then {price_text(facts.price)}."
+    then = price_text(facts.price)
+    if outlook.amount is not None and outlook.amount != facts.amount:
+        first = amount_text(outlook.amount, facts.currency)
+        then = f"{first} at first" if outlook.amount else "still without a charge"
+    told = f"Free until {end}, then {then}."
+    if facts.cancel_at is not None:
+        told = f"{told} Ends on {long_day(facts.cancel_at, zone)}."
     return _Told("Free trial", "good", told, "Cancel before that day and nothing is charged.")
 
 
 def _owing(facts: SubscriptionFacts, zone: ZoneInfo, now: datetime) -> _Told:
     """An invoice is open: what it waits for, and how long reading goes on."""
-    amount = amount_text(facts.amount, facts.currency)
+    outlook = outlook_of(facts)
+    amount = amount_text(facts.amount if outlook.owed is None else outlook.owed, facts.currency)
     until = long_day(facts.until, zone)
-    if facts.standing == "unpaid":
+    is_unpaid = facts.status == "unpaid" or facts.standing == "unpaid"
+    if is_unpaid:
         reading = "Reading is closed until the open invoice is paid."
     elif facts.until > now:
         reading = f"You can read on until {until}."
     else:
         reading = f"Reading is closed since {until}; it opens as soon as the open invoice is paid."
+    if outlook.ends_at is not None:
+        end = long_day(outlook.ends_at, zone)
+        paid = long_day(outlook.paid_until, zone)
+        reading = (
+            f"{reading} The subscription is cancelled and ends on {end}. The open payment is still"
+            f" tried; once it is paid, you can read until {paid}."
+        )
     has_link = bool(facts.payment_url)
     if facts.payment_problem == "authentication":
         told = f"Your bank wants you to confirm the payment of {amount}. {reading}"
@@ -129,7 +191,7 @@ def _owing(facts: SubscriptionFacts, zone: ZoneInfo, now: datetime) -> _Told:
             else "Look for the open invoice under your payments and confirm it there.",
             "Confirm the payment",
         )
-    if facts.standing == "unpaid":
+    if is_unpaid:
         return _Told("Unpaid", "bad", reading, "Pay it, or update your card.", "Pay the invoice")
     return _Told(
         "Payment overdue",

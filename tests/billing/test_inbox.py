@@ -46,6 +46,9 @@ class Scripted:
     async def charges_of(self, _: str) -> tuple[()]:
         return ()
 
+    async def next_amount(self, _: str) -> int:
+        return 900
+
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:

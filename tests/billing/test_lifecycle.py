@@ -64,7 +64,7 @@ STATUSES = (
         ("incomplete_expired", {"ended_at": SOON}, STARTED, False, "never_paid"),
         ("canceled", {"ended_at": SOON}, SOON, False, "ended"),
         ("canceled", {"ended_at": None}, None, False, "ended"),
-        ("a_status_of_the_future", {}, None, False, "unpaid"),
+        ("a_status_of_the_future", {}, None, False, "unknown"),
     ],
 )
 def test_the_status_table(

@@ -164,7 +164,7 @@ CHANGES: dict[str, tuple[StoredState, Money, Sequence[Movement], Kind, Cause, da
         "contraction", "discount", SEEN + DAY,
     ),
     "nothing of ours any more": (
-        replace(ACTIVE, recurring_amount=0, net_amount=0), Money(), (), "churn_voluntary",
+        replace(ACTIVE, outside="price"), Money(), (), "churn_voluntary",
         "not_sold", LATER,
     ),
 }  # fmt: skip
@@ -195,7 +195,7 @@ RETURNS: dict[str, tuple[StoredState, Money, Kind, Cause, datetime]] = {
         "kept", LATER,
     ),
     "back to a plan of ours": (
-        replace(ACTIVE, recurring_amount=0, net_amount=0), Money(), "reactivation", "switched", LATER,
+        replace(ACTIVE, outside="price"), Money(), "reactivation", "switched", LATER,
     ),
     "the second trial is over": (
         replace(ACTIVE, status="trialing"), Money(), "resume", "trial_ended", STARTED + 20 * DAY,

@@ -1,16 +1,16 @@
 """What readers are mailed about what they bought: in their words, once, and only where it arrives."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
 
 from service.billing import notices
-from service.billing.notices import Amount, Notice, mail_reader
+from service.billing.notices import Amount, Notice, Rate, mail_reader
 from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import Mail, Offer, Reader
+from service.db.tables import Mail, Reader
 from service.identity.readers import create_reader
 from service.outbox.translations import day_in, money_in
 from service.settings import Settings
@@ -19,22 +19,27 @@ from tests.databases import on_sqlite
 
 DAY = datetime(2026, 4, 9, 23, 30, tzinfo=UTC)
 """The tenth, in the time zone of the tests' newspaper."""
+WEEK = timedelta(days=7)
 EURO = Amount(123450, "EUR")
-OFFER = Offer(name="Monthly", amount=900, currency="EUR", interval="month", interval_count=1)
-QUARTER = Offer(name="Quarter", amount=500, currency="JPY", interval="month", interval_count=3)
+MONTHLY = Rate(900, "EUR", "month", 1)
+QUARTER = Rate(500, "JPY", "month", 3)
 PAGE = "https://invoice.example.org/i/1"
 
 SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
     # what it is, the notice, what it says in English and in German
     (
         "paid",
-        notices.welcome("sub_1", OFFER, renews_on=DAY, trial_until=None, receipt=PAGE),
+        notices.welcome(
+            "sub_1", "Monthly", MONTHLY, first=None, renews_on=DAY, trial_until=None, receipt=PAGE
+        ),
         ["€9.00 a month", "next on 10 April 2026", PAGE],
         ["9,00\N{NO-BREAK SPACE}€ im Monat", "am 10. April 2026", PAGE],
     ),
     (
         "trial",
-        notices.welcome("sub_1", QUARTER, renews_on=DAY, trial_until=DAY, receipt=None),
+        notices.welcome(
+            "sub_1", "Quarter", QUARTER, first=None, renews_on=DAY, trial_until=DAY, receipt=None
+        ),
         ["free until 10 April 2026", "JP¥500 every 3 months", "nothing is charged"],
         ["Bis zum 10. April 2026", "alle 3 Monate"],
     ),
@@ -64,8 +69,13 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
     ),
     (
         "trial ends",
-        notices.trial_ending("sub_1", OFFER, ends_on=DAY),
-        ["ends on 10 April 2026", "costs €9.00 a month", "Cancel on your account page"],
+        notices.trial_ending("sub_1", "Monthly", MONTHLY, ends_on=DAY, first=EURO),
+        [
+            "ends on 10 April 2026",
+            "costs €9.00 a month",
+            "first payment is €1,234.50",
+            "Cancel on your account page",
+        ],
         ["endet am 10. April 2026"],
     ),
     ("used", notices.trial_used("sub_1", "Monthly"), ["Nothing was charged"], ["abgebucht wurde"]),
@@ -74,6 +84,44 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
         notices.cancelled("sub_1", "Monthly", ends_on=DAY, ended=False),
         ["ends on 10 April 2026", "resume it"],
         ["endet am 10. April 2026"],
+    ),
+    (
+        "discounted",
+        notices.welcome(
+            "sub_1",
+            "Monthly",
+            MONTHLY,
+            first=Amount(450, "EUR"),
+            renews_on=DAY,
+            trial_until=None,
+            receipt=None,
+        ),
+        ["The next payment, on 10 April 2026, is €4.50."],
+        ["Die nächste Zahlung, am 10. April 2026, beträgt 4,50"],
+    ),
+    (
+        "cancelled while a payment is open",
+        notices.cancelled(
+            "sub_1",
+            "Monthly",
+            ends_on=DAY + 9 * WEEK,
+            ended=False,
+            owed=EURO,
+            open_until=DAY,
+            paid_until=DAY + WEEK,
+        ),
+        [
+            "ends on 12 June 2026",
+            "€1,234.50 is still open",
+            "read until 10 April 2026, and once it is paid until 17 April 2026",
+        ],
+        ["ist noch offen", "Bis zum 10. April 2026 können Sie lesen"],
+    ),
+    (
+        "cancelled for a later period",
+        notices.cancelled("sub_1", "Monthly", ends_on=DAY + WEEK, ended=False, renews_on=DAY),
+        ["still renewed and charged on 10 April 2026"],
+        ["Am 10. April 2026 wird es noch einmal verlängert"],
     ),
     (
         "cancelled at once",

@@ -26,6 +26,9 @@ class FailedInBetween:
     async def charges_of(self, _: str) -> tuple[()]:
         return ()
 
+    async def next_amount(self, _: str) -> int:
+        return 900
+
     async def needs_action(self, payment_intent_id: str) -> bool:
         return payment_intent_id == "pi_1"
 

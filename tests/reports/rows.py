@@ -76,7 +76,11 @@ def subscription(reader: Reader, offer: Offer, **values: Any) -> Subscription:
         "version": 1,
     }
     given = {**defaults, **values}
-    costs = {"recurring_amount": given["amount"], "net_amount": given["amount"], "discounts": []}
+    costs = {
+        "recurring_amount": given["amount"], "net_amount": given["amount"], "discounts": [],
+        "next_amount": given["amount"], "next_charge_at": given["current_period_end"],
+        "outside": "",
+    }  # fmt: skip
     return Subscription(**{**costs, **given})
 
 

@@ -31,6 +31,7 @@ FACTS = SubscriptionFacts(
     cancel_at=None, trial_end=None, ended_at=None, past_due_since=None, pauses_collection=False,
     cancel_reason="", access_stop="", access_stopped_at=None, payment_problem="", payment_url=None,
     amount=900, currency="EUR", interval="month", interval_count=1,
+    next_charge_at=NOW + 10 * DAY, next_amount=900,
 )  # fmt: skip
 
 
@@ -97,6 +98,58 @@ def test_an_open_invoice(values: dict[str, Any], link: str, expected: str) -> No
     shown = subscription_shown(replace(FACTS, **values), LISBON, NOW)
     assert expected in in_words(shown)
     assert (shown.owes, shown.pay_url, shown.pay_text) == (True, INVOICE, link)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "Active Renews on 20 March 2026 for €9.00."),
+        ({"next_amount": 450}, "Active Renews on 20 March 2026 for €4.50."),
+        ({"next_amount": 0}, "Active Renews on 20 March 2026 without a charge."),
+        ({"next_amount": None}, "Active Renews on 20 March 2026."),
+        (
+            {"standing": "ending", "cancel_at": NOW + 10 * DAY},
+            "Cancelled Ends on 20 March 2026. Until then everything is open.",
+        ),
+        # The end that staff set is in a later period.
+        (
+            {"standing": "ending", "cancel_at": NOW + 40 * DAY},
+            "Cancelled Renews on 20 March 2026 for €9.00. Ends on 19 April 2026.",
+        ),
+        (
+            {"standing": "trial", "trial_end": NOW + 10 * DAY, "next_amount": 450},
+            "Free trial Free until 20 March 2026, then €4.50 at first.",
+        ),
+        (
+            {"standing": "trial", "trial_end": NOW + 10 * DAY, "next_amount": 0},
+            "Free trial Free until 20 March 2026, then still without a charge.",
+        ),
+        # Past due, and cancelled in the portal.
+        (
+            {
+                "standing": "past_due", "status": "past_due", "payment_problem": "card",
+                "cancel_at": NOW + 20 * DAY, "open_amount": 450, "period_end": NOW + 20 * DAY,
+                **OWING,
+            },
+            ("Payment overdue We couldn’t collect €4.50. You can read on until 20 March 2026. The"
+            " subscription is cancelled and ends on 30 March 2026. The open payment is still tried;"
+            " once it is paid, you can read until 30 March 2026."),
+        ),
+        (
+            {"standing": "incomplete", "status": "incomplete", "payment_problem": "bank"},
+            "Payment on its way",
+        ),
+        (
+            {"standing": "outside", "outside": "price", "next_amount": 400},
+            "opens nothing here. It is charged again on 20 March 2026: €4.00.",
+        ),
+        ({"standing": "outside", "outside": "discount", "next_amount": 400}, "for €4.00."),
+        ({"standing": "outside", "outside": "status", "status": "resting"}, "Being checked"),
+    ],
+)  # fmt: skip
+def test_what_comes_next(values: dict[str, Any], expected: str) -> None:
+    shown = subscription_shown(replace(FACTS, **values), LISBON, NOW)
+    assert expected in f"{shown.status} {shown.next}"
 
 
 @on_sqlite

@@ -61,7 +61,7 @@ class Subscription(Base):
     amount: Mapped[int]
     """For each interval by price and quantity, in minor units, before discounts."""
     recurring_amount: Mapped[int] = mapped_column(server_default="0")
-    """Less the discounts that last for ever; 0 where it holds nothing of ours any more."""
+    """Less the discounts that last for ever; 0 where we don't understand what it costs."""
     net_amount: Mapped[int] = mapped_column(server_default="0")
     """Less all discounts that last now."""
     discounts: Mapped[list[dict[str, Any]]] = mapped_column(Json, server_default="[]")
@@ -83,8 +83,18 @@ class Subscription(Base):
     trial_used or duplicate; empty: nothing.
     """
     access_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    outside: Mapped[str] = mapped_column(server_default="")
+    """What of it isn't in our model (billing/outside.py), so that it is in no figure; empty: nothing."""
+    next_charge_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When Stripe charges next by itself; None: it doesn't."""
+    next_amount: Mapped[int | None]
+    """What it charges then, all included; None: nothing, or Stripe can't say."""
+    open_amount: Mapped[int | None]
+    """What is left to pay of the open invoice; None: none is open."""
     payment_problem: Mapped[str]
-    """What an open invoice waits for: card (another one) or authentication; empty: nothing."""
+    """What an open invoice waits for: card (another one), authentication, or bank (the bank's answer);
+    empty: nothing.
+    """
     payment_url: Mapped[str | None]
     """Where that invoice can be paid or confirmed, at Stripe."""
     synced_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
 
 from service.access.reasons import operators_words
+from service.billing.outside import OUTSIDE_WORDS
 from service.clock import Clocks
 from service.html.pages import render
 from service.html.redirect import see_other
@@ -63,6 +64,7 @@ def page(
         standing_explanations=EXPLANATIONS,
         stop_words=STOPS,
         payment_problem_words=PAYMENT_PROBLEMS,
+        outside_words=OUTSIDE_WORDS,
         cancel_reason_words=CANCEL_REASONS,
         **context,
     )

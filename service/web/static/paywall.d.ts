@@ -187,6 +187,8 @@ export interface Subscription {
   access_stop: string | null;
   /** What the reader can do so that reading doesn't end at `ends_at` (null: it has ended). */
   payment_problem: { needs: "card" | "authentication"; url: string | null; ends_at: string | null } | null;
+  /** What Stripe charges by itself; null: nothing. `amount` in minor units, null: Stripe can't say. */
+  next_charge: { at: string; amount: number | null; currency: string } | null;
 }
 
 /** RFC 9457; there are further members beside these, such as `portal`. */
