@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,8 +29,10 @@ from service.db.tables import Checkout, Grant, Pass, Subscription
 from service.grants.grants import Source
 from service.grants.store import put_grant
 from service.identity.readers import settled_reader
+from service.offers.store import archive_offer, find_offer
 from service.payments.gateway import Gateway, GatewayRefused, StripeCheckoutSession
 
+log = structlog.get_logger()
 Facts = Mapping[str, str]
 """What is believed of an object, by name; empty: nothing is."""
 NOTHING = "nothing"
@@ -89,6 +92,34 @@ class Comparer:
             await session.flush()
             session.expire_all()
             return here, await _subscription_facts(session, subscription_id)
+
+    async def offer(self, offer_id: str) -> list[Difference]:
+        """An offer that is sold, whose price at Stripe may be archived: every click would fail."""
+        async with self.context.database.reading() as session:
+            offer = await find_offer(session, offer_id)
+        if offer is None or offer.stripe_price_id is None or offer.archived_at is not None:
+            return []
+        price = await self.gateway.retrieve_price(offer.stripe_price_id)
+        if price is None:
+            return [_gone(offer_id)]
+        if price.active:
+            return []
+        return [
+            Difference(
+                offer_id,
+                "offer",
+                "sold",
+                f"{price.id} is archived",
+                "Nobody can buy it. It is withdrawn; make the price active again at Stripe and create "
+                "the offer anew to sell it again.",
+            )
+        ]
+
+    async def withdraw(self, offer_id: str) -> None:
+        """Take off the wall what Stripe sells no longer."""
+        async with self.context.database.transaction() as session:
+            await archive_offer(session, offer_id, self.context.clocks.business())
+        log.warning("billing.offer_withdrawn", offer=offer_id, reason="its price is archived")
 
     async def close_ended(self, subscription_id: str) -> None:
         """End the access of a subscription that is over here, where it goes beyond its end."""

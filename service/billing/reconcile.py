@@ -37,6 +37,7 @@ from service.db.base import new_id
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, Reconciliation, Subscription
+from service.offers.store import live_offers
 from service.payments.gateway import (
     Gateway,
     GatewayKeyRefused,
@@ -183,6 +184,7 @@ class _Run:
             checkouts = await checkouts_under_way(session)
             ours = await living_subscriptions(session)
             passes = await opening_passes(session, self.comparer.context.clocks.business())
+            offers = [each.id for each in await live_offers(session) if each.stripe_price_id]
         for checkout in checkouts:
             await self.checkout(checkout)
         seen = await self.subscriptions()
@@ -191,6 +193,8 @@ class _Run:
                 await self.compared(subscription_id, self.comparer.subscription, self.sync)
         for pass_id in passes:
             await self.compared(pass_id, self.comparer.bought_pass, self.sync_pass)
+        for offer_id in offers:
+            await self.compared(offer_id, self.comparer.offer, self.comparer.withdraw)
         return self.report
 
     async def events(self, since: datetime) -> None:

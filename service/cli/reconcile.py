@@ -35,7 +35,7 @@ async def run(
         bool, typer.Option("--fix", help="Mend each difference, as Stripe has it.")
     ] = False,
 ) -> None:
-    """Compare every checkout, subscription and pass with Stripe, and print each difference.
+    """Compare every checkout, subscription, pass and offer with Stripe, and print each difference.
 
     Without --fix nothing is changed. Safe to interrupt and to repeat at any time, also beside a running
     service, which does the same every night. Exit code: 0 everything agrees, 1 something differs still,

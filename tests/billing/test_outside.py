@@ -9,6 +9,7 @@ from service.billing.compare import OUTSIDE
 from service.billing.outside import Outside, outside_of
 from service.billing.reconcile import reconcile
 from service.billing.subscriptions import holding_subscriptions
+from service.offers.store import live_offers
 from service.payments.stripe_objects import subscription_of
 from service.reports.figures import summary
 from service.reports.queries import SubscriberFilter, list_subscribers
@@ -136,3 +137,13 @@ async def test_the_next_charge_is_what_stripe_previews(desk: Desk) -> None:
         desk.stripe.subscriptions.update(bought, changed)
         await desk.hear()
         assert (await desk.row(bought)).next_amount == expected, changed
+
+
+@on_sqlite
+async def test_an_offer_whose_price_is_archived_is_withdrawn(desk: Desk) -> None:
+    desk.stripe.prices.update(desk.price, {"active": False})
+    for fix, mended, left in ((False, [False], 2), (True, [True], 1), (True, [], 1)):
+        report = await reconcile(desk.context, desk.gateway, started_by="test", fix=fix)
+        assert [each.mended for each in report.findings] == mended
+        async with desk.database.reading() as session:
+            assert len(await live_offers(session)) == left

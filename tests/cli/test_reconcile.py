@@ -46,7 +46,7 @@ def test_differences_are_printed_mended_and_told_by_the_exit_code(
     (ours,) = rows(quiet, Subscription)
     agreed = paywall("reconcile", **stripe)
     assert (agreed.code, agreed.err) == (0, "")
-    assert agreed.out.startswith("1 compared, ")
+    assert agreed.out.startswith("2 compared, ")  # the subscription and its offer
     assert agreed.out.endswith("0 differences. Everything agrees with Stripe.\n")
     change(quiet, update(Subscription).values(status="past_due"))
     told = paywall("reconcile", "--since", "2026-03-01", **stripe)
