@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from service.cli.app import PARTS
 from tests.patience import PATIENCE
 
 processes = pytest.mark.xdist_group("processes")
@@ -28,7 +29,8 @@ processes = pytest.mark.xdist_group("processes")
 @cache
 def _server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["service.cli.app", "tests.forked"])
+    parts = [f"service.cli.{part.module}" for part in PARTS.values()]
+    context.set_forkserver_preload([*parts, "service.cli.failures", "tests.forked"])
     return context
 
 

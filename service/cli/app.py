@@ -1,97 +1,101 @@
-"""The command `paywall`: its groups put together, and errors as sentences."""
+"""The command `paywall`: its parts put together, and errors as sentences.
+
+A part is imported when its name is the first argument: nothing waits for what another command needs.
+"""
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 
 import typer
-from pydantic import ValidationError
 
-from service.cli import (
-    api_keys,
-    articles,
-    demo,
-    doctor,
-    imports,
-    inbox,
-    jobs,
-    keys,
-    migrations,
-    offers,
-    operators,
-    readers,
-    reconcile,
-    serve,
-    simulate,
-    stripe,
-    tokens,
-)
-from service.cli.running import CommandFailed
-from service.cli.troubles import misspelt, sentence
-from service.db.migrate import SchemaOutdatedError
-from service.db.sole_server import AlreadyServed
-from service.demo.place import CannotStart
-from service.settings import Settings
-from service.tokens.key_pairs import KeyRefused, KeyUnreadable
 
-app = typer.Typer(
-    name="paywall",
-    help="An open paywall for journalism. Settings are PAYWALL_… variables or a .env file.",
-    epilog="Example: paywall demo --port 8000 --data .data",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command(epilog=serve.EXAMPLE)(serve.serve)
-app.command(epilog=demo.EXAMPLE)(demo.demo)
-app.command(epilog=migrations.EXAMPLE)(migrations.migrate)
-app.command(epilog=simulate.EXAMPLE)(simulate.simulate)
-app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
-app.command("reconcile", epilog=reconcile.EXAMPLE)(reconcile.run)
-app.add_typer(imports.app, name="import")
-app.add_typer(articles.app, name="articles")
-app.add_typer(keys.app, name="keys")
-app.add_typer(tokens.app, name="tokens")
-app.add_typer(operators.app, name="operators")
-app.add_typer(api_keys.app, name="api-keys")
-app.add_typer(offers.app, name="offers")
-app.add_typer(readers.app, name="readers")
-app.add_typer(inbox.app, name="inbox")
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(stripe.app, name="stripe")
+@dataclass(frozen=True)
+class Part:
+    """A command, or a group of them, in the module of service/cli that is named.
 
-_TOLD = (
-    CommandFailed,
-    CannotStart,
-    AlreadyServed,
-    SchemaOutdatedError,
-    KeyRefused,
-    KeyUnreadable,
-)
+    `about` is its line in the list. `function` is empty for a group: the module's `app`.
+    """
+
+    about: str
+    module: str
+    function: str = ""
+
+
+PARTS: Mapping[str, Part] = {
+    "serve": Part("Serve readers, the API and the back office.", "serve", "serve"),
+    "demo": Part("Open the sample newspaper with its local Stripe.", "demo", "demo"),
+    "migrate": Part("Bring the database to this release.", "migrations", "migrate"),
+    "simulate": Part("Run the local Stripe alone.", "simulate", "simulate"),
+    "doctor": Part("Check the set-up, and say what to mend.", "doctor", "doctor"),
+    "reconcile": Part("Compare what is stored with Stripe.", "reconcile", "run"),
+    "import": Part("Bring your own newspaper.", "imports"),
+    "articles": Part("Look after stored articles.", "articles"),
+    "keys": Part("The keys that sign tokens.", "keys"),
+    "tokens": Part("Tokens in circulation.", "tokens"),
+    "operators": Part("Accounts for the back office.", "operators"),
+    "api-keys": Part("Keys for publishers' programs.", "api_keys"),
+    "offers": Part("What is sold.", "offers"),
+    "readers": Part("Help for a reader, and their data.", "readers"),
+    "inbox": Part("Stripe's events that aren't applied.", "inbox"),
+    "jobs": Part("Work that is waiting or has failed.", "jobs"),
+    "stripe": Part("Everything the service needs at Stripe.", "stripe"),
+}
+
+
+def assembled(loaded: Collection[str]) -> typer.Typer:
+    """The whole command, of which only the parts with these names can be run."""
+    app = typer.Typer(
+        name="paywall",
+        help="An open paywall for journalism. Settings are PAYWALL_… variables or a .env file.",
+        epilog="Example: paywall demo --port 8000 --data .data",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    for name, part in PARTS.items():
+        if name not in loaded:
+            app.command(name, short_help=part.about)(_not_loaded)
+            continue
+        module = import_module(f"service.cli.{part.module}")
+        if part.function:
+            command = app.command(name, short_help=part.about, epilog=module.EXAMPLE)
+            command(getattr(module, part.function))
+        else:
+            app.add_typer(module.app, name=name, short_help=part.about)
+    return app
+
+
+def _not_loaded() -> None:
+    """Holds the place of a part in the list."""
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line (None: the process's own); what a person can mend is a sentence on standard error and exit 1."""
-    for warning in misspelt(os.environ):
-        sys.stderr.write(f"{warning}\n")
+    given = sys.argv[1:] if arguments is None else arguments
+    wanted = {*given[:1]} & {*PARTS}
     try:
-        _run(arguments)
-    except _TOLD as error:
-        _leave(str(error))
-    except ValidationError as error:
-        if error.title != Settings.__name__:
-            raise
-        _leave(_settings(error))
+        _run(assembled(wanted), given, reads_settings=bool(wanted))
     except Exception as error:
-        told = sentence(error)
-        if told is None:
+        from service.cli.failures import told  # noqa: PLC0415 it knows every part's errors
+
+        sentence = told(error)
+        if sentence is None:
             raise
-        _leave(told)
+        sys.stderr.write(f"{sentence}\n")
+        sys.exit(1)
 
 
-def _run(arguments: Sequence[str] | None) -> None:
+def _run(app: typer.Typer, arguments: Sequence[str], *, reads_settings: bool) -> None:
     """With everything written at the end: a full disk is an error of the command's."""
+    if reads_settings:
+        from service.cli.troubles import misspelt  # noqa: PLC0415 a list of commands has no settings
+
+        for warning in misspelt(os.environ):
+            sys.stderr.write(f"{warning}\n")
     try:
         app(arguments)
     finally:
@@ -100,18 +104,3 @@ def _run(arguments: Sequence[str] | None) -> None:
         except OSError:
             sys.stdout = None  # Python would try once more when it ends
             raise
-
-
-def _settings(error: ValidationError) -> str:
-    """One line a setting: its variable, and what is wrong with its value."""
-    lines = []
-    for item in error.errors():
-        name = "_".join(str(part) for part in item["loc"]).upper()
-        message = item["msg"].removeprefix("Value error, ")
-        lines.append(f"PAYWALL_{name}: {message}" if name else message)
-    return "\n".join(lines)
-
-
-def _leave(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")
-    sys.exit(1)

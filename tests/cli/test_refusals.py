@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from service.cli.app import app
+from service.cli.app import PARTS, assembled
 from service.db import migrate
 from service.db.business_clock import move_forward
 from service.db.session import Database
@@ -35,7 +35,7 @@ def commands(group: TyperGroup, *names: str) -> Iterator[tuple[str, ...]]:
 
 
 def all_commands() -> list[tuple[str, ...]]:
-    root = get_command(app)
+    root = get_command(assembled(PARTS))
     assert isinstance(root, TyperGroup)
     return list(commands(root))
 
