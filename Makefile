@@ -44,9 +44,9 @@ soak: ## Play histories, kills and orders of events on and on (STEPS=10000; SEED
 	@$(environment) test
 	@$(python) -m tests.soak --steps "$(STEPS)" $(if $(SEED),--seed "$(SEED)")
 
-bench: ## Compare times within one run, such as of answers to known and unknown addresses
+bench: ## Compare times within one run: reading under load, answers to known and unknown addresses (PART=reads)
 	@$(environment) test
-	@$(python) -m tests.bench
+	@$(python) -m tests.bench $(PART)
 
 check: ## Look over format, lint, types, import ranks, dependencies, container files and documents
 	@$(environment) browser

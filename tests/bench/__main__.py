@@ -22,9 +22,11 @@ from service.identity.passwords import ARGON2ID
 from service.settings import Settings
 from tests.account.visitor import Visitor, client_of
 from tests.bench.ratios import Doing, compare, interleaved, repeatable
+from tests.bench.reads import HEAD, Given, bench
 from tests.conftest import MovingClocks
 from tests.inside import Paywall, inside
 from tests.mailbox import newest_mail
+from tests.postgres import running_postgres
 from tests.running import exchange
 
 READERS = 40
@@ -172,20 +174,41 @@ async def told(
     )
 
 
-async def bench(rounds: int, pairs: int) -> None:
-    def say(line: str) -> None:
-        print(line, flush=True)  # noqa: T201 it is what the command is for
+def say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 it is what the command is for
 
+
+async def times(rounds: int, pairs: int) -> None:
+    """What takes how much longer than what, in one process."""
     for part, share in ((sign_in_mails, 1.0), (operators, 0.2), (sessions, 1.0)):
         with tempfile.TemporaryDirectory() as folder:
             async with running(Path(folder)) as paywall:
                 await part(paywall, rounds, max(20, int(pairs * share)), say)
 
 
+def reads(given: Given) -> None:
+    """Reading over HTTP on both databases, beside raw ASGI and bare FastAPI."""
+    with tempfile.TemporaryDirectory() as folder, running_postgres() as postgres:
+        for name, url in (
+            ("SQLite", f"sqlite:///{folder}/bench.db"),
+            ("PostgreSQL", postgres.create_database("bench")),
+        ):
+            say(f"\n{name}, one process, {given.connections} connections:\n")
+            for line in HEAD:
+                say(line)
+            bench(url, Path(folder), given, say)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("part", nargs="?", choices=("times", "reads"), help="one part alone")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pairs", type=int, default=200)
+    parser.add_argument("--seconds", type=int, default=4, help="of a round of reads")
+    parser.add_argument("--connections", type=int, default=32)
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    asyncio.run(bench(given.rounds, given.pairs))
+    if given.part != "reads":
+        asyncio.run(times(given.rounds, given.pairs))
+    if given.part != "times":
+        reads(Given(given.seconds, given.rounds, given.connections))

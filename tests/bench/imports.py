@@ -1,6 +1,6 @@
 """What an import costs, and what share of each article it makes public; figures to read, no test.
 
-python -m tests.bench.imports write FILE MEGABYTES    write a long export
+python -m tests.bench.imports write FILE KIND POSTS   write a long export; KIND: classic, blocks, walled
 python -m tests.bench.imports read FILE               read it, and print time and memory
 python -m tests.bench.imports shares FILE …           print the shares as a distribution
 """

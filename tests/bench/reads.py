@@ -1,0 +1,229 @@
+"""Reading under load, beside the ceilings of the same machine: the table of docs/performance.md.
+
+Rounds of raw ASGI, bare FastAPI and the service take turns, so that a slow minute meets all three.
+"""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+import httpx2
+from pydantic import SecretStr
+
+from service.content.publish import prepare, store_prepared
+from service.content.schemas import ArticleIn
+from service.db import migrate
+from service.db.session import Database
+from service.identity.devices import HEADER, device_key, new_device_id
+from service.settings import Settings
+from tests.bench.load import Figures, Request, load
+from tests.bench.plain import Answer
+from tests.forked import without_settings
+from tests.patience import PATIENCE, wait_until
+from tests.processes import environment
+from tests.served import free_port
+
+READ = "the-harbour"
+OTHERS = ("the-mole", "the-quay", "the-lighthouse")
+SENTENCE = "The harbour board met again on Tuesday and put the dredging off for another year. "
+BODY = f"<p>{SENTENCE * 3}</p><!--more-->" + f"<p>{SENTENCE * 8}</p>" * 10
+UNLOCK = f"/v1/articles/{READ}/unlock"
+QUIET = '{"token": false}'
+Requests = Callable[[], Sequence[Request]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One row: what is sent anew in each round, and the target of its ratio to raw ASGI."""
+
+    name: str
+    requests: Requests
+    target: float
+
+
+@dataclass
+class Measured:
+    """The rounds of one route."""
+
+    raw: list[Figures] = field(default_factory=list)
+    bare: list[Figures] = field(default_factory=list)
+    service: list[Figures] = field(default_factory=list)
+
+    def ratio(self, other: list[Figures]) -> float:
+        """The median of the rounds' ratios."""
+        pairs = zip(self.service, other, strict=True)
+        return median(ours.rate / theirs.rate for ours, theirs in pairs)
+
+
+def settings_of(url: str, port: int) -> Settings:
+    return Settings(
+        _env_file=None,
+        database_url=url,
+        secret_key=SecretStr("a-secret-key-for-benches-of-enough-length"),
+        public_url=f"http://127.0.0.1:{port}",
+        insecure_cookies=True,
+        publication="gazette",
+    )
+
+
+async def furnish(settings: Settings) -> None:
+    """An empty database with the articles that are read."""
+    await migrate.prepare(settings.database_url)
+    database = Database(settings.database_url)
+    async with database.transaction() as session:
+        for slug in (READ, *OTHERS):
+            body = ArticleIn.model_validate({"title": slug, "body": BODY})
+            prepared = prepare(slug, body, settings)
+            await store_prepared(
+                session, prepared, if_match=None, actor="bench", now=datetime.now(UTC)
+            )
+    await database.dispose()
+
+
+@contextlib.contextmanager
+def started(*arguments: str, port: int, **variables: str) -> Iterator[int]:
+    """The server that this command runs, leader of a session of its own, once it answers."""
+    command = [sys.executable, "-m", *arguments]
+    with subprocess.Popen(
+        command, env={**without_settings(), **variables}, start_new_session=True
+    ) as server:
+
+        def answers() -> bool:
+            if server.poll() is not None:
+                raise RuntimeError("a server of the bench ended; its words are above")
+            with contextlib.suppress(httpx2.TransportError):
+                httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE)
+                return True
+            return False
+
+        try:
+            wait_until(answers, "a server of the bench answers")
+            yield server.pid
+        finally:
+            server.terminate()
+
+
+class Readers:
+    """Devices that the service knows as its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._key = device_key(settings)
+        self._url = settings.public_url
+
+    def device(self) -> tuple[str, str]:
+        return HEADER, self._key.sign(new_device_id())
+
+    def send(self, request: Request) -> httpx2.Response:
+        return httpx2.request(
+            request.method, self._url + request.path, content=request.body, timeout=PATIENCE,
+            headers=[*request.headers, ("Content-Type", "application/json")],
+        )  # fmt: skip
+
+    def having_read(self, *slugs: str) -> tuple[str, str]:
+        device = self.device()
+        for slug in slugs:
+            answer = self.send(Request("POST", f"/v1/articles/{slug}/unlock", (device,), QUIET))
+            assert answer.status_code == 200, answer.text
+        return device
+
+
+def routes_of(readers: Readers, seconds: int) -> tuple[Route, ...]:
+    """The rows of docs/performance.md."""
+    walled = Request("POST", UNLOCK, (readers.having_read(*OTHERS),), QUIET)
+    reader = readers.having_read(READ)
+    unlocked = readers.send(Request("POST", UNLOCK, (reader,), "{}")).json()
+    bearer = ("Authorization", f"Bearer {unlocked['token']}")
+
+    def new_reads(body: str) -> Requests:
+        # Every one is another reader's first, so there are more than any server can answer.
+        most = 20_000 * seconds
+        return lambda: [Request("POST", UNLOCK, (readers.device(),), body) for _ in range(most)]
+
+    return (
+        Route("teaser", lambda: [Request("GET", f"/v1/articles/{READ}")], 0.8),
+        Route("full, by a token", lambda: [Request("GET", f"/v1/articles/{READ}/full", (bearer,))], 0.8),
+        Route("unlock, walled", lambda: [walled], 0.55),
+        Route("unlock, read again", lambda: [Request("POST", UNLOCK, (reader,), "{}")], 0.55),
+        Route("unlock, a new counted read", new_reads(QUIET), 0.33),
+        Route("unlock, a new counted read with its token", new_reads("{}"), 0.25),
+    )  # fmt: skip
+
+
+def measure(
+    route: Route, readers: Readers, service: tuple[int, int], folder: Path, given: "Given"
+) -> Measured:
+    """All rounds of one route. `service`: its port and the leader of its processes."""
+    requests = route.requests()
+    answered = readers.send(requests[0])
+    kept = ("content-type", "cache-control", "etag", "vary", "content-length")
+    named = tuple((name, answered.headers[name]) for name in kept if name in answered.headers)
+    answer = Answer(requests[0].method, answered.status_code, named, answered.content)
+    file = folder / "answer"
+    answer.save(file)
+    measured = Measured()
+    with contextlib.ExitStack() as running:
+        servers = {}
+        for kind in ("raw", "bare"):
+            port = free_port()
+            leader = running.enter_context(
+                started("tests.bench.plain", kind, str(port), str(file), port=port)
+            )
+            servers[kind] = port, leader
+
+        def round_of(where: tuple[int, int], sent: Sequence[Request]) -> Figures:
+            return load(*where, sent, seconds=given.seconds, connections=given.connections)
+
+        for _ in range(given.rounds):
+            measured.raw.append(round_of(servers["raw"], requests[:1]))
+            measured.bare.append(round_of(servers["bare"], requests[:1]))
+            measured.service.append(round_of(service, route.requests()))
+    return measured
+
+
+@dataclass(frozen=True)
+class Given:
+    """How long and how hard: seconds of a round, rounds, connections."""
+
+    seconds: int
+    rounds: int
+    connections: int
+
+
+def bench(url: str, folder: Path, given: Given, say: Callable[[str], None]) -> None:
+    """Measure every route of one service on the database and say each one's row."""
+    port = free_port()
+    settings = settings_of(url, port)
+    asyncio.run(furnish(settings))
+    variables = {**environment(settings), "PAYWALL_COOKIELESS_UNLOCKS_PER_DAY": "0"}
+    with started("service", "serve", "--port", str(port), port=port, **variables) as leader:
+        readers = Readers(settings)
+        for route in routes_of(readers, given.seconds):
+            measured = measure(route, readers, (port, leader), folder, given)
+            say(row(route, measured))
+
+
+HEAD = (
+    "| route | ÷ raw ASGI | target | ÷ bare FastAPI | requests/s | p50 ms | p99 ms | server CPU ms |",
+    "|---|---|---|---|---|---|---|---|",
+)
+
+
+def row(route: Route, measured: Measured) -> str:
+    ours = measured.service
+    shown = (
+        route.name,
+        f"{measured.ratio(measured.raw):.3f}",
+        f"{route.target}",
+        f"{measured.ratio(measured.bare):.2f}",
+        f"{median(each.rate for each in ours):,.0f}",
+        f"{median(each.p50 for each in ours):.1f}",
+        f"{median(each.p99 for each in ours):.1f}",
+        f"{median(each.cpu for each in ours):.2f}",
+    )
+    return f"| {' | '.join(shown)} |"
