@@ -122,7 +122,9 @@ class Readers:
     def send(self, request: Request) -> httpx2.Response:
         return httpx2.request(
             request.method, self._url + request.path, content=request.body, timeout=PATIENCE,
-            headers=[*request.headers, ("Content-Type", "application/json")],
+            headers=[
+                *request.headers, ("Content-Type", "application/json"), ("Accept-Encoding", "identity"),
+            ],
         )  # fmt: skip
 
     def having_read(self, *slugs: str) -> tuple[str, str]:
