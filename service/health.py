@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
+from service.billing import outside_counts
 from service.clock import Clocks
 from service.db import migrate
 from service.db.context import AppContext
@@ -100,14 +101,15 @@ async def metrics(request: Request, context: AppContext, watch: AppChannelWatch)
     if not context.settings.metrics:
         raise Problem("not-found")
     channel_facts.show(await watch.look(running_of(request)), context.clocks.wall())
-    await _show_backlog(context.database, context.clocks.wall())
+    await _show_held(context.database, context.clocks.wall())
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _show_backlog(database: Database, now: datetime) -> None:
+async def _show_held(database: Database, now: datetime) -> None:
     try:
         async with database.reading() as session:
             held = await backlog.backlog(session, now)
+            outside_counts.show(await outside_counts.count_outside(session))
     except Problem:
         held = []  # the database is away: the other figures are wanted all the more
     backlog.show(held, now)

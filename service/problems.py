@@ -90,6 +90,9 @@ CATALOGUE: Mapping[str, ProblemType] = {
         "One administrator has to stay",
         "Make somebody else an administrator first.",
     ),
+    "customer-bound": ProblemType(
+        409, "The customer at Stripe is another reader's", "Look at that reader first."
+    ),
     # signing in
     "sign-in-is-off": ProblemType(
         503, "Sign-in is off", "The operator has to set PAYWALL_MAIL_FROM."

@@ -271,7 +271,7 @@ HOLDINGS: tuple[Holding, ...] = (
     ),
     Holding(
         "subscriptions", Subscription, lambda subject: Subscription.reader_id.in_(subject.ids),
-        kept="id reader_id customer_id offer_id plan status amount currency interval interval_count "
+        kept="id reader_id customer_id offer_id price_id plan status amount currency interval interval_count "
         "recurring_amount net_amount discounts started_at current_period_end trial_end cancel_at "
         "ended_at past_due_since pauses_collection "
         "cancel_reason access_stop access_stopped_at payment_problem synced_at "
@@ -359,6 +359,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "reconciliations": "figures, and what differed from Stripe by its ids",
     "signing_keys": "our own keys",
     "trial_cards": "which cards have had a trial, without their owners",
+    "unbound_subscriptions": "ids of customers at Stripe that are no reader's",
     "webhook_endpoints": "the newsroom's own systems",
 }
 """Tables that hold nothing of a reader, with what they hold."""

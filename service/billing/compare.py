@@ -37,6 +37,7 @@ Facts = Mapping[str, str]
 """What is believed of an object, by name; empty: nothing is."""
 NOTHING = "nothing"
 MISSING, GONE, OUTSIDE = "missing here", "gone there", "outside of the catalogue"
+UNBOUND = "no reader's"
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,19 @@ class Comparer:
             await session.flush()
             session.expire_all()
             return here, await _subscription_facts(session, subscription_id)
+
+    async def unbound(self, subscription_id: str) -> list[Difference]:
+        """A subscription of what we sell whose customer is no reader's: it opens nothing."""
+        customer_id = (await self.gateway.retrieve_subscription(subscription_id)).customer_id
+        async with self.context.database.reading() as session:
+            if await reader_of_customer(session, customer_id) is not None:
+                return []
+        return [
+            Difference(
+                subscription_id, UNBOUND, "opens nothing", f"paid by {customer_id}",
+                f"Say whose it is: paywall readers bind READER {customer_id}, or /admin/unbound.",
+            )
+        ]  # fmt: skip
 
     async def offer(self, offer_id: str) -> list[Difference]:
         """An offer that is sold, whose price at Stripe may be archived: every click would fail."""
@@ -203,8 +217,9 @@ def _outside(row: Subscription) -> Difference:
     """It is known, and differs until somebody changes it at Stripe: it must not be taken for healthy."""
     outside: Outside = row.outside  # type: ignore[assignment]  # only sync.py writes it
     return Difference(
-        row.id, OUTSIDE, "in no figure", OUTSIDE_WORDS[outside], OUTSIDE_ADVICE[outside]
-    )
+        row.id, OUTSIDE, "in no figure", f"{OUTSIDE_WORDS[outside]} ({row.price_id})",
+        OUTSIDE_ADVICE[outside],
+    )  # fmt: skip
 
 
 def _gone(object_id: str) -> Difference:

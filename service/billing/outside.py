@@ -19,7 +19,7 @@ OUTSIDE_WORDS: Mapping[Outside, str] = {
     "discount": "Discount that can't be read",
 }
 OUTSIDE_ADVICE: Mapping[Outside, str] = {
-    "price": "Give it a price of the catalogue at Stripe, or cancel it there.",
+    "price": "Adopt the price (paywall offers adopt), give it another one at Stripe, or cancel it there.",
     "amount": "Give it a price with a fixed amount at Stripe.",
     "status": "Look at it at Stripe, and install the latest release.",
     "discount": "Remove the discount at Stripe, or replace it by a coupon that exists.",

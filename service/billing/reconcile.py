@@ -33,6 +33,7 @@ from service.billing.reconciliations import (
     store_run,
 )
 from service.billing.sold import sold_item
+from service.billing.unbound import keep_unbound, unbound_item
 from service.db.base import new_id
 from service.db.context import Context
 from service.db.session import Database
@@ -167,6 +168,8 @@ class _Run:
     reached: bool = False
     pending: set[str] = field(default_factory=set)
     """Checkouts that differ and aren't mended: what they bought is no second difference."""
+    unbound: list[str] = field(default_factory=list)
+    """Subscriptions of what we sell whose customers are no reader's."""
     missed: dict[str, str] = field(default_factory=dict)
     """By object, which event about it Stripe sent no webhook for."""
 
@@ -191,6 +194,11 @@ class _Run:
         for subscription_id in ours:
             if subscription_id not in seen:
                 await self.compared(subscription_id, self.comparer.subscription, self.sync)
+        for subscription_id in self.unbound:
+            await self.compared(subscription_id, self.comparer.unbound, self.sync)
+        if self.fix:
+            async with self.database.transaction() as session:
+                await keep_unbound(session, self.unbound)
         for pass_id in passes:
             await self.compared(pass_id, self.comparer.bought_pass, self.sync_pass)
         for offer_id in offers:
@@ -254,6 +262,8 @@ class _Run:
             match await self.belongs(listed):
                 case "not ours":
                     self.report.not_ours += 1
+                case "unbound":
+                    self.unbound.append(listed.id)
                 case "compare":
                     some.append(listed.id)
                 case _:
@@ -282,7 +292,7 @@ class _Run:
             checkout = await session.get(Checkout, checkout_id) if checkout_id else None
             if await reader_of_customer(session, listed.customer_id) is None:
                 if checkout is None:
-                    return "not ours"
+                    return "unbound" if await unbound_item(session, listed) else "not ours"
                 return "agreed" if checkout.id in self.pending else "compare"
             if checkout is not None and checkout.id in self.pending:
                 return "agreed"

@@ -29,6 +29,7 @@ from service.billing.sold import sold_item
 from service.billing.state import StateChange
 from service.billing.subscriptions import holding_subscriptions
 from service.billing.trial_cards import claim_trial
+from service.billing.unbound import note_unbound
 from service.db.context import Context
 from service.db.tables import Offer, Subscription
 from service.grants.grants import plan_scope
@@ -39,7 +40,10 @@ from service.settings import Settings
 
 log = structlog.get_logger()
 
-SyncOutcome = Literal["synced", "second subscription", "foreign price", "unknown customer"]
+SyncOutcome = Literal[
+    "synced", "second subscription", "foreign price", "unknown customer", "unbound"
+]
+"""`unbound`: we sell it, and its customer is no reader's."""
 T = TypeVar("T")
 _MOST_RACES = 10
 _STAYS_SAID = frozenset({"duplicate", "trial_used"})
@@ -69,10 +73,13 @@ class Synced:
 
     stored: Stored | None
     snapshot: Snapshot
+    is_unbound: bool = False
 
     @property
     def outcome(self) -> SyncOutcome:
-        return self.stored.outcome if self.stored is not None else "unknown customer"
+        if self.stored is not None:
+            return self.stored.outcome
+        return "unbound" if self.is_unbound else "unknown customer"
 
     @property
     def checkout_id(self) -> str | None:
@@ -106,7 +113,7 @@ async def sync_subscription(context: Context, gateway: Gateway, subscription_id:
         async with context.database.serialised(customer_key(customer_id)) as session:
             reader_id = await reader_of_customer(session, customer_id)
             if reader_id is None:
-                return Synced(None, snapshot)
+                return Synced(None, snapshot, await note_unbound(session, snapshot.subscription))
             reader_id = await settled_reader(session, reader_id)
             stored = await store_snapshot(session, context, snapshot, reader_id=reader_id)
             return Synced(stored, snapshot)
@@ -255,6 +262,7 @@ def _copy(
 
 
 def _copy_price(row: Subscription, item: StripeSubscriptionItem) -> None:
+    row.price_id = item.price.id
     row.amount = item.price.amount * item.quantity
     row.currency = item.price.currency.upper()
     known = item.price.interval in INTERVALS

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from service.billing.adopt import adopt_price, adoptable_price
 from service.cli.running import CommandFailed, changing, command, ready_context
 from service.offers import store
 from service.offers.pricing import InvalidPrice, Price, checked_price, minor_units, price_text
+from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
 
 _EXAMPLE = (
@@ -95,6 +97,36 @@ def _confirm(name: str, price: Price) -> None:
     """Ask somebody at a terminal: a price can't be changed afterwards."""
     if sys.stdin.isatty() and not typer.confirm(f"{name}: {price_text(price)}. Sell it?"):
         raise CommandFailed("No offer was made. Run the command again with another amount.")
+
+
+@app.command(
+    epilog="Example: paywall offers adopt price_0123456789abcd --name Staff --plan digital"
+)
+@command
+async def adopt(
+    price: Annotated[str, typer.Argument(help="Its id at Stripe.")],
+    name: Annotated[str, typer.Option(help="What readers see.")],
+    plan: Annotated[
+        str, typer.Option(help="What it opens; needed where its product is none of ours.")
+    ] = "",
+) -> None:
+    """Take a price that was made at Stripe into the catalogue. It isn't shown at the wall.
+
+    Subscriptions with this price are given their plan by the running service, within a minute.
+    """
+    settings = Settings()
+    gateway = gateway_of_settings(settings)
+    if gateway is None:
+        raise CommandFailed("Selling is off: PAYWALL_STRIPE_SECRET_KEY is not set.")
+    try:
+        found = await adoptable_price(gateway, price)
+        async with changing(settings) as change:
+            offer = await adopt_price(change, found, name=name, plan=plan)
+    except InvalidPrice as error:
+        raise CommandFailed(f"No offer was made. {error}.") from error
+    finally:
+        await gateway.close()
+    print(f"{offer.id}  {name}, {offer.plan}: {price_text(store.price_of(offer))}")
 
 
 @app.command("list", epilog="Example: paywall offers list")

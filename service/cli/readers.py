@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.erase import erase_reader
 from service.account.export import gather_export
+from service.billing.bind import bind_by_operator
 from service.billing.subscriptions import live_subscriptions
-from service.cli.running import CommandFailed, changing, command, ready_context
+from service.cli.running import CommandFailed, changing, command, failing_with, ready_context
 from service.db.tables import Reader
 from service.identity.audit import change_by
 from service.identity.callers import COMMAND
@@ -26,6 +27,7 @@ from service.settings import Settings
 EXAMPLE = "Example: paywall readers sign-in-link reader@example.org"
 _EXPORT = "Example: paywall readers export rdr_0123456789abcdef01234567 > reader.json"
 _ERASE = "Example: paywall readers erase rdr_0123456789abcdef01234567 --cancel-subscription"
+_BIND = "Example: paywall readers bind ana@example.org cus_0123456789abcd"
 _ABOUT = "Help for a reader who can't get in, or who asks for their data."
 app = typer.Typer(help=_ABOUT, epilog=EXAMPLE, no_args_is_help=True)
 
@@ -102,6 +104,27 @@ async def erase(
                 "A subscription still runs. Add --cancel-subscription to end it with the account."
             ) from problem
     typer.echo(f"{reader} is erased.", err=True)
+
+
+@app.command(epilog=_BIND)
+@command
+async def bind(
+    reader: Annotated[str, typer.Argument(help="The reader's id, or their confirmed address.")],
+    customer: Annotated[str, typer.Argument(help="The customer's id at Stripe.")],
+) -> None:
+    """Give a reader what a customer at Stripe pays for, such as a subscription sold by phone.
+
+    Check first that they are the same person: an address at Stripe proves nothing.
+    """
+    settings = Settings()
+    async with ready_context(settings) as context, _asking(settings) as gateway:
+        if gateway is None:
+            raise CommandFailed("Selling is off: PAYWALL_STRIPE_SECRET_KEY is not set.")
+        with failing_with():
+            bound = await bind_by_operator(
+                context, gateway, customer_id=customer, named=reader, actor=COMMAND.label
+            )
+    print(f"{customer} belongs to {bound}.")
 
 
 @asynccontextmanager

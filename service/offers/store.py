@@ -94,11 +94,18 @@ def product_id_of(offer: Offer) -> str:
     return product_id if offer.intro_amount is None else f"{product_id}_{offer.id}"
 
 
+def plan_of_product(product_id: str) -> str:
+    """The plan whose product this is; empty: it isn't ours."""
+    if not product_id.startswith(_PLAN_PRODUCT):
+        return ""
+    return product_id.removeprefix(_PLAN_PRODUCT).partition("_")[0]  # a plan has no underscore
+
+
 async def offers_of_product(session: AsyncSession, product_id: str) -> list[Offer]:
     """The offers of a plan's product, archived or not; none: it isn't ours."""
-    if not product_id.startswith(_PLAN_PRODUCT):
+    plan = plan_of_product(product_id)
+    if not plan:
         return []
-    plan = product_id.removeprefix(_PLAN_PRODUCT).partition("_")[0]  # a plan has no underscore
     found = await session.scalars(
         select(Offer).where(
             Offer.plan == plan, Offer.covers == "plan", Offer.stripe_price_id.is_not(None)

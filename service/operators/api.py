@@ -5,8 +5,9 @@ from fastapi import APIRouter
 from service.operators.staff import api as staff
 from service.operators.subscribers import api as subscribers
 from service.operators.system import api as system
+from service.operators.unbound import api as unbound
 from service.operators.webhooks import api as webhooks
 
 router = APIRouter(prefix="/v1/admin")
-for subject in (staff, subscribers, webhooks, system):
+for subject in (staff, subscribers, unbound, webhooks, system):
     router.include_router(subject.router)

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
+from service.billing.unbound import count_unbound
 from service.db.session import ReadSession
 from service.identity.declarations import PUBLIC
 from service.identity.permissions import Permission
@@ -17,6 +18,7 @@ from service.operators.sign_in import routes as sign_in
 from service.operators.staff import routes as staff
 from service.operators.subscribers import routes as subscribers
 from service.operators.system import routes as system
+from service.operators.unbound import routes as unbound
 from service.operators.webhooks import routes as webhooks
 from service.problems import Problem
 from service.reports import figures, queries
@@ -52,10 +54,11 @@ async def show_overview(
         plans=await queries.plans(session),
         asked=asked,
         channels=await watch.look(running_of(request)),
+        unbound=await count_unbound(session),
     )
 
 
-for subject in (sign_in, subscribers, account, staff, webhooks, system):
+for subject in (sign_in, subscribers, unbound, account, staff, webhooks, system):
     router.include_router(subject.router)
 
 

@@ -5,10 +5,14 @@ from typing import Any
 
 import pytest
 
+from service.billing.adopt import adopt_price, adoptable_price
 from service.billing.compare import OUTSIDE
 from service.billing.outside import Outside, outside_of
+from service.billing.outside_counts import count_outside
 from service.billing.reconcile import reconcile
 from service.billing.subscriptions import holding_subscriptions
+from service.identity.audit import change_by
+from service.offers.pricing import InvalidPrice
 from service.offers.store import live_offers
 from service.payments.stripe_objects import subscription_of
 from service.reports.figures import summary
@@ -103,6 +107,7 @@ async def test_nothing_of_ours_is_told_everywhere_and_in_no_figure(desk: Desk) -
     async with desk.database.reading() as session:
         found = await summary(session)
         assert (found.mrr, found.active_subscribers, found.outside) == ({}, 0, 1)
+        assert (await count_outside(session))["price"] == 1
         assert await holding_subscriptions(session, reader) == []  # the reader may buy
         chosen = SubscriberFilter(standing="outside")
         listed = await list_subscribers(session, chosen, cursor=None, limit=9)
@@ -114,6 +119,36 @@ async def test_nothing_of_ours_is_told_everywhere_and_in_no_figure(desk: Desk) -
     row = await desk.row(bought)
     assert (row.outside, row.next_amount) == ("", 900)
     assert await desk.is_open(bought)
+
+
+@on_sqlite
+async def test_a_price_that_is_adopted_gives_its_plan(desk: Desk) -> None:
+    _, customer = await desk.reader()
+    bought = desk.subscribe(customer)
+    await desk.hear()
+    mug = desk.stripe.products.create({"name": "Mugs"}).id
+    special = special_price(desk, mug)
+    await move(desk, bought, special)
+    price = await adoptable_price(desk.gateway, special)
+    for plan, why in (("", "name the plan"), ("all-access", "")):
+        async with change_by(desk.context, "Olga") as change:
+            if why:
+                with pytest.raises(InvalidPrice, match=why):
+                    await adopt_price(change, price, name="Staff", plan=plan)
+            else:
+                offer = await adopt_price(change, price, name="Staff", plan=plan)
+    await desk.hear()
+    row = await desk.row(bought)
+    assert (row.outside, row.plan, row.offer_id, row.amount) == ("", "all-access", offer.id, 400)
+    assert await desk.is_open(bought)
+    async with desk.database.reading() as session:
+        assert offer.id not in {each.id for each in await live_offers(session)}
+    assert ("Olga", "offer.adopt", offer.id) in await desk.audited()
+    with pytest.raises(InvalidPrice, match="there is no"):
+        await adoptable_price(desk.gateway, "price_nowhere")
+    one_off = desk.stripe.prices.create({"product": mug, "unit_amount": 400, "currency": "eur"})
+    with pytest.raises(InvalidPrice, match="recurring"):
+        await adoptable_price(desk.gateway, one_off.id)
 
 
 @on_sqlite

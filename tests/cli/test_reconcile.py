@@ -16,6 +16,7 @@ from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.patience import wait_until
 from tests.served import Installation, free_port, installation
+from tests.stripe_at_hand import sdk
 
 
 @pytest.fixture
@@ -46,7 +47,9 @@ def test_differences_are_printed_mended_and_told_by_the_exit_code(
     (ours,) = rows(quiet, Subscription)
     agreed = paywall("reconcile", **stripe)
     assert (agreed.code, agreed.err) == (0, "")
-    assert agreed.out.startswith("2 compared, ")  # the subscription and its offer
+    assert (
+        " compared, 0 events" in agreed.out
+    )  # the subscription, and each offer made at Stripe so far
     assert agreed.out.endswith("0 differences. Everything agrees with Stripe.\n")
     change(quiet, update(Subscription).values(status="past_due"))
     told = paywall("reconcile", "--since", "2026-03-01", **stripe)
@@ -92,3 +95,34 @@ def test_jobs_are_listed_and_replayed(paywall: Paywall, quiet: Installation) -> 
     assert "There is no job job_x" in paywall("jobs", "replay", "job_x").err
     change(quiet, update(Job).values(status="done"))
     assert paywall("jobs", "list").out == "Everything is done.\n"
+
+
+@on_sqlite
+def test_what_was_sold_by_phone_is_adopted_and_bound(paywall: Paywall, quiet: Installation) -> None:
+    stripe = {
+        "PAYWALL_STRIPE_SECRET_KEY": "sk_test_local",
+        "PAYWALL_STRIPE_API_BASE": quiet.stripe_url,
+    }
+    quiet.subscribe()
+    reader = rows(quiet, Subscription)[0].reader_id
+    with sdk(quiet.stripe_url) as dashboard:
+        product = dashboard.products.create({"name": "Staff"})
+        price = dashboard.prices.create(
+            {
+                "product": product.id, "unit_amount": 400, "currency": "eur",
+                "recurring": {"interval": "month"},
+            }
+        ).id  # fmt: skip
+        customer = dashboard.customers.create({"email": "kim@example.org"}).id
+        dashboard.payment_methods.attach("pm_card_visa", {"customer": customer})
+    adopt = ("offers", "adopt", price, "--name", "Staff")
+    unplanned = paywall(*adopt, **stripe)
+    assert (unplanned.code, "name the plan it gives" in unplanned.err) == (1, True)
+    adopted = paywall(*adopt, "--plan", "digital", **stripe)
+    assert (adopted.code, "Staff, digital: €4.00 a month" in adopted.out) == (0, True)
+    assert "already" in paywall(*adopt, "--plan", "digital", **stripe).err
+    unknown = paywall("readers", "bind", "kim@example.org", customer, **stripe)
+    assert (unknown.code, "Nobody has confirmed the address" in unknown.err) == (1, True)
+    bound = paywall("readers", "bind", reader, customer, **stripe)
+    assert (bound.code, bound.out) == (0, f"{customer} belongs to {reader}.\n")
+    assert one_sentence(paywall("readers", "bind", reader, customer).err)

@@ -128,16 +128,20 @@ _ROUTES: Mapping[MayCall, str] = {
     """,
     Permission.SUBSCRIBERS_READ: """
         GET /admin/subscribers/{reader_id}
+        GET /admin/unbound
         GET /v1/admin/subscribers
         GET /v1/admin/subscribers/{reader_id}
+        GET /v1/admin/unbound
     """,
     Permission.SUBSCRIBERS_WRITE: """
         POST /admin/subscribers/{reader_id}/refund
         POST /admin/subscribers/{reader_id}/resync
+        POST /admin/unbound
         POST /v1/admin/grants
         DELETE /v1/admin/grants/{grant_id}
         POST /v1/admin/subscribers/{reader_id}/refund
         POST /v1/admin/subscribers/{reader_id}/resync
+        POST /v1/admin/unbound/bind
     """,
     Permission.SYSTEM_READ: """
         GET /admin/inbox

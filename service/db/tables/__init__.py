@@ -10,6 +10,7 @@ from service.db.tables.billing import (
     Reconciliation,
     Subscription,
     TrialCard,
+    UnboundSubscription,
 )
 from service.db.tables.content import Article, ArticleRevision, ArticleTerm, ContentState
 from service.db.tables.grants import Grant
@@ -72,6 +73,7 @@ __all__ = [
     "Subscription",
     "Touches",
     "TrialCard",
+    "UnboundSubscription",
     "WebhookDelivery",
     "WebhookEndpoint",
 ]

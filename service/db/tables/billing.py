@@ -56,6 +56,8 @@ class Subscription(Base):
     reader_id: Mapped[str] = mapped_column(ForeignKey("readers.id"), index=True)
     customer_id: Mapped[str]
     offer_id: Mapped[str] = mapped_column(ForeignKey("offers.id"))
+    price_id: Mapped[str | None]
+    """Stripe's price: the offer's, or a special one."""
     plan: Mapped[str]
     status: Mapped[str] = mapped_column(index=True)
     amount: Mapped[int]
@@ -102,6 +104,18 @@ class Subscription(Base):
     """Grows with each stored state: what was fetched before another was stored is not stored."""
 
     __table_args__ = (Index("ix_subscriptions_listing", "started_at", "id"),)
+
+
+class UnboundSubscription(Base):
+    """A live subscription of what we sell whose customer at Stripe is bound to no reader."""
+
+    __tablename__ = "unbound_subscriptions"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    customer_id: Mapped[str]
+    offer_id: Mapped[str] = mapped_column(ForeignKey("offers.id"))
+    status: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class MovementRow(Base):

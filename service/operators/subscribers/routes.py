@@ -26,6 +26,7 @@ from service.reports.schemas import Storable
 router = APIRouter(prefix="/subscribers", route_class=PageRoute, include_in_schema=False)
 DONE = {
     "resync": "Compared with Stripe. What is shown here is what Stripe says now.",
+    "bind": "Bound. What the customer pays for at Stripe belongs to this reader now.",
     "refund": "Refunded. What follows for access and at Stripe happens at once.",
 }
 

@@ -1,0 +1,54 @@
+"""A price that was made at Stripe becomes an offer, so that what it is paid for gives a plan."""
+
+from sqlalchemy import select
+
+from service.billing.follow_ups import ask_sync
+from service.db.tables import Offer, Subscription
+from service.identity.audit import Change
+from service.offers.pricing import InvalidPrice, checked_price, price_text
+from service.offers.store import create_offer, offer_by_price, plan_of_product, price_of
+from service.payments.gateway import Gateway
+from service.payments.set_up import StripePrice
+
+
+async def adoptable_price(gateway: Gateway, price_id: str) -> StripePrice:
+    """The price at Stripe. InvalidPrice: there is none, or no offer can have it."""
+    price = await gateway.retrieve_price(price_id)
+    if price is None:
+        raise InvalidPrice("price", f"there is no {price_id!r} on this account")
+    if price.interval is None or not price.has_amount:
+        raise InvalidPrice("price", "only a recurring price with a fixed amount can be adopted")
+    return price
+
+
+async def adopt_price(change: Change, price: StripePrice, *, name: str, plan: str) -> Offer:
+    """Take the price into the catalogue, off the wall: it was agreed with single readers.
+
+    Without `plan` it gives the one that its product is of. Subscriptions of no offer are compared with
+    Stripe once more. InvalidPrice says what can't be.
+    """
+    session, now = change.session, change.clocks.business()
+    known = await offer_by_price(session, price.id)
+    if known is not None:
+        raise InvalidPrice("price", f"it is that of {known.id}, {known.name}, already")
+    plan = plan or plan_of_product(price.product_id)
+    if not plan:
+        raise InvalidPrice("plan", "the price's product is none of ours: name the plan it gives")
+    checked = checked_price(
+        amount=price.amount, currency=price.currency, interval=price.interval or "",
+        interval_count=price.interval_count,
+    )  # fmt: skip
+    offer = await create_offer(session, name=name, plan=plan, price=checked, now=now)
+    offer.stripe_price_id, offer.archived_at = price.id, now
+    adopted = {
+        "name": name,
+        "plan": plan,
+        "price": price_text(price_of(offer)),
+        "at_stripe": price.id,
+    }
+    await change.record("offer.adopt", offer.id, after=adopted)
+    for subscription_id in await session.scalars(
+        select(Subscription.id).where(Subscription.outside == "price")
+    ):
+        await ask_sync(session, subscription_id, change.clocks)
+    return offer
