@@ -11,8 +11,10 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
 from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 
 from service import health
+from service.access import hot
 from service.access import routes as access_routes
 from service.access.revocations import Revocations
 from service.access.unlock_tokens import UnlockTokens
@@ -114,6 +116,9 @@ class Service(RunningApp):
         if self.openapi_schema is None:
             self.openapi_schema = with_problems(super().openapi())
         return self.openapi_schema
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await hot.answer(self.running, super().__call__, scope, receive, send)
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,24 @@ def configure(level: str, form: Literal["json", "text"]) -> None:
     logging.root.setLevel(max(threshold, logging.WARNING))
 
 
+def request_id_of(given: bytes) -> str:
+    """The id that came with the request, such as a proxy's; a new one where it is none."""
+    text = given.decode("latin-1")
+    return text if _REQUEST_ID.fullmatch(text) else secrets.token_hex(8)
+
+
+def log_request(scope: Scope, status: int, started: float, request_id: str) -> None:
+    """The line of an answered request that began at `started` (`time.perf_counter`)."""
+    log.info(
+        "request",
+        method=scope["method"],
+        path=scope["path"],
+        status=status,
+        ms=round((time.perf_counter() - started) * 1000, 1),
+        request_id=request_id,
+    )
+
+
 class RequestLog:
     """ASGI: gives each request an id (or keeps a proxy's), answers it, and logs the outcome.
 
@@ -118,8 +136,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        request_id = request_id_of(dict(scope["headers"]).get(b"x-request-id", b""))
         started = time.perf_counter()
         status = 500
 
@@ -137,10 +154,4 @@ class RequestLog:
             try:
                 await self.app(scope, receive, send_with_id)
             finally:
-                log.info(
-                    "request",
-                    method=scope["method"],
-                    path=scope["path"],
-                    status=status,
-                    ms=round((time.perf_counter() - started) * 1000, 1),
-                )
+                log_request(scope, status, started, request_id)

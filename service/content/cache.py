@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import Depends
@@ -38,19 +38,33 @@ CAPACITY = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
+class Kept:
+    """An answer of the router's as it left: its status, headers and bytes."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+@dataclass(frozen=True, eq=False)
 class CachedArticle:
     """An article with its teaser, encoded once, which holds until then (None: until a change).
 
-    Neither depends on who asks.
+    Neither depends on who asks. `answers` are those that were given of it, by what they depend on;
+    `opened_to` are tokens that it was opened to, with the day and the instant until which that holds.
     """
 
     article: StoredArticle
     teaser: PublicDocument
     until: datetime | None
+    answers: dict[Hashable, Kept] = field(default_factory=dict)
+    opened_to: dict[Hashable, tuple[date, datetime]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        return len(self.article.body_html) + len(self.article.preview_html) + len(self.teaser.plain)
+        # The whole text is there twice where it was answered.
+        texts = 2 * len(self.article.body_html) + len(self.article.preview_html)
+        return texts + len(self.teaser.plain)
 
 
 class ArticleCache:
@@ -106,6 +120,14 @@ class ArticleCache:
             self._loading[key] = load
             load.add_done_callback(lambda _: self._loading.pop(key))
         return await asyncio.shield(load)
+
+    def peek(self, slug: str, now: datetime) -> CachedArticle | None:
+        """The copy in memory that still holds at `now`, business time; asks no database."""
+        held = self._held.get(slug)
+        if held is None or (held.until is not None and held.until <= now):
+            return None
+        self._held.move_to_end(slug)
+        return held
 
     async def _load(self, database: Database, slug: str) -> CachedArticle | None:
         drops = self._drops
