@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
@@ -24,15 +25,23 @@ from tests.tokens.test_documentation import issuer, outcome, tokens_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "edge.md"
 SLUG = "harbour-wall"
-ARTICLE = {"id": "art_1", "slug": SLUG, "level": "subscribers", "section": "sport", "plans": []}
 FULL = "<p>All of it.</p>"
+
+
+def teaser_at(level: str, **changes: Any) -> dict[str, Any]:
+    """What the recipes read of a teaser; `plans` goes to its place in `access`."""
+    access_ = {"level": level, "metered": level == "metered", "plans": changes.pop("plans", [])}
+    return {"id": "art_1", "slug": SLUG, "section": "sport", "access": access_, **changes}
+
+
+TEASER = teaser_at("subscribers")
 
 __all__ = ["issuer"]  # the fixture
 
 WORKER_HARNESS = """
 import { readFileSync } from "node:fs";
 import worker from "./worker.js";
-const articles = new Map([[ARTICLE.slug, { ...ARTICLE, html: FULL }]]);
+const articles = new Map(TEASERS.map((teaser) => [teaser.slug, { teaser, html: FULL }]));
 const env = {
   ISSUER: process.env.PAYWALL_ISSUER, AUDIENCE: process.env.PAYWALL_AUDIENCE,
   ARTICLES: { get: async (slug, kind) => (kind === "json" && articles.get(slug)) || null },
@@ -92,18 +101,17 @@ def block(name: str) -> str:
     return str(found)
 
 
-def run(folder: Path, harness: str, issuer: str, typed: object) -> Any:
-    """What the harness answers, run among the recipes' files."""
+def run(
+    folder: Path, harness: str, issuer: str, typed: object, teasers: Sequence[object] = (TEASER,)
+) -> Any:
+    """What the harness answers, run among the recipes' files at an edge with these articles."""
     (folder / "package.json").write_text('{"type": "module"}')
     (folder / "paywall-token.js").write_text(tokens_example("js\n// paywall-token.js"))
     for name in ("opens.js", "worker.js", "proxy.js", "paywall-njs.js"):
         (folder / name).write_text(block(name))
-    facts = f"const known = {json.dumps(ARTICLE)};\n"
-    facts += (
-        "export const articleFacts = async (slug) => (slug === known.slug ? known : undefined);"
-    )
-    (folder / "articles.js").write_text(facts)
-    constants = f"const ARTICLE = {json.dumps(ARTICLE)};\nconst FULL = {json.dumps(FULL)};\n"
+    constants = f"const TEASERS = {json.dumps(teasers)};\nconst FULL = {json.dumps(FULL)};\n"
+    found = "async (slug) => TEASERS.find((teaser) => teaser.slug === slug)"
+    (folder / "teasers.js").write_text(f"{constants}export const teaserOf = {found};")
     (folder / "run.js").write_text(constants + harness)
     command = [tool("node"), str(folder / "run.js")]
     return json.loads(outcome(command, issuer, json.dumps(typed)))
@@ -171,13 +179,9 @@ def test_what_a_token_opens_at_an_edge_is_what_it_opens_here(issuer: str, tmp_pa
     cases = [
         (
             {**access(now).payload(), "typ": "at+jwt", "ent": [{"scope": scope, "until": None}]},
-            {
-                "id": article.id,
-                "slug": SLUG,
-                "level": article.level,
-                "section": article.section,
-                "plans": list(article.plans),
-            },
+            teaser_at(
+                article.level, id=article.id, section=article.section, plans=list(article.plans)
+            ),
         )
         for scope, article in product(scopes, articles)
     ]
@@ -188,15 +192,15 @@ def test_what_a_token_opens_at_an_edge_is_what_it_opens_here(issuer: str, tmp_pa
 
 def test_a_registered_article_opens_to_a_verified_reader(issuer: str, tmp_path: Path) -> None:
     soon = int((Clocks().wall() + timedelta(minutes=5)).timestamp())
-    registered = {**ARTICLE, "level": "registered"}
+    registered = teaser_at("registered")
     base = {**access(entitlements=()).payload(), "typ": "at+jwt"}
     cases = [
         ({**base, "scope": "articles:read registered"}, registered),
         ({**base, "scope": "articles:read"}, registered),
-        ({**base, "scope": "registered"}, ARTICLE),
-        ({**base, "ent": [{"scope": "everything", "until": soon}]}, ARTICLE),
-        ({**base, "ent": [{"scope": "everything", "until": soon - 301}]}, ARTICLE),
-        (base, {**ARTICLE, "level": "free"}),
+        ({**base, "scope": "registered"}, TEASER),
+        ({**base, "ent": [{"scope": "everything", "until": soon}]}, TEASER),
+        ({**base, "ent": [{"scope": "everything", "until": soon - 301}]}, TEASER),
+        (base, teaser_at("free")),
     ]
     opened = [True, False, False, True, False, True]
     assert run(tmp_path, OPENS_HARNESS, issuer, cases) == opened
@@ -209,16 +213,14 @@ def test_an_unlock_token_opens_at_an_edge_what_it_opens_here(issuer: str, tmp_pa
         for reason, level in product(reasons, get_args(Level))
     ]
     cases = [
-        ({**claims.payload(), "typ": "unlock+jwt"}, {**ARTICLE, "level": level})
-        for claims, level in made
+        ({**claims.payload(), "typ": "unlock+jwt"}, teaser_at(level)) for claims, level in made
     ]
     expected = [
         not isinstance(
             decide(
                 ArticleFacts("art_1", level, (), "sport", visible=True),
                 evidence_of_claims(claims, "art_1", sign_in_offered=False),
-                # What was signed as free and is metered was signed where nothing is metered.
-                NoMeter.NOTHING_METERED if claims.rsn == "free" else NoMeter.NOT_ASKED,
+                NoMeter.NOT_ASKED,
                 Clocks().wall(),
             ),
             Wall,
@@ -227,3 +229,24 @@ def test_an_unlock_token_opens_at_an_edge_what_it_opens_here(issuer: str, tmp_pa
     ]
     assert run(tmp_path, OPENS_HARNESS, issuer, cases) == expected
     assert {True, False} == set(expected)
+
+
+def test_a_teaser_that_lacks_a_member_opens_to_nobody(issuer: str, tmp_path: Path) -> None:
+    everything = Entitlement("digital", "everything", until=None, grace=False)
+    tokens = [
+        {**access(entitlements=(everything,)).payload(), "typ": "at+jwt"},
+        {**unlock().payload(), "art": SLUG, "rsn": "subscription", "typ": "unlock+jwt"},
+    ]
+    members = ("id", "slug", "section", "access")
+    lacking = [
+        *({name: TEASER[name] for name in members if name != left_out} for left_out in members),
+        *(
+            {**TEASER, "access": {k: v for k, v in TEASER["access"].items() if k != left_out}}
+            for left_out in TEASER["access"]
+        ),
+        {**TEASER, **TEASER["access"]} | {"access": {}},
+    ]
+    whole = [(claims, TEASER) for claims in tokens]
+    cases = [(claims, teaser) for claims in tokens for teaser in lacking]
+    opened = run(tmp_path, OPENS_HARNESS, issuer, [*whole, *cases])
+    assert opened == [True] * len(whole) + [False] * len(cases)
