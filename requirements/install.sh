@@ -10,6 +10,7 @@ set -eu
 wanted=${1:?say which environment: runtime, test or browser}
 cd "$(dirname "$0")/.."
 stamp=.venv/installed
+lock=.venv.lock
 
 # A user's own settings for pip must neither move the packages elsewhere nor ask questions.
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0
@@ -68,16 +69,49 @@ find_python() {
         "Install one from your system's packages, or name it: make install PYTHON=/path/to/python3.12"
 }
 
-# What the stamp says, as long as the environment still runs and still stands where it was made.
-have=nothing
-have_fingerprint=
-if [ -f "$stamp" ] && .venv/bin/python -c '' 2>/dev/null; then
-    { read -r have && read -r have_fingerprint && read -r have_place; } <"$stamp" || have=nothing
-    [ "${have_place:-}" = "$(pwd -P)" ] || have=nothing
-fi
-if [ "$have_fingerprint" = "$(fingerprint)" ] && [ "$(rank "$have")" -ge "$(rank "$wanted")" ]; then
-    exit 0
-fi
+# Sets have and have_fingerprint to what the stamp says, as long as the environment still runs and still
+# stands where it was made; true if that is all that is wanted.
+is_ready() {
+    have=nothing
+    have_fingerprint=
+    if [ -f "$stamp" ] && .venv/bin/python -c '' 2>/dev/null; then
+        { read -r have && read -r have_fingerprint && read -r have_place; } <"$stamp" || have=nothing
+        [ "${have_place:-}" = "$(pwd -P)" ] || have=nothing
+    fi
+    [ "$have_fingerprint" = "$(fingerprint)" ] && [ "$(rank "$have")" -ge "$(rank "$wanted")" ]
+}
+
+# Waits until no other set-up is at work in this folder. The lock is a link whose target is its holder.
+lock_up() {
+    told=
+    until ln -s "$$" "$lock" 2>/dev/null; do
+        holder=$(readlink "$lock") || continue
+        if ! kill -0 "$holder" 2>/dev/null; then
+            rm -f "$lock"
+            continue
+        fi
+        [ -n "$told" ] || say "Another set-up (process $holder) is at work in this folder: waiting for it ..."
+        told=yes
+        sleep 1
+    done
+    trap 'rm -f "$lock"' EXIT
+    trap 'exit 130' INT TERM
+}
+
+# Runs pip with a dot for each package; what pip says is shown where it fails.
+quietly() {
+    said=$(mktemp)
+    { "$@" 2>&1 || echo failed >"$said.status"; } | tee "$said" |
+        awk '/^ *(Collecting|Using cached|Downloading)/ { printf "."; fflush(); any = 1 } END { if (any) print "" }'
+    failed=$(cat "$said.status" 2>/dev/null || :)
+    [ -z "$failed" ] || cat "$said" >&2
+    rm -f "$said" "$said.status"
+    [ -z "$failed" ]
+}
+
+if is_ready; then exit 0; fi
+lock_up
+if is_ready; then exit 0; fi
 [ "$(rank "$have")" -le "$(rank "$wanted")" ] || wanted=$have
 
 if [ "$have" = nothing ]; then
@@ -105,7 +139,7 @@ proxy is the reason. Run make again when it is mended: what was fetched is kept 
 # Not compiled: what is used is compiled at its first import, all else would only take time here.
 first_pip install --quiet --no-compile --require-hashes -r requirements/build.txt || fail "$explain"
 say "Installing the $wanted packages ($(grep -c '^[a-z0-9].*==' "requirements/$wanted.txt")) ..."
-.venv/bin/python -m pip install --no-compile --require-hashes -r "requirements/$wanted.txt" || fail "$explain"
+quietly .venv/bin/python -m pip install --no-compile --require-hashes -r "requirements/$wanted.txt" || fail "$explain"
 .venv/bin/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable . || fail "$explain"
 
 # For the recipes in JavaScript alone, so that its absence stops nothing else.

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -72,12 +73,23 @@ async def _prepare(settings: Settings, clocks: Clocks) -> str | None:
         await database.dispose()
 
 
+def _password_lines(data: Path, password: str | None) -> list[tuple[str, str]]:
+    if password is not None:
+        return [("Password", password)]
+    command = f"{shlex.quote(sys.argv[0])} operators reset-password {OPERATOR}"
+    environment = shlex.quote(str((data / ENVIRONMENT_FILE).absolute()))
+    return [
+        ("Password", "as printed at the first start; for a new one run"),
+        ("", f"(set -a; . {environment}; {command})"),
+    ]
+
+
 def _greet(settings: Settings, data: Path, password: str | None) -> None:
     lines = [
         f"{settings.publication_name} opens at {settings.public_url}",
         "",
         f"  Back office    {settings.public_url}/admin   as {OPERATOR}",
-        f"  Password       {password or 'as printed at the first start'}",
+        *(f"  {label:13}  {text}" for label, text in _password_lines(data, password)),
         f"  Mailbox        {settings.public_url}/mailbox   where links to sign in arrive",
         f"  Local Stripe   {settings.public_url}{STRIPE_PATH}/   test card 4242 4242 4242 4242",
         f"  Data           {data}   (delete the folder to begin anew)",
