@@ -62,14 +62,17 @@ async def ask_to_sign_in(
     context: AppContext,
     wakes: AppWakes,
 ) -> SignInOut:
-    """Mail a link and a six-digit code, each good once and for ten minutes.
+    """Mail a six-digit code and a link, each good once and for ten minutes.
 
-    The answer is the same whether or not the address has an account.
+    Without the link where the frontend keeps the session itself. The answer is the same whether or not the address has an account.
     """
+    is_foreign = (
+        request.headers.get("Sec-Fetch-Site") == "cross-site"
+    )  # a listed one: it keeps no cookies
     asked = await request_sign_in(
         context, email=body.email, return_to=body.return_to, caller=caller,
         network=client_network(request, context.settings, context.clocks),
-        newsletter=body.newsletter,
+        newsletter=body.newsletter, with_link=body.session == "cookie" and not is_foreign,
     )  # fmt: skip
     wakes.wake(MAIL_TASK)
     token = remember_device(request, response, caller, asked.device_id)

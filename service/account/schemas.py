@@ -26,6 +26,10 @@ class SignInIn(_Strict):
     email: Long
     return_to: Long = "/account"
     """A path of the site or an address on a listed origin: where the link leads in the end."""
+    session: Literal["cookie", "token"] = "cookie"
+    """Where the session will be kept, as in confirming. With `token`, and from another site's page,
+    the mail has the code alone: a link would sign in by a cookie of ours.
+    """
     newsletter: bool | None = None
     """What the reader answers to the wording in `PAYWALL_NEWSLETTER_WORDING`; absent: not asked.
     A consent once the mail is used.

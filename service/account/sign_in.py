@@ -43,10 +43,12 @@ async def request_sign_in(
     caller: Caller,
     network: str,
     newsletter: bool | None,
+    with_link: bool,
 ) -> Requested:
-    """Mail a link and a code to the address. `network` names where the request comes from.
+    """Mail a code to the address, and a link. `network` names where the request comes from.
 
-    `newsletter` is the answer of the box beside the address, a consent once the mail is used; None:
+    The link signs in by our cookie, so there is none (`with_link`) for a frontend that keeps the
+    session itself. `newsletter` is the answer of the box beside the address, a consent once the mail is used; None:
     there was none. Raises the problems `sign-in-is-off`, `invalid-email`, `invalid-return-address`,
     `too-many-requests`, and `invalid-request` where no newsletter is offered.
     """
@@ -58,6 +60,7 @@ async def request_sign_in(
     await _within_limits(context, address, network)
     device_id = caller.device_id or new_device_id()
     now = context.clocks.wall()
+    page = f"{context.settings.public_url}{LINK_PATH}"
     provisional = None if caller.verified else caller.reader_id
     async with context.database.transaction() as session:
         asked = await sign_in_requests.ask(
@@ -68,7 +71,7 @@ async def request_sign_in(
         await put_mail(
             session, kind="sign-in", to=address.key, to_key=address.key, reader_id=provisional,
             settings=context.settings, now=now, send_until=now + sign_in_requests.LIFE,
-            link=f"{context.settings.public_url}{LINK_PATH}?{urlencode({'token': asked.link})}",
+            link=f"{page}?{urlencode({'token': asked.link})}" if with_link else None,
             code=asked.code, minutes=_LIFE_SECONDS // 60,
         )  # fmt: skip
     return Requested(asked.id, device_id, _LIFE_SECONDS)

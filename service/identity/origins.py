@@ -5,17 +5,21 @@ can't put a reader's text into a shared cache. One ASGI wrapper does all, since 
 middleware costs more than the routes themselves.
 """
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.problems import Problem
 
+log = structlog.get_logger()
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PRIVATE_VARY = "Authorization, Cookie, Origin"
 _ALLOWED_HEADERS = "Authorization, Content-Type, Paywall-Device, If-None-Match, If-Match"
 _ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _EXPOSED_HEADERS = "ETag, Retry-After, X-Request-Id"
 _PREFLIGHT_SECONDS = "600"
+_MOST_NAMED = 100
+_LONGEST_NAMED = 200
 
 
 class OriginPolicy:
@@ -24,6 +28,7 @@ class OriginPolicy:
     def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
         self.app = app
         self.origins = frozenset(origins)
+        self._named: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,6 +40,7 @@ class OriginPolicy:
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             await self._answer_preflight(send, origin)
         elif scope["method"] not in SAFE_METHODS and self._is_foreign(headers, origin):
+            self._name(origin)
             refusal = Problem(
                 "foreign-origin", f"{origin or 'Another site'} isn't a listed origin."
             )
@@ -48,12 +54,21 @@ class OriginPolicy:
             return origin not in self.origins
         return headers.get("sec-fetch-site") == "cross-site"
 
+    def _name(self, origin: str | None) -> None:
+        """Log a refused origin once, and no more than some: strangers must not fill the log."""
+        named = (origin or "none")[:_LONGEST_NAMED]
+        if named not in self._named and len(self._named) < _MOST_NAMED:
+            self._named.add(named)
+            log.warning("origin.refused", origin=named, remedy="list it in PAYWALL_ALLOWED_ORIGINS")
+
     async def _answer_preflight(self, send: Send, origin: str | None) -> None:
         headers = MutableHeaders()
         if origin in self.origins:
             headers["Access-Control-Allow-Methods"] = _ALLOWED_METHODS
             headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
             headers["Access-Control-Max-Age"] = _PREFLIGHT_SECONDS
+        else:
+            self._name(origin)
         await send({"type": "http.response.start", "status": 204, "headers": headers.raw})
         await send({"type": "http.response.body", "body": b""})
 

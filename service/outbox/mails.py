@@ -23,6 +23,8 @@ Kind = Literal[
     "welcome",
     "receipt",
     "payment-failed",
+    "reading-ends",
+    "reading-ended",
     "card-needed",
     "trial-ending",
     "trial-used",
@@ -31,7 +33,7 @@ Kind = Literal[
     "refund",
     "pass",
 ]
-"""`sign-in` takes `link`, `code` and `minutes`; `erased` takes nothing; billing/notices.py says what
+"""`sign-in` takes `link` (or None), `code` and `minutes`; `erased` takes nothing; billing/notices.py says what
 the others take.
 """
 

@@ -98,7 +98,7 @@ async def request_mail(
         asked = await request_sign_in(
             context, email=email, return_to=return_to, caller=caller,
             network=client_network(request, context.settings, context.clocks),
-            newsletter=newsletter,
+            newsletter=newsletter, with_link=True,
         )  # fmt: skip
     except Problem as problem:
         error = form_error(problem)
@@ -137,6 +137,8 @@ async def use_code(
 ) -> Response:
     """Use the code, in the browser that asked for it, and sign it in."""
     client = Client(caller, "browser", request.headers.get("User-Agent", ""))
+    async with context.database.reading() as session:
+        asked = await _asked(session, caller, request_id, context.clocks)
     try:
         confirmed = await confirm_code(context, request_id=request_id, code=code, client=client)
     except Problem as problem:
@@ -146,7 +148,9 @@ async def use_code(
         if error is None:
             raise
         async with context.database.reading() as session:
-            asked = await _asked(session, caller, request_id, context.clocks)
+            works = await _asked(session, caller, request_id, context.clocks) is not None
+        if problem.slug == "sign-in-refused" and not works:
+            error = sign_in.SPENT_CODE  # tried five times, used or too old
         form = _code_form(asked, typed=code, error=error)
         return _refusal(request, problem, "sign_in_code.html", request_id=request_id, form=form)
     return _signed_in(confirmed, context.settings)

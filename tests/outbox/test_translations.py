@@ -24,7 +24,8 @@ VALUES: dict[str, Any] = {
     "publication": "Gazette", "link": "http://a/", "code": "1", "minutes": 2, "name": "Monthly",
     "price": "9 a month", "amount": "9", "receipt": None, "invoice": None, "until": None,
     "trial_until": None, "renews_on": "10 March", "paid_until": "10 March", "ends_on": "10 March",
-    "asks_bank": True, "twice": False, "first": "4.50", "owed": None, "open_until": None,
+    "ended_on": "10 March", "asks_bank": True, "twice": False, "first": "4.50", "owed": None,
+    "open_until": None,
 }  # fmt: skip
 """All that any mail takes."""
 Words = tuple[str, ...]

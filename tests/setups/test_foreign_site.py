@@ -114,6 +114,24 @@ def test_the_whole_story_by_tokens_alone(app: App, made: Installation) -> None:
     assert app.call("POST", "/v1/session/token", refresh_token=app.session).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("site", "session", "has_link"),
+    [
+        ("cross-site", None, False),
+        (None, "token", False),
+        ("same-site", None, True),  # a sister host: cookies travel
+        (None, None, True),
+    ],
+)
+def test_a_mail_has_a_link_only_where_it_signs_in(
+    made: Installation, site: str | None, session: str | None, has_link: bool
+) -> None:
+    headers = {"Origin": SITE, "Sec-Fetch-Site": site} if site else {}
+    body = {"email": ANA, "return_to": f"{SITE}/a"} | ({"session": session} if session else {})
+    assert httpx2.post(f"{made.url}/v1/sign-in", json=body, headers=headers).status_code == 202
+    assert bool(newest_mail_to(made, ANA).token) == has_link
+
+
 def test_a_purchase_by_somebody_unknown_signs_the_app_in(app: App, made: Installation) -> None:
     started = app.call(
         "POST", "/v1/checkout", offer=made.offers["monthly"], return_to=f"{SITE}/articles/paid"

@@ -208,8 +208,8 @@ def test_a_sister_that_is_not_listed_gets_nothing(
     sister: Frontend, profile: Callable[[], Any]
 ) -> None:
     page = sister.open(profile(), "/articles/a", site=sister.unlisted)
-    fault = page.evaluate("frontend.paywall.unlock('a').catch(fault => `${fault.status}`)")
-    assert fault == "0"  # the browser shows the page nothing at all
+    fault = page.evaluate("frontend.paywall.unlock('a').catch(fault => fault.message)")
+    assert fault.startswith(f"{sister.unlisted} isn't listed")
     asked = "frontend.paywall.signIn('ana@example.org', '/').catch(fault => `${fault.status}`)"
     assert page.evaluate(asked) == "0"
     assert page.context.cookies() == []
@@ -219,6 +219,6 @@ def test_a_foreign_site_that_is_not_listed_gets_nothing(
     foreign: Frontend, profile: Callable[[], Any]
 ) -> None:
     page = foreign.open(profile(), "/articles/a", site=foreign.unlisted)
-    fault = page.evaluate("frontend.paywall.unlock('a').catch(fault => `${fault.status}`)")
-    assert fault == "0"
+    fault = page.evaluate("frontend.paywall.unlock('a').catch(fault => fault.message)")
+    assert fault.startswith(f"{foreign.unlisted} isn't listed")
     assert page.evaluate("Object.keys(localStorage)") == []

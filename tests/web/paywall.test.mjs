@@ -67,6 +67,25 @@ test("on another origin the device's token is kept and sent", async () => {
   assert.deepEqual([...storage.held], [["paywall.device:https://paywall.example", "v1.a.b"]]);
 });
 
+test("an origin that isn't listed is named as the reason", async () => {
+  const blocked = async (address) => {
+    if (address.endsWith("/.well-known/jwks.json")) return new Response("{}");
+    throw new TypeError("Failed to fetch"); // all that a browser says of it
+  };
+  const offline = async () => {
+    throw new TypeError("Failed to fetch");
+  };
+  const paywall = (fetch, api = OTHER) => Paywall({ api, page: PAGE, fetch, storage: memory() });
+  await assert.rejects(paywall(blocked).unlock("ferry"), ({ status, message }) => {
+    assert.equal(status, 0);
+    assert.match(message, /^https:\/\/news\.example isn't listed in PAYWALL_ALLOWED_ORIGINS/);
+    return true;
+  });
+  for (const away of [paywall(offline), paywall(blocked, "")]) {
+    await assert.rejects(away.unlock("ferry"), { message: "The paywall can't be reached." });
+  }
+});
+
 test("each API has its own token", async () => {
   const { calls, fetch } = answering({ granted: true });
   const storage = memory({ "paywall.device:https://else.example": "v1.x.y" });
@@ -215,7 +234,9 @@ test("signing in by code keeps the session as tokens where cookies don't travel"
   const storage = memory();
   const paywall = Paywall({ api: OTHER, page: PAGE, fetch, storage });
   const { request_id: requestId } = await paywall.signIn("ana@example.org", "/articles/ferry");
-  assert.deepEqual(calls[0].body, { email: "ana@example.org", return_to: "/articles/ferry" });
+  assert.deepEqual(calls[0].body, {
+    email: "ana@example.org", return_to: "/articles/ferry", session: "token",
+  });
   assert.deepEqual(await paywall.confirm({ requestId, code: "012345" }), {
     return_to: "/articles/ferry",
   });
@@ -271,6 +292,13 @@ for (const [how, api] of [["cookie", "https://tabs.example"], ["token", OTHER]])
     assert.equal(asked(REFRESH), 1);
   });
 }
+
+test("where storage is blocked, and locks with it, a page still asks", async () => {
+  const { fetch } = service();
+  const locks = { request: () => Promise.reject(new DOMException("denied", "SecurityError")) };
+  const paywall = Paywall({ page: "https://blocked.example/", fetch, locks });
+  assert.equal(await paywall.token(), "a1");
+});
 
 test("without locks one page still asks once", async () => {
   const { fetch, asked } = service();

@@ -75,7 +75,11 @@ export function Paywall({ api = "", page, fetch, storage, session, locks } = {})
     try {
       response = await send(`${base.origin}${path}`, options);
     } catch (cause) {
-      throw new PaywallError("The paywall can't be reached.", { cause });
+      const isUnlisted = !isPublic && isForeign && here !== undefined && (await reached());
+      const reason = isUnlisted
+        ? `${new URL(here).origin} isn't listed in PAYWALL_ALLOWED_ORIGINS of ${base.origin}.`
+        : "The paywall can't be reached.";
+      throw new PaywallError(reason, { cause });
     }
     if (response.status === 204) return null;
     const answer = await response.json().catch(() => null);
@@ -87,6 +91,13 @@ export function Paywall({ api = "", page, fetch, storage, session, locks } = {})
       retryAfter: Number(response.headers.get("Retry-After")) || null,
     });
   }
+
+  /** Whether the service answers what every page may read: then it doesn't want this one. */
+  const reached = () =>
+    send(`${base.origin}/.well-known/jwks.json`, { credentials: "omit" }).then(
+      ({ ok }) => ok,
+      () => false,
+    );
 
   /** For the reader who is signed in; a refused token is renewed once. */
   async function call(method, path, body) {
@@ -129,11 +140,12 @@ export function Paywall({ api = "", page, fetch, storage, session, locks } = {})
       signedIn.keep(await call("POST", path, { claim, session: kind }));
     },
     /**
-     * Mails a link and a code; the code works with the answer's `request_id`, here alone.
+     * Mails a code, which works with the answer's `request_id`, here alone; and a link where the
+     * session is a cookie.
      * `newsletter` is whether the box with the operator's wording was ticked; leave it out without one.
      */
     signIn: (email, returnTo, { newsletter } = {}) =>
-      call("POST", "/v1/sign-in", { email, return_to: returnTo, newsletter }),
+      call("POST", "/v1/sign-in", { email, return_to: returnTo, session: kind, newsletter }),
     /** Signs in, by `{requestId, code}` or by a link's `{token}`. */
     async confirm({ requestId, code, token, newsletter }) {
       const body = { token, request_id: requestId, code, session: kind, newsletter };
@@ -201,9 +213,13 @@ function heldSession({ ask, name, held, locks }) {
   /** One tab asks for all. Where two do, the service gives both the same successor for 30 s. */
   async function renewOnce() {
     if (!locks) return renew();
-    return locks.request(name, async () => {
+    const inTurn = async () => {
       if (!fresh()) await new Promise((resolve) => setTimeout(resolve, EN_ROUTE));
       return fresh() ?? renew();
+    };
+    return locks.request(name, inTurn).catch((error) => {
+      if (error.name !== "SecurityError") throw error;
+      return renew(); // storage is blocked, and locks with it
     });
   }
 
