@@ -23,6 +23,7 @@ from service.account.erase import Sweep
 from service.billing import inbox
 from service.billing import routes as billing_routes
 from service.billing.apply_event import apply_due_events
+from service.billing.dunning import remind_of_open_payments
 from service.billing.inbox import INBOX_TASK
 from service.billing.late_renewals import sync_late_renewals
 from service.billing.pass_ledger import emit_ended_passes
@@ -251,7 +252,7 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
 
 def _steady_tasks(running: Running) -> tuple[Task, ...]:
     """What every installation does, whether or not anything is sold."""
-    database, clocks = running.get(Database), running.get(Clocks)
+    database, clocks, context = running.get(Database), running.get(Clocks), context_in(running)
     ledger, key_uses = running.get(Ledger), running.get(KeyUses)
     articles, key_ring = running.get(ArticleCache), running.get(KeyRingHolder)
     revocations, mailer = running.get(Revocations), running.get(_Mailing).mailer
@@ -270,6 +271,7 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         Task("keys", lambda: key_ring.refresh(database)),
         Task("revocations", lambda: revocations.refresh(database, clocks)),
         Task("channels", lambda: running.get(ChannelWatch).warn(running), pause=_MINUTE),
+        Task("open payments", lambda: remind_of_open_payments(context), pause=_MINUTE),
         Task("ended passes", lambda: emit_ended_passes(database, clocks), pause=_MINUTE),
     )
 

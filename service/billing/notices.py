@@ -141,6 +141,18 @@ def ended(subscription_id: str, name: str) -> Notice:
     return Notice("ended", f"ended:{subscription_id}", {"name": name})
 
 
+def reading_ends(subscription_id: str, name: str, *, until: datetime) -> Notice:
+    """A payment is still open, and reading ends soon."""
+    about = f"reading-ends:{subscription_id}:{until:%Y-%m-%d}"
+    return Notice("reading-ends", about, {"name": name, "until": until})
+
+
+def reading_ended(subscription_id: str, name: str, *, ended_on: datetime) -> Notice:
+    """A payment is still open, and reading has ended because of it."""
+    about = f"reading-ended:{subscription_id}:{ended_on:%Y-%m-%d}"
+    return Notice("reading-ended", about, {"name": name, "ended_on": ended_on})
+
+
 def refund(refund_id: str, name: str, back: Amount, *, twice: bool) -> Notice:
     """Money went back. `twice`: of a second subscription, paid beside a running one."""
     values: dict[str, Value] = {"name": name, "amount": back, "twice": twice}

@@ -18,6 +18,12 @@ _OWING: frozenset[Standing] = frozenset({"past_due", "unpaid", "paused"})
 _RESUME = "Changed your mind? Resume it with one click before it ends."
 _WRITE = "Write to us and we put it right."
 _AGAIN = "Subscribe again whenever you like."
+_ENDED = {
+    "cancellation_requested": ", as you had asked",
+    "payment_failed": ", because we couldn’t collect the payment",
+    "payment_disputed": ", because a payment was disputed",
+}
+"""Why, by Stripe's words."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,8 @@ def _resting(facts: SubscriptionFacts, standing: Standing, zone: ZoneInfo) -> _T
             return _Told("Never paid", "quiet", told, "Choose an offer to begin again.")
         case _:
             ended = long_day(facts.ended_at or facts.until, zone)
-            return _Told("Ended", "quiet", f"Ended on {ended}.", _AGAIN)
+            told = f"Ended on {ended}{_ENDED.get(facts.cancel_reason, '')}."
+            return _Told("Ended", "quiet", told, _AGAIN)
 
 
 def _renews(facts: SubscriptionFacts, zone: ZoneInfo) -> str:

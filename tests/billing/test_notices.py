@@ -62,6 +62,18 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
         ["Ihre Bank bittet", PAGE],
     ),
     (
+        "ends soon",
+        notices.reading_ends("sub_1", "Monthly", until=DAY),
+        ["You can read until 10 April 2026", "pay the open invoice"],
+        ["Sie können bis 10. April 2026 lesen"],
+    ),
+    (
+        "closed",
+        notices.reading_ended("sub_1", "Monthly", ended_on=DAY),
+        ["closed since 10 April 2026", "cancel there"],
+        ["seit 10. April 2026 gesperrt"],
+    ),
+    (
         "no card",
         notices.card_needed("sub_1", "Monthly", EURO, asks_bank=False, until=None, invoice=None),
         ["We have no card yet"],

@@ -118,7 +118,9 @@ def test_a_renewal_fails_for_good(paper: Paper) -> None:
     assert "Ended on" in emil.account
     assert emil.told("ended")["reason"] == "payment_failed"
     assert emil.paid == [900]
-    assert mails_about(emil) == ["ended", "payment-failed", "welcome"]
+    # Reminders are looked for once a minute, which these tests don't wait for.
+    mails = [kind for kind in mails_about(emil) if not kind.startswith("reading-")]
+    assert mails == ["ended", "payment-failed", "welcome"]
 
     # Over is over; they may begin again whenever they like.
     emil.buys("monthly")

@@ -1,0 +1,58 @@
+"""Mails about a payment that stays open: before reading ends and when it has ended, each once."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from service.billing.dunning import remind_of_open_payments
+from service.db.context import Context
+from service.db.session import Database
+from service.db.tables import Mail
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.reports import rows
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("values", "failed_ago", "ends_in", "kinds"),
+    [
+        ({}, 5 * DAY, 9 * DAY, []),
+        ({}, 11 * DAY, 3 * DAY, ["reading-ends"]),
+        ({}, HOUR, 2 * DAY, []),  # the mail about the failure has just said it
+        ({}, 14 * DAY, -HOUR / 2, []),  # Stripe may be ending it just now
+        ({}, 14 * DAY, -HOUR, ["reading-ended"]),
+        ({"status": "unpaid"}, None, -HOUR, ["reading-ended"]),
+        ({}, 30 * DAY, -8 * DAY, []),
+        ({"status": "canceled"}, None, -HOUR, []),
+        ({"status": "active"}, None, 2 * DAY, []),
+        ({"access_stop": "dispute"}, 14 * DAY, -HOUR, []),
+    ],
+)
+async def test_what_is_mailed_when(
+    database: Database,
+    settings: Settings,
+    clocks: MovingClocks,
+    values: dict[str, str],
+    failed_ago: timedelta | None,
+    ends_in: timedelta,
+    kinds: list[str],
+) -> None:
+    now = clocks.business()
+    reader, offer = rows.reader(email="ana@example.org"), rows.offer()
+    since = now - failed_ago if failed_ago is not None else None
+    bought = rows.subscription(
+        reader, offer, **{"status": "past_due", "past_due_since": since, **values}
+    )
+    access = rows.grant(reader, source="subscription", reference=bought.id, ends_at=now + ends_in)
+    async with database.transaction() as session:
+        for row in rows.in_order(reader, offer, bought, access):
+            session.add(row)
+            await session.flush()
+    mailing = settings.model_copy(update={"mail_from": "Gazette <hello@gazette.example.org>"})
+    for _ in range(2):
+        await remind_of_open_payments(Context(mailing, clocks, database))
+    async with database.reading() as session:
+        assert list(await session.scalars(select(Mail.kind))) == kinds
