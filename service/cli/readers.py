@@ -14,6 +14,7 @@ from service.account.export import gather_export
 from service.billing.bind import bind_by_operator
 from service.billing.subscriptions import live_subscriptions
 from service.cli.running import CommandFailed, changing, command, failing_with, ready_context
+from service.db.context import Context
 from service.db.tables import Reader
 from service.identity.audit import change_by
 from service.identity.callers import COMMAND
@@ -22,13 +23,16 @@ from service.identity.sign_in_requests import OPERATORS_LINK_LIFE, create_sign_i
 from service.payments.gateway import Gateway
 from service.payments.stripe_gateway import gateway_of_settings
 from service.problems import Problem
+from service.reports.readers import Kind, ReaderFilter, list_readers
 from service.settings import Settings
 
 EXAMPLE = "Example: paywall readers sign-in-link reader@example.org"
-_EXPORT = "Example: paywall readers export rdr_0123456789abcdef01234567 > reader.json"
-_ERASE = "Example: paywall readers erase rdr_0123456789abcdef01234567 --cancel-subscription"
+_EXPORT = "Example: paywall readers export reader@example.org > reader.json"
+_ERASE = "Example: paywall readers erase reader@example.org --cancel-subscription"
 _BIND = "Example: paywall readers bind ana@example.org cus_0123456789abcd"
+_LIST = "Example: paywall readers list --kind registered"
 _ABOUT = "Help for a reader who can't get in, or who asks for their data."
+Who = Annotated[str, typer.Argument(help="The reader's address or id.")]
 app = typer.Typer(help=_ABOUT, epilog=EXAMPLE, no_args_is_help=True)
 
 
@@ -64,15 +68,14 @@ async def sign_in_link(
 
 @app.command("export", epilog=_EXPORT)
 @command
-async def export(
-    reader: Annotated[str, typer.Argument(help="The reader's id, as /admin shows it.")],
-) -> None:
+async def export(reader: Who) -> None:
     """Print everything held on a reader, also by Stripe, as JSON. Check first that they asked for it."""
     settings = Settings()
     async with ready_context(settings) as context, _asking(settings) as gateway:
-        exported = await gather_export(context, gateway, reader_id=reader)
+        reader_id = await _id_of(context, reader)
+        exported = await gather_export(context, gateway, reader_id=reader_id)
         async with change_by(context, COMMAND.label) as change:
-            await change.record("reader.export", reader)
+            await change.record("reader.export", reader_id)
         async for chunk in exported.chunks():
             sys.stdout.write(chunk.decode())
 
@@ -80,7 +83,7 @@ async def export(
 @app.command("erase", epilog=_ERASE)
 @command
 async def erase(
-    reader: Annotated[str, typer.Argument(help="The reader's id, as /admin shows it.")],
+    reader: Who,
     cancel_subscription: Annotated[
         bool, typer.Option(help="End a running subscription at once, without a refund.")
     ] = False,
@@ -88,13 +91,10 @@ async def erase(
     """Erase a reader for good, here and at Stripe. A failed attempt can be repeated."""
     settings = Settings()
     async with ready_context(settings) as context, _asking(settings) as gateway:
-        async with context.database.reading() as session:
-            found = await find_reader(session, reader)
-        if found is None or found.merged_into is not None:
-            raise CommandFailed(f"There is no reader {reader}. Look at /admin for the id.")
+        reader_id = await _id_of(context, reader)
         try:
             await erase_reader(
-                context, gateway, reader_id=reader,
+                context, gateway, reader_id=reader_id,
                 cancel_subscription=cancel_subscription, actor=COMMAND.label,
             )  # fmt: skip
         except Problem as problem:
@@ -136,6 +136,45 @@ async def _asking(settings: Settings) -> AsyncIterator[Gateway | None]:
     finally:
         if gateway is not None:
             await gateway.close()
+
+
+@app.command("list", epilog=_LIST)
+@command
+async def list_all(
+    query: Annotated[str, typer.Argument(help="Part of an address, or a whole id.")] = "",
+    kind: Annotated[Kind | None, typer.Option(help="Only these.")] = None,
+) -> None:
+    """List the readers: subscribers, lapsed ones, pass buyers, comped and registered readers."""
+    async with ready_context(Settings()) as context, context.database.reading() as session:
+        cursor = None
+        while True:
+            page = await list_readers(
+                session, ReaderFilter(query, kind), cursor=cursor, limit=100,
+                now=context.clocks.business(),
+            )  # fmt: skip
+            for each in page.items:
+                kinds = ", ".join(each.kinds) or "none"
+                print(f"{each.reader_id}  {each.email or 'no address'}  {kinds}")
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+
+async def _id_of(context: Context, reader: str) -> str:
+    """The id of the reader with this id or address; CommandFailed where that is none or several."""
+    async with context.database.reading() as session:
+        by_id = await find_reader(session, reader)
+        if by_id is not None and by_id.merged_into is None:
+            return by_id.id
+        found = await readers_by_email(session, reader) if "@" in reader else []
+        lines = [await _line(session, each) for each in found]
+    if len(found) > 1:
+        raise CommandFailed(
+            "\n".join([f"Several readers typed {reader}. Name one by its id:", *lines])
+        )
+    if not found:
+        raise CommandFailed(f"There is no reader {reader}. `paywall readers list` shows all.")
+    return found[0].id
 
 
 async def _line(session: AsyncSession, reader: Reader) -> str:

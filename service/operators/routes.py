@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from service.billing.unbound import count_unbound
+from service.clock import AppClocks
 from service.db.session import ReadSession
 from service.identity.declarations import PUBLIC
 from service.identity.permissions import Permission
@@ -21,14 +22,15 @@ from service.operators.system import routes as system
 from service.operators.unbound import routes as unbound
 from service.operators.webhooks import routes as webhooks
 from service.problems import Problem
-from service.reports import figures, queries
+from service.reports import figures, queries, readers
 from service.reports.channel_facts import AppChannelWatch
-from service.reports.schemas import AnySubscribers
+from service.reports.schemas import AnyReaders, AnySubscribers
 from service.running import running_of
 
 router = APIRouter(prefix="/admin", route_class=PageRoute, include_in_schema=False)
 
 SeesFigures = Annotated[Visit, Depends(page_requires(Permission.REPORTS_READ))]
+SeesReaders = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
 
 
 @router.get("/static/admin.css", dependencies=[PUBLIC])
@@ -56,6 +58,21 @@ async def show_overview(
         channels=await watch.look(running_of(request)),
         unbound=await count_unbound(session),
     )
+
+
+@router.get("/readers")
+async def show_readers(
+    request: Request,
+    _: SeesReaders,
+    asked: AnyReaders,
+    session: ReadSession,
+    clocks: AppClocks,
+) -> Response:
+    """Everybody, by what they have or had."""
+    found = await readers.list_readers(
+        session, asked.chosen(), cursor=asked.cursor, limit=asked.limit, now=clocks.business()
+    )
+    return page(request, "readers.html", readers=found, asked=asked, kinds=readers.KINDS)
 
 
 for subject in (sign_in, subscribers, unbound, account, staff, webhooks, system):

@@ -51,7 +51,7 @@ async def reader_history(session: AsyncSession, reader_id: str, now: datetime) -
     reader = await find_reader(session, reader_id)
     if reader is None:
         raise Problem(
-            "not-found", "There is no such reader. Look the id up in the list of subscribers."
+            "not-found", "There is no such reader. Look the id up in the list of readers."
         )
     devices = await _linked_devices(session, reader_id)
     theirs = _theirs(AccessEntry, reader_id, devices)

@@ -127,11 +127,12 @@ def _conditions(chosen: SubscriberFilter) -> list[ColumnElement[bool]]:
     if chosen.standing == "ending":
         conditions.append(Subscription.cancel_at.is_not(None))
     if query := chosen.query.strip():
-        conditions.append(_names(query))
+        conditions.append(names_reader(query))
     return conditions
 
 
-def _names(query: str) -> ColumnElement[bool]:
+def names_reader(query: str) -> ColumnElement[bool]:
+    """Whether the reader is meant by a part of an address, or by the whole id of anything of theirs."""
     any_of_theirs = aliased(Subscription)
     by_stripe_id = select(any_of_theirs.reader_id).where(
         or_(any_of_theirs.id == query, any_of_theirs.customer_id == query)
@@ -139,5 +140,5 @@ def _names(query: str) -> ColumnElement[bool]:
     return or_(
         func.lower(Reader.email).contains(query.casefold(), autoescape=True),
         Reader.id == query,
-        Subscription.reader_id.in_(by_stripe_id),
+        Reader.id.in_(by_stripe_id),
     )

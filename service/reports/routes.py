@@ -8,12 +8,15 @@ from service.clock import AppClocks
 from service.db.session import ReadSession
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
-from service.reports import figures, queries
+from service.reports import figures, queries, readers
 from service.reports.history import reader_history
 from service.reports.schemas import (
     AnyMovements,
+    AnyReaders,
     AnySubscribers,
     MovementsAnswer,
+    ReaderItem,
+    ReaderList,
     Storable,
     SubscriberDetail,
     SubscriberItem,
@@ -40,6 +43,21 @@ async def list_subscribers(
         session, asked.chosen(), cursor=asked.cursor, limit=asked.limit
     )
     return SubscriberList.of(page.map(SubscriberItem.of))
+
+
+@router.get("/readers")
+async def list_readers(
+    _: ReadsSubscribers, asked: AnyReaders, session: ReadSession, clocks: AppClocks
+) -> ReaderList:
+    """Everybody known by an address or a purchase, the newest first: subscribers or not.
+
+    `query` is part of an e-mail address, or the whole id of a reader, subscription or customer.
+    Needs the permission subscribers:read.
+    """
+    page = await readers.list_readers(
+        session, asked.chosen(), cursor=asked.cursor, limit=asked.limit, now=clocks.business()
+    )
+    return ReaderList.of(page.map(ReaderItem.of))
 
 
 @router.get("/subscribers/{reader_id}")

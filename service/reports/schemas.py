@@ -20,6 +20,7 @@ from service.bodies import ListOut
 from service.content.schemas import storable
 from service.db.tables import Grant
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
+from service.reports import readers
 from service.reports.bought import SubscriptionFacts
 from service.reports.figures import Summary
 from service.reports.history import Bought, ReaderHistory
@@ -173,6 +174,38 @@ class SubscribersQuery(ListQuery):
 
 
 AnySubscribers = Annotated[SubscribersQuery, Query()]
+
+
+class ReadersQuery(ListQuery):
+    """Search, filter and paging of the list of all readers."""
+
+    query: Annotated[str, Storable, Field(max_length=200)] = ""
+    """Part of an e-mail address, or the whole id of a reader, subscription or Stripe customer."""
+    kind: Annotated[readers.Kind | None, EMPTY_IS_NONE] = None
+
+    def chosen(self) -> readers.ReaderFilter:
+        return readers.ReaderFilter(self.query, self.kind)
+
+
+AnyReaders = Annotated[ReadersQuery, Query()]
+
+
+class ReaderItem(BaseModel):
+    """A reader. `kinds` is all that they are: a subscriber may be a registered reader too."""
+
+    reader_id: str
+    email: str | None
+    email_verified: bool
+    first_seen: AwareDatetime
+    kinds: list[readers.Kind]
+
+    @classmethod
+    def of(cls, facts: readers.ReaderFacts) -> Self:
+        return cls.model_validate(facts, from_attributes=True)
+
+
+class ReaderList(ListOut[ReaderItem]):
+    """Readers, the newest first."""
 
 
 class OfferName(BaseModel):

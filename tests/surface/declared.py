@@ -129,6 +129,8 @@ _ROUTES: Mapping[MayCall, str] = {
     Permission.SUBSCRIBERS_READ: """
         GET /admin/subscribers/{reader_id}
         GET /admin/unbound
+        GET /admin/readers
+        GET /v1/admin/readers
         GET /v1/admin/subscribers
         GET /v1/admin/subscribers/{reader_id}
         GET /v1/admin/unbound
