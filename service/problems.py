@@ -7,7 +7,7 @@ next")` anywhere: the transaction rolls back and the handler writes the answer.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import structlog
 from fastapi import FastAPI, Request
@@ -232,19 +232,36 @@ _BY_STATUS = {
 _SERVER_ERROR = 500
 
 
-async def _on_problem(_: Request, error: Exception) -> Response:
+@runtime_checkable
+class ForPeople(Protocol):
+    """A route for browsers: what goes wrong at its address is a page, also at the commit after it."""
+
+    def page_about(self, request: Request, problem: Problem) -> Response: ...
+
+
+def _answer(request: Request, problem: Problem) -> Response:
+    route = request.scope.get("route")
+    if not isinstance(route, ForPeople):
+        return problem.response()
+    response = route.page_about(request, problem)
+    if request.method == "HEAD":
+        response.body = b""
+    return response
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
     if not isinstance(error, Problem):
         raise error
-    return error.response()
+    return _answer(request, error)
 
 
-async def _on_http_exception(_: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     ours = "internal-error" if error.status_code >= _SERVER_ERROR else "malformed-request"
     slug = _BY_STATUS.get(error.status_code, ours)
     detail = error.detail if slug == "body-too-large" else None
-    return Problem(slug, detail, headers=error.headers).response()
+    return _answer(request, Problem(slug, detail, headers=error.headers))
 
 
 async def _on_validation_error(_: Request, error: Exception) -> Response:

@@ -89,6 +89,11 @@ class ArticleCache:
         cached = await self.entry(database, slug)
         return cached.article if cached else None
 
+    def at_hand(self, slug: str) -> StoredArticle | None:
+        """The copy in memory, if there is one: for when the database can't be asked."""
+        held = self._held.get(slug)
+        return held.article if held is not None else None
+
     async def moved(self, database: Database, slug: str) -> StoredArticle | None:
         """The article that was once called `slug` and has another one now."""
         if not is_slug(slug):

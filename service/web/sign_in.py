@@ -50,6 +50,9 @@ class Form:
     mailed_to: str = ""
 
 
+SPENT_CODE = "This code doesn’t sign in any more. Ask for a new mail below."
+
+
 def kept_return_to(value: str, settings: Settings) -> str:
     """`value` where it may be gone back to, else the account: a link with a mistake leads on too."""
     try:

@@ -21,7 +21,7 @@ from service.problems import Problem
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.forked import processes
-from tests.inside import Paywall, inside
+from tests.inside import CANARY, Paywall, inside
 from tests.patience import PATIENCE, wait_for
 from tests.processes import Process, serving_processes
 from tests.served import free_port
@@ -49,6 +49,7 @@ async def severable(
         async with inside(database, through, clocks, background=True) as paywall:
             await paywall.publish("a")
             await paywall.publish("b")
+            await paywall.publish("free", access={"level": "free"})
             await articles_settle(database, paywall)
             yield Severable(line, paywall)
             line.become("open")
@@ -62,13 +63,28 @@ async def articles_settle(database: Database, paywall: Paywall) -> None:
     await wait_for(lambda: cache._version == version, "the cache knows the newest version")
 
 
+async def readers_see_pages(paywall: Paywall) -> None:
+    """Of an article that is in memory the preview, else what has happened; of a free one all."""
+    pages = (("/", "We can’t get at our articles"), ("/articles/b", "Opening of b"))
+    asked = [(path, method, words) for path, words in pages for method in ("GET", "POST")]
+    for path, method, words in asked[:1] + asked[2:]:
+        answer = await paywall.client.request(method, path)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), path
+        assert words in answer.text
+        assert CANARY not in answer.text
+    free = await paywall.client.get("/articles/free")
+    assert free.status_code == 200
+    assert CANARY in free.text
+
+
 @on_postgresql
 @pytest.mark.parametrize("state", ["cut", "starting"])
 async def test_the_database_goes_away_and_comes_back(severable: Severable, state: State) -> None:
     paywall = severable.paywall
     opened = (await paywall.unlock("a")).json()
     await paywall.full("a", opened["token"])
-    await paywall.client.get("/v1/articles/b")
+    for slug in ("b", "free"):
+        await paywall.client.get(f"/v1/articles/{slug}")
     assert (await severable.ready())[0] == 200
 
     severable.line.become(state)
@@ -78,6 +94,7 @@ async def test_the_database_goes_away_and_comes_back(severable: Severable, state
         assert answer.json()["type"] == "/problems/database-unavailable"
         assert int(answer.headers["Retry-After"]) >= 1
         assert "Two" not in answer.text
+    await readers_see_pages(paywall)
     status, checks = await severable.ready()
     assert (status, checks["database"]) == (503, "The database can't be reached")
     # What is held in memory is still served: teasers, and the text to who holds a token.

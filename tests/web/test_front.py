@@ -39,8 +39,9 @@ async def test_a_section_shows_its_articles_alone(newspaper: Newspaper) -> None:
     answer = await newspaper.browser.get("/", params={"section": "News & views"})
     assert slugs(answer) == ["a"]
     assert '<h1 class="page-title">News &amp; views</h1>' in answer.text
-    nothing = await newspaper.browser.get("/?section=Chess")
-    assert "This section has no articles" in nothing.text
+    unknown = await newspaper.browser.get("/?section=Chess")
+    assert unknown.status_code == 404
+    assert "There is no such section" in unknown.text
 
 
 async def test_older_pages_show_every_article_once(newspaper: Newspaper) -> None:

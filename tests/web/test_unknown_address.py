@@ -40,6 +40,15 @@ async def test_a_browser_gets_a_page_that_leads_on(paywall: Paywall) -> None:
 
 
 @on_sqlite
+@pytest.mark.parametrize("path", ["/subscribe", "/account/sign-in/request", "/account/sign-out"])
+async def test_the_address_of_a_form_leads_on_too(paywall: Paywall, path: str) -> None:
+    answer = await paywall.client.get(path, headers={"Accept": BROWSER})
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "This address belongs to a form" in answer.text
+
+
+@on_sqlite
 async def test_programs_get_the_problem(paywall: Paywall) -> None:
     for accept in ("*/*", "application/json", "application/json, text/html;q=0.5", ""):
         answer = await paywall.client.get("/nowhere", headers={"Accept": accept})

@@ -73,6 +73,18 @@ def page(
 class PageRoute(APIRoute):
     """A route for browsers: who isn't signed in goes to sign in, and problems are pages."""
 
+    def page_about(self, request: Request, problem: Problem) -> Response:
+        """What the application answers instead of a problem (problems.py)."""
+        response = page(
+            request,
+            "problem.html",
+            status_code=problem.type.status,
+            title=CATALOGUE[problem.slug].title,
+            detail=problem.detail,
+        )
+        response.headers.update(problem.headers)
+        return response
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
 
@@ -81,12 +93,10 @@ class PageRoute(APIRoute):
                 return await answer(request)
             except SignInNeeded:
                 return see_other(sign_in_address(_wanted(request)))
-            except Problem as problem:
-                return _problem_page(request, problem)
             except RequestValidationError as error:
                 fields = sorted({str(item["loc"][-1]) for item in error.errors()})
                 detail = f"This can't be looked up: {', '.join(fields)}. Go back and change it."
-                return _problem_page(request, Problem("invalid-request", detail))
+                raise Problem("invalid-request", detail) from error
 
         return answer_with_a_page
 
@@ -96,15 +106,3 @@ def _wanted(request: Request) -> str:
         return HOME
     query = request.url.query
     return f"{request.url.path}?{query}" if query else request.url.path
-
-
-def _problem_page(request: Request, problem: Problem) -> Response:
-    response = page(
-        request,
-        "problem.html",
-        status_code=problem.type.status,
-        title=CATALOGUE[problem.slug].title,
-        detail=problem.detail,
-    )
-    response.headers.update(problem.headers)
-    return response
