@@ -120,14 +120,26 @@ class Settings(BaseSettings):
         description="Text of the wall.",
         max_length=1000,
     )
+    wall_purpose: str = Field(
+        "Subscriptions pay for our reporting and keep it independent.",
+        description="What the money does, in two lines at most, above the button of every offer.",
+        max_length=300,
+    )
+    currency: str = Field(
+        "",
+        description="Currency of the offers that readers see first, such as `EUR`; the others are a "
+        "click away. Empty: that of the first offer.",
+        pattern="^([A-Z]{3})?$",
+    )
     register_wall_title: str = Field(
-        "Sign in to read on",
-        description="Headline of the wall that registering opens.",
+        "",
+        description="Headline of the wall that registering opens. Empty: what registering brings, such "
+        "as “Read 5 more articles this month, free”.",
         max_length=200,
     )
     register_wall_text: str = Field(
-        "All it takes is your e-mail address: we mail you a link, and you read on at once. It costs "
-        "nothing.",
+        "Type your e-mail address: we mail you a link and a code. That makes your account, without a "
+        "password.",
         description="Text of the wall that registering opens.",
         max_length=1000,
     )

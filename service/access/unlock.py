@@ -223,7 +223,10 @@ async def _wall_of(
     """The wall that the case ends at; None where it opens the article."""
     if not isinstance(case.outcome, Wall):
         return None
-    return await wall_for(session, case.outcome, case.window, read.caller, context.settings)
+    return await wall_for(
+        session, case.outcome, case.article, case.window, case.evidence.room_after_registering,
+        read.caller, context.settings,
+    )  # fmt: skip
 
 
 async def _count(

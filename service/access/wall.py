@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.access.decision import Wall as WallDecision
 from service.access.decision import WallKind
 from service.access.reasons import WallReason
-from service.access.words import readers_words
+from service.access.words import readers_words, register_words
 from service.billing.subscriptions import has_subscribed
+from service.grants.grants import GrantableArticle, covers, plan_scope
 from service.identity.callers import Caller
 from service.metering.window import MeterState
+from service.offers.choice import in_currency, recommended
 from service.offers.schemas import OfferItem
 from service.offers.store import live_offers
 from service.settings import Settings
@@ -35,6 +37,9 @@ class WallShown(BaseModel):
     title: str
     text: str
     offers: list[OfferItem]
+    """Those that open this article, in every currency."""
+    recommended: str | None
+    """The id of the offer to show first: in the publication's currency, the one that saves most."""
     actions: list[WallAction]
 
 
@@ -46,17 +51,24 @@ def prompt_of(wall: WallShown) -> str:
 async def wall_for(
     session: AsyncSession,
     decision: WallDecision,
+    article: GrantableArticle,
     meter: MeterState | None,
+    room: int,
     caller: Caller,
     settings: Settings,
 ) -> WallShown:
     """The wall with what is sold to this reader; without offers they can only come back later.
 
-    `meter` is the window that the decision saw.
+    `meter` is the window that the decision saw, `room` what a registered reader's has in it.
     """
     reader_id = caller.reader_id
     known = reader_id is not None and await has_subscribed(session, reader_id)
-    offers = [OfferItem.of(offer, subscribed_before=known) for offer in await live_offers(session)]
+    offers = [
+        OfferItem.of(offer, subscribed_before=known)
+        for offer in await live_offers(session)
+        if offer.covers == "article" or covers(plan_scope(offer.plan), article)
+    ]
+    best = recommended(in_currency(offers, settings.currency))
     registers = decision.kind == "register"
     actions = []
     if settings.readers_can_sign_in and not caller.verified:
@@ -67,8 +79,12 @@ async def wall_for(
         kind=decision.kind,
         reason=decision.reason,
         note=readers_words(decision.reason, meter, settings.meter_window, settings.zone),
-        title=settings.register_wall_title if registers else settings.wall_title,
+        title=settings.wall_title
+        if not registers
+        else settings.register_wall_title
+        or register_words(decision.reason, room, settings.meter_window),
         text=settings.register_wall_text if registers else settings.wall_text,
         offers=offers,
+        recommended=best.id if best is not None else None,
         actions=actions,
     )

@@ -26,6 +26,14 @@ def used_up_words(meter: MeterState, window: WindowKind, zone: ZoneInfo) -> str:
     return f"You have read your {articles} {WINDOWS[window]}. There are new ones on {again}."
 
 
+def register_words(reason: Reason, room: int, window: WindowKind) -> str:
+    """What registering brings; `room` is how many articles the meter then opens in this window."""
+    if reason == "registered_only":
+        return "Read this article with a free account"
+    articles = "article" if room == 1 else "articles"
+    return f"Read {room} more {articles} {WINDOWS[window]}, free"
+
+
 def free_articles(limit: int) -> str:
     return "1 free article" if limit == 1 else f"{limit} free articles"
 

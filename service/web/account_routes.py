@@ -21,8 +21,10 @@ from service.identity.sessions import (
 )
 from service.payments.asking import AppGateway
 from service.web.account import account_view
+from service.web.bought_lines import bought_lines
 from service.web.from_portal import MARKER, RETURN_TO, bring_up_to_date
-from service.web.pages import GET, PageRoute, page
+from service.web.offers_shown import offers_shown
+from service.web.pages import GET, PageRoute, currency_of, page
 from service.web.sign_in import HOME
 
 router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=False)
@@ -46,8 +48,15 @@ async def show_account(
         return see_other(HOME)
     async with context.database.reading() as session:
         account = await account_view(session, context, caller)
+        lines = await bought_lines(session, caller, context)
     has_ended = not account.is_signed_in and bool(read_cookie(request, "session", context.settings))
-    response = page(request, "account.html", account=account, has_ended=has_ended)
+    offers = offers_shown(
+        account.offers, currency_of(request), context.settings, context.clocks.business()
+    )
+    response = page(
+        request, "account.html",
+        account=account, bought_lines=lines, offers=offers, has_ended=has_ended,
+    )  # fmt: skip
     if has_ended:
         clear_session_cookie(response, context.settings)  # what is left of a session that has ended
     return response

@@ -11,24 +11,31 @@ from typing import Any, Literal
 from urllib.parse import urljoin
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from markupsafe import Markup
 
 from service.access.decision import Meter
 from service.access.unlock import Look
 from service.access.wall import WallShown
-from service.access.words import WINDOWS, long_day, used_up_words
-from service.content.cache import StoredArticle
+from service.clock import Clocks
+from service.content.cache import ArticleCache, StoredArticle
+from service.content.level import level_at
+from service.content.rules import rules_of
 from service.content.teaser import json_ld
+from service.content.visibility import is_visible
 from service.metering.window import MeterState
+from service.problems import Problem
 from service.running import running_of
 from service.settings import Settings
+from service.web.bought_lines import NOTHING, BoughtLines
 from service.web.front import TeaserItem, teaser_item
-from service.web.pages import page
+from service.web.offers_shown import offers_shown
+from service.web.pages import PageRoute, currency_of, page
 from service.web.sign_in import Visitor
-from service.web.words import left_words
+from service.web.words import meter_words
 
-State = Literal["open", "meter", "wall"]
+State = Literal["open", "meter", "wall", "away"]
+"""`away`: the database can't be asked whose reader this is."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +82,37 @@ def walled_view(
     return _view(article, settings, now, state="wall", meter=meter, wall=wall)
 
 
+class ArticleRoute(PageRoute):
+    """While the database is away it shows what is in memory: the preview, or a free article."""
+
+    def page_about(self, request: Request, problem: Problem) -> Response:
+        running = running_of(request)
+        settings, now = running.get(Settings), running.get(Clocks).business()
+        article = running.get(ArticleCache).at_hand(request.path_params["slug"])
+        is_away = problem.slug == "database-unavailable"
+        if not is_away or article is None or not is_visible(article, now):
+            return super().page_about(request, problem)
+        is_free = level_at(article, rules_of(settings), now).level == "free"
+        view = _view(article, settings, now, state="open" if is_free else "away", meter=None)
+        status_code = 200 if is_free else problem.type.status
+        response = article_page(request, view, [], Visitor(), status_code=status_code)
+        response.headers.update({} if is_free else problem.headers)
+        return response
+
+
 def article_page(
     request: Request,
     view: ArticleView,
     more: list[TeaserItem],
     visitor: Visitor,
     *,
-    owing: str,
+    owing: str = "",
+    bought: BoughtLines = NOTHING,
     status_code: int = 200,
 ) -> HTMLResponse:
     """`owing` is the line about a payment that failed (banner.py)."""
-    settings = running_of(request).get(Settings)
+    settings, now = running_of(request).get(Settings), running_of(request).get(Clocks).business()
+    sold = view.wall.offers if view.wall is not None else []
     return page(
         request,
         "article.html",
@@ -93,19 +120,23 @@ def article_page(
         view=view,
         teaser=view.teaser,
         owing=owing,
+        bought=bought,
         more=more,
         visitor=visitor,
-        window=WINDOWS[settings.meter_window],
-        left=left_words(view.meter, settings.meter_window) if view.meter else "",
-        renewed=long_day(view.meter.window.end, settings.zone) if view.meter else "",
-        used_up=_used_up(view, settings),
+        line=_access_line(view, settings),
+        offers=offers_shown(sold, currency_of(request), settings, now),
+        asked_currency=currency_of(request),
     )
 
 
-def _used_up(view: ArticleView, settings: Settings) -> str:
+def _access_line(view: ArticleView, settings: Settings) -> str:
+    """What the reader is told below the headline; empty where the article is simply open."""
+    if view.wall is not None:
+        return view.wall.note
     if view.meter is None:
         return ""
-    return used_up_words(view.meter, settings.meter_window, settings.zone)
+    is_open = view.state == "open"
+    return meter_words(view.meter, settings.meter_window, settings.zone, is_open=is_open)
 
 
 def _view(

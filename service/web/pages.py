@@ -70,6 +70,11 @@ def page(
     )
 
 
+def currency_of(request: Request) -> str:
+    """The currency that the page's address asks for, such as `USD`, or nothing."""
+    return request.query_params.get("currency", "")
+
+
 def section_address(section: str, cursor: str | None = None) -> str:
     return address("/", section=section, cursor=cursor)
 
@@ -131,6 +136,10 @@ _ADVICE = {
         "/account",
         "To your account",
     ),
+    "method-not-allowed": Advice(
+        "This address belongs to a form",
+        "It can’t be opened by itself. Go to the article or to your account, and begin there.",
+    ),
     "invalid-request": Advice(
         "We can’t read this request", "Part of the address or the form is missing or isn’t valid."
     ),
@@ -161,24 +170,20 @@ def problem_page(request: Request, problem: Problem, link: str | None = None) ->
 class PageRoute(APIRoute):
     """A route for browsers: problems are pages, and HEAD is a GET without a body."""
 
+    def page_about(self, request: Request, problem: Problem) -> Response:
+        """What the application answers instead of a problem (problems.py)."""
+        return problem_page(request, problem)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
 
         async def answer_with_a_page(request: Request) -> Response:
-            response = await _answered(answer, request)
+            try:
+                response = await answer(request)
+            except RequestValidationError as error:
+                raise Problem("invalid-request") from error
             if request.method == "HEAD":
                 response.body = b""
             return response
 
         return answer_with_a_page
-
-
-async def _answered(
-    answer: Callable[[Request], Coroutine[Any, Any, Response]], request: Request
-) -> Response:
-    try:
-        return await answer(request)
-    except Problem as problem:
-        return problem_page(request, problem)
-    except RequestValidationError:
-        return problem_page(request, Problem("invalid-request"))

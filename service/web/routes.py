@@ -27,8 +27,9 @@ from service.payments.asking import AppGateway
 from service.problems import CATALOGUE, Problem
 from service.running import running_of
 from service.web import account_routes, erase_routes, sign_in_routes
-from service.web.article import article_page, opened_view, seen_view, walled_view
+from service.web.article import ArticleRoute, article_page, opened_view, seen_view, walled_view
 from service.web.banner import payment_banner
+from service.web.bought_lines import bought_lines
 from service.web.front import FrontQuery, front_page, more_articles
 from service.web.landing import campaign_of
 from service.web.pages import GET, PageRoute, page, problem_page
@@ -40,6 +41,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 router.include_router(account_routes.router)
 router.include_router(sign_in_routes.router)
 router.include_router(erase_routes.router)
+articles = APIRouter(route_class=ArticleRoute, include_in_schema=False)
 
 Slug = Annotated[str, Path(max_length=1000)]
 Referrer = Annotated[str, AfterValidator(storable), Form(max_length=LONGEST_REFERRER)]
@@ -55,11 +57,13 @@ async def show_front(
 ) -> Response:
     """The front page, a section of it, or what is older."""
     front = await front_page(session, asked, context.settings, context.clocks.business())
+    if asked.section and asked.section not in front.sections:
+        raise Problem("not-found", "There is no such section. Its name may be mistyped.")
     owing = await payment_banner(session, caller)
     return page(request, "front.html", front=front, asked=asked, owing=owing)
 
 
-@router.api_route("/articles/{slug}", methods=GET)
+@articles.api_route("/articles/{slug}", methods=GET)
 async def show_article(
     slug: str,
     read: WantedRead,
@@ -84,10 +88,11 @@ async def show_article(
     more = await more_articles(session, article.slug, context.settings, now)
     visitor = await visitor_of(session, caller, context.settings)
     owing = await payment_banner(session, caller)
-    return article_page(request, view, more, visitor, owing=owing)
+    bought = await bought_lines(session, caller, context)
+    return article_page(request, view, more, visitor, owing=owing, bought=bought)
 
 
-@router.post("/articles/{slug}")
+@articles.post("/articles/{slug}")
 async def read_on(
     read: WantedRead,
     request: Request,
@@ -108,9 +113,15 @@ async def read_on(
         view, status_code = opened_view(article, meter, settings, now), 200
     else:
         view, status_code = walled_view(article, outcome.wall, outcome.meter, settings, now), 402
-    response = article_page(request, view, more, visitor, owing=owing, status_code=status_code)
+    bought = await bought_lines(session, caller, context)
+    response = article_page(
+        request, view, more, visitor, owing=owing, bought=bought, status_code=status_code
+    )
     remember_device(request, response, caller, outcome.device_id)
     return response
+
+
+router.include_router(articles)
 
 
 @router.api_route("/account/", methods=GET, dependencies=[PUBLIC])

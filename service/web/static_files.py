@@ -11,14 +11,5 @@ STYLESHEET = StaticFile(
     "/static/newspaper.css", "text/css", (_FOLDER / "newspaper.css").read_bytes()
 )
 PAYWALL = StaticFile("/static/paywall.js", _JAVASCRIPT, (_FOLDER / "paywall.js").read_bytes())
-
-
-def _page_script() -> StaticFile:
-    # The import names the other file's version too: a page never mixes two releases.
-    source = (_FOLDER / "newspaper.js").read_bytes()
-    versioned = source.replace(b'"./paywall.js"', f'"{PAYWALL.address}"'.encode())
-    return StaticFile("/static/newspaper.js", _JAVASCRIPT, versioned)
-
-
-SCRIPT = _page_script()
+SCRIPT = StaticFile("/static/newspaper.js", _JAVASCRIPT, (_FOLDER / "newspaper.js").read_bytes())
 FILES = {file.path.rpartition("/")[2]: file for file in (STYLESHEET, PAYWALL, SCRIPT)}

@@ -4,7 +4,7 @@ import math
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from service.access.words import WINDOWS, free_articles, long_day
+from service.access.words import WINDOWS, free_articles, long_day, used_up_words
 from service.metering.window import MeterState, WindowKind
 
 _HOUR = 60
@@ -20,9 +20,17 @@ def full_day(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%A}, {long_day(at, zone)}"
 
 
-def left_words(meter: MeterState, window: WindowKind) -> str:
-    """`2 of 3 free articles left this month`."""
-    return f"{meter.remaining} of {free_articles(meter.limit)} left {WINDOWS[window]}"
+def meter_words(meter: MeterState, window: WindowKind, zone: ZoneInfo, *, is_open: bool) -> str:
+    """For a reader whom the meter has opened the article (`is_open`) or would."""
+    if not is_open:
+        of_all = (
+            "your free article" if meter.limit == 1 else f"one of your {meter.limit} free articles"
+        )
+        return f"This is {of_all} {WINDOWS[window]}."
+    if meter.remaining == 0:
+        return f"Thank you for reading. {used_up_words(meter, window, zone)}"
+    left = free_articles(meter.remaining)
+    return f"Thank you for reading. You have {left} left {WINDOWS[window]}."
 
 
 def last_used(at: datetime, now: datetime, zone: ZoneInfo) -> str:

@@ -160,8 +160,10 @@ async def test_buying_without_payments_is_a_page(newspaper: Newspaper) -> None:
 
 async def test_who_had_a_subscription_is_promised_no_second_trial(newspaper: Newspaper) -> None:
     await newspaper.store(rows.offer(name="Trying", trial_days=14))
-    assert "14 days free, then €9.00 a month Try it free" in await words(newspaper)
+    text = await words(newspaper)
+    assert "14 days free, then €9.00 a month" in text
+    assert "Start the free trial" in text
     await newspaper.subscriber(status="canceled", ended_at=NOW)
     text = await words(newspaper)
-    assert "Trying €9.00 a month Subscribe" in text
+    assert "€9.00 a month" in text
     assert "free" not in text

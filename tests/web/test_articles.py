@@ -49,14 +49,14 @@ async def test_arriving_counts_nothing_and_reading_on_opens(newspaper: Newspaper
     arrived = await newspaper.browser.get("/articles/ferry")
     assert PREVIEW in arrived.text
     assert SECRET_SENTENCE not in arrived.text
-    assert "3 of 3 free articles left this month" in words(arrived)
+    assert "This is one of your 3 free articles this month." in words(arrived)
     assert "set-cookie" not in arrived.headers
     assert await ledger(newspaper) == []
 
     opened = await newspaper.browser.post("/articles/ferry")
     assert opened.status_code == 200
     assert re.search(rf'class="prose paywall">.*{SECRET_SENTENCE}', opened.text, re.DOTALL)
-    assert "2 of 3 free articles left this month" in words(opened)
+    assert "Thank you for reading. You have 2 free articles left this month." in words(opened)
     assert opened.headers["Cache-Control"] == "private, no-store"
     assert "HttpOnly" in opened.headers["Set-Cookie"]
     assert await ledger(newspaper) == [("meter", True, True)]
@@ -67,7 +67,7 @@ async def test_coming_back_is_open_at_once_and_isnt_counted(newspaper: Newspaper
     await newspaper.browser.post("/articles/ferry")
     again = await newspaper.browser.get("/articles/ferry")
     assert SECRET_SENTENCE in again.text
-    assert "2 of 3 free articles left this month" in words(again)
+    assert "You have 2 free articles left this month." in words(again)
     assert await ledger(newspaper) == [("meter", True, True), ("meter", True, False)]
 
 
@@ -76,7 +76,7 @@ async def test_the_fourth_article_meets_the_wall(newspaper: Newspaper) -> None:
         await newspaper.publish(slug)
     for slug in ("one", "two", "three"):
         last = await newspaper.browser.post(f"/articles/{slug}")
-    assert "You have read your 3 free articles this month" in words(last)
+    assert "Thank you for reading. You have read your 3 free articles" in words(last)
     for answer, status in (
         (await newspaper.browser.get("/articles/four"), 200),
         (await newspaper.browser.post("/articles/four"), 402),
@@ -88,7 +88,7 @@ async def test_the_fourth_article_meets_the_wall(newspaper: Newspaper) -> None:
         assert "There are new ones on 1 April 2026." in words(answer)
         assert "Subscribe to read on" in words(answer)
     newspaper.clocks.travel(timedelta(days=25))
-    assert "3 of 3 free articles" in words(await newspaper.browser.get("/articles/four"))
+    assert "one of your 3 free articles" in words(await newspaper.browser.get("/articles/four"))
 
 
 async def test_subscribers_articles_open_for_subscribers_only(newspaper: Newspaper) -> None:
@@ -115,15 +115,32 @@ async def test_head_and_prefetch_are_no_reads(newspaper: Newspaper) -> None:
 async def test_the_wall_carries_the_offers_as_forms(newspaper: Newspaper) -> None:
     from tests.reports import rows
 
-    trial = rows.offer(name="Monthly", trial_days=14, currency="USD")
-    await newspaper.store(trial, rows.offer(name="<b>Yearly", amount=9000, interval="year"))
-    await newspaper.publish("ledger", level="subscribers")
-    page = (await newspaper.browser.get("/articles/ledger")).text
-    assert page.count('action="/subscribe"') == 2
-    assert f'name="offer" value="{trial.id}"' in page
-    assert 'name="return_to" value="/articles/ledger"' in page
-    assert "14 days free, then $9.00 a month" in page
-    assert "&lt;b&gt;Yearly" in page
+    monthly, yearly = rows.offer(), rows.offer(amount=9000, interval="year", position=2)
+    trial = rows.offer(name="<b>Trial", trial_days=14, position=3)
+    dollars = rows.offer(amount=1000, currency="USD", position=4)
+    gold = rows.offer(plan="gold", position=5)
+    day = rows.offer(kind="pass", amount=200, interval="day", position=6)
+    await newspaper.store(monthly, yearly, trial, dollars, gold, day)
+    await newspaper.publish("ledger", access={"level": "subscribers", "plans": ["digital"]})
+    answer = await newspaper.browser.get("/articles/ledger")
+    # The yearly one saves: it comes first; then those by the month; the pass is apart.
+    offered = re.findall(r'name="offer" value="(\w+)"', answer.text)
+    assert offered == [yearly.id, monthly.id, trial.id, day.id]
+    assert re.findall(r'name="period"( checked)?> (\w+)', answer.text) == [
+        (" checked", "Yearly"), ("", "Monthly"),
+    ]  # fmt: skip
+    assert 'name="return_to" value="/articles/ledger"' in answer.text
+    assert "€90.00 a year Saves €18.00 a year" in words(answer)
+    assert (
+        "14 days free, then €9.00 a month You need a card, and nothing is charged before 24 March"
+        in words(answer)
+    )
+    assert "&lt;b&gt;Trial" in answer.text
+    assert newspaper.settings.wall_purpose in words(answer)
+    assert "Or pay once: €2.00 for a day" in words(answer)
+    other = await newspaper.browser.get("/articles/ledger?currency=USD")
+    assert re.findall(r'name="offer" value="(\w+)"', other.text) == [dollars.id]
+    assert "Prices in USD. Show them in EUR" in words(other)
 
 
 async def test_what_machines_read_comes_from_the_cut(newspaper: Newspaper) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from service.problems import CATALOGUE
-from service.web.static_files import FILES, PAYWALL, SCRIPT
+from service.web.static_files import FILES
 from tests.databases import on_sqlite
 from tests.web.conftest import Newspaper
 
@@ -25,12 +25,6 @@ async def test_files_are_public_and_known_again(newspaper: Newspaper, name: str)
         file.address, headers={"If-None-Match": answer.headers["ETag"]}
     )
     assert (same.status_code, same.content) == (304, b"")
-
-
-async def test_the_pages_script_imports_the_version_it_was_made_for(newspaper: Newspaper) -> None:
-    assert f'from "{PAYWALL.address}"'.encode() in SCRIPT.content
-    await newspaper.publish("ferry")
-    assert SCRIPT.address in (await newspaper.browser.get("/articles/ferry")).text
 
 
 @pytest.mark.parametrize("name", ["none.js", "..%2froutes.py", "%00"])

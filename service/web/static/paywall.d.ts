@@ -74,7 +74,10 @@ export interface Wall {
   note: string;
   title: string;
   text: string;
+  /** Those that open this article, in every currency. */
   offers: Offer[];
+  /** The id of the offer to show first: in the publication's currency, the one that saves most. */
+  recommended: string | null;
   actions: { rel: "sign-in" | "subscribe"; method: string; href: string }[];
 }
 
