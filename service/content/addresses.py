@@ -26,11 +26,16 @@ def source_keys(source_ids: Mapping[str, str]) -> list[str]:
 
 
 def is_same_post(known: Mapping[str, str], sent: Mapping[str, str]) -> bool:
-    """Whether two articles' source ids name one WordPress post."""
-    for name in ("wordpress_guid", "wordpress"):
+    """Whether two articles' source ids name one WordPress post.
+
+    Where neither has an id, which converters leave out, all that can tell is their site.
+    """
+    names = ("wordpress_guid", "wordpress")
+    for name in names:
         if name in known and name in sent:
             return known[name] == sent[name]
-    return False
+    has_id = any(name in each for each in (known, sent) for name in names)
+    return not has_id and "wordpress_site" in sent and dict(known) == dict(sent)
 
 
 async def articles_by_source(session: AsyncSession, keys: Collection[str]) -> dict[str, Article]:

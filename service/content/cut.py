@@ -32,13 +32,14 @@ from service.content.links import drop_dead_links, settle_links
 from service.content.markdown import markdown_html
 from service.content.media import drop, settle_media
 from service.content.preview import Choice, Limits, choose, count_words
-from service.content.sanitise import DROPPED_WITH_CONTENT, EQUIVALENTS, sanitise
+from service.content.sanitise import DROPPED_WITH_CONTENT, EQUIVALENTS, TAGS, sanitise
 from service.content.taming import tame
 from service.levels import Level
 
 BodyFormat = Literal["html", "markdown"]
 CutBy = Literal["mark", "wall", "automatic"]
 
+_KNOWN = TAGS | {"html", "body"}
 # Without its stroke a sentence may say the opposite; but the parser ends `<s>` where a block begins.
 _STRUCK = re.compile(r"<(/?)(?:s|strike)(?=[\s/>])", re.IGNORECASE)
 _STRUCK_TAG = STRUCK[-1]
@@ -115,9 +116,10 @@ def _rename(root: Element) -> None:
         node.tag = EQUIVALENTS[str(node.tag)]
     for node in root.iter(_STRUCK_TAG):
         node.tag = "del" if any(each.tag in BLOCKS for each in node.iter()) else "s"
-    for node in root.iter("span"):
-        if node.get("dir"):
-            node.tag = "bdi"
+    for node in root.iter(etree.Element):
+        if node.tag not in _KNOWN:
+            # nh3 would drop the words in an element that has a name of SVG's or MathML's: `<text>`.
+            node.tag = "bdi" if node.get("dir") else "span"
 
 
 def _parse(html: str) -> Element:

@@ -44,9 +44,9 @@ _ATTRIBUTES = {
     "time": {"datetime"},
 }
 DROPPED_WITH_CONTENT = (
-    "applet", "audio", "canvas", "embed", "frameset", "iframe", "input", "listing",
-    "math", "noembed", "noframes", "noscript", "object", "optgroup", "option", "plaintext",
-    "script", "select", "style", "svg", "template", "textarea", "title", "video", "xmp",
+    "applet", "audio", "canvas", "embed", "frameset", "iframe", "input", "math", "noembed", "noframes",
+    "noscript", "object", "optgroup", "option", "script", "select", "style", "svg", "template",
+    "textarea", "title", "video",
 )  # fmt: skip
 """Elements that go together with what is in them; of all others not allowed, the text stays."""
 

@@ -58,7 +58,7 @@ _TAG = re.compile(rf"(?:[a-z]+-)?(?:{_PAID})(?:-(?:only|content|block|section))?
 _RENDERED_MORE = re.compile(r"more-\d+")
 _CLASS = re.compile(
     rf"(?:[a-z]+-)?(?:{_PAID})[_-](?:only|content|text|body|block|section|container)"
-    r"|pay-?wall(?:ed)?|wp-block-jetpack-paywall|wp-block-premium-content-[\w-]+"
+    r"|(?:(?!no-)[a-z]+(?:-|__?))*pay-?wall(?:ed)?(?:[_-]+(?:content|card|container))?|wp-block-premium-content-[\w-]+"
     r"|[\w-]*content-gate[\w-]*|kg-gated-block|pmpro_content",
     re.IGNORECASE,
 )
@@ -74,7 +74,7 @@ _FLAGS = ("data-paywall", "data-members-only", "data-premium", "data-gated", "da
 
 def comment_sign(text: str) -> Sign | None:
     """What the comment with this text says."""
-    text = text.strip()
+    text = text.strip(" \t\r\n-")  # `<!--- members-only --->`, as Markdown's writers like it
     gated = _GATED_BLOCK.fullmatch(text)
     if gated:
         return None if _FOR_EVERYBODY.search(gated[1]) else Sign("wall", _segment_level(gated[1]))

@@ -299,6 +299,23 @@ async def test_an_export_of_a_small_part_withdraws_nothing(
 
 
 @on_sqlite
+async def test_posts_that_have_no_ids_are_known_again_by_their_address(
+    database: Database, settings: Settings
+) -> None:
+    site = {"wordpress_site": "https://a.example"}
+    first, second = post(1, source_ids=site), post(2, source_ids=site)
+    await run(database, settings, first, second)
+    changed = post(2, source_ids=site, body="New words.")
+    assert await entries_of(database, settings, first, changed, withdraw_missing=True) == [
+        ("unchanged", "post-1", []),
+        ("updated", "post-2", []),
+    ]
+    elsewhere = post(1, source_ids={"wordpress_site": "https://b.example"})
+    ((outcome, _, _),) = await entries_of(database, settings, elsewhere)
+    assert outcome == "skipped"
+
+
+@on_sqlite
 async def test_one_bad_field_never_loses_an_article(database: Database, settings: Settings) -> None:
     bad: dict[str, Any] = {
         "title": "a" * 301,

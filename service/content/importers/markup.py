@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from service.content.walls import comment_sign, element_sign
 
@@ -34,7 +34,8 @@ BLOCKS = frozenset(
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)((?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+)>")
 _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))")
 _CARELESS_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)([^<>]*)>")
-_MORE = re.compile(r"<!--\s*(?:more\b.*?|members-only\s*)-->", re.DOTALL | re.IGNORECASE)
+_MORE = re.compile(r"<!--[\s-]*(?:more\b.*?|members-only[\s-]*)-->", re.DOTALL | re.IGNORECASE)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _PAGE = re.compile(r"<!--\s*nextpage\s*-->")
 PAYWALL = "<!--paywall-->"
 """Stands where the source's wall begins; the cut (service/content/cut.py) obeys it."""
@@ -81,11 +82,16 @@ def tokenise(source: str) -> Iterator[Token]:
         if start > position:
             yield Token(Kind.TEXT, source[position:start])
         token, position = _markup(source, start, unclosed)
-        if PAYWALL in source[start:position] and not source.startswith(PAYWALL, start):
-            # It stands inside an element that can't be divided: all of that is behind it.
-            yield Token(Kind.WALL, PAYWALL)
+        if token is not None and token.kind in {Kind.ATOM, Kind.UNSEEN}:
+            # A wall in an element that can't be divided: all of that is behind it.
+            yield from _walls_in(source[start:position])
         if token is not None:
             yield token
+
+
+def _walls_in(source: str) -> Iterator[Token]:
+    found = (_comment(each[0]) for each in _COMMENT.finditer(source))
+    yield from islice((each for each in found if each and each.kind is Kind.WALL), 1)
 
 
 def _markup(source: str, start: int, unclosed: set[str]) -> tuple[Token | None, int]:
@@ -98,22 +104,32 @@ def _markup(source: str, start: int, unclosed: set[str]) -> tuple[Token | None, 
         # No markup ("a < b", "<3"): written so that no parser takes it for a tag.
         return Token(Kind.TEXT, "&lt;"), start + 1
     name = match[2].lower()
+    # A quote without its partner would make the text behind the tag a part of it.
+    tag = match[0] if match.re is _TAG else re.sub("[\"']", "", match[0])
     if match[1]:
-        return Token(Kind.CLOSE, match[0], name), match.end()
+        return Token(Kind.CLOSE, tag, name), match.end()
     if name in VOID:
-        return Token(Kind.ATOM, match[0], name), match.end()
+        return Token(Kind.ATOM, tag, name), match.end()
     if name in RAW or name in NEVER_CONTENT:
-        if match[3].endswith("/"):
-            return None, match.end()
-        end = _after(source, f"</{name}", match.end(), unclosed)
-        if end != -1:
-            end = source.find(">", end) + 1 or len(source)
-            inside = _without_comments(source[start:end])
-            kind = Kind.UNSEEN if name in NEVER_CONTENT else Kind.ATOM
-            return Token(kind, inside, name), end
-        if name in NEVER_CONTENT:
-            return None, match.end()
-    return Token(Kind.OPEN, match[0], name), match.end()
+        return _raw(source, match, tag, unclosed)
+    return Token(Kind.OPEN, tag, name), match.end()
+
+
+def _raw(
+    source: str, match: re.Match[str], tag: str, unclosed: set[str]
+) -> tuple[Token | None, int]:
+    """An element whose inside is no markup for this reader; one without an end has no inside."""
+    name = match[2].lower()
+    is_closed = not match[3].endswith("/")
+    end = _after(source, f"</{name}", match.end(), unclosed) if is_closed else -1
+    if end != -1:
+        end = source.find(">", end) + 1 or len(source)
+        inside = _without_comments(tag + source[match.end() : end])
+        kind = Kind.UNSEEN if name in NEVER_CONTENT else Kind.ATOM
+        return Token(kind, inside, name), end
+    if name in NEVER_CONTENT:
+        return None, match.end()
+    return Token(Kind.OPEN if name == "pre" else Kind.ATOM, tag, name), match.end()
 
 
 def _after(source: str, mark: str, start: int, unclosed: set[str]) -> int:

@@ -20,6 +20,8 @@ SENTENCES = {
     "block": "The block {detail} was left out; what it showed was made by a plugin or theme.",
     "missing-media": "A file of the media library is in none of the export's files: {detail}.",
     "missing-block": "The reusable block {detail} is in none of the export's files.",
+    "block-words": "The reusable block {detail} has other words in this article; it was imported with its "
+    "own ones.",
     "player": "A player or chart became a link: {detail}",
     "lost-player": "A player without an address was left out.",
     "form": "A form was left out.",

@@ -10,7 +10,7 @@ Source of the forms: WordPress's Shortcode API (codex.wordpress.org/Shortcode_AP
 
 import html
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from service.content.importers.found import Found
@@ -43,10 +43,15 @@ _SOURCES = ("src", "mp4", "mp3", "m4a", "m4v", "webm", "ogg", "ogv", "wav", "url
 _WORDED = ("title", "heading", "label", "text", "caption")
 _CODE = re.compile(
     r"\[(\[?)(/?)([a-zA-Z][\w-]*+)"
-    r"((?:[\s=:](?:[^\[\]<>\"']++|\"[^\"]*+\"|'[^']*+')*+)?/?)\](\]?)"
+    r"((?:(?:[\s=:]|&nbsp;)(?:[^\[\]<>\"']++|\"[^\"]*+\"|'[^']*+')*+)?/?)\](\]?)"
 )
+# WordPress itself runs whatever follows a shortcode's name up to the bracket, with quotes that don't
+# match and with tags. So a wall is read that way where no shortcode in good order is.
+_DAMAGED = re.compile(r"\[(\[?)()([a-zA-Z][\w-]*+)([^\[\]]++)\](\]?)")
+_END_TAG = re.compile(r"\[/([\w-]+)")
 _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"']+))|(\S+)")
 _STOP = re.compile(r"<!--|<(pre|code|script|style|textarea)\b|<[a-zA-Z/]|\[", re.IGNORECASE)
+_VERBATIM = {"pre", "code"}
 _TAG = re.compile(r"<(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
 _TEXT_ATTRIBUTE = re.compile(r"(\s(?:alt|title)\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
 # Editors make these of the straight ones that a shortcode was typed with.
@@ -65,6 +70,7 @@ class _Code:
     attributes: Mapping[str, str]
     words: tuple[str, ...]  # what is no attribute
     url: str | None
+    damaged: bool
 
 
 @dataclass(slots=True)
@@ -79,9 +85,10 @@ class _Open:
 def expand(source: str, gallery: Gallery, found: Found) -> str:
     """Resolve the shortcodes in `source`; `gallery` makes HTML of a gallery's attributes.
 
-    Nothing is touched inside tags, comments, `<pre>` and `<code>`. `[[caption]]` is WordPress's
-    way to show a shortcode instead of running it, and becomes `[caption]`; `[[caption]x[/caption]]`
-    shows both its tags. A membership plugin's shortcode becomes the mark of a wall.
+    Nothing is touched inside tags and comments, and nothing but walls in `<pre>` and `<code>`.
+    `[[caption]]` is WordPress's way to show a shortcode instead of running it, and becomes
+    `[caption]`; `[[caption]x[/caption]]` shows both its tags. A membership plugin's shortcode
+    becomes the mark of a wall.
     """
     if "[" not in source:
         return source
@@ -101,9 +108,13 @@ def _before_wall(match: re.Match[str]) -> str:
     quote, text = match[2][0], match[2][1:-1]
     for code in _CODE.finditer(text):
         is_code = is_plugins_word(code[3]) or f"[/{code[3]}]" in text
-        if is_code and isinstance(of_shortcode(code[3], {}, encloses=True), Wall):
+        if is_code and _is_wall(code[3]):
             return f"{match[1]}{quote}{text[: code.start()].rstrip()}{quote}"
     return match[0]
+
+
+def _is_wall(name: str) -> bool:
+    return isinstance(of_shortcode(name, {}, encloses=True), Wall)
 
 
 class _Expansion:
@@ -220,7 +231,8 @@ def _verdict(code: _Code, *, paired: bool, alone: bool) -> Wall | Shown | None:
     )
     if code.name in _KNOWN or not is_code:
         return None
-    verdict = of_shortcode(code.name, code.attributes, encloses=paired)
+    encloses = paired and not code.damaged  # nobody can say whom the attributes let in
+    verdict = of_shortcode(code.name, code.attributes, encloses=encloses)
     # Without an end there is nothing that only visitors see.
     return verdict if isinstance(verdict, Wall) or paired else None
 
@@ -275,13 +287,14 @@ def figure(picture: str, caption: str) -> str:
 
 def _pieces(source: str) -> Iterator[str | _Code]:
     """The source cut into shortcode-like brackets and everything between them."""
-    kept = position = 0
+    kept = position = verbatim_to = 0
     unclosed: set[str] = set()
+    ended = {name.lower() for name in _END_TAG.findall(source)}
     while stop := _STOP.search(source, position):
         if stop[0] != "[":
-            position = _skip(source, stop, unclosed)
+            position, verbatim_to = _skip(source, stop, unclosed, verbatim_to)
             continue
-        match = _CODE.match(source, stop.start())
+        match = _code_at(source, stop.start(), ended, only_walls=stop.start() < verbatim_to)
         if match is None:
             position = stop.end()
             continue
@@ -289,6 +302,17 @@ def _pieces(source: str) -> Iterator[str | _Code]:
         yield from _bracket(match)
         kept = position = match.end()
     yield source[kept:]
+
+
+def _code_at(
+    source: str, start: int, ended: Collection[str], *, only_walls: bool
+) -> re.Match[str] | None:
+    """The shortcode-like bracket there; `ended` are the names that have a closing tag."""
+    match = _CODE.match(source, start)
+    if match is not None and not only_walls:
+        return match
+    match = match or _DAMAGED.match(source, start)
+    return match if match and match[3].lower() in ended and _is_wall(match[3]) else None
 
 
 def _bracket(match: re.Match[str]) -> Iterator[str | _Code]:
@@ -316,20 +340,30 @@ def _bracket(match: re.Match[str]) -> Iterator[str | _Code]:
         attributes=attributes,
         words=tuple(words),
         url=url[0] if url else None,
+        damaged=match.re is _DAMAGED,
     )
     yield match[5]
 
 
-def _skip(source: str, stop: re.Match[str], unclosed: set[str]) -> int:
-    """Where to go on behind a tag, comment or element whose inside is no place for shortcodes."""
-    mark = "-->" if stop[0] == "<!--" else f"</{stop[1].lower()}" if stop[1] else ""
-    if mark and mark not in unclosed:
+def _skip(
+    source: str, stop: re.Match[str], unclosed: set[str], verbatim_to: int
+) -> tuple[int, int]:
+    """Where to go on behind a tag, a comment, or an element whose inside is no place for shortcodes,
+    and where the text that is shown as it is written ends.
+    """
+    name = (stop[1] or "").lower()
+    mark = "-->" if stop[0] == "<!--" else f"</{name}" if name else ""
+    is_within = name in _VERBATIM and stop.start() < verbatim_to
+    if mark and mark not in unclosed and not is_within:
         end = source.find(mark, stop.end())
-        if end != -1:
-            return end + len(mark)
-        unclosed.add(mark)
+        if end == -1:
+            unclosed.add(mark)
+        elif name in _VERBATIM:
+            verbatim_to = end
+        else:
+            return end + len(mark), verbatim_to
     tag = _TAG.match(source, stop.start())
-    return tag.end() if tag else stop.end()
+    return tag.end() if tag else stop.end(), verbatim_to
 
 
 def _partners(pieces: list[str | _Code]) -> dict[int, int]:

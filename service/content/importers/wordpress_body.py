@@ -15,10 +15,10 @@ from service.content.importers.markup import plain_text
 from service.content.importers.media import seen
 from service.content.importers.paragraphs import blocks, paragraphs
 from service.content.importers.shortcodes import expand, figure, link
+from service.content.importers.stored_json import read_json
 
 _IS_BLOCKS = re.compile(r"<!--\s*wp:")
-_REUSABLE = re.compile(r"<!--\s*wp:(?:core/)?block\s*(\{[^{}]*\})\s*/-->")
-_REFERENCE = re.compile(r'"ref"\s*:\s*(\d+)')
+_REUSABLE = re.compile(r"<!--\s*wp:(?:core/)?block\s*(\{(?:(?!-->).)*+)-->", re.DOTALL)
 _NESTED = 5
 _LONGEST_REUSED = 4_000_000
 
@@ -98,8 +98,10 @@ def _reused(content: str, around: Surroundings, found: Found) -> str:
 
     def put_in(match: re.Match[str]) -> str:
         nonlocal left
-        reference = _REFERENCE.search(match[1])
-        number = reference[1] if reference else ""
+        attributes = read_json(match[1].rstrip("/ \n")) or {}
+        number = str(attributes.get("ref", ""))
+        if attributes.get("content"):
+            found.note("block-words", number)
         block = around.reusable.get(number, "")
         left -= len(block)
         # Blocks that hold one another would grow without an end.

@@ -4,13 +4,14 @@ Read element by element with DTDs, entities and external references refused, so 
 stays bounded by the largest single item and a hostile file can neither expand nor reach out.
 """
 
+import html
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, tostring
 from xml.parsers.expat import errors
 
 from defusedxml.common import DefusedXmlException
@@ -173,13 +174,23 @@ def item_of(element: Element) -> Item:
             pair = texts_of(child)
             meta.setdefault(pair.get("wp:meta_key", ""), pair.get("wp:meta_value", ""))
         elif name == "category":
-            text = (child.text or "").strip()
+            text = text_in(child).strip()
             terms.append(Term(child.get("domain", ""), child.get("nicename", ""), text))
         else:
-            fields.setdefault(name, child.text or "")
+            fields.setdefault(name, text_in(child))
     return Item(fields, meta, tuple(terms))
 
 
 def texts_of(element: Element) -> dict[str, str]:
     """The stripped texts of an element's children by prefixed name."""
-    return {prefixed(child.tag): (child.text or "").strip() for child in element}
+    return {prefixed(child.tag): text_in(child).strip() for child in element}
+
+
+def text_in(element: Element) -> str:
+    """The element's text; HTML in it that should have been escaped is written out as it came."""
+    if not len(element):
+        return element.text or ""
+    for node in element.iter():
+        node.tag = node.tag.rpartition("}")[2]
+    inside = [tostring(child, encoding="unicode", method="html") for child in element]
+    return "".join([html.escape(element.text or "", quote=False), *inside])

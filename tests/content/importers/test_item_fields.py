@@ -214,6 +214,17 @@ def test_a_made_up_title_has_nothing_from_behind_the_wall() -> None:
     assert "made-up-title" in kinds(made)
 
 
+def test_html_that_was_not_escaped_is_read_all_the_same() -> None:
+    made = article(
+        {
+            "title": "The <em>big</em> story &amp; more",
+            "content:encoded": '<p xmlns="http://www.w3.org/1999/xhtml">One &lt; two<br/>or</p> three',
+        }
+    )
+    assert made.title == "The big story & more"
+    assert made.body.replace("\n", "") == "<p>One &lt; two<br>or</p><p>three</p>"
+
+
 def test_relative_addresses_are_made_absolute() -> None:
     content = (
         '<![CDATA[<img src="/files/a.jpg"> <a href="/about/">a</a> <a href="../b">b</a> '

@@ -15,7 +15,7 @@ from service.content.rules import limits_of
 from service.content.store import get_article
 from service.db.session import Database
 from service.settings import Settings
-from tests.content.importers.exports import article, import_run, meta
+from tests.content.importers.exports import article, articles, import_run, item, meta
 from tests.databases import on_sqlite
 
 OPEN = "<!-- wp:paragraph -->\n<p>open one</p>\n<!-- /wp:paragraph -->\n\n"
@@ -170,6 +170,19 @@ WALLS = {
     "in formatting": ("open one <em>open [is_paid]paid two[/is_paid]</em> later", "", SUBSCRIBERS),
     "in a caption": (('open one\n\n[caption width="3"]<img src="https://a.example/a.jpg"> '
                      "[is_paid]paid two[/is_paid][/caption]"), "", SUBSCRIBERS),
+    **{
+        f"damaged: {bracket}": (f"open one\n\n{bracket}paid it's two, paid two[/{bracket[1:9]}]", "",
+                                SUBSCRIBERS)
+        for bracket in (
+            "[restrict message=Don't]", '[restrict paid="true]', "[restrict <b>paid=true</b>]",
+            '[restrict paid="true"<br />\nmessage="x"]', "[restrict,paid]", "[restrict\u200b]",
+            '[restrict&nbsp;paid="true"]', "[restrict&#160;paid=true]",
+        )
+    },
+    "in a poem": ("open one<pre>[is_paid]paid two[/is_paid]</pre>", "", SUBSCRIBERS),
+    "in code": ("open one <code>x [is_paid]paid two[/is_paid]</code>", "", SUBSCRIBERS),
+    "in raw text, by its look": ("open one<pre>a\n<!-- premium -->paid two\na\na</pre>", "",
+                                 ("subscribers", None)),
     "in raw text": ("open one<pre>open <!--paywall--> paid two</pre>", "", ("subscribers", None)),
     "without an end": ('open one\n\n[acme_paywall price="3"]\n\npaid two', "", SUBSCRIBERS),
     "known, without an end": ('open one\n\n[restrict paid="true"]\n\npaid two', "", SUBSCRIBERS),
@@ -259,6 +272,29 @@ def test_text_behind_a_wall_is_public_nowhere(case: str, settings: Settings) -> 
     assert not {"[", "wp:"} & {part for part in ("[", "wp:") if part in rendered.body_html}
 
 
+@pytest.mark.parametrize(
+    "reference",
+    [
+        '{"ref":31} /',
+        '{"ref":"31"} /',
+        '{"ref":31,"metadata":{"name":"Wall"}} /',
+        '{"ref":31,"content":{"Words":{"content":"Join"}}} /',
+        '{"ref":31} --><!-- /wp:block ',
+    ],
+)
+def test_a_wall_in_a_reusable_block_closes_the_article(reference: str) -> None:
+    reusable = {
+        "wp:post_id": "31",
+        "wp:post_type": "wp_block",
+        "content:encoded": "<![CDATA[<!-- wp:jetpack/paywall /-->]]>",
+    }
+    content = f"<![CDATA[{OPEN}<!-- wp:block {reference}-->{PAID}]]>"
+    (made,) = articles(item({"content:encoded": content}) + item(reusable))
+    assert made.level == "subscribers"
+    assert made.body.index("<!--wall:subscribers-->") < made.body.index("paid two")
+    assert [note.kind for note in made.notes] == ["block-words"] * ("content" in reference)
+
+
 @pytest.mark.parametrize("name", ["alt", "title"])
 def test_a_wall_in_an_attribute_ends_it(name: str) -> None:
     made = imported(f'open <img src="/a.jpg" {name}="Harbour [is_paid]paid[/is_paid]"> [sic]')
@@ -318,7 +354,7 @@ def test_what_members_never_saw_is_left_out_and_told(content: str, settings: Set
         '[mepr-membership-registration-form id="3"] A story.',
         '<!-- wp:group {"lock":{"move":true},"templateLock":"all"} --><p>A</p><!-- /wp:group -->',
         "[accessibility_widget]A story.[/accessibility_widget] [blocked]So.[/blocked]",
-        "<pre>[restrict]</pre><code>[is_paid]x[/is_paid]</code> and [[restrict]] are shown.",
+        "<pre>[restrict]</pre><code>[is_paid]x</code> and [[restrict]] are shown.",
     ],
 )
 def test_what_is_no_wall_closes_nothing(content: str) -> None:

@@ -67,6 +67,8 @@ PIECES = [
     Piece("<video src='https://c.example/#'>old</video>", "https://c.example/#", ("player",)),
     Piece("[youtube https://y.example/#]", "https://y.example/#", ("player",)),
     Piece("<embed>", "", ("lost-player",)),
+    Piece('<iframe src="https://c.example/#" /> then #', "https://c.example/# then #", ("player",)),
+    Piece("<text>drawn #</text> <line>said #</line> <xmp>as is #</xmp>", "drawn # said # as is #"),
     Piece("ask # <select><option>unseen</option></select>", "ask #", ("form",)),
     Piece("<svg><text>drawn #</text></svg>", "", ("drawing",)),
     Piece('<div style="color:red;display: none">a <div>b #</div></div>', "", ("hidden-text",)),
@@ -106,6 +108,12 @@ BLOCKS = [
         "https://v.example/# cap #",
     ),
     Piece('<!-- wp:embed {"url":"https://v.example/#"} /-->', "https://v.example/#", ("player",)),
+    Piece('<!-- wp:block {"ref":31,"metadata":{"name":"Help"}} /-->', "Help us."),
+    Piece(
+        '<!-- wp:block {"ref":31,"content":{"Help":{"content":"#"}}} /-->',
+        "Help us.",
+        ("block-words",),
+    ),
     Piece("<!-- wp:latest-posts /-->", "", ("block",)),
     Piece('<!-- wp:block {"ref":404} /-->', "", ("missing-block",)),
     Piece('<!-- wp:block {"ref":31} /-->', "Help us."),
@@ -156,9 +164,11 @@ def holds(pieces: list[Piece]) -> None:
 
 
 ALWAYS = Piece("The story.", "The story.")
+# Two of them would make a pair.
+ALONE = Piece("<a href=\"/#>quote #</a> <b title='x>open #</b>", "quote # open #")
 
 
-@pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece.source[:30])
+@pytest.mark.parametrize("piece", [*PIECES, ALONE], ids=lambda piece: piece.source[:30])
 def test_each_piece_keeps_its_words(piece: Piece) -> None:
     holds([ALWAYS, piece, ALWAYS])
 
