@@ -19,15 +19,10 @@ def notice_of(
     """The mail about this happening; None: none. `open_until` is when access ends by what is known now."""
     told, name = happening.details, offer.name
     match happening.type:
-        case "subscription.started" if not after.access_stop and after.ended_at is None:
-            trial_until = after.trial_end if after.status == "trialing" else None
-            paid = _amount(told, "amount_paid")
-            return notices.welcome(
-                after.id, name, _price(after), first=_next(after), renews_on=after.current_period_end, trial_until=trial_until,
-                receipt=_text(told, "invoice_url") if paid else None,
-            )  # fmt: skip
-        case "subscription.trial_will_end" if after.trial_end is not None:
-            return _trial_ending(after, name, after.trial_end)
+        case "subscription.started":
+            return _welcome(after, name, told)
+        case "subscription.trial_will_end":
+            return _trial_ending(after, name, happening.at)
         case "subscription.renewed" if _amount(told, "amount_paid"):
             return notices.receipt(
                 str(told["invoice"]), name, _invoiced(told, "amount_paid"),
@@ -63,17 +58,31 @@ def _cancelled(after: StoredState, name: str, open_until: datetime) -> Notice:
     outlook = outlook_of(after)
     owed = None if not outlook.owed else notices.Amount(outlook.owed, after.currency)
     return notices.cancelled(
-        after.id, name, ends_on=after.cancel_at, ended=False, owed=owed, open_until=open_until,
-        paid_until=outlook.paid_until, renews_on=outlook.charges_at,
+        after.id, name, ends_on=after.cancel_at, ended=False, owed=owed,
+        open_until=None if after.access_stop else open_until, paid_until=outlook.paid_until, renews_on=outlook.charges_at,
     )  # fmt: skip
 
 
-def _trial_ending(after: StoredState, name: str, ends_on: datetime) -> Notice | None:
-    """None: nothing is charged then."""
-    outlook = outlook_of(after)
-    if outlook.charges_at is None or outlook.is_free:
+def _welcome(after: StoredState, name: str, told: Details) -> Notice | None:
+    """None: access was stopped or over before anybody could be told, and another mail says why."""
+    if after.access_stop or after.ended_at is not None:
         return None
-    return notices.trial_ending(after.id, name, _price(after), ends_on=ends_on, first=_next(after))
+    return notices.welcome(
+        after.id, name, _price(after), first=_next(after), renews_on=after.current_period_end,
+        trial_until=after.trial_end if after.status == "trialing" else None,
+        receipt=_text(told, "invoice_url") if _amount(told, "amount_paid") else None,
+    )  # fmt: skip
+
+
+def _trial_ending(after: StoredState, name: str, at: datetime) -> Notice | None:
+    """None: nothing is charged then, or the welcome of a short trial has said it in the same minute."""
+    outlook = outlook_of(after)
+    is_charged = outlook.charges_at is not None and not outlook.is_free
+    if after.trial_end is None or after.access_stop or not is_charged or at <= after.started_at:
+        return None
+    return notices.trial_ending(
+        after.id, name, _price(after), ends_on=after.trial_end, first=_next(after)
+    )
 
 
 def _price(after: StoredState) -> notices.Rate:

@@ -6,7 +6,7 @@ the publication's language and time zone when the mail is stored.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -40,6 +40,7 @@ class Rate:
     count: int
 
 
+_TRIAL_WAITS = timedelta(minutes=1)
 Value = datetime | Amount | Rate | str | bool | None
 
 
@@ -50,6 +51,10 @@ class Notice:
     kind: Kind
     once: str
     values: Mapping[str, Value]
+    waits: timedelta = timedelta(0)
+    """So long before it is sent: what it says may be found wrong by what is heard meanwhile."""
+    instead_of: str | None = None
+    """The mail about this isn't sent any more, if it still waits."""
 
 
 def welcome(
@@ -72,6 +77,8 @@ def welcome(
             "name": name, "price": price, "first": first, "renews_on": renews_on,
             "trial_until": trial_until, "receipt": receipt,
         },
+        # An earlier trial with the same card may be heard of a moment later.
+        waits=timedelta(0) if trial_until is None else _TRIAL_WAITS,
     )  # fmt: skip
 
 
@@ -114,7 +121,10 @@ def trial_ending(
 
 def trial_used(subscription_id: str, name: str) -> Notice:
     """The card has had its trial: the subscription was stopped."""
-    return Notice("trial-used", f"trial-used:{subscription_id}", {"name": name})
+    return Notice(
+        "trial-used", f"trial-used:{subscription_id}", {"name": name},
+        instead_of=f"welcome:{subscription_id}",
+    )  # fmt: skip
 
 
 def cancelled(
@@ -124,7 +134,8 @@ def cancelled(
 ) -> Notice:  # fmt: skip
     """The reader's wish to end it is known. `ends_on` is when it ends or, if `ended`, did.
 
-    `owed` is still tried to collect: reading ends at `open_until`, once it is paid at `paid_until`.
+    `owed` is still tried to collect: reading ends at `open_until`, once it is paid at `paid_until`;
+    without `open_until` nothing is open.
     At `renews_on` it is charged once more before it ends.
     """
     told = None if ended else ends_on
@@ -193,7 +204,9 @@ async def mail_reader(
         reader_id=reader_id,
         settings=settings,
         now=context.clocks.wall(),
+        waits=notice.waits,
         once=notice.once,
+        instead_of=notice.instead_of,
         link=f"{settings.public_url}/account",
         **written,
     )

@@ -7,7 +7,7 @@ server. `kind` names the templates: `<kind>.subject.txt`, `<kind>.txt` and `<kin
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
@@ -54,7 +54,9 @@ async def put_mail(
     settings: Settings,
     now: datetime,
     send_until: datetime | None = None,
+    waits: timedelta = timedelta(0),
     once: str | None = None,
+    instead_of: str | None = None,
     **context: Any,
 ) -> Mail | None:
     """Render a mail in the publication's language and store it; wake MAIL_TASK afterwards.
@@ -63,8 +65,10 @@ async def put_mail(
     (identity/email.py). `now` and `send_until` are wall time; later than that it isn't sent. A link
     that doesn't lead to the service is a ValueError. `once` names what it reports: a second mail about
     that isn't stored, and the answer is None. Call it then where no other transaction reports the
-    same.
+    same. It is sent after `waits`, and the mail about `instead_of` no more if it still waits.
     """
+    if instead_of is not None:
+        await session.execute(delete(Mail).where(Mail.once == instead_of, Mail.status == "waiting"))
     if once is not None and await session.scalar(select(Mail.id).where(Mail.once == once)):
         return None
     subject, text, html = _rendered(settings, kind, context)
@@ -87,7 +91,7 @@ async def put_mail(
     )
     session.add(mail)
     await session.flush()
-    await enqueue(session, kind=JOB, key=mail.id, now=now)
+    await enqueue(session, kind=JOB, key=mail.id, now=now, due_at=now + waits)
     return mail
 
 

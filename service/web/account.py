@@ -78,6 +78,12 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
     live = await live_grants_of(session, reader_id, now)
     waiting = await processing_checkouts(session, reader_id)
     first = _first(bought)
+    shown = {each.subscription_id for each in bought}
+    waiting = [
+        (checkout, offer)
+        for checkout, offer in waiting
+        if checkout.stripe_subscription_id not in shown
+    ]
     runs = first is not None and leaves_no_room(first)
     return AccountView(
         is_signed_in=True,

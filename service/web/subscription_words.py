@@ -10,6 +10,7 @@ from service.billing.outlook import outlook_of
 from service.offers.pricing import amount_text, price_text
 from service.reports.bought import SubscriptionFacts
 from service.reports.standing import Standing, standing_of
+from service.web.pass_words import processing_line
 
 Tone = Literal["good", "warn", "bad", "quiet"]
 OVER: frozenset[Standing] = frozenset({"ended", "incomplete"})
@@ -30,8 +31,8 @@ _ENDED = {
 class SubscriptionShown:
     """One subscription. `next` says what happens and when, `advice` what the reader can do.
 
-    `owes`: reading goes on, or opens again, with a payment or another card. `pay_url` is where an open invoice is paid or confirmed, `pay_text` that link's words; None: no
-    such is known.
+    `owes`: reading goes on, or opens again, with a payment or another card. `pay_url` is where an open
+    invoice is paid or confirmed, `pay_text` that link's words; None: no such is known.
     """
 
     name: str
@@ -66,7 +67,7 @@ def subscription_shown(
         tone=told.tone,
         next=told.next,
         advice=told.advice,
-        owes=facts.standing in _OWING and not facts.access_stop,
+        owes=facts.standing in _OWING and facts.payment_problem != "bank" and not facts.access_stop,
         pay_url=facts.payment_url if told.pay_text else None,
         pay_text=told.pay_text,
     )
@@ -89,8 +90,7 @@ def _told(facts: SubscriptionFacts, zone: ZoneInfo, now: datetime) -> _Told:
     if standing == "trial":
         return _trial(facts, zone)
     if facts.payment_problem == "bank":
-        told = "Your payment is on its way from your bank. Nothing is left for you to do."
-        return _Told("Payment on its way", "warn", told)
+        return _on_its_way(facts, zone, now)
     if standing in {"past_due", "unpaid"}:
         return _owing(facts, zone, now)
     return _resting(facts, standing, zone)
@@ -167,25 +167,37 @@ def _trial(facts: SubscriptionFacts, zone: ZoneInfo) -> _Told:
     return _Told("Free trial", "good", told, "Cancel before that day and nothing is charged.")
 
 
-def _owing(facts: SubscriptionFacts, zone: ZoneInfo, now: datetime) -> _Told:
-    """An invoice is open: what it waits for, and how long reading goes on."""
-    outlook = outlook_of(facts)
-    amount = amount_text(facts.amount if outlook.owed is None else outlook.owed, facts.currency)
-    until = long_day(facts.until, zone)
-    is_unpaid = facts.status == "unpaid" or facts.standing == "unpaid"
-    if is_unpaid:
+def _on_its_way(facts: SubscriptionFacts, zone: ZoneInfo, now: datetime) -> _Told:
+    """A bank debit waits for the bank's answer, which takes days."""
+    if facts.standing == "incomplete":
+        return _Told("Payment on its way", "warn", processing_line(facts.offer_name))
+    told = f"Your bank is transferring your payment. {_reading(facts, zone, now)}"
+    return _Told("Payment on its way", "warn", told, "You need to do nothing.")
+
+
+def _reading(facts: SubscriptionFacts, zone: ZoneInfo, now: datetime) -> str:
+    """How long reading goes on while an invoice is open."""
+    outlook, until = outlook_of(facts), long_day(facts.until, zone)
+    if facts.standing == "unpaid":
         reading = "Reading is closed until the open invoice is paid."
     elif facts.until > now:
         reading = f"You can read on until {until}."
     else:
         reading = f"Reading is closed since {until}; it opens as soon as the open invoice is paid."
-    if outlook.ends_at is not None:
-        end = long_day(outlook.ends_at, zone)
-        paid = long_day(outlook.paid_until, zone)
-        reading = (
-            f"{reading} The subscription is cancelled and ends on {end}. The open payment is still"
-            f" tried; once it is paid, you can read until {paid}."
-        )
+    if outlook.ends_at is None:
+        return reading
+    end, paid = long_day(outlook.ends_at, zone), long_day(outlook.paid_until, zone)
+    return (
+        f"{reading} The subscription is cancelled and ends on {end}. The open payment is still"
+        f" tried; once it is paid, you can read until {paid}."
+    )
+
+
+def _owing(facts: SubscriptionFacts, zone: ZoneInfo, now: datetime) -> _Told:
+    """An invoice is open, and waits for the reader."""
+    outlook = outlook_of(facts)
+    amount = amount_text(facts.amount if outlook.owed is None else outlook.owed, facts.currency)
+    reading = _reading(facts, zone, now)
     has_link = bool(facts.payment_url)
     if facts.payment_problem == "authentication":
         told = f"Your bank wants you to confirm the payment of {amount}. {reading}"
@@ -198,7 +210,7 @@ def _owing(facts: SubscriptionFacts, zone: ZoneInfo, now: datetime) -> _Told:
             else "Look for the open invoice under your payments and confirm it there.",
             "Confirm the payment",
         )
-    if is_unpaid:
+    if facts.standing == "unpaid":
         return _Told("Unpaid", "bad", reading, "Pay it, or update your card.", "Pay the invoice")
     return _Told(
         "Payment overdue",

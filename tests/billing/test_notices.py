@@ -93,7 +93,7 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
     ("used", notices.trial_used("sub_1", "Monthly"), ["Nothing was charged"], ["abgebucht wurde"]),
     (
         "cancelled",
-        notices.cancelled("sub_1", "Monthly", ends_on=DAY, ended=False),
+        notices.cancelled("sub_1", "Monthly", ends_on=DAY, ended=False, open_until=DAY),
         ["ends on 10 April 2026", "resume it"],
         ["endet am 10. April 2026"],
     ),
@@ -134,6 +134,18 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
         notices.cancelled("sub_1", "Monthly", ends_on=DAY + WEEK, ended=False, renews_on=DAY),
         ["still renewed and charged on 10 April 2026"],
         ["Am 10. April 2026 wird es noch einmal verlängert"],
+    ),
+    (
+        "cancelled while access is stopped",
+        notices.cancelled("sub_1", "Monthly", ends_on=DAY, ended=False),
+        ["ends on 10 April 2026, and nothing more is charged"],
+        ["endet am 10. April 2026, und es wird nichts mehr abgebucht"],
+    ),
+    (
+        "cancelled while access is stopped and a payment is open",
+        notices.cancelled("sub_1", "Monthly", ends_on=DAY, ended=False, owed=EURO),
+        ["€1,234.50 is still open, and we go on trying to collect it."],
+        ["ist noch offen, und wir versuchen weiter, sie einzuziehen."],
     ),
     (
         "cancelled at once",

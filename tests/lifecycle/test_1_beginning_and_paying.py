@@ -176,7 +176,10 @@ def test_by_bank_debit_reading_waits_for_the_money(paper: Paper) -> None:
         paper.settles()
         assert reader.reads() is None
         assert [each["name"] for each in reader.profile["processing"]] == ["Monthly"]
-        assert "Your payment for Monthly is on its way." in reader.account
+        told = reader.account
+        assert told.count("Your payment for Monthly is on its way.") == 1
+        assert "Never paid" not in told
+        assert "Subscribe again" not in told
 
     paper.passes(days=6)
     assert gus.reads() == "subscription"
