@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.merge import verified_account
+from service.billing.checkouts import buyer_of_claim
 from service.clock import Clocks
 from service.db.context import Context
 from service.db.session import past_deadlocks
@@ -17,6 +18,7 @@ from service.identity.device_label import device_label
 from service.identity.devices import pseudonym
 from service.identity.email import EmailAddress
 from service.identity.readers import find_reader, link_device, settled_reader
+from service.identity.secrets import hash_secret
 from service.identity.sessions import Kind, OpenedSession, end_session, open_session
 from service.identity.touches import carry_touches
 from service.limits.rate import Limit, take, too_many
@@ -45,12 +47,14 @@ class Client:
     """Where the session opens: who calls, by what kind of client, with which User-Agent.
 
     `newsletter` is what they answer now; None: what they answered with the address is valid.
+    `claim` is that of a purchase made in this browser.
     """
 
     caller: Caller
     kind: Kind
     user_agent: str
     newsletter: bool | None = None
+    claim: str | None = None
 
 
 async def confirm_link(context: Context, *, token: str, client: Client) -> Confirmed:
@@ -102,9 +106,9 @@ async def _sign_in(context: Context, request: SignInRequest, client: Client) -> 
     async def attempt() -> Confirmed:
         # Two confirmations of one address at once must not make two accounts.
         async with context.database.serialised(f"address:{request.email_key}") as session:
-            if not await sign_in_requests.use(session, request.id, context.clocks.wall()):
+            if not await sign_in_requests.use(session, request, context.clocks.wall()):
                 raise Problem("sign-in-refused")
-            reader_id = await _reader_of(session, request, context.clocks)
+            reader_id = await _reader_of(session, request, client, context.clocks)
             await _record_newsletter(session, reader_id, request, client, context)
             opened = await _opened(session, context, reader_id, client)
         return Confirmed(reader_id, opened, request.return_to)
@@ -126,10 +130,13 @@ async def _record_newsletter(
     )  # fmt: skip
 
 
-async def _reader_of(session: AsyncSession, request: SignInRequest, clocks: Clocks) -> str:
+async def _reader_of(
+    session: AsyncSession, request: SignInRequest, client: Client, clocks: Clocks
+) -> str:
     if request.email is not None and request.email_key is not None:
         address = EmailAddress(request.email, request.email_key)
-        account = await verified_account(session, address, request.reader_id, clocks)
+        buyers = await _buyers_here(session, client, clocks)
+        account = await verified_account(session, address, buyers, clocks)
         return account.id
     if request.reader_id is None:
         raise Problem("sign-in-refused")
@@ -138,6 +145,21 @@ async def _reader_of(session: AsyncSession, request: SignInRequest, clocks: Cloc
     if reader is None or reader.erased_at is not None:
         raise Problem("sign-in-refused")
     return reader_id
+
+
+async def _buyers_here(session: AsyncSession, client: Client, clocks: Clocks) -> set[str]:
+    """The provisional readers that this browser is: by its session, and by the claim it holds.
+
+    Not who asked for the mail: a stranger may ask for one to the reader's address.
+    """
+    buyers = set()
+    if client.caller.reader_id is not None and not client.caller.verified:
+        buyers.add(client.caller.reader_id)
+    if client.claim is not None:
+        hashed = hash_secret(client.claim)
+        buyer = await buyer_of_claim(session, hashed, clocks.business())
+        buyers |= {buyer} if buyer is not None else set()
+    return buyers
 
 
 async def _opened(

@@ -1,13 +1,17 @@
 """The account behind a verified address, and the provisional readers that turn out to be it.
 
-A purchase before sign-in makes a provisional reader. What was bought goes over to the account when its
-address is verified: by the person who reads the mail, never by the one who typed the address.
+A purchase before sign-in makes a provisional reader. What was bought goes over to an account when the
+buyer's own browser verifies an address, or when the account's reader takes it over by choice
+(take_over.py): anybody can type anybody's address in Checkout.
 """
+
+from collections.abc import Collection
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from service.billing.checkouts import end_claims
 from service.billing.follow_ups import settle_duplicates
 from service.billing.movement_rows import join_customers
 from service.billing.passes import arrange_all_passes
@@ -47,17 +51,16 @@ MOVED: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...
 
 
 async def verified_account(
-    session: AsyncSession, address: EmailAddress, asked_by: str | None, clocks: Clocks
+    session: AsyncSession, address: EmailAddress, buyers: Collection[str], clocks: Clocks
 ) -> Reader:
     """The reader of this verified address, made or verified now where there was none.
 
-    `asked_by` is the provisional reader in whose session the mail was asked for. They and all who
-    typed the address in Checkout become that account. Call it where no other transaction confirms
-    the same address.
+    `buyers` are the provisional readers that the confirming browser is, by session or claim: they
+    become that account. Call it where no other transaction confirms the same address.
     """
     now = clocks.wall()
     account = await account_of(session, address)
-    provisional = await provisional_readers(session, address, asked_by)
+    provisional = await provisional_readers(session, buyers)
     # Links that the staff made for a purchase were never meant to open the account.
     await session.execute(
         delete(SignInRequest).where(
@@ -65,9 +68,6 @@ async def verified_account(
             SignInRequest.email_key.is_(None),
         )
     )
-    # Anybody may type an address in Checkout: what they agreed to there isn't its owner's word.
-    strangers = [each.id for each in provisional if each.id != asked_by]
-    await session.execute(delete(Consent).where(Consent.reader_id.in_(strangers)))
     if account is None:
         account = provisional.pop(0) if provisional else None
         if account is None:
@@ -77,6 +77,7 @@ async def verified_account(
         await session.flush()
         # Who bought has proved to hold the claim, not to read the mail: they sign in anew.
         await end_sessions_of(session, account.id, now, "verified")
+        await end_claims(session, account.id)
     for other in provisional:
         await merge(session, other, account, clocks)
     return account
@@ -85,6 +86,14 @@ async def verified_account(
 async def merge(session: AsyncSession, other: Reader, account: Reader, clocks: Clocks) -> None:
     """Let everything the provisional reader `other` holds be the account's."""
     await end_sessions_of(session, other.id, clocks.wall(), "merged")
+    await end_claims(session, other.id)
+    for table in (Customer, Subscription):
+        await session.execute(
+            update(table)
+            .where(table.reader_id == other.id)
+            .values(joined_at=clocks.business())
+            .execution_options(synchronize_session=False)
+        )
     for column in MOVED:
         await session.execute(
             update(column.class_)

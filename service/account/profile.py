@@ -5,7 +5,14 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.account.schemas import GrantItem, ProcessingItem, Profile, SubscriptionItem
+from service.account.schemas import (
+    GrantItem,
+    ProcessingItem,
+    Profile,
+    PurchaseItem,
+    SubscriptionItem,
+)
+from service.account.take_over import offered_purchases
 from service.billing.checkouts import processing_checkouts
 from service.billing.duplicates import kept_of
 from service.billing.subscriptions import live_subscriptions
@@ -38,6 +45,10 @@ async def profile_of(session: AsyncSession, caller: LiveSession, now: datetime) 
             for checkout, offer in await processing_checkouts(session, reader.id)
         ],
         subscription=await _subscription(session, reader.id, held),
+        purchases=[
+            PurchaseItem(id=each.id, name=each.name, bought_at=each.bought_at)
+            for each in await offered_purchases(session, reader)
+        ],
     )
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator
 
+from service.account import sign_out as ending
 from service.account.confirm import Client, confirm_code, confirm_link
 from service.account.erase import erase_themselves
 from service.account.export import gather_export
@@ -23,6 +24,7 @@ from service.account.schemas import (
 )
 from service.account.session_token import refreshed_token
 from service.account.sign_in import request_sign_in
+from service.account.take_over import take_over
 from service.clock import AppClocks
 from service.content.schemas import storable
 from service.db.context import AppContext
@@ -35,9 +37,6 @@ from service.identity.handover import hand_over, remember_device
 from service.identity.sessions import (
     Kind,
     begin_anew,
-    end_own_session,
-    end_session,
-    end_sessions_of,
     live_sessions,
     sign_out_here,
 )
@@ -82,6 +81,7 @@ async def ask_to_sign_in(
 @router.post("/sign-in/confirm", response_model_exclude_none=True, summary="Sign in")
 async def confirm(
     body: ConfirmIn,
+    request: Request,
     response: Response,
     caller: CurrentReader,
     context: AppContext,
@@ -93,7 +93,8 @@ async def confirm(
     The session comes as a cookie, or with `"session": "token"` as `refresh_token`.
     """
     kind: Kind = "app" if body.session == "token" else "browser"
-    client = Client(caller, kind, user_agent, body.newsletter)
+    claim = read_cookie(request, "checkout", context.settings)
+    client = Client(caller, kind, user_agent, body.newsletter, claim)
     if body.token is not None:
         confirmed = await confirm_link(context, token=body.token, client=client)
     else:
@@ -139,7 +140,7 @@ async def sign_out(
     context: AppContext,
 ) -> None:
     """End the session here and in the browser."""
-    await end_session(session, caller.session_id, context.clocks.wall(), "signed_out")
+    await ending.sign_out(session, context, caller.reader_id, caller.session_id)
     sign_out_here(response, context.settings)
 
 
@@ -161,7 +162,7 @@ async def sign_out_everywhere(
     context: AppContext,
 ) -> None:
     """End every session of the reader, this one included."""
-    await end_sessions_of(session, caller.reader_id, context.clocks.wall(), "signed_out")
+    await ending.sign_out_everywhere(session, context, caller.reader_id)
     sign_out_here(response, context.settings)
 
 
@@ -174,17 +175,28 @@ async def sign_device_out(
     context: AppContext,
 ) -> None:
     """End one of the reader's own sessions."""
-    now, settings = context.clocks.wall(), context.settings
-    if not await end_own_session(session, session_id, caller.reader_id, now=now, settings=settings):
+    if not await ending.sign_out(session, context, caller.reader_id, session_id):
         raise Problem("not-found", "You have no such session. GET /v1/sessions lists them.")
     if session_id == caller.session_id:
-        sign_out_here(response, settings)
+        sign_out_here(response, context.settings)
 
 
 @router.get("/me", summary="Read the profile")
 async def read_me(caller: SignedInReader, session: ReadSession, clocks: AppClocks) -> Profile:
     """Who is signed in, and what is open to them."""
     return await profile_of(session, caller, clocks.business())
+
+
+@router.post("/me/purchases/{purchase_id}", status_code=204, summary="Take a purchase over")
+async def take_purchase_over(
+    purchase_id: Annotated[str, AfterValidator(storable), Path(max_length=100)],
+    caller: SignedInReader,
+    context: AppContext,
+) -> None:
+    """Let a purchase that somebody made with the reader's address be the reader's (`purchases` of
+    `GET /v1/me`). Of two subscriptions the account's own stays, and the other is cancelled.
+    """
+    await take_over(context, caller, purchase_id)
 
 
 @router.get(

@@ -197,6 +197,14 @@ class SubscriptionItem(BaseModel):
         )
 
 
+class PurchaseItem(BaseModel):
+    """A purchase made with the reader's address in another browser: `name` is the offer's."""
+
+    id: str
+    name: str
+    bought_at: AwareDatetime
+
+
 class Profile(BaseModel):
     """The reader who asks. `email` is a suggestion until `email_verified`."""
 
@@ -209,3 +217,5 @@ class Profile(BaseModel):
     processing: list[ProcessingItem]
     subscription: SubscriptionItem | None
     """The one that runs; null: none does."""
+    purchases: list[PurchaseItem]
+    """What somebody bought with the verified address; the reader may take it over."""

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.lifecycle import LIVE_STATUSES
@@ -17,6 +17,8 @@ a day, and the way back may take another.
 """
 DELAYED_CLAIM_LIFE = timedelta(days=21)
 """So long from when a payment is on its way: a bank debit takes up to 14 working days."""
+_CLAIM_GRACE = timedelta(seconds=30)
+"""Returns that race, or one whose answer was lost, sign in by the same claim."""
 _MOST_EARLIER = 10
 
 
@@ -42,6 +44,7 @@ async def create_checkout(
         device_id=device_id,
         return_to=return_to,
         claim_hash=claim_hash,
+        claim_used_at=None,
         status="open",
         stripe_session_id=None,
         stripe_url=None,
@@ -115,6 +118,43 @@ def claim_end(checkout: Checkout) -> datetime:
     if checkout.processing_since is not None:
         return checkout.processing_since + DELAYED_CLAIM_LIFE
     return checkout.created_at + CLAIM_LIFE
+
+
+async def use_claim(session: AsyncSession, checkout_id: str, now: datetime) -> bool:
+    """Use the checkout's claim up; False where it was used before, or its reader has signed out.
+
+    `now` is wall time. Call it under the reader's lock.
+    """
+    checkout = await session.get_one(Checkout, checkout_id, populate_existing=True)
+    if not checkout.claim_hash:
+        return False
+    checkout.claim_used_at = checkout.claim_used_at or now
+    return now - checkout.claim_used_at < _CLAIM_GRACE
+
+
+async def end_claims(session: AsyncSession, reader_id: str) -> None:
+    """Signing out ends them: a claim kept somewhere would sign the reader in again."""
+    await session.execute(
+        update(Checkout)
+        .where(Checkout.reader_id == reader_id, Checkout.status != "open")
+        .values(claim_hash="")
+    )
+
+
+async def buyer_of_claim(session: AsyncSession, claim_hash: str, now: datetime) -> str | None:
+    """Who has bought with this claim, unless it was used or is over; `now` is business time."""
+    checkout: Checkout | None = await session.scalar(
+        select(Checkout)
+        .where(
+            Checkout.claim_hash == claim_hash,
+            Checkout.claim_used_at.is_(None),
+            Checkout.reader_id.is_not(None),
+            Checkout.status.in_(("completed", "processing")),
+        )
+        .order_by(Checkout.created_at.desc(), Checkout.id)
+        .limit(1)
+    )
+    return checkout.reader_id if checkout is not None and now < claim_end(checkout) else None
 
 
 async def find_checkout(session: AsyncSession, checkout_id: str) -> Checkout | None:

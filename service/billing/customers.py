@@ -32,7 +32,8 @@ async def reader_of_customer(session: AsyncSession, customer_id: str) -> str | N
 
 
 async def customer_of_reader(session: AsyncSession, reader_id: str) -> str | None:
-    """The reader's customer at Stripe: the one whose subscription lives, else the one bound last.
+    """The reader's customer at Stripe, to manage what runs: the one whose subscription lives, else
+    their own, else the one bound last.
 
     A reader gets several by purchases before signing in, their own ones and gifts; where a
     subscription runs it is to be found and ended, whatever was bought beside it.
@@ -45,7 +46,30 @@ async def customer_of_reader(session: AsyncSession, reader_id: str) -> str | Non
     found: str | None = await session.scalar(
         select(Customer.id)
         .where(Customer.reader_id == reader_id)
-        .order_by(lives.desc(), Customer.bound_at.desc(), Customer.id)
+        .order_by(
+            lives.desc(), Customer.joined_at.is_not(None), Customer.bound_at.desc(), Customer.id
+        )
         .limit(1)
+    )
+    return found
+
+
+async def own_customer(session: AsyncSession, reader_id: str) -> str | None:
+    """The customer to buy with: never one that came with a purchase made before signing in, whose
+    card and invoices may be somebody else's.
+    """
+    found: str | None = await session.scalar(
+        select(Customer.id)
+        .where(Customer.reader_id == reader_id, Customer.joined_at.is_(None))
+        .order_by(Customer.bound_at.desc(), Customer.id)
+        .limit(1)
+    )
+    return found
+
+
+async def joined_since(session: AsyncSession, customer_id: str) -> datetime | None:
+    """When the customer came to the account with a purchase made before signing in; None: it didn't."""
+    found: datetime | None = await session.scalar(
+        select(Customer.joined_at).where(Customer.id == customer_id)
     )
     return found

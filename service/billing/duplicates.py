@@ -1,5 +1,7 @@
 """One live subscription a reader: which of several is kept (billing.md, Fulfilment): pure.
 
+What the account's reader bought there never yields to what came with a purchase made before signing in.
+
 Two tabs, two devices or a purchase before signing in can pay twice. The kept one goes on, has the best
 status, and began first, in this order: what is paid for yields neither to a trial nor to what is
 cancelled already. The others are cancelled at Stripe, and given back where the reader bought them last. What stops a subscription's access puts it behind the others, and one that is on its
@@ -24,6 +26,7 @@ class Candidate(Protocol):
     started_at: datetime
     cancel_at: datetime | None
     access_stop: str
+    joined_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,9 @@ def duplicate_of(one: Candidate, live: Iterable[Candidate]) -> Duplicate | None:
     return Duplicate(kept.id, max(one.started_at, kept.started_at), newer)
 
 
-def _rank(one: Candidate) -> tuple[bool, bool, int, datetime, str]:
+def _rank(one: Candidate) -> tuple[bool, bool, bool, int, datetime, str]:
     is_stopped = one.access_stop not in {"", "duplicate"}
     is_ending = one.cancel_at is not None
-    return is_stopped, is_ending, _BEST.get(one.status, _REST), one.started_at, one.id
+    has_joined = one.joined_at is not None
+    best = _BEST.get(one.status, _REST)
+    return has_joined, is_stopped, is_ending, best, one.started_at, one.id

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing import discounts, lifecycle
-from service.billing.customers import reader_of_customer
+from service.billing.customers import joined_since, reader_of_customer
 from service.billing.duplicates import Duplicate, duplicate_of
 from service.billing.follow_ups import ask_cancel, settle_duplicates
 from service.billing.ledger import emit_transitions, state_of
@@ -147,7 +147,7 @@ async def store_snapshot(
         log.info("billing.foreign_price", subscription=subscription.id)
         return Stored("foreign price", subscription.status)
     before = state_of(row, None) if row is not None else None
-    row = row or _new_row(session, subscription.id)
+    row = row or await _new_row(session, subscription)
     # Of several items the one that we sell counts, with its own period.
     item = sold.item if sold is not None else subscription.items[0]
     ours, now = replace(subscription, items=(item,)), context.clocks.business()
@@ -175,8 +175,11 @@ async def _record(session: AsyncSession, context: Context, change: StateChange) 
     await emit_transitions(session, context, change)
 
 
-def _new_row(session: AsyncSession, subscription_id: str) -> Subscription:
-    row = Subscription(id=subscription_id, version=0, access_stop="", outside="")
+async def _new_row(session: AsyncSession, subscription: StripeSubscription) -> Subscription:
+    joined_at = await joined_since(session, subscription.customer_id)
+    row = Subscription(
+        id=subscription.id, version=0, access_stop="", outside="", joined_at=joined_at
+    )
     session.add(row)
     return row
 

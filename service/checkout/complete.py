@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from service.billing.checkouts import use_claim
 from service.billing.fulfil import Fulfilment, fulfil
 from service.db.context import Context
 from service.identity.callers import Caller
@@ -52,7 +53,8 @@ async def complete_checkout(
     the same browser days later.
 
     A session id is no credential. Nor is the claim one for an account: the buyer may have typed
-    somebody else's address, who has verified it since, so from then on a mail alone signs in there.
+    any address. Once the purchase is an account's, a mail alone signs in there; and a claim signs in
+    once.
     Raises the problems `checkout-not-found`, `stripe-unavailable`.
     """
     fulfilment = await _fulfilled(context, gateway, session_id)
@@ -65,16 +67,20 @@ async def complete_checkout(
     signs_in = {"paid", "processing"} if while_processing else {"paid"}
     if reader_id is None or fulfilment.state not in signs_in:
         return Completed(fulfilment, is_theirs=True, opened=None)
-    opened = await _opened(context, reader_id, buyer)
+    opened = await _opened(context, fulfilment.checkout_id, reader_id, buyer)
     return Completed(fulfilment, is_theirs=opened is not None, opened=opened)
 
 
-async def _opened(context: Context, reader_id: str, buyer: ReturningBuyer) -> OpenedSession | None:
-    """A session of the reader's; None where somebody has verified the address since."""
+async def _opened(
+    context: Context, checkout_id: str, reader_id: str, buyer: ReturningBuyer
+) -> OpenedSession | None:
+    """A session of the reader's; None where it has become an account's, or the claim was used."""
     caller, now = buyer.caller, context.clocks.wall()
     async with context.database.transaction() as session:
         reader_id = await settled_reader(session, reader_id)
         if await is_verified(session, reader_id):
+            return None
+        if not await use_claim(session, checkout_id, now):
             return None
         if caller.session_id is not None:
             await end_session(session, caller.session_id, now, "replaced")

@@ -86,8 +86,8 @@ def _elsewhere_page(request: Request, settings: Settings) -> Response:
         request,
         status_code=200,
         title="Thank you, the payment is complete",
-        text="Nobody is signed in here by it: the purchase began in another browser, or its address has "
-        f"been confirmed since. Where it began, it opens the article. {onward}",
+        text="Nobody is signed in here by it: the purchase began in another browser, or you have "
+        f"signed in or out since. Where it began, it opens the article. {onward}",
         link="/account/sign-in" if can_sign_in else "/",
         link_text="Sign in" if can_sign_in else "To the front page",
     )

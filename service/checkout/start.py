@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.checkouts import create_checkout, find_checkout, open_checkouts
-from service.billing.customers import bind_customer, customer_of_reader
+from service.billing.customers import bind_customer, own_customer
 from service.billing.fulfil import close_session, find_session
 from service.billing.subscriptions import has_subscribed, holding_subscriptions
 from service.checkout.addresses import return_address
@@ -175,7 +175,7 @@ async def _buyer(session: AsyncSession, reader_id: str | None) -> _Buyer:
         return _Buyer()
     reader = await find_reader(session, reader_id)
     return _Buyer(
-        customer_id=await customer_of_reader(session, reader_id),
+        customer_id=await own_customer(session, reader_id),
         email=reader.email if reader is not None else None,
         has_subscribed=await has_subscribed(session, reader_id),
     )

@@ -1,8 +1,9 @@
 """E-mail addresses: which are taken, and when two are the same.
 
-Compared are the local part after NFKC and case-folding and the domain in its ASCII form (IDNA), so that
-"Ana@BÜCHER.example" and "ana@xn--bcher-kva.example" are one. Mail goes to that form alone: what
-merely looks like somebody's address, or folds to it, never leads to another mailbox.
+Compared are the local part in lower case and the domain in its ASCII form (IDNA), so that
+"Ana@BÜCHER.example" and "ana@xn--bcher-kva.example" are one. Nothing else is folded: "straße@" and
+"strasse@" are two mailboxes. A local part that NFKC would change is refused, and mail goes to the
+compared form alone, so what merely looks like somebody's address never leads to their account.
 """
 
 import unicodedata
@@ -44,7 +45,9 @@ def _address(text: str) -> EmailAddress:
     # Longer than any address even before normalising, which is not done for whole novels.
     if len(text) > 4 * LONGEST:
         raise EmailNotValidError("too long")
-    normal = unicodedata.normalize("NFKC", text.strip())
-    found = validate_email(normal, check_deliverability=False)
-    local = unicodedata.normalize("NFKC", found.local_part.casefold())
-    return EmailAddress(found.normalized, f"{local}@{found.ascii_domain}")
+    typed = text.strip()
+    name = typed.rpartition("@")[0]
+    if unicodedata.normalize("NFKC", name) != name:
+        raise EmailNotValidError("the local part has characters that only look like others")
+    found = validate_email(typed, check_deliverability=False)
+    return EmailAddress(found.normalized, f"{found.local_part.lower()}@{found.ascii_domain}")

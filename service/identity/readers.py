@@ -1,8 +1,9 @@
 """Readers, their addresses, and the devices whose reads are theirs."""
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
@@ -11,6 +12,10 @@ from service.db.tables import Reader, ReaderDevice
 from service.db.upsert import insert_for
 from service.identity.email import EmailAddress, email_key
 from service.outbox.domain_events import emit
+
+_IS_PROVISIONAL = and_(
+    Reader.verified_key.is_(None), Reader.merged_into.is_(None), Reader.erased_at.is_(None)
+)
 
 
 async def create_reader(session: AsyncSession, *, email: str | None, clocks: Clocks) -> Reader:
@@ -86,22 +91,25 @@ async def account_of(session: AsyncSession, address: EmailAddress) -> Reader | N
     return found
 
 
-async def provisional_readers(
-    session: AsyncSession, address: EmailAddress, also: str | None
-) -> list[Reader]:
-    """Unverified readers who typed this address, and the one with the id `also`, who comes first."""
+async def provisional_readers(session: AsyncSession, ids: Collection[str]) -> list[Reader]:
+    """Those of the readers who have verified nothing, the one who bought first before the others."""
     found = await session.scalars(
         select(Reader)
-        .where(
-            or_(Reader.email_key == address.key, Reader.id == also),
-            Reader.verified_key.is_(None),
-            Reader.merged_into.is_(None),
-            Reader.erased_at.is_(None),
-        )
+        .where(Reader.id.in_(ids), _IS_PROVISIONAL)
         .order_by(Reader.id)
         .with_for_update()
     )
-    return sorted(found, key=lambda reader: (reader.id != also, reader.created_at, reader.id))
+    return sorted(found, key=lambda reader: (reader.created_at, reader.id))
+
+
+async def buyers_with(session: AsyncSession, email_key: str) -> list[str]:
+    """The ids of unverified readers who typed this address when they bought."""
+    found = await session.scalars(
+        select(Reader.id)
+        .where(Reader.email_key == email_key, _IS_PROVISIONAL)
+        .order_by(Reader.created_at, Reader.id)
+    )
+    return list(found)
 
 
 async def readers_by_email(session: AsyncSession, email: str) -> list[Reader]:

@@ -133,19 +133,34 @@ async def try_code(
     )
 
 
-async def use(session: AsyncSession, request_id: str, now: datetime) -> bool:
-    """Use the request up; of any number of parallel calls exactly one gets True."""
+async def use(session: AsyncSession, request: SignInRequest, now: datetime) -> bool:
+    """Use the request up, and with it all that were asked for before it with the same address.
+
+    Of any number of parallel calls exactly one gets True.
+    """
     used = await session.scalar(
         update(SignInRequest)
         .where(
-            SignInRequest.id == request_id,
+            SignInRequest.id == request.id,
             SignInRequest.used_at.is_(None),
             SignInRequest.expires_at > now,
         )
         .values(used_at=now)
         .returning(SignInRequest.id)
     )
-    return used is not None
+    if used is None or request.email_key is None:
+        return used is not None
+    await session.execute(
+        update(SignInRequest)
+        .where(
+            SignInRequest.email_key == request.email_key,
+            SignInRequest.created_at <= request.created_at,
+            SignInRequest.used_at.is_(None),
+        )
+        .values(used_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    return True
 
 
 async def prune(session: AsyncSession, now: datetime) -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.words import long_day
+from service.account.take_over import offered_purchases
 from service.billing.checkouts import processing_checkouts
 from service.db.context import Context
 from service.grants import grants
@@ -44,6 +45,15 @@ class DeviceShown:
 
 
 @dataclass(frozen=True)
+class PurchaseShown:
+    """A purchase to take over; `day` in words."""
+
+    id: str
+    name: str
+    day: str
+
+
+@dataclass(frozen=True)
 class AccountView:
     """`email` as typed when buying, until it is verified.
 
@@ -63,6 +73,8 @@ class AccountView:
     """What runs or is to begin, and what was bought and waits for its money."""
     offers: list[OfferItem]
     devices: list[DeviceShown]
+    purchases: list[PurchaseShown]
+    """What somebody bought with the reader's address."""
 
 
 async def account_view(session: AsyncSession, context: Context, caller: Caller) -> AccountView:
@@ -71,7 +83,7 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
     visitor = await visitor_of(session, caller, settings)
     if reader_id is None:
         return AccountView(
-            False, visitor, None, False, None, [], [], [], await _offers(session), []
+            False, visitor, None, False, None, [], [], [], await _offers(session), [], []
         )
     reader = await find_reader(session, reader_id)
     bought = await subscriptions_of(session, reader_id)
@@ -107,6 +119,10 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
             session, subscribed_before=any(each.standing != "incomplete" for each in bought)
         ),
         devices=await _devices(session, context, reader_id, caller),
+        purchases=[
+            PurchaseShown(each.id, each.name, long_day(each.bought_at, settings.zone))
+            for each in (await offered_purchases(session, reader) if reader else [])
+        ],
     )
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
+from service.account import sign_out as ending
+from service.account.take_over import take_over
 from service.checkout.portal import open_portal
 from service.checkout.schemas import Short
 from service.db.context import AppContext
@@ -12,13 +14,7 @@ from service.db.session import WriteSession
 from service.html.redirect import see_other
 from service.identity.callers import CurrentReader, IsPrefetch, SignedInReader
 from service.identity.cookies import read_cookie
-from service.identity.sessions import (
-    clear_session_cookie,
-    end_own_session,
-    end_session,
-    end_sessions_of,
-    sign_out_here,
-)
+from service.identity.sessions import clear_session_cookie, sign_out_here
 from service.payments.asking import AppGateway
 from service.web.account import account_view
 from service.web.bought_lines import bought_lines
@@ -71,6 +67,15 @@ async def go_to_portal(
     return see_other(address)
 
 
+@router.post("/take-over")
+async def take_purchase_over(
+    caller: SignedInReader, context: AppContext, purchase: Annotated[Short, Form()]
+) -> Response:
+    """Let a purchase that somebody made with the reader's address be the reader's."""
+    await take_over(context, caller, purchase)
+    return see_other(HOME)
+
+
 @router.post("/sign-out")
 async def sign_out(
     caller: CurrentReader,
@@ -82,15 +87,14 @@ async def sign_out(
 
     Where there is none any more, nothing is left to end.
     """
-    now, settings = context.clocks.wall(), context.settings
     response = see_other(HOME)
     if device is None or device == caller.session_id:
-        if caller.session_id is not None:
-            await end_session(session, caller.session_id, now, "signed_out")
-        sign_out_here(response, settings)
+        if caller.reader_id is not None and caller.session_id is not None:
+            await ending.sign_out(session, context, caller.reader_id, caller.session_id)
+        sign_out_here(response, context.settings)
         return response
     if caller.reader_id is not None:
-        await end_own_session(session, device, caller.reader_id, now=now, settings=settings)
+        await ending.sign_out(session, context, caller.reader_id, device)
     return response
 
 
@@ -100,7 +104,7 @@ async def sign_out_everywhere(
 ) -> Response:
     """End every session of the reader, this one included."""
     if caller.reader_id is not None:
-        await end_sessions_of(session, caller.reader_id, context.clocks.wall(), "signed_out")
+        await ending.sign_out_everywhere(session, context, caller.reader_id)
     response = see_other(HOME)
     sign_out_here(response, context.settings)
     return response

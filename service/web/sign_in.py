@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.tables import SignInRequest
 from service.identity.callers import Caller
+from service.identity.devices import pseudonym
 from service.identity.readers import find_reader
 from service.identity.return_to import checked_return_to
 from service.problems import Problem
@@ -12,6 +14,7 @@ from service.settings import Settings
 from service.web.words import in_words
 
 HOME = "/account"
+_SHORT_NAME = 3
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,28 @@ async def visitor_of(session: AsyncSession, caller: Caller, settings: Settings) 
     reader = await find_reader(session, caller.reader_id)
     email = reader.email if reader is not None else None
     return Visitor(can_sign_in=True, confirms=True, email=email or "")
+
+
+@dataclass(frozen=True)
+class LinkShown:
+    """Whose account a link opens; `elsewhere`: another browser asked for it."""
+
+    address: str
+    elsewhere: bool
+
+
+def link_shown(asked: SignInRequest, caller: Caller) -> LinkShown | None:
+    """What the link's page says before its button; None for a link of the newsroom's."""
+    if asked.email is None:
+        return None
+    device = pseudonym(caller.device_id) if caller.device_id is not None else None
+    return LinkShown(masked(asked.email), asked.device_id != device)
+
+
+def masked(email: str) -> str:
+    """Enough of an address to know one's own by: "a…a@example.org"."""
+    name, _, domain = email.rpartition("@")
+    return f"{name[0]}…{name[-1]}@{domain}" if len(name) > _SHORT_NAME else f"{name[0]}…@{domain}"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from service.db.tables import SignInRequest
 from service.html.redirect import see_other
 from service.identity import sign_in_requests
 from service.identity.callers import Caller, CurrentReader
-from service.identity.declarations import PUBLIC
+from service.identity.cookies import read_cookie
 from service.identity.devices import pseudonym
 from service.identity.handover import remember_device
 from service.identity.sessions import set_session_cookie
@@ -45,19 +45,25 @@ Ticked = Annotated[bool | None, Form()]
 Typed = Annotated[str, AfterValidator(storable), Form(max_length=2000)]
 
 
-@router.api_route("", methods=GET, dependencies=[PUBLIC])
+@router.api_route("", methods=GET)
 async def show_sign_in(
     request: Request,
     settings: AppSettings,
+    caller: CurrentReader,
+    session: ReadSession,
+    clocks: AppClocks,
     token: str | None = None,
     return_to: Annotated[str, Query(max_length=2000)] = HOME,
 ) -> Response:
     """The form for an address; with a link's `token` its button.
 
-    Opening the link uses nothing up: mail scanners open links too.
+    Opening the link uses nothing up: mail scanners open links too. The page says whose account it
+    opens, and whether another browser asked for it.
     """
     if token or not settings.readers_can_sign_in:
-        return _page(request, "sign_in_link.html", token=token)
+        asked = await sign_in_requests.by_link(session, token, clocks.wall()) if token else None
+        opens = sign_in.link_shown(asked, caller) if asked is not None else None
+        return _page(request, "sign_in_link.html", token=token, opens=opens)
     form = sign_in.Form(kept_return_to(return_to, settings))
     return _page(request, "sign_in.html", form=form, is_cut_off=token is not None)
 
@@ -70,7 +76,7 @@ async def use_link(
     token: Annotated[Short, Form()],
 ) -> Response:
     """Use the link, once, and sign this browser in; a former session of it ends."""
-    client = Client(caller, "browser", request.headers.get("User-Agent", ""))
+    client = _client(request, caller, context.settings)
     try:
         confirmed = await confirm_link(context, token=token, client=client)
     except Problem as problem:
@@ -136,7 +142,7 @@ async def use_code(
     code: Typed = "",
 ) -> Response:
     """Use the code, in the browser that asked for it, and sign it in."""
-    client = Client(caller, "browser", request.headers.get("User-Agent", ""))
+    client = _client(request, caller, context.settings)
     async with context.database.reading() as session:
         asked = await _asked(session, caller, request_id, context.clocks)
     try:
@@ -154,6 +160,11 @@ async def use_code(
         form = _code_form(asked, typed=code, error=error)
         return _refusal(request, problem, "sign_in_code.html", request_id=request_id, form=form)
     return _signed_in(confirmed, context.settings)
+
+
+def _client(request: Request, caller: Caller, settings: Settings) -> Client:
+    claim = read_cookie(request, "checkout", settings)
+    return Client(caller, "browser", request.headers.get("User-Agent", ""), claim=claim)
 
 
 async def _asked(

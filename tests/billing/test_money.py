@@ -161,6 +161,7 @@ class Row:
     started_at: datetime
     access_stop: str = ""
     cancel_at: datetime | None = None
+    joined_at: datetime | None = None
 
 
 @pytest.mark.parametrize(
@@ -184,6 +185,14 @@ class Row:
         ([Row("a", "active", FIRST, "refund"), Row("b", "past_due", SECOND)], "b"),
         # Who is noted as duplicate competes anew: the one it yielded to may be over.
         ([Row("a", "active", FIRST, "duplicate"), Row("b", "active", SECOND)], "a"),
+        # What came with a purchase made before signing in never ends the account's own.
+        (
+            [
+                Row("own", "past_due", SECOND, cancel_at=SECOND),
+                Row("joined", "active", FIRST, joined_at=SECOND),
+            ],
+            "own",
+        ),
         # What goes for another reason makes nobody a duplicate.
         ([Row("a", "trialing", FIRST, "trial_used"), Row("b", "active", SECOND)], "b"),
         ([Row("a", "active", FIRST, "dispute_lost"), Row("b", "unpaid", SECOND)], "b"),

@@ -163,7 +163,7 @@ async def _signed_in(settings: Settings, secret: str, now: datetime) -> str | No
     database = Database(settings.database_url)
     async with database.transaction() as session:
         found = await by_link(session, secret, now)
-        used = found is not None and await use(session, found.id, now)
+        used = found is not None and await use(session, found, now)
     await database.dispose()
     return found.reader_id if found is not None and used else None
 

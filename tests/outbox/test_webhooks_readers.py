@@ -61,7 +61,8 @@ async def test_made_merged_and_erased_readers_are_told_and_what_is_erased_isn_t_
         async with database.transaction() as session:
             first = await create_reader(session, email="ana@example.org", clocks=clocks)
             address = checked_address("ana@example.org")
-            account = await verified_account(session, address, first.id, clocks)
+            account = await verified_account(session, address, [first.id], clocks)
+            await verified_account(session, address, [buyer.id], clocks)
         assert account.id == first.id
         await sender.begin()
         await sender.finish()

@@ -70,8 +70,10 @@ _ROUTES: Mapping[MayCall, str] = {
         HEAD /account/erase
         POST /account/erase
         POST /account/portal
+        POST /account/take-over
         DELETE /v1/me
         GET /v1/me
+        POST /v1/me/purchases/{purchase_id}
         GET /v1/me/export
         POST /v1/portal
         DELETE /v1/session

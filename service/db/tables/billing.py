@@ -20,6 +20,9 @@ class Checkout(Base):
     device_id: Mapped[str | None]
     return_to: Mapped[str]
     claim_hash: Mapped[str] = mapped_column(index=True)
+    """Empty once the reader has signed out."""
+    claim_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the claim first signed its holder in, by wall time."""
     status: Mapped[str]
     """open, processing (a slow payment method was chosen), completed, failed or expired."""
     stripe_session_id: Mapped[str | None] = mapped_column(unique=True)
@@ -45,6 +48,8 @@ class Customer(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     reader_id: Mapped[str] = mapped_column(ForeignKey("readers.id"), index=True)
     bound_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    joined_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When it came to the account with a purchase made before signing in; None: the reader's own."""
 
 
 class Subscription(Base):
@@ -55,6 +60,8 @@ class Subscription(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     reader_id: Mapped[str] = mapped_column(ForeignKey("readers.id"), index=True)
     customer_id: Mapped[str]
+    joined_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """As its customer's: what the account's reader bought there never yields to it."""
     offer_id: Mapped[str] = mapped_column(ForeignKey("offers.id"))
     price_id: Mapped[str | None]
     """Stripe's price: the offer's, or a special one."""

@@ -154,11 +154,12 @@ class Lives:
             buyer.reader_id = done.reader_id
 
     async def verify(self, who: int) -> None:
-        """Read the mail: whatever was bought with the address becomes the account's."""
+        """Read the mail where it was bought: the purchase becomes the account's."""
         buyer = self.buyers[who]
+        held = [buyer.reader_id] if buyer.reader_id is not None else []
         async with self.database.transaction() as session:
             account = await verified_account(
-                session, checked_address(buyer.address), buyer.reader_id, self.clocks
+                session, checked_address(buyer.address), held, self.clocks
             )
             buyer.reader_id = account.id
 

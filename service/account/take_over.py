@@ -1,0 +1,63 @@
+"""Purchases that somebody made with an account's address, and taking them over by choice.
+
+Until then they are the buyer's, and nothing of the account changes by them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.account.merge import merge
+from service.db.context import Context
+from service.db.tables import Checkout, Consent, Offer, Reader
+from service.identity.callers import LiveSession
+from service.identity.readers import buyers_with, find_reader, provisional_readers, take_turn
+from service.problems import Problem
+
+_MOST_SHOWN = 10
+_BOUGHT = ("completed", "processing")
+
+
+@dataclass(frozen=True)
+class OfferedPurchase:
+    """What somebody bought with the account's address. `id` is their provisional reader's."""
+
+    id: str
+    name: str
+    bought_at: datetime
+
+
+async def offered_purchases(session: AsyncSession, account: Reader) -> list[OfferedPurchase]:
+    """What the account's reader may take over, the newest first."""
+    if account.verified_key is None:
+        return []
+    found = await session.execute(
+        select(Checkout.reader_id, Offer.name, Checkout.created_at)
+        .join(Offer, Offer.id == Checkout.offer_id)
+        .where(
+            Checkout.reader_id.in_(await buyers_with(session, account.verified_key)),
+            Checkout.status.in_(_BOUGHT),
+        )
+        .order_by(Checkout.created_at.desc(), Checkout.id)
+        .limit(_MOST_SHOWN)
+    )
+    return [OfferedPurchase(buyer, name, bought_at) for buyer, name, bought_at in found if buyer]
+
+
+async def take_over(context: Context, caller: LiveSession, purchase_id: str) -> None:
+    """Let the purchase be the account's: who bought it keeps nothing of it.
+
+    Raises `not-found` where it wasn't bought with the account's address, or is taken over already.
+    """
+    async with context.database.serialised(f"reader:{caller.reader_id}") as session:
+        await take_turn(session, caller.reader_id)
+        account = await find_reader(session, caller.reader_id)
+        offered = await offered_purchases(session, account) if account is not None else []
+        if account is None or purchase_id not in {each.id for each in offered}:
+            raise Problem("not-found", "You have no such purchase to take over.")
+        for buyer in await provisional_readers(session, [purchase_id]):
+            # Anybody may type an address: what they agreed to there isn't its owner's word.
+            await session.execute(delete(Consent).where(Consent.reader_id == buyer.id))
+            await merge(session, buyer, account, context.clocks)
