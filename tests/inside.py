@@ -66,7 +66,9 @@ class Paywall:
             opened = await open_session(
                 session, reader_id=reader.id, now=self.clocks.wall(), settings=self.settings
             )
-        self.client.cookies.set(cookie_name("session", self.settings), opened.token)
+        self.client.cookies.set(
+            cookie_name("session", self.settings), opened.token, domain="127.0.0.1"
+        )
         return reader.id
 
     async def access_token(self) -> str:

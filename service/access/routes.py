@@ -1,8 +1,6 @@
 """May I read this, read it, and read it by a token. Unlocking is a POST: it counts."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from service.access.answers import access_answer, opened_answer, walled_answer, with_body
@@ -10,7 +8,6 @@ from service.access.full import read_by_token
 from service.access.revocations import Revocations
 from service.access.schemas import AccessOut, FullOut, UnlockIn, UnlockOut, WalledProblem
 from service.access.unlock import Opened, WantedRead, look, unlock
-from service.access.unlock_tokens import bearer
 from service.content.cache import AppArticles
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
@@ -20,6 +17,7 @@ from service.identity.touches import touch_of
 from service.metering.ledger import Ledger
 from service.problems import Problem
 from service.running import running_of
+from service.tokens.signing import bearer_token
 from service.tokens.verifier import TokenVerifier
 
 router = APIRouter(prefix="/v1/articles", tags=["reading"])
@@ -65,14 +63,20 @@ async def read_full(
     request: Request,
     articles: AppArticles,
     context: AppContext,
-    authorization: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The whole article for the holder of an unlock or an access token; no meter, no cookie.
 
     401 for a token that isn't valid, 403 for one that doesn't cover the article.
     """
     running = running_of(request)
-    claims = running.get(TokenVerifier).verify(bearer(authorization), context.clocks.wall())
+    token = bearer_token(request)
+    if token is None:
+        raise Problem(
+            "unauthenticated",
+            "Send the unlock token or an access token as `Authorization: Bearer …`.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    claims = running.get(TokenVerifier).verify(token, context.clocks.wall())
     article = read_by_token(
         await articles.get(context.database, slug),
         slug,

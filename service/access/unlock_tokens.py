@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from service.access.revocations import Revocations
-from service.problems import Problem
 from service.settings import Settings
 from service.tokens.claims import UnlockClaims, unlock_claims
 from service.tokens.keys import KeyRingHolder
@@ -67,15 +66,3 @@ class UnlockTokens:
         """
         left = signed.expires_at - now
         return self._life / 2 < left <= self._life and not self._revocations.refuse(signed.claims)
-
-
-def bearer(authorization: str | None) -> str:
-    """The token of an Authorization header, or the problem `unauthenticated`."""
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Problem(
-            "unauthenticated",
-            "Send the unlock token or an access token as `Authorization: Bearer …`.",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-    return token.strip()

@@ -1,6 +1,7 @@
 """Who is calling: aliases that a route's signature uses to say who may call it."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -33,7 +34,7 @@ from service.identity.sessions import (
 from service.problems import Problem
 from service.running import running_of
 from service.tokens.claims import AccessClaims, Claims
-from service.tokens.signing import invalid_token
+from service.tokens.signing import bearer_token, invalid_token
 from service.tokens.verifier import TokenVerifier
 
 
@@ -97,10 +98,9 @@ async def current_reader(request: Request, context: AppContext) -> Caller:
     by_cookie = key.read(cookie)
     device = by_cookie or key.read(request.headers.get(HEADER))
     caller = Caller(device_id=device, holds_cookie=by_cookie is not None)
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    # Another scheme is somebody else's, such as a proxy's before the site.
-    if scheme.lower() == "bearer":
-        found, reader = await _by_token(request, token.strip(), context)
+    token = bearer_token(request)
+    if token is not None:
+        found, reader = await _by_token(request, token, context)
     else:
         found, reader = await _by_cookie(request, context)
     if found is None or reader is None:
@@ -171,13 +171,14 @@ SignedInReader = Annotated[LiveSession, Depends(signed_in_reader)]
 
 async def find_actor(request: Request, context: AppContext) -> Actor | None:
     """The operator or API key that calls, or None. A wrong bearer is no one, whatever cookie."""
-    authorization = request.headers.get("Authorization")
-    if authorization is not None:
-        scheme, _, text = authorization.partition(" ")
-        if scheme.lower() != "bearer":
+    if "Authorization" in request.headers:
+        text = None
+        with suppress(Problem):  # in another form: no one, as with a wrong key
+            text = bearer_token(request)
+        if text is None:
             return None
         async with context.database.reading() as session:
-            key = await find_api_key(session, text.strip())
+            key = await find_api_key(session, text)
         if key is None:
             return None
         running_of(request).get(KeyUses).note(key, context.clocks.wall())

@@ -10,6 +10,8 @@ from starlette.responses import Response
 
 from service.settings import Settings
 
+_BLANKS = b" \t"
+"""All that may stand around a name or value (RFC 6265bis, 5.6)."""
 CookieName = Literal["device", "session", "checkout", "operator"]
 
 
@@ -18,7 +20,20 @@ def cookie_name(name: CookieName, settings: Settings) -> str:
 
 
 def read_cookie(connection: HTTPConnection, name: CookieName, settings: Settings) -> str | None:
-    return connection.cookies.get(cookie_name(name, settings))
+    """The cookie's value; None where there is none, or several that differ.
+
+    Names are compared as bytes: a browser lets a sister host set a name with, say, a no-break space
+    before ours, which the framework's parser strips.
+    """
+    wanted = cookie_name(name, settings).encode()
+    pairs = (
+        pair.partition(b"=")
+        for header, line in connection.scope["headers"]
+        if header == b"cookie"
+        for pair in line.split(b";")
+    )
+    found = {value.strip(_BLANKS) for key, _, value in pairs if key.strip(_BLANKS) == wanted}
+    return found.pop().decode("latin-1") if len(found) == 1 else None
 
 
 def set_cookie(

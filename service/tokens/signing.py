@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 import jwt
+from starlette.requests import HTTPConnection
 
 from service.problems import Problem
 from service.tokens.claims import LONGEST_LEEWAY, Claims, InvalidClaims, parse_claims
@@ -23,6 +24,7 @@ LONGEST_HEADER = 512
 LEEWAY = LONGEST_LEEWAY
 
 _THREE_PARTS = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _HEADER_MEMBERS = frozenset({"alg", "typ", "kid"})
 _JWS = jwt.PyJWS(algorithms=["ES256", "EdDSA"])
 
@@ -163,3 +165,22 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_json_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+def bearer_token(connection: HTTPConnection) -> str | None:
+    """The token of `Authorization: Bearer …`, with one blank (RFC 6750, 2.1); None where there is no such
+    header, or one of another scheme, such as a proxy's before the site.
+
+    Two headers, or a header of this scheme in another form, are the problem `invalid-token`.
+    """
+    given = connection.headers.getlist("Authorization")
+    if not given:
+        return None
+    if len(given) > 1:
+        raise invalid_token("Send one Authorization header.")
+    scheme, _, token = given[0].partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    if not _BEARER.fullmatch(token):
+        raise invalid_token("Send the token as `Authorization: Bearer …`, with one blank.")
+    return token

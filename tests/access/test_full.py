@@ -55,7 +55,7 @@ async def test_a_withdrawn_article_is_gone_for_tokens_too(paywall: Paywall) -> N
 
 @pytest.mark.parametrize(
     "header",
-    ["", "Bearer", "Bearer ", "Basic YTpi", "Token x", "bearer", "Bearer a b"],
+    ["", "Bearer", "Bearer ", "Basic YTpi", "Token x", "bearer", "Bearer a b", "Bearer  a.b.c"],
 )
 async def test_without_a_token(paywall: Paywall, header: str) -> None:
     headers = {"Authorization": header} if header else {}
@@ -180,3 +180,18 @@ async def test_a_refused_token_leaves_no_row(paywall: Paywall) -> None:
     await paywall.full("a", await paywall.access_token())
     await paywall.full("a", "forged")
     assert await paywall.ledger() == []
+
+
+@pytest.mark.parametrize("path", ["/v1/articles/a/full", "/v1/me", "/v1/articles/a/access"])
+async def test_two_authorization_headers_are_none(paywall: Paywall, path: str) -> None:
+    """Which of them a proxy before us has looked at, nobody knows."""
+    await paywall.sign_in("plan:digital")
+    token = (await paywall.access_token()).encode()
+    name = b"Authorization"
+    for headers in (
+        [(name, b"Bearer " + token), (name, b"Bearer " + token)],
+        [(name, b"Basic eDp5"), (name, b"Bearer " + token)],
+        [(name, b"Bearer  " + token)],
+        [(name, b"Bearer \t" + token)],
+    ):
+        assert (await paywall.client.get(path, headers=headers)).status_code == 401, headers

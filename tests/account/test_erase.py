@@ -206,7 +206,9 @@ def test_the_farewell_goes_to_the_verified_address_once(erased: Erased) -> None:
 def test_nobody_gets_in_with_what_they_hold(erased: Erased) -> None:
     at, known = erased.site.at, erased.known
     with at.new_browser() as thief:
-        thief.cookies.set(cookie_name("session", at.settings), known.session_cookie)
+        thief.cookies.set(
+            cookie_name("session", at.settings), known.session_cookie, domain="127.0.0.1"
+        )
         assert thief.post("/v1/session/token").status_code == 401
         assert thief.get("/v1/me").status_code == 401
         assert erase(thief).status_code == 401
@@ -234,7 +236,9 @@ def test_a_claim_kept_from_before_signs_nobody_in(erased: Erased) -> None:
     sold = at.simulator.world.store.find("checkout.session", [])[0]["id"]
     with at.new_browser() as thief:
         if erased.claim is not None:
-            thief.cookies.set(cookie_name("checkout", at.settings), erased.claim)
+            thief.cookies.set(
+                cookie_name("checkout", at.settings), erased.claim, domain="127.0.0.1"
+            )
         page = thief.get(f"/v1/checkout/return?session_id={sold}")
         assert page.status_code == 200
         assert thief.get("/v1/me").status_code == 401

@@ -47,5 +47,5 @@ def test_signing_out_ends_it_for_a_kept_cookie_too(site: Installation) -> None:
     assert cookie
     assert site.browser.delete("/v1/session").status_code == 204
     with site.new_browser() as thief:
-        thief.cookies.set("pw_session", cookie)
+        thief.cookies.set("pw_session", cookie, domain="127.0.0.1")
         assert thief.post("/v1/session/token").status_code == 401

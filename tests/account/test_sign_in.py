@@ -263,7 +263,7 @@ async def test_the_browsers_former_session_ends(mailed: Paywall) -> None:
     await by_code(mailed, "ben@example.org")
     assert mailed.client.cookies["pw_session"] != planted
     async with mailed.new_client() as attacker:
-        attacker.cookies.set("pw_session", planted)
+        attacker.cookies.set("pw_session", planted, domain="127.0.0.1")
         assert (await attacker.get("/v1/me")).status_code == 401
     assert (await mailed.client.get("/v1/me")).json()["email"] == "ben@example.org"
 

@@ -39,7 +39,7 @@ def sign_in(site: Installation) -> Reader:
         return reader, opened.token
 
     reader, secret = site.in_database(make)
-    site.browser.cookies.set(cookie_name("session", site.settings), secret)
+    site.browser.cookies.set(cookie_name("session", site.settings), secret, domain="127.0.0.1")
     return reader
 
 

@@ -242,6 +242,22 @@ async def test_a_keys_life_and_its_last_use(paywall: Paywall, clocks: MovingCloc
     assert (await paywall.client.get("/v1/admin/articles", headers=theirs)).status_code == 401
 
 
+@on_sqlite
+async def test_who_hands_out_less_takes_back_less(paywall: Paywall, clocks: MovingClocks) -> None:
+    async with paywall.database.transaction() as session:
+        text = await create_api_key(session, label="x", scopes=["keys:write"], now=clocks.wall())
+    theirs = {"Authorization": f"Bearer {text}"}
+
+    async def revoke(scopes: list[str]) -> int:
+        made = await call(paywall, "POST", KEYS, {"label": "cms", "scopes": scopes})
+        path = f"{KEYS}/{made.json()['prefix']}"
+        return (await paywall.client.delete(path, headers=theirs)).status_code
+
+    assert await revoke(sorted(SCOPES)) == 403
+    assert await revoke(["keys:write", "articles:read"]) == 403
+    assert await revoke(["keys:read"]) == 200
+
+
 async def use(paywall: Paywall, headers: dict[str, str], prefix: str) -> Any:
     assert (await paywall.client.get("/v1/admin/articles", headers=headers)).status_code == 200
     await paywall.app.running.get(KeyUses).flush(paywall.database)

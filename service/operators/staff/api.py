@@ -92,7 +92,10 @@ async def make_key(body: ApiKeyIn, actor: ChangesKeys, context: AppContext) -> A
 
 @router.delete("/api-keys/{prefix}", summary="Revoke an API key")
 async def revoke_api_key(prefix: KeyPrefix, actor: ChangesKeys, context: AppContext) -> ApiKeyOut:
-    """Refuse the key from now on; repeating changes nothing. Needs the permission keys:write."""
+    """Refuse the key from now on; repeating changes nothing.
+
+    Needs the permission keys:write, and every permission that the key has.
+    """
     return ApiKeyOut.of(await revoke_key(context, actor, prefix))
 
 

@@ -36,11 +36,20 @@ async def create_key(
 
 
 async def revoke_key(context: Context, actor: Actor, prefix: str) -> ApiKey:
-    """Refuse the key from now on; repeating changes nothing. Problem `not-found`."""
+    """Refuse the key from now on; repeating changes nothing.
+
+    Problems: `not-found`; `forbidden`: the key may do what the actor may not.
+    """
     async with change_by(context, actor.label) as change:
         key = await change.session.get(ApiKey, prefix, with_for_update=True)
         if key is None:
             raise Problem("not-found", "There is no such API key. Look its prefix up in the list.")
+        beyond = sorted(permissions_of_scopes(key.scopes) - actor.permissions)
+        if beyond:
+            raise Problem(
+                "forbidden",
+                f"You don't have {', '.join(beyond)}, and this key has. Ask somebody who has.",
+            )
         if key.revoked_at is None:
             key.revoked_at = change.clocks.wall()
             await change.session.flush()
