@@ -86,7 +86,7 @@ async def test_readers_of_two_instances_notice_no_rotation(
         await paywalls[0].publish("a")
         await paywalls[0].sign_in("everything")
         name = cookie_name("session", settings)
-        paywalls[1].client.cookies.set(name, paywalls[0].client.cookies[name])
+        paywalls[1].client.cookies.set(name, paywalls[0].client.cookies[name], domain="127.0.0.1")
         edges = [Edge(paywall) for paywall in paywalls]
         history: list[Fetched] = []
         kids, refused = set(), []
