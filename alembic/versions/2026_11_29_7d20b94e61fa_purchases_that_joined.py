@@ -12,7 +12,7 @@ from alembic import op
 from service.db.base import UtcDateTime
 
 revision: str = "7d20b94e61fa"
-down_revision: str | None = "7d41c0b96e3f"
+down_revision: str | None = "9e0f3b7c2a61"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

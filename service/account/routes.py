@@ -193,8 +193,9 @@ async def take_purchase_over(
     caller: SignedInReader,
     context: AppContext,
 ) -> None:
-    """Let a purchase that somebody made with the reader's address be the reader's (`purchases` of
-    `GET /v1/me`). Of two subscriptions the account's own stays, and the other is cancelled.
+    """Let a purchase that somebody made with the reader's address be the reader's: one of the
+    profile's `purchases`. Where the account's own subscription goes on, the other is cancelled and
+    refunded.
     """
     await take_over(context, caller, purchase_id)
 

@@ -110,7 +110,7 @@ class FollowUps:
     async def _ask_refunds(self, synced: Synced) -> None:
         """Before it is cancelled, so that a kill in between forgets no refund."""
         duplicate = synced.stored.duplicate if synced.stored is not None else None
-        if duplicate is None or not duplicate.is_newer:
+        if duplicate is None or not duplicate.is_refunded:
             return
         async with self.context.database.transaction() as session:
             for charge in synced.snapshot.money.charges_to_give_back:

@@ -93,25 +93,21 @@ class Oracle:
             surplus.ended = "too_many_devices"
         self.families.append(family)
 
-    def verifies(self, address: str, asked: Person | None) -> Person:
-        """Somebody who reads the mail to `address` signs in. Answers whose account it is."""
+    def verifies(self, address: str, here: Person | None) -> Person:
+        """Somebody who reads the mail to `address` signs in, in the browser of `here`.
+
+        Answers whose account it is. Who bought in that browser becomes it; nobody else does, whatever
+        address they typed.
+        """
         account = next((each for each in self.people if each.verified == address), None)
-        same = [
-            each
-            for each in self.people
-            if not each.gone and each.verified is None and (each.typed == address or each is asked)
-        ]
-        for provisional in same:
-            for family in self.families:
-                if family.person is provisional and family.ended is None:
-                    family.ended = "verified"
+        buyer = here if here is not None and here.verified is None else None
+        if buyer is not None:
+            self.ends_all(buyer, "verified")
         if account is None:
-            account = asked if asked in same else same[0] if same else self.newcomer(address)
-            assert account is not None
+            account = buyer or self.newcomer(address)
             account.typed = account.verified = address
-        for provisional in same:
-            if provisional is not account:
-                provisional.gone, provisional.typed, provisional.into = True, None, account
+        elif buyer is not None:
+            buyer.gone, buyer.typed, buyer.into = True, None, account
         return account
 
     def shows(self, family: Family, generation: int, now: datetime) -> bool:

@@ -79,7 +79,8 @@ class Steps:
         )  # fmt: skip
 
     async def confirm(self, asked: Asked, who: int, *, by_code: bool) -> None:
-        former = self.hands[who] if self._shown(who) is not None else None
+        here = self._shown(who)
+        former = self.hands[who] if here is not None else None
         right = self.now < asked.until and (not by_code or asked.who == who)
         what = (
             {"request_id": asked.request_id, "code": asked.code}
@@ -92,8 +93,10 @@ class Steps:
             assert answer.status_code == 403, (answer.status_code, answer.text)
             return
         assert answer.status_code == 200, answer.text
-        asked.until = self.now  # used up
-        account = self.oracle.verifies(asked.address, asked.by)
+        for each in self.asked[: self.asked.index(asked) + 1]:
+            if each.address == asked.address:
+                each.until = self.now  # used up
+        account = self.oracle.verifies(asked.address, here)
         if former is not None and former.ended is None:
             former.ended = "replaced"
         self._opened(who, account, visitor.token, answer.json()["access_token"])

@@ -185,13 +185,15 @@ class Row:
         ([Row("a", "active", FIRST, "refund"), Row("b", "past_due", SECOND)], "b"),
         # Who is noted as duplicate competes anew: the one it yielded to may be over.
         ([Row("a", "active", FIRST, "duplicate"), Row("b", "active", SECOND)], "a"),
-        # What came with a purchase made before signing in never ends the account's own.
+        # What joined the account yields to the reader's own, where that opens articles and goes on.
+        ([Row("a", "active", FIRST, joined_at=THIRD), Row("b", "past_due", SECOND)], "b"),
+        ([Row("a", "unpaid", FIRST), Row("b", "active", SECOND, joined_at=THIRD)], "b"),
         (
             [
-                Row("own", "past_due", SECOND, cancel_at=SECOND),
-                Row("joined", "active", FIRST, joined_at=SECOND),
+                Row("a", "active", FIRST, cancel_at=THIRD),
+                Row("b", "active", SECOND, joined_at=THIRD),
             ],
-            "own",
+            "b",
         ),
         # What goes for another reason makes nobody a duplicate.
         ([Row("a", "trialing", FIRST, "trial_used"), Row("b", "active", SECOND)], "b"),
@@ -206,12 +208,31 @@ def test_which_of_a_readers_subscriptions_is_kept(live: list[Row], kept: str | N
         assert (found.id if found is not None else None) == kept
 
 
-def test_duplicates_know_what_they_yield_to_and_whether_they_came_later() -> None:
+@pytest.mark.parametrize(
+    "own",
+    [
+        Row("own", "unpaid", FIRST),
+        Row("own", "active", FIRST, cancel_at=THIRD),
+        Row("own", "active", FIRST, "dispute"),
+        Row("own", "active", FIRST),
+        Row("own", "past_due", THIRD),
+    ],
+)
+def test_what_joined_never_ends_the_readers_own_and_is_refunded_where_it_goes(own: Row) -> None:
+    joined = Row("joined", "active", SECOND, joined_at=THIRD)
+    assert duplicate_of(own, [own, joined]) is None
+    goes = duplicate_of(joined, [own, joined])
+    assert goes is None or goes.is_refunded
+    opens_and_goes_on = own.status != "unpaid" and own.cancel_at is None and not own.access_stop
+    assert (goes is not None) is opens_and_goes_on
+
+
+def test_duplicates_know_what_they_yield_to_and_whether_they_are_refunded() -> None:
     old, new = Row("old", "past_due", FIRST), Row("new", "active", SECOND)
-    assert duplicate_of(old, [old, new]) == Duplicate("new", SECOND, is_newer=False)
+    assert duplicate_of(old, [old, new]) == Duplicate("new", SECOND, is_refunded=False)
     assert duplicate_of(new, [old, new]) is None
     old.status = "active"
-    assert duplicate_of(new, [old, new]) == Duplicate("old", SECOND, is_newer=True)
+    assert duplicate_of(new, [old, new]) == Duplicate("old", SECOND, is_refunded=True)
     assert duplicate_of(old, [old, new]) is None
     going = Row("going", "trialing", FIRST, "trial_used")
     assert duplicate_of(going, [going, new]) is None

@@ -47,7 +47,7 @@ def test_paid_twice_by_who_was_nobody_yet(site: Site) -> None:
     assert len(rows(at, Reader)) == 2
     assert {each.status for each in rows(at, Subscription)} == {"active"}
 
-    # The other tab's purchase has the same address: the reader is told of it, and takes it over.
+    # The other tab's purchase has the same address: the reader sees it, and takes it over.
     site.sign_in(at.browser, "ana@example.org")
     (offered,) = at.browser.get("/v1/me").json()["purchases"]
     assert at.browser.post(f"/v1/me/purchases/{offered['id']}").status_code == 204

@@ -176,6 +176,8 @@ export interface Profile {
   processing: { offer: string; name: string; since: string }[];
   /** The one that runs; null: none does. */
   subscription: Subscription | null;
+  /** What somebody bought with the reader's address in another browser; the reader may take it over. */
+  purchases: { id: string; name: string; bought_at: string }[];
 }
 
 /** A subscription that isn't over. `status` in Stripe's word; `cancel_at`: it ends then. */
