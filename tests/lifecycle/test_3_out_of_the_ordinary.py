@@ -177,8 +177,10 @@ def test_a_month_of_which_nobody_told_us_is_made_up_for(paper: Paper) -> None:
     assert renews.happened == ["started", "renewed"]
     assert leaves.reads() is None
     assert f"Ended on {long_day(left_on, paper.site.settings.zone)}" in leaves.account
-    # The third never came back. Their address opens what they paid for.
+    # The third never came back. What was bought with their address is theirs to take over.
     pays.signs_in()
+    (bought,) = pays.browser.get("/v1/me").json()["purchases"]
+    assert pays.browser.post(f"/v1/me/purchases/{bought['id']}").status_code == 204
     assert pays.reads(MEMBERS) == "subscription"
     assert pays.happened == ["started", "renewed"]
 
