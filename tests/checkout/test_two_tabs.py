@@ -52,14 +52,16 @@ def test_paid_twice_by_who_was_nobody_yet(site: Site) -> None:
     (offered,) = at.browser.get("/v1/me").json()["purchases"]
     assert at.browser.post(f"/v1/me/purchases/{offered['id']}").status_code == 204
 
-    def ended_at_last() -> bool:
+    def given_back_at_last() -> bool:
         at.settle()
-        return "canceled" in {each.status for each in rows(at, Subscription)}
+        return bool(refunds(at)) and "canceled" in {each.status for each in rows(at, Subscription)}
 
-    wait_until(ended_at_last, "the one that was taken over is canceled")
+    wait_until(given_back_at_last, "the one that was taken over is refunded and canceled")
     joined, own = sorted(rows(at, Subscription), key=lambda each: each.started_at)
     assert (joined.status, own.status) == ("canceled", "active")
     assert joined.reader_id == own.reader_id
+    (refund,) = refunds(at)
+    assert (refund["amount"], refund["metadata"]["reason"]) == (900, "duplicate")
     assert at.unlock("a").json()["reason"] == "subscription"
     actions = {each.action for each in rows(at, AuditEntry) if each.actor == "system"}
     assert actions
