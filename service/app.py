@@ -37,7 +37,7 @@ from service.db.business_clock import follow
 from service.db.context import Context, context_in
 from service.db.session import Database
 from service.grants import routes as grants_routes
-from service.identity import sign_in_requests
+from service.identity import address_changes, sign_in_requests
 from service.identity.api_keys import KeyUses
 from service.identity.callers import Actor, EndedTokens, requires
 from service.identity.declarations import PUBLIC, declared_routes
@@ -313,6 +313,7 @@ def _pruning_tasks(context: Context) -> tuple[Task, ...]:
         async with database.transaction() as session:
             await rate.prune(session, clocks.wall())
             await sign_in_requests.prune(session, clocks.wall())
+            await address_changes.prune(session, clocks.wall())
             await prune_operator_sessions(session, clocks.wall())
 
     async def prune_mails() -> None:

@@ -100,6 +100,11 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "invalid-email": ProblemType(
         422, "This isn't an e-mail address", "Write it as in reader@example.org."
     ),
+    "address-taken": ProblemType(
+        409,
+        "This address has an account already",
+        "Sign in with it, or choose another address.",
+    ),
     "sign-in-refused": ProblemType(
         403,
         "The link or code doesn't sign in",

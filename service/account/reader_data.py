@@ -17,6 +17,7 @@ from service.account.sign_in import MAILS
 from service.db.base import Base, new_id
 from service.db.tables import (
     AccessEntry,
+    AddressChange,
     AuditEntry,
     Checkout,
     CheckoutTouches,
@@ -237,6 +238,10 @@ HOLDINGS: tuple[Holding, ...] = (
     ),
     Holding(
         "devices", ReaderDevice, lambda subject: ReaderDevice.reader_id.in_(subject.ids)
+    ),
+    Holding(
+        "address_changes", AddressChange, lambda subject: AddressChange.reader_id.in_(subject.ids),
+        hidden="old_hash new_hash",
     ),
     Holding("sign_in_requests", SignInRequest, _sign_ins, hidden="link_hash code_hash"),
     Holding("mails", Mail, _mails, hidden="text html"),

@@ -7,11 +7,15 @@ from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator
 
 from service.account import sign_out as ending
+from service.account.address import confirm_change, request_change
 from service.account.confirm import Client, confirm_code, confirm_link
 from service.account.erase import erase_themselves
 from service.account.export import gather_export
 from service.account.profile import profile_of
 from service.account.schemas import (
+    AddressConfirmIn,
+    AddressIn,
+    AddressOut,
     ConfirmIn,
     EraseIn,
     Profile,
@@ -25,6 +29,7 @@ from service.account.schemas import (
 from service.account.session_token import refreshed_token
 from service.account.sign_in import request_sign_in
 from service.account.take_over import take_over
+from service.billing.inbox import INBOX_TASK
 from service.clock import AppClocks
 from service.content.schemas import storable
 from service.db.context import AppContext
@@ -198,6 +203,26 @@ async def take_purchase_over(
     refunded.
     """
     await take_over(context, caller, purchase_id)
+
+
+@router.post("/me/address", status_code=202, summary="Ask for another address")
+async def ask_for_address(
+    body: AddressIn, caller: SignedInReader, context: AppContext, wakes: AppWakes
+) -> AddressOut:
+    """Mail a link to the reader's address and one to the new one; both have to be used within a day."""
+    await request_change(context, email=body.email, reader_id=caller.reader_id)
+    wakes.wake(MAIL_TASK)
+    return AddressOut(state="waiting")
+
+
+@router.post("/me/address/confirm", summary="Confirm another address", dependencies=[PUBLIC])
+async def confirm_address(
+    body: AddressConfirmIn, context: AppContext, wakes: AppWakes
+) -> AddressOut:
+    """Use the link of one of the two mails; with the second one the address changes, at Stripe too."""
+    state = await confirm_change(context, body.token)
+    wakes.wake(INBOX_TASK)
+    return AddressOut(state=state)
 
 
 @router.get(

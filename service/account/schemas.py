@@ -36,6 +36,24 @@ class SignInIn(_Strict):
     """
 
 
+class AddressIn(_Strict):
+    """The address that the reader wants instead of theirs."""
+
+    email: Long
+
+
+class AddressConfirmIn(_Strict):
+    """The secret of the link in one of the two mails."""
+
+    token: Short
+
+
+class AddressOut(BaseModel):
+    """`waiting`: the link in the other mail has to be used too."""
+
+    state: Literal["waiting", "changed"]
+
+
 class SignInOut(BaseModel):
     """The mail is on its way. Its code works with `request_id`, in this browser or app alone."""
 

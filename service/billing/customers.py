@@ -31,6 +31,16 @@ async def reader_of_customer(session: AsyncSession, customer_id: str) -> str | N
     return found
 
 
+async def customers_of_reader(session: AsyncSession, reader_id: str) -> list[str]:
+    """All of them, the one bound first before the others."""
+    found = await session.scalars(
+        select(Customer.id)
+        .where(Customer.reader_id == reader_id)
+        .order_by(Customer.bound_at, Customer.id)
+    )
+    return list(found)
+
+
 async def customer_of_reader(session: AsyncSession, reader_id: str) -> str | None:
     """The reader's customer at Stripe, to manage what runs: the one whose subscription lives, else
     their own, else the one bound last.

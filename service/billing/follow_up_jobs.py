@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import structlog
 
-from service.billing.follow_ups import CANCEL, REFUND, SYNC, ask_refund
+from service.billing.customers import customers_of_reader
+from service.billing.follow_ups import CANCEL, CONTACT, REFUND, SYNC, ask_refund
 from service.billing.lifecycle import LIVE_STATUSES
 from service.billing.money import ACCESS, REASON
 from service.billing.subscriptions import live_siblings
 from service.billing.sync import Synced, sync_subscription
 from service.db.context import Context
+from service.identity.readers import find_reader
 from service.jobs.queue import ClaimedJob
 from service.jobs.worker import Failed, Kind, Postponed
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
@@ -32,6 +34,7 @@ class FollowUps:
     def kinds(self) -> Mapping[str, Kind]:
         return {
             CANCEL: Kind(self.cancel),
+            CONTACT: Kind(self.contact),
             REFUND: Kind(self.refund),
             SYNC: Kind(self.compare),
         }
@@ -92,6 +95,20 @@ class FollowUps:
                 raise
             return "refunded already"
         return "refunded"
+
+    async def contact(self, job: ClaimedJob) -> str:
+        """Give the reader's customers the address that the reader has by now."""
+        async with self.context.database.reading() as session:
+            reader = await find_reader(session, job.key)
+            customers = await customers_of_reader(session, job.key)
+        if reader is None or reader.email is None or reader.erased_at is not None:
+            return "nobody's any more"
+        try:
+            for customer_id in customers:
+                await self.gateway.change_email(customer_id, reader.email)
+        except GatewayUnavailable as error:
+            raise Postponed(str(error)) from error
+        return f"{len(customers)} customers"
 
     async def compare(self, job: ClaimedJob) -> str:
         """Store once more what Stripe says of a subscription."""

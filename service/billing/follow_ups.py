@@ -18,6 +18,7 @@ from service.identity.audit import record
 from service.jobs.queue import enqueue, replay, replay_claimed
 
 CANCEL, REFUND, SYNC = "stripe-cancel", "stripe-refund", "stripe-sync"
+CONTACT = "stripe-contact"
 SYSTEM = "system"
 """Who did it, in the audit log."""
 
@@ -47,6 +48,12 @@ async def ask_sync(session: AsyncSession, subscription_id: str, clocks: Clocks) 
     """
     if not await _ask(session, SYNC, subscription_id, clocks):
         await replay_claimed(session, kind=SYNC, key=subscription_id, now=clocks.wall())
+
+
+async def ask_contact(session: AsyncSession, reader_id: str, clocks: Clocks) -> None:
+    """Let Stripe's customers have the reader's address."""
+    if not await _ask(session, CONTACT, reader_id, clocks):
+        await replay_claimed(session, kind=CONTACT, key=reader_id, now=clocks.wall())
 
 
 async def settle_duplicates(session: AsyncSession, reader_id: str, clocks: Clocks) -> None:

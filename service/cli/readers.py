@@ -9,6 +9,7 @@ from urllib.parse import quote
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.account.address import change_by_operator
 from service.account.erase import erase_reader
 from service.account.export import gather_export
 from service.billing.bind import bind_by_operator
@@ -30,6 +31,7 @@ EXAMPLE = "Example: paywall readers sign-in-link reader@example.org"
 _EXPORT = "Example: paywall readers export reader@example.org > reader.json"
 _ERASE = "Example: paywall readers erase reader@example.org --cancel-subscription"
 _BIND = "Example: paywall readers bind ana@example.org cus_0123456789abcd"
+_ADDRESS = "Example: paywall readers change-address ana@example.org ana@example.net"
 _LIST = "Example: paywall readers list --kind registered"
 _ABOUT = "Help for a reader who can't get in, or who asks for their data."
 Who = Annotated[str, typer.Argument(help="The reader's address or id.")]
@@ -125,6 +127,24 @@ async def bind(
                 context, gateway, customer_id=customer, named=reader, actor=COMMAND.label
             )
     print(f"{customer} belongs to {bound}.")
+
+
+@app.command("change-address", epilog=_ADDRESS)
+@command
+async def change_address(
+    reader: Who, address: Annotated[str, typer.Argument(help="Their address from now on.")]
+) -> None:
+    """Give a reader whose mailbox is lost another address. Check first that they asked for it.
+
+    They are signed out everywhere, and the former address is mailed.
+    """
+    async with ready_context(Settings()) as context:
+        reader_id = await _id_of(context, reader)
+        with failing_with():
+            await change_by_operator(
+                context, reader_id=reader_id, email=address, actor=COMMAND.label
+            )
+    print(f"{reader_id} signs in with {address} from now on.")
 
 
 @asynccontextmanager

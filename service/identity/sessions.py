@@ -35,7 +35,14 @@ USED_AT_RESOLUTION = timedelta(hours=1)
 """`used_at` is written at most this often, so that a read needs no write."""
 Kind = Literal["browser", "app"]
 SessionEnd = Literal[
-    "signed_out", "replaced", "too_many_devices", "reused", "verified", "merged", "erased"
+    "signed_out",
+    "replaced",
+    "too_many_devices",
+    "reused",
+    "verified",
+    "merged",
+    "address_changed",
+    "erased",
 ]
 _SHAPE = re.compile(r"(ses_[0-9a-f]{24})\.[A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{22}")
 _NONCE = bytes(12)

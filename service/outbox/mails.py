@@ -20,6 +20,8 @@ from service.settings import Settings
 Kind = Literal[
     "sign-in",
     "erased",
+    "address-change",
+    "address-changed",
     "welcome",
     "receipt",
     "payment-failed",
@@ -33,7 +35,8 @@ Kind = Literal[
     "refund",
     "pass",
 ]
-"""`sign-in` takes `link` (or None), `code` and `minutes`; `erased` takes nothing; billing/notices.py says what
+"""`sign-in` takes `link` (or None), `code` and `minutes`; `erased` and `address-changed` take nothing;
+`address-change` takes `link`, `address` and `is_new`; billing/notices.py says what
 the others take.
 """
 

@@ -312,6 +312,9 @@ class Gateway(SetUpGateway, Protocol):
     async def customer_record(self, customer_id: str) -> StripeCustomerRecord | None:
         """What Stripe holds on the customer; None: it was deleted, or there is none."""
 
+    async def change_email(self, customer_id: str, email: str) -> None:
+        """Give the customer another address; one that was deleted keeps none."""
+
     async def delete_customer(self, customer_id: str) -> None:
         """Delete the customer for good, which ends its subscriptions at once; safe to repeat."""
 

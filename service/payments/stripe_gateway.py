@@ -67,6 +67,13 @@ class StripeGateway(StripeSetUp):
             raise
         return None if found.get("deleted") else stripe_objects.customer_record_of(found)
 
+    async def change_email(self, customer_id: str, email: str) -> None:
+        try:
+            await self._ask(self._client.v1.customers.update_async(customer_id, {"email": email}))
+        except GatewayRefused as error:
+            if not error.is_missing:
+                raise
+
     async def delete_customer(self, customer_id: str) -> None:
         try:
             await self._ask(self._client.v1.customers.delete_async(customer_id))

@@ -26,7 +26,7 @@ from service.metering.ledger import Ledger
 from service.payments.asking import AppGateway
 from service.problems import CATALOGUE, Problem
 from service.running import running_of
-from service.web import account_routes, erase_routes, sign_in_routes
+from service.web import account_routes, address_routes, erase_routes, sign_in_routes
 from service.web.article import ArticleRoute, article_page, opened_view, seen_view, walled_view
 from service.web.banner import payment_banner
 from service.web.bought_lines import bought_lines
@@ -41,6 +41,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 router.include_router(account_routes.router)
 router.include_router(sign_in_routes.router)
 router.include_router(erase_routes.router)
+router.include_router(address_routes.router)
 articles = APIRouter(route_class=ArticleRoute, include_in_schema=False)
 
 Slug = Annotated[str, Path(max_length=1000)]

@@ -26,6 +26,7 @@ VALUES: dict[str, Any] = {
     "trial_until": None, "renews_on": "10 March", "paid_until": "10 March", "ends_on": "10 March",
     "ended_on": "10 March", "asks_bank": True, "twice": False, "first": "4.50", "owed": None,
     "open_until": None,
+    "address": "ana@example.org", "is_new": True,
 }  # fmt: skip
 """All that any mail takes."""
 Words = tuple[str, ...]

@@ -13,6 +13,9 @@ _ROUTES: Mapping[MayCall, str] = {
         HEAD /account
         GET /account/
         HEAD /account/
+        GET /account/address
+        HEAD /account/address
+        POST /account/address/confirm
         GET /account/erased
         HEAD /account/erased
         GET /account/sign-in
@@ -58,6 +61,7 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /v1/checkout
         GET /v1/checkout/return
         POST /v1/checkout/{session_id}/complete
+        POST /v1/me/address/confirm
         GET /v1/offers
         HEAD /v1/offers
         POST /v1/session/token
@@ -68,12 +72,14 @@ _ROUTES: Mapping[MayCall, str] = {
     SignedIn(): """
         GET /account/erase
         HEAD /account/erase
+        POST /account/address
         POST /account/erase
         POST /account/portal
         POST /account/take-over
         DELETE /v1/me
         GET /v1/me
         POST /v1/me/purchases/{purchase_id}
+        POST /v1/me/address
         GET /v1/me/export
         POST /v1/portal
         DELETE /v1/session
@@ -138,11 +144,13 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/unbound
     """,
     Permission.SUBSCRIBERS_WRITE: """
+        POST /admin/subscribers/{reader_id}/address
         POST /admin/subscribers/{reader_id}/refund
         POST /admin/subscribers/{reader_id}/resync
         POST /admin/unbound
         POST /v1/admin/grants
         DELETE /v1/admin/grants/{grant_id}
+        POST /v1/admin/subscribers/{reader_id}/address
         POST /v1/admin/subscribers/{reader_id}/refund
         POST /v1/admin/subscribers/{reader_id}/resync
         POST /v1/admin/unbound/bind

@@ -15,6 +15,7 @@ from service.db.tables.billing import (
 from service.db.tables.content import Article, ArticleRevision, ArticleTerm, ContentState
 from service.db.tables.grants import Grant
 from service.db.tables.identity import (
+    AddressChange,
     ApiKey,
     AuditEntry,
     Operator,
@@ -37,6 +38,7 @@ from service.db.tables.tokens import RevokedClaim, SigningKey
 
 __all__ = [
     "AccessEntry",
+    "AddressChange",
     "ApiKey",
     "Article",
     "ArticleRevision",

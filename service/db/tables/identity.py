@@ -99,6 +99,26 @@ class SignInRequest(Base):
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class AddressChange(Base):
+    """An address that a reader wants instead of theirs, until the mails to both are confirmed."""
+
+    __tablename__ = "address_changes"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    reader_id: Mapped[str] = mapped_column(
+        ForeignKey("readers.id", ondelete="CASCADE"), unique=True
+    )
+    email: Mapped[str]
+    """The new one, as typed."""
+    email_key: Mapped[str] = mapped_column(index=True)
+    old_hash: Mapped[str] = mapped_column(unique=True)
+    """Of the link in the mail to the address that the reader has."""
+    new_hash: Mapped[str] = mapped_column(unique=True)
+    old_confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    new_confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Operator(Base):
     """A member of the newsroom's staff."""
 

@@ -5,12 +5,16 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, Depends, Path
 from pydantic import AwareDatetime, BaseModel, Field
 
+from service.account.address import change_by_operator
+from service.billing.inbox import INBOX_TASK
 from service.billing.refunds import RefundAsked, refund_latest
 from service.billing.resync import Looked, resync_reader
 from service.bodies import Body
 from service.db.context import AppContext
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
+from service.jobs.runner import AppWakes
+from service.outbox.mails import MAIL_TASK
 from service.payments.asking import AppGateway
 from service.payments.gateway import StripeRefund
 from service.reports.schemas import Storable
@@ -89,6 +93,28 @@ async def resync(
         actor=actor.label,
     )
     return ResyncOut(looked=[LookedOut.of(each) for each in looked])
+
+
+class AddressIn(Body):
+    """The reader's address from now on: make sure that it is theirs."""
+
+    email: Annotated[str, Storable, Field(min_length=3, max_length=254)]
+
+
+@router.post("/{reader_id}/address", status_code=204, summary="Change a reader's address")
+async def change_address(
+    reader_id: ReaderId,
+    body: AddressIn,
+    actor: ChangesSubscribers,
+    context: AppContext,
+    wakes: AppWakes,
+) -> None:
+    """For a lost mailbox. The reader is signed out everywhere, the former address is mailed, and
+    Stripe's customer follows. Needs the permission subscribers:write.
+    """
+    await change_by_operator(context, reader_id=reader_id, email=body.email, actor=actor.label)
+    wakes.wake(MAIL_TASK)
+    wakes.wake(INBOX_TASK)
 
 
 @router.post("/{reader_id}/refund", status_code=201, summary="Refund a reader")

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.account.address import change_by_operator
+from service.billing.inbox import INBOX_TASK
 from service.billing.refunds import RefundAsked, refund_latest
 from service.billing.resync import resync_reader
 from service.clock import AppClocks, Clocks
@@ -15,9 +17,11 @@ from service.db.session import ReadSession
 from service.db.tables import Subscription
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
+from service.jobs.runner import AppWakes
 from service.offers.pricing import minor_units
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.outbox.mails import MAIL_TASK
 from service.payments.asking import AppGateway
 from service.problems import Problem
 from service.reports.history import reader_history
@@ -26,6 +30,7 @@ from service.reports.schemas import Storable
 router = APIRouter(prefix="/subscribers", route_class=PageRoute, include_in_schema=False)
 DONE = {
     "resync": "Compared with Stripe. What is shown here is what Stripe says now.",
+    "address": "Changed. The reader signs in with the new address from now on.",
     "bind": "Bound. What the customer pays for at Stripe belongs to this reader now.",
     "refund": "Refunded. What follows for access and at Stripe happens at once.",
 }
@@ -64,6 +69,33 @@ async def send_resync(
         actor=visit.operator.label,
     )
     return see_other(f"/admin/subscribers/{reader_id}?done=resync")
+
+
+@router.post("/{reader_id}/address")
+async def send_address(
+    request: Request,
+    visit: ChangesSubscribers,
+    reader_id: ReaderId,
+    context: AppContext,
+    wakes: AppWakes,
+    email: Text = "",
+) -> Response:
+    """Give the reader another address, or show the page again with why not."""
+    try:
+        await change_by_operator(
+            context, reader_id=reader_id, email=email, actor=visit.operator.label
+        )
+    except Problem as problem:
+        if problem.slug not in {"address-taken", "invalid-email"}:
+            raise
+        async with context.database.reading() as session:
+            return await _page(
+                request, session, reader_id, context.clocks, refusal=problem.detail,
+                status_code=problem.type.status,
+            )  # fmt: skip
+    wakes.wake(MAIL_TASK)
+    wakes.wake(INBOX_TASK)
+    return see_other(f"/admin/subscribers/{reader_id}?done=address")
 
 
 @router.post("/{reader_id}/refund")
