@@ -34,7 +34,8 @@ BLOCKS = frozenset(
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)((?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+)>")
 _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))")
 _CARELESS_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)([^<>]*)>")
-_MORE = re.compile(r"<!--[\s-]*(?:more\b.*?|members-only[\s-]*)-->", re.DOTALL | re.IGNORECASE)
+_MORE = re.compile(r"<!--[\s-]*more\b.*?-->", re.DOTALL | re.IGNORECASE)
+_MEMBERS_ONLY = "<!--members-only-->"  # unlike the other it ends the preview amid a block
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _PAGE = re.compile(r"<!--\s*nextpage\s*-->")
 PAYWALL = "<!--paywall-->"
@@ -166,7 +167,9 @@ def _comment(source: str) -> Token | None:
     if _BLOCK_COMMENT.match(source):
         return Token(Kind.BLOCK, "")
     sign = comment_sign(source[len("<!--") : -len("-->")])
-    return Token(Kind.WALL, source) if sign is not None and sign.kind == "wall" else None
+    if sign is None:
+        return None
+    return Token(Kind.WALL, source) if sign.kind == "wall" else Token(Kind.MORE, _MEMBERS_ONLY)
 
 
 def plain_text(source: str) -> str:

@@ -65,7 +65,8 @@ class Surroundings:
 def article_html(content: str, around: Surroundings, found: Found) -> str:
     """The content as balanced, unsanitised HTML, with at most one mark of a cut, between blocks.
 
-    The mark is `<!--more-->` (the author's) or `<!--paywall-->` (where the source's wall begins).
+    The mark is `<!--more-->` or `<!--members-only-->` (the author's), or `<!--paywall-->` (where the
+    source's wall begins).
     `found` gets the walls, and what was left out or changed.
     """
     text = content.replace("\r\n", "\n").replace("\r", "\n")

@@ -295,6 +295,14 @@ def test_a_wall_in_a_reusable_block_closes_the_article(reference: str) -> None:
     assert [note.kind for note in made.notes] == ["block-words"] * ("content" in reference)
 
 
+@on_sqlite
+@pytest.mark.parametrize("block", ["<ul><li>{}</li></ul>", "<table><tr><td>{}</td></tr></table>"])
+def test_an_authors_mark_for_members_holds_amid_a_block(block: str, settings: Settings) -> None:
+    made = imported(block.format("open <!--Members-Only-->paid") + "<p>later</p>")
+    rendered = render(made.body, "html", limits_of(settings))
+    assert (rendered.cut_by, rendered.search_text) == ("mark", "open")
+
+
 @pytest.mark.parametrize("name", ["alt", "title"])
 def test_a_wall_in_an_attribute_ends_it(name: str) -> None:
     made = imported(f'open <img src="/a.jpg" {name}="Harbour [is_paid]paid[/is_paid]"> [sic]')
