@@ -32,7 +32,7 @@ BLOCKS = frozenset(
 )  # fmt: skip
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)((?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+)>")
-_ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))")
+_ATTRIBUTE = re.compile(r"([\w-]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+)))?")
 _CARELESS_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)([^<>]*)>")
 _MORE = re.compile(r"<!--[\s-]*more\b.*?-->", re.DOTALL | re.IGNORECASE)
 _MEMBERS_ONLY = "<!--members-only-->"  # unlike the other it ends the preview amid a block

@@ -10,7 +10,7 @@ Source of the rules: developer.wordpress.org/reference/functions/wpautop.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from service.content.importers.markup import BLOCKS, Kind, Token
+from service.content.importers.markup import BLOCKS, Kind, Token, closes
 from service.content.importers.shortcodes import link
 
 _BLANK_LINE = re.compile(r"\n[ \t]*\n\s*")
@@ -121,8 +121,9 @@ class _Writer:
     def _end_to(self, depth: int) -> None:
         while len(self._open) > depth:
             name, start = self._open.pop()
-            if len(self._out) == start + 1 and name not in {"td", "th"}:
-                self._out.pop()  # nothing was written in it
+            is_empty = len(self._out) == start + 1 and name not in {"td", "th"}
+            if is_empty and not closes(Token(Kind.OPEN, self._out[start], name)):
+                self._out.pop()
             else:
                 self._out.append(f"</{name}>\n" if name in BLOCKS else f"</{name}>")
 
@@ -149,10 +150,11 @@ class _Writer:
 
 
 def _visible(tokens: Sequence[Token]) -> bool:
-    """Whether there is more than white space, no-break spaces and line breaks."""
+    """Whether there is more than white space, no-break spaces and line breaks, or a wall."""
     return any(
         (token.kind is Kind.TEXT and bool(token.source.replace("&nbsp;", "").strip()))
         or (token.kind is Kind.ATOM and token.name not in {"br", "wbr"})
+        or (token.kind is Kind.OPEN and closes(token))
         for token in tokens
     )
 

@@ -296,6 +296,23 @@ def test_a_wall_in_a_reusable_block_closes_the_article(reference: str) -> None:
 
 
 @on_sqlite
+@pytest.mark.parametrize(
+    "sign",
+    [
+        '<div class="paywall"></div>',
+        "<p><members-only></members-only></p>",
+        '<ul><li data-visibility="paid"></li></ul>',
+        '<span class="premium-content"> </span>',
+    ],
+)
+def test_a_sign_without_words_closes_what_follows(sign: str, settings: Settings) -> None:
+    made = imported(f"open one\n\n{sign}\n\npaid two\n\nlater")
+    prepared = prepare(made.slug, as_sent(made), settings)
+    assert prepared.level == "subscribers"
+    assert "paid" not in prepared.rendered.search_text
+
+
+@on_sqlite
 @pytest.mark.parametrize("block", ["<ul><li>{}</li></ul>", "<table><tr><td>{}</td></tr></table>"])
 def test_an_authors_mark_for_members_holds_amid_a_block(block: str, settings: Settings) -> None:
     made = imported(block.format("open <!--Members-Only-->paid") + "<p>later</p>")
@@ -447,6 +464,7 @@ SIGNS = [
     "<div class='members-only'>paid</div>",
     "<div data-access=members>paid</div>",
     "<pre class='paywall'>paid</pre>",
+    "<div data-paywall>paid</div>",
 ]
 
 
