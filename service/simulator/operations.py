@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from service.simulator.protocol.errors import StripeError, invalid_parameter, missing_resource
-from service.simulator.protocol.expand import list_object
 from service.simulator.protocol.forms import Params
+from service.simulator.protocol.views import list_object
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 

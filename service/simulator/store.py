@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 @dataclass(frozen=True)
 class Condition:
-    """A filter on a document: `field` is a dotted path, `operator` one of =, !=, <, <=, >, >=, in.
+    """A filter on a document: `field` is a dotted path, `operator` one of =, !=, <, <=, >, >=, in,
+    contains (a part of a text, in small letters and capitals alike, or of a list's JSON).
 
     = and != None find fields that are null or absent, and those that are neither.
     """
@@ -55,6 +56,8 @@ class Condition:
         if self.operator == "in":
             marks = ", ".join("?" for _ in self.value)
             return f"{path} IN ({marks})", list(self.value)
+        if self.operator == "contains":
+            return f"instr(lower({path}), lower(?)) > 0", [self.value]
         if self.operator == "!=":
             return f"{path} IS NOT ?", [self.value]
         if self.value is None:

@@ -9,6 +9,7 @@ exists twice: bare and expanded.
 import copy
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from referencing.jsonschema import DRAFT202012
 
 JSON = dict[str, Any]
 _METHODS = ("get", "post", "delete")
+_DEEPEST = 4  # levels of an expanded path
 _PARAMETER = re.compile(r"\{[^}]+\}")
 
 
@@ -55,6 +57,16 @@ class StripeDocument:
     def described(self, method: str, template: str) -> Described | None:
         """The document's operation for a template of ours, whatever its parameters are called."""
         return self.operations.get((method, _PARAMETER.sub("{}", template)))
+
+    def expandable(self, kind: str, within: str = "") -> Iterator[str]:
+        """The paths that an object of `kind` can be asked to expand, those of its parts included."""
+        for name in self._schemas.get(kind, {}).get("x-expandableFields", []):
+            path = f"{within}{name}"
+            yield path
+            for part in _referred(self._schemas[kind]["properties"].get(name, {})):
+                is_object = "object" in self._schemas[part].get("properties", {})
+                if not is_object and path.count(".") < _DEEPEST - 1:
+                    yield from self.expandable(part, f"{path}.")
 
     def faults_of_answer(
         self, method: str, template: str, status: int, body: Any, *, expanded: bool
@@ -105,6 +117,14 @@ class StripeDocument:
 def stripe_document(path: str) -> StripeDocument:
     """The document, read once a process."""
     return StripeDocument(Path(path))
+
+
+def _referred(schema: JSON) -> list[str]:
+    """The schemas that a property's value may have."""
+    if "$ref" in schema:
+        return [schema["$ref"].rpartition("/")[2]]
+    options = [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]
+    return [name for option in options for name in _referred(option)]
 
 
 def _described(template: str, item: JSON) -> Described:

@@ -11,8 +11,8 @@ from service.simulator.operations import Call, operation
 from service.simulator.payments.customers import living_customer
 from service.simulator.periods import DAY
 from service.simulator.protocol.errors import StripeError, invalid_parameter, missing_parameter
-from service.simulator.protocol.expand import list_object
 from service.simulator.protocol.forms import Params
+from service.simulator.protocol.views import list_object
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 

@@ -16,7 +16,7 @@ from service.simulator.operations import (
     page_of_rows,
 )
 from service.simulator.payments.charges import new_intent
-from service.simulator.protocol.expand import list_object
+from service.simulator.protocol.views import list_object
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 

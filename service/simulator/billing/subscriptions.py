@@ -10,8 +10,8 @@ from service.simulator.operations import (
     page,
 )
 from service.simulator.protocol.errors import StripeError, invalid_parameter
-from service.simulator.protocol.expand import list_object
 from service.simulator.protocol.forms import Params
+from service.simulator.protocol.views import list_object
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 

@@ -2,7 +2,7 @@
 
 from service.simulator.billing.invoices import draft_invoice, finalise, mark_paid
 from service.simulator.catalogue.discounts import discount_lines
-from service.simulator.protocol.expand import list_object
+from service.simulator.protocol.views import list_object
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 

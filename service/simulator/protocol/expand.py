@@ -4,11 +4,12 @@ A stored document is the API's object plus one key of our own, `_sim`, which nev
 of items are stored as ids and embedded here, since Stripe always shows them whole.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from service.simulator.protocol.errors import StripeError
-from service.simulator.store import JSON, Condition, Store
+from service.simulator.protocol.views import INCLUDED, is_left_out
+from service.simulator.store import JSON, Store
 
 _EMBEDDED = {("subscription_item", "price"), ("item", "price")}
 
@@ -67,11 +68,6 @@ _EXPANDABLE: dict[str, frozenset[str]] = {
 _LONGEST_PATH = 4
 
 
-def list_object(url: str, data: list[JSON], *, has_more: bool = False) -> JSON:
-    """Stripe's list envelope."""
-    return {"object": "list", "data": data, "has_more": has_more, "url": url}
-
-
 def public(store: Store, value: Any) -> Any:
     """A copy of a document without our own key and with its prices embedded."""
     if isinstance(value, list):
@@ -103,28 +99,34 @@ def expanded(store: Store, document: JSON, paths: Sequence[str]) -> JSON:
             raise StripeError(
                 400, f"You cannot expand more than 4 levels of a property. Property: {path}"
             )
-        _walk(store, shown, parts, str(shown.get("object")), "")
+        _walk(store, shown, parts, shown, "")
     return shown
 
 
-def _walk(store: Store, node: JSON, parts: list[str], kind: str, within: str) -> None:
+def _walk(store: Store, node: JSON, parts: list[str], owner: JSON, within: str) -> None:
+    """Expand within `node`, a part of the object `owner`; `within` is where in it, with a dot."""
     head, rest = parts[0], parts[1:]
-    path = f"{within}{head}"
+    kind, path = str(owner.get("object")), f"{within}{head}"
     if node.get("deleted"):
         return  # its id is all that is left of it
-    if head not in node and (kind, path) not in _INCLUDED:
+    included = INCLUDED.get((kind, path))
+    if included is not None:
+        if head not in node:
+            node[head] = public(store, included(store, owner))
+    elif head in node:
+        expandable = path in _EXPANDABLE.get(kind, frozenset())
+        node[head] = _whole(store, node[head], head, expandable=expandable)
+    elif is_left_out(kind, path):
+        return
+    else:
         raise _refused(head)
-    if (kind, path) in _INCLUDED and not node.get(head):
-        node[head] = public(store, _INCLUDED[kind, path](store, node))
-    value = node[head] = _whole(
-        store, node.get(head), head, expandable=path in _EXPANDABLE.get(kind, frozenset())
-    )
     if not rest:
         return
+    value = node[head]
     for child in value if isinstance(value, list) else [value]:
         if isinstance(child, dict):
-            own = child.get("object")
-            _walk(store, child, rest, str(own) if own else kind, "" if own else f"{path}.")
+            own = bool(child.get("object"))
+            _walk(store, child, rest, child if own else owner, "" if own else f"{path}.")
 
 
 def _whole(store: Store, value: Any, name: str, *, expandable: bool) -> Any:
@@ -147,42 +149,3 @@ def _refused(name: str) -> StripeError:
         "if this is a list.",
         param="expand",
     )
-
-
-def _invoice_payments(store: Store, invoice: JSON) -> JSON:
-    payments = store.find("invoice_payment", [Condition("invoice", "=", invoice["id"])])
-    return list_object(f"/v1/invoice_payments?invoice={invoice['id']}", payments)
-
-
-def _line_items(store: Store, session: JSON) -> JSON:
-    stored = store.get(session["id"])
-    lines = stored["_sim"]["line_items"] if stored else []
-    return list_object(f"/v1/checkout/sessions/{session['id']}/line_items", lines)
-
-
-def _coupon_products(store: Store, coupon: JSON) -> JSON:
-    stored = store.get(coupon["id"])
-    return {"products": stored["_sim"]["products"] if stored else []}
-
-
-def _customer_subscriptions(store: Store, customer: JSON) -> JSON:
-    live = store.find(
-        "subscription",
-        [Condition("customer", "=", customer["id"]), Condition("status", "!=", "canceled")],
-    )
-    return list_object(f"/v1/customers/{customer['id']}/subscriptions", live)
-
-
-def _refunds(store: Store, charge: JSON) -> JSON:
-    refunds = store.find("refund", [Condition("charge", "=", charge["id"])])
-    return list_object(f"/v1/charges/{charge['id']}/refunds", refunds)
-
-
-# Fields that Stripe leaves out unless they are asked for.
-_INCLUDED: dict[tuple[str, str], Callable[[Store, JSON], JSON]] = {
-    ("invoice", "payments"): _invoice_payments,
-    ("checkout.session", "line_items"): _line_items,
-    ("coupon", "applies_to"): _coupon_products,
-    ("customer", "subscriptions"): _customer_subscriptions,
-    ("charge", "refunds"): _refunds,
-}
