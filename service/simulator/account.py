@@ -48,4 +48,11 @@ def _retrieve(call: Call) -> JSON:
     return ensure_account(call.world)
 
 
-OPERATIONS = (operation("GET", "/v1/account", _retrieve),)
+def _retrieve_by_id(call: Call) -> JSON:
+    return call.world.fetch("account", call.ids["account"])
+
+
+OPERATIONS = (
+    operation("GET", "/v1/account", _retrieve),
+    operation("GET", "/v1/accounts/{account}", _retrieve_by_id),
+)

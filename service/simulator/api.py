@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from service.simulator import account
+from service.simulator import account, empty_lists, search
 from service.simulator.billing import (
     changes,
     collection,
@@ -30,6 +30,7 @@ from service.simulator.events import endpoints, recent
 from service.simulator.operations import Call, Operation
 from service.simulator.payments import (
     charges,
+    customer_creation,
     customers,
     disputes,
     payment_methods,
@@ -47,11 +48,14 @@ from service.simulator.world import API_VERSION, Cause, World
 OPERATIONS: tuple[Operation, ...] = tuple(
     operation
     for module in (
+        search,  # first: else `search` would be taken for an id
         account,
+        empty_lists,
         products,
         coupons,
         promotion_codes,
         customers,
+        customer_creation,
         customer_deletion,
         payment_methods,
         setup_intents,

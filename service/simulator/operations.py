@@ -52,7 +52,7 @@ def listing(template: str, handle: Handler, params: str = "") -> Operation:
     return operation("GET", template, handle, f"{params} limit starting_after ending_before")
 
 
-_LARGEST_PAGE = 100
+LARGEST_PAGE = 100
 _RANGES = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
@@ -122,7 +122,7 @@ def _bounds(params: Params) -> tuple[int, str | None, str | None]:
     """`limit`, `starting_after` and `ending_before`."""
     limit = params.integer("limit")
     limit = 10 if limit is None else limit
-    if not 1 <= limit <= _LARGEST_PAGE:
+    if not 1 <= limit <= LARGEST_PAGE:
         raise invalid_parameter("limit", "Invalid limit: must be between 1 and 100.")
     after, before = params.text("starting_after"), params.text("ending_before")
     if after and before:

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 JSON = dict[str, Any]
 
@@ -74,6 +74,14 @@ class Due:
     subject: str
 
 
+class Filter(Protocol):
+    """A condition on documents: a Condition, or what a search asks for."""
+
+    def sql(self) -> tuple[str, list[Any]]:
+        """The filter as SQL over `objects` with its values."""
+        ...
+
+
 class Store:
     """Documents by id. Callers hold a transaction (see `World.transaction`) while they write."""
 
@@ -138,7 +146,7 @@ class Store:
     def find(
         self,
         kind: str,
-        conditions: Sequence[Condition] = (),
+        conditions: Sequence[Filter] = (),
         *,
         limit: int = -1,
         before: int | None = None,

@@ -150,7 +150,7 @@ def test_a_foreign_shops_session_is_none_of_ours(site: Installation) -> None:
         price = stripe.prices.create(
             {
                 "product": product.id,
-                "unit_amount": 1,
+                "unit_amount": 100,
                 "currency": "eur",
                 "recurring": {"interval": "month"},
             }

@@ -10,7 +10,7 @@ import pytest
 from service.simulator.api import OPERATIONS
 from service.simulator.app import create_simulator
 from service.simulator.operations import Operation
-from service.simulator.payments.cards import CARDS
+from service.simulator.payments.card_numbers import CARDS, NAMED
 from service.simulator.payments.debits import ACCOUNTS
 from tests.conftest import MovingClocks
 from tests.patience import PATIENCE
@@ -43,7 +43,9 @@ def test_the_table_is_what_is_served() -> None:
 
 
 def test_the_cards_and_accounts_are_those_it_knows() -> None:
-    assert set(re.findall(r"^\| `([0-9]{12,})` \|", TEXT, re.MULTILINE)) == set(CARDS)
+    assert set(re.findall(r"`([0-9]{12,19})`", TEXT)) == set(CARDS)
+    named = re.findall(r"^\| `([0-9]{12,})` \| `(\w+)` \|", TEXT, re.MULTILINE)
+    assert [CARDS[number] for number, _ in named] == [NAMED[f"tok_{name}"] for _, name in named]
     assert set(re.findall(r"^\| `([A-Z]{2}[0-9]{20})` \|", TEXT, re.MULTILINE)) == set(ACCOUNTS)
 
 

@@ -44,7 +44,10 @@ def _furnish(local: LocalStripe) -> dict[str, str]:
 
 def _walk(local: LocalStripe, known: dict[str, str]) -> None:
     v1 = local.v1
-    v1.accounts.retrieve_current()
+    own = v1.accounts.retrieve_current()
+    v1.accounts.retrieve(own.id)
+    _walk_searches(local)
+    _walk_empty_lists(local, known)
     v1.products.update(known["product"], {"description": "All of it", "active": True})
     v1.products.retrieve(known["product"])
     v1.products.list({"active": True, "limit": 2})
@@ -55,6 +58,7 @@ def _walk(local: LocalStripe, known: dict[str, str]) -> None:
     v1.customers.retrieve(known["customer"], {"expand": ["subscriptions"]})
     v1.customers.list({"limit": 1, "expand": ["data.invoice_settings.default_payment_method"]})
     v1.customers.payment_methods.list(known["customer"])
+    v1.customers.payment_methods.retrieve(known["customer"], known["payment_method"])
     v1.customers.delete(v1.customers.create({"name": "Passing"}).id)
     made = v1.payment_methods.create(
         {"type": "card", "card": {"number": "4242424242424242", "exp_month": 1, "exp_year": 2030}}
@@ -77,6 +81,31 @@ def _walk(local: LocalStripe, known: dict[str, str]) -> None:
     v1.checkout.sessions.list({"status": "complete", "expand": ["data.subscription"]})
     v1.checkout.sessions.line_items.list(known["session"], {"limit": 1})
     _walk_billing(local, known)
+
+
+def _walk_searches(local: LocalStripe) -> None:
+    v1 = local.v1
+    for service in (v1.charges, v1.customers, v1.invoices, v1.payment_intents, v1.subscriptions):
+        found = service.search({"query": "created>1", "limit": 1, "expand": ["total_count"]})
+        assert found.data
+        assert found.total_count
+    for service in (v1.prices, v1.products):
+        assert service.search({"query": "active:'true'", "limit": 1}).data
+
+
+def _walk_empty_lists(local: LocalStripe, known: dict[str, str]) -> None:
+    v1 = local.v1
+    v1.accounts.list({"limit": 1})
+    v1.credit_notes.list({"customer": known["customer"]})
+    v1.customers.payment_sources.list(known["customer"], {"object": "card"})
+    v1.customers.tax_ids.list(known["customer"])
+    v1.entitlements.active_entitlements.list({"customer": known["customer"]})
+    v1.entitlements.features.list({"archived": False})
+    v1.plans.list({"product": known["product"]})
+    v1.products.features.list(known["product"])
+    v1.radar.early_fraud_warnings.list({"charge": known["charge"]})
+    v1.subscription_schedules.list({"customer": known["customer"]})
+    v1.tax_ids.list({"owner": {"type": "self"}})
 
 
 def _walk_billing(local: LocalStripe, known: dict[str, str]) -> None:

@@ -20,7 +20,9 @@ def _pages(local: LocalStripe) -> dict[str, str]:
     portal = local.v1.billing_portal.sessions.create(
         {"customer": subscription.customer, "return_url": f"{local.url}/"}
     )
-    once = local.v1.prices.create({"product": priced.product, "unit_amount": 3, "currency": "eur"})
+    once = local.v1.prices.create(
+        {"product": priced.product, "unit_amount": 300, "currency": "eur"}
+    )
     asking = local.session(once, mode="payment")
     local.pay(asking, "4000002760003184")
     saving = local.v1.checkout.sessions.create(
@@ -72,7 +74,7 @@ def test_pages_show_what_others_wrote_as_text(local: LocalStripe) -> None:
     price = local.v1.prices.create(
         {
             "product": product.id,
-            "unit_amount": 5,
+            "unit_amount": 500,
             "currency": "jpy",
             "recurring": {"interval": "month", "interval_count": 3},
         }
@@ -81,7 +83,7 @@ def test_pages_show_what_others_wrote_as_text(local: LocalStripe) -> None:
     text = local.browser.get(f"/checkout/{session.id}").text
     assert script not in text
     assert "<b>" not in text
-    assert "5 JPY every 3 months" in text
+    assert "500 JPY every 3 months" in text
     refused = local.browser.post(f"/checkout/{session.id}", data={"card": script, "email": script})
     assert script not in refused.text
 

@@ -17,6 +17,7 @@ from service.simulator.billing.subscriptions import (
     own_method,
     period_of,
     read_details,
+    read_payment_settings,
     requested_cancellation,
     schedule_cycle,
 )
@@ -37,7 +38,7 @@ _BEHAVIOURS = ("always_invoice", "create_prorations", "none")
 _FIELDS = (
     "billing_cycle_anchor cancel_at cancel_at_period_end cancellation_details"
     " default_payment_method description discounts items metadata off_session pause_collection"
-    " payment_behavior proration_behavior proration_date trial_end trial_settings"
+    " payment_behavior payment_settings proration_behavior proration_date trial_end trial_settings"
 )
 
 
@@ -266,6 +267,10 @@ def _plain_changes(world: World, params: Params, subscription: JSON) -> JSON:
     if params.sent("trial_settings"):
         behaviour = {"missing_payment_method": read_trial_settings(params)}
         changes["trial_settings"] = {"end_behavior": behaviour}
+    if params.sent("payment_settings"):
+        changes["payment_settings"] = read_payment_settings(
+            params, subscription["payment_settings"]
+        )
     if params.sent("discounts"):
         changes["discounts"] = changed_discounts(world, params, subscription)
     return changes

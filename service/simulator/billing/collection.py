@@ -4,7 +4,7 @@ from service.simulator.billing.invoice_payments import payment_of
 from service.simulator.billing.invoices import invoices_of, mark_paid, stop_collection
 from service.simulator.billing.subscriptions import end_subscription, resume_subscription
 from service.simulator.operations import Call, operation
-from service.simulator.payments.cards import Decline
+from service.simulator.payments.card_numbers import Decline
 from service.simulator.payments.charges import AUTHENTICATION, cancel_intent, confirm
 from service.simulator.payments.payment_methods import payer
 from service.simulator.protocol.errors import StripeError, invalid_parameter
@@ -79,7 +79,16 @@ def _collected(world: World, invoice: JSON, subscription: JSON | None) -> None:
     world.update(invoice, {"status_details": None})
     mark_paid(world, invoice)
     if subscription is not None:
+        _keep_method(world, invoice, subscription)
         settle(world, subscription)
+
+
+def _keep_method(world: World, invoice: JSON, subscription: JSON) -> None:
+    """What paid the invoice pays the next ones too, where the subscription's settings say so."""
+    payment = payment_of(world, invoice)
+    if payment and subscription["payment_settings"]["save_default_payment_method"] != "off":
+        intent = world.fetch("payment_intent", payment["payment"]["payment_intent"])
+        world.update(subscription, {"default_payment_method": intent["payment_method"]})
 
 
 def settle(world: World, subscription: JSON) -> None:

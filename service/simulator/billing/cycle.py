@@ -14,12 +14,14 @@ from service.simulator.billing.plans import (
 )
 from service.simulator.billing.subscriptions import (
     ENDED,
+    NO_SETTINGS,
     end_subscription,
     moved_items,
     new_items,
     own_method,
     pause_subscription,
     period_of,
+    read_payment_settings,
     refuse_other_currency,
     requested_cancellation,
     schedule_cycle,
@@ -51,6 +53,7 @@ class Start:
     charge: bool = True
     discounts: Sequence[Redemption | str] = ()
     without_method: str = "create_invoice"
+    payment_settings: JSON = field(default_factory=lambda: dict(NO_SETTINGS))
     authenticated: bool = False
 
 
@@ -133,11 +136,7 @@ def new_subscription(world: World, start: Start) -> JSON:
         "next_pending_invoice_item_invoice": None,
         "on_behalf_of": None,
         "pause_collection": None,
-        "payment_settings": {
-            "payment_method_options": None,
-            "payment_method_types": None,
-            "save_default_payment_method": "off",
-        },
+        "payment_settings": start.payment_settings,
         "pending_invoice_item_interval": None,
         "pending_setup_intent": None,
         "pending_update": None,
@@ -224,7 +223,14 @@ def handle_upcoming(world: World, identifier: str) -> None:
     """The agenda's `subscription.upcoming`: announce the next invoice, if there will be one."""
     subscription = world.fetch("subscription", identifier)
     if goes_on(subscription):
-        world.emit("invoice.upcoming", upcoming_invoice(world, subscription))
+        world.emit("invoice.upcoming", _announced(upcoming_invoice(world, subscription)))
+
+
+def _announced(invoice: JSON) -> JSON:
+    """An upcoming invoice as its event tells it: there is none to retrieve yet, so it has no id."""
+    lines = [{**line, "invoice": None} for line in invoice["lines"]["data"]]
+    listed = {**invoice["lines"], "data": lines, "url": "/v1/invoices/upcoming/lines"}
+    return {**{key: invoice[key] for key in invoice if key != "id"}, "lines": listed}
 
 
 def goes_on(subscription: JSON) -> bool:
@@ -287,6 +293,7 @@ def _create(call: Call) -> JSON | StripeError:
             charge=behaviour != "default_incomplete",
             discounts=read_discounts(world, params, purchase),
             without_method=read_trial_settings(params),
+            payment_settings=read_payment_settings(params, NO_SETTINGS),
         ),
     )
     if subscription["status"] == "incomplete" and behaviour == "error_if_incomplete":
@@ -310,6 +317,6 @@ OPERATIONS = (
         "/v1/subscriptions",
         _create,
         "cancel_at cancel_at_period_end customer default_payment_method description discounts items"
-        " metadata off_session payment_behavior trial_end trial_period_days trial_settings",
+        " metadata off_session payment_behavior payment_settings trial_end trial_period_days trial_settings",
     ),
 )

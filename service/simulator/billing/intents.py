@@ -6,14 +6,21 @@ voiding the invoice.
 
 from service.simulator.billing.collection import attempt, authenticate
 from service.simulator.operations import Call, operation
+from service.simulator.payments.amounts import refuse_small
 from service.simulator.payments.charges import cancel_intent, confirm, new_intent
 from service.simulator.payments.customers import living_customer
+from service.simulator.payments.payment_methods import (
+    attach_method,
+    chosen_method,
+    read_automatic_methods,
+)
 from service.simulator.protocol.errors import StripeError, invalid_parameter, missing_parameter
 from service.simulator.protocol.forms import LARGEST_AMOUNT, Params
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 
 _UNCONFIRMED = ("requires_payment_method", "requires_confirmation", "requires_action")
+_LEAST = "Amount must be"
 _REASONS = ("abandoned", "duplicate", "fraudulent", "requested_by_customer")
 _USAGES = ("off_session", "on_session")
 
@@ -25,6 +32,7 @@ def _create(call: Call) -> JSON | StripeError:
         raise missing_parameter("amount")
     if not 1 <= amount <= LARGEST_AMOUNT:
         raise invalid_parameter("amount", f"amount must be between 1 and {LARGEST_AMOUNT}.")
+    refuse_small(amount, params.currency(), _LEAST, "amount")
     if params.text("customer"):
         living_customer(world, params.required("customer"), "customer")
     usage = params.choice("setup_future_usage", _USAGES)
@@ -36,13 +44,16 @@ def _create(call: Call) -> JSON | StripeError:
         description=params.text("description"),
         future_usage=usage,
     )
-    world.update(intent, {"metadata": params.metadata()})
+    changes: JSON = {"metadata": params.metadata(), "receipt_email": params.text("receipt_email")}
+    if params.sent("automatic_payment_methods"):
+        changes["automatic_payment_methods"] = read_automatic_methods(params)
+    world.update(intent, changes)
     method = _method(world, params, intent)
     if params.boolean("confirm"):
         return _confirmed(world, intent, method, params)
     if method is not None:
-        changes = {"payment_method": method["id"], "status": "requires_confirmation"}
-        world.update(intent, changes)
+        chosen = {"payment_method": method["id"], "status": "requires_confirmation"}
+        world.update(intent, chosen)
     return intent
 
 
@@ -55,7 +66,7 @@ def _method(world: World, params: Params, intent: JSON) -> JSON | None:
     identifier = params.text("payment_method")
     if identifier is None:
         return None
-    method = world.fetch("payment_method", identifier, param="payment_method")
+    method = chosen_method(world, identifier, "payment_method")
     if method["customer"] not in (None, intent["customer"]):
         raise invalid_parameter(
             "payment_method", "This payment method is another customer's than the intent."
@@ -110,6 +121,7 @@ def _update(call: Call) -> JSON:
                 f"amount must be between 1 and {LARGEST_AMOUNT}, and an invoice's intent keeps its "
                 "own.",
             )
+        refuse_small(amount, intent["currency"], _LEAST, "amount")
         changes["amount"] = amount
     method = _method(world, params, intent)
     if method is not None:
@@ -140,7 +152,7 @@ def _confirmed(
         )
     invoice = _invoice_of(world, intent)
     refusal = confirm(world, intent, method) if invoice is None else attempt(world, invoice, method)
-    intent = world.fetch("payment_intent", intent["id"])
+    intent = _saved(world, intent["id"])
     waits = intent["status"] == "requires_action" and not params.boolean("off_session")
     if refusal is None or waits:
         return intent
@@ -166,7 +178,18 @@ def authenticate_intent(world: World, intent: JSON) -> StripeError | None:
     else:
         method = world.fetch("payment_method", intent["payment_method"])
         refusal = confirm(world, intent, method, authenticated=True)
+    _saved(world, intent["id"])
     return refusal.error() if refusal else None
+
+
+def _saved(world: World, identifier: str) -> JSON:
+    """The intent after a charge; its payment method now is its customer's, where it is to be saved."""
+    intent = world.fetch("payment_intent", identifier)
+    if intent["setup_future_usage"] and intent["customer"] and intent["latest_charge"]:
+        method = world.store.get(intent["payment_method"] or "")
+        if method is not None and method["customer"] is None:
+            attach_method(world, method, intent["customer"])
+    return intent
 
 
 def _cancel(call: Call) -> JSON:
@@ -188,8 +211,8 @@ OPERATIONS = (
         "POST",
         "/v1/payment_intents",
         _create,
-        "amount confirm currency customer description metadata off_session payment_method"
-        " setup_future_usage",
+        "amount automatic_payment_methods confirm currency customer description metadata"
+        " off_session payment_method receipt_email return_url setup_future_usage",
     ),
     operation(
         "POST",

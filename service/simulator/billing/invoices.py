@@ -76,6 +76,13 @@ def draft_invoice(
             },
             "type": "subscription_details",
         },
+        "payment_settings": {
+            "default_mandate": None,
+            "payment_method_options": None,
+            "payment_method_types": subscription.get("payment_settings", {}).get(
+                "payment_method_types"
+            ),
+        },
         "period_end": period[1],
         "period_start": period[0],
         "subtotal": subtotal,
@@ -151,11 +158,6 @@ _CONSTANT: JSON = {
     "next_payment_attempt": None,
     "number": None,
     "on_behalf_of": None,
-    "payment_settings": {
-        "default_mandate": None,
-        "payment_method_options": None,
-        "payment_method_types": None,
-    },
     "post_payment_credit_notes_amount": 0,
     "pre_payment_credit_notes_amount": 0,
     "receipt_number": None,
@@ -256,6 +258,7 @@ def finalise(world: World, invoice: JSON, *, paid_by: JSON | None = None) -> Non
             description="Subscription update"
             if invoice["billing_reason"] == "subscription_cycle"
             else "Subscription creation",
+            types=invoice["payment_settings"]["payment_method_types"],
         )
         create_payment(world, invoice, intent)
 

@@ -28,6 +28,11 @@ _STATUSES = (
     "trialing",
     "unpaid",
 )
+NO_SETTINGS: JSON = {
+    "payment_method_options": None,
+    "payment_method_types": None,
+    "save_default_payment_method": "off",
+}
 FEEDBACK = (
     "customer_service",
     "low_quality",
@@ -230,6 +235,21 @@ def own_method(world: World, params: Params, customer: str) -> str | None:
             "resource_missing",
         )
     return identifier
+
+
+def read_payment_settings(params: Params, before: JSON) -> JSON:
+    """`payment_settings` over those from `before`: what may be paid with, and whether it is kept."""
+    settings = params.group("payment_settings")
+    settings.refuse_unknown(frozenset({"payment_method_types", "save_default_payment_method"}))
+    changes: JSON = {}
+    if settings.sent("payment_method_types"):
+        types = settings.choices("payment_method_types", ("card", "sepa_debit"))
+        changes["payment_method_types"] = types or None
+    if settings.sent("save_default_payment_method"):
+        changes["save_default_payment_method"] = settings.choice(
+            "save_default_payment_method", ("off", "on_subscription")
+        )
+    return {**before, **changes}
 
 
 def requested_cancellation(world: World, params: Params, subscription: JSON) -> JSON:

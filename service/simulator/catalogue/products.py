@@ -13,7 +13,7 @@ from service.simulator.protocol.forms import Params
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 
-_INTERVALS = ("day", "week", "month", "year")
+_LONGEST = {"day": 1095, "week": 156, "month": 36, "year": 3}
 _PRODUCT = "active description images marketing_features metadata name shippable statement_descriptor tax_code unit_label url"
 _INLINE = frozenset(
     {"currency", "product", "product_data", "recurring", "tax_behavior", "unit_amount"}
@@ -211,12 +211,18 @@ def _inline_price(world: World, data: Params) -> JSON:
 def _recurring(params: Params) -> JSON:
     params.refuse_unknown(frozenset({"interval", "interval_count", "usage_type"}))
     params.choice("usage_type", ("licensed",))
-    interval = params.choice("interval", _INTERVALS)
+    interval = params.choice("interval", tuple(_LONGEST))
     if interval is None:
         raise missing_parameter(params.name("interval"))
     count = params.integer("interval_count")
     if count is not None and count < 1:
         raise invalid_parameter(params.name("interval_count"), "interval_count must be at least 1.")
+    if count is not None and count > _LONGEST[interval]:
+        raise invalid_parameter(
+            params.name("interval_count"),
+            f"Invalid interval_count: {count} {interval}s. Maximum of three years interval allowed "
+            "(3 years, 36 months, or 156 weeks).",
+        )
     return {
         "interval": interval,
         "interval_count": count or 1,

@@ -9,6 +9,7 @@ from service.simulator.catalogue.discounts import (
     taken_off,
 )
 from service.simulator.catalogue.promotion_codes import active_code
+from service.simulator.payments.amounts import refuse_small
 from service.simulator.protocol.errors import StripeError, invalid_parameter
 from service.simulator.protocol.forms import Params
 from service.simulator.store import JSON
@@ -55,7 +56,19 @@ def apply_promotion_code(world: World, session: JSON, code: str) -> None:
         redemption = redemption_of(world, found)
         check_redeemable(world, redemption, _purchase(world, session), "promotion_code")
         redemptions.append(redemption)
-    world.update(session, _changes(world, session, redemptions))
+    changes = _changes(world, session, redemptions)
+    refuse_small_total({**session, **changes}, "promotion_code")
+    world.update(session, changes)
+
+
+def refuse_small_total(session: JSON, param: str) -> None:
+    """Refuse a session that asks for less than Stripe charges.
+
+    Raises:
+        StripeError: 400 amount_too_small.
+    """
+    least = "The Checkout Session's total amount due must add up to"
+    refuse_small(session["amount_total"] or 0, session["currency"], least, param)
 
 
 def session_redemptions(world: World, session: JSON) -> list[Redemption]:

@@ -9,7 +9,8 @@ from service.simulator.checkout.discounts import session_redemptions
 from service.simulator.checkout.places import Place, check_place, place_details
 from service.simulator.checkout.receipts import receipt
 from service.simulator.checkout.sessions import details_of
-from service.simulator.payments.cards import CardEntry, Decline, read_card
+from service.simulator.payments.card_numbers import Decline
+from service.simulator.payments.cards import CardEntry, read_card
 from service.simulator.payments.charges import (
     asks_authentication,
     card_of,
@@ -96,12 +97,12 @@ def pay(world: World, session: JSON, buyer: Buyer) -> StripeError | None:
     if method is None:
         _complete(world, session, buyer, None)
         return None
+    if asks_authentication(method) and not buyer.authenticate:
+        return _ask(world, session, buyer, method)
     refusal = _refusal(world, session, method)
     if refusal is not None:
         _record_refusal(world, session, method, refusal)
         return refusal.error()
-    if asks_authentication(method) and not buyer.authenticate:
-        return _ask(world, session, buyer, method)
     _complete(world, session, buyer, method)
     return None
 
@@ -125,7 +126,7 @@ def _new_method(world: World, session: JSON, buyer: Buyer) -> JSON | None:
         return new_debit_method(world, account, email=buyer.email, name=buyer.name)
     if buyer.card is not None:
         read = read_card(buyer.card, world.now)
-        return new_card_method(world, read, email=buyer.email, name=buyer.name)
+        return new_card_method(world, read, email=buyer.email, name=buyer.name, on_session=True)
     if not is_free(session):
         raise missing_parameter("card")
     return None
@@ -175,7 +176,11 @@ def _record_refusal(world: World, session: JSON, method: JSON, refusal: Decline)
     if session["mode"] == "setup":
         refuse_setup(world, world.fetch("setup_intent", session["setup_intent"]), method, refusal)
     elif session["amount_total"]:
-        confirm(world, _intent(world, session), method)
+        confirm(world, _intent(world, session), method, authenticated=True)
+    pending = session["_sim"]["pending"]
+    if pending:  # the bank's page has had its answer: another card is needed
+        asked = {key: value for key, value in pending.items() if key != "card"}
+        world.update(session, {"_sim": {**session["_sim"], "pending": asked}})
 
 
 def _ask(world: World, session: JSON, buyer: Buyer, method: JSON) -> StripeError:

@@ -1,7 +1,7 @@
 """Checkout sessions: the API's side. Paying one is purchase.py's work."""
 
 from service.simulator.billing.subscriptions import refuse_other_currency
-from service.simulator.checkout.discounts import requested_discounts
+from service.simulator.checkout.discounts import refuse_small_total, requested_discounts
 from service.simulator.checkout.terms import Terms, read_taxes, read_terms
 from service.simulator.operations import (
     Call,
@@ -53,6 +53,7 @@ def _create(call: Call) -> JSON:
         },
     }
     session |= requested_discounts(world, params, session)
+    refuse_small_total(session, "line_items")
     if customer:
         session["customer_creation"] = None
     if terms.mode == "setup":

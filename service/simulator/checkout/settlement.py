@@ -2,7 +2,7 @@
 
 from service.simulator.billing.collection import debit_ended
 from service.simulator.checkout.receipts import receipt
-from service.simulator.payments.cards import Decline
+from service.simulator.payments.card_numbers import Decline
 from service.simulator.payments.charges import end_debit
 from service.simulator.payments.debits import account_of
 from service.simulator.protocol.errors import StripeError

@@ -26,7 +26,8 @@ from service.simulator.checkout.purchase import (
 )
 from service.simulator.pages.invoice import InvoicePage
 from service.simulator.pages.portal import PortalPage
-from service.simulator.payments.cards import PAYING_CARD, CardEntry, default_expiry
+from service.simulator.payments.card_numbers import PAYING_CARD
+from service.simulator.payments.cards import CardEntry, default_expiry
 from service.simulator.payments.debits import PAYING_ACCOUNT
 from service.simulator.protocol.errors import StripeError
 from service.simulator.store import JSON

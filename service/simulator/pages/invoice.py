@@ -10,7 +10,8 @@ from starlette.routing import Route
 
 from service.simulator.billing.collection import PAYABLE, attempt, authenticate
 from service.simulator.billing.invoice_payments import payment_of
-from service.simulator.payments.cards import PAYING_CARD, CardEntry, default_expiry, read_card
+from service.simulator.payments.card_numbers import PAYING_CARD
+from service.simulator.payments.cards import CardEntry, default_expiry, read_card
 from service.simulator.payments.payment_methods import attach_method, new_card_method
 from service.simulator.protocol.errors import StripeError
 from service.simulator.store import JSON

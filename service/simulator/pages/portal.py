@@ -9,7 +9,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from service.simulator.billing.subscriptions import period_of
-from service.simulator.payments.cards import PAYING_CARD, CardEntry, default_expiry
+from service.simulator.payments.card_numbers import PAYING_CARD
+from service.simulator.payments.cards import CardEntry, default_expiry
 from service.simulator.payments.payment_methods import payer
 from service.simulator.portal.sessions import (
     cancel,

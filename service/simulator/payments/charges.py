@@ -1,7 +1,7 @@
 """Payment intents and charges."""
 
 from service.simulator.operations import Call, created_range, equalities, listing, operation, page
-from service.simulator.payments.cards import CARDS, Card, Decline
+from service.simulator.payments.card_numbers import CARDS, Card, Decline
 from service.simulator.payments.debits import (
     Account,
     account_of,
@@ -18,6 +18,18 @@ NO_METHOD = Decline(
     "There is no payment method to charge. Attach one to the customer and make it the default.",
 )
 
+_RISK_SCORES = {"normal": 5, "elevated": 67, "highest": 92}
+_BLOCKED: JSON = {
+    "advice_code": None,
+    "network_advice_code": None,
+    "network_decline_code": None,
+    "network_status": "not_sent_to_network",
+    "reason": "highest_risk_level",
+    "risk_level": "highest",
+    "risk_score": _RISK_SCORES["highest"],
+    "seller_message": "Stripe blocked this payment as too risky.",
+    "type": "blocked",
+}
 AUTHENTICATION = Decline(
     "authentication_required",
     "authentication_required",
@@ -33,10 +45,11 @@ def new_intent(
     customer: str | None,
     description: str | None,
     future_usage: str | None = "off_session",
+    types: list[str] | None = None,
 ) -> JSON:
-    """Create a payment intent that waits for a payment method."""
+    """Create a payment intent that waits for a payment method, of `types` where they are given."""
     identifier = world.new_id("pi", 24)
-    types = payment_method_types(currency)
+    types = types or payment_method_types(currency)
     intent: JSON = {
         "id": identifier,
         "object": "payment_intent",
@@ -129,15 +142,15 @@ def confirm(
         None if it worked, or is under way by bank debit: the intent then is `processing`. Else why
         not: the intent waits for a method again, or, at AUTHENTICATION, for the card's holder.
     """
-    refusal = refusal_of(method)
     if method is None:
         error = NO_METHOD.error().details()
         world.update(intent, {"last_payment_error": error})
         world.emit("payment_intent.payment_failed", intent)
         return NO_METHOD
-    if refusal is None and not authenticated and asks_authentication(method):
+    if not authenticated and asks_authentication(method):
         _ask_holder(world, intent, method, page or f"{world.public_url}/")
         return AUTHENTICATION
+    refusal = refusal_of(method)
     charge = _charge(world, intent, method, refusal)
     account = account_of(method)
     if account is not None:
@@ -183,7 +196,8 @@ def end_debit(world: World, intent: JSON, refusal: Decline | None) -> None:
     world.store.unschedule(intent["id"], "debit.settle")
     charge = world.fetch("charge", intent["latest_charge"])
     if refusal is None:
-        world.update(charge, {"outcome": _outcome(None), "paid": True, "status": "succeeded"})
+        came = {"outcome": _outcome(None, None), "paid": True, "status": "succeeded"}
+        world.update(charge, came)
         world.emit("charge.succeeded", charge)
         account = account_of(world.fetch("payment_method", charge["payment_method"]))
         if account is not None and account.disputes:
@@ -195,7 +209,7 @@ def end_debit(world: World, intent: JSON, refusal: Decline | None) -> None:
         "captured": False,
         "failure_code": refusal.code,
         "failure_message": refusal.message,
-        "outcome": _outcome(refusal),
+        "outcome": _outcome(refusal, None),
         "status": "failed",
     }
     world.update(charge, changes)
@@ -277,7 +291,7 @@ def _charge(world: World, intent: JSON, method: JSON, refusal: Decline | None) -
         "livemode": False,
         "metadata": {},
         "on_behalf_of": None,
-        "outcome": _outcome(refusal),
+        "outcome": _outcome(refusal, card_of(method)),
         "paid": paid,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
@@ -299,15 +313,18 @@ def _charge(world: World, intent: JSON, method: JSON, refusal: Decline | None) -
     }
 
 
-def _outcome(refusal: Decline | None) -> JSON:
+def _outcome(refusal: Decline | None, card: Card | None) -> JSON:
+    risk = card.risk if card else "normal"
+    if refusal and risk == "highest":
+        return _BLOCKED
     return {
         "advice_code": "try_again_later" if refusal else None,
         "network_advice_code": None,
         "network_decline_code": None,
         "network_status": "declined_by_network" if refusal else "approved_by_network",
         "reason": (refusal.decline_code or refusal.code) if refusal else None,
-        "risk_level": "normal",
-        "risk_score": 5,
+        "risk_level": risk,
+        "risk_score": _RISK_SCORES[risk],
         "seller_message": "The bank refused the payment." if refusal else "Payment complete.",
         "type": "issuer_declined" if refusal else "authorized",
     }
@@ -323,7 +340,7 @@ def _card_details(intent: JSON, method: JSON) -> JSON:
         "installments": None,
         "last4": card["last4"],
         "mandate": None,
-        "network": "visa",
+        "network": card["networks"]["available"][0],
         "network_token": {"used": False},
         "network_transaction_id": None,
         "regulated_status": card["regulated_status"],

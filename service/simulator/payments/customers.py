@@ -8,15 +8,14 @@ from service.simulator.operations import (
     operation,
     page,
 )
-from service.simulator.protocol.errors import invalid_parameter, missing_resource
+from service.simulator.protocol.errors import missing_resource
 from service.simulator.protocol.forms import Params
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 
-_FIELDS = (
+FIELDS = (
     "address description email invoice_settings metadata name phone preferred_locales tax_exempt"
 )
-_PER_CLOCK = 3
 _ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
 
 
@@ -24,7 +23,9 @@ def new_customer(
     world: World, *, email: str | None, name: str | None, metadata: dict[str, str] | None = None
 ) -> JSON:
     """Create a customer and say so."""
-    return world.create(_customer(world, Params({}), email, name, metadata), "customer.created")
+    return world.create(
+        customer_document(world, Params({}), email, name, metadata), "customer.created"
+    )
 
 
 def living_customer(world: World, identifier: str, param: str = "id") -> JSON:
@@ -39,13 +40,14 @@ def living_customer(world: World, identifier: str, param: str = "id") -> JSON:
     return customer
 
 
-def _customer(
+def customer_document(
     world: World,
     params: Params,
     email: str | None,
     name: str | None,
     metadata: dict[str, str] | None,
 ) -> JSON:
+    """A customer that isn't kept yet; what isn't given comes from `params`."""
     return {
         "id": world.new_id("cus", 14),
         "object": "customer",
@@ -83,25 +85,12 @@ def _address(params: Params) -> JSON | None:
     return {key: address.text(key) for key in _ADDRESS} if address.values else None
 
 
-def _create(call: Call) -> JSON:
-    world, params = call.world, call.params
-    if world.clock is not None:
-        _refuse_crowd(world, world.clock)
-    customer = _customer(
-        world, params, params.text("email"), params.text("name"), params.metadata()
-    )
-    customer["invoice_settings"] |= _invoice_settings(world, params, customer)
-    return world.create(customer, "customer.created")
+def read_invoice_settings(world: World, params: Params, customer: JSON) -> JSON:
+    """The changes of `invoice_settings`.
 
-
-def _refuse_crowd(world: World, clock: str) -> None:
-    if len(world.store.find("customer", [Condition("test_clock", "=", clock)])) >= _PER_CLOCK:
-        raise invalid_parameter(
-            "test_clock", f"A test clock has at most {_PER_CLOCK} customers; create another one."
-        )
-
-
-def _invoice_settings(world: World, params: Params, customer: JSON) -> JSON:
+    Raises:
+        StripeError: resource_missing, the payment method isn't the customer's.
+    """
     settings = params.group("invoice_settings")
     settings.refuse_unknown(frozenset({"default_payment_method"}))
     if not settings.sent("default_payment_method"):
@@ -138,7 +127,7 @@ def _update(call: Call) -> JSON:
     if params.sent("invoice_settings"):
         changes["invoice_settings"] = {
             **customer["invoice_settings"],
-            **_invoice_settings(world, params, customer),
+            **read_invoice_settings(world, params, customer),
         }
     world.update(customer, changes, "customer.updated")
     return customer
@@ -155,8 +144,7 @@ def _list(call: Call) -> JSON:
 
 
 OPERATIONS = (
-    operation("POST", "/v1/customers", _create, f"{_FIELDS} test_clock"),
     operation("GET", "/v1/customers/{customer}", _retrieve),
-    operation("POST", "/v1/customers/{customer}", _update, _FIELDS),
+    operation("POST", "/v1/customers/{customer}", _update, FIELDS),
     listing("/v1/customers", _list, "created email test_clock"),
 )

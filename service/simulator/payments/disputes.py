@@ -66,7 +66,9 @@ _FILES = (
 )
 
 
-def open_dispute(world: World, charge_id: str, *, inquiry: bool = False) -> JSON:
+def open_dispute(
+    world: World, charge_id: str, *, inquiry: bool = False, reason: str = "fraudulent"
+) -> JSON:
     """The buyer's bank takes the money of a charge back, or asks about it first.
 
     Raises:
@@ -89,7 +91,7 @@ def open_dispute(world: World, charge_id: str, *, inquiry: bool = False) -> JSON
             code="charge_disputed",
             param="charge",
         )
-    dispute = _dispute(world, charge, inquiry=inquiry)
+    dispute = _dispute(world, charge, reason, inquiry=inquiry)
     world.update(charge, {"disputed": True})
     world.create(dispute, "charge.dispute.created")
     world.schedule(dispute["evidence_details"]["due_by"], "dispute.lapse", dispute["id"])
@@ -103,10 +105,12 @@ def handle_opening(world: World, charge_id: str) -> None:
     charge = world.fetch("charge", charge_id)
     card = card_of(world.fetch("payment_method", charge["payment_method"]))
     if not charge["disputed"] and not charge["refunded"]:
-        open_dispute(world, charge_id, inquiry=card is not None and card.disputes == "inquiry")
+        reason = card.dispute_reason if card else "fraudulent"
+        inquiry = card is not None and card.disputes == "inquiry"
+        open_dispute(world, charge_id, inquiry=inquiry, reason=reason)
 
 
-def _dispute(world: World, charge: JSON, *, inquiry: bool) -> JSON:
+def _dispute(world: World, charge: JSON, reason: str, *, inquiry: bool) -> JSON:
     dispute = {
         "id": world.new_id("du", 24),
         "object": "dispute",
@@ -128,13 +132,15 @@ def _dispute(world: World, charge: JSON, *, inquiry: bool) -> JSON:
         "livemode": False,
         "metadata": {},
         "payment_intent": charge["payment_intent"],
-        "reason": "fraudulent",
+        "reason": reason,
         "status": "warning_needs_response" if inquiry else "needs_response",
     }
     if charge["payment_method_details"]["type"] == "card":
         kind = "inquiry" if inquiry else "chargeback"
         details = {"case_type": kind, "network_reason_code": "83"}
-        card = {"brand": "visa", "network": "visa", **details}
+        paid_with = charge["payment_method_details"]["card"]
+        same = {key: paid_with[key] for key in ("brand", "network")}
+        card = {**same, **details}
         dispute["payment_method_details"] = {"card": card, "type": "card"}
     return dispute
 

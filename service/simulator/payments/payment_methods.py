@@ -1,8 +1,8 @@
 """Payment methods: cards and bank debits."""
 
 from service.simulator.operations import Call, equalities, listing, operation, page
+from service.simulator.payments.card_numbers import CARDS, NAMED
 from service.simulator.payments.cards import (
-    CARDS,
     CardEntry,
     ReadCard,
     default_expiry,
@@ -11,50 +11,53 @@ from service.simulator.payments.cards import (
 )
 from service.simulator.payments.customers import living_customer
 from service.simulator.payments.debits import Account, debit_fields, read_account
-from service.simulator.protocol.errors import invalid_parameter, not_simulated
+from service.simulator.protocol.errors import (
+    invalid_parameter,
+    missing_parameter,
+    missing_resource,
+    not_simulated,
+)
+from service.simulator.protocol.forms import Params
 from service.simulator.store import JSON, Condition
 from service.simulator.world import World
 
-# Names that Stripe takes in place of a payment method (https://docs.stripe.com/testing).
-_NAMED = {
-    "pm_card_visa": "4242424242424242",
-    "pm_card_visa_chargeDeclined": "4000000000000002",
-    "pm_card_chargeDeclined": "4000000000000002",
-    "pm_card_chargeCustomerFail": "4000000000000341",
-    "pm_card_createDispute": "4000000000000259",
-    "pm_card_createDisputeInquiry": "4000000000001976",
-    "pm_card_pendingRefund": "4000000000007726",
-    "pm_card_refundFail": "4000000000005126",
-    "pm_card_authenticationRequiredOnSetup": "4000002500003155",
-    "pm_card_authenticationRequired": "4000002760003184",
-}
+_DISPLAYED = {"amex": "american_express", "diners": "diners_club"}
 
 
 def new_card_method(
-    world: World, read: ReadCard, *, email: str | None = None, name: str | None = None
+    world: World,
+    read: ReadCard,
+    *,
+    email: str | None = None,
+    name: str | None = None,
+    on_session: bool = False,
 ) -> JSON:
-    """Create a card payment method that belongs to nobody yet."""
+    """Create a card payment method that belongs to nobody yet.
+
+    `on_session`: its holder is about to pay, and is asked even where the card is set up already.
+    """
+    brand = read.card.brand
     card = {
-        "brand": "visa",
+        "brand": brand,
         "checks": {
             "address_line1_check": None,
             "address_postal_code_check": None,
-            "cvc_check": "pass",
+            "cvc_check": read.card.cvc_check,
         },
-        "country": "US",
-        "display_brand": "visa",
+        "country": read.card.country,
+        "display_brand": _DISPLAYED.get(brand, brand),
         "exp_month": read.exp_month,
         "exp_year": read.exp_year,
         "fingerprint": read.card.fingerprint,
-        "funding": "credit",
+        "funding": read.card.funding,
         "generated_from": None,
         "last4": read.card.number[-4:],
-        "networks": {"available": ["visa"], "preferred": None},
+        "networks": {"available": [brand], "preferred": None},
         "regulated_status": "unregulated",
         "three_d_secure_usage": {"supported": True},
         "wallet": None,
     }
-    ours = {"number": read.card.number, "set_up": False}
+    ours = {"number": read.card.number, "set_up": read.card.set_up and not on_session}
     return world.create(_method(world, "card", card, email, name) | {"_sim": ours})
 
 
@@ -87,6 +90,52 @@ def _method(world: World, kind: str, details: JSON, email: str | None, name: str
     }
 
 
+def _named_method(
+    world: World, identifier: str, *, email: str | None = None, name: str | None = None
+) -> JSON:
+    """A fresh card for one of Stripe's names such as pm_card_visa or tok_visa."""
+    entry = CardEntry(NAMED[identifier].number, default_expiry(world.now), "123")
+    return new_card_method(world, read_card(entry, world.now), email=email, name=name)
+
+
+def chosen_method(world: World, identifier: str, param: str = "id") -> JSON:
+    """The payment method, or a fresh one where it is one of Stripe's names such as pm_card_visa.
+
+    Raises:
+        StripeError: resource_missing.
+    """
+    if identifier.startswith("pm_") and identifier in NAMED:
+        return _named_method(world, identifier)
+    return world.fetch("payment_method", identifier, param=param)
+
+
+def read_automatic_methods(params: Params) -> JSON | None:
+    """`automatic_payment_methods` as an intent shows it: what may be paid with is the same anyway.
+
+    Raises:
+        StripeError: 400, it doesn't say whether they are `enabled`.
+    """
+    methods = params.group("automatic_payment_methods")
+    methods.refuse_unknown(frozenset({"allow_redirects", "enabled"}))
+    enabled = methods.boolean("enabled")
+    if enabled is None:
+        raise missing_parameter(methods.name("enabled"))
+    redirects = methods.choice("allow_redirects", ("always", "never")) or "always"
+    return {"allow_redirects": redirects, "enabled": True} if enabled else None
+
+
+def attach_to(world: World, method: JSON, customer: str) -> None:
+    """Give a payment method to a customer, as the API does.
+
+    Raises:
+        StripeError: 402, the card's bank refuses it at once.
+    """
+    card = CARDS.get(method["_sim"]["number"] or "")
+    if card is not None and card.on_attach is not None:
+        raise card.on_attach.error()
+    attach_method(world, method, customer)
+
+
 def attach_method(world: World, method: JSON, customer: str) -> None:
     """Give a payment method to a customer."""
     method["customer"] = customer
@@ -99,8 +148,13 @@ def _create(call: Call) -> JSON:
     kind = params.required("type")
     details = params.group("billing_details")
     email, name = details.text("email"), details.text("name")
-    if kind == "card":
-        card = params.group("card")
+    card = params.group("card")
+    token = card.text("token")
+    if kind == "card" and token is not None:
+        if not token.startswith("tok_") or token not in NAMED:
+            raise missing_resource("token", token, card.name("token"))
+        method = _named_method(world, token, email=email, name=name)
+    elif kind == "card":
         year, month = card.text("exp_year"), card.text("exp_month")
         entry = CardEntry(card.required("number"), f"{month}/{year}", card.text("cvc") or "123")
         method = new_card_method(world, read_card(entry, world.now), email=email, name=name)
@@ -114,7 +168,7 @@ def _create(call: Call) -> JSON:
 
 
 def _retrieve(call: Call) -> JSON:
-    return call.world.fetch("payment_method", call.ids["payment_method"])
+    return chosen_method(call.world, call.ids["payment_method"])
 
 
 def _update(call: Call) -> JSON:
@@ -142,19 +196,10 @@ def _update(call: Call) -> JSON:
 
 
 def _attach(call: Call) -> JSON:
-    """Attach a payment method, or a fresh one for one of Stripe's names such as pm_card_visa."""
     world = call.world
     customer = living_customer(world, call.params.required("customer"), "customer")
-    identifier = call.ids["payment_method"]
-    if identifier in _NAMED:
-        entry = CardEntry(_NAMED[identifier], default_expiry(world.now), "123")
-        method = new_card_method(world, read_card(entry, world.now))
-    else:
-        method = world.fetch("payment_method", identifier)
-    refusal = CARDS[method["_sim"]["number"]].on_attach if method["_sim"]["number"] else None
-    if refusal is not None:
-        raise refusal.error()
-    attach_method(world, method, customer["id"])
+    method = _retrieve(call)
+    attach_to(world, method, customer["id"])
     return method
 
 
@@ -185,6 +230,15 @@ def _list_of_customer(call: Call) -> JSON:
     return page(call, "payment_method", conditions + equalities(call.params, ["type"]))
 
 
+def _retrieve_of_customer(call: Call) -> JSON:
+    world, identifier = call.world, call.ids["payment_method"]
+    customer = living_customer(world, call.ids["customer"])
+    method = world.fetch("payment_method", identifier)
+    if method["customer"] != customer["id"]:
+        raise missing_resource("payment method", identifier)
+    return method
+
+
 def payer(world: World, subscription: JSON) -> JSON | None:
     """The payment method that a subscription's charges go to."""
     customer = world.fetch("customer", subscription["customer"])
@@ -208,4 +262,7 @@ OPERATIONS = (
     operation("POST", "/v1/payment_methods/{payment_method}/detach", _detach),
     listing("/v1/payment_methods", _list, "customer type"),
     listing("/v1/customers/{customer}/payment_methods", _list_of_customer, "type"),
+    operation(
+        "GET", "/v1/customers/{customer}/payment_methods/{payment_method}", _retrieve_of_customer
+    ),
 )

@@ -8,11 +8,15 @@ from service.simulator.operations import (
     operation,
     page,
 )
-from service.simulator.payments.cards import Decline
+from service.simulator.payments.card_numbers import Decline
 from service.simulator.payments.charges import asks_authentication, card_of, remember_authentication
 from service.simulator.payments.customers import living_customer
 from service.simulator.payments.debits import payment_method_types
-from service.simulator.payments.payment_methods import attach_method
+from service.simulator.payments.payment_methods import (
+    attach_method,
+    chosen_method,
+    read_automatic_methods,
+)
 from service.simulator.protocol.errors import StripeError, invalid_parameter
 from service.simulator.protocol.expand import public
 from service.simulator.store import JSON
@@ -128,6 +132,9 @@ def _create(call: Call) -> JSON | StripeError:
         metadata=params.metadata(),
         usage=params.choice("usage", _USAGES) or "off_session",
     )
+    if params.sent("automatic_payment_methods"):
+        automatic = {"automatic_payment_methods": read_automatic_methods(params)}
+        world.update(intent, automatic)
     _choose_method(call, intent)
     if not params.boolean("confirm"):
         return intent
@@ -149,8 +156,8 @@ def _choose_method(call: Call, intent: JSON) -> None:
     identifier = call.params.text("payment_method")
     if identifier is None:
         return
-    call.world.fetch("payment_method", identifier, param="payment_method")
-    changes = {"payment_method": identifier, "status": "requires_confirmation"}
+    method = chosen_method(call.world, identifier, "payment_method")
+    changes = {"payment_method": method["id"], "status": "requires_confirmation"}
     call.world.update(intent, changes)
 
 
@@ -191,7 +198,8 @@ OPERATIONS = (
         "POST",
         "/v1/setup_intents",
         _create,
-        "confirm customer description metadata payment_method usage",
+        "automatic_payment_methods confirm customer description metadata payment_method return_url"
+        " usage",
     ),
     operation("GET", "/v1/setup_intents/{intent}", _retrieve),
     operation(

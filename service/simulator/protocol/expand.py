@@ -64,6 +64,7 @@ _EXPANDABLE: dict[str, frozenset[str]] = {
     "dispute": frozenset({"charge", "payment_intent"}),
     "invoiceitem": frozenset({"customer", "invoice", "pricing.price_details.price", "test_clock"}),
     "billing_portal.session": frozenset({"configuration"}),
+    "search_result": frozenset({"total_count"}),
 }
 _LONGEST_PATH = 4
 
@@ -137,7 +138,7 @@ def _whole(store: Store, value: Any, name: str, *, expandable: bool) -> Any:
         return public(store, store.get(value))
     if isinstance(value, list) and expandable:
         return [public(store, store.get(entry)) for entry in value]
-    if value is not None and not isinstance(value, (dict, list)):
+    if value is not None and not isinstance(value, (dict, list)) and not expandable:
         raise _refused(name)
     return value
 

@@ -15,6 +15,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _CURRENCY = re.compile(r"[a-z]{3}")
 LARGEST_AMOUNT = 99_999_999  # in minor units, as at Stripe
+_METADATA_KEYS, _METADATA_KEY, _METADATA_VALUE = 50, 40, 500
 _PART = re.compile(r"\[([^\]]*)\]")
 
 
@@ -62,6 +63,16 @@ def _is_address(value: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # no such port, half an IPv6 address
         return False
+
+
+def _refuse_long_metadata(param: str, key: str, value: str) -> None:
+    for what, text, most in (("key", key, _METADATA_KEY), ("value", value, _METADATA_VALUE)):
+        if len(text) > most:
+            raise invalid_parameter(
+                param,
+                f"Metadata {what}s can have up to {most} characters, but you passed in a {what} "
+                f"that is {len(text)} characters. Invalid {what}: {text}",
+            )
 
 
 class Params:
@@ -189,13 +200,20 @@ class Params:
         if self.values.get("metadata") == "":
             return {}
         merged = dict(before or {})
+        name = self.name("metadata")
         for key, value in self.group("metadata").values.items():
             if not isinstance(value, str):
-                raise invalid_parameter(self.name("metadata"), "Metadata values must be strings.")
+                raise invalid_parameter(name, "Metadata values must be strings.")
+            _refuse_long_metadata(name, key, value)
             if value == "":
                 merged.pop(key, None)
             else:
                 merged[key] = value
+        if len(merged) > _METADATA_KEYS:
+            raise invalid_parameter(
+                name,
+                f"Metadata can have up to {_METADATA_KEYS} keys, but you've set {len(merged)}.",
+            )
         return merged
 
     def refuse_unknown(self, known: frozenset[str]) -> None:
