@@ -37,13 +37,15 @@ def test_export_and_erase_leave_their_rows(
 ) -> None:
     paywall("migrate")
     reader_id = asyncio.run(make_reader(settings, clocks))
-    exported = paywall("readers", "export", reader_id)
+    listed = paywall("readers", "list", "ana@")
+    assert listed.out == f"{reader_id}  ana@example.org  none\n"
+    exported = paywall("readers", "export", "ana@example.org")
     assert (exported.code, exported.err) == (0, "")
     assert json.loads(exported.out)["accounts"][0]["email"] == "ana@example.org"
-    for _ in range(2):
-        erased = paywall("readers", "erase", reader_id)
+    for named in ("Ana@example.org", reader_id):
+        erased = paywall("readers", "erase", named)
         assert (erased.code, erased.out) == (0, "")
-        assert erased.err == f"{reader_id} is erased.\n"
+        assert erased.err == f"{named} is erased.\n"
     reader, told = asyncio.run(stored(settings, reader_id))
     assert (reader.email, reader.erased_at is not None) == (None, True)
     assert [(each.actor, each.action, each.target) for each in told] == [

@@ -92,6 +92,23 @@ async def test_the_filter_keeps_what_was_chosen_and_says_when_nothing_matches(
 
 
 @on_sqlite
+async def test_everybody_is_in_the_list_of_readers(signed_in: SignedIn, store: Store) -> None:
+    ana = rows.reader(email="ana@a.example", email_verified_at=NOW)
+    ben = rows.reader(email=HOSTILE)
+    await store(ana, ben, rows.grant(ben))
+    browser = await signed_in("viewer")
+    page = (await browser.get("/admin/readers")).text
+    assert f'href="/admin/subscribers/{ana.id}">ana@a.example</a>' in page
+    assert "Registered readers</td>" in page
+    assert "<script>" not in page
+    comped = (await browser.get("/admin/readers?query=&kind=comped")).text
+    assert "ana@a.example" not in comped
+    assert '<option value="comped" selected>Comped readers</option>' in comped
+    nothing = (await browser.get("/admin/readers?query=nobody")).text
+    assert "No reader matches" in nothing
+
+
+@on_sqlite
 async def test_the_empty_list_says_what_to_do(signed_in: SignedIn) -> None:
     page = (await (await signed_in("viewer")).get("/admin")).text
     assert "Nobody has subscribed yet" in page

@@ -64,6 +64,47 @@ async def test_a_subscription_in_words(
     assert expected in await words(newspaper)
 
 
+@pytest.mark.parametrize(
+    ("values", "grant_ends", "wall", "thanks"),
+    [
+        (
+            {"status": "canceled", "ended_at": NOW, "cancel_reason": "payment_failed"}, NOW,
+            "Ended on 10 March 2026, because we couldn’t collect the payment. Subscribe again", None,
+        ),
+        (
+            {"status": "canceled", "ended_at": NOW, "cancel_reason": "cancellation_requested"}, NOW,
+            "Ended on 10 March 2026, as you had asked. Subscribe again", None,
+        ),
+        ({"status": "unpaid"}, NOW, "Reading is closed until the open invoice is paid.", None),
+        ({"started_at": NOW - timedelta(minutes=5)}, NOW + timedelta(days=10),
+         None, "Thank you! Digital, monthly: Renews on 20 March 2026 for €9.00."),
+        ({"started_at": NOW - timedelta(minutes=31)}, NOW + timedelta(days=10), None, None),
+    ],
+)  # fmt: skip
+async def test_an_article_says_why_reading_ended_or_thanks(
+    newspaper: Newspaper,
+    values: dict[str, Any],
+    grant_ends: Any,
+    wall: str | None,
+    thanks: str | None,
+) -> None:
+    reader, offer = rows.reader(email="ana@example.org"), rows.offer()
+    bought = rows.subscription(reader, offer, **values)
+    grant = rows.grant(
+        reader, source="subscription", reference=bought.id, scope="plan:digital",
+        ends_at=grant_ends,
+    )  # fmt: skip
+    await newspaper.store(reader, offer, bought, grant)
+    await newspaper.sign_in(reader.id)
+    await newspaper.publish("ledger", level="subscribers")
+    answer = await newspaper.browser.get("/articles/ledger")
+    text = " ".join(unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
+    assert ("Thank you!" in text) == (thanks is not None)
+    for expected in (wall, thanks):
+        assert expected is None or expected in text
+    assert ('class="lapse"' in answer.text) == (wall is not None)
+
+
 async def test_access_that_the_newsroom_gave(newspaper: Newspaper) -> None:
     reader = rows.reader()
     await newspaper.store(

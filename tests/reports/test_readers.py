@@ -1,0 +1,106 @@
+"""The list of all readers, on both databases: each is found, by what they have or had."""
+
+from datetime import timedelta
+from typing import get_args
+
+import pytest
+
+from service.db.base import Base
+from service.db.session import Database
+from service.reports.readers import Kind, ReaderFacts, ReaderFilter, list_readers
+from tests.databases import on_sqlite
+from tests.reports import rows
+from tests.reports.rows import NOW
+
+DAY = timedelta(days=1)
+
+
+async def listed(
+    database: Database, chosen: ReaderFilter, limit: int = 100
+) -> dict[str, ReaderFacts]:
+    """Everybody whom the filter lets through, page after page, by what is before the address's @."""
+    found: dict[str, ReaderFacts] = {}
+    cursor: str | None = None
+    while True:
+        async with database.reading() as session:
+            page = await list_readers(session, chosen, cursor=cursor, limit=limit, now=NOW)
+        for each in page.items:
+            name = (each.email or "nobody").partition("@")[0]
+            assert name not in found
+            found[name] = each
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+@pytest.fixture
+async def everybody(database: Database) -> Database:
+    """A reader of each kind, one of two kinds, and those who are in no list."""
+    offer = rows.offer()
+    names = (
+        "sub",
+        "lapsed",
+        "back",
+        "pass",
+        "comped",
+        "over",
+        "account",
+        "typed",
+        "gone",
+        "merged",
+    )
+    readers = {
+        name: rows.reader(
+            email=f"{name}@example.org", created_at=NOW - place * DAY,
+            email_verified_at=NOW if name in {"account", "sub"} else None,
+            erased_at=NOW if name == "gone" else None,
+            merged_into="rdr_other" if name == "merged" else None,
+        )
+        for place, name in enumerate(names)
+    }  # fmt: skip
+    paid = rows.checkout(readers["pass"], offer, NOW - DAY)
+    added: list[Base] = [
+        offer, *readers.values(),
+        rows.subscription(readers["sub"], offer, id="sub_1", customer_id="cus_1"),
+        rows.subscription(readers["lapsed"], offer, status="canceled"),
+        rows.subscription(readers["back"], offer, status="canceled"),
+        rows.subscription(readers["back"], offer, status="past_due"),
+        rows.grant(readers["comped"]),
+        rows.grant(readers["over"], ends_at=NOW - DAY),
+        paid, rows.bought_pass(readers["pass"], offer, paid),
+    ]  # fmt: skip
+    async with database.transaction() as session:
+        for row in rows.in_order(*added):
+            session.add(row)
+            await session.flush()
+    return database
+
+
+async def test_each_reader_is_of_their_kinds(everybody: Database) -> None:
+    found = await listed(everybody, ReaderFilter(), limit=3)
+    assert {name: facts.kinds for name, facts in found.items()} == {
+        "sub": ("subscriber", "registered"), "lapsed": ("lapsed",), "back": ("subscriber",),
+        "pass": ("pass_buyer",), "comped": ("comped",), "over": (), "account": ("registered",),
+        "typed": (),
+    }  # fmt: skip
+    assert list(found) == [
+        "sub", "lapsed", "back", "pass", "comped", "over", "account", "typed",
+    ]  # fmt: skip
+    for kind in get_args(Kind):
+        only = await listed(everybody, ReaderFilter(kind=kind))
+        assert list(only) == [name for name, facts in found.items() if kind in facts.kinds]
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("ACCOUNT@", ["account"]),
+        ("sub_1", ["sub"]),
+        ("cus_1", ["sub"]),
+        ("%", []),
+        ("example.org", ["sub", "lapsed", "back", "pass", "comped", "over", "account", "typed"]),
+    ],
+)
+async def test_the_search(everybody: Database, query: str, names: list[str]) -> None:
+    assert list(await listed(everybody, ReaderFilter(query))) == names
