@@ -16,9 +16,9 @@ GOOD, ANOTHER_GOOD, WITHOUT_MONEY = (
 
 
 def subscribe(page: Page) -> None:
-    page.goto("/account")
-    monthly = page.locator("form.offer").filter(has_text="a month")
-    monthly.get_by_role("button", name="Subscribe").first.click()
+    page.goto("/account?currency=USD")  # sold without a trial
+    page.get_by_role("radio", name="Monthly").check()
+    page.get_by_role("button", name="Subscribe").click()
     fill_card(page, GOOD)
     page.wait_for_url("**/account")
     expect(page.locator(".plan-status")).to_have_text("Active")
