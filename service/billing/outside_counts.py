@@ -26,7 +26,7 @@ async def count_outside(session: AsyncSession) -> Mapping[str, int]:
         .where(Subscription.outside != "")
         .group_by(Subscription.outside)
     )
-    held = dict(found.tuples().all())
+    held = dict(found.all())
     return {
         **{what: held.get(what, 0) for what in _WHAT},
         "unbound": await count_unbound(session),

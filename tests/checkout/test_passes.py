@@ -144,8 +144,7 @@ def test_a_pass_for_one_article_opens_that_article(site: Installation) -> None:
         assert site.start_checkout("one", **fields).status_code == status, article
     page = site.browser.get("/articles/a").text
     assert '<input type="hidden" name="article" value="a">' in page
-    assert "€0.90 for this article, for a week" in page
-    assert "Buy</button>" in page
+    assert "€0.90 for this article, for a week</button>" in page
     assert "This article" not in site.browser.get("/account").text
     form = {"offer": site.offers["one"], "return_to": "/articles/a", "article": "a"}
     onward = site.browser.post("/subscribe", data=form).headers["Location"]
