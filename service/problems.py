@@ -68,6 +68,16 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "invalid-token": ProblemType(
         401, "The token isn't valid", "Fetch a new token; tokens live for some minutes only."
     ),
+    "insufficient-scope": ProblemType(
+        403,
+        "The token is for reading",
+        "Send the session's cookie, or from an app a token of scope `account`.",
+    ),
+    "sign-in-again": ProblemType(
+        403,
+        "Sign in once more",
+        "This needs a sign-in of the last 15 minutes. Ask for a new mail, confirm it, and repeat.",
+    ),
     "forbidden": ProblemType(
         403,
         "You don't have permission",

@@ -31,7 +31,7 @@ from service.content.cache import StoredArticle, WantedArticle, article_not_foun
 from service.content.rules import rules_of
 from service.db.context import Context
 from service.grants.store import live_grants_of
-from service.identity.callers import Caller, CurrentReader
+from service.identity.callers import ArticleReader, Caller
 from service.identity.declarations import declares
 from service.identity.devices import new_device_id, pseudonym
 from service.identity.permissions import Public
@@ -91,7 +91,7 @@ class ReadRequest:
 
 @declares(Public())
 async def read_request(
-    article: WantedArticle, caller: CurrentReader, network: CallerNetwork
+    article: WantedArticle, caller: ArticleReader, network: CallerNetwork
 ) -> ReadRequest:
     return ReadRequest(article, caller, network)
 

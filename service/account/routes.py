@@ -35,7 +35,7 @@ from service.content.schemas import storable
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
 from service.grants.access_token import AppAccessTokens
-from service.identity.callers import CurrentReader, SignedInReader
+from service.identity.callers import CurrentReader, RecentReader, SignedInReader
 from service.identity.cookies import read_cookie
 from service.identity.declarations import PUBLIC
 from service.identity.handover import hand_over, remember_device
@@ -129,11 +129,13 @@ async def create_token(
     """An access token for the session, which any edge verifies with our public keys.
 
     The session's refresh token is exchanged for its successor: the cookie is set anew, an app gets
-    `refresh_token`. A call repeated within 30 s gets the same successor.
+    `refresh_token`. A call repeated within 30 s gets the same successor. An app sends
+    `"scope": "account"` for a token for its account calls, which never goes to an edge.
     """
     given = body.refresh_token if body is not None else None
     token = given or read_cookie(request, "session", context.settings) or ""
-    issued, successor = await refreshed_token(tokens, token)
+    scope = body.scope if body is not None else ""
+    issued, successor = await refreshed_token(tokens, token, scope=scope)
     return hand_over(response, issued, successor, "app" if given else "browser", context.settings)
 
 
@@ -251,7 +253,7 @@ async def export_me(
 @router.delete("/me", status_code=204, summary="Erase the account")
 async def erase_me(
     response: Response,
-    caller: SignedInReader,
+    caller: RecentReader,
     context: AppContext,
     payments: AppPayments,
     wakes: AppWakes,

@@ -91,8 +91,17 @@ class SignedInOut(IssuedToken):
 
 
 class RefreshIn(_Strict):
+    """What an app sends; browsers send the cookie, and an empty body or none."""
+
     refresh_token: Short | None = None
-    """For apps; browsers send the cookie."""
+    scope: Literal["articles:read", "account"] = "articles:read"
+    """What the access token is for: reading, also at an edge, or the app's own account calls."""
+
+    @model_validator(mode="after")
+    def _account_by_refresh_token(self) -> Self:
+        if self.scope == "account" and self.refresh_token is None:
+            raise ValueError("send refresh_token; with a cookie, account calls need no token")
+        return self
 
 
 class EraseIn(_Strict):

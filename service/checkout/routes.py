@@ -11,7 +11,7 @@ from service.checkout.schemas import CheckoutIn, CheckoutOut, CompleteIn, Portal
 from service.checkout.start import Order, start_checkout
 from service.db.context import AppContext
 from service.grants.access_token import AppAccessTokens
-from service.identity.callers import CurrentReader, SignedInReader
+from service.identity.callers import CurrentReader, RecentReader
 from service.identity.cookies import read_cookie
 from service.identity.sessions import Kind
 from service.identity.touches import touch_of
@@ -32,7 +32,8 @@ async def start(
 ) -> CheckoutOut:
     """Open a Checkout session at Stripe; the claim comes in the answer and as a cookie.
 
-    409 `already-subscribed` carries `portal`, where the reader manages the subscription.
+    409 `already-subscribed` carries `portal`, where the reader manages the subscription: Stripe's
+    portal within 15 minutes of signing in, later the account page.
     """
     claim = read_cookie(request, "checkout", context.settings)
     order = Order(
@@ -98,7 +99,7 @@ async def complete(
 @router.post("/portal", status_code=201, summary="Open the customer portal")
 async def create_portal_session(
     body: PortalIn,
-    caller: SignedInReader,
+    caller: RecentReader,
     context: AppContext,
     gateway: AppGateway,
 ) -> PortalOut:

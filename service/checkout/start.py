@@ -96,7 +96,7 @@ async def start_checkout(context: Context, gateway: Gateway, order: Order) -> St
     """Open a Checkout session for the offer, or the one that the caller has open for it.
 
     Raises the problems `offer-not-found`, `article-not-found`, `invalid-return-address`,
-    `already-subscribed` (with `portal`, the address of the customer portal), `stripe-unavailable`,
+    `already-subscribed` (with `portal`, where the subscription is managed), `stripe-unavailable`,
     and `invalid-request` for an unknown promotion code, one where the price is reduced already, an
     article that is missing, or a newsletter that isn't offered.
     """
@@ -116,12 +116,18 @@ async def start_checkout(context: Context, gateway: Gateway, order: Order) -> St
             order = replace(order, claim=click.claim)
             click = await _store_click(context, order)
         else:
-            portal = await portal_of_customer(
-                context, gateway, reader_id=order.caller.reader_id, return_to=order.return_to
-            )
-            raise Problem("already-subscribed", portal=portal)
+            raise Problem("already-subscribed", portal=await _where_to_manage(context, gateway, order))
     await _note_session(context.database, click.checkout.id, session)
     return _started(click.checkout, session, click.claim, context.settings)
+
+
+async def _where_to_manage(context: Context, gateway: Gateway, order: Order) -> str:
+    """Stripe's portal after a recent sign-in, else the account page, which leads there."""
+    if not order.caller.is_recent(context):
+        return absolute("/account", context.settings)
+    return await portal_of_customer(
+        context, gateway, reader_id=order.caller.reader_id, return_to=order.return_to
+    )
 
 
 async def _store_click(context: Context, order: Order) -> _Click | None:

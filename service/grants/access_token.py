@@ -14,7 +14,7 @@ from service.grants.entitlement import entitlements, reading_scope
 from service.grants.store import live_grants_of
 from service.identity.readers import find_reader
 from service.identity.sessions import live_session
-from service.tokens.claims import access_claims
+from service.tokens.claims import ACCOUNT, Entitlement, access_claims
 from service.tokens.keys import KeyRingHolder
 from service.tokens.routes import AppKeyRing
 from service.tokens.schemas import IssuedToken
@@ -29,23 +29,34 @@ class AccessTokens:
     key_ring: KeyRingHolder
 
     async def issue(self, session: AsyncSession, signed_in: ReaderSession) -> IssuedToken:
-        """A new token for the session; it lives PAYWALL_ACCESS_TOKEN_MINUTES by wall time."""
-        settings, clocks = self.context.settings, self.context.clocks
-        life = timedelta(minutes=settings.access_token_minutes)
+        """A new token for reading; it lives PAYWALL_ACCESS_TOKEN_MINUTES by wall time."""
         reader = await find_reader(session, signed_in.reader_id)
         is_verified = reader is not None and reader.email_verified_at is not None
-        now = clocks.business()
+        now = self.context.clocks.business()
         held = await live_grants_of(session, signed_in.reader_id, now)
+        return self._signed(
+            signed_in, reading_scope(verified=is_verified), entitlements(held, now)
+        )
+
+    def issue_for_account(self, signed_in: ReaderSession) -> IssuedToken:
+        """A new token for an app's account calls, which opens no article."""
+        return self._signed(signed_in, ACCOUNT, ())
+
+    def _signed(
+        self, signed_in: ReaderSession, scope: str, held: tuple[Entitlement, ...]
+    ) -> IssuedToken:
+        settings = self.context.settings
+        life = timedelta(minutes=settings.access_token_minutes)
         claims = access_claims(
             issuer=settings.public_url,
             audience=settings.publication,
             reader_id=signed_in.reader_id,
             session_id=signed_in.id,
             client_id=signed_in.kind,
-            scope=reading_scope(verified=is_verified),
-            entitlements=entitlements(held, now),
+            scope=scope,
+            entitlements=held,
             token_id=secrets.token_hex(12),
-            now=clocks.wall(),
+            now=self.context.clocks.wall(),
             life=life,
         )
         token = sign(claims, self.key_ring.current.active)

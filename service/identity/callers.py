@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Request
@@ -33,9 +34,12 @@ from service.identity.sessions import (
 )
 from service.problems import Problem
 from service.running import running_of
-from service.tokens.claims import AccessClaims, Claims
+from service.tokens.claims import ACCOUNT, AccessClaims, Claims
 from service.tokens.signing import bearer_token, invalid_token
 from service.tokens.verifier import TokenVerifier
+
+RECENT = timedelta(minutes=15)
+"""So long after signing in a reader may erase the account or open the portal."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,20 @@ class Caller:
     """The device came by cookie, so the answer need not repeat it as `device_token`."""
     verified: bool = False
     """The reader has verified an address: the meter is theirs, registered articles are open."""
+    signed_in_at: datetime | None = None
+    """When the session was opened, by wall time."""
+    may_only_read: bool = False
+    """Known by an access token for reading, which frontends and edges hold too."""
+
+    def is_recent(self, context: Context) -> bool:
+        """Whether they have signed in so lately that nobody else is at their device.
+
+        Where nobody can sign in by mail, nobody could sign in once more.
+        """
+        if self.signed_in_at is None:
+            return False
+        lately = context.clocks.wall() - self.signed_in_at <= RECENT
+        return lately or not context.settings.readers_can_sign_in
 
 
 @dataclass(frozen=True)
@@ -87,8 +105,8 @@ COMMAND = Actor("command", "", "", ALL_PERMISSIONS)
 
 
 @declares(Public())
-async def current_reader(request: Request, context: AppContext) -> Caller:
-    """The caller by session and device; foreign or expired cookies count as absent.
+async def article_reader(request: Request, context: AppContext) -> Caller:
+    """The caller of a route that opens articles and does nothing else for the reader. The caller by session and device; foreign or expired cookies count as absent.
 
     A caller who sends `Authorization: Bearer …` means the session of that access token and no cookie's;
     401 `invalid-token` where it isn't valid (any more).
@@ -98,9 +116,10 @@ async def current_reader(request: Request, context: AppContext) -> Caller:
     by_cookie = key.read(cookie)
     device = by_cookie or key.read(request.headers.get(HEADER))
     caller = Caller(device_id=device, holds_cookie=by_cookie is not None)
-    token = bearer_token(request)
+    token, may_only_read = bearer_token(request), False
     if token is not None:
-        found, reader = await _by_token(request, token, context)
+        found, reader, scope = await _by_token(request, token, context)
+        may_only_read = ACCOUNT not in scope.split()
     else:
         found, reader = await _by_cookie(request, context)
     if found is None or reader is None:
@@ -113,7 +132,22 @@ async def current_reader(request: Request, context: AppContext) -> Caller:
         reader_id=reader.id,
         session_id=found.id,
         verified=reader.email_verified_at is not None,
+        signed_in_at=found.created_at,
+        may_only_read=may_only_read,
     )
+
+
+@declares(Public())
+async def current_reader(caller: Annotated[Caller, Depends(article_reader)]) -> Caller:
+    """The caller, as the session itself or an app's token for account calls.
+
+    403 `insufficient-scope` for an access token for reading: whom it was handed to can open articles
+    with it and nothing else.
+    """
+    if caller.may_only_read:
+        challenge = f'Bearer error="insufficient_scope", scope="{ACCOUNT}"'
+        raise Problem("insufficient-scope", headers={"WWW-Authenticate": challenge})
+    return caller
 
 
 _Found = tuple[ReaderSession | None, Reader | None]
@@ -135,7 +169,10 @@ async def _by_cookie(request: Request, context: Context) -> _Found:
     return None, None
 
 
-async def _by_token(request: Request, token: str, context: Context) -> _Found:
+async def _by_token(
+    request: Request, token: str, context: Context
+) -> tuple[ReaderSession | None, Reader, str]:
+    """The session, its reader, and the token's scope."""
     claims = running_of(request).get(TokenVerifier).verify(token, context.clocks.wall())
     if not isinstance(claims, AccessClaims):
         raise invalid_token("An unlock token opens one article. Send an access token.")
@@ -149,7 +186,7 @@ async def _by_token(request: Request, token: str, context: Context) -> _Found:
         raise invalid_token(
             "The session or access behind the token has ended since. Fetch a new one."
         )
-    return found, reader
+    return found, reader, claims.scope
 
 
 @declares(SignedIn())
@@ -159,14 +196,28 @@ async def signed_in_reader(caller: Annotated[Caller, Depends(current_reader)]) -
     return LiveSession(caller.reader_id, caller.session_id, caller.verified)
 
 
+@declares(SignedIn())
+async def recent_reader(
+    caller: Annotated[Caller, Depends(current_reader)],
+    signed_in: Annotated[LiveSession, Depends(signed_in_reader)],
+    context: AppContext,
+) -> LiveSession:
+    """Who has signed in within 15 minutes; else 403 `sign-in-again`."""
+    if not caller.is_recent(context):
+        raise Problem("sign-in-again")
+    return signed_in
+
+
 async def is_prefetch(sec_purpose: Annotated[str, Header(include_in_schema=False)] = "") -> bool:
     """Whether a browser fetches ahead: nobody has opened the page, so nothing is read."""
     return "prefetch" in sec_purpose
 
 
 IsPrefetch = Annotated[bool, Depends(is_prefetch)]
+ArticleReader = Annotated[Caller, Depends(article_reader)]
 CurrentReader = Annotated[Caller, Depends(current_reader)]
 SignedInReader = Annotated[LiveSession, Depends(signed_in_reader)]
+RecentReader = Annotated[LiveSession, Depends(recent_reader)]
 
 
 async def find_actor(request: Request, context: AppContext) -> Actor | None:

@@ -12,6 +12,8 @@ from typing import Any, ClassVar, TypeVar
 
 LONGEST_LIFE = timedelta(minutes=10)
 LONGEST_LEEWAY = timedelta(seconds=60)
+ACCOUNT = "account"
+"""The `scope` of an access token for account calls: it carries no grants, and opens no article."""
 LATEST_TIME = 253_402_300_799
 """The last second of the year 9999: what a datetime can hold."""
 LONGEST_TEXT = 512

@@ -12,7 +12,7 @@ from service.checkout.schemas import Short
 from service.db.context import AppContext
 from service.db.session import WriteSession
 from service.html.redirect import see_other
-from service.identity.callers import CurrentReader, IsPrefetch, SignedInReader
+from service.identity.callers import CurrentReader, IsPrefetch, RecentReader, SignedInReader
 from service.identity.cookies import read_cookie
 from service.identity.sessions import clear_session_cookie, sign_out_here
 from service.payments.asking import AppGateway
@@ -60,7 +60,7 @@ async def show_account(
 
 @router.post("/portal")
 async def go_to_portal(
-    caller: SignedInReader, context: AppContext, gateway: AppGateway
+    caller: RecentReader, context: AppContext, gateway: AppGateway
 ) -> Response:
     """To Stripe's customer portal, which leads back here."""
     address = await open_portal(context, gateway, reader_id=caller.reader_id, return_to=RETURN_TO)

@@ -9,7 +9,7 @@ from service.account.erase import erase_themselves
 from service.db.context import AppContext
 from service.db.session import ReadSession
 from service.html.redirect import see_other
-from service.identity.callers import SignedInReader
+from service.identity.callers import RecentReader
 from service.identity.declarations import PUBLIC
 from service.identity.sessions import begin_anew
 from service.jobs.runner import AppWakes
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=F
 
 
 @router.api_route("/erase", methods=GET)
-async def show_erase(request: Request, caller: SignedInReader, session: ReadSession) -> Response:
+async def show_erase(request: Request, caller: RecentReader, session: ReadSession) -> Response:
     """What erasing removes and what it keeps, before anything is done."""
     return page(
         request, "erase.html", erasure=await erasure_view(session, caller.reader_id), error=""
@@ -33,7 +33,7 @@ async def show_erase(request: Request, caller: SignedInReader, session: ReadSess
 @router.post("/erase")
 async def erase(
     request: Request,
-    caller: SignedInReader,
+    caller: RecentReader,
     context: AppContext,
     payments: AppPayments,
     wakes: AppWakes,

@@ -140,6 +140,13 @@ _ADVICE = {
         "This address belongs to a form",
         "It can’t be opened by itself. Go to the article or to your account, and begin there.",
     ),
+    "sign-in-again": Advice(
+        "Sign in once more",
+        "To be sure that it’s you, this needs a sign-in of the last 15 minutes. We mail you a link and a "
+        "code; then do here what you were about to do.",
+        "/account/sign-in",
+        "Sign in",
+    ),
     "invalid-request": Advice(
         "We can’t read this request", "Part of the address or the form is missing or isn’t valid."
     ),

@@ -15,7 +15,7 @@ from service.content.visibility import is_visible
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
 from service.html.redirect import see_other
-from service.identity.callers import CurrentReader, IsPrefetch
+from service.identity.callers import ArticleReader, CurrentReader, IsPrefetch
 from service.identity.cookies import read_cookie
 from service.identity.declarations import PUBLIC
 from service.identity.devices import pseudonym
@@ -52,7 +52,7 @@ Referrer = Annotated[str, AfterValidator(storable), Form(max_length=LONGEST_REFE
 async def show_front(
     request: Request,
     asked: Annotated[FrontQuery, Query()],
-    caller: CurrentReader,
+    caller: ArticleReader,
     session: ReadSession,
     context: AppContext,
 ) -> Response:

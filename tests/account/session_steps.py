@@ -150,12 +150,12 @@ class Steps:
 
     # -- using sessions
 
-    async def refresh(self, who: int, *, lost: bool) -> None:
+    async def refresh(self, who: int, *, lost: bool, **fields: str) -> None:
         """The visitor exchanges the token in hand; where the answer is lost, it keeps the old one."""
         visitor, family = self.visitors[who], self.hands[who]
         if family is None or visitor.token is None:
             return
-        answer = await visitor.refresh()
+        answer = await visitor.refresh(**fields)
         generation = family.generations.index(visitor.token)
         self._compare_refresh(family, generation, answer, visitor)
         if answer.status_code == 200 and not lost:
@@ -246,7 +246,7 @@ class Steps:
         if visitor.kind == "app":
             if family is None:
                 return
-            await self.refresh(who, lost=False)
+            await self.refresh(who, lost=False, scope="account")
             if not family.is_live(self.now):
                 return
             person: Person | None = family.person
@@ -374,7 +374,7 @@ class Steps:
         assert answer.json()["email_verified"] == (family.person.verified is not None)
         for access in family.access[-1:]:
             if access.certain and self.now < access.issued_at + TOKEN_LIFE:
-                for path in ("/v1/me", "/v1/articles/a/full"):
+                for path in ("/v1/articles/a/access", "/v1/articles/a/full"):
                     answer = await self.anyone.bearing(access.text, path)
                     assert answer.status_code == 200, (path, answer.text)
 

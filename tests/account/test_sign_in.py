@@ -223,13 +223,15 @@ async def test_an_app_gets_its_session_in_the_answer(mailed: Paywall) -> None:
         assert "Set-Cookie" not in answer.headers
         session = answer.json()
         bearer = {"Authorization": f"Bearer {session['access_token']}", **device}
-        assert (await app.get("/v1/me", headers=bearer)).json()["email"] == ANA
         read = await app.post("/v1/articles/for-members/unlock", headers=bearer)
         assert (read.status_code, read.json()["reason"]) == (200, "registered")
         again = await app.post(
-            "/v1/session/token", json={"refresh_token": session["refresh_token"]}
+            "/v1/session/token",
+            json={"refresh_token": session["refresh_token"], "scope": "account"},
         )
         assert again.json()["refresh_token"] != session["refresh_token"]
+        bearer = {"Authorization": f"Bearer {again.json()['access_token']}", **device}
+        assert (await app.get("/v1/me", headers=bearer)).json()["email"] == ANA
         assert "Set-Cookie" not in again.headers
         (device_row,) = (await app.get("/v1/sessions", headers=bearer)).json()["items"]
         assert (device_row["kind"], device_row["current"]) == ("app", True)
@@ -240,7 +242,8 @@ async def test_an_app_gets_its_session_in_the_answer(mailed: Paywall) -> None:
 @on_sqlite
 async def test_a_bearer_means_its_own_session_and_no_cookies(mailed: Paywall) -> None:
     await by_code(mailed)
-    token = (await mailed.client.post("/v1/session/token")).json()["access_token"]
+    refresh = {"refresh_token": mailed.client.cookies["pw_session"], "scope": "account"}
+    token = (await mailed.client.post("/v1/session/token", json=refresh)).json()["access_token"]
     async with mailed.new_client() as ben:
         await by_code(mailed, "ben@example.org", ben)
         as_ana = {"Authorization": f"Bearer {token}"}

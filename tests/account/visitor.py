@@ -70,11 +70,12 @@ class Visitor:
             self.token = self.handed(answer)
         return answer
 
-    async def refresh(self, token: str | None = None) -> httpx2.Response:
+    async def refresh(self, token: str | None = None, **fields: str) -> httpx2.Response:
         """Exchange a token, the present one or another, without keeping the answer."""
         token = token or self.token
         if self.kind == "app":
-            return await self.call("POST", "/v1/session/token", {"refresh_token": token})
+            body = {"refresh_token": token, **fields}
+            return await self.call("POST", "/v1/session/token", body)
         sender = Visitor(self.client, self.settings, "browser", self.device, token)
         return await sender.call("POST", "/v1/session/token")
 
@@ -83,7 +84,9 @@ class Visitor:
         sender = Visitor(self.client, self.settings, "browser", None, token or self.token)
         return await sender.call("GET", "/v1/me")
 
-    async def bearing(self, access_token: str, path: str = "/v1/me") -> httpx2.Response:
+    async def bearing(
+        self, access_token: str, path: str = "/v1/articles/a/access"
+    ) -> httpx2.Response:
         """A read with an access token and nothing else."""
         bearer = {"Authorization": f"Bearer {access_token}"}
         return await self.client.get(path, headers=bearer)

@@ -177,7 +177,7 @@ test("what isn't JSON, and no answer at all, are errors too", async () => {
 
 function service({ life = 600, session = true } = {}) {
   const calls = [];
-  const state = { made: 0, live: session, access: new Set(), refresh: "r0" };
+  const state = { made: 0, live: session, access: new Set(), refresh: "r0", scopes: [] };
   function issue() {
     state.made += 1;
     const access = `a${state.made}`;
@@ -189,6 +189,7 @@ function service({ life = 600, session = true } = {}) {
       if (!state.live || (body && body.refresh_token !== state.refresh)) return [401, {}];
       if (!body) return [200, issue()];
       state.refresh = `r${state.made + 1}`;
+      state.scopes.push(body.scope);
       return [200, { ...issue(), refresh_token: state.refresh }];
     },
     "POST /v1/sign-in": () => [202, { request_id: "sir_1", expires_in: 600, device_token: "v1.a.b" }],
@@ -249,6 +250,23 @@ test("signing in by code keeps the session as tokens where cookies don't travel"
   assert.equal(calls[3].headers.Authorization, "Bearer a1");
   await paywall.teaser("ferry");
   assert.equal(calls[4].headers.Authorization, undefined);
+});
+
+test("the account has a token of its own, which the page's edge never gets", async () => {
+  const { calls, state, fetch } = service();
+  const storage = memory({ [`paywall.session:${OTHER}`]: JSON.stringify({ refresh: "r0" }) });
+  const paywall = Paywall({ api: OTHER, page: PAGE, fetch, storage });
+  await paywall.unlock("ferry");
+  await paywall.sessions();
+  assert.deepEqual(state.scopes, ["articles:read", "account"]);
+  assert.equal(calls.at(-1).headers.Authorization, "Bearer a2");
+  assert.equal(await paywall.token(), "a1");
+  await paywall.me();
+  assert.equal(calls.at(-1).headers.Authorization, "Bearer a2");
+  // Who signs in anew keeps nothing of the former reader's.
+  await paywall.confirm({ token: "secret" });
+  await paywall.me();
+  assert.equal(calls.at(-1).headers.Authorization, "Bearer a4");
 });
 
 test("on the page's own origin the session is a cookie, and nothing is kept", async () => {

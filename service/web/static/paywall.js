@@ -28,6 +28,9 @@
  * it on a sister host (www. and api. of one site), where cookies do travel.
  */
 
+/** What an access token is for: articles, here and at your edge; or the account, here alone. */
+const READING = "articles:read";
+const ACCOUNT = "account";
 /** Milliseconds before its end at which an access token is renewed. */
 const EARLY = 30_000;
 /** Milliseconds in which what another tab holds arrives here; later costs a request, no more. */
@@ -100,14 +103,14 @@ export function Paywall({ api = "", page, fetch, storage, session, locks } = {})
     );
 
   /** For the reader who is signed in; a refused token is renewed once. */
-  async function call(method, path, body) {
-    const bearer = await signedIn.bearer();
+  async function call(method, path, body, scope = ACCOUNT) {
+    const bearer = await signedIn.bearer(scope);
     try {
       return await ask(method, path, { body, bearer });
     } catch (error) {
       if (bearer === null || error.status !== 401) throw error;
-      signedIn.expire(bearer);
-      return ask(method, path, { body, bearer: await signedIn.bearer() });
+      signedIn.expire(scope, bearer);
+      return ask(method, path, { body, bearer: await signedIn.bearer(scope) });
     }
   }
 
@@ -117,13 +120,13 @@ export function Paywall({ api = "", page, fetch, storage, session, locks } = {})
     /** What everybody may read of the article. Counts nothing. */
     teaser: (slug) => ask("GET", article(slug), { isPublic: true }),
     /** What unlock() would answer. Counts nothing. */
-    access: (slug) => call("GET", `${article(slug)}/access`),
+    access: (slug) => call("GET", `${article(slug)}/access`, undefined, READING),
     /**
      * The read: `{granted: true, article, meter, …}`, or `{granted: false, wall, meter, …}`.
      * The page's `utm_*` go along, here and with checkout().
      */
     unlock: (slug, { token = true, referrer, campaign = campaignOf(address()) } = {}) =>
-      call("POST", `${article(slug)}/unlock`, { token, referrer, campaign }),
+      call("POST", `${article(slug)}/unlock`, { token, referrer, campaign }, READING),
     /**
      * Opens a Checkout session; send the reader to `url`. They come back to `returnTo`.
      * A pass for one article needs that article's slug as `article`; other offers ignore it.
@@ -153,8 +156,8 @@ export function Paywall({ api = "", page, fetch, storage, session, locks } = {})
       signedIn.keep(tokens);
       return { return_to };
     },
-    /** An access token that is good for a while; all tabs share it. 401 where nobody is signed in. */
-    token: () => signedIn.token(),
+    /** A token for reading, good for a while; all tabs share it. 401 where nobody is signed in. */
+    token: () => signedIn.token(READING),
     /** Who is signed in, and what is open to them. */
     me: () => call("GET", "/v1/me"),
     /** The devices the reader is signed in on. */
@@ -169,7 +172,7 @@ export function Paywall({ api = "", page, fetch, storage, session, locks } = {})
       }
       signedIn.forget();
     },
-    /** Stripe's customer portal; send the reader to `url`. */
+    /** Stripe's customer portal, within 15 minutes of signing in; send the reader to `url`. */
     portal: (returnTo) => call("POST", "/v1/portal", { return_to: returnTo }),
   });
 }
@@ -183,26 +186,27 @@ function campaignOf(address) {
   return named.length > 0 ? Object.fromEntries(named) : undefined;
 }
 
-/** The session's access token, and its refresh token where it isn't a cookie; `held` is where. */
+/** The session's access tokens by scope, and its refresh token where it isn't a cookie; `held` is where. */
 function heldSession({ ask, name, held, locks }) {
-  let renewing = null;
+  const renewing = {};
 
-  function fresh() {
-    const { access, until = 0 } = held.read() ?? {};
+  function fresh(scope) {
+    const { access, until = 0 } = held.read()?.[scope] ?? {};
     return until - EARLY > Date.now() ? access : null;
   }
 
-  function keep({ access_token: access, expires_in: seconds, refresh_token: refresh }) {
+  /** `before` is what is kept beside the answer's tokens; a new sign-in keeps nothing. */
+  function keep({ access_token: access, expires_in: seconds, refresh_token: refresh }, scope = READING, before = {}) {
     const until = Date.now() + seconds * 1000;
-    held.write({ access, until, refresh: refresh ?? held.read()?.refresh });
+    held.write({ ...before, refresh: refresh ?? before.refresh, [scope]: { access, until } });
     return access;
   }
 
-  async function renew() {
+  async function renew(scope) {
     const refresh = held.read()?.refresh;
     try {
-      const body = refresh && { refresh_token: refresh };
-      return keep(await ask("POST", "/v1/session/token", { body }));
+      const body = refresh && { refresh_token: refresh, scope };
+      return keep(await ask("POST", "/v1/session/token", { body }), scope, held.read() ?? {});
     } catch (error) {
       // Unless another tab has signed in anew meanwhile, the session is over.
       if (error.status === 401 && held.read()?.refresh === refresh) held.write(null);
@@ -211,38 +215,38 @@ function heldSession({ ask, name, held, locks }) {
   }
 
   /** One tab asks for all. Where two do, the service gives both the same successor for 30 s. */
-  async function renewOnce() {
-    if (!locks) return renew();
+  async function renewOnce(scope) {
+    if (!locks) return renew(scope);
     const inTurn = async () => {
-      if (!fresh()) await new Promise((resolve) => setTimeout(resolve, EN_ROUTE));
-      return fresh() ?? renew();
+      if (!fresh(scope)) await new Promise((resolve) => setTimeout(resolve, EN_ROUTE));
+      return fresh(scope) ?? renew(scope);
     };
     return locks.request(name, inTurn).catch((error) => {
       if (error.name !== "SecurityError") throw error;
-      return renew(); // storage is blocked, and locks with it
+      return renew(scope); // storage is blocked, and locks with it
     });
   }
 
-  async function token() {
-    return fresh() ?? (renewing ??= renewOnce().finally(() => (renewing = null)));
+  async function token(scope) {
+    return fresh(scope) ?? (renewing[scope] ??= renewOnce(scope).finally(() => delete renewing[scope]));
   }
 
   return {
-    keep,
+    keep: (answer) => keep(answer),
     token,
     forget: () => held.write(null),
     /** What to send as Authorization: null where a cookie is enough, or nobody is signed in. */
-    async bearer() {
+    async bearer(scope) {
       if (!held.read()?.refresh) return null;
-      return token().catch((error) => {
+      return token(scope).catch((error) => {
         if (error.status === 401) return null;
         throw error;
       });
     },
     /** The service has refused this access token before its time. */
-    expire(access) {
+    expire(scope, access) {
       const now = held.read();
-      if (now?.access === access) held.write({ ...now, until: 0 });
+      if (now?.[scope]?.access === access) held.write({ ...now, [scope]: null });
     },
   };
 }
