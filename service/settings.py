@@ -191,13 +191,24 @@ class Settings(BaseSettings):
     )
     language: Literal["en", "de"] = Field("en", description="Language of mails to readers.")
     sign_in_mails_per_hour: int = Field(
-        5, ge=0, le=1000, description="Sign-in mails an hour to one address; 0: no limit."
+        5,
+        ge=0,
+        le=1000,
+        description="Sign-in mails an hour to one address from one network, and ten times as many from "
+        "all; 0: no limit.",
     )
     sign_in_requests_per_hour: int = Field(
         100,
         ge=0,
         le=100_000,
         description="Requests for sign-in mails an hour from one network (/24, /48); 0: no limit.",
+    )
+    checkouts_per_hour: int = Field(
+        30,
+        ge=0,
+        le=100_000,
+        description="Calls an hour that ask Stripe (checkout, return, portal) for one reader or device, "
+        "and ten times as many for those who aren't signed in on one network (/24, /48); 0: no limit.",
     )
     trusted_proxies: Words = Field(
         (),

@@ -13,13 +13,16 @@ from service.identity.callers import Caller
 from service.identity.consents import newsletter_wording
 from service.identity.devices import new_device_id, pseudonym
 from service.identity.email import EmailAddress, checked_address
+from service.identity.readers import has_signed_in
 from service.identity.return_to import checked_return_to
 from service.limits.rate import Limit, take, too_many
 from service.outbox.mails import put_mail
 from service.problems import Problem
 
 MAILS = "sign-in-mail"
-"""The limit's name: mails an hour to one address."""
+"""The limit's name: mails an hour to one address, asked for from one network."""
+_NETWORKS = 10
+"""How many networks may use that limit up before the others are refused."""
 LINK_PATH = "/account/sign-in"
 """The newspaper's page whose button uses the link; opening it uses nothing up."""
 _LIFE_SECONDS = int(sign_in_requests.LIFE.total_seconds())
@@ -57,7 +60,7 @@ async def request_sign_in(
     address = checked_address(email)
     return_to = checked_return_to(return_to, context.settings)
     wording = newsletter_wording(newsletter, context.settings)
-    await _within_limits(context, address, network)
+    await _within_limits(context, address, network, caller)
     device_id = caller.device_id or new_device_id()
     now = context.clocks.wall()
     page = f"{context.settings.public_url}{LINK_PATH}"
@@ -77,18 +80,35 @@ async def request_sign_in(
     return Requested(asked.id, device_id, _LIFE_SECONDS)
 
 
-async def _within_limits(context: Context, address: EmailAddress, network: str) -> None:
-    hour = timedelta(hours=1)
+async def _within_limits(
+    context: Context, address: EmailAddress, network: str, caller: Caller
+) -> None:
+    """A stranger's requests use up their own network's limit, not the reader's.
+
+    Many networks together fill a mailbox at most so far; a browser in which the reader has signed in
+    before is counted by itself then.
+    """
+    hour, most = timedelta(hours=1), context.settings.sign_in_mails_per_hour
+    told = (
+        "Several mails are on their way to this address already. Look for them, also among spam, "
+        "or try again later."
+    )
     by_network = Limit(
         "sign-in-network", context.settings.sign_in_requests_per_hour, hour,
         "Too many sign-in mails were asked for from this network. Try again later.",
     )  # fmt: skip
-    by_address = Limit(
-        MAILS, context.settings.sign_in_mails_per_hour, hour,
-        "Several mails are on their way to this address already. Look for them, also among spam, "
-        "or try again later.",
-    )  # fmt: skip
-    for limit, key in ((by_network, network), (by_address, address.key)):
+    device = pseudonym(caller.device_id) if caller.device_id is not None else ""
+    async with context.database.reading() as session:
+        is_known = await has_signed_in(session, device=device, address=address)
+    keys = (
+        (by_network, network),
+        (Limit(MAILS, most, hour, told), f"{address.key}/{network}"),
+        (
+            Limit("sign-in-address", most * _NETWORKS, hour, told),
+            f"{address.key}/{device}" if is_known else address.key,
+        ),
+    )
+    for limit, key in keys:
         async with context.database.transaction() as session:
             wait = await take(session, limit, key, context.clocks.wall())
         if wait is not None:

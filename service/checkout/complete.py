@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from service.billing.checkouts import use_claim
+from service.billing.checkouts import checkout_of_session, use_claim
 from service.billing.fulfil import Fulfilment, fulfil
 from service.db.context import Context
 from service.identity.callers import Caller
@@ -96,10 +96,13 @@ async def _opened(
 
 
 async def _fulfilled(context: Context, gateway: Gateway, session_id: str) -> Fulfilment:
-    # What goes into an address at Stripe: nothing but letters, digits and underscores.
+    # Looked up here first: Stripe isn't asked about ids that somebody made up.
     plain = session_id.replace("_", "").isalnum() and session_id.isascii()
     if not plain or len(session_id) > LONGEST_SESSION_ID:
         raise Problem("checkout-not-found")
+    async with context.database.reading() as session:
+        if await checkout_of_session(session, session_id) is None:
+            raise Problem("checkout-not-found")
     async with asking_stripe(context.settings):
         try:
             fulfilment = await fulfil(context, gateway, session_id)

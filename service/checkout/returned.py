@@ -4,6 +4,7 @@ from fastapi import Request, Response
 
 from service.billing.fulfil import Fulfilment
 from service.checkout.complete import Completed, ReturningBuyer, complete_checkout
+from service.checkout.limits import limited_gateway
 from service.db.context import Context
 from service.grants.access_token import AccessTokens
 from service.html.message import message_page
@@ -13,12 +14,18 @@ from service.identity.cookies import clear_cookie, read_cookie, set_cookie
 from service.identity.handover import hand_over
 from service.identity.return_to import absolute, origin_of
 from service.identity.sessions import set_session_cookie
-from service.payments.gateway import Gateway
 from service.problems import Problem
 from service.settings import Settings
 from service.tokens.schemas import IssuedToken
 
 CLAIM_SECONDS = 24 * 3600
+_LATER = {
+    "stripe-unavailable": "We can't ask our payment provider at the moment. If you have paid, nothing is "
+    "lost.",
+    "too-many-requests": "Too many purchases were looked up from here. If you have paid, nothing is lost: "
+    "sign in, or try again later.",
+}
+"""What a buyer reads who has to try again."""
 
 
 def remember_claim(response: Response, claim: str, settings: Settings) -> None:
@@ -28,7 +35,6 @@ def remember_claim(response: Response, claim: str, settings: Settings) -> None:
 async def answer_return(
     request: Request,
     context: Context,
-    gateway: Gateway,
     *,
     session_id: str,
     caller: Caller,
@@ -36,6 +42,7 @@ async def answer_return(
     """303 to where the purchase began, signed in; else a page that says what to do."""
     claim = read_cookie(request, "checkout", context.settings)
     try:
+        gateway = await limited_gateway(request, caller, context)
         buyer = ReturningBuyer(caller, claim, request.headers.get("User-Agent", ""))
         completed = await complete_checkout(
             context, gateway, session_id, buyer, while_processing=True
@@ -120,17 +127,14 @@ def _unpaid_page(request: Request, completed: Completed, settings: Settings) -> 
 
 
 def _problem_page(request: Request, problem: Problem, settings: Settings) -> Response:
-    away = problem.slug == "stripe-unavailable"
-    text = problem.detail
-    if away:
-        text = "We can't ask our payment provider at the moment. If you have paid, nothing is lost."
+    later = _LATER.get(problem.slug)
     response = message_page(
         request,
         status_code=problem.type.status,
         title=problem.type.title,
-        text=text,
-        link=f"{settings.public_url}{request.url.path}?{request.url.query}" if away else "/",
-        link_text="Try again" if away else "To the front page",
+        text=later or problem.detail,
+        link=f"{settings.public_url}{request.url.path}?{request.url.query}" if later else "/",
+        link_text="Try again" if later else "To the front page",
     )
     response.headers.update(problem.headers)
     return response

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from service.checkout.complete import LONGEST_SESSION_ID, ReturningBuyer, complete_checkout
+from service.checkout.limits import LimitedGateway
 from service.checkout.portal import open_portal
 from service.checkout.returned import answer_return, remember_claim, tokens_of
 from service.checkout.schemas import CheckoutIn, CheckoutOut, CompleteIn, PortalIn, PortalOut
@@ -15,7 +16,6 @@ from service.identity.callers import CurrentReader, RecentReader
 from service.identity.cookies import read_cookie
 from service.identity.sessions import Kind
 from service.identity.touches import touch_of
-from service.payments.asking import AppGateway
 from service.tokens.schemas import IssuedToken
 
 router = APIRouter(prefix="/v1", tags=["selling"])
@@ -28,7 +28,7 @@ async def start(
     response: Response,
     caller: CurrentReader,
     context: AppContext,
-    gateway: AppGateway,
+    gateway: LimitedGateway,
 ) -> CheckoutOut:
     """Open a Checkout session at Stripe; the claim comes in the answer and as a cookie.
 
@@ -62,11 +62,10 @@ async def come_back(
     request: Request,
     caller: CurrentReader,
     context: AppContext,
-    gateway: AppGateway,
     session_id: Annotated[str, Query(max_length=LONGEST_SESSION_ID)] = "",
 ) -> Response:
     """Where Stripe sends the buyer's browser: fulfils, signs the claim's holder in, leads back."""
-    return await answer_return(request, context, gateway, session_id=session_id, caller=caller)
+    return await answer_return(request, context, session_id=session_id, caller=caller)
 
 
 @router.post(
@@ -81,7 +80,7 @@ async def complete(
     response: Response,
     caller: CurrentReader,
     context: AppContext,
-    gateway: AppGateway,
+    gateway: LimitedGateway,
     tokens: AppAccessTokens,
     user_agent: Annotated[str, Header()] = "",
 ) -> IssuedToken:
@@ -101,7 +100,7 @@ async def create_portal_session(
     body: PortalIn,
     caller: RecentReader,
     context: AppContext,
-    gateway: AppGateway,
+    gateway: LimitedGateway,
 ) -> PortalOut:
     """A session of Stripe's customer portal, which leads back to `return_to`."""
     url = await open_portal(context, gateway, reader_id=caller.reader_id, return_to=body.return_to)

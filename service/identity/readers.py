@@ -83,6 +83,16 @@ async def settled_reader(session: AsyncSession, reader_id: str) -> str:
     return reader_id if merged_into is None else await settled_reader(session, merged_into)
 
 
+async def has_signed_in(session: AsyncSession, *, device: str, address: EmailAddress) -> bool:
+    """Whether the account of this address was signed in to on the device (its pseudonym) before."""
+    found = await session.scalar(
+        select(ReaderDevice.device_id)
+        .join(Reader, Reader.id == ReaderDevice.reader_id)
+        .where(ReaderDevice.device_id == device, Reader.verified_key == address.key)
+    )
+    return found is not None
+
+
 async def account_of(session: AsyncSession, address: EmailAddress) -> Reader | None:
     """The reader who has verified this address."""
     found: Reader | None = await session.scalar(

@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from service.account import sign_out as ending
 from service.account.take_over import take_over
+from service.checkout.limits import LimitedGateway
 from service.checkout.portal import open_portal
 from service.checkout.schemas import Short
 from service.db.context import AppContext
@@ -15,7 +16,6 @@ from service.html.redirect import see_other
 from service.identity.callers import CurrentReader, IsPrefetch, RecentReader, SignedInReader
 from service.identity.cookies import read_cookie
 from service.identity.sessions import clear_session_cookie, sign_out_here
-from service.payments.asking import AppGateway
 from service.web.account import account_view
 from service.web.bought_lines import bought_lines
 from service.web.from_portal import MARKER, RETURN_TO, bring_up_to_date
@@ -40,7 +40,7 @@ async def show_account(
     """
     is_visit = request.method == "GET" and not prefetch
     if came_from == MARKER and is_visit and caller.reader_id is not None:
-        await bring_up_to_date(request, context, reader_id=caller.reader_id)
+        await bring_up_to_date(request, context, caller, caller.reader_id)
         return see_other(HOME)
     async with context.database.reading() as session:
         account = await account_view(session, context, caller)
@@ -60,7 +60,7 @@ async def show_account(
 
 @router.post("/portal")
 async def go_to_portal(
-    caller: RecentReader, context: AppContext, gateway: AppGateway
+    caller: RecentReader, context: AppContext, gateway: LimitedGateway
 ) -> Response:
     """To Stripe's customer portal, which leads back here."""
     address = await open_portal(context, gateway, reader_id=caller.reader_id, return_to=RETURN_TO)

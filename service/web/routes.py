@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import AfterValidator
 
 from service.access.unlock import Opened, WantedRead, look, note_open_page, unlock
+from service.checkout.limits import LimitedGateway
 from service.checkout.returned import remember_claim
 from service.checkout.schemas import Short, Text
 from service.checkout.start import Order, start_checkout
@@ -23,7 +24,6 @@ from service.identity.handover import remember_device
 from service.identity.return_to import checked_return_to
 from service.identity.touches import LONGEST_REFERRER, touch_of
 from service.metering.ledger import Ledger
-from service.payments.asking import AppGateway
 from service.problems import CATALOGUE, Problem
 from service.running import running_of
 from service.web import account_routes, address_routes, erase_routes, sign_in_routes
@@ -137,7 +137,7 @@ async def subscribe(
     request: Request,
     caller: CurrentReader,
     context: AppContext,
-    gateway: AppGateway,
+    gateway: LimitedGateway,
     offer: Annotated[Short, Form()],
     return_to: Annotated[Text, Form()] = "/account",
     article: Annotated[Short | None, Form()] = None,

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from service.db.tables import Mail, Reader, ReaderSession
+from tests.account.visitor import client_of
 from tests.databases import on_sqlite
 from tests.inside import Paywall
 from tests.mailbox import newest_mail, sign_in_mails
@@ -171,13 +172,39 @@ async def test_ten_codes_an_hour_and_account_however_many_requests(mailed: Paywa
         await by_code(mailed, "ben@example.org", other)
 
 
-async def test_five_mails_an_hour_to_one_address(mailed: Paywall) -> None:
+async def test_five_mails_an_hour_to_one_address_from_one_network(mailed: Paywall) -> None:
     for spelling in (ANA, "ANA@example.org", "Ana@EXAMPLE.org", ANA, ANA):
         assert (await ask(mailed, spelling)).status_code == 202
     answer = await ask(mailed)
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "3600")
     assert (await ask(mailed, "ben@example.org")).status_code == 202
     assert len(await rows(mailed, Mail)) == 6
+
+
+@on_sqlite
+async def test_a_strangers_requests_keep_no_reader_from_a_mail(mailed: Paywall) -> None:
+    await by_code(mailed)
+    statuses = []
+    for network in range(11):
+        async with client_of(mailed.app, mailed.settings, f"203.0.{network}.7") as stranger:
+            statuses += [(await ask(mailed, ANA, stranger)).status_code for _ in range(6)]
+    # The attacker: five from each network, and at most fifty in all, that of the reader included.
+    assert statuses.count(202) == 49
+    assert statuses[:6] == [202] * 5 + [429]
+    # The reader, in the browser that has signed in before; elsewhere they wait.
+    assert (await ask(mailed, ANA)).status_code == 202
+    async with client_of(mailed.app, mailed.settings, "203.0.200.7") as elsewhere:
+        assert (await ask(mailed, ANA, elsewhere)).status_code == 429
+
+
+@on_sqlite
+async def test_a_stranger_from_one_network_keeps_nobody_elsewhere_from_a_mail(
+    mailed: Paywall,
+) -> None:
+    async with client_of(mailed.app, mailed.settings, "203.0.113.7") as stranger:
+        statuses = [(await ask(mailed, ANA, stranger)).status_code for _ in range(8)]
+    assert statuses == [202] * 5 + [429] * 3
+    await by_code(mailed)
 
 
 @on_sqlite
