@@ -29,6 +29,7 @@ from service.billing.late_renewals import sync_late_renewals
 from service.billing.pass_ledger import emit_ended_passes
 from service.billing.reconcile_job import RECONCILE_TASK, Reconciler
 from service.billing.watch import WebhookWatch
+from service.boundary import Boundary
 from service.checkout import routes as checkout_routes
 from service.clock import Clocks
 from service.content import routes as content_routes
@@ -69,7 +70,7 @@ from service.outbox.webhook_signing import SEALED_FOR
 from service.outbox.webhook_targets import Resolve, Targets, resolve_host
 from service.payments.asking import Payments
 from service.payments.gateway import Gateway, GatewayUnavailable
-from service.problems import Boundary, Problem, install_handlers, with_problems
+from service.problems import Problem, install_handlers, with_problems
 from service.reports import routes as reports_routes
 from service.reports.channel_facts import ChannelWatch
 from service.running import Running, RunningApp

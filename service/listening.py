@@ -1,13 +1,17 @@
 """The port of a serving process, taken before anything else is done, and serving on it."""
 
+import asyncio
 import os
 import socket
 from contextlib import suppress
+from typing import ClassVar, Literal
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 LARGEST_PORT = 65_535
+LARGEST_HEAD = 32 * 1024
 
 
 class PortRefused(Exception):
@@ -36,12 +40,84 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+class ImpatientProtocol(HttpToolsProtocol):
+    """HTTP whose callers have to go on sending, or the connection ends; heads have a size.
+
+    Half-sent requests would otherwise stay for ever. Nothing is timed while an answer is awaited.
+    """
+
+    seconds: ClassVar[dict[str, float]] = {"head": 10.0, "body": 60.0}
+
+    _awaited: Literal["head", "body"] | None = "head"
+    _timed: Literal["head", "body"] | None = None
+    _timer: asyncio.TimerHandle | None = None
+    _head = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._awaited = None
+        self._time()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._awaited == "head":
+            self._head += len(data)
+            if self._head > LARGEST_HEAD and not self.transport.is_closing():
+                self.send_400_response("")
+        self._time()
+
+    def on_message_begin(self) -> None:
+        self._awaited, self._head = "head", 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._awaited = "body"
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > LARGEST_HEAD:
+            self._head = size
+            raise ValueError("the head is too large")  # answered with 400
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._awaited = None
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._head > LARGEST_HEAD:
+            msg = f"The request's head is larger than {LARGEST_HEAD // 1024} KiB."
+        super().send_400_response(msg)
+
+    def _time(self) -> None:
+        """Let the time run of what is awaited now; a request that comes at once needs no timer."""
+        if self._timed == self._awaited:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timed, self._timer = self._awaited, None
+        if self._awaited is not None:
+            self._timer = self.loop.call_later(self.seconds[self._awaited], self._give_up)
+
+    def _give_up(self) -> None:
+        is_answering = (
+            self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        )
+        if is_answering:  # an earlier request of this connection
+            self._timed = None
+            self._time()
+        else:
+            self.transport.close()
+
+
 def serve(app: ASGIApp, listener: socket.socket, *, graceful_seconds: int) -> bool:
     """Serve until SIGTERM or Ctrl-C, which finish what is in flight; False: it failed to start."""
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=ImpatientProtocol,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -9,15 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-import structlog
 from fastapi import FastAPI, Request
-from fastapi import HTTPException as RouteException
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 _MOST_ERRORS = 20
@@ -352,46 +347,3 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
         other = answers.setdefault("default", {"description": "What went wrong."})
         other["content"] = {**other.get("content", {}), **problem}
     return document
-
-
-class Boundary:
-    """ASGI: refuses bodies over the limit, and makes a problem of what nobody foresaw.
-
-    The framework's own limit answers in plain text, and its own catch-all is outside of what
-    adds headers and the request's id.
-    """
-
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
-        self.app = app
-        self.max_body_bytes = max_body_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        received = 0
-        started = False
-
-        async def receive_limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.max_body_bytes:
-                # FastAPI lets its own kind alone pass; of Starlette's it would make a 400.
-                raise RouteException(
-                    413, f"At most {self.max_body_bytes // 1024} KiB are accepted."
-                )
-            return message
-
-        async def send_noted(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self.app(scope, receive_limited, send_noted)
-        except Exception:
-            log.exception("request.failed", path=scope["path"])
-            if started:
-                raise
-            await Problem("internal-error").response()(scope, receive, send)

@@ -274,7 +274,10 @@ class Settings(BaseSettings):
         "([webhooks.md](webhooks.md)).",
     )
     max_body_kilobytes: int = Field(
-        4096, ge=64, le=65536, description="Largest request body accepted."
+        4096,
+        ge=64,
+        le=65536,
+        description="Largest body of an article or webhook; all others have 64 KiB at most.",
     )
     metrics: bool = Field(
         True,

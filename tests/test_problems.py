@@ -14,7 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from starlette.types import Message
 from structlog.testing import capture_logs
 
-from service.problems import CATALOGUE, MEDIA_TYPE, Boundary, Problem, install_handlers
+from service.boundary import Boundary
+from service.problems import CATALOGUE, MEDIA_TYPE, Problem, install_handlers
 
 LIMIT = 2048
 RAISED = re.compile(r"\bProblem\(\s*\"([^\"]*)\"")

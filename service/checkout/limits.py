@@ -46,4 +46,3 @@ async def limited_gateway(
 
 
 LimitedGateway = Annotated[Gateway, Depends(limited_gateway)]
-

@@ -116,7 +116,9 @@ async def start_checkout(context: Context, gateway: Gateway, order: Order) -> St
             order = replace(order, claim=click.claim)
             click = await _store_click(context, order)
         else:
-            raise Problem("already-subscribed", portal=await _where_to_manage(context, gateway, order))
+            raise Problem(
+                "already-subscribed", portal=await _where_to_manage(context, gateway, order)
+            )
     await _note_session(context.database, click.checkout.id, session)
     return _started(click.checkout, session, click.claim, context.settings)
 

@@ -34,9 +34,7 @@ class AccessTokens:
         is_verified = reader is not None and reader.email_verified_at is not None
         now = self.context.clocks.business()
         held = await live_grants_of(session, signed_in.reader_id, now)
-        return self._signed(
-            signed_in, reading_scope(verified=is_verified), entitlements(held, now)
-        )
+        return self._signed(signed_in, reading_scope(verified=is_verified), entitlements(held, now))
 
     def issue_for_account(self, signed_in: ReaderSession) -> IssuedToken:
         """A new token for an app's account calls, which opens no article."""

@@ -118,8 +118,8 @@ async def article_reader(request: Request, context: AppContext) -> Caller:
     caller = Caller(device_id=device, holds_cookie=by_cookie is not None)
     token, may_only_read = bearer_token(request), False
     if token is not None:
-        found, reader, scope = await _by_token(request, token, context)
-        may_only_read = ACCOUNT not in scope.split()
+        claims, found, reader = await _by_token(request, token, context)
+        may_only_read = ACCOUNT not in claims.scope.split()
     else:
         found, reader = await _by_cookie(request, context)
     if found is None or reader is None:
@@ -171,8 +171,7 @@ async def _by_cookie(request: Request, context: Context) -> _Found:
 
 async def _by_token(
     request: Request, token: str, context: Context
-) -> tuple[ReaderSession | None, Reader, str]:
-    """The session, its reader, and the token's scope."""
+) -> tuple[AccessClaims, ReaderSession | None, Reader | None]:
     claims = running_of(request).get(TokenVerifier).verify(token, context.clocks.wall())
     if not isinstance(claims, AccessClaims):
         raise invalid_token("An unlock token opens one article. Send an access token.")
@@ -186,7 +185,7 @@ async def _by_token(
         raise invalid_token(
             "The session or access behind the token has ended since. Fetch a new one."
         )
-    return found, reader, claims.scope
+    return claims, found, reader
 
 
 @declares(SignedIn())

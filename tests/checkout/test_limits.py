@@ -24,9 +24,7 @@ def site(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
         yield made
 
 
-def buy(
-    site: Installation, browser: httpx2.Client, address: str, **fields: str
-) -> httpx2.Response:
+def buy(site: Installation, browser: httpx2.Client, address: str, **fields: str) -> httpx2.Response:
     body = {"offer": site.offers["monthly"], "return_to": "/", **fields}
     return browser.post("/v1/checkout", json=body, headers={"X-Forwarded-For": address})
 

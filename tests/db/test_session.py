@@ -8,10 +8,11 @@ from fastapi import FastAPI, Response
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
+from service.boundary import Boundary
 from service.db.session import Database, ReadSession, WriteSession
 from service.db.tables import Reader
 from service.identity.readers import find_reader
-from service.problems import Boundary, Problem, install_handlers
+from service.problems import Problem, install_handlers
 from service.running import Running, RunningApp
 from tests.conftest import START
 

@@ -178,7 +178,9 @@ BODIES: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     "a list": (b"[]", JSON, 422, "invalid-request"),
     "a string": (b'"x"', JSON, 422, "invalid-request"),
     "nothing": (b"", JSON, 422, "invalid-request"),
-    "nested": (deep(500), JSON, 422, "invalid-request"),
+    "nested": (deep(15), JSON, 422, "invalid-request"),
+    "nested deeply": (deep(500), JSON, 400, "malformed-request"),
+    "many members": (b"{%s}" % b",".join(b'"m%d": 1' % n for n in range(1500)), JSON, 400, "malformed-request"),
     "nested too deeply": (deep(10_000), JSON, 400, "malformed-request"),
     "plain text": (b'{"title": "x"}', {"Content-Type": "text/plain"}, 415, "unsupported-media-type"),
     "a form": (

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from service.access.routes import router as access_router
+from service.boundary import Boundary
 from service.content.cache import ArticleCache
 from service.content.publish import prepare, store_prepared
 from service.content.schemas import ArticleIn
@@ -23,7 +24,7 @@ from service.jobs.runner import Wakes
 from service.limits.addresses import NetworkKey
 from service.metering.ledger import Ledger
 from service.payments.asking import Payments
-from service.problems import Boundary, install_handlers
+from service.problems import install_handlers
 from service.running import Running, RunningApp
 from service.settings import Settings
 from service.web.pages import Frame

@@ -1,0 +1,69 @@
+"""Bodies have a size and a shape before anything is built from them."""
+
+import time
+
+import pytest
+
+from service.boundary import DEEPEST, MOST_MEMBERS, SMALL_BODY, fault_of
+from service.db.session import Database
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
+from tests.inside import inside
+
+
+def members(count: int) -> bytes:
+    return b"{" + b",".join(b'"m%d":1' % n for n in range(count)) + b"}"
+
+
+BODIES: dict[str, tuple[bytes, str | None]] = {
+    "empty": (b"", None),
+    "usual": (b'{"title": "a, b: c", "tags": ["x"]}', None),
+    "as many as allowed": (members(MOST_MEMBERS // 2), None),
+    "many members": (members(MOST_MEMBERS), "members"),
+    "many members after blanks": (b" \n" + members(MOST_MEMBERS), "members"),
+    "a long list": (b"[" + b"1," * (MOST_MEMBERS + 1) + b"1]", "members"),
+    "as deep as allowed": (b"[" * DEEPEST + b"]" * DEEPEST, None),
+    "too deep": (b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1), "levels"),
+    "endlessly deep": (b"[" * 4_000_000, "levels"),
+    # Signs inside of texts are text, also behind escapes, and in one that never ends.
+    "a long text": (b'{"body": "' + b'<p>a, b: [c] {d} \\" e</p>' * 10_000 + b'"}', None),
+    "texts that end in escapes": (b'{"body": "' + b'\\\\", "x": "' * 2000, "members"),
+    "a text without an end": (b'{"body": "' + b",:" * 100_000, None),
+    "escapes without an end": (b'{"body": "' + b"\\" * 1_000_001, None),
+    "quotes": (b'"' * 1_000_000, None),
+    "a form": (b"a=1&" * 150, None),
+    "a form of many fields": (b"a=1&" * 300, "fields"),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_bodys_shape_is_known_in_one_look(name: str) -> None:
+    body, fault = BODIES[name]
+    started = time.process_time()
+    found = fault_of(body)
+    assert (found is None) if fault is None else (found is not None and fault in found)
+    assert time.process_time() - started < 1
+
+
+@on_sqlite
+async def test_what_anybody_may_send_is_small_and_only_articles_are_large(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    large = b'{"title": "A", "body": "' + b"x" * SMALL_BODY + b'"}'
+    headers = {"Content-Type": "application/json"}
+    async with inside(database, settings, clocks) as paywall:
+        for path in (
+            "/v1/sign-in",
+            "/v1/articles/a/unlock",
+            "/v1/checkout",
+            "/nothing",
+            "/account",
+        ):
+            answer = await paywall.client.post(path, content=large, headers=headers)
+            assert answer.status_code == 413, path
+            assert answer.json()["type"] == "/problems/body-too-large"
+        stored = await paywall.client.put(
+            "/v1/admin/articles/large", content=large, headers={**headers, **paywall.staff}
+        )
+    assert stored.status_code == 201

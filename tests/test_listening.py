@@ -1,0 +1,108 @@
+"""Connections on which requests don't come, or come too large, end; nobody else notices."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import ClassVar
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from service.listening import LARGEST_HEAD, ImpatientProtocol
+
+SOON, NEVER = 0.05, 3600.0
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers the body's length once it is there."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    text = b"%d" % size
+    headers = [(b"content-length", b"%d" % len(text))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": text})
+
+
+@contextlib.asynccontextmanager
+async def listening(head: float = NEVER, body: float = NEVER) -> AsyncIterator[int]:
+    class Timed(ImpatientProtocol):
+        seconds: ClassVar[dict[str, float]] = {"head": head, "body": body}
+
+    config, state = uvicorn.Config(echo, log_config=None), ServerState()
+    config.load()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Timed(config, state, {}), "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def sent(port: int, request: bytes) -> bytes:
+    """All that is answered, until the service ends the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answered = b""
+    with contextlib.suppress(ConnectionError):
+        writer.write(request)
+        await writer.drain()
+        answered = await reader.read()
+    with contextlib.suppress(ConnectionError):
+        writer.close()
+        await writer.wait_closed()
+    return answered
+
+
+WHOLE = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "begun"),
+    [
+        (SOON, NEVER, b""),
+        (SOON, NEVER, b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow:"),
+        (SOON, NEVER, WHOLE + b"GET / HTTP/1.1\r\n"),
+        (NEVER, SOON, WHOLE[:-1]),
+        (
+            NEVER,
+            SOON,
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+        ),
+    ],
+)
+async def test_a_request_that_is_half_sent_ends_its_connection(
+    head: float, body: float, begun: bytes
+) -> None:
+    async with listening(head, body) as port:
+        answered = await sent(port, begun)
+    assert answered.count(b"200 OK") == begun.count(b"abc")
+
+
+async def test_who_waits_for_an_answer_isnt_timed() -> None:
+    async with listening(SOON, SOON) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(WHOLE)
+        assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nX: " + b"x" * LARGEST_HEAD,
+        b"GET / HTTP/1.1\r\nX: " + b"x" * LARGEST_HEAD + b"\r\n\r\n",
+        b"GET /?" + b"x" * LARGEST_HEAD + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000,
+    ],
+    ids=["a field without an end", "a long field", "a long address", "many fields"],
+)
+async def test_a_head_has_a_size(head: bytes) -> None:
+    async with listening() as port:
+        answered = await sent(port, head)
+    assert answered.startswith(b"HTTP/1.1 400") or not answered  # reset while still sending
+    assert b"200 OK" not in answered
