@@ -3,6 +3,7 @@
 import re
 
 import structlog
+from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.problems import Problem
@@ -13,9 +14,11 @@ SMALL_BODY = 64 * 1024
 MOST_MEMBERS = 2000
 DEEPEST = 20
 _MOST_FIELDS = 200
-_LARGE = ("/v1/admin/articles/", "/v1/webhooks/")
+_LARGE = "/v1/admin/articles/"
 _SIGNED = "/v1/webhooks/"
-"""What Stripe has signed may have as many members as it likes; nothing is built before that is checked."""
+"""What Stripe has signed has any shape, and whoever reads it notes what was refused: its size alone is
+limited here. Nothing is built from it before the signature is checked.
+"""
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 """Possessive: it never tries another way, however long the text."""
@@ -45,7 +48,9 @@ class Boundary:
             await send(message)
 
         try:
-            if scope["method"] not in _BODILESS:
+            if scope["path"].startswith(_SIGNED):
+                receive = self._limited(receive)
+            elif scope["method"] not in _BODILESS:
                 body = await self._body(scope["path"], receive)
                 if body is None:
                     return  # the caller has gone
@@ -60,8 +65,8 @@ class Boundary:
             await Problem("internal-error").response()(scope, receive, send)
 
     async def _body(self, path: str, receive: Receive) -> bytes | None:
-        large = path.startswith(_LARGE)
-        most = self.max_body_bytes if large else min(self.max_body_bytes, SMALL_BODY)
+        is_large = path.startswith(_LARGE)
+        most = self.max_body_bytes if is_large else min(self.max_body_bytes, SMALL_BODY)
         body, more = bytearray(), True
         while more:
             message = await receive()
@@ -69,12 +74,30 @@ class Boundary:
                 return None
             body += message.get("body", b"")
             if len(body) > most:
-                raise Problem("body-too-large", f"At most {most // 1024} KiB are accepted.")
+                raise Problem("body-too-large", _most(most))
             more = message.get("more_body", False)
-        fault = None if path.startswith(_SIGNED) else fault_of(bytes(body))
+        fault = fault_of(bytes(body))
         if fault is not None:
             raise Problem("malformed-request", f"{fault} Send less.")
         return bytes(body)
+
+    def _limited(self, receive: Receive) -> Receive:
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_body_bytes:
+                # FastAPI lets its own kind alone pass; of Starlette's it would make a 400.
+                raise HTTPException(413, _most(self.max_body_bytes))
+            return message
+
+        return receive_limited
+
+
+def _most(size: int) -> str:
+    return f"At most {size // 1024} KiB are accepted."
 
 
 def fault_of(body: bytes) -> str | None:

@@ -53,7 +53,7 @@ def refetch_of(event_type: str, object_id: str, subscription_id: str | None) -> 
     if subject is None:
         return None
     if subject != "subscription":
-        return Refetch(subject, object_id)
+        return Refetch(subject, object_id) if object_id else None
     # An invoice outside a subscription (a one-off) has none to fetch.
     return Refetch(subject, subscription_id) if subscription_id is not None else None
 

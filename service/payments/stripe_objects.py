@@ -3,6 +3,7 @@
 Unknown fields are tolerated; a reference may be an id or, when expanded, the whole object.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -30,11 +31,16 @@ from service.payments.set_up import (
 )
 
 JSON = Mapping[str, Any]
+_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
+"""An object's id, or an event's type."""
 _DURATIONS = frozenset({"once", "repeating", "forever"})
 
 
 def instant(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"{seconds} is no time") from error
 
 
 def _optional_instant(seconds: int | None) -> datetime | None:
@@ -326,21 +332,30 @@ def webhook_endpoint_of(document: JSON, version: str) -> StripeWebhookEndpoint:
 
 
 def event_of(document: JSON) -> StripeEvent:
-    """The envelope of a webhook; KeyError, TypeError or ValueError when it is none."""
+    """The envelope of a webhook; KeyError, TypeError or ValueError when it is none.
+
+    Its ids later stand in paths to Stripe: what hasn't the shape of one counts as absent, such as a
+    coupon's, which people make up.
+    """
     subject = document["data"]["object"]
     kind = subject.get("object")
-    identifier = _reference(subject) or ""
-    if not isinstance(document["id"], str) or not isinstance(document["type"], str):
-        raise TypeError("an event has an id and a type")
+    identifier = _named(_reference(subject)) or ""
     if kind == "invoice":
         subscription = _subscription_of_invoice(subject)
     else:
         subscription = _reference(subject.get("subscription"))
+    if not _NAME.fullmatch(document["id"]) or not _NAME.fullmatch(document["type"]):
+        raise ValueError("an event has an id and a type")
+    customer = identifier if kind == "customer" else _named(_reference(subject.get("customer")))
     return StripeEvent(
         id=document["id"],
         type=document["type"],
         object_id=identifier,
-        customer_id=identifier if kind == "customer" else _reference(subject.get("customer")),
-        subscription_id=identifier if kind == "subscription" else subscription,
+        customer_id=customer,
+        subscription_id=identifier if kind == "subscription" else _named(subscription),
         created_at=instant(document["created"]),
     )
+
+
+def _named(identifier: str | None) -> str | None:
+    return identifier if identifier and _NAME.fullmatch(identifier) else None

@@ -167,10 +167,13 @@ def test_garbage_that_is_signed(quiet: Installation) -> None:
         {}, [], "x", 1, None, {"id": "evt_1"}, {**event(), "data": None}, {**event(), "data": {"object": []}},
         {**event(), "id": 7}, {**event(), "type": None}, {**event(), "created": "today"},
         {**event(), "created": 10**30}, {**event(), "data": {"object": "x"}},
-        event(kind="invoice.paid", object="invoice", parent="x"),
+        event(kind="invoice.paid", object="invoice", parent="x"), {**event(), "id": "evt_\ud800"},
+        {**event(), "type": "x\udfff"}, {**event(), "id": "../v1/charges"}, {**event(), "id": ""},
+        {**event(), "created": 1e300}, {**event(), "created": -(10**18)}, {**event(), "id": "e" * 300},
     ]  # fmt: skip
     payloads = [json.dumps(each).encode() for each in hollow]
     payloads += [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"\x00", b'{"id": "evt_1", "id": NaN}']
+    payloads += [json.dumps(event()).encode().replace(b"}", b', "n": 1' + b"0" * 5000 + b"}", 1)]
     for payload in payloads:
         answer = send(quiet, payload)
         assert answer.status_code == 400, payload[:80]
@@ -191,6 +194,9 @@ def test_what_concerns_nobody_is_stored_once_and_ignored(quiet: Installation) ->
         event("evt_one_off", object="invoice", id="in_1", customer="cus_1", parent=None),
         event("evt_customer", "customer.updated", object="customer", id="cus_unknown"),
         event("evt_no_id", "balance.available", object="balance", id=None),
+        event("evt_made_up", "coupon.created", object="coupon", id="50 % \ud800/../off"),
+        event("evt_path", "customer.updated", object="customer", id="../charges"),
+        event("evt_number", "customer.created", object="customer", id="cus_2", balance=10**300),
     ]
     for each in strange:
         for new in (True, False):
