@@ -174,7 +174,9 @@ def create_app(
     install_handlers(app)
     app.add_exception_handler(404, answer_unknown_address)
     app.add_middleware(Boundary, max_body_bytes=settings.max_body_kilobytes * 1024)
-    app.add_middleware(OriginPolicy, origins=settings.origins)
+    app.add_middleware(
+        OriginPolicy, origins=settings.origins, only_https=settings.environment == "production"
+    )
     app.add_middleware(RequestLog)
     return app
 

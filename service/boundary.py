@@ -16,8 +16,8 @@ DEEPEST = 20
 _MOST_FIELDS = 200
 _LARGE = "/v1/admin/articles/"
 _SIGNED = "/v1/webhooks/"
-"""What Stripe has signed has any shape, and whoever reads it notes what was refused: its size alone is
-limited here. Nothing is built from it before the signature is checked.
+"""What Stripe has signed has any shape, and the route that reads it notes what was refused: its size alone
+is limited here. Nothing is built from it before the signature is checked.
 """
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)

@@ -14,6 +14,7 @@ from service.db.context import AppContext
 from service.db.session import AppDatabase, Database
 from service.identity.declarations import PUBLIC
 from service.jobs import backlog
+from service.limits.addresses import comes_from
 from service.problems import Problem
 from service.reports import channel_facts
 from service.reports.channel_facts import AppChannelWatch
@@ -97,8 +98,9 @@ async def _database_checks(database: Database) -> dict[str, str]:
 
 @router.get("/metrics", include_in_schema=False, dependencies=[PUBLIC])
 async def metrics(request: Request, context: AppContext, watch: AppChannelWatch) -> Response:
-    """Figures in Prometheus' text format, unless PAYWALL_METRICS switches them off."""
-    if not context.settings.metrics:
+    """Figures in Prometheus' text format, for the networks of PAYWALL_METRICS_FROM."""
+    settings = context.settings
+    if not settings.metrics or not comes_from(request, settings.metrics_from, settings):
         raise Problem("not-found")
     channel_facts.show(await watch.look(running_of(request)), context.clocks.wall())
     await _show_held(context.database, context.clocks.wall())

@@ -281,7 +281,12 @@ class Settings(BaseSettings):
     )
     metrics: bool = Field(
         True,
-        description="Serve Prometheus figures at `/metrics`. Shield that path in your proxy.",
+        description="Serve Prometheus figures at `/metrics`.",
+    )
+    metrics_from: Words = Field(
+        ("127.0.0.0/8", "::1/128"),
+        description="Addresses or networks that may see `/metrics`, as a JSON list; nobody else learns "
+        "that it is there.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severity that is logged."
@@ -305,7 +310,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Lisbon") from error
         return value
 
-    @field_validator("allowed_origins", "trusted_proxies", mode="before")
+    @field_validator("allowed_origins", "trusted_proxies", "metrics_from", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return _read(value, list, 'a JSON list, such as ["first", "second"]')
@@ -330,7 +335,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"browsers send {origin!r} as {sent}: write it so")
         return value
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "metrics_from")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:

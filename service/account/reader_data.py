@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, case, literal, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.confirm import CODES
-from service.account.sign_in import MAILS
+from service.account.sign_in import MAILS, MAILS_FROM_ALL
 from service.db.base import Base, new_id
 from service.db.tables import (
     AccessEntry,
@@ -172,7 +172,11 @@ def _sign_ins(subject: Subject) -> ColumnElement[bool]:
 def _limits(subject: Subject) -> ColumnElement[bool]:
     if subject.address_key is None:
         return RateLimit.key.in_(())
-    return RateLimit.key.in_([f"{name}/{subject.address_key}" for name in (MAILS, CODES.name)])
+    counted = [f"{name}/{subject.address_key}" for name in (MAILS, MAILS_FROM_ALL, CODES.name)]
+    return or_(
+        RateLimit.key.in_(counted),
+        *(RateLimit.key.startswith(f"{each}/", autoescape=True) for each in counted),
+    )
 
 
 def _webhooks(subject: Subject) -> ColumnElement[bool]:

@@ -21,6 +21,8 @@ from service.problems import Problem
 
 MAILS = "sign-in-mail"
 """The limit's name: mails an hour to one address, asked for from one network."""
+MAILS_FROM_ALL = "sign-in-address"
+"""The limit's name: mails an hour to one address, from wherever they are asked for."""
 _NETWORKS = 10
 """How many networks may use that limit up before the others are refused."""
 LINK_PATH = "/account/sign-in"
@@ -104,7 +106,7 @@ async def _within_limits(
         (by_network, network),
         (Limit(MAILS, most, hour, told), f"{address.key}/{network}"),
         (
-            Limit("sign-in-address", most * _NETWORKS, hour, told),
+            Limit(MAILS_FROM_ALL, most * _NETWORKS, hour, told),
             f"{address.key}/{device}" if is_known else address.key,
         ),
     )

@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 
 from service.db.context import AppContext
 from service.identity.callers import CurrentReader
-from service.identity.devices import pseudonym
+from service.identity.secrets import hash_secret
 from service.limits.addresses import client_network
 from service.limits.rate import Limit, take, too_many
 from service.payments.asking import gateway_of
@@ -36,7 +36,7 @@ async def limited_gateway(
     else:
         counted = [(of_network, client_network(connection, context.settings, context.clocks))]
         if caller.device_id is not None:
-            counted.append((each, pseudonym(caller.device_id)))
+            counted.append((each, hash_secret(caller.device_id)))
     for limit, key in counted:
         async with context.database.transaction() as session:
             wait = await take(session, limit, key, now)

@@ -22,12 +22,29 @@ _MOST_NAMED = 100
 _LONGEST_NAMED = 200
 
 
-class OriginPolicy:
-    """Wraps the application; `origins` are those whose pages may act for a reader."""
+_NOTHING = "default-src 'none'; frame-ancestors 'none'"
+"""The policy of whatever isn't a page."""
+_ON_ALL = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (
+        b"permissions-policy",
+        b"browsing-topics=(), camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
+]
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
 
-    def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
+
+class OriginPolicy:
+    """Wraps the application; `origins` are those whose pages may act for a reader.
+
+    `only_https`: browsers shall come by https alone for a year from then on.
+    """
+
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...], *, only_https: bool = False) -> None:
         self.app = app
         self.origins = frozenset(origins)
+        self._on_all = [*_ON_ALL, _HSTS] if only_https else _ON_ALL
         self._named: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,8 +100,11 @@ class OriginPolicy:
         return finish
 
     def _complete(self, headers: MutableHeaders, origin: str | None) -> None:
-        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.raw.extend(self._on_all)
         headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+        headers.setdefault("Content-Security-Policy", _NOTHING)
+        anywhere = headers.get("access-control-allow-origin") == "*"
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin" if anywhere else "same-origin"
         if headers.get("cache-control", "").startswith("public"):
             return
         headers["Cache-Control"] = "private, no-store"

@@ -1,8 +1,8 @@
 """Readers' sessions: families of refresh tokens, each a signed-in browser or app.
 
-A token is exchanged for its successor when it is used for a new access token. For 30 s the previous
-one still gets that same successor: parallel tabs and lost answers sign nobody out. A caller who comes
-later with it, or with an older one, holds a copy: the family ends. A token that has just been made
+A token is exchanged for its successor when it is used for a new access token. For 30 s, by whichever
+instance's clock, the previous one still gets that same successor: parallel tabs and lost answers sign
+nobody out. A caller who comes later with it, or with an older one, holds a copy: the family ends. A token that has just been made
 isn't exchanged again within those 30 s, so however many ask at once, there is one successor.
 
 A token reads `<session>.<256 random bits>.<MAC>`. Only its hash is stored. The MAC tells a token that
@@ -31,6 +31,8 @@ from service.problems import Problem
 from service.settings import Settings
 
 GRACE = timedelta(seconds=30)
+CLOCKS_APART = timedelta(minutes=1)
+"""The most by which the clocks of two instances may differ (identity.md, JWTs: the leeway)."""
 USED_AT_RESOLUTION = timedelta(hours=1)
 """`used_at` is written at most this often, so that a read needs no write."""
 Kind = Literal["browser", "app"]
@@ -120,7 +122,7 @@ async def find_session(
 ) -> "ReaderSession | Reused | None":
     """The live session of this token, without any effect; None when ended, idle or unknown.
 
-    `Reused` for a former token after its 30 s: the caller ends that session.
+    `Reused` for a former token after its grace: the caller ends that session.
     """
     row = await _row(session, token, now=now, settings=settings)
     if row is None:
@@ -234,11 +236,12 @@ def _is_live(now: datetime, settings: Settings) -> ColumnElement[bool]:
 
 
 def _is_in_grace(row: ReaderSession, presented: str, now: datetime) -> bool:
-    # A clock that was set back lengthens the grace; it never signs anybody out.
+    # A clock that was set back lengthens the grace; it never signs anybody out. Nor does another
+    # instance whose clock is ahead of the one that rotated.
     return (
         presented == row.previous_hash
         and row.rotated_at is not None
-        and now - row.rotated_at < GRACE
+        and now - row.rotated_at < GRACE + CLOCKS_APART
     )
 
 
@@ -332,6 +335,10 @@ def begin_anew(response: Response, settings: Settings) -> None:
 
 
 def sign_out_here(response: Response, settings: Settings) -> None:
-    """Forget the session, and the claim of a purchase, which would sign in again."""
+    """Forget the session, and the claim of a purchase, which would sign in again.
+
+    The cache goes too, and with it the pages that "back" would show. Storage may be the site's own.
+    """
+    response.headers["Clear-Site-Data"] = '"cache"'
     clear_session_cookie(response, settings)
     clear_cookie(response, "checkout", settings)

@@ -67,6 +67,19 @@ def is_listed_frontend(connection: HTTPConnection, settings: Settings) -> bool:
     return _origin(connection, settings).silent
 
 
+def comes_from(connection: HTTPConnection, networks: tuple[str, ...], settings: Settings) -> bool:
+    """Whether the caller's address is in one of the networks.
+
+    Never where a proxy that isn't listed says that it calls for somebody else.
+    """
+    origin = _origin(connection, settings)
+    peer = _read(connection.client.host) if connection.client else None
+    is_forwarded = _HEADER in connection.headers
+    if is_forwarded and (peer is None or not _is_trusted(peer, settings.trusted_proxies)):
+        return False
+    return origin.address is not None and _is_trusted(origin.address, networks)
+
+
 def client_network(connection: HTTPConnection, settings: Settings, clocks: Clocks) -> str:
     """A name of today's for the caller's network (/24, IPv6: /48), from which nobody gets it back.
 

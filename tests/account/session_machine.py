@@ -26,7 +26,7 @@ from tests.inside import inside
 BROWSERS, APPS = 6, 2
 DAY = 86_400.0
 MAILS = tuple(f"{name}@gazette.example" for name in ("ana", "bo", "cleo", "dan", "eve"))
-AROUND_THE_GRACE = (0.0, 5.0, 15.0, 29.9, 30.1, 45.0, 61.0)
+AROUND_THE_GRACE = (0.0, 5.0, 29.9, 30.1, 61.0, 89.9, 90.1, 130.0)
 PASSING = (*AROUND_THE_GRACE, 400.0, 660.0, 3700.0, DAY, 8 * DAY, 29.9 * DAY, 31 * DAY)
 SET_BACK = (1.0, 29.0, 31.0, 600.0, 3700.0, 4 * 3600.0)
 small = st.integers(0, 40)

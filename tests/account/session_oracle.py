@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 GRACE = timedelta(seconds=30)
+CLOCKS_APART = timedelta(seconds=60)
 NOTED = timedelta(hours=1)
 IDLE = timedelta(days=30)
 LONGEST = timedelta(days=365)
@@ -60,9 +61,15 @@ class Family:
         return self.rotated_at is not None and now - self.rotated_at < GRACE
 
     def is_good(self, generation: int, now: datetime) -> bool:
-        """Whether this generation is the present one, or the one before it in its grace."""
+        """Whether this generation is the present one, or the one before it in its grace, whichever
+        instance is asked.
+        """
         last = len(self.generations) - 1
-        return generation == last or (generation == last - 1 and self.in_grace(now))
+        return generation == last or (
+            generation == last - 1
+            and self.rotated_at is not None
+            and now - self.rotated_at < GRACE + CLOCKS_APART
+        )
 
 
 class Oracle:
@@ -132,7 +139,7 @@ class Oracle:
         if not family.is_good(generation, now):
             family.ended = "reused"
             return None
-        if family.in_grace(now):
+        if family.in_grace(now) or generation < len(family.generations) - 1:
             return False
         family.rotated_at = family.used_at = now
         return True

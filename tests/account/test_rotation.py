@@ -72,8 +72,11 @@ async def reason(paywall: Paywall, token: str) -> str | None:
     return row.end_reason
 
 
-async def test_the_former_token_has_thirty_seconds(mailed: Paywall, visitor: Visitor) -> None:
-    cases = [(0, True), (29.9, True), (30, False), (30.1, False), (86_400, False)]
+async def test_the_former_token_has_thirty_seconds_by_whichever_clock(
+    mailed: Paywall, visitor: Visitor
+) -> None:
+    """Another instance's clock may be a minute ahead of the one that rotated."""
+    cases = [(0, True), (29.9, True), (89.9, True), (90, False), (90.1, False), (86_400, False)]
     for (seconds, alive), way in product(cases, ("exchange", "read")):
         await signed_in(mailed, visitor)
         former = visitor.token

@@ -1,5 +1,6 @@
 """docs/settings.md: every setting is there once, as the code has it; and the events of stripe.md."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -59,7 +60,7 @@ def _default(value: Any) -> str:
         case bool():
             return f"`{str(value).lower()}`"
         case tuple():
-            return "`[]`"
+            return f"`{json.dumps(value)}`"
         case dict():
             return "`{}`"
         case float():

@@ -169,7 +169,7 @@ BODIES: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     "unknown field": (b'{"title": "x", "body": "x", "price": 1}', JSON, 422, "invalid-request"),
     "a long unknown field": (b'{"%s": 1}' % (b"f" * 50_000), JSON, 422, "invalid-request"),
     "many unknown fields": (
-        b"{%s}" % b",".join(b'"f%d":1' % n for n in range(4000)), JSON, 422, "invalid-request",
+        b"{%s}" % b",".join(b'"f%d":1' % n for n in range(900)), JSON, 422, "invalid-request",
     ),
     "NaN": (b'{"title": NaN, "body": "x"}', JSON, 422, "invalid-request"),
     "huge number": (b'{"title": 1e999, "body": %s}' % (b"9" * 4000), JSON, 422, "invalid-request"),
