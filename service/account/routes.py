@@ -209,7 +209,7 @@ async def take_purchase_over(
 
 @router.post("/me/address", status_code=202, summary="Ask for another address")
 async def ask_for_address(
-    body: AddressIn, caller: SignedInReader, context: AppContext, wakes: AppWakes
+    body: AddressIn, caller: RecentReader, context: AppContext, wakes: AppWakes
 ) -> AddressOut:
     """Mail a link to the reader's address and one to the new one; both have to be used within a day."""
     await request_change(context, email=body.email, reader_id=caller.reader_id)

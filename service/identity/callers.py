@@ -39,7 +39,7 @@ from service.tokens.signing import bearer_token, invalid_token
 from service.tokens.verifier import TokenVerifier
 
 RECENT = timedelta(minutes=15)
-"""So long after signing in a reader may erase the account or open the portal."""
+"""So long after signing in a reader may erase the account, change its address or open the portal."""
 
 
 @dataclass(frozen=True)

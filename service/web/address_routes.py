@@ -11,7 +11,7 @@ from service.billing.inbox import INBOX_TASK
 from service.checkout.schemas import Short
 from service.content.schemas import storable
 from service.db.context import AppContext
-from service.identity.callers import SignedInReader
+from service.identity.callers import RecentReader
 from service.identity.declarations import PUBLIC
 from service.jobs.runner import AppWakes
 from service.outbox.mails import MAIL_TASK
@@ -27,7 +27,7 @@ LINK_PAGE = {"Referrer-Policy": "strict-origin"}
 @router.post("")
 async def ask_for_address(
     request: Request,
-    caller: SignedInReader,
+    caller: RecentReader,
     context: AppContext,
     wakes: AppWakes,
     email: Annotated[str, AfterValidator(storable), Form(max_length=2000)] = "",

@@ -94,7 +94,7 @@ async def test_what_the_meter_opened_is_closed_once_subscribers_alone_may_read(
 
 NEEDS_A_RECENT_SIGN_IN = [
     ("DELETE", "/v1/me"), ("POST", "/v1/portal"), ("GET", "/account/erase"), ("POST", "/account/erase"),
-    ("POST", "/account/portal"),
+    ("POST", "/account/portal"), ("POST", "/v1/me/address"), ("POST", "/account/address"),
 ]  # fmt: skip
 
 
