@@ -139,7 +139,7 @@ def signed_in(
             secret = await open_operator_session(
                 session, someone, now=clocks.wall(), settings=settings
             )
-        browser.cookies.set(cookie_name("operator", settings), secret)
+        browser.cookies.set(cookie_name("operator", settings), secret, domain="127.0.0.1")
         return browser
 
     return sign_in
