@@ -141,6 +141,9 @@ async def test_the_wall_carries_the_offers_as_forms(newspaper: Newspaper) -> Non
     other = await newspaper.browser.get("/articles/ledger?currency=USD")
     assert re.findall(r'name="offer" value="(\w+)"', other.text) == [dollars.id]
     assert "Prices in USD. Show them in EUR" in words(other)
+    exchange(newspaper.app, newspaper.settings.model_copy(update={"currency": "USD"}))
+    first = await newspaper.browser.get("/articles/ledger")
+    assert "Prices in USD. Show them in EUR" in words(first)
 
 
 async def test_what_machines_read_comes_from_the_cut(newspaper: Newspaper) -> None:

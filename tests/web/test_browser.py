@@ -209,6 +209,15 @@ def test_nothing_is_wider_than_the_window(visit: Any, width: int, scheme: str) -
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_a_wall_is_no_higher_than_a_phones_screen(visit: Any) -> None:
+    width, height = 390, 844
+    page = visit(viewport={"width": width, "height": height})
+    page.goto("/articles/paid")
+    for period in ("Yearly", "Monthly"):
+        page.get_by_role("radio", name=period).check()
+        assert page.locator(".wall").bounding_box()["height"] <= height
+
+
 def test_everything_is_reached_by_keyboard(visit: Any) -> None:
     page = visit()
     page.goto("/articles/paid")
