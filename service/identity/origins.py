@@ -57,7 +57,6 @@ class OriginPolicy:
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             await self._answer_preflight(send, origin)
         elif scope["method"] not in SAFE_METHODS and self._is_foreign(headers, origin):
-            self._name(origin)
             refusal = Problem(
                 "foreign-origin", f"{origin or 'Another site'} isn't a listed origin."
             )
@@ -71,9 +70,9 @@ class OriginPolicy:
             return origin not in self.origins
         return headers.get("sec-fetch-site") == "cross-site"
 
-    def _name(self, origin: str | None) -> None:
+    def _name(self, origin: str) -> None:
         """Log a refused origin once, and no more than some: strangers must not fill the log."""
-        named = (origin or "none")[:_LONGEST_NAMED]
+        named = origin[:_LONGEST_NAMED]
         if named not in self._named and len(self._named) < _MOST_NAMED:
             self._named.add(named)
             log.warning("origin.refused", origin=named, remedy="list it in PAYWALL_ALLOWED_ORIGINS")
@@ -84,8 +83,6 @@ class OriginPolicy:
             headers["Access-Control-Allow-Methods"] = _ALLOWED_METHODS
             headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
             headers["Access-Control-Max-Age"] = _PREFLIGHT_SECONDS
-        else:
-            self._name(origin)
         await send({"type": "http.response.start", "status": 204, "headers": headers.raw})
         await send({"type": "http.response.body", "body": b""})
 
@@ -113,3 +110,5 @@ class OriginPolicy:
             headers["Access-Control-Allow-Origin"] = str(origin)
             headers["Access-Control-Allow-Credentials"] = "true"
             headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+        elif origin is not None:
+            self._name(origin)  # whose browser withholds the answer, or sees a refusal

@@ -1,6 +1,8 @@
 """Mails about a payment that stays open: before reading ends and when it has ended, each once."""
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -11,8 +13,12 @@ from service.db.session import Database
 from service.db.tables import Mail
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
+from tests.inside import inside
+from tests.patience import PATIENCE
 from tests.reports import rows
 
+MAIL_FROM = "Gazette <hello@gazette.example.org>"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -41,18 +47,36 @@ async def test_what_is_mailed_when(
     kinds: list[str],
 ) -> None:
     now = clocks.business()
-    reader, offer = rows.reader(email="ana@example.org"), rows.offer()
     since = now - failed_ago if failed_ago is not None else None
-    bought = rows.subscription(
-        reader, offer, **{"status": "past_due", "past_due_since": since, **values}
-    )
-    access = rows.grant(reader, source="subscription", reference=bought.id, ends_at=now + ends_in)
+    await owe(database, now + ends_in, **{"status": "past_due", "past_due_since": since, **values})
+    mailing = settings.model_copy(update={"mail_from": MAIL_FROM})
+    for _ in range(2):
+        await remind_of_open_payments(Context(mailing, clocks, database))
+    assert await mailed(database) == kinds
+
+
+@on_sqlite
+async def test_the_service_looks_by_itself(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    await owe(database, clocks.business() - HOUR, status="unpaid")
+    mailing = settings.model_copy(update={"mail_from": MAIL_FROM})
+    async with inside(database, mailing, clocks, background=True), asyncio.timeout(PATIENCE):
+        while await mailed(database) != ["reading-ended"]:
+            pass
+
+
+async def owe(database: Database, ends_at: datetime, **values: Any) -> None:
+    """Store a subscription with an open payment, whose access ends then."""
+    reader, offer = rows.reader(email="ana@example.org"), rows.offer()
+    bought = rows.subscription(reader, offer, **values)
+    access = rows.grant(reader, source="subscription", reference=bought.id, ends_at=ends_at)
     async with database.transaction() as session:
         for row in rows.in_order(reader, offer, bought, access):
             session.add(row)
             await session.flush()
-    mailing = settings.model_copy(update={"mail_from": "Gazette <hello@gazette.example.org>"})
-    for _ in range(2):
-        await remind_of_open_payments(Context(mailing, clocks, database))
+
+
+async def mailed(database: Database) -> list[str]:
     async with database.reading() as session:
-        assert list(await session.scalars(select(Mail.kind))) == kinds
+        return list(await session.scalars(select(Mail.kind)))

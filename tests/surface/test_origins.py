@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 from fastapi.routing import iter_route_contexts
+from structlog.testing import capture_logs
 
 from service.identity.origins import PRIVATE_VARY
 from tests.inside import Paywall
@@ -66,6 +67,27 @@ async def test_no_foreign_site_changes_anything(paywall: Paywall, headers: dict[
         assert "Access-Control-Allow-Origin" not in answer.headers
         assert "Set-Cookie" not in answer.headers
     assert len(await paywall.ledger()) == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "named"),
+    [
+        ("POST", "/v1/articles/a/unlock", {}, True),
+        ("OPTIONS", "/v1/me", {"Access-Control-Request-Method": "GET"}, True),
+        ("GET", "/v1/articles/a/access", {}, True),
+        ("GET", "/v1/offers", {}, False),  # public: for every site
+    ],
+)
+async def test_an_origin_that_isnt_listed_is_named_in_the_log(
+    paywall: Paywall, method: str, path: str, headers: dict[str, str], named: bool
+) -> None:
+    origin = f"https://{method}{path.replace('/', '.')}.example".lower()
+    with capture_logs() as lines:
+        for _ in range(3):
+            await paywall.client.request(method, path, headers={"Origin": origin, **headers})
+            await paywall.client.request(method, path, headers={"Origin": FRIEND, **headers})
+    told = [line["origin"] for line in lines if line["event"] == "origin.refused"]
+    assert told == [origin] * named
 
 
 @pytest.mark.parametrize("origin", [None, FRIEND, "http://127.0.0.1:8000"])
