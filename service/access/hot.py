@@ -106,7 +106,7 @@ def _may_read(running: Running, asked: _Asked) -> bool:
     day = now.astimezone(context.settings.zone).date()
     article, opened_to = asked.entry.article, asked.entry.opened_to
     try:
-        token = asked.token.removeprefix(_BEARER).strip()
+        token = asked.token.removeprefix(_BEARER)
         claims = running.get(TokenVerifier).verify(token, context.clocks.wall())
         known = opened_to.get(claims)
         if known is not None and known[0] == day and now < known[1]:

@@ -23,7 +23,7 @@ from service.content.schemas import (
 )
 from service.content.store import get_row, list_articles, list_for_staff
 from service.content.teaser import summary
-from service.content.visibility import earliest, is_visible, next_change
+from service.content.visibility import earliest, is_visible, next_minute
 from service.db.session import AppDatabase, ReadSession, WriteSession
 from service.html.public_answer import encode, max_age, public_answer, public_redirect
 from service.identity.callers import Actor, requires
@@ -48,13 +48,15 @@ async def list_teasers(
     settings: AppSettings,
     clocks: AppClocks,
 ) -> Response:
-    """Teasers of visible articles, latest first. Public and cacheable."""
+    """Teasers of visible articles, latest first. Public and cacheable up to the next whole minute, when
+    newsrooms publish.
+    """
     now = clocks.business()
     page = await list_articles(session, **query.model_dump(), now=now)
     items = [summary(article, settings, now) for article in page.items]
     rules = rules_of(settings)
     levels = (level_at(article, rules, now).until for article in page.items)
-    changes_at = earliest((page.changes_at, *levels))
+    changes_at = earliest((next_minute(now), *levels))
     document = encode({"items": items, "next_cursor": page.next_cursor})
     return public_answer(request, document, max_age(changes_at, now))
 
@@ -82,8 +84,7 @@ async def read_teaser(
             return public_redirect(f"/v1/articles/{moved.slug}")
     if entry is None or not is_visible(entry.article, now):
         raise Problem("article-not-found")
-    changes_at = earliest((next_change(entry.article, now), entry.until))
-    return public_answer(request, entry.teaser, max_age(changes_at, now))
+    return public_answer(request, entry.teaser, max_age(entry.until, now))
 
 
 @router.get("/v1/admin/articles")

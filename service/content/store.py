@@ -52,11 +52,12 @@ _TEXTS = (
 
 @dataclass(frozen=True)
 class PublicPage:
-    """A page of the public list. `changes_at`: when the list next changes by a schedule."""
+    """A page of the public list. What isn't published yet leaves no trace in it, nor in how long it is
+    kept: a search would find out the words of a scheduled article.
+    """
 
     items: tuple[ListedArticle, ...]
     next_cursor: str | None
-    changes_at: datetime | None
 
 
 _LATEST_FIRST = Keyset(Article.published_at, Article.id)
@@ -102,13 +103,14 @@ async def list_articles(
     the wall covers.
     Raises Problem `invalid-request` for a cursor that isn't ours.
     """
-    wanted = [Article.status.in_(RELEASED), *_filters(section=section, tag=tag, author=author, q=q)]
-    latest = Article.published_at
-    query = select(*_LISTED).where(*wanted, latest <= now)
+    query = select(*_LISTED).where(
+        Article.status.in_(RELEASED),
+        Article.published_at <= now,
+        *_filters(section=section, tag=tag, author=author, q=q),
+    )
     found = await _LATEST_FIRST.rows(session, query, cursor=cursor, limit=limit)
-    changes_at = await session.scalar(select(func.min(latest)).where(*wanted, latest > now))
     items = tuple(ListedArticle(**_listed(row)) for row in found.items)
-    return PublicPage(items, found.next_cursor, changes_at)
+    return PublicPage(items, found.next_cursor)
 
 
 async def list_sections(session: AsyncSession, now: datetime) -> list[str]:

@@ -1,7 +1,7 @@
 """Who could see an article at all. Pure."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 Status = Literal["draft", "scheduled", "published", "withdrawn"]
@@ -28,10 +28,11 @@ def is_visible(article: Scheduled, now: datetime) -> bool:
     return article.status in RELEASED and at is not None and at <= now
 
 
-def next_change(article: Scheduled, now: datetime) -> datetime | None:
-    """When the article becomes visible by itself, or None: copies made now are good until then."""
-    at = article.published_at
-    return at if article.status in RELEASED and at is not None and at > now else None
+def next_minute(now: datetime) -> datetime:
+    """Until when copies of a list are good, whatever is scheduled: nobody finds out by them that an
+    article is, and one that appears at a whole minute appears at once.
+    """
+    return now.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
 def earliest(instants: Iterable[datetime | None]) -> datetime | None:

@@ -188,6 +188,8 @@ async def test_two_authorization_headers_are_none(paywall: Paywall, path: str) -
     await paywall.sign_in("plan:digital")
     token = (await paywall.access_token()).encode()
     name = b"Authorization"
+    if path.endswith("/full"):  # answered from memory from then on
+        assert (await paywall.full("a", token.decode())).status_code == 200
     for headers in (
         [(name, b"Bearer " + token), (name, b"Bearer " + token)],
         [(name, b"Basic eDp5"), (name, b"Bearer " + token)],

@@ -176,7 +176,8 @@ async def test_a_canary_behind_the_cut_is_on_no_public_surface(
 
 
 async def test_a_schedule_comes_true_by_itself(newsroom: Newsroom, clocks: MovingClocks) -> None:
-    at = clocks.business() + timedelta(seconds=30)
+    at = clocks.business() + timedelta(seconds=60)
+    clocks.travel(timedelta(seconds=30))
     created = await newsroom.put("ferry", status="scheduled", published_at=at.isoformat())
     assert created.json()["visible"] is False
     await newsroom.put("levy")
@@ -191,6 +192,34 @@ async def test_a_schedule_comes_true_by_itself(newsroom: Newsroom, clocks: Movin
     listed = await newsroom.get("/v1/articles")
     assert [item["slug"] for item in listed.json()["items"]] == ["ferry", "levy"]
     assert listed.headers["Cache-Control"] == "public, max-age=60"
+
+
+async def test_nothing_tells_what_is_scheduled(newsroom: Newsroom, clocks: MovingClocks) -> None:
+    """The attacker searches for words of an article that isn't out, in its last minute."""
+    await newsroom.put("levy")
+    clocks.travel(timedelta(seconds=10))
+    paths = (
+        "/v1/articles?q=resignation",
+        "/v1/articles?section=Secrets",
+        "/v1/articles",
+        "/v1/articles/ferry",
+    )
+    before = [await newsroom.get(path) for path in paths]
+    at = (clocks.business() + timedelta(seconds=20)).isoformat()
+    await newsroom.put(
+        "ferry", title="A resignation", section="Secrets", status="scheduled", published_at=at
+    )
+    for path, former in zip(paths, before, strict=True):
+        now = await newsroom.get(path)
+        unseen = {"x-request-id", "date"}
+        shown = [
+            {k: v for k, v in each.headers.items() if k not in unseen} for each in (former, now)
+        ]
+        assert (now.status_code, now.content, shown[1]) == (
+            former.status_code,
+            former.content,
+            shown[0],
+        )
 
 
 async def test_a_change_is_seen_at_once(newsroom: Newsroom) -> None:
