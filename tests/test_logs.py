@@ -139,6 +139,7 @@ async def test_the_outcome_is_logged_without_the_query() -> None:
 
     [line] = [line for line in lines if line["event"] == "request"]
     assert isinstance(line.pop("ms"), float)
+    assert len(line.pop("request_id")) == 16
     assert line == {
         "event": "request",
         "log_level": "info",
