@@ -54,6 +54,7 @@ from service.limits import rate
 from service.limits.addresses import NetworkKey
 from service.logs import RequestLog
 from service.metering.ledger import Ledger
+from service.metering.meter import Metering
 from service.metering.partitions import tend_ledger
 from service.offers import routes as offers_routes
 from service.offers.mirror import mirror_offers
@@ -173,6 +174,7 @@ def create_app(
     _answer_unknown_staff_paths(app)
     install_handlers(app)
     app.add_exception_handler(404, answer_unknown_address)
+    app.add_middleware(hot.QuickUnlock)
     app.add_middleware(Boundary, max_body_bytes=settings.max_body_kilobytes * 1024)
     app.add_middleware(
         OriginPolicy, origins=settings.origins, only_https=settings.environment == "production"
@@ -200,6 +202,7 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
         key_ring,
         ArticleCache(settings, clocks),
         Ledger(),
+        Metering(database, clocks),
         revocations,
         EndedTokens(revocations.refuse),
         UnlockTokens(key_ring, settings, revocations),

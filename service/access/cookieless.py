@@ -18,7 +18,7 @@ from service.db.context import Context
 from service.db.tables import MeterWindow
 from service.identity.callers import Caller
 from service.limits.addresses import client_network, is_listed_frontend
-from service.limits.rate import Limit, take, used
+from service.limits.rate import Limit, used
 from service.metering.store import device_holder
 from service.metering.window import MeterState
 from service.settings import AppSettings, Settings
@@ -50,20 +50,14 @@ async def is_closed(
     return await used(session, limit, network, context.clocks.wall()) >= limit.most
 
 
-async def admit(
-    session: AsyncSession,
-    context: Context,
-    caller: Caller,
-    meter: MeterState | None,
-    network: str | None,
-) -> bool:
-    """Count the device that begins; False: the network has no room left.
+def admission(context: Context, caller: Caller, network: str | None) -> tuple[Limit, str] | None:
+    """What a device that begins counts against, and under which key; None: nothing.
 
-    Exact under any number of parallel calls: the count commits with the read, or neither does.
+    The meter counts it with the read, in one transaction: both are there, or neither.
     """
-    if network is None or await _has_begun(session, caller, meter):
-        return True
-    return await take(session, _limit(context.settings), network, context.clocks.wall()) is None
+    if network is None or caller.reader_id is not None:
+        return None
+    return _limit(context.settings), network
 
 
 async def _has_begun(session: AsyncSession, caller: Caller, meter: MeterState | None) -> bool:

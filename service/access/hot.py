@@ -1,4 +1,4 @@
-"""The quick way to what is read most: a teaser, and the whole text by a token, from memory.
+"""The quick way to what is read most: teasers and tokens' reads from memory, and unlocking.
 
 The router answers first. Its answer is kept with the article's copy in memory, and given again byte
 for byte as long as that copy holds. Who may read is decided anew each time, by the functions that the
@@ -12,23 +12,31 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from pydantic import ValidationError
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.access.answers import unlock_answer
+from service.access.cookieless import network_of_caller
 from service.access.full import read_by_token
 from service.access.revocations import Revocations
+from service.access.schemas import UnlockIn
+from service.access.unlock import ReadRequest
 from service.content.cache import ArticleCache, CachedArticle, Kept
 from service.content.visibility import is_visible
 from service.db.context import context_in
 from service.html.public_answer import MAX_AGE, accepts_gzip
+from service.identity.callers import current_reader
 from service.logs import log_request, request_id_of
 from service.metering.ledger import Ledger
 from service.problems import Problem
-from service.running import Running
+from service.running import Running, running_of
 from service.settings import Settings
 from service.tokens.claims import AccessClaims, Claims
 from service.tokens.verifier import TokenVerifier
 
-_PREFIX, _FULL = "/v1/articles/", "/full"
+_PREFIX, _FULL, _UNLOCK = "/v1/articles/", "/full", "/unlock"
+_LONGEST_BODY = 16_384
 _BEARER = b"Bearer "
 _REQUEST_ID = b"x-request-id"
 _OK = 200
@@ -151,3 +159,70 @@ def _keeping(running: Running, asked: _Asked, send: Send) -> Send:
         await send(message)
 
     return keep
+
+
+class QuickUnlock:
+    """ASGI, around the router: an article in memory is unlocked without it, by what it would call."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = _unlocking(scope, receive)
+        if request is None:
+            await self.app(scope, receive, send)
+            return
+        body = await request.body()
+        wanted = _wanted(body)
+        try:
+            read = await _read(request) if wanted is not None else None
+            answer = await unlock_answer(request, read, wanted) if read and wanted else None
+        except Problem as problem:
+            answer = problem.response()
+        if answer is None:
+            await self.app(scope, _again(body, receive), send)
+        else:
+            await answer(scope, receive, send)
+
+
+def _unlocking(scope: Scope, receive: Receive) -> Request | None:
+    """The request, if it is one to unlock an article and has nothing unusual about it."""
+    if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].endswith(_UNLOCK):
+        return None
+    request = Request(scope, receive)
+    length = request.headers.get("Content-Length", "")
+    kind = request.headers.get("Content-Type", "application/json")
+    is_usual = length.isdecimal() and int(length) <= _LONGEST_BODY and kind == "application/json"
+    return request if is_usual and "Sec-Purpose" not in request.headers else None
+
+
+async def _read(request: Request) -> ReadRequest | None:
+    context = context_in(running_of(request))
+    slug = request.url.path[len(_PREFIX) : -len(_UNLOCK)]
+    entry = running_of(request).get(ArticleCache).peek(slug, context.clocks.business())
+    if entry is None:
+        return None
+    caller = await current_reader(request, context)
+    network = await network_of_caller(request, context.settings, context.clocks)
+    return ReadRequest(entry.article, caller, network)
+
+
+def _wanted(body: bytes) -> UnlockIn | None:
+    try:
+        return UnlockIn.model_validate_json(body) if body else UnlockIn()
+    except ValidationError:
+        return None
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """`receive` for the router, with the body that was read already."""
+    given = False
+
+    async def receive_again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_again

@@ -1,4 +1,4 @@
-"""The read: gather the facts, decide, count, write the ledger. One transaction.
+"""The read: gather the facts, decide; count and write the ledger in one transaction.
 
 `look` answers the same question without any effect.
 """
@@ -30,15 +30,16 @@ from service.access.wall import WallShown, prompt_of, wall_for
 from service.content.cache import StoredArticle, WantedArticle, article_not_found
 from service.content.rules import rules_of
 from service.db.context import Context
+from service.grants.grants import GrantFacts
 from service.grants.store import live_grants_of
 from service.identity.callers import ArticleReader, Caller
 from service.identity.declarations import declares
 from service.identity.devices import new_device_id, pseudonym
 from service.identity.permissions import Public
-from service.identity.touches import Touch, record_touch
-from service.metering.ledger import Ledger, entry_at, write
+from service.identity.touches import Touch
+from service.metering.ledger import Entry, Ledger, entry_at
+from service.metering.meter import Attempt, Metering, Recorded
 from service.metering.store import (
-    count_article,
     device_holder,
     holder_of,
     known_device_holder,
@@ -106,46 +107,51 @@ async def look(session: AsyncSession, context: Context, read: ReadRequest) -> Lo
         session, context, read.caller, case.window, read.network
     ):
         case = case.with_network_closed()
-    wall = await _wall_of(session, context, read, case)
+    wall = await _wall_of(context, read, case)
     return Look(case.outcome, wall, case.window)
 
 
 async def unlock(
-    session: AsyncSession, context: Context, read: ReadRequest, touch: Touch
+    context: Context, metering: Metering, read: ReadRequest, touch: Touch
 ) -> Opened | Walled:
     """Read the article: count it where the meter opens it, and record what happened.
 
     `touch` is what led the caller to the article. Raises `article-not-found`. A wall is returned,
     not raised: its ledger row must stay.
     """
-    caller, now = read.caller, context.clocks.business()
+    caller, settings = read.caller, context.settings
     device_id = caller.device_id or new_device_id()
     holder = holder_of(caller) or device_holder(device_id)
-    consumed, case = False, await _gather(session, context, read)
-    if _consumes(case.outcome) and not await cookieless.admit(
-        session, context, caller, case.window, read.network
-    ):
-        case = case.with_network_closed()
+    case = await _expected(context, metering, read, holder)
+
+    def entry(*, consumed: bool = False, wall: WallShown | None = None) -> Entry:
+        return entry_at(
+            case.now, settings.zone, holder=holder, article_id=read.article.id,
+            reader_id=caller.reader_id, device_id=pseudonym(device_id), reason=case.outcome.reason,
+            granted=wall is None, consumed=consumed, wall=wall.kind if wall else None,
+            prompt=prompt_of(wall) if wall else None,
+            window_start=case.window.window.start if case.window else None,
+            referrer_host=touch.referrer_host, campaign=touch.campaign,
+        )  # fmt: skip
+
+    consumed, wall = False, None
     if _consumes(case.outcome) and case.window is not None:
-        consumed, case = await _count(session, case, case.window, holder)
-    wall = await _wall_of(session, context, read, case)
-    reason, meter = case.outcome.reason, case.window
+        network = cookieless.admission(context, caller, read.network)
+        attempt = Attempt(case.window.window, case.window.limit, network)
+        recorded = await metering.record(entry(consumed=True), touch, attempt)
+        consumed, case = recorded.counted, case.after(recorded)
+    if not consumed:
+        wall = await _wall_of(context, read, case)
+        # A free re-read has its touch already.
+        is_new = touch.names_a_source or wall is not None or case.outcome.reason != "meter"
+        await metering.record(entry(wall=wall), touch if is_new else None)
+    reason = case.outcome.reason
     UNLOCKS.labels(reason).inc()
-    entry = entry_at(
-        now, context.settings.zone, holder=holder, article_id=read.article.id,
-        reader_id=caller.reader_id, device_id=pseudonym(device_id), reason=reason,
-        granted=wall is None, consumed=consumed, wall=wall.kind if wall else None,
-        prompt=prompt_of(wall) if wall else None,
-        window_start=meter.window.start if meter else None,
-        referrer_host=touch.referrer_host, campaign=touch.campaign,
-    )  # fmt: skip
-    await write(session, entry)
-    # A free re-read has its touch already.
-    if touch.names_a_source or consumed or wall is not None or reason != "meter":
-        await record_touch(session, holder, touch, now)
     if wall is not None:
-        return Walled(wall, meter, device_id)
-    return Opened(reason, consumed, meter, caller.reader_id or pseudonym(device_id), device_id)
+        return Walled(wall, case.window, device_id)
+    return Opened(
+        reason, consumed, case.window, caller.reader_id or pseudonym(device_id), device_id
+    )
 
 
 def note_open_page(
@@ -184,6 +190,7 @@ class _Case:
     evidence: Evidence
     meter: MeterSeen
     now: datetime
+    settings: Settings
     outcome: Allow | Meter | Wall
 
     @property
@@ -194,11 +201,17 @@ class _Case:
         evidence = replace(self.evidence, network_closed=True)
         return replace(self, evidence=evidence, outcome=self._decided(evidence, self.meter))
 
-    def with_window(self, window: MeterState) -> "_Case":
-        """With the window as it is after an article was to be counted in it."""
+    def after(self, recorded: Recorded) -> "_Case":
+        """With the window as it is after the article was to be counted in it."""
+        window = recorded.state
+        if recorded.closed or window is None:
+            return self.with_network_closed()
         # An article that wasn't counted met a full window, whatever has become of that since.
         room = window if self.article.id in window.read_set else replace(window, limit=window.used)
-        return replace(self, meter=window, outcome=self._decided(self.evidence, room))
+        left = _room_after_registering(window, self.settings)
+        evidence = replace(self.evidence, room_after_registering=left)
+        outcome = self._decided(evidence, room)
+        return replace(self, evidence=evidence, meter=window, outcome=outcome)
 
     def _decided(self, evidence: Evidence, meter: MeterSeen) -> Allow | Meter | Wall:
         outcome = decide(self.article, evidence, meter, self.now)
@@ -206,71 +219,85 @@ class _Case:
 
 
 async def _gather(session: AsyncSession, context: Context, read: ReadRequest) -> _Case:
-    """The facts and what the rules say to them; Problem `article-not-found` for what is hidden."""
+    """The case as the database has it; Problem `article-not-found` for what is hidden."""
     now, settings = context.clocks.business(), context.settings
     facts = article_facts(read.article, rules_of(settings), now)
-    meter = await _meter_of(session, facts, read.caller, settings, now)
-    evidence = await _evidence_of(session, read.caller, meter, settings, now)
-    outcome = decide(facts, evidence, meter, now)
+    seen = _window_asked(facts, read.caller, settings, now)
+    if isinstance(seen, MeterState):
+        seen = await read_meter(session, holder_of(read.caller), seen.window, seen.limit)
+    held = await _grants_of(session, read.caller, now)
+    return _case(read, facts, held, seen, settings, now)
+
+
+async def _expected(context: Context, metering: Metering, read: ReadRequest, holder: str) -> _Case:
+    """The case as this process remembers it; an unknown window is taken for an empty one.
+
+    That opens nothing by itself: what would be counted is decided where it is counted.
+    """
+    now, settings = context.clocks.business(), context.settings
+    facts = article_facts(read.article, rules_of(settings), now)
+    seen = _window_asked(facts, read.caller, settings, now)
+    if isinstance(seen, MeterState):
+        seen = metering.remembered(holder, seen.window, seen.limit) or seen
+    held: list[GrantFacts] = []
+    if read.caller.reader_id is not None:
+        async with context.database.reading() as session:
+            held = await _grants_of(session, read.caller, now)
+    return _case(read, facts, held, seen, settings, now)
+
+
+def _case(
+    read: ReadRequest,
+    facts: ArticleFacts,
+    held: list[GrantFacts],
+    seen: MeterSeen,
+    settings: Settings,
+    now: datetime,
+) -> _Case:
+    evidence = evidence_of_rows(
+        held,
+        verified=read.caller.verified,
+        sign_in_offered=settings.readers_can_sign_in,
+        room_after_registering=_room_after_registering(seen, settings),
+    )
+    outcome = decide(facts, evidence, seen, now)
     if isinstance(outcome, Hidden):
         raise article_not_found(read.article.slug)
-    return _Case(facts, evidence, meter, now, outcome)
+    return _Case(facts, evidence, seen, now, settings, outcome)
 
 
-async def _wall_of(
-    session: AsyncSession, context: Context, read: ReadRequest, case: _Case
-) -> WallShown | None:
+async def _grants_of(session: AsyncSession, caller: Caller, now: datetime) -> list[GrantFacts]:
+    return [] if caller.reader_id is None else await live_grants_of(session, caller.reader_id, now)
+
+
+async def _wall_of(context: Context, read: ReadRequest, case: _Case) -> WallShown | None:
     """The wall that the case ends at; None where it opens the article."""
     if not isinstance(case.outcome, Wall):
         return None
-    return await wall_for(
-        session, case.outcome, case.article, case.window, case.evidence.room_after_registering,
-        read.caller, context.settings,
-    )  # fmt: skip
-
-
-async def _count(
-    session: AsyncSession, case: _Case, window: MeterState, holder: str
-) -> tuple[bool, _Case]:
-    """Count the article; another request may have come first: what is there now decides."""
-    consumed = await count_article(
-        session,
-        holder=holder,
-        window=window.window,
-        limit=window.limit,
-        article_id=case.article.id,
-        now=case.now,
-    )
-    return consumed, case.with_window(
-        await read_meter(session, holder, window.window, window.limit)
-    )
+    async with context.database.reading() as session:
+        return await wall_for(
+            session, case.outcome, case.article, case.window, case.evidence.room_after_registering,
+            read.caller, context.settings,
+        )  # fmt: skip
 
 
 def _consumes(outcome: Allow | Meter | Wall) -> bool:
     return isinstance(outcome, Meter) and outcome.consumes
 
 
-async def _evidence_of(
-    session: AsyncSession, caller: Caller, meter: MeterSeen, settings: Settings, now: datetime
-) -> Evidence:
-    used = meter.used if isinstance(meter, MeterState) and settings.meter_carry_count else 0
-    reader_id = caller.reader_id
-    held = await live_grants_of(session, reader_id, now) if reader_id is not None else []
-    return evidence_of_rows(
-        held,
-        verified=caller.verified,
-        sign_in_offered=settings.readers_can_sign_in,
-        room_after_registering=settings.registered_meter_limit - used,
-    )
+def _room_after_registering(seen: MeterSeen, settings: Settings) -> int:
+    used = seen.used if isinstance(seen, MeterState) and settings.meter_carry_count else 0
+    return settings.registered_meter_limit - used
 
 
-async def _meter_of(
-    session: AsyncSession, article: ArticleFacts, caller: Caller, settings: Settings, now: datetime
+def _window_asked(
+    article: ArticleFacts, caller: Caller, settings: Settings, now: datetime
 ) -> MeterSeen:
+    """The empty window in which the article would be counted, or why there is none."""
     if settings.meter_limit is None:
         return NoMeter.NOTHING_METERED
     if article.level != "metered":
         return NoMeter.NOT_ASKED
     window = window_at(now, settings.meter_window, settings.zone)
     limit = settings.registered_meter_limit if caller.verified else settings.meter_limit
-    return await read_meter(session, holder_of(caller), window, limit)
+    return MeterState(window, limit)

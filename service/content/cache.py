@@ -18,9 +18,9 @@ from service.content.level import level_at
 from service.content.rules import rules_of
 from service.content.schemas import is_slug
 from service.content.store import content_version, get_article
-from service.content.teaser import teaser
+from service.content.teaser import teaser, with_body
 from service.db.session import AppDatabase, Database
-from service.html.public_answer import PublicDocument, encode
+from service.html.public_answer import PublicDocument, encode, json_bytes
 from service.problems import Problem
 from service.running import part
 from service.settings import Settings
@@ -48,23 +48,25 @@ class Kept:
 
 @dataclass(frozen=True, eq=False)
 class CachedArticle:
-    """An article with its teaser, encoded once, which holds until then (None: until a change).
+    """An article with its teaser and with its whole text, encoded once; both hold until then (None:
+    until a change).
 
-    Neither depends on who asks. `answers` are those that were given of it, by what they depend on;
+    Nothing of it depends on who asks. `answers` are those that were given of it, by what they depend on;
     `opened_to` are tokens that it was opened to, with the day and the instant until which that holds.
     """
 
     article: StoredArticle
     teaser: PublicDocument
+    whole: bytes
     until: datetime | None
     answers: dict[Hashable, Kept] = field(default_factory=dict)
     opened_to: dict[Hashable, tuple[date, datetime]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        # The whole text is there twice where it was answered.
-        texts = 2 * len(self.article.body_html) + len(self.article.preview_html)
-        return texts + len(self.teaser.plain)
+        texts = len(self.article.body_html) + len(self.article.preview_html)
+        # The whole one is there once more where it was answered.
+        return texts + len(self.teaser.plain) + 2 * len(self.whole)
 
 
 class ArticleCache:
@@ -134,6 +136,13 @@ class ArticleCache:
         self._held.move_to_end(slug)
         return held
 
+    def whole(self, article: StoredArticle, now: datetime) -> bytes:
+        """The article with its text as JSON (schemas.FullArticle) at `now`, business time."""
+        held = self.peek(article.slug, now)
+        if held is not None and held.article is article:
+            return held.whole
+        return json_bytes(with_body(article, self._settings, now))
+
     async def _load(self, database: Database, slug: str) -> CachedArticle | None:
         drops = self._drops
         async with database.reading() as session:
@@ -150,7 +159,8 @@ class ArticleCache:
         now = self._clocks.business()
         until = level_at(article, rules_of(self._settings), now).until
         document = await asyncio.to_thread(encode, teaser(article, self._settings, now))
-        return CachedArticle(article, document, until)
+        whole = json_bytes(with_body(article, self._settings, now))
+        return CachedArticle(article, document, whole, until)
 
     async def refresh(self, database: Database) -> None:
         """Drop every copy if any article has changed since the last call."""

@@ -30,6 +30,11 @@ def teaser(article: StoredArticle, settings: Settings, now: datetime) -> dict[st
     return shape
 
 
+def with_body(article: StoredArticle, settings: Settings, now: datetime) -> dict[str, Any]:
+    """The teaser's shape with the whole text (schemas.FullArticle)."""
+    return {**teaser(article, settings, now), "body_html": article.body_html}
+
+
 def summary(article: ListedArticle, settings: Settings, now: datetime) -> dict[str, Any]:
     """An entry of a list (schemas.TeaserSummary): the teaser without texts in HTML."""
     level = level_at(article, rules_of(settings), now).level

@@ -29,9 +29,14 @@ class PublicDocument:
     tag: str
 
 
+def json_bytes(document: Mapping[str, Any]) -> bytes:
+    """`document` as UTF-8 JSON, without spaces."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def encode(document: Mapping[str, Any]) -> PublicDocument:
     """`document` as UTF-8 JSON."""
-    plain = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    plain = json_bytes(document)
     # mtime=0: the same content has the same bytes, as a strong ETag promises.
     gzipped = gzip.compress(plain, 6, mtime=0) if len(plain) >= _LEAST_TO_COMPRESS else None
     return PublicDocument(plain, gzipped, sha256(plain).hexdigest()[:32])

@@ -5,6 +5,7 @@ kept, of a query only `utm_source`, `utm_medium` and `utm_campaign`.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -88,18 +89,24 @@ def _foreign_host(referrer: str | None, settings: Settings) -> str | None:
     return None if f"{parts.scheme}://{parts.netloc}" in settings.origins else host
 
 
-async def record_touch(session: AsyncSession, holder: str, touch: Touch, now: datetime) -> None:
-    """Note what led the holder (as in `meter_windows`) here; `now` is business time.
+async def record_touches(
+    session: AsyncSession, touches: Iterable[tuple[str, Touch, datetime]]
+) -> None:
+    """Note what led each holder (as in `meter_windows`) here, and when in business time.
 
     The first one stays; the last is replaced by one that names a source.
     """
-    new = insert_for(session, Touches).values(holder=holder, **_both(touch, now))
-    if touch.names_a_source:
+    named: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    for holder, touch, at in touches:
+        (named if touch.names_a_source else others).append({"holder": holder, **_both(touch, at)})
+    new = insert_for(session, Touches)
+    if others:
+        await session.execute(new.on_conflict_do_nothing(), others)
+    if named:
         replaced = {name: new.excluded[name] for name in _columns("last")}
-        statement = new.on_conflict_do_update(index_elements=[Touches.holder], set_=replaced)
-    else:
-        statement = new.on_conflict_do_nothing()
-    await session.execute(statement)
+        replacing = new.on_conflict_do_update(index_elements=[Touches.holder], set_=replaced)
+        await session.execute(replacing, named)
 
 
 async def carry_touches(session: AsyncSession, *, from_holder: str, to_holder: str) -> None:
@@ -131,7 +138,7 @@ async def copy_touches(
     """Keep with a checkout what led its buyer here, `touch` included; the last click counts."""
     columns = [*_columns("first"), *_columns("last")]
     if holder is not None:
-        await record_touch(session, holder, touch, now)
+        await record_touches(session, [(holder, touch, now)])
         known = select(literal(checkout_id), *(getattr(Touches, name) for name in columns)).where(
             Touches.holder == holder
         )

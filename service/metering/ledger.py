@@ -1,11 +1,12 @@
 """The access ledger: every read and refusal, once.
 
-Rows of counted reads commit with the count (`write`). Reads by token and by a subscriber's page
+Rows of counted reads commit with the count (meter.py). Reads by token and by a subscriber's page
 hold up no answer: they are noted in memory and written in the background, once a day, holder and
 article; a kill may lose the last second of them. A reader may be erased between the two.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import count
@@ -97,9 +98,10 @@ def entry_at(
 _rows = count()
 
 
-async def write(session: AsyncSession, entry: Entry) -> None:
-    """Write the row in the transaction of the read itself."""
-    await session.execute(insert(AccessEntry).values(**vars(entry)))
+async def write_all(session: AsyncSession, entries: Sequence[Entry]) -> None:
+    """Write the rows in the transaction of the reads themselves."""
+    if entries:
+        await session.execute(insert(AccessEntry), [vars(entry) for entry in entries])
 
 
 _Key = tuple[date, str, str]

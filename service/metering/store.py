@@ -5,9 +5,12 @@ One row a holder and window, changed by one conditional upsert: a row an article
 under load.
 """
 
+import json
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import TextClause, bindparam, select, text
+from sqlalchemy import TextClause, bindparam, column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import Json, UtcDateTime
@@ -59,40 +62,56 @@ async def read_meter(
                 )
             )
         ).one_or_none()
-    if row is None:
-        return MeterState(window, limit)
-    return MeterState(window, limit, frozenset(row.counted), frozenset(row.carried))
+    return MeterState(window, limit) if row is None else _state(row, window, limit)
 
 
-async def count_article(
+async def read_meters(
+    session: AsyncSession, holders: Collection[str], window: Window, limit: int
+) -> dict[str, MeterState]:
+    """The states of all these holders; one that has no row has read nothing."""
+    states = {holder: MeterState(window, limit) for holder in holders}
+    if not states:
+        return states
+    rows = await session.execute(
+        select(MeterWindow.holder, MeterWindow.counted, MeterWindow.carried).where(
+            MeterWindow.holder.in_(states), MeterWindow.window_start == window.start
+        )
+    )
+    return states | {row.holder: _state(row, window, limit) for row in rows}
+
+
+async def begun_among(session: AsyncSession, holders: Collection[str]) -> set[str]:
+    """Those of the holders who have read in any window."""
+    found = select(MeterWindow.holder).where(MeterWindow.holder.in_(holders)).distinct()
+    return set(await session.scalars(found))
+
+
+async def count_articles(
     session: AsyncSession,
+    articles: Mapping[str, str],
     *,
-    holder: str,
     window: Window,
     limit: int,
-    article_id: str,
     now: datetime,
-) -> bool:
-    """Count the article if it is new and there is room; True when this call counted it.
+) -> dict[str, MeterState]:
+    """Count for each holder its article (by id) if that is new and there is room.
 
-    False: it was in the read set already, or the window is full; `read_meter` afterwards tells
-    which. At the last free article exactly one of any number of parallel calls gets True.
+    The states afterwards of those for whom it was counted. Of the others the article was in the read set
+    already, or the window is full. At the last free article exactly one of any number of parallel calls
+    counts.
     """
     if limit < 1:
-        return False
-    upsert = _UPSERTS[session.get_bind().dialect.name]
-    result = await session.execute(
-        upsert,
-        {
-            "holder": holder,
-            "window_start": window.start,
-            "article": article_id,
-            "first": [article_id],
-            "limit": limit,
-            "now": now,
-        },
+        return {}
+    reads = [{"holder": holder, "article": articles[holder]} for holder in sorted(articles)]
+    rows = await session.execute(
+        _COUNTS[session.get_bind().dialect.name],
+        {"reads": json.dumps(reads), "window_start": window.start, "limit": limit, "now": now},
     )
-    return result.one_or_none() is not None
+    return {row.holder: _state(row, window, limit) for row in rows}
+
+
+def _state(row: Any, window: Window, limit: int) -> MeterState:
+    return MeterState(window, limit, frozenset(row.counted), frozenset(row.carried))
 
 
 async def carry_reads(
@@ -133,29 +152,46 @@ def _typed(statement: str) -> TextClause:
     )
 
 
-_POSTGRESQL = _typed("""
+def _counting(statement: str) -> Any:
+    return (
+        text(statement)
+        .bindparams(
+            bindparam("window_start", type_=UtcDateTime()), bindparam("now", type_=UtcDateTime())
+        )
+        .columns(column("holder"), column("counted", type_=Json()), column("carried", type_=Json()))
+    )
+
+
+_COUNTS = {
+    "postgresql": _counting("""
 INSERT INTO meter_windows AS meter (holder, window_start, counted, carried, updated_at)
-VALUES (:holder, :window_start, :first, '[]', :now)
+SELECT holder, :window_start, jsonb_build_array(article), '[]', :now
+FROM jsonb_to_recordset(CAST(:reads AS jsonb)) AS wanted (holder text, article text)
+ORDER BY holder
 ON CONFLICT (holder, window_start) DO UPDATE
 SET counted = meter.counted || excluded.counted, updated_at = excluded.updated_at
 WHERE jsonb_array_length(meter.counted) < :limit
   AND NOT meter.counted @> excluded.counted
   AND NOT meter.carried @> excluded.counted
-RETURNING 1
-""")
-
-_SQLITE = _typed("""
+RETURNING holder, counted, carried
+"""),
+    "sqlite": _counting("""
 INSERT INTO meter_windows AS meter (holder, window_start, counted, carried, updated_at)
-VALUES (:holder, :window_start, :first, '[]', :now)
+SELECT json_extract(value, '$.holder'), :window_start,
+  json_array(json_extract(value, '$.article')), '[]', :now
+FROM json_each(:reads) WHERE true
 ON CONFLICT (holder, window_start) DO UPDATE
-SET counted = json_insert(meter.counted, '$[#]', :article), updated_at = excluded.updated_at
+SET counted = json_insert(meter.counted, '$[#]', json_extract(excluded.counted, '$[0]')),
+  updated_at = excluded.updated_at
 WHERE json_array_length(meter.counted) < :limit
-  AND NOT EXISTS (SELECT 1 FROM json_each(meter.counted) WHERE value = :article)
-  AND NOT EXISTS (SELECT 1 FROM json_each(meter.carried) WHERE value = :article)
-RETURNING 1
-""")
-
-_UPSERTS = {"postgresql": _POSTGRESQL, "sqlite": _SQLITE}
+  AND NOT EXISTS (
+    SELECT 1 FROM json_each(meter.counted) WHERE value = json_extract(excluded.counted, '$[0]'))
+  AND NOT EXISTS (
+    SELECT 1 FROM json_each(meter.carried) WHERE value = json_extract(excluded.counted, '$[0]'))
+RETURNING holder, counted, carried
+"""),
+}
+"""By dialect: one statement for many holders, each with one article."""
 
 
 def _carrying(column: str, other: str, dialect: str) -> TextClause:

@@ -14,7 +14,7 @@ from service.checkout.start import Order, start_checkout
 from service.content.schemas import storable
 from service.content.visibility import is_visible
 from service.db.context import AppContext
-from service.db.session import ReadSession, WriteSession
+from service.db.session import ReadSession
 from service.html.redirect import see_other
 from service.identity.callers import ArticleReader, CurrentReader, IsPrefetch
 from service.identity.cookies import read_cookie
@@ -24,6 +24,7 @@ from service.identity.handover import remember_device
 from service.identity.return_to import checked_return_to
 from service.identity.touches import LONGEST_REFERRER, touch_of
 from service.metering.ledger import Ledger
+from service.metering.meter import Metering
 from service.problems import CATALOGUE, Problem
 from service.running import running_of
 from service.web import account_routes, address_routes, erase_routes, sign_in_routes
@@ -97,14 +98,14 @@ async def show_article(
 async def read_on(
     read: WantedRead,
     request: Request,
-    session: WriteSession,
+    session: ReadSession,
     context: AppContext,
     referrer: Referrer = "",
 ) -> Response:
     """The read, for browsers without JavaScript: counts, and shows the opened article at once."""
     article, caller, settings = read.article, read.caller, context.settings
     touch = touch_of(referrer, campaign_of(request.query_params), settings)
-    outcome = await unlock(session, context, read, touch)
+    outcome = await unlock(context, running_of(request).get(Metering), read, touch)
     now = context.clocks.business()
     more = await more_articles(session, article.slug, settings, now)
     visitor = await visitor_of(session, caller, settings)

@@ -10,7 +10,7 @@ from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AccessEntry, Reader
 from service.identity.readers import create_reader
-from service.metering.ledger import entry_at, write
+from service.metering.ledger import entry_at, write_all
 from service.settings import Settings
 from tests.conftest import MovingClocks
 
@@ -24,12 +24,12 @@ async def _erased(database: Database, at: datetime) -> str:
             session, email=None, clocks=MovingClocks(at - timedelta(days=1))
         )
         (await session.get_one(Reader, reader.id)).erased_at = at
-        await write(
+        await write_all(
             session,
-            entry_at(
+            [entry_at(
                 at + LATE, ZoneInfo("UTC"), holder=f"device:dev_{reader.id}", article_id="a",
                 reader_id=reader.id, device_id=f"dev_{reader.id}", reason="subscription",
-            ),
+            )],
         )  # fmt: skip
     return reader.id
 

@@ -14,7 +14,7 @@ from service.identity.touches import (
     Touch,
     carry_touches,
     copy_touches,
-    record_touch,
+    record_touches,
     touch_of,
 )
 from service.settings import Settings
@@ -32,7 +32,7 @@ async def happen(database: Database, holder: str, *touches: Touch, begin: dateti
     """The touches, an hour apart."""
     for number, touch in enumerate(touches):
         async with database.transaction() as session:
-            await record_touch(session, holder, touch, begin + number * HOUR)
+            await record_touches(session, [(holder, touch, begin + number * HOUR)])
 
 
 def first_and_last(row: Touches | CheckoutTouches) -> tuple[tuple[Touch, int], tuple[Touch, int]]:

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AccessEntry
-from service.metering.ledger import entry_at, write
+from service.metering.ledger import entry_at, write_all
 from service.metering.partitions import months_on, tend_ledger
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -20,12 +20,12 @@ on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect
 
 async def read(database: Database, settings: Settings, article: str, at: datetime) -> None:
     async with database.transaction() as session:
-        await write(
+        await write_all(
             session,
-            entry_at(
+            [entry_at(
                 at, settings.zone, holder="device:d", article_id=article, reader_id=None,
                 device_id="d", reason="meter",
-            ),
+            )],
         )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from service.identity.sessions import open_session
 from service.jobs.runner import Wakes
 from service.limits.addresses import NetworkKey
 from service.metering.ledger import Ledger
+from service.metering.meter import Metering
 from service.payments.asking import Payments
 from service.problems import install_handlers
 from service.running import Running, RunningApp
@@ -103,6 +104,7 @@ async def newspaper(
     app = RunningApp(
         Running(
             settings, database, clocks, ArticleCache(settings, clocks), Ledger(), device_key(settings),
+            Metering(database, clocks),
             NetworkKey(derived_key(settings, "networks")), Frame(), Payments(None), Wakes(),
         ),
         docs_url=None,
