@@ -201,3 +201,43 @@ async def test_nothing_is_kept_of_a_copy_that_was_dropped_meanwhile(
     async with httpx2.AsyncClient(transport=transport, base_url="http://x") as dropping:
         assert (await dropping.get("/v1/articles/a")).status_code == 200
     assert held.answers == {}
+
+
+BODIES = {
+    "none": b"", "empty": b"{}", "no token": b'{"token": false}', "broken": b'{"token": ',
+    "unknown": b'{"tokens": true}', "no object": b"[]", "null": b"null", "no type": b'{"token": 7}',
+    "referrer": b'{"referrer": "https://news.example/a"}', "not UTF-8": b'{"referrer": "\xff"}',
+    "campaign": b'{"campaign": {"source": "letter"}}', "surrogate": b'{"referrer": "\\ud800"}',
+    "long": b'{"referrer": "' + b"x" * 20_000 + b'"}', "twice": b'{"token": true, "token": false}',
+}  # fmt: skip
+HEADERS = {
+    "plain": {}, "form": {"Content-Type": "application/x-www-form-urlencoded"},
+    "charset": {"Content-Type": "application/json; charset=utf-8"}, "prefetch": {"Sec-Purpose": "prefetch"},
+    "wrong bearer": {"Authorization": "Bearer x"}, "other scheme": {"Authorization": "Basic eDp5"},
+    "origin": {"Origin": "https://elsewhere.example"}, "wrong device": {"Paywall-Device": "v1.x.y"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        *((body, headers) for body in BODIES for headers in ("plain", "charset")),
+        *((body, headers) for body in ("empty", "broken") for headers in HEADERS),
+    ],
+)
+async def test_unlocking_beside_the_router_is_what_the_router_does(
+    body: str, headers: str, paywall: Paywall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = {"Content-Type": "application/json", **HEADERS[headers]}
+    seen = []
+    for quick in (True, False):
+        if not quick:
+            monkeypatch.setattr(hot, "_unlocking", lambda *_: None)
+        async with paywall.new_client() as stranger:
+            answer = await stranger.post(
+                "/v1/articles/a/unlock", content=BODIES[body], headers=sent
+            )
+        content = answer.json()
+        content = {k: v for k, v in content.items() if not k.startswith(("token", "device"))}
+        seen.append((answer.status_code, sorted(answer.headers), list(content), content))
+    assert seen[0] == seen[1]

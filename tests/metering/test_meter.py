@@ -1,0 +1,153 @@
+"""What is written in batches is as exact, and as surely there, as if each had been written alone."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import func, select
+
+from service.db.session import Database
+from service.db.tables import AccessEntry, MeterWindow, Touches
+from service.identity.touches import Touch
+from service.limits.rate import Limit
+from service.metering import meter
+from service.metering.ledger import Entry, entry_at
+from service.metering.meter import Attempt, Metering, Recorded
+from service.metering.window import Window
+from service.problems import Problem
+from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
+
+MARCH = Window(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
+NETWORK = Limit("cookieless", 2, timedelta(days=1), "Too many.")
+
+
+def entry(holder: str, article: str) -> Entry:
+    return entry_at(
+        MARCH.start + timedelta(days=9), ZoneInfo("UTC"), holder=f"device:{holder}",
+        article_id=article, reader_id=None, device_id=holder, reason="meter", consumed=True,
+    )  # fmt: skip
+
+
+async def read(
+    metering: Metering, holder: str, article: str, limit: int = 3, **network: tuple[Limit, str]
+) -> Recorded:
+    return await metering.record(entry(holder, article), Touch(), Attempt(MARCH, limit, **network))
+
+
+async def rows(database: Database) -> int:
+    async with database.reading() as session:
+        return await session.scalar(select(func.count()).select_from(AccessEntry)) or 0
+
+
+@pytest.fixture
+def metering(database: Database, clocks: MovingClocks) -> Metering:
+    return Metering(database, clocks)
+
+
+async def test_at_the_last_free_article_one_of_many_passes(
+    database: Database, clocks: MovingClocks, metering: Metering
+) -> None:
+    other = Metering(database, clocks)  # as another process has it
+    for article in "ab":
+        await read(metering, "d", article)
+    results = await asyncio.gather(
+        *(read((metering, other)[n % 2], "d", f"a{n}") for n in range(50))
+    )
+    assert sum(each.counted for each in results) == 1
+    assert {len(each.state.counted) for each in results if each.state} == {3}
+    assert await rows(database) == 3
+
+
+async def test_what_comes_at_once_is_written_together(
+    database: Database, metering: Metering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+    write = metering._write
+
+    async def counted(batch: Sequence[meter._Waiting]) -> list[Recorded]:
+        batches.append(len(batch))
+        return await write(batch)
+
+    monkeypatch.setattr(metering, "_write", counted)
+    results = await asyncio.gather(*(read(metering, f"d{n}", "a") for n in range(60)))
+    assert all(each.counted for each in results)
+    assert batches == [60]
+    assert await rows(database) == 60
+    async with database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(Touches)) == 60
+
+
+@on_sqlite
+async def test_one_holder_has_one_change_a_batch(database: Database, metering: Metering) -> None:
+    results = await asyncio.gather(*(read(metering, "d", article) for article in "aabcd"))
+    assert [each.counted for each in results] == [True, False, True, True, False]
+    assert await rows(database) == 3
+
+
+async def test_a_network_is_full_for_those_who_begin_alone(
+    database: Database, metering: Metering
+) -> None:
+    await read(metering, "old", "a")
+    names = ["old", *(f"new{n}" for n in range(5))]
+    results = await asyncio.gather(
+        *(read(metering, name, "b", network=(NETWORK, "here")) for name in names)
+    )
+    assert results[0].counted
+    assert sum(each.counted for each in results[1:]) == 2
+    assert sum(each.closed for each in results[1:]) == 3
+    async with database.reading() as session:
+        holders = set(await session.scalars(select(MeterWindow.holder)))
+    assert len(holders) == 3
+
+
+@on_sqlite
+async def test_what_was_seen_is_remembered_for_a_minute(
+    metering: Metering, clocks: MovingClocks
+) -> None:
+    assert metering.remembered("device:d", MARCH, 3) is None
+    await read(metering, "d", "a")
+    seen = metering.remembered("device:d", MARCH, 5)
+    assert seen is not None
+    assert (seen.counted, seen.limit) == (frozenset("a"), 5)
+    clocks.travel(timedelta(seconds=61))
+    assert metering.remembered("device:d", MARCH, 3) is None
+
+
+@on_sqlite
+async def test_everybody_is_told_of_a_failure_and_the_next_are_served(
+    database: Database, metering: Metering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+
+        async def fail(*_: object) -> None:
+            raise Problem("database-unavailable")
+
+        broken.setattr(meter, "write_all", fail)
+        results = await asyncio.gather(
+            *(read(metering, f"d{n}", "a") for n in range(5)), return_exceptions=True
+        )
+    assert [type(each) for each in results] == [Problem] * 5
+    assert await rows(database) == 0
+    assert (await read(metering, "d0", "a")).counted
+
+
+@on_sqlite
+async def test_the_queue_is_bounded(metering: Metering, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meter, "MOST_WAITING", 10)
+    results = await asyncio.gather(
+        *(read(metering, f"d{n}", "a") for n in range(15)), return_exceptions=True
+    )
+    assert [type(each) for each in results] == [Recorded] * 10 + [Problem] * 5
+
+
+@on_sqlite
+async def test_who_leaves_holds_up_nobody(database: Database, metering: Metering) -> None:
+    leaving = asyncio.create_task(read(metering, "gone", "a"))
+    staying = [asyncio.create_task(read(metering, f"d{n}", "a")) for n in range(3)]
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert all(each.counted for each in await asyncio.gather(*staying))
+    assert await rows(database) == 4
