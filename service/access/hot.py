@@ -26,7 +26,7 @@ from service.content.cache import ArticleCache, CachedArticle, Kept
 from service.content.visibility import is_visible
 from service.db.context import context_in
 from service.html.public_answer import MAX_AGE, accepts_gzip
-from service.identity.callers import current_reader
+from service.identity.callers import article_reader
 from service.logs import log_request, request_id_of
 from service.metering.ledger import Ledger
 from service.problems import Problem
@@ -202,7 +202,7 @@ async def _read(request: Request) -> ReadRequest | None:
     entry = running_of(request).get(ArticleCache).peek(slug, context.clocks.business())
     if entry is None:
         return None
-    caller = await current_reader(request, context)
+    caller = await article_reader(request, context)
     network = await network_of_caller(request, context.settings, context.clocks)
     return ReadRequest(entry.article, caller, network)
 

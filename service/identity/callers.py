@@ -106,7 +106,9 @@ COMMAND = Actor("command", "", "", ALL_PERMISSIONS)
 
 @declares(Public())
 async def article_reader(request: Request, context: AppContext) -> Caller:
-    """The caller of a route that opens articles and does nothing else for the reader. The caller by session and device; foreign or expired cookies count as absent.
+    """The caller of a route that opens articles and does nothing else for the reader.
+
+    By session and device; foreign or expired cookies count as absent.
 
     A caller who sends `Authorization: Bearer …` means the session of that access token and no cookie's;
     401 `invalid-token` where it isn't valid (any more).
