@@ -1,6 +1,6 @@
 """The meter of one process: what many readers do at once is written in one transaction.
 
-Whoever comes while a transaction is being written waits for the next one, which takes all of them
+Those who come while a transaction is being written wait for the next one, which takes all of them
 (group commit), and nobody is answered before theirs is committed. So the database is asked a few
 times a batch instead of several times a reader. Counts stay exact over all processes: the same
 conditional upsert decides, for many holders at once.
@@ -174,7 +174,7 @@ class Metering:
     async def _closed(
         self, session: AsyncSession, batch: Sequence[_Waiting]
     ) -> dict[_Waiting, Recorded]:
-        """Those whose network has no room left; whoever has a past isn't asked for it."""
+        """Those whose network has no room left; it isn't asked for readers with a past."""
         asking = [
             (each, each.attempt, *each.attempt.network)
             for each in batch
