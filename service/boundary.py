@@ -3,10 +3,11 @@
 import re
 
 import structlog
-from fastapi import HTTPException
+from fastapi import HTTPException, Request
+from fastapi.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.problems import Problem
+from service.problems import Problem, answer_about
 
 log = structlog.get_logger()
 
@@ -62,7 +63,7 @@ class Boundary:
             log.exception("request.failed", path=scope["path"])
             if started:
                 raise
-            await Problem("internal-error").response()(scope, receive, send)
+            await _failure(scope)(scope, receive, send)
 
     async def _body(self, path: str, receive: Receive) -> bytes | None:
         is_large = path.startswith(_LARGE)
@@ -94,6 +95,15 @@ class Boundary:
             return message
 
         return receive_limited
+
+
+def _failure(scope: Scope) -> Response:
+    problem = Problem("internal-error")
+    try:
+        return answer_about(Request(scope), problem)
+    except Exception:
+        log.exception("page.failed", path=scope["path"])  # it may be the page itself that fails
+        return problem.response()
 
 
 def _most(size: int) -> str:

@@ -249,7 +249,8 @@ class ForPeople(Protocol):
     def page_about(self, request: Request, problem: Problem) -> Response: ...
 
 
-def _answer(request: Request, problem: Problem) -> Response:
+def answer_about(request: Request, problem: Problem) -> Response:
+    """The problem as the route that was asked shows it: as a page, or as it is."""
     route = request.scope.get("route")
     if not isinstance(route, ForPeople):
         return problem.response()
@@ -262,7 +263,7 @@ def _answer(request: Request, problem: Problem) -> Response:
 async def _on_problem(request: Request, error: Exception) -> Response:
     if not isinstance(error, Problem):
         raise error
-    return _answer(request, error)
+    return answer_about(request, error)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -271,7 +272,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     ours = "internal-error" if error.status_code >= _SERVER_ERROR else "malformed-request"
     slug = _BY_STATUS.get(error.status_code, ours)
     detail = error.detail if slug == "body-too-large" else None
-    return _answer(request, Problem(slug, detail, headers=error.headers))
+    return answer_about(request, Problem(slug, detail, headers=error.headers))
 
 
 async def _on_validation_error(_: Request, error: Exception) -> Response:

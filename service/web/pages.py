@@ -150,6 +150,10 @@ _ADVICE = {
     "invalid-request": Advice(
         "We can’t read this request", "Part of the address or the form is missing or isn’t valid."
     ),
+    "internal-error": Advice(
+        "Something failed on our side",
+        "Nothing of yours is lost. Go back and try again; if it fails again, tell the newsroom.",
+    ),
     "database-unavailable": Advice(
         "We can’t get at our articles at the moment",
         "Nothing is lost. Wait for a few seconds and try again.",

@@ -8,11 +8,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import APIRouter
 from sqlalchemy import select
 
 from service.content.cache import ArticleCache
 from service.db.tables import AccessEntry
 from service.metering.ledger import Ledger
+from service.web.pages import Frame, PageRoute
 from tests.content.moving import move
 from tests.databases import on_sqlite
 from tests.running import exchange
@@ -237,6 +239,22 @@ async def test_what_is_paid_stands_nowhere_before_it_is_opened(newspaper: Newspa
                 assert SECRET_SENTENCE not in answer.text
                 assert "Inside" not in answer.text
                 assert "lighthouse" not in str(answer.headers)
+
+
+async def test_what_nobody_foresaw_is_a_page_too(newspaper: Newspaper) -> None:
+    broken = APIRouter(route_class=PageRoute)
+
+    @broken.get("/broken")
+    async def fail() -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    newspaper.app.include_router(broken)
+    answer = await newspaper.browser.get("/broken")
+    assert answer.status_code == 500
+    assert "Something failed on our side" in words(answer)
+    exchange(newspaper.app, Frame(bar=lambda _: 1 / 0))  # type: ignore[arg-type, return-value]
+    answer = await newspaper.browser.get("/broken")
+    assert answer.json()["type"] == "/problems/internal-error"
 
 
 async def test_a_former_address_leads_to_the_article(newspaper: Newspaper) -> None:
