@@ -194,9 +194,46 @@ class Lives:
 
     def _switch(self, subscription: Document, more: int) -> None:
         prices = [each["id"] for each in self.world.store.find("price", [], oldest_first=True)]
-        item = subscription["items"]["data"][0]["id"]
-        form = {"items[0][id]": item, "items[0][price]": prices[more % len(prices)]}
+        item = subscription["items"]["data"][0]
+        self._reprice(subscription, item, prices[more % len(prices)])
+
+    def _special(self, subscription: Document, more: int) -> None:
+        """Another price of the same product, agreed with this reader."""
+        item = subscription["items"]["data"][0]
+        self._reprice(subscription, item, self._new_price(item, 400 + more))
+
+    def _leave_us(self, subscription: Document, more: int) -> None:
+        """What another shop sells takes the place of what we sell."""
+        item = subscription["items"]["data"][0]
+        self._reprice(subscription, item, self._mugs(item, 300 + more))
+
+    def _add_item(self, subscription: Document, more: int) -> None:
+        """What another shop sells is charged with the same invoice."""
+        price = self._mugs(subscription["items"]["data"][0], 300 + more)
+        form = {"subscription": subscription["id"], "price": price}
+        self._api("POST", "/v1/subscription_items", form)
+
+    def _reprice(self, subscription: Document, item: Document, price: str) -> None:
+        form = {"items[0][id]": item["id"], "items[0][price]": price}
         self._api("POST", f"/v1/subscriptions/{subscription['id']}", form)
+
+    def _mugs(self, like: Document, amount: int) -> str:
+        return self._new_price(
+            like, amount, product=self._api("POST", "/v1/products", {"name": "Mugs"})["id"]
+        )
+
+    def _remove_item(self, subscription: Document, more: int) -> None:
+        """One of several, perhaps ours; Stripe refuses to remove the last."""
+        items = subscription["items"]["data"]
+        self._api("DELETE", f"/v1/subscription_items/{items[more % len(items)]['id']}", {})
+
+    def _new_price(self, like: Document, amount: int, *, product: str | None = None) -> str:
+        price = self.world.fetch("price", like["price"])
+        form = {
+            "product": product or price["product"], "unit_amount": amount,
+            "currency": price["currency"], "recurring[interval]": price["recurring"]["interval"],
+        }  # fmt: skip
+        return str(self._api("POST", "/v1/prices", form)["id"])
 
     def _pause(self, subscription: Document, more: int) -> None:
         behaviour = ("keep_as_draft", "void", "mark_uncollectible")[more % 3]
@@ -359,13 +396,13 @@ class Lives:
 
     async def check(self) -> None:
         """Grants, holders, one live subscription a reader, ledger and MRR equal the oracle's."""
-        oracle = Oracle(
-            self.world.store,
-            Policy(self.settings.refund_policy, timedelta(days=self.settings.grace_days)),
-        )
         async with self.database.reading() as session:
             offers = list(await session.scalars(select(Offer)))
-            prices = {each.stripe_price_id for each in offers if each.stripe_price_id}
+            oracle = Oracle(
+                self.world.store,
+                Policy(self.settings.refund_policy, timedelta(days=self.settings.grace_days)),
+                frozenset(each.stripe_price_id for each in offers if each.stripe_price_id),
+            )
             holder = {
                 each.id: await settled_reader(session, each.reader_id)
                 for each in await session.scalars(select(Customer))
@@ -377,8 +414,8 @@ class Lives:
                 )
             }
             told = list(await session.scalars(select(DomainEvent)))
-            await check_money(session, oracle, prices)
-        subscriptions = list(oracle.subscriptions(prices))
+            await check_money(session, oracle)
+        subscriptions = list(oracle.subscriptions())
         for each in subscriptions:
             assert each["customer"] in holder, f"nobody was bound to {each['customer']}"
             until = oracle.open_until(each)
@@ -390,7 +427,8 @@ class Lives:
             self._compare(grant, until, each)
             self._compare_ledger(told, oracle, each)
         assert set(grants) <= {each["id"] for each in self.world.store.find("subscription", [])}
-        for reader, live in live_by_holder(subscriptions, holder).items():
+        sold = [each for each in subscriptions if oracle.our_item(each) is not None]
+        for reader, live in live_by_holder(sold, holder).items():
             assert len(live) == 1, (reader, live)
 
     def _compare(self, grant: Grant, until: datetime, subscription: Document) -> None:

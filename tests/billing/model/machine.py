@@ -16,7 +16,10 @@ HOUR = 3600
 DAY = 24 * HOUR
 PASSING = (60, HOUR, 2 * HOUR, 20 * HOUR, 3 * DAY)
 LONG = (12 * DAY, 16 * DAY, 31 * DAY, 45 * DAY)
-REARRANGEMENTS = ("switch", "pause", "collect", "coupon", "coupon", "give_up")
+REARRANGEMENTS = (
+    "switch", "pause", "collect", "coupon", "coupon", "give_up", "special", "leave_us",
+    "add_item", "remove_item",
+)  # fmt: skip
 buyers = st.integers(0, 3)
 small = st.integers(0, 11)
 strikes = st.none() | st.integers(1, 14)

@@ -28,20 +28,37 @@ class Policy:
 
 @dataclass(frozen=True)
 class Oracle:
-    """Reads one world."""
+    """Reads one world. `prices` are those of the catalogue."""
 
     store: Store
     policy: Policy
+    prices: frozenset[str]
 
-    def subscriptions(self, prices: set[str]) -> Iterator[Document]:
-        """Those with a price of the catalogue."""
+    def subscriptions(self) -> Iterator[Document]:
+        """Those that were bought here, whatever they hold by now."""
         for document in self.store.find("subscription", [], oldest_first=True):
-            if any(item["price"] in prices for item in document["items"]["data"]):
+            if "checkout" in document["metadata"]:
                 yield document
+
+    def our_item(self, subscription: Document) -> Document | None:
+        """The item at a price of the catalogue, else at another price of a plan's product."""
+        items: list[Document] = subscription["items"]["data"]
+        for item in items:
+            if item["price"] in self.prices:
+                return item
+        for item in items:
+            if str(self._price(item)["product"]).startswith("pw_plan_"):
+                return item
+        return None
+
+    def _price(self, item: Document) -> Document:
+        price = self.store.get(item["price"])
+        assert price is not None
+        return price
 
     def open_until(self, subscription: Document) -> datetime:
         """Access up to, not at, this instant; the distant past: none."""
-        if self._is_barred(subscription):
+        if self._is_barred(subscription) or self.our_item(subscription) is None:
             return NEVER
         ends = [_instant(subscription["cancel_at"])] if subscription["cancel_at"] else []
         period = max(item["current_period_end"] for item in subscription["items"]["data"])
@@ -104,21 +121,71 @@ class Oracle:
         chosen = back[-1]["metadata"].get("paywall_access") if back else None
         return (chosen or self.policy.refund) != "keep"
 
-    def mrr(self, prices: set[str]) -> dict[str, Fraction]:
-        """By currency: what is charged each month, less what is taken off for ever."""
+    def mrr(self) -> dict[str, Fraction]:
+        """By currency: what is charged each month for what we sell, less what is taken off for ever."""
         sums: dict[str, Fraction] = {}
-        for each in self.subscriptions(prices):
-            if each["status"] not in {"active", "past_due"} or each["pause_collection"]:
+        for each in self.subscriptions():
+            item = self.our_item(each)
+            if item is None or each["status"] not in {"active", "past_due"}:
                 continue
-            (item,) = each["items"]["data"]
-            price = self.store.get(item["price"])
-            assert price is not None
+            price = self._price(item)
             amount = self._less(each, price["unit_amount"] * item["quantity"])
-            months = {"month": 1, "year": 12}[price["recurring"]["interval"]]
-            if amount:
+            if amount and not each["pause_collection"]:
+                months = {"month": 1, "year": 12}[price["recurring"]["interval"]]
                 currency = price["currency"].upper()
                 sums[currency] = sums.get(currency, Fraction(0)) + Fraction(amount, months)
         return sums
+
+    def next_charge(self, subscription: Document) -> tuple[datetime, int] | None:
+        """When the next period of all that it holds is charged by itself, and how much; None: it isn't."""
+        end = min(item["current_period_end"] for item in subscription["items"]["data"])
+        stops = subscription["cancel_at"]
+        if (
+            subscription["status"] not in {"trialing", "active", "past_due"}
+            or subscription["pause_collection"]
+            or (stops is not None and stops <= end)
+        ):
+            return None
+        left = [
+            self._price(item)["unit_amount"] * item["quantity"]
+            for item in subscription["items"]["data"]
+        ]
+        for identifier in subscription["discounts"]:
+            discount = self.store.get(identifier)
+            assert discount is not None
+            coupon = self.store.get(discount["source"]["coupon"])
+            assert coupon is not None
+            if discount["end"] is None or discount["end"] > end:
+                parts = taken_off(coupon, left)
+                left = [amount - part for amount, part in zip(left, parts, strict=True)]
+        customer = self.store.get(subscription["customer"])
+        assert customer is not None
+        due = sum(left) + self._waiting(subscription) + customer["balance"]
+        return _instant(end), max(0, due)
+
+    def _waiting(self, subscription: Document) -> int:
+        """Prorations that the next invoice takes along."""
+        return sum(
+            item["amount"]
+            for item in self.store.find("invoiceitem", [])
+            if item["invoice"] is None
+            and item["parent"]
+            and item["parent"]["subscription_details"]["subscription"] == subscription["id"]
+        )
+
+    def told_amount(self, once: str) -> tuple[int, str] | None:
+        """The sum and currency that the mail about this reports; None: it reports none."""
+        kind, _, identifier = once.partition(":")
+        about = {
+            "receipt": ("invoice", "amount_paid"),
+            "payment-failed": ("invoice", "amount_due"),
+            "refund": ("refund", "amount"),
+        }.get(kind)
+        if about is None:
+            return None
+        document = self.store.get(identifier, about[0])
+        assert document is not None, once
+        return document[about[1]], document["currency"].upper()
 
     def _less(self, subscription: Document, amount: int) -> int:
         for identifier in subscription["discounts"]:
