@@ -29,6 +29,7 @@ from service.identity.sessions import end_sessions_of
 from service.jobs.runner import Wakes
 from service.outbox.domain_events import emit
 from service.outbox.mails import MAIL_TASK, put_mail
+from service.outbox.queue import FAREWELL_KEEPS
 from service.payments.asking import Payments, asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
 from service.problems import Problem
@@ -194,7 +195,7 @@ async def _erase_here(
         # Nobody else reads this mailbox; an address that was only typed might be anybody's.
         await put_mail(
             session, kind="erased", to=verified, to_key=verified, reader_id=None, settings=settings,
-            now=clocks.wall(),
+            now=clocks.wall(), send_until=clocks.wall() + FAREWELL_KEEPS,
         )  # fmt: skip
     if actor is not None:
         await record(

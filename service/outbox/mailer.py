@@ -13,6 +13,10 @@ class Deferred(Exception):
     """Not sent this time. The message says why, without the mail's content or recipient."""
 
 
+class Away(Exception):
+    """The server takes no mail at all at the moment. The message is like that of `Deferred`."""
+
+
 class Refused(Exception):
     """Never to be sent: trying again wouldn't help. The message is like that of `Deferred`."""
 
@@ -25,7 +29,7 @@ class Mailer(Protocol):
         """Whether the content stays in the database once the mail is sent, for a mailbox page."""
 
     async def send(self, mail: WaitingMail) -> str:
-        """Send it and answer what the other side said. Raises `Deferred` or `Refused`.
+        """Send it and answer what the other side said. Raises `Away`, `Deferred` or `Refused`.
 
         Takes a limited time; the mail's lease is renewed meanwhile.
         """
@@ -37,5 +41,5 @@ class LogMailer:
     keeps_content = True
 
     async def send(self, mail: WaitingMail) -> str:
-        log.info("mail.kept", kind=mail.kind, recipient=mail.recipient, text=mail.text)
+        log.info("mail.kept", kind=mail.kind, mail=mail.id, text=mail.text)
         return "kept for the mailbox"

@@ -15,6 +15,8 @@ from service.db.tables import Mail
 LONGEST_RESULT = 500
 MAILBOX_KEEPS = timedelta(hours=24)
 ROWS_STAY = timedelta(days=30)
+FAREWELL_KEEPS = timedelta(hours=1)
+"""So long after an erasure the last mail may hold the address that it goes to."""
 _EMPTY = {"text": "", "html": ""}
 _NOBODY = {"recipient": "", "recipient_key": ""}
 
@@ -76,5 +78,8 @@ async def prune(session: AsyncSession, now: datetime) -> None:
     closed = Mail.status != "waiting"
     shown = closed & (Mail.created_at <= now - MAILBOX_KEEPS)
     await session.execute(update(Mail).where(shown, Mail.html != "").values(**_EMPTY))
-    await session.execute(update(Mail).where(shown, Mail.kind == "erased").values(**_NOBODY))
+    said = closed & (Mail.kind == "erased") & (Mail.created_at <= now - FAREWELL_KEEPS)
+    await session.execute(
+        update(Mail).where(said, Mail.recipient != "").values(**_NOBODY, **_EMPTY)
+    )
     await session.execute(delete(Mail).where(closed, Mail.created_at <= now - ROWS_STAY))

@@ -9,9 +9,9 @@ from prometheus_client import Counter
 from service.clock import Clocks
 from service.db.session import Database
 from service.jobs.queue import ClaimedJob
-from service.jobs.worker import Failed, GivenUp, Kind, work
+from service.jobs.worker import Failed, GivenUp, Kind, Postponed, work
 from service.outbox import queue
-from service.outbox.mailer import Deferred, LogMailer, Mailer, Refused
+from service.outbox.mailer import Away, Deferred, LogMailer, Mailer, Refused
 from service.outbox.mails import JOB
 from service.outbox.queue import WaitingMail
 from service.outbox.smtp import SmtpMailer, mail_server
@@ -21,7 +21,9 @@ MOST_AT_ONCE = 4
 """Connections of one process: a slow mail server holds up few mails, and isn't flooded."""
 MAILS = Counter("paywall_mails_total", "Mails, by what became of them", ["kind", "result"])
 PAUSES = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 240, 480, 720))
-"""Between the tries of one mail."""
+"""Between the tries of one mail that the server doesn't take yet."""
+OUTAGE = timedelta(seconds=30)
+"""Between two looks at a server that is away: what waits leaves soon after its return."""
 
 
 def mailer_of_settings(settings: Settings) -> Mailer | None:
@@ -51,6 +53,8 @@ class Sender:
             said = await self.mailer.send(mail)
         except Refused as error:
             await self._give_up(mail, outcome="failed", reason=str(error))
+        except Away as error:
+            await self._wait(mail, str(error))
         except Deferred as error:
             await self._put_off(mail, job.attempts, str(error))
         except Exception as error:  # noqa: BLE001 one that can't be sent must not hold up the others
@@ -62,6 +66,13 @@ class Sender:
         )  # fmt: skip
         MAILS.labels(mail.kind, "sent").inc()
         return said
+
+    async def _wait(self, mail: WaitingMail, reason: str) -> NoReturn:
+        """Let it wait for the server, however long that is away, while it is of use."""
+        if self.clocks.wall() + OUTAGE >= mail.send_until:
+            await self._give_up(mail, outcome="failed", reason=f"gave up: {reason}")
+        MAILS.labels(mail.kind, "deferred").inc()
+        raise Postponed(reason, OUTAGE)
 
     async def _put_off(self, mail: WaitingMail, attempts: int, reason: str) -> NoReturn:
         """Let it be tried again after a pause that grows, unless there would be no use in it."""

@@ -19,7 +19,7 @@ from aiosmtplib import (
     SMTPSenderRefused,
 )
 
-from service.outbox.mailer import Deferred, Refused
+from service.outbox.mailer import Away, Deferred, Refused
 from service.outbox.message import Envelope, envelope_of
 from service.outbox.queue import WaitingMail
 
@@ -86,13 +86,14 @@ class SmtpMailer:
 
     async def send(self, mail: WaitingMail) -> str:
         envelope = envelope_of(mail, self._sender)
-        client = self._client()
+        client, is_reached = self._client(), False
         try:
             async with asyncio.timeout(self._mail_seconds):
                 await client.connect()
+                is_reached = True
                 _, said = await _hand_over(client, envelope)
         except (SMTPException, OSError, TimeoutError) as error:
-            _judge(error, envelope.recipient)
+            _judge(error, envelope.recipient, is_reached=is_reached)
         finally:
             await _hang_up(client)
         return _without(envelope.recipient, said)
@@ -148,8 +149,11 @@ async def _hang_up(client: SMTP) -> None:
     client.close()
 
 
-def _judge(error: Exception, recipient: str) -> NoReturn:
-    """Raise `Refused` where the server wants this mail never, `Deferred` for all else."""
+def _judge(error: Exception, recipient: str, *, is_reached: bool) -> NoReturn:
+    """Raise `Refused` where the server wants this mail never, `Deferred` where it doesn't take it yet,
+    and `Away` where nobody got as far as to offer it one.
+    """
+    later = Deferred if is_reached else Away
     answer: Exception = error
     if isinstance(error, SMTPRecipientsRefused):
         answer = error.recipients[0]
@@ -158,9 +162,9 @@ def _judge(error: Exception, recipient: str) -> NoReturn:
         concerns_mail = isinstance(error, SMTPRecipientsRefused | SMTPSenderRefused | SMTPDataError)
         if concerns_mail and answer.code >= 500 and answer.code not in _OUR_FAULT:  # noqa: PLR2004 RFC 5321, 4.2.1
             raise Refused(reason) from error
-        raise Deferred(reason) from error
+        raise later(reason) from error
     told = _without(recipient, str(error)) or type(error).__name__
-    raise Deferred(f"the mail server is away: {told}") from error
+    raise later(f"the mail server is away: {told}") from error
 
 
 def _without(recipient: str, said: str) -> str:

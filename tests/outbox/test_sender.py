@@ -16,7 +16,7 @@ from service.db.session import Database
 from service.db.tables import Job, Mail
 from service.jobs.queue import LEASE
 from service.outbox import queue
-from service.outbox.mailer import Deferred, LogMailer, Refused
+from service.outbox.mailer import Away, Deferred, LogMailer, Refused
 from service.outbox.mails import JOB, Kind, put_mail
 from service.outbox.queue import WaitingMail
 from service.outbox.sender import PAUSES, mailer_of_settings, send_due_mails
@@ -145,6 +145,24 @@ async def test_what_the_server_wants_never_is_not_tried_again(
     postman = Postman()
     clocks.travel(timedelta(hours=1))
     assert await send_due_mails(database, postman, clocks) == 0
+
+
+async def test_what_waited_for_the_server_leaves_within_a_minute_of_its_return(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    """However long it was away, and whatever was tried meanwhile."""
+    waiting = [await put(database, settings, clocks, life=timedelta(days=2)) for _ in range(6)]
+    expiring = await put(database, settings, clocks, life=timedelta(hours=1))
+    for _ in range(9):
+        assert await send_due_mails(database, fails_with(Away("refused")), clocks) == 0
+        clocks.travel(timedelta(hours=1))
+    assert (await row(database, expiring)).status == "failed"
+    job = await job_of(database, waiting[0])
+    assert (job.status, job.attempts) == ("waiting", 0)
+    await send_due_mails(database, fails_with(Away("refused")), clocks)
+    clocks.travel(timedelta(minutes=1))
+    postman = Postman()
+    assert await send_due_mails(database, postman, clocks) == 6
 
 
 async def test_pauses_grow_until_it_is_given_up(
@@ -278,7 +296,14 @@ async def test_in_development_the_mailbox_keeps_content_for_a_day(
     assert CODE in str(logs)
     mail = await row(database, kept)
     assert (mail.status, CODE in mail.text, CODE in mail.html) == ("sent", True, True)
+    assert READER not in str(logs)
     assert (await row(database, erased)).recipient == READER
+    clocks.travel(timedelta(hours=1))
+    async with database.transaction() as session:
+        await queue.prune(session, clocks.wall())
+    gone = await row(database, erased)
+    assert (gone.recipient, gone.recipient_key, gone.text) == ("", "", "")
+    assert CODE in (await row(database, kept)).text
     waiting = await put(database, settings, clocks, life=timedelta(days=60))
     clocks.travel(DAY)
     async with database.transaction() as session:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from service.outbox.mailer import Deferred, Refused
+from service.outbox.mailer import Away, Deferred, Refused
 from service.outbox.queue import WaitingMail
 from service.outbox.smtp import MailServer, SmtpMailer, mail_server
 from tests.conftest import START
@@ -68,7 +68,7 @@ async def test_starttls_and_log_in(tmp_path: Path) -> None:
         assert received.encrypted
         assert received.user == USER
         wrong = SmtpMailer(mail_server(url.replace(login, "other:one")), SENDER)
-        with pytest.raises(Deferred, match="535"):
+        with pytest.raises(Away, match="535"):
             await wrong.send(mail())
         nobody = SmtpMailer(mail_server(f"smtp://127.0.0.1:{office.port}"), SENDER)
         with pytest.raises(Deferred, match="530"):
@@ -85,11 +85,11 @@ async def test_a_server_elsewhere_has_to_encrypt_with_a_certificate_to_trust(
         assert office.received[0].encrypted
         # The machine's own certificates, as for any host that isn't this machine.
         strict = SmtpMailer(MailServer("mail.example", 587, "demanded"), SENDER)._tls
-        with pytest.raises(Deferred, match="certificate"):
+        with pytest.raises(Away, match="certificate"):
             await SmtpMailer(server, SENDER, tls=strict).send(mail())
     async with post_office() as plain:
         server = MailServer("localhost", plain.port, "demanded", USER, PASSWORD)
-        with pytest.raises(Deferred, match="STARTTLS"):
+        with pytest.raises(Away, match="STARTTLS"):
             await SmtpMailer(server, SENDER, tls=trusting).send(mail())
         assert plain.received == []
 
@@ -136,7 +136,7 @@ async def test_content_that_the_server_wants_never_or_later(
 
 async def test_nobody_listens() -> None:
     mailer = SmtpMailer(mail_server(f"smtp://127.0.0.1:{free_port()}"), SENDER)
-    with pytest.raises(Deferred, match="away"):
+    with pytest.raises(Away, match="away"):
         await mailer.send(mail())
 
 
@@ -152,7 +152,7 @@ async def test_a_server_that_says_nothing_or_hangs_up() -> None:
         server = await asyncio.start_server(behave, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         mailer = SmtpMailer(mail_server(f"smtp://127.0.0.1:{port}"), SENDER, step_seconds=0.2)
-        with pytest.raises(Deferred, match="away"):
+        with pytest.raises(Away, match="away"):
             await mailer.send(mail())
         server.close()
 
