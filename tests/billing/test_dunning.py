@@ -22,6 +22,7 @@ MAIL_FROM = "Gazette <hello@gazette.example.org>"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("values", "failed_ago", "ends_in", "kinds"),
     [
@@ -55,7 +56,6 @@ async def test_what_is_mailed_when(
     assert await mailed(database) == kinds
 
 
-@on_sqlite
 async def test_the_service_looks_by_itself(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
