@@ -65,13 +65,13 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
         "ends soon",
         notices.reading_ends("sub_1", "Monthly", until=DAY),
         ["You can read until 10 April 2026", "pay the open invoice"],
-        ["Sie können bis 10. April 2026 lesen"],
+        ["Sie können bis zum 10. April 2026 lesen"],
     ),
     (
         "closed",
         notices.reading_ended("sub_1", "Monthly", ended_on=DAY),
         ["closed since 10 April 2026", "cancel there"],
-        ["seit 10. April 2026 gesperrt"],
+        ["seit dem 10. April 2026 gesperrt"],
     ),
     (
         "no card",

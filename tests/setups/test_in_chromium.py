@@ -204,6 +204,21 @@ def test_foreign_site_signs_in_by_code(foreign: Frontend, profile: Callable[[], 
     assert page.context.cookies() == []
 
 
+def test_a_foreign_site_reads_where_storage_is_blocked(
+    foreign: Frontend, profile: Callable[[], Any]
+) -> None:
+    page = profile()
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', "
+        "{get() { throw new DOMException('blocked', 'SecurityError'); }})"
+    )
+    foreign.open(page, "/articles/a")
+    assert unlock(page, "a") == "meter"
+    assert page.evaluate("frontend.finishCheckout()") is None
+    sign_in(foreign, page)
+    assert who(page) == ANA
+
+
 def test_a_sister_that_is_not_listed_gets_nothing(
     sister: Frontend, profile: Callable[[], Any]
 ) -> None:
