@@ -29,11 +29,11 @@ from tests.bench.ratios import repeatable
 from tests.billing.model.histories import play
 from tests.billing.orders import PURCHASES, RENEWALS, purchase_ends_alike, renewal_ends_alike
 from tests.conftest import MovingClocks, settings_of
-from tests.e2e.kills import survive
+from tests.e2e import killed_reads, kills
 from tests.postgres import running_postgres
 from tests.served import installation
 
-HISTORIES, STEPS, KILLS = 10, 50, 10
+HISTORIES, STEPS, KILLS, KILLED_READS = 10, 50, 10, 50
 """In each round, on one of the databases."""
 ORDERS = 1_000
 """Of one purchase or renewal; all of what has no more than six events."""
@@ -93,8 +93,14 @@ def sessions_round(number: int, new_database: NewDatabase) -> int:
 
 def kills_round(number: int, new_database: NewDatabase) -> int:
     """Kill a serving process as this seed says; how many times."""
-    survive(settings_of(new_database()), number, KILLS)
+    kills.survive(settings_of(new_database()), number, KILLS)
     return KILLS
+
+
+def killed_reads_round(number: int, new_database: NewDatabase) -> int:
+    """Kill a process that is full of reads; how many times."""
+    killed_reads.survive(settings_of(new_database()), number, KILLED_READS)
+    return KILLED_READS
 
 
 def orders_round(number: int, new_database: NewDatabase) -> int:
@@ -122,6 +128,8 @@ TURNS: tuple[tuple[str, str, Callable[[int, NewDatabase], int]], ...] = (
     ("billing", "PostgreSQL", billing_round),
     ("kills", "SQLite", kills_round),
     ("kills", "PostgreSQL", kills_round),
+    ("killed reads", "SQLite", killed_reads_round),
+    ("killed reads", "PostgreSQL", killed_reads_round),
     # Each order begins with a copy of the same file.
     ("orders", "SQLite", orders_round),
 )
