@@ -17,6 +17,8 @@ from service.content.cache import ArticleCache
 from service.content.store import content_version
 from service.db.session import Database
 from service.db.tables import AccessEntry
+from service.identity.cookies import cookie_name
+from service.identity.secrets import new_secret
 from service.problems import Problem
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -72,6 +74,10 @@ async def readers_see_pages(paywall: Paywall) -> None:
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), path
         assert words in answer.text
         assert CANARY not in answer.text
+    cookie = {"Cookie": f"{cookie_name('operator', paywall.settings)}={new_secret()}"}
+    staff = await paywall.client.get("/admin", headers=cookie)
+    assert staff.status_code == 503
+    assert "<h1>The database can&#39;t be reached</h1>" in staff.text
     free = await paywall.client.get("/articles/free")
     assert free.status_code == 200
     assert CANARY in free.text
