@@ -21,6 +21,7 @@ from service.running import part
 
 DEVELOPMENT_SECRET = "development-only-secret-key-do-not-use"  # noqa: S105 refused in production
 MINIMUM_SECRET_LENGTH = 32
+_CODE_LENGTH = 3
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -129,7 +130,6 @@ class Settings(BaseSettings):
         "",
         description="Currency of the offers that readers see first, such as `EUR`; the others are a "
         "click away. Empty: that of the first offer.",
-        pattern="^([A-Z]{3})?$",
     )
     register_wall_title: str = Field(
         "",
@@ -309,6 +309,14 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Lisbon") from error
         return value
+
+    @field_validator("currency")
+    @classmethod
+    def _currency(cls, value: str) -> str:
+        code = value.strip().upper()
+        if code and not (len(code) == _CODE_LENGTH and code.isascii() and code.isalpha()):
+            raise ValueError(f"{value!r} is no ISO 4217 code, such as EUR")
+        return code
 
     @field_validator("allowed_origins", "trusted_proxies", "metrics_from", mode="before")
     @classmethod

@@ -183,6 +183,14 @@ def test_levels_by_section_and_tag_are_json_objects(read: Read) -> None:
     assert "such as {" in read.refused(PAYWALL_TAG_LEVELS="Puzzles: free")
 
 
+def test_the_currency_is_a_code(read: Read) -> None:
+    assert [read(PAYWALL_CURRENCY=value).currency for value in ("", "eur", "SEK")] == [
+        "", "EUR", "SEK",
+    ]  # fmt: skip
+    for value in ("euro", "€", "EU1"):
+        assert "such as EUR" in read.refused(PAYWALL_CURRENCY=value)
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
