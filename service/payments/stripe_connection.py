@@ -4,7 +4,7 @@ Its answers are converted at once: a StripeObject has no `.get` and follows the 
 """
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +14,7 @@ from stripe import HTTPXClient, StripeClient, StripeObject
 from service.payments.contact import Contact
 from service.payments.deadline import deadline
 from service.payments.gateway import GatewayKeyRefused, GatewayRefused, GatewayUnavailable
+from service.payments.silence import Silence
 
 API_VERSION = stripe.api_version
 """The version of the API that the SDK speaks, and in which webhooks are worded for us."""
@@ -38,6 +39,7 @@ class StripeConnection:
         self._webhook_secrets = webhook_secrets
         self._seconds = timeout_seconds
         self.contact = Contact(time.monotonic)
+        self._silence = Silence(timeout_seconds, time.monotonic)
         self._http = http or HTTPXClient(timeout=timeout_seconds)
         self._client = StripeClient(
             secret_key,
@@ -50,9 +52,30 @@ class StripeConnection:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK left it untyped
 
     async def _ask(self, call: Awaitable[StripeObject]) -> dict[str, Any]:
+        if self._silence.refuses():
+            if isinstance(call, Coroutine):
+                call.close()
+            raise GatewayUnavailable("Stripe doesn't answer.")
+        started, heard = time.monotonic(), False
+        try:
+            answer = await self._answer(call)
+            heard = True
+        except (GatewayRefused, GatewayKeyRefused):
+            heard = True
+            raise
+        finally:  # also where the caller gives up
+            if heard:
+                self._silence.heard()
+            else:
+                self._silence.unheard(time.monotonic() - started)
+        if answer.last_response is not None:
+            self.contact.answered(answer.last_response.headers or {})
+        return answer.to_dict()
+
+    async def _answer(self, call: Awaitable[StripeObject]) -> StripeObject:
         try:
             async with deadline(self._seconds):
-                answer = await call
+                return await call
         except stripe.APIConnectionError as error:
             raise GatewayUnavailable("Stripe can't be reached.") from error
         except (stripe.APIError, stripe.RateLimitError) as error:
@@ -66,9 +89,6 @@ class StripeConnection:
             if error.http_status in {None, HTTPStatus.CONFLICT}:
                 raise GatewayUnavailable(error.user_message or "Stripe is busy.") from error
             raise GatewayRefused(error.user_message or "no reason given", error.code) from error
-        if answer.last_response is not None:
-            self.contact.answered(answer.last_response.headers or {})
-        return answer.to_dict()
 
     async def _all(
         self, listing: Callable[[Any], Awaitable[StripeObject]], asked: dict[str, Any]
