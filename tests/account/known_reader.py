@@ -194,7 +194,7 @@ class Known:
 
 def known_reader(site: Site) -> Known:
     """Read anonymously, buy a day, then more; confirm the address, sign in elsewhere and in an app,
-    be given a comp.
+    be given a comp, ask for another address.
     """
     browser = site.at.browser
     browser.headers["User-Agent"] = FIREFOX
@@ -234,6 +234,8 @@ def known_reader(site: Site) -> Known:
             await create_sign_in_link(session, reader_id=reader_id, now=site.at.clocks.wall())
 
     site.at.in_database(make_link)
+    wanted = browser.post("/v1/me/address", json={"email": "another@example.org"})
+    assert wanted.status_code == 202, wanted.text
     settings = site.at.settings
     devices = [
         str(each.cookies[cookie_name("device", settings)]).split(".")[1]

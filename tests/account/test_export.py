@@ -71,7 +71,12 @@ def test_everything_held_on_the_reader(known: tuple[Site, Known]) -> None:
     assert {each["device_id"] for each in told["devices"]} >= {
         pseudonym(each) for each in reader.device_ids
     }
-    assert {mail["kind"] for mail in told["mails"]} == {"pass", "sign-in", "welcome"}
+    assert {mail["kind"] for mail in told["mails"]} == {
+        "address-change",
+        "pass",
+        "sign-in",
+        "welcome",
+    }
     (comp,) = (each for each in told["grants"] if each["source"] == "comp")
     assert comp["note"] == NOTE
     assert [each["actor"] for each in told["changes_by_staff"]] == ["api_key"]
