@@ -21,7 +21,7 @@ def full_day(at: datetime, zone: ZoneInfo) -> str:
 
 
 def meter_words(meter: MeterState, window: WindowKind, zone: ZoneInfo, *, is_open: bool) -> str:
-    """For a reader whom the meter has opened the article (`is_open`) or would."""
+    """For a reader to whom the meter has opened the article (`is_open`), or would open it."""
     if not is_open:
         of_all = (
             "your free article" if meter.limit == 1 else f"one of your {meter.limit} free articles"
