@@ -6,7 +6,7 @@ subscription.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing import notices
@@ -47,7 +47,10 @@ async def _ended(session: AsyncSession, now: datetime) -> list[_Owing]:
 
 
 async def _owing(session: AsyncSession, *, since: datetime, until: datetime) -> list[_Owing]:
-    """Subscriptions with an open payment whose access ends between the two instants."""
+    """Subscriptions whose access ends between the two instants because a payment is open, and which the
+    reader can do something about: no debit is under way, and the end isn't that of the subscription.
+    """
+    goes_on = or_(Subscription.cancel_at.is_(None), Subscription.cancel_at > Grant.ends_at)
     theirs = and_(Grant.source == "subscription", Grant.reference == Subscription.id)
     found = await session.execute(
         select(Subscription, Offer.name, Grant.ends_at)
@@ -56,6 +59,9 @@ async def _owing(session: AsyncSession, *, since: datetime, until: datetime) -> 
         .where(
             Subscription.status.in_(_OWING),
             Subscription.access_stop == "",
+            Subscription.payment_problem != "bank",
+            Subscription.outside != "price",
+            goes_on,
             Grant.ends_at > since,
             Grant.ends_at <= until,
         )

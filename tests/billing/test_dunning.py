@@ -36,20 +36,29 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
         ({"status": "canceled"}, None, -HOUR, []),
         ({"status": "active"}, None, 2 * DAY, []),
         ({"access_stop": "dispute"}, 14 * DAY, -HOUR, []),
+        ({"payment_problem": "bank"}, 11 * DAY, 3 * DAY, []),  # nothing is left for them to do
+        ({"payment_problem": "bank"}, 14 * DAY, -HOUR, []),
+        ({"outside": "price"}, 14 * DAY, -HOUR, []),  # it opened nothing before
+        ({"cancel_at": 2 * DAY}, 11 * DAY, 2 * DAY, []),  # the mail about the end has said it
+        ({"cancel_at": 5 * DAY}, 11 * DAY, 2 * DAY, ["reading-ends"]),
     ],
 )
 async def test_what_is_mailed_when(
     database: Database,
     settings: Settings,
     clocks: MovingClocks,
-    values: dict[str, str],
+    values: dict[str, str | timedelta],
     failed_ago: timedelta | None,
     ends_in: timedelta,
     kinds: list[str],
 ) -> None:
     now = clocks.business()
     since = now - failed_ago if failed_ago is not None else None
-    await owe(database, now + ends_in, **{"status": "past_due", "past_due_since": since, **values})
+    stored = {
+        name: now + value if isinstance(value, timedelta) else value
+        for name, value in values.items()
+    }
+    await owe(database, now + ends_in, **{"status": "past_due", "past_due_since": since, **stored})
     mailing = settings.model_copy(update={"mail_from": MAIL_FROM})
     for _ in range(2):
         await remind_of_open_payments(Context(mailing, clocks, database))
