@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from service.billing.outlook import outlook_of
+from service.billing.outlook import Outlook, outlook_of
 from service.bodies import Body
 from service.content.schemas import storable
 from service.db.tables import ReaderSession, Subscription
@@ -171,6 +171,19 @@ class PaymentProblem(BaseModel):
     ends_at: AwareDatetime | None
 
 
+class OpenPayment(BaseModel):
+    """What is left of an invoice that couldn't be collected, in the currency's minor unit, and is still
+    tried. Once it is paid, reading is open until `paid_until`.
+
+    `is_under_way`: the bank hasn't answered yet, and the reader need do nothing.
+    """
+
+    amount: int
+    currency: str
+    is_under_way: bool
+    paid_until: AwareDatetime
+
+
 class NextCharge(BaseModel):
     """What Stripe charges by itself and when, discounts, balance and tax included, in the currency's
     minor unit; `amount` null: Stripe can't say.
@@ -195,6 +208,7 @@ class SubscriptionItem(BaseModel):
     collection_paused: bool
     access_stop: str | None
     payment_problem: PaymentProblem | None
+    open_payment: OpenPayment | None
     next_charge: NextCharge | None
     """Null: nothing is charged by itself."""
 
@@ -216,12 +230,22 @@ class SubscriptionItem(BaseModel):
             payment_problem=PaymentProblem(needs=needs, url=row.payment_url, ends_at=open_until)
             if needs is not None
             else None,
+            open_payment=_open_payment(row, outlook),
             next_charge=NextCharge(
                 at=outlook.charges_at, amount=outlook.amount, currency=row.currency
             )
             if outlook.charges_at is not None
             else None,
         )
+
+
+def _open_payment(row: Subscription, outlook: Outlook) -> OpenPayment | None:
+    if not outlook.owed:
+        return None
+    return OpenPayment(
+        amount=outlook.owed, currency=row.currency, is_under_way=row.payment_problem == "bank",
+        paid_until=outlook.paid_until,
+    )  # fmt: skip
 
 
 class PurchaseItem(BaseModel):

@@ -168,13 +168,18 @@ async def test_readers_see_what_their_payment_waits_for(desk: Desk) -> None:
         await desk.hear()
         running = await shown()
         assert (running["id"], running["status"]) == (owing, "trialing")
-        assert running["payment_problem"] is running["access_stop"] is running["cancel_at"] is None
+        for absent in ("payment_problem", "open_payment", "access_stop", "cancel_at"):
+            assert running[absent] is None
         desk.travel(days=2)
         await desk.hear()
         row = await desk.row(owing)
         (problem, since) = ((await shown())["payment_problem"], row.past_due_since)
         assert since is not None
         assert (problem["needs"], problem["url"]) == ("card", row.payment_url)
+        assert (await shown())["open_payment"] == {
+            "amount": 900, "currency": "EUR", "is_under_way": False,
+            "paid_until": f"{row.current_period_end:%Y-%m-%dT%H:%M:%SZ}",
+        }  # fmt: skip
         assert datetime.fromisoformat(problem["ends_at"]) == since + timedelta(days=14)
         desk.stripe.subscriptions.cancel(owing)
         await desk.hear()

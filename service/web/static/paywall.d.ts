@@ -192,6 +192,8 @@ export interface Subscription {
   access_stop: string | null;
   /** What the reader can do so that reading doesn't end at `ends_at` (null: it has ended). */
   payment_problem: { needs: "card" | "authentication"; url: string | null; ends_at: string | null } | null;
+  /** What couldn't be collected and is still tried; once it is paid, reading is open until `paid_until`. */
+  open_payment: { amount: number; currency: string; is_under_way: boolean; paid_until: string } | null;
   /** What Stripe charges by itself; null: nothing. `amount` in minor units, null: Stripe can't say. */
   next_charge: { at: string; amount: number | null; currency: string } | null;
 }
