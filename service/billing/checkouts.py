@@ -135,9 +135,7 @@ async def use_claim(session: AsyncSession, checkout_id: str, now: datetime) -> b
 async def end_claims(session: AsyncSession, reader_id: str) -> None:
     """Signing out ends them: a claim kept somewhere would sign the reader in again."""
     await session.execute(
-        update(Checkout)
-        .where(Checkout.reader_id == reader_id, Checkout.status != "open")
-        .values(claim_hash="")
+        update(Checkout).where(Checkout.reader_id == reader_id).values(claim_hash="")
     )
 
 

@@ -320,6 +320,24 @@ def test_signing_out_leaves_no_claim_that_signs_in_again(site: Installation) -> 
 
 
 @on_sqlite
+def test_signing_out_ends_the_claim_of_a_checkout_under_way_too(site: Installation) -> None:
+    """Somebody has kept the claim, and pays once the reader has left."""
+    buy(site, site.browser)
+    price: dict[str, Any] = {"kind": "pass", "covers": "article", "interval": "day"}
+    sell(site, "day", plan="", amount=200, currency="EUR", **price)
+    body = {"offer": site.offers["day"], "return_to": "/articles/a", "article": "a"}
+    started = site.browser.post("/v1/checkout", json=body).json()
+    assert site.browser.delete("/v1/session").status_code == 204
+    assert site.pay(started["session_id"]).status_code == 200
+    site.settle()
+    with site.new_browser() as thief:
+        answer = thief.post(
+            f"/v1/checkout/{started['session_id']}/complete", json={"claim": started["claim"]}
+        )
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/claim-refused")
+
+
+@on_sqlite
 def test_a_purchase_made_signed_in_leaves_no_claim_either(site: Installation) -> None:
     buy(site, site.browser)
     sign_in(site, site.browser)
