@@ -42,6 +42,7 @@ from service.metering.meter import Attempt, Metering, Recorded
 from service.metering.store import (
     device_holder,
     holder_of,
+    is_device,
     known_device_holder,
     read_meter,
     reader_holder,
@@ -238,7 +239,10 @@ async def _expected(context: Context, metering: Metering, read: ReadRequest, hol
     facts = article_facts(read.article, rules_of(settings), now)
     seen = _window_asked(facts, read.caller, settings, now)
     if isinstance(seen, MeterState):
-        seen = metering.remembered(holder, seen.window, seen.limit) or seen
+        known = metering.remembered(holder, seen.window, seen.limit)
+        # At any sign-in what a device has read may be carried into a reader's window.
+        if known is not None and (facts.id in known.read_set or is_device(holder)):
+            seen = known
     held: list[GrantFacts] = []
     if read.caller.reader_id is not None:
         async with context.database.reading() as session:

@@ -46,6 +46,9 @@ _STRUCK_TAG = STRUCK[-1]
 # These would end the document for the parser, and with it the article: `</body>` in a pasted page.
 _DOCUMENT_END = re.compile(r"</(?=(?:body|html)[\s/>])", re.IGNORECASE)
 
+# No reader sees them, and a tree that holds them can't be changed.
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+
 
 @dataclass(frozen=True)
 class Rendered:
@@ -132,7 +135,18 @@ def _parse(html: str) -> Element:
     last = parser.error_log.last_error
     if last is not None and last.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT:
         raise BodyRefused("its elements are nested too deeply to be read")
+    if "&#" in html or _UNSEEN.search(html):
+        _drop_unseen(document)
     return document
+
+
+def _drop_unseen(root: Element) -> None:
+    for node in root.iter():
+        node.tail = _UNSEEN.sub("", node.tail) if node.tail else None
+        if isinstance(node.tag, str):
+            node.text = _UNSEEN.sub("", node.text) if node.text else None
+            for name, value in node.attrib.items():
+                node.set(name, _UNSEEN.sub("", value))
 
 
 def _serialise(root: Element) -> str:

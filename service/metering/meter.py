@@ -81,8 +81,8 @@ class Metering:
     def remembered(self, holder: str, window: Window, limit: int) -> MeterState | None:
         """The window as this process saw it within the last minute.
 
-        What it says was read, or is full, is so still: articles are only ever added to a window,
-        until an erasure takes it away whole.
+        What it says was read is so still: articles are only ever added to a window, until an
+        erasure takes it away whole. They are counted here, or carried into a reader's.
         """
         seen, state = self._windows.get((holder, window.start), (None, None))
         if seen is None or state is None or self._clocks.wall() - seen > FRESH:

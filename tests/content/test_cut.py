@@ -1,4 +1,6 @@
+import re
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -311,3 +313,20 @@ def test_notes_without_end_are_refused(body: str) -> None:
 
 def test_markdown_quotes_by_the_hundred_thousand_are_no_danger() -> None:
     assert "<blockquote>" in markdown("> " * 100_000 + "x").body_html
+
+
+@pytest.mark.parametrize("sign", ["\x01", "\x0c", "\x13", "\x7f", "\ufffe", "&#1;", "&#x13;"])
+@pytest.mark.parametrize("rendered", [html, markdown])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "One# two three four five six. Eight# nine ten eleven twelve.",
+        "<p title='#'>a#b c d. e f# g h i j</p><a href='#p#'>x</a> <i id='p#'>a b c d</i>",
+        "<iframe src='https://a.example/#'></iframe><math alttext='#'><mi>x#</mi></math>",
+    ],
+)
+def test_signs_that_nobody_sees_are_left_out(
+    body: str, rendered: Callable[[str], Rendered], sign: str
+) -> None:
+    shown = rendered(body.replace("#", sign)).body_html
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\ufffe]", shown)
