@@ -140,13 +140,16 @@ class Installation:
     offers: dict[str, str]
     in_database: Beside
     browser: httpx2.Client = field(init=False)
+    browsers: list[httpx2.Client] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self.browser = self.new_browser()
 
-    def new_browser(self) -> httpx2.Client:
-        """Another browser: no cookies yet; redirects are seen, not followed."""
-        return httpx2.Client(base_url=self.url, timeout=PATIENCE)
+    def new_browser(self, **options: Any) -> httpx2.Client:
+        """Another browser: no cookies yet; redirects are seen, not followed. It is closed at the end."""
+        made = httpx2.Client(base_url=self.url, timeout=PATIENCE, **options)
+        self.browsers.append(made)
+        return made
 
     def publish(self, slug: str, **fields: Any) -> None:
         body = f"<p>Opening of {slug}.</p><!--more--><p>{CANARY}</p><p>Ending of {slug}.</p>"
@@ -287,5 +290,8 @@ def installation(
     ):
         key, offers = beside(lambda database: _furnish(database, clocks))
         made = Installation(url, stripe_url, settings, simulator, clocks, key, offers, beside)
-        with made.browser:
+        try:
             yield made
+        finally:
+            for browser in made.browsers:
+                browser.close()

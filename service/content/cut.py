@@ -33,7 +33,7 @@ from service.content.markdown import markdown_html
 from service.content.media import drop, settle_media
 from service.content.preview import Choice, Limits, choose, count_words
 from service.content.sanitise import DROPPED_WITH_CONTENT, EQUIVALENTS, TAGS, sanitise
-from service.content.taming import tame
+from service.content.taming import refuse_crowded, tame
 from service.levels import Level
 
 BodyFormat = Literal["html", "markdown"]
@@ -128,6 +128,7 @@ def _rename(root: Element) -> None:
 def _parse(html: str) -> Element:
     # Bytes, because lxml refuses text that carries an encoding declaration of its own.
     parser = etree.HTMLParser(encoding="utf-8", remove_pis=True)
+    refuse_crowded(html)
     fragment = _DOCUMENT_END.sub("</ignored-", _STRUCK.sub(rf"<\1{_STRUCK_TAG}", html))
     document = etree.fromstring(
         f"<!DOCTYPE html><html><body>{fragment}".encode(errors="replace"), parser

@@ -3,9 +3,11 @@
 nh3 parses by the HTML standard, whose repairs can be made to cost far more than the text is long:
 formatting left open is opened again in every following block, with all its attributes (a megabyte
 becomes gigabytes); stray content of a table is moved in front of it, one search for each piece; and
-every tag is looked up among all that are open. Articles need none of that.
+every tag is looked up among all that are open. Before, libxml2 compares each attribute of a tag with
+all others. Articles need none of that.
 """
 
+import re
 from dataclasses import dataclass
 
 from lxml import etree
@@ -14,6 +16,7 @@ from service.content.blocks import BLOCKS, TEXT_BLOCKS, BodyRefused, Element
 
 MAX_DEPTH = 100
 MAX_STRAY = 500
+MAX_IN_TAG = 1000
 
 _FORMATTING = {
     "a", "b", "big", "code", "em", "font", "i", "nobr", "small", "strong", "tt", "u",
@@ -21,6 +24,19 @@ _FORMATTING = {
 _CELLS = {"caption", "td", "th"}
 _TABLE_PARTS = _CELLS | {"col", "colgroup", "tbody", "tfoot", "thead", "tr"}
 _NEUTRAL = "span"  # not in the sanitiser's list, so only what is in it stays
+
+
+# To the end of the tag, whatever stands in quotes; of a quote without its end to the next bracket.
+_START_TAG = re.compile(r"<[a-zA-Z](?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+(?:[\"'][^>]*+)?")
+_PIECE = re.compile(r"[^\s\"']+")
+
+
+def refuse_crowded(html: str) -> None:
+    """Before anything is parsed. Raises BodyRefused for a tag with more than MAX_IN_TAG words."""
+    for tag in _START_TAG.finditer(html):
+        crowded = len(tag[0]) > MAX_IN_TAG and len(_PIECE.findall(tag[0])) > MAX_IN_TAG
+        if crowded:
+            raise BodyRefused(f"one of its tags has more than {MAX_IN_TAG} attributes or words")
 
 
 def tame(root: Element) -> None:

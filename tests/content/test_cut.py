@@ -202,6 +202,9 @@ MUCH = 25
 """Times as long as an ordinary body of their length; what grows with the square takes thousands."""
 
 
+ATTRIBUTES = " ".join(f"a{number}" for number in range(32_000))
+
+
 @pytest.fixture(scope="module")
 def ordinary() -> float:
     """Processor seconds for a quarter of a megabyte of plain paragraphs on this machine."""
@@ -218,11 +221,16 @@ def ordinary() -> float:
         pytest.param("<blockquote>" * 22_000 + "<!--more-->", id="blockquote"),
         pytest.param("<div>" * 101 + "x" + "</div>" * 101, id="one-too-deep"),
         pytest.param("<table>" * 300 + "<p>x" * 50_000, id="tables"),
+        pytest.param(f"<p {ATTRIBUTES}>x", id="attributes"),
+        pytest.param(f"<p a='>' {ATTRIBUTES}>x", id="attributes-behind-a-bracket"),
+        pytest.param(f'<p " {ATTRIBUTES}>x', id="attributes-behind-a-stray-quote"),
+        pytest.param("<p " + ATTRIBUTES.replace(" ", "='1'") + ">x", id="attributes-side-by-side"),
+        pytest.param(f"<p {ATTRIBUTES}", id="attributes-without-an-end"),
     ],
 )
-def test_deep_nesting_is_refused_at_once(body: str, ordinary: float) -> None:
+def test_what_would_cost_far_more_is_refused_at_once(body: str, ordinary: float) -> None:
     started = time.thread_time()
-    with pytest.raises(BodyRefused, match="nested"):
+    with pytest.raises(BodyRefused, match=r"nested|attributes"):
         html(body)
     assert time.thread_time() - started < MUCH * ordinary
 
@@ -244,6 +252,8 @@ def test_deep_nesting_is_refused_at_once(body: str, ordinary: float) -> None:
         pytest.param("<p>By A B C</p>" * 15_000, id="bylines"),
         pytest.param("<li>a" * 25_000 + "<p>b", id="items"),
         pytest.param("---\n" + "a: b\n" * 50_000, id="front-matter"),
+        pytest.param('<p "' * 60_000, id="quotes-without-an-end"),
+        pytest.param(f"<p {ATTRIBUTES[:4_000]}>x" * 40, id="many-attributes"),
     ],
 )
 def test_a_hostile_body_takes_little_time(body: str, ordinary: float) -> None:

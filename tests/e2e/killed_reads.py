@@ -111,6 +111,8 @@ def survive(settings: Settings, number: int, kills: int) -> None:
 async def _read_and_kill(readers: _Readers, kill: Callable[[], None], answers: int) -> None:
     readers.want(answers)
     reading = asyncio.create_task(readers.read_until_killed())
-    await readers.enough.wait()
+    enough = asyncio.create_task(readers.enough.wait())
+    await asyncio.wait({enough, reading}, return_when=asyncio.FIRST_COMPLETED)
+    assert enough.done()
     kill()
     await reading

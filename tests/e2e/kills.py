@@ -105,7 +105,11 @@ class Mortal:
     def buy(self) -> None:
         browser = httpx2.Client(base_url=self.url, timeout=PATIENCE)
         body = {"offer": self.offer, "return_to": "/account"}
-        started = browser.post("/v1/checkout", json=body)
+        try:
+            started = browser.post("/v1/checkout", json=body)
+        except httpx2.TransportError:
+            browser.close()
+            raise
         if started.status_code != 201:
             browser.close()
             return
@@ -135,6 +139,7 @@ class Mortal:
                     "customer": held["customer"],
                     "items": [{"price": held["items"]["data"][0]["price"]}],
                     "default_payment_method": held["default_payment_method"],
+                    "metadata": held["metadata"],
                 }
             )
 

@@ -46,19 +46,19 @@ def test_two_unanswered_calls_begin_it_and_an_answer_ends_it() -> None:
 
 
 @contextlib.asynccontextmanager
-async def black_hole() -> AsyncIterator[tuple[str, list[str]]]:
+async def black_hole() -> AsyncIterator[tuple[str, list[asyncio.StreamWriter]]]:
     """Takes connections and never answers; what was taken."""
-    taken: list[str] = []
+    taken: list[asyncio.StreamWriter] = []
 
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        taken.append("one")
-        with contextlib.suppress(ConnectionError):
-            while await reader.read(1000):
-                pass
-        writer.close()
+    async def take(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(writer)
 
     async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", taken
+        for writer in taken:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 @on_sqlite

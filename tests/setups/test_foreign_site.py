@@ -10,7 +10,6 @@ from service.identity.sessions import GRACE
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
-from tests.patience import PATIENCE
 from tests.served import CANARY, Installation, free_port, installation
 from tests.setups.frontends import MAIL_FROM, newest_mail_to
 
@@ -39,7 +38,7 @@ class App:
     """An app: it drops every cookie, and keeps the device's token and the session's."""
 
     def __init__(self, made: Installation, **headers: str) -> None:
-        self.client = httpx2.Client(base_url=made.url, headers=headers, timeout=PATIENCE)
+        self.client = made.new_browser(headers=headers)
         self.device = self.access = self.session = ""
 
     def call(self, method: str, path: str, **body: object) -> httpx2.Response:

@@ -22,7 +22,7 @@ async def check_money(session: AsyncSession, oracle: Oracle) -> None:
     the sums in mails are Stripe's too.
     """
     mrr = await exact_mrr(session)
-    assert mrr == oracle.mrr()
+    assert mrr == oracle.mrr(), (mrr, oracle.mrr())
     moved = total((await mrr_movements(session)).values())
     assert {currency: amount for currency, amount in moved.items() if amount} == mrr
     for each in oracle.subscriptions():
