@@ -55,7 +55,7 @@ class Boundary:
                 body = await self._body(scope["path"], receive)
                 if body is None:
                     return  # the caller has gone
-                receive = _answering(body, receive)
+                receive = answering(body, receive)
             await self.app(scope, receive, send_noted)
         except Problem as problem:
             await problem.response()(scope, receive, send)
@@ -136,7 +136,7 @@ def _depth(brackets: bytes) -> int:
     return deepest
 
 
-def _answering(body: bytes, receive: Receive) -> Receive:
+def answering(body: bytes, receive: Receive) -> Receive:
     """The body once, then what the server says: that the caller has gone."""
     is_read = False
 

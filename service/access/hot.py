@@ -22,6 +22,7 @@ from service.access.full import read_by_token
 from service.access.revocations import Revocations
 from service.access.schemas import UnlockIn
 from service.access.unlock import ReadRequest
+from service.boundary import answering
 from service.content.cache import ArticleCache, CachedArticle, Kept
 from service.content.visibility import is_visible
 from service.db.context import context_in
@@ -180,14 +181,17 @@ class QuickUnlock:
         except Problem as problem:
             answer = problem.response()
         if answer is None:
-            await self.app(scope, _again(body, receive), send)
+            await self.app(scope, answering(body, receive), send)
         else:
             await answer(scope, receive, send)
 
 
 def _unlocking(scope: Scope, receive: Receive) -> Request | None:
     """The request, if it is one to unlock an article and has nothing unusual about it."""
-    if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].endswith(_UNLOCK):
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    path: str = scope["path"]
+    if not (path.startswith(_PREFIX) and path.endswith(_UNLOCK)):
         return None
     request = Request(scope, receive)
     length = request.headers.get("Content-Length", "")
@@ -198,7 +202,7 @@ def _unlocking(scope: Scope, receive: Receive) -> Request | None:
 
 async def _read(request: Request) -> ReadRequest | None:
     context = context_in(running_of(request))
-    slug = request.url.path[len(_PREFIX) : -len(_UNLOCK)]
+    slug = request.scope["path"][len(_PREFIX) : -len(_UNLOCK)]
     entry = running_of(request).get(ArticleCache).peek(slug, context.clocks.business())
     if entry is None:
         return None
@@ -212,17 +216,3 @@ def _wanted(body: bytes) -> UnlockIn | None:
         return UnlockIn.model_validate_json(body) if body else UnlockIn()
     except ValidationError:
         return None
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """`receive` for the router, with the body that was read already."""
-    given = False
-
-    async def receive_again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive_again

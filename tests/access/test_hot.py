@@ -241,3 +241,9 @@ async def test_unlocking_beside_the_router_is_what_the_router_does(
         content = {k: v for k, v in content.items() if not k.startswith(("token", "device"))}
         seen.append((answer.status_code, sorted(answer.headers), list(content), content))
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("path", ["/v2/articles/a/unlock", "/v1/article5/a/unlock", "/a/unlock"])
+async def test_no_other_address_unlocks(path: str, paywall: Paywall) -> None:
+    await paywall.unlock("a")
+    assert (await paywall.client.post(path)).status_code == 404
