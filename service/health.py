@@ -57,7 +57,7 @@ async def healthz() -> Health:
 
 @router.get(
     "/readyz",
-    responses={503: {"model": Readiness}},
+    responses={200: {"model": Readiness}, 503: {"model": Readiness}},
     summary="Is it ready to serve",
     dependencies=[PUBLIC],
 )

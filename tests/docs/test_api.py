@@ -19,7 +19,8 @@ BLOCKS = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 EXPECTED = [
     "published", "lamp-oil", "The lamp oil that was never there", "<p>The ledger says forty barrels.</p>",
     "meter", "<p>The ledger says forty barrels.</p><p>The cellar holds six.</p>", "2", "False",
-    "Read 5 more articles this month, free", "subscription", "Bearer", "600", "/account", "True", "/problems/not-found", "subscription", "ses_", "/problems/insufficient-scope", "True", "401",
+    "Read 5 more articles this month, free", "subscription", "Bearer", "600", "/account", "True", "/problems/not-found", "subscription", "ses_", "/problems/insufficient-scope", "True",
+    "That is your address already.", "/problems/sign-in-refused", "401",
     "['subscriber', 'registered']",
     "admin", "True", "cms", "api-key.revoke",
     "whsec_", "subscription.started", "webhook.test", "waiting", "whsec_", "*", "204",
