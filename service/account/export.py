@@ -57,7 +57,7 @@ class Export:
         for part in reads_by_index(self.subject):
             after: AccessEntry | None = None
             while True:
-                async with self.database.reading() as session:
+                async with self.database.slow_reading("reports") as session:
                     found = await _page(session, part, after)
                 if not found:
                     break
@@ -79,7 +79,7 @@ async def gather_export(
     Raises the problems `not-found`, `stripe-unavailable`, and `selling-is-off` where Stripe holds
     something and no key is set: an export that isn't complete isn't given.
     """
-    async with context.database.reading() as session:
+    async with context.database.slow_reading("reports") as session:
         subject = await subject_of(session, reader_id)
         if subject is None:
             raise Problem("not-found", "There is no such reader.")

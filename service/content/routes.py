@@ -24,7 +24,7 @@ from service.content.schemas import (
 from service.content.store import get_row, list_articles, list_for_staff
 from service.content.teaser import summary
 from service.content.visibility import earliest, is_visible, next_minute
-from service.db.session import AppDatabase, ReadSession, WriteSession
+from service.db.session import AppDatabase, ReadSession, ReportSession, WriteSession
 from service.html.public_answer import encode, max_age, public_answer, public_redirect
 from service.identity.callers import Actor, requires
 from service.identity.declarations import PUBLIC
@@ -44,7 +44,7 @@ Writing = Annotated[Actor, Depends(requires(Permission.ARTICLES_WRITE))]
 async def list_teasers(
     request: Request,
     query: Annotated[TeasersQuery, Query()],
-    session: ReadSession,
+    database: AppDatabase,
     settings: AppSettings,
     clocks: AppClocks,
 ) -> Response:
@@ -52,7 +52,9 @@ async def list_teasers(
     newsrooms publish.
     """
     now = clocks.business()
-    page = await list_articles(session, **query.model_dump(), now=now)
+    searching = database.slow_reading("search") if query.q else database.reading()
+    async with searching as session:
+        page = await list_articles(session, **query.model_dump(), now=now)
     items = [summary(article, settings, now) for article in page.items]
     rules = rules_of(settings)
     levels = (level_at(article, rules, now).until for article in page.items)
@@ -91,7 +93,7 @@ async def read_teaser(
 async def list_all_articles(
     query: Annotated[StaffQuery, Query()],
     _: Reading,
-    session: ReadSession,
+    session: ReportSession,
     settings: AppSettings,
     clocks: AppClocks,
 ) -> AdminArticles:

@@ -8,7 +8,7 @@ PostgreSQL serves both kinds from one pool.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from weakref import WeakValueDictionary
 
 import structlog
@@ -28,6 +28,10 @@ POOL_WAIT_SECONDS = 10
 LONGEST_STATEMENT_SECONDS = 15.0
 """PostgreSQL: a server that fell silent would otherwise hold a request for ever."""
 RETRY_AFTER_SECONDS = "5"
+Slow = Literal["reports", "search"]
+"""Kinds of queries that may take long: figures, lists and exports; and what anybody may search for."""
+SLOW_AT_ONCE = 3
+"""Of each kind, in one process. PostgreSQL's pool has room for many more."""
 
 
 def async_url(url: str) -> str:
@@ -95,6 +99,10 @@ class Database:
             )
         # Weak: a lock is gone with the last of those who hold it or wait for it.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        sqlite = self.dialect == "sqlite"
+        self._slow = _sqlite_engine(self.url, writer=False) if sqlite else self._reading
+        self._room = {kind: asyncio.Semaphore(SLOW_AT_ONCE) for kind in get_args(Slow)}
+        self._longest_wait = min(patience, POOL_WAIT_SECONDS)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -111,6 +119,29 @@ class Database:
         """A session for queries alone."""
         async with _translated(), AsyncSession(self._reading, expire_on_commit=False) as session:
             yield session
+
+    @asynccontextmanager
+    async def slow_reading(self, kind: Slow) -> AsyncIterator[AsyncSession]:
+        """A session for queries that may take long.
+
+        A few of a kind run at once and others of it wait, so that they never hold the connections
+        that a reader needs to read. Raises Problem `database-unavailable` after a long wait. Not to
+        be nested: who holds one may wait for the other for ever.
+        """
+        room = self._room[kind]
+        try:
+            async with asyncio.timeout(self._longest_wait):
+                await room.acquire()
+        except TimeoutError:
+            log.warning("database.slow_queries", kind=kind, at_once=SLOW_AT_ONCE)
+            raise database_unavailable(
+                "Too many lists and searches are at work. Try again in a few seconds."
+            ) from None
+        try:
+            async with _translated(), AsyncSession(self._slow, expire_on_commit=False) as session:
+                yield session
+        finally:
+            room.release()
 
     @asynccontextmanager
     async def serialised(self, key: str) -> AsyncIterator[AsyncSession]:
@@ -131,6 +162,7 @@ class Database:
             yield session
 
     async def dispose(self) -> None:
+        await self._slow.dispose()
         await self._writing.dispose()
         await self._reading.dispose()
 
@@ -181,8 +213,8 @@ def _is_away(error: DBAPIError | PoolTimeoutError | OSError) -> bool:
     return error.connection_invalidated or state.startswith(_AWAY)
 
 
-def database_unavailable() -> Problem:
-    return Problem("database-unavailable", headers={"Retry-After": RETRY_AFTER_SECONDS})
+def database_unavailable(detail: str = "") -> Problem:
+    return Problem("database-unavailable", detail, headers={"Retry-After": RETRY_AFTER_SECONDS})
 
 
 AppDatabase = Annotated[Database, Depends(part(Database))]
@@ -200,6 +232,13 @@ async def reading(database: AppDatabase) -> AsyncIterator[AsyncSession]:
         yield session
 
 
+async def reporting(database: AppDatabase) -> AsyncIterator[AsyncSession]:
+    """A session for the lists and figures of the back office."""
+    async with database.slow_reading("reports") as session:
+        yield session
+
+
 # scope="function": the commit is done before the answer leaves, not after it (FastAPI's default).
 WriteSession = Annotated[AsyncSession, Depends(transaction, scope="function")]
 ReadSession = Annotated[AsyncSession, Depends(reading, scope="function")]
+ReportSession = Annotated[AsyncSession, Depends(reporting, scope="function")]

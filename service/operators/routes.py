@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from service.billing.unbound import count_unbound
 from service.clock import AppClocks
-from service.db.session import ReadSession
+from service.db.session import ReportSession
 from service.identity.declarations import PUBLIC
 from service.identity.permissions import Permission
 from service.operators import overview
@@ -44,7 +44,7 @@ async def show_overview(
     request: Request,
     visit: SeesFigures,
     asked: AnySubscribers,
-    session: ReadSession,
+    session: ReportSession,
     watch: AppChannelWatch,
 ) -> Response:
     """The figures of this moment, the channels, and the subscribers for those who may see readers."""
@@ -65,7 +65,7 @@ async def show_readers(
     request: Request,
     _: SeesReaders,
     asked: AnyReaders,
-    session: ReadSession,
+    session: ReportSession,
     clocks: AppClocks,
 ) -> Response:
     """Everybody, by what they have or had."""

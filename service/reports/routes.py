@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 
 from service.clock import AppClocks
-from service.db.session import ReadSession
+from service.db.session import ReportSession
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
 from service.reports import figures, queries, readers
@@ -32,7 +32,7 @@ ReadsReports = Annotated[Actor, Depends(requires(Permission.REPORTS_READ))]
 
 @router.get("/subscribers")
 async def list_subscribers(
-    _: ReadsSubscribers, asked: AnySubscribers, session: ReadSession
+    _: ReadsSubscribers, asked: AnySubscribers, session: ReportSession
 ) -> SubscriberList:
     """Readers who have or had a subscription, each once, by the newest subscription.
 
@@ -47,7 +47,7 @@ async def list_subscribers(
 
 @router.get("/readers")
 async def list_readers(
-    _: ReadsSubscribers, asked: AnyReaders, session: ReadSession, clocks: AppClocks
+    _: ReadsSubscribers, asked: AnyReaders, session: ReportSession, clocks: AppClocks
 ) -> ReaderList:
     """Everybody known by an address or a purchase, the newest first: subscribers or not.
 
@@ -64,7 +64,7 @@ async def list_readers(
 async def read_subscriber(
     _: ReadsSubscribers,
     reader_id: Annotated[str, Path(max_length=100), Storable],
-    session: ReadSession,
+    session: ReportSession,
     clocks: AppClocks,
 ) -> SubscriberDetail:
     """One reader: subscriptions, access, and the timeline of reads, walls and purchases.
@@ -76,7 +76,7 @@ async def read_subscriber(
 
 
 @router.get("/reports/summary")
-async def read_summary(_: ReadsReports, session: ReadSession, clocks: AppClocks) -> SummaryAnswer:
+async def read_summary(_: ReadsReports, session: ReportSession, clocks: AppClocks) -> SummaryAnswer:
     """Active subscribers, paused collection, trials and MRR at this moment, each with its definition.
 
     Needs the permission reports:read.
@@ -86,7 +86,7 @@ async def read_summary(_: ReadsReports, session: ReadSession, clocks: AppClocks)
 
 @router.get("/reports/mrr-movements")
 async def read_mrr_movements(
-    _: ReadsReports, asked: AnyMovements, session: ReadSession
+    _: ReadsReports, asked: AnyMovements, session: ReportSession
 ) -> MovementsAnswer:
     """What MRR has gained and lost from `since` on and before `until`, by kind and currency.
 

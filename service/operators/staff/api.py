@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from service.db.context import AppContext
-from service.db.session import ReadSession
+from service.db.session import ReportSession
 from service.html.list_query import AnyPage
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
@@ -38,7 +38,7 @@ ReadsAudit = Annotated[Actor, Depends(requires(Permission.AUDIT_READ))]
 
 
 @router.get("/operators", summary="List operators")
-async def read_operators(_: ReadsOperators, asked: AnyPage, session: ReadSession) -> OperatorList:
+async def read_operators(_: ReadsOperators, asked: AnyPage, session: ReportSession) -> OperatorList:
     """All accounts by address, disabled ones included. Needs the permission operators:read."""
     return OperatorList.of((await list_operators(session, asked)).map(OperatorOut.of))
 
@@ -76,7 +76,7 @@ async def change_operator(
 
 
 @router.get("/api-keys", summary="List API keys")
-async def read_api_keys(_: ReadsKeys, asked: AnyPage, session: ReadSession) -> ApiKeyList:
+async def read_api_keys(_: ReadsKeys, asked: AnyPage, session: ReportSession) -> ApiKeyList:
     """All keys, the newest first, revoked ones included. Needs the permission keys:read."""
     return ApiKeyList.of((await list_api_keys(session, asked)).map(ApiKeyOut.of))
 
@@ -100,6 +100,6 @@ async def revoke_api_key(prefix: KeyPrefix, actor: ChangesKeys, context: AppCont
 
 
 @router.get("/audit", summary="Read the audit log")
-async def read_audit(_: ReadsAudit, asked: AnyAudit, session: ReadSession) -> AuditList:
+async def read_audit(_: ReadsAudit, asked: AnyAudit, session: ReportSession) -> AuditList:
     """Who changed what, the newest first, by actor or target. Needs the permission audit:read."""
     return AuditList.of((await list_audit(session, asked)).map(AuditItem.of))

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import AppContext
-from service.db.session import ReadSession
+from service.db.session import ReportSession
 from service.db.tables import Operator
 from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
@@ -39,7 +39,7 @@ Text = Annotated[str, Form(), Storable]
 
 @router.get("/operators")
 async def show_operators(
-    request: Request, _: SeesOperators, asked: AnyPage, session: ReadSession
+    request: Request, _: SeesOperators, asked: AnyPage, session: ReportSession
 ) -> Response:
     """All accounts, and the form for a new one."""
     return await _operators_page(request, session, asked)
@@ -124,7 +124,7 @@ async def _operators_page(
 
 @router.get("/api-keys")
 async def show_api_keys(
-    request: Request, visit: SeesKeys, asked: AnyPage, session: ReadSession
+    request: Request, visit: SeesKeys, asked: AnyPage, session: ReportSession
 ) -> Response:
     """All keys, and the form for a new one."""
     return await _keys_page(request, visit, session, asked)
@@ -190,7 +190,7 @@ async def _keys_page(
 
 @router.get("/audit")
 async def show_audit(
-    request: Request, _: SeesAudit, asked: AnyAudit, session: ReadSession
+    request: Request, _: SeesAudit, asked: AnyAudit, session: ReportSession
 ) -> Response:
     """Who changed what, the newest first."""
     found = await list_audit(session, asked)

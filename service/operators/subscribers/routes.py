@@ -13,7 +13,7 @@ from service.billing.refunds import RefundAsked, refund_latest
 from service.billing.resync import resync_reader
 from service.clock import AppClocks, Clocks
 from service.db.context import AppContext, Context
-from service.db.session import ReadSession
+from service.db.session import ReportSession
 from service.db.tables import Subscription
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
@@ -46,7 +46,7 @@ async def show_subscriber(
     request: Request,
     _: SeesSubscribers,
     reader_id: ReaderId,
-    session: ReadSession,
+    session: ReportSession,
     clocks: AppClocks,
     done: str = "",
 ) -> Response:
@@ -88,7 +88,7 @@ async def send_address(
     except Problem as problem:
         if problem.slug not in {"address-taken", "invalid-email"}:
             raise
-        async with context.database.reading() as session:
+        async with context.database.slow_reading("reports") as session:
             return await _page(
                 request, session, reader_id, context.clocks, refusal=problem.detail,
                 status_code=problem.type.status,
@@ -124,7 +124,7 @@ async def send_refund(
     except Problem as problem:
         if problem.slug != "invalid-request":
             raise
-        async with context.database.reading() as session:
+        async with context.database.slow_reading("reports") as session:
             return await _page(
                 request, session, reader_id, context.clocks, refusal=problem.detail, status_code=422
             )

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from service.clock import AppClocks
-from service.db.session import ReadSession
+from service.db.session import ReportSession
 from service.html.list_query import AnyPage
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
@@ -36,7 +36,7 @@ ChangesSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_WRITE))]
 
 
 @router.get("/inbox", summary="List Stripe's events")
-async def read_inbox(_: ReadsSystem, asked: AnyInbox, session: ReadSession) -> InboxList:
+async def read_inbox(_: ReadsSystem, asked: AnyInbox, session: ReportSession) -> InboxList:
     """Stripe's events and what became of each, the newest first. Needs system:read."""
     return InboxList.of((await list_events(session, asked)).map(InboxItem.of))
 
@@ -59,7 +59,7 @@ async def replay_event(
 
 @router.get("/jobs", summary="List jobs")
 async def read_jobs(
-    _: ReadsSystem, asked: AnyJob, session: ReadSession, clocks: AppClocks
+    _: ReadsSystem, asked: AnyJob, session: ReportSession, clocks: AppClocks
 ) -> JobList:
     """What waits, was done or was given up, the newest first, with figures by kind.
 
@@ -92,7 +92,7 @@ async def ask_for_reconciliation(
 
 @router.get("/reconciliations", summary="List comparisons with Stripe")
 async def read_reconciliations(
-    _: ReadsSystem, asked: AnyPage, session: ReadSession
+    _: ReadsSystem, asked: AnyPage, session: ReportSession
 ) -> ReconciliationList:
     """What each comparison found, the newest first. Needs system:read."""
     return ReconciliationList.of(

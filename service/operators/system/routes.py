@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from service.clock import AppClocks
-from service.db.session import ReadSession
+from service.db.session import ReportSession
 from service.html.list_query import ListQuery
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
@@ -29,7 +29,7 @@ Id = Annotated[str, Path(max_length=255), Storable]
 
 @router.get("/inbox")
 async def show_inbox(
-    request: Request, _: SeesSystem, asked: AnyInbox, session: ReadSession
+    request: Request, _: SeesSystem, asked: AnyInbox, session: ReportSession
 ) -> Response:
     """Stripe's events, the newest first, or only what isn't applied."""
     return page(
@@ -64,7 +64,7 @@ async def show_jobs(
     request: Request,
     _: SeesSystem,
     asked: AnyJob,
-    session: ReadSession,
+    session: ReportSession,
     clocks: AppClocks,
 ) -> Response:
     """What waits, was done or was given up, the newest first."""
@@ -97,7 +97,7 @@ class RunsQuery(ListQuery):
 
 @router.get("/reconciliations")
 async def show_reconciliations(
-    request: Request, _: SeesSystem, asked: Annotated[RunsQuery, Query()], session: ReadSession
+    request: Request, _: SeesSystem, asked: Annotated[RunsQuery, Query()], session: ReportSession
 ) -> Response:
     """The comparisons with Stripe and what they found, the newest first."""
     runs = await list_reconciliations(session, asked)

@@ -27,7 +27,7 @@ async def list_unbound(context: Context, gateway: Gateway, asked: ListQuery) -> 
     statement = select(UnboundSubscription, Offer.name).join(
         Offer, Offer.id == UnboundSubscription.offer_id
     )
-    async with context.database.reading() as session:
+    async with context.database.slow_reading("reports") as session:
         found = await UNBOUND.rows(session, statement, cursor=asked.cursor, limit=asked.limit)
     emails = await asyncio.gather(*(_email(gateway, each[0].customer_id) for each in found.items))
     items = [Unbound(row[0], row[1], email) for row, email in zip(found.items, emails, strict=True)]

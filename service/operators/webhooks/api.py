@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from service.db.session import ReadSession
+from service.db.session import ReportSession
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
 from service.operators.webhooks.endpoints import AppEndpoints, all_endpoints, known_endpoint
@@ -29,7 +29,7 @@ ChangesSystem = Annotated[Actor, Depends(requires(Permission.SYSTEM_WRITE))]
 
 
 @router.get("", summary="List webhook endpoints")
-async def read_endpoints(_: ReadsSystem, session: ReadSession) -> EndpointList:
+async def read_endpoints(_: ReadsSystem, session: ReportSession) -> EndpointList:
     """The newsroom's systems that receive events, the oldest first. Needs system:read."""
     return EndpointList.of(await all_endpoints(session))
 
@@ -88,7 +88,7 @@ async def send_test(
 
 @router.get("/{endpoint_id}/deliveries", summary="List an endpoint's deliveries")
 async def read_deliveries(
-    endpoint_id: EndpointId, _: ReadsSystem, asked: AnyDelivery, session: ReadSession
+    endpoint_id: EndpointId, _: ReadsSystem, asked: AnyDelivery, session: ReportSession
 ) -> DeliveryList:
     """What was or is to be sent to it, the newest first, by status. Needs system:read."""
     await known_endpoint(session, endpoint_id)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.session import AppDatabase, ReadSession
+from service.db.session import AppDatabase, ReportSession
 from service.html.redirect import see_other
 from service.identity.callers import Actor
 from service.identity.permissions import Permission
@@ -39,7 +39,7 @@ Text = Annotated[str, Form(), Storable]
 
 
 @router.get("")
-async def show_webhooks(request: Request, _: SeesSystem, session: ReadSession) -> Response:
+async def show_webhooks(request: Request, _: SeesSystem, session: ReportSession) -> Response:
     """All endpoints, and the form for a new one."""
     return await _list_page(request, session)
 
@@ -74,7 +74,7 @@ async def show_endpoint(
     _: SeesSystem,
     endpoint_id: Id,
     asked: AnyDelivery,
-    session: ReadSession,
+    session: ReportSession,
 ) -> Response:
     """One endpoint with its deliveries, the newest first."""
     return await _endpoint_page(request, session, endpoint_id, asked)
