@@ -188,6 +188,7 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
     database = Database(settings.database_url)
     key_ring = KeyRingHolder(derived_key(settings, "token-keys"))
     revocations = Revocations()
+    ledger = Ledger()
     targets = Targets(
         only_https=settings.environment == "production",
         allow_private=settings.webhooks_allow_private_targets,
@@ -201,8 +202,8 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
         NetworkKey(derived_key(settings, "networks")),
         key_ring,
         ArticleCache(settings, clocks),
-        Ledger(),
-        Metering(database, clocks),
+        ledger,
+        Metering(database, clocks, ledger),
         revocations,
         EndedTokens(revocations.refuse),
         UnlockTokens(key_ring, settings, revocations),

@@ -37,8 +37,9 @@ from service.identity.declarations import declares
 from service.identity.devices import new_device_id, pseudonym
 from service.identity.permissions import Public
 from service.identity.touches import Touch
+from service.metering.group_commit import Recorded
 from service.metering.ledger import Entry, Ledger, entry_at
-from service.metering.meter import Attempt, Metering, Recorded
+from service.metering.meter import Metering
 from service.metering.store import (
     device_holder,
     holder_of,
@@ -138,14 +139,13 @@ async def unlock(
     consumed, wall = False, None
     if _consumes(case.outcome) and case.window is not None:
         network = cookieless.admission(context, caller, read.network)
-        attempt = Attempt(case.window.window, case.window.limit, network)
-        recorded = await metering.record(entry(consumed=True), touch, attempt)
+        recorded = await metering.count(
+            entry(consumed=True), touch, case.window.window, case.window.limit, network
+        )
         consumed, case = recorded.counted, case.after(recorded)
     if not consumed:
         wall = await _wall_of(context, read, case)
-        # A free re-read has its touch already.
-        is_new = touch.names_a_source or wall is not None or case.outcome.reason != "meter"
-        await metering.record(entry(wall=wall), touch if is_new else None)
+        metering.note(entry(wall=wall), touch)
     reason = case.outcome.reason
     UNLOCKS.labels(reason).inc()
     if wall is not None:
@@ -205,7 +205,7 @@ class _Case:
     def after(self, recorded: Recorded) -> "_Case":
         """With the window as it is after the article was to be counted in it."""
         window = recorded.state
-        if recorded.closed or window is None:
+        if recorded.closed:
             return self.with_network_closed()
         # An article that wasn't counted met a full window, whatever has become of that since.
         room = window if self.article.id in window.read_set else replace(window, limit=window.used)

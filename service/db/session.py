@@ -7,13 +7,14 @@ PostgreSQL serves both kinds from one pool.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from weakref import WeakValueDictionary
 
 import structlog
 from fastapi import Depends
-from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -22,6 +23,7 @@ from service.problems import Problem
 from service.running import part
 
 log = structlog.get_logger()
+_T = TypeVar("_T")
 
 BUSY_TIMEOUT_MS = 20_000
 POOL_WAIT_SECONDS = 10
@@ -44,18 +46,23 @@ def async_url(url: str) -> str:
     return parsed.set(drivername=drivers[backend]).render_as_string(hide_password=False)
 
 
+_PATIENT: dict[str, Any] = {
+    "max_overflow": 0,
+    "pool_timeout": POOL_WAIT_SECONDS,
+    "hide_parameters": True,
+    "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000},
+}
+
+
 def _sqlite_engine(url: str, *, writer: bool) -> AsyncEngine:
     # One writer connection: writers wait in the pool's fair queue instead of SQLite's polling.
-    engine = create_async_engine(
-        url,
-        pool_size=1 if writer else 4,
-        max_overflow=0,
-        pool_timeout=POOL_WAIT_SECONDS,
-        hide_parameters=True,
-        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
-    )
+    engine = create_async_engine(url, pool_size=1 if writer else 4, **_PATIENT)
+    _prepare_sqlite(engine.sync_engine, writer=writer)
+    return engine
 
-    @event.listens_for(engine.sync_engine, "connect")
+
+def _prepare_sqlite(engine: Engine, *, writer: bool) -> Engine:
+    @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
         cursor = connection.cursor()
@@ -64,7 +71,7 @@ def _sqlite_engine(url: str, *, writer: bool) -> AsyncEngine:
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A transaction that reads first and writes later would fail at once under WAL.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
@@ -84,6 +91,11 @@ class Database:
         if self.dialect == "sqlite":
             self._writing = _sqlite_engine(self.url, writer=True)
             self._reading = _sqlite_engine(self.url, writer=False)
+            plain = make_url(self.url).set(drivername="sqlite")
+            self._batches = _prepare_sqlite(
+                create_engine(plain, pool_size=1, **_PATIENT), writer=True
+            )
+            self._batching = ThreadPoolExecutor(1, thread_name_prefix="batches")
         else:
             self._writing = self._reading = create_async_engine(
                 self.url,
@@ -119,6 +131,24 @@ class Database:
         """A session for queries alone."""
         async with _translated(), AsyncSession(self._reading, expire_on_commit=False) as session:
             yield session
+
+    async def in_one_go(self, work: Callable[[Connection], _T]) -> _T:
+        """What `work` answers, which is done in one transaction, committed at its end.
+
+        Its statements follow each other without a way back to the event loop, which costs more than
+        most of them do. On SQLite it takes its turn among the writers, and has a thread of its own.
+        """
+        async with _translated():
+            if self.dialect == "postgresql":
+                async with self._writing.begin() as connection:
+                    return await connection.run_sync(work)
+            async with self._writing.connect():
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._batching, self._write_batch, work)
+
+    def _write_batch(self, work: Callable[[Connection], _T]) -> _T:
+        with self._batches.begin() as connection:
+            return work(connection)
 
     @asynccontextmanager
     async def slow_reading(self, kind: Slow) -> AsyncIterator[AsyncSession]:
@@ -165,11 +195,13 @@ class Database:
         await self._slow.dispose()
         await self._writing.dispose()
         await self._reading.dispose()
+        if self.dialect == "sqlite":
+            self._batching.shutdown(wait=True)
+            self._batches.dispose()
 
 
 _DEADLOCK = "40P01"
 _MOST_DEADLOCKS = 5
-_T = TypeVar("_T")
 
 
 async def past_deadlocks(attempt: Callable[[], Awaitable[_T]]) -> _T:

@@ -13,10 +13,11 @@ from unicodedata import category
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
-from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.bodies import Body
+from service.db.bulk import insert_rows
 from service.db.tables import CheckoutTouches, Touches
 from service.db.upsert import insert_for
 from service.settings import Settings
@@ -89,24 +90,44 @@ def _foreign_host(referrer: str | None, settings: Settings) -> str | None:
     return None if f"{parts.scheme}://{parts.netloc}" in settings.origins else host
 
 
-async def record_touches(
-    session: AsyncSession, touches: Iterable[tuple[str, Touch, datetime]]
-) -> None:
+_PARTS = ("referrer_host", "source", "medium", "campaign")
+
+
+def _columns(touch: str) -> list[str]:
+    return [f"{touch}_at", *(f"{touch}_{part}" for part in _PARTS)]
+
+
+_COLUMNS = (*_columns("first"), *_columns("last"))
+_FIRST_STAYS = "ON CONFLICT (holder) DO NOTHING"
+_LAST_IS_REPLACED = "ON CONFLICT (holder) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in _columns("last")
+)
+
+
+def _parts(touch: Touch, at: datetime) -> tuple[Any, ...]:
+    """The values of the columns of one touch."""
+    return at, touch.referrer_host, touch.source, touch.medium, touch.campaign
+
+
+def record_touches(connection: Connection, touches: Iterable[tuple[str, Touch, datetime]]) -> None:
     """Note what led each holder (as in `meter_windows`) here, and when in business time.
 
-    The first one stays; the last is replaced by one that names a source.
+    The first one stays; the last is replaced by one that names a source. Sorted by holder, so that two
+    transactions can't wait for each other's rows in a circle.
     """
-    named: list[dict[str, Any]] = []
-    others: list[dict[str, Any]] = []
-    for holder, touch, at in touches:
-        (named if touch.names_a_source else others).append({"holder": holder, **_both(touch, at)})
-    new = insert_for(session, Touches)
-    if others:
-        await session.execute(new.on_conflict_do_nothing(), others)
-    if named:
-        replaced = {name: new.excluded[name] for name in _columns("last")}
-        replacing = new.on_conflict_do_update(index_elements=[Touches.holder], set_=replaced)
-        await session.execute(replacing, named)
+    rows = sorted(touches, key=lambda row: row[0])
+    for ending, names_a_source in ((_FIRST_STAYS, False), (_LAST_IS_REPLACED, True)):
+        insert_rows(
+            connection,
+            Touches.__tablename__,
+            ("holder", *_COLUMNS),
+            [
+                (holder, *_parts(touch, at), *_parts(touch, at))
+                for holder, touch, at in rows
+                if touch.names_a_source == names_a_source
+            ],
+            ending,
+        )
 
 
 async def carry_touches(session: AsyncSession, *, from_holder: str, to_holder: str) -> None:
@@ -114,11 +135,10 @@ async def carry_touches(session: AsyncSession, *, from_holder: str, to_holder: s
 
     The earlier first touch is both's first. The other holder keeps its own.
     """
-    columns = [*_columns("first"), *_columns("last")]
-    source = select(literal(to_holder), *(getattr(Touches, name) for name in columns)).where(
+    source = select(literal(to_holder), *(getattr(Touches, name) for name in _COLUMNS)).where(
         Touches.holder == from_holder
     )
-    new = insert_for(session, Touches).from_select(["holder", *columns], source)
+    new = insert_for(session, Touches).from_select(["holder", *_COLUMNS], source)
     old = Touches.__table__.c
     is_first = new.excluded.first_at < old.first_at
     is_later = new.excluded.last_at > old.last_at
@@ -136,38 +156,22 @@ async def copy_touches(
     session: AsyncSession, checkout_id: str, holder: str | None, touch: Touch, now: datetime
 ) -> None:
     """Keep with a checkout what led its buyer here, `touch` included; the last click counts."""
-    columns = [*_columns("first"), *_columns("last")]
     if holder is not None:
-        await record_touches(session, [(holder, touch, now)])
-        known = select(literal(checkout_id), *(getattr(Touches, name) for name in columns)).where(
+        here = [(holder, touch, now)]
+        await (await session.connection()).run_sync(record_touches, here)
+        known = select(literal(checkout_id), *(getattr(Touches, name) for name in _COLUMNS)).where(
             Touches.holder == holder
         )
-        new = insert_for(session, CheckoutTouches).from_select(["checkout_id", *columns], known)
+        new = insert_for(session, CheckoutTouches).from_select(["checkout_id", *_COLUMNS], known)
     else:
         new = insert_for(session, CheckoutTouches).values(
-            checkout_id=checkout_id, **_both(touch, now)
+            checkout_id=checkout_id,
+            **dict(zip(_COLUMNS, 2 * _parts(touch, now), strict=True)),
         )
-    replaced = {name: new.excluded[name] for name in columns}
+    replaced = {name: new.excluded[name] for name in _COLUMNS}
     await session.execute(
         new.on_conflict_do_update(index_elements=[CheckoutTouches.checkout_id], set_=replaced)
     )
-
-
-_PARTS = ("referrer_host", "source", "medium", "campaign")
-
-
-def _columns(touch: str) -> list[str]:
-    return [f"{touch}_at", *(f"{touch}_{part}" for part in _PARTS)]
-
-
-def _both(touch: Touch, now: datetime) -> dict[str, Any]:
-    """The columns where the touch is the first and the last."""
-    values = [now, *(getattr(touch, part) for part in _PARTS)]
-    return {
-        name: value
-        for which in ("first", "last")
-        for name, value in zip(_columns(which), values, strict=True)
-    }
 
 
 def _names_a_source(row: Any) -> ColumnElement[bool]:

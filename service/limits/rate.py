@@ -4,13 +4,27 @@ A window begins with the first time something is done and ends after its length;
 so that of any number of parallel attempts exactly as many pass as are allowed.
 """
 
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, delete, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    case,
+    delete,
+    not_,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.base import UtcDateTime
 from service.db.tables import RateLimit
 from service.db.upsert import insert_for
 from service.problems import Problem
@@ -65,10 +79,55 @@ def _counting(session: AsyncSession, limit: Limit, key: str, now: datetime):  # 
 
 
 def _is_over(limit: Limit, now: datetime) -> ColumnElement[bool]:
+    return or_(RateLimit.ends_at <= now, RateLimit.ends_at > _latest(limit, now))
+
+
+def _latest(limit: Limit, now: datetime) -> datetime:
     # One that ends later than any that begins now was begun before the clock was set back. A caller who
     # was limited meanwhile, by a year's error say, would otherwise stay so until that year.
-    latest = now + limit.per + CLOCKS_APART
-    return or_(RateLimit.ends_at <= now, RateLimit.ends_at > latest)
+    return now + limit.per + CLOCKS_APART
+
+
+def take_for_many(
+    connection: Connection, limit: Limit, wanted: Mapping[str, int], now: datetime
+) -> dict[str, int]:
+    """Count this number of attempts under each key; how many of each may go on. Exact, as `take`.
+
+    Refused ones are counted here, which only the size of the counter shows.
+    """
+    rows = [{"key": _key(limit, key), "count": wanted[key]} for key in sorted(wanted)]
+    times = {"now": now, "ends_at": now + limit.per, "latest": _latest(limit, now)}
+    found = connection.execute(
+        _COUNTING_MANY[connection.dialect.name], {"wanted": json.dumps(rows), **times}
+    )
+    counted = {row.key: row.taken for row in found}
+    return {
+        key: max(0, min(number, limit.most - counted[_key(limit, key)] + number))
+        for key, number in wanted.items()
+    }
+
+
+_MANY = {
+    "postgresql": "SELECT key, count FROM jsonb_to_recordset(CAST(:wanted AS jsonb)) AS w (key text, count int)"
+    " ORDER BY key",
+    "sqlite": "SELECT json_extract(value, '$.key') AS key, json_extract(value, '$.count') AS count"
+    " FROM json_each(:wanted)",
+}
+_COUNTING_MANY = {
+    dialect: text(f"""
+INSERT INTO rate_limits AS held (key, count, started_at, ends_at)
+SELECT key, count, :now, :ends_at FROM ({many}) AS wanted WHERE true
+ON CONFLICT (key) DO UPDATE SET
+  count = CASE WHEN held.ends_at <= :now OR held.ends_at > :latest
+    THEN excluded.count ELSE held.count + excluded.count END,
+  started_at = CASE WHEN held.ends_at <= :now OR held.ends_at > :latest
+    THEN excluded.started_at ELSE held.started_at END,
+  ends_at = CASE WHEN held.ends_at <= :now OR held.ends_at > :latest
+    THEN excluded.ends_at ELSE held.ends_at END
+RETURNING key, count AS taken
+""").bindparams(*(bindparam(name, type_=UtcDateTime()) for name in ("now", "ends_at", "latest")))  # noqa: S608 nothing from outside is in it
+    for dialect, many in _MANY.items()
+}
 
 
 async def used(session: AsyncSession, limit: Limit, key: str, now: datetime) -> int:

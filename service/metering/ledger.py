@@ -1,37 +1,38 @@
 """The access ledger: every read and refusal, once.
 
-Rows of counted reads commit with the count (meter.py). Reads by token and by a subscriber's page
-hold up no answer: they are noted in memory and written in the background, once a day, holder and
-article; a kill may lose the last second of them. A reader may be erased between the two.
+Rows of counted reads commit with the count (group_commit.py). All others hold up no answer: they are
+noted in memory and written in the background, reads by token and of a subscriber's page once a day,
+holder and article. A kill may lose the last second of them, and a reader may be erased meanwhile.
 """
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
-from itertools import count
+from functools import partial
+from itertools import count, islice
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Connection, select
 
-from service.db.session import Database
+from service.db.bulk import insert_rows
+from service.db.session import Database, past_deadlocks
 from service.db.tables import AccessEntry, Reader
-from service.db.upsert import insert_for
+from service.identity.touches import Touch, record_touches
 from service.metering.store import is_device, reader_holder
 from service.problems import Problem
 
 MAX_NOTED = 50_000
 """Rows kept in memory while the database is away; the oldest go first."""
-_READERS_AT_ONCE = 1_000
-"""Well below the number of values that either database takes in one statement."""
+_AT_ONCE = 1_000
+"""Rows written in one transaction; well below what either database takes in one statement."""
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One row of the ledger; see docs/glossary.md for the terms. `entry_at` makes it."""
 
     day: date
@@ -76,76 +77,86 @@ def entry_at(
     `holder` is whose meter it is now (metering/store.py). `once`: recorded once a day only.
     """
     return Entry(
-        day=at.astimezone(zone).date(),
-        holder=holder,
-        id=f"{next(_rows):012x}{secrets.token_hex(8)}",
-        at=at,
-        article_id=article_id,
-        reader_id=reader_id,
-        device_id=device_id,
-        granted=granted,
-        consumed=consumed,
-        reason=reason,
-        wall=wall,
-        window_start=window_start,
-        referrer_host=referrer_host,
-        campaign=campaign,
-        prompt=prompt,
-        once=once,
-    )
+        at.astimezone(zone).date(), holder, f"{next(_rows):012x}{secrets.token_hex(8)}", at,
+        article_id, reader_id, device_id, granted, consumed, reason, wall, window_start,
+        referrer_host, campaign, prompt, once,
+    )  # fmt: skip
 
 
 _rows = count()
+_Noted = tuple[Entry, Touch | None]
+_ONCE = "ON CONFLICT (day, holder, article_id) WHERE once DO NOTHING"
 
 
-async def write_all(session: AsyncSession, entries: Sequence[Entry]) -> None:
-    """Write the rows in the transaction of the reads themselves."""
-    if entries:
-        await session.execute(insert(AccessEntry), [vars(entry) for entry in entries])
-
-
-_Key = tuple[date, str, str]
+def write_all(connection: Connection, entries: Iterable[Entry], *, once: bool = False) -> None:
+    """Write the rows; `once`: but those of a day, holder and article that has one."""
+    ending = _ONCE if once else ""
+    insert_rows(connection, AccessEntry.__tablename__, Entry._fields, entries, ending)
 
 
 class Ledger:
     """Rows noted in this process and not yet written."""
 
     def __init__(self) -> None:
-        self._noted: dict[_Key, Entry] = {}
+        self._once: dict[tuple[date, str, str], Entry] = {}
+        self._others: deque[_Noted] = deque()
+        self._dropped = 0
 
-    def note(self, entry: Entry) -> None:
-        """Remember a row that is recorded once a day for the next `flush`; never waits."""
-        if not entry.once:
-            raise ValueError("only rows recorded once a day are noted")
-        self._noted.setdefault((entry.day, entry.holder, entry.article_id), entry)
-        if len(self._noted) > MAX_NOTED:
-            self._noted.pop(next(iter(self._noted)))
-            log.warning("ledger.overflow", kept=MAX_NOTED)
+    def note(self, entry: Entry, touch: Touch | None = None) -> None:
+        """Remember a row, and what led the holder here, for the next `flush`; never waits."""
+        if entry.once:
+            self._once.setdefault((entry.day, entry.holder, entry.article_id), entry)
+        else:
+            self._others.append((entry, touch))
+        if len(self._once) + len(self._others) > MAX_NOTED:
+            self._dropped += 1
+            if self._others:
+                self._others.popleft()
+            else:
+                del self._once[next(iter(self._once))]
 
     async def flush(self, database: Database) -> int:
-        """Write what was noted and answer how many rows it was; on failure all stay noted."""
-        batch = dict(self._noted)
-        if not batch:
-            return 0
-        # Sorted, so that two processes can't wait for each other's rows in a circle.
-        entries = [batch[key] for key in sorted(batch)]
-        readers = sorted({each.reader_id for each in entries if each.reader_id is not None})
+        """Write what was noted and answer how many rows it was; what can't be written stays noted."""
+        if self._dropped:
+            log.warning("ledger.overflow", kept=MAX_NOTED, dropped=self._dropped)
+            self._dropped = 0
+        written = 0
         try:
-            async with database.transaction() as session:
-                erased = await _erased_among(session, readers)
-                rows = [
-                    vars(_without_device(each) if each.reader_id in erased else each)
-                    for each in entries
-                ]
-                await session.execute(
-                    insert_for(session, AccessEntry).on_conflict_do_nothing(), rows
-                )
+            while self._others:
+                written += await self._write_next(database)
+            while once := dict(islice(self._once.items(), _AT_ONCE)):
+                # Sorted, so that two processes can't wait for each other's rows in a circle.
+                rows = [(once[key], None) for key in sorted(once)]
+                await _written(database, rows, once=True)
+                for key in once:
+                    self._once.pop(key, None)
+                written += len(once)
         except Problem as problem:
-            log.warning("ledger.waiting", rows=len(entries), detail=problem.detail)
-            return 0
-        for key in batch:
-            self._noted.pop(key, None)
-        return len(entries)
+            waiting = len(self._once) + len(self._others)
+            log.warning("ledger.waiting", rows=waiting, detail=problem.detail)
+        return written
+
+    async def _write_next(self, database: Database) -> int:
+        rows = [self._others.popleft() for _ in range(min(_AT_ONCE, len(self._others)))]
+        try:
+            await _written(database, rows)
+        except BaseException:
+            self._others.extendleft(reversed(rows))
+            raise
+        return len(rows)
+
+
+async def _written(database: Database, rows: Sequence[_Noted], *, once: bool = False) -> None:
+    await past_deadlocks(lambda: database.in_one_go(partial(_write, rows, once=once)))
+
+
+def _write(rows: Sequence[_Noted], connection: Connection, *, once: bool) -> None:
+    readers = {entry.reader_id for entry, _ in rows if entry.reader_id is not None}
+    erased = _erased_among(connection, readers)
+    entries = [_without_device(e) if e.reader_id in erased else e for e, _ in rows]
+    write_all(connection, entries, once=once)
+    touches = [(e.holder, touch, e.at) for e, touch in rows if touch is not None]
+    record_touches(connection, touches)
 
 
 def _without_device(entry: Entry) -> Entry:
@@ -153,17 +164,12 @@ def _without_device(entry: Entry) -> Entry:
     holder = entry.holder
     if entry.reader_id is not None and is_device(holder):
         holder = reader_holder(entry.reader_id)
-    return replace(entry, device_id=None, holder=holder)
+    return entry._replace(device_id=None, holder=holder)
 
 
-async def _erased_among(session: AsyncSession, readers: list[str]) -> set[str]:
+def _erased_among(connection: Connection, readers: Collection[str]) -> set[str]:
     """Those who were erased since. An erasure that isn't committed yet sweeps up after itself."""
-    erased: set[str] = set()
-    for start in range(0, len(readers), _READERS_AT_ONCE):
-        asked = readers[start : start + _READERS_AT_ONCE]
-        erased.update(
-            await session.scalars(
-                select(Reader.id).where(Reader.id.in_(asked), Reader.erased_at.is_not(None))
-            )
-        )
-    return erased
+    if not readers:
+        return set()
+    found = select(Reader.id).where(Reader.id.in_(readers), Reader.erased_at.is_not(None))
+    return set(connection.scalars(found))

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import TextClause, bindparam, column, select, text
+from sqlalchemy import Connection, TextClause, bindparam, column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import Json, UtcDateTime
@@ -65,14 +65,14 @@ async def read_meter(
     return MeterState(window, limit) if row is None else _state(row, window, limit)
 
 
-async def read_meters(
-    session: AsyncSession, holders: Collection[str], window: Window, limit: int
+def read_meters(
+    connection: Connection, holders: Collection[str], window: Window, limit: int
 ) -> dict[str, MeterState]:
     """The states of all these holders; one that has no row has read nothing."""
     states = {holder: MeterState(window, limit) for holder in holders}
     if not states:
         return states
-    rows = await session.execute(
+    rows = connection.execute(
         select(MeterWindow.holder, MeterWindow.counted, MeterWindow.carried).where(
             MeterWindow.holder.in_(states), MeterWindow.window_start == window.start
         )
@@ -80,14 +80,14 @@ async def read_meters(
     return states | {row.holder: _state(row, window, limit) for row in rows}
 
 
-async def begun_among(session: AsyncSession, holders: Collection[str]) -> set[str]:
+def begun_among(connection: Connection, holders: Collection[str]) -> set[str]:
     """Those of the holders who have read in any window."""
     found = select(MeterWindow.holder).where(MeterWindow.holder.in_(holders)).distinct()
-    return set(await session.scalars(found))
+    return set(connection.scalars(found))
 
 
-async def count_articles(
-    session: AsyncSession,
+def count_articles(
+    connection: Connection,
     articles: Mapping[str, str],
     *,
     window: Window,
@@ -103,8 +103,8 @@ async def count_articles(
     if limit < 1:
         return {}
     reads = [{"holder": holder, "article": articles[holder]} for holder in sorted(articles)]
-    rows = await session.execute(
-        _COUNTS[session.get_bind().dialect.name],
+    rows = connection.execute(
+        _COUNTS[connection.dialect.name],
         {"reads": json.dumps(reads), "window_start": window.start, "limit": limit, "now": now},
     )
     return {row.holder: _state(row, window, limit) for row in rows}

@@ -1,6 +1,7 @@
 """What is written of a reader just after they were erased goes, however the service was running."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import or_, select
@@ -24,13 +25,11 @@ async def _erased(database: Database, at: datetime) -> str:
             session, email=None, clocks=MovingClocks(at - timedelta(days=1))
         )
         (await session.get_one(Reader, reader.id)).erased_at = at
-        await write_all(
-            session,
-            [entry_at(
-                at + LATE, ZoneInfo("UTC"), holder=f"device:dev_{reader.id}", article_id="a",
-                reader_id=reader.id, device_id=f"dev_{reader.id}", reason="subscription",
-            )],
-        )  # fmt: skip
+    entry = entry_at(
+        at + LATE, ZoneInfo("UTC"), holder=f"device:dev_{reader.id}", article_id="a",
+        reader_id=reader.id, device_id=f"dev_{reader.id}", reason="subscription",
+    )  # fmt: skip
+    await database.in_one_go(partial(write_all, entries=[entry]))
     return reader.id
 
 

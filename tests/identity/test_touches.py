@@ -1,6 +1,7 @@
 """First and last touch, on both databases: what is kept, replaced, and carried along."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from pydantic import ValidationError
@@ -31,8 +32,8 @@ DEVICE, READER = "device:d", "reader:r"
 async def happen(database: Database, holder: str, *touches: Touch, begin: datetime = NOON) -> None:
     """The touches, an hour apart."""
     for number, touch in enumerate(touches):
-        async with database.transaction() as session:
-            await record_touches(session, [(holder, touch, begin + number * HOUR)])
+        here = [(holder, touch, begin + number * HOUR)]
+        await database.in_one_go(partial(record_touches, touches=here))
 
 
 def first_and_last(row: Touches | CheckoutTouches) -> tuple[tuple[Touch, int], tuple[Touch, int]]:

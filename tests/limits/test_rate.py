@@ -2,9 +2,10 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 from service.db.session import Database
-from service.limits.rate import Limit, forget, give_back, prune, take, too_many, used
+from service.limits.rate import Limit, forget, give_back, prune, take, take_for_many, too_many, used
 from tests.conftest import START
 
 THREE = Limit("three", 3, timedelta(hours=1), "Only three an hour.")
@@ -86,3 +87,23 @@ async def test_an_attempt_is_given_back(database: Database) -> None:
         await give_back(session, THREE, "a")
         await give_back(session, THREE, "unheard-of")
     assert [await taken(database), await taken(database) is None] == [None, False]
+
+
+async def for_many(database: Database, wanted: dict[str, int], after: int = 0) -> dict[str, int]:
+    now = START + timedelta(minutes=after)
+    return await database.in_one_go(partial(take_for_many, limit=THREE, wanted=wanted, now=now))
+
+
+async def test_many_are_counted_at_once(database: Database) -> None:
+    await taken(database)
+    assert await for_many(database, {"b": 2, "a": 5}) == {"a": 2, "b": 2}
+    assert await for_many(database, {"a": 1, "b": 1}) == {"a": 0, "b": 1}
+    assert await taken(database) == timedelta(hours=1)
+    assert await for_many(database, {"a": 4}, after=60) == {"a": 3}
+    assert await for_many(database, {"a": 1}, after=-600) == {"a": 1}  # the clock was set back
+    assert await for_many(database, {}) == {}
+
+
+async def test_of_many_batches_at_once_exactly_as_many_pass(database: Database) -> None:
+    answers = await asyncio.gather(*(for_many(database, {"a": 2, "b": 1}) for _ in range(10)))
+    assert [sum(each[key] for each in answers) for key in "ab"] == [3, 3]

@@ -6,15 +6,16 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from service.db.session import Database
 from service.db.tables import AccessEntry, MeterWindow, Touches
 from service.identity.touches import Touch
 from service.limits.rate import Limit
 from service.metering import meter
-from service.metering.ledger import Entry, entry_at
-from service.metering.meter import Attempt, Metering, Recorded
+from service.metering.group_commit import Attempt, Recorded, write
+from service.metering.ledger import Entry, Ledger, entry_at
+from service.metering.meter import Metering
 from service.metering.window import Window
 from service.problems import Problem
 from tests.conftest import MovingClocks
@@ -32,9 +33,13 @@ def entry(holder: str, article: str) -> Entry:
 
 
 async def read(
-    metering: Metering, holder: str, article: str, limit: int = 3, **network: tuple[Limit, str]
+    metering: Metering,
+    holder: str,
+    article: str,
+    limit: int = 3,
+    network: tuple[Limit, str] | None = None,
 ) -> Recorded:
-    return await metering.record(entry(holder, article), Touch(), Attempt(MARCH, limit, **network))
+    return await metering.count(entry(holder, article), Touch(), MARCH, limit, network)
 
 
 async def rows(database: Database) -> int:
@@ -44,20 +49,20 @@ async def rows(database: Database) -> int:
 
 @pytest.fixture
 def metering(database: Database, clocks: MovingClocks) -> Metering:
-    return Metering(database, clocks)
+    return Metering(database, clocks, Ledger())
 
 
 async def test_at_the_last_free_article_one_of_many_passes(
     database: Database, clocks: MovingClocks, metering: Metering
 ) -> None:
-    other = Metering(database, clocks)  # as another process has it
+    other = Metering(database, clocks, Ledger())  # as another process has it
     for article in "ab":
         await read(metering, "d", article)
     results = await asyncio.gather(
         *(read((metering, other)[n % 2], "d", f"a{n}") for n in range(50))
     )
     assert sum(each.counted for each in results) == 1
-    assert {len(each.state.counted) for each in results if each.state} == {3}
+    assert {len(each.state.counted) for each in results} == {3}
     assert await rows(database) == 3
 
 
@@ -65,13 +70,12 @@ async def test_what_comes_at_once_is_written_together(
     database: Database, metering: Metering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches: list[int] = []
-    write = metering._write
 
-    async def counted(batch: Sequence[meter._Waiting]) -> list[Recorded]:
+    def counted(connection: Connection, batch: Sequence[Attempt], now: datetime) -> list[Recorded]:
         batches.append(len(batch))
-        return await write(batch)
+        return write(connection, batch, now)
 
-    monkeypatch.setattr(metering, "_write", counted)
+    monkeypatch.setattr(meter, "write", counted)
     results = await asyncio.gather(*(read(metering, f"d{n}", "a") for n in range(60)))
     assert all(each.counted for each in results)
     assert batches == [60]
@@ -122,10 +126,10 @@ async def test_everybody_is_told_of_a_failure_and_the_next_are_served(
 ) -> None:
     with monkeypatch.context() as broken:
 
-        async def fail(*_: object) -> None:
+        def fail(*_: object, **__: object) -> None:
             raise Problem("database-unavailable")
 
-        broken.setattr(meter, "write_all", fail)
+        broken.setattr(meter, "write", fail)
         results = await asyncio.gather(
             *(read(metering, f"d{n}", "a") for n in range(5)), return_exceptions=True
         )

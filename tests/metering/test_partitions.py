@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import select, text
@@ -19,14 +20,11 @@ on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect
 
 
 async def read(database: Database, settings: Settings, article: str, at: datetime) -> None:
-    async with database.transaction() as session:
-        await write_all(
-            session,
-            [entry_at(
-                at, settings.zone, holder="device:d", article_id=article, reader_id=None,
-                device_id="d", reason="meter",
-            )],
-        )  # fmt: skip
+    entry = entry_at(
+        at, settings.zone, holder="device:d", article_id=article, reader_id=None,
+        device_id="d", reason="meter",
+    )  # fmt: skip
+    await database.in_one_go(partial(write_all, entries=[entry]))
 
 
 async def places(database: Database) -> dict[str, str]:

@@ -2,12 +2,16 @@
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
+import pytest
 from sqlalchemy import func, select
 
 from service.db.session import Database
-from service.db.tables import AccessEntry, MeterWindow, Reader
+from service.db.tables import AccessEntry, MeterWindow, Reader, Touches
+from service.identity.touches import Touch
+from service.metering import ledger as module
 from service.metering.ledger import Entry, Ledger, entry_at, write_all
 from service.metering.store import count_articles, read_meter, reader_holder
 from service.metering.window import Window
@@ -19,11 +23,10 @@ NOW = datetime(2026, 1, 10, tzinfo=UTC)
 
 
 async def count(database: Database, article: str, limit: int = 3, window: Window = JANUARY) -> bool:
-    async with database.transaction() as session:
-        counted = await count_articles(
-            session, {"device:d": article}, window=window, limit=limit, now=NOW
-        )
-        return "device:d" in counted
+    counted = await database.in_one_go(
+        partial(count_articles, articles={"device:d": article}, window=window, limit=limit, now=NOW)
+    )
+    return "device:d" in counted
 
 
 async def counted(database: Database) -> frozenset[str]:
@@ -120,9 +123,8 @@ async def test_the_day_is_the_publications(database: Database) -> None:
 
 async def test_a_row_keeps_its_place_among_those_of_its_instant(database: Database) -> None:
     articles = [f"art_{number}" for number in range(20)]
-    async with database.transaction() as session:
-        for article in articles:
-            await write_all(session, [noted(NOW, "r", article)])
+    for article in articles:
+        await database.in_one_go(partial(write_all, entries=[noted(NOW, "r", article)]))
     async with database.reading() as session:
         rows = await session.scalars(select(AccessEntry.article_id).order_by(AccessEntry.id))
         assert list(rows) == articles
@@ -142,3 +144,25 @@ async def test_a_noted_read_names_no_device_of_whom_was_erased_since(database: D
     async with database.reading() as session:
         found = {row.reader_id: row.device_id for row in await session.scalars(select(AccessEntry))}
     assert found == {each: f"dev_{each}" for each in readers[:-1]} | {readers[-1]: None}
+
+
+async def test_what_cant_be_written_stays_noted_and_the_oldest_go_first(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_NOTED", 5)
+    nowhere = Database("postgresql://nobody@127.0.0.1:1/none", patience=0.2)
+    ledger = Ledger()
+    for number in range(7):
+        met = entry_at(
+            NOW, LISBON, holder="device:d", article_id=f"a{number}", reader_id=None,
+            device_id="d", reason="meter_exhausted", granted=False, wall="subscribe",
+        )  # fmt: skip
+        ledger.note(met, Touch(source="letter") if number == 3 else None)
+    ledger.note(noted(NOW, "r", "once"))
+    assert await ledger.flush(nowhere) == 0
+    assert await ledger.flush(database) == 5
+    async with database.reading() as session:
+        rows = await session.scalars(select(AccessEntry.article_id).order_by(AccessEntry.id))
+        assert list(rows) == ["a3", "a4", "a5", "a6", "once"]
+        assert list(await session.scalars(select(Touches.first_source))) == ["letter"]
+    await nowhere.dispose()

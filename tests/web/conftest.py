@@ -104,7 +104,7 @@ async def newspaper(
     app = RunningApp(
         Running(
             settings, database, clocks, ArticleCache(settings, clocks), Ledger(), device_key(settings),
-            Metering(database, clocks),
+            Metering(database, clocks, Ledger()),
             NetworkKey(derived_key(settings, "networks")), Frame(), Payments(None), Wakes(),
         ),
         docs_url=None,
