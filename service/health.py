@@ -1,14 +1,18 @@
 """Is the process alive, is it ready to serve, and its figures for Prometheus."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Metric, generate_latest
+from prometheus_client.registry import Collector
 from pydantic import BaseModel
 
 from service.billing import outside_counts
 from service.clock import Clocks
+from service.counters import counters
 from service.db import migrate
 from service.db.context import AppContext
 from service.db.session import AppDatabase, Database
@@ -98,20 +102,35 @@ async def _database_checks(database: Database) -> dict[str, str]:
 
 @router.get("/metrics", include_in_schema=False, dependencies=[PUBLIC])
 async def metrics(request: Request, context: AppContext, watch: AppChannelWatch) -> Response:
-    """Figures in Prometheus' text format, for the networks of PAYWALL_METRICS_FROM."""
+    """Figures in Prometheus' text format, for the networks of PAYWALL_METRICS_FROM.
+
+    Counters are those of all workers; what is read from the database is the same in each.
+    """
     settings = context.settings
     if not settings.metrics or not comes_from(request, settings.metrics_from, settings):
         raise Problem("not-found")
-    channel_facts.show(await watch.look(running_of(request)), context.clocks.wall())
-    await _show_held(context.database, context.clocks.wall())
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    now = context.clocks.wall()
+    seen = channel_facts.gauges(await watch.look(running_of(request)), now)
+    gauges = _Gauges([*seen, *await _held(context.database, now)])
+    figures = generate_latest(counters()) + generate_latest(gauges)
+    return Response(figures, media_type=CONTENT_TYPE_LATEST)
 
 
-async def _show_held(database: Database, now: datetime) -> None:
+@dataclass(frozen=True)
+class _Gauges(Collector):
+    """Figures as of now, for one answer."""
+
+    families: Sequence[Metric]
+
+    def collect(self) -> Iterable[Metric]:
+        return self.families
+
+
+async def _held(database: Database, now: datetime) -> Sequence[Metric]:
     try:
         async with database.reading() as session:
             held = await backlog.backlog(session, now)
-            outside_counts.show(await outside_counts.count_outside(session))
+            outside = await outside_counts.count_outside(session)
     except Problem:
-        held = []  # the database is away: the other figures are wanted all the more
-    backlog.show(held, now)
+        return []  # the database is away: the other figures are wanted all the more
+    return [*backlog.gauges(held, now), outside_counts.gauge(outside)]

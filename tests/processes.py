@@ -1,8 +1,10 @@
 """The service in processes of its own, as in production: several on one PostgreSQL, one on SQLite."""
 
 import contextlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
 
@@ -32,6 +34,35 @@ def environment(settings: Settings) -> dict[str, str]:
         "PAYWALL_TIME_ZONE": settings.time_zone,
         "PAYWALL_LOG_LEVEL": "warning",
     }
+
+
+@dataclass(frozen=True)
+class Workers:
+    """One `paywall serve` with several workers."""
+
+    url: str
+    handle: Command
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The lines of this event so far."""
+        lines = [json.loads(line) for line in self.handle.err.splitlines() if line.endswith("}")]
+        return [line for line in lines if line["event"] == event]
+
+    def pids(self) -> dict[int, int]:
+        """The process that was started last for each worker's number."""
+        return {line["worker"]: line["pid"] for line in self.logged("worker.started")}
+
+
+@contextlib.contextmanager
+def serving_workers(settings: Settings, count: int, **variables: str) -> Iterator[Workers]:
+    """`paywall serve --workers` that answers /readyz, on a database that is migrated."""
+    port = free_port()
+    told = {**environment(settings), "PAYWALL_LOG_LEVEL": "info", **variables}
+    arguments = ("serve", "--port", str(port), "--workers", str(count))
+    with command(*arguments, environment=told) as handle:
+        made = Workers(f"http://127.0.0.1:{port}", handle)
+        wait_until_ready(made.url, handle)
+        yield made
 
 
 @contextlib.contextmanager

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import get_args
 
-from prometheus_client import Gauge
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,11 +12,6 @@ from service.billing.outside import Outside
 from service.billing.unbound import count_unbound
 from service.db.tables import Subscription
 
-_HELD = Gauge(
-    "paywall_subscriptions_outside",
-    "Subscriptions of which Stripe bills what isn't in our model, by what that is",
-    ["what"],
-)
 _WHAT = [each for each in get_args(Outside) if each]
 
 
@@ -33,6 +29,13 @@ async def count_outside(session: AsyncSession) -> Mapping[str, int]:
     }
 
 
-def show(counts: Mapping[str, int]) -> None:
+def gauge(counts: Mapping[str, int]) -> Metric:
+    """The figures for Prometheus."""
+    family = GaugeMetricFamily(
+        "paywall_subscriptions_outside",
+        "Subscriptions of which Stripe bills what isn't in our model, by what that is",
+        labels=["what"],
+    )
     for what, count in counts.items():
-        _HELD.labels(what).set(count)
+        family.add_metric([what], count)
+    return family

@@ -1,15 +1,19 @@
 """`paywall serve`."""
 
 import asyncio
+import signal
 import socket
 import sys
+import tempfile
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated
 
 import structlog
 import typer
+from sqlalchemy import make_url
 
-from service import listening, logs
+from service import counters, listening, logs, workers
 from service.app import create_app
 from service.cli.running import CommandFailed, reaching, ready_context, taken_port
 from service.clock import Clocks
@@ -21,7 +25,10 @@ from service.tokens.keys import ensure_keys
 
 EXAMPLE = "Example: paywall serve --host 0.0.0.0 --port 8000"
 GRACEFUL_SECONDS = 15
+LONGEST_END_SECONDS = 18.0
+"""Of all workers together."""
 START_FAILED = 3
+MOST_WORKERS = 64
 
 log = structlog.get_logger()
 
@@ -29,21 +36,45 @@ log = structlog.get_logger()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
-) -> None:
+    count: Annotated[
+        int,
+        typer.Option(
+            "--workers", min=1, max=MOST_WORKERS,
+            help="Processes that serve; on PostgreSQL as many as the machine has cores.",
+        ),
+    ] = 1,
+) -> None:  # fmt: skip
     """Serve readers, the API and the back office.
 
     On SQLite one process at a time; on PostgreSQL start as many as you like, on any machines.
-    SIGTERM and Ctrl-C finish what is in flight, within 20 seconds.
+    SIGTERM and Ctrl-C finish what is in flight, within 20 seconds. A worker that dies is replaced.
     """
     settings = Settings()
     logs.configure(settings.log_level, settings.log_format)
     with ExitStack() as held:
         with reaching(settings):
             held.enter_context(sole_server(settings.database_url))
+            _check_count(settings, count)
         listener = held.enter_context(taken_port(host, port))
         asyncio.run(_prepare(settings))
-        log.info("serving", host=host, port=port, public_url=settings.public_url)
-        _run(settings, listener)
+        log.info("serving", host=host, port=port, public_url=settings.public_url, workers=count)
+        ended_by = None
+        if count == 1:
+            code = _run(settings, listener)
+        else:
+            folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="paywall-")))
+            ended_by, code = _run_workers(settings, listener, folder, count), 0
+    if ended_by == signal.SIGTERM:
+        signal.raise_signal(ended_by)  # as one process ends: a service manager sees what ended it
+    sys.exit(code)
+
+
+def _check_count(settings: Settings, count: int) -> None:
+    if count > 1 and make_url(settings.database_url).get_backend_name() == "sqlite":
+        raise CommandFailed(
+            f"SQLite takes one serving process, and --workers {count} asks for more. Leave --workers out, or "
+            "use PostgreSQL: PAYWALL_DATABASE_URL=postgresql://user:password@host/name."
+        )
 
 
 async def _prepare(settings: Settings) -> None:
@@ -62,8 +93,21 @@ async def _prepare(settings: Settings) -> None:
             )
 
 
-def _run(settings: Settings, listener: socket.socket) -> None:
+def _run(settings: Settings, listener: socket.socket) -> int:
+    """Serve in this process; the exit code."""
     # The application's lifespan closes the gateway.
     app = create_app(settings, gateway=gateway_of_settings(settings), clocks=Clocks())
-    if not listening.serve(app, listener, graceful_seconds=GRACEFUL_SECONDS):
-        sys.exit(START_FAILED)
+    started = listening.serve(app, listener, graceful_seconds=GRACEFUL_SECONDS)
+    return 0 if started else START_FAILED
+
+
+def _run_workers(
+    settings: Settings, listener: socket.socket, folder: Path, count: int
+) -> signal.Signals:
+    """Serve in `count` processes, which take their connections from one queue; what ended them."""
+
+    def work(number: int) -> int:
+        counters.share_counters(folder, number)
+        return _run(settings, listener)
+
+    return workers.supervise(listener, work, count, patience=LONGEST_END_SECONDS)

@@ -19,7 +19,7 @@ from service.settings import Settings
 DATABASE = (sqlite3.Error, SQLAlchemyError, PostgresError, InterfaceError)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _PREFIX = "PAYWALL_"
-_OF_COMPOSE = ("PAYWALL_DATABASE_PASSWORD", "PAYWALL_PORT")
+_OF_COMPOSE = ("PAYWALL_DATABASE_PASSWORD", "PAYWALL_PORT", "PAYWALL_WORKERS")
 """docker-compose.yml reads these from the same file."""
 
 

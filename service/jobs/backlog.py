@@ -4,18 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from prometheus_client import Gauge
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import Job
-
-HELD = Gauge("paywall_jobs_held", "Jobs that wait, or were given up", ["kind", "status"])
-OLDEST = Gauge(
-    "paywall_jobs_oldest_seconds",
-    "Age of the oldest job that waits and is due, or was tried; Stripe's events are the kind stripe-event",
-    ["kind"],
-)
 
 
 @dataclass(frozen=True)
@@ -48,12 +42,19 @@ async def backlog(session: AsyncSession, now: datetime) -> Sequence[Backlog]:
     return [Backlog(*row) for row in found]
 
 
-def show(held: Sequence[Backlog], now: datetime) -> None:
-    """Put the figures where Prometheus is answered from."""
-    HELD.clear()
-    OLDEST.clear()
+def gauges(held: Sequence[Backlog], now: datetime) -> Sequence[Metric]:
+    """The figures for Prometheus."""
+    jobs = GaugeMetricFamily(
+        "paywall_jobs_held", "Jobs that wait, or were given up", labels=["kind", "status"]
+    )
+    oldest = GaugeMetricFamily(
+        "paywall_jobs_oldest_seconds",
+        "Age of the oldest job that waits and is due, or was tried; Stripe's events are the kind stripe-event",
+        labels=["kind"],
+    )
     for each in held:
-        HELD.labels(each.kind, "waiting").set(each.waiting)
-        HELD.labels(each.kind, "failed").set(each.failed)
+        jobs.add_metric([each.kind, "waiting"], each.waiting)
+        jobs.add_metric([each.kind, "failed"], each.failed)
         age = (now - each.oldest).total_seconds() if each.oldest is not None else 0
-        OLDEST.labels(each.kind).set(max(age, 0))
+        oldest.add_metric([each.kind], max(age, 0))
+    return [jobs, oldest]

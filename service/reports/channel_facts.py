@@ -1,11 +1,13 @@
 """Gathering what is known of each channel: from the database, from Stripe's last answers, from this process."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends
-from prometheus_client import Gauge
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,8 +23,6 @@ from service.running import Running, part
 from service.settings import Settings
 from service.tokens.keys import KeyRingHolder
 
-GOOD = Gauge("paywall_channel_good", "1: nothing is known to be wrong, 0: see /readyz", ["channel"])
-AGE = Gauge("paywall_channel_last_good_seconds", "Since it was last good", ["channel"])
 _FRESH = timedelta(seconds=10)
 """A balancer asks more often than the database should be."""
 
@@ -101,13 +101,22 @@ async def stored_facts(session: AsyncSession, now: datetime) -> dict[str, Any]:
     return {name: await session.scalar(statement) for name, statement in asked.items()}
 
 
-def show(found: tuple[Channel, ...], now: datetime) -> None:
-    """Put the figures where Prometheus is answered from."""
+def gauges(found: tuple[Channel, ...], now: datetime) -> Sequence[Metric]:
+    """The figures for Prometheus."""
+    good = GaugeMetricFamily(
+        "paywall_channel_good",
+        "1: nothing is known to be wrong, 0: see /readyz",
+        labels=["channel"],
+    )
+    since = GaugeMetricFamily(
+        "paywall_channel_last_good_seconds", "Since it was last good", labels=["channel"]
+    )
     for each in found:
-        GOOD.labels(each.name).set(not each.trouble)
+        good.add_metric([each.name], not each.trouble)
         age = each.age(now)
         if age is not None:
-            AGE.labels(each.name).set(age)
+            since.add_metric([each.name], age)
+    return [good, since]
 
 
 AppChannelWatch = Annotated[ChannelWatch, Depends(part(ChannelWatch))]

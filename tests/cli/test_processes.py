@@ -70,6 +70,15 @@ def test_sqlite_is_served_by_one_process(settings: Settings, tmp_path: Path) -> 
         pass
 
 
+@on_sqlite
+def test_sqlite_takes_no_workers(settings: Settings) -> None:
+    with started(settings, "serve", "--port", str(free_port()), "--workers", "2") as process:
+        assert (process.wait(), process.out) == (1, "")
+        assert one_sentence(process.err), process.err
+        assert "--workers 2" in process.err
+        assert "PostgreSQL" in process.err
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_postgresql_is_served_by_several(settings: Settings) -> None:
     with serving(settings) as (first, _), serving(settings) as (second, _):

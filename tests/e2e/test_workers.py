@@ -1,0 +1,123 @@
+"""`paywall serve --workers`: one socket, several processes, none of which is missed."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from sqlalchemy import func, select
+
+from service.db.session import Database
+from service.db.tables import AccessEntry
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.e2e.test_faults import in_flight, on_postgresql, publish, writers_wait
+from tests.forked import processes
+from tests.patience import PATIENCE, wait_for
+from tests.processes import Workers, serving_workers
+
+pytestmark = [processes, on_postgresql]
+
+
+@pytest.fixture
+async def articles(database: Database, settings: Settings, clocks: MovingClocks) -> None:
+    await publish(database, settings, clocks)
+
+
+@pytest.fixture
+def served(articles: None, settings: Settings) -> Iterator[Workers]:
+    with serving_workers(settings, 2, PAYWALL_COOKIELESS_UNLOCKS_PER_DAY="0") as made:
+        yield made
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def answered(served: Workers) -> bool:
+    """Whether a new connection is answered."""
+    async with httpx2.AsyncClient(timeout=PATIENCE) as client:
+        with contextlib.suppress(httpx2.TransportError):
+            return (await client.get(f"{served.url}/healthz")).status_code == 200
+    return False
+
+
+async def unlocks(served: Workers) -> float:
+    """What /metrics says was answered to unlocking with an article, by whichever worker."""
+    async with httpx2.AsyncClient(timeout=PATIENCE) as client:
+        figures = (await client.get(f"{served.url}/metrics")).text
+    found = re.findall(r"^paywall_unlocks_total\{.*\} (\S+)$", figures, re.MULTILINE)
+    assert (
+        len(
+            re.findall(r"^paywall_channel_good\{channel=\"database\"\} 1.0$", figures, re.MULTILINE)
+        )
+        == 1
+    )
+    return sum(float(each) for each in found)
+
+
+async def unlock_from_everywhere(served: Workers, count: int) -> None:
+    async def one() -> None:
+        async with httpx2.AsyncClient(base_url=served.url, timeout=PATIENCE) as client:
+            assert (await client.post("/v1/articles/a/unlock")).status_code == 200
+
+    await asyncio.gather(*(one() for _ in range(count)))
+
+
+async def test_a_killed_worker_is_replaced_and_what_was_counted_stays(served: Workers) -> None:
+    before = served.pids()
+    assert sorted(before) == [1, 2]
+    await unlock_from_everywhere(served, 40)
+    assert {await unlocks(served) for _ in range(10)} == {40}
+    os.kill(before[1], signal.SIGKILL)
+    await wait_for(lambda: served.logged("worker.ended"), "the end of the worker is told")
+    assert await answered(served)
+    (told,) = served.logged("worker.ended")
+    assert (told["worker"], told["pid"], told["by"]) == (1, before[1], "SIGKILL")
+    await wait_for(lambda: served.pids()[1] != before[1], "another takes its place")
+    assert served.pids()[2] == before[2]
+    # Now only the new one can answer: it has taken over what its predecessor counted.
+    os.kill(before[2], signal.SIGSTOP)
+    try:
+        await unlock_from_everywhere(served, 1)
+        assert await unlocks(served) == 41
+    finally:
+        os.kill(before[2], signal.SIGCONT)
+
+
+async def test_sigterm_lets_all_workers_finish(served: Workers, database: Database) -> None:
+    pids = served.pids().values()
+    async with contextlib.AsyncExitStack() as opened:
+        clients = [
+            await opened.enter_async_context(
+                httpx2.AsyncClient(base_url=served.url, timeout=PATIENCE)
+            )
+            for _ in range(8)
+        ]
+        async with writers_wait(database):
+            reads = [await in_flight(client, "/v1/articles/a/unlock") for client in clients]
+            served.handle.send_signal(signal.SIGTERM)
+            while await answered(served):
+                pass
+            assert served.handle.poll() is None
+            assert not any(read.done() for read in reads)
+        assert {(await read).status_code for read in reads} == {200}
+    assert await asyncio.to_thread(served.handle.wait) == -signal.SIGTERM
+    assert not any(alive(pid) for pid in pids)
+    async with database.reading() as session:
+        counted = select(func.count()).where(AccessEntry.consumed)
+        assert await session.scalar(counted) == len(clients)
+
+
+async def test_workers_end_with_their_supervisor(served: Workers) -> None:
+    pids = served.pids().values()
+    served.handle.kill()
+    await wait_for(lambda: not any(alive(pid) for pid in pids), "the workers end")

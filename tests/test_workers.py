@@ -1,0 +1,82 @@
+"""Supervision without a server: what dies at once is replaced ever later, what doesn't end is killed."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+from tests.patience import PATIENCE
+
+PREPARED = """
+import os, signal, socket, time
+from service import logs, workers
+
+logs.configure("info", "json")
+def supervise(work, **options):
+    came = workers.supervise(socket.socket(), work, 2, **options)
+    print(came.name, flush=True)
+"""
+
+
+def started(body: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", PREPARED + textwrap.dedent(body)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def events(err: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in err.splitlines()]
+
+
+def test_one_that_dies_at_once_is_replaced_after_growing_pauses() -> None:
+    with started("""
+        parent = os.getpid()
+        def work(number):
+            if number == 2:
+                return 3
+            time.sleep(1)
+            os.kill(parent, signal.SIGTERM)
+            time.sleep(60)
+        supervise(work, patience=30, pause=0.05)
+    """) as run:
+        out, err = run.communicate(timeout=PATIENCE)
+    assert (out, run.returncode) == ("SIGTERM\n", 0)
+    ended = [each for each in events(err) if each["event"] == "worker.ended"]
+    assert {(each["worker"], each["by"]) for each in ended} == {(2, "exit code 3")}
+    assert [each["replaced_in_s"] for each in ended][:4] == [0.05, 0.1, 0.2, 0.4]
+
+
+def test_one_that_has_lived_is_replaced_at_once() -> None:
+    with started("""
+        parent, begun = os.getpid(), time.monotonic()
+        def work(number):
+            if time.monotonic() - begun > 1:
+                os.kill(parent, signal.SIGINT)
+                time.sleep(60)
+            time.sleep(0.2)
+            raise RuntimeError("a mistake")
+        supervise(work, patience=30, steady=0.1)
+    """) as run:
+        out, err = run.communicate(timeout=PATIENCE)
+    assert (out, run.returncode) == ("SIGINT\n", 0)
+    told = events(err)
+    ended = [each for each in told if each["event"] == "worker.ended"]
+    assert len(ended) >= 4
+    assert {each["replaced_in_s"] for each in ended} == {0.0}
+    assert any(each["event"] == "worker.failed" and "a mistake" in str(each) for each in told)
+
+
+def test_one_that_does_not_end_is_killed() -> None:
+    with started("""
+        parent = os.getpid()
+        def work(number):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if number == 2:
+                os.kill(parent, signal.SIGTERM)
+            time.sleep(600)
+        supervise(work, patience=0.3)
+    """) as run:
+        out, err = run.communicate(timeout=PATIENCE)
+    assert (out, run.returncode) == ("SIGTERM\n", 0)
+    assert [each["event"] for each in events(err)][-1] == "workers.killed"
