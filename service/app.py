@@ -84,6 +84,7 @@ from service.web import api_page
 from service.web import routes as web_routes
 from service.web.pages import Frame
 from service.web.unknown_address import answer_unknown_address
+from service.web.walls_seen import WallsSeen
 
 ROUTERS = (
     content_routes.router,
@@ -213,6 +214,7 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
         WebhookWatch(),
         ChannelWatch(),
         targets,
+        WallsSeen(),
         WebhookSender(database, Poster(targets), clocks, derived_key(settings, SEALED_FOR)),
     )
 
@@ -272,6 +274,7 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         Task(MAIL_TASK, send_mails),
         Task("webhooks", running.get(WebhookSender).begin),
         Task("ledger", lambda: ledger.flush(database)),
+        Task("walls seen", lambda: running.get(WallsSeen).flush(database)),
         Task("key uses", lambda: key_uses.flush(database)),
         Task("clock", lambda: follow(database, clocks)),
         Task("articles", lambda: articles.refresh(database)),

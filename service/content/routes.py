@@ -24,6 +24,7 @@ from service.content.schemas import (
 from service.content.store import get_row, list_articles, list_for_staff
 from service.content.teaser import summary
 from service.content.visibility import earliest, is_visible, next_minute
+from service.db.context import AppContext
 from service.db.session import AppDatabase, ReadSession, ReportSession, WriteSession
 from service.html.public_answer import encode, max_age, public_answer, public_redirect
 from service.identity.callers import Actor, requires
@@ -44,16 +45,14 @@ Writing = Annotated[Actor, Depends(requires(Permission.ARTICLES_WRITE))]
 async def list_teasers(
     request: Request,
     query: Annotated[TeasersQuery, Query()],
-    database: AppDatabase,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
 ) -> Response:
     """Teasers of visible articles, latest first. Public and cacheable up to the next whole minute, when
     newsrooms publish.
     """
-    now = clocks.business()
-    searching = database.slow_reading("search") if query.q else database.reading()
-    async with searching as session:
+    settings, now = context.settings, context.clocks.business()
+    database = context.database
+    async with database.slow_reading("search") if query.q else database.reading() as session:
         page = await list_articles(session, **query.model_dump(), now=now)
     items = [summary(article, settings, now) for article in page.items]
     rules = rules_of(settings)

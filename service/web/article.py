@@ -55,12 +55,18 @@ class ArticleView:
     json_ld: Markup
 
 
+def opens_at_once(seen: Look) -> bool:
+    """Whether the page has the whole text on arrival: no wall, and nothing would be counted."""
+    consumes = isinstance(seen.outcome, Meter) and seen.outcome.consumes
+    return seen.wall is None and not consumes
+
+
 def seen_view(article: StoredArticle, seen: Look, settings: Settings, now: datetime) -> ArticleView:
     """What the reader sees on arriving: nothing has been counted."""
     by_meter = isinstance(seen.outcome, Meter)
     if seen.wall is not None:
         return _view(article, settings, now, state="wall", meter=seen.meter, wall=seen.wall)
-    if isinstance(seen.outcome, Meter) and seen.outcome.consumes:
+    if not opens_at_once(seen):
         return _view(article, settings, now, state="meter", meter=seen.meter)
     return opened_view(article, seen.meter if by_meter else None, settings, now)
 

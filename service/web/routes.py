@@ -6,14 +6,22 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import AfterValidator
 
-from service.access.unlock import Opened, WantedRead, look, note_open_page, unlock
+from service.access.unlock import (
+    Look,
+    Opened,
+    ReadRequest,
+    WantedRead,
+    look,
+    note_open_page,
+    unlock,
+)
 from service.checkout.limits import LimitedGateway
 from service.checkout.returned import remember_claim
 from service.checkout.schemas import Short, Text
 from service.checkout.start import Order, start_checkout
 from service.content.schemas import storable
 from service.content.visibility import is_visible
-from service.db.context import AppContext
+from service.db.context import AppContext, Context
 from service.db.session import ReadSession
 from service.html.redirect import see_other
 from service.identity.callers import ArticleReader, CurrentReader, IsPrefetch
@@ -28,7 +36,14 @@ from service.metering.meter import Metering
 from service.problems import CATALOGUE, Problem
 from service.running import running_of
 from service.web import account_routes, address_routes, erase_routes, sign_in_routes
-from service.web.article import ArticleRoute, article_page, opened_view, seen_view, walled_view
+from service.web.article import (
+    ArticleRoute,
+    article_page,
+    opened_view,
+    opens_at_once,
+    seen_view,
+    walled_view,
+)
 from service.web.banner import payment_banner
 from service.web.bought_lines import bought_lines
 from service.web.front import FrontQuery, front_page, more_articles
@@ -37,6 +52,7 @@ from service.web.pages import GET, PageRoute, page, problem_page
 from service.web.sign_in import visitor_of
 from service.web.sign_in_routes import Ticked
 from service.web.static_files import FILES
+from service.web.walls_seen import WallsSeen, wall_entry
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 router.include_router(account_routes.router)
@@ -81,17 +97,26 @@ async def show_article(
         return RedirectResponse(f"/articles/{article.slug}{query}", status_code=301)
     seen = await look(session, context, read)
     view = seen_view(article, seen, context.settings, now)
-    if view.state == "open" and request.method == "GET" and not prefetch:
-        note_open_page(
-            running_of(request).get(Ledger), context, article, reader_id=caller.reader_id,
-            device=pseudonym(caller.device_id) if caller.device_id else None,
-            reason=seen.outcome.reason,
-        )  # fmt: skip
+    if request.method == "GET" and not prefetch:
+        _record_page(request, context, read, seen)
     more = await more_articles(session, article.slug, context.settings, now)
     visitor = await visitor_of(session, caller, context.settings)
     owing = await payment_banner(session, caller)
     bought = await bought_lines(session, caller, context)
     return article_page(request, view, more, visitor, owing=owing, bought=bought)
+
+
+def _record_page(request: Request, context: Context, read: ReadRequest, seen: Look) -> None:
+    """Note what the page shows at once, for the ledger: the whole article, or a wall."""
+    caller, running = read.caller, running_of(request)
+    if opens_at_once(seen):
+        note_open_page(
+            running.get(Ledger), context, read.article, reader_id=caller.reader_id,
+            device=pseudonym(caller.device_id) if caller.device_id else None,
+            reason=seen.outcome.reason,
+        )  # fmt: skip
+    elif (entry := wall_entry(request, context, read, seen)) is not None:
+        running.get(WallsSeen).note(entry)
 
 
 @articles.post("/articles/{slug}")

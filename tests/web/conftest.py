@@ -30,6 +30,7 @@ from service.running import Running, RunningApp
 from service.settings import Settings
 from service.web.pages import Frame
 from service.web.routes import router
+from service.web.walls_seen import WallsSeen
 from tests.conftest import MovingClocks
 from tests.reports import rows
 
@@ -106,6 +107,7 @@ async def newspaper(
             settings, database, clocks, ArticleCache(settings, clocks), Ledger(), device_key(settings),
             Metering(database, clocks, Ledger()),
             NetworkKey(derived_key(settings, "networks")), Frame(), Payments(None), Wakes(),
+            WallsSeen(),
         ),
         docs_url=None,
         redoc_url=None,
