@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import structlog
 
-STEADY_SECONDS = 10.0
+STEADY_SECONDS = 3.0
 """A worker that lives as long was well; one that doesn't is replaced after a pause."""
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 10.0
 _ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 _AWAITED = _ENDING | {signal.SIGCHLD, signal.SIGALRM}
 
@@ -46,7 +46,7 @@ def supervise(
     *,
     patience: float,
     steady: float = STEADY_SECONDS,
-    pause: float = 1.0,
+    pause: float = 0.5,
 ) -> signal.Signals:
     """Keep `count` processes at `work`, which is called with a number from 1 on and returns an exit code,
     until SIGTERM or Ctrl-C comes; answers with that signal once all have ended.

@@ -64,6 +64,10 @@ class Command:
         self._process.start()
 
     @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    @property
     def out(self) -> str:
         """What it has printed so far."""
         return self._out.read_text()

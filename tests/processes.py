@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -48,16 +49,17 @@ class Workers:
         lines = [json.loads(line) for line in self.handle.err.splitlines() if line.endswith("}")]
         return [line for line in lines if line["event"] == event]
 
-    def pids(self) -> dict[int, int]:
-        """The process that was started last for each worker's number."""
-        return {line["worker"]: line["pid"] for line in self.logged("worker.started")}
+    def pids(self) -> set[int]:
+        """The workers' processes; one that has ended is among them until its supervisor looks."""
+        pid = self.handle.pid
+        return {int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
 
 @contextlib.contextmanager
 def serving_workers(settings: Settings, count: int, **variables: str) -> Iterator[Workers]:
     """`paywall serve --workers` that answers /readyz, on a database that is migrated."""
     port = free_port()
-    told = {**environment(settings), "PAYWALL_LOG_LEVEL": "info", **variables}
+    told = {**environment(settings), **variables}
     arguments = ("serve", "--port", str(port), "--workers", str(count))
     with command(*arguments, environment=told) as handle:
         made = Workers(f"http://127.0.0.1:{port}", handle)

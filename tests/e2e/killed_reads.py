@@ -1,10 +1,14 @@
-"""`paywall serve` is killed while readers unlock articles: what was answered as counted is on disk."""
+"""`paywall serve`, or one of its workers, is killed while readers unlock articles: what was answered as
+counted is on disk.
+"""
 
 import asyncio
+import os
 import random
 import signal
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 
 import httpx2
 from sqlalchemy import select
@@ -18,8 +22,8 @@ from service.identity.devices import HEADER, device_key, new_device_id
 from service.metering.store import device_holder
 from service.settings import Settings
 from tests.forked import command
-from tests.patience import PATIENCE
-from tests.processes import environment, wait_until_ready
+from tests.patience import PATIENCE, wait_until
+from tests.processes import environment, serving_workers, wait_until_ready
 from tests.served import free_port
 
 READERS, LIMIT = 16, 3
@@ -50,12 +54,18 @@ class _Readers:
         self._url = url
         self.granted: defaultdict[str, set[str]] = defaultdict(set)
         self._wanted = 0
+        self._killed = False
         self.enough = asyncio.Event()
 
     def want(self, answers: int) -> None:
         """Let `enough` be set after as many answers."""
         self._wanted = answers
+        self._killed = False
         self.enough = asyncio.Event()
+
+    def stop(self) -> None:
+        """Let those who still get answers come to an end."""
+        self._killed = True
 
     async def read_until_killed(self) -> None:
         async with httpx2.AsyncClient(base_url=self._url, timeout=PATIENCE) as client:
@@ -64,7 +74,7 @@ class _Readers:
             )
 
     async def _read(self, client: httpx2.AsyncClient) -> None:
-        while True:
+        while not self._killed:
             device = new_device_id()
             headers = {HEADER: self._key.sign(device)}
             for slug in SLUGS:
@@ -108,6 +118,20 @@ def survive(settings: Settings, number: int, kills: int) -> None:
     asyncio.run(_check(settings, slugs, readers))
 
 
+def survive_workers(settings: Settings, number: int, kills: int) -> None:
+    """Kill one of two workers as often; the other reads on, and another takes the place."""
+    chance = random.Random(number)  # noqa: S311 repeatable
+    slugs = asyncio.run(_publish(settings))
+    with serving_workers(settings, 2, PAYWALL_COOKIELESS_UNLOCKS_PER_DAY="0") as served:
+        readers = _Readers(settings, served.url)
+        for _ in range(kills):
+            wait_until(lambda: len(served.pids()) == 2, "there are two workers")
+            kill = partial(os.kill, chance.choice(sorted(served.pids())), signal.SIGKILL)
+            asyncio.run(_read_and_kill(readers, kill, chance.randrange(20, 200)))
+            assert httpx2.get(f"{served.url}/healthz", timeout=PATIENCE).status_code == 200
+    asyncio.run(_check(settings, slugs, readers))
+
+
 async def _read_and_kill(readers: _Readers, kill: Callable[[], None], answers: int) -> None:
     readers.want(answers)
     reading = asyncio.create_task(readers.read_until_killed())
@@ -115,4 +139,5 @@ async def _read_and_kill(readers: _Readers, kill: Callable[[], None], answers: i
     await asyncio.wait({enough, reading}, return_when=asyncio.FIRST_COMPLETED)
     assert enough.done()
     kill()
+    readers.stop()
     await reading

@@ -3,7 +3,8 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 import pytest
@@ -12,12 +13,16 @@ from sqlalchemy import func, select
 from service.db.session import Database
 from service.db.tables import AccessEntry
 from service.identity.devices import HEADER
+from service.settings import Settings
+from tests.account.visitor import Visitor
 from tests.conftest import MovingClocks, settings_of
 from tests.databases import database_of
 from tests.forked import processes
+from tests.inside import inside
 from tests.keys import create_api_key
+from tests.mailbox import newest_mail
 from tests.patience import PATIENCE
-from tests.processes import serving_processes
+from tests.processes import serving_processes, serving_workers
 
 pytestmark = [processes]
 MANY = 50
@@ -110,3 +115,47 @@ async def test_one_article_asked_for_many_times_counts_once(readers: Readers) ->
     assert sum(answer.json()["consumed"] for answer in answers) == 1
     assert await readers.consumed() == 3
     assert (await readers.unlock("p1")).status_code == 402
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_signing_in_amid_the_calls_opens_one_more_and_no_other(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    """The device has one place left, the reader's own meter has one: each is given away once."""
+    slugs = [f"p{number}" for number in range(MANY)]
+    async with inside(database, settings, clocks) as paywall:
+        for slug in ("a", "b", *slugs):
+            await paywall.publish(slug)
+    variables = {
+        "PAYWALL_REGISTERED_METER_LIMIT": "1",
+        "PAYWALL_MAIL_FROM": "Gazette <hello@gazette.example.org>",
+    }
+    unremembering = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+    with serving_workers(settings, 2, **variables) as served:
+        async with httpx2.AsyncClient(
+            base_url=served.url, timeout=PATIENCE, cookies=unremembering
+        ) as client:
+            visitor = Visitor(client, settings)
+            assert (await visitor.ask("ana@example.org")).status_code == 202
+            for slug in "ab":
+                opened = await visitor.call("POST", f"/v1/articles/{slug}/unlock")
+                assert opened.json()["consumed"]
+            mail = await newest_mail(database, "ana@example.org")
+            unknown = replace(visitor)
+
+            async def unlock(slug: str, by: Visitor) -> httpx2.Response:
+                return await by.call("POST", f"/v1/articles/{slug}/unlock")
+
+            before = [asyncio.create_task(unlock(slug, unknown)) for slug in slugs[: MANY // 2]]
+            await asyncio.wait(before, return_when=asyncio.FIRST_COMPLETED)
+            assert (await visitor.confirm(token=mail.token)).status_code == 200
+            after = [unlock(slug, visitor) for slug in slugs[MANY // 2 :]]
+            by_device, by_reader = await asyncio.gather(
+                asyncio.gather(*before), asyncio.gather(*after)
+            )
+            for answers in (by_device, by_reader):
+                counts = Counter(answer.status_code for answer in answers)
+                assert counts == {200: 1, 402: MANY // 2 - 1}
+            # What the device has read stays open to the reader, and counts nothing.
+            assert not (await unlock("a", visitor)).json()["consumed"]
+    assert await _consumed(database) == 4

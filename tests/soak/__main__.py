@@ -103,6 +103,12 @@ def killed_reads_round(number: int, new_database: NewDatabase) -> int:
     return KILLED_READS
 
 
+def killed_workers_round(number: int, new_database: NewDatabase) -> int:
+    """Kill a worker that is full of reads; how many times."""
+    killed_reads.survive_workers(settings_of(new_database()), number, KILLED_READS)
+    return KILLED_READS
+
+
 def orders_round(number: int, new_database: NewDatabase) -> int:
     """Deliver one purchase's or renewal's events in every order; how many there were."""
     mailing = settings_of(new_database()).model_copy(
@@ -130,6 +136,7 @@ TURNS: tuple[tuple[str, str, Callable[[int, NewDatabase], int]], ...] = (
     ("kills", "PostgreSQL", kills_round),
     ("killed reads", "SQLite", killed_reads_round),
     ("killed reads", "PostgreSQL", killed_reads_round),
+    ("killed workers", "PostgreSQL", killed_workers_round),
     # Each order begins with a copy of the same file.
     ("orders", "SQLite", orders_round),
 )
