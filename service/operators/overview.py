@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.keyset import Page
 from service.identity.permissions import Permission
 from service.operators.frame.visits import Visit
-from service.reports import queries
+from service.reports import subscriber_list
 from service.reports.bought import SubscriptionFacts
 from service.reports.figures import Summary
 from service.reports.metrics import (
@@ -48,6 +48,6 @@ async def subscribers(
     """The part of the list that is asked for; None where the operator may not see readers."""
     if Permission.SUBSCRIBERS_READ not in visit.operator.permissions:
         return None
-    return await queries.list_subscribers(
+    return await subscriber_list.list_subscribers(
         session, asked.chosen(), cursor=asked.cursor, limit=asked.limit
     )

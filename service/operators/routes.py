@@ -22,7 +22,7 @@ from service.operators.system import routes as system
 from service.operators.unbound import routes as unbound
 from service.operators.webhooks import routes as webhooks
 from service.problems import Problem
-from service.reports import figures, queries, readers
+from service.reports import figures, readers, subscriber_list
 from service.reports.channel_facts import AppChannelWatch
 from service.reports.schemas import AnyReaders, AnySubscribers
 from service.running import running_of
@@ -53,7 +53,7 @@ async def show_overview(
         "overview.html",
         figures=overview.figures(await figures.summary(session)),
         subscribers=await overview.subscribers(session, asked, visit),
-        plans=await queries.plans(session),
+        plans=await subscriber_list.plans(session),
         asked=asked,
         channels=await watch.look(running_of(request)),
         unbound=await count_unbound(session),

@@ -15,7 +15,7 @@ from service.problems import Problem
 from service.reports.bought import PassFacts, SubscriptionFacts
 from service.reports.event_lines import event_lines
 from service.reports.passes import passes_of
-from service.reports.queries import subscriptions_of
+from service.reports.subscriber_list import subscriptions_of
 from service.reports.timeline import ArticleMention, Event, merged
 
 LEDGER_ROWS = 200

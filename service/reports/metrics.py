@@ -68,14 +68,6 @@ COMMITTED_MRR = Definition(
     definition="MRR without the subscriptions that are scheduled to end.",
     denominator=_OF_MONEY,
 )
-MRR_MOVEMENTS = Definition(
-    name="MRR movements",
-    definition="What MRR has gained and lost in a period: new, reactivation, expansion, contraction, "
-    "churn (involuntary where all attempts to charge failed), pause and resume. A change of plan is "
-    "an expansion or a contraction. So is a second subscription of the same reader, or its end. "
-    "Together they are exactly the difference of MRR; each is rounded by itself.",
-    denominator=_OF_MONEY,
-)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.lifecycle import LIVE_STATUSES
 from service.db.keyset import Keyset, Page
 from service.db.tables import Grant, Pass, Reader, Subscription
-from service.reports.queries import names_reader
+from service.reports.subscriber_list import names_reader
 
 Kind = Literal["subscriber", "lapsed", "pass_buyer", "comped", "registered"]
 

@@ -2,19 +2,28 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi.responses import StreamingResponse
 
 from service.clock import AppClocks
 from service.db.session import ReportSession
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
-from service.reports import figures, queries, readers
+from service.reports import figures, readers, subscriber_list
+from service.reports.csv_text import csv_lines, report_rows
 from service.reports.history import reader_history
+from service.reports.registry import FIGURES
+from service.reports.report import report_on
+from service.reports.report_schemas import (
+    FigureList,
+    FigureOut,
+    ReportFormat,
+    ReportOut,
+    asked_format,
+)
 from service.reports.schemas import (
-    AnyMovements,
     AnyReaders,
     AnySubscribers,
-    MovementsAnswer,
     ReaderItem,
     ReaderList,
     Storable,
@@ -23,6 +32,7 @@ from service.reports.schemas import (
     SubscriberList,
     SummaryAnswer,
 )
+from service.settings import AppSettings
 
 router = APIRouter(prefix="/v1/admin", tags=["reports"])
 
@@ -39,7 +49,7 @@ async def list_subscribers(
     `query` is part of an e-mail address, or the whole id of a reader, subscription or customer.
     Needs the permission subscribers:read.
     """
-    page = await queries.list_subscribers(
+    page = await subscriber_list.list_subscribers(
         session, asked.chosen(), cursor=asked.cursor, limit=asked.limit
     )
     return SubscriberList.of(page.map(SubscriberItem.of))
@@ -84,13 +94,41 @@ async def read_summary(_: ReadsReports, session: ReportSession, clocks: AppClock
     return SummaryAnswer.of(await figures.summary(session), clocks.business())
 
 
-@router.get("/reports/mrr-movements")
-async def read_mrr_movements(
-    _: ReadsReports, asked: AnyMovements, session: ReportSession
-) -> MovementsAnswer:
-    """What MRR has gained and lost from `since` on and before `until`, by kind and currency.
+@router.get("/reports")
+async def list_figures(_: ReadsReports) -> FigureList:
+    """Every figure that there is over time, with its definition, its series and what splits it.
 
     Needs the permission reports:read.
     """
-    sums = await figures.mrr_movements(session, since=asked.since, until=asked.until)
-    return MovementsAnswer.of(asked, sums)
+    return FigureList(items=[FigureOut.of(each) for each in FIGURES])
+
+
+@router.get(
+    "/reports/{slug}",
+    response_model=ReportOut,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+async def read_report(
+    _: ReadsReports,
+    slug: Annotated[str, Path(max_length=100), Storable],
+    query: Annotated[ReportFormat, Query()],
+    session: ReportSession,
+    settings: AppSettings,
+    clocks: AppClocks,
+    accept: Annotated[str, Header()] = "",
+) -> ReportOut | Response:
+    """A figure over a period, in steps, as JSON or as CSV.
+
+    Without a period it is the twelve months up to today. Money is in minor units, one line for each
+    currency. Where nothing can be computed, the value is null and the reason stands beside it. Needs
+    the permission reports:read.
+    """
+    report = await report_on(session, slug, query.asked(settings, clocks.business()))
+    if (query.format or asked_format(accept)) == "json":
+        return ReportOut.of(report)
+    name = f"{slug}_{report.asked.period.first}_{report.asked.period.last}.csv"
+    return StreamingResponse(
+        csv_lines(report_rows(report)),
+        media_type="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"},
+    )

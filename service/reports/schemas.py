@@ -1,9 +1,8 @@
 """Reports as JSON: amounts in minor units, times in UTC, each figure with its definition."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from fractions import Fraction
-from typing import Annotated, Self, get_args
+from datetime import datetime
+from typing import Annotated, Self
 
 from fastapi import Query
 from pydantic import (
@@ -11,11 +10,8 @@ from pydantic import (
     AwareDatetime,
     BaseModel,
     Field,
-    ValidationInfo,
-    field_validator,
 )
 
-from service.billing.movements import Kind
 from service.bodies import ListOut
 from service.content.schemas import storable
 from service.db.tables import Grant
@@ -30,14 +26,11 @@ from service.reports.metrics import (
     COMMITTED_MRR,
     MRR,
     MRR_AFTER_DISCOUNTS,
-    MRR_MOVEMENTS,
     TRIALS,
     Definition,
-    rounded,
-    total,
 )
-from service.reports.queries import SubscriberFilter
 from service.reports.standing import WORDS, Standing
+from service.reports.subscriber_list import SubscriberFilter
 from service.reports.timeline import ArticleMention, Event, EventKind
 
 Storable = AfterValidator(storable)
@@ -100,64 +93,6 @@ class SummaryAnswer(BaseModel):
             mrr=MoneyFigure.of(figures.mrr, MRR),
             mrr_after_discounts=MoneyFigure.of(figures.mrr_after_discounts, MRR_AFTER_DISCOUNTS),
             committed_mrr=MoneyFigure.of(figures.committed_mrr, COMMITTED_MRR),
-        )
-
-
-Instant = Annotated[
-    AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(3000, 1, 1, tzinfo=UTC))
-]
-
-
-class MovementsQuery(BaseModel, extra="forbid"):
-    """From `since` on and before `until`; without one of them there is no bound on that side."""
-
-    since: Instant | None = None
-    until: Instant | None = None
-
-    @field_validator("until")
-    @classmethod
-    def _in_order(cls, until: datetime | None, info: ValidationInfo) -> datetime | None:
-        since = info.data.get("since")
-        if until is not None and since is not None and until < since:
-            raise ValueError("until is before since")
-        return until
-
-
-AnyMovements = Annotated[MovementsQuery, Query()]
-
-
-class MovementSum(CurrencyAmount):
-    """What one kind of movement adds to MRR, or takes from it."""
-
-    kind: Kind
-
-
-class MovementsAnswer(BaseModel):
-    """MRR movements of a period. `total` is their sum, rounded once: the difference of MRR."""
-
-    since: AwareDatetime | None
-    until: AwareDatetime | None
-    movements: list[MovementSum]
-    total: list[CurrencyAmount]
-    definition: str
-    denominator: str
-
-    @classmethod
-    def of(cls, asked: MovementsQuery, sums: Mapping[str, Mapping[str, Fraction]]) -> Self:
-        return cls(
-            since=asked.since,
-            until=asked.until,
-            movements=[
-                MovementSum(kind=kind, amount=amount, currency=currency)
-                for kind in get_args(Kind)
-                for currency, amount in rounded(sums.get(kind, {})).items()
-            ],
-            total=[
-                CurrencyAmount(amount=a, currency=c)
-                for c, a in rounded(total(sums.values())).items()
-            ],
-            definition=MRR_MOVEMENTS.definition,
-            denominator=MRR_MOVEMENTS.denominator,
         )
 
 

@@ -20,7 +20,7 @@ from service.offers.schemas import OfferItem
 from service.offers.store import live_offers
 from service.reports.bought import SubscriptionFacts
 from service.reports.passes import passes_of
-from service.reports.queries import subscriptions_of
+from service.reports.subscriber_list import subscriptions_of
 from service.web.pass_words import pass_line, processing_line
 from service.web.sign_in import Visitor, visitor_of
 from service.web.subscription_words import (

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.context import Context
 from service.identity.callers import Caller
 from service.reports.passes import passes_of
-from service.reports.queries import subscriptions_of
+from service.reports.subscriber_list import subscriptions_of
 from service.web.pass_words import pass_line
 from service.web.subscription_words import subscription_shown
 

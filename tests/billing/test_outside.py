@@ -16,7 +16,7 @@ from service.offers.pricing import InvalidPrice
 from service.offers.store import live_offers
 from service.payments.stripe_objects import subscription_of
 from service.reports.figures import summary
-from service.reports.queries import SubscriberFilter, list_subscribers
+from service.reports.subscriber_list import SubscriberFilter, list_subscribers
 from tests.billing.desk import Desk
 from tests.billing.stripe_values import item, subscription
 from tests.databases import on_sqlite

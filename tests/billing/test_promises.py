@@ -14,7 +14,7 @@ import stripe
 from service.access.words import long_day
 from service.billing.outlook import Outlook, outlook_of
 from service.offers.pricing import amount_text
-from service.reports.queries import subscriptions_of
+from service.reports.subscriber_list import subscriptions_of
 from service.web.subscription_words import SubscriptionShown, leaves_no_room, subscription_shown
 from tests.billing.desk import Desk
 from tests.databases import on_sqlite

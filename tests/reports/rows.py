@@ -108,6 +108,27 @@ def movement(bought: Subscription, number: int, at: datetime, **values: Any) -> 
     return MovementRow(**{**defaults, **values})
 
 
+def ending(bought: Subscription, number: int, at: datetime, **values: Any) -> MovementRow:
+    """The subscription ceases to bring what it costs, by choice."""
+    defaults: dict[str, Any] = {
+        "kind": "churn_voluntary",
+        "cause": "voluntary",
+        "from_plan": bought.plan,
+        "from_interval": bought.interval,
+        "from_interval_count": bought.interval_count,
+        "from_listed": bought.amount,
+        "from_recurring": bought.amount,
+        "from_net": bought.amount,
+        "to_plan": None,
+        "to_interval": None,
+        "to_interval_count": None,
+        "to_listed": 0,
+        "to_recurring": 0,
+        "to_net": 0,
+    }
+    return movement(bought, number, at, **{**defaults, **values})
+
+
 def grant(reader: Reader, **values: Any) -> Grant:
     defaults: dict[str, Any] = {
         "id": new_id("grt"),

@@ -1,38 +1,18 @@
 """The reports' JSON over HTTP: permissions, shapes, refusals."""
 
-from collections.abc import AsyncIterator
-
 import httpx2
 import pytest
 
-from service.clock import Clocks
 from service.db.session import Database
-from service.identity.api_keys import KeyUses
-from service.problems import install_handlers
-from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR, MRR_MOVEMENTS
-from service.reports.routes import router
-from service.running import Running, RunningApp
-from service.settings import Settings
+from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR
 from tests.databases import on_sqlite
 from tests.keys import create_api_key
 from tests.reports import rows
 from tests.reports.rows import NOW
 
 LIST, SUMMARY = "/v1/admin/subscribers", "/v1/admin/reports/summary"
-MOVEMENTS = "/v1/admin/reports/mrr-movements"
+REPORTS, MRR_REPORT = "/v1/admin/reports", "/v1/admin/reports/mrr"
 READER = "/v1/admin/subscribers/rdr_000000000000000000000000"
-
-
-@pytest.fixture
-async def client(
-    database: Database, settings: Settings, clocks: Clocks
-) -> AsyncIterator[httpx2.AsyncClient]:
-    app = RunningApp(Running(database, settings, clocks, KeyUses()))
-    app.include_router(router)
-    install_handlers(app)
-    transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as client:
-        yield client
 
 
 async def key(database: Database, *scopes: str) -> dict[str, str]:
@@ -48,7 +28,8 @@ async def key(database: Database, *scopes: str) -> dict[str, str]:
         (LIST, "subscribers:read", "reports:read"),
         (READER, "subscribers:read", "reports:read"),
         (SUMMARY, "reports:read", "subscribers:read"),
-        (MOVEMENTS, "reports:read", "subscribers:read"),
+        (REPORTS, "reports:read", "subscribers:read"),
+        (MRR_REPORT, "reports:read", "subscribers:read"),
     ],
 )
 async def test_each_route_needs_its_own_permission(
@@ -93,37 +74,6 @@ async def test_list_detail_and_summary_agree(
     }
     assert figures["mrr"]["values"] == [{"amount": 900, "currency": "EUR"}]
     assert figures["mrr"]["definition"] == MRR.definition
-
-
-async def test_movements_are_listed_by_kind_with_their_sum(
-    client: httpx2.AsyncClient, database: Database
-) -> None:
-    offer, reader = rows.offer(), rows.reader()
-    bought = rows.subscription(reader, offer, amount=1000, interval="year")
-    async with database.transaction() as session:
-        session.add(rows.movement(bought, 1, NOW))
-    headers = await key(database, "reports:read")
-    answer = await client.get(f"{MOVEMENTS}?since=2026-01-01T00:00:00Z", headers=headers)
-    told = answer.json()
-    assert told["movements"] == [{"kind": "new", "amount": 83, "currency": "EUR"}]
-    assert told["total"] == [{"amount": 83, "currency": "EUR"}]
-    assert (told["since"], told["until"]) == ("2026-01-01T00:00:00Z", None)
-    assert told["definition"] == MRR_MOVEMENTS.definition
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "since=yesterday", "since=2026-01-01T00:00:00", "since=0001-01-01T00:00:00%2B14:00",
-        "until=2026-01-01T00:00:00Z&since=2026-01-02T00:00:00Z",
-    ],
-)  # fmt: skip
-async def test_a_period_that_is_none_is_refused_with_the_field_named(
-    client: httpx2.AsyncClient, database: Database, query: str
-) -> None:
-    answer = await client.get(f"{MOVEMENTS}?{query}", headers=await key(database, "reports:read"))
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == f"query.{query.partition('=')[0]}"
 
 
 @on_sqlite

@@ -122,7 +122,8 @@ _ROUTES: Mapping[MayCall, str] = {
     Permission.REPORTS_READ: """
         GET /admin
         GET /admin/{unknown:path}
-        GET /v1/admin/reports/mrr-movements
+        GET /v1/admin/reports
+        GET /v1/admin/reports/{slug}
         GET /v1/admin/reports/summary
     """,
     Permission.STAFF: """

@@ -9,8 +9,8 @@ from service.db.base import Base
 from service.db.session import Database
 from service.problems import Problem
 from service.reports.bought import SubscriptionFacts
-from service.reports.queries import SubscriberFilter, list_subscribers
 from service.reports.standing import Standing
+from service.reports.subscriber_list import SubscriberFilter, list_subscribers
 from tests.reports import rows
 from tests.reports.rows import NOW
 

@@ -1,0 +1,267 @@
+"""Figures over time as JSON: how they are asked for, and how they are answered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Literal, Self
+from urllib.parse import urlencode
+
+from fastapi import Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from service.content.schemas import storable
+from service.problems import Problem, invalid_field
+from service.reports.asked import Asked
+from service.reports.cells import Cell, Line, Unit, shown
+from service.reports.period import Comparison, Interval, NotAPeriod, Period, Step, parse_period
+from service.reports.registry import Figure, OverTime, Subject
+from service.settings import Settings
+
+_Text = Annotated[str, AfterValidator(storable), Field(max_length=100)]
+_Day = Annotated[str, Field(max_length=40, examples=["2026-03-01"])]
+FILTERS = ("plan", "interval_charged", "currency")
+"""The address has an `interval` already, the step's: so the subscription's is `interval_charged`."""
+
+
+class ReportQuery(BaseModel):
+    """A period, a split and filters. What is empty isn't asked for."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    first: Annotated[_Day, Field(alias="from")] = ""
+    """The first day; without it the period begins with the month eleven months before its end."""
+    last: Annotated[_Day, Field(alias="to")] = ""
+    """The last day, included; without it today."""
+    interval: Annotated[str, Field(max_length=20)] = ""
+    """day, week, month, quarter or year; without it what suits the length."""
+    zone: Annotated[str, Field(max_length=60)] = ""
+    """An IANA time zone; without it the publication's."""
+    compare: Annotated[str, Field(max_length=20)] = ""
+    """none, before (the period before) or year (a year ago)."""
+    split: Annotated[str, Field(max_length=40)] = ""
+    """What to tell apart: one of the figure's `splits`."""
+    plan: _Text = ""
+    interval_charged: _Text = ""
+    currency: _Text = ""
+
+    def asked(self, settings: Settings, now: datetime) -> Asked:
+        """What is asked for, in business time. Raises Problem `invalid-request`."""
+        fields = {
+            "from": self.first, "to": self.last, "interval": self.interval, "zone": self.zone,
+            "compare": self.compare,
+        }  # fmt: skip
+        zone = settings.zone
+        try:
+            period = parse_period(fields, today=now.astimezone(zone).date(), zone=zone)
+        except NotAPeriod as wrong:
+            raise invalid_field(f"query.{wrong.field}", str(wrong)) from wrong
+        return Asked(period, now, zone, self.split, self.chosen)
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """The value of each dimension that is filtered."""
+        given = {name: getattr(self, name) for name in FILTERS}
+        return {name: value for name, value in given.items() if value}
+
+    def address(self, path: str, **changed: str) -> str:
+        """The same report at `path`, with fields changed by their names in the address."""
+        fields = {**self.model_dump(by_alias=True), **changed}
+        query = urlencode({name: value for name, value in fields.items() if value})
+        return f"{path}?{query}" if query else path
+
+
+AnyReport = Annotated[ReportQuery, Query()]
+
+
+class ReportFormat(ReportQuery):
+    """A period, a split, filters, and the form of the answer."""
+
+    format: Literal["json", "csv", ""] = ""
+    """json or csv; without it as the header Accept says, else json."""
+
+
+class SeriesOut(BaseModel):
+    """One part of a figure. Money is in minor units, a percent value a part of 1."""
+
+    key: str
+    words: str
+    unit: Unit
+
+
+class FigureOut(BaseModel):
+    """A figure and what it means."""
+
+    slug: str
+    subject: Subject
+    name: str
+    definition: str
+    denominator: str
+    version: int
+    """Grows when the definition changes."""
+    over_time: OverTime
+    """Whether steps add up to the period: end, sum, mixed or own."""
+    series: list[SeriesOut]
+    splits: list[str]
+
+    @classmethod
+    def of(cls, figure: Figure) -> Self:
+        return cls(
+            slug=figure.slug,
+            subject=figure.subject,
+            name=figure.meaning.name,
+            definition=figure.meaning.definition,
+            denominator=figure.meaning.denominator,
+            version=figure.version,
+            over_time=figure.over_time,
+            series=[SeriesOut(key=s.key, words=s.words, unit=s.unit) for s in figure.series],
+            splits=list(figure.splits),
+        )
+
+
+class FigureList(BaseModel):
+    """Every figure there is, by subject."""
+
+    items: list[FigureOut]
+
+
+class CellOut(BaseModel):
+    """One value. `value` null: there is none, and `reason` says why.
+
+    `part` and `whole` are what a share is made of, each rounded by itself; `low` and `high` bound it
+    with 95 % confidence.
+    """
+
+    value: int | float | None
+    reason: str | None
+    part: int | float | None = None
+    whole: int | float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def of(cls, cell: Cell, unit: Unit) -> Self:
+        part, whole = (shown(each, "count") for each in (cell.part, cell.whole))
+        return cls(
+            value=shown(cell.value, unit), reason=cell.why or None, part=part, whole=whole,
+            low=cell.low, high=cell.high,
+        )  # fmt: skip
+
+
+class StepOut(BaseModel):
+    """A step's days, both included. `complete`: it is over, and not cut short by the period."""
+
+    first: Annotated[date, Field(alias="from")]
+    last: Annotated[date, Field(alias="to")]
+    complete: bool
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    @classmethod
+    def of(cls, step: Step, now: datetime) -> Self:
+        return cls(first=step.first, last=step.last, complete=step.is_whole and step.until <= now)
+
+
+class LineOut(BaseModel):
+    """One series by one value of the split and one currency: a cell for each step, and the total."""
+
+    series: str
+    split: str | None
+    currency: str | None
+    cells: list[CellOut]
+    total: CellOut
+
+    @classmethod
+    def of(cls, line: Line, unit: Unit) -> Self:
+        return cls(
+            series=line.series,
+            split=line.split or None,
+            currency=line.currency or None,
+            cells=[CellOut.of(each, unit) for each in line.cells],
+            total=CellOut.of(line.total, unit),
+        )
+
+
+class PeriodOut(BaseModel):
+    """A period with its steps."""
+
+    first: Annotated[date, Field(alias="from")]
+    last: Annotated[date, Field(alias="to")]
+    interval: Interval
+    zone: str
+    steps: list[StepOut]
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    @classmethod
+    def of(cls, period: Period, now: datetime) -> Self:
+        return cls(
+            first=period.first,
+            last=period.last,
+            interval=period.interval,
+            zone=period.zone.key,
+            steps=[StepOut.of(each, now) for each in period.steps],
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """A figure over a period, and over the one that it is compared with."""
+
+    figure: Figure
+    asked: Asked
+    lines: Sequence[Line]
+    before: Period | None = None
+    lines_before: Sequence[Line] = ()
+
+
+class Compared(BaseModel):
+    """The same figure over the period that it is compared with."""
+
+    compare: Comparison
+    period: PeriodOut
+    lines: list[LineOut]
+
+
+class ReportOut(BaseModel):
+    """A figure over a period."""
+
+    figure: FigureOut
+    as_of: datetime
+    period: PeriodOut
+    split: str | None
+    lines: list[LineOut]
+    before: Compared | None
+
+    @classmethod
+    def of(cls, report: Report) -> Self:
+        asked, figure = report.asked, report.figure
+
+        def lines(found: Sequence[Line]) -> list[LineOut]:
+            return [LineOut.of(each, figure.series_of(each).unit) for each in found]
+
+        before = None
+        if report.before is not None:
+            before = Compared(
+                compare=asked.period.compared,
+                period=PeriodOut.of(report.before, asked.now),
+                lines=lines(report.lines_before),
+            )
+        return cls(
+            figure=FigureOut.of(figure),
+            as_of=asked.now,
+            period=PeriodOut.of(asked.period, asked.now),
+            split=asked.split or None,
+            lines=lines(report.lines),
+            before=before,
+        )
+
+
+def asked_format(accept: str) -> Literal["json", "csv"]:
+    """Which of the two the header Accept names first; JSON where it names neither."""
+    named = [each.partition(";")[0].strip().lower() for each in accept.split(",")]
+    known: dict[str, Literal["json", "csv"]] = {"application/json": "json", "text/csv": "csv"}
+    return next((known[each] for each in named if each in known), "json")
+
+
+def no_such_figure() -> Problem:
+    return Problem("not-found", "There is no such figure. GET /v1/admin/reports lists them.")

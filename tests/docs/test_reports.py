@@ -1,0 +1,41 @@
+"""docs/reports.md: every figure is there, in the registry's words."""
+
+import re
+from pathlib import Path
+
+from service.reports.registry import FIGURES, OVER_TIME_WORDS, Figure
+
+TEXT = (Path(__file__).parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
+_BLOCK = re.compile(r"(?<=compares it -->\n).*(?=<!-- the end of what is from)", re.DOTALL)
+
+
+def entry(figure: Figure) -> str:
+    series = "; ".join(f"`{each.key}` {each.words} ({each.unit})" for each in figure.series)
+    splits = ", ".join(f"`{each}`" for each in figure.splits) or "nothing"
+    return (
+        f"### {figure.meaning.name}\n\n"
+        f"`{figure.slug}`, version {figure.version}. {figure.meaning.definition}\n\n"
+        f"- Denominator: {figure.meaning.denominator}\n"
+        f"- Over time: {OVER_TIME_WORDS[figure.over_time]}\n"
+        f"- Series: {series}\n"
+        f"- Split and filtered by: {splits}\n"
+        f"- From: {figure.source}\n"
+    )
+
+
+def reference() -> str:
+    """The part of the page that the registry says."""
+    return "\n".join(entry(each) for each in FIGURES)
+
+
+def test_the_page_has_every_figure_in_the_registrys_words() -> None:
+    found = _BLOCK.search(TEXT)
+    assert found is not None
+    assert found[0] == reference(), "write it anew: python -m tests.docs.write_reports"
+
+
+def test_slugs_and_series_are_there_once() -> None:
+    assert len({each.slug for each in FIGURES}) == len(FIGURES)
+    for figure in FIGURES:
+        keys = [each.key for each in figure.series]
+        assert len(set(keys)) == len(keys)

@@ -1,0 +1,150 @@
+"""Figures over HTTP: the registry, JSON, CSV, and what can't be asked."""
+
+import csv
+from datetime import timedelta
+from io import StringIO
+
+import httpx2
+import pytest
+
+from service.db.session import Database
+from service.reports.csv_text import HEADER, csv_lines, neutral, original
+from service.reports.registry import FIGURES
+from service.reports.report_schemas import asked_format
+from tests.databases import on_sqlite
+from tests.keys import create_api_key
+from tests.reports import rows
+from tests.reports.figures_asked import store
+from tests.reports.rows import NOW
+
+REPORTS = "/v1/admin/reports"
+
+
+@pytest.fixture
+async def staff(client: httpx2.AsyncClient, database: Database) -> httpx2.AsyncClient:
+    """The client with a key that may read reports."""
+    async with database.transaction() as session:
+        text = await create_api_key(session, label="desk", scopes=("reports:read",), now=NOW)
+    client.headers["Authorization"] = f"Bearer {text}"
+    return client
+
+
+@on_sqlite
+async def test_the_registry_is_listed_with_its_definitions(staff: httpx2.AsyncClient) -> None:
+    items = (await staff.get(REPORTS)).json()["items"]
+    assert [each["slug"] for each in items] == [each.slug for each in FIGURES]
+    for each in items:
+        assert each["definition"]
+        assert each["denominator"]
+        assert each["version"] >= 1
+        assert each["series"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda each: each.slug)
+async def test_every_figure_answers_where_there_is_nothing(
+    staff: httpx2.AsyncClient, figure: object
+) -> None:
+    """Also by each of its splits, and compared."""
+    found = next(each for each in FIGURES if each is figure)
+    for split in ("", *found.splits):
+        answer = await staff.get(f"{REPORTS}/{found.slug}?split={split}&compare=before")
+        assert answer.status_code == 200, answer.text
+        report = answer.json()
+        assert report["figure"]["slug"] == found.slug
+        assert len(report["period"]["steps"]) == 12
+        for line in (*report["lines"], *report["before"]["lines"]):
+            assert len(line["cells"]) == 12
+            for cell in (*line["cells"], line["total"]):
+                assert (cell["value"] is None) == bool(cell["reason"])
+
+
+async def test_a_figure_beside_the_period_before(
+    staff: httpx2.AsyncClient, database: Database
+) -> None:
+    day = timedelta(days=1)
+    for number, at in enumerate((NOW - 40 * day, NOW - 3 * day)):
+        bought = rows.subscription(rows.reader(), rows.offer())
+        await store(database, rows.movement(bought, 1, at, customer=f"ctm_{number}"))
+    query = "from=2026-03-01&to=2026-03-31&interval=month&compare=before"
+    report = (await staff.get(f"{REPORTS}/mrr?{query}")).json()
+    (line,), (before,) = report["lines"], report["before"]["lines"]
+    assert (line["currency"], line["split"]) == ("EUR", None)
+    assert (line["total"]["value"], before["total"]["value"]) == (1800, 900)
+    (step,) = report["period"]["steps"]
+    assert step == {"from": "2026-03-01", "to": "2026-03-31", "complete": False}
+    (february,) = report["before"]["period"]["steps"]
+    assert february == {"from": "2026-02-01", "to": "2026-02-28", "complete": True}
+    assert report["figure"]["version"] == 1
+    assert report["as_of"] == "2026-03-10T09:00:00Z"
+
+
+@on_sqlite
+async def test_csv_has_a_row_for_each_value_and_one_for_the_period(
+    staff: httpx2.AsyncClient, database: Database
+) -> None:
+    bought = rows.subscription(rows.reader(), rows.offer(plan='=HYPERLINK("x")'))
+    await store(database, rows.movement(bought, 1, NOW - timedelta(days=1)))
+    address = f"{REPORTS}/mrr?from=2026-03-09&to=2026-03-11&split=plan"
+    for asked in ({"params": {"format": "csv"}}, {"headers": {"Accept": "text/csv"}}):
+        url = f"{address}&format=csv" if "params" in asked else address
+        answer = await staff.get(url, headers=asked.get("headers", {}))
+        assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+        assert "mrr_2026-03-09_2026-03-11.csv" in answer.headers["Content-Disposition"]
+        header, *found = list(csv.reader(StringIO(answer.text)))
+        assert tuple(header) == HEADER
+        read = [dict(zip(header, each, strict=True)) for each in found]
+        assert [(each["from"], each["to"], each["value"], each["complete"]) for each in read] == [
+            ("2026-03-09", "2026-03-09", "900", "yes"), ("2026-03-10", "2026-03-10", "900", "no"),
+            ("2026-03-11", "2026-03-11", "", "no"), ("2026-03-09", "2026-03-11", "900", "no"),
+        ]  # fmt: skip
+        assert read[0]["split"].startswith("'=")
+        assert original(read[0]["split"]) == '=HYPERLINK("x")'
+        assert read[2]["reason"] == "This step hasn't begun."
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=cmd", "+1", "-1", "@a", "\tx", "\rx", "'", "'=x", "", "a=b", "two\r\nlines", 'a "quote", b',
+     "\u202eabc", "\u200b=x", "x" * 10_000],
+)  # fmt: skip
+def test_a_cell_is_no_formula_and_is_read_back(text: str) -> None:
+    assert not str(neutral(text)).startswith(tuple("=+-@\t\r"))
+    (line,) = csv_lines([[text, -900, 0.5, None]])
+    (row,) = csv.reader(StringIO(line, newline=""))
+    assert original(row[0]) == text
+    assert row[1:] == ["-900", "0.5", ""]
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", "json"), ("*/*", "json"), ("text/html, */*", "json"), ("text/csv", "csv"),
+        ("TEXT/CSV; q=0.9, application/json", "csv"), ("application/json, text/csv", "json"),
+    ],
+)  # fmt: skip
+def test_the_form_that_accept_names_first(accept: str, expected: str) -> None:
+    assert asked_format(accept) == expected
+
+
+BAD = [
+    "from=2026-03-10&to=2026-03-01", "from=1000-01-01", "to=tomorrow", "interval=hour", "zone=Mars",
+    "zone=%00", "compare=never", "split=shoe-size", "format=xml", "limit=3", "from=%FF",
+    f"plan={'x' * 101}", "plan=%00", "interval=day&from=2020-01-01",
+]  # fmt: skip
+
+
+@on_sqlite
+@pytest.mark.parametrize("query", BAD)
+async def test_what_cannot_be_asked_is_refused_with_the_field(
+    staff: httpx2.AsyncClient, query: str
+) -> None:
+    answer = await staff.get(f"{REPORTS}/mrr?{query}")
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["field"] == f"query.{query.partition('=')[0]}"
+
+
+@on_sqlite
+@pytest.mark.parametrize("slug", ["mmr", "MRR", "%00", "x" * 101, "..%2Fsummary"])
+async def test_an_unknown_figure(staff: httpx2.AsyncClient, slug: str) -> None:
+    assert (await staff.get(f"{REPORTS}/{slug}")).status_code in {404, 422}
