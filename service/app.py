@@ -262,7 +262,7 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
 def _steady_tasks(running: Running) -> tuple[Task, ...]:
     """What every installation does, whether or not anything is sold."""
     database, clocks, context = running.get(Database), running.get(Clocks), context_in(running)
-    ledger, key_uses = running.get(Ledger), running.get(KeyUses)
+    ledger, walls_seen, key_uses = running.get(Ledger), running.get(WallsSeen), running.get(KeyUses)
     articles, key_ring = running.get(ArticleCache), running.get(KeyRingHolder)
     revocations, mailer = running.get(Revocations), running.get(_Mailing).mailer
 
@@ -270,11 +270,14 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         if mailer is not None:
             await send_due_mails(database, mailer, clocks)
 
+    async def write_ledger() -> None:
+        await ledger.flush(database)
+        await walls_seen.flush(database)  # it looks at the walls that unlock has met
+
     return (
         Task(MAIL_TASK, send_mails),
         Task("webhooks", running.get(WebhookSender).begin),
-        Task("ledger", lambda: ledger.flush(database)),
-        Task("walls seen", lambda: running.get(WallsSeen).flush(database)),
+        Task("ledger", write_ledger),
         Task("key uses", lambda: key_uses.flush(database)),
         Task("clock", lambda: follow(database, clocks)),
         Task("articles", lambda: articles.refresh(database)),

@@ -131,6 +131,13 @@ class Settings(BaseSettings):
         description="Currency of the offers that readers see first, such as `EUR`; the others are a "
         "click away. Empty: that of the first offer.",
     )
+    country_header: str = Field(
+        "",
+        description="Header in which one of `PAYWALL_TRUSTED_PROXIES` names the reader's country, such as "
+        "`CF-IPCountry`: pages show that country's currency first, where something is sold in it.",
+        pattern=r"^[A-Za-z0-9-]*$",
+        max_length=100,
+    )
     register_wall_title: str = Field(
         "",
         description="Headline of the wall that registering opens. Empty: what registering brings, such "
@@ -380,6 +387,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 "PAYWALL_SECRET_KEY needs at least 32 characters, "
                 'made for example by: python3 -c "import secrets; print(secrets.token_urlsafe())"'
+            )
+        if self.country_header and not self.trusted_proxies:
+            raise ValueError(
+                "PAYWALL_COUNTRY_HEADER is believed from PAYWALL_TRUSTED_PROXIES alone: list them"
             )
         if self.environment == "production":
             if secret == DEVELOPMENT_SECRET:

@@ -80,6 +80,16 @@ def comes_from(connection: HTTPConnection, networks: tuple[str, ...], settings: 
     return origin.address is not None and _is_trusted(origin.address, networks)
 
 
+def said_by_proxy(connection: HTTPConnection, header: str, settings: Settings) -> str:
+    """What the trusted proxy that calls says in this header of its own; empty: nothing, or several
+    things, or somebody else calls.
+    """
+    peer = _read(connection.client.host) if connection.client else None
+    said = connection.headers.getlist(header)
+    is_believed = peer is not None and _is_trusted(peer, settings.trusted_proxies)
+    return said[0] if is_believed and len(said) == 1 else ""
+
+
 def client_network(connection: HTTPConnection, settings: Settings, clocks: Clocks) -> str:
     """A name of today's for the caller's network (/24, IPv6: /48), from which nobody gets it back.
 

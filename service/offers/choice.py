@@ -1,7 +1,10 @@
 """How a list of offers is arranged for a buyer: one currency, one offer recommended, what it saves."""
 
 from collections.abc import Sequence
+from datetime import date
 from math import ceil
+
+from babel.numbers import get_territory_currencies
 
 from service.offers.schemas import OfferItem
 
@@ -11,6 +14,11 @@ _PER_YEAR = {"month": 12, "year": 1}
 def currencies(offers: Sequence[OfferItem]) -> list[str]:
     """All that something is sold in, in the catalogue's order."""
     return list(dict.fromkeys(offer.currency for offer in offers))
+
+
+def currencies_of(country: str, day: date) -> list[str]:
+    """What is paid with in a country (ISO 3166, as `PT`) on that day; nothing for other codes."""
+    return get_territory_currencies(country.upper(), day)
 
 
 def in_currency(offers: Sequence[OfferItem], *wanted: str) -> list[OfferItem]:

@@ -20,7 +20,7 @@ from service.web.account import account_view
 from service.web.bought_lines import bought_lines
 from service.web.from_portal import MARKER, RETURN_TO, bring_up_to_date
 from service.web.offers_shown import offers_shown
-from service.web.pages import GET, PageRoute, currency_of, page
+from service.web.pages import GET, PageRoute, currencies_wanted, page
 from service.web.sign_in import HOME
 
 router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=False)
@@ -47,7 +47,7 @@ async def show_account(
         lines = await bought_lines(session, caller, context)
     has_ended = not account.is_signed_in and bool(read_cookie(request, "session", context.settings))
     offers = offers_shown(
-        account.offers, currency_of(request), context.settings, context.clocks.business()
+        account.offers, currencies_wanted(request), context.settings, context.clocks.business()
     )
     response = page(
         request, "account.html",

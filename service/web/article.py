@@ -30,7 +30,7 @@ from service.settings import Settings
 from service.web.bought_lines import NOTHING, BoughtLines
 from service.web.front import TeaserItem, teaser_item
 from service.web.offers_shown import offers_shown
-from service.web.pages import PageRoute, currency_of, page
+from service.web.pages import PageRoute, currencies_wanted, currency_of, page
 from service.web.sign_in import Visitor
 from service.web.words import meter_words
 
@@ -130,7 +130,7 @@ def article_page(
         more=more,
         visitor=visitor,
         line=_access_line(view, settings),
-        offers=offers_shown(sold, currency_of(request), settings, now),
+        offers=offers_shown(sold, currencies_wanted(request), settings, now),
         asked_currency=currency_of(request),
     )
 

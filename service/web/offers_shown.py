@@ -47,10 +47,10 @@ class OffersShown:
 
 
 def offers_shown(
-    items: Sequence[OfferItem], wanted: str, settings: Settings, now: datetime
+    items: Sequence[OfferItem], wanted: Sequence[str], settings: Settings, now: datetime
 ) -> OffersShown:
-    """`wanted` is the currency that the reader asked for, if any. `now` is business time."""
-    chosen = in_currency(items, wanted.upper(), settings.currency)
+    """`wanted` are the currencies that come before the setting's. `now` is business time."""
+    chosen = in_currency(items, *wanted, settings.currency)
     best = recommended(chosen)
     periods: dict[str, list[OfferShown]] = {}
     subscriptions = [each for each in chosen if each.kind == "subscription"]

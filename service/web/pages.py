@@ -15,6 +15,8 @@ from service.clock import Clocks
 from service.html.list_query import address
 from service.html.pages import render
 from service.identity.cookies import read_cookie
+from service.limits.addresses import said_by_proxy
+from service.offers.choice import currencies_of
 from service.problems import Problem
 from service.running import running_of
 from service.settings import Settings
@@ -73,6 +75,14 @@ def page(
 def currency_of(request: Request) -> str:
     """The currency that the page's address asks for, such as `USD`, or nothing."""
     return request.query_params.get("currency", "")
+
+
+def currencies_wanted(request: Request) -> list[str]:
+    """What to show prices in, the first first: as the reader asked, then as the country pays."""
+    settings, day = running_of(request).get(Settings), running_of(request).get(Clocks).business()
+    header = settings.country_header
+    country = said_by_proxy(request, header, settings) if header else ""
+    return [currency_of(request).upper(), *currencies_of(country, day.date())]
 
 
 def section_address(section: str, cursor: str | None = None) -> str:

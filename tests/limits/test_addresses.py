@@ -13,6 +13,7 @@ from service.limits.addresses import (
     client_address,
     is_listed_frontend,
     network_name,
+    said_by_proxy,
 )
 from service.settings import Settings
 
@@ -162,3 +163,23 @@ def test_nothing_of_the_address_is_in_the_name() -> None:
     assert len(made) == 64
     assert made != name("203.0.113.7", key=NetworkKey(b"l" * 32))
     assert made != network_name(None, KEY, NOW)
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "believed"),
+    [
+        pytest.param(PROXY, ["PT"], "PT", id="a trusted proxy"),
+        pytest.param(PROXY, [], "", id="which says nothing"),
+        pytest.param(PROXY, ["PT", "CH"], "", id="which hands on the reader's own one too"),
+        pytest.param(READER, ["PT"], "", id="the reader"),
+        pytest.param("192.0.2.81", ["PT"], "", id="a proxy that isn't listed"),
+        pytest.param(None, ["PT"], "", id="a transport without addresses"),
+    ],
+)
+def test_a_header_is_believed_from_trusted_proxies_alone(
+    peer: str | None, said: list[str], believed: str
+) -> None:
+    client = (peer, 50_000) if peer is not None else None
+    headers = [(b"cf-ipcountry", each.encode()) for each in said]
+    connection = HTTPConnection({"type": "http", "headers": headers, "client": client})
+    assert said_by_proxy(connection, "CF-IPCountry", settings_trusting(*TRUSTED)) == believed

@@ -1,10 +1,11 @@
 """What a buyer is offered first, and what it saves."""
 
+from datetime import date
 from typing import Any
 
 import pytest
 
-from service.offers.choice import currencies, in_currency, recommended, saving
+from service.offers.choice import currencies, currencies_of, in_currency, recommended, saving
 from service.offers.schemas import OfferItem
 
 
@@ -77,3 +78,18 @@ def test_one_currency_at_a_time(wanted: tuple[str, ...], shown: list[OfferItem])
     assert in_currency([MONTHLY, DOLLARS], *wanted) == shown
     assert currencies([MONTHLY, DOLLARS, YEARLY]) == ["EUR", "USD"]
     assert in_currency([], *wanted) == []
+
+
+@pytest.mark.parametrize(
+    ("country", "paid_with"),
+    [
+        ("PT", ["EUR"]), ("gb", ["GBP"]), ("PA", ["PAB", "USD"]), ("HR", ["EUR"]),
+        ("XX", []), ("T1", []), ("", []), ("Portugal", []), ("../PT", []),
+    ],
+)  # fmt: skip
+def test_a_country_pays_with_its_own_currency(country: str, paid_with: list[str]) -> None:
+    assert currencies_of(country, date(2026, 3, 10)) == paid_with
+
+
+def test_a_country_pays_with_what_it_has_on_that_day() -> None:
+    assert currencies_of("HR", date(2022, 12, 31)) == ["HRK"]

@@ -102,10 +102,11 @@ class Newspaper:
 async def newspaper(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> AsyncIterator[Newspaper]:
+    ledger = Ledger()
     app = RunningApp(
         Running(
-            settings, database, clocks, ArticleCache(settings, clocks), Ledger(), device_key(settings),
-            Metering(database, clocks, Ledger()),
+            settings, database, clocks, ArticleCache(settings, clocks), ledger, device_key(settings),
+            Metering(database, clocks, ledger),
             NetworkKey(derived_key(settings, "networks")), Frame(), Payments(None), Wakes(),
             WallsSeen(),
         ),

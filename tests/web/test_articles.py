@@ -17,6 +17,7 @@ from service.metering.ledger import Ledger
 from service.web.pages import Frame, PageRoute
 from tests.content.moving import move
 from tests.databases import on_sqlite
+from tests.reports import rows
 from tests.running import exchange
 from tests.web.conftest import BODY, SECRET_SENTENCE, Newspaper
 
@@ -115,8 +116,6 @@ async def test_head_and_prefetch_are_no_reads(newspaper: Newspaper) -> None:
 
 
 async def test_the_wall_carries_the_offers_as_forms(newspaper: Newspaper) -> None:
-    from tests.reports import rows
-
     monthly, yearly = rows.offer(), rows.offer(amount=9000, interval="year", position=2)
     trial = rows.offer(name="<b>Trial", trial_days=14, position=3)
     dollars = rows.offer(amount=1000, currency="USD", position=4)
@@ -146,6 +145,31 @@ async def test_the_wall_carries_the_offers_as_forms(newspaper: Newspaper) -> Non
     exchange(newspaper.app, newspaper.settings.model_copy(update={"currency": "USD"}))
     first = await newspaper.browser.get("/articles/ledger")
     assert "Prices in USD. Show them in EUR" in words(first)
+
+
+@pytest.mark.parametrize(
+    ("country", "query", "shown"),
+    [
+        pytest.param("US", "", "USD", id="the country's"),
+        pytest.param("US", "?currency=EUR", "EUR", id="the reader's choice before it"),
+        pytest.param("PA", "", "USD", id="the country's second, where the first isn't sold in"),
+        pytest.param("CH", "", "EUR", id="the setting's, where none is"),
+        pytest.param("XX", "", "EUR", id="the setting's, where the proxy doesn't know"),
+        pytest.param(None, "", "EUR", id="the setting's, where the proxy says nothing"),
+    ],
+)
+async def test_prices_are_in_one_currency(
+    newspaper: Newspaper, country: str | None, query: str, shown: str
+) -> None:
+    dollars = rows.offer(amount=1000, currency="USD")
+    await newspaper.store(dollars, rows.offer(position=2))
+    await newspaper.publish("ledger", level="subscribers")
+    settings = {"currency": "EUR", "country_header": "X-Country", "trusted_proxies": ("127.0.0.1",)}
+    exchange(newspaper.app, newspaper.settings.model_copy(update=settings))
+    headers = {} if country is None else {"X-Country": country}
+    for page in ("/articles/ledger", "/account"):
+        answer = await newspaper.browser.get(f"{page}{query}", headers=headers)
+        assert f"Prices in {shown}." in words(answer), page
 
 
 async def test_what_machines_read_comes_from_the_cut(newspaper: Newspaper) -> None:
