@@ -281,7 +281,7 @@ async def _wall_of(context: Context, read: ReadRequest, case: _Case) -> WallShow
     async with context.database.reading() as session:
         return await wall_for(
             session, case.outcome, case.article, case.window, case.evidence.room_after_registering,
-            read.caller, context.settings,
+            read.caller, context,
         )  # fmt: skip
 
 

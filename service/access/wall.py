@@ -1,5 +1,6 @@
 """What a reader sees at a wall: words from the settings, offers from the catalogue."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Literal
 
@@ -10,14 +11,16 @@ from service.access.decision import Wall as WallDecision
 from service.access.decision import WallKind
 from service.access.reasons import WallReason
 from service.access.words import readers_words, register_words
-from service.billing.subscriptions import has_subscribed
+from service.billing.language import as_pages_are
+from service.billing.subscriptions import BoughtSubscription, bought_subscriptions
+from service.billing.words import Told, words_of
+from service.db.context import Context
 from service.grants.grants import GrantableArticle, covers, plan_scope
 from service.identity.callers import Caller
 from service.metering.window import MeterState
 from service.offers.choice import in_currency, recommended
 from service.offers.schemas import OfferItem
 from service.offers.store import live_offers
-from service.settings import Settings
 
 
 class WallAction(BaseModel):
@@ -29,7 +32,10 @@ class WallAction(BaseModel):
 
 
 class WallShown(BaseModel):
-    """`kind` says what would open the article, `reason` and in words `note` why it is closed."""
+    """`kind` says what would open the article, `reason` and in words `note` why it is closed.
+
+    `note` says too why the reader's subscription doesn't open it any more, and the way back.
+    """
 
     kind: WallKind
     reason: WallReason
@@ -55,14 +61,15 @@ async def wall_for(
     meter: MeterState | None,
     room: int,
     caller: Caller,
-    settings: Settings,
+    context: Context,
 ) -> WallShown:
     """The wall with what is sold to this reader; without offers they can only come back later.
 
     `meter` is the window that the decision saw, `room` what a registered reader's has in it.
     """
-    reader_id = caller.reader_id
-    known = reader_id is not None and await has_subscribed(session, reader_id)
+    settings, reader_id = context.settings, caller.reader_id
+    bought = await bought_subscriptions(session, reader_id) if reader_id is not None else []
+    known = any(each.has_started for each in bought)
     offers = [
         OfferItem.of(offer, subscribed_before=known)
         for offer in await live_offers(session)
@@ -78,7 +85,7 @@ async def wall_for(
     return WallShown(
         kind=decision.kind,
         reason=decision.reason,
-        note=readers_words(decision.reason, meter, settings.meter_window, settings.zone),
+        note=_note(decision.reason, meter, bought, context),
         title=settings.wall_title
         if not registers
         else settings.register_wall_title
@@ -88,3 +95,19 @@ async def wall_for(
         recommended=best.id if best is not None else None,
         actions=actions,
     )
+
+
+def _note(
+    reason: WallReason,
+    meter: MeterState | None,
+    bought: Sequence[BoughtSubscription],
+    context: Context,
+) -> str:
+    """Why the article is closed, and what became of the subscription that the page of the account shows."""
+    settings, now = context.settings, context.clocks.business()
+    why = readers_words(reason, meter, settings.meter_window, settings.zone)
+    first = bought[0] if bought else None
+    if first is None or first.until > now:
+        return why
+    told = Told(first.row, first.name, first.until, now, as_pages_are(settings.zone))
+    return f"{why} {first.name}: {words_of(told).told}"

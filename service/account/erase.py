@@ -233,7 +233,7 @@ async def _end_subscriptions(session: AsyncSession, subject: Subject, now: datet
         row.version += 1
         await session.flush()
         after = state_of(row, None)
-        change = StateChange(row.reader_id, before, after, Money())
+        change = StateChange(row.reader_id, before, after, Money(), now)
         await record_movements(session, change, is_erased=True)
 
 

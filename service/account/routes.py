@@ -30,7 +30,6 @@ from service.account.session_token import refreshed_token
 from service.account.sign_in import request_sign_in
 from service.account.take_over import take_over
 from service.billing.inbox import INBOX_TASK
-from service.clock import AppClocks
 from service.content.schemas import storable
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
@@ -189,9 +188,9 @@ async def sign_device_out(
 
 
 @router.get("/me", summary="Read the profile")
-async def read_me(caller: SignedInReader, session: ReadSession, clocks: AppClocks) -> Profile:
+async def read_me(caller: SignedInReader, session: ReadSession, context: AppContext) -> Profile:
     """Who is signed in, and what is open to them."""
-    return await profile_of(session, caller, clocks.business())
+    return await profile_of(session, context, caller)
 
 
 @router.post("/me/purchases/{purchase_id}", status_code=204, summary="Take a purchase over")

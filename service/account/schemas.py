@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from service.billing.outlook import Outlook, outlook_of
+from service.billing.state import EndReason
+from service.billing.words import Words
 from service.bodies import Body
 from service.content.schemas import storable
 from service.db.tables import ReaderSession, Subscription
@@ -194,6 +196,34 @@ class NextCharge(BaseModel):
     currency: str
 
 
+class WordsOut(BaseModel):
+    """A subscription's state in words to its reader, in the language of the publication's mails.
+
+    `status` in a word or two, `next` what happens and when, or why it ended, `advice` what the reader
+    can do; the last two may be empty.
+    """
+
+    status: str
+    next: str
+    advice: str
+
+    @classmethod
+    def of(cls, words: Words) -> Self:
+        return cls(status=words.status, next=words.next, advice=words.advice)
+
+
+class EndedSubscription(BaseModel):
+    """A subscription that is over. `reason` is voluntary, payment_failed, dispute_lost, refund, trial_used
+    or duplicate.
+    """
+
+    id: str
+    plan: str
+    ended_at: AwareDatetime | None
+    reason: EndReason
+    words: WordsOut
+
+
 class SubscriptionItem(BaseModel):
     """A subscription that isn't over. `status` in Stripe's word; `cancel_at`: it ends then.
 
@@ -211,9 +241,10 @@ class SubscriptionItem(BaseModel):
     open_payment: OpenPayment | None
     next_charge: NextCharge | None
     """Null: nothing is charged by itself."""
+    words: WordsOut
 
     @classmethod
-    def of(cls, row: Subscription, *, open_until: datetime | None) -> Self:
+    def of(cls, row: Subscription, *, open_until: datetime | None, words: Words) -> Self:
         """`open_until` is when its access ends; None: it has ended."""
         outlook = outlook_of(row)
         needs: Literal["card", "authentication"] | None = None
@@ -236,6 +267,7 @@ class SubscriptionItem(BaseModel):
             )
             if outlook.charges_at is not None
             else None,
+            words=WordsOut.of(words),
         )
 
 
@@ -268,5 +300,7 @@ class Profile(BaseModel):
     processing: list[ProcessingItem]
     subscription: SubscriptionItem | None
     """The one that runs; null: none does."""
+    ended_subscription: EndedSubscription | None
+    """The last that ended, where none runs: why, and the way back."""
     purchases: list[PurchaseItem]
     """What somebody bought with the verified address; the reader may take it over."""

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing import notices
 from service.billing.mailing import MAILED_WITHIN
-from service.billing.notices import mail_reader
+from service.billing.notices import About, mail_reader
 from service.db.context import Context
 from service.db.tables import Grant, Offer, Subscription
 
@@ -28,10 +28,10 @@ async def remind_of_open_payments(context: Context) -> None:
     async with context.database.serialised("open-payments") as session:
         for row, offer_name, until in await _ending(session, now):
             if row.past_due_since is not None and row.past_due_since <= now - _AFTER_THE_FIRST:
-                notice = notices.reading_ends(row.id, offer_name, until=until)
+                notice = notices.reading_ends(About(row, row.id, offer_name, until))
                 await mail_reader(session, context, row.reader_id, notice)
         for row, offer_name, until in await _ended(session, now):
-            notice = notices.reading_ended(row.id, offer_name, ended_on=until)
+            notice = notices.reading_ended(About(row, row.id, offer_name, until))
             await mail_reader(session, context, row.reader_id, notice)
 
 

@@ -44,6 +44,8 @@ def state_of(row: Subscription, fetched: StripeSubscription | None) -> StoredSta
         next_charge_at=row.next_charge_at,
         next_amount=row.next_amount,
         open_amount=row.open_amount,
+        payment_problem=row.payment_problem,
+        payment_url=row.payment_url,
     )
 
 
@@ -68,7 +70,7 @@ async def emit_transitions(session: AsyncSession, context: Context, change: Stat
             now=context.clocks.wall(),
         )
         offer = await session.get_one(Offer, after.offer_id)
-        notice = notice_of(happening, after, offer, open_until=change.open_until or now)
+        notice = notice_of(happening, after, offer, open_until=change.open_until)
         if notice is not None and happening.at > now - MAILED_WITHIN:
             await mail_reader(session, context, change.reader_id, notice)
 

@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 from service.billing import notices
-from service.billing.notices import Notice
+from service.billing.notices import About, Notice
 from service.billing.outlook import outlook_of
 from service.billing.state import StoredState
-from service.billing.transitions import Details, Happening
+from service.billing.transitions import TRIAL_WILL_END, Details, Happening
 from service.db.tables import Offer
 
 MAILED_WITHIN = timedelta(days=7)
@@ -17,94 +17,67 @@ def notice_of(
     happening: Happening, after: StoredState, offer: Offer, *, open_until: datetime
 ) -> Notice | None:
     """The mail about this happening; None: none. `open_until` is when access ends by what is known now."""
-    told, name = happening.details, offer.name
+    told = happening.details
+    about = About(after, after.id, offer.name, open_until)
     match happening.type:
         case "subscription.started":
-            return _welcome(after, name, told)
+            return _welcome(after, about, told)
         case "subscription.trial_will_end":
-            return _trial_ending(after, name, happening.at)
+            return _trial_ending(after, about, happening.at)
         case "subscription.renewed" if _amount(told, "amount_paid"):
             return notices.receipt(
-                str(told["invoice"]), name, _invoiced(told, "amount_paid"),
+                str(told["invoice"]), about, _invoiced(told, "amount_paid"),
                 paid_until=after.current_period_end, address=_text(told, "invoice_url"),
             )  # fmt: skip
         case "subscription.payment_failed" if told["invoice_status"] == "open":
-            invoice, due = str(told["invoice"]), _invoiced(told, "amount_due")
+            invoice = str(told["invoice"])
             if told.get("needs_action"):
-                return notices.card_needed(
-                    invoice, name, due, asks_bank=True, until=open_until,
-                    invoice=_text(told, "invoice_url"),
-                )  # fmt: skip
-            return notices.payment_failed(invoice, name, due, until=open_until)
+                return notices.card_needed(invoice, about, invoice=_text(told, "invoice_url"))
+            return notices.payment_failed(invoice, about, _invoiced(told, "amount_due"))
         case "subscription.paused":
-            due = notices.Amount(after.amount, after.currency)
-            return notices.card_needed(
-                happening.once, name, due, asks_bank=False, until=None, invoice=None
-            )
+            return notices.card_needed(happening.once, about, invoice=None)
         case "subscription.cancel_scheduled":
-            return _cancelled(after, name, open_until)
+            return notices.cancelled(about, ends_on=after.cancel_at)
         case "subscription.ended":
-            return _ended(str(told["reason"]), after, name)
+            return _ended(str(told["reason"]), after, about)
         case "payment.refunded":
             back = notices.Amount(_amount(told, "amount_refunded"), str(told["currency_refunded"]))
-            twice = told["reason"] == "duplicate"
-            return notices.refund(str(told["refund"]), name, back, twice=twice)
+            return notices.refund(str(told["refund"]), offer.name, back, about)
         case _:
             return None
 
 
-def _cancelled(after: StoredState, name: str, open_until: datetime) -> Notice:
-    """With what is still charged or tried: an end that is asked for doesn't end an open invoice."""
-    outlook = outlook_of(after)
-    owed = None if not outlook.owed else notices.Amount(outlook.owed, after.currency)
-    return notices.cancelled(
-        after.id, name, ends_on=after.cancel_at, ended=False, owed=owed,
-        open_until=None if after.access_stop else open_until, paid_until=outlook.paid_until, renews_on=outlook.charges_at,
-    )  # fmt: skip
-
-
-def _welcome(after: StoredState, name: str, told: Details) -> Notice | None:
+def _welcome(after: StoredState, about: About, told: Details) -> Notice | None:
     """None: access was stopped or over before anybody could be told, and another mail says why."""
     if after.access_stop or after.ended_at is not None:
         return None
+    outlook = outlook_of(after)
+    ends_soon = after.trial_end is None or after.trial_end - TRIAL_WILL_END <= after.started_at
     return notices.welcome(
-        after.id, name, _price(after), first=_next(after), renews_on=after.current_period_end,
-        trial_until=after.trial_end if after.status == "trialing" else None,
+        about,
+        reminds=after.status == "trialing" and outlook.amount != 0 and not ends_soon,
+        renews=outlook.charges_at is not None and outlook.ends_at is None,
         receipt=_text(told, "invoice_url") if _amount(told, "amount_paid") else None,
-    )  # fmt: skip
+    )
 
 
-def _trial_ending(after: StoredState, name: str, at: datetime) -> Notice | None:
+def _trial_ending(after: StoredState, about: About, at: datetime) -> Notice | None:
     """None: nothing is charged then, or the welcome of a short trial has said it in the same minute."""
     outlook = outlook_of(after)
     is_charged = outlook.charges_at is not None and not outlook.is_free
     if after.trial_end is None or after.access_stop or not is_charged or at <= after.started_at:
         return None
-    return notices.trial_ending(
-        after.id, name, _price(after), ends_on=after.trial_end, first=_next(after)
-    )
+    return notices.trial_ending(about, ends_on=after.trial_end)
 
 
-def _price(after: StoredState) -> notices.Rate:
-    return notices.Rate(after.amount, after.currency, after.interval, after.interval_count)
-
-
-def _next(after: StoredState) -> notices.Amount | None:
-    """The next charge where it isn't the price; None: it is, or nobody can say."""
-    amount = outlook_of(after).amount
-    if amount is None or amount == after.amount:
-        return None
-    return notices.Amount(amount, after.currency)
-
-
-def _ended(reason: str, after: StoredState, name: str) -> Notice | None:
+def _ended(reason: str, after: StoredState, about: About) -> Notice | None:
     match reason:
         case "voluntary":
-            return notices.cancelled(after.id, name, ends_on=after.ended_at, ended=True)
+            return notices.cancelled(about, ends_on=after.ended_at)
         case "payment_failed":
-            return notices.ended(after.id, name)
+            return notices.ended(about)
         case "trial_used":
-            return notices.trial_used(after.id, name)
+            return notices.trial_used(about)
         case _:
             return None  # the mail about the money says it, or the bank has
 

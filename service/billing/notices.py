@@ -1,25 +1,23 @@
 """What readers are mailed about their subscriptions and passes: once each, with what happened.
 
-Each notice names its kind, what it is about (`once`), and its values: times and amounts are written in
-the publication's language and time zone when the mail is stored.
+Each notice names its kind, what it reports (`once`), its own values and the subscription it is about: all
+are written in the publication's language and time zone when the mail is stored.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.billing.language import WrittenIn
+from service.billing.words import Told, WholeState, words_of
 from service.db.context import Context
 from service.db.tables import Reader
 from service.identity.email import checked_address
-from service.offers.pricing import decimals
 from service.outbox.mails import Kind, put_mail
-from service.outbox.translations import day_in, money_in, render_in
 from service.problems import Problem
-from service.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -31,17 +29,20 @@ class Amount:
 
 
 @dataclass(frozen=True)
-class Rate:
-    """What is paid for each `count` intervals."""
+class About:
+    """The subscription that a mail is about, as it is now: the mail says so in the words of words.py.
 
-    amount: int
-    currency: str
-    interval: str
-    count: int
+    `name` is its offer's, `until` the end of the access that it gives or gave.
+    """
+
+    state: WholeState
+    id: str
+    name: str
+    until: datetime
 
 
 _TRIAL_WAITS = timedelta(minutes=1)
-Value = datetime | Amount | Rate | str | bool | None
+Value = datetime | Amount | str | bool | None
 
 
 @dataclass(frozen=True)
@@ -51,131 +52,92 @@ class Notice:
     kind: Kind
     once: str
     values: Mapping[str, Value]
+    about: About | None = None
     waits: timedelta = timedelta(0)
     """So long before it is sent: what it says may be found wrong by what is heard meanwhile."""
     instead_of: str | None = None
     """The mail about this isn't sent any more, if it still waits."""
 
 
-def welcome(
-    subscription_id: str,
-    name: str,
-    price: Rate,
-    *,
-    first: Amount | None,
-    renews_on: datetime,
-    trial_until: datetime | None,
-    receipt: str | None,
-) -> Notice:
-    """A subscription has begun, free until `trial_until` or paid (None). `first` is the next charge
-    where it isn't the price.
+def welcome(about: About, *, reminds: bool, renews: bool, receipt: str | None) -> Notice:
+    """A subscription has begun. `reminds`: a mail comes before its trial ends; `renews`: it goes on until
+    the reader cancels.
     """
     return Notice(
         "welcome",
-        f"welcome:{subscription_id}",
-        {
-            "name": name, "price": price, "first": first, "renews_on": renews_on,
-            "trial_until": trial_until, "receipt": receipt,
-        },
+        f"welcome:{about.id}",
+        {"reminds": reminds, "renews": renews, "receipt": receipt},
+        about,
         # An earlier trial with the same card may be heard of a moment later.
-        waits=timedelta(0) if trial_until is None else _TRIAL_WAITS,
-    )  # fmt: skip
+        waits=_TRIAL_WAITS if about.state.status == "trialing" else timedelta(0),
+    )
 
 
 def receipt(
-    invoice_id: str, name: str, paid: Amount, *, paid_until: datetime, address: str | None
+    invoice_id: str, about: About, paid: Amount, *, paid_until: datetime, address: str | None
 ) -> Notice:
-    """A renewal was paid; `address` is the invoice's page at Stripe."""
-    values: dict[str, Value] = {"name": name, "amount": paid, "paid_until": paid_until}
-    return Notice("receipt", f"receipt:{invoice_id}", {**values, "receipt": address})
+    """A renewal was paid, up to `paid_until`; `address` is the invoice's page at Stripe."""
+    values: dict[str, Value] = {"amount": paid, "paid_until": paid_until, "receipt": address}
+    return Notice("receipt", f"receipt:{invoice_id}", values, about)
 
 
-def payment_failed(invoice_id: str, name: str, due: Amount, *, until: datetime) -> Notice:
-    """An invoice couldn't be collected; reading ends at `until`."""
-    values: dict[str, Value] = {"name": name, "amount": due, "until": until}
-    return Notice("payment-failed", f"payment-failed:{invoice_id}", values)
+def payment_failed(invoice_id: str, about: About, due: Amount) -> Notice:
+    """An invoice couldn't be collected."""
+    return Notice("payment-failed", f"payment-failed:{invoice_id}", {"amount": due}, about)
 
 
-def card_needed(
-    about: str, name: str, due: Amount, *, asks_bank: bool, until: datetime | None,
-    invoice: str | None,
-) -> Notice:  # fmt: skip
-    """The bank asks the reader, or there is no card. `about` is the invoice or subscription."""
-    return Notice(
-        "card-needed",
-        f"card-needed:{about}",
-        {
-            "name": name, "amount": due, "asks_bank": asks_bank, "until": until,
-            "invoice": invoice,
-        },
-    )  # fmt: skip
+def card_needed(what: str, about: About, *, invoice: str | None) -> Notice:
+    """The bank asks the reader, or there is no card. `what` is the invoice's or subscription's id."""
+    return Notice("card-needed", f"card-needed:{what}", {"invoice": invoice}, about)
 
 
-def trial_ending(
-    subscription_id: str, name: str, price: Rate, *, ends_on: datetime, first: Amount | None
-) -> Notice:
-    """A trial ends in some days. `first` is what is charged then where it isn't the price."""
-    values: dict[str, Value] = {"name": name, "price": price, "ends_on": ends_on, "first": first}
-    return Notice("trial-ending", f"trial-ending:{subscription_id}:{ends_on:%Y-%m-%d}", values)
+def trial_ending(about: About, *, ends_on: datetime) -> Notice:
+    """A trial ends in some days."""
+    once = f"trial-ending:{about.id}:{ends_on:%Y-%m-%d}"
+    return Notice("trial-ending", once, {"ends_on": ends_on}, about)
 
 
-def trial_used(subscription_id: str, name: str) -> Notice:
+def trial_used(about: About) -> Notice:
     """The card has had its trial: the subscription was stopped."""
     return Notice(
-        "trial-used", f"trial-used:{subscription_id}", {"name": name},
-        instead_of=f"welcome:{subscription_id}",
-    )  # fmt: skip
+        "trial-used", f"trial-used:{about.id}", {}, about, instead_of=f"welcome:{about.id}"
+    )
 
 
-def cancelled(
-    subscription_id: str, name: str, *, ends_on: datetime | None, ended: bool,
-    owed: Amount | None = None, open_until: datetime | None = None,
-    paid_until: datetime | None = None, renews_on: datetime | None = None,
-) -> Notice:  # fmt: skip
-    """The reader's wish to end it is known. `ends_on` is when it ends or, if `ended`, did.
-
-    `owed` is still tried to collect: reading ends at `open_until`, once it is paid at `paid_until`;
-    without `open_until` nothing is open.
-    At `renews_on` it is charged once more before it ends.
-    """
-    told = None if ended else ends_on
-    about = f"{ends_on:%Y-%m-%d}" if ends_on is not None else "now"
-    values: dict[str, Value] = {
-        "name": name, "ends_on": told, "owed": owed, "open_until": open_until,
-        "paid_until": paid_until, "renews_on": renews_on,
-    }  # fmt: skip
-    return Notice("cancelled", f"cancelled:{subscription_id}:{about}", values)
+def cancelled(about: About, *, ends_on: datetime | None) -> Notice:
+    """The reader's wish to end it is known. `ends_on` is when it ends or did."""
+    when = f"{ends_on:%Y-%m-%d}" if ends_on is not None else "now"
+    return Notice("cancelled", f"cancelled:{about.id}:{when}", {}, about)
 
 
-def ended(subscription_id: str, name: str) -> Notice:
+def ended(about: About) -> Notice:
     """It ended because nothing could be collected."""
-    return Notice("ended", f"ended:{subscription_id}", {"name": name})
+    return Notice("ended", f"ended:{about.id}", {}, about)
 
 
-def reading_ends(subscription_id: str, name: str, *, until: datetime) -> Notice:
+def reading_ends(about: About) -> Notice:
     """A payment is still open, and reading ends soon."""
-    about = f"reading-ends:{subscription_id}:{until:%Y-%m-%d}"
-    return Notice("reading-ends", about, {"name": name, "until": until})
+    once = f"reading-ends:{about.id}:{about.until:%Y-%m-%d}"
+    return Notice("reading-ends", once, {"until": about.until}, about)
 
 
-def reading_ended(subscription_id: str, name: str, *, ended_on: datetime) -> Notice:
+def reading_ended(about: About) -> Notice:
     """A payment is still open, and reading has ended because of it."""
-    about = f"reading-ended:{subscription_id}:{ended_on:%Y-%m-%d}"
-    return Notice("reading-ended", about, {"name": name, "ended_on": ended_on})
+    return Notice("reading-ended", f"reading-ended:{about.id}:{about.until:%Y-%m-%d}", {}, about)
 
 
-def refund(refund_id: str, name: str, back: Amount, *, twice: bool) -> Notice:
-    """Money went back. `twice`: of a second subscription, paid beside a running one."""
-    values: dict[str, Value] = {"name": name, "amount": back, "twice": twice}
-    return Notice("refund", f"refund:{refund_id}", values)
+def refund(refund_id: str, name: str, back: Amount, about: About | None = None) -> Notice:
+    """Money of what was bought, `name`, went back; `about` None: of a pass."""
+    values: dict[str, Value] = {"name": name, "amount": back, "next": "", "advice": ""}
+    return Notice("refund", f"refund:{refund_id}", values, about)
 
 
 def bought_pass(
     pass_id: str, name: str, paid: Amount, *, until: datetime, address: str | None
 ) -> Notice:
     """A pass is paid and open until `until`."""
-    values: dict[str, Value] = {"name": name, "amount": paid, "until": until}
-    return Notice("pass", f"pass:{pass_id}", {**values, "receipt": address})
+    values: dict[str, Value] = {"name": name, "amount": paid, "until": until, "receipt": address}
+    return Notice("pass", f"pass:{pass_id}", values)
 
 
 async def mail_reader(
@@ -193,9 +155,12 @@ async def mail_reader(
         address = checked_address(reader.email)
     except Problem:
         return False
+    language = WrittenIn(settings.language, settings.zone)
     written: dict[str, Any] = {
-        name: _written(value, settings) for name, value in notice.values.items()
+        name: _written(value, language) for name, value in notice.values.items()
     }
+    if notice.about is not None:
+        written |= _in_words(notice.about, language, context.clocks.business())
     stored = await put_mail(
         session,
         kind=notice.kind,
@@ -213,21 +178,18 @@ async def mail_reader(
     return stored is not None
 
 
-def _written(value: Value, settings: Settings) -> str | bool | None:
-    language = settings.language
+def _in_words(about: About, language: WrittenIn, now: datetime) -> dict[str, str]:
+    state = about.state
+    words = words_of(Told(state, about.name, about.until, now, language))
+    price = language.price(state.amount, state.currency, state.interval, state.interval_count)
+    return {"name": about.name, "price": price, "next": words.next, "advice": words.advice}
+
+
+def _written(value: Value, language: WrittenIn) -> str | bool | None:
     match value:
         case datetime():
-            return day_in(language, value, settings.zone)
+            return language.day(value)
         case Amount(amount, currency):
-            return money_in(language, _major(amount, currency), currency)
-        case Rate(amount, currency, interval, count):
-            money = money_in(language, _major(amount, currency), currency)
-            return render_in(
-                language, "price.txt", amount=money, interval=interval, count=count
-            ).strip()
+            return language.money(amount, currency)
         case _:
             return value
-
-
-def _major(amount: int, currency: str) -> Decimal:
-    return Decimal(amount).scaleb(-decimals(currency))

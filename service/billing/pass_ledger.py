@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing import notices
 from service.billing.mailing import MAILED_WITHIN
 from service.billing.money import REASON
-from service.billing.notices import Notice, mail_reader
+from service.billing.notices import mail_reader
 from service.clock import Clocks
 from service.db.context import Context
 from service.db.session import Database
@@ -63,9 +63,7 @@ async def emit_refund(
         now=context.clocks.wall(),
     )
     if is_new and refund.created_at > context.clocks.business() - MAILED_WITHIN:
-        notice: Notice = notices.refund(
-            refund.id, offer.name, notices.Amount(refund.amount, currency), twice=False
-        )
+        notice = notices.refund(refund.id, offer.name, notices.Amount(refund.amount, currency))
         await mail_reader(session, context, row.reader_id, notice)
 
 

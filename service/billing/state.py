@@ -48,6 +48,8 @@ class StoredState:
     next_charge_at: datetime | None = None
     next_amount: int | None = None
     open_amount: int | None = None
+    payment_problem: str = ""
+    payment_url: str | None = None
 
     @property
     def has_started(self) -> bool:
@@ -104,15 +106,14 @@ class StoredState:
 class StateChange:
     """A subscription before and after it was stored, and the money that says why.
 
-    `before` None: it wasn't known. `open_until` is when access ends by what is known now; None: it
-    has ended.
+    `before` None: it wasn't known. `open_until` is when access ends or ended by what is known now.
     """
 
     reader_id: str
     before: StoredState | None
     after: StoredState
     money: Money
-    open_until: datetime | None = None
+    open_until: datetime
 
 
 def iso(at: datetime | None) -> str | None:

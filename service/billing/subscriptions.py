@@ -1,10 +1,13 @@
 """What we know of Stripe's subscriptions: queries."""
 
-from sqlalchemy import select
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.lifecycle import NEVER_STARTED, TERMINAL_STATUS
-from service.db.tables import Subscription
+from service.db.tables import Grant, Offer, Subscription
 
 _OVER = sorted(NEVER_STARTED | {TERMINAL_STATUS})
 
@@ -35,6 +38,40 @@ async def live_siblings(session: AsyncSession, subscription_id: str) -> list[str
         return []
     live = await holding_subscriptions(session, row.reader_id)
     return [each.id for each in live if each.id != subscription_id]
+
+
+@dataclass(frozen=True)
+class BoughtSubscription:
+    """`name` is its offer's, `until` the end of the access that it gives or gave."""
+
+    row: Subscription
+    name: str
+    until: datetime
+
+    @property
+    def is_live(self) -> bool:
+        return self.row.status not in _OVER
+
+    @property
+    def has_started(self) -> bool:
+        return self.row.status not in NEVER_STARTED
+
+
+async def bought_subscriptions(session: AsyncSession, reader_id: str) -> list[BoughtSubscription]:
+    """All of the reader's, those first that aren't over, then the newest."""
+    granted = and_(Grant.source == "subscription", Grant.reference == Subscription.id)
+    found = await session.execute(
+        select(Subscription, Offer.name, Grant.ends_at)
+        .join(Offer, Offer.id == Subscription.offer_id)
+        .outerjoin(Grant, granted)
+        .where(Subscription.reader_id == reader_id)
+        .order_by(Subscription.started_at.desc(), Subscription.id.desc())
+    )
+    bought = [
+        BoughtSubscription(row, name, ends_at or row.cancel_at or row.current_period_end)
+        for row, name, ends_at in found
+    ]
+    return sorted(bought, key=lambda each: not each.is_live)
 
 
 async def has_subscribed(session: AsyncSession, reader_id: str) -> bool:

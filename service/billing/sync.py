@@ -132,7 +132,7 @@ async def store_snapshot(
     """Store subscription, grant, ledger and what is to follow at Stripe, under the customer's and
     the reader's lock. Raises Outdated.
     """
-    subscription = snapshot.subscription
+    subscription, now = snapshot.subscription, context.clocks.business()
     row = await session.get(Subscription, subscription.id)
     if (row.version if row is not None else None) != snapshot.version:
         raise Outdated(subscription.id)
@@ -140,7 +140,10 @@ async def store_snapshot(
         # Nothing revives it; money may still go back. And the release before this one may have ended
         # it without a movement.
         over = state_of(row, subscription)
-        await _record(session, context, StateChange(row.reader_id, over, over, snapshot.money))
+        until = over.ended_at or now
+        await _record(
+            session, context, StateChange(row.reader_id, over, over, snapshot.money, until)
+        )
         return Stored("synced", row.status)
     sold = await sold_item(session, subscription.items, before=row.offer_id if row else None)
     if sold is None and row is None:
@@ -150,20 +153,20 @@ async def store_snapshot(
     row = row or await _new_row(session, subscription)
     # Of several items the one that we sell counts, with its own period.
     item = sold.item if sold is not None else subscription.items[0]
-    ours, now = replace(subscription, items=(item,)), context.clocks.business()
+    ours = replace(subscription, items=(item,))
     _note_outside(row, outside_of(subscription, item, is_sold=sold is not None), item)
     _copy(
         row, ours, snapshot, sold.offer if sold is not None else None, reader_id=reader_id, now=now
     )
     stop, duplicate = await _stops(session, context, row, snapshot, is_new=before is None)
     state = lifecycle.grant_of(ours, snapshot.money.invoices, terms_of(context.settings), stop)
-    await _put_grant(session, row, state if sold is not None else _foreign(ours), now)
+    open_until = await _put_grant(session, row, state if sold is not None else _foreign(ours), now)
     if stop is not None and stop.cancels and row.status in lifecycle.LIVE_STATUSES:
         await ask_cancel(session, row.id, stop.kind, context.clocks)
     await session.flush()
     await settle_duplicates(session, row.reader_id, context.clocks)
     after = state_of(row, subscription)
-    change = StateChange(row.reader_id, before, after, snapshot.money, open_until=state.ends_at)
+    change = StateChange(row.reader_id, before, after, snapshot.money, open_until)
     await _record(session, context, change)
     outcome = await _outcome(session, row) if sold is not None else "foreign price"
     return Stored(outcome, row.status, stop, duplicate)
@@ -285,8 +288,10 @@ def _copy_discounts(row: Subscription, ours: StripeSubscription, snapshot: Snaps
 
 async def _put_grant(
     session: AsyncSession, row: Subscription, state: GrantState, now: datetime
-) -> None:
+) -> datetime:
+    """The end of the access that was stored."""
     before = await find_grant(session, "subscription", row.id)
+    ends_at = state.end(before=before.ends_at if before else None, seen_at=now)
     await put_grant(
         session,
         source="subscription",
@@ -295,11 +300,12 @@ async def _put_grant(
         scope=plan_scope(row.plan),
         # Stripe's clock may be seconds ahead: who has paid doesn't wait for ours.
         starts_at=min(state.starts_at, now),
-        ends_at=state.end(before=before.ends_at if before else None, seen_at=now),
+        ends_at=ends_at,
         in_grace=state.in_grace,
         note=state.reason,
         now=now,
     )
+    return ends_at
 
 
 async def _outcome(session: AsyncSession, row: Subscription) -> SyncOutcome:

@@ -1,4 +1,5 @@
-"""Mails in several languages: English in the templates, all others in catalogues beside them.
+"""Texts in several languages: English in the mails' templates and in billing/words.py, all others in
+catalogues beside the templates.
 
 A catalogue is `locale/<language>/LC_MESSAGES/mails.po`; docs/mail.md says how to add one. They are read
 as they are, once a process: there is no step that compiles them.
@@ -41,6 +42,11 @@ def render_in(language: str, template: str, **context: Any) -> str:
     return _environment(language).get_template(template).render(language=language, **context)
 
 
+def say_in(language: str, text: str, **values: str) -> str:
+    """An English `text` in this language, with the values in its `%(name)s`."""
+    return _translations(language).gettext(text) % values
+
+
 def day_in(language: str, at: datetime, zone: ZoneInfo) -> str:
     """`10 March 2026`, in the publication's time zone."""
     return str(format_date(at.astimezone(zone), "long", locale=_LOCALES[language]))
@@ -70,6 +76,7 @@ def _environment(language: str) -> Environment:
     return environment
 
 
+@cache
 def _translations(language: str) -> gettext.NullTranslations:
     if language == SOURCE_LANGUAGE:
         return gettext.NullTranslations()

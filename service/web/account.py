@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.access.words import long_day
 from service.account.take_over import offered_purchases
 from service.billing.checkouts import processing_checkouts
+from service.billing.language import as_pages_are
+from service.billing.words import Language, on_its_way
 from service.db.context import Context
 from service.grants import grants
 from service.grants.store import live_grants_of
@@ -21,9 +23,9 @@ from service.offers.store import live_offers
 from service.reports.bought import SubscriptionFacts
 from service.reports.passes import passes_of
 from service.reports.subscriber_list import subscriptions_of
-from service.web.pass_words import pass_line, processing_line
+from service.web.pass_words import pass_line
 from service.web.sign_in import Visitor, visitor_of
-from service.web.subscription_words import (
+from service.web.subscription_shown import (
     OVER,
     SubscriptionShown,
     leaves_no_room,
@@ -79,6 +81,7 @@ class AccountView:
 
 async def account_view(session: AsyncSession, context: Context, caller: Caller) -> AccountView:
     settings, now = context.settings, context.clocks.business()
+    language = as_pages_are(settings.zone)
     reader_id = caller.reader_id
     visitor = await visitor_of(session, caller, settings)
     if reader_id is None:
@@ -102,11 +105,11 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
         visitor=visitor,
         email=reader.email if reader else None,
         is_verified=caller.verified,
-        subscription=subscription_shown(first, settings.zone, now) if first else None,
+        subscription=subscription_shown(first, language, now) if first else None,
         given=[_given(grant, settings.zone) for grant in live if grant.source == "comp"],
-        notes=_doubles(bought, first, now),
+        notes=_doubles(bought, first, language, now),
         passes=[
-            *(processing_line(offer.name) for _, offer in waiting),
+            *(on_its_way(offer.name, language) for _, offer in waiting),
             *(
                 pass_line(each, now, settings.zone)
                 for each in await passes_of(session, reader_id)
@@ -180,12 +183,14 @@ def _first(bought: Sequence[SubscriptionFacts]) -> SubscriptionFacts | None:
 
 
 def _doubles(
-    bought: Sequence[SubscriptionFacts], first: SubscriptionFacts | None, now: datetime
+    bought: Sequence[SubscriptionFacts],
+    first: SubscriptionFacts | None,
+    language: Language,
+    now: datetime,
 ) -> list[str]:
     """What to know of subscriptions that were bought beside the first, for some weeks."""
     return [
-        f"You had subscribed twice. We cancelled {each.offer_name}, the second one, and what you"
-        " paid for it goes back to you. You need to do nothing."
+        f"{each.offer_name}: {subscription_shown(each, language, now).next}"
         for each in bought
         if each is not first
         and each.access_stop == "duplicate"

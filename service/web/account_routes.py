@@ -17,11 +17,11 @@ from service.identity.callers import CurrentReader, IsPrefetch, RecentReader, Si
 from service.identity.cookies import read_cookie
 from service.identity.sessions import clear_session_cookie, sign_out_here
 from service.web.account import account_view
-from service.web.bought_lines import bought_lines
 from service.web.from_portal import MARKER, RETURN_TO, bring_up_to_date
 from service.web.offers_shown import offers_shown
 from service.web.pages import GET, PageRoute, currencies_wanted, page
 from service.web.sign_in import HOME
+from service.web.thanks import thanks_for
 
 router = APIRouter(prefix="/account", route_class=PageRoute, include_in_schema=False)
 
@@ -44,14 +44,14 @@ async def show_account(
         return see_other(HOME)
     async with context.database.reading() as session:
         account = await account_view(session, context, caller)
-        lines = await bought_lines(session, caller, context)
+        thanks = await thanks_for(session, caller, context)
     has_ended = not account.is_signed_in and bool(read_cookie(request, "session", context.settings))
     offers = offers_shown(
         account.offers, currencies_wanted(request), context.settings, context.clocks.business()
     )
     response = page(
         request, "account.html",
-        account=account, bought_lines=lines, offers=offers, has_ended=has_ended,
+        account=account, thanks=thanks, offers=offers, has_ended=has_ended,
     )  # fmt: skip
     if has_ended:
         clear_session_cookie(response, context.settings)  # what is left of a session that has ended

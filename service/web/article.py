@@ -27,7 +27,6 @@ from service.metering.window import MeterState
 from service.problems import Problem
 from service.running import running_of
 from service.settings import Settings
-from service.web.bought_lines import NOTHING, BoughtLines
 from service.web.front import TeaserItem, teaser_item
 from service.web.offers_shown import offers_shown
 from service.web.pages import PageRoute, currencies_wanted, currency_of, page
@@ -113,10 +112,10 @@ def article_page(
     visitor: Visitor,
     *,
     owing: str = "",
-    bought: BoughtLines = NOTHING,
+    thanks: str = "",
     status_code: int = 200,
 ) -> HTMLResponse:
-    """`owing` is the line about a payment that failed (banner.py)."""
+    """`owing` is the line about a payment that failed (banner.py), `thanks` for what was bought just now."""
     settings, now = running_of(request).get(Settings), running_of(request).get(Clocks).business()
     sold = view.wall.offers if view.wall is not None else []
     return page(
@@ -126,7 +125,7 @@ def article_page(
         view=view,
         teaser=view.teaser,
         owing=owing,
-        bought=bought,
+        thanks=thanks,
         more=more,
         visitor=visitor,
         line=_access_line(view, settings),

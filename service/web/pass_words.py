@@ -28,11 +28,3 @@ def pass_line(facts: PassFacts, now: datetime, zone: ZoneInfo) -> str:
         start = moment(facts.starts_at, zone)
         return f"{name} opens {what} from {start} until {end}."
     return f"{name} opens {what} until {end}."
-
-
-def processing_line(offer_name: str) -> str:
-    """What was bought by a payment method that takes days."""
-    return (
-        f"Your payment for {offer_name} is on its way. It may take some days; as soon as it has"
-        " arrived, everything opens by itself."
-    )

@@ -45,13 +45,13 @@ from service.web.article import (
     walled_view,
 )
 from service.web.banner import payment_banner
-from service.web.bought_lines import bought_lines
 from service.web.front import FrontQuery, front_page, more_articles
 from service.web.landing import campaign_of
 from service.web.pages import GET, PageRoute, page, problem_page
 from service.web.sign_in import visitor_of
 from service.web.sign_in_routes import Ticked
 from service.web.static_files import FILES
+from service.web.thanks import thanks_for
 from service.web.walls_seen import WallsSeen, wall_entry
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -77,7 +77,7 @@ async def show_front(
     front = await front_page(session, asked, context.settings, context.clocks.business())
     if asked.section and asked.section not in front.sections:
         raise Problem("not-found", "There is no such section. Its name may be mistyped.")
-    owing = await payment_banner(session, caller)
+    owing = await payment_banner(session, caller, context)
     return page(request, "front.html", front=front, asked=asked, owing=owing)
 
 
@@ -101,9 +101,9 @@ async def show_article(
         _record_page(request, context, read, seen)
     more = await more_articles(session, article.slug, context.settings, now)
     visitor = await visitor_of(session, caller, context.settings)
-    owing = await payment_banner(session, caller)
-    bought = await bought_lines(session, caller, context)
-    return article_page(request, view, more, visitor, owing=owing, bought=bought)
+    owing = await payment_banner(session, caller, context)
+    thanks = await thanks_for(session, caller, context)
+    return article_page(request, view, more, visitor, owing=owing, thanks=thanks)
 
 
 def _record_page(request: Request, context: Context, read: ReadRequest, seen: Look) -> None:
@@ -134,15 +134,15 @@ async def read_on(
     now = context.clocks.business()
     more = await more_articles(session, article.slug, settings, now)
     visitor = await visitor_of(session, caller, settings)
-    owing = await payment_banner(session, caller)
+    owing = await payment_banner(session, caller, context)
     if isinstance(outcome, Opened):
         meter = outcome.meter if outcome.reason == "meter" else None
         view, status_code = opened_view(article, meter, settings, now), 200
     else:
         view, status_code = walled_view(article, outcome.wall, outcome.meter, settings, now), 402
-    bought = await bought_lines(session, caller, context)
+    thanks = await thanks_for(session, caller, context)
     response = article_page(
-        request, view, more, visitor, owing=owing, bought=bought, status_code=status_code
+        request, view, more, visitor, owing=owing, thanks=thanks, status_code=status_code
     )
     remember_device(request, response, caller, outcome.device_id)
     return response

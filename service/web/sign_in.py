@@ -24,6 +24,7 @@ class Visitor:
     `confirms`: signed in already, by a purchase; then `email` is the address typed there.
     """
 
+    is_signed_in: bool = False
     can_sign_in: bool = False
     confirms: bool = False
     email: str = ""
@@ -32,12 +33,12 @@ class Visitor:
 async def visitor_of(session: AsyncSession, caller: Caller, settings: Settings) -> Visitor:
     """The caller as a visitor; who has verified an address is never asked for one again."""
     if not settings.readers_can_sign_in or caller.verified:
-        return Visitor()
+        return Visitor(is_signed_in=caller.reader_id is not None)
     if caller.reader_id is None:
         return Visitor(can_sign_in=True)
     reader = await find_reader(session, caller.reader_id)
     email = reader.email if reader is not None else None
-    return Visitor(can_sign_in=True, confirms=True, email=email or "")
+    return Visitor(is_signed_in=True, can_sign_in=True, confirms=True, email=email or "")
 
 
 @dataclass(frozen=True)

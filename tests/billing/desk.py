@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import httpx2
 from sqlalchemy import select
 
+from service.app import create_app
 from service.billing.apply_event import apply_due_events
 from service.billing.customers import bind_customer
 from service.billing.events import HANDLED
@@ -159,3 +161,17 @@ async def desk_on(
             database, at_stripe.gateway, settings, clocks, at_stripe, at_stripe.dashboard,
             first, second,
         )  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def service_at(desk: Desk) -> AsyncIterator[httpx2.AsyncClient]:
+    """The whole service on the desk's database and Stripe, without its background work."""
+    app = create_app(desk.settings, gateway=desk.at_stripe.gateway, clocks=desk.clocks)
+    transport = httpx2.ASGITransport(app=app)
+    try:
+        async with httpx2.AsyncClient(
+            transport=transport, base_url=desk.settings.public_url
+        ) as client:
+            yield client
+    finally:
+        await app.running.get(Database).dispose()

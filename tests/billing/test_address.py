@@ -16,8 +16,7 @@ from service.identity.cookies import cookie_name
 from service.identity.readers import create_reader
 from service.identity.sessions import open_session
 from service.problems import Problem
-from tests.billing.desk import Desk
-from tests.billing.test_by_hand import service_at
+from tests.billing.desk import Desk, service_at
 from tests.databases import on_sqlite
 
 pytestmark = on_sqlite

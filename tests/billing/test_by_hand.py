@@ -1,44 +1,25 @@
 """What operators do: refunds with their choice for access, and comparing a reader with Stripe."""
 
-import contextlib
 import re
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
 
-import httpx2
 import pytest
 
-from service.app import create_app
 from service.billing.refunds import RefundAsked, refund_latest
 from service.billing.resync import resync_reader
-from service.db.session import Database
 from service.identity.cookies import cookie_name
 from service.identity.operators import create_operator, open_operator_session
 from service.identity.permissions import SCOPES
 from service.identity.sessions import open_session
 from service.payments.gateway import StripeRefund
 from service.problems import Problem
-from tests.billing.desk import Desk
+from tests.billing.desk import Desk, service_at
 from tests.databases import on_sqlite
 from tests.keys import create_api_key
 
 pytestmark = on_sqlite
-
-
-@contextlib.asynccontextmanager
-async def service_at(desk: Desk) -> AsyncIterator[httpx2.AsyncClient]:
-    """The whole service on the desk's database and Stripe, without its background work."""
-    app = create_app(desk.settings, gateway=desk.at_stripe.gateway, clocks=desk.clocks)
-    transport = httpx2.ASGITransport(app=app)
-    try:
-        async with httpx2.AsyncClient(
-            transport=transport, base_url=desk.settings.public_url
-        ) as client:
-            yield client
-    finally:
-        await app.running.get(Database).dispose()
 
 
 async def refund(desk: Desk, asked: RefundAsked) -> StripeRefund:

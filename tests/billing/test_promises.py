@@ -12,10 +12,11 @@ import pytest
 import stripe
 
 from service.access.words import long_day
+from service.billing.language import as_pages_are
 from service.billing.outlook import Outlook, outlook_of
 from service.offers.pricing import amount_text
 from service.reports.subscriber_list import subscriptions_of
-from service.web.subscription_words import SubscriptionShown, leaves_no_room, subscription_shown
+from service.web.subscription_shown import SubscriptionShown, leaves_no_room, subscription_shown
 from tests.billing.desk import Desk
 from tests.databases import on_sqlite
 
@@ -31,7 +32,16 @@ DISCOUNTS: dict[str, dict[str, Any]] = {
 PAUSES = ("", "void")
 
 
-def some() -> Iterator[tuple[str, str, str, str]]:
+State = tuple[str, str, str, str]
+"""Status, end, discount, pause."""
+
+
+def every() -> Iterator[State]:
+    """All combinations; the local Stripe refuses some."""
+    return product(STATUSES, ENDS, DISCOUNTS, PAUSES)
+
+
+def some() -> Iterator[State]:
     """Each status with each end; discounts and pauses take turns."""
     turns = tuple(product(DISCOUNTS, PAUSES))
     for number, (status, end) in enumerate(product(STATUSES, ENDS)):
@@ -109,7 +119,7 @@ class Life:
         async with self.desk.database.reading() as session:
             (facts,) = await subscriptions_of(session, self.reader)
         zone, now = self.desk.settings.zone, self.desk.clocks.business()
-        shown = subscription_shown(facts, zone, now)
+        shown = subscription_shown(facts, as_pages_are(zone), now)
         over = facts.status == "canceled"
         assert leaves_no_room(facts) is not over
         return outlook_of(facts), shown
@@ -125,7 +135,12 @@ class Life:
 
 
 @pytest.mark.parametrize("state", list(some()), ids="-".join)
-async def test_what_is_promised_comes(desk: Desk, state: tuple[str, str, str, str]) -> None:
+async def test_what_is_promised_comes(desk: Desk, state: State) -> None:
+    """Some of them; `make soak` plays them all."""
+    await play_promises(desk, state)
+
+
+async def play_promises(desk: Desk, state: State) -> None:
     status, end, discount, pause = state
     reader, customer = await desk.reader()
     life = Life(desk, reader, customer)
@@ -162,6 +177,8 @@ def check_words(life: Life, outlook: Outlook, text: str) -> None:
 async def check_future(life: Life, outlook: Outlook) -> None:
     """Nothing is charged before, then exactly that; and it ends on its day."""
     desk = life.desk
+    if desk.status(life.id) == "incomplete":
+        return  # once the bank has paid, what is promised is another state's
     owing = desk.status(life.id) in {"past_due", "unpaid"}
     if owing:
         (open_,) = [each for each in life.invoices().values() if each.status == "open"]

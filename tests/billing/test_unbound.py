@@ -13,8 +13,7 @@ from service.identity.operators import create_operator, open_operator_session
 from service.identity.permissions import SCOPES
 from service.identity.readers import create_reader
 from service.problems import Problem
-from tests.billing.desk import Desk
-from tests.billing.test_by_hand import service_at
+from tests.billing.desk import Desk, service_at
 from tests.databases import on_sqlite
 from tests.keys import create_api_key
 from tests.operators.conftest import csrf_in

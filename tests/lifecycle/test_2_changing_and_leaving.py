@@ -15,7 +15,10 @@ def test_cancelled_in_the_portal_and_resumed(paper: Paper) -> None:
     assert ina.subscription.cancel_at_period_end is False
     assert ina.reads() == "subscription"
     assert "Cancelled" in ina.account
-    assert "Until then everything is open. Changed your mind? Resume it" in ina.account
+    assert (
+        "Until then everything is open, and nothing more is charged. Changed your mind? Resume it"
+        in ina.account
+    )
 
     paper.passes(hours=1)
     ina.in_portal("resume")

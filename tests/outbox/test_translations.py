@@ -1,11 +1,14 @@
 """Every language says everything that the templates say, with the same values in it."""
 
 import re
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from babel.messages.extract import extract_python
 from jinja2.ext import babel_extract
 
+from service.billing import words
 from service.outbox.mails import Kind
 from service.outbox.translations import (
     CATALOGUES,
@@ -22,28 +25,33 @@ PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 VALUES: dict[str, Any] = {
     "publication": "Gazette", "link": "http://a/", "code": "1", "minutes": 2, "name": "Monthly",
-    "price": "9 a month", "amount": "9", "receipt": None, "invoice": None, "until": None,
-    "trial_until": None, "renews_on": "10 March", "paid_until": "10 March", "ends_on": "10 March",
-    "ended_on": "10 March", "asks_bank": True, "twice": False, "first": "4.50", "owed": None,
-    "open_until": None,
-    "address": "ana@example.org", "is_new": True,
+    "price": "9 a month", "amount": "9", "receipt": None, "invoice": None, "until": "10 March",
+    "paid_until": "10 March", "ends_on": "10 March", "next": "Ends soon.", "advice": "Pay.",
+    "reminds": True, "renews": True, "address": "ana@example.org", "is_new": True,
 }  # fmt: skip
 """All that any mail takes."""
 Words = tuple[str, ...]
 
 
-def listed(words: Any) -> list[Any]:
+def listed(texts: Any) -> list[Any]:
     """What Babel gives for a text, or for its singular and plurals."""
-    return list(words) if isinstance(words, tuple | list) else [words]
+    return list(texts) if isinstance(texts, tuple | list) else [texts]
 
 
-def words_of_the_templates() -> set[Words]:
-    """One text, or singular and plural."""
-    found: set[Words] = set()
+def said() -> set[str]:
+    """What `say` says of subscriptions."""
+    with Path(words.__file__).open("rb") as file:
+        found = list(extract_python(file, {"say": None}, (), {}))
+    return {str(listed(texts)[0]) for _, _, texts, _ in found}
+
+
+def source_words() -> set[Words]:
+    """One text, or singular and plural: of the templates, and of the state of a subscription."""
+    found: set[Words] = {(text,) for text in said()}
     for path in TEMPLATES.iterdir():
         with path.open("rb") as file:
-            for _, _, words, _ in babel_extract(file, ("gettext", "ngettext"), (), {}):
-                found.add(tuple(word for word in listed(words) if isinstance(word, str)))
+            for _, _, texts, _ in babel_extract(file, ("gettext", "ngettext"), (), {}):
+                found.add(tuple(text for text in listed(texts) if isinstance(text, str)))
     return found
 
 
@@ -53,10 +61,10 @@ def test_every_language_that_can_be_set_has_a_catalogue_and_the_other_way_round(
 
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_a_catalogue_is_complete(language: str) -> None:
-    words = {tuple(listed(message.id)): message for message in catalogue(language) if message.id}
-    assert set(words) == words_of_the_templates()
+    entries = {tuple(listed(message.id)): message for message in catalogue(language) if message.id}
+    assert set(entries) == source_words()
     plurals = catalogue(language).num_plurals
-    for source, message in words.items():
+    for source, message in entries.items():
         told = [str(text or "") for text in listed(message.string)]
         assert len(told) == (1 if len(source) == 1 else plurals), source
         assert not message.fuzzy, source

@@ -1,5 +1,5 @@
-"""`make soak`: histories of sessions and of billing, kills of a serving process, and events in every order, for
-as many steps as wanted, on both databases by turns.
+"""`make soak`: histories of sessions and of billing, kills of a serving process, events in every order, and
+what is promised in every state of a subscription, for as many steps as wanted, on both databases by turns.
 
 Each round has a number, its seed. How far it came is kept, so that an interrupted run goes on where it
 was; a round that fails is named with its seed, and is the first one of the next run.
@@ -24,10 +24,13 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from service.db import migrate
+from service.db.session import Database
 from tests.account.session_machine import SessionMachine
 from tests.bench.ratios import repeatable
+from tests.billing.desk import desk_on
 from tests.billing.model.histories import play
 from tests.billing.orders import PURCHASES, RENEWALS, purchase_ends_alike, renewal_ends_alike
+from tests.billing.test_promises import State, every, play_promises
 from tests.conftest import MovingClocks, settings_of
 from tests.e2e import killed_reads, kills
 from tests.postgres import running_postgres
@@ -127,6 +130,29 @@ def orders_round(number: int, new_database: NewDatabase) -> int:
         return renewal_ends_alike(site, Path(folder), renew, chance, ORDERS)
 
 
+def promises_round(number: int, new_database: NewDatabase) -> int:
+    """Reach every combination that the local Stripe lets be; how many there are."""
+    states = list(every())
+    repeatable(number).shuffle(states)
+    for state in states:
+        try:
+            asyncio.run(_promises(new_database(), state))
+        except BaseException:
+            say(f"the state was {'-'.join(state)}")
+            raise
+    return len(states)
+
+
+async def _promises(url: str, state: State) -> None:
+    settings, clocks = settings_of(url), MovingClocks()
+    database = Database(url)
+    try:
+        async with desk_on(database, settings, clocks) as desk:
+            await play_promises(desk, state)
+    finally:
+        await database.dispose()
+
+
 TURNS: tuple[tuple[str, str, Callable[[int, NewDatabase], int]], ...] = (
     ("sessions", "SQLite", sessions_round),
     ("sessions", "PostgreSQL", sessions_round),
@@ -139,6 +165,7 @@ TURNS: tuple[tuple[str, str, Callable[[int, NewDatabase], int]], ...] = (
     ("killed workers", "PostgreSQL", killed_workers_round),
     # Each order begins with a copy of the same file.
     ("orders", "SQLite", orders_round),
+    ("promises", "SQLite", promises_round),
 )
 
 

@@ -43,7 +43,7 @@ async def test_a_stranger_learns_how_access_works(newspaper: Newspaper) -> None:
         ({"cancel_at": NOW + timedelta(days=10)}, "Ends on 20 March 2026."),
         (
             {"status": "trialing", "cancel_at": NOW + timedelta(days=3)},
-            "You can read until 13 March 2026.",
+            "You can read until 13 March 2026. Nothing is charged.",
         ),
         (
             {"status": "past_due", "past_due_since": NOW},
@@ -75,7 +75,7 @@ async def test_a_subscription_in_words(
             {"status": "canceled", "ended_at": NOW, "cancel_reason": "cancellation_requested"}, NOW,
             "Ended on 10 March 2026, as you had asked. Subscribe again", None,
         ),
-        ({"status": "unpaid"}, NOW, "Reading is closed until the open invoice is paid.", None),
+        ({"status": "unpaid"}, NOW, "Reading has been closed since 10 March 2026; it opens as", None),
         ({"started_at": NOW - timedelta(minutes=5)}, NOW + timedelta(days=10),
          None, "Thank you! Digital, monthly: Renews on 20 March 2026 for €9.00."),
         ({"started_at": NOW - timedelta(minutes=31)}, NOW + timedelta(days=10), None, None),
@@ -102,7 +102,10 @@ async def test_an_article_says_why_reading_ended_or_thanks(
     assert ("Thank you!" in text) == (thanks is not None)
     for expected in (wall, thanks):
         assert expected is None or expected in text
-    assert ('class="lapse"' in answer.text) == (wall is not None)
+    assert ('class="wall-note"' in answer.text) == (wall is not None)
+    walled = await newspaper.browser.get("/v1/articles/ledger/access")
+    note = walled.json()["wall"]["note"] if wall is not None else ""
+    assert (wall or "") in note
 
 
 async def test_access_that_the_newsroom_gave(newspaper: Newspaper) -> None:

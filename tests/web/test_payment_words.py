@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import update
 
+from service.billing.language import as_pages_are
 from service.db.tables import Subscription
 from service.reports.bought import PassFacts, SubscriptionFacts
+from service.reports.standing import standing_of
 from service.reports.timeline import ArticleMention
 from service.web.pass_words import pass_line
-from service.web.subscription_words import SubscriptionShown, subscription_shown
+from service.web.subscription_shown import SubscriptionShown, subscription_shown
 from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.rows import NOW
@@ -35,6 +37,12 @@ FACTS = SubscriptionFacts(
 )  # fmt: skip
 
 
+def shown_of(**values: Any) -> SubscriptionShown:
+    facts = replace(FACTS, **values)
+    standing = standing_of(facts.status, facts.cancel_at, facts.outside)
+    return subscription_shown(replace(facts, standing=standing), as_pages_are(LISBON), NOW)
+
+
 def in_words(shown: SubscriptionShown) -> str:
     return " ".join((shown.status, shown.name, shown.price, shown.next, shown.advice))
 
@@ -53,7 +61,7 @@ async def account(newspaper: Newspaper) -> str:
     ("values", "link", "expected"),
     [
         (
-            {"standing": "past_due", "payment_problem": "authentication", **OWING},
+            {"status": "past_due", "payment_problem": "authentication", **OWING},
             "Confirm the payment",
             (
                 "Waits for your confirmation Digital, monthly €9.00 a month Your bank wants you to confirm"
@@ -62,7 +70,7 @@ async def account(newspaper: Newspaper) -> str:
             ),
         ),
         (
-            {"standing": "past_due", "payment_problem": "card", **OWING},
+            {"status": "past_due", "payment_problem": "card", **OWING},
             "Pay the invoice",
             (
                 "Payment overdue Digital, monthly €9.00 a month We couldn’t collect €9.00. You can read on"
@@ -71,31 +79,31 @@ async def account(newspaper: Newspaper) -> str:
         ),
         (
             {
-                "standing": "past_due",
+                "status": "past_due",
                 "payment_problem": "card",
                 **OWING,
                 "until": NOW - DAY,
             },
             "Pay the invoice",
-            "Reading is closed since 9 March 2026; it opens as soon as the open invoice is paid.",
+            "Reading has been closed since 9 March 2026; it opens as soon as the open invoice is paid.",
         ),
         (
-            {"standing": "unpaid", "payment_problem": "authentication", **OWING},
+            {"status": "unpaid", "payment_problem": "authentication", **OWING},
             "Confirm the payment",
             "Reading is closed until the open invoice is paid. Open the invoice and confirm",
         ),
         (
-            {"standing": "unpaid", "payment_problem": "card", **OWING},
+            {"status": "unpaid", "payment_problem": "card", **OWING},
             "Pay the invoice",
             (
-                "Unpaid Digital, monthly €9.00 a month Reading is closed until the open invoice is paid."
-                " Pay it, or update your card."
+                "Unpaid Digital, monthly €9.00 a month We couldn’t collect €9.00. Reading is closed until the"
+                " open invoice is paid. Update your card, or pay the open invoice."
             ),
         ),
     ],
 )
 def test_an_open_invoice(values: dict[str, Any], link: str, expected: str) -> None:
-    shown = subscription_shown(replace(FACTS, **values), LISBON, NOW)
+    shown = shown_of(**values)
     assert expected in in_words(shown)
     assert (shown.owes, shown.pay_url, shown.pay_text) == (True, INVOICE, link)
 
@@ -108,47 +116,47 @@ def test_an_open_invoice(values: dict[str, Any], link: str, expected: str) -> No
         ({"next_amount": 0}, "Active Renews on 20 March 2026 without a charge."),
         ({"next_amount": None}, "Active Renews on 20 March 2026."),
         (
-            {"standing": "ending", "cancel_at": NOW + 10 * DAY},
-            "Cancelled Ends on 20 March 2026. Until then everything is open.",
+            {"status": "active", "cancel_at": NOW + 10 * DAY},
+            "Cancelled Ends on 20 March 2026. Until then everything is open, and nothing more is charged.",
         ),
         # The end that staff set is in a later period.
         (
-            {"standing": "ending", "cancel_at": NOW + 40 * DAY},
+            {"status": "active", "cancel_at": NOW + 40 * DAY},
             "Cancelled Renews on 20 March 2026 for €9.00. Ends on 19 April 2026.",
         ),
         (
-            {"standing": "trial", "trial_end": NOW + 10 * DAY, "next_amount": 450},
+            {"status": "trialing", "trial_end": NOW + 10 * DAY, "next_amount": 450},
             "Free trial Free until 20 March 2026, then €4.50 at first.",
         ),
         (
-            {"standing": "trial", "trial_end": NOW + 10 * DAY, "next_amount": 0},
+            {"status": "trialing", "trial_end": NOW + 10 * DAY, "next_amount": 0},
             "Free trial Free until 20 March 2026, then still without a charge.",
         ),
         # Past due, and cancelled in the portal.
         (
             {
-                "standing": "past_due", "status": "past_due", "payment_problem": "card",
+                "status": "past_due", "payment_problem": "card",
                 "cancel_at": NOW + 20 * DAY, "open_amount": 450, "period_end": NOW + 20 * DAY,
                 **OWING,
             },
             ("Payment overdue We couldn’t collect €4.50. You can read on until 20 March 2026. The"
-            " subscription is cancelled and ends on 30 March 2026. The open payment is still tried;"
-            " once it is paid, you can read until 30 March 2026."),
+            " subscription is cancelled and ends on 30 March 2026. We are still trying to"
+            " collect the open payment; once it is paid, you can read until 30 March 2026."),
         ),
         (
-            {"standing": "incomplete", "status": "incomplete", "payment_problem": "bank"},
+            {"status": "incomplete", "payment_problem": "bank"},
             "Payment on its way",
         ),
         (
-            {"standing": "outside", "outside": "price", "next_amount": 400},
+            {"outside": "price", "next_amount": 400},
             "opens nothing here. It is charged again on 20 March 2026: €4.00.",
         ),
-        ({"standing": "outside", "outside": "discount", "next_amount": 400}, "for €4.00."),
-        ({"standing": "outside", "outside": "status", "status": "resting"}, "Being checked"),
+        ({"outside": "discount", "next_amount": 400}, "for €4.00."),
+        ({"outside": "status", "status": "resting"}, "Being checked"),
     ],
 )  # fmt: skip
 def test_what_comes_next(values: dict[str, Any], expected: str) -> None:
-    shown = subscription_shown(replace(FACTS, **values), LISBON, NOW)
+    shown = shown_of(**values)
     assert expected in f"{shown.status} {shown.next}"
 
 
@@ -168,7 +176,7 @@ async def test_the_account_leads_to_the_open_invoice(newspaper: Newspaper) -> No
 
 
 STOPPED = {"access_stopped_at": NOW - DAY}
-ENDED = {"standing": "ended", "ended_at": NOW - DAY, **STOPPED}
+ENDED = {"status": "canceled", "ended_at": NOW - DAY, **STOPPED}
 
 
 @pytest.mark.parametrize(
@@ -177,8 +185,8 @@ ENDED = {"standing": "ended", "ended_at": NOW - DAY, **STOPPED}
         (
             {"access_stop": "dispute", **STOPPED},
             (
-                "On hold Digital, monthly €9.00 a month You or your bank disputed a payment. Reading is on"
-                " hold since 9 March 2026, until the bank has decided. If that is a mistake, ask your bank"
+                "On hold Digital, monthly €9.00 a month You or your bank disputed a payment. Reading has"
+                " been on hold since 9 March 2026, until the bank has decided. If that is a mistake, ask your bank"
                 " to withdraw the dispute. Reading then opens again by itself."
             ),
         ),
@@ -188,7 +196,7 @@ ENDED = {"standing": "ended", "ended_at": NOW - DAY, **STOPPED}
         ),
         (
             {"access_stop": "dispute_lost", **STOPPED},
-            "It is being cancelled. Load this page again in a minute, and you can subscribe anew.",
+            "It is being cancelled. In a minute you can subscribe anew.",
         ),
         (
             {"access_stop": "refund", **STOPPED},
@@ -198,11 +206,11 @@ ENDED = {"standing": "ended", "ended_at": NOW - DAY, **STOPPED}
             ),
         ),
         (
-            {"access_stop": "refund", "standing": "ending", "cancel_at": NOW + 10 * DAY, **STOPPED},
+            {"access_stop": "refund", "status": "active", "cancel_at": NOW + 10 * DAY, **STOPPED},
             "The subscription ends on 20 March 2026 and isn’t charged again.",
         ),
         (
-            {"access_stop": "refund", "standing": "past_due", **STOPPED},
+            {"access_stop": "refund", "status": "past_due", **STOPPED},
             "Reading opens again once the next invoice is paid.",
         ),
         (
@@ -219,7 +227,7 @@ ENDED = {"standing": "ended", "ended_at": NOW - DAY, **STOPPED}
                 " Subscribe without a trial, with the same card if you like."
             ),
         ),
-        ({"access_stop": "trial_used", "standing": "trial", **STOPPED}, "It is being cancelled."),
+        ({"access_stop": "trial_used", "status": "trialing", **STOPPED}, "It is being cancelled."),
         (
             {"access_stop": "duplicate", **ENDED},
             "You had subscribed twice. We cancelled this one, and what you paid for it goes back to",
@@ -232,13 +240,13 @@ ENDED = {"standing": "ended", "ended_at": NOW - DAY, **STOPPED}
             ),
         ),
         (
-            {"pauses_collection": True, "standing": "trial", "trial_end": NOW + DAY},
+            {"pauses_collection": True, "status": "trialing", "trial_end": NOW + DAY},
             "Free until 11 March 2026. Payment is paused: nothing is charged then either.",
         ),
     ],
 )
 def test_what_stopped_access_and_what_to_do(values: dict[str, Any], expected: str) -> None:
-    shown = subscription_shown(replace(FACTS, payment_url=INVOICE, **values), LISBON, NOW)
+    shown = shown_of(payment_url=INVOICE, **values)
     assert expected in in_words(shown)
     assert (shown.owes, shown.pay_url) == (False, None)
 
@@ -252,7 +260,7 @@ async def test_one_bought_twice_is_told_beside_the_one_that_stays(newspaper: New
     )
     await newspaper.store(reader, offer, kept, double)
     await newspaper.sign_in(reader.id)
-    told = "You had subscribed twice. We cancelled Digital, monthly, the second one"
+    told = "Digital, monthly: You had subscribed twice. We cancelled this one"
     page = words_of(await account(newspaper))
     assert "Active Digital, monthly" in page
     assert told in page

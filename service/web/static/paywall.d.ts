@@ -70,7 +70,9 @@ export interface Wall {
   /** What would open the article: signing in by mail, which registers too, or subscribing. */
   kind: "register" | "subscribe";
   reason: WallReason;
-  /** The reason in a sentence for the reader, shown above the title. */
+  /** The reason in a sentence for the reader, shown above the title; and, where their subscription has
+   * ended or waits for a payment, since when, why, and the way back.
+   */
   note: string;
   title: string;
   text: string;
@@ -176,6 +178,8 @@ export interface Profile {
   processing: { offer: string; name: string; since: string }[];
   /** The one that runs; null: none does. */
   subscription: Subscription | null;
+  /** The last that ended, where none runs: why, and the way back. */
+  ended_subscription: EndedSubscription | null;
   /** What somebody bought with the reader's address in another browser; the reader may take it over. */
   purchases: { id: string; name: string; bought_at: string }[];
 }
@@ -196,6 +200,23 @@ export interface Subscription {
   open_payment: { amount: number; currency: string; is_under_way: boolean; paid_until: string } | null;
   /** What Stripe charges by itself; null: nothing. `amount` in minor units, null: Stripe can't say. */
   next_charge: { at: string; amount: number | null; currency: string } | null;
+  words: SubscriptionWords;
+}
+
+/** A subscription that is over, where none runs. */
+export interface EndedSubscription {
+  id: string;
+  plan: string;
+  ended_at: string | null;
+  reason: "voluntary" | "payment_failed" | "dispute_lost" | "refund" | "trial_used" | "duplicate";
+  words: SubscriptionWords;
+}
+
+/** A subscription's state in words to its reader: what happens and when, or why it ended, and what to do. */
+export interface SubscriptionWords {
+  status: string;
+  next: string;
+  advice: string;
 }
 
 /** RFC 9457; there are further members beside these, such as `portal`. */

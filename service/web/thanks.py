@@ -1,0 +1,33 @@
+"""What a page says of a reader's purchases just after one: thanks, and until when it is open."""
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.language import as_pages_are
+from service.db.context import Context
+from service.identity.callers import Caller
+from service.reports.passes import passes_of
+from service.reports.subscriber_list import subscriptions_of
+from service.web.pass_words import pass_line
+from service.web.subscription_shown import subscription_shown
+
+_NEW = timedelta(minutes=30)
+
+
+async def thanks_for(session: AsyncSession, caller: Caller, context: Context) -> str:
+    """Empty: nothing was bought just now, or it isn't open."""
+    if caller.reader_id is None:
+        return ""
+    now, zone = context.clocks.business(), context.settings.zone
+    new = next(
+        (each for each in await passes_of(session, caller.reader_id) if each.paid_at > now - _NEW),
+        None,
+    )
+    if new is not None:
+        return pass_line(new, now, zone)
+    bought = await subscriptions_of(session, caller.reader_id)
+    if not bought or bought[0].until <= now or bought[0].since <= now - _NEW:
+        return ""
+    shown = subscription_shown(bought[0], as_pages_are(zone), now)
+    return f"{shown.name}: {shown.next}" if shown.tone == "good" else ""
