@@ -72,7 +72,7 @@ def test_a_countrys_header_needs_a_proxy_that_sets_it(read: Read) -> None:
     assert "PAYWALL_TRUSTED_PROXIES" in read.refused(PAYWALL_COUNTRY_HEADER="CF-IPCountry")
     trusting = {"PAYWALL_TRUSTED_PROXIES": '["10.0.0.1"]'}
     assert read(PAYWALL_COUNTRY_HEADER="CF-IPCountry", **trusting).country_header == "CF-IPCountry"
-    assert "PAYWALL_COUNTRY_HEADER" in read.refused(PAYWALL_COUNTRY_HEADER="X Country", **trusting)
+    assert "pattern" in read.refused(PAYWALL_COUNTRY_HEADER="X Country", **trusting)
 
 
 def test_a_short_secret_is_refused_with_the_way_to_a_longer_one(read: Read) -> None:

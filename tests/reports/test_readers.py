@@ -1,9 +1,12 @@
 """The list of all readers, on both databases: each is found, by what they have or had."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+from sqlalchemy import Connection, Engine, event, text
 
 from service.db.base import Base
 from service.db.session import Database
@@ -104,3 +107,37 @@ async def test_each_reader_is_of_their_kinds(everybody: Database) -> None:
 )
 async def test_the_search(everybody: Database, query: str, names: list[str]) -> None:
     assert list(await listed(everybody, ReaderFilter(query))) == names
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_page_is_found_by_the_index(database: Database, is_first: bool) -> None:
+    """However many readers there are, none but the page's are sorted."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: Connection, __: object, statement: str, values: Any, *___: object) -> None:
+        asked.append((statement, values))
+
+    async with database.transaction() as session:
+        session.add_all(rows.reader(created_at=NOW - timedelta(minutes=n)) for n in range(3_000))
+        await session.flush()
+        await session.execute(text("ANALYZE"))
+    async with database.reading() as session:
+        first = await list_readers(session, ReaderFilter(), cursor=None, limit=20, now=NOW)
+        cursor = None if is_first else first.next_cursor
+        engine = (await session.connection()).engine.sync_engine
+        with listening(engine, note):
+            await list_readers(session, ReaderFilter(), cursor=cursor, limit=20, now=NOW)
+        explain = "EXPLAIN" if database.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
+        statement, values = asked[0]
+        connection = await session.connection()
+        plan = str((await connection.exec_driver_sql(f"{explain} {statement}", values)).all())
+    assert "ix_readers_newest" in plan
+    assert "Sort" not in plan
+    assert "TEMP B-TREE" not in plan
+
+
+@contextmanager
+def listening(engine: Engine, note: Callable[..., None]) -> Iterator[None]:
+    event.listen(engine, "before_cursor_execute", note)
+    yield
+    event.remove(engine, "before_cursor_execute", note)

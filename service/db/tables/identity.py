@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Integer
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, Json, UtcDateTime
@@ -28,6 +28,8 @@ class Reader(Base):
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     pseudonym: Mapped[str | None]
     """Their name in the movements of MRR, which outlive an erasure; None: they have none yet."""
+
+    __table_args__ = (Index("ix_readers_newest", "created_at", "id"),)
 
 
 class ReaderDevice(Base):
