@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import resource
 import socket
 from contextlib import suppress
 from typing import ClassVar, Literal
@@ -13,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 LARGEST_PORT = 65_535
 LARGEST_HEAD = 32 * 1024
+MOST_FILES = 65_536
 
 
 class PortRefused(Exception):
@@ -113,6 +115,14 @@ class ImpatientProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
+def allow_many_connections() -> None:
+    """Raise the limit of open files, which is 1,024 by default on most systems, as far as it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def serve(app: ASGIApp, listener: socket.socket, *, graceful_seconds: int) -> bool:
     """Serve until SIGTERM or Ctrl-C, which finish what is in flight; False: it failed to start."""
     config = uvicorn.Config(
@@ -127,6 +137,7 @@ def serve(app: ASGIApp, listener: socket.socket, *, graceful_seconds: int) -> bo
         timeout_graceful_shutdown=graceful_seconds,
     )
     server = uvicorn.Server(config)
+    allow_many_connections()
     # What is there by now lives as long as the process. To look through it again and again took more
     # than a tenth of a second at a time, in which nobody was answered.
     gc.collect()

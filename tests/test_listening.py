@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import resource
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import ClassVar
 
@@ -106,3 +109,26 @@ async def test_a_head_has_a_size(head: bytes) -> None:
         answered = await sent(port, head)
     assert answered.startswith(b"HTTP/1.1 400") or not answered  # reset while still sending
     assert b"200 OK" not in answered
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "then"), [(100, 300, 300), (100, 100, 100), (200, 90_000, 65_536)]
+)
+def test_the_limit_of_open_files_is_raised(soft: int, hard: int, then: int) -> None:
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard > most != resource.RLIM_INFINITY:
+        pytest.skip(f"this machine allows {most} open files")
+    told = subprocess.run(
+        [
+            sys.executable, "-c",
+            f"""
+import resource
+from service.listening import allow_many_connections
+resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
+allow_many_connections()
+print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+""",
+        ],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout.split() == [str(then), str(hard)]

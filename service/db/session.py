@@ -29,6 +29,8 @@ BUSY_TIMEOUT_MS = 20_000
 POOL_WAIT_SECONDS = 10
 LONGEST_STATEMENT_SECONDS = 15.0
 """PostgreSQL: a server that fell silent would otherwise hold a request for ever."""
+LONGEST_BATCH_SECONDS = 5.0
+"""PostgreSQL: readers wait for their count, and are better told to come again."""
 RETRY_AFTER_SECONDS = "5"
 Slow = Literal["reports", "search"]
 """Kinds of queries that may take long: figures, lists and exports; and what anybody may search for."""
@@ -115,6 +117,7 @@ class Database:
         self._slow = _sqlite_engine(self.url, writer=False) if sqlite else self._reading
         self._room = {kind: asyncio.Semaphore(SLOW_AT_ONCE) for kind in get_args(Slow)}
         self._longest_wait = min(patience, POOL_WAIT_SECONDS)
+        self._longest_batch = min(patience, LONGEST_BATCH_SECONDS)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -137,10 +140,14 @@ class Database:
 
         Its statements follow each other without a way back to the event loop, which costs more than
         most of them do. On SQLite it takes its turn among the writers, and has a thread of its own.
+        On PostgreSQL it may take a few seconds, or it is `database-unavailable`.
         """
         async with _translated():
             if self.dialect == "postgresql":
-                async with self._writing.begin() as connection:
+                async with (
+                    asyncio.timeout(self._longest_batch),
+                    self._writing.begin() as connection,
+                ):
                     return await connection.run_sync(work)
             async with self._writing.connect():
                 loop = asyncio.get_running_loop()
