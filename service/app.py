@@ -74,6 +74,7 @@ from service.payments.gateway import Gateway, GatewayUnavailable
 from service.problems import Problem, install_handlers, with_problems
 from service.reports import routes as reports_routes
 from service.reports.channel_facts import ChannelWatch
+from service.reports.rollups import roll_up
 from service.running import Running, RunningApp
 from service.settings import Settings
 from service.tokens import routes as tokens_routes
@@ -317,6 +318,11 @@ def _stripe_tasks(running: Running, context: Context, gateway: Gateway | None) -
 def _pruning_tasks(context: Context) -> tuple[Task, ...]:
     database, clocks = context.database, context.clocks
 
+    async def tend() -> None:
+        # First: what is dropped isn't there any more to be added up.
+        await roll_up(context)
+        await tend_ledger(context)
+
     async def prune_keys() -> None:
         async with database.transaction() as session:
             await prune(session, now=clocks.wall())
@@ -340,7 +346,7 @@ def _pruning_tasks(context: Context) -> tuple[Task, ...]:
         Task("old keys", prune_keys, pause=_HOUR),
         Task("old limits", prune_limits, pause=_HOUR),
         Task("old mails", prune_mails, pause=_HOUR),
-        Task("ledger's months", lambda: tend_ledger(context), pause=_MINUTE),
+        Task("ledger's months", tend, pause=_MINUTE),
     )
 
 

@@ -25,6 +25,7 @@ from service.db.tables import (
     Customer,
     DomainEvent,
     Grant,
+    HolderDay,
     InboxEvent,
     Mail,
     MeterWindow,
@@ -206,6 +207,15 @@ def _without_devices(subject: Subject) -> ColumnElement[str]:
     )
 
 
+def _without_device_names(subject: Subject) -> ColumnElement[str]:
+    """Each device gets another name, the same for all of its days."""
+    renamed = [
+        (HolderDay.holder == known_device_holder(each), known_device_holder(new_id("dev")))
+        for each in subject.devices
+    ]
+    return case(*renamed, else_=HolderDay.holder) if renamed else HolderDay.holder.expression
+
+
 def _either(reader_id: Any, *, nobodys: Any, theirs: Any) -> ColumnElement[Any]:
     """One value for rows that name no reader, another for those that do."""
     return case((reader_id.is_(None), nobodys), else_=theirs)
@@ -251,6 +261,12 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding("mails", Mail, _mails, hidden="text html"),
     Holding(
         "meter_windows", MeterWindow, lambda subject: MeterWindow.holder.in_(_holders(subject))
+    ),
+    Holding(
+        "read_days", HolderDay, lambda subject: HolderDay.holder.in_(_holders(subject)),
+        # Distinct holders are counted as before, and nothing leads from them to a device any more.
+        blank={"holder": _without_device_names},
+        kept="day reads counted subscribe_wall_at register_wall_at",
     ),
     Holding("touches", Touches, lambda subject: Touches.holder.in_(_holders(subject))),
     # Before the checkouts, whose ties to devices go.
@@ -360,12 +376,14 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "business_clock": "one number",
     "content_state": "one number",
     "jobs": "what is to be done later, by ids that mean nothing elsewhere",
+    "ledger_days": "reads and refusals by day and article, without readers",
     "offers": "the catalogue",
     "operator_devices": "the staff's browsers",
     "operator_recovery_codes": "the staff's codes",
     "operator_sessions": "the staff's sessions",
     "operators": "the staff",
     "reconciliations": "figures, and what differed from Stripe by its ids",
+    "rolled_days": "which days of the ledger were added up",
     "signing_keys": "our own keys",
     "trial_cards": "which cards have had a trial, without their owners",
     "unbound_subscriptions": "ids of customers at Stripe that are no reader's",

@@ -10,10 +10,11 @@ from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.access.reasons import REASONS
 from service.reports.asked import Asked
-from service.reports.cells import NOT_YET, Cell, Line, Unit
+from service.reports.cells import NOT_YET, Cell, Line, Unit, line_of, none
 from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR, MRR_AFTER_DISCOUNTS, Definition
-from service.reports.queries import subscribers
+from service.reports.queries import subscribers, walls
 
 Subject = Literal["Subscribers", "Money", "Leaving", "Readers", "Articles", "Meter"]
 OverTime = Literal["end", "sum", "mixed", "own"]
@@ -57,6 +58,8 @@ class Figure:
     source: str
     """The rows it is computed from."""
     version: int = 1
+    by_day: bool = False
+    """Whether it is of days in the publication's zone, and of no other."""
 
     @property
     def unit(self) -> Unit:
@@ -71,6 +74,9 @@ class Figure:
             if name and name not in self.splits:
                 known = ", ".join(self.splits) or "nothing"
                 raise NotAsked(field, f"{self.meaning.name} can be split and filtered by {known}.")
+        if self.by_day and asked.period.zone.key != asked.home.key:
+            why = f"It is counted by days of {asked.home.key}: choose that zone."
+            return [line_of(lambda _: none(why), asked.steps, each.key) for each in self.series]
         place = {each.key: number for number, each in enumerate(self.series)}
         found = sorted(
             await self.query(session, asked),
@@ -98,6 +104,11 @@ def _series(unit: Unit, **words: str) -> tuple[Series, ...]:
     return tuple(Series(key, text, unit) for key, text in words.items())
 
 
+_LEDGER = "the access ledger by day"
+_HOLDER = "A holder is a device, or a reader with the devices that they signed in or bought on."
+_DAYS_TO_PAY = {
+    f"within_{n}": f"Within {n} {'day' if n == 1 else 'days'}" for n in walls.DAYS_TO_PAY
+}
 _BY_PRICE = ("plan", "interval_charged", "currency")
 _MOVEMENTS = "movements"
 _OF_MONEY = MRR.denominator
@@ -218,6 +229,71 @@ FIGURES: tuple[Figure, ...] = (
             "Subscriber churn of the month.",
         ),
         _all("money"), "own", _BY_PRICE, subscribers.lifetime_value, _MOVEMENTS,
+    ),
+    Figure(
+        "stop-rate", "Meter",
+        Definition(
+            "Meter stop rate",
+            "Distinct holders who met a wall, any, to subscribe or to register, as a share of all who "
+            "read or met one. " + _HOLDER,
+            "Distinct holders with a read or a wall.",
+        ),
+        _series("percent", all="Met a wall", subscribe="To subscribe", register="To register"),
+        "own", (), walls.stop_rate, _LEDGER, by_day=True,
+    ),
+    Figure(
+        "paid-after-a-wall", "Meter",
+        Definition(
+            "Paid stop conversion",
+            "Of the holders who met a wall to subscribe, those whose first payment ever came within "
+            "1, 3, 7 or 30 days of the first such wall of the step. A payment is the start of what a "
+            "subscription brings, after its trial, or a pass. There is a value once these days are "
+            "over for everybody. " + _HOLDER,
+            "Distinct holders who met a wall to subscribe.",
+        ),
+        _series("percent", **_DAYS_TO_PAY),
+        "own", (), walls.paid_after_a_wall, "the access ledger by day, movements and passes",
+        by_day=True,
+    ),
+    Figure(
+        "registration-funnel", "Readers",
+        Definition(
+            "Registration funnel",
+            "Holders who met a wall to register, and of them those who verified an address, and those "
+            "who paid for the first time, within 30 days of the first such wall of the step. Mails that "
+            "were asked for aren't kept, so that step isn't shown. " + _HOLDER,
+            "Distinct holders who met a wall to register.",
+        ),
+        (
+            Series("met", "Met a wall to register", "readers"),
+            Series("registered", "Registered", "percent"), Series("paid", "Paid", "percent"),
+        ),
+        "own", (), walls.registration_funnel,
+        "the access ledger by day, readers, movements and passes", by_day=True,
+    ),
+    Figure(
+        "access-mix", "Readers",
+        Definition(
+            "Access mix",
+            "Why reads were open: each reason's share of them. A re-read and a read by token count "
+            "once a day, holder and article.",
+            "Reads.",
+        ),
+        tuple(
+            Series(name, REASONS[name].operators.capitalize(), "percent") for name in walls.GRANTED
+        ),
+        "own", (), walls.access_mix, _LEDGER, by_day=True,
+    ),
+    Figure(
+        "meter-depth", "Meter",
+        Definition(
+            "Meter depth",
+            "Distinct holders by how many metered articles they used. With the meter's own interval it "
+            "is the depth of its windows. " + _HOLDER,
+            "Not divided by anything: a count of holders.",
+        ),
+        tuple(Series(name, f"{name} articles", "readers") for name in walls.DEPTHS),
+        "own", (), walls.meter_depth, _LEDGER, by_day=True,
     ),
 )  # fmt: skip
 BY_SLUG: Mapping[str, Figure] = MappingProxyType({each.slug: each for each in FIGURES})

@@ -28,6 +28,7 @@ from service.outbox.endpoints import create_endpoint
 from service.outbox.webhook_signing import SEALED_FOR
 from service.payments.gateway import Gateway
 from service.payments.stripe_gateway import gateway_of_settings
+from service.reports.rollups import roll_day
 from service.settings import Settings
 from tests.checkout.rows import sell
 from tests.conftest import MovingClocks
@@ -194,7 +195,7 @@ class Known:
 
 def known_reader(site: Site) -> Known:
     """Read anonymously, buy a day, then more; confirm the address, sign in elsewhere and in an app,
-    be given a comp, ask for another address.
+    be given a comp, ask for another address; and the day's reads are added up.
     """
     browser = site.at.browser
     browser.headers["User-Agent"] = FIREFOX
@@ -234,6 +235,14 @@ def known_reader(site: Site) -> Known:
             await create_sign_in_link(session, reader_id=reader_id, now=site.at.clocks.wall())
 
     site.at.in_database(make_link)
+
+    async def add_up(database: Database) -> None:
+        """The reports' rows of the day."""
+        now = site.at.clocks.business()
+        day = now.astimezone(site.at.settings.zone).date()
+        await roll_day(database, day, now=now)
+
+    site.at.in_database(add_up)
     wanted = browser.post("/v1/me/address", json={"email": "another@example.org"})
     assert wanted.status_code == 202, wanted.text
     settings = site.at.settings

@@ -18,6 +18,7 @@ from service.db.tables import (
     CheckoutTouches,
     Consent,
     Grant,
+    HolderDay,
     InboxEvent,
     Job,
     Mail,
@@ -81,6 +82,7 @@ def test_nothing_of_the_reader_is_left_and_the_books_are_kept(site: Site, known:
         trace for trace in known.traces if trace in raw
     ]
     (paid,) = rows(site.at, Subscription)
+    added_up = len(rows(site.at, HolderDay))
     read, holders = len(rows(site.at, AccessEntry)), anonymous_holders(site)
     answer = erase(site.at.browser, cancel_subscription=True)
     assert (answer.status_code, answer.content) == (204, b"")
@@ -97,6 +99,8 @@ def test_nothing_of_the_reader_is_left_and_the_books_are_kept(site: Site, known:
     # What was read before signing in is still two devices' reading, but nobody knows which.
     assert len(anonymous_holders(site)) == len(holders) == 2
     assert anonymous_holders(site).isdisjoint(holders)
+    # A day that is added up has as many holders as before, and none of the devices.
+    assert len(rows(site.at, HolderDay)) == added_up > len(holders)
     assert rows(site.at, Touches) == rows(site.at, CheckoutTouches) == rows(site.at, Consent) == []
     assert rows(site.at, MeterWindow) == []
     (customer,) = site.at.simulator.world.store.find("customer", [])

@@ -33,6 +33,7 @@ from service.db.tables.metering import AccessEntry, MeterWindow
 from service.db.tables.offers import Offer
 from service.db.tables.operation import BusinessClock
 from service.db.tables.outbox import DomainEvent, Mail, WebhookDelivery, WebhookEndpoint
+from service.db.tables.rollups import HolderDay, LedgerDay, RolledDay
 from service.db.tables.sources import CheckoutTouches, Consent, Touches
 from service.db.tables.tokens import RevokedClaim, SigningKey
 
@@ -53,8 +54,10 @@ __all__ = [
     "Customer",
     "DomainEvent",
     "Grant",
+    "HolderDay",
     "InboxEvent",
     "Job",
+    "LedgerDay",
     "Mail",
     "MeterWindow",
     "MovementRow",
@@ -70,6 +73,7 @@ __all__ = [
     "ReaderSession",
     "Reconciliation",
     "RevokedClaim",
+    "RolledDay",
     "SignInRequest",
     "SigningKey",
     "Subscription",

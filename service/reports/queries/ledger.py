@@ -1,0 +1,59 @@
+"""The access ledger by day: what is added up already, and the rest from its own rows."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Subquery, func, literal, select, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.tables import AccessEntry, HolderDay, LedgerDay, ReaderDevice, RolledDay
+from service.metering.store import DEVICE, READER
+from service.reports.asked import Asked
+from service.reports.rollups import holder_days, ledger_days
+
+
+async def by_article(session: AsyncSession, asked: Asked) -> Subquery:
+    """The rows of `LedgerDay` in the period."""
+    return await _days(session, asked, LedgerDay, ledger_days())
+
+
+async def by_holder(session: AsyncSession, asked: Asked) -> Subquery:
+    """The rows of `HolderDay` in the period, with `whose`: the reader that a device belongs to, else
+    the holder itself.
+    """
+    days = await _days(session, asked, HolderDay, holder_days())
+    joined = (
+        select(
+            (literal(DEVICE) + ReaderDevice.device_id).label("holder"),
+            (literal(READER) + func.min(ReaderDevice.reader_id)).label("reader"),
+        )
+        .group_by(ReaderDevice.device_id)
+        .subquery("joined")
+    )
+    whose = func.coalesce(joined.c.reader, days.c.holder).label("whose")
+    return (
+        select(days, whose)
+        .outerjoin(joined, joined.c.holder == days.c.holder)
+        .subquery("whose_days")
+    )
+
+
+async def _days(
+    session: AsyncSession, asked: Asked, table: type[HolderDay | LedgerDay], live: Select[Any]
+) -> Subquery:
+    first, last = asked.period.first, min(asked.period.last, asked.today)
+    rolled = set(
+        await session.scalars(
+            select(RolledDay.day).where(RolledDay.day >= first, RolledDay.day <= last)
+        )
+    )
+    all_days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    rest = [day for day in all_days if day not in rolled]
+    columns = list(table.__table__.columns)
+    added_up = select(*columns).where(table.day >= first, table.day <= last)
+    if not rest:
+        return added_up.subquery("days")
+    unrolled: ColumnElement[bool] = AccessEntry.day.in_(rest)
+    if len(rest) == len(all_days):
+        unrolled = AccessEntry.day.between(first, last)
+    return union_all(added_up, live.where(unrolled)).subquery("days")

@@ -1,0 +1,226 @@
+"""Figures of reading and walls, from the ledger by day."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from sqlalchemy import Subquery, case, func, literal, select, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.access.reasons import REASONS
+from service.db.base import UtcDateTime
+from service.db.tables import MovementRow, Pass, Reader, Subscription
+from service.metering.store import READER
+from service.reports.asked import Asked
+from service.reports.cells import Cell, Line, line_of, none, share
+from service.reports.queries import ledger
+
+DAYS_TO_PAY = (1, 3, 7, 30)
+DEPTHS = ("0", "1", "2", "3", "4", "5", "6-10", "11+")
+GRANTED = tuple(name for name, row in REASONS.items() if row.granted)
+_LAST_SINGLE_DEPTH, _LAST_RANGE_DEPTH = 5, 10
+_WHOLE = -2
+"""The step that stands for the whole period."""
+Counts = dict[int | None, int]
+"""By the number of a step, and by None for the period."""
+
+
+async def stop_rate(session: AsyncSession, asked: Asked) -> list[Line]:
+    """Distinct holders who met a wall ÷ distinct holders who read or met one."""
+    days = await ledger.by_holder(session, asked)
+    found: dict[str, Counts] = defaultdict(lambda: defaultdict(int))
+    for rows in _by_step_and_whole(asked, days):
+        subscribe, register = (
+            func.max(case((each.is_not(None), 1), else_=0))
+            for each in (rows.c.subscribe_wall_at, rows.c.register_wall_at)
+        )
+        holders = (
+            select(rows.c.step, subscribe.label("subscribe"), register.label("register"))
+            .group_by(rows.c.step, rows.c.whose)
+            .subquery()
+        )
+        grouping = (holders.c.step, holders.c.subscribe, holders.c.register)
+        for step, subscribed, registered, count in await session.execute(
+            select(*grouping, func.count()).group_by(*grouping)
+        ):
+            at = _place(step)
+            found["holders"][at] += count
+            found["all"][at] += count * max(subscribed, registered)
+            found["subscribe"][at] += count * subscribed
+            found["register"][at] += count * registered
+
+    def rate(of: Counts) -> Callable[[int | None], Cell]:
+        return lambda at: share(of[at], found["holders"][at], of="holders")
+
+    return [_line(asked, name, rate(found[name])) for name in ("all", "subscribe", "register")]
+
+
+async def meter_depth(session: AsyncSession, asked: Asked) -> list[Line]:
+    """Distinct holders by the number of metered articles that they used."""
+    days = await ledger.by_holder(session, asked)
+    found: dict[str, Counts] = defaultdict(lambda: defaultdict(int))
+    for rows in _by_step_and_whole(asked, days):
+        holders = (
+            select(rows.c.step, func.sum(rows.c.counted).label("used"))
+            .group_by(rows.c.step, rows.c.whose)
+            .subquery()
+        )
+        grouping = (holders.c.step, holders.c.used)
+        for step, used, count in await session.execute(
+            select(*grouping, func.count()).group_by(*grouping)
+        ):
+            found[_depth(int(used))][_place(step)] += count
+
+    def number(of: Counts) -> Callable[[int | None], Cell]:
+        return lambda at: Cell(of[at])
+
+    return [_line(asked, name, number(found[name])) for name in DEPTHS]
+
+
+async def access_mix(session: AsyncSession, asked: Asked) -> list[Line]:
+    """The share of each reason among the reads."""
+    days = await ledger.by_article(session, asked)
+    step = asked.step_on(days.c.day)
+    rows = (
+        select(step.label("step"), days.c.reason, days.c.rows)
+        .where(days.c.wall == "")
+        .subquery("rows")
+    )
+    sums: dict[str, Counts] = defaultdict(lambda: defaultdict(int))
+    together: Counts = defaultdict(int)
+    for at, reason, count in await session.execute(
+        select(rows.c.step, rows.c.reason, func.sum(rows.c.rows)).group_by(
+            rows.c.step, rows.c.reason
+        )
+    ):
+        if reason in REASONS and not REASONS[reason].granted:
+            continue
+        for place in (at, None):
+            sums[reason][place] += int(count)
+            together[place] += int(count)
+
+    def part(of: Counts) -> Callable[[int | None], Cell]:
+        return lambda at: share(of[at], together[at], of="reads")
+
+    return [_line(asked, name, part(sums[name])) for name in GRANTED]
+
+
+async def paid_after_a_wall(session: AsyncSession, asked: Asked) -> list[Line]:
+    """Holders whose first payment came within days of their first wall ÷ holders who met one."""
+    days = await ledger.by_holder(session, asked)
+    met, led = await _after_the_first(session, asked, days, "subscribe_wall_at", _payments())
+    return [
+        _line(asked, f"within_{within}", _within(asked, met, led, timedelta(days=within)))
+        for within in DAYS_TO_PAY
+    ]
+
+
+async def registration_funnel(session: AsyncSession, asked: Asked) -> list[Line]:
+    """Holders who met a wall to register, and of these those who registered and paid, by 30 days."""
+    days = await ledger.by_holder(session, asked)
+    within = timedelta(days=DAYS_TO_PAY[-1])
+    wall = "register_wall_at"
+    met, registered = await _after_the_first(session, asked, days, wall, _registrations())
+    _, paid = await _after_the_first(session, asked, days, wall, _payments())
+    return [
+        _line(asked, "met", lambda at: Cell(met.get(at, 0))),
+        _line(asked, "registered", _within(asked, met, registered, within)),
+        _line(asked, "paid", _within(asked, met, paid, within)),
+    ]
+
+
+Waits = dict[int | None, list[timedelta]]
+
+
+async def _after_the_first(
+    session: AsyncSession,
+    asked: Asked,
+    days: Subquery,
+    wall: str,
+    events: Subquery,
+) -> tuple[Counts, Waits]:
+    """How many holders met the wall, and how long after the first one the event of each came."""
+    met: Counts = {}
+    waits: Waits = defaultdict(list)
+    for rows in _by_step_and_whole(asked, days):
+        holders = (
+            select(rows.c.step, rows.c.whose, func.min(rows.c[wall]).label("wall_at"))
+            .where(rows.c[wall].is_not(None))
+            .group_by(rows.c.step, rows.c.whose)
+            .subquery("walled")
+        )
+        counted = await session.execute(
+            select(holders.c.step, func.count()).group_by(holders.c.step)
+        )
+        for step, count in counted:
+            met[_place(step)] = count
+        joined = select(holders.c.step, holders.c.wall_at, events.c.at).join(
+            events, events.c.whose == holders.c.whose
+        )
+        for step, wall_at, event_at in await session.execute(
+            joined.where(events.c.at >= holders.c.wall_at)
+        ):
+            waits[_place(step)].append(event_at - wall_at)
+    return met, waits
+
+
+def _within(
+    asked: Asked, met: Counts, waits: Mapping[int | None, list[timedelta]], within: timedelta
+) -> Callable[[int | None], Cell]:
+    def cell(at: int | None) -> Cell:
+        until = asked.until if at is None else asked.period.steps[at].until
+        if until + within > asked.now:
+            return none(f"The {within.days} days after its last wall aren't over.")
+        led = sum(1 for each in waits.get(at, ()) if each <= within)
+        return share(led, met.get(at, 0), of="holders who met a wall")
+
+    return cell
+
+
+def _payments() -> Subquery:
+    """The first payment of each reader: when a subscription first brought something, or a pass."""
+    brought = (
+        select(Subscription.reader_id, MovementRow.at)
+        .join(Subscription, Subscription.id == MovementRow.subscription_id)
+        .where(MovementRow.to_plan.is_not(None))
+    )
+    payments = union_all(brought, select(Pass.reader_id, Pass.paid_at)).subquery("payments")
+    return (
+        select(
+            (literal(READER) + payments.c.reader_id).label("whose"),
+            func.min(payments.c.at, type_=UtcDateTime()).label("at"),
+        )
+        .group_by(payments.c.reader_id)
+        .subquery("first_payments")
+    )
+
+
+def _registrations() -> Subquery:
+    """When each reader verified an address."""
+    return (
+        select((literal(READER) + Reader.id).label("whose"), Reader.email_verified_at.label("at"))
+        .where(Reader.email_verified_at.is_not(None))
+        .subquery("registrations")
+    )
+
+
+def _by_step_and_whole(asked: Asked, days: Subquery) -> list[Subquery]:
+    """The days with the step that they are in, and once more all in one: distinct holders of a period
+    aren't the sum of its steps.
+    """
+    steps = (asked.step_on(days.c.day), literal(_WHOLE))
+    return [select(days, each.label("step")).subquery() for each in steps]
+
+
+def _place(step: int) -> int | None:
+    return None if step == _WHOLE else step
+
+
+def _depth(used: int) -> str:
+    if used <= _LAST_SINGLE_DEPTH:
+        return str(used)
+    return DEPTHS[-2] if used <= _LAST_RANGE_DEPTH else DEPTHS[-1]
+
+
+def _line(asked: Asked, series: str, make: Callable[[int | None], Cell]) -> Line:
+    return line_of(make, asked.steps, series)

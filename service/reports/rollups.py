@@ -1,0 +1,96 @@
+"""Adding up the access ledger by day: each day that is over once, and again where rows came late.
+
+What isn't added up yet is counted from the ledger itself (queries/ledger.py), so no figure waits for
+this, and none changes by it.
+"""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Select, case, delete, func, insert, literal, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.context import Context
+from service.db.session import Database
+from service.db.tables import AccessEntry, HolderDay, LedgerDay, RolledDay
+
+LATE_ROWS = timedelta(minutes=15)
+"""So long after midnight a process may still be writing what it noted before."""
+LOOKED_AT_AGAIN = 7
+"""The number of days back in which rows that came later still are found."""
+_ONE_DAY = timedelta(days=1)
+
+log = structlog.get_logger()
+
+
+async def roll_up(context: Context) -> None:
+    """Add up each day that is over and isn't added up, the oldest first. Safe to repeat, anywhere."""
+    now, zone = context.clocks.business(), context.settings.zone
+    yesterday = (now - LATE_ROWS).astimezone(zone).date() - _ONE_DAY
+    async with context.database.slow_reading("reports") as session:
+        days = await _days_to_roll(session, yesterday)
+    for day in days:
+        await roll_day(context.database, day, now=context.clocks.wall())
+    if days:
+        log.info("ledger.rolled_up", days=len(days), until=str(days[-1]))
+
+
+async def roll_day(database: Database, day: date, *, now: datetime) -> None:
+    """Add up one day, instead of what was added up of it before."""
+    async with database.serialised("ledger-rollup") as session:
+        if database.dialect == "postgresql":
+            # An erasure renames devices here and then in the ledger: it comes before all of this, or after.
+            await session.execute(text("LOCK TABLE holder_days IN SHARE ROW EXCLUSIVE MODE"))
+        for table in (RolledDay, LedgerDay, HolderDay):
+            await session.execute(delete(table).where(table.day == day))
+        rows = select(func.count()).select_from(AccessEntry).where(AccessEntry.day == day)
+        count = await session.scalar(rows) or 0
+        for table, added_up in ((LedgerDay, ledger_days()), (HolderDay, holder_days())):
+            columns = [column.key for column in table.__table__.columns]
+            await session.execute(
+                insert(table).from_select(columns, added_up.where(AccessEntry.day == day))
+            )
+        session.add(RolledDay(day=day, rows=count, rolled_at=now))
+
+
+def ledger_days() -> Select[Any]:
+    """The ledger added up by day, article, reason and wall: the columns of `LedgerDay`."""
+    entry = AccessEntry
+    wall = func.coalesce(entry.wall, "")
+    return select(
+        entry.day, entry.article_id, entry.reason, wall.label("wall"), func.count().label("rows"),
+        _count(entry.consumed).label("counted"),
+    ).group_by(entry.day, entry.article_id, entry.reason, wall)  # fmt: skip
+
+
+def holder_days() -> Select[Any]:
+    """The ledger added up by day and holder: the columns of `HolderDay`."""
+    entry = AccessEntry
+    return select(
+        entry.day, entry.holder, _count(entry.granted).label("reads"),
+        _count(entry.consumed).label("counted"),
+        func.min(case((entry.wall == "subscribe", entry.at))).label("subscribe_wall_at"),
+        func.min(case((entry.wall == "register", entry.at))).label("register_wall_at"),
+    ).group_by(entry.day, entry.holder)  # fmt: skip
+
+
+def _count(condition: Any) -> Any:
+    return func.sum(case((condition, literal(1)), else_=literal(0)))
+
+
+async def _days_to_roll(session: AsyncSession, yesterday: date) -> list[date]:
+    """Those that were never added up, and lately those that have more rows by now."""
+    first = await session.scalar(select(func.min(AccessEntry.day)))
+    if first is None:
+        return []
+    rolled = {row.day: row.rows for row in await session.scalars(select(RolledDay))}
+    lately = yesterday - LOOKED_AT_AGAIN * _ONE_DAY
+    counted = await session.execute(
+        select(AccessEntry.day, func.count())
+        .where(AccessEntry.day > lately, AccessEntry.day <= yesterday)
+        .group_by(AccessEntry.day)
+    )
+    changed = {day for day, count in counted if rolled.get(day, count) < count}
+    days = (first + number * _ONE_DAY for number in range((yesterday - first).days + 1))
+    return [day for day in days if day not in rolled or day in changed]

@@ -1,0 +1,124 @@
+"""Random reads and walls, and their figures in plain Python, written without the queries."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+from service.db.tables import AccessEntry
+
+BEGIN = datetime(2026, 3, 20, tzinfo=UTC)
+DAYS = 24
+DEVICES, READERS = ("d1", "d2", "d3", "d4"), ("rdr_1", "rdr_2")
+LINKED = {"d1": "rdr_1", "d2": "rdr_1", "d3": "rdr_2"}
+"""Devices, of which each belongs to a reader; d4 is nobody's."""
+_ids = count()
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> AccessEntry:
+    at = BEGIN + timedelta(minutes=draw(st.integers(0, DAYS * 24 * 60)))
+    wall = draw(st.sampled_from([None, None, "subscribe", "register"]))
+    reason = {
+        None: draw(st.sampled_from(["meter", "free", "subscription"])),
+        "subscribe": "meter_exhausted", "register": "registered_only",
+    }[wall]  # fmt: skip
+    return AccessEntry(
+        day=at.date(),  # the writer's zone is set by `in_zone`
+        holder=draw(
+            st.sampled_from([f"device:{each}" for each in DEVICES] + [f"reader:{each}" for each in READERS])
+        ),
+        id=f"{next(_ids):08}", at=at, article_id=draw(st.sampled_from(["art_1", "art_2"])),
+        granted=wall is None, consumed=reason == "meter", reason=reason, wall=wall, once=False,
+    )  # fmt: skip
+
+
+ledgers = st.lists(entries(), min_size=20, max_size=120)
+
+
+@dataclass(frozen=True)
+class LedgerOracle:
+    """The figures of exported rows in steps of `length` days. `paid` and `verified` by reader."""
+
+    rows: list[AccessEntry]
+    first: date
+    last: date
+    length: int
+    zone: ZoneInfo
+    paid: dict[str, datetime]
+    verified: dict[str, datetime]
+
+    def step(self, row: AccessEntry) -> int | None:
+        day = row.at.astimezone(self.zone).date()
+        if not self.first <= day <= self.last:
+            return None
+        return (day - self.first).days // self.length
+
+    def places(self) -> Iterator[tuple[int | None, list[AccessEntry]]]:
+        """Each step's rows, then all rows of the period."""
+        steps = -(-((self.last - self.first).days + 1) // self.length)
+        inside = [row for row in self.rows if self.step(row) is not None]
+        for number in range(steps):
+            yield number, [row for row in inside if self.step(row) == number]
+        yield None, inside
+
+    def stop_rate(self) -> Iterator[tuple[int, int, int, int]]:
+        """Holders with any wall, one to subscribe, one to register; and all holders."""
+        for _, rows in self.places():
+            met: dict[str, set[str]] = {"subscribe": set(), "register": set()}
+            everybody: set[str] = set()
+            for row in rows:
+                whose = joined(row.holder)
+                everybody.add(whose)
+                if row.wall:
+                    met[row.wall].add(whose)
+            subscribe, register = met["subscribe"], met["register"]
+            yield len(subscribe | register), len(subscribe), len(register), len(everybody)
+
+    def depth(self) -> Iterator[dict[int, int]]:
+        for _, rows in self.places():
+            used: defaultdict[str, int] = defaultdict(int)
+            for row in rows:
+                used[joined(row.holder)] += row.consumed
+            found: defaultdict[int, int] = defaultdict(int)
+            for number in used.values():
+                found[number] += 1
+            yield dict(found)
+
+    def mix(self) -> Iterator[dict[str, int]]:
+        for _, rows in self.places():
+            found: defaultdict[str, int] = defaultdict(int)
+            for row in rows:
+                if row.granted:
+                    found[row.reason] += 1
+            yield dict(found)
+
+    def after(self, wall: str, events: dict[str, datetime], days: int) -> Iterator[tuple[int, int]]:
+        """Of the holders who met the wall: with the event within `days` of the first; and all."""
+        for _, rows in self.places():
+            first: dict[str, datetime] = {}
+            for row in rows:
+                if row.wall == wall:
+                    whose = joined(row.holder)
+                    first[whose] = min(first.get(whose, row.at), row.at)
+            led = 0
+            for whose, at in first.items():
+                event = events.get(whose.removeprefix("reader:"))
+                led += event is not None and at <= event <= at + timedelta(days=days)
+            yield led, len(first)
+
+
+def joined(holder: str) -> str:
+    reader = LINKED.get(holder.removeprefix("device:")) if holder.startswith("device:") else None
+    return f"reader:{reader}" if reader else holder
+
+
+def in_zone(rows: list[AccessEntry], zone: ZoneInfo) -> list[AccessEntry]:
+    """The rows with the days of a publication in the zone."""
+    for row in rows:
+        row.day = row.at.astimezone(zone).date()
+    return rows

@@ -1,0 +1,233 @@
+"""Figures of the ledger, on both databases: counted again from its rows, added up by day or not."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, func, select
+
+from service.clock import Clocks
+from service.db.context import Context
+from service.db.session import Database
+from service.db.tables import (
+    AccessEntry,
+    HolderDay,
+    LedgerDay,
+    MovementRow,
+    Pass,
+    Reader,
+    ReaderDevice,
+    RolledDay,
+    Subscription,
+)
+from service.reports.asked import Asked
+from service.reports.cells import Line
+from service.reports.rollups import roll_day, roll_up
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.reports import rows
+from tests.reports.figures_asked import asked, lines_of, store, totals
+from tests.reports.ledger_histories import (
+    BEGIN,
+    DAYS,
+    LINKED,
+    READERS,
+    LedgerOracle,
+    in_zone,
+    ledgers,
+)
+
+SOME = settings(
+    max_examples=8, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+LATER = BEGIN + timedelta(days=200)
+DAY = timedelta(days=1)
+MIDDAY = datetime(2026, 3, 10, 12, tzinfo=UTC)
+moments = st.integers(0, (DAYS + 40) * 24).map(lambda hours: BEGIN + timedelta(hours=hours))
+
+
+def test_figures_are_what_the_rows_say(database_url: str) -> None:
+    @SOME
+    @given(
+        ledger=ledgers, start=st.integers(0, 8), days=st.integers(1, 18),
+        zone=st.sampled_from(["Europe/Lisbon", "America/Santiago", "UTC"]),
+        rolled=st.sets(st.integers(0, DAYS)), paid=moments, passed=moments, verified=moments,
+    )  # fmt: skip
+    def play(
+        ledger: list[AccessEntry], start: int, days: int, zone: str, rolled: set[int],
+        paid: datetime, passed: datetime, verified: datetime,
+    ) -> None:  # fmt: skip
+        home = ZoneInfo(zone)
+        first = BEGIN.date() + start * DAY
+        last = first + (days - 1) * DAY
+        what = asked(str(first), str(last), "day", now=LATER, home=home)
+        payments = {"rdr_1": min(paid, passed), "rdr_2": passed}
+        oracle = LedgerOracle(
+            in_zone(ledger, home), first, last, 1, home, payments, {"rdr_1": verified}
+        )
+        asyncio.run(_compare(database_url, what, oracle, rolled, (paid, passed)))
+
+    play()
+
+
+async def _compare(
+    url: str, what: Asked, oracle: LedgerOracle, rolled: set[int], paid: tuple[datetime, datetime]
+) -> None:
+    database = Database(url)
+    try:
+        await _fill(database, oracle, paid)
+        for number in rolled:
+            await roll_day(database, BEGIN.date() + number * DAY, now=LATER)
+        await _agree(database, what, oracle)
+    finally:
+        await database.dispose()
+
+
+async def _fill(database: Database, oracle: LedgerOracle, paid: tuple[datetime, datetime]) -> None:
+    tables = (
+        AccessEntry, HolderDay, LedgerDay, RolledDay, MovementRow, Pass, Subscription, ReaderDevice,
+    )  # fmt: skip
+    async with database.transaction() as session:
+        for table in tables:
+            await session.execute(delete(table))
+        await session.execute(delete(Reader))
+    readers = [
+        rows.reader(id=each, email_verified_at=oracle.verified.get(each)) for each in READERS
+    ]
+    offer = rows.offer()
+    bought = rows.subscription(readers[0], offer)
+    checkouts = [rows.checkout(each, offer, paid[1]) for each in readers]
+    await store(database, offer, *readers, *checkouts)
+    await store(
+        database, bought, rows.movement(bought, 1, paid[0]),
+        *(
+            rows.bought_pass(reader, offer, checkout, paid_at=paid[1])
+            for reader, checkout in zip(readers, checkouts, strict=True)
+        ),
+        *(
+            ReaderDevice(device_id=device, reader_id=reader, linked_at=BEGIN)
+            for device, reader in LINKED.items()
+        ),
+        *(_copy(row) for row in oracle.rows),
+    )  # fmt: skip
+
+
+def _copy(row: AccessEntry) -> AccessEntry:
+    return AccessEntry(**{c.key: getattr(row, c.key) for c in AccessEntry.__table__.columns})
+
+
+def parts(line: Line) -> list[tuple[object, object]]:
+    """Part and whole of each step, then of the period."""
+    return [(cell.part, cell.whole) for cell in (*line.cells, line.total)]
+
+
+async def _agree(database: Database, what: Asked, oracle: LedgerOracle) -> None:
+    expected = list(oracle.stop_rate())
+    found = {line.series: parts(line) for line in await lines_of(database, "stop-rate", what)}
+    for place, name in enumerate(("all", "subscribe", "register")):
+        assert found[name] == [(each[place], each[3]) for each in expected]
+
+    mix = list(oracle.mix())
+    for line in await lines_of(database, "access-mix", what):
+        assert parts(line) == [(each.get(line.series, 0), sum(each.values())) for each in mix]
+
+    depth = list(oracle.depth())
+    for line in await lines_of(database, "meter-depth", what):
+        used = {"6-10": range(6, 11), "11+": range(11, 10**6)}.get(line.series)
+        wanted = used if used is not None else range(int(line.series), int(line.series) + 1)
+        counts = [sum(n for many, n in each.items() if many in wanted) for each in depth]
+        assert [cell.value for cell in (*line.cells, line.total)] == counts
+
+    for line in await lines_of(database, "paid-after-a-wall", what):
+        within = int(line.series.removeprefix("within_"))
+        assert parts(line) == list(oracle.after("subscribe", oracle.paid, within))
+
+    met, registered, paid = await lines_of(database, "registration-funnel", what)
+    assert parts(registered) == list(oracle.after("register", oracle.verified, 30))
+    assert parts(paid) == list(oracle.after("register", oracle.paid, 30))
+    assert [cell.value for cell in (*met.cells, met.total)] == [whole for _, whole in parts(paid)]
+
+
+@pytest.fixture
+def context(settings: Settings, clocks: Clocks, database: Database) -> Context:
+    return Context(settings, clocks, database)
+
+
+async def rolled(database: Database) -> dict[str, int]:
+    """The ledger's rows of each day that is added up, by the rollup."""
+    async with database.reading() as session:
+        days = list(await session.scalars(select(RolledDay).order_by(RolledDay.day)))
+        sums = await session.execute(
+            select(LedgerDay.day, func.sum(LedgerDay.rows)).group_by(LedgerDay.day)
+        )
+        rows_of = {day: int(number) for day, number in sums}
+    assert {day.day: day.rows for day in days if day.rows} == rows_of
+    return {f"{day.day:%m-%d}": day.rows for day in days}
+
+
+async def test_days_that_are_over_are_added_up_once(
+    context: Context, database: Database, clocks: MovingClocks
+) -> None:
+    article = rows.article("a", "A")
+    at = [MIDDAY - 3 * DAY, MIDDAY - DAY, MIDDAY - DAY, MIDDAY]
+    clocks.time = MIDDAY
+    await store(database, article, *(rows.read(article, each) for each in at))
+    await roll_up(context)
+    assert await rolled(database) == {"03-07": 1, "03-08": 0, "03-09": 2}
+    # A row that was noted before midnight and written later is found.
+    await store(database, rows.read(article, MIDDAY - DAY, holder="device:late"))
+    await roll_up(context)
+    assert await rolled(database) == {"03-07": 1, "03-08": 0, "03-09": 3}
+    clocks.travel(DAY)
+    await roll_up(context)
+    assert (await rolled(database))["03-10"] == 1
+
+
+async def test_the_day_before_waits_for_its_last_rows(
+    context: Context, database: Database, clocks: MovingClocks
+) -> None:
+    clocks.time = datetime(2026, 3, 11, 0, 14, tzinfo=UTC)
+    await store(database, rows.read(rows.article("a", "A"), MIDDAY))
+    await roll_up(context)
+    assert await rolled(database) == {}
+    clocks.travel(timedelta(minutes=2))
+    await roll_up(context)
+    assert await rolled(database) == {"03-10": 1}
+
+
+async def test_figures_stay_when_the_ledgers_rows_are_gone(
+    context: Context, database: Database, clocks: MovingClocks
+) -> None:
+    """As when its months are dropped by age."""
+    article = rows.article("a", "A")
+    clocks.time = MIDDAY
+    walls = [
+        rows.read(article, MIDDAY - DAY, holder=f"device:{n}", wall="subscribe" if n < 5 else None)
+        for n in range(20)
+    ]
+    await store(database, article, *walls)
+    await roll_up(context)
+    async with database.transaction() as session:
+        await session.execute(delete(AccessEntry))
+    await roll_up(context)
+    what = asked("2026-03-09", "2026-03-10", "day", now=MIDDAY)
+    cell = totals(await lines_of(database, "stop-rate", what))["all"]
+    assert (cell.part, cell.whole) == (5, 20)
+
+
+async def test_another_zone_than_the_publications_has_no_days(database: Database) -> None:
+    what = asked("2026-03-09", "2026-03-10", zone="Asia/Tokyo")
+    for line in await lines_of(database, "stop-rate", what):
+        assert line.total.why == "It is counted by days of Europe/Lisbon: choose that zone."
+
+
+async def test_conversion_waits_until_everybody_had_the_days(database: Database) -> None:
+    now = MIDDAY
+    what = asked("2026-03-01", "2026-03-04", "day", now=now)
+    found = totals(await lines_of(database, "paid-after-a-wall", what))
+    assert found["within_3"].why == "There are no holders who met a wall to divide by."
+    assert found["within_7"].why == "The 7 days after its last wall aren't over."
