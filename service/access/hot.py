@@ -26,7 +26,7 @@ from service.boundary import answering
 from service.content.cache import ArticleCache, CachedArticle, Kept
 from service.content.visibility import is_visible
 from service.db.context import context_in
-from service.html.public_answer import MAX_AGE, accepts_gzip
+from service.html.public_answer import MAX_AGE, coding_for
 from service.identity.callers import article_reader
 from service.logs import log_request, request_id_of
 from service.metering.ledger import Ledger
@@ -99,11 +99,11 @@ def _asked(running: Running, scope: Scope, headers: dict[bytes, bytes]) -> _Aske
     entry = running.get(ArticleCache).peek(slug.removesuffix(_FULL), now + _STEADY)
     if entry is None or not is_visible(entry.article, now):
         return None
-    coding = _takes_gzip(headers.get(b"accept-encoding", b""))
+    coding = _coding_for(headers.get(b"accept-encoding", b""))
     return _Asked(entry, (is_full, coding, origin), token)
 
 
-_takes_gzip = lru_cache(maxsize=256)(lambda header: accepts_gzip(header.decode("latin-1")))
+_coding_for = lru_cache(maxsize=256)(lambda header: coding_for(header.decode("latin-1")))
 
 
 def _may_read(running: Running, asked: _Asked) -> bool:

@@ -20,7 +20,7 @@ from service.content.schemas import is_slug
 from service.content.store import content_version, get_article
 from service.content.teaser import teaser, with_body
 from service.db.session import AppDatabase, Database
-from service.html.public_answer import PublicDocument, encode, json_bytes
+from service.html.public_answer import BROWSERS_TAKE, Document, PublicDocument, encode, json_bytes
 from service.problems import Problem
 from service.running import part
 from service.settings import Settings
@@ -48,8 +48,8 @@ class Kept:
 
 @dataclass(frozen=True, eq=False)
 class CachedArticle:
-    """An article with its teaser and with its whole text, encoded once; both hold until then (None:
-    until a change).
+    """An article with its teaser and with its whole text, encoded and compressed once; both hold until then
+    (None: until a change). `whole` is the text's article, `full` the answer with nothing but it.
 
     Nothing of it depends on who asks. `answers` are those that were given of it, by what they depend on;
     `opened_to` are tokens that it was opened to, with the day and the instant until which that holds.
@@ -58,15 +58,20 @@ class CachedArticle:
     article: StoredArticle
     teaser: PublicDocument
     whole: bytes
+    full: Document
     until: datetime | None
     answers: dict[Hashable, Kept] = field(default_factory=dict)
     opened_to: dict[Hashable, tuple[date, datetime]] = field(default_factory=dict)
 
+    def compress(self) -> None:
+        """Make what browsers take; any other coding is made when somebody asks for it."""
+        for document in (self.teaser, self.full):
+            document.coded(BROWSERS_TAKE)
+
     @property
     def size(self) -> int:
         texts = len(self.article.body_html) + len(self.article.preview_html)
-        # The whole one is there once more where it was answered.
-        return texts + len(self.teaser.plain) + 2 * len(self.whole)
+        return texts + len(self.whole) + self.teaser.size + self.full.size
 
 
 class ArticleCache:
@@ -143,6 +148,13 @@ class ArticleCache:
             return held.whole
         return json_bytes(with_body(article, self._settings, now))
 
+    def full(self, article: StoredArticle, now: datetime) -> Document:
+        """The answer to who may read all of it, compressed as callers ask for it."""
+        held = self.peek(article.slug, now)
+        if held is not None and held.article is article:
+            return held.full
+        return _full(self.whole(article, now))
+
     async def _load(self, database: Database, slug: str) -> CachedArticle | None:
         drops = self._drops
         async with database.reading() as session:
@@ -158,9 +170,12 @@ class ArticleCache:
     async def _encoded(self, article: StoredArticle) -> CachedArticle:
         now = self._clocks.business()
         until = level_at(article, rules_of(self._settings), now).until
-        document = await asyncio.to_thread(encode, teaser(article, self._settings, now))
         whole = json_bytes(with_body(article, self._settings, now))
-        return CachedArticle(article, document, whole, until)
+        made = CachedArticle(
+            article, encode(teaser(article, self._settings, now)), whole, _full(whole), until
+        )
+        await asyncio.to_thread(made.compress)
+        return made
 
     async def refresh(self, database: Database) -> None:
         """Drop every copy if any article has changed since the last call."""
@@ -195,6 +210,10 @@ class ArticleCache:
         while self._size > self._capacity:
             _, oldest = self._held.popitem(last=False)
             self._size -= oldest.size
+
+
+def _full(whole: bytes) -> Document:
+    return Document(b'{"article":%b}' % whole)
 
 
 AppArticles = Annotated[ArticleCache, Depends(part(ArticleCache))]

@@ -13,6 +13,7 @@ from service.access.revocations import Revocations
 from service.app import Service
 from service.content.cache import ArticleCache
 from service.grants.store import put_grant
+from service.html.public_answer import CODINGS
 from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall
 
@@ -59,7 +60,7 @@ def shown(answer: httpx2.Response) -> tuple[int, dict[str, str], bytes]:
     return answer.status_code, headers, answer.content
 
 
-@pytest.mark.parametrize("coding", ["identity", "gzip", "br;q=1, gzip;q=0.5", "gzip;q=0"])
+@pytest.mark.parametrize("coding", ["identity", "gzip", "br", "br;q=1, gzip;q=0.5", "gzip;q=0"])
 @pytest.mark.parametrize("path", ["/v1/articles/a", "/v1/articles/a/full"])
 async def test_the_second_answer_is_the_first_one_again(
     path: str, coding: str, paywall: Paywall, counted: Counted, client: httpx2.AsyncClient
@@ -247,3 +248,25 @@ async def test_unlocking_beside_the_router_is_what_the_router_does(
 async def test_no_other_address_unlocks(path: str, paywall: Paywall) -> None:
     await paywall.unlock("a")
     assert (await paywall.client.post(path)).status_code == 404
+
+
+async def test_a_full_answer_is_compressed_as_asked_and_an_unlocking_never(
+    paywall: Paywall, client: httpx2.AsyncClient
+) -> None:
+    """An unlocking holds a token: beside what the caller sends, compressed, it could be guessed."""
+    await paywall.publish("long", body="<p>One.</p><!--more-->" + "<p>Another sentence.</p>" * 90)
+    whole = await bearer(paywall, "long")
+    bodies = set()
+    for _ in range(2):
+        for coding in ("identity", *CODINGS):
+            headers = {**whole, "Accept-Encoding": coding}
+            answer = await client.get("/v1/articles/long/full", headers=headers)
+            assert answer.headers.get("Content-Encoding", "identity") == coding
+            assert answer.headers["Cache-Control"] == "private, no-store"
+            assert "ETag" not in answer.headers
+            bodies.add(answer.content)
+            unlocked = await client.post(
+                "/v1/articles/long/unlock", headers={"Accept-Encoding": coding}
+            )
+            assert "Content-Encoding" not in unlocked.headers
+    assert len(bodies) == 1

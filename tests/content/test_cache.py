@@ -170,7 +170,7 @@ async def test_what_was_read_before_a_drop_is_not_kept(
 
 @on_sqlite
 async def test_memory_is_bounded(database: Database, settings: Settings) -> None:
-    cache = ArticleCache(settings, CLOCKS, capacity=65_000)
+    cache = ArticleCache(settings, CLOCKS, capacity=95_000)
     for number in range(4):
         await put(
             database, settings, slug=f"a-{number}", body=f"<p>{'x' * 30}</p><p>{'x ' * 4_500}</p>"
@@ -182,4 +182,4 @@ async def test_memory_is_bounded(database: Database, settings: Settings) -> None
     assert cache._size == sum(entry.size for entry in cache._held.values())
     await put(database, settings, slug="huge", body="x" * 70_000)
     assert await cache.get(database, "huge") is not None
-    assert cache._size <= 65_000
+    assert cache._size <= 95_000

@@ -1,12 +1,15 @@
 import gzip
 import json
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
 
 from service.content.schemas import Teaser, Teasers
 from service.db.session import Database
+from service.html.public_answer import CODINGS
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.content.canary import Canary
@@ -16,6 +19,10 @@ from tests.databases import on_sqlite
 
 pytestmark = on_sqlite
 
+DECOMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
+    "br": lambda raw: import_module("brotli").decompress(raw),
+    "gzip": gzip.decompress,
+}
 LONG = "<p>" + "A sentence of the preview. " * 60 + "</p><!--more--><p>Two</p>"
 
 
@@ -82,7 +89,7 @@ async def test_public_answers_are_public(newsroom: Newsroom) -> None:
 async def test_validators(newsroom: Newsroom, path: str) -> None:
     await newsroom.put("ferry", body=LONG, standfirst="A long standfirst. " * 80)
     plain = await newsroom.get(path)
-    zipped = await newsroom.get(path, **{"Accept-Encoding": "br, gzip"})
+    zipped = await newsroom.get(path, **{"Accept-Encoding": "gzip"})
     tag, zipped_tag = plain.headers["ETag"], zipped.headers["ETag"]
     assert zipped_tag == tag[:-1] + '-gzip"'
     assert zipped.headers["Content-Encoding"] == "gzip"
@@ -104,37 +111,19 @@ async def test_validators(newsroom: Newsroom, path: str) -> None:
     assert (part.status_code, part.content) == (200, plain.content)
 
 
-async def test_gzip_is_the_same_content(newsroom: Newsroom) -> None:
+@pytest.mark.parametrize("coding", CODINGS)
+async def test_a_compressed_answer_is_the_same_content(newsroom: Newsroom, coding: str) -> None:
     await newsroom.put("ferry", body=LONG)
     plain = await newsroom.get("/v1/articles/ferry")
     request = newsroom.client.build_request(
-        "GET", "/v1/articles/ferry", headers={"Accept-Encoding": "gzip"}
+        "GET", "/v1/articles/ferry", headers={"Accept-Encoding": coding}
     )
-    zipped = await newsroom.client.send(request, stream=True)
-    raw = b"".join([part async for part in zipped.aiter_raw()])
-    assert gzip.decompress(raw) == plain.content
-    assert zipped.headers["Content-Length"] == str(len(raw))
-
-
-@pytest.mark.parametrize(
-    ("accepted", "encoded"),
-    [
-        ("gzip", True),
-        ("GZIP;q=0.5", True),
-        ("*", True),
-        ("identity", False),
-        ("gzip;q=0", False),
-        ("*;q=0", False),
-        ("gzip;q=x", False),
-        ("x-gzip-not", False),
-    ],
-)
-async def test_the_caller_chooses_the_encoding(
-    newsroom: Newsroom, accepted: str, encoded: bool
-) -> None:
-    await newsroom.put("ferry", body=LONG)
-    answer = await newsroom.get("/v1/articles/ferry", **{"Accept-Encoding": accepted})
-    assert ("Content-Encoding" in answer.headers) is encoded
+    compressed = await newsroom.client.send(request, stream=True)
+    raw = b"".join([part async for part in compressed.aiter_raw()])
+    assert DECOMPRESS[coding](raw) == plain.content
+    assert compressed.headers["Content-Encoding"] == coding
+    assert compressed.headers["Content-Length"] == str(len(raw))
+    assert compressed.headers["ETag"] == plain.headers["ETag"][:-1] + f'-{coding}"'
 
 
 async def test_an_edit_behind_the_cut_shows_in_no_public_text(newsroom: Newsroom) -> None:
