@@ -46,6 +46,7 @@ def state_of(row: Subscription, fetched: StripeSubscription | None) -> StoredSta
         open_amount=row.open_amount,
         payment_problem=row.payment_problem,
         payment_url=row.payment_url,
+        price_id=row.price_id,
     )
 
 

@@ -27,7 +27,7 @@ def notice_of(
         case "subscription.renewed" if _amount(told, "amount_paid"):
             return notices.receipt(
                 str(told["invoice"]), about, _invoiced(told, "amount_paid"),
-                paid_until=after.current_period_end, address=_text(told, "invoice_url"),
+                paid_until=datetime.fromisoformat(str(told["paid_until"])), address=_text(told, "invoice_url"),
             )  # fmt: skip
         case "subscription.payment_failed" if told["invoice_status"] == "open":
             invoice = str(told["invoice"])
@@ -48,13 +48,16 @@ def notice_of(
 
 
 def _welcome(after: StoredState, about: About, told: Details) -> Notice | None:
-    """None: access was stopped or over before anybody could be told, and another mail says why."""
-    if after.access_stop or after.ended_at is not None:
+    """None: access was stopped or over before anybody could be told, and another mail says why; or it was
+    changed to something that opens nothing.
+    """
+    if after.access_stop or after.ended_at is not None or after.outside == "price":
         return None
     outlook = outlook_of(after)
     ends_soon = after.trial_end is None or after.trial_end - TRIAL_WILL_END <= after.started_at
     return notices.welcome(
         about,
+        is_open=after.status in {"trialing", "active"},
         reminds=after.status == "trialing" and outlook.amount != 0 and not ends_soon,
         renews=outlook.charges_at is not None and outlook.ends_at is None,
         receipt=_text(told, "invoice_url") if _amount(told, "amount_paid") else None,

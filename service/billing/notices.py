@@ -59,14 +59,16 @@ class Notice:
     """The mail about this isn't sent any more, if it still waits."""
 
 
-def welcome(about: About, *, reminds: bool, renews: bool, receipt: str | None) -> Notice:
-    """A subscription has begun. `reminds`: a mail comes before its trial ends; `renews`: it goes on until
+def welcome(
+    about: About, *, is_open: bool, reminds: bool, renews: bool, receipt: str | None
+) -> Notice:
+    """A subscription has begun. `is_open`: so is what it covers. `reminds`: a mail comes before its trial ends; `renews`: it goes on until
     the reader cancels.
     """
     return Notice(
         "welcome",
         f"welcome:{about.id}",
-        {"reminds": reminds, "renews": renews, "receipt": receipt},
+        {"is_open": is_open, "reminds": reminds, "renews": renews, "receipt": receipt},
         about,
         # An earlier trial with the same card may be heard of a moment later.
         waits=_TRIAL_WAITS if about.state.status == "trialing" else timedelta(0),

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import Offer
+from service.db.tables import Checkout, Offer
 from service.offers.store import offer_by_price, offers_of_product
-from service.payments.gateway import StripeSubscriptionItem
+from service.payments.gateway import StripeSubscription, StripeSubscriptionItem
 
 
 @dataclass(frozen=True)
@@ -47,3 +47,10 @@ def _likeness(
     same_currency = offer.currency == price.currency.upper()
     is_sold = offer.archived_at is None
     return is_subscription, offer.id == before, span, same_currency, is_sold, -offer.position
+
+
+async def bought_offer(session: AsyncSession, subscription: StripeSubscription) -> Offer | None:
+    """What it was bought as at a checkout of ours; None: it wasn't."""
+    name = subscription.metadata.get("checkout")
+    checkout = await session.get(Checkout, name) if name is not None else None
+    return await session.get_one(Offer, checkout.offer_id) if checkout is not None else None

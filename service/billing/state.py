@@ -50,6 +50,7 @@ class StoredState:
     open_amount: int | None = None
     payment_problem: str = ""
     payment_url: str | None = None
+    price_id: str | None = None
 
     @property
     def has_started(self) -> bool:

@@ -25,7 +25,7 @@ from service.billing.movement_rows import record_movements
 from service.billing.outside import Outside, outside_of
 from service.billing.recurring import INTERVALS
 from service.billing.snapshot import Snapshot, take_snapshot
-from service.billing.sold import sold_item
+from service.billing.sold import bought_offer, sold_item
 from service.billing.state import StateChange
 from service.billing.subscriptions import holding_subscriptions
 from service.billing.trial_cards import claim_trial
@@ -146,11 +146,13 @@ async def store_snapshot(
         )
         return Stored("synced", row.status)
     sold = await sold_item(session, subscription.items, before=row.offer_id if row else None)
-    if sold is None and row is None:
+    is_unknown = sold is None and row is None
+    bought = await bought_offer(session, subscription) if is_unknown else None
+    if is_unknown and bought is None:
         log.info("billing.foreign_price", subscription=subscription.id)
         return Stored("foreign price", subscription.status)
     before = state_of(row, None) if row is not None else None
-    row = row or await _new_row(session, subscription)
+    row = row or await _new_row(session, subscription, bought)
     # Of several items the one that we sell counts, with its own period.
     item = sold.item if sold is not None else subscription.items[0]
     ours = replace(subscription, items=(item,))
@@ -178,11 +180,16 @@ async def _record(session: AsyncSession, context: Context, change: StateChange) 
     await emit_transitions(session, context, change)
 
 
-async def _new_row(session: AsyncSession, subscription: StripeSubscription) -> Subscription:
+async def _new_row(
+    session: AsyncSession, subscription: StripeSubscription, bought: Offer | None
+) -> Subscription:
+    """`bought` is what it was bought as, though it may be something else by now."""
     joined_at = await joined_since(session, subscription.customer_id)
     row = Subscription(
         id=subscription.id, version=0, access_stop="", outside="", joined_at=joined_at
     )
+    if bought is not None:
+        row.offer_id, row.plan = bought.id, bought.plan
     session.add(row)
     return row
 

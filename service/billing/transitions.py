@@ -95,9 +95,16 @@ def _of_invoices(after: StoredState, money: Money) -> Iterator[Happening]:
             continue
         paid_at = invoice.paid_at or began
         if invoice.billing_reason == _RENEWAL:
-            yield _happening("subscription.renewed", invoice.id, paid_at, _invoice(invoice))
+            details = {**_invoice(invoice), "paid_until": iso(_paid_until(invoice, after))}
+            yield _happening("subscription.renewed", invoice.id, paid_at, details)
         if failures > 0:
             yield _happening("subscription.recovered", invoice.id, paid_at, _invoice(invoice))
+
+
+def _paid_until(invoice: StripeInvoice, after: StoredState) -> datetime:
+    """The end of the period that this invoice is for: by its own lines, as several may be heard of late."""
+    ours = [end for price, end in invoice.periods if price == after.price_id]
+    return max(ours or [end for _, end in invoice.periods], default=after.current_period_end)
 
 
 def _refunds(after: StoredState, money: Money) -> Iterator[Happening]:

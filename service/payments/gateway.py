@@ -220,6 +220,8 @@ class StripeInvoice:
     next_attempt_at: datetime | None = None
     payments: tuple[str, ...] = ()
     discounts: tuple[StripeDiscount, ...] = ()
+    periods: tuple[tuple[str, datetime], ...] = ()
+    """What its lines bill of the subscription's items: each price's id, and until when."""
 
 
 @dataclass(frozen=True)

@@ -244,7 +244,17 @@ def invoice_of(document: JSON) -> StripeInvoice:
         next_attempt_at=_optional_instant(document.get("next_payment_attempt")),
         payments=tuple(_payments_of(document)),
         discounts=_counting_discounts(document),
+        periods=tuple(_periods_of(document)),
     )
+
+
+def _periods_of(invoice: JSON) -> Iterator[tuple[str, datetime]]:
+    """Of the lines for a whole period; prorations are of what has been billed already."""
+    for line in (invoice.get("lines") or {}).get("data") or ():
+        item = (line.get("parent") or {}).get("subscription_item_details")
+        price = ((line.get("pricing") or {}).get("price_details") or {}).get("price")
+        if item and not item["proration"] and price:
+            yield _reference(price) or "", instant(line["period"]["end"])
 
 
 def _counting_discounts(invoice: JSON) -> tuple[StripeDiscount, ...]:

@@ -30,6 +30,7 @@ from service.offers.pricing import checked_price
 from service.offers.store import create_offer
 from service.settings import Settings
 from service.simulator.app import DeliveryRules, Simulator, WebhookTarget, create_simulator
+from tests.billing.model.agreement import check
 from tests.billing.model.lives import Lives
 from tests.conftest import MovingClocks
 from tests.forked import Command, command
@@ -236,7 +237,7 @@ async def _finish_and_compare(mortal: Mortal) -> None:
         await _work_off(lives)
         await lives.reconcile()
         await _work_off(lives)
-        await lives.check()
+        await check(lives)
         await _compare_counts(lives)
     finally:
         await lives.database.dispose()

@@ -1,6 +1,6 @@
 """Processes that die between any two writes, and a Stripe that can't be reached for a moment."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -57,8 +57,11 @@ class MortalDatabase(Database):
 class MortalGateway:
     """A gateway whose calls may be the last thing that happens, or are answered too late."""
 
-    def __init__(self, gateway: Gateway, fate: Fate) -> None:
-        self._gateway, self._fate = gateway, fate
+    def __init__(
+        self, gateway: Gateway, fate: Fate, look: Callable[[str], Awaitable[None]]
+    ) -> None:
+        """`look` is called with the id of each subscription that is retrieved."""
+        self._gateway, self._fate, self._look = gateway, fate, look
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._gateway, name)
@@ -68,6 +71,8 @@ class MortalGateway:
         async def call(*arguments: Any, **named: Any) -> Any:
             self._fate.point(calls_stripe=True)
             answer = await real(*arguments, **named)
+            if name == "retrieve_subscription":
+                await self._look(arguments[0])
             self._fate.point(calls_stripe=True)
             return answer
 

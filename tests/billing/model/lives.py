@@ -1,22 +1,24 @@
 """Lives of readers at the local Stripe, step by step, and the service that hears of them.
 
-Every step is something that a reader, the newsroom, a bank, time or misfortune does. `settle` lets the
-service finish; `check` compares what it believes with the oracle.
+Every step is something that a reader, the newsroom, a bank, time or misfortune does; what happens to
+subscriptions is in changes.py. `settle` lets the service finish; agreement.py compares what it believes
+with the oracle, and letters.py reads the mails after each step.
 """
 
 import json
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.erase import erase_reader
 from service.account.merge import verified_account
 from service.billing.apply_event import apply_due_events
+from service.billing.dunning import remind_of_open_payments
 from service.billing.events import HANDLED
 from service.billing.fulfil import fulfil
 from service.billing.inbox import store_event
@@ -24,48 +26,34 @@ from service.billing.late_renewals import sync_late_renewals
 from service.billing.reconcile import reconcile
 from service.checkout.start import Order, start_checkout
 from service.db.context import Context
-from service.db.tables import Customer, DomainEvent, Grant, Job, Offer
+from service.db.tables import Job, Offer
 from service.identity.callers import Caller
 from service.identity.email import checked_address
-from service.identity.readers import settled_reader
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer
 from service.payments.gateway import GatewayRefused, GatewayUnavailable
 from service.payments.stripe_gateway import StripeGateway
 from service.problems import Problem
 from service.settings import Settings
-from service.simulator.api import ApiRequest, answer
 from service.simulator.app import Simulator
 from service.simulator.checkout.purchase import Buyer as Payer
 from service.simulator.checkout.purchase import pay
 from service.simulator.delivery import signature
 from service.simulator.payments.cards import CardEntry, default_expiry
-from service.simulator.payments.disputes import open_dispute
-from service.simulator.portal.sessions import change_card
 from service.simulator.protocol.errors import StripeError
+from tests.billing.model.changes import CARDS, Changes
 from tests.billing.model.crashes import Fate, Killed, MortalDatabase, MortalGateway
-from tests.billing.model.money import check_money
-from tests.billing.model.oracle import Document, Oracle, Policy, live_by_holder
+from tests.billing.model.letters import Letters
+from tests.billing.model.oracle import Document, Oracle, Policy
 from tests.conftest import MovingClocks
 from tests.served import WEBHOOK_SECRET
 
-CARDS = (
-    "4242424242424242", "4000000000007726", "4000000000000341", "4000000000000259",
-    "4000002500003155", "4000000000005126",
-)  # fmt: skip
 OFFERS = (
     # plan, amount, currency, interval, trial days
     ("digital", 900, "EUR", "month", 0),
     ("digital", 9000, "EUR", "year", 0),
     ("digital", 900, "EUR", "month", 14),
     ("all-access", 1500, "EUR", "month", 0),
-)
-COUPONS: tuple[dict[str, Any], ...] = (
-    {"percent_off": "100", "duration": "forever"},
-    {"percent_off": "33.3", "duration": "forever"},
-    {"percent_off": "50", "duration": "repeating", "duration_in_months": 2},
-    {"amount_off": 200, "currency": "eur", "duration": "once"},
-    {},
 )
 AWAY = (Problem, GatewayUnavailable, GatewayRefused)
 """What a step may end with while Stripe is away, or where it makes no sense to Stripe."""
@@ -93,7 +81,8 @@ class Lives:
         self.url, self.settings, self.clocks = url, settings, clocks
         self.simulator, self.world = simulator, simulator.world
         self.stripe = gateway
-        self.gateway: Any = MortalGateway(gateway, self.fate)
+        self.letters = Letters(settings.zone)
+        self.gateway: Any = MortalGateway(gateway, self.fate, self._look_at_stripe)
         self.database = MortalDatabase(url, self.fate)
         self.buyers = [Buyer(f"{name}@gazette.example") for name in ("ana", "bo", "cleo", "dan")]
         self.offers: list[str] = []
@@ -106,6 +95,23 @@ class Lives:
     @property
     def context(self) -> Context:
         return Context(self.settings, self.clocks, self.database)
+
+    async def oracle(self, session: AsyncSession) -> Oracle:
+        """Reads the world as it is now."""
+        offers = list(await session.scalars(select(Offer)))
+        return Oracle(
+            self.world.store,
+            Policy(self.settings.refund_policy, timedelta(days=self.settings.grace_days)),
+            frozenset(each.stripe_price_id for each in offers if each.stripe_price_id),
+        )
+
+    async def _look_at_stripe(self, subscription_id: str) -> None:
+        """What the service has just fetched, as the oracle sees it."""
+        async with self.database.reading() as session:
+            oracle = await self.oracle(session)
+        facts = oracle.facts(subscription_id, self.clocks.business())
+        if facts is not None:
+            self.letters.saw(facts)
 
     async def begin(self) -> None:
         """The catalogue, and a buyer who has an account already."""
@@ -172,148 +178,11 @@ class Lives:
                 self.context, self.gateway, reader_id=reader_id, cancel_subscription=True
             )
 
-    # What happens to a subscription, by the portal, the dashboard or a bank
-
     async def change(self, nth: int, how: str, more: int) -> None:
+        """Something happens to one of the subscriptions."""
         found = self.world.store.find("subscription", [], oldest_first=True)
         if found:
-            subscription = found[nth % len(found)]
-            getattr(self, f"_{how}")(subscription, more)
-
-    def _cancel(self, subscription: Document, more: int) -> None:
-        end = max(item["current_period_end"] for item in subscription["items"]["data"])
-        form = {"cancel_at": end} if more % 2 else {"cancel_at_period_end": "true"}
-        self._api("POST", f"/v1/subscriptions/{subscription['id']}", form)
-
-    def _resume(self, subscription: Document, _: int) -> None:
-        form = {"cancel_at": ""} if subscription["cancel_at"] else {"cancel_at_period_end": "false"}
-        self._api("POST", f"/v1/subscriptions/{subscription['id']}", form)
-
-    def _end(self, subscription: Document, _: int) -> None:
-        self._api("DELETE", f"/v1/subscriptions/{subscription['id']}", {})
-
-    def _switch(self, subscription: Document, more: int) -> None:
-        prices = [each["id"] for each in self.world.store.find("price", [], oldest_first=True)]
-        item = subscription["items"]["data"][0]
-        self._reprice(subscription, item, prices[more % len(prices)])
-
-    def _special(self, subscription: Document, more: int) -> None:
-        """Another price of the same product, agreed with this reader."""
-        item = subscription["items"]["data"][0]
-        self._reprice(subscription, item, self._new_price(item, 400 + more))
-
-    def _leave_us(self, subscription: Document, more: int) -> None:
-        """What another shop sells takes the place of what we sell."""
-        item = subscription["items"]["data"][0]
-        self._reprice(subscription, item, self._mugs(item, 300 + more))
-
-    def _add_item(self, subscription: Document, more: int) -> None:
-        """What another shop sells is charged with the same invoice."""
-        price = self._mugs(subscription["items"]["data"][0], 300 + more)
-        form = {"subscription": subscription["id"], "price": price}
-        self._api("POST", "/v1/subscription_items", form)
-
-    def _reprice(self, subscription: Document, item: Document, price: str) -> None:
-        form = {"items[0][id]": item["id"], "items[0][price]": price}
-        self._api("POST", f"/v1/subscriptions/{subscription['id']}", form)
-
-    def _mugs(self, like: Document, amount: int) -> str:
-        return self._new_price(
-            like, amount, product=self._api("POST", "/v1/products", {"name": "Mugs"})["id"]
-        )
-
-    def _remove_item(self, subscription: Document, more: int) -> None:
-        """One of several, perhaps ours; Stripe refuses to remove the last."""
-        items = subscription["items"]["data"]
-        self._api("DELETE", f"/v1/subscription_items/{items[more % len(items)]['id']}", {})
-
-    def _new_price(self, like: Document, amount: int, *, product: str | None = None) -> str:
-        price = self.world.fetch("price", like["price"])
-        form = {
-            "product": product or price["product"], "unit_amount": amount,
-            "currency": price["currency"], "recurring[interval]": price["recurring"]["interval"],
-        }  # fmt: skip
-        return str(self._api("POST", "/v1/prices", form)["id"])
-
-    def _pause(self, subscription: Document, more: int) -> None:
-        behaviour = ("keep_as_draft", "void", "mark_uncollectible")[more % 3]
-        form = {"pause_collection[behavior]": behaviour}
-        self._api("POST", f"/v1/subscriptions/{subscription['id']}", form)
-
-    def _collect(self, subscription: Document, _: int) -> None:
-        self._api("POST", f"/v1/subscriptions/{subscription['id']}", {"pause_collection": ""})
-
-    def _coupon(self, subscription: Document, more: int) -> None:
-        """A coupon instead of those that it has, or none any more."""
-        form: dict[str, Any] = {"discounts": ""}
-        if coupon := COUPONS[more % len(COUPONS)]:
-            made = self._api("POST", "/v1/coupons", coupon)
-            form = {"discounts[0][coupon]": made["id"]}
-        self._api("POST", f"/v1/subscriptions/{subscription['id']}", form)
-
-    def _card(self, subscription: Document, more: int) -> None:
-        """Another card, good or bad; what is owed is then paid or not."""
-        form = {"customer": subscription["customer"], "return_url": "https://gazette.example/"}
-        session = self._api("POST", "/v1/billing_portal/sessions", form)
-        if "error" in session:
-            return
-        entry = CardEntry(CARDS[more % 3], default_expiry(self.world.now), "123")
-        with self.world.transaction():
-            change_card(
-                self.world, self.world.fetch("billing_portal.session", session["id"]), entry
-            )
-
-    def _refund(self, subscription: Document, more: int) -> None:
-        """Of the newest payment mostly, in full mostly; the operator says what becomes of access."""
-        charges = [
-            each for each in self.world.store.find("charge", [])
-            if each["customer"] == subscription["customer"] and each["status"] == "succeeded"
-        ]  # fmt: skip
-        if not charges:
-            return
-        form: dict[str, Any] = {"charge": charges[more // 8 % len(charges)]["id"]}
-        if more == 0:
-            form["amount"] = 100
-        if chosen := ("", "keep", "end_access", "cancel")[more % 4]:
-            form["metadata[paywall_access]"] = chosen
-        self._api("POST", "/v1/refunds", form)
-
-    def _dispute(self, subscription: Document, more: int) -> None:
-        open_ones = [
-            each for each in self.world.store.find("dispute", [])
-            if each["status"] == "needs_response"
-        ]  # fmt: skip
-        if open_ones and more % 2:
-            word = "winning_evidence" if more % 4 == 1 else "losing_evidence"
-            path = f"/v1/disputes/{open_ones[0]['id']}"
-            self._api("POST", path, {"evidence[uncategorized_text]": word})
-            return
-        for charge in self.world.store.find("charge", []):
-            if charge["customer"] == subscription["customer"] and charge["status"] == "succeeded":
-                with self.world.transaction():
-                    open_dispute(self.world, charge["id"])
-                return
-
-    def _give_up(self, subscription: Document, more: int) -> None:
-        """An open invoice is voided or marked uncollectible."""
-        verb = ("void", "mark_uncollectible")[more % 2]
-        self._api("POST", f"/v1/invoices/{subscription['latest_invoice']}/{verb}", {})
-
-    def _delete(self, subscription: Document, _: int) -> None:
-        self._api("DELETE", f"/v1/customers/{subscription['customer']}", {})
-
-    def _archive(self, subscription: Document, _: int) -> None:
-        price = subscription["items"]["data"][0]["price"]
-        self._api("POST", f"/v1/prices/{price}", {"active": "false"})
-
-    def _api(self, method: str, path: str, form: dict[str, Any]) -> Document:
-        given = answer(
-            self.world,
-            ApiRequest(method, path, urlencode(form), "Bearer sk_test_local", None, None),
-        )
-        assert given.status < 500, given.body
-        answered: Document = json.loads(given.body)
-        return answered
+            Changes(self.world).make(how, found[nth % len(found)], more)
 
     # Time, and what is heard
 
@@ -349,6 +218,9 @@ class Lives:
     async def look_late(self) -> None:
         await sync_late_renewals(self.context, self.gateway)
 
+    async def remind(self) -> None:
+        await remind_of_open_payments(self.context)
+
     async def reconcile(self) -> None:
         await reconcile(
             self.context,
@@ -359,18 +231,27 @@ class Lives:
         )
 
     async def attempt(self, step: Callable[[], Awaitable[None]]) -> None:
-        """A step that may be refused, cut short or killed; then the process starts again."""
+        """A step that may be refused, cut short or killed; then the process starts again. The mails that
+        it left say what was true.
+        """
         self.steps += 1
+        is_whole = False
         try:
             await step()
+            is_whole = True
         except (*AWAY, StripeError):
-            return
+            pass
         except Killed:
             self.fate.strike(None)
             await self.database.dispose()
             self.database = MortalDatabase(self.url, self.fate)
         finally:
             self.fate.strike(None)
+        await self.read_letters(is_whole=is_whole)
+
+    async def read_letters(self, *, is_whole: bool) -> None:
+        async with self.database.reading() as session:
+            await self.letters.check(session, await self.oracle(session), is_whole=is_whole)
 
     # The end
 
@@ -379,6 +260,8 @@ class Lives:
         await self._work_off()
         await self.reconcile()
         await self._work_off()
+        await self.remind()
+        await self.read_letters(is_whole=True)
         self.world.catch_up()
 
     async def _work_off(self) -> None:
@@ -393,67 +276,3 @@ class Lives:
                 return
             await self.pass_time(timedelta(seconds=35))
         raise AssertionError([(job.kind, job.key, job.result) for job in waiting])
-
-    async def check(self) -> None:
-        """Grants, holders, one live subscription a reader, ledger and MRR equal the oracle's."""
-        async with self.database.reading() as session:
-            offers = list(await session.scalars(select(Offer)))
-            oracle = Oracle(
-                self.world.store,
-                Policy(self.settings.refund_policy, timedelta(days=self.settings.grace_days)),
-                frozenset(each.stripe_price_id for each in offers if each.stripe_price_id),
-            )
-            holder = {
-                each.id: await settled_reader(session, each.reader_id)
-                for each in await session.scalars(select(Customer))
-            }
-            grants = {
-                each.reference: each
-                for each in await session.scalars(
-                    select(Grant).where(Grant.source == "subscription")
-                )
-            }
-            told = list(await session.scalars(select(DomainEvent)))
-            await check_money(session, oracle)
-        subscriptions = list(oracle.subscriptions())
-        for each in subscriptions:
-            assert each["customer"] in holder, f"nobody was bound to {each['customer']}"
-            until = oracle.open_until(each)
-            grant = grants.get(each["id"])
-            assert grant is not None or each["status"] == "incomplete_expired", each["id"]
-            if grant is None:
-                continue
-            assert grant.reader_id == holder[each["customer"]]
-            self._compare(grant, until, each)
-            self._compare_ledger(told, oracle, each)
-        assert set(grants) <= {each["id"] for each in self.world.store.find("subscription", [])}
-        sold = [each for each in subscriptions if oracle.our_item(each) is not None]
-        for reader, live in live_by_holder(sold, holder).items():
-            assert len(live) == 1, (reader, live)
-
-    def _compare(self, grant: Grant, until: datetime, subscription: Document) -> None:
-        """Open or closed now, and where it is open, to the same instant."""
-        now = self.clocks.business()
-        here = grant.ends_at if grant.starts_at <= now else now
-        assert here is not None
-        assert (here == until) if until > now else (here <= now), (
-            f"{subscription['id']} ({subscription['status']}): here until {here} ({grant.note}), "
-            f"by Stripe until {until}, now {now}"
-        )
-
-    def _compare_ledger(
-        self, told: list[DomainEvent], oracle: Oracle, subscription: Document
-    ) -> None:
-        theirs = [each for each in told if each.subject_id == subscription["id"]]
-        kinds = [each.type for each in theirs]
-        began = subscription["status"] not in {"incomplete", "incomplete_expired"}
-        assert kinds.count("subscription.started") == int(began)
-        assert kinds.count("subscription.ended") == int(subscription["status"] == "canceled")
-        renewed = {
-            str((each.after or {}).get("invoice"))
-            for each in theirs
-            if each.type == "subscription.renewed"
-        }
-        # Of erased readers only that it happened is kept.
-        if began and all(each.after is not None for each in theirs):
-            assert renewed == oracle.renewals(subscription)

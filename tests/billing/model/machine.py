@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from service.payments.gateway import GatewayUnavailable
+from tests.billing.model.agreement import check
+from tests.billing.model.changes import CARDS
 from tests.billing.model.crashes import Killed
-from tests.billing.model.lives import CARDS, OFFERS, Lives
+from tests.billing.model.lives import OFFERS, Lives
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -138,6 +140,7 @@ class BillingMachine(RuleBasedStateMachine):
         self.go(lambda: self.lives.pass_time(timedelta(seconds=40)))
         self.go(self.lives.apply, strike)
         self.go(self.lives.look_late, strike)
+        self.go(self.lives.remind, strike)
 
     @rule(strike=strikes)
     def reconcile(self, strike: int | None) -> None:
@@ -146,6 +149,6 @@ class BillingMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self.runner.run(self.lives.settle())
-            self.runner.run(self.lives.check())
+            self.runner.run(check(self.lives))
         finally:
             self.runner.run(self.lives.database.dispose())

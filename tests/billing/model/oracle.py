@@ -173,19 +173,62 @@ class Oracle:
             and item["parent"]["subscription_details"]["subscription"] == subscription["id"]
         )
 
-    def told_amount(self, once: str) -> tuple[int, str] | None:
-        """The sum and currency that the mail about this reports; None: it reports none."""
-        kind, _, identifier = once.partition(":")
-        about = {
-            "receipt": ("invoice", "amount_paid"),
-            "payment-failed": ("invoice", "amount_due"),
-            "refund": ("refund", "amount"),
-        }.get(kind)
-        if about is None:
+    def facts(self, identifier: str, now: datetime) -> "Facts | None":
+        """What a mail may say of this subscription at this moment; None: there is no such."""
+        subscription = self.store.get(identifier, "subscription")
+        if subscription is None:
             return None
-        document = self.store.get(identifier, about[0])
-        assert document is not None, once
-        return document[about[1]], document["currency"].upper()
+        item = self.our_item(subscription) or subscription["items"]["data"][0]
+        price, end = self._price(item), _instant(item["current_period_end"])
+        stops = [_instant(at)] if (at := subscription["cancel_at"]) else []
+        if subscription["cancel_at_period_end"]:
+            stops.append(end)
+        invoices = self._invoices(subscription)
+        unpaid = [each for each in invoices if each["status"] == "open"]
+        owes = unpaid and subscription["status"] in {"past_due", "unpaid"}
+        charges = {each["id"] for one in invoices for each in self._charges(one)}
+        return Facts(
+            id=identifier,
+            now=now,
+            status=subscription["status"],
+            price=(
+                price["unit_amount"] * item["quantity"], price["currency"].upper(),
+                price["recurring"]["interval"],
+            ),
+            trial_end=_instant(at) if (at := subscription["trial_end"]) else None,
+            next_charge=self.next_charge(subscription),
+            ends_at=min(stops, default=None),
+            open_until=self.open_until(subscription),
+            owed=min(unpaid, key=lambda each: each["created"])["amount_remaining"] if owes else None,
+            period_end=end,
+            ended_at=_instant(at) if (at := subscription["ended_at"]) else None,
+            stops=frozenset(
+                _instant(each["created"])
+                for kind in ("dispute", "refund")
+                for each in self.store.find(kind, [])
+                if each["charge"] in charges
+            ),
+        )  # fmt: skip
+
+    def paid_until(self, invoice: Document) -> set[datetime]:
+        """The ends of what the invoice is for, of each item."""
+        return {
+            _instant(each["period"]["end"])
+            for each in invoice["lines"]["data"]
+            if (item := each["parent"]["subscription_item_details"]) and not item["proration"]
+        }
+
+    def subscription_of_charge(self, charge: str) -> str:
+        for each in self.store.find("subscription", []):
+            for invoice in self._invoices(each):
+                if charge in {paid["id"] for paid in self._charges(invoice)}:
+                    return str(each["id"])
+        raise LookupError(charge)
+
+    def document(self, kind: str, identifier: str) -> Document:
+        found = self.store.get(identifier, kind)
+        assert found is not None, identifier
+        return found
 
     def _less(self, subscription: Document, amount: int) -> int:
         for identifier in subscription["discounts"]:
@@ -202,6 +245,26 @@ class Oracle:
             for each in self._invoices(subscription)
             if each["status"] == "paid" and each["billing_reason"] == "subscription_cycle"
         }
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A subscription at one moment: amounts in minor units. `stops` are when money was disputed or went
+    back; `ends_at` is the scheduled end.
+    """
+
+    id: str
+    now: datetime
+    status: str
+    price: tuple[int, str, str]
+    trial_end: datetime | None
+    next_charge: tuple[datetime, int] | None
+    ends_at: datetime | None
+    open_until: datetime
+    owed: int | None
+    period_end: datetime
+    ended_at: datetime | None
+    stops: frozenset[datetime]
 
 
 def live_by_holder(
