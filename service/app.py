@@ -14,9 +14,12 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from service import health
-from service.access import hot
 from service.access import routes as access_routes
+from service.access.answers import UnlockAnswers
+from service.access.hot import HotRoutes
+from service.access.reader_memory import ReaderMemory
 from service.access.revocations import Revocations
+from service.access.unlock import Unlocking
 from service.access.unlock_tokens import UnlockTokens
 from service.account import routes as account_routes
 from service.account.erase import Sweep
@@ -44,7 +47,7 @@ from service.identity.callers import Actor, EndedTokens, requires
 from service.identity.declarations import PUBLIC, declared_routes
 from service.identity.devices import device_key
 from service.identity.operators import prune_operator_sessions
-from service.identity.origins import OriginPolicy
+from service.identity.origins import AnswerHeaders, OriginPolicy
 from service.identity.passwords import ARGON2ID, Passwords
 from service.identity.permissions import Permission
 from service.identity.secrets import derived_key
@@ -58,6 +61,7 @@ from service.metering.meter import Metering
 from service.metering.partitions import tend_ledger
 from service.offers import routes as offers_routes
 from service.offers.mirror import mirror_offers
+from service.offers.on_sale import OnSale
 from service.offers.portal import PortalMirror
 from service.operators import api as operators_api
 from service.operators import routes as operators_routes
@@ -122,8 +126,12 @@ class Service(RunningApp):
             self.openapi_schema = with_problems(super().openapi())
         return self.openapi_schema
 
+    def __init__(self, running: Running, **options: Any) -> None:
+        super().__init__(running, **options)
+        self._hot = HotRoutes(self)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await hot.answer(self.running, super().__call__, scope, receive, send)
+        await self._hot(super().__call__, scope, receive, send)
 
 
 @dataclass(frozen=True)
@@ -176,11 +184,8 @@ def create_app(
     _answer_unknown_staff_paths(app)
     install_handlers(app)
     app.add_exception_handler(404, answer_unknown_address)
-    app.add_middleware(hot.QuickUnlock)
     app.add_middleware(Boundary, max_body_bytes=settings.max_body_kilobytes * 1024)
-    app.add_middleware(
-        OriginPolicy, origins=settings.origins, only_https=settings.environment == "production"
-    )
+    app.add_middleware(OriginPolicy, headers=AnswerHeaders.of(settings))
     app.add_middleware(RequestLog)
     return app
 
@@ -196,19 +201,28 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
         allow_private=settings.webhooks_allow_private_targets,
         resolve=resolve,
     )
+    devices, articles = device_key(settings), ArticleCache(settings, clocks)
+    on_sale = OnSale(database.reading, clocks)
+    unlock_tokens = UnlockTokens(key_ring, settings, revocations)
+    context, metering = Context(settings, clocks, database), Metering(database, clocks, ledger)
+    unlocking = Unlocking(context, metering, on_sale)
     return (
         settings,
         clocks,
         database,
-        device_key(settings),
+        devices,
         NetworkKey(derived_key(settings, "networks")),
         key_ring,
-        ArticleCache(settings, clocks),
+        articles,
         ledger,
-        Metering(database, clocks, ledger),
+        metering,
+        on_sale,
+        unlocking,
+        UnlockAnswers(context, unlocking, articles, unlock_tokens, devices),
+        ReaderMemory(clocks, revocations),
         revocations,
         EndedTokens(revocations.refuse),
-        UnlockTokens(key_ring, settings, revocations),
+        unlock_tokens,
         TokenVerifier(key_ring, settings.public_url, settings.publication),
         KeyUses(),
         Wakes(),

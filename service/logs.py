@@ -2,10 +2,10 @@
 
 import logging
 import re
-import secrets
 import sys
 import time
 from collections.abc import Mapping
+from random import getrandbits
 from typing import Any, Literal
 
 import structlog
@@ -108,8 +108,8 @@ def configure(level: str, form: Literal["json", "text"]) -> None:
 
 def request_id_of(given: bytes) -> str:
     """The id that came with the request, such as a proxy's; a new one where it is none."""
-    text = given.decode("latin-1")
-    return text if _REQUEST_ID.fullmatch(text) else secrets.token_hex(8)
+    text = given.decode("latin-1") if given else ""
+    return text if _REQUEST_ID.fullmatch(text) else f"{getrandbits(64):016x}"
 
 
 def log_request(scope: Scope, status: int, started: float, request_id: str) -> None:

@@ -1,27 +1,23 @@
 """What a decision looks like on the wire, and the cookie that goes with it."""
 
-from typing import Any
-
-from fastapi import Request, Response
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
 
 from service.access.decision import Meter
-from service.access.reasons import REASONS
+from service.access.reasons import REASONS, Reason
 from service.access.schemas import AccessOut, MeterOut, UnlockIn
-from service.access.unlock import Look, Opened, ReadRequest, Walled, unlock
+from service.access.unlock import Look, Opened, ReadRequest, Unlocking, Walled
 from service.access.unlock_tokens import UnlockTokens
-from service.clock import Clocks
 from service.content.cache import ArticleCache
 from service.content.teaser import instant_text
-from service.db.context import context_in
+from service.db.context import Context
 from service.html.public_answer import json_bytes
 from service.identity.callers import Caller
 from service.identity.devices import DeviceKey
-from service.identity.handover import remember_device
 from service.identity.touches import touch_of
-from service.metering.meter import Metering
-from service.metering.window import MeterState
-from service.problems import Problem
-from service.running import running_of
+from service.metering.window import MeterState, Window
+from service.problems import MEDIA_TYPE
 
 
 def access_answer(seen: Look) -> AccessOut:
@@ -36,70 +32,91 @@ def access_answer(seen: Look) -> AccessOut:
     )
 
 
-async def unlock_answer(request: Request, read: ReadRequest, wanted: UnlockIn) -> Response:
-    """Unlock the article, and say what came of it. Raises like `unlock`."""
-    running = running_of(request)
-    context = context_in(running)
-    referrer = request.headers.get("Referer") if wanted.referrer is None else wanted.referrer
-    touch = touch_of(referrer, wanted.campaign, context.settings)
-    outcome = await unlock(context, running.get(Metering), read, touch)
-    if isinstance(outcome, Walled):
-        return _walled_answer(request, outcome, read.caller)
-    return _opened_answer(request, read, outcome, wants_token=wanted.token)
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer to unlock. `device`: the id of the device that it was given to."""
+
+    status: int
+    media_type: str
+    body: bytes
+    device: str
 
 
-def _opened_answer(
-    request: Request, read: ReadRequest, opened: Opened, *, wants_token: bool
-) -> Response:
-    """200 with the text, and where wanted the token for it."""
-    article, caller = read.article, read.caller
-    running = running_of(request)
-    head = {
-        "granted": True,
-        "reason": opened.reason,
-        "reason_text": REASONS[opened.reason].readers,
-        "consumed": opened.consumed,
-    }
-    content: dict[str, Any] = {"meter": _meter(opened.meter)}
-    if wants_token:
-        token, expires_at = running.get(UnlockTokens).token(
-            holder_id=opened.holder_id,
-            article=article.slug,
-            reason=opened.reason,
-            session_id=caller.session_id,
-            now=running.get(Clocks).wall(),
-        )
-        content |= {"token": token, "token_expires_at": instant_text(expires_at)}
-    content |= _device_member(request, caller, opened.device_id)
-    whole = running.get(ArticleCache).whole(article, running.get(Clocks).business())
-    # Spliced in: the text, by far the most of it, isn't encoded for each reader anew.
-    parts = json_bytes(head)[:-1], b'"article":' + whole, json_bytes(content)[1:]
-    response = Response(b",".join(parts), media_type="application/json")
-    remember_device(request, response, caller, opened.device_id)
-    return response
+class UnlockAnswers:
+    """Unlocks, and says what came of it: the members of schemas.UnlockOut, or of WalledProblem.
+
+    They are spliced together, since most of them are the same for many readers: the text, by far the
+    longest, the wall, and what the meter says.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        unlocking: Unlocking,
+        articles: ArticleCache,
+        tokens: UnlockTokens,
+        devices: DeviceKey,
+    ) -> None:
+        self._context = context
+        self._unlocking = unlocking
+        self._articles = articles
+        self._tokens = tokens
+        self._devices = devices
+
+    async def answer(self, read: ReadRequest, wanted: UnlockIn, referrer: str | None) -> Answered:
+        """Unlock the article. `referrer` is the request's header. Raises like `unlock`."""
+        named = referrer if wanted.referrer is None else wanted.referrer
+        touch = touch_of(named, wanted.campaign, self._context.settings)
+        outcome = await self._unlocking.unlock(read, touch)
+        if isinstance(outcome, Walled):
+            # Returned, not raised, so that its row in the ledger stays.
+            parts = [outcome.wall.problem[:-1], _meter(outcome.meter)]
+            parts += self._device(read.caller, outcome.device_id)
+            return Answered(402, MEDIA_TYPE, _object(parts), outcome.device_id)
+        parts = self._opened(read, outcome, wants_token=wanted.token)
+        return Answered(200, "application/json", _object(parts), outcome.device_id)
+
+    def _opened(self, read: ReadRequest, opened: Opened, *, wants_token: bool) -> list[bytes]:
+        clocks = self._context.clocks
+        whole = self._articles.whole(read.article, clocks.business())
+        parts = [_head(opened.reason, opened.consumed), b'"article":' + whole, _meter(opened.meter)]
+        if wants_token:
+            token, expires_at = self._tokens.token(
+                holder_id=opened.holder_id,
+                article=read.article.slug,
+                reason=opened.reason,
+                session_id=read.caller.session_id,
+                now=clocks.wall(),
+            )
+            said = f'"token":"{token}","token_expires_at":"{instant_text(expires_at)}"'
+            parts.append(said.encode())
+        return parts + self._device(read.caller, opened.device_id)
+
+    def _device(self, caller: Caller, device_id: str) -> list[bytes]:
+        if caller.holds_cookie:
+            return []
+        return [f'"device_token":"{self._devices.sign(device_id)}"'.encode()]
 
 
-def _walled_answer(request: Request, walled: Walled, caller: Caller) -> Response:
-    """402 with the wall: returned, not raised, so that its row in the ledger stays."""
-    members: dict[str, Any] = {
-        "granted": False,
-        "reason": walled.wall.reason,
-        "reason_text": walled.wall.note,
-        "wall": walled.wall.model_dump(mode="json"),
-        "meter": _meter(walled.meter),
-        **_device_member(request, caller, walled.device_id),
-    }
-    response = Problem("walled", walled.wall.text, **members).response()
-    remember_device(request, response, caller, walled.device_id)
-    return response
+def _object(parts: Iterable[bytes]) -> bytes:
+    """The JSON object of these members; the first part begins with its brace."""
+    return b",".join(parts) + b"}"
 
 
-def _meter(state: MeterState | None) -> dict[str, Any] | None:
-    shown = MeterOut.of(state)
-    return shown.model_dump(mode="json") if shown is not None else None
+@lru_cache(maxsize=64)
+def _head(reason: Reason, consumed: bool) -> bytes:
+    text = REASONS[reason].readers
+    shown = {"granted": True, "reason": reason, "reason_text": text, "consumed": consumed}
+    return json_bytes(shown)[:-1]
 
 
-def _device_member(request: Request, caller: Caller, device_id: str) -> dict[str, str]:
-    if caller.holds_cookie:
-        return {}
-    return {"device_token": running_of(request).get(DeviceKey).sign(device_id)}
+def _meter(state: MeterState | None) -> bytes:
+    if state is None:
+        return b'"meter":null'
+    return _meter_member(state.window, state.limit, state.used)
+
+
+@lru_cache(maxsize=1_000)
+def _meter_member(window: Window, limit: int, used: int) -> bytes:
+    shown = MeterOut.of(MeterState(window, limit, frozenset(map(str, range(used)))))
+    return b'"meter":' + (shown.model_dump_json().encode() if shown is not None else b"null")

@@ -48,6 +48,18 @@ class Revocations:
         changes = (self._grants.get((claims.sub, source)) for source in signed_for)
         return any(at is not None and claims.iat < at.timestamp() for at in changes)
 
+    def have_ended(self, session_id: str | None, reader_id: str | None, *, since: datetime) -> bool:
+        """Whether the session has ended, or access of the reader was taken away, `since` then.
+
+        Wall time. What was revoked by a claim counts whenever that was.
+        """
+        if session_id in self._sessions:
+            return True
+        if ("sid", session_id) in self._claims or ("sub", reader_id) in self._claims:
+            return True
+        changes = (self._grants.get((reader_id or "", source)) for source in _REVOCABLE)
+        return any(at is not None and since <= at for at in changes)
+
 
 async def _ended_sessions(session: AsyncSession, since: datetime) -> frozenset[str]:
     found = await session.scalars(select(ReaderSession.id).where(ReaderSession.ended_at > since))

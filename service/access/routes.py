@@ -2,17 +2,18 @@
 
 from fastapi import APIRouter, Request, Response
 
-from service.access.answers import access_answer, unlock_answer
+from service.access.answers import UnlockAnswers, access_answer
 from service.access.full import read_by_token
 from service.access.revocations import Revocations
 from service.access.schemas import AccessOut, FullOut, UnlockIn, UnlockOut, WalledProblem
-from service.access.unlock import WantedRead, look
+from service.access.unlock import AppUnlocking, WantedRead
 from service.content.cache import AppArticles
 from service.db.context import AppContext
 from service.db.session import ReadSession
 from service.html.public_answer import compressed_answer
 from service.identity.callers import IsPrefetch
 from service.identity.declarations import PUBLIC
+from service.identity.handover import remember_device
 from service.metering.ledger import Ledger
 from service.problems import Problem
 from service.running import running_of
@@ -23,9 +24,9 @@ router = APIRouter(prefix="/v1/articles", tags=["reading"])
 
 
 @router.get("/{slug}/access")
-async def read_access(read: WantedRead, session: ReadSession, context: AppContext) -> AccessOut:
+async def read_access(read: WantedRead, session: ReadSession, unlocking: AppUnlocking) -> AccessOut:
     """What unlocking would answer, without any effect."""
-    return access_answer(await look(session, context, read))
+    return access_answer(await unlocking.look(session, read))
 
 
 @router.post(
@@ -45,7 +46,11 @@ async def unlock_article(
     """
     if prefetch:
         raise Problem("not-a-read")
-    return await unlock_answer(request, read, body or UnlockIn())
+    answers = running_of(request).get(UnlockAnswers)
+    answered = await answers.answer(read, body or UnlockIn(), request.headers.get("Referer"))
+    response = Response(answered.body, answered.status, media_type=answered.media_type)
+    remember_device(request, response, read.caller, answered.device)
+    return response
 
 
 @router.get("/{slug}/full", response_model=FullOut, dependencies=[PUBLIC])

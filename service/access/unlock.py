@@ -3,8 +3,10 @@
 `look` answers the same question without any effect.
 """
 
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import Depends
@@ -26,7 +28,8 @@ from service.access.decision import (
 )
 from service.access.evidence import article_facts, evidence_of_rows
 from service.access.reasons import Reason
-from service.access.wall import WallShown, prompt_of, wall_for
+from service.access.wall import Met, WallShown, wall_for
+from service.billing.subscriptions import BoughtSubscription, bought_subscriptions
 from service.content.cache import StoredArticle, WantedArticle, article_not_found
 from service.content.rules import rules_of
 from service.db.context import Context
@@ -38,10 +41,9 @@ from service.identity.devices import new_device_id, pseudonym
 from service.identity.permissions import Public
 from service.identity.touches import Touch
 from service.metering.group_commit import Recorded
-from service.metering.ledger import Entry, Ledger, entry_at
+from service.metering.ledger import Ledger, entry_at
 from service.metering.meter import Metering
 from service.metering.store import (
-    device_holder,
     holder_of,
     is_device,
     known_device_holder,
@@ -49,6 +51,8 @@ from service.metering.store import (
     reader_holder,
 )
 from service.metering.window import MeterState, window_at
+from service.offers.on_sale import OnSale
+from service.running import part
 from service.settings import Settings
 
 UNLOCKS = Counter("paywall_unlocks_total", "Answers to unlock, by reason", ["reason"])
@@ -85,11 +89,18 @@ class Look:
 
 @dataclass(frozen=True)
 class ReadRequest:
-    """A caller in front of an article. `network` is the caller's (cookieless.py); None: no cap."""
+    """A caller in front of an article. `network` is the caller's (cookieless.py); None: no cap.
+
+    `held` are the reader's grants where they have been read already. Where `again` is set, caller and
+    grants are remembered ones: they may open the article, and whatever else is decided by what `again`
+    reads anew.
+    """
 
     article: StoredArticle
     caller: Caller
     network: str | None
+    held: Sequence[GrantFacts] | None = None
+    again: "Callable[[], Awaitable[ReadRequest]] | None" = None
 
 
 @declares(Public())
@@ -102,57 +113,102 @@ async def read_request(
 WantedRead = Annotated[ReadRequest, Depends(read_request)]
 
 
-async def look(session: AsyncSession, context: Context, read: ReadRequest) -> Look:
-    """Decide for the caller now; raises `article-not-found` for what isn't visible."""
-    case = await _gather(session, context, read)
-    if _consumes(case.outcome) and await cookieless.is_closed(
-        session, context, read.caller, case.window, read.network
-    ):
-        case = case.with_network_closed()
-    wall = await _wall_of(context, read, case)
-    return Look(case.outcome, wall, case.window)
+class Unlocking:
+    """The read, and the look that has no effect, of one application."""
 
+    def __init__(self, context: Context, metering: Metering, on_sale: OnSale) -> None:
+        self._context = context
+        self._metering = metering
+        self._on_sale = on_sale
+        self._rules = rules_of(context.settings)
 
-async def unlock(
-    context: Context, metering: Metering, read: ReadRequest, touch: Touch
-) -> Opened | Walled:
-    """Read the article: count it where the meter opens it, and record what happened.
+    async def look(self, session: AsyncSession, read: ReadRequest) -> Look:
+        """Decide for the caller now; raises `article-not-found` for what isn't visible."""
+        case = await _gather(session, self._context, read)
+        if _consumes(case.outcome) and await cookieless.is_closed(
+            session, self._context, read.caller, case.window, read.network
+        ):
+            case = case.with_network_closed()
+        return Look(case.outcome, await self._wall(read, case), case.window)
 
-    `touch` is what led the caller to the article. Raises `article-not-found`. A wall is returned,
-    not raised: its ledger row must stay.
-    """
-    caller, settings = read.caller, context.settings
-    device_id = caller.device_id or new_device_id()
-    holder = holder_of(caller) or device_holder(device_id)
-    case = await _expected(context, metering, read, holder)
+    async def unlock(self, read: ReadRequest, touch: Touch) -> Opened | Walled:
+        """Read the article: count it where the meter opens it, and record what happened.
 
-    def entry(*, consumed: bool = False, wall: WallShown | None = None) -> Entry:
-        return entry_at(
-            case.now, settings.zone, holder=holder, article_id=read.article.id,
-            reader_id=caller.reader_id, device_id=pseudonym(device_id), reason=case.outcome.reason,
-            granted=wall is None, consumed=consumed, wall=wall.kind if wall else None,
-            prompt=prompt_of(wall) if wall else None,
+        `touch` is what led the caller to the article. Raises `article-not-found`. A wall is returned,
+        not raised: its ledger row must stay.
+        """
+        device_id = read.caller.device_id or new_device_id()
+        device = pseudonym(device_id)
+        holder = holder_of(read.caller) or known_device_holder(device)
+        case = await self._expected(read, holder)
+        if read.again is not None and not _opens(case.outcome):
+            read = await read.again()
+            holder = holder_of(read.caller) or known_device_holder(device)
+            case = await self._expected(read, holder)
+        caller, zone = read.caller, self._context.settings.zone
+        entry = entry_at(
+            case.now, zone, holder=holder,
+            article_id=read.article.id, reader_id=caller.reader_id, device_id=device,
+            reason=case.outcome.reason, consumed=_consumes(case.outcome),
             window_start=case.window.window.start if case.window else None,
             referrer_host=touch.referrer_host, campaign=touch.campaign,
         )  # fmt: skip
+        consumed, wall = False, None
+        if entry.consumed and case.window is not None:
+            network = cookieless.admission(self._context, caller, read.network)
+            recorded = await self._metering.count(
+                entry, touch, case.window.window, case.window.limit, network
+            )
+            consumed, case = recorded.counted, case.after(recorded)
+        reason = case.outcome.reason
+        if not consumed:
+            wall = await self._wall(read, case)
+            entry = entry._replace(consumed=False, reason=reason)
+            if wall is not None:
+                entry = entry._replace(granted=False, wall=wall.kind, prompt=wall.prompt)
+            self._metering.note(entry, touch)
+        _answers(reason).inc()
+        if wall is not None:
+            return Walled(wall, case.window, device_id)
+        return Opened(reason, consumed, case.window, caller.reader_id or device, device_id)
 
-    consumed, wall = False, None
-    if _consumes(case.outcome) and case.window is not None:
-        network = cookieless.admission(context, caller, read.network)
-        recorded = await metering.count(
-            entry(consumed=True), touch, case.window.window, case.window.limit, network
-        )
-        consumed, case = recorded.counted, case.after(recorded)
-    if not consumed:
-        wall = await _wall_of(context, read, case)
-        metering.note(entry(wall=wall), touch)
-    reason = case.outcome.reason
-    UNLOCKS.labels(reason).inc()
-    if wall is not None:
-        return Walled(wall, case.window, device_id)
-    return Opened(
-        reason, consumed, case.window, caller.reader_id or pseudonym(device_id), device_id
-    )
+    async def _expected(self, read: ReadRequest, holder: str) -> "_Case":
+        """The case as this process remembers it; an unknown window is taken for an empty one.
+
+        That opens nothing by itself: what would be counted is decided where it is counted.
+        """
+        now, settings = self._context.clocks.business(), self._context.settings
+        facts = article_facts(read.article, self._rules, now)
+        seen = _window_asked(facts, read.caller, settings, now)
+        if isinstance(seen, MeterState):
+            known = self._metering.remembered(holder, seen.window, seen.limit)
+            # At any sign-in what a device has read may be carried into a reader's window.
+            if known is not None and (facts.id in known.read_set or is_device(holder)):
+                seen = known
+        held = read.held
+        if held is None and read.caller.reader_id is not None:
+            async with self._context.database.reading() as session:
+                held = await live_grants_of(session, read.caller.reader_id, now)
+        return _case(read, facts, held or (), seen, settings, now)
+
+    async def _wall(self, read: ReadRequest, case: "_Case") -> WallShown | None:
+        """The wall that the case ends at; None where it opens the article."""
+        if not isinstance(case.outcome, Wall):
+            return None
+        bought: Sequence[BoughtSubscription] = ()
+        if read.caller.reader_id is not None:
+            async with self._context.database.reading() as session:
+                bought = await bought_subscriptions(session, read.caller.reader_id)
+        window = case.window and MeterState(case.window.window, case.window.limit)
+        met = Met(
+            case.outcome, case.article, window, case.evidence.room_after_registering,
+            read.caller.verified,
+        )  # fmt: skip
+        assortment = await self._on_sale.assortment()
+        return wall_for(met, assortment, bought, self._context)
+
+
+AppUnlocking = Annotated[Unlocking, Depends(part(Unlocking))]
 
 
 def note_open_page(
@@ -226,34 +282,15 @@ async def _gather(session: AsyncSession, context: Context, read: ReadRequest) ->
     seen = _window_asked(facts, read.caller, settings, now)
     if isinstance(seen, MeterState):
         seen = await read_meter(session, holder_of(read.caller), seen.window, seen.limit)
-    held = await _grants_of(session, read.caller, now)
-    return _case(read, facts, held, seen, settings, now)
-
-
-async def _expected(context: Context, metering: Metering, read: ReadRequest, holder: str) -> _Case:
-    """The case as this process remembers it; an unknown window is taken for an empty one.
-
-    That opens nothing by itself: what would be counted is decided where it is counted.
-    """
-    now, settings = context.clocks.business(), context.settings
-    facts = article_facts(read.article, rules_of(settings), now)
-    seen = _window_asked(facts, read.caller, settings, now)
-    if isinstance(seen, MeterState):
-        known = metering.remembered(holder, seen.window, seen.limit)
-        # At any sign-in what a device has read may be carried into a reader's window.
-        if known is not None and (facts.id in known.read_set or is_device(holder)):
-            seen = known
-    held: list[GrantFacts] = []
-    if read.caller.reader_id is not None:
-        async with context.database.reading() as session:
-            held = await _grants_of(session, read.caller, now)
+    reader_id = read.caller.reader_id
+    held = await live_grants_of(session, reader_id, now) if reader_id is not None else []
     return _case(read, facts, held, seen, settings, now)
 
 
 def _case(
     read: ReadRequest,
     facts: ArticleFacts,
-    held: list[GrantFacts],
+    held: Iterable[GrantFacts],
     seen: MeterSeen,
     settings: Settings,
     now: datetime,
@@ -270,23 +307,18 @@ def _case(
     return _Case(facts, evidence, seen, now, settings, outcome)
 
 
-async def _grants_of(session: AsyncSession, caller: Caller, now: datetime) -> list[GrantFacts]:
-    return [] if caller.reader_id is None else await live_grants_of(session, caller.reader_id, now)
-
-
-async def _wall_of(context: Context, read: ReadRequest, case: _Case) -> WallShown | None:
-    """The wall that the case ends at; None where it opens the article."""
-    if not isinstance(case.outcome, Wall):
-        return None
-    async with context.database.reading() as session:
-        return await wall_for(
-            session, case.outcome, case.article, case.window, case.evidence.room_after_registering,
-            read.caller, context,
-        )  # fmt: skip
-
-
 def _consumes(outcome: Allow | Meter | Wall) -> bool:
     return isinstance(outcome, Meter) and outcome.consumes
+
+
+def _opens(outcome: Allow | Meter | Wall) -> bool:
+    """Whether it opens the article and counts nothing."""
+    return not isinstance(outcome, Wall) and not _consumes(outcome)
+
+
+@lru_cache(maxsize=64)
+def _answers(reason: Reason) -> Counter:
+    return UNLOCKS.labels(reason)
 
 
 def _room_after_registering(seen: MeterSeen, settings: Settings) -> int:

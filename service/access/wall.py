@@ -1,26 +1,31 @@
 """What a reader sees at a wall: words from the settings, offers from the catalogue."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Literal
 
 from pydantic import BaseModel
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.access.decision import ArticleFacts, WallKind
 from service.access.decision import Wall as WallDecision
-from service.access.decision import WallKind
 from service.access.reasons import WallReason
 from service.access.words import readers_words, register_words
 from service.billing.language import as_pages_are
-from service.billing.subscriptions import BoughtSubscription, bought_subscriptions
+from service.billing.subscriptions import BoughtSubscription
 from service.billing.words import Told, words_of
 from service.db.context import Context
-from service.grants.grants import GrantableArticle, covers, plan_scope
-from service.identity.callers import Caller
+from service.grants.grants import covers, plan_scope
+from service.html.public_answer import json_bytes
 from service.metering.window import MeterState
 from service.offers.choice import in_currency, recommended
+from service.offers.on_sale import Assortment
 from service.offers.schemas import OfferItem
-from service.offers.store import live_offers
+from service.problems import Problem
+
+MOST_REMEMBERED = 2_000
+"""Walls kept with what is sold: one an article and state of the meter."""
 
 
 class WallAction(BaseModel):
@@ -48,48 +53,79 @@ class WallShown(BaseModel):
     """The id of the offer to show first: in the publication's currency, the one that saves most."""
     actions: list[WallAction]
 
+    @cached_property
+    def prompt(self) -> str:
+        """A name for its words, which the ledger keeps: the same words have the same name."""
+        return sha256(f"{self.title}\n{self.text}".encode()).hexdigest()[:12]
 
-def prompt_of(wall: WallShown) -> str:
-    """A name for the words of a wall, which the ledger keeps: the same words have the same name."""
-    return sha256(f"{wall.title}\n{wall.text}".encode()).hexdigest()[:12]
+    @cached_property
+    def problem(self) -> bytes:
+        """The 402 that shows it (schemas.WalledProblem), but for what is the reader's own."""
+        wall = self.model_dump(mode="json")
+        problem = Problem(
+            "walled", self.text, granted=False, reason=self.reason, reason_text=self.note, wall=wall
+        )
+        return json_bytes(problem.body())
 
 
-async def wall_for(
-    session: AsyncSession,
-    decision: WallDecision,
-    article: GrantableArticle,
-    meter: MeterState | None,
-    room: int,
-    caller: Caller,
-    context: Context,
+@dataclass(frozen=True)
+class Met:
+    """What a wall depends on, but for what the reader has bought before.
+
+    `meter` is the window that the decision saw, without what was read in it; `room` is what a registered
+    reader's has in it.
+    """
+
+    decision: WallDecision
+    article: ArticleFacts
+    meter: MeterState | None
+    room: int
+    verified: bool
+
+
+def wall_for(
+    met: Met, assortment: Assortment, bought: Sequence[BoughtSubscription], context: Context
 ) -> WallShown:
     """The wall with what is sold to this reader; without offers they can only come back later.
 
-    `meter` is the window that the decision saw, `room` what a registered reader's has in it.
+    `bought` are the reader's subscriptions, the one that their account shows first. The walls of those
+    who never had one are made once and kept with what is sold.
     """
-    settings, reader_id = context.settings, caller.reader_id
-    bought = await bought_subscriptions(session, reader_id) if reader_id is not None else []
+    if bought:
+        return _made(met, assortment, bought, context)
+    wall: WallShown | None = assortment.derived.get(met)
+    if wall is None:
+        if len(assortment.derived) >= MOST_REMEMBERED:
+            assortment.derived.clear()
+        wall = assortment.derived[met] = _made(met, assortment, (), context)
+    return wall
+
+
+def _made(
+    met: Met, assortment: Assortment, bought: Sequence[BoughtSubscription], context: Context
+) -> WallShown:
+    settings, decision, article = context.settings, met.decision, met.article
     known = any(each.has_started for each in bought)
     offers = [
         OfferItem.of(offer, subscribed_before=known)
-        for offer in await live_offers(session)
+        for offer in assortment.offers
         if offer.covers == "article" or covers(plan_scope(offer.plan), article)
     ]
     best = recommended(in_currency(offers, settings.currency))
     registers = decision.kind == "register"
     actions = []
-    if settings.readers_can_sign_in and not caller.verified:
+    if settings.readers_can_sign_in and not met.verified:
         actions.append(WallAction(rel="sign-in", method="POST", href="/v1/sign-in"))
     if offers:
         actions.append(WallAction(rel="subscribe", method="POST", href="/v1/checkout"))
     return WallShown(
         kind=decision.kind,
         reason=decision.reason,
-        note=_note(decision.reason, meter, bought, context),
+        note=_note(decision.reason, met.meter, bought, context),
         title=settings.wall_title
         if not registers
         else settings.register_wall_title
-        or register_words(decision.reason, room, settings.meter_window),
+        or register_words(decision.reason, met.room, settings.meter_window),
         text=settings.register_wall_text if registers else settings.wall_text,
         offers=offers,
         recommended=best.id if best is not None else None,

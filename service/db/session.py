@@ -1,7 +1,7 @@
 """The database: engines, and the only place that commits.
 
 One request, one transaction, committed before the answer leaves (docs/decisions/
-one-transaction.md). SQLite has one writer connection, so writers of a process queue in fair order;
+one-transaction.md). On SQLite one writes at a time, so writers of a process queue in fair order;
 PostgreSQL serves both kinds from one pool.
 """
 
@@ -57,7 +57,6 @@ _PATIENT: dict[str, Any] = {
 
 
 def _sqlite_engine(url: str, *, writer: bool) -> AsyncEngine:
-    # One writer connection: writers wait in the pool's fair queue instead of SQLite's polling.
     engine = create_async_engine(url, pool_size=1 if writer else 4, **_PATIENT)
     _prepare_sqlite(engine.sync_engine, writer=writer)
     return engine
@@ -98,6 +97,7 @@ class Database:
                 create_engine(plain, pool_size=1, **_PATIENT), writer=True
             )
             self._batching = ThreadPoolExecutor(1, thread_name_prefix="batches")
+            self._turn = asyncio.Lock()
         else:
             self._writing = self._reading = create_async_engine(
                 self.url,
@@ -123,6 +123,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A transaction that may write: committed at the end, rolled back on an exception."""
         async with (
+            self._writers_turn(),
             _translated(),
             AsyncSession(self._writing, expire_on_commit=False) as session,
             session.begin(),
@@ -149,9 +150,25 @@ class Database:
                     self._writing.begin() as connection,
                 ):
                     return await connection.run_sync(work)
-            async with self._writing.connect():
+            async with self._writers_turn():
                 loop = asyncio.get_running_loop()
                 return await loop.run_in_executor(self._batching, self._write_batch, work)
+
+    @asynccontextmanager
+    async def _writers_turn(self) -> AsyncIterator[None]:
+        """SQLite: one writer at a time, in fair order, instead of SQLite's polling."""
+        if self.dialect != "sqlite":
+            yield
+            return
+        try:
+            async with asyncio.timeout(POOL_WAIT_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise database_unavailable() from None
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _write_batch(self, work: Callable[[Connection], _T]) -> _T:
         with self._batches.begin() as connection:

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import Receive, Scope, Send
 
 from service.demo.place import STRIPE_PATH
-from service.identity.origins import OriginPolicy
+from service.identity.origins import AnswerHeaders, OriginPolicy
 from service.simulator.app import Simulator
 
 HOOKS = "/_sim/"
@@ -25,7 +25,7 @@ class Site:
         self._app = app
         self._simulator = simulator
         # They ask for no key: without this any page in the browser could move the clock.
-        self._hooks = OriginPolicy(simulator, origins=(origin,))
+        self._hooks = OriginPolicy(simulator, AnswerHeaders((origin,)))
         self._origin = origin
         self._host = urlsplit(origin).netloc
 

@@ -9,6 +9,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from service.identity.secrets import derived_key
 from service.settings import Settings
@@ -17,12 +18,15 @@ _SHAPE = re.compile(r"v1\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
 HEADER = "Paywall-Device"
 COOKIE_SECONDS = 400 * 24 * 3600
 """Browsers cap cookies at 400 days (RFC 6265bis)."""
+_REMEMBERED = 10_000
+"""Devices of which a process remembers what it worked out."""
 
 
 def new_device_id() -> str:
     return secrets.token_urlsafe(16)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def pseudonym(device_id: str) -> str:
     """The device's name in tokens, ledger and reports, from which nobody can make its cookie."""
     return f"dev_{hashlib.sha256(device_id.encode()).hexdigest()[:24]}"
@@ -36,8 +40,7 @@ class DeviceKey:
 
     def sign(self, device_id: str) -> str:
         """`v1.<id>.<HMAC-SHA256>`."""
-        mac = hmac.new(self.secret, f"v1.{device_id}".encode(), hashlib.sha256).digest()
-        return f"v1.{device_id}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
+        return _signed(self.secret, device_id)
 
     def read(self, value: str | None) -> str | None:
         """The device id in `value`, or None when we didn't sign it."""
@@ -46,6 +49,12 @@ class DeviceKey:
             return None
         expected = self.sign(match.group(1))
         return match.group(1) if hmac.compare_digest(expected, match.string) else None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _signed(secret: bytes, device_id: str) -> str:
+    mac = hmac.new(secret, f"v1.{device_id}".encode(), hashlib.sha256).digest()
+    return f"v1.{device_id}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
 
 
 def device_key(settings: Settings) -> DeviceKey:

@@ -5,11 +5,14 @@ can't put a reader's text into a shared cache. One ASGI wrapper does all, since 
 middleware costs more than the routes themselves.
 """
 
+from typing import Self
+
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.problems import Problem
+from service.settings import Settings
 
 log = structlog.get_logger()
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -35,17 +38,53 @@ _ON_ALL = [
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
-class OriginPolicy:
-    """Wraps the application; `origins` are those whose pages may act for a reader.
+class AnswerHeaders:
+    """What answers carry besides their own; `origins` are those whose pages may act for a reader.
 
     `only_https`: browsers shall come by https alone for a year from then on.
     """
 
-    def __init__(self, app: ASGIApp, origins: tuple[str, ...], *, only_https: bool = False) -> None:
-        self.app = app
+    def __init__(self, origins: tuple[str, ...], *, only_https: bool = False) -> None:
         self.origins = frozenset(origins)
         self._on_all = [*_ON_ALL, _HSTS] if only_https else _ON_ALL
         self._named: set[str] = set()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(settings.origins, only_https=settings.environment == "production")
+
+    def complete(self, headers: MutableHeaders, origin: str | None) -> None:
+        """Add them to an answer's own, for a request from this origin."""
+        headers.raw.extend(self._on_all)
+        headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+        headers.setdefault("Content-Security-Policy", _NOTHING)
+        anywhere = headers.get("access-control-allow-origin") == "*"
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin" if anywhere else "same-origin"
+        if headers.get("cache-control", "").startswith("public"):
+            return
+        headers["Cache-Control"] = "private, no-store"
+        headers["Vary"] = PRIVATE_VARY
+        if origin in self.origins:
+            headers["Access-Control-Allow-Origin"] = str(origin)
+            headers["Access-Control-Allow-Credentials"] = "true"
+            headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+        elif origin is not None:
+            self._name(origin)  # whose browser withholds the answer, or sees a refusal
+
+    def _name(self, origin: str) -> None:
+        """Log a refused origin once, and no more than some: strangers must not fill the log."""
+        named = origin[:_LONGEST_NAMED]
+        if named not in self._named and len(self._named) < _MOST_NAMED:
+            self._named.add(named)
+            log.warning("origin.refused", origin=named, remedy="list it in PAYWALL_ALLOWED_ORIGINS")
+
+
+class OriginPolicy:
+    """Wraps the application: only pages of these origins act for a reader, and see what is private."""
+
+    def __init__(self, app: ASGIApp, headers: AnswerHeaders) -> None:
+        self.app = app
+        self.headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,19 +106,12 @@ class OriginPolicy:
     def _is_foreign(self, headers: Headers, origin: str | None) -> bool:
         # Browsers send Origin with every cross-site POST; curl and servers send none.
         if origin is not None:
-            return origin not in self.origins
+            return origin not in self.headers.origins
         return headers.get("sec-fetch-site") == "cross-site"
-
-    def _name(self, origin: str) -> None:
-        """Log a refused origin once, and no more than some: strangers must not fill the log."""
-        named = origin[:_LONGEST_NAMED]
-        if named not in self._named and len(self._named) < _MOST_NAMED:
-            self._named.add(named)
-            log.warning("origin.refused", origin=named, remedy="list it in PAYWALL_ALLOWED_ORIGINS")
 
     async def _answer_preflight(self, send: Send, origin: str | None) -> None:
         headers = MutableHeaders()
-        if origin in self.origins:
+        if origin in self.headers.origins:
             headers["Access-Control-Allow-Methods"] = _ALLOWED_METHODS
             headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
             headers["Access-Control-Max-Age"] = _PREFLIGHT_SECONDS
@@ -90,25 +122,8 @@ class OriginPolicy:
         async def finish(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(raw=list(message["headers"]))
-                self._complete(headers, origin)
+                self.headers.complete(headers, origin)
                 message = {**message, "headers": headers.raw}
             await send(message)
 
         return finish
-
-    def _complete(self, headers: MutableHeaders, origin: str | None) -> None:
-        headers.raw.extend(self._on_all)
-        headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-        headers.setdefault("Content-Security-Policy", _NOTHING)
-        anywhere = headers.get("access-control-allow-origin") == "*"
-        headers["Cross-Origin-Resource-Policy"] = "cross-origin" if anywhere else "same-origin"
-        if headers.get("cache-control", "").startswith("public"):
-            return
-        headers["Cache-Control"] = "private, no-store"
-        headers["Vary"] = PRIVATE_VARY
-        if origin in self.origins:
-            headers["Access-Control-Allow-Origin"] = str(origin)
-            headers["Access-Control-Allow-Credentials"] = "true"
-            headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
-        elif origin is not None:
-            self._name(origin)  # whose browser withholds the answer, or sees a refusal

@@ -78,8 +78,10 @@ def touch_of(referrer: str | None, campaign: Campaign | None, settings: Settings
 
 def _foreign_host(referrer: str | None, settings: Settings) -> str | None:
     """The foreign host the reader came from; the rest of the address isn't kept."""
+    if not referrer:
+        return None
     try:
-        parts = urlsplit(referrer or "")
+        parts = urlsplit(referrer)
         host = parts.hostname
     except ValueError:
         return None
@@ -119,7 +121,7 @@ def record_touches(connection: Connection, touches: Iterable[tuple[str, Touch, d
     for ending, names_a_source in ((_FIRST_STAYS, False), (_LAST_IS_REPLACED, True)):
         insert_rows(
             connection,
-            Touches.__tablename__,
+            Touches,
             ("holder", *_COLUMNS),
             [
                 (holder, *_parts(touch, at), *_parts(touch, at))

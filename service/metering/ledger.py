@@ -5,12 +5,12 @@ noted in memory and written in the background, reads by token and of a subscribe
 holder and article. A kill may lose the last second of them, and a reader may be erased meanwhile.
 """
 
-import secrets
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from functools import partial
 from itertools import count, islice
+from random import getrandbits
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -77,7 +77,7 @@ def entry_at(
     `holder` is whose meter it is now (metering/store.py). `once`: recorded once a day only.
     """
     return Entry(
-        at.astimezone(zone).date(), holder, f"{next(_rows):012x}{secrets.token_hex(8)}", at,
+        at.astimezone(zone).date(), holder, f"{next(_rows):012x}{getrandbits(64):016x}", at,
         article_id, reader_id, device_id, granted, consumed, reason, wall, window_start,
         referrer_host, campaign, prompt, once,
     )  # fmt: skip
@@ -91,7 +91,7 @@ _ONCE = "ON CONFLICT (day, holder, article_id) WHERE once DO NOTHING"
 def write_all(connection: Connection, entries: Iterable[Entry], *, once: bool = False) -> None:
     """Write the rows; `once`: but those of a day, holder and article that has one."""
     ending = _ONCE if once else ""
-    insert_rows(connection, AccessEntry.__tablename__, Entry._fields, entries, ending)
+    insert_rows(connection, AccessEntry, Entry._fields, entries, ending)
 
 
 class Ledger:

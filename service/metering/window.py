@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -42,7 +43,11 @@ class MeterState:
 
 def window_at(now: datetime, kind: WindowKind, zone: ZoneInfo) -> Window:
     """The calendar day, ISO week or month around `now` in the publication's time zone."""
-    today = now.astimezone(zone).date()
+    return _window_of(now.astimezone(zone).date(), kind, zone)
+
+
+@lru_cache(maxsize=64)
+def _window_of(today: date, kind: WindowKind, zone: ZoneInfo) -> Window:
     if kind == "day":
         first, following = today, today + timedelta(days=1)
     elif kind == "week":

@@ -7,13 +7,12 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import AfterValidator
 
 from service.access.unlock import (
+    AppUnlocking,
     Look,
     Opened,
     ReadRequest,
     WantedRead,
-    look,
     note_open_page,
-    unlock,
 )
 from service.checkout.limits import LimitedGateway
 from service.checkout.returned import remember_claim
@@ -32,7 +31,6 @@ from service.identity.handover import remember_device
 from service.identity.return_to import checked_return_to
 from service.identity.touches import LONGEST_REFERRER, touch_of
 from service.metering.ledger import Ledger
-from service.metering.meter import Metering
 from service.problems import CATALOGUE, Problem
 from service.running import running_of
 from service.web import account_routes, address_routes, erase_routes, sign_in_routes
@@ -88,6 +86,7 @@ async def show_article(
     request: Request,
     session: ReadSession,
     context: AppContext,
+    unlocking: AppUnlocking,
     prefetch: IsPrefetch,
 ) -> Response:
     """As much of the article as is open to the reader without counting anything."""
@@ -95,7 +94,7 @@ async def show_article(
     if article.slug != slug and is_visible(article, now):
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/articles/{article.slug}{query}", status_code=301)
-    seen = await look(session, context, read)
+    seen = await unlocking.look(session, read)
     view = seen_view(article, seen, context.settings, now)
     if request.method == "GET" and not prefetch:
         _record_page(request, context, read, seen)
@@ -125,12 +124,13 @@ async def read_on(
     request: Request,
     session: ReadSession,
     context: AppContext,
+    unlocking: AppUnlocking,
     referrer: Referrer = "",
 ) -> Response:
     """The read, for browsers without JavaScript: counts, and shows the opened article at once."""
     article, caller, settings = read.article, read.caller, context.settings
     touch = touch_of(referrer, campaign_of(request.query_params), settings)
-    outcome = await unlock(context, running_of(request).get(Metering), read, touch)
+    outcome = await unlocking.unlock(read, touch)
     now = context.clocks.business()
     more = await more_articles(session, article.slug, settings, now)
     visitor = await visitor_of(session, caller, settings)

@@ -16,7 +16,6 @@ from sqlalchemy import insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.unlock import Look, ReadRequest
-from service.access.wall import prompt_of
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AccessEntry, Reader
@@ -99,7 +98,7 @@ def wall_entry(request: Request, context: Context, read: ReadRequest, seen: Look
         context.clocks.business(), settings.zone, holder=holder, article_id=read.article.id,
         reader_id=caller.reader_id, reason=seen.outcome.reason, granted=False,
         device_id=pseudonym(caller.device_id) if caller.device_id else None,
-        wall=seen.wall.kind, prompt=prompt_of(seen.wall),
+        wall=seen.wall.kind, prompt=seen.wall.prompt,
         window_start=seen.meter.window.start if seen.meter else None,
         referrer_host=touch.referrer_host, campaign=touch.campaign,
     )  # fmt: skip

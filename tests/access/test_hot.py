@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from service.access import hot
+from service.access.hot import HotRoutes
 from service.access.revocations import Revocations
 from service.app import Service
 from service.content.cache import ArticleCache
@@ -28,13 +28,14 @@ class Counted:
     def __init__(self, app: Service) -> None:
         self.app = app
         self.routed = 0
+        self.hot = HotRoutes(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def router(scope: Scope, receive: Receive, send: Send) -> None:
             self.routed += 1
             await FastAPI.__call__(self.app, scope, receive, send)
 
-        await hot.answer(self.app.running, router, scope, receive, send)
+        await self.hot(router, scope, receive, send)
 
 
 @pytest.fixture
@@ -196,7 +197,7 @@ async def test_nothing_is_kept_of_a_copy_that_was_dropped_meanwhile(
         await FastAPI.__call__(paywall.app, scope, receive, send)
 
     async def through(scope: Scope, receive: Receive, send: Send) -> None:
-        await hot.answer(paywall.app.running, router, scope, receive, send)
+        await HotRoutes(paywall.app)(router, scope, receive, send)
 
     transport = httpx2.ASGITransport(app=through)
     async with httpx2.AsyncClient(transport=transport, base_url="http://x") as dropping:
@@ -227,14 +228,18 @@ HEADERS = {
     ],
 )
 async def test_unlocking_beside_the_router_is_what_the_router_does(
-    body: str, headers: str, paywall: Paywall, monkeypatch: pytest.MonkeyPatch
+    body: str, headers: str, paywall: Paywall
 ) -> None:
     sent = {"Content-Type": "application/json", **HEADERS[headers]}
+
+    async def router_alone(scope: Scope, receive: Receive, send: Send) -> None:
+        await FastAPI.__call__(paywall.app, scope, receive, send)
+
     seen = []
-    for quick in (True, False):
-        if not quick:
-            monkeypatch.setattr(hot, "_unlocking", lambda *_: None)
-        async with paywall.new_client() as stranger:
+    for app in (paywall.app, router_alone):
+        transport = httpx2.ASGITransport(app=app)
+        base = paywall.settings.public_url
+        async with httpx2.AsyncClient(transport=transport, base_url=base) as stranger:
             answer = await stranger.post(
                 "/v1/articles/a/unlock", content=BODIES[body], headers=sent
             )

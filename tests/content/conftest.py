@@ -11,7 +11,7 @@ from service.content.cache import ArticleCache
 from service.content.routes import router
 from service.db.session import Database
 from service.identity.api_keys import KeyUses
-from service.identity.origins import OriginPolicy
+from service.identity.origins import AnswerHeaders, OriginPolicy
 from service.problems import install_handlers
 from service.running import Running, RunningApp
 from service.settings import Settings
@@ -42,7 +42,7 @@ async def newsroom(
     app = RunningApp(Running(settings, database, clocks, ArticleCache(settings, clocks), KeyUses()))
     app.include_router(router)
     install_handlers(app)
-    app.add_middleware(OriginPolicy, origins=settings.origins)
+    app.add_middleware(OriginPolicy, headers=AnswerHeaders.of(settings))
     keys = []
     async with database.transaction() as session:
         for scopes in (["articles:read", "articles:write"], ["articles:read"]):

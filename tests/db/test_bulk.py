@@ -25,7 +25,7 @@ async def stored(database: Database) -> list[tuple[str, int, datetime, datetime]
 async def test_values_are_read_back_as_they_were_given(database: Database) -> None:
     local = NOON.astimezone(timezone(timedelta(hours=-9, minutes=-30)))
     rows = [("a", 1, NOON, local), ("b", 2, NOON + timedelta(microseconds=7), NOON)]
-    await database.in_one_go(partial(insert_rows, table="rate_limits", columns=COLUMNS, rows=rows))
+    await database.in_one_go(partial(insert_rows, table=RateLimit, columns=COLUMNS, rows=rows))
     async with database.transaction() as session:
         session.add(RateLimit(key="c", count=1, started_at=NOON, ends_at=local))
     found = await stored(database)
@@ -39,19 +39,19 @@ async def test_the_ending_says_what_happens_to_rows_that_are_there(database: Dat
     for count in (1, 2):
         rows = [("a", count, NOON, NOON)]
         await database.in_one_go(
-            partial(insert_rows, table="rate_limits", columns=COLUMNS, rows=rows, ending=KEPT)
+            partial(insert_rows, table=RateLimit, columns=COLUMNS, rows=rows, ending=KEPT)
         )
     assert [row[1] for row in await stored(database)] == [1]
 
 
 async def test_no_row_is_no_statement(database: Database) -> None:
-    await database.in_one_go(partial(insert_rows, table="rate_limits", columns=COLUMNS, rows=[]))
+    await database.in_one_go(partial(insert_rows, table=RateLimit, columns=COLUMNS, rows=[]))
     assert await stored(database) == []
 
 
 async def test_what_fails_is_taken_back(database: Database) -> None:
     rows = [("a", 1, NOON, NOON), ("a", 2, NOON, NOON)]
-    work = partial(insert_rows, table="rate_limits", columns=COLUMNS, rows=rows)
+    work = partial(insert_rows, table=RateLimit, columns=COLUMNS, rows=rows)
     with pytest.raises(IntegrityError):
         await database.in_one_go(work)
     assert await stored(database) == []

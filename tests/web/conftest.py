@@ -8,26 +8,33 @@ from typing import Any
 import httpx2
 import pytest
 
+from service.access.answers import UnlockAnswers
+from service.access.revocations import Revocations
 from service.access.routes import router as access_router
+from service.access.unlock import Unlocking
+from service.access.unlock_tokens import UnlockTokens
 from service.boundary import Boundary
 from service.content.cache import ArticleCache
 from service.content.publish import prepare, store_prepared
 from service.content.schemas import ArticleIn
 from service.db.base import Base
+from service.db.context import Context
 from service.db.session import Database
 from service.identity.cookies import cookie_name
 from service.identity.devices import device_key
-from service.identity.origins import OriginPolicy
+from service.identity.origins import AnswerHeaders, OriginPolicy
 from service.identity.secrets import derived_key
 from service.identity.sessions import open_session
 from service.jobs.runner import Wakes
 from service.limits.addresses import NetworkKey
 from service.metering.ledger import Ledger
 from service.metering.meter import Metering
+from service.offers.on_sale import OnSale
 from service.payments.asking import Payments
 from service.problems import install_handlers
 from service.running import Running, RunningApp
 from service.settings import Settings
+from service.tokens.keys import KeyRingHolder
 from service.web.pages import Frame
 from service.web.routes import router
 from service.web.walls_seen import WallsSeen
@@ -98,15 +105,29 @@ class Newspaper:
         await self.sign_in(reader.id)
 
 
+def reading_parts(
+    settings: Settings, database: Database, clocks: MovingClocks
+) -> tuple[object, ...]:
+    """What decides and counts, by these settings."""
+    context, ledger = Context(settings, clocks, database), Ledger()
+    articles = ArticleCache(settings, clocks)
+    unlocking = Unlocking(
+        context, Metering(database, clocks, ledger), OnSale(database.reading, clocks)
+    )
+    rings = KeyRingHolder(derived_key(settings, "token-keys"))
+    tokens = UnlockTokens(rings, settings, Revocations())
+    answers = UnlockAnswers(context, unlocking, articles, tokens, device_key(settings))
+    return articles, ledger, unlocking, answers
+
+
 @pytest.fixture
 async def newspaper(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> AsyncIterator[Newspaper]:
-    ledger = Ledger()
     app = RunningApp(
         Running(
-            settings, database, clocks, ArticleCache(settings, clocks), ledger, device_key(settings),
-            Metering(database, clocks, ledger),
+            settings, database, clocks, device_key(settings),
+            *reading_parts(settings, database, clocks),
             NetworkKey(derived_key(settings, "networks")), Frame(), Payments(None), Wakes(),
             WallsSeen(),
         ),
@@ -117,7 +138,7 @@ async def newspaper(
     app.include_router(router)
     install_handlers(app)
     app.add_middleware(Boundary, max_body_bytes=1024 * 1024)
-    app.add_middleware(OriginPolicy, origins=settings.origins)
+    app.add_middleware(OriginPolicy, headers=AnswerHeaders.of(settings))
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as browser:
         yield Newspaper(app, browser, database, settings, clocks)

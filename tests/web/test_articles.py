@@ -19,7 +19,7 @@ from tests.content.moving import move
 from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.running import exchange
-from tests.web.conftest import BODY, SECRET_SENTENCE, Newspaper
+from tests.web.conftest import BODY, SECRET_SENTENCE, Newspaper, reading_parts
 
 pytestmark = on_sqlite
 
@@ -243,7 +243,10 @@ async def test_a_foreign_page_cant_spend_a_readers_articles(newspaper: Newspaper
 
 
 async def test_without_a_meter_metered_articles_are_open(newspaper: Newspaper) -> None:
-    exchange(newspaper.app, newspaper.settings.model_copy(update={"meter_limit": None}))
+    settings = newspaper.settings.model_copy(update={"meter_limit": None})
+    exchange(
+        newspaper.app, settings, *reading_parts(settings, newspaper.database, newspaper.clocks)
+    )
     await newspaper.publish("ferry")
     assert SECRET_SENTENCE in (await newspaper.browser.get("/articles/ferry")).text
 

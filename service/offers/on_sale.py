@@ -1,0 +1,78 @@
+"""What is sold, held in memory by every serving process, so that walls ask no database."""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.clock import Clocks
+from service.db.tables import Offer
+from service.offers.schemas import OfferItem
+from service.offers.store import live_offers
+from service.problems import Problem
+
+FRESH = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, eq=False)
+class Assortment:
+    """What is sold, in the catalogue's order, and each offer as a new subscriber gets it.
+
+    `derived` is what others have made of it and of what it is kept by; it goes with it.
+    """
+
+    offers: tuple[Offer, ...]
+    items: tuple[OfferItem, ...]
+    derived: dict[Hashable, Any] = field(default_factory=dict)
+
+
+class OnSale:
+    """The assortment as the database had it within the last two seconds."""
+
+    def __init__(
+        self, reading: Callable[[], AbstractAsyncContextManager[AsyncSession]], clocks: Clocks
+    ) -> None:
+        self._reading = reading
+        self._clocks = clocks
+        self._held: Assortment | None = None
+        self._seen: datetime | None = None
+        self._loading: asyncio.Task[Assortment] | None = None
+
+    async def assortment(self) -> Assortment:
+        """The present one, or the last that was seen while the database is away."""
+        now = self._clocks.wall()
+        if self._held is not None and self._seen and timedelta(0) <= now - self._seen < FRESH:
+            return self._held
+        # However many ask, the database is asked once.
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._load())
+        return await asyncio.shield(self._loading)
+
+    def forget(self) -> None:
+        """Ask again the next time: something may have changed here."""
+        self._seen, self._loading = None, None
+
+    async def _load(self) -> Assortment:
+        me, now = asyncio.current_task(), self._clocks.wall()
+        try:
+            try:
+                async with self._reading() as session:
+                    offers = tuple(await live_offers(session))
+            except Problem:
+                if self._held is None:
+                    raise
+                return self._held
+            items = tuple(map(OfferItem.of, offers))
+            held = self._held
+            if held is None or held.items != items:
+                held = Assortment(offers, items)
+            if self._loading is me:  # else it was forgotten meanwhile: this may be too old
+                self._held, self._seen = held, now
+            return held
+        finally:
+            if self._loading is me:
+                self._loading = None
