@@ -15,6 +15,7 @@ from service.operators.account import routes as account
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import Visit, page_requires
+from service.operators.reports import routes as reports
 from service.operators.sign_in import routes as sign_in
 from service.operators.staff import routes as staff
 from service.operators.subscribers import routes as subscribers
@@ -75,7 +76,7 @@ async def show_readers(
     return page(request, "readers.html", readers=found, asked=asked, kinds=readers.KINDS)
 
 
-for subject in (sign_in, subscribers, unbound, account, staff, webhooks, system):
+for subject in (sign_in, reports, subscribers, unbound, account, staff, webhooks, system):
     router.include_router(subject.router)
 
 

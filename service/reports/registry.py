@@ -292,7 +292,7 @@ FIGURES: tuple[Figure, ...] = (
             "is the depth of its windows. " + _HOLDER,
             "Not divided by anything: a count of holders.",
         ),
-        tuple(Series(name, f"{name} articles", "readers") for name in walls.DEPTHS),
+        tuple(Series(name, f"{name} {'article' if name == '1' else 'articles'}", "readers") for name in walls.DEPTHS),
         "own", (), walls.meter_depth, _LEDGER, by_day=True,
     ),
 )  # fmt: skip

@@ -48,7 +48,9 @@ def set_up_second_factor(page: Page, demo: Demo, size: str) -> list[str]:
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Recovery codes")
     look_at(page, size, "staff-recovery-codes")
-    return page.locator(".codes code").all_inner_texts()
+    codes = page.locator(".codes code").all_inner_texts()
+    assert len(codes) == 10
+    return codes
 
 
 def look_at_what_runs_by_itself(page: Page, chromium: Browser, demo: Demo, size: str) -> None:
@@ -84,6 +86,21 @@ def come_by_reload(page: Page, wanted: Locator) -> None:
     expect(wanted.first).to_be_visible()
 
 
+def look_at_reports(page: Page, size: str) -> None:
+    """By keyboard: what a figure means, and another step of its period."""
+    page.get_by_role("link", name="Reports", exact=True).click()
+    page.get_by_label("What MRR means").press("Enter")
+    expect(page.get_by_text("Monthly recurring revenue")).to_be_visible()
+    look_at(page, size, "staff-reports")
+    page.get_by_role("link", name="Meter stop rate").click()
+    page.get_by_label("In steps of").select_option("week")
+    page.get_by_label("In steps of").press("Tab")
+    page.get_by_role("button", name="Show").press("Enter")
+    page.wait_for_url("**interval=week**")
+    expect(page.get_by_role("row", name="Whole period")).to_be_visible()
+    look_at(page, size, "staff-report")
+
+
 def test_an_administrator_at_work(chromium: Browser, demo: Demo, size: str) -> None:
     with reader(chromium, demo, size) as page:
         if size == "phone":
@@ -91,8 +108,8 @@ def test_an_administrator_at_work(chromium: Browser, demo: Demo, size: str) -> N
         sign_in(page, demo)
         expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
         recovery = set_up_second_factor(page, demo, size)
-        assert len(recovery) == 10
 
+        look_at_reports(page, size)
         page.goto("/admin/operators")
         page.locator("#email").fill("ana@ternsey.example")
         page.locator("#password").fill("a first password")

@@ -121,6 +121,8 @@ _ROUTES: Mapping[MayCall, str] = {
     """,
     Permission.REPORTS_READ: """
         GET /admin
+        GET /admin/reports
+        GET /admin/reports/{slug}
         GET /admin/{unknown:path}
         GET /v1/admin/reports
         GET /v1/admin/reports/{slug}

@@ -1,0 +1,92 @@
+"""The reports' pages: the list of figures by subject, and one figure over a period."""
+
+from typing import Annotated, get_args
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import Response
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.clock import AppClocks
+from service.db.session import ReportSession
+from service.db.tables import Offer
+from service.identity.permissions import Permission
+from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.visits import Visit, page_requires
+from service.operators.reports import shown
+from service.reports import subscriber_list
+from service.reports.period import COMPARISONS, INTERVALS
+from service.reports.registry import FIGURES, OVER_TIME_WORDS, Figure, Subject
+from service.reports.report import report_on
+from service.reports.report_schemas import AnyReport, Report
+from service.reports.schemas import Storable
+from service.settings import AppSettings
+
+router = APIRouter(prefix="/reports", route_class=PageRoute, include_in_schema=False)
+SeesFigures = Annotated[Visit, Depends(page_requires(Permission.REPORTS_READ))]
+COMPARED = {"none": "Nothing", "before": "The period before", "year": "A year ago"}
+SPLIT_WORDS = {"plan": "Plan", "interval_charged": "Billing interval", "currency": "Currency"}
+STEPS = {
+    "day": "Days", "week": "Weeks", "month": "Months", "quarter": "Quarters", "year": "Years",
+}  # fmt: skip
+
+
+@router.get("")
+async def show_figures(request: Request, _: SeesFigures) -> Response:
+    """Every figure, by subject."""
+    return page(request, "reports.html", subjects=_by_subject())
+
+
+@router.get("/{slug}")
+async def show_report(
+    request: Request,
+    _: SeesFigures,
+    slug: Annotated[str, Path(max_length=100), Storable],
+    query: AnyReport,
+    session: ReportSession,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> Response:
+    """One figure: its period as a whole, a chart, and the table behind it."""
+    report = await report_on(session, slug, query.asked(settings, clocks.business()))
+    return page(
+        request,
+        "report.html",
+        report=report,
+        figure=report.figure,
+        period=report.asked.period,
+        query=query,
+        over_time=OVER_TIME_WORDS[report.figure.over_time],
+        tiles=shown.tiles(report),
+        drawings=shown.drawings(report),
+        kind=shown.kind_of(report.figure),
+        table=shown.table(report),
+        reasons=shown.reasons(report),
+        tick=shown.tick_text,
+        steps=shown.step_names(report.asked.period),
+        intervals={each: STEPS[each] for each in INTERVALS},
+        compared={each: COMPARED[each] for each in COMPARISONS},
+        splits={each: SPLIT_WORDS.get(each, each.capitalize()) for each in report.figure.splits},
+        choices=await _choices(session, report),
+        subjects=_by_subject(),
+    )
+
+
+def _by_subject() -> dict[Subject, list[Figure]]:
+    return {
+        subject: [each for each in FIGURES if each.subject == subject]
+        for subject in get_args(Subject)
+        if any(each.subject == subject for each in FIGURES)
+    }
+
+
+async def _choices(session: AsyncSession, report: Report) -> dict[str, list[str]]:
+    """What each filter of the figure can be set to."""
+    known = {
+        "plan": await subscriber_list.plans(session),
+        "currency": list(
+            await session.scalars(select(Offer.currency).distinct().order_by(Offer.currency))
+        ),
+        "interval_charged": ["day", "week", "month", "year"],
+    }
+    return {name: values for name, values in known.items() if name in report.figure.splits}

@@ -1,0 +1,213 @@
+"""A report as a page shows it: words for its values, charts by currency, and the table behind them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from typing import Literal
+
+from service.offers.pricing import amount_text
+from service.operators.reports.charts import NARROW, WIDE, Chart, bar_chart, line_chart
+from service.reports.cells import Cell, Line, Unit, shown
+from service.reports.period import Interval, Period
+from service.reports.registry import Figure
+from service.reports.report_schemas import Report
+
+MOST_DRAWN = 8
+"""As many lines as colours can be told apart; the table has all."""
+DASH, _MINUS = "—", "−"
+_EDGES = ("start", "end")
+"""Series that are levels beside changes: the table has them, a chart of changes doesn't."""
+ChartKind = Literal["lines", "bars"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The period's value of one line, and of the period that it is compared with."""
+
+    words: str
+    value: str
+    why: str
+    of: str
+    interval: str
+    before: str
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One currency's chart, or the only one, in two sizes. `left_out`: lines that aren't drawn."""
+
+    currency: str
+    charts: tuple[Chart, Chart]
+    names: tuple[str, ...]
+    unit: Unit
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """`rows` are a name and a cell a column; `by_step`: each row is a step, the last one the period."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    by_step: bool
+
+
+def value_text(cell: Cell, unit: Unit, currency: str) -> str:
+    """The value in words; a dash where there is none."""
+    value = shown(cell.value, unit)
+    return DASH if value is None else number_text(value, unit, currency)
+
+
+def number_text(value: float, unit: Unit, currency: str) -> str:
+    match unit:
+        case "money" if value < 0:
+            return f"{_MINUS}{amount_text(round(-value), currency)}"
+        case "money":
+            return amount_text(round(value), currency)
+        case "percent":
+            text = f"{value * 100:,.1f} %"
+        case "times":
+            text = f"{value:,.2f}"
+        case "days":
+            text = f"{value:,.1f}"
+        case _:
+            text = f"{value:,.0f}"
+    return text.replace("-", _MINUS)
+
+
+def tick_text(value: float, unit: Unit, currency: str) -> str:
+    """As short as a scale needs it."""
+    text = number_text(value, unit, currency)
+    if unit == "money":
+        return text.replace(".00", "")
+    return text.replace(".0 %", " %")
+
+
+def step_text(day: date, interval: Interval) -> str:
+    """A step by its first day."""
+    match interval:
+        case "year":
+            return f"{day:%Y}"
+        case "quarter":
+            return f"Q{(day.month + 2) // 3} {day:%Y}"
+        case "month":
+            return f"{day:%b %Y}"
+        case _:
+            return f"{day.day} {day:%b}"
+
+
+def step_names(period: Period) -> tuple[str, ...]:
+    """All steps; with the year where the period has several."""
+    several = period.first.year != period.last.year and period.interval in {"day", "week"}
+    return tuple(
+        step_text(each.first, period.interval) + (f" {each.first:%Y}" if several else "")
+        for each in period.steps
+    )
+
+
+def name_of(figure: Figure, line: Line, *, with_currency: bool = False) -> str:
+    """What tells the line from the figure's others."""
+    words = figure.series_of(line).words if len(figure.series) > 1 else ""
+    parts = [words, line.split, line.currency if with_currency else ""]
+    return ", ".join(each for each in parts if each) or figure.meaning.name
+
+
+def tiles(report: Report) -> list[Tile]:
+    """The period as a whole, a tile a line."""
+    figure = report.figure
+    earlier = {(each.series, each.split, each.currency): each for each in report.lines_before}
+    found: list[Tile] = []
+    for line in report.lines:
+        unit, cell = figure.series_of(line).unit, line.total
+        before = earlier.get((line.series, line.split, line.currency))
+        found.append(
+            Tile(
+                words=name_of(figure, line, with_currency=len(figure.series) > 1),
+                value=value_text(cell, unit, line.currency),
+                why=cell.why,
+                of=_of(cell, unit),
+                interval=_interval(cell),
+                before=value_text(before.total, unit, line.currency) if before else "",
+            )
+        )
+    return found
+
+
+def drawings(report: Report) -> list[Drawn]:
+    """A chart for each currency and unit: no scale mixes them."""
+    figure = report.figure
+    groups: dict[tuple[str, Unit], list[Line]] = {}
+    for line in report.lines:
+        if figure.over_time == "mixed" and line.series in _EDGES:
+            continue
+        groups.setdefault((line.currency, figure.series_of(line).unit), []).append(line)
+    return [_drawn(report, currency, unit, lines) for (currency, unit), lines in groups.items()]
+
+
+def table(report: Report) -> Table:
+    """Every value; the shorter side across."""
+    figure = report.figure
+    names = [name_of(figure, each, with_currency=True) for each in report.lines]
+    steps = [*step_names(report.asked.period), "Whole period"]
+    cells = [
+        [
+            (value_text(cell, figure.series_of(line).unit, line.currency), cell.why)
+            for cell in (*line.cells, line.total)
+        ]
+        for line in report.lines
+    ]
+    if len(names) > len(steps):
+        rows = [(name, tuple(each)) for name, each in zip(names, cells, strict=True)]
+        return Table(tuple(steps), tuple(rows), by_step=False)
+    rows = [(step, tuple(each[number] for each in cells)) for number, step in enumerate(steps)]
+    return Table(tuple(names), tuple(rows), by_step=True)
+
+
+def reasons(report: Report) -> list[str]:
+    """Why there are dashes, each reason once."""
+    found = [cell.why for line in report.lines for cell in (*line.cells, line.total) if cell.why]
+    return list(dict.fromkeys(found))
+
+
+def kind_of(figure: Figure) -> ChartKind:
+    """Changes and counts by series are stacked; levels and shares are lines."""
+    counts = figure.unit in {"readers", "count"} and len(figure.series) > 1
+    return "bars" if figure.over_time in {"sum", "mixed"} or counts else "lines"
+
+
+def _drawn(report: Report, currency: str, unit: Unit, lines: Sequence[Line]) -> Drawn:
+    largest = sorted(lines, key=lambda each: abs(Fraction(each.total.value or 0)), reverse=True)[
+        :MOST_DRAWN
+    ]
+    chosen = [each for each in lines if each in largest]
+    values = [[None if c.value is None else float(c.value) for c in each.cells] for each in chosen]
+    asked = report.asked
+    over = [each.until <= asked.now for each in asked.period.steps]
+    running = over.index(False) if False in over else None
+    wide, narrow = (
+        bar_chart(values, size)
+        if kind_of(report.figure) == "bars"
+        else line_chart(values, size, running=running)
+        for size in (WIDE, NARROW)
+    )
+    names = tuple(name_of(report.figure, each) for each in chosen)
+    return Drawn(currency, (wide, narrow), names, unit, len(lines) - len(chosen))
+
+
+def _of(cell: Cell, unit: Unit) -> str:
+    # Money's parts are exact fractions: figures of their own show them.
+    if (
+        unit != "percent"
+        or cell.value is None
+        or not isinstance(cell.part, int)
+        or not isinstance(cell.whole, int)
+    ):
+        return ""
+    return f"{cell.part:,} of {cell.whole:,}"
+
+
+def _interval(cell: Cell) -> str:
+    if cell.low is None or cell.high is None:
+        return ""
+    return f"{cell.low * 100:.1f} to {cell.high * 100:.1f} %"

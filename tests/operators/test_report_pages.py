@@ -1,0 +1,131 @@
+"""The reports' pages: what they show, what an address asks for, and what is refused."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from html import unescape
+
+import httpx2
+import pytest
+
+from service.reports.registry import FIGURES
+from tests.databases import on_sqlite
+from tests.reports import rows
+from tests.reports.rows import NOW
+
+pytestmark = on_sqlite
+SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
+Store = Callable[..., Awaitable[None]]
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def browser_with_sales(signed_in: SignedIn, store: Store) -> httpx2.AsyncClient:
+    """Three readers came in February and March; one of the first left again."""
+    euro, dollar = rows.offer(), rows.offer(currency="USD", plan='week"end<')
+    first, second, third = (rows.subscription(rows.reader(), each) for each in (euro, euro, dollar))
+    await store(
+        euro, dollar,
+        rows.movement(first, 1, NOW - 30 * DAY, customer="ctm_1"),
+        rows.ending(first, 2, NOW - 2 * DAY, customer="ctm_1"),
+        rows.movement(second, 1, NOW - DAY, customer="ctm_2"),
+        rows.movement(third, 1, NOW - DAY, customer="ctm_3"),
+    )  # fmt: skip
+    return await signed_in("viewer")
+
+
+async def test_every_figure_is_listed_with_its_meaning_behind_a_mark(signed_in: SignedIn) -> None:
+    page = unescape((await (await signed_in("viewer")).get("/admin/reports")).text)
+    for figure in FIGURES:
+        assert f'href="/admin/reports/{figure.slug}"' in page
+        assert f"<p>{figure.meaning.definition}</p>" in page
+    assert page.count('<details class="mark">') == len(FIGURES)
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda each: each.slug)
+async def test_every_figure_has_a_page(
+    browser_with_sales: httpx2.AsyncClient, figure: object
+) -> None:
+    found = next(each for each in FIGURES if each is figure)
+    for split in ("", *found.splits):
+        answer = await browser_with_sales.get(
+            f"/admin/reports/{found.slug}?split={split}&compare=year&interval=month"
+        )
+        assert answer.status_code == 200, answer.text
+        assert found.meaning.definition in unescape(answer.text)
+
+
+async def test_a_chart_a_currency_and_every_value_in_a_table(
+    browser_with_sales: httpx2.AsyncClient,
+) -> None:
+    address = "/admin/reports/mrr-movements?from=2026-02-01&to=2026-03-31&interval=month"
+    page = unescape((await browser_with_sales.get(address)).text)
+    assert page.count('<svg class="chart chart-wide"') == 2
+    assert page.count('<svg class="chart chart-narrow"') == 2
+    table = page[page.index('<table class="values">') : page.index("</table>")]
+    lines = {
+        row.partition("<")[0].strip(): re.findall(r'<td class="number">([^<]*)</td>', row)
+        for row in re.split(r'<th scope="row">', table)[1:]
+    }
+    assert lines["Churn by choice, EUR"] == ["€0.00", "−€9.00", "−€9.00"]
+    assert lines["New, EUR"] == ["€9.00", "€9.00", "€18.00"]
+    assert lines["At the end, USD"] == ["$0.00", "$9.00", "$9.00"]
+
+
+async def test_a_step_that_runs_or_is_cut_short_is_marked(
+    browser_with_sales: httpx2.AsyncClient,
+) -> None:
+    address = "/admin/reports/mrr?from=2026-01-15&to=2026-03-31&interval=month"
+    page = unescape((await browser_with_sales.get(address)).text)
+    marked = re.findall(r'<th scope="row">(\w+ \d+) <span class="tag">([^<]+)<', page)
+    assert marked == [("Jan 2026", "cut short"), ("Mar 2026", "still running")]
+
+
+async def test_filters_are_in_the_address_and_stay_in_the_form(
+    browser_with_sales: httpx2.AsyncClient,
+) -> None:
+    asked = "from=2026-03-01&to=2026-03-10&interval=week&compare=before&split=plan&currency=USD"
+    page = (await browser_with_sales.get(f"/admin/reports/mrr?{asked}")).text
+    for chosen in ("week", "before", "plan", "USD"):
+        assert f'<option value="{chosen}" selected>' in page
+    assert 'value="2026-03-01"' in page
+    assert "week&#34;end&lt;" in page
+    assert 'week"end<' not in page
+    downloads = re.findall(r'href="(/v1/admin/reports/mrr\?[^"]+)"', unescape(page))
+    assert len(downloads) == 2
+    assert all("currency=USD" in each and "from=2026-03-01" in each for each in downloads)
+    assert "format=csv" in downloads[0]
+
+
+async def test_where_there_is_nothing_the_page_says_so(signed_in: SignedIn) -> None:
+    page = (await (await signed_in("viewer")).get("/admin/reports/mrr")).text
+    assert "Nothing of this happened" in page
+    assert "<svg" not in page
+
+
+async def test_a_dash_has_its_reason(browser_with_sales: httpx2.AsyncClient) -> None:
+    page = unescape((await browser_with_sales.get("/admin/reports/subscriber-churn")).text)
+    assert '<dd class="value">—</dd>' in page
+    assert "There are no active subscribers at the start to divide by." in page
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("from=2026-04-01", "begins on"), ("zone=Mars", "time zone"), ("limit=3", "limit"),
+     ("split=shoe", "can be split")],
+)  # fmt: skip
+async def test_what_cannot_be_asked_is_a_page_that_says_what_to_change(
+    signed_in: SignedIn, query: str, field: str
+) -> None:
+    answer = await (await signed_in("viewer")).get(f"/admin/reports/mrr?{query}")
+    assert answer.status_code == 422
+    assert field in answer.text
+    assert (await (await signed_in("editor")).get("/admin/reports/no-such")).status_code == 404
+
+
+async def test_who_is_not_signed_in_comes_back_to_the_same_view(
+    browser: httpx2.AsyncClient,
+) -> None:
+    answer = await browser.get("/admin/reports/mrr?interval=week")
+    assert answer.status_code == 303
+    assert "next=%2Fadmin%2Freports%2Fmrr%3Finterval%3Dweek" in answer.headers["Location"]
