@@ -44,9 +44,9 @@ soak: ## Play histories, kills and orders of events on and on (STEPS=10000; SEED
 	@$(environment) test
 	@$(python) -m tests.soak --steps "$(STEPS)" $(if $(SEED),--seed "$(SEED)")
 
-bench: ## Compare times within one run: reading under load, answers to known and unknown addresses (PART=reads)
+bench: ## Compare times within one run (PART=reads, open-loop, scale, profile, footprint or times; SCALE=100)
 	@$(environment) test
-	@$(python) -m tests.bench $(PART)
+	@$(python) -m tests.bench $(PART) $(if $(SCALE),--scale "$(SCALE)")
 
 check: ## Look over format, lint, types, import ranks, dependencies, container files and documents
 	@$(environment) browser

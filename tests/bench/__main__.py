@@ -1,14 +1,21 @@
-"""`make bench`: what takes how much longer than what. Ratios of one run only, so any machine will do."""
+"""`make bench`: what takes how much longer than what. Ratios of one run only, so any machine will do.
+
+PART=reads compares reading with the ceilings of the machine, PART=open-loop raises a fixed rate until
+it isn't held, PART=scale reads beside many times as many rows, PART=profile tells where the time goes,
+PART=footprint measures memory and start-up, PART=times looks for differences that tell secrets.
+"""
 
 import argparse
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from secrets import token_hex
 
 import httpx2
 import structlog
@@ -21,6 +28,7 @@ from service.identity.operators import create_operator
 from service.identity.passwords import ARGON2ID
 from service.settings import Settings
 from tests.account.visitor import Visitor, client_of
+from tests.bench import footprint, open_loop, profiled, scaled
 from tests.bench.ratios import Doing, compare, interleaved, repeatable
 from tests.bench.reads import HEAD, Given, bench
 from tests.conftest import MovingClocks
@@ -188,27 +196,54 @@ async def times(rounds: int, pairs: int) -> None:
 
 def reads(given: Given) -> None:
     """Reading over HTTP on both databases, beside raw ASGI and bare FastAPI."""
-    with tempfile.TemporaryDirectory() as folder, running_postgres() as postgres:
-        for name, url in (
-            ("SQLite", f"sqlite:///{folder}/bench.db"),
-            ("PostgreSQL", postgres.create_database("bench")),
-        ):
-            say(f"\n{name}, one process, {given.connections} connections:\n")
+    with databases() as (folder, make):
+        for name, workers in (("SQLite", 1), ("PostgreSQL", 1), ("PostgreSQL", 2)):
+            processes = "one process" if workers == 1 else f"{workers} workers"
+            say(f"\n{name}, {processes}, {given.connections} connections:\n")
             for line in HEAD:
                 say(line)
-            bench(url, Path(folder), given, say)
+            bench(make(name), folder, replace(given, workers=workers), say)
+
+
+@contextmanager
+def databases() -> Iterator[tuple[Path, Callable[[str], str]]]:
+    """A folder, and what makes a new database by its kind's name; the one before it is gone then."""
+    with tempfile.TemporaryDirectory() as folder, running_postgres() as postgres:
+
+        def make(kind: str) -> str:
+            name = f"bench_{token_hex(4)}"
+            on_sqlite = f"sqlite:///{folder}/{name}.db"
+            return on_sqlite if kind == "SQLite" else postgres.create_database(name)
+
+        yield Path(folder), make
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("part", nargs="?", choices=("times", "reads"), help="one part alone")
+    parts = ("times", "reads", "open-loop", "scale", "profile", "footprint")
+    parser.add_argument(
+        "part", nargs="?", choices=parts, help="one part alone (else: times, reads)"
+    )
+    parser.add_argument("--scale", type=int, default=100, help="how many times as many rows")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--seconds", type=int, default=4, help="of a round of reads")
     parser.add_argument("--connections", type=int, default=32)
-    given = parser.parse_args()
+    asked = parser.parse_args()
+    given = Given(asked.seconds, asked.rounds, asked.connections)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    if given.part != "reads":
-        asyncio.run(times(given.rounds, given.pairs))
-    if given.part != "times":
-        reads(Given(given.seconds, given.rounds, given.connections))
+    if asked.part in {None, "times"}:
+        asyncio.run(times(asked.rounds, asked.pairs))
+    if asked.part in {None, "reads"}:
+        reads(given)
+    elif asked.part != "times":
+        with databases() as (folder, make):
+            match asked.part:
+                case "open-loop":
+                    open_loop.bench(make, given, say)
+                case "scale":
+                    scaled.bench(make, asked.scale, given, say)
+                case "profile":
+                    profiled.bench(make, folder, given, say)
+                case "footprint":
+                    footprint.bench(make, given, say)

@@ -61,6 +61,10 @@ class Request:
     headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
 
+    def wire(self, host: str) -> bytes:
+        """The request as it is sent."""
+        return self.line(host).replace("|", "\r\n").encode()
+
     def line(self, host: str) -> str:
         """The request on one line; `|` stands for its line ends."""
         named = [("Host", host), *self.headers]

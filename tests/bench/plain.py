@@ -1,6 +1,6 @@
 """The ceilings that reading is compared with: one prepared answer from raw ASGI, or from bare FastAPI.
 
-python -m tests.bench.plain raw|bare PORT ANSWER     ANSWER: a file as `Answer.save` writes it
+python -m tests.bench.plain raw|bare PORT ANSWER WORKERS     ANSWER: a file as `Answer.save` writes it
 """
 
 import json
@@ -13,6 +13,7 @@ from fastapi import FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.listening import listen, serve
+from service.workers import supervise
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,14 @@ def bare(answer: Answer) -> ASGIApp:
 
 
 if __name__ == "__main__":
-    kind, port, file = sys.argv[1:]
+    kind, port, file, count = sys.argv[1:]
     made = {"raw": raw, "bare": bare}[kind](Answer.load(Path(file)))
-    serve(made, listen("127.0.0.1", int(port)), graceful_seconds=1)
+    listener = listen("127.0.0.1", int(port))
+
+    def work(_: int) -> int:
+        return 0 if serve(made, listener, graceful_seconds=1) else 1
+
+    if int(count) == 1:
+        work(1)
+    else:
+        supervise(listener, work, int(count), patience=5)

@@ -174,7 +174,9 @@ def measure(
         for kind in ("raw", "bare"):
             port = free_port()
             leader = running.enter_context(
-                started("tests.bench.plain", kind, str(port), str(file), port=port)
+                started(
+                    "tests.bench.plain", kind, str(port), str(file), str(given.workers), port=port
+                )
             )
             servers[kind] = port, leader
 
@@ -190,23 +192,38 @@ def measure(
 
 @dataclass(frozen=True)
 class Given:
-    """How long and how hard: seconds of a round, rounds, connections."""
+    """How long and how hard: seconds of a round, rounds, connections, serving processes."""
 
     seconds: int
     rounds: int
     connections: int
+    workers: int = 1
 
 
-def bench(url: str, folder: Path, given: Given, say: Callable[[str], None]) -> None:
-    """Measure every route of one service on the database and say each one's row."""
+@contextlib.contextmanager
+def serving(
+    url: str, *, workers: int = 1, module: Sequence[str] = ("service",)
+) -> Iterator[tuple[Settings, int]]:
+    """A furnished service on the database, and the leader of its processes. `module` runs it."""
     port = free_port()
     settings = settings_of(url, port)
     asyncio.run(furnish(settings))
     variables = {**environment(settings), "PAYWALL_COOKIELESS_UNLOCKS_PER_DAY": "0"}
-    with started("service", "serve", "--port", str(port), port=port, **variables) as leader:
+    command = [*module, "serve", "--port", str(port), "--workers", str(workers)]
+    with started(*command, port=port, **variables) as leader:
+        yield settings, leader
+
+
+def port_of(settings: Settings) -> int:
+    return int(settings.public_url.rpartition(":")[2])
+
+
+def bench(url: str, folder: Path, given: Given, say: Callable[[str], None]) -> None:
+    """Measure every route of one service on the database and say each one's row."""
+    with serving(url, workers=given.workers) as (settings, leader):
         readers = Readers(settings)
         for route in routes_of(readers, given.seconds):
-            measured = measure(route, readers, (port, leader), folder, given)
+            measured = measure(route, readers, (port_of(settings), leader), folder, given)
             say(row(route, measured))
 
 
