@@ -98,6 +98,7 @@ async def offer(
         await asyncio.sleep(0.0005)
     for transport, _ in opened:
         transport.abort()
+    await asyncio.sleep(0.01)  # the loop closes them in its next turn
     if others:
         raise RuntimeError(f"The service answered with {sorted(others)}.")
     # What wasn't even answered has waited until the end.

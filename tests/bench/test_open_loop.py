@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import repeat
 
 import pytest
@@ -14,18 +14,25 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 @asynccontextmanager
 async def answering(status: int, pause: float, seen: list[bytes]) -> AsyncIterator[int]:
+    served: list[asyncio.Task[None] | None] = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while request := await reader.read(1000):
-            seen.append(request)
-            await asyncio.sleep(pause)
-            writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\n" % status)
-            await writer.drain()
-            writer.write(b"ok")
+        served.append(asyncio.current_task())
+        with suppress(ConnectionError):
+            while request := await reader.read(1000):
+                seen.append(request)
+                await asyncio.sleep(pause)
+                writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\n" % status)
+                await writer.drain()
+                writer.write(b"ok")
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
+        await asyncio.gather(*(task for task in served if task is not None))
 
 
 async def test_each_request_is_sent_once_at_its_time() -> None:
