@@ -9,9 +9,9 @@ import structlog
 from service.billing.customers import customers_of_reader
 from service.billing.follow_ups import CANCEL, CONTACT, REFUND, SYNC, ask_refund
 from service.billing.lifecycle import LIVE_STATUSES
-from service.billing.money import ACCESS, REASON
+from service.billing.money import ACCESS, REASON, StopKind
 from service.billing.subscriptions import live_siblings
-from service.billing.sync import Synced, sync_subscription
+from service.billing.sync import Stored, Synced, sync_subscription
 from service.db.context import Context
 from service.identity.readers import find_reader
 from service.jobs.queue import ClaimedJob
@@ -50,10 +50,9 @@ class FollowUps:
             stored = synced.stored
             if stored is None or stored.status not in LIVE_STATUSES:
                 return "over already"
-            if stored.duplicate is not None:
-                await self._ask_refunds(synced)
-            elif stored.stop is None or not stored.stop.cancels:
+            if stored.duplicate is None and (stored.stop is None or not stored.stop.cancels):
                 return "not necessary any more"
+            await self._ask_refunds(synced)
             left = await self.gateway.cancel_subscription(subscription_id)
             await self._sync(subscription_id)
         except GatewayUnavailable as error:
@@ -64,7 +63,7 @@ class FollowUps:
         return "cancelled"
 
     async def refund(self, job: ClaimedJob) -> str:
-        """Give back what a duplicate was paid with. Its policy is to cancel, whatever happens here.
+        """Give back what a subscription was paid with that has to go. Its policy is to cancel, whatever happens here.
 
         What is stored then informs the reader, whether or not a webhook arrives.
         """
@@ -74,7 +73,8 @@ class FollowUps:
                 raise Postponed("The bank hasn't answered yet.", _BANKS_TAKE)
             if not any(each.is_paid for each in charges):
                 return "nothing was taken"
-            result = await self._give_back(job.key)
+            # A job of the release before this one has no reason: it is a duplicate's.
+            result = await self._give_back(job.key, job.payload.get("reason", "duplicate"))
             subscription_id = await self.gateway.subscription_of_payment(job.key)
             if subscription_id is not None:
                 await self._sync(subscription_id)
@@ -82,13 +82,13 @@ class FollowUps:
             raise Postponed(str(error)) from error
         return result
 
-    async def _give_back(self, payment_id: str) -> str:
+    async def _give_back(self, payment_id: str, reason: str) -> str:
         try:
             await self.gateway.refund(
                 payment_intent_id=payment_id,
                 amount=None,
-                metadata={REASON: "duplicate", ACCESS: "cancel"},
-                idempotency_key=f"duplicate-{payment_id}",
+                metadata={REASON: reason, ACCESS: "cancel"},
+                idempotency_key=f"{reason}-{payment_id}",
             )
         except GatewayRefused as error:
             if error.code != "charge_already_refunded":
@@ -126,8 +126,8 @@ class FollowUps:
 
     async def _ask_refunds(self, synced: Synced) -> None:
         """Before it is cancelled, so that a kill in between forgets no refund."""
-        duplicate = synced.stored.duplicate if synced.stored is not None else None
-        if duplicate is None or not duplicate.is_refunded:
+        reason = _given_back_for(synced.stored)
+        if reason is None:
             return
         async with self.context.database.transaction() as session:
             for charge in synced.snapshot.money.charges_to_give_back:
@@ -136,5 +136,16 @@ class FollowUps:
                         session,
                         charge.payment_intent_id,
                         synced.snapshot.subscription.id,
+                        reason,
                         self.context.clocks,
                     )
+
+
+def _given_back_for(stored: Stored | None) -> StopKind | None:
+    """Why the money of a subscription that goes is given back; None: it isn't."""
+    if stored is None:
+        return None
+    if stored.duplicate is not None:
+        return "duplicate" if stored.duplicate.is_refunded else None
+    is_used = stored.stop is not None and stored.stop.kind == "trial_used"
+    return "trial_used" if is_used else None

@@ -33,12 +33,16 @@ async def ask_cancel(
 
 
 async def ask_refund(
-    session: AsyncSession, payment_intent_id: str, subscription_id: str, clocks: Clocks
+    session: AsyncSession,
+    payment_intent_id: str,
+    subscription_id: str,
+    reason: StopKind,
+    clocks: Clocks,
 ) -> None:
-    """Give back all that is left of a payment that a duplicate was bought with."""
-    payload = {"subscription": subscription_id}
+    """Give back all that is left of a payment that a subscription was bought with which has to go."""
+    payload = {"subscription": subscription_id, "reason": reason}
     if await _ask(session, REFUND, payment_intent_id, clocks, payload):
-        after = {"reason": "duplicate", "payment": payment_intent_id}
+        after = {"reason": reason, "payment": payment_intent_id}
         await _audit(session, "payment.refund", subscription_id, after, clocks)
 
 

@@ -59,6 +59,7 @@ def _welcome(after: StoredState, about: About, told: Details) -> Notice | None:
         about,
         is_open=after.status in {"trialing", "active"},
         reminds=after.status == "trialing" and outlook.amount != 0 and not ends_soon,
+        may_be_used=after.status == "trialing" or 0 < _amount(told, "amount_paid") < after.amount,
         renews=outlook.charges_at is not None and outlook.ends_at is None,
         receipt=_text(told, "invoice_url") if _amount(told, "amount_paid") else None,
     )

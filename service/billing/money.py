@@ -81,6 +81,23 @@ class Stop:
     cancels: bool
 
 
+def intro_charge(money: Money, coupon_prefix: str) -> StripeCharge | None:
+    """What the intro price was first paid with; None: there was none. Its coupon is named so."""
+    for invoice in reversed(money.invoices):
+        if invoice.status == "paid" and _has_intro(invoice, coupon_prefix):
+            return next((each for each in money.charges_for(invoice) if each.is_paid), None)
+    return None
+
+
+def in_intro(money: Money, coupon_prefix: str) -> bool:
+    """Whether the latest invoice was paid at the intro price."""
+    return money.paid is not None and _has_intro(money.paid, coupon_prefix)
+
+
+def _has_intro(invoice: StripeInvoice, coupon_prefix: str) -> bool:
+    return any(each.coupon_id.startswith(coupon_prefix) for each in invoice.discounts)
+
+
 def full_refund(money: Money) -> StripeRefund | None:
     """The refund that completed giving back the latest paid invoice; None: something is kept."""
     charges = money.paid_charges

@@ -159,8 +159,8 @@ def _cause_of_change(before: StoredState | None, after: StoredState) -> Cause:
         return "payment_failed"
     if after.status not in PAYING_STATUSES:
         return after.end_reason
-    if after.access_stop == GIVEN_BACK:
-        return "duplicate"
+    if after.access_stop in GIVEN_BACK:
+        return after.end_reason
     if after.pauses_collection:
         return "collection_paused"
     if after.outside:
@@ -175,7 +175,7 @@ def _instant(
 ) -> datetime:
     if after.status not in PAYING_STATUSES:
         return _left_at(after, money)
-    if after.access_stop == GIVEN_BACK:
+    if after.access_stop in GIVEN_BACK:
         return after.access_stopped_at or after.synced_at
     if before is not None and before.status in PAYING_STATUSES:
         return _changed_at(before, after, money)

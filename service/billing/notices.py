@@ -60,18 +60,24 @@ class Notice:
 
 
 def welcome(
-    about: About, *, is_open: bool, reminds: bool, renews: bool, receipt: str | None
+    about: About,
+    *,
+    is_open: bool,
+    reminds: bool,
+    renews: bool,
+    may_be_used: bool,
+    receipt: str | None,
 ) -> Notice:
-    """A subscription has begun. `is_open`: so is what it covers. `reminds`: a mail comes before its trial ends; `renews`: it goes on until
-    the reader cancels.
+    """A subscription has begun. `is_open`: so is what it covers. `reminds`: a mail comes before its trial
+    ends; `renews`: it goes on until the reader cancels. `may_be_used`: it has a trial or an intro price,
+    and an earlier one with the same card may be heard of a moment later.
     """
     return Notice(
         "welcome",
         f"welcome:{about.id}",
         {"is_open": is_open, "reminds": reminds, "renews": renews, "receipt": receipt},
         about,
-        # An earlier trial with the same card may be heard of a moment later.
-        waits=_TRIAL_WAITS if about.state.status == "trialing" else timedelta(0),
+        waits=_TRIAL_WAITS if may_be_used else timedelta(0),
     )
 
 
@@ -100,7 +106,7 @@ def trial_ending(about: About, *, ends_on: datetime) -> Notice:
 
 
 def trial_used(about: About) -> Notice:
-    """The card has had its trial: the subscription was stopped."""
+    """The card has had its trial or intro price: the subscription was stopped."""
     return Notice(
         "trial-used", f"trial-used:{about.id}", {}, about, instead_of=f"welcome:{about.id}"
     )

@@ -1,7 +1,7 @@
 """What a subscription brings in a month: pure. The definitions are those of Stripe's billing glossary.
 
 Only what is active or past due counts, and neither trials, nor collection that is paused, nor what
-was bought twice and is given back. What costs nothing for ever isn't paid.
+is given back since it was bought twice or its intro price was used up. What costs nothing for ever isn't paid.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,10 @@ from fractions import Fraction
 from service.billing.discounts import Amounts
 
 PAYING_STATUSES = ("active", "past_due")
-GIVEN_BACK = "duplicate"
-"""The stop of access of a subscription that is cancelled, since the reader has another one."""
+GIVEN_BACK = frozenset({"duplicate", "trial_used"})
+"""The stops of access of a subscription that is cancelled and whose money goes back: the reader has
+another one, or its card has had a trial or an intro price.
+"""
 
 _PER_MONTH = {
     "month": Fraction(1),
@@ -51,4 +53,4 @@ class Revenue:
 
 def is_paid(status: str, recurring: int, access_stop: str) -> bool:
     """Whether a subscription makes its reader an active subscriber, unless collection is paused."""
-    return status in PAYING_STATUSES and recurring > 0 and access_stop != GIVEN_BACK
+    return status in PAYING_STATUSES and recurring > 0 and access_stop not in GIVEN_BACK

@@ -199,7 +199,7 @@ async def _stops(
 ) -> tuple[Stop | None, Duplicate | None]:
     """What stops its access, as the row then says, and which subscription it duplicates."""
     subscription, terms = snapshot.subscription, terms_of(context.settings)
-    trial_used = await claim_trial(session, subscription, context.clocks, is_new=is_new)
+    trial_used = await claim_trial(session, snapshot, context.clocks, is_new=is_new)
     stop = _own_stop(subscription, snapshot, terms, trial_used=trial_used)
     _note_stop(row, stop)
     await session.flush()
@@ -217,12 +217,10 @@ def _own_stop(
     *,
     trial_used: bool,
 ) -> Stop | None:
-    # A trial that nobody ended in time, and that is paid for now, is a subscription as any other.
-    is_trial = trial_used and subscription.status == "trialing"
     return stop_of(
         snapshot.money,
         terms.refund_policy,
-        trial_used_at=subscription.started_at if is_trial else None,
+        trial_used_at=subscription.started_at if trial_used else None,
     )
 
 

@@ -1,17 +1,23 @@
-"""One trial a card: who was first has it (billing.md)."""
+"""One trial or intro price a card: who was first has it (billing.md)."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.follow_ups import ask_sync
 from service.billing.lifecycle import NEVER_STARTED
+from service.billing.money import in_intro, intro_charge
+from service.billing.snapshot import Snapshot
 from service.clock import Clocks
 from service.db.tables import TrialCard
 from service.db.upsert import insert_for
+from service.offers.mirror import INTRO_COUPON
 from service.payments.gateway import StripeSubscription
+
+LET_PASS = timedelta(days=7)
+"""An intro price that was paid longer ago is left as it is."""
 
 
 @dataclass(frozen=True, order=True)
@@ -23,21 +29,35 @@ class Trial:
 
 
 async def claim_trial(
-    session: AsyncSession, subscription: StripeSubscription, clocks: Clocks, *, is_new: bool
+    session: AsyncSession, snapshot: Snapshot, clocks: Clocks, *, is_new: bool
 ) -> bool:
-    """Note whose trial the card has had; whether an earlier subscription has had it.
+    """Note whose trial or intro price the card has had; whether an earlier subscription has had it,
+    and this one's runs still.
 
     Only a trial that runs uses a card: what is paid with later may be the card of somebody who is in
-    a trial. Of one that was over when first heard of (`is_new`) the card that it has then counts.
-    Where a later one was heard of first, that one is compared with Stripe again.
+    a trial. Of one that was over when first heard of (`is_new`) the card that it has then counts. Of an
+    intro price it is the card that first paid it. Where a later one was heard of first, that one is
+    compared with Stripe again.
     """
-    fingerprint = subscription.card_fingerprint
-    if (
-        subscription.trial_end is None
-        or fingerprint is None
-        or subscription.status in NEVER_STARTED
-        or not (is_new or subscription.status == "trialing")
-    ):
+    subscription, money = snapshot.subscription, snapshot.money
+    charge = intro_charge(money, INTRO_COUPON)
+    if charge is not None:
+        runs = in_intro(money, INTRO_COUPON) and clocks.business() < charge.created_at + LET_PASS
+        return await _claim(session, subscription, charge.fingerprint, clocks) and runs
+    is_trying = subscription.status == "trialing"
+    if subscription.trial_end is None or not (is_new or is_trying):
+        return False
+    return await _claim(session, subscription, subscription.card_fingerprint, clocks) and is_trying
+
+
+async def _claim(
+    session: AsyncSession,
+    subscription: StripeSubscription,
+    fingerprint: str | None,
+    clocks: Clocks,
+) -> bool:
+    """Whether somebody else had it before."""
+    if fingerprint is None or subscription.status in NEVER_STARTED:
         return False
     ours = Trial(subscription.started_at, subscription.id)
     await session.execute(

@@ -311,10 +311,7 @@ def _stopped(told: Told) -> Words:
             text = say("Your bank took a disputed payment back, so reading ended on %(day)s.", day=ended)  # fmt: skip
             return Words(say("Ended"), "quiet", text, anew)
         case "trial_used":
-            text = say("This card has had a free trial before, so this one was stopped. Nothing was charged.")  # fmt: skip
-            if state.status in _OVER:
-                anew = say("Subscribe without a trial, with the same card if you like.")
-            return Words(say("Trial not available"), "warn", text, anew)
+            return _used_up(told)
         case "duplicate":
             text = say("You had subscribed twice. We cancelled this one, and what you paid for it goes back to you.")  # fmt: skip
             anew = _again(told) if state.status in _OVER else ""
@@ -322,6 +319,21 @@ def _stopped(told: Told) -> Words:
         case _:
             text = say("Your money went back to you, and reading ended on %(day)s.", day=ended)
             return Words(say("Refunded"), "quiet", text, _after_refund(told))
+
+
+def _used_up(told: Told) -> Words:
+    """The card has had a trial or an intro price before."""
+    state, say = told.state, told.language.say
+    anew = _soon(told)
+    if state.trial_end is not None:
+        if state.status in _OVER:
+            anew = say("Subscribe without a trial, with the same card if you like.")
+        text = say("This card has had a free trial before, so this one was stopped. Nothing was charged.")  # fmt: skip
+        return Words(say("Trial not available"), "warn", text, anew)
+    if state.status in _OVER:
+        anew = say("Subscribe at the usual price, with the same card if you like.")
+    text = say("This card has had an introductory price before, so this one was stopped. What you paid for it goes back to you.")  # fmt: skip
+    return Words(say("Introductory price not available"), "warn", text, anew)
 
 
 def _after_refund(told: Told) -> str:

@@ -17,6 +17,8 @@ from service.offers.store import live_offers, price_of, product_id_of
 from service.payments.set_up import SetUpGateway, StripePrice
 
 _ARTICLE_NAME = "One article"
+INTRO_COUPON = "pw_intro_"
+"""So begin the ids of the coupons of intro prices."""
 _LONGEST_COUPON_NAME = 40
 """Stripe takes no longer ones."""
 
@@ -94,7 +96,7 @@ async def _coupon(gateway: SetUpGateway, offer: Offer, product_id: str) -> str:
     off = offer.amount - (offer.intro_amount or 0)
     months = intro_months(price_of(offer))
     span = "once" if months is None else f"{months}months"
-    coupon_id = f"pw_intro_{offer.id}_{off}{offer.currency.lower()}_{span}"
+    coupon_id = f"{INTRO_COUPON}{offer.id}_{off}{offer.currency.lower()}_{span}"
     await gateway.ensure_coupon(
         coupon_id, name=offer.name[:_LONGEST_COUPON_NAME], amount_off=off, currency=offer.currency,
         months=months, product_id=product_id,

@@ -239,6 +239,8 @@ class StripeCharge:
     created_at: datetime
     method: str = ""
     """What it was paid with in Stripe's word, such as card or sepa_debit."""
+    fingerprint: str | None = None
+    """Stripe's name for the number of the card or account, the same for every customer."""
 
     @property
     def is_paid(self) -> bool:

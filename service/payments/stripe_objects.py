@@ -264,6 +264,8 @@ def _counting_discounts(invoice: JSON) -> tuple[StripeDiscount, ...]:
 
 
 def charge_of(document: JSON) -> StripeCharge:
+    details = document.get("payment_method_details") or {}
+    method = details.get("type") or ""
     return StripeCharge(
         id=document["id"],
         payment_intent_id=_reference(document.get("payment_intent")),
@@ -274,7 +276,8 @@ def charge_of(document: JSON) -> StripeCharge:
         refunded=bool(document["refunded"]),
         disputed=bool(document["disputed"]),
         created_at=instant(document["created"]),
-        method=(document.get("payment_method_details") or {}).get("type") or "",
+        method=method,
+        fingerprint=(details.get(method) or {}).get("fingerprint"),
     )
 
 

@@ -15,7 +15,7 @@ from service.reports.metrics import TRIAL_STATUS, Recurring, monthly_sums, round
 _PAID = and_(
     Subscription.status.in_(PAYING_STATUSES),
     Subscription.recurring_amount > 0,
-    Subscription.access_stop != GIVEN_BACK,
+    Subscription.access_stop.not_in(sorted(GIVEN_BACK)),
 )
 """As billing/recurring.py defines it."""
 _COLLECTED = and_(_PAID, Subscription.pauses_collection.is_(False))

@@ -50,7 +50,7 @@ STOPS: Mapping[str, str] = {
     "dispute": "A payment is disputed: access rests until the bank has decided",
     "dispute_lost": "A dispute was lost: the money is gone",
     "refund": "The money was given back",
-    "trial_used": "The card has had its trial before: nothing was charged",
+    "trial_used": "The card has had a trial or intro price before: what was paid goes back",
     "duplicate": "Bought twice: the other one stays",
 }
 """What stopped access although Stripe's status would give it."""

@@ -37,13 +37,17 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
     # what it is, the notice, what it says in English and in German
     (
         "paid",
-        notices.welcome(about(), is_open=True, reminds=False, renews=True, receipt=PAGE),
+        notices.welcome(
+            about(), is_open=True, may_be_used=False, reminds=False, renews=True, receipt=PAGE
+        ),
         ["(€9.00 a month)", "Renews on 20 March 2026 for €9.00.", "until you cancel", PAGE],
         ["9,00\N{NO-BREAK SPACE}€ im Monat", "am 20. März 2026", PAGE],
     ),
     (
         "trial",
-        notices.welcome(about(TRIAL), is_open=True, reminds=True, renews=True, receipt=None),
+        notices.welcome(
+            about(TRIAL), is_open=True, may_be_used=False, reminds=True, renews=True, receipt=None
+        ),
         [
             "Free until 20 March 2026, then ¥500 every 3 months.",
             "nothing is charged",
@@ -102,7 +106,7 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
     ),
     (
         "used",
-        notices.trial_used(about(State("canceled", access_stop="trial_used"))),
+        notices.trial_used(about(State("canceled", access_stop="trial_used", next_amount=None))),
         ["Nothing was charged"],
         ["abgebucht"],
     ),

@@ -45,7 +45,8 @@ class State:
 
     @property
     def trial_end(self) -> datetime | None:
-        return PERIOD_END if self.status == "trialing" else None
+        """Some that aren't in a trial any more had one."""
+        return PERIOD_END if self.status == "trialing" or self.next_amount is None else None
 
     @property
     def ended_at(self) -> datetime | None:

@@ -21,6 +21,8 @@ from tests.served import Installation
 
 GOOD_CARD = "4242424242424242"
 ANOTHER_GOOD_CARD = "4000000000007726"
+CARD_OF_A_NEWCOMER = "5555555555554444"
+"""No other story of its module begins a trial or an intro price with it: a card has one."""
 CARD_WITHOUT_MONEY = "4000000000000341"
 """Can be saved; every charge fails."""
 CARD_OF_A_CAREFUL_BANK = "4000002760003184"

@@ -1,6 +1,6 @@
 """A reader leaves, comes back, rests, changes the plan, and buys for less or in another currency."""
 
-from tests.lifecycle.paper import EXTRA, GOOD_CARD, MEMBERS, Paper, mails_about, told_on
+from tests.lifecycle.paper import CARD_OF_A_NEWCOMER, EXTRA, MEMBERS, Paper, mails_about, told_on
 
 pytestmark = [told_on("sqlite")]
 
@@ -177,7 +177,7 @@ def test_an_intro_price_lasts_as_long_as_it_says(paper: Paper) -> None:
 def test_two_currencies(paper: Paper) -> None:
     quinn, rosa = paper.reader("quinn"), paper.reader("rosa")
     quinn.buys("monthly")
-    rosa.buys("trial", card=GOOD_CARD)
+    rosa.buys("trial", card=CARD_OF_A_NEWCOMER)
     paper.passes(days=32)
     assert quinn.told("renewed")["invoice_currency"] == "EUR"
     assert rosa.told("renewed")["invoice_currency"] == "USD"
