@@ -37,6 +37,7 @@ from service.checkout import routes as checkout_routes
 from service.clock import Clocks
 from service.content import routes as content_routes
 from service.content.cache import ArticleCache
+from service.content.rendering import Rendering
 from service.db.business_clock import follow
 from service.db.context import Context, context_in
 from service.db.session import Database
@@ -214,6 +215,7 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
         NetworkKey(derived_key(settings, "networks")),
         key_ring,
         articles,
+        Rendering(),
         ledger,
         metering,
         on_sale,

@@ -1,8 +1,9 @@
 """Which article a former slug or a source's id leads to: rows of `article_terms`, kept beside it."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import Article, ArticleTerm
@@ -74,3 +75,26 @@ async def remember(session: AsyncSession, article: Article, former_slug: str | N
     rows = [{"kind": kind, "term": term, "article_id": article.id} for kind, term in terms]
     if rows:
         await session.execute(insert_for(session, ArticleTerm).on_conflict_do_nothing(), rows)
+
+
+async def make_room(session: AsyncSession, wanted: Mapping[str, str]) -> set[str]:
+    """Free the addresses that the articles leave; the present slugs of those that can move.
+
+    `wanted` leads from present slugs to new ones. An article stays where another wants the same
+    address, or one that stays has it. Those that can move have an impossible slug in the database
+    from now on, and are the same objects in the session: each has to be stored with its new slug
+    in this transaction.
+    """
+    asked = Counter(wanted.values())
+    moving = {slug: new for slug, new in wanted.items() if asked[new] == 1}
+    found = await session.scalars(select(Article.slug).where(Article.slug.in_(moving.values())))
+    held = set(found)
+    while staying := [slug for slug, new in moving.items() if new in held - moving.keys()]:
+        for slug in staying:
+            del moving[slug]
+    # No slug has an underscore, as ids do. The session's objects keep the slugs that they leave.
+    await session.execute(
+        update(Article).where(Article.slug.in_(moving)).values(slug=Article.id),
+        execution_options={"synchronize_session": False},
+    )
+    return set(moving)

@@ -1,6 +1,7 @@
 """How a body divides into blocks, and which sign in it says where the preview ends. Pure."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -27,6 +28,7 @@ _LONGEST_LINE = 300  # characters of a byline, or of a caption that no figure te
 # The parser ends `<s>` where a block begins: cut.py gives it the last of these names first.
 STRUCK = ("del", "s", "strike", "struck-out")
 _VERBATIM = {"code", "kbd", "pre", "samp"}  # shows a mark, doesn't set one
+_NOTES = re.compile(r"(?:wp-block-)?(?:foot|end)notes?(?:-list|-item)?", re.IGNORECASE)
 _LINE_ENDS = re.compile(r"[\r\n]")
 _CAPTION_CLASS = re.compile(r"(?:^|[\s_-])(?:caption|credits?)(?:$|[\s_-])", re.IGNORECASE)
 
@@ -109,9 +111,10 @@ def scan(root: Element) -> Scanned:
 
     `<!--more-->` within a block stands at the end of that block, or at its next line break, if
     content precedes it there, else behind the block before. All other signs stand where they are.
+    Notes at the end follow the whole story: a sign in one is no more than a hint.
     """
     reader = _Scan(root)
-    for event, node in etree.iterwalk(root, events=("start", "end", "comment")):
+    for event, node in walk(root):
         if event == "comment":
             reader.comment(node)
         elif event == "start":
@@ -120,6 +123,22 @@ def scan(root: Element) -> Scanned:
             reader.end(node)
     reader.flush(Edge(root, "after"))
     return Scanned(reader.segments, reader.sign, reader.sign_at, reader.level)
+
+
+def walk(root: Element) -> Iterator[tuple[Literal["start", "end", "comment"], Element]]:
+    """As lxml's iterwalk, whose time grows with the square of the comments in a row."""
+    around: list[Element] = []
+    for node in root.iter():
+        parent = node.getparent()
+        while around and around[-1] is not parent:
+            yield "end", around.pop()
+        if isinstance(node.tag, str):
+            yield "start", node
+            around.append(node)
+        elif isinstance(node, etree._Comment):  # noqa: SLF001 as above
+            yield "comment", node
+    while around:
+        yield "end", around.pop()
 
 
 class _Scan:
@@ -134,7 +153,7 @@ class _Scan:
         self._blocks: list[str] = []
         self._roles: list[_Role | None] = []
         self._groups: list[Element] = []
-        self._tables = self._verbatim = self._unsaid_inside = 0
+        self._tables = self._verbatim = self._unsaid_inside = self._notes = 0
         self._has_story = False
         self._begin()
 
@@ -144,6 +163,7 @@ class _Scan:
             self._boundary(tag, Edge(node, "before"))
             self._open(tag, node)
         self._verbatim += tag in _VERBATIM
+        self._notes += _holds_notes(node)
         self._unsaid_inside += _is_unsaid(tag, node)
         if tag not in {"html", "body"}:
             self._obey(element_sign(tag, dict(node.attrib)), node)
@@ -159,6 +179,7 @@ class _Scan:
     def end(self, node: Element) -> None:
         tag = str(node.tag)
         self._verbatim -= tag in _VERBATIM
+        self._notes -= _holds_notes(node)
         self._unsaid_inside -= _is_unsaid(tag, node)
         if tag in BLOCKS:
             self._boundary(tag, Edge(node, "after"))
@@ -215,6 +236,8 @@ class _Scan:
     def _obey(self, sign: Sign | None, node: Element) -> None:
         if sign is None:
             return
+        if self._notes:
+            sign = Sign("hint", sign.level)
         self.level = self.level or sign.level
         if self.sign is not None and not (self._sign_waits and sign.is_exact):
             return
@@ -258,6 +281,11 @@ class _Scan:
         if self._unsaid_inside:
             self._unsaid.append((self._length, self._length + len(text)))
         self._length += len(text)
+
+
+def _holds_notes(node: Element) -> bool:
+    classes = node.get("class", "").split()
+    return node.get("role") == "doc-endnotes" or any(_NOTES.fullmatch(each) for each in classes)
 
 
 def _is_unsaid(tag: str, node: Element) -> bool:

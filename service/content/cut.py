@@ -26,14 +26,22 @@ from service.content.blocks import (
     Scanned,
     Segment,
     scan,
+    walk,
 )
 from service.content.front_matter import without_front_matter
 from service.content.links import drop_dead_links, settle_links
 from service.content.markdown import markdown_html
 from service.content.media import drop, settle_media
 from service.content.preview import Choice, Limits, choose, count_words
-from service.content.sanitise import DROPPED_WITH_CONTENT, EQUIVALENTS, TAGS, sanitise
+from service.content.sanitise import (
+    DROPPED_WITH_CONTENT,
+    EQUIVALENTS,
+    LONGEST_VALUE,
+    TAGS,
+    sanitise,
+)
 from service.content.taming import refuse_crowded, tame
+from service.content.walls import Sign, comment_sign, element_sign
 from service.levels import Level
 
 BodyFormat = Literal["html", "markdown"]
@@ -77,6 +85,7 @@ def render(body: str, body_format: BodyFormat, limits: Limits) -> Rendered:
     """
     root = _read(body, body_format)
     scanned = scan(root)
+    _drop_long_values(root)
     settle_links(root)
     _rename(root)
     body_html = sanitise(_serialise(root))
@@ -107,10 +116,40 @@ def words_in(html: str) -> int:
 def _read(body: str, body_format: BodyFormat) -> Element:
     text = without_front_matter(body)
     root = _parse(markdown_html(text) if body_format == "markdown" else text)
+    _keep_signs(root)
     settle_media(root)
     etree.strip_elements(root, *DROPPED_WITH_CONTENT, with_tail=False)
     tame(root)
     return root
+
+
+def _keep_signs(root: Element) -> None:
+    """Repeat what walls and exact marks in elements that go say, in front of the outermost of these."""
+    found: list[tuple[Element, Sign]] = []
+    going: Element | None = None
+    for event, node in walk(root):
+        if event == "end":
+            going = None if node is going else going
+        elif going is not None:
+            is_comment = event == "comment"
+            said = comment_sign(node.text or "") if is_comment else _element_sign(node)
+            found += [(going, said)] if said and said.is_exact and said.kind != "hint" else []
+        elif event == "start" and node.tag in DROPPED_WITH_CONTENT:
+            going = node
+    for element, sign in found:
+        said_again = f"wall:{sign.level}" if sign.kind == "wall" else "members-only"
+        element.addprevious(etree.Comment(said_again))
+
+
+def _element_sign(node: Element) -> Sign | None:
+    return element_sign(str(node.tag), dict(node.attrib))
+
+
+def _drop_long_values(root: Element) -> None:
+    for node in root.iter(etree.Element):
+        for name, value in node.attrib.items():
+            if len(value) > LONGEST_VALUE:
+                del node.attrib[name]
 
 
 def _rename(root: Element) -> None:

@@ -1,7 +1,7 @@
 """Storing the articles of an import: checked like those of publishers, and safe to repeat."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -10,7 +10,12 @@ from typing import Literal
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.content.addresses import articles_by_source, is_same_post, source_keys
+from service.content.addresses import (
+    articles_by_source,
+    is_same_post,
+    make_room,
+    source_keys,
+)
 from service.content.import_summary import Entry, ImportSummary
 from service.content.imported import ACTOR, Since, public_of_sites, since_import
 from service.content.importers.article import Imported, ImportedArticle, Mended, Skipped
@@ -80,7 +85,8 @@ async def import_articles(
                 await session.rollback()
         importing.tell(entries)
     async with database.transaction() as session:
-        entries = await importing.missing(session)
+        entries = await importing.store_waiting(session)
+        entries += await importing.missing(session)
         if run.dry_run:
             await session.rollback()
     importing.tell(entries)
@@ -150,6 +156,7 @@ class _Import:
         self._run = run
         self._seen: set[str] = set()
         self._sites: set[str] = set()
+        self._waiting: list[tuple[ImportedArticle, Prepared]] = []
 
     def tell(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
@@ -158,25 +165,55 @@ class _Import:
         self._run.report(self.summary)
 
     async def store(self, session: AsyncSession, ready: list[Ready]) -> list[Entry]:
-        """Write a batch; the entries are true once the transaction is committed."""
-        await locked_state(session)
-        sources = [_source_ids(each) for each in ready]
-        keys = {key for source in sources for key in source_keys(source)}
-        known = await articles_by_source(session, keys)
-        changes = await since_import(session, known.values())
+        """Write a batch; the entries are true once the transaction is committed.
+
+        Who wants an address that another article has waits: that one may leave it in this run.
+        """
+        known, changes = await self._known(session, ready)
         entries: list[Entry] = []
-        for each, source in zip(ready, sources, strict=True):
-            found = _found(source, known)
-            if found is not None:
-                self._seen.add(found.id)
-            self._sites |= {source["wordpress_site"]} if "wordpress_site" in source else set()
+        for each in ready:
+            found = _found(_source_ids(each), known)
             if isinstance(each, Entry):
                 entries.append(each)
             elif isinstance(each, Skipped):
                 entries.append(await self._skip(session, each, found, changes))
+            elif await _is_taken(session, each[0], found):
+                self._waiting.append(each)
             else:
                 entries.append(await self._store_one(session, *each, found, changes))
         return entries
+
+    async def store_waiting(self, session: AsyncSession) -> list[Entry]:
+        """Write those who waited for an address. Two articles may swap theirs."""
+        known, changes = await self._known(session, self._waiting)
+        found = [(each, _found(_source_ids(each), known)) for each in self._waiting]
+        moving = await make_room(
+            session,
+            {
+                article.slug: each[0].slug
+                for each, article in found
+                if article
+                and _is_renamed(each[0], article)
+                and not changes[article.id].changed_here
+            },
+        )
+        found.sort(key=lambda one: one[1] is None or one[1].slug not in moving)
+        return [await self._store_one(session, *each, article, changes) for each, article in found]
+
+    async def _known(
+        self, session: AsyncSession, ready: Sequence[Ready]
+    ) -> tuple[dict[str, Article], dict[str, Since]]:
+        """The articles that these came to in an earlier import, and what changed since."""
+        await locked_state(session)
+        sources = [_source_ids(each) for each in ready]
+        known = await articles_by_source(
+            session, {k for each in sources for k in source_keys(each)}
+        )
+        for source in sources:
+            if (found := _found(source, known)) is not None:
+                self._seen.add(found.id)
+            self._sites |= {source["wordpress_site"]} if "wordpress_site" in source else set()
+        return known, await since_import(session, known.values())
 
     async def missing(self, session: AsyncSession) -> list[Entry]:
         """What came from the run's sites in an earlier import and is in none of the files.
@@ -298,8 +335,7 @@ async def _with_address(
     session: AsyncSession, item: ImportedArticle, prepared: Prepared, known: Article
 ) -> tuple[ImportedArticle, Prepared]:
     """Where the post was renamed at its source, the article moves; else it stays where it is."""
-    was = known.source_ids.get("wordpress_slug", known.slug)
-    name = item.source_ids.get("wordpress_slug", item.slug)
+    was, name = _names(item, known)
     if was == name:
         named = {**item.source_ids, **({"wordpress_slug": name} if name != known.slug else {})}
         return item, _moved(prepared, known.slug, named)
@@ -312,6 +348,25 @@ async def _with_address(
         note = Note("renamed", known.slug)
         made = prepared
     return replace(item, notes=(*item.notes, note)), made
+
+
+def _names(item: ImportedArticle, known: Article) -> tuple[str, str]:
+    """The post's name at its source, as it was and as it is."""
+    was = known.source_ids.get("wordpress_slug", known.slug)
+    return was, item.source_ids.get("wordpress_slug", item.slug)
+
+
+def _is_renamed(item: ImportedArticle, known: Article) -> bool:
+    was, name = _names(item, known)
+    return was != name and item.slug != known.slug
+
+
+async def _is_taken(session: AsyncSession, item: ImportedArticle, known: Article | None) -> bool:
+    """Whether another article has the address that the item would get."""
+    if known is not None and not _is_renamed(item, known):
+        return False
+    holder = await get_row(session, item.slug)
+    return holder is not None and not is_same_post(holder.source_ids, item.source_ids)
 
 
 def _moved(prepared: Prepared, slug: str, source_ids: dict[str, str]) -> Prepared:

@@ -64,6 +64,24 @@ def _keep_notes(state: StateCore) -> None:
             listed[len(listed)] = {"label": label.removeprefix(":"), "count": 0}
 
 
+def _comment(state: StateInline, silent: bool) -> bool:
+    """An inline comment that ends as browsers end it: markdown-it's own rule refuses `--->`."""
+    begins = state.src.startswith("<!--", state.pos)
+    if not begins or state.src.startswith(("<!-->", "<!--->"), state.pos):
+        return False
+    behind = state.pos + len("<!--")
+    if state.html_terminator_last("-->") < behind:
+        return False
+    end = state.src.find("-->", behind, state.posMax)
+    if end == -1:
+        return False
+    end += len("-->")
+    if not silent:
+        state.push("html_inline", "", 0).content = state.src[state.pos : end]
+    state.pos = end
+    return True
+
+
 def _sign(_: RendererHTML, tokens: Sequence[Token], place: int, *__: object) -> str:
     """The same number at each sign of a note."""
     return f"[{tokens[place].meta['id'] + 1}]"
@@ -74,6 +92,7 @@ def _reader() -> MarkdownIt:
     reader.inline = _Inline()
     reader.configure("commonmark", {"html": True}).enable(["table", "strikethrough"])
     reader.use(footnote_plugin, inline=False)
+    reader.inline.ruler.before("html_inline", "comment", _comment)
     reader.core.ruler.before("footnote_tail", "keep_notes", _keep_notes)
     reader.add_render_rule("footnote_caption", _sign)
     return reader

@@ -13,6 +13,7 @@ from service.content.blocks import BodyRefused
 from service.content.cut import Rendered, render
 from service.content.folding import folded
 from service.content.level import LevelFacts, own_level
+from service.content.rendering import InThread
 from service.content.rules import limits_of, rules_of
 from service.content.schemas import SLUG_LENGTH, AccessIn, ArticleIn, ScheduleIn, is_slug
 from service.content.store import STATE_ID, term_of
@@ -84,15 +85,16 @@ async def put_article(
     actor: str,
     settings: Settings,
     now: datetime,
+    in_thread: InThread = asyncio.to_thread,
 ) -> Published:
     """Create or replace the article with this slug.
 
-    `if_match` is the header's value; `actor` the label the audit trail names. Raises Problem
-    `invalid-request`, and `article-changed` where the article isn't the one named by `if_match`.
+    `if_match` is the header's value; `actor` the label the audit trail names; `in_thread` calls
+    what takes long (rendering.py). Raises Problem `invalid-request`, and `article-changed` where the article isn't the one named by `if_match`.
     """
     # In a thread: a long body must not hold up the readers. Before the first statement: SQLite's
     # only writer isn't taken meanwhile.
-    prepared = await asyncio.to_thread(prepare, slug, body, settings)
+    prepared = await in_thread(prepare, slug, body, settings)
     return await store_prepared(session, prepared, if_match=if_match, actor=actor, now=now)
 
 

@@ -1,6 +1,5 @@
 """Articles over HTTP: public teasers, and the publisher's own view of them."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -10,6 +9,7 @@ from service.content.admin_view import admin_article, admin_summary
 from service.content.cache import AppArticles
 from service.content.level import level_at
 from service.content.publish import etag_of, put_article, withdraw_article
+from service.content.rendering import AppRendering
 from service.content.rules import rules_of
 from service.content.schemas import (
     AdminArticle,
@@ -109,15 +109,16 @@ async def read_article(
     response: Response,
     _: Reading,
     session: ReadSession,
-    settings: AppSettings,
-    clocks: AppClocks,
+    rendering: AppRendering,
+    context: AppContext,
 ) -> AdminArticle:
     """An article as sent, with its status and its cut. The ETag goes into `If-Match`."""
     article = await get_row(session, slug) if is_slug(slug) else None
     if article is None:
         raise Problem("article-not-found")
     response.headers["ETag"] = etag_of(article)
-    return await asyncio.to_thread(admin_article, article, settings, clocks.business())
+    settings, now = context.settings, context.clocks.business()
+    return await rendering(admin_article, article, settings, now)
 
 
 @router.put("/v1/admin/articles/{slug}", responses={201: {"model": AdminArticle}})
@@ -127,20 +128,21 @@ async def publish_article(
     response: Response,
     actor: Writing,
     session: WriteSession,
-    settings: AppSettings,
-    clocks: AppClocks,
+    context: AppContext,
     articles: AppArticles,
+    rendering: AppRendering,
     if_match: IfMatch = None,
 ) -> AdminArticle:
     """Create (201) or replace (200) the article with this slug; repeating changes nothing."""
-    now = clocks.business()
+    settings, now = context.settings, context.clocks.business()
     published = await put_article(
-        session, slug, body, if_match=if_match, actor=actor.label, settings=settings, now=now
-    )
+        session, slug, body, if_match=if_match, actor=actor.label, settings=settings, now=now,
+        in_thread=rendering,
+    )  # fmt: skip
     articles.drop_on_commit(session, slug)
     response.status_code = 201 if published.created else 200
     response.headers["ETag"] = etag_of(published.article)
-    return await asyncio.to_thread(admin_article, published.article, settings, now)
+    return await rendering(admin_article, published.article, settings, now)
 
 
 @router.delete("/v1/admin/articles/{slug}", status_code=204, summary="Withdraw an article")

@@ -7,6 +7,7 @@ makes) and `name` (they shadow a page's own elements and scripts' variables), `c
 """
 
 import re
+from itertools import pairwise
 
 import nh3
 
@@ -26,6 +27,9 @@ EQUIVALENTS = {
     ),
 }  # fmt: skip
 """What stands for elements that aren't allowed but say something: a block keeps words apart."""
+LONGEST_VALUE = 4_000
+"""Characters of an attribute that may come here; nh3's time grows with the square of some (below)."""
+_PIECE = 5_000
 ID_PREFIX = "text-"
 URL_SCHEMES = {"http", "https", "mailto", "tel"}
 _ATTRIBUTES = {
@@ -69,6 +73,24 @@ _CLEANER = nh3.Cleaner(
 )
 
 
+_TEXT = re.compile(r"<!--.*?-->|<[^>]*>|(?P<text>[^<]+)", re.DOTALL)
+_COSTLY = re.compile(r"&(?:[#\w]++;)?|\u00a0")
+
+
 def sanitise(html: str) -> str:
-    """`html` reduced to what is allowed, balanced and without comments."""
+    """`html` reduced to what is allowed, balanced and without comments. Serialised by lxml."""
+    if html.count("&") + html.count("\u00a0") > _PIECE:
+        html = _TEXT.sub(_parted, html)
     return _CLEANER.clean(html)
+
+
+def _parted(found: re.Match[str]) -> str:
+    """A text in pieces: for each `&` and no-break space, nh3 looks through the rest of it again.
+
+    A comment between two pieces keeps them apart, and is dropped afterwards.
+    """
+    text: str | None = found["text"]
+    if text is None:
+        return found[0]
+    ends = [each.end() for each in _COSTLY.finditer(text)][_PIECE - 1 :: _PIECE]
+    return "<!---->".join(text[a:b] for a, b in pairwise([0, *ends, len(text)]))

@@ -54,7 +54,7 @@ _FOR_EVERYBODY = re.compile(r"\bnonMember\s*:\s*true\b", re.IGNORECASE)
 # A segment of Ghost's members that includes those who don't pay: `status:free`, but not `status:-free`.
 _FREE_MEMBERS = re.compile(r"\bstatus:free\b", re.IGNORECASE)
 
-_TAG = re.compile(rf"(?:[a-z]+-)?(?:{_PAID})(?:-(?:only|content|block|section))?")
+_TAG = re.compile(rf"(?:[a-z]+[:-])?(?:{_PAID})(?:-(?:only|content|block|section))?")
 _RENDERED_MORE = re.compile(r"more-\d+")
 _CLASS = re.compile(
     rf"(?:[a-z]+-)?(?:{_PAID})[_-](?:only|content|text|body|block|section|container)"

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from service.content.cache import ArticleCache
+from service.content.rendering import Rendering
 from service.content.routes import router
 from service.db.session import Database
 from service.identity.api_keys import KeyUses
@@ -39,7 +40,9 @@ class Newsroom:
 async def newsroom(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> AsyncIterator[Newsroom]:
-    app = RunningApp(Running(settings, database, clocks, ArticleCache(settings, clocks), KeyUses()))
+    app = RunningApp(
+        Running(settings, database, clocks, ArticleCache(settings, clocks), KeyUses(), Rendering())
+    )
     app.include_router(router)
     install_handlers(app)
     app.add_middleware(OriginPolicy, headers=AnswerHeaders.of(settings))

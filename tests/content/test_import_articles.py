@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from service.content.addresses import present_slug
 from service.content.import_articles import BATCH, as_sent, import_articles
@@ -13,6 +14,7 @@ from service.content.publish import put_article, withdraw_article
 from service.content.schemas import ArticleIn
 from service.content.store import get_article, get_row, list_for_staff
 from service.db.session import Database
+from service.db.tables import Article
 from service.settings import Settings
 from tests.conftest import START
 from tests.content.importers.exports import import_run
@@ -191,16 +193,73 @@ async def test_a_renamed_post_keeps_its_article_and_its_former_address(
         assert await present_slug(session, "post-1") is None
 
 
+EXCHANGES: list[tuple[str, dict[int, str], dict[int, str]]] = [
+    # the posts' new names, and the articles' addresses afterwards
+    ("two swap", {1: "post-2", 2: "post-1"}, {1: "post-2", 2: "post-1"}),
+    ("three in a circle", {1: "post-2", 2: "post-3", 3: "post-1"},
+     {1: "post-2", 2: "post-3", 3: "post-1"}),
+    ("one after the other", {1: "post-2", 2: "new"}, {1: "post-2", 2: "new"}),
+    ("a chain that ends at one that stays", {1: "post-2", 2: "post-3", 3: "post-3"},
+     {1: "post-1", 2: "post-2", 3: "post-3"}),
+    ("two want one address", {1: "post-3", 2: "post-3", 3: "new"},
+     {1: "post-3", 2: "post-2", 3: "new"}),
+    ("a new post at an address that is left", {1: "new", 9: "post-1"},
+     {1: "new", 9: "post-1"}),
+    ("a new post before it", {9: "post-1", 1: "new"}, {1: "new", 9: "post-1"}),
+    ("a new post beside two that swap", {9: "post-1", 1: "post-2", 2: "post-1"},
+     {1: "post-2", 2: "post-1", 9: "post-1-9"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"), [e[1:] for e in EXCHANGES], ids=[e[0] for e in EXCHANGES]
+)
+@pytest.mark.parametrize("apart", [False, True], ids=["in one batch", "in two batches"])
+async def test_posts_may_take_over_each_others_addresses(
+    database: Database,
+    settings: Settings,
+    new: dict[int, str],
+    expected: dict[int, str],
+    apart: bool,
+) -> None:
+    between = [post(100 + number) for number in range(BATCH)] if apart else []
+    before = {number: f"post-{number}" for number in (1, 2, 3)}
+    await run(database, settings, *(post(number) for number in before), *between)
+    ids = await ids_by_title(database)
+    items = [renamed(number, slug) for number, slug in new.items()]
+    items += [post(number) for number in before if number not in new]
+    mixed = [items[0], *between, *items[1:]]
+    for again in (False, True):
+        await run(database, settings, *mixed)
+        async with database.reading() as session:
+            found = await session.execute(select(Article.title, Article.slug, Article.id))
+            rows = {title: (slug, id_) for title, slug, id_ in found}
+        after = {**before, **expected}
+        assert {n: rows[post(n).title][0] for n in after} == after, again
+        assert all(rows[post(n).title][1] == ids[post(n).title] for n in before)
+
+
+async def ids_by_title(database: Database) -> dict[str, str]:
+    async with database.reading() as session:
+        found = await session.execute(select(Article.title, Article.id))
+        return {row.title: row.id for row in found}
+
+
 @on_sqlite
-async def test_two_posts_that_swap_their_names_keep_their_articles(
+async def test_who_swapped_is_found_at_the_new_address(
     database: Database, settings: Settings
 ) -> None:
     await run(database, settings, post(1), post(2))
-    swapped = [renamed(1, "post-2"), renamed(2, "post-3")]
-    first = await entries_of(database, settings, *swapped)
-    assert first == [("unchanged", "post-1", ["other-address"]), ("updated", "post-3", ["renamed"])]
-    again = await entries_of(database, settings, *swapped)
-    assert again == [("updated", "post-2", ["renamed"]), ("unchanged", "post-3", [])]
+    swapped = [renamed(1, "post-2"), renamed(2, "post-1")]
+    assert await entries_of(database, settings, *swapped) == [
+        ("updated", "post-2", ["renamed"]), ("updated", "post-1", ["renamed"]),
+    ]  # fmt: skip
+    assert await entries_of(database, settings, *swapped) == [
+        ("unchanged", "post-2", []), ("unchanged", "post-1", []),
+    ]  # fmt: skip
+    async with database.reading() as session:
+        found = [await get_article(session, f"post-{number}") for number in (1, 2)]
+    assert [each.title for each in found if each] == ["Post 2", "Post 1"]
 
 
 @on_sqlite

@@ -54,3 +54,22 @@ def test_markdown_is_sanitised_too() -> None:
     assert "onclick" not in rendered
     assert "<script" not in rendered
     assert 'href="javascript' not in rendered
+
+
+@pytest.mark.parametrize("unit", ["&", "&amp;b ", "\u00a0", "x &eacute; < > "])
+def test_a_long_text_stays_as_it_is(unit: str) -> None:
+    """It goes through the sanitiser in pieces; what is between two of them mustn't be seen."""
+    short, long = (render(f"<p>{unit * n}</p>", "html", LIMITS).body_html for n in (10, 20_000))
+    assert long.removeprefix("<p>").removesuffix("</p>") == 2_000 * (
+        short.removeprefix("<p>").removesuffix("</p>")
+    )
+
+
+def test_a_comment_full_of_signs_ends_where_it_ends() -> None:
+    body = f"<p>a<!-- {'&amp;' * 20_000} secret -->b</p>"
+    assert render(body, "html", LIMITS).body_html == "<p>ab</p>"
+
+
+def test_an_attribute_longer_than_any_of_use_goes() -> None:
+    body = f"<a href='/{'a' * 5_000}'>x</a><img src='/a.jpg' alt='{'b' * 5_000}'>"
+    assert render(body, "html", LIMITS).body_html == 'x<img src="/a.jpg">'

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.content.cut import CutBy, render
+from service.content.cut import BodyFormat, CutBy, render
 from service.content.preview import Limits
 from service.levels import Level
 
@@ -27,6 +27,13 @@ WALLS = [
     (f"{OPEN}<members-only>{PAID}</members-only>{REST}", "wall", "subscribers"),
     (f"{OPEN}<x-premium-content>{PAID}</x-premium-content>{REST}", "wall", "subscribers"),
     (f"{OPEN}<!--- members-only --->{PAID}{REST}", "mark", None),
+    (f"{OPEN}<x:paywall>{PAID}</x:paywall>{REST}", "wall", "subscribers"),
+    (f"{OPEN}<noscript><!--members-only--></noscript>{PAID}{REST}", "mark", None),
+    (f"{OPEN}<select><option>One<!--members-only--></select>{PAID}{REST}", "mark", None),
+    (f"{OPEN}<template><p><paywall></paywall></p></template>{PAID}{REST}", "wall", "subscribers"),
+    (f"{OPEN}<math><mi>x</mi><!--wall:registered--></math>{PAID}{REST}", "wall", "registered"),
+    (f"{OPEN}<svg><g><!-- paywall --></g></svg>{PAID}{REST}", "wall", "subscribers"),
+    (f"{OPEN}<object><video><!--members-only--></video></object>{PAID}{REST}", "mark", None),
     (f"{OPEN}<!-- paywall -->{PAID}<!-- /paywall -->{REST}", "wall", "subscribers"),
     (f"{OPEN}<!-- begin premium content -->{PAID}<!-- end premium content -->{REST}", "wall",
      "subscribers"),
@@ -50,6 +57,8 @@ HINTS = [
     (f"{OPEN}<div data-visibility='members'>{PAID}</div>{REST}", "registered"),
     (f"{OPEN}<div data-visibility='paid'>{PAID}</div>{REST}", "subscribers"),
     (f"{OPEN}<div data-paywall>{PAID}</div>{REST}", "subscribers"),
+    (f"<p>Open one.<br class='paywall'>Paid two.</p>{REST}", "subscribers"),
+    (f"{OPEN}<hr class='paywall'>{PAID}{REST}", "subscribers"),
 ]
 NO_WALLS = [
     f"{GATED.format('')}<p>Open.</p>".replace("nonMember:false", "nonMember:true"),
@@ -75,6 +84,49 @@ def test_the_first_wall_is_the_cut(
     assert "Paid" not in rendered.preview_html
     assert "Paid two." in rendered.body_html
     assert (rendered.cut_by, rendered.wall_level) == (cut_by, level)
+
+
+@pytest.mark.parametrize(
+    ("sign", "cut_by"),
+    [
+        ("<!--- members-only --->", "mark"), ("<!---members-only--->", "mark"),
+        ("<!-- members-only -->", "mark"), ("<!---- paywall ---->", "wall"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("line", ["Open one. {} Paid two.", "Open *one.* {} *Paid two.*"])
+def test_a_sign_amid_a_line_of_markdown_is_obeyed(sign: str, cut_by: CutBy, line: str) -> None:
+    body = f"{line.format(sign)}\n\nThree words here.\n\nAnd four words here."
+    rendered = render(body, "markdown", LIMITS)
+    assert (rendered.cut_by, rendered.preview_text) == (cut_by, "Open one.")
+    assert "members-only" not in rendered.body_html
+
+
+STORY = "<p>One two three.</p><p>Four five six.</p><p>Seven eight nine.</p>"
+TOLD = "One[^1] two three.\n\nFour five six.\n\nSeven eight nine.\n\n"
+IN_NOTES: list[tuple[str, BodyFormat, Level | None]] = [
+    (f"{TOLD}[^1]: A note.<!--more--> Its rest.", "markdown", None),
+    (f"{TOLD}[^1]: A note.\n\n    <!--members-only-->\n\n    Its rest.", "markdown", None),
+    (f"{TOLD}[^1]: A note. <paywall>Its rest.</paywall>", "markdown", "subscribers"),
+    (
+        f"{STORY}<ol class='wp-block-footnotes'><li>A note.<!--members-only--> Rest.</ol>",
+        "html",
+        None,
+    ),
+    (
+        f"{STORY}<div role='doc-endnotes'><p>A.</p><!--members-only--><p>Rest.</p></div>",
+        "html",
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "body_format", "level"), IN_NOTES)
+def test_a_sign_in_a_note_makes_no_preview_of_the_story_before_it(
+    body: str, body_format: BodyFormat, level: Level | None
+) -> None:
+    rendered = render(body, body_format, LIMITS)
+    assert (rendered.cut_by, rendered.wall_level) == ("automatic", level)
+    assert "nine" not in rendered.search_text
 
 
 @pytest.mark.parametrize(("body", "level"), HINTS)

@@ -19,6 +19,7 @@ VOID = frozenset({"br", "hr", "img", "input", "wbr", "embed", "source", "track",
 RAW = frozenset(
     {"pre", "textarea", "iframe", "svg", "math", "object", "select", "video", "audio"}
 )  # fmt: skip
+_LITERAL = frozenset({"pre", "textarea", "iframe", "script", "style"})
 NEVER_CONTENT = frozenset({"script", "style", "noscript", "template"})
 MEDIA = frozenset({"img", "iframe", "video", "audio", "object", "embed", "svg", "math"})
 BLOCKS = frozenset(
@@ -38,6 +39,7 @@ _MORE = re.compile(r"<!--[\s-]*more\b.*?-->", re.DOTALL | re.IGNORECASE)
 _MEMBERS_ONLY = "<!--members-only-->"  # unlike the other it ends the preview amid a block
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _PAGE = re.compile(r"<!--\s*nextpage\s*-->")
+_CODE = re.compile(r"(</?)(?:pre|textarea)(?=[\s/>])", re.IGNORECASE)
 PAYWALL = "<!--paywall-->"
 """Stands where the source's wall begins; the cut (service/content/cut.py) obeys it."""
 _BLOCK_COMMENT = re.compile(r"<!--\s*/?wp:", re.DOTALL)
@@ -84,15 +86,22 @@ def tokenise(source: str) -> Iterator[Token]:
             yield Token(Kind.TEXT, source[position:start])
         token, position = _markup(source, start, unclosed)
         if token is not None and token.kind in {Kind.ATOM, Kind.UNSEEN}:
-            # A wall in an element that can't be divided: all of that is behind it.
-            yield from _walls_in(source[start:position])
+            # A sign in an element that can't be divided: all of that is behind it.
+            yield from _signs_in(token.name, source[start:position])
+            if token.name == "br" and closes(token):
+                yield Token(
+                    Kind.WALL, PAYWALL
+                )  # line breaks are written anew, without their classes
         if token is not None:
             yield token
 
 
-def _walls_in(source: str) -> Iterator[Token]:
+def _signs_in(name: str, source: str) -> Iterator[Token]:
+    """The first one. A mark is none where comments are text to a browser, or code to a reader."""
     found = (_comment(each[0]) for each in _COMMENT.finditer(source))
-    yield from islice((each for each in found if each and each.kind is Kind.WALL), 1)
+    marks = set() if name in _LITERAL else {_MEMBERS_ONLY}
+    signs = (each for each in found if each and (each.kind is Kind.WALL or each.source in marks))
+    yield from islice(signs, 1)
 
 
 def _markup(source: str, start: int, unclosed: set[str]) -> tuple[Token | None, int]:
@@ -186,8 +195,12 @@ def plain_text(source: str) -> str:
 
 
 def public_text(source: str) -> str:
-    """`plain_text` of what stands before the first sign that the rest isn't for everybody."""
-    before = takewhile(lambda token: not closes(token), tokenise(source))
+    """`plain_text` of what stands before the first sign that the rest isn't for everybody.
+
+    Code isn't told apart from other text here, so a sign in it counts too.
+    """
+    divided = _CODE.sub(r"\1div", source)
+    before = takewhile(lambda token: not closes(token), tokenise(divided))
     return plain_text("".join(token.source for token in before))
 
 
