@@ -3,97 +3,14 @@
 Pages, JSON, CSV and docs/reports.md are made from the entries in `FIGURES`; a new figure is one more.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.reasons import REASONS
-from service.reports.asked import Asked
-from service.reports.cells import NOT_YET, Cell, Line, Unit, line_of, none
+from service.reports.cells import Unit
+from service.reports.figure import Figure, Series
 from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR, MRR_AFTER_DISCOUNTS, Definition
-from service.reports.queries import subscribers, walls
-
-Subject = Literal["Subscribers", "Money", "Leaving", "Readers", "Articles", "Meter"]
-OverTime = Literal["end", "sum", "mixed", "own"]
-OVER_TIME_WORDS: Mapping[OverTime, str] = MappingProxyType({
-    "end": "The value at the end of each step; of the period, at its end.",
-    "sum": "The steps add up to the period.",
-    "mixed": "Changes add up; start and end are those of the step, or of the period.",
-    "own": "Counted for each step and for the period by itself: the steps don't add up.",
-})  # fmt: skip
-Query = Callable[[AsyncSession, Asked], Awaitable[list[Line]]]
-
-
-class NotAsked(ValueError):
-    """A figure can't be split or filtered so; `field` names what to change."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
-@dataclass(frozen=True)
-class Series:
-    """One part of a figure: its key in answers, and its words."""
-
-    key: str
-    words: str
-    unit: Unit
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure. `version` grows when its definition changes."""
-
-    slug: str
-    subject: Subject
-    meaning: Definition
-    series: tuple[Series, ...]
-    over_time: OverTime
-    splits: tuple[str, ...]
-    query: Query
-    source: str
-    """The rows it is computed from."""
-    version: int = 1
-    by_day: bool = False
-    """Whether it is of days in the publication's zone, and of no other."""
-
-    @property
-    def unit(self) -> Unit:
-        return self.series[0].unit
-
-    def series_of(self, line: Line) -> Series:
-        return next(each for each in self.series if each.key == line.series)
-
-    async def lines(self, session: AsyncSession, asked: Asked) -> list[Line]:
-        """The figure as it is asked for, in the order of its series. Raises NotAsked."""
-        for field, name in (("split", asked.split), *((each, each) for each in asked.chosen)):
-            if name and name not in self.splits:
-                known = ", ".join(self.splits) or "nothing"
-                raise NotAsked(field, f"{self.meaning.name} can be split and filtered by {known}.")
-        if self.by_day and asked.period.zone.key != asked.home.key:
-            why = f"It is counted by days of {asked.home.key}: choose that zone."
-            return [line_of(lambda _: none(why), asked.steps, each.key) for each in self.series]
-        place = {each.key: number for number, each in enumerate(self.series)}
-        found = sorted(
-            await self.query(session, asked),
-            key=lambda each: (each.currency, each.split, place[each.series]),
-        )
-        begun = [each.since <= asked.now for each in asked.period.steps]
-        if all(begun):
-            return found
-        return [_without_future(line, begun) for line in found]
-
-
-def _without_future(line: Line, begun: list[bool]) -> Line:
-    cells = tuple(
-        cell if is_begun else Cell(None, NOT_YET)
-        for cell, is_begun in zip(line.cells, begun, strict=True)
-    )
-    return replace(line, cells=cells, total=line.total if any(begun) else Cell(None, NOT_YET))
+from service.reports.queries import leaving, sales, subscribers, walls
 
 
 def _all(unit: Unit, words: str = "All") -> tuple[Series, ...]:
@@ -111,7 +28,7 @@ _DAYS_TO_PAY = {
 }
 _BY_PRICE = ("plan", "interval_charged", "currency")
 _MOVEMENTS = "movements"
-_OF_MONEY = MRR.denominator
+_OF_MONEY, _OF_READERS = MRR.denominator, ACTIVE_SUBSCRIBERS.denominator
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -129,7 +46,7 @@ FIGURES: tuple[Figure, ...] = (
             "is paid again; where plans, intervals or currencies are told apart, readers who switched "
             "too. Together they are exactly the difference of active subscribers. A reader who "
             "leaves twice counts twice.",
-            "Not divided by anything: a count of readers.",
+            _OF_READERS,
         ),
         _series(
             "readers", start="At the start", new="New", reactivated="Returned", resumed="Resumed",
@@ -294,6 +211,149 @@ FIGURES: tuple[Figure, ...] = (
         ),
         tuple(Series(name, f"{name} {'article' if name == '1' else 'articles'}", "readers") for name in walls.DEPTHS),
         "own", (), walls.meter_depth, _LEDGER, by_day=True,
+    ),
+    Figure(
+        "trial-conversion", "Subscribers",
+        Definition(
+            "Trial conversion",
+            "Of the trials that ended, those whose first invoice was paid. Pending: the trial is over, "
+            "and its first invoice isn't settled yet. A trial that is cancelled ends when its "
+            "subscription ends.",
+            "Trials that ended in the step, pending ones among them.",
+        ),
+        (
+            Series("converted", "Converted", "percent"), Series("ended", "Ended", "count"),
+            Series("paid", "Paid", "count"), Series("lost", "Lost", "count"),
+            Series("pending", "Pending", "count"),
+        ),
+        "own", _BY_PRICE, sales.trial_conversion, "subscriptions and domain events",
+    ),
+    Figure(
+        "registrations", "Readers",
+        Definition(
+            "Registrations",
+            "Readers who verified an address. Readers who were erased since aren't known any more.",
+            _OF_READERS,
+        ),
+        _all("readers"), "sum", (), sales.registrations, "readers",
+    ),
+    Figure(
+        "tenure", "Leaving",
+        Definition(
+            "Tenure of those who left",
+            "Readers who ceased to be active subscribers, by choice or because payments failed, by how "
+            "long they had been active without a break: up to 1, 7, 30 or 100 days, or longer.",
+            _OF_READERS,
+        ),
+        _series(
+            "readers", day_1="1 day", day_7="2 to 7 days", day_30="8 to 30 days",
+            day_100="31 to 100 days", later="Longer",
+        ),
+        "sum", _BY_PRICE, leaving.tenure, _MOVEMENTS,
+    ),
+    Figure(
+        "reasons", "Leaving",
+        Definition(
+            "Why they leave",
+            "Readers who ceased to be active subscribers, by choice or because payments failed, by the "
+            "cause of the movement. What readers say of it at Stripe isn't stored.",
+            _OF_READERS,
+        ),
+        _series(
+            "readers", voluntary="By choice", payment_failed="Payment failed",
+            dispute_lost="Lost dispute", refund="Refund", trial_used="Second trial of a card",
+            duplicate="Bought twice", erased="Account erased", other="Other",
+        ),
+        "sum", _BY_PRICE, leaving.reasons, _MOVEMENTS,
+    ),
+    Figure(
+        "cohort-retention", "Leaving",
+        Definition(
+            "Cohort retention",
+            "Readers by the month of their first payment: of each month's, the share with a paid "
+            "subscription at any time of that month and of each later one. A reader who comes back "
+            "counts again. The month of the first payment is 100 %.",
+            "Readers who first paid in that month.",
+        ),
+        _all("percent"), "own", (), leaving.cohort_retention, _MOVEMENTS, is_heat_map=True,
+    ),
+    Figure(
+        "renewal-churn", "Leaving",
+        Definition(
+            "Churn of those due",
+            "Subscriptions that ended by choice or because payments failed, of all that were due for "
+            "renewal: these, and those whose renewal was paid.",
+            "Subscriptions that ended or were renewed.",
+        ),
+        _all("percent"), "own", (), leaving.churn_of_the_due, "movements and domain events",
+    ),
+    Figure(
+        "dunning", "Money",
+        Definition(
+            "Open payments",
+            "Begun: the first attempt to charge an invoice failed. Recovered: an invoice was paid after "
+            "an attempt failed. Lost: the subscription brings nothing any more since all attempts "
+            "failed. Beside them the share that was recovered.",
+            "Payments that were recovered or lost in the step.",
+        ),
+        (
+            Series("begun", "Begun", "count"), Series("recovered", "Recovered", "count"),
+            Series("lost", "Lost", "count"), Series("rate", "Recovered of settled", "percent"),
+        ),
+        "mixed", (), leaving.dunning, "domain events and movements",
+    ),
+    Figure(
+        "revenue", "Money",
+        Definition(
+            "Revenue",
+            "What was charged for passes, by the time of payment, tax included and before refunds. "
+            "Invoices, charges, fees, tax and payouts of Stripe aren't stored yet, so the other lines "
+            "have no values.",
+            _OF_MONEY,
+        ),
+        _series(
+            "money", passes="Passes", subscriptions="Subscriptions", refunded="Refunded",
+            fees="Fees", tax="Tax", net="Net",
+        ),
+        "sum", (), sales.revenue, "passes",
+    ),
+    Figure(
+        "refunds-and-disputes", "Money",
+        Definition(
+            "Refunds and disputes",
+            "How many refunds were made and disputes opened on subscriptions. A share of charges needs "
+            "the charges, which aren't stored yet.",
+            "Paid charges.",
+        ),
+        (
+            Series("refunds", "Refunds", "count"), Series("disputes", "Disputes", "count"),
+            Series("rate", "Of paid charges", "percent"),
+        ),
+        "mixed", (), sales.refunds_and_disputes, "domain events",
+    ),
+    Figure(
+        "sources", "Readers",
+        Definition(
+            "Sources of subscriptions",
+            "Subscriptions that were bought, by what led the buyer here first and what did last before "
+            "the click: the campaign's source (utm_source), else the site with the link. What an erased "
+            "reader came by isn't known any more.",
+            "Not divided by anything: a count of purchases.",
+        ),
+        _series("count", first="First", last="Last"),
+        "sum", (), sales.sources, "checkouts and their touches",
+    ),
+    Figure(
+        "articles", "Articles",
+        Definition(
+            "Articles that sell",
+            "The 30 articles at whose wall most was bought in the period: subscriptions and passes by "
+            "the last wall that the buyer met before the click, a pass for one article by that article. "
+            "Beside them the walls that were met and the reads.",
+            "Not divided by anything: counts.",
+        ),
+        _series("count", sales="Sales", walls="Walls", reads="Reads"),
+        "sum", (), sales.articles, "checkouts and the access ledger", by_day=True,
     ),
 )  # fmt: skip
 BY_SLUG: Mapping[str, Figure] = MappingProxyType({each.slug: each for each in FIGURES})

@@ -13,8 +13,8 @@ from service.content.schemas import storable
 from service.problems import Problem, invalid_field
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, Unit, shown
+from service.reports.figure import Figure, OverTime, Subject
 from service.reports.period import Comparison, Interval, NotAPeriod, Period, Step, parse_period
-from service.reports.registry import Figure, OverTime, Subject
 from service.settings import Settings
 
 _Text = Annotated[str, AfterValidator(storable), Field(max_length=100)]

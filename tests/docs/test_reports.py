@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from service.reports.registry import FIGURES, OVER_TIME_WORDS, Figure
+from service.reports.figure import OVER_TIME_WORDS, Figure
+from service.reports.registry import FIGURES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
 _BLOCK = re.compile(r"(?<=compares it -->\n).*(?=<!-- the end of what is from)", re.DOTALL)

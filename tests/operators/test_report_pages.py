@@ -72,6 +72,23 @@ async def test_a_chart_a_currency_and_every_value_in_a_table(
     assert lines["At the end, USD"] == ["$0.00", "$9.00", "$9.00"]
 
 
+async def test_cohorts_are_a_heat_map(browser_with_sales: httpx2.AsyncClient, store: Store) -> None:
+    offer = rows.offer()
+    for number in range(20):
+        bought = rows.subscription(rows.reader(), offer)
+        chain = [rows.movement(bought, 1, NOW - 60 * DAY, customer=f"ctm_c{number}")]
+        if number < 9:
+            chain.append(rows.ending(bought, 2, NOW - 30 * DAY, customer=f"ctm_c{number}"))
+        await store(*chain)
+    address = "/admin/reports/cohort-retention?from=2026-01-01&to=2026-03-31&interval=month"
+    page = unescape((await browser_with_sales.get(address)).text)
+    row = page[page.index('<th scope="row">2026-01') :].partition("</tr>")[0]
+    assert re.findall(r'<td class="number( heat-\d+)?"[^>]*>([^<]*)<', row) == [
+        (" heat-10", "100.0 %"), (" heat-10", "100.0 %"), (" heat-6", "55.0 %"), (" heat-6", "55.0 %"),
+    ]  # fmt: skip
+    assert "<svg" not in page
+
+
 async def test_a_step_that_runs_or_is_cut_short_is_marked(
     browser_with_sales: httpx2.AsyncClient,
 ) -> None:

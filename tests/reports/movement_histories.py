@@ -63,7 +63,8 @@ def chains(draw: st.DrawFn, number: int) -> list[MovementRow]:
         found.append(
             MovementRow(
                 subscription_id=f"sub_{number}", number=place, customer=customer,
-                at=BEGIN + timedelta(hours=moment), kind=kind, cause="started",
+                at=BEGIN + timedelta(hours=moment), kind=kind,
+                cause=draw(st.sampled_from(["voluntary", "payment_failed", "refund"])),
                 currency=currency, discounts=[], **sides,
             )
         )  # fmt: skip
@@ -157,6 +158,40 @@ class Oracle:
             for key in before - after:
                 found.add(step, (_way(touched[key], joined=False), key[1], ""), -1)
         return found
+
+
+@dataclass(frozen=True)
+class Stayed:
+    """A time of a reader's as an active subscriber; `way` and `cause` are of its end."""
+
+    customer: str
+    since: datetime
+    until: datetime | None
+    way: str = ""
+    cause: str = ""
+
+
+def stays(rows: list[MovementRow]) -> list[Stayed]:
+    """Of all readers, whatever they paid for."""
+    found: list[Stayed] = []
+    for customer in sorted({row.customer for row in rows}):
+        theirs = [row for row in rows if row.customer == customer]
+        live: set[str] = set()
+        since: datetime | None = None
+        for at in sorted({row.at for row in theirs}):
+            now = sorted((row for row in theirs if row.at == at), key=lambda row: row.number)
+            for row in now:
+                (live.discard if row.to_plan is None else live.add)(row.subscription_id)
+            if live and since is None:
+                since = at
+            elif not live and since is not None:
+                kinds = {row.kind for row in now if row.from_plan or row.to_plan}
+                cause = min(row.cause for row in now if row.from_plan)
+                found.append(Stayed(customer, since, at, _way(kinds, joined=False), cause))
+                since = None
+        if since is not None:
+            found.append(Stayed(customer, since, None))
+    return found
 
 
 def _monthly(row: MovementRow, side: str, amount: str) -> Fraction | None:

@@ -15,8 +15,9 @@ from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, page_requires
 from service.operators.reports import shown
 from service.reports import subscriber_list
+from service.reports.figure import OVER_TIME_WORDS, Figure, Subject
 from service.reports.period import COMPARISONS, INTERVALS
-from service.reports.registry import FIGURES, OVER_TIME_WORDS, Figure, Subject
+from service.reports.registry import FIGURES
 from service.reports.report import report_on
 from service.reports.report_schemas import AnyReport, Report
 from service.reports.schemas import Storable

@@ -9,8 +9,8 @@ from typing import Literal
 from service.offers.pricing import amount_text
 from service.operators.reports.charts import NARROW, WIDE, Chart, bar_chart, line_chart
 from service.reports.cells import Cell, Line, Unit, shown
+from service.reports.figure import Figure
 from service.reports.period import Interval, Period
-from service.reports.registry import Figure
 from service.reports.report_schemas import Report
 
 MOST_DRAWN = 8
@@ -45,11 +45,20 @@ class Drawn:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A cell of the table. `heat` from 0 to 10 says how dark it is; None: it isn't of a heat map."""
+
+    text: str
+    why: str
+    heat: int | None = None
+
+
+@dataclass(frozen=True)
 class Table:
     """`rows` are a name and a cell a column; `by_step`: each row is a step, the last one the period."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    rows: tuple[tuple[str, tuple[Shown, ...]], ...]
     by_step: bool
 
 
@@ -137,6 +146,8 @@ def tiles(report: Report) -> list[Tile]:
 def drawings(report: Report) -> list[Drawn]:
     """A chart for each currency and unit: no scale mixes them."""
     figure = report.figure
+    if figure.is_heat_map:
+        return []
     groups: dict[tuple[str, Unit], list[Line]] = {}
     for line in report.lines:
         if figure.over_time == "mixed" and line.series in _EDGES:
@@ -151,17 +162,19 @@ def table(report: Report) -> Table:
     names = [name_of(figure, each, with_currency=True) for each in report.lines]
     steps = [*step_names(report.asked.period), "Whole period"]
     cells = [
-        [
-            (value_text(cell, figure.series_of(line).unit, line.currency), cell.why)
-            for cell in (*line.cells, line.total)
-        ]
-        for line in report.lines
+        [_shown(figure, line, cell) for cell in (*line.cells, line.total)] for line in report.lines
     ]
-    if len(names) > len(steps):
+    if figure.is_heat_map or len(names) > len(steps):
         rows = [(name, tuple(each)) for name, each in zip(names, cells, strict=True)]
         return Table(tuple(steps), tuple(rows), by_step=False)
     rows = [(step, tuple(each[number] for each in cells)) for number, step in enumerate(steps)]
     return Table(tuple(names), tuple(rows), by_step=True)
+
+
+def _shown(figure: Figure, line: Line, cell: Cell) -> Shown:
+    text = value_text(cell, figure.series_of(line).unit, line.currency)
+    heat = round(cell.value * 10) if figure.is_heat_map and cell.value is not None else None
+    return Shown(text, cell.why, heat)
 
 
 def reasons(report: Report) -> list[str]:

@@ -123,7 +123,7 @@ def _changes(sides: Subquery, split: Any, currency: Any, asked: Asked) -> Subque
     changes = (
         select(
             *whose, rows.c.at, func.sum(rows.c.sign).label("change"),
-            func.min(rows.c.cause).label("cause"), *flags,
+            func.min(case((rows.c.sign < 0, rows.c.cause))).label("cause"), *flags,
         )
         .group_by(*whose, rows.c.at)
         .subquery("changes")

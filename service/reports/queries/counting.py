@@ -1,0 +1,47 @@
+"""Counting rows by the step of an instant."""
+
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from service.reports.asked import Asked
+
+Counts = defaultdict[int | None, int]
+"""By the number of a step, and by None for the period."""
+
+
+async def count_by_step(
+    session: AsyncSession,
+    asked: Asked,
+    at: InstrumentedAttribute[Any],
+    *conditions: ColumnElement[bool],
+) -> Counts:
+    """The number of rows in each step, and in all of them."""
+    return (await count_by_step_and(session, asked, at, (), *conditions))[()]
+
+
+async def count_by_step_and(
+    session: AsyncSession,
+    asked: Asked,
+    at: InstrumentedAttribute[Any],
+    by: tuple[Any, ...],
+    *conditions: ColumnElement[bool],
+) -> defaultdict[tuple[Any, ...], Counts]:
+    """The same by the values of other columns."""
+    columns = [each.label(f"by_{number}") for number, each in enumerate(by)]
+    rows = (
+        select(asked.step_at(at.expression).label("step"), *columns)
+        .where(at >= asked.since, at < asked.until, *conditions)
+        .subquery("counted_rows")
+    )
+    grouping = list(rows.c)
+    found: defaultdict[tuple[Any, ...], Counts] = defaultdict(lambda: defaultdict(int))
+    for step, *values, count in await session.execute(
+        select(*grouping, func.count()).group_by(*grouping)
+    ):
+        for place in (step, None):
+            found[tuple(values)][place] += count
+    return found

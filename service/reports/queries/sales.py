@@ -1,0 +1,223 @@
+"""Figures of what is sold: trials, money that is stored, where buyers come from, articles that sell."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.tables import (
+    AccessEntry,
+    Article,
+    Checkout,
+    CheckoutTouches,
+    DomainEvent,
+    Pass,
+    Reader,
+    Subscription,
+)
+from service.reports.asked import Asked, Dimensions
+from service.reports.cells import Cell, Line, line_of, none, share
+from service.reports.queries.counting import Counts, count_by_step, count_by_step_and
+from service.reports.queries.ledger import by_article
+
+MOST_ARTICLES = 30
+UNKNOWN = "direct or unknown"
+_NOT_STORED = "Invoices and charges aren't stored yet."
+_TERMINAL = ("canceled", "incomplete_expired")
+
+
+async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
+    """Of the trials that ended, those whose first invoice was paid; and what became of the others."""
+    row = Subscription
+    dimensions: Dimensions = {
+        "plan": row.plan.expression, "interval_charged": row.interval.expression,
+        "currency": row.currency.expression,
+    }  # fmt: skip
+    ended_at = case((row.ended_at < row.trial_end, row.ended_at), else_=row.trial_end)
+    is_paid = (
+        select(literal(1))
+        .where(DomainEvent.subject_id == row.id, DomainEvent.type == "subscription.renewed")
+        .exists()
+    )
+    outcome = case(
+        (or_(is_paid, row.status == "active"), "paid"),
+        (row.status.in_(_TERMINAL), "lost"),
+        else_="pending",
+    )
+    trials = (
+        select(
+            ended_at.label("at"), outcome.label("outcome"),
+            asked.split_of(dimensions).label("split"),
+        )
+        .where(row.trial_end > row.started_at, *asked.filters(dimensions))
+        .subquery("trials")
+    )  # fmt: skip
+    until = min(asked.until, asked.now)
+    rows = (
+        select(asked.step_at(trials.c.at).label("step"), trials.c.outcome, trials.c.split)
+        .where(trials.c.at >= asked.since, trials.c.at < until)
+        .subquery("ended_trials")
+    )
+    found: defaultdict[str, defaultdict[str, Counts]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(int))
+    )
+    grouping = (rows.c.step, rows.c.outcome, rows.c.split)
+    for step, became, split, count in await session.execute(
+        select(*grouping, func.count()).group_by(*grouping)
+    ):
+        for place in (step, None):
+            found[split][became][place] += count
+            found[split]["ended"][place] += count
+
+    def converted(of: dict[str, Counts]) -> Callable[[int | None], Cell]:
+        return lambda at: share(of["paid"][at], of["ended"][at], of="trials that ended")
+
+    return [
+        line
+        for split, of in sorted(found.items())
+        for line in (
+            line_of(converted(of), asked.steps, "converted", split=split),
+            *(
+                line_of(_number(of[name]), asked.steps, name, split=split)
+                for name in ("ended", "paid", "lost", "pending")
+            ),
+        )
+    ]
+
+
+async def revenue(session: AsyncSession, asked: Asked) -> list[Line]:
+    """What is stored of money: passes. The rest says what is missing."""
+    rows = (
+        select(asked.step_at(Pass.paid_at.expression).label("step"), Pass.currency, Pass.amount)
+        .where(Pass.paid_at >= asked.since, Pass.paid_at < asked.until)
+        .subquery("paid_passes")
+    )
+    sums: defaultdict[str, Counts] = defaultdict(lambda: defaultdict(int))
+    for step, currency, amount in await session.execute(
+        select(rows.c.step, rows.c.currency, func.sum(rows.c.amount)).group_by(
+            rows.c.step, rows.c.currency
+        )
+    ):
+        for place in (step, None):
+            sums[currency][place] += int(amount)
+    return [
+        *(
+            line_of(_number(of), asked.steps, "passes", currency=currency)
+            for currency, of in sorted(sums.items())
+        ),
+        *(
+            line_of(lambda _: none(_NOT_STORED), asked.steps, name)
+            for name in ("subscriptions", "refunded", "fees", "tax", "net")
+        ),
+    ]
+
+
+async def refunds_and_disputes(session: AsyncSession, asked: Asked) -> list[Line]:
+    """How many there were; the rate needs charges, which aren't stored."""
+    lines = []
+    for name, type_ in (("refunds", "payment.refunded"), ("disputes", "subscription.disputed")):
+        of = await count_by_step(session, asked, DomainEvent.occurred_at, DomainEvent.type == type_)
+        lines.append(line_of(_number(of), asked.steps, name))
+    return [*lines, line_of(lambda _: none(_NOT_STORED), asked.steps, "rate")]
+
+
+async def registrations(session: AsyncSession, asked: Asked) -> list[Line]:
+    """Readers who verified an address."""
+    of = await count_by_step(session, asked, Reader.email_verified_at)
+    return [line_of(_number(of), asked.steps, "all")]
+
+
+async def sources(session: AsyncSession, asked: Asked) -> list[Line]:
+    """New subscriptions by what led their buyers here first, and last."""
+    lines: list[Line] = []
+    for name in ("first", "last"):
+        label = _source(name)
+        joined = (
+            select(Checkout.completed_at.label("at"), label.label("source"))
+            .outerjoin(CheckoutTouches, CheckoutTouches.checkout_id == Checkout.id)
+            .where(
+                Checkout.status == "completed",
+                Checkout.stripe_subscription_id.is_not(None),
+                Checkout.completed_at >= asked.since,
+                Checkout.completed_at < asked.until,
+            )
+            .subquery("sold")
+        )
+        rows = select(asked.step_at(joined.c.at).label("step"), joined.c.source).subquery("by_step")
+        counts: defaultdict[str, Counts] = defaultdict(lambda: defaultdict(int))
+        grouping = (rows.c.step, rows.c.source)
+        for step, source, count in await session.execute(
+            select(*grouping, func.count()).group_by(*grouping)
+        ):
+            for place in (step, None):
+                counts[source][place] += count
+        lines += [
+            line_of(_number(of), asked.steps, name, split=source) for source, of in counts.items()
+        ]
+    return lines
+
+
+async def articles(session: AsyncSession, asked: Asked) -> list[Line]:
+    """The articles at whose wall most was sold, with their walls and reads."""
+    sold = await count_by_step_and(
+        session, asked, Checkout.completed_at, (_last_wall(),), Checkout.status == "completed"
+    )
+    days = await by_article(session, asked)
+    step = asked.step_on(days.c.day)
+    rows = (
+        select(step.label("step"), days.c.article_id, days.c.wall != "", days.c.rows)
+        .subquery("by_article")
+    )  # fmt: skip
+    at, article, is_wall, number = rows.c
+    seen: defaultdict[str, defaultdict[str, Counts]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(int))
+    )
+    for place_of, article_id, walled, count in await session.execute(
+        select(at, article, is_wall, func.sum(number)).group_by(at, article, is_wall)
+    ):
+        for place in (place_of, None):
+            seen[article_id]["walls" if walled else "reads"][place] += int(count)
+    for (article_id,), counts in sold.items():
+        if article_id is not None:
+            seen[article_id]["sales"] = counts
+    largest = sorted(
+        seen, key=lambda each: (-seen[each]["sales"][None], -seen[each]["walls"][None], each)
+    )[:MOST_ARTICLES]
+    named = await session.execute(select(Article.id, Article.title).where(Article.id.in_(largest)))
+    titles = {row.id: row.title for row in named}
+    return [
+        line_of(_number(seen[each][name]), asked.steps, name, split=titles.get(each, each))
+        for each in largest
+        for name in ("sales", "walls", "reads")
+    ]
+
+
+def _last_wall() -> ColumnElement[Any]:
+    """The article whose wall the buyer met last before a checkout; of a pass for one article, that."""
+    entry = AccessEntry
+    theirs = or_(
+        entry.reader_id == Checkout.reader_id,
+        and_(entry.device_id == Checkout.device_id, entry.reader_id.is_(None)),
+    )
+    wall = (
+        select(entry.article_id)
+        .where(theirs, entry.wall.is_not(None), entry.at <= Checkout.created_at)
+        .order_by(entry.at.desc(), entry.id.desc())
+        .limit(1)
+        .correlate(Checkout)
+        .scalar_subquery()
+    )
+    return func.coalesce(Checkout.article_id, wall)
+
+
+def _source(name: str) -> ColumnElement[Any]:
+    """The campaign's source, else the host that linked here."""
+    table = CheckoutTouches
+    source, host = getattr(table, f"{name}_source"), getattr(table, f"{name}_referrer_host")
+    return func.coalesce(source, host, literal(UNKNOWN))
+
+
+def _number(of: Counts) -> Callable[[int | None], Cell]:
+    return lambda at: Cell(of[at])

@@ -1,0 +1,160 @@
+"""Figures of what is sold, on both databases."""
+
+from datetime import timedelta
+from fractions import Fraction
+from typing import Any
+
+from service.db.base import Base
+from service.db.session import Database
+from service.db.tables import CheckoutTouches
+from tests.reports import rows
+from tests.reports.figures_asked import asked, lines_of, store, totals, values
+from tests.reports.rows import NOW
+
+DAY = timedelta(days=1)
+MARCH = ("2026-03-01", "2026-03-31", "month")
+
+
+async def test_trials(database: Database) -> None:
+    """25 trials ended: 10 were paid, of these 2 have ended since; 9 were cancelled, 6 are pending.
+
+    10 ÷ 25 = 40 %. One trial still runs and one ended in February.
+    """
+    offer, added = rows.offer(), list[Base]()
+    added.append(offer)
+
+    def trial(status: str, *, paid: bool = False, **values: Any) -> None:
+        reader = rows.reader()
+        values = {"trial_end": NOW - 2 * DAY, "started_at": NOW - 30 * DAY, **values}
+        bought = rows.subscription(reader, offer, status=status, **values)
+        added.extend([reader, bought])
+        if paid:
+            added.append(rows.told(reader, "subscription.renewed", NOW - DAY, subject_id=bought.id))
+
+    for _ in range(8):
+        trial("active")
+    for _ in range(2):
+        trial("canceled", paid=True, ended_at=NOW - DAY)
+    for _ in range(9):
+        trial("canceled", trial_end=NOW + 5 * DAY, ended_at=NOW - 3 * DAY)
+    for _ in range(6):
+        trial("past_due")
+    trial("trialing", trial_end=NOW + DAY)
+    trial("active", trial_end=NOW - 20 * DAY)
+    trial("active", trial_end=None)
+    await store(database, *added)
+    found = totals(await lines_of(database, "trial-conversion", asked(*MARCH)))
+    assert found["converted"].value == Fraction(10, 25)
+    counts = [found[name].value for name in ("ended", "paid", "lost", "pending")]
+    assert counts == [25, 10, 9, 6]
+    split = values(await lines_of(database, "trial-conversion", asked(*MARCH, split="plan")))
+    assert split["ended", "digital", ""] == [25, 25]
+
+
+async def test_revenue_of_passes_and_what_is_missing(database: Database) -> None:
+    offer, dollar = rows.offer(), rows.offer(currency="USD")
+    reader = rows.reader()
+    paid = [rows.checkout(reader, each, NOW - 40 * DAY) for each in (offer, offer, dollar, offer)]
+    moments = [NOW - 40 * DAY, NOW - DAY, NOW - DAY, NOW - 2 * DAY]
+    bought = [
+        rows.bought_pass(reader, offer, checkout, paid_at=at, currency=currency)
+        for checkout, at, currency in zip(paid, moments, ("EUR", "EUR", "USD", "EUR"), strict=True)
+    ]
+    await store(database, offer, dollar, reader, *paid, *bought)
+    found = values(await lines_of(database, "revenue", asked("2026-02-01", "2026-03-31", "month")))
+    assert found["passes", "", "EUR"] == [0, 600, 600]
+    assert found["passes", "", "USD"] == [0, 300, 300]
+    lines = totals(await lines_of(database, "revenue", asked(*MARCH)))
+    assert lines["subscriptions"].why == "Invoices and charges aren't stored yet."
+
+
+async def test_refunds_and_disputes_are_counted(database: Database) -> None:
+    reader = rows.reader()
+    await store(
+        database, reader,
+        rows.told(reader, "payment.refunded", NOW - DAY),
+        rows.told(reader, "payment.refunded", NOW - 40 * DAY),
+        rows.told(reader, "subscription.disputed", NOW - DAY),
+        rows.told(reader, "subscription.dispute_closed", NOW - DAY),
+    )  # fmt: skip
+    found = totals(await lines_of(database, "refunds-and-disputes", asked(*MARCH)))
+    assert (found["refunds"].value, found["disputes"].value) == (1, 1)
+    assert found["rate"].value is None
+
+
+async def test_registrations(database: Database) -> None:
+    moments = (NOW - DAY, NOW - 2 * DAY, NOW - 40 * DAY, None)
+    await store(database, *(rows.reader(email_verified_at=each) for each in moments))
+    found = values(
+        await lines_of(database, "registrations", asked("2026-02-01", "2026-03-31", "month"))
+    )
+    assert found == {("all", "", ""): [0, 2, 2]}
+
+
+def touched(checkout_id: str, **values: Any) -> CheckoutTouches:
+    return CheckoutTouches(
+        checkout_id=checkout_id, first_at=NOW - 9 * DAY, last_at=NOW - DAY, **values
+    )
+
+
+async def test_sources_of_subscriptions(database: Database) -> None:
+    """The campaign's source goes before the site; a pass and an open checkout are none."""
+    offer, reader = rows.offer(), rows.reader()
+    sold = [
+        rows.checkout(reader, offer, NOW - DAY, stripe_subscription_id=f"sub_{n}") for n in range(3)
+    ]
+    other = [
+        rows.checkout(reader, offer, NOW - DAY),
+        rows.checkout(reader, offer, NOW - DAY, status="open", stripe_subscription_id="sub_9"),
+    ]
+    await store(database, offer, reader, *sold, *other)
+    await store(
+        database,
+        touched(
+            sold[0].id,
+            first_source="letter",
+            first_referrer_host="mail.example",
+            last_referrer_host="search.example",
+        ),
+        touched(sold[1].id, first_referrer_host="search.example", last_source="letter"),
+        touched(other[0].id, first_source="letter"),
+    )
+    found = values(await lines_of(database, "sources", asked(*MARCH)))
+    assert found == {
+        ("first", "letter", ""): [1, 1], ("first", "search.example", ""): [1, 1],
+        ("first", "direct or unknown", ""): [1, 1], ("last", "search.example", ""): [1, 1],
+        ("last", "letter", ""): [1, 1], ("last", "direct or unknown", ""): [1, 1],
+    }  # fmt: skip
+
+
+async def test_articles_that_sell(database: Database) -> None:
+    """The last wall before the click counts, on the device or as the reader; a pass's own article."""
+    offer, reader = rows.offer(), rows.reader()
+    harbour, market, quiet = (
+        rows.article(n, n.capitalize()) for n in ("harbour", "market", "quiet")
+    )
+    click = NOW - DAY
+    hour = timedelta(hours=1)
+    await store(
+        database, offer, reader, harbour, market, quiet,
+        rows.read(market, click - 3 * hour, device_id="dev_1", wall="subscribe"),
+        rows.read(harbour, click - 2 * hour, device_id="dev_1", wall="subscribe"),
+        rows.read(quiet, click - hour, device_id="dev_1"),
+        rows.read(market, click + timedelta(minutes=1), device_id="dev_1", wall="subscribe"),
+        rows.read(market, click - hour, device_id="dev_2", reader_id=reader.id, wall="subscribe"),
+        rows.read(quiet, click - hour, device_id="dev_3", wall="subscribe"),
+        rows.checkout(reader, offer, click, reader_id=None, device_id="dev_1"),
+        rows.checkout(reader, offer, click),
+        rows.checkout(reader, offer, click, article_id=market.id),
+        rows.checkout(reader, offer, click, reader_id=None, device_id="dev_3", status="expired"),
+        rows.checkout(reader, offer, click, reader_id=None, device_id="dev_4"),
+    )  # fmt: skip
+    found = {
+        key[:2]: each[-1]
+        for key, each in values(await lines_of(database, "articles", asked(*MARCH))).items()
+    }
+    assert found == {
+        ("sales", "Market"): 2, ("walls", "Market"): 3, ("reads", "Market"): 0,
+        ("sales", "Harbour"): 1, ("walls", "Harbour"): 1, ("reads", "Harbour"): 0,
+        ("sales", "Quiet"): 0, ("walls", "Quiet"): 1, ("reads", "Quiet"): 1,
+    }  # fmt: skip
