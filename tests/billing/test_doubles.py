@@ -102,6 +102,7 @@ async def test_a_card_has_one_intro_price_for_all_readers(desk: Desk, order: Ord
     _, trying = await desk.reader("dan@example.org")
     trial = desk.subscribe(trying, "pm_card_amex", trial_period_days=7)
     await desk.hear()
+    desk.travel(minutes=1)
     _, other = await desk.reader("eve@example.org")
     assert not await desk.is_open(await heard(desk, begin_intro(desk, other, "pm_card_amex")))
     assert desk.status(trial) == "trialing"
