@@ -19,6 +19,8 @@ _PAID = and_(
 )
 """As billing/recurring.py defines it."""
 _COLLECTED = and_(_PAID, Subscription.pauses_collection.is_(False))
+RUNS_ON = and_(_COLLECTED, Subscription.cancel_at.is_(None))
+"""What committed MRR counts: it isn't scheduled to end."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,6 @@ class Summary:
 async def summary(session: AsyncSession) -> Summary:
     """All of them, as they are stored now."""
     net = Subscription.net_amount.expression
-    runs_on = and_(_COLLECTED, Subscription.cancel_at.is_(None))
     paused = and_(_PAID, Subscription.pauses_collection.is_(True))
     return Summary(
         active_subscribers=await _distinct_readers(session, _COLLECTED),
@@ -48,7 +49,7 @@ async def summary(session: AsyncSession) -> Summary:
         outside=await _distinct_readers(session, Subscription.outside != ""),
         mrr=rounded(await exact_mrr(session)),
         mrr_after_discounts=rounded(await _monthly(session, net, _COLLECTED)),
-        committed_mrr=rounded(await exact_mrr(session, runs_on)),
+        committed_mrr=rounded(await exact_mrr(session, RUNS_ON)),
     )
 
 

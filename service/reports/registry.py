@@ -9,8 +9,14 @@ from types import MappingProxyType
 from service.access.reasons import REASONS
 from service.reports.cells import Unit
 from service.reports.figure import Figure, Series
-from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR, MRR_AFTER_DISCOUNTS, Definition
-from service.reports.queries import leaving, sales, subscribers, walls
+from service.reports.metrics import (
+    ACTIVE_SUBSCRIBERS,
+    COMMITTED_MRR,
+    MRR,
+    MRR_AFTER_DISCOUNTS,
+    Definition,
+)
+from service.reports.queries import habits, leaving, sales, subscribers, walls
 
 
 def _all(unit: Unit, words: str = "All") -> tuple[Series, ...]:
@@ -61,6 +67,10 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "mrr-after-discounts", "Money", MRR_AFTER_DISCOUNTS, _all("money"), "end", _BY_PRICE,
         subscribers.mrr_after_discounts, _MOVEMENTS,
+    ),
+    Figure(
+        "committed-mrr", "Money", COMMITTED_MRR, _all("money"), "end", (),
+        subscribers.committed_mrr, "subscriptions as they are now",
     ),
     Figure(
         "mrr-movements", "Money",
@@ -354,6 +364,40 @@ FIGURES: tuple[Figure, ...] = (
         ),
         _series("count", sales="Sales", walls="Walls", reads="Reads"),
         "sum", (), sales.articles, "checkouts and the access ledger", by_day=True,
+    ),
+    Figure(
+        "funnel", "Readers",
+        Definition(
+            "From a read to a payment",
+            "Distinct holders who read or met a wall, those who met one, and distinct buyers (readers, "
+            "else devices) who began a checkout and who completed one that they began in the step. "
+            "Checkouts begin elsewhere than at a wall, too. " + _HOLDER,
+            "Buyers who began a checkout.",
+        ),
+        (
+            Series("holders", "Read or met a wall", "readers"),
+            Series("walled", "Met a wall", "readers"),
+            Series("started", "Began a checkout", "readers"),
+            Series("paid", "Completed it", "readers"),
+            Series("completed", "Completed of begun", "percent"),
+        ),
+        "own", (), habits.funnel, "the access ledger by day, and checkouts", by_day=True,
+    ),
+    Figure(
+        "active-days", "Readers",
+        Definition(
+            "Active days of subscribers",
+            "Of the readers who are active subscribers at the end of the step: the average number of "
+            "days with a read among the last 30; who had none; and who had fewer than half of the days "
+            "of the 30 before. Reads count on devices that belong to them, too. Readers who were erased "
+            "since aren't known.",
+            "Active subscribers at the end of the step.",
+        ),
+        (
+            Series("days", "Days with a read", "days"), Series("asleep", "None in 30 days", "percent"),
+            Series("at_risk", "Fewer than half", "percent"),
+        ),
+        "end", (), habits.active_days, "the access ledger by day, readers and movements", by_day=True,
     ),
 )  # fmt: skip
 BY_SLUG: Mapping[str, Figure] = MappingProxyType({each.slug: each for each in FIGURES})

@@ -9,6 +9,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from service.reports.asked import Asked
 
+WHOLE = -2
+"""The step that stands for the whole period, where distinct things are counted once more over all of it."""
 Counts = defaultdict[int | None, int]
 """By the number of a step, and by None for the period."""
 

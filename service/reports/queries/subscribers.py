@@ -1,14 +1,18 @@
 """Figures of subscribers and recurring revenue."""
 
+from collections.abc import Callable
+from fractions import Fraction
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.reports import growth
+from service.reports import figures, growth
 from service.reports.asked import Asked
-from service.reports.cells import Line
+from service.reports.cells import Cell, Line, line_of, none
 from service.reports.queries import movements
 from service.reports.tallies import JOINED, LEFT
 
 MONTHS_A_YEAR = 12
+_ONLY_NOW = "What was scheduled to end at another time isn't stored."
 
 
 async def active_subscribers(session: AsyncSession, asked: Asked) -> list[Line]:
@@ -25,6 +29,22 @@ async def mrr(session: AsyncSession, asked: Asked) -> list[Line]:
 
 async def mrr_after_discounts(session: AsyncSession, asked: Asked) -> list[Line]:
     return growth.levels(await movements.money(session, asked, after_discounts=True))
+
+
+async def committed_mrr(session: AsyncSession, asked: Asked) -> list[Line]:
+    """Of this moment alone."""
+    found = await figures.exact_mrr(session, figures.RUNS_ON)
+    here = [each.since <= asked.now < each.until for each in asked.period.steps]
+
+    def value(amount: Fraction) -> Callable[[int | None], Cell]:
+        return lambda at: (
+            Cell(amount) if (any(here) if at is None else here[at]) else none(_ONLY_NOW)
+        )
+
+    return [
+        line_of(value(amount), asked.steps, "all", currency=currency)
+        for currency, amount in found.items()
+    ]
 
 
 async def arr(session: AsyncSession, asked: Asked) -> list[Line]:

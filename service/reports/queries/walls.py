@@ -14,19 +14,26 @@ from service.metering.store import READER
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, none, share
 from service.reports.queries import ledger
+from service.reports.queries.counting import WHOLE, Counts
 
 DAYS_TO_PAY = (1, 3, 7, 30)
 DEPTHS = ("0", "1", "2", "3", "4", "5", "6-10", "11+")
 GRANTED = tuple(name for name, row in REASONS.items() if row.granted)
 _LAST_SINGLE_DEPTH, _LAST_RANGE_DEPTH = 5, 10
-_WHOLE = -2
-"""The step that stands for the whole period."""
-Counts = dict[int | None, int]
-"""By the number of a step, and by None for the period."""
 
 
 async def stop_rate(session: AsyncSession, asked: Asked) -> list[Line]:
     """Distinct holders who met a wall ÷ distinct holders who read or met one."""
+    found = await holders_met(session, asked)
+
+    def rate(of: Counts) -> Callable[[int | None], Cell]:
+        return lambda at: share(of[at], found["holders"][at], of="holders")
+
+    return [_line(asked, name, rate(found[name])) for name in ("all", "subscribe", "register")]
+
+
+async def holders_met(session: AsyncSession, asked: Asked) -> dict[str, Counts]:
+    """Distinct holders: all that read or met a wall, and those who met any wall or one of a kind."""
     days = await ledger.by_holder(session, asked)
     found: dict[str, Counts] = defaultdict(lambda: defaultdict(int))
     for rows in _by_step_and_whole(asked, days):
@@ -48,11 +55,7 @@ async def stop_rate(session: AsyncSession, asked: Asked) -> list[Line]:
             found["all"][at] += count * max(subscribed, registered)
             found["subscribe"][at] += count * subscribed
             found["register"][at] += count * registered
-
-    def rate(of: Counts) -> Callable[[int | None], Cell]:
-        return lambda at: share(of[at], found["holders"][at], of="holders")
-
-    return [_line(asked, name, rate(found[name])) for name in ("all", "subscribe", "register")]
+    return found
 
 
 async def meter_depth(session: AsyncSession, asked: Asked) -> list[Line]:
@@ -123,7 +126,7 @@ async def registration_funnel(session: AsyncSession, asked: Asked) -> list[Line]
     met, registered = await _after_the_first(session, asked, days, wall, _registrations())
     _, paid = await _after_the_first(session, asked, days, wall, _payments())
     return [
-        _line(asked, "met", lambda at: Cell(met.get(at, 0))),
+        _line(asked, "met", lambda at: Cell(met[at])),
         _line(asked, "registered", _within(asked, met, registered, within)),
         _line(asked, "paid", _within(asked, met, paid, within)),
     ]
@@ -140,7 +143,7 @@ async def _after_the_first(
     events: Subquery,
 ) -> tuple[Counts, Waits]:
     """How many holders met the wall, and how long after the first one the event of each came."""
-    met: Counts = {}
+    met: Counts = defaultdict(int)
     waits: Waits = defaultdict(list)
     for rows in _by_step_and_whole(asked, days):
         holders = (
@@ -172,7 +175,7 @@ def _within(
         if until + within > asked.now:
             return none(f"The {within.days} days after its last wall aren't over.")
         led = sum(1 for each in waits.get(at, ()) if each <= within)
-        return share(led, met.get(at, 0), of="holders who met a wall")
+        return share(led, met[at], of="holders who met a wall")
 
     return cell
 
@@ -208,12 +211,12 @@ def _by_step_and_whole(asked: Asked, days: Subquery) -> list[Subquery]:
     """The days with the step that they are in, and once more all in one: distinct holders of a period
     aren't the sum of its steps.
     """
-    steps = (asked.step_on(days.c.day), literal(_WHOLE))
+    steps = (asked.step_on(days.c.day), literal(WHOLE))
     return [select(days, each.label("step")).subquery() for each in steps]
 
 
 def _place(step: int) -> int | None:
-    return None if step == _WHOLE else step
+    return None if step == WHOLE else step
 
 
 def _depth(used: int) -> str:
