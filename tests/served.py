@@ -26,7 +26,7 @@ from service.db.tables import Job
 from service.identity.permissions import SCOPES
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer
-from service.payments.stripe_gateway import gateway_of_settings
+from service.payments.configured import gateway_of_settings
 from service.settings import Settings
 from service.simulator.app import Simulator, WebhookTarget, create_simulator
 from tests.conftest import MovingClocks

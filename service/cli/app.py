@@ -3,6 +3,7 @@
 A part is imported when its name is the first argument: nothing waits for what another command needs.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -69,6 +70,18 @@ def assembled(loaded: Collection[str]) -> typer.Typer:
     return app
 
 
+def _imported(wanted: Collection[str]) -> typer.Typer:
+    """The command, with its modules out of the collector's sight.
+
+    What they make stays for good. To look through it again and again takes a fifth of the time.
+    """
+    gc.disable()
+    try:
+        return assembled(wanted)
+    finally:
+        gc.enable()
+
+
 def _not_loaded() -> None:
     """Holds the place of a part in the list."""
 
@@ -78,7 +91,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     wanted = {*given[:1]} & {*PARTS}
     try:
-        _run(assembled(wanted), given, reads_settings=bool(wanted))
+        app = _imported(wanted)
+        _run(app, given, reads_settings=bool(wanted))
     except Exception as error:
         from service.cli.failures import told  # noqa: PLC0415 it knows every part's errors
 

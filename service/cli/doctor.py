@@ -13,8 +13,8 @@ from service.identity.secrets import derived_key
 from service.outbox.mailer import Deferred
 from service.outbox.sender import mailer_of_settings
 from service.outbox.smtp import SmtpMailer
+from service.payments.configured import gateway_of_settings
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
-from service.payments.stripe_gateway import gateway_of_settings
 from service.reports.channel_facts import stored_facts
 from service.reports.channels import Facts, channels
 from service.settings import DEVELOPMENT_SECRET, Settings

@@ -9,7 +9,7 @@ from service.billing.adopt import adopt_price, adoptable_price
 from service.cli.running import CommandFailed, changing, command, ready_context
 from service.offers import store
 from service.offers.pricing import InvalidPrice, Price, checked_price, minor_units, price_text
-from service.payments.stripe_gateway import gateway_of_settings
+from service.payments.configured import gateway_of_settings
 from service.settings import Settings
 
 _EXAMPLE = (

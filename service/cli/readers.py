@@ -21,8 +21,8 @@ from service.identity.audit import change_by
 from service.identity.callers import COMMAND
 from service.identity.readers import find_reader, readers_by_email
 from service.identity.sign_in_requests import OPERATORS_LINK_LIFE, create_sign_in_link
+from service.payments.configured import gateway_of_settings
 from service.payments.gateway import Gateway
-from service.payments.stripe_gateway import gateway_of_settings
 from service.problems import Problem
 from service.reports.readers import Kind, ReaderFilter, list_readers
 from service.settings import Settings

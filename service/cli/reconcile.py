@@ -13,8 +13,8 @@ from service.cli.running import CommandFailed, command, ready_context
 from service.cli.troubles import sentence
 from service.identity.callers import COMMAND
 from service.logs import configure
+from service.payments.configured import gateway_of_settings
 from service.payments.gateway import GatewayUnavailable
-from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
 
 EXAMPLE = "Example: paywall reconcile --since 2026-11-01 --fix"

@@ -1,7 +1,6 @@
 """What the commands share: a database that is ready, and one way to run them."""
 
 import asyncio
-import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,9 +18,7 @@ from service.db import migrate
 from service.db.business_clock import follow
 from service.db.context import Context
 from service.db.session import Database
-from service.identity.audit import Change, change_by
-from service.identity.callers import COMMAND
-from service.listening import PortRefused, listen
+from service.identity.audit import BY_COMMAND, Change, change_by
 from service.problems import Problem
 from service.settings import Settings
 
@@ -98,7 +95,7 @@ def failing_with(sentence: str | None = None) -> Iterator[None]:
 @asynccontextmanager
 async def changing(settings: Settings) -> AsyncIterator[Change]:
     """A transaction by somebody with a shell on the server, as the audit trail has it."""
-    async with ready_context(settings) as context, change_by(context, COMMAND.label) as change:
+    async with ready_context(settings) as context, change_by(context, BY_COMMAND) as change:
         yield change
 
 
@@ -110,13 +107,3 @@ def command(function: Callable[P, Coroutine[None, None, None]]) -> Callable[P, N
         asyncio.run(function(*args, **kwargs))
 
     return run
-
-
-def taken_port(host: str, port: int) -> socket.socket:
-    """The listening socket; CommandFailed with the remedy where the port can't be had."""
-    try:
-        return listen(host, port)
-    except PortRefused as error:
-        raise CommandFailed(
-            f"{error} Stop what uses it, or choose others with --host and --port."
-        ) from error

@@ -15,11 +15,12 @@ from sqlalchemy import make_url
 
 from service import counters, listening, logs, workers
 from service.app import create_app
-from service.cli.running import CommandFailed, reaching, ready_context, taken_port
+from service.cli.port import taken_port
+from service.cli.running import CommandFailed, reaching, ready_context
 from service.clock import Clocks
 from service.db.sole_server import sole_server
 from service.identity.secrets import derived_key
-from service.payments.stripe_gateway import gateway_of_settings
+from service.payments.configured import gateway_of_settings
 from service.settings import Settings
 from service.tokens.keys import ensure_keys
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from service.cli.running import CommandFailed, taken_port
+from service.cli.port import taken_port
+from service.cli.running import CommandFailed
 from service.clock import Clocks
 from service.listening import serve
 from service.simulator.app import ChaosRules, Simulator, WebhookTarget, create_simulator

@@ -6,7 +6,7 @@ import typer
 
 from service.billing.stripe_setup import Setup, check, set_up
 from service.cli.running import CommandFailed, command, ready_context
-from service.payments.stripe_gateway import gateway_of_settings
+from service.payments.configured import gateway_of_settings
 from service.settings import Settings
 
 _EXAMPLE = "Example: paywall stripe setup --check"

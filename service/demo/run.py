@@ -27,7 +27,7 @@ from service.demo.seed import OPERATOR, seed
 from service.demo.site import Site
 from service.identity.secrets import derived_key
 from service.listening import serve
-from service.payments.stripe_gateway import gateway_of_settings
+from service.payments.configured import gateway_of_settings
 from service.settings import Settings
 from service.simulator.app import Simulator, WebhookTarget, create_simulator
 from service.tokens.key_pairs import KeyUnreadable

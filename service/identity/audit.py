@@ -12,6 +12,9 @@ from service.clock import Clocks
 from service.db.context import Context
 from service.db.tables import AuditEntry
 
+BY_COMMAND = "command"
+"""The label of `callers.COMMAND`, for commands that need no more of it than its name."""
+
 
 async def record(
     session: AsyncSession,

@@ -25,7 +25,6 @@ from service.payments.gateway import (
     StripeSubscription,
 )
 from service.payments.stripe_set_up import StripeSetUp
-from service.settings import Settings
 
 log = structlog.get_logger()
 
@@ -334,20 +333,3 @@ def _signed_at(signature: str) -> int:
     """The time of a verified header: the SDK signs over its first `t`, so does this."""
     times = [part.split("=")[1] for part in signature.split(",") if part.startswith("t=")]
     return int(times[0])
-
-
-def gateway_of_settings(settings: Settings) -> StripeGateway | None:
-    """The gateway, or None when nothing is sold here."""
-    secret_key = settings.stripe_secret_key.get_secret_value()
-    if not secret_key:
-        return None
-    return StripeGateway(
-        secret_key=secret_key,
-        webhook_secrets=[
-            secret.get_secret_value()
-            for secret in (settings.stripe_webhook_secret, settings.stripe_webhook_secret_old)
-            if secret.get_secret_value()
-        ],
-        api_base=settings.stripe_api_base,
-        timeout_seconds=settings.stripe_timeout_seconds,
-    )

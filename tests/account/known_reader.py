@@ -26,8 +26,8 @@ from service.identity.secrets import derived_key
 from service.identity.sign_in_requests import create_sign_in_link
 from service.outbox.endpoints import create_endpoint
 from service.outbox.webhook_signing import SEALED_FOR
+from service.payments.configured import gateway_of_settings
 from service.payments.gateway import Gateway
-from service.payments.stripe_gateway import gateway_of_settings
 from service.reports.rollups import roll_day
 from service.settings import Settings
 from tests.checkout.rows import sell

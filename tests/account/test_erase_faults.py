@@ -12,8 +12,8 @@ from service.billing.customers import bind_customer
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AccessEntry, Checkout, Subscription
+from service.payments.configured import gateway_of_settings
 from service.payments.gateway import Gateway
-from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
 from tests.account.known_reader import ADDRESS, Known, Site, known_reader, mailing_site
 from tests.account.test_erase import assert_erased, erase, farewells, reader_row, until_mailed

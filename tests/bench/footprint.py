@@ -29,14 +29,25 @@ BARE = "import fastapi, sqlalchemy, alembic"
 ROUNDS = 5
 
 
-def resident(leader: int) -> list[int]:
-    """MiB of each process in this leader's session, the largest first; shared pages count in each."""
-    found = []
+def resident(leader: int) -> str:
+    """MiB of each process in this leader's session, the largest first, and of all together.
+
+    Workers share pages: they count in each, and once in the sum.
+    """
+    found, together = [], 0
     for stat in Path("/proc").glob("[0-9]*/stat"):
         fields = stat.read_text().rpartition(")")[2].split()
         if int(fields[3]) == leader:
             found.append(int(fields[21]) * os.sysconf("SC_PAGE_SIZE") // 2**20)
-    return sorted(found, reverse=True)
+            together += _proportional(stat.parent)
+    each = ", ".join(map(str, sorted(found, reverse=True)))
+    return each if len(found) == 1 else f"{each}; together {together // 1024}"
+
+
+def _proportional(process: Path) -> int:
+    """KiB, of which shared pages count in parts."""
+    lines = (process / "smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def memory(make: Callable[[str], str], given: Given, say: Callable[[str], None]) -> None:
@@ -57,8 +68,8 @@ def memory(make: Callable[[str], str], given: Given, say: Callable[[str], None])
                     connections=given.connections,
                 )  # fmt: skip
                 sent += int(figures.rate * given.seconds)
-            shown = [", ".join(map(str, each)) for each in (before, resident(leader))]
-            say(f"| {name}, serving processes: {workers} | {shown[0]} | 110 | {shown[1]} |")
+            after = resident(leader)
+            say(f"| {name}, serving processes: {workers} | {before} | 110 | {after} |")
 
 
 def start(make: Callable[[str], str], say: Callable[[str], None]) -> None:

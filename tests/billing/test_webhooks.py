@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from service.app import create_app
 from service.billing.inbox import JOB
 from service.db.tables import InboxEvent, Job, Reader, Subscription
+from service.payments.configured import gateway_of_settings
 from service.payments.gateway import SignatureRefused
-from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
 from service.simulator.delivery import signature
 from tests.checkout.rows import rows

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from service.app import create_app
 from service.db.tables import Grant
-from service.payments.stripe_gateway import gateway_of_settings
+from service.payments.configured import gateway_of_settings
 from service.settings import Settings
 from tests.checkout.rows import rows
 from tests.conftest import MovingClocks

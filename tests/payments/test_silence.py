@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
+from service.payments.configured import gateway_of_settings
 from service.payments.gateway import GatewayUnavailable
 from service.payments.silence import Silence
-from service.payments.stripe_gateway import gateway_of_settings
 from service.settings import Settings
 from tests.databases import on_sqlite
 
