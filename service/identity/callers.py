@@ -28,7 +28,9 @@ from service.identity.sessions import (
     Reused,
     end_session,
     find_session,
+    is_first_use,
     live_session,
+    note_first_use,
     touch_session,
     was_idle,
 )
@@ -163,12 +165,19 @@ async def _by_cookie(request: Request, context: Context) -> _Found:
         found = await find_session(
             session, token, now=context.clocks.wall(), settings=context.settings
         )
-        if isinstance(found, ReaderSession):
-            return found, await find_reader(session, found.reader_id)
+        reader = (
+            await find_reader(session, found.reader_id)
+            if isinstance(found, ReaderSession)
+            else None
+        )
     if isinstance(found, Reused):
         async with context.database.transaction() as session:
             await end_session(session, found.session_id, context.clocks.wall(), "reused")
-    return None, None
+        return None, None
+    if found is not None and is_first_use(found, token):
+        async with context.database.transaction() as session:
+            await note_first_use(session, token, found.id)
+    return found, reader
 
 
 async def _by_token(

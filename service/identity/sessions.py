@@ -1,9 +1,11 @@
 """Readers' sessions: families of refresh tokens, each a signed-in browser or app.
 
 A token is exchanged for its successor when it is used for a new access token. For 30 s, by whichever
-instance's clock, the previous one still gets that same successor: parallel tabs and lost answers sign
-nobody out. A caller who comes later with it, or with an older one, holds a copy: the family ends. A token that has just been made
-isn't exchanged again within those 30 s, so however many ask at once, there is one successor.
+instance's clock, the previous one still gets that same successor: parallel tabs sign nobody out. It gets it
+however late as long as nobody has used that successor: the answer with it was lost. A caller who comes
+with it once the successor is in use and the 30 s are over, or with an older one, holds a copy: the family
+ends. A token that has just been made isn't exchanged again within those 30 s, so however many ask at
+once, there is one successor.
 
 A token reads `<session>.<256 random bits>.<MAC>`. Only its hash is stored. The MAC tells a token that
 we once issued from one that somebody made up, who must not be able to end a family. The successor is
@@ -122,20 +124,37 @@ async def find_session(
 ) -> "ReaderSession | Reused | None":
     """The live session of this token, without any effect; None when ended, idle or unknown.
 
-    `Reused` for a former token after its grace: the caller ends that session.
+    `Reused` for a former token that is good no more: the caller ends that session. Where it
+    `is_first_use`, the caller notes that.
     """
     row = await _row(session, token, now=now, settings=settings)
     if row is None:
         return None
     presented = hash_secret(token)
-    if presented == row.secret_hash or _is_in_grace(row, presented, now):
+    if presented == row.secret_hash or _gets_successor(row, presented, now):
         return row
     return Reused(row.id)
 
 
+def is_first_use(found: ReaderSession, token: str) -> bool:
+    """Whether this is the present token, and nobody has used it before."""
+    return not found.successor_used and hash_secret(token) == found.secret_hash
+
+
+async def note_first_use(session: AsyncSession, token: str, session_id: str) -> None:
+    """The answer with this token has arrived: from now on the one before it is worth nothing, after its
+    grace.
+    """
+    await session.execute(
+        update(ReaderSession)
+        .where(ReaderSession.id == session_id, ReaderSession.secret_hash == hash_secret(token))
+        .values(successor_used=True)
+    )
+
+
 @dataclass(frozen=True)
 class Reused:
-    """A token that was exchanged long ago: somebody holds a copy. End the session."""
+    """A token that was exchanged, and its successor used: somebody holds a copy. End the session."""
 
     session_id: str
 
@@ -158,6 +177,8 @@ async def refresh_session(
     presented = hash_secret(token)
     if presented == row.secret_hash:
         if row.rotated_at is not None and now - row.rotated_at < GRACE:
+            if is_first_use(row, token):
+                await note_first_use(session, token, row.id)
             return Refreshed(row, token)
         successor = _new_token(row.id, settings).token
         if await _rotate(session, row.id, presented, token, successor, now):
@@ -166,7 +187,7 @@ async def refresh_session(
         row = await _row(session, token, now=now, settings=settings)
         if row is None:
             return None
-    if row.successor_sealed is not None and _is_in_grace(row, presented, now):
+    if row.successor_sealed is not None and _gets_successor(row, presented, now):
         return Refreshed(row, _unsealed(row.successor_sealed, token))
     await end_session(session, row.id, now, "reused")
     return None
@@ -191,6 +212,7 @@ async def _rotate(
             secret_hash=hash_secret(successor),
             previous_hash=presented,
             successor_sealed=_sealed(successor, token),
+            successor_used=False,
             rotated_at=now,
             used_at=now,
         )
@@ -235,14 +257,13 @@ def _is_live(now: datetime, settings: Settings) -> ColumnElement[bool]:
     )
 
 
-def _is_in_grace(row: ReaderSession, presented: str, now: datetime) -> bool:
+def _gets_successor(row: ReaderSession, presented: str, now: datetime) -> bool:
+    """Whether it is the parent of a token that nobody has used yet, or still has its grace."""
+    if presented != row.previous_hash or row.rotated_at is None:
+        return False
     # A clock that was set back lengthens the grace; it never signs anybody out. Nor does another
     # instance whose clock is ahead of the one that rotated.
-    return (
-        presented == row.previous_hash
-        and row.rotated_at is not None
-        and now - row.rotated_at < GRACE + CLOCKS_APART
-    )
+    return not row.successor_used or now - row.rotated_at < GRACE + CLOCKS_APART
 
 
 def was_idle(found: ReaderSession, now: datetime) -> bool:

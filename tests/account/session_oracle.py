@@ -51,6 +51,8 @@ class Family:
     opened_at: datetime
     used_at: datetime
     rotated_at: datetime | None = None
+    used_generation: int = 0
+    """The youngest that anybody has shown."""
     ended: str | None = None
     access: list[Access] = field(default_factory=list)
 
@@ -61,15 +63,18 @@ class Family:
         return self.rotated_at is not None and now - self.rotated_at < GRACE
 
     def is_good(self, generation: int, now: datetime) -> bool:
-        """Whether this generation is the present one, or the one before it in its grace, whichever
-        instance is asked.
+        """Whether this generation is the present one; or the one before it, as long as nobody has used
+        the present one, or in its grace, whichever instance is asked.
         """
         last = len(self.generations) - 1
         return generation == last or (
             generation == last - 1
             and self.rotated_at is not None
-            and now - self.rotated_at < GRACE + CLOCKS_APART
+            and (self.used_generation < last or now - self.rotated_at < GRACE + CLOCKS_APART)
         )
+
+    def is_shown(self, generation: int) -> None:
+        self.used_generation = max(self.used_generation, generation)
 
 
 class Oracle:
@@ -124,6 +129,7 @@ class Oracle:
         if not family.is_good(generation, now):
             family.ended = "reused"
             return False
+        family.is_shown(generation)
         self.notes(family, now)
         return True
 
@@ -139,6 +145,7 @@ class Oracle:
         if not family.is_good(generation, now):
             family.ended = "reused"
             return None
+        family.is_shown(generation)
         if family.in_grace(now) or generation < len(family.generations) - 1:
             return False
         family.rotated_at = family.used_at = now

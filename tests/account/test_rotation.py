@@ -75,7 +75,9 @@ async def reason(paywall: Paywall, token: str) -> str | None:
 async def test_the_former_token_has_thirty_seconds_by_whichever_clock(
     mailed: Paywall, visitor: Visitor
 ) -> None:
-    """Another instance's clock may be a minute ahead of the one that rotated."""
+    """Once its successor is in use. Another instance's clock may be a minute ahead of the one that
+    rotated.
+    """
     cases = [(0, True), (29.9, True), (89.9, True), (90, False), (90.1, False), (86_400, False)]
     for (seconds, alive), way in product(cases, ("exchange", "read")):
         await signed_in(mailed, visitor)
@@ -83,6 +85,7 @@ async def test_the_former_token_has_thirty_seconds_by_whichever_clock(
         successor = visitor.handed(await visitor.refresh())
         assert successor is not None
         assert successor != former
+        assert (await visitor.me(successor)).status_code == 200
         mailed.clocks.travel(timedelta(seconds=seconds))
         answer = await (visitor.refresh(former) if way == "exchange" else visitor.me(former))
         assert answer.status_code == (200 if alive else 401), (seconds, way)
@@ -91,6 +94,62 @@ async def test_the_former_token_has_thirty_seconds_by_whichever_clock(
         # The caller who reused it late holds a copy, or somebody else does: the family has ended.
         assert (await visitor.me(successor)).status_code == (200 if alive else 401)
         assert await reason(mailed, successor) == (None if alive else "reused")
+
+
+async def test_a_successor_that_nobody_has_used_is_got_again_however_late(
+    mailed: Paywall, visitor: Visitor
+) -> None:
+    """The answer with it was lost: the parent goes on reading, and gets it again days later."""
+    for kind, used_by in product(("browser", "app"), ("read", "exchange")):
+        each = await signed_in(mailed, Visitor(visitor.client, mailed.settings, kind))  # type: ignore[arg-type]
+        parent = each.token
+        mailed.clocks.travel(31 * SECOND)
+        lost = each.handed(await each.refresh())
+        for days in (0.01, 1, 20):
+            mailed.clocks.travel(timedelta(days=days))
+            if kind == "browser":
+                assert (await each.me(parent)).status_code == 200
+            assert each.handed(await each.refresh(parent)) == lost
+        # As soon as the successor is shown, the parent is a copy like any other.
+        if used_by == "read" and kind == "browser":
+            assert (await each.me(lost)).status_code == 200
+        else:
+            assert (await each.refresh(lost)).status_code == 200
+        mailed.clocks.travel(91 * SECOND)
+        assert (await each.refresh(parent)).status_code == 401
+        assert lost is not None
+        assert await reason(mailed, lost) == "reused"
+
+
+@on_sqlite
+async def test_who_holds_both_is_found_out(mailed: Paywall, visitor: Visitor) -> None:
+    """A thief of the parent gets the unused successor too: the second one to exchange it ends the family."""
+    stolen = visitor.token
+    visitor.token = visitor.handed(await visitor.refresh())
+    mailed.clocks.travel(timedelta(days=2))
+    thief = Visitor(visitor.client, mailed.settings, token=stolen)
+    thief.token = thief.handed(await thief.refresh())
+    assert thief.token == visitor.token
+    mailed.clocks.travel(31 * SECOND)
+    thief.token = thief.handed(await thief.refresh())
+    assert (await thief.me()).status_code == 200
+    mailed.clocks.travel(91 * SECOND)
+    assert (await visitor.refresh()).status_code == 401
+    assert (await thief.me()).status_code == 401
+
+
+@on_sqlite
+async def test_a_grandparent_ends_the_family_though_nobody_used_the_successor(
+    mailed: Paywall, visitor: Visitor
+) -> None:
+    grandparent = visitor.token
+    visitor.token = visitor.handed(await visitor.refresh())
+    mailed.clocks.travel(31 * SECOND)
+    unused = visitor.handed(await visitor.refresh())
+    mailed.clocks.travel(timedelta(days=1))
+    assert (await visitor.refresh(grandparent)).status_code == 401
+    assert unused is not None
+    assert await reason(mailed, unused) == "reused"
 
 
 @on_sqlite

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, Json, UtcDateTime
@@ -57,6 +57,8 @@ class ReaderSession(Base):
     secret_hash: Mapped[str] = mapped_column(unique=True)
     previous_hash: Mapped[str | None]
     successor_sealed: Mapped[str | None]
+    successor_used: Mapped[bool] = mapped_column(server_default=true())
+    """False: nobody has shown the current token yet, so the answer with it may have been lost."""
     rotated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reader_id: Mapped[str] = mapped_column(ForeignKey("readers.id", ondelete="CASCADE"), index=True)
     device_id: Mapped[str | None]
