@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from service.billing.unbound import count_unbound
 from service.clock import AppClocks
 from service.db.session import ReportSession
 from service.identity.declarations import PUBLIC
 from service.identity.permissions import Permission
 from service.operators import overview
 from service.operators.account import routes as account
+from service.operators.attention import needs
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import Visit, page_requires
@@ -25,6 +25,7 @@ from service.operators.webhooks import routes as webhooks
 from service.problems import Problem
 from service.reports import figures, readers, subscriber_list
 from service.reports.channel_facts import AppChannelWatch
+from service.reports.registry import FIGURES
 from service.reports.schemas import AnyReaders, AnySubscribers
 from service.running import running_of
 
@@ -47,8 +48,9 @@ async def show_overview(
     asked: AnySubscribers,
     session: ReportSession,
     watch: AppChannelWatch,
+    clocks: AppClocks,
 ) -> Response:
-    """The figures of this moment, the channels, and the subscribers for those who may see readers."""
+    """What needs somebody, the figures of this moment, the channels, and the subscribers for those who may see readers."""
     return page(
         request,
         "overview.html",
@@ -57,7 +59,8 @@ async def show_overview(
         plans=await subscriber_list.plans(session),
         asked=asked,
         channels=await watch.look(running_of(request)),
-        unbound=await count_unbound(session),
+        needs=await needs(session, clocks.business(), visit.operator.permissions),
+        reports={each.meaning: each.slug for each in FIGURES},
     )
 
 

@@ -17,6 +17,7 @@ from service.html.pages import render
 from service.html.redirect import see_other
 from service.offers.pricing import amount_text, price_text
 from service.operators.frame.next_page import HOME, sign_in_address
+from service.operators.frame.places import navigation
 from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import SignInNeeded, visit_of
 from service.problems import CATALOGUE, Problem
@@ -48,11 +49,13 @@ def page(
     """Render `operators/templates/<template>` with the frame of the back office."""
     running = running_of(request)
     zone = running.get(Settings).zone
+    visit = visit_of(request)
     return render(
         request,
         f"operators/templates/{template}",
         status_code=status_code,
-        visit=visit_of(request),
+        visit=visit,
+        navigation=navigation(request.url.path, visit.operator.permissions if visit else ()),
         now=running.get(Clocks).business(),
         stylesheet=STYLESHEET.address,
         day=lambda at: local_day(at, zone),

@@ -1,0 +1,127 @@
+"""What needs somebody today: each with its number, and the page where something can be done."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.inbox import JOB
+from service.billing.unbound import count_unbound
+from service.db.tables import Job, Reconciliation, Subscription, WebhookDelivery
+from service.identity.permissions import Permission
+from service.offers.pricing import amount_text
+
+TRIALS_END_WITHIN = timedelta(days=3)
+
+
+@dataclass(frozen=True)
+class Need:
+    """`words` go on after the number; `detail` says more; `address` is where to look."""
+
+    count: int
+    words: str
+    detail: str
+    address: str
+
+
+async def needs(
+    session: AsyncSession, now: datetime, permissions: Collection[Permission]
+) -> list[Need]:
+    """What there is, the most pressing first, of what the operator may see."""
+    found: list[Need] = []
+    if Permission.SUBSCRIBERS_READ in permissions:
+        found += await _of_readers(session, now)
+    if Permission.SYSTEM_READ in permissions:
+        found += await _of_the_system(session)
+    return [each for each in found if each.count]
+
+
+async def _of_readers(session: AsyncSession, now: datetime) -> list[Need]:
+    unbound = await count_unbound(session)
+    trials = select(func.count()).where(
+        Subscription.status == "trialing",
+        Subscription.trial_end > now,
+        Subscription.trial_end <= now + TRIALS_END_WITHIN,
+    )
+    ending = await session.scalar(trials) or 0
+    return [
+        Need(
+            unbound,
+            f"{_many(unbound, 'subscription')} without a reader",
+            "paid at Stripe, and open to nobody",
+            "/admin/unbound",
+        ),
+        await _owing(session, "past_due", "past due", "Stripe tries again"),
+        await _owing(session, "unpaid", "unpaid", "Stripe has stopped trying"),
+        Need(
+            ending,
+            f"{_many(ending, 'trial')} ending within {TRIALS_END_WITHIN.days} days",
+            "",
+            "/admin?status=trial#subscribers",
+        ),
+    ]
+
+
+async def _owing(session: AsyncSession, status: str, words: str, detail: str) -> Need:
+    rows = await session.execute(
+        select(Subscription.currency, func.count(), func.sum(Subscription.open_amount))
+        .where(Subscription.status == status)
+        .group_by(Subscription.currency)
+        .order_by(Subscription.currency)
+    )
+    count, sums = 0, []
+    for currency, number, owed in rows:
+        count += number
+        if owed:
+            sums.append(amount_text(int(owed), currency))
+    return Need(
+        count,
+        f"{_many(count, 'subscription')} {words}",
+        f"{' and '.join(sums)} open, {detail}" if sums else detail,
+        f"/admin?status={status}#subscribers",
+    )
+
+
+async def _of_the_system(session: AsyncSession) -> list[Need]:
+    failed = await session.execute(
+        select(Job.kind, func.count()).where(Job.status == "failed").group_by(Job.kind)
+    )
+    given_up: dict[str, int] = {row[0]: row[1] for row in failed}
+    events = given_up.pop(JOB, 0)
+    jobs = sum(given_up.values())
+    undelivered = (
+        await session.scalar(select(func.count()).where(WebhookDelivery.status == "failed")) or 0
+    )
+    differences = (
+        await session.scalar(
+            select(Reconciliation.remaining)
+            .where(Reconciliation.finished_at.is_not(None))
+            .order_by(Reconciliation.started_at.desc())
+            .limit(1)
+        )
+        or 0
+    )
+    return [
+        Need(
+            events, f"{_many(events, 'event')} of Stripe's in quarantine", "", "/admin/inbox?held=1"
+        ),
+        Need(jobs, f"{_many(jobs, 'job')} given up", "", "/admin/jobs?status=failed"),
+        Need(
+            differences,
+            f"{_many(differences, 'difference')} from Stripe left",
+            "by the last comparison",
+            "/admin/reconciliations",
+        ),
+        Need(
+            undelivered,
+            f"{_many(undelivered, 'event')} not delivered to your systems",
+            "",
+            "/admin/webhooks",
+        ),
+    ]
+
+
+def _many(count: int, one: str) -> str:
+    return one if count == 1 else f"{one}s"

@@ -1,0 +1,106 @@
+"""Where one can go in the back office, by subject: each place asks for its permission."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from service.identity.permissions import Permission
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page, with those below it."""
+
+    path: str
+    words: str
+    permission: Permission
+    also: tuple[str, ...] = ()
+    """Paths of other pages that belong to it."""
+
+    def relation(self, path: str) -> str:
+        """What aria-current says at `path`: page, true (a page of this place), or nothing."""
+        if path == self.path:
+            return "page"
+        roots = self.also if self.path == HOME else (self.path, *self.also)
+        return "true" if any(path == each or path.startswith(f"{each}/") for each in roots) else ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Places of one subject. A group of one is the place itself."""
+
+    words: str
+    places: tuple[Place, ...]
+
+
+HOME = "/admin"
+GROUPS = (
+    Group("Overview", (Place(HOME, "Overview", Permission.REPORTS_READ),)),
+    Group(
+        "Readers",
+        (
+            Place(
+                "/admin/readers",
+                "Readers",
+                Permission.SUBSCRIBERS_READ,
+                also=("/admin/subscribers", "/admin/unbound"),
+            ),
+        ),
+    ),
+    Group("Reports", (Place("/admin/reports", "Reports", Permission.REPORTS_READ),)),
+    Group(
+        "Staff",
+        (
+            Place("/admin/operators", "Operators", Permission.OPERATORS_READ),
+            Place("/admin/api-keys", "API keys", Permission.KEYS_READ),
+            Place("/admin/audit", "Audit log", Permission.AUDIT_READ),
+        ),
+    ),
+    Group(
+        "System",
+        (
+            Place("/admin/inbox", "Inbox", Permission.SYSTEM_READ),
+            Place("/admin/jobs", "Jobs", Permission.SYSTEM_READ),
+            Place("/admin/reconciliations", "Agreement", Permission.SYSTEM_READ),
+            Place("/admin/webhooks", "Webhooks", Permission.SYSTEM_READ),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Link:
+    """`current` as the attribute aria-current: page, true (a page below it), or empty."""
+
+    path: str
+    words: str
+    current: str
+
+
+@dataclass(frozen=True)
+class Navigation:
+    """The subjects, and the places of the one that the page belongs to, where it has several."""
+
+    subjects: tuple[Link, ...]
+    places: tuple[Link, ...]
+
+
+def navigation(path: str, permissions: Collection[Permission]) -> Navigation:
+    """What is shown at `path` to somebody with these permissions."""
+    subjects: list[Link] = []
+    here: tuple[Link, ...] = ()
+    for group in GROUPS:
+        links = tuple(_links(group, path, permissions))
+        if not links:
+            continue
+        is_here = next((each.current for each in links if each.current), "")
+        current = is_here if len(links) == 1 else is_here and "true"
+        subjects.append(Link(links[0].path, group.words, current))
+        if is_here and len(links) > 1:
+            here = links
+    return Navigation(tuple(subjects), here)
+
+
+def _links(group: Group, path: str, permissions: Collection[Permission]) -> Iterator[Link]:
+    for place in group.places:
+        if place.permission in permissions:
+            yield Link(place.path, place.words, place.relation(path))

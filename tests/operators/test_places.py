@@ -1,0 +1,46 @@
+"""The back office's navigation: by subject, and only where the role may go."""
+
+import pytest
+
+from service.identity.permissions import Permission
+from service.operators.frame.places import GROUPS, navigation
+
+ALL = frozenset(Permission)
+REPORTS = frozenset({Permission.REPORTS_READ})
+
+CASES: list[tuple[str, frozenset[Permission], list[str], list[str]]] = [
+    ("/admin", ALL, ["Overview page", "Readers", "Reports", "Staff", "System"], []),
+    ("/admin/readers", ALL, ["Overview", "Readers page", "Reports", "Staff", "System"], []),
+    ("/admin/subscribers/rdr_1", ALL, ["Overview", "Readers true", "Reports", "Staff", "System"], []),
+    ("/admin/reports/mrr", REPORTS, ["Overview", "Reports true"], []),
+    ("/admin/reportsx", REPORTS, ["Overview", "Reports"], []),
+    (
+        "/admin/jobs", ALL, ["Overview", "Readers", "Reports", "Staff", "System true"],
+        ["Inbox", "Jobs page", "Agreement", "Webhooks"],
+    ),
+    (
+        "/admin/webhooks/whe_1", ALL, ["Overview", "Readers", "Reports", "Staff", "System true"],
+        ["Inbox", "Jobs", "Agreement", "Webhooks true"],
+    ),
+    ("/admin/audit", frozenset({Permission.AUDIT_READ}), ["Staff page"], []),
+    ("/admin/account", frozenset(), [], []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "permissions", "subjects", "places"), CASES)
+def test_where_one_is_and_may_go(
+    path: str, permissions: frozenset[Permission], subjects: list[str], places: list[str]
+) -> None:
+    shown = navigation(path, permissions)
+    assert [f"{each.words} {each.current}".strip() for each in shown.subjects] == subjects
+    assert [f"{each.words} {each.current}".strip() for each in shown.places] == places
+
+
+def test_a_subject_leads_to_the_first_place_that_is_open() -> None:
+    shown = navigation("/admin", frozenset({Permission.AUDIT_READ, Permission.KEYS_READ}))
+    assert [(each.words, each.path) for each in shown.subjects] == [("Staff", "/admin/api-keys")]
+
+
+def test_each_place_is_there_once() -> None:
+    paths = [place.path for group in GROUPS for place in group.places]
+    assert len(set(paths)) == len(paths)
