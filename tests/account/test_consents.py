@@ -12,7 +12,7 @@ from service.identity.consents import record_newsletter
 from service.identity.email import checked_address
 from service.identity.readers import create_reader
 from service.settings import Settings
-from tests.account.test_sign_in import ANA, ask, by_code, confirm, rows
+from tests.account.signing import ANA, ask, by_code, confirm, rows
 from tests.conftest import MovingClocks
 from tests.inside import Paywall, inside
 from tests.mailbox import newest_mail
