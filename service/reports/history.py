@@ -1,12 +1,12 @@
 """Read-only SQL over one reader: subscriptions, access, and the timeline up to now."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, literal, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import AccessEntry, Article, Checkout, Grant, Offer, Reader, ReaderDevice
@@ -57,10 +57,9 @@ async def reader_history(session: AsyncSession, reader_id: str, now: datetime) -
     theirs = _theirs(AccessEntry, reader_id, devices)
     checkouts = await _checkouts(session, _theirs(Checkout, reader_id, devices))
     grants = await _grants(session, reader_id)
-    bought = [
-        Bought(facts, await _wall_before(session, theirs, facts, checkouts))
-        for facts in await subscriptions_of(session, reader_id)
-    ]
+    subscriptions = await subscriptions_of(session, reader_id)
+    walls = await _walls_before(session, theirs, subscriptions, checkouts)
+    bought = [Bought(facts, walls.get(facts.subscription_id)) for facts in subscriptions]
     ledger = await _ledger_events(session, theirs)
     events = chain(
         _reader_events(reader),
@@ -137,38 +136,58 @@ async def _grants(session: AsyncSession, reader_id: str) -> list[Grant]:
     return list(await session.scalars(statement))
 
 
-async def _wall_before(
+async def _walls_before(
     session: AsyncSession,
     theirs: ColumnElement[bool],
-    facts: SubscriptionFacts,
+    subscriptions: Sequence[SubscriptionFacts],
     checkouts: Sequence[tuple[Checkout, str]],
-) -> ArticleMention | None:
-    """The article of the wall: the last one before the purchase, else where the checkout led back."""
-    checkout = next(
-        (c for c, _ in checkouts if c.stripe_subscription_id == facts.subscription_id), None
-    )
-    bought_at = checkout.created_at if checkout is not None else facts.since
-    statement = (
-        select(AccessEntry.article_id, Article.slug, Article.title)
+) -> dict[str, ArticleMention]:
+    """By subscription, the article of the wall: the last one before the purchase, else where the
+    checkout led back.
+    """
+    by_subscription = {c.stripe_subscription_id: c for c, _ in reversed(checkouts)}
+    bought_at, led_back = {}, {}
+    for facts in subscriptions:
+        checkout = by_subscription.get(facts.subscription_id)
+        bought_at[facts.subscription_id] = checkout.created_at if checkout else facts.since
+        led_back[facts.subscription_id] = _slug_in(checkout.return_to) if checkout else None
+    articles = await _articles_called(session, {slug for slug in led_back.values() if slug})
+    found = {each: articles[slug] for each, slug in led_back.items() if slug in articles}
+    return found | await _last_walls(session, theirs, bought_at)
+
+
+async def _last_walls(
+    session: AsyncSession, theirs: ColumnElement[bool], until: Mapping[str, datetime]
+) -> dict[str, ArticleMention]:
+    """By the same keys, the last wall up to then; in one statement, however many there are."""
+    if not until:
+        return {}
+    last = [
+        select(literal(key).label("key"), AccessEntry.article_id, Article.slug, Article.title)
         .outerjoin(Article, Article.id == AccessEntry.article_id)
-        .where(theirs, AccessEntry.wall.is_not(None), AccessEntry.at <= bought_at)
+        .where(theirs, AccessEntry.wall.is_not(None), AccessEntry.at <= at)
         .order_by(AccessEntry.at.desc(), AccessEntry.id.desc())
         .limit(1)
-    )
-    wall = (await session.execute(statement)).first()
-    if wall is not None:
-        return ArticleMention(*wall)
-    return await _article_at(session, checkout.return_to) if checkout is not None else None
+        .subquery()
+        for key, at in until.items()
+    ]
+    found = await session.execute(union_all(*(select(each) for each in last)))
+    return {key: ArticleMention(*article) for key, *article in found}
 
 
-async def _article_at(session: AsyncSession, return_to: str) -> ArticleMention | None:
-    path = urlsplit(return_to).path  # checked when the checkout was stored
-    if not path.startswith(_ARTICLE_PATH):
-        return None
-    slug = path.removeprefix(_ARTICLE_PATH).rstrip("/")
-    statement = select(Article.id, Article.slug, Article.title).where(Article.slug == slug)
-    found = (await session.execute(statement)).first()
-    return ArticleMention(*found) if found is not None else None
+def _slug_in(return_to: str) -> str | None:
+    """The article's that a checkout leads back to, checked when it was stored."""
+    path = urlsplit(return_to).path
+    return path.removeprefix(_ARTICLE_PATH).rstrip("/") if path.startswith(_ARTICLE_PATH) else None
+
+
+async def _articles_called(
+    session: AsyncSession, slugs: Collection[str]
+) -> dict[str, ArticleMention]:
+    if not slugs:
+        return {}
+    statement = select(Article.id, Article.slug, Article.title).where(Article.slug.in_(slugs))
+    return {row.slug: ArticleMention(*row) for row in await session.execute(statement)}
 
 
 def _reader_events(reader: Reader) -> list[Event]:

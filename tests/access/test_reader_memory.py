@@ -1,12 +1,9 @@
 """What is remembered of a reader opens articles quickly, and closes none."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import httpx2
 import pytest
-from sqlalchemy import Engine, event
 
 from service.access.reader_memory import FRESH, ReaderMemory
 from service.access.revocations import Revocations
@@ -14,6 +11,7 @@ from service.grants.store import put_grant
 from service.identity.sessions import end_session
 from tests.databases import on_sqlite
 from tests.inside import Paywall
+from tests.statements import statements
 
 pytestmark = on_sqlite
 SECOND = timedelta(seconds=1)
@@ -24,21 +22,6 @@ async def paid(paywall: Paywall) -> None:
     for slug in ("paid", "dear"):
         await paywall.publish(slug, access={"level": "subscribers"})
         await paywall.client.get(f"/v1/articles/{slug}")  # it is in memory from now on
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """What any database is asked meanwhile."""
-    seen: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        seen.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
 
 async def comp(paywall: Paywall, reader_id: str, *, ended: bool = False) -> None:

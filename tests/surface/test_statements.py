@@ -1,0 +1,253 @@
+"""How many statements each route that only reads asks of the database: as many for twenty rows as for one, and no more
+than are written down here.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
+from itertools import count
+from typing import Any, TypeVar
+
+import pytest
+from sqlalchemy import ColumnElement
+
+from service.db.base import Base, new_id
+from service.db.session import Database
+from service.db.tables import (
+    ApiKey,
+    Article,
+    AuditEntry,
+    InboxEvent,
+    Job,
+    Mail,
+    Operator,
+    Reader,
+    ReaderDevice,
+    ReaderSession,
+    Reconciliation,
+    UnboundSubscription,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+from service.identity.cookies import cookie_name
+from service.identity.declarations import declared_routes
+from service.identity.operators import create_operator, open_operator_session
+from service.reports.registry import BY_SLUG
+from tests.inside import Paywall
+from tests.passwords import QUICK
+from tests.reports import rows
+from tests.statements import statements
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.parametrize("module_database_url", ["sqlite"], indirect=True, scope="module"),
+]
+MANY = 20
+NOT_COUNTED = {
+    "/static/{name}", "/docs", "/problems/{slug}", "/openapi.json", "/admin/static/admin.css",  # files
+    "/v1/checkout/return", "/admin/unbound", "/v1/admin/unbound",  # they ask Stripe
+    "/v1/articles/{slug}/full",  # without a database: tests/access/test_hot.py
+    "/v1/admin", "/v1/admin/{unknown:path}", "/admin/{unknown:path}", "/account/", "/articles/{slug}/",
+}  # fmt: skip
+BY_DEVICE = {"/v1/me/export": MANY}
+"""Reads are exported page by page for each linked device, in the order of the index."""
+MOST: Mapping[str, int] = {
+    "/": 5,
+    "/.well-known/jwks.json": 0,
+    "/account": 10,
+    "/account/address": 0,
+    "/account/erase": 3,
+    "/account/erased": 0,
+    "/account/sign-in": 2,
+    "/account/sign-in/code": 2,
+    "/admin": 12,
+    "/admin/account": 4,
+    "/admin/account/totp": 3,
+    "/admin/api-keys": 3,
+    "/admin/audit": 4,
+    "/admin/inbox": 6,
+    "/admin/jobs": 4,
+    "/admin/operators": 3,
+    "/admin/readers": 4,
+    "/admin/reconciliations": 3,
+    "/admin/reports": 2,
+    "/admin/reports/{slug}": 13,
+    "/admin/sign-in": 2,
+    "/admin/subscribers/{reader_id}": 13,
+    "/admin/webhooks": 3,
+    "/admin/webhooks/{endpoint_id}": 6,
+    "/articles/{slug}": 7,
+    "/healthz": 0,
+    "/metrics": 3,
+    "/problems": 0,
+    "/readyz": 2,
+    "/v1/admin/api-keys": 2,
+    "/v1/admin/articles": 2,
+    "/v1/admin/articles/{slug}": 2,
+    "/v1/admin/audit": 2,
+    "/v1/admin/inbox": 4,
+    "/v1/admin/jobs": 3,
+    "/v1/admin/operators": 2,
+    "/v1/admin/readers": 3,
+    "/v1/admin/reconciliations": 2,
+    "/v1/admin/reports": 1,
+    "/v1/admin/reports/summary": 8,
+    "/v1/admin/reports/{slug}": 10,
+    "/v1/admin/subscribers": 2,
+    "/v1/admin/subscribers/{reader_id}": 12,
+    "/v1/admin/webhook-endpoints": 2,
+    "/v1/admin/webhook-endpoints/{endpoint_id}/deliveries": 5,
+    "/v1/articles": 1,
+    "/v1/articles/{slug}": 0,
+    "/v1/articles/{slug}/access": 3,
+    "/v1/me": 6,
+    "/v1/me/export": 35,
+    "/v1/offers": 1,
+    "/v1/sessions": 3,
+}
+"""Statements once the process has been asked before."""
+NUMBERS = count()
+T = TypeVar("T", bound=Base)
+
+
+def filled(table: type[T], **values: Any) -> T:
+    """A row whose other columns hold anything of their type."""
+    number = next(NUMBERS)
+
+    def anything(column: ColumnElement[Any]) -> object:
+        kind = column.type.python_type
+        by_type = {
+            bool: False,
+            int: number,
+            datetime: rows.NOW,
+            date: rows.NOW.date(),
+            str: f"x{number}",
+        }
+        return by_type.get(kind, [])
+
+    needed = {
+        column.name: anything(column)
+        for column in table.__table__.columns
+        if not column.nullable and column.default is None
+    }
+    return table(**{**needed, **values})
+
+
+class Rows:
+    """More of everything, half of it the signed-in reader's, whose `reader_id` is given."""
+
+    def __init__(self, reader_id: str) -> None:
+        self._mine = Reader(id=reader_id)
+        self.known = {"reader_id": reader_id}
+        """Values for addresses."""
+
+    def more(self) -> list[Base]:
+        """One more of each kind, related to each other."""
+        number = next(NUMBERS)
+        address = f"r{number}@example.org"
+        reader = rows.reader(
+            email=address, email_key=address, verified_key=address, email_verified_at=rows.NOW
+        )
+        article = rows.article(f"p{number}", f"Article {number}")
+        endpoint = filled(WebhookEndpoint, id=new_id("whe"), types=["subscription.started"])
+        self.known |= {"slug": article.slug, "endpoint_id": endpoint.id}
+        return [
+            reader, article, endpoint, *self._of(reader, article, endpoint.id),
+            *self._of(self._mine, article, endpoint.id),
+            filled(Job, kind="recut", status="failed", payload={}),
+            filled(InboxEvent, told_by="webhook"), filled(AuditEntry),
+            filled(ApiKey, scopes=["articles:write"]), filled(Operator, role="viewer"),
+            filled(Reconciliation, differences=[]),
+        ]  # fmt: skip
+
+    def _of(self, reader: Reader, article: Article, endpoint_id: str) -> list[Base]:
+        """What one reader has: sold, read, sent and told."""
+        offer = rows.offer(position=next(NUMBERS))
+        bought = rows.subscription(reader, offer)
+        paid = rows.checkout(reader, offer, rows.NOW - timedelta(days=20))
+        event = rows.told(reader, "subscription.started", rows.NOW, subject_id=bought.id)
+        return [
+            offer, bought, paid, event, rows.grant(reader), rows.bought_pass(reader, offer, paid),
+            rows.movement(bought, 1, rows.NOW - timedelta(days=20)),
+            rows.read(article, rows.NOW - timedelta(days=1), reader_id=reader.id),
+            filled(
+                ReaderSession, reader_id=reader.id, kind="browser", expires_at=rows.NOW + timedelta(days=1),
+            ),
+            filled(ReaderDevice, reader_id=reader.id),
+            filled(Mail, kind="sign-in", status="waiting", reader_id=reader.id),
+            filled(UnboundSubscription, status="active", offer_id=offer.id),
+            filled(
+                WebhookDelivery, endpoint_id=endpoint_id, event_id=event.id, status="waiting",
+                attempts=1,
+            ),
+        ]  # fmt: skip
+
+
+async def lay(database: Database, made: Rows, number: int) -> None:
+    for _ in range(number):
+        for row in made.more():
+            async with database.transaction() as session:
+                session.add(row)
+
+
+async def sign_in(paywall: Paywall) -> str:
+    """As a reader, whose id is answered, and as an operator who may do everything."""
+    reader_id = await paywall.sign_in("everything")
+    now = paywall.clocks.wall()
+    async with paywall.database.transaction() as session:
+        operator = await create_operator(
+            session, email="boss@example.org", password="correct horse battery", role="admin",
+            now=now, passwords=QUICK,
+        )  # fmt: skip
+        secret = await open_operator_session(session, operator, now=now, settings=paywall.settings)
+    paywall.client.cookies.set(cookie_name("operator", paywall.settings), secret)
+    return reader_id
+
+
+async def asked(paywall: Paywall, path: str) -> list[str]:
+    """What the database is asked for, once what is remembered is remembered."""
+    headers = paywall.staff if path.startswith("/v1/admin") else {}
+    await paywall.client.get(path, headers=headers)
+    with statements() as seen:
+        answer = await paywall.client.get(path, headers=headers)
+    assert answer.status_code in {200, 303}, (path, answer.status_code)
+    return seen
+
+
+def addresses(paywall: Paywall, made: Rows) -> Iterator[tuple[str, str]]:
+    """Each route that only reads, and an address of it; of reports those of every figure."""
+    for method, route in sorted(declared_routes(paywall.app.routes)):
+        if method != "GET" or route in NOT_COUNTED:
+            continue
+        if route.endswith("/reports/{slug}"):
+            yield from ((route, route.replace("{slug}", slug)) for slug in BY_SLUG)
+        else:
+            yield route, route.format_map(made.known)
+
+
+def _shape(statement: str) -> str:
+    """The statement, however many values stand in its lists."""
+    return re.sub(r"\((\?, )+\?\)", "(…)", statement)
+
+
+async def test_no_route_asks_more_for_more_rows_nor_than_is_written_down(paywall: Paywall) -> None:
+    made = Rows(await sign_in(paywall))
+    await lay(paywall.database, made, 1)
+    places = dict.fromkeys(addresses(paywall, made))
+    few = {place: await asked(paywall, place[1]) for place in places}
+    await lay(paywall.database, made, MANY - 1)
+    grown = {}
+    for (_, address), before in few.items():
+        now = await asked(paywall, address)
+        if len(now) > len(before) + BY_DEVICE.get(address, 0):
+            grown[address] = len(before), len(now), Counter(map(_shape, now)).most_common(2)
+    assert not grown, "these routes ask once a row"
+    most: dict[str, int] = {}
+    for (route, _), seen in few.items():
+        most[route] = max(most.get(route, 0), len(seen))
+    missing = {route: count for route, count in most.items() if route not in MOST}
+    assert not missing, "write these routes into MOST, or say in NOT_COUNTED why not"
+    assert not MOST.keys() - most.keys(), "these routes are gone: take them out of MOST"
+    above = {route: (count, MOST[route]) for route, count in most.items() if count > MOST[route]}
+    assert not above, "these routes ask more than MOST says"
