@@ -39,7 +39,7 @@ async def ask_for_address(
         return _message(request, "Your address stays as it is", problem.detail, problem.type.status)
     wakes.wake(MAIL_TASK)
     return _message(
-        request, "Check your e-mail, twice",
+        request, "Check both mailboxes",
         "We have mailed a link to your address and one to the new one. Your address changes once both"
         " are used, within a day. Can’t you read mail at the old address any more? Write to us.",
     )  # fmt: skip
