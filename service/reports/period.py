@@ -7,6 +7,7 @@ of the calendar: a period that begins on the 29th has a first month of three day
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -54,12 +55,12 @@ class Period:
     zone: ZoneInfo
     compared: Comparison = "none"
 
-    @property
+    @cached_property
     def whole(self) -> Step:
         """All of it as one step."""
         return self._step(self.first, self.last)
 
-    @property
+    @cached_property
     def steps(self) -> tuple[Step, ...]:
         """Its steps in their order, without a gap and without an overlap."""
         return tuple(self._steps())

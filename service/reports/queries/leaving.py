@@ -46,8 +46,9 @@ async def cohort_retention(session: AsyncSession, asked: Asked) -> list[Line]:
     for each in await stays(session, asked):
         theirs[each.customer].append(each)
     cohorts: defaultdict[int, list[list[Stay]]] = defaultdict(list)
+    starts = _starts(asked)
     for stayed in theirs.values():
-        cohorts[_step_of(asked, stayed[0].since)].append(stayed)
+        cohorts[_step_of(starts, stayed[0].since)].append(stayed)
     return [_cohort(asked, step, found) for step, found in sorted(cohorts.items()) if step >= 0]
 
 
@@ -96,12 +97,13 @@ async def churn_of_the_due(session: AsyncSession, asked: Asked) -> list[Line]:
 def _left(
     asked: Asked, found: Iterable[Stay], series: Iterable[str], kind: Callable[[Stay], str]
 ) -> list[Line]:
+    starts = _starts(asked)
     counts: defaultdict[tuple[str, str], Counts] = defaultdict(lambda: defaultdict(int))
     splits: set[str] = set()
     for each in found:
         if each.until is None or each.way not in {VOLUNTARY, INVOLUNTARY}:
             continue
-        step = _step_of(asked, each.until)
+        step = _step_of(starts, each.until)
         if step != BEFORE:
             splits.add(each.split)
             for place in (step, None):
@@ -152,6 +154,10 @@ def _last_begun(asked: Asked) -> int:
     )
 
 
-def _step_of(asked: Asked, at: datetime) -> int:
+def _starts(asked: Asked) -> list[datetime]:
+    return [each.since for each in asked.period.steps]
+
+
+def _step_of(starts: list[datetime], at: datetime) -> int:
     """Its number, or BEFORE; nothing later than the period is asked for."""
-    return bisect_right([each.since for each in asked.period.steps], at) - 1
+    return bisect_right(starts, at) - 1
