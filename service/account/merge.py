@@ -15,6 +15,7 @@ from service.billing.checkouts import end_claims
 from service.billing.follow_ups import settle_duplicates
 from service.billing.movement_rows import join_customers
 from service.billing.passes import arrange_all_passes
+from service.billing.waiting_purchases import forget_mails
 from service.clock import Clocks
 from service.db.tables import (
     AccessEntry,
@@ -87,6 +88,8 @@ async def merge(session: AsyncSession, other: Reader, account: Reader, clocks: C
     """Let everything the provisional reader `other` holds be the account's."""
     await end_sessions_of(session, other.id, clocks.wall(), "merged")
     await end_claims(session, other.id)
+    theirs = await session.scalars(select(Checkout.id).where(Checkout.reader_id == other.id))
+    await forget_mails(session, list(theirs))
     for table in (Customer, Subscription):
         await session.execute(
             update(table)

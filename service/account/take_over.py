@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.merge import merge
+from service.billing.waiting_purchases import BOUGHT
 from service.db.context import Context
 from service.db.tables import Checkout, Consent, Offer, Reader
 from service.identity.callers import LiveSession
@@ -17,7 +18,6 @@ from service.identity.readers import buyers_with, find_reader, provisional_reade
 from service.problems import Problem
 
 _MOST_SHOWN = 10
-_BOUGHT = ("completed", "processing")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ async def offered_purchases(session: AsyncSession, account: Reader) -> list[Offe
         .join(Offer, Offer.id == Checkout.offer_id)
         .where(
             Checkout.reader_id.in_(await buyers_with(session, account.verified_key)),
-            Checkout.status.in_(_BOUGHT),
+            Checkout.status.in_(BOUGHT),
         )
         .order_by(Checkout.created_at.desc(), Checkout.id)
         .limit(_MOST_SHOWN)

@@ -15,6 +15,7 @@ from service.billing.customers import bind_customer, reader_of_customer
 from service.billing.passes import pass_id, store_pass, take_pass
 from service.billing.snapshot import take_snapshot
 from service.billing.sync import customer_key, store_snapshot, until_current
+from service.billing.waiting_purchases import mail_account
 from service.clock import Clocks
 from service.db.context import Context
 from service.db.session import Database
@@ -87,7 +88,9 @@ async def fulfil(
             await store_snapshot(session, context, snapshot, reader_id=reader_id)
             checkout.stripe_subscription_id = fetched.subscription_id
             state = _BY_STATUS.get(snapshot.subscription.status, "paid")
-            return _note(checkout, state, reader_id, context.clocks.business())
+            done = _note(checkout, state, reader_id, context.clocks.business())
+            await mail_account(session, context, checkout)
+            return done
 
     return await until_current(attempt)
 
@@ -138,7 +141,9 @@ async def _fulfil_pass(
                 session, context, snapshot, checkout,
                 reader_id=reader_id, customer_id=customer_id,
             )  # fmt: skip
-        return _note(checkout, state, reader_id, context.clocks.business())
+        done = _note(checkout, state, reader_id, context.clocks.business())
+        await mail_account(session, context, checkout)
+        return done
 
 
 def _note(checkout: Checkout, state: State, reader_id: str, now: datetime) -> Fulfilment:

@@ -148,6 +148,25 @@ def bought_pass(
     return Notice("pass", f"pass:{pass_id}", values)
 
 
+_CLAIMED_WITHIN = timedelta(minutes=10)
+
+
+def purchase_waiting(checkout_id: str, name: str, *, bought_on: datetime) -> Notice:
+    """Somebody bought `name` with the address of an account, in a browser that isn't signed in there."""
+    return Notice(
+        "purchase-waiting",
+        purchase_waits(checkout_id),
+        {"name": name, "bought_on": bought_on},
+        # Most of them confirm the address in the browser where they bought, and have it then.
+        waits=_CLAIMED_WITHIN,
+    )
+
+
+def purchase_waits(checkout_id: str) -> str:
+    """What the mail about a purchase that waits is about."""
+    return f"purchase-waiting:{checkout_id}"
+
+
 async def mail_reader(
     session: AsyncSession, context: Context, reader_id: str, notice: Notice
 ) -> bool:

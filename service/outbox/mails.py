@@ -34,6 +34,7 @@ Kind = Literal[
     "ended",
     "refund",
     "pass",
+    "purchase-waiting",
 ]
 """`sign-in` takes `link` (or None), `code` and `minutes`; `erased` and `address-changed` take nothing;
 `address-change` takes `link`, `address` and `is_new`; billing/notices.py says what

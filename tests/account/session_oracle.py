@@ -70,8 +70,13 @@ class Family:
         return generation == last or (
             generation == last - 1
             and self.rotated_at is not None
-            and (self.used_generation < last or now - self.rotated_at < GRACE + CLOCKS_APART)
+            and (not self.is_in_use or now - self.rotated_at < GRACE + CLOCKS_APART)
         )
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether anybody has shown the present generation."""
+        return self.used_generation == len(self.generations) - 1
 
     def is_shown(self, generation: int) -> None:
         self.used_generation = max(self.used_generation, generation)

@@ -344,8 +344,13 @@ class Steps:
         if dead:
             answer = await self.anyone.refresh(dead[self.turn % len(dead)].generations[-1])
             assert answer.status_code == 401, answer.text
-        # A look at a session counts as its use once an hour; this one must have no effect.
-        unnoticed = [each for each in families if each in live and now - each.used_at < NOTED]
+        # A look at a session counts as its use once an hour, and with a new token as that one's first;
+        # this one must have no effect.
+        unnoticed = [
+            each
+            for each in families
+            if each in live and now - each.used_at < NOTED and each.is_in_use
+        ]
         if unnoticed:
             await self._is_live(unnoticed[self.turn % len(unnoticed)])
 
@@ -373,6 +378,7 @@ class Steps:
 
     async def _is_live(self, family: Family) -> None:
         answer = await self.anyone.me(family.generations[-1])
+        family.is_shown(len(family.generations) - 1)
         assert answer.status_code == 200, f"wrongly signed out: {answer.text}"
         assert answer.json()["session_id"] == family.id
         assert answer.json()["email_verified"] == (family.person.verified is not None)

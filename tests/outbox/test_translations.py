@@ -27,7 +27,7 @@ VALUES: dict[str, Any] = {
     "publication": "Gazette", "link": "http://a/", "code": "1", "minutes": 2, "name": "Monthly",
     "price": "9 a month", "amount": "9", "receipt": None, "invoice": None, "until": "10 March",
     "paid_until": "10 March", "ends_on": "10 March", "next": "Ends soon.", "advice": "Pay.",
-    "is_open": True, "reminds": True, "renews": True, "address": "ana@example.org", "is_new": True,
+    "is_open": True, "bought_on": "10 March", "reminds": True, "renews": True, "address": "ana@example.org", "is_new": True,
 }  # fmt: skip
 """All that any mail takes."""
 Words = tuple[str, ...]
