@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Subquery, case, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Subquery, case, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.reasons import REASONS
@@ -36,25 +37,20 @@ async def holders_met(session: AsyncSession, asked: Asked) -> dict[str, Counts]:
     """Distinct holders: all that read or met a wall, and those who met any wall or one of a kind."""
     days = await ledger.by_holder(session, asked)
     found: dict[str, Counts] = defaultdict(lambda: defaultdict(int))
-    for rows in _by_step_and_whole(asked, days):
-        subscribe, register = (
-            func.max(case((each.is_not(None), 1), else_=0))
-            for each in (rows.c.subscribe_wall_at, rows.c.register_wall_at)
-        )
-        holders = (
-            select(rows.c.step, subscribe.label("subscribe"), register.label("register"))
-            .group_by(rows.c.step, rows.c.whose)
-            .subquery()
-        )
-        grouping = (holders.c.step, holders.c.subscribe, holders.c.register)
-        for step, subscribed, registered, count in await session.execute(
-            select(*grouping, func.count()).group_by(*grouping)
-        ):
-            at = _place(step)
-            found["holders"][at] += count
-            found["all"][at] += count * max(subscribed, registered)
-            found["subscribe"][at] += count * subscribed
-            found["register"][at] += count * registered
+    met = {
+        name: case((days.c[f"{name}_wall_at"].is_not(None), 1), else_=0)
+        for name in ("subscribe", "register")
+    }
+    holders = _holders(asked, days, func.max, met)
+    grouping = (holders.c.step, holders.c.subscribe, holders.c.register)
+    for step, subscribed, registered, count in await session.execute(
+        select(*grouping, func.count()).group_by(*grouping)
+    ):
+        at = _place(step)
+        found["holders"][at] += count
+        found["all"][at] += count * max(subscribed, registered)
+        found["subscribe"][at] += count * subscribed
+        found["register"][at] += count * registered
     return found
 
 
@@ -62,17 +58,12 @@ async def meter_depth(session: AsyncSession, asked: Asked) -> list[Line]:
     """Distinct holders by the number of metered articles that they used."""
     days = await ledger.by_holder(session, asked)
     found: dict[str, Counts] = defaultdict(lambda: defaultdict(int))
-    for rows in _by_step_and_whole(asked, days):
-        holders = (
-            select(rows.c.step, func.sum(rows.c.counted).label("used"))
-            .group_by(rows.c.step, rows.c.whose)
-            .subquery()
-        )
-        grouping = (holders.c.step, holders.c.used)
-        for step, used, count in await session.execute(
-            select(*grouping, func.count()).group_by(*grouping)
-        ):
-            found[_depth(int(used))][_place(step)] += count
+    holders = _holders(asked, days, func.sum, {"used": days.c.counted})
+    grouping = (holders.c.step, holders.c.used)
+    for step, used, count in await session.execute(
+        select(*grouping, func.count()).group_by(*grouping)
+    ):
+        found[_depth(int(used))][_place(step)] += count
 
     def number(of: Counts) -> Callable[[int | None], Cell]:
         return lambda at: Cell(of[at])
@@ -145,25 +136,18 @@ async def _after_the_first(
     """How many holders met the wall, and how long after the first one the event of each came."""
     met: Counts = defaultdict(int)
     waits: Waits = defaultdict(list)
-    for rows in _by_step_and_whole(asked, days):
-        holders = (
-            select(rows.c.step, rows.c.whose, func.min(rows.c[wall]).label("wall_at"))
-            .where(rows.c[wall].is_not(None))
-            .group_by(rows.c.step, rows.c.whose)
-            .subquery("walled")
-        )
-        counted = await session.execute(
-            select(holders.c.step, func.count()).group_by(holders.c.step)
-        )
-        for step, count in counted:
-            met[_place(step)] = count
-        joined = select(holders.c.step, holders.c.wall_at, events.c.at).join(
-            events, events.c.whose == holders.c.whose
-        )
-        for step, wall_at, event_at in await session.execute(
-            joined.where(events.c.at >= holders.c.wall_at)
-        ):
-            waits[_place(step)].append(event_at - wall_at)
+    holders = _holders(asked, days, func.min, {"wall_at": days.c[wall]}, days.c[wall].is_not(None))
+    for step, count in await session.execute(
+        select(holders.c.step, func.count()).group_by(holders.c.step)
+    ):
+        met[_place(step)] = count
+    joined = select(holders.c.step, holders.c.wall_at, events.c.at).join(
+        events, events.c.whose == holders.c.whose
+    )
+    for step, wall_at, event_at in await session.execute(
+        joined.where(events.c.at >= holders.c.wall_at)
+    ):
+        waits[_place(step)].append(event_at - wall_at)
     return met, waits
 
 
@@ -207,12 +191,31 @@ def _registrations() -> Subquery:
     )
 
 
-def _by_step_and_whole(asked: Asked, days: Subquery) -> list[Subquery]:
-    """The days with the step that they are in, and once more all in one: distinct holders of a period
-    aren't the sum of its steps.
+def _holders(
+    asked: Asked,
+    days: Subquery,
+    together: Callable[..., Any],
+    measures: Mapping[str, ColumnElement[Any]],
+    *conditions: ColumnElement[bool],
+) -> Subquery:
+    """Each holder's measures, put `together` for each step, and these once more for the period:
+    distinct holders of a period aren't the sum of its steps.
     """
-    steps = (asked.step_on(days.c.day), literal(WHOLE))
-    return [select(days, each.label("step")).subquery() for each in steps]
+    named = {name: each.label(name) for name, each in measures.items()}
+    rows = (
+        select(asked.step_on(days.c.day).label("step"), days.c.whose, *named.values())
+        .where(*conditions)
+        .subquery("rows")
+    )
+    by_step = (
+        select(rows.c.step, rows.c.whose, *(together(rows.c[name]).label(name) for name in named))
+        .group_by(rows.c.step, rows.c.whose)
+        .cte("by_step")
+    )
+    whole = select(
+        literal(WHOLE), by_step.c.whose, *(together(by_step.c[name]).label(name) for name in named)
+    ).group_by(by_step.c.whose)
+    return union_all(select(by_step), whole).subquery("holders")
 
 
 def _place(step: int) -> int | None:
