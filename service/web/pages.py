@@ -1,7 +1,7 @@
 """Rendering: the frame of every newspaper page, and problems as pages that say what to do."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import Request
@@ -175,6 +175,8 @@ def problem_page(request: Request, problem: Problem, link: str | None = None) ->
     """The page about a problem. `link` is a checked address of ours to go back to."""
     known = _ADVICE.get(problem.slug)
     advice = known or Advice(problem.type.title, problem.detail)
+    if problem.slug == "database-unavailable" and request.method in GET:
+        advice = replace(advice, link=request.url.path, link_text="Try again")
     response = page(
         request,
         "message.html",

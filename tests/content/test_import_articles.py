@@ -1,5 +1,5 @@
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -214,15 +214,27 @@ EXCHANGES: list[tuple[str, dict[int, str], dict[int, str]]] = [
 @pytest.mark.parametrize(
     ("new", "expected"), [e[1:] for e in EXCHANGES], ids=[e[0] for e in EXCHANGES]
 )
-@pytest.mark.parametrize("apart", [False, True], ids=["in one batch", "in two batches"])
 async def test_posts_may_take_over_each_others_addresses(
+    database: Database, settings: Settings, new: dict[int, str], expected: dict[int, str]
+) -> None:
+    await exchanged(database, settings, new, expected)
+
+
+@on_sqlite
+async def test_two_posts_swap_over_two_batches(database: Database, settings: Settings) -> None:
+    between = [post(100 + number) for number in range(BATCH)]
+    swap = {1: "post-2", 2: "post-1"}
+    await exchanged(database, settings, swap, swap, between)
+
+
+async def exchanged(
     database: Database,
     settings: Settings,
     new: dict[int, str],
     expected: dict[int, str],
-    apart: bool,
+    between: Sequence[ImportedArticle] = (),
 ) -> None:
-    between = [post(100 + number) for number in range(BATCH)] if apart else []
+    """Import three posts, then with their new names, twice; `between` stands behind the first."""
     before = {number: f"post-{number}" for number in (1, 2, 3)}
     await run(database, settings, *(post(number) for number in before), *between)
     ids = await ids_by_title(database)

@@ -4,8 +4,11 @@ import re
 from datetime import timedelta
 
 import httpx2
+import pytest
 from markupsafe import Markup
 
+from service.db.session import Database
+from service.identity.cookies import cookie_name
 from service.web.pages import Frame, Imprint
 from tests.databases import on_sqlite
 from tests.running import exchange
@@ -101,3 +104,16 @@ async def test_the_frame_has_landmarks_and_no_inline_code(newspaper: Newspaper) 
         assert "script-src 'self';" in answer.headers["Content-Security-Policy"]
         assert answer.headers["Cache-Control"] == "private, no-store"
         assert "Tuesday, 10 March 2026" in page
+
+
+@pytest.mark.parametrize("path", ["/", "/account"])
+async def test_while_the_database_is_away_a_page_leads_back_to_itself(
+    newspaper: Newspaper, path: str
+) -> None:
+    away = Database("postgresql://nobody@127.0.0.1:1/away", patience=0.5)
+    exchange(newspaper.app, away)
+    newspaper.hold(cookie_name("session", newspaper.settings), "ses_1.a.b")
+    answer = await newspaper.browser.get(path)
+    await away.dispose()
+    assert answer.status_code == 503
+    assert f'href="{path}">Try again</a>' in answer.text
