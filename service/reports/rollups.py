@@ -80,11 +80,14 @@ def _count(condition: Any) -> Any:
 
 
 async def _days_to_roll(session: AsyncSession, yesterday: date) -> list[date]:
-    """Those that were never added up, and lately those that have more rows by now."""
+    """Those that were never added up; with them, once a night, those that have more rows by now."""
     first = await session.scalar(select(func.min(AccessEntry.day)))
     if first is None:
         return []
     rolled = {row.day: row.rows for row in await session.scalars(select(RolledDay))}
+    days = [first + number * _ONE_DAY for number in range((yesterday - first).days + 1)]
+    if all(day in rolled for day in days):
+        return []
     lately = yesterday - LOOKED_AT_AGAIN * _ONE_DAY
     counted = await session.execute(
         select(AccessEntry.day, func.count())
@@ -92,5 +95,4 @@ async def _days_to_roll(session: AsyncSession, yesterday: date) -> list[date]:
         .group_by(AccessEntry.day)
     )
     changed = {day for day, count in counted if rolled.get(day, count) < count}
-    days = (first + number * _ONE_DAY for number in range((yesterday - first).days + 1))
     return [day for day in days if day not in rolled or day in changed]
