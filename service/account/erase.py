@@ -24,7 +24,7 @@ from service.db.session import Database, past_deadlocks
 from service.db.tables import Checkout, Customer, Grant, Reader, SignInRequest, Subscription
 from service.identity.audit import record
 from service.identity.callers import LiveSession
-from service.identity.readers import find_reader, take_turn
+from service.identity.readers import find_reader, forget_typed_address, take_turn
 from service.identity.sessions import end_sessions_of
 from service.jobs.runner import Wakes
 from service.outbox.domain_events import emit
@@ -186,6 +186,9 @@ async def _erase_here(
     await session.execute(
         update(Reader).where(Reader.id.in_(subject.ids)).values(erased_at=clocks.business())
     )
+    if verified is not None:
+        # What somebody bought with the address stays theirs; the address was this reader's.
+        await forget_typed_address(session, verified)
     await emit(
         session, type_="reader.erased", reader_id=reader_id, subject_id=reader_id,
         once=f"reader.erased:{reader_id}", occurred_at=clocks.business(), before=None, after=None,

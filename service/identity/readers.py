@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
@@ -120,6 +120,15 @@ async def buyers_with(session: AsyncSession, email_key: str) -> list[str]:
         .order_by(Reader.created_at, Reader.id)
     )
     return list(found)
+
+
+async def forget_typed_address(session: AsyncSession, email_key: str) -> None:
+    """Let unverified readers who typed this address when they bought have none."""
+    await session.execute(
+        update(Reader)
+        .where(Reader.email_key == email_key, _IS_PROVISIONAL)
+        .values(email=None, email_key=None)
+    )
 
 
 async def readers_by_email(session: AsyncSession, email: str) -> list[Reader]:
