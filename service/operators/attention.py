@@ -1,5 +1,6 @@
 """What needs somebody today: each with its number, and the page where something can be done."""
 
+from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,11 @@ from service.identity.permissions import Permission
 from service.offers.pricing import amount_text
 
 TRIALS_END_WITHIN = timedelta(days=3)
+_OWING = {
+    "past_due": ("past due", "Stripe tries again"),
+    "unpaid": ("unpaid", "Stripe has stopped trying"),
+}
+"""By Stripe's status: what it is called, and what happens."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,7 @@ async def _of_readers(session: AsyncSession, now: datetime) -> list[Need]:
             "paid at Stripe, and open to nobody",
             "/admin/unbound",
         ),
-        await _owing(session, "past_due", "past due", "Stripe tries again"),
-        await _owing(session, "unpaid", "unpaid", "Stripe has stopped trying"),
+        *await _owing(session),
         Need(
             ending,
             f"{_many(ending, 'trial')} ending within {TRIALS_END_WITHIN.days} days",
@@ -64,24 +69,29 @@ async def _of_readers(session: AsyncSession, now: datetime) -> list[Need]:
     ]
 
 
-async def _owing(session: AsyncSession, status: str, words: str, detail: str) -> Need:
-    rows = await session.execute(
-        select(Subscription.currency, func.count(), func.sum(Subscription.open_amount))
-        .where(Subscription.status == status)
-        .group_by(Subscription.currency)
-        .order_by(Subscription.currency)
-    )
-    count, sums = 0, []
-    for currency, number, owed in rows:
-        count += number
+async def _owing(session: AsyncSession) -> list[Need]:
+    """By status: how many, and what is open."""
+    counts: Counter[str] = Counter()
+    sums: defaultdict[str, list[str]] = defaultdict(list)
+    row = Subscription
+    for status, currency, number, owed in await session.execute(
+        select(row.status, row.currency, func.count(), func.sum(row.open_amount))
+        .where(row.status.in_(_OWING))
+        .group_by(row.status, row.currency)
+        .order_by(row.currency)
+    ):
+        counts[status] += number
         if owed:
-            sums.append(amount_text(int(owed), currency))
-    return Need(
-        count,
-        f"{_many(count, 'subscription')} {words}",
-        f"{' and '.join(sums)} open, {detail}" if sums else detail,
-        f"/admin?status={status}#subscribers",
-    )
+            sums[status].append(amount_text(int(owed), currency))
+    return [
+        Need(
+            counts[status],
+            f"{_many(counts[status], 'subscription')} {words}",
+            f"{' and '.join(sums[status])} open, {detail}" if sums[status] else detail,
+            f"/admin?status={status}#subscribers",
+        )
+        for status, (words, detail) in _OWING.items()
+    ]
 
 
 async def _of_the_system(session: AsyncSession) -> list[Need]:

@@ -61,7 +61,7 @@ MOST: Mapping[str, int] = {
     "/account/erased": 0,
     "/account/sign-in": 2,
     "/account/sign-in/code": 2,
-    "/admin": 18,
+    "/admin": 17,
     "/admin/account": 4,
     "/admin/account/totp": 3,
     "/admin/api-keys": 3,
