@@ -1,7 +1,7 @@
 """What a decision looks like on the wire, and the cookie that goes with it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 from service.access.decision import Meter
@@ -13,9 +13,9 @@ from service.content.cache import ArticleCache
 from service.content.teaser import instant_text
 from service.db.context import Context
 from service.html.public_answer import json_bytes
-from service.identity.callers import Caller
 from service.identity.devices import DeviceKey
 from service.identity.touches import touch_of
+from service.metering.ledger import Noted
 from service.metering.window import MeterState, Window
 from service.problems import MEDIA_TYPE
 
@@ -34,12 +34,24 @@ def access_answer(seen: Look) -> AccessOut:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer to unlock. `device`: the id of the device that it was given to."""
+    """An answer to unlock. `device`: the id of the device that it was given to.
+
+    `noted` is what is recorded of it in the background, None where it was counted; `window` is the one
+    that was decided in. `until` is when its token is half way to its end, by wall time; None: it has none.
+    """
 
     status: int
     media_type: str
-    body: bytes
+    parts: tuple[bytes, ...]
+    """The body, in pieces that are joined where it is sent."""
     device: str
+    noted: Noted | None
+    window: Window | None
+    until: datetime | None
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.parts)
 
 
 class UnlockAnswers:
@@ -70,37 +82,39 @@ class UnlockAnswers:
         outcome = await self._unlocking.unlock(read, touch)
         if isinstance(outcome, Walled):
             # Returned, not raised, so that its row in the ledger stays.
-            parts = [outcome.wall.problem[:-1], _meter(outcome.meter)]
-            parts += self._device(read.caller, outcome.device_id)
-            return Answered(402, MEDIA_TYPE, _object(parts), outcome.device_id)
-        parts = self._opened(read, outcome, wants_token=wanted.token)
-        return Answered(200, "application/json", _object(parts), outcome.device_id)
+            status, media_type = 402, MEDIA_TYPE
+            parts = [outcome.wall.problem[:-1], b",", _meter(outcome.meter)]
+            until = None
+        else:
+            status, media_type = 200, "application/json"
+            parts, until = self._opened(read, outcome, wants_token=wanted.token)
+        if not read.caller.holds_cookie:
+            signed = self._devices.sign(outcome.device_id)
+            parts.append(f',"device_token":"{signed}"'.encode())
+        parts.append(b"}")
+        window = outcome.meter.window if outcome.meter is not None else None
+        return Answered(
+            status, media_type, tuple(parts), outcome.device_id, outcome.noted, window, until
+        )
 
-    def _opened(self, read: ReadRequest, opened: Opened, *, wants_token: bool) -> list[bytes]:
+    def _opened(
+        self, read: ReadRequest, opened: Opened, *, wants_token: bool
+    ) -> tuple[list[bytes], datetime | None]:
         clocks = self._context.clocks
         whole = self._articles.whole(read.article, clocks.business())
-        parts = [_head(opened.reason, opened.consumed), b'"article":' + whole, _meter(opened.meter)]
-        if wants_token:
-            token, expires_at = self._tokens.token(
-                holder_id=opened.holder_id,
-                article=read.article.slug,
-                reason=opened.reason,
-                session_id=read.caller.session_id,
-                now=clocks.wall(),
-            )
-            said = f'"token":"{token}","token_expires_at":"{instant_text(expires_at)}"'
-            parts.append(said.encode())
-        return parts + self._device(read.caller, opened.device_id)
-
-    def _device(self, caller: Caller, device_id: str) -> list[bytes]:
-        if caller.holds_cookie:
-            return []
-        return [f'"device_token":"{self._devices.sign(device_id)}"'.encode()]
-
-
-def _object(parts: Iterable[bytes]) -> bytes:
-    """The JSON object of these members; the first part begins with its brace."""
-    return b",".join(parts) + b"}"
+        head = _head(opened.reason, opened.consumed)
+        parts = [head, b',"article":', whole, b",", _meter(opened.meter)]
+        if not wants_token:
+            return parts, None
+        token, expires_at = self._tokens.token(
+            holder_id=opened.holder_id,
+            article=read.article.slug,
+            reason=opened.reason,
+            session_id=read.caller.session_id,
+            now=clocks.wall(),
+        )
+        said = f',"token":"{token}","token_expires_at":"{instant_text(expires_at)}"'
+        return [*parts, said.encode()], expires_at - self._tokens.life / 2
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,8 @@ router. Its answers and refusals have the same status, headers and members.
 
 import time
 from collections.abc import Hashable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import structlog
@@ -19,11 +20,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.access.answers import Answered, UnlockAnswers
 from service.access.cookieless import network_of_caller
 from service.access.reader_memory import KnownReader, ReaderMemory
+from service.access.revocations import Revocations
 from service.access.schemas import UnlockIn
-from service.access.unlock import ReadRequest
+from service.access.unlock import ReadRequest, count_answer
 from service.boundary import answering
 from service.content.article import StoredArticle
-from service.content.cache import ArticleCache
+from service.content.cache import ArticleCache, CachedArticle
 from service.db.context import context_in
 from service.grants.store import live_grants_of
 from service.identity.callers import Caller, article_reader
@@ -32,6 +34,9 @@ from service.identity.devices import HEADER, DeviceKey
 from service.identity.handover import remember_device
 from service.identity.origins import AnswerHeaders
 from service.logs import log_request, request_id_of
+from service.metering.ledger import Noted
+from service.metering.meter import Metering
+from service.offers.on_sale import Assortment, OnSale
 from service.problems import Problem
 from service.running import Running
 from service.tokens.signing import bearer_token
@@ -46,7 +51,34 @@ _JSON = b"application/json"
 _CROSS_SITE = b"cross-site"
 _DEVICE = HEADER.lower().encode()
 
+_OK = 200
+_REPEATED = timedelta(seconds=10)
+"""So long an answer is given again."""
+_MOST_REPEATS = 10_000
+_LONGEST_SENT = 1_000
+"""Bytes of what was sent, by which an answer is kept with its article."""
+
+_Named = list[tuple[bytes, bytes]]
+_Sent = tuple[int, tuple[bytes, ...], _Named]
+"""Status, the body's pieces, and headers of an answer."""
+
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeat:
+    """An answer that is given again: until then by wall time, and until its window ends by business
+    time, as long as the same is `sold` (None: it sells nothing) and revoked. It is recorded each time.
+    """
+
+    status: int
+    parts: tuple[bytes, ...]
+    named: _Named
+    noted: Noted
+    until: datetime
+    window_end: datetime | None
+    sold: Assortment | None
+    revocations: int
 
 
 class HotUnlock:
@@ -59,8 +91,11 @@ class HotUnlock:
         self._devices = running.get(DeviceKey)
         self._readers = running.get(ReaderMemory)
         self._tokens = running.get(TokenVerifier)
+        self._metering = running.get(Metering)
+        self._revocations = running.get(Revocations)
+        self._on_sale = running.get(OnSale)
         self._common = AnswerHeaders.of(self._context.settings)
-        self._completed: dict[bytes | None, list[tuple[bytes, bytes]]] = {}
+        self._completed: dict[bytes | None, _Named] = {}
 
     def is_asked(self, scope: Scope, headers: Headers) -> bool:
         """Whether it is a request to unlock an article and has nothing unusual about it."""
@@ -83,34 +118,87 @@ class HotUnlock:
         body = await _body(receive)
         if body is None:
             return  # the caller has gone
-        wanted = _wanted(body)
         slug = scope["path"][len(PREFIX) : -len(_UNLOCK)]
         entry = self._articles.peek(slug, self._context.clocks.business())
-        if wanted is None or entry is None:
-            await router(scope, answering(body, receive), send)
-            return
+        key = _what_was_sent(headers, body)
+        repeat = entry.unlocks.get(key) if entry is not None else None
+        if repeat is not None and self._holds(repeat):
+            self._repeat(repeat)
+            status, parts, named = repeat.status, repeat.parts, repeat.named
+        else:
+            wanted = _wanted(body)
+            if wanted is None or entry is None:
+                await router(scope, answering(body, receive), send)
+                return
+            status, parts, named = await self._answer(scope, headers, entry, wanted, key)
+        request_id = request_id_of(headers.get(b"x-request-id", b""))
+        named = [
+            *named,
+            *self._rest(headers.get(b"origin")),
+            (b"x-request-id", request_id.encode()),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": named})
+        await send({"type": "http.response.body", "body": b"".join(parts)})
+        log_request(scope, status, started, request_id)
+
+    async def _answer(
+        self, scope: Scope, headers: Headers, entry: CachedArticle, wanted: UnlockIn, key: Hashable
+    ) -> "_Sent":
+        sold = self._on_sale.fresh()
         try:
             read = await self._read(scope, headers, entry.article)
             referrer = headers.get(b"referer")
             answered = await self._answers.answer(
                 read, wanted, referrer.decode("latin-1") if referrer is not None else None
             )
-            status, sent, named = (
-                answered.status,
-                answered.body,
-                self._named(scope, answered, read),
-            )
         except Problem as problem:
-            status, sent, named = _plainly(problem.response())
+            return _plainly(problem.response())
         except Exception:
             log.exception("request.failed", path=scope["path"])
-            status, sent, named = _plainly(Problem("internal-error").response())
-        request_id = request_id_of(headers.get(b"x-request-id", b""))
-        named += self._rest(headers.get(b"origin"))
-        named.append((b"x-request-id", request_id.encode()))
-        await send({"type": "http.response.start", "status": status, "headers": named})
-        await send({"type": "http.response.body", "body": sent})
-        log_request(scope, status, started, request_id)
+            return _plainly(Problem("internal-error").response())
+        named = self._named(scope, answered, read)
+        if key is not None:
+            self._keep(entry, key, read, answered, named, sold)
+        return answered.status, answered.parts, named
+
+    def _keep(
+        self, entry: CachedArticle, key: Hashable, read: ReadRequest, answered: Answered,
+        named: "_Named", sold: Assortment | None,
+    ) -> None:  # fmt: skip
+        """Keep the answer to a device that is known and not signed in, where nothing was counted.
+
+        Its window only fills up, until it ends: what was read in it is so still, and a full one is full.
+        """
+        caller, clocks = read.caller, self._context.clocks
+        if answered.noted is None or caller.reader_id is not None or caller.device_id is None:
+            return
+        if answered.status != _OK and (sold is None or sold is not self._on_sale.fresh()):
+            return  # what was sold at the wall has just changed, or may have
+        if len(entry.unlocks) >= _MOST_REPEATS:
+            entry.unlocks.clear()
+        window_end = answered.window.end if answered.window is not None else None
+        until = clocks.wall() + _REPEATED
+        until = min(until, answered.until) if answered.until is not None else until
+        entry.unlocks[key] = _Repeat(
+            answered.status, answered.parts, named, answered.noted, until,
+            window_end, sold if answered.status != _OK else None, self._revocations.changes,
+        )  # fmt: skip
+
+    def _holds(self, repeat: "_Repeat") -> bool:
+        clocks = self._context.clocks
+        is_fresh = timedelta(0) < repeat.until - clocks.wall() <= _REPEATED
+        return (
+            is_fresh
+            and (repeat.window_end is None or clocks.business() < repeat.window_end)
+            and repeat.revocations == self._revocations.changes
+            and (repeat.sold is None or repeat.sold is self._on_sale.fresh())
+        )
+
+    def _repeat(self, repeat: "_Repeat") -> None:
+        """What each unlock leaves behind."""
+        now, zone = self._context.clocks.business(), self._context.settings.zone
+        self._metering.note(repeat.noted.again(now, zone))
+        count_answer(repeat.noted.entry.reason)
 
     async def _read(self, scope: Scope, headers: Headers, article: StoredArticle) -> ReadRequest:
         settings, clocks = self._context.settings, self._context.clocks
@@ -155,11 +243,9 @@ class HotUnlock:
         self._readers.put(key, KnownReader(caller, tuple(held), now), generation)
         return ReadRequest(article, caller, network, held)
 
-    def _named(
-        self, scope: Scope, answered: Answered, read: ReadRequest
-    ) -> list[tuple[bytes, bytes]]:
+    def _named(self, scope: Scope, answered: Answered, read: ReadRequest) -> _Named:
         named = [
-            (b"content-length", str(len(answered.body)).encode()),
+            (b"content-length", str(sum(map(len, answered.parts))).encode()),
             (b"content-type", answered.media_type.encode()),
         ]
         if read.caller.device_id is None:
@@ -168,7 +254,7 @@ class HotUnlock:
             named += [pair for pair in cookie.raw_headers if pair[0] == b"set-cookie"]
         return named
 
-    def _rest(self, origin: bytes | None) -> list[tuple[bytes, bytes]]:
+    def _rest(self, origin: bytes | None) -> _Named:
         """What each answer to this origin, a listed one, carries."""
         if origin not in self._completed:
             headers = MutableHeaders()
@@ -201,5 +287,13 @@ def _read_anew(body: bytes) -> UnlockIn:
 _read_body = lru_cache(maxsize=1_000)(_read_anew)
 
 
-def _plainly(response: Response) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
-    return response.status_code, bytes(response.body), list(response.raw_headers)
+def _plainly(response: Response) -> _Sent:
+    return response.status_code, (bytes(response.body),), list(response.raw_headers)
+
+
+def _what_was_sent(headers: Headers, body: bytes) -> Hashable | None:
+    """All that an answer depends on but for the article and the time; None: too much, or a token."""
+    if b"authorization" in headers:
+        return None
+    sent = (headers.get(b"cookie"), headers.get(_DEVICE), headers.get(b"referer"), body)
+    return sent if sum(len(each) for each in sent if each) <= _LONGEST_SENT else None

@@ -31,6 +31,8 @@ class Revocations:
         self._sessions: frozenset[str] = frozenset()
         self._grants: Mapping[tuple[str, str], datetime] = {}
         self._claims: RevokedClaims = {}
+        self.changes = 0
+        """How often what is known has changed."""
 
     async def refresh(self, database: Database, clocks: Clocks) -> None:
         """Read again what has ended lately, in this process or any other."""
@@ -38,7 +40,9 @@ class Revocations:
             sessions = await _ended_sessions(session, clocks.wall() - LONGEST_MEMORY)
             grants = await _ended_grants(session, clocks)
             claims = await revoked_claims(session, now=clocks.wall())
-        self._sessions, self._grants, self._claims = sessions, grants, claims
+        if (sessions, grants, claims) != (self._sessions, self._grants, self._claims):
+            self._sessions, self._grants, self._claims = sessions, grants, claims
+            self.changes += 1
 
     def refuse(self, claims: Claims) -> bool:
         """Whether the token was revoked, its session ended, or its access taken away since."""

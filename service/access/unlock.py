@@ -41,7 +41,7 @@ from service.identity.devices import new_device_id, pseudonym
 from service.identity.permissions import Public
 from service.identity.touches import Touch
 from service.metering.group_commit import Recorded
-from service.metering.ledger import Ledger, entry_at
+from service.metering.ledger import Ledger, Noted, entry_at
 from service.metering.meter import Metering
 from service.metering.store import (
     holder_of,
@@ -67,6 +67,8 @@ class Opened:
     meter: MeterState | None
     holder_id: str
     device_id: str
+    noted: Noted | None = None
+    """What is recorded in the background; None: it was counted."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Walled:
     wall: WallShown
     meter: MeterState | None
     device_id: str
+    noted: Noted
 
 
 @dataclass(frozen=True)
@@ -145,32 +148,34 @@ class Unlocking:
             read = await read.again()
             holder = holder_of(read.caller) or known_device_holder(device)
             case = await self._expected(read, holder)
-        caller, zone = read.caller, self._context.settings.zone
-        entry = entry_at(
-            case.now, zone, holder=holder,
-            article_id=read.article.id, reader_id=caller.reader_id, device_id=device,
-            reason=case.outcome.reason, consumed=_consumes(case.outcome),
+        row = entry_at(
+            case.now, self._context.settings.zone, holder=holder, article_id=read.article.id,
+            reader_id=read.caller.reader_id, device_id=device, reason=case.outcome.reason,
+            consumed=_consumes(case.outcome),
             window_start=case.window.window.start if case.window else None,
             referrer_host=touch.referrer_host, campaign=touch.campaign,
         )  # fmt: skip
-        consumed, wall = False, None
-        if entry.consumed and case.window is not None:
-            network = cookieless.admission(self._context, caller, read.network)
+        if row.consumed and case.window is not None:
+            network = cookieless.admission(self._context, read.caller, read.network)
             recorded = await self._metering.count(
-                entry, touch, case.window.window, case.window.limit, network
+                row, touch, case.window.window, case.window.limit, network
             )
-            consumed, case = recorded.counted, case.after(recorded)
-        reason = case.outcome.reason
-        if not consumed:
-            wall = await self._wall(read, case)
-            entry = entry._replace(consumed=False, reason=reason)
-            if wall is not None:
-                entry = entry._replace(granted=False, wall=wall.kind, prompt=wall.prompt)
-            self._metering.note(entry, touch)
-        _answers(reason).inc()
+            case = case.after(recorded)
+            if recorded.counted:
+                count_answer("meter")
+                owner = read.caller.reader_id or device
+                return Opened("meter", True, case.window, owner, device_id)
+        wall = await self._wall(read, case)
+        row = row._replace(consumed=False, reason=case.outcome.reason)
         if wall is not None:
-            return Walled(wall, case.window, device_id)
-        return Opened(reason, consumed, case.window, caller.reader_id or device, device_id)
+            row = row._replace(granted=False, wall=wall.kind, prompt=wall.prompt)
+        noted = Noted(row, touch)
+        self._metering.note(noted)
+        count_answer(row.reason)
+        if wall is not None:
+            return Walled(wall, case.window, device_id, noted)
+        owner = read.caller.reader_id or device
+        return Opened(case.outcome.reason, False, case.window, owner, device_id, noted)
 
     async def _expected(self, read: ReadRequest, holder: str) -> "_Case":
         """The case as this process remembers it; an unknown window is taken for an empty one.
@@ -316,8 +321,13 @@ def _opens(outcome: Allow | Meter | Wall) -> bool:
     return not isinstance(outcome, Wall) and not _consumes(outcome)
 
 
+def count_answer(reason: str) -> None:
+    """Count an answer to unlock, for the metrics."""
+    _answers(reason).inc()
+
+
 @lru_cache(maxsize=64)
-def _answers(reason: Reason) -> Counter:
+def _answers(reason: str) -> Counter:
     return UNLOCKS.labels(reason)
 
 

@@ -29,7 +29,7 @@ class UnlockTokens:
         self._rings = rings
         self._settings = settings
         self._revocations = revocations
-        self._life = timedelta(minutes=settings.unlock_token_minutes)
+        self.life = timedelta(minutes=settings.unlock_token_minutes)
         self._signed: OrderedDict[_Key, _Signed] = OrderedDict()
 
     def token(
@@ -50,9 +50,9 @@ class UnlockTokens:
             session_id=session_id,
             token_id=secrets.token_hex(12),
             now=now,
-            life=self._life,
+            life=self.life,
         )
-        signed = _Signed(sign(claims, ring.active), now + self._life, claims)
+        signed = _Signed(sign(claims, ring.active), now + self.life, claims)
         self._signed[key] = signed
         self._signed.move_to_end(key)
         if len(self._signed) > REMEMBERED:
@@ -65,4 +65,4 @@ class UnlockTokens:
         More than all of it is left where the clock was set back: it lies in the future then.
         """
         left = signed.expires_at - now
-        return self._life / 2 < left <= self._life and not self._revocations.refuse(signed.claims)
+        return self.life / 2 < left <= self.life and not self._revocations.refuse(signed.claims)

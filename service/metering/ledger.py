@@ -77,14 +77,31 @@ def entry_at(
     `holder` is whose meter it is now (metering/store.py). `once`: recorded once a day only.
     """
     return Entry(
-        at.astimezone(zone).date(), holder, f"{next(_rows):012x}{getrandbits(64):016x}", at,
+        at.astimezone(zone).date(), holder, _row_id(), at,
         article_id, reader_id, device_id, granted, consumed, reason, wall, window_start,
         referrer_host, campaign, prompt, once,
     )  # fmt: skip
 
 
 _rows = count()
-_Noted = tuple[Entry, Touch | None]
+
+
+def _row_id() -> str:
+    return f"{next(_rows):012x}{getrandbits(64):016x}"
+
+
+class Noted(NamedTuple):
+    """A row that is written in the background, and what led the holder here (None: nothing new)."""
+
+    entry: Entry
+    touch: Touch | None
+
+    def again(self, at: datetime, zone: ZoneInfo) -> "Noted":
+        """The same once more `at` this time."""
+        day, row = at.astimezone(zone).date(), _row_id()
+        return Noted(self.entry._replace(day=day, id=row, at=at), self.touch)
+
+
 _ONCE = "ON CONFLICT (day, holder, article_id) WHERE once DO NOTHING"
 
 
@@ -99,7 +116,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._once: dict[tuple[date, str, str], Entry] = {}
-        self._others: deque[_Noted] = deque()
+        self._others: deque[Noted] = deque()
         self._dropped = 0
 
     def note(self, entry: Entry, touch: Touch | None = None) -> None:
@@ -107,7 +124,7 @@ class Ledger:
         if entry.once:
             self._once.setdefault((entry.day, entry.holder, entry.article_id), entry)
         else:
-            self._others.append((entry, touch))
+            self._others.append(Noted(entry, touch))
         if len(self._once) + len(self._others) > MAX_NOTED:
             self._dropped += 1
             if self._others:
@@ -126,7 +143,7 @@ class Ledger:
                 written += await self._write_next(database)
             while once := dict(islice(self._once.items(), _AT_ONCE)):
                 # Sorted, so that two processes can't wait for each other's rows in a circle.
-                rows = [(once[key], None) for key in sorted(once)]
+                rows = [Noted(once[key], None) for key in sorted(once)]
                 await _written(database, rows, once=True)
                 for key in once:
                     self._once.pop(key, None)
@@ -146,11 +163,11 @@ class Ledger:
         return len(rows)
 
 
-async def _written(database: Database, rows: Sequence[_Noted], *, once: bool = False) -> None:
+async def _written(database: Database, rows: Sequence[Noted], *, once: bool = False) -> None:
     await past_deadlocks(lambda: database.in_one_go(partial(_write, rows, once=once)))
 
 
-def _write(rows: Sequence[_Noted], connection: Connection, *, once: bool) -> None:
+def _write(rows: Sequence[Noted], connection: Connection, *, once: bool) -> None:
     readers = {entry.reader_id for entry, _ in rows if entry.reader_id is not None}
     erased = _erased_among(connection, readers)
     entries = [_without_device(e) if e.reader_id in erased else e for e, _ in rows]

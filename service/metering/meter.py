@@ -18,12 +18,13 @@ from service.db.session import Database, database_unavailable, past_deadlocks
 from service.identity.touches import Touch
 from service.limits.rate import Limit
 from service.metering.group_commit import Attempt, Recorded, write
-from service.metering.ledger import Entry, Ledger
+from service.metering.ledger import Entry, Ledger, Noted
 from service.metering.window import MeterState, Window
 
 MOST_WAITING = 2_000
 """Of those who wait for a database that doesn't answer; more are told so at once."""
 MOST_AT_ONCE = 200
+_LONGEST_GATHERING = 0.002
 MOST_REMEMBERED = 50_000
 FRESH = timedelta(seconds=60)
 
@@ -62,10 +63,13 @@ class Metering:
             return None
         return state if state.limit == limit else replace(state, limit=limit)
 
-    def note(self, entry: Entry, touch: Touch) -> None:
+    def note(self, noted: Noted) -> None:
         """Record in the background what counted nothing, and what led the holder here."""
-        self._ledger.note(entry, self._new(entry.holder, touch))
-        _put(self._touched, entry.holder, None)
+        holder = noted.entry.holder
+        touch = self._new(holder, noted.touch) if noted.touch is not None else None
+        self._ledger.note(noted.entry, touch)
+        if touch is not None:
+            _put(self._touched, holder, None)
 
     async def count(
         self, entry: Entry, touch: Touch, window: Window, limit: int,
@@ -89,9 +93,19 @@ class Metering:
         return touch if touch.names_a_source or holder not in self._touched else None
 
     async def _write_what_waits(self) -> None:
+        clock, took, size = asyncio.get_running_loop().time, 0.0, 1
         try:
             while self._waiting:
-                await self._answer(self._next_batch())
+                # Those who were answered last come again at once, or others in their place: a wait that
+                # is short beside the commit halves the number of commits.
+                until = clock() + min(took / 8, _LONGEST_GATHERING)
+                # A timer would be coarser than the time that is waited.
+                while len(self._waiting) < size and clock() < until:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+                batch = self._next_batch()
+                began, size = clock(), len(batch)
+                await self._answer(batch)
+                took = clock() - began
         finally:
             self._writing = None
 

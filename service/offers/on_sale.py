@@ -44,13 +44,19 @@ class OnSale:
 
     async def assortment(self) -> Assortment:
         """The present one, or the last that was seen while the database is away."""
-        now = self._clocks.wall()
-        if self._held is not None and self._seen and timedelta(0) <= now - self._seen < FRESH:
-            return self._held
+        fresh = self.fresh()
+        if fresh is not None:
+            return fresh
         # However many ask, the database is asked once.
         if self._loading is None:
             self._loading = asyncio.create_task(self._load())
         return await asyncio.shield(self._loading)
+
+    def fresh(self) -> Assortment | None:
+        """The assortment, if it was read within the last two seconds."""
+        if self._seen is None or not timedelta(0) <= self._clocks.wall() - self._seen < FRESH:
+            return None
+        return self._held
 
     def forget(self) -> None:
         """Ask again the next time: something may have changed here."""

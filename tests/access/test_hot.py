@@ -16,6 +16,7 @@ from service.grants.store import put_grant
 from service.html.public_answer import CODINGS
 from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall
+from tests.reports.rows import offer
 
 pytestmark = on_sqlite
 
@@ -275,3 +276,95 @@ async def test_a_full_answer_is_compressed_as_asked_and_an_unlocking_never(
             )
             assert "Content-Encoding" not in unlocked.headers
     assert len(bodies) == 1
+
+
+class Seen:
+    """A device in front of one application, with the rows that its reads leave."""
+
+    def __init__(self, paywall: Paywall, client: httpx2.AsyncClient) -> None:
+        self.paywall = paywall
+        self.client = client
+
+    async def unlock(self, slug: str = "a", **body: object) -> httpx2.Response:
+        return await self.client.post(f"/v1/articles/{slug}/unlock", json=body)
+
+    async def same(self, slug: str = "a", **body: object) -> bool:
+        """Whether two calls are answered alike, by the same bytes."""
+        return shown(await self.unlock(slug, **body)) == shown(await self.unlock(slug, **body))
+
+
+@pytest.fixture
+async def device(paywall: Paywall) -> AsyncIterator[Seen]:
+    async with paywall.new_client() as client:
+        for slug in "abcde":
+            await client.get(f"/v1/articles/{slug}")
+        yield Seen(paywall, client)
+
+
+async def test_an_answer_to_a_known_device_is_given_again_and_recorded_again(
+    paywall: Paywall, device: Seen
+) -> None:
+    for slug in "abc":
+        assert (await device.unlock(slug)).json()["consumed"]
+    assert await device.same("a")
+    assert await device.same("d")
+    rows = [(row.article_id, row.granted, row.wall) for row in await paywall.ledger()]
+    assert len(rows) == 7
+    assert rows[3] == rows[4]
+    assert rows[5] == rows[6]
+    assert {row[1] for row in rows} == {True, False}
+    assert len({row.id for row in await paywall.ledger()}) == 7
+
+
+async def test_nobody_gets_what_another_device_got(paywall: Paywall, device: Seen) -> None:
+    for slug in "abc":
+        await device.unlock(slug)
+    for _ in range(2):
+        assert (await device.unlock("d")).status_code == 402
+    async with paywall.new_client() as other:
+        assert (await other.post("/v1/articles/d/unlock", json={})).status_code == 200
+        assert (await other.post("/v1/articles/e/unlock", json={})).status_code == 200
+    device.client.cookies.clear()
+    assert (await device.unlock("d")).status_code == 200
+
+
+async def test_what_a_wall_showed_ends_with_what_it_depends_on(
+    paywall: Paywall, device: Seen
+) -> None:
+    for slug in "abc":
+        await device.unlock(slug)
+    assert [(await device.unlock("d")).status_code for _ in range(2)] == [402, 402]
+    async with paywall.database.transaction() as session:
+        session.add(offer(name="New"))
+    paywall.clocks.travel(timedelta(seconds=2))
+    sold = (await device.unlock("d")).json()["wall"]["offers"]
+    assert [each["name"] for each in sold] == ["New"]
+    await paywall.publish("d", access={"level": "free"})
+    await device.client.get("/v1/articles/d")
+    assert (await device.unlock("d")).status_code == 200
+    assert (await device.unlock("e")).status_code == 402
+    paywall.clocks.travel(timedelta(days=31))
+    assert (await device.unlock("e")).json()["consumed"]
+
+
+async def test_signing_in_is_seen_at_once(paywall: Paywall) -> None:
+    await paywall.publish("a", access={"level": "subscribers"})
+    await paywall.client.get("/v1/articles/a")
+    for _ in range(3):
+        assert (await paywall.unlock("a")).status_code == 402
+    await paywall.sign_in("everything")
+    assert (await paywall.unlock("a")).status_code == 200
+    await paywall.client.delete("/v1/session")
+    assert (await paywall.unlock("a")).status_code == 402
+
+
+async def test_other_sources_and_wishes_have_their_own_answer(
+    paywall: Paywall, device: Seen
+) -> None:
+    await device.unlock("a")
+    assert "token" not in (await device.unlock("a", token=False)).json()
+    assert "token" in (await device.unlock("a")).json()
+    for source in ("letter", "letter", "search"):
+        await device.unlock("a", campaign={"campaign": source})
+    named = [row.campaign for row in await paywall.ledger()]
+    assert named == [None, None, None, "letter", "letter", "search"]

@@ -151,7 +151,7 @@ async def test_reads_by_token_wait_in_memory_until_the_database_is_back(
     token = (await paywall.unlock("a")).json()["token"]
     await paywall.full("a", token)
     severable.line.become("cut")
-    paywall.clocks.travel(paywall.app.running.get(UnlockTokens)._life / 2)
+    paywall.clocks.travel(paywall.app.running.get(UnlockTokens).life / 2)
     assert (await paywall.full("a", token)).status_code == 200
     severable.line.become("open")
     assert len([row for row in await paywall.ledger() if row.once]) == 1
