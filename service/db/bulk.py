@@ -1,5 +1,6 @@
 """Many rows in one statement, in the driver's own terms: a tenth of what the usual way costs a row."""
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
@@ -24,7 +25,12 @@ def insert_rows(
     """
     dialect = connection.dialect.name
     statement, times = _insert(dialect, table, columns, ending)
-    values = [_as_stored(row, times) for row in rows] if times else [tuple(row) for row in rows]
+    if dialect == "sqlite":
+        # One step of the database for all rows: after each, this thread would wait for the interpreter.
+        given = json.dumps([_as_stored(row, times) for row in rows], ensure_ascii=False)
+        connection.exec_driver_sql(statement, (given,))
+        return
+    values = [tuple(row) for row in rows]
     if values:
         connection.exec_driver_sql(statement, values)
 
@@ -33,21 +39,24 @@ def insert_rows(
 def _insert(
     dialect: str, table: type[Base], columns: tuple[str, ...], ending: str
 ) -> tuple[str, tuple[int, ...]]:
-    """The statement, and the places of values that SQLite stores as text."""
+    """The statement, and the places of values that are times."""
     kinds = [table.__table__.c[name].type for name in columns]
-    times = [n for n, kind in enumerate(kinds) if isinstance(kind, UtcDateTime | Date)]
-    places = [f"${n}" if dialect == "postgresql" else "?" for n in range(1, len(columns) + 1)]
+    times = tuple(n for n, kind in enumerate(kinds) if isinstance(kind, UtcDateTime | Date))
     into = f"{table.__tablename__} ({', '.join(columns)})"
-    statement = f"INSERT INTO {into} VALUES ({', '.join(places)}) {ending}"  # noqa: S608 see above
-    return statement, tuple(times) if dialect == "sqlite" else ()
+    if dialect == "sqlite":
+        members = ", ".join(f"json_extract(value, '$[{n}]')" for n in range(len(columns)))
+        source = f"SELECT {members} FROM json_each(?) WHERE true"  # noqa: S608 names from the code
+    else:
+        source = f"VALUES ({', '.join(f'${n}' for n in range(1, len(columns) + 1))})"
+    return f"INSERT INTO {into} {source} {ending}", times
 
 
-def _as_stored(row: Sequence[Any], times: Iterable[int]) -> tuple[Any, ...]:
+def _as_stored(row: Sequence[Any], times: Iterable[int]) -> list[Any]:
     values = list(row)
     for place in times:
         if values[place] is not None:
             values[place] = _as_text(values[place])
-    return tuple(values)
+    return values
 
 
 def _as_text(value: date) -> str:
