@@ -36,8 +36,8 @@ def access_answer(seen: Look) -> AccessOut:
 class Answered:
     """An answer to unlock. `device`: the id of the device that it was given to.
 
-    `noted` is what is recorded of it in the background, None where it was counted; `window` is the one
-    that was decided in. `until` is when its token is half way to its end, by wall time; None: it has none.
+    `noted` is what is recorded of it in the background, None where it was counted; `meter` is the
+    window that was decided in. `until` is when its token is half way to its end, by wall time; None: it has none.
     """
 
     status: int
@@ -46,7 +46,7 @@ class Answered:
     """The body, in pieces that are joined where it is sent."""
     device: str
     noted: Noted | None
-    window: Window | None
+    meter: MeterState | None
     until: datetime | None
 
     @property
@@ -92,9 +92,8 @@ class UnlockAnswers:
             signed = self._devices.sign(outcome.device_id)
             parts.append(f',"device_token":"{signed}"'.encode())
         parts.append(b"}")
-        window = outcome.meter.window if outcome.meter is not None else None
         return Answered(
-            status, media_type, tuple(parts), outcome.device_id, outcome.noted, window, until
+            status, media_type, tuple(parts), outcome.device_id, outcome.noted, outcome.meter, until
         )
 
     def _opened(

@@ -36,7 +36,7 @@ _BEARER = b"Bearer "
 _REQUEST_ID = b"x-request-id"
 _OK = 200
 _DAY = timedelta(days=1)
-_MOST_READERS = 10_000
+_MOST_READERS = 1_000
 """Tokens remembered with one copy."""
 _STEADY = timedelta(seconds=MAX_AGE)
 """A copy that holds for less tells caches so: its answer differs from second to second."""
@@ -87,12 +87,21 @@ class HotRoutes:
         if scope["method"] in SAFE_METHODS:
             await router(scope, receive, send)
             return
+
+        async def forget_and_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._forget()
+            await send(message)
+
         try:
-            await router(scope, receive, send)
+            await router(scope, receive, forget_and_send)
         finally:
-            # What is remembered may have been changed by it.
-            self._readers.forget()
-            self._on_sale.forget()
+            self._forget()
+
+    def _forget(self) -> None:
+        """What is remembered may have just been changed here."""
+        self._readers.forget()
+        self._on_sale.forget()
 
     async def _read(
         self, router: ASGIApp, scope: Scope, headers: Headers, receive: Receive, send: Send

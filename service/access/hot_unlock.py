@@ -5,13 +5,13 @@ router. Its answers and refusals have the same status, headers and members.
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 import structlog
-from pydantic import ValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,7 +23,7 @@ from service.access.reader_memory import KnownReader, ReaderMemory
 from service.access.revocations import Revocations
 from service.access.schemas import UnlockIn
 from service.access.unlock import ReadRequest, count_answer
-from service.boundary import answering
+from service.boundary import answering, fault_of
 from service.content.article import StoredArticle
 from service.content.cache import ArticleCache, CachedArticle
 from service.db.context import context_in
@@ -36,6 +36,7 @@ from service.identity.origins import AnswerHeaders
 from service.logs import log_request, request_id_of
 from service.metering.ledger import Noted
 from service.metering.meter import Metering
+from service.metering.window import MeterState
 from service.offers.on_sale import Assortment, OnSale
 from service.problems import Problem
 from service.running import Running
@@ -45,7 +46,7 @@ from service.tokens.verifier import TokenVerifier
 PREFIX = "/v1/articles/"
 Headers = dict[bytes, bytes]
 _UNLOCK = "/unlock"
-_LONGEST_BODY = 16_384
+_LONGEST_BODY, _MOST_DIGITS = 16_384, 5
 _REMEMBERED_BODY = 64
 _JSON = b"application/json"
 _CROSS_SITE = b"cross-site"
@@ -67,16 +68,18 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Repeat:
-    """An answer that is given again: until then by wall time, and until its window ends by business
-    time, as long as the same is `sold` (None: it sells nothing) and revoked. It is recorded each time.
+    """An answer that is given again for the same copy of the article, until then by wall time, as long as
+    the meter is as it says, the same is `sold` (None: it sells nothing), and nothing else was revoked. It is
+    recorded each time.
     """
 
+    entry: CachedArticle
     status: int
     parts: tuple[bytes, ...]
     named: _Named
     noted: Noted
     until: datetime
-    window_end: datetime | None
+    meter: MeterState | None
     sold: Assortment | None
     revocations: int
 
@@ -95,6 +98,7 @@ class HotUnlock:
         self._revocations = running.get(Revocations)
         self._on_sale = running.get(OnSale)
         self._common = AnswerHeaders.of(self._context.settings)
+        self._repeats: OrderedDict[tuple[str, Hashable], _Repeat] = OrderedDict()
         self._completed: dict[bytes | None, _Named] = {}
 
     def is_asked(self, scope: Scope, headers: Headers) -> bool:
@@ -104,8 +108,9 @@ class HotUnlock:
             scope["method"] == "POST"
             and scope["path"].endswith(_UNLOCK)
             and length.isdigit()
+            and len(length) <= _MOST_DIGITS
             and int(length) <= _LONGEST_BODY
-            and headers.get(b"content-type", _JSON) == _JSON
+            and (headers.get(b"content-type") == _JSON or not int(length))
             and b"sec-purpose" not in headers
             # Without an origin, which the caller has looked at, the browser says it this way.
             and (b"origin" in headers or headers.get(b"sec-fetch-site") != _CROSS_SITE)
@@ -121,8 +126,8 @@ class HotUnlock:
         slug = scope["path"][len(PREFIX) : -len(_UNLOCK)]
         entry = self._articles.peek(slug, self._context.clocks.business())
         key = _what_was_sent(headers, body)
-        repeat = entry.unlocks.get(key) if entry is not None else None
-        if repeat is not None and self._holds(repeat):
+        repeat = self._repeats.get((slug, key)) if key is not None else None
+        if repeat is not None and repeat.entry is entry and self._holds(repeat):
             self._repeat(repeat)
             status, parts, named = repeat.status, repeat.parts, repeat.named
         else:
@@ -172,27 +177,37 @@ class HotUnlock:
         caller, clocks = read.caller, self._context.clocks
         if answered.noted is None or caller.reader_id is not None or caller.device_id is None:
             return
+        if answered.noted.entry.reason == "network_exhausted":
+            return  # it depends on where the device is
         if answered.status != _OK and (sold is None or sold is not self._on_sale.fresh()):
             return  # what was sold at the wall has just changed, or may have
-        if len(entry.unlocks) >= _MOST_REPEATS:
-            entry.unlocks.clear()
-        window_end = answered.window.end if answered.window is not None else None
         until = clocks.wall() + _REPEATED
         until = min(until, answered.until) if answered.until is not None else until
-        entry.unlocks[key] = _Repeat(
-            answered.status, answered.parts, named, answered.noted, until,
-            window_end, sold if answered.status != _OK else None, self._revocations.changes,
+        self._repeats[entry.article.slug, key] = _Repeat(
+            entry, answered.status, answered.parts, named, answered.noted, until, answered.meter,
+            sold if answered.status != _OK else None, self._revocations.changes,
         )  # fmt: skip
+        if len(self._repeats) > _MOST_REPEATS:
+            self._repeats.popitem(last=False)
 
     def _holds(self, repeat: "_Repeat") -> bool:
         clocks = self._context.clocks
         is_fresh = timedelta(0) < repeat.until - clocks.wall() <= _REPEATED
         return (
             is_fresh
-            and (repeat.window_end is None or clocks.business() < repeat.window_end)
+            and self._is_as_seen(repeat)
             and repeat.revocations == self._revocations.changes
             and (repeat.sold is None or repeat.sold is self._on_sale.fresh())
         )
+
+    def _is_as_seen(self, repeat: "_Repeat") -> bool:
+        """Whether the answer says of the window what is known of it now."""
+        meter = repeat.meter
+        if meter is None:
+            return True
+        holder = repeat.noted.entry.holder
+        known = self._metering.remembered(holder, meter.window, meter.limit)
+        return known == meter and self._context.clocks.business() < meter.window.end
 
     def _repeat(self, repeat: "_Repeat") -> None:
         """What each unlock leaves behind."""
@@ -276,11 +291,13 @@ def _wanted(body: bytes) -> UnlockIn | None:
     """What the body asks for; None where the router has to say what is wrong with it."""
     try:
         return _read_body(body) if len(body) <= _REMEMBERED_BODY else _read_anew(body)
-    except ValidationError:
+    except ValueError:
         return None
 
 
 def _read_anew(body: bytes) -> UnlockIn:
+    if len(body) > _REMEMBERED_BODY and fault_of(body) is not None:
+        raise ValueError("the router says what is wrong with it")
     return UnlockIn.model_validate_json(body) if body else UnlockIn()
 
 

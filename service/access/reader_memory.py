@@ -2,7 +2,7 @@
 
 What is remembered may open an article and never closes one: unlock.py reads a reader anew before it shows
 a wall. So nobody who has just paid meets one, and what was taken away holds for some seconds at most:
-for one where revocations know it, and for none where it was done in this process.
+for one where revocations know it, and for none where a request to this process did it.
 """
 
 from collections import OrderedDict

@@ -184,17 +184,33 @@ class Unlocking:
         """
         now, settings = self._context.clocks.business(), self._context.settings
         facts = article_facts(read.article, self._rules, now)
-        seen = _window_asked(facts, read.caller, settings, now)
-        if isinstance(seen, MeterState):
-            known = self._metering.remembered(holder, seen.window, seen.limit)
+        asked = _window_asked(facts, read.caller, settings, now)
+        seen = asked
+        if isinstance(asked, MeterState):
+            known = self._metering.remembered(holder, asked.window, asked.limit)
             # At any sign-in what a device has read may be carried into a reader's window.
             if known is not None and (facts.id in known.read_set or is_device(holder)):
                 seen = known
+            elif asked.limit < 1:
+                seen = await self._window(
+                    holder, asked
+                )  # it would be a wall, and nothing is counted
         held = read.held
         if held is None and read.caller.reader_id is not None:
             async with self._context.database.reading() as session:
                 held = await live_grants_of(session, read.caller.reader_id, now)
-        return _case(read, facts, held or (), seen, settings, now)
+        case = _case(read, facts, held or (), seen, settings, now)
+        if isinstance(case.outcome, Allow) and isinstance(asked, MeterState):
+            # A grant opens it. The window is shown all the same.
+            known = self._metering.remembered(holder, asked.window, asked.limit)
+            case = replace(case, meter=known or await self._window(holder, asked))
+        return case
+
+    async def _window(self, holder: str, asked: MeterState) -> MeterState:
+        async with self._context.database.reading() as session:
+            found = await read_meter(session, holder, asked.window, asked.limit)
+        self._metering.remember(holder, found)
+        return found
 
     async def _wall(self, read: ReadRequest, case: "_Case") -> WallShown | None:
         """The wall that the case ends at; None where it opens the article."""

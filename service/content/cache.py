@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends
 from sqlalchemy import event
@@ -52,8 +52,7 @@ class CachedArticle:
     (None: until a change). `whole` is the text's article, `full` the answer with nothing but it.
 
     Nothing of it depends on who asks. `answers` are those that were given of it, by what they depend on;
-    `opened_to` are tokens that it was opened to, with the day and the instant until which that holds;
-    `unlocks` are answers to unlocking, by what was sent.
+    `opened_to` are tokens that it was opened to, with the day and the instant until which that holds.
     """
 
     article: StoredArticle
@@ -63,7 +62,6 @@ class CachedArticle:
     until: datetime | None
     answers: dict[Hashable, Kept] = field(default_factory=dict)
     opened_to: dict[Hashable, tuple[date, datetime]] = field(default_factory=dict)
-    unlocks: dict[Hashable, Any] = field(default_factory=dict)
 
     def compress(self) -> None:
         """Make what browsers take; any other coding is made when somebody asks for it."""

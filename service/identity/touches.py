@@ -101,8 +101,10 @@ def _columns(touch: str) -> list[str]:
 
 _COLUMNS = (*_columns("first"), *_columns("last"))
 _FIRST_STAYS = "ON CONFLICT (holder) DO NOTHING"
-_LAST_IS_REPLACED = "ON CONFLICT (holder) DO UPDATE SET " + ", ".join(
-    f"{name} = excluded.{name}" for name in _columns("last")
+_LAST_IS_REPLACED = (
+    "ON CONFLICT (holder) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _columns("last"))
+    + " WHERE excluded.last_at >= touches.last_at"
 )
 
 
@@ -114,7 +116,7 @@ def _parts(touch: Touch, at: datetime) -> tuple[Any, ...]:
 def record_touches(connection: Connection, touches: Iterable[tuple[str, Touch, datetime]]) -> None:
     """Note what led each holder (as in `meter_windows`) here, and when in business time.
 
-    The first one stays; the last is replaced by one that names a source. Sorted by holder, so that two
+    The first one stays; the last is replaced by a later one that names a source. Sorted by holder, so that two
     transactions can't wait for each other's rows in a circle.
     """
     rows = sorted(touches, key=lambda row: row[0])

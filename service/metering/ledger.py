@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from functools import partial
-from itertools import count, islice
+from itertools import count
 from random import getrandbits
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -102,12 +102,11 @@ class Noted(NamedTuple):
         return Noted(self.entry._replace(day=day, id=row, at=at), self.touch)
 
 
-_ONCE = "ON CONFLICT (day, holder, article_id) WHERE once DO NOTHING"
-
-
-def write_all(connection: Connection, entries: Iterable[Entry], *, once: bool = False) -> None:
-    """Write the rows; `once`: but those of a day, holder and article that has one."""
-    ending = _ONCE if once else ""
+def write_all(
+    connection: Connection, entries: Iterable[Entry], *, known_stay: bool = False
+) -> None:
+    """Write the rows. `known_stay`: but for those that are there, or are recorded once and have been."""
+    ending = "ON CONFLICT DO NOTHING" if known_stay else ""
     insert_rows(connection, AccessEntry, Entry._fields, entries, ending)
 
 
@@ -133,46 +132,52 @@ class Ledger:
                 del self._once[next(iter(self._once))]
 
     async def flush(self, database: Database) -> int:
-        """Write what was noted and answer how many rows it was; what can't be written stays noted."""
+        """Write what was noted by now; how many rows it was. What can't be written stays noted."""
         if self._dropped:
             log.warning("ledger.overflow", kept=MAX_NOTED, dropped=self._dropped)
             self._dropped = 0
-        written = 0
+        written, others, once = 0, len(self._others), list(self._once)
         try:
-            while self._others:
-                written += await self._write_next(database)
-            while once := dict(islice(self._once.items(), _AT_ONCE)):
+            for start in range(0, others, _AT_ONCE):
+                written += await self._write_next(database, min(_AT_ONCE, others - start))
+            for start in range(0, len(once), _AT_ONCE):
+                keys = once[start : start + _AT_ONCE]
                 # Sorted, so that two processes can't wait for each other's rows in a circle.
-                rows = [Noted(once[key], None) for key in sorted(once)]
-                await _written(database, rows, once=True)
-                for key in once:
+                rows = [Noted(self._once[key], None) for key in sorted(keys) if key in self._once]
+                await _written(database, rows)
+                for key in keys:
                     self._once.pop(key, None)
-                written += len(once)
+                written += len(rows)
         except Problem as problem:
             waiting = len(self._once) + len(self._others)
             log.warning("ledger.waiting", rows=waiting, detail=problem.detail)
         return written
 
-    async def _write_next(self, database: Database) -> int:
-        rows = [self._others.popleft() for _ in range(min(_AT_ONCE, len(self._others)))]
+    async def _write_next(self, database: Database, count: int) -> int:
+        rows = [self._others.popleft() for _ in range(min(count, len(self._others)))]
         try:
             await _written(database, rows)
         except BaseException:
+            # Perhaps they were written and only the answer was lost: then they stay as they are.
             self._others.extendleft(reversed(rows))
             raise
         return len(rows)
 
 
-async def _written(database: Database, rows: Sequence[Noted], *, once: bool = False) -> None:
-    await past_deadlocks(lambda: database.in_one_go(partial(_write, rows, once=once)))
+async def _written(database: Database, rows: Sequence[Noted]) -> None:
+    await past_deadlocks(lambda: database.in_one_go(partial(_write, rows)))
 
 
-def _write(rows: Sequence[Noted], connection: Connection, *, once: bool) -> None:
+def _write(rows: Sequence[Noted], connection: Connection) -> None:
     readers = {entry.reader_id for entry, _ in rows if entry.reader_id is not None}
     erased = _erased_among(connection, readers)
     entries = [_without_device(e) if e.reader_id in erased else e for e, _ in rows]
-    write_all(connection, entries, once=once)
-    touches = [(e.holder, touch, e.at) for e, touch in rows if touch is not None]
+    write_all(connection, entries, known_stay=True)
+    touches = [
+        (entry.holder, touch, entry.at)
+        for entry, touch in rows
+        if touch is not None and entry.reader_id not in erased
+    ]
     record_touches(connection, touches)
 
 

@@ -20,6 +20,7 @@ from service.limits.rate import Limit
 from service.metering.group_commit import Attempt, Recorded, write
 from service.metering.ledger import Entry, Ledger, Noted
 from service.metering.window import MeterState, Window
+from service.problems import Problem
 
 MOST_WAITING = 2_000
 """Of those who wait for a database that doesn't answer; more are told so at once."""
@@ -62,6 +63,10 @@ class Metering:
         if seen is None or state is None or self._clocks.wall() - seen > FRESH:
             return None
         return state if state.limit == limit else replace(state, limit=limit)
+
+    def remember(self, holder: str, state: MeterState) -> None:
+        """The window as it was just read."""
+        _put(self._windows, (holder, state.window.start), (self._clocks.wall(), state))
 
     def note(self, noted: Noted) -> None:
         """Record in the background what counted nothing, and what led the holder here."""
@@ -129,20 +134,22 @@ class Metering:
         try:
             recorded = await past_deadlocks(lambda: self._database.in_one_go(work))
         except Exception as error:  # noqa: BLE001 each of those who wait is told
-            for each in batch:
+            # The next batch would wait as long for a database that is away, and the one after it longer.
+            told = list(batch)
+            if isinstance(error, Problem):
+                told += self._waiting
+                self._waiting = []
+            for each in told:
                 if not each.done.done():
                     each.done.set_exception(error)
             return
-        now = self._clocks.wall()
         for each, result in zip(batch, recorded, strict=True):
-            self._remember(each.attempt.entry.holder, result, now)
+            holder = each.attempt.entry.holder
+            if result.counted:
+                _put(self._touched, holder, None)
+            self.remember(holder, result.state)
             if not each.done.done():
                 each.done.set_result(result)
-
-    def _remember(self, holder: str, result: Recorded, now: datetime) -> None:
-        if result.counted:
-            _put(self._touched, holder, None)
-        _put(self._windows, (holder, result.state.window.start), (now, result.state))
 
 
 def _put(memory: OrderedDict[K, V], key: K, value: V) -> None:

@@ -71,6 +71,7 @@ class OnSale:
             except Problem:
                 if self._held is None:
                     raise
+                self._seen = now  # asked again in two seconds, not by everybody
                 return self._held
             items = tuple(map(OfferItem.of, offers))
             held = self._held

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from service.db.session import Database
 from service.db.tables import MeterWindow, Touches
+from service.grants.store import put_grant
 from service.identity.cookies import cookie_name
 from service.identity.devices import HEADER, DeviceKey, new_device_id
 from service.identity.sessions import open_session
@@ -371,3 +372,36 @@ async def test_the_wall_promises_no_second_trial(paywall: Paywall) -> None:
     paywall.client.cookies[cookie_name("session", paywall.settings)] = opened.token
     known = (await paywall.unlock("paid")).json()["wall"]["offers"]
     assert [(each["trial_days"], each["price_text"]) for each in known] == [(0, "€9.00 a month")]
+
+
+@on_sqlite
+async def test_what_was_read_stays_open_where_nothing_more_is_free(
+    database: Database, settings: Settings, clocks: MovingClocks, paywall: Paywall
+) -> None:
+    """A limit of 0 after a restart: re-reads are free, and `access` says the same."""
+    await read_to_the_wall(paywall)
+    closed = settings.model_copy(update={"meter_limit": 0})
+    async with inside(database, closed, clocks) as restarted:
+        restarted.client.cookies = paywall.client.cookies
+        for _ in range(2):
+            for slug, status in (("a", 200), ("d", 402)):
+                looked = await restarted.client.get(f"/v1/articles/{slug}/access")
+                assert looked.json()["granted"] is (status == 200)
+                assert (await restarted.unlock(slug)).status_code == status
+
+
+@on_sqlite
+async def test_a_reader_with_a_grant_sees_their_own_meter(paywall: Paywall) -> None:
+    reader_id = await paywall.sign_in()
+    for slug in ("a", "b"):
+        await paywall.unlock(slug)
+    async with paywall.database.transaction() as session:
+        await put_grant(
+            session, source="comp", reference="c", reader_id=reader_id, scope="everything",
+            starts_at=paywall.clocks.business(), ends_at=None, now=paywall.clocks.business(),
+        )  # fmt: skip
+    looked = (await paywall.client.get("/v1/articles/c/access")).json()
+    opened = (await paywall.unlock("c")).json()
+    assert (opened["reason"], opened["consumed"]) == ("comp", False)
+    assert opened["meter"] == looked["meter"]
+    assert opened["meter"]["used"] == 2

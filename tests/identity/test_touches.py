@@ -95,6 +95,12 @@ async def test_a_devices_touches_go_along_to_the_reader(
     assert await kept(database, DEVICE) == before
 
 
+async def test_what_is_written_late_replaces_no_later_touch(database: Database) -> None:
+    await happen(database, DEVICE, LETTER, begin=NOON + HOUR)
+    await happen(database, DEVICE, SEARCH)
+    assert (await kept(database, DEVICE))[1] == (LETTER, 13)
+
+
 async def test_a_later_device_changes_no_first_touch(database: Database) -> None:
     await happen(database, READER, SEARCH)
     await happen(database, DEVICE, LETTER, DIRECT, begin=NOON + HOUR)

@@ -155,3 +155,22 @@ async def test_who_leaves_holds_up_nobody(database: Database, metering: Metering
     leaving.cancel()
     assert all(each.counted for each in await asyncio.gather(*staying))
     assert await rows(database) == 4
+
+
+@on_sqlite
+async def test_all_who_wait_hear_at_once_that_the_database_is_away(
+    metering: Metering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def fail(*_: object, **__: object) -> None:
+        calls.append(1)
+        raise Problem("database-unavailable")
+
+    monkeypatch.setattr(meter, "write", fail)
+    monkeypatch.setattr(meter, "MOST_AT_ONCE", 3)
+    results = await asyncio.gather(
+        *(read(metering, f"d{n}", "a") for n in range(12)), return_exceptions=True
+    )
+    assert [type(each) for each in results] == [Problem] * 12
+    assert len(calls) == 1

@@ -166,3 +166,41 @@ async def test_what_cant_be_written_stays_noted_and_the_oldest_go_first(
         assert list(rows) == ["a3", "a4", "a5", "a6", "once"]
         assert list(await session.scalars(select(Touches.first_source))) == ["letter"]
     await nowhere.dispose()
+
+
+async def test_rows_whose_answer_was_lost_are_written_once_and_stop_nothing(
+    database: Database,
+) -> None:
+    """The commit was done, and nobody heard of it: the rows stay noted, and are there already."""
+    ledger, met = Ledger(), noted(NOW, "r", "a")._replace(once=False)
+    ledger.note(met)
+    await ledger.flush(database)
+    for row in (met, noted(NOW, "r", "b")._replace(once=False)):
+        ledger.note(row)
+    await ledger.flush(database)
+    async with database.reading() as session:
+        rows = await session.scalars(select(AccessEntry.article_id).order_by(AccessEntry.id))
+        assert list(rows) == ["a", "b"]
+
+
+async def test_what_led_a_reader_here_isnt_noted_once_they_are_erased(database: Database) -> None:
+    ledger = Ledger()
+    for reader_id in ("rdr_here", "rdr_gone"):
+        row = noted(NOW, reader_id, "a")._replace(once=False, holder=f"device:{reader_id}")
+        ledger.note(row, Touch(source="letter"))
+    async with database.transaction() as session:
+        session.add(Reader(id="rdr_gone", created_at=NOW, erased_at=NOW))
+    await ledger.flush(database)
+    async with database.reading() as session:
+        assert list(await session.scalars(select(Touches.holder))) == ["device:rdr_here"]
+
+
+async def test_a_flush_ends_though_reads_go_on(database: Database) -> None:
+    ledger = Ledger()
+    ledger.note(noted(NOW, "r", "a")._replace(once=False))
+    flushing = asyncio.create_task(ledger.flush(database))
+    for number in range(500):
+        ledger.note(noted(NOW, "r", f"b{number}")._replace(once=False))
+        await asyncio.sleep(0)
+    assert await flushing <= 501
+    assert await ledger.flush(database) + await flushing == 501

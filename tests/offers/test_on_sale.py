@@ -102,6 +102,10 @@ async def test_while_the_database_is_away_the_last_is_kept(
     selling.watched.away = True
     clocks.travel(timedelta(hours=1))
     assert await selling.names() == ["a"]
+    asked = selling.watched.asked
+    assert [await selling.names() for _ in range(3)] == [["a"]] * 3
+    assert selling.watched.asked == asked  # not by everybody who waits
     selling.watched.away = False
     await selling.sell("b")
+    clocks.travel(FRESH)
     assert await selling.names() == ["a", "b"]
