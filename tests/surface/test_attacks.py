@@ -118,6 +118,7 @@ async def end_somebody_elses_session(scene: Scene) -> Seen:
 async def replay_a_stolen_token(scene: Scene) -> Seen:
     stolen = scene.victim.cookies["pw_session"]
     await scene.victim.post("/v1/session/token")
+    assert await scene.victims_account() == 200  # the successor is in use from now on
     scene.paywall.clocks.travel(timedelta(minutes=5))
     async with await scene.stranger() as thief:
         seen = await thief.post("/v1/session/token", json={"refresh_token": stolen})
