@@ -37,7 +37,7 @@ class Answered:
     """An answer to unlock. `device`: the id of the device that it was given to.
 
     `noted` is what is recorded of it in the background, None where it was counted; `meter` is the
-    window that was decided in. `until` is when its token is half way to its end, by wall time; None: it has none.
+    window that was decided in. `until` is when half of its token's life is over, by wall time; None: it has none.
     """
 
     status: int

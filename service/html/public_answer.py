@@ -14,13 +14,9 @@ from functools import partial
 from hashlib import sha256
 from typing import Any
 
+import brotli
 from starlette.requests import Request
 from starlette.responses import Response
-
-try:
-    import brotli
-except ImportError:  # an environment made before it was needed
-    brotli = None
 
 MAX_AGE = 60
 BROWSERS_TAKE = "gzip, deflate, br, zstd"
@@ -29,7 +25,7 @@ _LEAST_TO_COMPRESS = 1000
 # for fifty times the time, zstd in gzip's time as much as gzip. mtime=0: the same content has the same bytes, as
 # a strong ETag promises.
 _COMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
-    **({"br": partial(brotli.compress, mode=brotli.MODE_TEXT, quality=5)} if brotli else {}),
+    "br": partial(brotli.compress, mode=brotli.MODE_TEXT, quality=5),
     "gzip": partial(gzip.compress, compresslevel=6, mtime=0),
 }
 CODINGS = tuple(_COMPRESSORS)
