@@ -181,12 +181,17 @@ class HotUnlock:
             return  # it depends on where the device is
         if answered.status != _OK and (sold is None or sold is not self._on_sale.fresh()):
             return  # what was sold at the wall has just changed, or may have
-        until = clocks.wall() + _REPEATED
+        now = clocks.wall()
+        # Those that are over go first: they hold on to copies of articles.
+        while self._repeats and next(iter(self._repeats.values())).until <= now:
+            self._repeats.popitem(last=False)
+        until = now + _REPEATED
         until = min(until, answered.until) if answered.until is not None else until
         self._repeats[entry.article.slug, key] = _Repeat(
             entry, answered.status, answered.parts, named, answered.noted, until, answered.meter,
             sold if answered.status != _OK else None, self._revocations.changes,
         )  # fmt: skip
+        self._repeats.move_to_end((entry.article.slug, key))
         if len(self._repeats) > _MOST_REPEATS:
             self._repeats.popitem(last=False)
 

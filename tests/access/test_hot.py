@@ -417,5 +417,9 @@ async def test_what_is_kept_of_unlocking_is_bounded(paywall: Paywall, device: Se
     for number in range(30):
         await device.unlock("a", campaign={"campaign": f"c{number}"})
     assert len(kept) == 30
+    paywall.clocks.travel(timedelta(seconds=11))
+    await device.unlock("b")
+    await device.unlock("b")
+    assert len(kept) == 1
     await paywall.publish("a", title="Another")
     assert (await device.unlock("a")).json()["article"]["title"] == "Another"
