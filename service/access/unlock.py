@@ -47,6 +47,7 @@ from service.metering.store import (
     holder_of,
     is_device,
     known_device_holder,
+    meter_of,
     read_meter,
     reader_holder,
 )
@@ -142,14 +143,15 @@ class Unlocking:
         """
         device_id = read.caller.device_id or new_device_id()
         device = pseudonym(device_id)
-        holder = holder_of(read.caller) or known_device_holder(device)
-        case = await self._expected(read, holder)
+        meter = meter_of(read.caller) or known_device_holder(device)
+        case = await self._expected(read, meter)
         if read.again is not None and not _opens(case.outcome):
             read = await read.again()
-            holder = holder_of(read.caller) or known_device_holder(device)
-            case = await self._expected(read, holder)
+            meter = meter_of(read.caller) or known_device_holder(device)
+            case = await self._expected(read, meter)
         row = entry_at(
-            case.now, self._context.settings.zone, holder=holder, article_id=read.article.id,
+            case.now, self._context.settings.zone,
+            holder=holder_of(read.caller) or known_device_holder(device), article_id=read.article.id,
             reader_id=read.caller.reader_id, device_id=device, reason=case.outcome.reason,
             consumed=_consumes(case.outcome),
             window_start=case.window.window.start if case.window else None,
@@ -158,7 +160,7 @@ class Unlocking:
         if row.consumed and case.window is not None:
             network = cookieless.admission(self._context, read.caller, read.network)
             recorded = await self._metering.count(
-                row, touch, case.window.window, case.window.limit, network
+                meter, row, touch, case.window.window, case.window.limit, network
             )
             case = case.after(recorded)
             if recorded.counted:
@@ -177,7 +179,7 @@ class Unlocking:
         owner = read.caller.reader_id or device
         return Opened(case.outcome.reason, False, case.window, owner, device_id, noted)
 
-    async def _expected(self, read: ReadRequest, holder: str) -> "_Case":
+    async def _expected(self, read: ReadRequest, meter: str) -> "_Case":
         """The case as this process remembers it; an unknown window is taken for an empty one.
 
         That opens nothing by itself: what would be counted is decided where it is counted.
@@ -187,14 +189,13 @@ class Unlocking:
         asked = _window_asked(facts, read.caller, settings, now)
         seen = asked
         if isinstance(asked, MeterState):
-            known = self._metering.remembered(holder, asked.window, asked.limit)
+            known = self._metering.remembered(meter, asked.window, asked.limit)
             # At any sign-in what a device has read may be carried into a reader's window.
-            if known is not None and (facts.id in known.read_set or is_device(holder)):
+            if known is not None and (facts.id in known.read_set or is_device(meter)):
                 seen = known
             elif asked.limit < 1:
-                seen = await self._window(
-                    holder, asked
-                )  # it would be a wall, and nothing is counted
+                # It would be a wall, and nothing is counted.
+                seen = await self._window(meter, asked)
         held = read.held
         if held is None and read.caller.reader_id is not None:
             async with self._context.database.reading() as session:
@@ -202,14 +203,14 @@ class Unlocking:
         case = _case(read, facts, held or (), seen, settings, now)
         if isinstance(case.outcome, Allow) and isinstance(asked, MeterState):
             # A grant opens it. The window is shown all the same.
-            known = self._metering.remembered(holder, asked.window, asked.limit)
-            case = replace(case, meter=known or await self._window(holder, asked))
+            known = self._metering.remembered(meter, asked.window, asked.limit)
+            case = replace(case, meter=known or await self._window(meter, asked))
         return case
 
-    async def _window(self, holder: str, asked: MeterState) -> MeterState:
+    async def _window(self, meter: str, asked: MeterState) -> MeterState:
         async with self._context.database.reading() as session:
-            found = await read_meter(session, holder, asked.window, asked.limit)
-        self._metering.remember(holder, found)
+            found = await read_meter(session, meter, asked.window, asked.limit)
+        self._metering.remember(meter, found)
         return found
 
     async def _wall(self, read: ReadRequest, case: "_Case") -> WallShown | None:
@@ -302,7 +303,7 @@ async def _gather(session: AsyncSession, context: Context, read: ReadRequest) ->
     facts = article_facts(read.article, rules_of(settings), now)
     seen = _window_asked(facts, read.caller, settings, now)
     if isinstance(seen, MeterState):
-        seen = await read_meter(session, holder_of(read.caller), seen.window, seen.limit)
+        seen = await read_meter(session, meter_of(read.caller), seen.window, seen.limit)
     reader_id = read.caller.reader_id
     held = await live_grants_of(session, reader_id, now) if reader_id is not None else []
     return _case(read, facts, held, seen, settings, now)

@@ -13,10 +13,11 @@ from service.db.session import past_deadlocks
 from service.db.tables import Reader
 from service.identity import address_changes
 from service.identity.audit import record
-from service.identity.email import EmailAddress, checked_address
+from service.identity.email import EmailAddress, checked_address, mailbox_of
 from service.identity.readers import account_of, find_reader
 from service.identity.sessions import end_sessions_of
 from service.limits.rate import Limit, take, too_many
+from service.metering.store import move_meter, readers_meter
 from service.outbox.mails import put_mail
 from service.problems import Problem
 
@@ -126,6 +127,11 @@ async def _set_address(
     owner = await account_of(session, address)
     if owner is not None and owner.id != reader.id:
         raise Problem("address-taken")
+    await move_meter(
+        session,
+        from_meter=readers_meter(reader.id, mailbox_of(reader.verified_key)),
+        to_meter=readers_meter(reader.id, mailbox_of(address.key)),
+    )
     reader.email, reader.email_key = address.text, address.key
     reader.verified_key, reader.email_verified_at = address.key, clocks.business()
     await address_changes.forget(session, reader.id)

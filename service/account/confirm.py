@@ -16,13 +16,13 @@ from service.identity.callers import Caller
 from service.identity.consents import newsletter_wording, record_newsletter
 from service.identity.device_label import device_label
 from service.identity.devices import pseudonym
-from service.identity.email import EmailAddress
+from service.identity.email import EmailAddress, mailbox_of
 from service.identity.readers import find_reader, link_device, settled_reader
 from service.identity.secrets import hash_secret
 from service.identity.sessions import Kind, OpenedSession, end_session, open_session
 from service.identity.touches import carry_touches
 from service.limits.rate import Limit, take, too_many
-from service.metering.store import carry_reads, device_holder, reader_holder
+from service.metering.store import carry_reads, device_holder, reader_holder, readers_meter
 from service.metering.window import window_at
 from service.problems import Problem
 
@@ -162,6 +162,11 @@ async def _buyers_here(session: AsyncSession, client: Client, clocks: Clocks) ->
     return buyers
 
 
+async def _meter_of(session: AsyncSession, reader_id: str) -> str:
+    reader = await find_reader(session, reader_id)
+    return readers_meter(reader_id, mailbox_of(reader.verified_key if reader is not None else None))
+
+
 async def _opened(
     session: AsyncSession, context: Context, reader_id: str, client: Client
 ) -> OpenedSession:
@@ -176,7 +181,7 @@ async def _opened(
         await carry_reads(
             session,
             from_holder=device_holder(caller.device_id),
-            to_holder=reader_holder(reader_id),
+            to_holder=await _meter_of(session, reader_id),
             window=window_at(clocks.business(), settings.meter_window, settings.zone),
             as_counted=settings.meter_carry_count,
             now=clocks.business(),

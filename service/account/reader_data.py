@@ -41,7 +41,8 @@ from service.db.tables import (
     Touches,
     WebhookDelivery,
 )
-from service.metering.store import DEVICE, READER, known_device_holder, reader_holder
+from service.identity.email import mailbox_of
+from service.metering.store import DEVICE, READER, known_device_holder, reader_holder, readers_meter
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,12 @@ def _holders(subject: Subject) -> list[str]:
     ]
 
 
+def _meters(subject: Subject) -> list[str]:
+    mailbox = mailbox_of(subject.address_key)
+    shared = [readers_meter("", mailbox)] if mailbox is not None else []
+    return [*_holders(subject), *shared]
+
+
 def _without_devices(subject: Subject) -> ColumnElement[str]:
     """What a reader read on a device is the reader's alone; other reads get another device's name.
 
@@ -260,7 +267,7 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding("sign_in_requests", SignInRequest, _sign_ins, hidden="link_hash code_hash"),
     Holding("mails", Mail, _mails, hidden="text html"),
     Holding(
-        "meter_windows", MeterWindow, lambda subject: MeterWindow.holder.in_(_holders(subject))
+        "meter_windows", MeterWindow, lambda subject: MeterWindow.holder.in_(_meters(subject))
     ),
     Holding(
         "read_days", HolderDay, lambda subject: HolderDay.holder.in_(_holders(subject)),

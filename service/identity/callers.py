@@ -14,6 +14,7 @@ from service.identity.api_keys import KeyUses, find_api_key
 from service.identity.cookies import read_cookie
 from service.identity.declarations import declares
 from service.identity.devices import HEADER, DeviceKey
+from service.identity.email import mailbox_of
 from service.identity.operators import operator_of_session
 from service.identity.permissions import (
     ALL_PERMISSIONS,
@@ -55,6 +56,8 @@ class Caller:
     """The device came by cookie, so the answer need not repeat it as `device_token`."""
     verified: bool = False
     """The reader has verified an address: the meter is theirs, registered articles are open."""
+    mailbox: str | None = None
+    """Whose addresses share a meter (email.py)."""
     signed_in_at: datetime | None = None
     """When the session was opened, by wall time."""
     may_only_read: bool = False
@@ -136,6 +139,7 @@ async def article_reader(request: Request, context: AppContext) -> Caller:
         reader_id=reader.id,
         session_id=found.id,
         verified=reader.email_verified_at is not None,
+        mailbox=mailbox_of(reader.verified_key),
         signed_in_at=found.created_at,
         may_only_read=may_only_read,
     )

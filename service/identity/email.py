@@ -7,7 +7,9 @@ compared form alone, so what merely looks like somebody's address never leads to
 """
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -23,6 +25,35 @@ class EmailAddress:
 
     text: str
     key: str
+
+
+_DELIVERS_TAGS: Mapping[str, str] = {
+    "gmail.com": "gmail.com", "googlemail.com": "gmail.com",
+    **{
+        domain: domain
+        for domain in (
+            "outlook.com", "hotmail.com", "live.com", "icloud.com", "me.com", "proton.me",
+            "protonmail.com", "fastmail.com", "mailbox.org", "posteo.de", "zoho.com",
+        )
+    },
+}  # fmt: skip
+"""Where `ana+anything@` is Ana's mailbox, as these providers document, by the domain they deliver to.
+Elsewhere it may be somebody else's.
+"""
+
+
+def mailbox_of(key: str | None) -> str | None:
+    """A name of the mailbox that a compared address leads to, if everybody has any number of such addresses.
+
+    The digest names a meter that those addresses share, and nothing else: accounts are never joined by it.
+    """
+    name, _, domain = (key or "").rpartition("@")
+    delivered_to = _DELIVERS_TAGS.get(domain)
+    if delivered_to is None:
+        return None
+    bare = name.partition("+")[0]
+    bare = bare.replace(".", "") if delivered_to == "gmail.com" else bare
+    return sha256(f"{bare}@{delivered_to}".encode()).hexdigest()[:32]
 
 
 def checked_address(text: str) -> EmailAddress:

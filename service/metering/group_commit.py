@@ -19,12 +19,13 @@ from service.metering.window import MeterState, Window
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The entry's article is to be counted in its holder's window, if it is new there and has room.
+    """The entry's article is to be counted in the window of this meter, if it is new there and has room.
 
-    `touch` is what led the holder here, None where nothing of it is new. `network`: a holder without a
-    past counts against this limit, under this key.
+    `touch` is what led the entry's holder here, None where nothing of it is new. `network`: a meter
+    without a past counts against this limit, under this key.
     """
 
+    meter: str
     entry: Entry
     touch: Touch | None
     window: Window
@@ -47,18 +48,18 @@ class Recorded:
 def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> list[Recorded]:
     """Count for each what has room, and record it; what came of each, in their order.
 
-    No holder comes twice. `now` is wall time.
+    No meter comes twice. `now` is wall time.
     """
     closed = _closed(connection, batch, now)
     groups: defaultdict[tuple[Window, int], dict[str, Attempt]] = defaultdict(dict)
     for attempt in batch:
-        if attempt.entry.holder not in closed:
-            groups[attempt.window, attempt.limit][attempt.entry.holder] = attempt
+        if attempt.meter not in closed:
+            groups[attempt.window, attempt.limit][attempt.meter] = attempt
     found: dict[str, Recorded] = {}
     for (window, limit), by_holder in groups.items():
         found |= _counted(connection, window, limit, by_holder)
     recorded = [
-        found.get(each.entry.holder) or Recorded(MeterState(each.window, each.limit), closed=True)
+        found.get(each.meter) or Recorded(MeterState(each.window, each.limit), closed=True)
         for each in batch
     ]
     counted = [each for each, result in zip(batch, recorded, strict=True) if result.counted]
@@ -71,12 +72,12 @@ def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> li
 
 
 def _closed(connection: Connection, batch: Sequence[Attempt], now: datetime) -> set[str]:
-    """Holders whose network has no room left; it isn't asked for those with a past."""
+    """Meters whose network has no room left; it isn't asked for those with a past."""
     by_limit: defaultdict[Limit, dict[str, str]] = defaultdict(dict)
     for each in batch:
         if each.network is not None:
             limit, key = each.network
-            by_limit[limit][each.entry.holder] = key
+            by_limit[limit][each.meter] = key
     closed: set[str] = set()
     for limit, networks in by_limit.items():
         begun = begun_among(connection, networks.keys())

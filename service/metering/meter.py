@@ -53,20 +53,20 @@ class Metering:
         )
         self._touched: OrderedDict[str, None] = OrderedDict()
 
-    def remembered(self, holder: str, window: Window, limit: int) -> MeterState | None:
+    def remembered(self, meter: str, window: Window, limit: int) -> MeterState | None:
         """The window as this process saw it within the last minute.
 
         What it says was read is so still: articles are only ever added to a window, until an
         erasure takes it away whole. They are counted here, or carried into a reader's.
         """
-        seen, state = self._windows.get((holder, window.start), (None, None))
+        seen, state = self._windows.get((meter, window.start), (None, None))
         if seen is None or state is None or self._clocks.wall() - seen > FRESH:
             return None
         return state if state.limit == limit else replace(state, limit=limit)
 
-    def remember(self, holder: str, state: MeterState) -> None:
+    def remember(self, meter: str, state: MeterState) -> None:
         """The window as it was just read."""
-        _put(self._windows, (holder, state.window.start), (self._clocks.wall(), state))
+        _put(self._windows, (meter, state.window.start), (self._clocks.wall(), state))
 
     def note(self, noted: Noted) -> None:
         """Record in the background what counted nothing, and what led the holder here."""
@@ -77,7 +77,7 @@ class Metering:
             _put(self._touched, holder, None)
 
     async def count(
-        self, entry: Entry, touch: Touch, window: Window, limit: int,
+        self, meter: str, entry: Entry, touch: Touch, window: Window, limit: int,
         network: tuple[Limit, str] | None,
     ) -> Recorded:  # fmt: skip
         """Count the entry's article and record it (`Attempt`); return once that is committed.
@@ -86,7 +86,7 @@ class Metering:
         """
         if len(self._waiting) >= MOST_WAITING:
             raise database_unavailable()
-        attempt = Attempt(entry, self._new(entry.holder, touch), window, limit, network)
+        attempt = Attempt(meter, entry, self._new(entry.holder, touch), window, limit, network)
         done: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(attempt, done))
         if self._writing is None:
@@ -115,19 +115,19 @@ class Metering:
             self._writing = None
 
     def _next_batch(self) -> list[_Waiting]:
-        """Those who came first, one a holder, in the order of holders: no two processes' batches can
+        """Those who came first, one a meter, in the order of meters: no two processes' batches can
         wait for each other's rows in a circle.
         """
         batch: dict[str, _Waiting] = {}
         later: list[_Waiting] = []
         for each in self._waiting:
-            holder = each.attempt.entry.holder
-            if len(batch) == MOST_AT_ONCE or holder in batch:
+            meter = each.attempt.meter
+            if len(batch) == MOST_AT_ONCE or meter in batch:
                 later.append(each)
             else:
-                batch[holder] = each
+                batch[meter] = each
         self._waiting = later
-        return [batch[holder] for holder in sorted(batch)]
+        return [batch[meter] for meter in sorted(batch)]
 
     async def _answer(self, batch: Sequence[_Waiting]) -> None:
         work = partial(write, batch=[each.attempt for each in batch], now=self._clocks.wall())
@@ -144,10 +144,9 @@ class Metering:
                     each.done.set_exception(error)
             return
         for each, result in zip(batch, recorded, strict=True):
-            holder = each.attempt.entry.holder
             if result.counted:
-                _put(self._touched, holder, None)
-            self.remember(holder, result.state)
+                _put(self._touched, each.attempt.entry.holder, None)
+            self.remember(each.attempt.meter, result.state)
             if not each.done.done():
                 each.done.set_result(result)
 

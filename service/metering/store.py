@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, bindparam, column, select, text
+from sqlalchemy import Connection, TextClause, bindparam, column, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import Json, UtcDateTime
@@ -21,6 +21,7 @@ from service.metering.window import MeterState, Window
 
 DEVICE = "device:"
 READER = "reader:"
+MAILBOX = "mailbox:"
 
 
 def device_holder(device_id: str) -> str:
@@ -38,8 +39,23 @@ def reader_holder(reader_id: str) -> str:
     return f"{READER}{reader_id}"
 
 
+def readers_meter(reader_id: str, mailbox: str | None) -> str:
+    """Where articles of a reader with a verified address are counted.
+
+    All addresses of one mailbox have one meter: else each would bring new free articles.
+    """
+    return f"{MAILBOX}{mailbox}" if mailbox is not None else reader_holder(reader_id)
+
+
+def meter_of(caller: Caller) -> str | None:
+    """Where the caller's articles are counted; None: a new device's."""
+    if caller.verified and caller.reader_id is not None:
+        return readers_meter(caller.reader_id, caller.mailbox)
+    return device_holder(caller.device_id) if caller.device_id is not None else None
+
+
 def holder_of(caller: Caller) -> str | None:
-    """Whose meter it is: the reader's with a verified address, else the device's; None: a new one's."""
+    """Who reads: the reader with a verified address, else the device; None: a new one."""
     if caller.verified and caller.reader_id is not None:
         return reader_holder(caller.reader_id)
     return device_holder(caller.device_id) if caller.device_id is not None else None
@@ -142,6 +158,20 @@ async def carry_reads(
                 "now": now,
             },
         )
+
+
+async def move_meter(session: AsyncSession, *, from_meter: str, to_meter: str) -> None:
+    """Let a meter have another name; where that has read in a window already, its own count stays."""
+    if from_meter == to_meter:
+        return
+    there = select(MeterWindow.window_start).where(MeterWindow.holder == to_meter)
+    await session.execute(
+        update(MeterWindow)
+        .where(MeterWindow.holder == from_meter, MeterWindow.window_start.not_in(there))
+        .values(holder=to_meter)
+        .execution_options(synchronize_session=False)
+    )
+    await session.execute(delete(MeterWindow).where(MeterWindow.holder == from_meter))
 
 
 def _typed(statement: str) -> TextClause:

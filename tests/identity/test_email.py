@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.identity.email import checked_address, email_key
+from service.identity.email import checked_address, email_key, mailbox_of
 from service.problems import Problem
 
 
@@ -58,3 +58,33 @@ def test_nothing_typed_is_no_address() -> None:
 
 def test_what_people_read_keeps_their_spelling() -> None:
     assert checked_address("Ana@Bücher.example.org").text == "Ana@bücher.example.org"
+
+
+SAME_MAILBOX = (
+    ("ana@gmail.com", "ana+paper@gmail.com"),
+    ("ana@gmail.com", "a.n.a@googlemail.com"),
+    ("ana+1@gmail.com", "a.na+2@gmail.com"),
+    ("ana@proton.me", "ana+x@proton.me"),
+)
+OTHER_MAILBOX = (
+    ("ana@gmail.com", "ben@gmail.com"),
+    ("ana@gmail.com", "anna+ana@gmail.com"),
+    ("ana@gmail.com", "ana@outlook.com"),
+    ("a.na@outlook.com", "ana@outlook.com"),
+)
+NOBODY_KNOWS = ("ana@example.org", "ana+paper@example.org", "ana@gmail.com.example.org", "", None)
+
+
+@pytest.mark.parametrize(("one", "other"), SAME_MAILBOX)
+def test_tags_lead_to_one_mailbox(one: str, other: str) -> None:
+    assert mailbox_of(one) == mailbox_of(other) is not None
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER_MAILBOX)
+def test_two_people_have_two_mailboxes(one: str, other: str) -> None:
+    assert mailbox_of(one) != mailbox_of(other)
+
+
+@pytest.mark.parametrize("key", NOBODY_KNOWS)
+def test_elsewhere_a_tag_may_be_a_name(key: str | None) -> None:
+    assert mailbox_of(key) is None

@@ -39,7 +39,8 @@ async def read(
     limit: int = 3,
     network: tuple[Limit, str] | None = None,
 ) -> Recorded:
-    return await metering.count(entry(holder, article), Touch(), MARCH, limit, network)
+    row = entry(holder, article)
+    return await metering.count(row.holder, row, Touch(), MARCH, limit, network)
 
 
 async def rows(database: Database) -> int:
