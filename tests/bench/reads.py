@@ -16,11 +16,16 @@ from statistics import median
 import httpx2
 from pydantic import SecretStr
 
+from service.clock import Clocks
 from service.content.publish import prepare, store_prepared
 from service.content.schemas import ArticleIn
 from service.db import migrate
 from service.db.session import Database
+from service.grants.store import put_grant
+from service.identity.cookies import cookie_name
 from service.identity.devices import HEADER, device_key, new_device_id
+from service.identity.readers import create_reader
+from service.identity.sessions import open_session
 from service.settings import Settings
 from tests.bench.load import Figures, Request, load
 from tests.bench.plain import Answer
@@ -30,6 +35,7 @@ from tests.processes import environment
 from tests.served import free_port
 
 READ = "the-harbour"
+PAID = "the-ledger"
 OTHERS = ("the-mole", "the-quay", "the-lighthouse")
 SENTENCE = "The harbour board met again on Tuesday and put the dredging off for another year. "
 BODY = f"<p>{SENTENCE * 3}</p><!--more-->" + f"<p>{SENTENCE * 8}</p>" * 10
@@ -77,13 +83,31 @@ async def furnish(settings: Settings) -> None:
     await migrate.prepare(settings.database_url)
     database = Database(settings.database_url)
     async with database.transaction() as session:
-        for slug in (READ, *OTHERS):
-            body = ArticleIn.model_validate({"title": slug, "body": BODY})
+        for slug in (READ, *OTHERS, PAID):
+            level = "subscribers" if slug == PAID else "metered"
+            document = {"title": slug, "body": BODY, "access": {"level": level}}
+            body = ArticleIn.model_validate(document)
             prepared = prepare(slug, body, settings)
             await store_prepared(
                 session, prepared, if_match=None, actor="bench", now=datetime.now(UTC)
             )
     await database.dispose()
+
+
+async def subscribe(settings: Settings) -> str:
+    """A reader with a subscription, signed in; the session's token."""
+    database, clocks = Database(settings.database_url), Clocks()
+    async with database.transaction() as session:
+        reader = await create_reader(session, email=None, clocks=clocks)
+        await put_grant(
+            session, source="subscription", reference=reader.id, reader_id=reader.id,
+            scope="everything", starts_at=clocks.business(), ends_at=None, now=clocks.business(),
+        )  # fmt: skip
+        opened = await open_session(
+            session, reader_id=reader.id, now=clocks.wall(), settings=settings
+        )
+    await database.dispose()
+    return opened.token
 
 
 @contextlib.contextmanager
@@ -113,8 +137,14 @@ class Readers:
     """Devices that the service knows as its own."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._key = device_key(settings)
         self._url = settings.public_url
+
+    def subscriber(self) -> tuple[tuple[str, str], ...]:
+        """What a new subscriber's browser sends."""
+        name, token = cookie_name("session", self._settings), asyncio.run(subscribe(self._settings))
+        return self.device(), ("Cookie", f"{name}={token}")
 
     def device(self) -> tuple[str, str]:
         return HEADER, self._key.sign(new_device_id())
@@ -142,16 +172,20 @@ def routes_of(readers: Readers, seconds: int) -> tuple[Route, ...]:
     unlocked = readers.send(Request("POST", UNLOCK, (reader,), "{}")).json()
     bearer = ("Authorization", f"Bearer {unlocked['token']}")
 
-    def new_reads(body: str) -> Requests:
+    subscriber = readers.subscriber()
+
+    def new_reads(body: str, slug: str = READ) -> Requests:
         # Every one is another reader's first, so there are more than any server can answer.
-        most = 20_000 * seconds
-        return lambda: [Request("POST", UNLOCK, (readers.device(),), body) for _ in range(most)]
+        most, path = 20_000 * seconds, f"/v1/articles/{slug}/unlock"
+        return lambda: [Request("POST", path, (readers.device(),), body) for _ in range(most)]
 
     return (
         Route("teaser", lambda: [Request("GET", f"/v1/articles/{READ}")], 0.8),
         Route("full, by a token", lambda: [Request("GET", f"/v1/articles/{READ}/full", (bearer,))], 0.8),
         Route("unlock, walled", lambda: [walled], 0.55),
+        Route("unlock, walled, another reader each", new_reads(QUIET, PAID), 0.55),
         Route("unlock, read again", lambda: [Request("POST", UNLOCK, (reader,), "{}")], 0.55),
+        Route("unlock, a subscriber's", lambda: [Request("POST", UNLOCK, subscriber, "{}")], 0.55),
         Route("unlock, a new counted read", new_reads(QUIET), 0.33),
         Route("unlock, a new counted read with its token", new_reads("{}"), 0.25),
     )  # fmt: skip
