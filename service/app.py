@@ -336,8 +336,10 @@ def _pruning_tasks(context: Context) -> tuple[Task, ...]:
 
     async def tend() -> None:
         # First: what is dropped isn't there any more to be added up.
-        await roll_up(context)
-        await tend_ledger(context)
+        try:
+            await roll_up(context)
+        finally:
+            await tend_ledger(context)
 
     async def prune_keys() -> None:
         async with database.transaction() as session:

@@ -50,9 +50,17 @@ class Workers:
         return [line for line in lines if line["event"] == event]
 
     def pids(self) -> set[int]:
-        """The workers' processes; one that has ended is among them until its supervisor looks."""
+        """The workers' processes; one that has just ended may be among them."""
         pid = self.handle.pid
-        return {int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return {int(each) for each in children if _lives(each)}
+
+
+def _lives(pid: str) -> bool:
+    """Whether it runs: the dead wait for their supervisor as zombies, or are gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """whether a session's current token was ever used
 
 The token before it gets it again, however late, as long as nobody has. What was exchanged before this
-counts as used, and so does what the running release exchanges beside it: there the rule of 30 s stays.
+counts as used. The running release beside it changes no value: what it exchanges keeps the one that it had.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,5 @@
 """Publishing and withdrawing articles: the only place that writes them."""
 
-import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +12,6 @@ from service.content.blocks import BodyRefused
 from service.content.cut import Rendered, render
 from service.content.folding import folded
 from service.content.level import LevelFacts, own_level
-from service.content.rendering import InThread
 from service.content.rules import limits_of, rules_of
 from service.content.schemas import SLUG_LENGTH, AccessIn, ArticleIn, ScheduleIn, is_slug
 from service.content.store import STATE_ID, term_of
@@ -76,28 +74,6 @@ def with_access(prepared: Prepared, access: AccessIn, settings: Settings) -> Pre
     return replace(prepared, body=body, level=level)
 
 
-async def put_article(
-    session: AsyncSession,
-    slug: str,
-    body: ArticleIn,
-    *,
-    if_match: str | None,
-    actor: str,
-    settings: Settings,
-    now: datetime,
-    in_thread: InThread = asyncio.to_thread,
-) -> Published:
-    """Create or replace the article with this slug.
-
-    `if_match` is the header's value; `actor` the label the audit trail names; `in_thread` calls
-    what takes long (rendering.py). Raises Problem `invalid-request`, and `article-changed` where the article isn't the one named by `if_match`.
-    """
-    # In a thread: a long body must not hold up the readers. Before the first statement: SQLite's
-    # only writer isn't taken meanwhile.
-    prepared = await in_thread(prepare, slug, body, settings)
-    return await store_prepared(session, prepared, if_match=if_match, actor=actor, now=now)
-
-
 async def store_prepared(
     session: AsyncSession,
     prepared: Prepared,
@@ -107,7 +83,8 @@ async def store_prepared(
     now: datetime,
     known: Article | None = None,
 ) -> Published:
-    """Write a prepared article, if it differs from what is there. Raises like `put_article`.
+    """Write a prepared article, if it differs from what is there. Raises Problem `invalid-request`, and
+    `article-changed` where the article isn't the one named by `if_match`.
 
     `known`: the article it is, read after `locked_state`, where its slug may be another now: it
     moves, and the former slug leads to it.

@@ -7,7 +7,7 @@ ask for; here it waits for others of its kind alone, and many at once are told t
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import Depends
 
@@ -19,12 +19,6 @@ MOST_AT_ONCE = 20
 RETRY_AFTER_SECONDS = "5"
 
 T = TypeVar("T")
-
-
-class InThread(Protocol):
-    """Calls a function outside of the event loop, as `asyncio.to_thread` does."""
-
-    async def __call__(self, make: Callable[..., T], /, *arguments: object) -> T: ...
 
 
 class Rendering:

@@ -8,7 +8,7 @@ from service.clock import AppClocks
 from service.content.admin_view import admin_article, admin_summary
 from service.content.cache import AppArticles
 from service.content.level import level_at
-from service.content.publish import etag_of, put_article, withdraw_article
+from service.content.publish import etag_of, prepare, store_prepared, withdraw_article
 from service.content.rendering import AppRendering
 from service.content.rules import rules_of
 from service.content.schemas import (
@@ -127,7 +127,6 @@ async def publish_article(
     body: ArticleIn,
     response: Response,
     actor: Writing,
-    session: WriteSession,
     context: AppContext,
     articles: AppArticles,
     rendering: AppRendering,
@@ -135,11 +134,13 @@ async def publish_article(
 ) -> AdminArticle:
     """Create (201) or replace (200) the article with this slug; repeating changes nothing."""
     settings, now = context.settings, context.clocks.business()
-    published = await put_article(
-        session, slug, body, if_match=if_match, actor=actor.label, settings=settings, now=now,
-        in_thread=rendering,
-    )  # fmt: skip
-    articles.drop_on_commit(session, slug)
+    # Before the transaction: SQLite's only writer isn't taken while a long text is rendered.
+    prepared = await rendering(prepare, slug, body, settings)
+    async with context.database.transaction() as session:
+        published = await store_prepared(
+            session, prepared, if_match=if_match, actor=actor.label, now=now
+        )
+        articles.drop_on_commit(session, slug)
     response.status_code = 201 if published.created else 200
     response.headers["ETag"] = etag_of(published.article)
     return await rendering(admin_article, published.article, settings, now)

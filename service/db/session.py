@@ -56,8 +56,8 @@ _PATIENT: dict[str, Any] = {
 }
 
 
-def _sqlite_engine(url: str, *, writer: bool) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=1 if writer else 4, **_PATIENT)
+def _sqlite_engine(url: str, *, writer: bool = False, size: int = 4) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=1 if writer else size, **_PATIENT)
     _prepare_sqlite(engine.sync_engine, writer=writer)
     return engine
 
@@ -114,7 +114,8 @@ class Database:
         # Weak: a lock is gone with the last of those who hold it or wait for it.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         sqlite = self.dialect == "sqlite"
-        self._slow = _sqlite_engine(self.url, writer=False) if sqlite else self._reading
+        most = SLOW_AT_ONCE * len(get_args(Slow))
+        self._slow = _sqlite_engine(self.url, size=most) if sqlite else self._reading
         self._room = {kind: asyncio.Semaphore(SLOW_AT_ONCE) for kind in get_args(Slow)}
         self._longest_wait = min(patience, POOL_WAIT_SECONDS)
         self._longest_batch = min(patience, LONGEST_BATCH_SECONDS)

@@ -29,8 +29,10 @@ from service.identity.sessions import (
     Reused,
     end_session,
     find_session,
+    has_arrived,
     is_first_use,
     live_session,
+    note_arrival,
     note_first_use,
     touch_session,
     was_idle,
@@ -200,6 +202,9 @@ async def _by_token(
         raise invalid_token(
             "The session or access behind the token has ended since. Fetch a new one."
         )
+    if found is not None and has_arrived(found, claims.iat):
+        async with context.database.transaction() as session:
+            await note_arrival(session, found)
     return claims, found, reader
 
 

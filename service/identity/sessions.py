@@ -152,6 +152,28 @@ async def note_first_use(session: AsyncSession, token: str, session_id: str) -> 
     )
 
 
+def has_arrived(found: ReaderSession, issued_at: int) -> bool:
+    """Whether an access token issued then (seconds) came in the answer with the present token, or later.
+
+    Apps show the token itself for the next exchange alone: their access tokens say that they have it.
+    """
+    rotated_at = found.rotated_at
+    return (
+        not found.successor_used
+        and rotated_at is not None
+        and issued_at >= int(rotated_at.timestamp())
+    )
+
+
+async def note_arrival(session: AsyncSession, found: ReaderSession) -> None:
+    """As `note_first_use`, where another token says so."""
+    await session.execute(
+        update(ReaderSession)
+        .where(ReaderSession.id == found.id, ReaderSession.secret_hash == found.secret_hash)
+        .values(successor_used=True)
+    )
+
+
 @dataclass(frozen=True)
 class Reused:
     """A token that was exchanged, and its successor used: somebody holds a copy. End the session."""

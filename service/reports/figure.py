@@ -57,6 +57,8 @@ class Figure:
     """Whether it is of days in the publication's zone, and of no other."""
     is_heat_map: bool = False
     """Whether its table is the picture: a row a line, the darker the higher."""
+    is_ranked: bool = False
+    """Whether the query puts its splits in order, the first the most important."""
 
     @property
     def unit(self) -> Unit:
@@ -75,10 +77,9 @@ class Figure:
             why = f"It is counted by days of {asked.home.key}: choose that zone."
             return [line_of(lambda _: none(why), asked.steps, each.key) for each in self.series]
         place = {each.key: number for number, each in enumerate(self.series)}
-        found = sorted(
-            await self.query(session, asked),
-            key=lambda each: (each.currency, each.split, place[each.series]),
-        )
+        found = await self.query(session, asked)
+        if not self.is_ranked:
+            found.sort(key=lambda each: (each.currency, each.split, place[each.series]))
         begun = [each.since <= asked.now for each in asked.period.steps]
         if all(begun):
             return found

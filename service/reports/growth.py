@@ -4,6 +4,7 @@ ChartMogul's definitions, where another isn't named (the registry says each in w
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from fractions import Fraction
 
 from service.reports.cells import Cell, Line, Number, line_of, none, ratio, share
@@ -120,9 +121,11 @@ def revenue_a_reader(money: Tallies, active: Tallies) -> list[Line]:
     )
 
 
-def lifetime_value(money: Tallies, active: Tallies, period: Period) -> list[Line]:
-    """ARPU ÷ monthly churn: of whole months alone, and for the period from all of them together."""
-    whole_months = [at for at, each in enumerate(period.steps) if each.is_whole]
+def lifetime_value(money: Tallies, active: Tallies, period: Period, now: datetime) -> list[Line]:
+    """ARPU ÷ monthly churn: of whole months that are over, and for the period from all of them together."""
+    whole_months = [
+        at for at, each in enumerate(period.steps) if each.is_whole and each.until <= now
+    ]
 
     def of(key: Key) -> list[Line]:
         readers, lost = active.all_of(key), active.of(key, VOLUNTARY, INVOLUNTARY)

@@ -363,7 +363,7 @@ FIGURES: tuple[Figure, ...] = (
             "Not divided by anything: counts.",
         ),
         _series("count", sales="Sales", walls="Walls", reads="Reads"),
-        "sum", (), sales.articles, "checkouts and the access ledger", by_day=True,
+        "sum", (), sales.articles, "checkouts and the access ledger", by_day=True, is_ranked=True,
     ),
     Figure(
         "funnel", "Readers",

@@ -122,6 +122,43 @@ async def test_a_successor_that_nobody_has_used_is_got_again_however_late(
 
 
 @on_sqlite
+async def test_an_access_token_says_that_the_answer_with_it_has_arrived(
+    mailed: Paywall, visitor: Visitor
+) -> None:
+    """Apps show nothing else between two exchanges: a thief in step with one is found out."""
+    await mailed.publish("paid")
+    app = as_app(visitor)
+    stolen = app.token
+    for _ in range(2):
+        mailed.clocks.travel(timedelta(minutes=5))
+        answer = await app.refresh()
+        app.token = app.handed(answer)
+        read = await app.bearing(answer.json()["access_token"], "/v1/articles/paid/access")
+        assert read.status_code == 200
+    mailed.clocks.travel(91 * SECOND)
+    thief = Visitor(visitor.client, mailed.settings, "app", token=stolen)
+    assert (await thief.refresh()).status_code == 401
+    assert app.token is not None
+    assert await reason(mailed, app.token) == "reused"
+
+
+@on_sqlite
+async def test_a_thief_beside_an_app_ends_the_session_at_the_first_late_try(
+    mailed: Paywall, visitor: Visitor
+) -> None:
+    await mailed.publish("paid")
+    app = as_app(visitor)
+    stolen = app.token
+    answer = await app.refresh()
+    app.token = app.handed(answer)
+    await app.bearing(answer.json()["access_token"], "/v1/articles/paid/access")
+    mailed.clocks.travel(timedelta(minutes=2))
+    thief = Visitor(visitor.client, mailed.settings, "app", token=stolen)
+    assert (await thief.refresh()).status_code == 401
+    assert (await app.refresh()).status_code == 401
+
+
+@on_sqlite
 async def test_who_holds_both_is_found_out(mailed: Paywall, visitor: Visitor) -> None:
     """A thief of the parent gets the unused successor too: the second one to exchange it ends the family."""
     stolen = visitor.token

@@ -3,11 +3,12 @@ from datetime import timedelta
 from typing import Any
 
 from service.content.cache import ArticleCache
-from service.content.publish import prepare, put_article, store_prepared, withdraw_article
+from service.content.publish import prepare, store_prepared, withdraw_article
 from service.content.schemas import ArticleIn
 from service.db.session import Database
 from service.settings import Settings
 from tests.conftest import START, MovingClocks
+from tests.content.publishing import put_article
 from tests.databases import on_sqlite
 
 CLOCKS = MovingClocks()

@@ -10,7 +10,7 @@ from service.content.addresses import present_slug
 from service.content.import_articles import BATCH, as_sent, import_articles
 from service.content.import_summary import Entry, ImportSummary
 from service.content.importers.article import Imported, ImportedArticle, Skipped
-from service.content.publish import put_article, withdraw_article
+from service.content.publish import withdraw_article
 from service.content.schemas import ArticleIn
 from service.content.store import get_article, get_row, list_for_staff
 from service.db.session import Database
@@ -18,6 +18,7 @@ from service.db.tables import Article
 from service.settings import Settings
 from tests.conftest import START
 from tests.content.importers.exports import import_run
+from tests.content.publishing import put_article
 from tests.databases import on_sqlite
 
 

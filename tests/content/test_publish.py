@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import func, select
 
-from service.content.publish import Published, etag_of, put_article, withdraw_article
+from service.content.publish import Published, etag_of, withdraw_article
 from service.content.schemas import ArticleIn
 from service.content.store import content_version, get_article
 from service.db.session import Database
@@ -14,6 +14,7 @@ from service.db.tables import Article, ArticleRevision, ArticleTerm, AuditEntry
 from service.problems import Problem
 from service.settings import Settings
 from tests.conftest import START
+from tests.content.publishing import put_article
 from tests.databases import on_sqlite
 
 USUAL = {

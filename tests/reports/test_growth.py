@@ -1,5 +1,6 @@
 """Worked examples of the sources that the definitions follow, each with its arithmetic."""
 
+from datetime import timedelta
 from fractions import Fraction
 
 import pytest
@@ -104,8 +105,12 @@ def test_lifetime_value() -> None:
     active = readers(100, voluntary=-4, involuntary=-1)
     paid = money(100000, churn_voluntary=-4000, churn_involuntary=-1000)
     assert value(growth.revenue_a_reader(paid, active)) == 1000
-    assert value(growth.lifetime_value(paid, active, march)) == 20000
-    nobody_left = growth.lifetime_value(paid, readers(100), march)
+    assert value(growth.lifetime_value(paid, active, march, march.steps[-1].until)) == 20000
+    running = growth.lifetime_value(
+        paid, active, march, march.steps[-1].until - timedelta(seconds=1)
+    )
+    assert "isn't one" in totals(running)["all"].why
+    nobody_left = growth.lifetime_value(paid, readers(100), march, march.steps[-1].until)
     assert totals(nobody_left)["all"].why == "There is no churn to divide by."
 
 
@@ -116,5 +121,6 @@ def test_lifetime_value() -> None:
 def test_lifetime_value_is_of_whole_months(last: str, interval: str, why: str) -> None:
     fields = {"from": "2026-03-01", "to": last, "interval": interval}
     period = parse_period(fields, today=NOW.date(), zone=HOME)
-    lines = growth.lifetime_value(money(100000), readers(100, voluntary=-5), period)
+    active = readers(100, voluntary=-5)
+    lines = growth.lifetime_value(money(100000), active, period, period.steps[-1].until)
     assert why in totals(lines)["all"].why

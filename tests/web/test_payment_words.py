@@ -221,10 +221,17 @@ ENDED = {"status": "canceled", "ended_at": NOW - DAY, **STOPPED}
             ),
         ),
         (
-            {"access_stop": "trial_used", **ENDED},
+            {"access_stop": "trial_used", "trial_end": NOW - DAY, **ENDED},
             (
                 "This card has had a free trial before, so this one was stopped. Nothing was charged."
                 " Subscribe without a trial, with the same card if you like."
+            ),
+        ),
+        (
+            {"access_stop": "trial_used", **ENDED},
+            (
+                "This card has had an introductory price before, so this one was stopped. What you paid for"
+                " it goes back to you. Subscribe at the usual price, with the same card if you like."
             ),
         ),
         ({"access_stop": "trial_used", "status": "trialing", **STOPPED}, "It is being cancelled."),

@@ -1,5 +1,8 @@
-"""Figures of those who read: how many days subscribers come, and the way from a read to a payment."""
+"""Figures of those who read: how many days subscribers come, and the way import asyncio
+from a read to a payment.
+"""
 
+import asyncio
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable
@@ -42,7 +45,8 @@ async def active_days(session: AsyncSession, asked: Asked) -> list[Line]:
             less += lately * 2 < before
         return people, days, asleep, less
 
-    found = {at: of(at) for at in (*range(asked.steps), None)}
+    # In a thread: with many readers and steps it takes seconds, in which others are answered.
+    found = await asyncio.to_thread(lambda: {at: of(at) for at in (*range(asked.steps), None)})
 
     def mean(at: int | None) -> Cell:
         people, days, _, _ = found[at]

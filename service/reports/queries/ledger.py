@@ -52,4 +52,6 @@ async def _days(
     unrolled: ColumnElement[bool] = AccessEntry.day.in_(rest)
     if len(rest) == len(all_days):
         unrolled = AccessEntry.day.between(first, last)
+    # Another process may add one of them up between these two statements.
+    added_up = added_up.where(table.day.not_in(rest))
     return union_all(added_up, live.where(unrolled)).subquery("days")

@@ -1,6 +1,6 @@
 """Figures of what is sold: trials, money that is stored, where buyers come from, articles that sell."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -185,8 +185,12 @@ async def articles(session: AsyncSession, asked: Asked) -> list[Line]:
     largest = sorted(
         seen, key=lambda each: (-seen[each]["sales"][None], -seen[each]["walls"][None], each)
     )[:MOST_ARTICLES]
-    named = await session.execute(select(Article.id, Article.title).where(Article.id.in_(largest)))
-    titles = {row.id: row.title for row in named}
+    found = select(Article.id, Article.title, Article.slug).where(Article.id.in_(largest))
+    named = list(await session.execute(found))
+    often = Counter(row.title for row in named)
+    titles = {
+        row.id: row.title if often[row.title] == 1 else f"{row.title} ({row.slug})" for row in named
+    }
     return [
         line_of(_number(seen[each][name]), asked.steps, name, split=titles.get(each, each))
         for each in largest

@@ -76,4 +76,4 @@ async def quick_ratio(session: AsyncSession, asked: Asked) -> list[Line]:
 async def lifetime_value(session: AsyncSession, asked: Asked) -> list[Line]:
     money = await movements.money(session, asked)
     readers = await movements.readers(session, asked, by_currency=True)
-    return growth.lifetime_value(money, readers, asked.period)
+    return growth.lifetime_value(money, readers, asked.period, asked.now)

@@ -58,6 +58,8 @@ class Letters:
         if identifier.startswith("re_"):
             charge = oracle.document("refund", identifier)["charge"]
             return oracle.subscription_of_charge(charge)
+        if identifier.startswith("cko_"):
+            return oracle.subscription_of_checkout(identifier)
         if identifier.startswith("in_"):
             details = oracle.document("invoice", identifier)["parent"]["subscription_details"]
             return str(details["subscription"])
@@ -81,6 +83,7 @@ class Letters:
         """Each sentence with a day or an amount, and what may stand in it."""
         charge, day, money = facts.next_charge, self._day, self._money
         price = money(facts.price[0])
+        yield rf"bought “[^”]+” on {DAY} with", lambda: self._days([oracle.bought_at(facts.id)])
         yield rf"Renews on {DAY} for {AMOUNT}\.", lambda: self._charge(facts)
         yield (
             rf"Renews on {DAY} without a charge\.",

@@ -225,6 +225,16 @@ class Oracle:
                     return str(each["id"])
         raise LookupError(charge)
 
+    def subscription_of_checkout(self, checkout: str) -> str:
+        """The subscription that was bought by it."""
+        for each in self.subscriptions():
+            if each["metadata"]["checkout"] == checkout:
+                return str(each["id"])
+        raise LookupError(checkout)
+
+    def bought_at(self, subscription: str) -> datetime:
+        return _instant(self.document("subscription", subscription)["created"])
+
     def document(self, kind: str, identifier: str) -> Document:
         found = self.store.get(identifier, kind)
         assert found is not None, identifier
