@@ -47,7 +47,9 @@ def test_cancelled_and_resumed_in_the_portal(visit: Page, size: str) -> None:
     page.get_by_role("button", name="Cancel at the end of the period").click()
     back_to_account(page)
     expect(page.locator(".plan-status")).to_have_text("Cancelled")
-    expect(page.locator(".plan")).to_contain_text("Until then everything is open.")
+    expect(page.locator(".plan")).to_contain_text(
+        "Until then everything is open, and nothing more is charged."
+    )
     look_at(page, size, "billing-cancelled")
     open_article(page, next(articles(page, "subscribers")))
 
