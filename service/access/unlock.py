@@ -128,7 +128,7 @@ class Unlocking:
 
     async def look(self, session: AsyncSession, read: ReadRequest) -> Look:
         """Decide for the caller now; raises `article-not-found` for what isn't visible."""
-        case = await _gather(session, self._context, read)
+        case = await self._gathered(session, read)
         if _consumes(case.outcome) and await cookieless.is_closed(
             session, self._context, read.caller, case.window, read.network
         ):
@@ -178,6 +178,17 @@ class Unlocking:
             return Walled(wall, case.window, device_id, noted)
         owner = read.caller.reader_id or device
         return Opened(case.outcome.reason, False, case.window, owner, device_id, noted)
+
+    async def _gathered(self, session: AsyncSession, read: ReadRequest) -> "_Case":
+        """The case as the database has it; Problem `article-not-found` for what is hidden."""
+        now, settings = self._context.clocks.business(), self._context.settings
+        facts = article_facts(read.article, self._rules, now)
+        seen = _window_asked(facts, read.caller, settings, now)
+        if isinstance(seen, MeterState):
+            seen = await read_meter(session, meter_of(read.caller), seen.window, seen.limit)
+        reader_id = read.caller.reader_id
+        held = await live_grants_of(session, reader_id, now) if reader_id is not None else []
+        return _case(read, facts, held, seen, settings, now)
 
     async def _expected(self, read: ReadRequest, meter: str) -> "_Case":
         """The case as this process remembers it; an unknown window is taken for an empty one.
@@ -295,18 +306,6 @@ class _Case:
     def _decided(self, evidence: Evidence, meter: MeterSeen) -> Allow | Meter | Wall:
         outcome = decide(self.article, evidence, meter, self.now)
         return self.outcome if isinstance(outcome, Hidden) else outcome
-
-
-async def _gather(session: AsyncSession, context: Context, read: ReadRequest) -> _Case:
-    """The case as the database has it; Problem `article-not-found` for what is hidden."""
-    now, settings = context.clocks.business(), context.settings
-    facts = article_facts(read.article, rules_of(settings), now)
-    seen = _window_asked(facts, read.caller, settings, now)
-    if isinstance(seen, MeterState):
-        seen = await read_meter(session, meter_of(read.caller), seen.window, seen.limit)
-    reader_id = read.caller.reader_id
-    held = await live_grants_of(session, reader_id, now) if reader_id is not None else []
-    return _case(read, facts, held, seen, settings, now)
 
 
 def _case(

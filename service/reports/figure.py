@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.reports.asked import Asked
 from service.reports.cells import NOT_YET, Cell, Line, Unit, line_of, none
 from service.reports.metrics import Definition
+from service.reports.period import NotAsked
 
 Subject = Literal["Subscribers", "Money", "Leaving", "Readers", "Articles", "Meter"]
 OverTime = Literal["end", "sum", "mixed", "own"]
@@ -20,14 +21,6 @@ OVER_TIME_WORDS: Mapping[OverTime, str] = MappingProxyType({
     "own": "Counted for each step and for the period by itself: the steps don't add up.",
 })  # fmt: skip
 Query = Callable[[AsyncSession, Asked], Awaitable[list[Line]]]
-
-
-class NotAsked(ValueError):
-    """A figure can't be split or filtered so; `field` names what to change."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _FEBRUARY, _LEAP_DAY = 2, 29
 
 
-class NotAPeriod(ValueError):
-    """What is asked for is no period; `field` names what to change."""
+class NotAsked(ValueError):
+    """Nothing can be answered to what is asked for; `field` names what to change."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -102,7 +102,7 @@ def parse_period(asked: Mapping[str, str], *, today: date, zone: ZoneInfo) -> Pe
     """The period of an address: `from`, `to`, `interval`, `zone`, `compare`. Empty: not asked for.
 
     Without `to` it ends today, without `from` it begins with the month eleven months earlier, and the
-    interval suits its length. NotAPeriod names the field.
+    interval suits its length. NotAsked names the field.
     """
     chosen_zone = _zone(asked.get("zone", ""), zone)
     last = _day("to", asked.get("to", ""), lambda: today)
@@ -110,21 +110,21 @@ def parse_period(asked: Mapping[str, str], *, today: date, zone: ZoneInfo) -> Pe
         "from", asked.get("from", ""), lambda: max(_months_on(last.replace(day=1), -11), FIRST_DAY)
     )
     if first > last:
-        raise NotAPeriod("from", f"The period begins on {first} and ends before, on {last}.")
+        raise NotAsked("from", f"The period begins on {first} and ends before, on {last}.")
     days = (last - first).days + 1
     if days > LONGEST_DAYS:
-        raise NotAPeriod("from", f"{days} days are too many: at most {LONGEST_DAYS} are possible.")
+        raise NotAsked("from", f"{days} days are too many: at most {LONGEST_DAYS} are possible.")
     interval = _one_of("interval", asked.get("interval", ""), INTERVALS, _suiting(days))
     compared = _one_of("compare", asked.get("compare", ""), COMPARISONS, COMPARISONS[0])
     period = Period(first, last, interval, chosen_zone, compared)
     if sum(1 for _ in step_starts(first, last, interval)) > MOST_STEPS:
-        raise NotAPeriod(
+        raise NotAsked(
             "interval",
             f"A {interval} is too short for {days} days: at most {MOST_STEPS} are possible.",
         )
     other = period.compared_with()
     if other is not None and other.first < FIRST_DAY:
-        raise NotAPeriod("compare", f"It would be compared with days before {FIRST_DAY}.")
+        raise NotAsked("compare", f"It would be compared with days before {FIRST_DAY}.")
     return period
 
 
@@ -187,9 +187,9 @@ def _day(field: str, text: str, otherwise: Callable[[], date]) -> date:
         day = None
     # fromisoformat reads 20260301 and 2026-W10-1 as well.
     if day is None or day.isoformat() != text:
-        raise NotAPeriod(field, "Write a day of the calendar as 2026-03-01.")
+        raise NotAsked(field, "Write a day of the calendar as 2026-03-01.")
     if not FIRST_DAY <= day <= LAST_DAY:
-        raise NotAPeriod(field, f"The day must lie between {FIRST_DAY} and {LAST_DAY}.")
+        raise NotAsked(field, f"The day must lie between {FIRST_DAY} and {LAST_DAY}.")
     return day
 
 
@@ -199,7 +199,7 @@ def _zone(text: str, otherwise: ZoneInfo) -> ZoneInfo:
     try:
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise NotAPeriod("zone", "Write an IANA time zone such as Europe/Lisbon.") from None
+        raise NotAsked("zone", "Write an IANA time zone such as Europe/Lisbon.") from None
 
 
 _C = TypeVar("_C", Interval, Comparison)
@@ -211,4 +211,4 @@ def _one_of(field: str, text: str, known: tuple[_C, ...], otherwise: _C) -> _C:
     for each in known:
         if each == text:
             return each
-    raise NotAPeriod(field, f"It is one of {', '.join(known)}.")
+    raise NotAsked(field, f"It is one of {', '.join(known)}.")

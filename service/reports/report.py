@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.problems import invalid_field
 from service.reports.asked import Asked
-from service.reports.figure import NotAsked
+from service.reports.period import NotAsked
 from service.reports.registry import BY_SLUG
 from service.reports.report_schemas import Report, no_such_figure
 

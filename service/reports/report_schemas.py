@@ -14,7 +14,7 @@ from service.problems import Problem, invalid_field
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, Unit, shown
 from service.reports.figure import Figure, OverTime, Subject
-from service.reports.period import Comparison, Interval, NotAPeriod, Period, Step, parse_period
+from service.reports.period import Comparison, Interval, NotAsked, Period, Step, parse_period
 from service.settings import Settings
 
 _Text = Annotated[str, AfterValidator(storable), Field(max_length=100)]
@@ -53,7 +53,7 @@ class ReportQuery(BaseModel):
         zone = settings.zone
         try:
             period = parse_period(fields, today=now.astimezone(zone).date(), zone=zone)
-        except NotAPeriod as wrong:
+        except NotAsked as wrong:
             raise invalid_field(f"query.{wrong.field}", str(wrong)) from wrong
         return Asked(period, now, zone, self.split, self.chosen)
 

@@ -15,7 +15,7 @@ from service.db.session import Database
 from service.db.tables import MovementRow
 from service.reports.asked import Asked
 from service.reports.cells import Line
-from service.reports.figure import NotAsked
+from service.reports.period import NotAsked
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, totals, values
 from tests.reports.movement_histories import BEGIN, Ledger, Oracle, histories

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from service.reports.period import MOST_STEPS, NotAPeriod, Period, parse_period
+from service.reports.period import MOST_STEPS, NotAsked, Period, parse_period
 
 LISBON, BERLIN, SANTIAGO = (
     ZoneInfo(name) for name in ("Europe/Lisbon", "Europe/Berlin", "America/Santiago")
@@ -58,7 +58,7 @@ REFUSED: list[tuple[dict[str, str], str]] = [
 
 @pytest.mark.parametrize(("fields", "field"), REFUSED, ids=str)
 def test_what_is_no_period_is_refused_with_the_field(fields: dict[str, str], field: str) -> None:
-    with pytest.raises(NotAPeriod) as refused:
+    with pytest.raises(NotAsked) as refused:
         asked(**fields)
     assert refused.value.field == field
     assert str(refused.value)
