@@ -1,0 +1,89 @@
+"""Figures of leaving."""
+
+from service.reports.entries.parts import BY_PRICE, MOVEMENTS, OF_READERS, one, several
+from service.reports.figure import Figure
+from service.reports.metrics import Definition
+from service.reports.queries import leaving, subscribers
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "subscriber-churn", "Leaving",
+        Definition(
+            "Subscriber churn",
+            "Active subscribers who were lost, by choice or because payments failed. Pauses don't "
+            "count. A reader who leaves and comes back was lost once. Beside it stands the same with "
+            "Stripe's denominator.",
+            "Active subscribers at the start; Stripe's: these and all who joined or returned.",
+        ),
+        several(
+            "percent", all="Lost", voluntary="By choice", involuntary="Payment failed",
+            with_new="Lost, of these and new ones",
+        ),
+        "own", BY_PRICE, subscribers.subscriber_churn, MOVEMENTS,
+    ),
+    Figure(
+        "mrr-churn", "Leaving",
+        Definition(
+            "MRR churn and retention",
+            "Gross: MRR lost by churn and contraction. Net: the same less expansion and "
+            "reactivation. Retained: what is left of the MRR at the start, 1 less the rate. Pauses "
+            "don't count.",
+            "MRR at the start.",
+        ),
+        several(
+            "percent", gross="Gross churn", net="Net churn", gross_retained="Gross retention",
+            net_retained="Net retention",
+        ),
+        "own", BY_PRICE, subscribers.mrr_churn, MOVEMENTS,
+    ),
+    Figure(
+        "tenure", "Leaving",
+        Definition(
+            "Tenure of those who left",
+            "Readers who ceased to be active subscribers, by choice or because payments failed, by how "
+            "long they had been active without a break: up to 1, 7, 30 or 100 days, or longer.",
+            OF_READERS,
+        ),
+        several(
+            "readers", day_1="1 day", day_7="2 to 7 days", day_30="8 to 30 days",
+            day_100="31 to 100 days", later="Longer",
+        ),
+        "sum", BY_PRICE, leaving.tenure, MOVEMENTS,
+    ),
+    Figure(
+        "reasons", "Leaving",
+        Definition(
+            "Why they leave",
+            "Readers who ceased to be active subscribers, by choice or because payments failed, by the "
+            "cause of the movement. What readers say of it at Stripe isn't stored.",
+            OF_READERS,
+        ),
+        several(
+            "readers", voluntary="By choice", payment_failed="Payment failed",
+            dispute_lost="Lost dispute", refund="Refund", trial_used="Second trial of a card",
+            duplicate="Bought twice", erased="Account erased", other="Other",
+        ),
+        "sum", BY_PRICE, leaving.reasons, MOVEMENTS,
+    ),
+    Figure(
+        "cohort-retention", "Leaving",
+        Definition(
+            "Cohort retention",
+            "Readers by the month of their first payment: of each month's, the share with a paid "
+            "subscription at any time of that month and of each later one. A reader who comes back "
+            "counts again. The month of the first payment is 100 %.",
+            "Readers who first paid in that month.",
+        ),
+        one("percent"), "own", (), leaving.cohort_retention, MOVEMENTS, is_heat_map=True,
+    ),
+    Figure(
+        "renewal-churn", "Leaving",
+        Definition(
+            "Churn of those due",
+            "Subscriptions that ended by choice or because payments failed, of all that were due for "
+            "renewal: these, and those whose renewal was paid.",
+            "Subscriptions that ended or were renewed.",
+        ),
+        one("percent"), "own", (), leaving.churn_of_the_due, "movements and domain events",
+    ),
+)  # fmt: skip

@@ -1,0 +1,48 @@
+"""Figures of the meter and its walls."""
+
+from service.reports.entries.parts import HOLDER, LEDGER, several
+from service.reports.figure import Figure, Series
+from service.reports.metrics import Definition
+from service.reports.queries import walls
+
+_DAYS_TO_PAY = {
+    f"within_{n}": f"Within {n} {'day' if n == 1 else 'days'}" for n in walls.DAYS_TO_PAY
+}
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "stop-rate", "Meter",
+        Definition(
+            "Meter stop rate",
+            "Distinct holders who met a wall, any, to subscribe or to register, as a share of all who "
+            "read or met one. " + HOLDER,
+            "Distinct holders with a read or a wall.",
+        ),
+        several("percent", all="Met a wall", subscribe="To subscribe", register="To register"),
+        "own", (), walls.stop_rate, LEDGER, by_day=True,
+    ),
+    Figure(
+        "paid-after-a-wall", "Meter",
+        Definition(
+            "Paid stop conversion",
+            "Of the holders who met a wall to subscribe, those whose first payment ever came within "
+            "1, 3, 7 or 30 days of the first such wall of the step. A payment is the start of what a "
+            "subscription brings, after its trial, or a pass. There is a value once these days are "
+            "over for everybody. " + HOLDER,
+            "Distinct holders who met a wall to subscribe.",
+        ),
+        several("percent", **_DAYS_TO_PAY),
+        "own", (), walls.paid_after_a_wall, "the access ledger by day, movements and passes",
+        by_day=True,
+    ),
+    Figure(
+        "meter-depth", "Meter",
+        Definition(
+            "Meter depth",
+            "Distinct holders by how many metered articles they used. With the meter's own interval it "
+            "is the depth of its windows. " + HOLDER,
+            "Not divided by anything: a count of holders.",
+        ),
+        tuple(Series(name, f"{name} {'article' if name == '1' else 'articles'}", "readers") for name in walls.DEPTHS),
+        "own", (), walls.meter_depth, LEDGER, by_day=True,
+    ),
+)  # fmt: skip

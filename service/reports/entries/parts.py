@@ -1,0 +1,20 @@
+"""What the entries of the registry have in common."""
+
+from service.reports.cells import Unit
+from service.reports.figure import Series
+from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR
+
+LEDGER, MOVEMENTS = "the access ledger by day", "movements"
+HOLDER = "A holder is a device, or a reader with the devices that they signed in or bought on."
+BY_PRICE = ("plan", "interval_charged", "currency")
+OF_MONEY, OF_READERS = MRR.denominator, ACTIVE_SUBSCRIBERS.denominator
+
+
+def one(unit: Unit, words: str = "All") -> tuple[Series, ...]:
+    """The only series of a figure."""
+    return (Series("all", words, unit),)
+
+
+def several(unit: Unit, **words: str) -> tuple[Series, ...]:
+    """Series of one unit: their words by their keys."""
+    return tuple(Series(key, text, unit) for key, text in words.items())

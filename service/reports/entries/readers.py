@@ -1,0 +1,94 @@
+"""Figures of those who read."""
+
+from service.access.reasons import REASONS
+from service.reports.entries.parts import HOLDER, LEDGER, OF_READERS, one, several
+from service.reports.figure import Figure, Series
+from service.reports.metrics import Definition
+from service.reports.queries import habits, sales, walls
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "registration-funnel", "Readers",
+        Definition(
+            "Registration funnel",
+            "Holders who met a wall to register, and of them those who verified an address, and those "
+            "who paid for the first time, within 30 days of the first such wall of the step. Mails that "
+            "were asked for aren't kept, so that step isn't shown. " + HOLDER,
+            "Distinct holders who met a wall to register.",
+        ),
+        (
+            Series("met", "Met a wall to register", "readers"),
+            Series("registered", "Registered", "percent"), Series("paid", "Paid", "percent"),
+        ),
+        "own", (), walls.registration_funnel,
+        "the access ledger by day, readers, movements and passes", by_day=True,
+    ),
+    Figure(
+        "access-mix", "Readers",
+        Definition(
+            "Access mix",
+            "Why reads were open: each reason's share of them. A re-read and a read by token count "
+            "once a day, holder and article.",
+            "Reads.",
+        ),
+        tuple(
+            Series(name, REASONS[name].operators.capitalize(), "percent") for name in walls.GRANTED
+        ),
+        "own", (), walls.access_mix, LEDGER, by_day=True,
+    ),
+    Figure(
+        "registrations", "Readers",
+        Definition(
+            "Registrations",
+            "Readers who verified an address. Readers who were erased since aren't known any more.",
+            OF_READERS,
+        ),
+        one("readers"), "sum", (), sales.registrations, "readers",
+    ),
+    Figure(
+        "sources", "Readers",
+        Definition(
+            "Sources of subscriptions",
+            "Subscriptions that were bought, by what led the buyer here first and what did last before "
+            "the click: the campaign's source (utm_source), else the site with the link. What an erased "
+            "reader came by isn't known any more.",
+            "Not divided by anything: a count of purchases.",
+        ),
+        several("count", first="First", last="Last"),
+        "sum", (), sales.sources, "checkouts and their touches",
+    ),
+    Figure(
+        "funnel", "Readers",
+        Definition(
+            "From a read to a payment",
+            "Distinct holders who read or met a wall, those who met one, and distinct buyers (readers, "
+            "else devices) who began a checkout and who completed one that they began in the step. "
+            "Checkouts begin elsewhere than at a wall, too. " + HOLDER,
+            "Buyers who began a checkout.",
+        ),
+        (
+            Series("holders", "Read or met a wall", "readers"),
+            Series("walled", "Met a wall", "readers"),
+            Series("started", "Began a checkout", "readers"),
+            Series("paid", "Completed it", "readers"),
+            Series("completed", "Completed of begun", "percent"),
+        ),
+        "own", (), habits.funnel, "the access ledger by day, and checkouts", by_day=True,
+    ),
+    Figure(
+        "active-days", "Readers",
+        Definition(
+            "Active days of subscribers",
+            "Of the readers who are active subscribers at the end of the step: the average number of "
+            "days with a read among the last 30; who had none; and who had fewer than half of the days "
+            "of the 30 before. Reads count on devices that belong to them, too. Readers who were erased "
+            "since aren't known.",
+            "Active subscribers at the end of the step.",
+        ),
+        (
+            Series("days", "Days with a read", "days"), Series("asleep", "None in 30 days", "percent"),
+            Series("at_risk", "Fewer than half", "percent"),
+        ),
+        "end", (), habits.active_days, "the access ledger by day, readers and movements", by_day=True,
+    ),
+)  # fmt: skip

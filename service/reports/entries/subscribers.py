@@ -1,0 +1,49 @@
+"""Figures of subscribers."""
+
+from service.reports.entries.parts import BY_PRICE, MOVEMENTS, OF_READERS, one, several
+from service.reports.figure import Figure, Series
+from service.reports.metrics import ACTIVE_SUBSCRIBERS, Definition
+from service.reports.queries import sales, subscribers
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "active-subscribers", "Subscribers", ACTIVE_SUBSCRIBERS, one("readers"), "end", BY_PRICE,
+        subscribers.active_subscribers, MOVEMENTS,
+    ),
+    Figure(
+        "joined-and-left", "Subscribers",
+        Definition(
+            "Joined and left",
+            "How readers became active subscribers, and how they ceased to be it. New: for the first "
+            "time. Returned: after they had left. By choice: the last subscription ended as the "
+            "reader wished. Payment failed: after the last attempt to charge. A pause of collection "
+            "and its end are shown apart. Changed: the subscription goes on, but has become free, or "
+            "is paid again; where plans, intervals or currencies are told apart, readers who switched "
+            "too. Together they are exactly the difference of active subscribers. A reader who "
+            "leaves twice counts twice.",
+            OF_READERS,
+        ),
+        several(
+            "readers", start="At the start", new="New", reactivated="Returned", resumed="Resumed",
+            changed_in="Changed, joined", involuntary="Payment failed", voluntary="By choice",
+            paused="Paused", changed_out="Changed, left", end="At the end",
+        ),
+        "mixed", BY_PRICE, subscribers.joined_and_left, MOVEMENTS,
+    ),
+    Figure(
+        "trial-conversion", "Subscribers",
+        Definition(
+            "Trial conversion",
+            "Of the trials that ended, those whose first invoice was paid. Pending: the trial is over, "
+            "and its first invoice isn't settled yet. A trial that is cancelled ends when its "
+            "subscription ends.",
+            "Trials that ended in the step, pending ones among them.",
+        ),
+        (
+            Series("converted", "Converted", "percent"), Series("ended", "Ended", "count"),
+            Series("paid", "Paid", "count"), Series("lost", "Lost", "count"),
+            Series("pending", "Pending", "count"),
+        ),
+        "own", BY_PRICE, sales.trial_conversion, "subscriptions and domain events",
+    ),
+)  # fmt: skip
