@@ -28,6 +28,24 @@ class Permission(StrEnum):
     SYSTEM_WRITE = "system:write"
 
 
+PERMISSION_WORDS: Mapping[Permission, str] = {
+    Permission.STAFF: "Use the own account",
+    Permission.ARTICLES_READ: "Read articles, drafts and withdrawn ones included",
+    Permission.ARTICLES_WRITE: "Publish, change and withdraw articles",
+    Permission.SUBSCRIBERS_READ: "See readers, what they bought and what they read",
+    Permission.SUBSCRIBERS_WRITE: "Give readers access or money back, and change their address",
+    Permission.REPORTS_READ: "See the figures",
+    Permission.OPERATORS_READ: "See who has an account in the back office",
+    Permission.OPERATORS_WRITE: "Make operators, change their role and disable them",
+    Permission.KEYS_READ: "See the API keys, without their secrets",
+    Permission.KEYS_WRITE: "Make and revoke API keys",
+    Permission.AUDIT_READ: "See who changed what",
+    Permission.SYSTEM_READ: "See what runs by itself: events, jobs, webhooks",
+    Permission.SYSTEM_WRITE: "Replay events and jobs, compare with Stripe, set webhooks up",
+}
+"""What somebody with the permission can do."""
+
+
 @dataclass(frozen=True)
 class Public:
     """Anybody may call the route. It may ask for credentials of its own, such as a signature."""

@@ -86,4 +86,4 @@ for subject in (sign_in, reports, subscribers, unbound, account, staff, webhooks
 @router.get("/{unknown:path}")
 async def show_nothing(_: SeesFigures) -> Response:
     """Any other address: told only to those who are signed in."""
-    raise Problem("not-found", "There is no such page. Start from the overview.")
+    raise Problem("not-found", "There is no such page. Start from the first page.")

@@ -106,7 +106,7 @@ def test_an_administrator_at_work(chromium: Browser, demo: Demo, size: str) -> N
         if size == "phone":
             page.set_viewport_size({"width": 320, "height": 700})
         sign_in(page, demo)
-        expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Today")
         recovery = set_up_second_factor(page, demo, size)
 
         look_at_reports(page, size)
@@ -157,6 +157,6 @@ def test_an_administrator_at_work(chromium: Browser, demo: Demo, size: str) -> N
         page.get_by_text("The app isn't at hand?").click()
         page.get_by_label("Recovery code").fill(recovery[0])
         page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Today")
         page.get_by_role("link", name=EDITOR).click()
         expect(page.get_by_text("9 recovery codes left")).to_be_visible()

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from service.db.base import Base
+from service.identity.permissions import PERMISSION_WORDS, SCOPES
 from tests.databases import on_sqlite
 from tests.reports import rows
 
@@ -71,3 +72,9 @@ async def test_an_editor_sees_figures_but_no_readers(signed_in: SignedIn, store:
     assert "€9.00" in page
     assert "ana@example.org" not in page
     assert "Your role shows no readers" in page
+
+
+async def test_the_page_of_keys_says_what_each_scope_is_for(signed_in: SignedIn) -> None:
+    page = (await (await signed_in("admin")).get("/admin/api-keys")).text
+    for scope in SCOPES:
+        assert f"{PERMISSION_WORDS[scope]} <code>{scope}</code>" in page

@@ -9,20 +9,20 @@ ALL = frozenset(Permission)
 REPORTS = frozenset({Permission.REPORTS_READ})
 
 CASES: list[tuple[str, frozenset[Permission], list[str], list[str]]] = [
-    ("/admin", ALL, ["Overview page", "Readers", "Reports", "Staff", "System"], []),
-    ("/admin/readers", ALL, ["Overview", "Readers page", "Reports", "Staff", "System"], []),
-    ("/admin/subscribers/rdr_1", ALL, ["Overview", "Readers true", "Reports", "Staff", "System"], []),
-    ("/admin/reports/mrr", REPORTS, ["Overview", "Reports true"], []),
-    ("/admin/reportsx", REPORTS, ["Overview", "Reports"], []),
+    ("/admin", ALL, ["Today page", "Readers", "Reports", "Settings", "System"], []),
+    ("/admin/readers", ALL, ["Today", "Readers page", "Reports", "Settings", "System"], []),
+    ("/admin/subscribers/rdr_1", ALL, ["Today", "Readers true", "Reports", "Settings", "System"], []),
+    ("/admin/reports/mrr", REPORTS, ["Today", "Reports true"], []),
+    ("/admin/reportsx", REPORTS, ["Today", "Reports"], []),
     (
-        "/admin/jobs", ALL, ["Overview", "Readers", "Reports", "Staff", "System true"],
-        ["Inbox", "Jobs page", "Agreement", "Webhooks"],
+        "/admin/jobs", ALL, ["Today", "Readers", "Reports", "Settings", "System true"],
+        ["Inbox", "Jobs page", "Agreement", "Webhooks", "Audit log"],
     ),
     (
-        "/admin/webhooks/whe_1", ALL, ["Overview", "Readers", "Reports", "Staff", "System true"],
-        ["Inbox", "Jobs", "Agreement", "Webhooks true"],
+        "/admin/webhooks/whe_1", ALL, ["Today", "Readers", "Reports", "Settings", "System true"],
+        ["Inbox", "Jobs", "Agreement", "Webhooks true", "Audit log"],
     ),
-    ("/admin/audit", frozenset({Permission.AUDIT_READ}), ["Staff page"], []),
+    ("/admin/audit", frozenset({Permission.AUDIT_READ}), ["System page"], []),
     ("/admin/account", frozenset(), [], []),
 ]  # fmt: skip
 
@@ -38,7 +38,10 @@ def test_where_one_is_and_may_go(
 
 def test_a_subject_leads_to_the_first_place_that_is_open() -> None:
     shown = navigation("/admin", frozenset({Permission.AUDIT_READ, Permission.KEYS_READ}))
-    assert [(each.words, each.path) for each in shown.subjects] == [("Staff", "/admin/api-keys")]
+    assert [(each.words, each.path) for each in shown.subjects] == [
+        ("Settings", "/admin/api-keys"),
+        ("System", "/admin/audit"),
+    ]
 
 
 def test_each_place_is_there_once() -> None:

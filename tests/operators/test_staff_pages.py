@@ -19,6 +19,7 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.operators.conftest import PASSWORD, csrf_in
+from tests.reports import rows
 
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
 OperatorOf = Callable[[str], Awaitable[Operator]]
@@ -176,7 +177,7 @@ async def test_a_key_is_shown_once_and_revoked(
     page = (await browser.get("/admin/api-keys")).text
     assert found[0] not in page
     assert found[1] in page
-    assert "articles:write, reports:read" in page
+    assert "Publish, change and withdraw articles" in page
     assert "Never" in page
     async with database.reading() as session:
         assert await find_api_key(session, found[0]) is not None
@@ -242,12 +243,32 @@ async def test_the_audit_log_pages_and_filters(
 
 
 @on_sqlite
+async def test_the_audit_log_names_people_and_things(
+    signed_in: SignedIn, database: Database
+) -> None:
+    browser = await signed_in("admin")
+    reader, offer = rows.reader(email="ana@example.org"), rows.offer(name="Monthly")
+    async with database.transaction() as session:
+        session.add_all([reader, offer])
+        for target in (reader.id, offer.id, "some-slug"):
+            session.add(
+                AuditEntry(
+                    at=rows.NOW, actor="command", action="x", target=target, before=None, after=None
+                )
+            )
+    page = (await browser.get("/admin/audit")).text
+    assert re.findall(r'target=[^"]+">([^<]+)</a>', page) == [
+        "some-slug", "Monthly", "ana@example.org",
+    ]  # fmt: skip
+
+
+@on_sqlite
 @pytest.mark.parametrize("page", ["operators", "api-keys", "audit"])
 @pytest.mark.parametrize("cursor", ["x", "%00", "MQ==", "e30", "_w", "A" * 300, "b3ByXzAwMA"])
 async def test_odd_cursors_are_told(signed_in: SignedIn, page: str, cursor: str) -> None:
     answer = await (await signed_in("admin")).get(f"/admin/{page}?cursor={cursor}")
     assert answer.status_code == 422
-    assert "Go to the overview" in answer.text
+    assert "Go to the first page" in answer.text
 
 
 @on_sqlite

@@ -77,7 +77,7 @@ async def send(browser: httpx2.AsyncClient, page: str, address: str, **form: str
 async def test_the_inbox_tells_what_became_of_each_event(
     database: Database, clocks: MovingClocks, signed_in: SignedIn, store: Store
 ) -> None:
-    reader = rows.reader()
+    reader = rows.reader(email="ana@example.org")
     await store(reader, Customer(id="cus_1", reader_id=reader.id, bound_at=clocks.wall()))
     await tell(database, clocks, "evt_waits", "evt_bad", "evt_done")
     await tell(database, clocks, "evt_mug", kind="charge.succeeded", customer_id=None)
@@ -88,7 +88,7 @@ async def test_the_inbox_tells_what_became_of_each_event(
     text = " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
     for told in (
         "evt_waits", "Waits", "In quarantine, 5 failed attempts", "Applied", "synced",
-        "Doesn't concern us", HOSTILE,
+        "Doesn't concern us", HOSTILE, "ana@example.org",
     ):  # fmt: skip
         assert told in text
     assert "<script" not in page

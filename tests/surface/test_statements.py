@@ -65,7 +65,7 @@ MOST: Mapping[str, int] = {
     "/admin/account": 4,
     "/admin/account/totp": 3,
     "/admin/api-keys": 3,
-    "/admin/audit": 4,
+    "/admin/audit": 8,
     "/admin/inbox": 6,
     "/admin/jobs": 4,
     "/admin/operators": 3,

@@ -15,6 +15,7 @@ from service.billing.outside import OUTSIDE_WORDS
 from service.clock import Clocks
 from service.html.pages import render
 from service.html.redirect import see_other
+from service.identity.permissions import PERMISSION_WORDS
 from service.offers.pricing import amount_text, price_text
 from service.operators.frame.next_page import HOME, sign_in_address
 from service.operators.frame.places import navigation
@@ -68,6 +69,7 @@ def page(
         stop_words=STOPS,
         payment_problem_words=PAYMENT_PROBLEMS,
         outside_words=OUTSIDE_WORDS,
+        permission_words=PERMISSION_WORDS,
         cancel_reason_words=CANCEL_REASONS,
         **context,
     )

@@ -34,7 +34,7 @@ class Group:
 
 HOME = "/admin"
 GROUPS = (
-    Group("Overview", (Place(HOME, "Overview", Permission.REPORTS_READ),)),
+    Group("Today", (Place(HOME, "Today", Permission.REPORTS_READ),)),
     Group(
         "Readers",
         (
@@ -48,11 +48,10 @@ GROUPS = (
     ),
     Group("Reports", (Place("/admin/reports", "Reports", Permission.REPORTS_READ),)),
     Group(
-        "Staff",
+        "Settings",
         (
             Place("/admin/operators", "Operators", Permission.OPERATORS_READ),
             Place("/admin/api-keys", "API keys", Permission.KEYS_READ),
-            Place("/admin/audit", "Audit log", Permission.AUDIT_READ),
         ),
     ),
     Group(
@@ -62,6 +61,7 @@ GROUPS = (
             Place("/admin/jobs", "Jobs", Permission.SYSTEM_READ),
             Place("/admin/reconciliations", "Agreement", Permission.SYSTEM_READ),
             Place("/admin/webhooks", "Webhooks", Permission.SYSTEM_READ),
+            Place("/admin/audit", "Audit log", Permission.AUDIT_READ),
         ),
     ),
 )

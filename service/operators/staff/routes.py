@@ -4,12 +4,10 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import Response
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import AppContext
 from service.db.session import ReportSession
-from service.db.tables import Operator
 from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
 from service.identity.permissions import ROLES, SCOPES, Permission
@@ -19,6 +17,7 @@ from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.staff.accounts import AppAccounts
 from service.operators.staff.keys import create_key, revoke_key
 from service.operators.staff.lists import list_api_keys, list_audit, list_operators
+from service.operators.staff.names import names_of
 from service.operators.staff.schemas import AnyAudit
 from service.problems import Problem
 from service.reports.schemas import Storable
@@ -194,6 +193,5 @@ async def show_audit(
 ) -> Response:
     """Who changed what, the newest first."""
     found = await list_audit(session, asked)
-    people = await session.execute(select(Operator.id, Operator.email))
-    names = {f"operator:{id_}": email for id_, email in people}
+    names = await names_of(session, found.items)
     return page(request, "audit.html", entries=found, asked=asked, names=names)

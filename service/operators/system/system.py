@@ -16,7 +16,7 @@ from service.billing.events import refetch_of
 from service.billing.inbox import INBOX_TASK, JOB, replay_event
 from service.billing.reconcile_job import RECONCILE_TASK, ask_reconcile
 from service.db.context import AppContext, Context
-from service.db.tables import Customer, InboxEvent, Job
+from service.db.tables import Customer, InboxEvent, Job, Reader
 from service.identity.audit import Change, change_by
 from service.identity.callers import Actor
 from service.jobs.queue import replay
@@ -34,6 +34,7 @@ class InboxEntry:
     event: InboxEvent
     job: Job | None
     reader_id: str | None
+    email: str | None
 
     @property
     def state(self) -> EventState:
@@ -54,11 +55,13 @@ async def inbox_entries(session: AsyncSession, events: Sequence[InboxEvent]) -> 
     jobs = {job.key: job for job in found}
     customers = {event.customer_id for event in events if event.customer_id is not None}
     rows = await session.execute(
-        select(Customer.id, Customer.reader_id).where(Customer.id.in_(customers))
+        select(Customer.id, Reader.id, Reader.email)
+        .join(Reader, Reader.id == Customer.reader_id)
+        .where(Customer.id.in_(customers))
     )
-    readers = {row.id: row.reader_id for row in rows}
+    readers: dict[str | None, tuple[str, str | None]] = {row[0]: (row[1], row[2]) for row in rows}
     return [
-        InboxEntry(event, jobs.get(event.id), readers.get(event.customer_id or ""))
+        InboxEntry(event, jobs.get(event.id), *readers.get(event.customer_id, (None, None)))
         for event in events
     ]
 
