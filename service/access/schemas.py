@@ -8,9 +8,10 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from service.access.reasons import Reason
 from service.access.wall import WallShown
 from service.bodies import Body
-from service.content.schemas import Teaser, storable
+from service.content.schemas import Teaser
 from service.identity.touches import LONGEST_REFERRER, Campaign
 from service.metering.window import MeterState
+from service.texts import storable
 
 
 class MeterOut(BaseModel):

@@ -30,7 +30,6 @@ from service.account.session_token import refreshed_token
 from service.account.sign_in import request_sign_in
 from service.account.take_over import take_over
 from service.billing.inbox import INBOX_TASK
-from service.content.schemas import storable
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
 from service.grants.access_token import AppAccessTokens
@@ -49,6 +48,7 @@ from service.limits.addresses import client_network
 from service.outbox.mails import MAIL_TASK
 from service.payments.asking import AppPayments
 from service.problems import Problem
+from service.texts import storable
 from service.tokens.schemas import IssuedToken
 
 router = APIRouter(prefix="/v1", tags=["account"])

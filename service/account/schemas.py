@@ -9,9 +9,9 @@ from service.billing.outlook import Outlook, outlook_of
 from service.billing.state import EndReason
 from service.billing.words import Words
 from service.bodies import Body
-from service.content.schemas import storable
 from service.db.tables import ReaderSession, Subscription
 from service.grants.grants import GrantFacts, Source
+from service.texts import storable
 from service.tokens.schemas import IssuedToken
 
 Short = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=200)]

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from service.bodies import Body
-from service.content.schemas import storable
 from service.identity.touches import LONGEST_REFERRER, Campaign
+from service.texts import storable
 
 Text = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=2000)]
 Short = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=100)]

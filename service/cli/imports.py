@@ -14,8 +14,8 @@ from service.cli.running import CommandFailed, command, ready_context
 from service.content.import_articles import ImportRun, import_articles
 from service.content.import_summary import Entry, ImportSummary, Tally
 from service.content.importers.wordpress import ExportUnreadable, Options, Progress, read_exports
-from service.content.schemas import is_slug
 from service.settings import Settings
+from service.texts import is_slug
 
 EXAMPLE = "Example: paywall import wordpress posts.xml media.xml --report report.jsonl --dry-run"
 app = typer.Typer(help="Bring your own newspaper.", epilog=EXAMPLE, no_args_is_help=True)

@@ -16,7 +16,6 @@ from service.content.addresses import present_slug
 from service.content.article import StoredArticle
 from service.content.level import level_at
 from service.content.rules import rules_of
-from service.content.schemas import is_slug
 from service.content.store import content_version, get_article
 from service.content.teaser import teaser, with_body
 from service.db.session import AppDatabase, Database
@@ -24,6 +23,7 @@ from service.html.public_answer import BROWSERS_TAKE, Document, PublicDocument, 
 from service.problems import Problem
 from service.running import part
 from service.settings import Settings
+from service.texts import is_slug
 
 __all__ = [
     "AppArticles",

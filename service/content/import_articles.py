@@ -31,13 +31,14 @@ from service.content.publish import (
     with_access,
     withdraw_article,
 )
-from service.content.schemas import SLUG_LENGTH, ArticleIn
+from service.content.schemas import ArticleIn
 from service.content.store import get_row
 from service.content.visibility import RELEASED
 from service.db.session import Database
 from service.db.tables import Article
 from service.problems import Problem
 from service.settings import Settings
+from service.texts import SLUG_LENGTH
 
 BATCH = 50
 _TAKEN = "Another article has this address ({slug}). Rename the post in WordPress and export again."

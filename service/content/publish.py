@@ -13,7 +13,7 @@ from service.content.cut import Rendered, render
 from service.content.folding import folded
 from service.content.level import LevelFacts, own_level
 from service.content.rules import limits_of, rules_of
-from service.content.schemas import SLUG_LENGTH, AccessIn, ArticleIn, ScheduleIn, is_slug
+from service.content.schemas import AccessIn, ArticleIn, ScheduleIn
 from service.content.store import STATE_ID, term_of
 from service.db.base import new_id
 from service.db.tables import Article, ArticleRevision, ArticleTerm, ContentState
@@ -22,6 +22,7 @@ from service.identity import audit
 from service.levels import Level
 from service.problems import Problem
 from service.settings import Settings
+from service.texts import SLUG_LENGTH, is_slug
 
 _READ = ("title", "standfirst", "body_source", "body_format", "authors", "image_url", "image_alt")
 

@@ -19,7 +19,6 @@ from service.content.schemas import (
     Teaser,
     Teasers,
     TeasersQuery,
-    is_slug,
 )
 from service.content.store import get_row, list_articles, list_for_staff
 from service.content.teaser import summary
@@ -32,6 +31,7 @@ from service.identity.declarations import PUBLIC
 from service.identity.permissions import Permission
 from service.problems import Problem
 from service.settings import AppSettings
+from service.texts import is_slug
 
 router = APIRouter(tags=["articles"])
 

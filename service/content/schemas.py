@@ -22,34 +22,12 @@ from service.content.level import LevelSource
 from service.content.visibility import Status
 from service.html.list_query import LONGEST_CURSOR
 from service.levels import Level
+from service.texts import is_slug, storable
 
-_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-SLUG_LENGTH = 120
 BODY_BYTES = 2_000_000
 _HOURS, _LONGEST_DAYS = 24, 36_500
 _LONGEST_HOURS = _LONGEST_DAYS * _HOURS
 _FORBIDDEN_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
-
-
-def is_slug(text: str) -> bool:
-    return len(text) <= SLUG_LENGTH and _SLUG.fullmatch(text) is not None
-
-
-def storable(value: Any) -> Any:
-    """Refuse what PostgreSQL can't keep as text, in any depth: NUL and lone surrogates."""
-    if isinstance(value, str):
-        if "\0" in value:
-            raise ValueError("must not contain the character U+0000")
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            raise ValueError("must not contain half of a surrogate pair")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            storable(key)
-            storable(item)
-    elif isinstance(value, list):
-        for item in value:
-            storable(item)
-    return value
 
 
 def _web_address(value: str) -> str:

@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from service.content.schemas import storable
 from service.problems import Problem, invalid_field
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, Unit, shown
 from service.reports.figure import Figure, OverTime, Subject
 from service.reports.period import Comparison, Interval, NotAsked, Period, Step, parse_period
 from service.settings import Settings
+from service.texts import storable
 
 _Text = Annotated[str, AfterValidator(storable), Field(max_length=100)]
 _Day = Annotated[str, Field(max_length=40, examples=["2026-03-01"])]

@@ -13,7 +13,6 @@ from pydantic import (
 )
 
 from service.bodies import ListOut
-from service.content.schemas import storable
 from service.db.tables import Grant
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
 from service.reports import readers
@@ -32,6 +31,7 @@ from service.reports.metrics import (
 from service.reports.standing import WORDS, Standing
 from service.reports.subscriber_list import SubscriberFilter
 from service.reports.timeline import ArticleMention, Event, EventKind
+from service.texts import storable
 
 Storable = AfterValidator(storable)
 """Text that a database can be asked for: PostgreSQL knows no NUL."""

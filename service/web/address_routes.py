@@ -9,13 +9,13 @@ from pydantic import AfterValidator
 from service.account.address import confirm_change, request_change
 from service.billing.inbox import INBOX_TASK
 from service.checkout.schemas import Short
-from service.content.schemas import storable
 from service.db.context import AppContext
 from service.identity.callers import RecentReader
 from service.identity.declarations import PUBLIC
 from service.jobs.runner import AppWakes
 from service.outbox.mails import MAIL_TASK
 from service.problems import Problem
+from service.texts import storable
 from service.web.pages import GET, PageRoute, page
 from service.web.sign_in import HOME
 

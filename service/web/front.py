@@ -8,11 +8,11 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.content.article import ListedArticle
-from service.content.schemas import storable
 from service.content.store import list_articles, list_sections
 from service.content.teaser import summary
 from service.html.list_query import LONGEST_CURSOR
 from service.settings import Settings
+from service.texts import storable
 
 PAGE = 25
 RAIL = 3

@@ -18,7 +18,6 @@ from service.checkout.limits import LimitedGateway
 from service.checkout.returned import remember_claim
 from service.checkout.schemas import Short, Text
 from service.checkout.start import Order, start_checkout
-from service.content.schemas import storable
 from service.content.visibility import is_visible
 from service.db.context import AppContext, Context
 from service.db.session import ReadSession
@@ -33,6 +32,7 @@ from service.identity.touches import LONGEST_REFERRER, touch_of
 from service.metering.ledger import Ledger
 from service.problems import CATALOGUE, Problem
 from service.running import running_of
+from service.texts import storable
 from service.web import account_routes, address_routes, erase_routes, sign_in_routes
 from service.web.article import (
     ArticleRoute,

@@ -15,7 +15,6 @@ from service.account.confirm import Client, Confirmed, confirm_code, confirm_lin
 from service.account.sign_in import request_sign_in
 from service.checkout.schemas import Short
 from service.clock import AppClocks, Clocks
-from service.content.schemas import storable
 from service.db.context import AppContext
 from service.db.session import ReadSession
 from service.db.tables import SignInRequest
@@ -31,6 +30,7 @@ from service.limits.addresses import client_network
 from service.outbox.mails import MAIL_TASK
 from service.problems import Problem
 from service.settings import AppSettings, Settings
+from service.texts import storable
 from service.web import sign_in
 from service.web.pages import GET, PageRoute, page
 from service.web.sign_in import HOME, form_error, kept_return_to

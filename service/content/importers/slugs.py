@@ -4,7 +4,7 @@ import re
 import unicodedata
 from urllib.parse import unquote
 
-from service.content.schemas import SLUG_LENGTH, is_slug
+from service.texts import SLUG_LENGTH, is_slug
 
 # Letters that Unicode does not decompose into a base letter and an accent.
 _LETTERS = str.maketrans(

@@ -6,7 +6,7 @@ import pytest
 
 from service.content.importers.article import ImportedArticle, Mended
 from service.content.importers.wordpress import ExportUnreadable, read_exports
-from service.content.schemas import is_slug
+from service.texts import is_slug
 from tests.content.importers.exports import (
     OPTIONS,
     article,
