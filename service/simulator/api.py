@@ -29,11 +29,13 @@ from service.simulator.checkout import sessions as checkout_sessions
 from service.simulator.events import endpoints, recent
 from service.simulator.operations import Call, Operation
 from service.simulator.payments import (
+    balance,
     charges,
     customer_creation,
     customers,
     disputes,
     payment_methods,
+    payouts,
     refunds,
     setup_intents,
 )
@@ -76,6 +78,8 @@ OPERATIONS: tuple[Operation, ...] = tuple(
         intents,
         refunds,
         disputes,
+        balance,
+        payouts,
         test_clocks,
         portal_sessions,
         configurations,

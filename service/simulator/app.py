@@ -43,7 +43,7 @@ from service.simulator.hooks.banks import Hooks
 from service.simulator.hooks.disturbances import Disturbances, LostResponse
 from service.simulator.hooks.faults import Faults
 from service.simulator.pages.hosted import Pages
-from service.simulator.payments import disputes, refunds
+from service.simulator.payments import disputes, payouts, refunds
 from service.simulator.payments.cards import CardEntry, default_expiry
 from service.simulator.payments.debits import PAYING_ACCOUNT
 from service.simulator.periods import DAY
@@ -302,6 +302,7 @@ def create_simulator(
         **discounts.HANDLERS,
         **disputes.HANDLERS,
         **pausing.HANDLERS,
+        **payouts.HANDLERS,
         **promotion_codes.HANDLERS,
         **refunds.HANDLERS,
         **resuming.HANDLERS,

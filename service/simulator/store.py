@@ -22,6 +22,8 @@ CREATE INDEX IF NOT EXISTS objects_by_payment
     ON objects (kind, json_extract(body, '$.payment.payment_intent'));
 CREATE INDEX IF NOT EXISTS objects_by_subscription
     ON objects (kind, json_extract(body, '$.parent.subscription_details.subscription'));
+CREATE INDEX IF NOT EXISTS objects_by_payout ON objects (kind, json_extract(body, '$._sim.payout'))
+    WHERE kind = 'balance_transaction';
 CREATE TABLE IF NOT EXISTS agenda (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, action TEXT NOT NULL,
     subject TEXT NOT NULL, clock TEXT);
@@ -199,6 +201,14 @@ class Store:
             "DELETE FROM agenda WHERE subject = ? AND (action = ? OR ? IS NULL)",
             (subject, action, action),
         )
+
+    def is_scheduled(self, at: int, action: str, subject: str) -> bool:
+        """Whether the world's agenda has this entry."""
+        found = self.connection.execute(
+            "SELECT 1 FROM agenda WHERE subject = ? AND action = ? AND at = ? AND clock IS NULL",
+            (subject, action, at),
+        )
+        return found.fetchone() is not None
 
     def has_due(self, until: int) -> bool:
         """Whether anything on the world's agenda is due by `until`."""

@@ -45,9 +45,64 @@ _UNFILLED = {
     "/v1/tax_ids": "owner",
 }
 _ALSO_RETRIEVED = {
+    "/v1/balance_transactions/{}": "balance_transaction",
+    "/v1/payouts/{}": "payout",
     "/v1/accounts/{}": "account",
     "/v1/customers/{}/payment_methods/{}": "payment_method",
 }
+
+
+_ALSO_LISTED = {
+    "/v1/balance_transactions": (
+        "balance_transaction", "created currency payout source type"
+    ),
+    "/v1/payouts": ("payout", "arrival_date created destination status"),
+}  # fmt: skip
+_PAYOUT_EVENTS = ("created", "updated", "reconciliation_completed", "paid", "failed")
+_TEXT: JSON = {"type": "string"}
+_TEXT_OR_NOT: JSON = {"type": "string", "nullable": True}
+_NUMBER: JSON = {"type": "integer"}
+
+
+def _one_of(*options: str) -> JSON:
+    return {"type": "string", "enum": list(options)}
+
+
+def _reference_to(kind: str) -> JSON:
+    options: list[JSON] = [_TEXT, {"$ref": f"#/components/schemas/{kind}"}]
+    return {"anyOf": options, "nullable": True, "x-expansionResources": {"oneOf": options[1:]}}
+
+
+_PAYOUT: JSON = {
+    "amount": _NUMBER,
+    "application_fee": _TEXT_OR_NOT,
+    "application_fee_amount": {"type": "integer", "nullable": True},
+    "arrival_date": _NUMBER,
+    "automatic": {"type": "boolean"},
+    "balance_transaction": _reference_to("balance_transaction"),
+    "created": _NUMBER,
+    "currency": _TEXT,
+    "description": _TEXT_OR_NOT,
+    "destination": _TEXT_OR_NOT,
+    "failure_balance_transaction": _reference_to("balance_transaction"),
+    "failure_code": _TEXT_OR_NOT,
+    "failure_message": _TEXT_OR_NOT,
+    "id": _TEXT,
+    "livemode": {"type": "boolean"},
+    "metadata": {"type": "object", "additionalProperties": _TEXT, "nullable": True},
+    "method": _one_of("standard", "instant"),
+    "object": _one_of("payout"),
+    "original_payout": _TEXT_OR_NOT,
+    "payout_method": _TEXT_OR_NOT,
+    "reconciliation_status": _one_of("completed", "in_progress", "not_applicable"),
+    "reversed_by": _TEXT_OR_NOT,
+    "source_type": _TEXT,
+    "statement_descriptor": _TEXT_OR_NOT,
+    "status": _one_of("pending", "in_transit", "paid", "failed", "canceled"),
+    "trace_id": {"type": "object", "additionalProperties": _TEXT, "nullable": True},
+    "type": _one_of("bank_account", "card"),
+}
+"""The document lacks it: as https://docs.stripe.com/api/payouts/object and Stripe's SDK have it."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +122,11 @@ class StripeDocument:
         self.version: str = document["x-slice"]["target_version"]
         self.event_objects: dict[str, str] = document["x-slice"]["event_objects"]
         self._schemas = document["components"]["schemas"]
+        self._schemas["payout"] = {
+            "type": "object", "properties": _PAYOUT, "required": sorted(_PAYOUT),
+            "x-expandableFields": ["balance_transaction", "failure_balance_transaction"],
+        }  # fmt: skip
+        self.event_objects |= {f"payout.{what}": "payout" for what in _PAYOUT_EVENTS}
         self._registry: Registry[Any] = Registry().with_resources(
             (f"urn:{flavour}", _resource(document, expanded=flavour == "expanded"))
             for flavour in ("bare", "expanded")
@@ -175,6 +235,9 @@ def _beyond() -> Iterator[Described]:
     for template, names in _UNFILLED.items():
         parameters = frozenset({*names.split(), *_PAGING})
         yield Described(template, parameters, _listing({"enum": []}, "list"))
+    for template, (kind, names) in _ALSO_LISTED.items():
+        parameters = frozenset({*names.split(), *_PAGING})
+        yield Described(template, parameters, _listing({"$ref": f"{_SCHEMAS}{kind}"}, "list"))
     for template, kind in _ALSO_RETRIEVED.items():
         yield Described(template, frozenset({"expand"}), {"$ref": f"{_SCHEMAS}{kind}"})
 

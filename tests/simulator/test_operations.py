@@ -166,6 +166,15 @@ def _walk_money_back(local: LocalStripe, known: dict[str, str]) -> None:
     v1.disputes.retrieve(dispute.id, {"expand": ["payment_intent"]})
     v1.disputes.update(dispute.id, {"evidence": {"customer_name": "Ana"}, "submit": False})
     v1.disputes.close(dispute.id)
+    [moved] = v1.balance_transactions.list({"limit": 1, "expand": ["data.source"]}).data
+    v1.balance_transactions.retrieve(moved.id)
+
+
+def _walk_payouts(local: LocalStripe) -> None:
+    local.subscribe()
+    local.move(days=3)
+    [payout] = local.v1.payouts.list({"limit": 1, "expand": ["data.balance_transaction"]}).data
+    local.v1.payouts.retrieve(payout.id)
 
 
 def _walk_invoices(local: LocalStripe, customer: str) -> None:
@@ -243,6 +252,7 @@ def test_every_operation_answers_as_the_document_says(
     local: LocalStripe, document: StripeDocument
 ) -> None:
     _walk(local, _furnish(local))
+    _walk_payouts(local)
     local.deliver()
     served = {(operation.method, operation.template) for operation in OPERATIONS}
     assert local.checked.seen == served, served - local.checked.seen

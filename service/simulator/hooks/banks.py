@@ -11,6 +11,7 @@ from starlette.routing import Route
 from service.simulator.billing.collection import authenticate
 from service.simulator.billing.intents import authenticate_intent
 from service.simulator.payments.disputes import open_dispute
+from service.simulator.payments.payouts import fail_payout
 from service.simulator.payments.setup_intents import authenticate_setup
 from service.simulator.protocol.errors import StripeError, invalid_parameter, missing_parameter
 from service.simulator.protocol.expand import public
@@ -44,6 +45,7 @@ class Hooks:
                 self.authenticate_setup,
                 methods=["POST"],
             ),
+            Route("/_sim/payout/{payout}/fail", self.fail_payout, methods=["POST"]),
             Route("/_sim/rules", self.rules, methods=["GET", "POST"]),
         ]
 
@@ -91,6 +93,10 @@ class Hooks:
         with self._world.under_clock(self._world.clock_of(intent)):
             authenticate_setup(self._world, intent)
         return intent
+
+    async def fail_payout(self, request: Request) -> Response:
+        """The bank sends a payout back. Answers the payout."""
+        return self._answer(lambda: fail_payout(self._world, request.path_params["payout"]))
 
     async def rules(self, request: Request) -> Response:
         """`{"dunning_end": …}`: what happens to a subscription when all tries have failed."""

@@ -1,6 +1,7 @@
 """Payment intents and charges."""
 
 from service.simulator.operations import Call, created_range, equalities, listing, operation, page
+from service.simulator.payments.balance import book_charge
 from service.simulator.payments.card_numbers import CARDS, Card, Decline
 from service.simulator.payments.debits import (
     Account,
@@ -156,6 +157,7 @@ def confirm(
     if account is not None:
         _begin_debit(world, intent, account, charge)
     elif refusal is None:
+        charge["balance_transaction"] = book_charge(world, charge)
         world.create(charge, "charge.succeeded")
         if (card := card_of(method)) and card.disputes != "never":
             world.schedule(world.now, "dispute.open", charge["id"])
@@ -196,7 +198,12 @@ def end_debit(world: World, intent: JSON, refusal: Decline | None) -> None:
     world.store.unschedule(intent["id"], "debit.settle")
     charge = world.fetch("charge", intent["latest_charge"])
     if refusal is None:
-        came = {"outcome": _outcome(None, None), "paid": True, "status": "succeeded"}
+        came = {
+            "balance_transaction": book_charge(world, charge),
+            "outcome": _outcome(None, None),
+            "paid": True,
+            "status": "succeeded",
+        }
         world.update(charge, came)
         world.emit("charge.succeeded", charge)
         account = account_of(world.fetch("payment_method", charge["payment_method"]))

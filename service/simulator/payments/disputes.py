@@ -13,6 +13,7 @@ from service.simulator.operations import (
     operation,
     page,
 )
+from service.simulator.payments.balance import book, fee_of
 from service.simulator.payments.charges import card_of
 from service.simulator.periods import DAY
 from service.simulator.protocol.errors import StripeError, invalid_parameter
@@ -147,33 +148,17 @@ def _dispute(world: World, charge: JSON, reason: str, *, inquiry: bool) -> JSON:
 
 def _move_money(world: World, dispute: JSON, amount: int, fee: int, event: str) -> None:
     """Book money away or back; a negative fee is one that is given back."""
-    entry = {
-        "id": world.new_id("txn", 24),
-        "object": "balance_transaction",
-        "amount": amount,
-        "available_on": world.now,
-        "balance_type": "payments",
-        "created": world.now,
-        "currency": dispute["currency"],
-        "description": f"Chargeback {'withdrawal' if amount < 0 else 'reversal'}"
+    is_withdrawal = amount < 0
+    entry = book(
+        world,
+        dispute,
+        amount,
+        kind="adjustment",
+        category="dispute" if is_withdrawal else "dispute_reversal",
+        fees=[fee_of(fee, dispute["currency"], "Dispute fee")],
+        description=f"Chargeback {'withdrawal' if is_withdrawal else 'reversal'}"
         f" for {dispute['charge']}",
-        "exchange_rate": None,
-        "fee": fee,
-        "fee_details": [
-            {
-                "amount": fee,
-                "application": None,
-                "currency": dispute["currency"],
-                "description": "Dispute fee",
-                "type": "stripe_fee",
-            }
-        ],
-        "net": amount - fee,
-        "reporting_category": "dispute" if amount < 0 else "dispute_reversal",
-        "source": dispute["id"],
-        "status": "available",
-        "type": "adjustment",
-    }
+    )
     entries = [*dispute["balance_transactions"], entry]
     world.update(dispute, {"balance_transactions": entries}, event)
 

@@ -8,6 +8,7 @@ from service.simulator.operations import (
     operation,
     page,
 )
+from service.simulator.payments.balance import book_refund
 from service.simulator.payments.charges import card_of
 from service.simulator.periods import HOUR
 from service.simulator.protocol.errors import StripeError, invalid_parameter, not_simulated
@@ -37,9 +38,9 @@ def _create(call: Call) -> JSON:
     charge = _charge_to_refund(world, params)
     reason = params.choice("reason", _REASONS)
     amount = _amount(params, charge)
-    refund = world.create(
-        _refund(world, charge, amount, reason, params.metadata()), "refund.created"
-    )
+    refund = _refund(world, charge, amount, reason, params.metadata())
+    refund["balance_transaction"] = book_refund(world, refund, is_card=_by_card(charge))
+    world.create(refund, "refund.created")
     returned = charge["amount_refunded"] + amount
     world.update(
         charge,
@@ -121,7 +122,6 @@ def _refund(
     world: World, charge: JSON, amount: int, reason: str | None, metadata: dict[str, str]
 ) -> JSON:
     pending = _late_answer(world, charge) == "succeeded"
-    by_card = charge["payment_method_details"]["type"] == "card"
     return {
         "id": world.new_id("re", 24),
         "object": "refund",
@@ -141,8 +141,12 @@ def _refund(
         "status": "pending" if pending else "succeeded",
         "transfer_reversal": None,
         **({"pending_reason": "processing"} if pending else {}),
-        **({"destination_details": _TO_CARD} if by_card else {}),
+        **({"destination_details": _TO_CARD} if _by_card(charge) else {}),
     }
+
+
+def _by_card(charge: JSON) -> bool:
+    return bool(charge["payment_method_details"]["type"] == "card")
 
 
 def _late_answer(world: World, charge: JSON) -> str | None:
@@ -160,7 +164,13 @@ def handle_settlement(world: World, identifier: str) -> None:
         del refund["pending_reason"]
         _announce(world, refund, {"status": "succeeded"})
         return
-    _announce(world, refund, {"failure_reason": "unknown", "status": "failed"})
+    back = book_refund(world, refund, is_card=_by_card(charge), failed=True)
+    changes = {
+        "failure_balance_transaction": back,
+        "failure_reason": "unknown",
+        "status": "failed",
+    }
+    _announce(world, refund, changes)
     world.emit("refund.failed", refund)
     returned = charge["amount_refunded"] - refund["amount"]
     world.update(charge, {"amount_refunded": returned, "refunded": False})

@@ -60,7 +60,18 @@ _EXPANDABLE: dict[str, frozenset[str]] = {
     "setup_intent": frozenset({"customer", "payment_method"}),
     "payment_intent": frozenset({"customer", "payment_method", "latest_charge"}),
     "charge": frozenset({"customer", "payment_intent", "balance_transaction"}),
-    "refund": frozenset({"charge", "customer", "payment_intent", "payment_method"}),
+    "refund": frozenset(
+        {
+            "balance_transaction",
+            "charge",
+            "customer",
+            "failure_balance_transaction",
+            "payment_intent",
+            "payment_method",
+        }
+    ),
+    "balance_transaction": frozenset({"source"}),
+    "payout": frozenset({"balance_transaction", "failure_balance_transaction"}),
     "dispute": frozenset({"charge", "payment_intent"}),
     "invoiceitem": frozenset({"customer", "invoice", "pricing.price_details.price", "test_clock"}),
     "billing_portal.session": frozenset({"configuration"}),
