@@ -3,7 +3,7 @@
 from service.reports.entries.parts import HOLDER, LEDGER, several
 from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
-from service.reports.queries import walls
+from service.reports.queries import walls, what_if
 
 _DAYS_TO_PAY = {
     f"within_{n}": f"Within {n} {'day' if n == 1 else 'days'}" for n in walls.DAYS_TO_PAY
@@ -44,5 +44,24 @@ FIGURES: tuple[Figure, ...] = (
         ),
         tuple(Series(name, f"{name} {'article' if name == '1' else 'articles'}", "readers") for name in walls.DEPTHS),
         "own", (), walls.meter_depth, LEDGER, by_day=True,
+    ),
+    Figure(
+        "what-if-meter", "Meter",
+        Definition(
+            "What if the meter",
+            "The meter stop rate with a limit of 1 to 10 articles, for anonymous devices and for "
+            "registered readers: what each tried to read is decided again with that limit. As it was: "
+            "what happened. What readers would have tried after a wall that they didn't meet isn't "
+            "known, nor what counts against a reader since a device brought it along at sign-in. "
+            "Each device and each reader is a holder of its own here, as each has its own limit. Of "
+            "more than 50,000 rows a sixteenth of the holders is replayed, or a sixteenth of that.",
+            "Distinct holders of the kind, with a read or a wall.",
+        ),
+        (
+            Series("anonymous", "Anonymous", "percent"), Series("registered", "Registered", "percent"),
+            Series("sample", "Holders in the sample", "percent"),
+        ),
+        "own", (), what_if.what_if, "the access ledger", by_day=True, is_heat_map=True,
+        is_ranked=True,
     ),
 )  # fmt: skip

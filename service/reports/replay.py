@@ -1,0 +1,155 @@
+"""What readers would have met with another limit of the meter: the ledger's rows, decided again: pure.
+
+Each row says what somebody tried, and on what it was decided. The decision is asked again (access/decision.py)
+with every limit, and with what that limit would have counted before.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import groupby, product
+from operator import attrgetter
+from typing import Literal, NamedTuple, get_args
+
+from service.access.decision import (
+    ArticleFacts,
+    Evidence,
+    HeldGrant,
+    Meter,
+    Outcome,
+    Wall,
+    decide,
+)
+from service.grants.grants import EVERYTHING, Source
+from service.levels import Level
+from service.metering.window import MeterState, Window
+from service.reports.tallies import BEFORE
+
+LIMITS = tuple(range(1, 11))
+AS_IT_WAS = 0
+"""The place of what happened, among the limits."""
+HolderKind = Literal["anonymous", "registered"]
+_METERED = {"meter", "meter_exhausted", "network_exhausted"}
+_SOURCES: dict[str, Source] = {each: each for each in get_args(Source)}
+_LEVELS: dict[str, Level] = {
+    "free": "free", "registered": "registered", "registered_only": "registered",
+    "subscribers_only": "subscribers",
+}  # fmt: skip
+"""Of the articles at which these reasons decide; all others are metered."""
+_THEN = datetime(2000, 1, 1, tzinfo=UTC)
+_WINDOW = Window(_THEN, _THEN)
+
+
+class Tried(NamedTuple):
+    """A row of the ledger: somebody tried to read. `meter` is where it counts, `window` where it was decided by it."""
+
+    meter: str
+    at: datetime
+    id: str
+    step: int
+    """Of the period; BEFORE: it only says what was counted already."""
+    kind: HolderKind
+    holder: str
+    article: str
+    reason: str
+    is_walled: bool
+    consumed: bool
+    window: datetime | None
+
+
+class Place(NamedTuple):
+    """A kind of holder in a step, None in the period, by a limit or AS_IT_WAS."""
+
+    kind: HolderKind
+    step: int | None
+    limit: int
+
+
+@dataclass
+class Replayed:
+    """Distinct holders with a row, by kind and step (their limit is AS_IT_WAS), and those who met a wall."""
+
+    holders: Counter[Place] = field(default_factory=Counter)
+    stopped: Counter[Place] = field(default_factory=Counter)
+
+
+def replay(rows: Iterable[Tried]) -> Replayed:
+    """Decide all rows again by each limit, those of one meter in their order."""
+    found = Replayed()
+    for _, of_meter in groupby(sorted(rows), key=attrgetter("meter")):
+        met: defaultdict[tuple[str, HolderKind, int | None], set[int]] = defaultdict(set)
+        window = _Read(None)
+        for row in of_meter:
+            if row.window is not None and row.window != window.start:
+                window = _Read(row.window)
+            walls = window.walls(row)
+            if row.step != BEFORE:
+                for step in (row.step, None):
+                    met[row.holder, row.kind, step].update(walls)
+        for (_, kind, step), limits in met.items():
+            found.holders[Place(kind, step, AS_IT_WAS)] += 1
+            found.stopped.update(Place(kind, step, limit) for limit in limits)
+    return found
+
+
+class _Read:
+    """What a meter had read in one window: as it was, and by each limit."""
+
+    def __init__(self, start: datetime | None) -> None:
+        self.start = start
+        self._counted: set[str] = set()
+        self._carried: set[str] = set()
+        self._by_limit: list[tuple[int, set[str]]] = [(limit, set()) for limit in LIMITS]
+
+    def walls(self, row: Tried) -> list[int]:
+        """The limits at which the row is a wall, AS_IT_WAS among them; counts what they let through."""
+        walls = [AS_IT_WAS] if row.is_walled else []
+        if row.reason not in _METERED:
+            return walls + _unmetered(row.reason, is_walled=row.is_walled)
+        if row.window is None:
+            # By a token of some minutes: the unlock that it is from has been decided.
+            return walls
+        if row.consumed:
+            self._counted.add(row.article)
+        elif row.reason == "meter" and row.article not in self._counted:
+            self._carried.add(row.article)
+        is_carried, outcomes = row.article in self._carried, _outcomes(row.reason)
+        for limit, counted in self._by_limit:
+            outcome = outcomes[is_carried or row.article in counted, len(counted) < limit]
+            if isinstance(outcome, Wall):
+                walls.append(limit)
+            elif isinstance(outcome, Meter) and outcome.consumes:
+                counted.add(row.article)
+        return walls
+
+
+def _unmetered(reason: str, *, is_walled: bool) -> list[int]:
+    """The limits at which a row is a wall where no meter decided: all or none."""
+    if reason in _LEVELS or reason in _SOURCES:
+        is_walled = isinstance(_outcomes(reason)[False, False], Wall)
+    return [*LIMITS] if is_walled else []
+
+
+@lru_cache(maxsize=64)
+def _outcomes(reason: str) -> Mapping[tuple[bool, bool], Outcome]:
+    """The decision on an article with what the reason says of it and of the reader.
+
+    By all that it takes from a window: whether the article was read in it, and whether it has room.
+    """
+    article = ArticleFacts(
+        id="this", level=_LEVELS.get(reason, "metered"), plans=(), section=None, visible=True
+    )
+    source = _SOURCES.get(reason)
+    evidence = Evidence(
+        grants=(HeldGrant(source, EVERYTHING),) if source is not None else (),
+        verified=reason == "registered",
+        network_closed=reason == "network_exhausted",
+    )
+    outcomes = {}
+    for has_read, has_room in product((False, True), repeat=2):
+        counted = frozenset({article.id} if has_read else {"another"})
+        window = MeterState(_WINDOW, len(counted) + has_room, counted)
+        outcomes[has_read, has_room] = decide(article, evidence, window, _THEN)
+    return outcomes
