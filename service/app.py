@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from service import health
+from service.access import explain_routes
 from service.access import routes as access_routes
 from service.access.answers import UnlockAnswers
 from service.access.hot import HotRoutes
@@ -95,6 +96,7 @@ from service.web.walls_seen import WallsSeen
 ROUTERS = (
     content_routes.router,
     access_routes.router,
+    explain_routes.router,
     offers_routes.router,
     checkout_routes.router,
     account_routes.router,

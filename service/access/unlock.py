@@ -183,7 +183,7 @@ class Unlocking:
         """The case as the database has it; Problem `article-not-found` for what is hidden."""
         now, settings = self._context.clocks.business(), self._context.settings
         facts = article_facts(read.article, self._rules, now)
-        seen = _window_asked(facts, read.caller, settings, now)
+        seen = window_asked(facts, settings, now, verified=read.caller.verified)
         if isinstance(seen, MeterState):
             seen = await read_meter(session, meter_of(read.caller), seen.window, seen.limit)
         reader_id = read.caller.reader_id
@@ -197,7 +197,7 @@ class Unlocking:
         """
         now, settings = self._context.clocks.business(), self._context.settings
         facts = article_facts(read.article, self._rules, now)
-        asked = _window_asked(facts, read.caller, settings, now)
+        asked = window_asked(facts, settings, now, verified=read.caller.verified)
         seen = asked
         if isinstance(asked, MeterState):
             known = self._metering.remembered(meter, asked.window, asked.limit)
@@ -298,7 +298,7 @@ class _Case:
             return self.with_network_closed()
         # An article that wasn't counted met a full window, whatever has become of that since.
         room = window if self.article.id in window.read_set else replace(window, limit=window.used)
-        left = _room_after_registering(window, self.settings)
+        left = room_after_registering(window, self.settings)
         evidence = replace(self.evidence, room_after_registering=left)
         outcome = self._decided(evidence, room)
         return replace(self, evidence=evidence, meter=window, outcome=outcome)
@@ -320,7 +320,7 @@ def _case(
         held,
         verified=read.caller.verified,
         sign_in_offered=settings.readers_can_sign_in,
-        room_after_registering=_room_after_registering(seen, settings),
+        room_after_registering=room_after_registering(seen, settings),
     )
     outcome = decide(facts, evidence, seen, now)
     if isinstance(outcome, Hidden):
@@ -347,19 +347,20 @@ def _answers(reason: str) -> Counter:
     return UNLOCKS.labels(reason)
 
 
-def _room_after_registering(seen: MeterSeen, settings: Settings) -> int:
+def room_after_registering(seen: MeterSeen, settings: Settings) -> int:
+    """Articles that the registered reader's meter would then still open in this window."""
     used = seen.used if isinstance(seen, MeterState) and settings.meter_carry_count else 0
     return settings.registered_meter_limit - used
 
 
-def _window_asked(
-    article: ArticleFacts, caller: Caller, settings: Settings, now: datetime
-) -> MeterSeen:
+def window_asked(
+    article: ArticleFacts, settings: Settings, now: datetime, *, verified: bool
+) -> MeterState | NoMeter:
     """The empty window in which the article would be counted, or why there is none."""
     if settings.meter_limit is None:
         return NoMeter.NOTHING_METERED
     if article.level != "metered":
         return NoMeter.NOT_ASKED
     window = window_at(now, settings.meter_window, settings.zone)
-    limit = settings.registered_meter_limit if caller.verified else settings.meter_limit
+    limit = settings.registered_meter_limit if verified else settings.meter_limit
     return MeterState(window, limit)

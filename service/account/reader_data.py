@@ -24,6 +24,7 @@ from service.db.tables import (
     Consent,
     Customer,
     DomainEvent,
+    FormerGrant,
     Grant,
     HolderDay,
     InboxEvent,
@@ -326,7 +327,12 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding(
         "grants", Grant, lambda subject: Grant.reader_id.in_(subject.ids),
         blank={"note": ""},
-        kept="id reader_id source reference scope starts_at ends_at in_grace created_at updated_at",
+        kept="id reader_id source reference scope starts_at ends_at in_grace created_at updated_at "
+        "recorded_since",
+    ),
+    Holding(
+        "former_grants", FormerGrant, lambda subject: FormerGrant.grant_id.in_(subject.grants),
+        kept="id grant_id until scope starts_at ends_at in_grace",
     ),
     Holding(
         "changes_by_staff", AuditEntry,

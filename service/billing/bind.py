@@ -1,15 +1,11 @@
 """An operator says whose a customer at Stripe is: for what was sold by phone, in Stripe's dashboard."""
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from service.billing.customers import bind_customer
 from service.billing.resync import resync_reader
 from service.billing.unbound import forget_unbound
 from service.db.context import Context
-from service.db.tables import Reader
 from service.identity.audit import change_by
-from service.identity.email import checked_address
-from service.identity.readers import account_of, find_reader
+from service.identity.readers import reader_named
 from service.payments.asking import RETRY_AFTER_SECONDS
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
 from service.problems import Problem
@@ -26,7 +22,7 @@ async def bind_by_operator(
     """
     await _refuse_unknown(gateway, customer_id)
     async with change_by(context, actor) as change:
-        reader_id = (await _reader(change.session, named)).id
+        reader_id = (await reader_named(change.session, named)).id
         bound = await bind_customer(
             change.session, customer_id=customer_id, reader_id=reader_id,
             now=change.clocks.business(),
@@ -52,19 +48,3 @@ async def _refuse_unknown(gateway: Gateway, customer_id: str) -> None:
         customer = None
     if customer is None or customer.deleted:
         raise Problem("not-found", f"Stripe has no customer {customer_id}. Look at its dashboard.")
-
-
-async def _reader(session: AsyncSession, named: str) -> Reader:
-    if "@" in named:
-        account = await account_of(session, checked_address(named))
-        if account is None:
-            raise Problem(
-                "not-found",
-                f"Nobody has confirmed the address {named}. Ask the reader to sign in once, or give "
-                "the reader's id.",
-            )
-        return account
-    reader = await find_reader(session, named)
-    if reader is None or reader.merged_into is not None or reader.erased_at is not None:
-        raise Problem("not-found", f"There is no reader {named}. Look the id up in the list.")
-    return reader

@@ -39,6 +39,7 @@ PARTS: Mapping[str, Part] = {
     "operators": Part("Accounts for the back office.", "operators"),
     "api-keys": Part("Keys for publishers' programs.", "api_keys"),
     "offers": Part("What is sold.", "offers"),
+    "explain": Part("Say why a reader may or may not read an article.", "explain", "explain"),
     "readers": Part("Help for a reader, and their data.", "readers"),
     "inbox": Part("Stripe's events that aren't applied.", "inbox"),
     "jobs": Part("Work that is waiting or has failed.", "jobs"),

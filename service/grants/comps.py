@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.base import new_id
 from service.db.tables import Grant
 from service.grants.grants import EVERYTHING
+from service.grants.history import keep_former
 from service.identity.audit import record
 from service.identity.readers import find_reader, is_erased, settled_reader
 from service.problems import Problem
@@ -44,6 +45,7 @@ async def give_comp(
         note=note[:LONGEST_NOTE],
         created_at=now,
         updated_at=now,
+        recorded_since=now,
     )
     session.add(grant)
     await session.flush()
@@ -72,6 +74,7 @@ async def revoke_comp(
     if grant.ends_at is not None and grant.ends_at <= now:
         return grant
     before = _shown(grant)
+    keep_former(session, grant, now)
     grant.ends_at = max(now, grant.starts_at)
     grant.updated_at = now
     await session.flush()

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
 from service.db.tables import Grant
 from service.db.upsert import insert_for
 from service.grants.grants import GrantFacts, Source
+from service.grants.history import keep_former
 
 
 async def put_grant(
@@ -24,7 +25,13 @@ async def put_grant(
     note: str = "",
     now: datetime,
 ) -> None:
-    """Store the grant of this source and reference, or change it: one statement, safe to repeat."""
+    """Store the grant of this source and reference, or change it; safe to repeat.
+
+    What it said until now is kept for explanations.
+    """
+    before = await _row(session, source, reference)
+    if before is not None and _differs(before, scope, starts_at, ends_at, in_grace=in_grace):
+        keep_former(session, before, now)
     changing = {
         "reader_id": reader_id,
         "scope": scope,
@@ -35,20 +42,37 @@ async def put_grant(
         "updated_at": now,
     }
     statement = insert_for(session, Grant).values(
-        id=new_id("grt"), source=source, reference=reference, created_at=now, **changing
-    )
+        id=new_id("grt"), source=source, reference=reference, created_at=now, recorded_since=now,
+        **changing,
+    )  # fmt: skip
+    recorded_since = func.coalesce(Grant.recorded_since, Grant.updated_at)
     await session.execute(
-        statement.on_conflict_do_update(index_elements=["source", "reference"], set_=changing)
+        statement.on_conflict_do_update(
+            index_elements=["source", "reference"],
+            set_={**changing, "recorded_since": recorded_since},
+        )
     )
 
 
 async def find_grant(session: AsyncSession, source: Source, reference: str) -> GrantFacts | None:
-    found = await session.scalar(
+    found = await _row(session, source, reference)
+    return facts_of(found) if found is not None else None
+
+
+async def _row(session: AsyncSession, source: Source, reference: str) -> Grant | None:
+    found: Grant | None = await session.scalar(
         select(Grant)
         .where(Grant.source == source, Grant.reference == reference)
         .execution_options(populate_existing=True)
     )
-    return facts_of(found) if found is not None else None
+    return found
+
+
+def _differs(
+    grant: Grant, scope: str, starts_at: datetime, ends_at: datetime | None, *, in_grace: bool
+) -> bool:
+    said = (grant.scope, grant.starts_at, grant.ends_at, grant.in_grace)
+    return said != (scope, starts_at, ends_at, in_grace)
 
 
 async def live_grants_of(session: AsyncSession, reader_id: str, now: datetime) -> list[GrantFacts]:

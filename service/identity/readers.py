@@ -10,8 +10,9 @@ from service.clock import Clocks
 from service.db.base import new_id
 from service.db.tables import Reader, ReaderDevice
 from service.db.upsert import insert_for
-from service.identity.email import EmailAddress, email_key
+from service.identity.email import EmailAddress, checked_address, email_key
 from service.outbox.domain_events import emit
+from service.problems import Problem
 
 _IS_PROVISIONAL = and_(
     Reader.verified_key.is_(None), Reader.merged_into.is_(None), Reader.erased_at.is_(None)
@@ -43,6 +44,29 @@ async def create_reader(session: AsyncSession, *, email: str | None, clocks: Clo
 
 async def find_reader(session: AsyncSession, reader_id: str) -> Reader | None:
     return await session.get(Reader, reader_id)
+
+
+async def reader_named(session: AsyncSession, named: str) -> Reader:
+    """The reader with this id, or who has confirmed this address: what was typed at Checkout proves nothing.
+
+    Raises the problems `invalid-email` and `not-found`.
+    """
+    if "@" in named:
+        address = checked_address(named)
+        account: Reader | None = await session.scalar(
+            select(Reader).where(Reader.verified_key == address.key)
+        )
+        if account is None:
+            raise Problem(
+                "not-found",
+                f"Nobody has confirmed the address {named}. Ask the reader to sign in once, or give "
+                "the reader's id.",
+            )
+        return account
+    reader = await find_reader(session, named)
+    if reader is None or reader.merged_into is not None or reader.erased_at is not None:
+        raise Problem("not-found", f"There is no reader {named}. Look the id up in the list.")
+    return reader
 
 
 async def is_erased(session: AsyncSession, reader_id: str) -> bool:

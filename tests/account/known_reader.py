@@ -195,7 +195,7 @@ class Known:
 
 def known_reader(site: Site) -> Known:
     """Read anonymously, buy a day, then more; confirm the address, sign in elsewhere and in an app,
-    be given a comp, ask for another address; and the day's reads are added up.
+    be given a comp that is revoked, ask for another address; and the day's reads are added up.
     """
     browser = site.at.browser
     browser.headers["User-Agent"] = FIREFOX
@@ -229,6 +229,12 @@ def known_reader(site: Site) -> Known:
         headers={"Authorization": f"Bearer {site.at.api_key}"},
     )  # fmt: skip
     assert given.status_code == 201, given.text
+    site.at.clocks.travel(TICK)
+    taken = browser.delete(
+        f"/v1/admin/grants/{given.json()['id']}",
+        headers={"Authorization": f"Bearer {site.at.api_key}"},
+    )
+    assert taken.status_code == 200, taken.text
 
     async def make_link(database: Database) -> None:
         async with database.transaction() as session:

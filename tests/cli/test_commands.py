@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from service.billing.inbox import store_event
 from service.content.publish import prepare, store_prepared
-from service.content.schemas import ArticleIn
+from service.content.schemas import AccessIn, ArticleIn
 from service.db.session import Database
 from service.db.tables import Article, Job, Operator, Subscription
 from service.identity.api_keys import find_api_key
@@ -372,3 +372,35 @@ def test_previews_are_listed_and_made_anew(paywall: Paywall, settings: Settings)
         "",
         "2 articles, 1 of them to look at. By public share: 40-50 %: 1, 80-90 %: 1.",
     ]
+
+
+def test_a_decision_is_explained_with_its_trail(
+    paywall: Paywall, settings: Settings, clocks: MovingClocks
+) -> None:
+    migrated(paywall)
+
+    async def lay() -> str:
+        database = Database(settings.database_url)
+        body = ArticleIn(
+            title="Lamps", body="<p>a</p><!--more--><p>b</p>", access=AccessIn(level="subscribers")
+        )
+        async with database.transaction() as session:
+            await store_prepared(
+                session, prepare("lamps", body, settings), if_match=None, actor="tests", now=NOW
+            )
+            reader_id = (await create_reader(session, email=None, clocks=clocks)).id
+        await database.dispose()
+        return reader_id
+
+    reader = asyncio.run(lay())
+    told = paywall("explain", reader, "lamps")
+    assert told.code == 0, told.err
+    assert "  → level: grants alone open it" in told.out
+    assert "Level: subscribers, set by the article." in told.out
+    early = paywall("explain", reader, "lamps", "--at", "2026-03-10T08:00Z")
+    assert "→ visible: the article isn't visible" in early.out
+    assert "  - The article wasn't in the system yet." in early.out
+    for wrong in (["nobody", "lamps"], [reader, "nothing"], [reader, "lamps", "--at", "soon"]):
+        refused = paywall("explain", *wrong)
+        assert refused.code == 1
+        assert refused.err.endswith(".\n"), refused.err

@@ -138,6 +138,7 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /admin/account/totp/start
     """,
     Permission.SUBSCRIBERS_READ: """
+        GET /v1/admin/explain
         GET /admin/subscribers/{reader_id}
         GET /admin/unbound
         GET /admin/readers

@@ -50,6 +50,8 @@ NOT_COUNTED = {
     "/v1/articles/{slug}/full",  # without a database: tests/access/test_hot.py
     "/v1/admin", "/v1/admin/{unknown:path}", "/admin/{unknown:path}", "/account/", "/articles/{slug}/",
 }  # fmt: skip
+QUERIES = {"/v1/admin/explain": "?reader={reader_id}&article={slug}"}
+"""What a route can't be asked without."""
 BY_DEVICE = {"/v1/me/export": MANY}
 """Reads are exported page by page for each linked device, in the order of the index."""
 MOST: Mapping[str, int] = {
@@ -86,6 +88,7 @@ MOST: Mapping[str, int] = {
     "/v1/admin/articles": 2,
     "/v1/admin/articles/{slug}": 2,
     "/v1/admin/audit": 2,
+    "/v1/admin/explain": 9,
     "/v1/admin/inbox": 4,
     "/v1/admin/jobs": 3,
     "/v1/admin/operators": 2,
@@ -102,7 +105,7 @@ MOST: Mapping[str, int] = {
     "/v1/articles/{slug}": 0,
     "/v1/articles/{slug}/access": 3,
     "/v1/me": 6,
-    "/v1/me/export": 35,
+    "/v1/me/export": 36,
     "/v1/offers": 1,
     "/v1/sessions": 3,
 }
@@ -223,7 +226,7 @@ def addresses(paywall: Paywall, made: Rows) -> Iterator[tuple[str, str]]:
         if route.endswith("/reports/{slug}"):
             yield from ((route, route.replace("{slug}", slug)) for slug in BY_SLUG)
         else:
-            yield route, route.format_map(made.known)
+            yield route, (route + QUERIES.get(route, "")).format_map(made.known)
 
 
 def _shape(statement: str) -> str:

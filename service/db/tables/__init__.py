@@ -13,7 +13,7 @@ from service.db.tables.billing import (
     UnboundSubscription,
 )
 from service.db.tables.content import Article, ArticleRevision, ArticleTerm, ContentState
-from service.db.tables.grants import Grant
+from service.db.tables.grants import FormerGrant, Grant
 from service.db.tables.identity import (
     AddressChange,
     ApiKey,
@@ -53,6 +53,7 @@ __all__ = [
     "ContentState",
     "Customer",
     "DomainEvent",
+    "FormerGrant",
     "Grant",
     "HolderDay",
     "InboxEvent",

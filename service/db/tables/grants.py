@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, UtcDateTime
@@ -24,9 +24,27 @@ class Grant(Base):
     note: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    recorded_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Since when its former states are kept; None: a release that kept none wrote it last."""
 
     __table_args__ = (
         UniqueConstraint("source", "reference", name="uq_grants_source_reference"),
         Index("ix_grants_reader", "reader_id"),
         Index("ix_grants_updated", "updated_at"),
     )
+
+
+class FormerGrant(Base):
+    """What a grant said until it was changed."""
+
+    __tablename__ = "former_grants"
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    grant_id: Mapped[str] = mapped_column(ForeignKey("grants.id", ondelete="CASCADE"), index=True)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+    scope: Mapped[str]
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    in_grace: Mapped[bool]

@@ -1,0 +1,209 @@
+"""Why a reader may or may not read an article, now or at a past instant.
+
+The facts are those that unlock gathers, for a past instant from what was kept: revisions of articles, former
+grants, the ledger. `decide` then says what it says for unlock, so the two can't differ. What isn't known is
+said in sentences.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.access.decision import NoMeter, Outcome, decide
+from service.access.evidence import article_facts, evidence_of_rows
+from service.access.unlock import room_after_registering, window_asked
+from service.content.addresses import present_slug
+from service.content.article import StoredArticle
+from service.content.level import LevelAt, level_at
+from service.content.past import PastArticle, article_at
+from service.content.rendering import Rendering
+from service.content.rules import rules_of
+from service.content.store import get_article
+from service.db.context import Context
+from service.db.tables import AccessEntry, Reader
+from service.grants.grants import GrantFacts
+from service.grants.history import grants_at
+from service.grants.store import live_grants_of
+from service.identity.email import mailbox_of
+from service.identity.readers import reader_named
+from service.metering.past import latest_device, recorded_until, window_before
+from service.metering.store import known_device_holder, read_meter, reader_holder, readers_meter
+from service.metering.window import MeterState
+from service.problems import Problem
+
+SETTINGS_OF_TODAY = (
+    "Settings, such as limits and the levels of sections and tags, are taken as they are today: earlier ones "
+    "aren't kept."
+)
+AHEAD = "The instant lies ahead: it is explained by what is known now."
+NOT_THERE_YET = "The article wasn't in the system yet."
+CUT_AGAIN = "The article was another revision then. Where its preview ended is worked out by today's settings."
+UNREADABLE = "The article's revision of then can't be read any more: today's stands for it."
+UNDATED = (
+    "They came along at a sign-in, were read with another address of the mailbox, or the ledger of that time is "
+    "deleted. They are taken as read before."
+)
+BROWSERS_METER = (
+    "The address isn't confirmed, so the browser's meter counts. It is shown for the browser that the reader "
+    "last read with; another browser has a meter of its own."
+)
+NO_BROWSER = (
+    "The address isn't confirmed, so the browser's meter counts, and no browser of theirs is known."
+)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`level` is None where the article wasn't there. `recorded` is the ledger's last row of reader and
+    article until then. `unknown` are sentences on what isn't known of that instant.
+    """
+
+    reader_id: str
+    article: StoredArticle
+    at: datetime
+    outcome: Outcome
+    level: LevelAt | None
+    meter: MeterState | None
+    recorded: AccessEntry | None
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A part of the facts, with what isn't known about it."""
+
+    grants: Sequence[GrantFacts] = ()
+    meter: MeterState | NoMeter = NoMeter.NOT_ASKED
+    unknown: tuple[str, ...] = ()
+
+
+async def explain(
+    context: Context, rendering: Rendering, *, reader: str, article: str, at: datetime | None
+) -> Explanation:
+    """The decision for a reader (an id or a confirmed address) and an article's slug, with its trail.
+
+    `at` is business time; None: now. Raises the problems `invalid-email`, `not-found` and
+    `article-not-found`.
+    """
+    now = context.clocks.business()
+    async with context.database.slow_reading("reports") as session:
+        who = await reader_named(session, reader)
+        today = await _article(session, article)
+        asked = _Asked(context, session, who, at or now, now)
+        past = PastArticle(today)
+        if asked.at < now:
+            past = await article_at(session, rendering, today, asked.at, context.settings)
+        return await asked.explained(today, past)
+
+
+async def _article(session: AsyncSession, slug: str) -> StoredArticle:
+    found = await get_article(session, slug)
+    if found is None:
+        present = await present_slug(session, slug)
+        found = await get_article(session, present) if present is not None else None
+    if found is None:
+        raise Problem("article-not-found", f"There is no article {slug}. Look its slug up.")
+    return found
+
+
+@dataclass(frozen=True)
+class _Asked:
+    context: Context
+    session: AsyncSession
+    reader: Reader
+    at: datetime
+    now: datetime
+
+    @property
+    def is_past(self) -> bool:
+        return self.at < self.now
+
+    @property
+    def is_verified(self) -> bool:
+        since = self.reader.email_verified_at
+        return since is not None and (since <= self.at or not self.is_past)
+
+    async def explained(self, today: StoredArticle, past: PastArticle) -> Explanation:
+        settings, shown = self.context.settings, past.article or today
+        rules = rules_of(settings)
+        facts = article_facts(shown, rules, self.at)
+        held, metered = await self._grants(), _Seen()
+        if past.article is None:
+            facts = replace(facts, visible=False)
+        else:
+            asked = window_asked(facts, settings, self.at, verified=self.is_verified)
+            metered = _Seen(meter=asked) if isinstance(asked, NoMeter) else await self._meter(asked)
+        evidence = evidence_of_rows(
+            held.grants,
+            verified=self.is_verified,
+            sign_in_offered=settings.readers_can_sign_in,
+            room_after_registering=room_after_registering(metered.meter, settings),
+        )
+        return Explanation(
+            reader_id=self.reader.id, article=shown, at=self.at,
+            outcome=decide(facts, evidence, metered.meter, self.at),
+            level=level_at(shown, rules, self.at) if past.article is not None else None,
+            meter=metered.meter if isinstance(metered.meter, MeterState) else None,
+            recorded=await recorded_until(self.session, self.reader.id, today.id, self.at),
+            unknown=(*self._about_time(), *_about(past), *held.unknown, *metered.unknown),
+        )  # fmt: skip
+
+    async def _grants(self) -> _Seen:
+        if not self.is_past:
+            return _Seen(await live_grants_of(self.session, self.reader.id, self.at))
+        found = await grants_at(self.session, self.reader.id, self.at)
+        if not found.unrecorded:
+            return _Seen(found.live)
+        told = (
+            f"{found.unrecorded} of the reader's grants are taken as they were later: what they said then "
+            "wasn't kept."
+        )
+        return _Seen(found.live, unknown=(told,))
+
+    async def _meter(self, empty: MeterState) -> _Seen:
+        if self.is_verified:
+            whose = AccessEntry.reader_id == self.reader.id
+            holder = reader_holder(self.reader.id)
+            meter = readers_meter(self.reader.id, mailbox_of(self.reader.verified_key))
+            unknown: tuple[str, ...] = ()
+        else:
+            device = await latest_device(self.session, self.reader.id, self.at)
+            if device is None:
+                return _Seen(meter=empty, unknown=(NO_BROWSER,))
+            whose = AccessEntry.device_id == device
+            holder = meter = known_device_holder(device)
+            unknown = (BROWSERS_METER,)
+        if not self.is_past:
+            state = await read_meter(self.session, meter, empty.window, empty.limit)
+            return _Seen(meter=state, unknown=unknown)
+        past = await window_before(
+            self.session, meter, whose & (AccessEntry.holder == holder), empty, self.at
+        )
+        if past.undated:
+            told = f"When {past.undated} of the window's articles were read isn't known. {UNDATED}"
+            return _Seen(meter=past.state, unknown=(*unknown, told))
+        return _Seen(meter=past.state, unknown=unknown)
+
+    def _about_time(self) -> tuple[str, ...]:
+        verified_at = self.reader.email_verified_at
+        told = []
+        if self.at > self.now:
+            told.append(AHEAD)
+        if self.is_past:
+            told.append(SETTINGS_OF_TODAY)
+            if self.reader.created_at > self.at:
+                told.append("The reader wasn't known yet.")
+            elif verified_at is not None and verified_at > self.at:
+                told.append(
+                    "The present address was confirmed later. Whether another one was confirmed then isn't kept."
+                )
+        return tuple(told)
+
+
+def _about(past: PastArticle) -> tuple[str, ...]:
+    told = {
+        NOT_THERE_YET: past.article is None, CUT_AGAIN: past.cut_again, UNREADABLE: past.unreadable
+    }  # fmt: skip
+    return tuple(sentence for sentence, holds in told.items() if holds)

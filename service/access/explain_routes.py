@@ -1,0 +1,33 @@
+"""Why a reader may or may not read an article, for the staff."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from service.access.explain import explain
+from service.access.explain_schemas import ExplainQuery, ExplanationOut
+from service.content.rendering import AppRendering
+from service.db.context import AppContext
+from service.identity.callers import Actor, requires
+from service.identity.permissions import Permission
+
+router = APIRouter(prefix="/v1/admin/explain", tags=["reading"])
+
+ReadsSubscribers = Annotated[Actor, Depends(requires(Permission.SUBSCRIBERS_READ))]
+
+
+@router.get("", summary="Explain a decision")
+async def read_explanation(
+    _: ReadsSubscribers,
+    asked: Annotated[ExplainQuery, Query()],
+    context: AppContext,
+    rendering: AppRendering,
+) -> ExplanationOut:
+    """What unlock would answer, or would have answered, and why: each rule with what it saw.
+
+    Needs the permission subscribers:read.
+    """
+    found = await explain(
+        context, rendering, reader=asked.reader, article=asked.article, at=asked.at
+    )
+    return ExplanationOut.of(found)

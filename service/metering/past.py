@@ -1,0 +1,66 @@
+"""A meter's window as it was at a past instant: from the ledger of reads."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.tables import AccessEntry
+from service.metering.store import read_meter
+from service.metering.window import MeterState
+
+
+@dataclass(frozen=True)
+class PastWindow:
+    """`undated` are articles of the window whose time isn't in the ledger: they came along at a sign-in,
+    were read with another address of the mailbox, or their rows are deleted. They count as carried.
+    """
+
+    state: MeterState
+    undated: int
+
+
+async def window_before(
+    session: AsyncSession, meter: str, whose: ColumnElement[bool], empty: MeterState, at: datetime
+) -> PastWindow:
+    """The window that `empty` names as it was just before `at`, so that a read of that instant is explained.
+
+    `meter` is where it is counted, `whose` finds the reads that are counted there.
+    """
+    rows = await session.execute(
+        select(AccessEntry.article_id, AccessEntry.at)
+        .where(whose, AccessEntry.consumed, AccessEntry.window_start == empty.window.start)
+        .where(AccessEntry.at >= empty.window.start, AccessEntry.at < empty.window.end)
+    )
+    counted = {row.article_id: row.at for row in rows}
+    final = await read_meter(session, meter, empty.window, empty.limit)
+    undated = final.read_set - counted.keys()
+    before = frozenset(article for article, read_at in counted.items() if read_at < at)
+    return PastWindow(replace(empty, counted=before, carried=undated), len(undated))
+
+
+async def latest_device(session: AsyncSession, reader_id: str, at: datetime) -> str | None:
+    """The pseudonym of the device that the reader last read with until `at`; None: the ledger has none."""
+    found: str | None = await session.scalar(
+        select(AccessEntry.device_id)
+        .where(AccessEntry.reader_id == reader_id, AccessEntry.at <= at)
+        .where(AccessEntry.device_id.is_not(None))
+        .order_by(AccessEntry.at.desc(), AccessEntry.id.desc())
+        .limit(1)
+    )
+    return found
+
+
+async def recorded_until(
+    session: AsyncSession, reader_id: str, article_id: str, at: datetime
+) -> AccessEntry | None:
+    """The last answer that the ledger has of this reader and article until `at`."""
+    found: AccessEntry | None = await session.scalar(
+        select(AccessEntry)
+        .where(AccessEntry.reader_id == reader_id, AccessEntry.at <= at)
+        .where(AccessEntry.article_id == article_id)
+        .order_by(AccessEntry.at.desc(), AccessEntry.id.desc())
+        .limit(1)
+    )
+    return found

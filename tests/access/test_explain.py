@@ -1,0 +1,285 @@
+"""Explanations: they agree with unlock, now and of any past instant, and say what isn't known."""
+
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import update
+
+from service.access.explain import AHEAD, BROWSERS_METER, CUT_AGAIN, NO_BROWSER, NOT_THERE_YET
+from service.db.session import Database
+from service.db.tables import Grant, Reader
+from service.grants.comps import give_comp, revoke_comp
+from service.grants.store import put_grant
+from service.identity.cookies import cookie_name
+from service.identity.readers import create_reader
+from service.identity.sessions import open_session
+from service.metering.ledger import Ledger
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
+from tests.inside import Paywall, inside
+
+ADDRESS = "/v1/admin/explain"
+SLUGS = "abcd"
+LEVELS: list[dict[str, Any]] = [
+    {"level": "free"}, {"level": "metered"}, {"level": "registered"}, {"level": "subscribers"},
+    {"level": "subscribers", "plans": ["print"]},
+    {"level": "metered", "schedule": {"free_hours": 2}},
+    {"level": "metered", "schedule": {"subscribers_after_days": 1}},
+]  # fmt: skip
+Step = Callable[["Story"], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+async def paywall(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> AsyncIterator[Paywall]:
+    with_few = settings.model_copy(update={"meter_limit": 1, "registered_meter_limit": 2})
+    async with inside(database, with_few, clocks) as made:
+        yield made
+
+
+async def explained(paywall: Paywall, reader: str, slug: str, **query: str) -> dict[str, Any]:
+    asked = {"reader": reader, "article": slug, **query}
+    answer = await paywall.client.get(ADDRESS, params=asked, headers=paywall.staff)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def instant(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+@dataclass
+class Reading:
+    """A reader in a browser of theirs."""
+
+    id: str
+    browser: httpx2.AsyncClient
+
+
+@dataclass
+class Story:
+    """What happens to some readers and articles, and what the service answered meanwhile."""
+
+    paywall: Paywall
+    chance: random.Random
+    readers: list[Reading] = field(default_factory=list)
+    published: list[str] = field(default_factory=list)
+    comps: list[str] = field(default_factory=list)
+    answered: list[tuple[datetime, str, str, tuple[Any, ...]]] = field(default_factory=list)
+
+    @property
+    def now(self) -> datetime:
+        return self.paywall.clocks.business()
+
+    async def publish(self) -> None:
+        slug = self.chance.choice(SLUGS)
+        marked = self.chance.random() < 0.8
+        fields: dict[str, Any] = {"access": self.chance.choice(LEVELS)}
+        if not marked:
+            fields |= {"body": "<p>Short.</p>"}
+        if self.chance.random() < 0.2:
+            later = self.now + timedelta(hours=self.chance.randrange(1, 9))
+            fields |= {"status": "scheduled", "published_at": later.isoformat()}
+        await self.paywall.publish(slug, **fields)
+        self.published.append(slug)
+
+    async def withdraw(self) -> None:
+        await self.paywall.client.delete(
+            f"/v1/admin/articles/{self.slug()}", headers=self.paywall.staff
+        )
+
+    async def subscribe(self) -> None:
+        reader, plan = self.reader(), self.chance.choice(["plan:digital", "plan:print"])
+        ends_at = self.now + timedelta(hours=self.chance.randrange(1, 60))
+        async with self.paywall.database.transaction() as session:
+            await put_grant(
+                session, source="subscription", reference=f"sub_{reader.id}", reader_id=reader.id,
+                scope=plan, starts_at=self.now, ends_at=ends_at, now=self.now,
+            )  # fmt: skip
+
+    async def give(self) -> None:
+        async with self.paywall.database.transaction() as session:
+            given = await give_comp(
+                session, reader_id=self.reader().id, ends_at=self.now + timedelta(days=2), note="",
+                actor="tests", now=self.now,
+            )  # fmt: skip
+        self.comps.append(given.id)
+
+    async def take(self) -> None:
+        if self.comps:
+            async with self.paywall.database.transaction() as session:
+                await revoke_comp(session, self.comps.pop(), actor="tests", now=self.now)
+
+    async def confirm(self) -> None:
+        reader = self.reader()
+        address = f"{reader.id}@example.org"
+        async with self.paywall.database.transaction() as session:
+            await session.execute(
+                update(Reader)
+                .where(Reader.id == reader.id, Reader.email_verified_at.is_(None))
+                .values(email=address, verified_key=address, email_verified_at=self.now)
+            )
+
+    async def read(self) -> None:
+        """Unlock an article, after the look at what that would answer is noted."""
+        reader, slug = self.reader(), self.slug()
+        look = await reader.browser.get(f"/v1/articles/{slug}/access")
+        seen: tuple[Any, ...] = ("hidden", False, None, None)
+        if look.status_code == 200:
+            said = look.json()
+            seen = (said["reason"], said["granted"], said["would_consume"], used(said["meter"]))
+        self.answered.append((self.now, reader.id, slug, seen))
+        assert shown(await explained(self.paywall, reader.id, slug)) == seen
+        unlocked = await reader.browser.post(f"/v1/articles/{slug}/unlock")
+        if look.status_code == 200:
+            assert unlocked.json()["reason"] == seen[0]
+
+    def reader(self) -> Reading:
+        return self.chance.choice(self.readers)
+
+    def slug(self) -> str:
+        return self.chance.choice(self.published)
+
+    async def arrive(self) -> None:
+        """A new reader without a confirmed address, who has a browser with a device cookie."""
+        paywall = self.paywall
+        async with paywall.database.transaction() as session:
+            reader = await create_reader(session, email=None, clocks=paywall.clocks)
+            opened = await open_session(
+                session, reader_id=reader.id, now=paywall.clocks.wall(), settings=paywall.settings
+            )
+        browser = paywall.new_client()
+        name = cookie_name("session", paywall.settings)
+        browser.cookies.set(name, opened.token, domain="127.0.0.1")
+        self.readers.append(Reading(reader.id, browser))
+
+
+def used(meter: dict[str, Any] | None) -> int | None:
+    return meter["used"] if meter is not None else None
+
+
+def shown(explanation: dict[str, Any]) -> tuple[Any, ...]:
+    if explanation["outcome"] == "hidden":
+        return ("hidden", False, None, None)
+    names = ("reason", "granted", "would_consume")
+    return (*(explanation[name] for name in names), used(explanation["meter"]))
+
+
+STEPS: list[Step] = [
+    Story.read, Story.read, Story.read, Story.read, Story.publish, Story.subscribe, Story.give,
+    Story.take, Story.confirm, Story.withdraw,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_an_explanation_agrees_with_unlock_then_and_later(
+    paywall: Paywall, clocks: MovingClocks, seed: int
+) -> None:
+    story = Story(paywall, random.Random(seed))  # noqa: S311 it repeats
+    for _ in range(2):
+        await story.arrive()
+        await story.publish()
+    for _ in range(60):
+        clocks.travel(timedelta(minutes=story.chance.randrange(1, 240)))
+        await story.chance.choice(STEPS)(story)
+    await paywall.app.running.get(Ledger).flush(paywall.database)
+    assert len({seen for *_, seen in story.answered}) > 4, "the story is too dull to show anything"
+    for at, reader, slug, seen in story.answered:
+        later = await explained(paywall, reader, slug, at=instant(at))
+        assert shown(later) == seen, (seed, at, later)
+    for reading in story.readers:
+        await reading.browser.aclose()
+
+
+@on_sqlite
+async def test_the_trail_says_what_each_rule_saw(paywall: Paywall) -> None:
+    await paywall.publish("a", access={"level": "subscribers"})
+    reader = await paywall.sign_in("plan:digital")
+    told = await explained(paywall, reader, "a")
+    assert [(step["rule"], step["decided"]) for step in told["trail"]] == [
+        ("visible", False), ("free", False), ("grant", True)
+    ]  # fmt: skip
+    assert told["trail"][2]["saw"] == "subscription plan:digital"
+    assert (told["outcome"], told["reason_text"]) == ("open", "by subscription")
+    assert told["level"] == {"level": "subscribers", "source": "article", "until": None}
+    assert (told["recorded"], told["unknown"]) == (None, [])
+
+
+@on_sqlite
+async def test_what_is_not_known_is_said(paywall: Paywall, clocks: MovingClocks) -> None:
+    before = clocks.business()
+    clocks.travel(timedelta(hours=1))
+    await paywall.publish("a", access={"level": "free"})
+    reader = await paywall.sign_in("plan:digital")
+    then = clocks.travel(timedelta(hours=1))
+    assert NO_BROWSER not in (await explained(paywall, reader, "a"))["unknown"]
+    clocks.travel(timedelta(hours=1))
+    await paywall.publish("a", access={"level": "metered"}, section="arts")
+    async with paywall.database.transaction() as session:
+        await session.execute(update(Grant).values(recorded_since=None, updated_at=before))
+        await session.execute(update(Grant).values(ends_at=then, updated_at=clocks.business()))
+    early = await explained(paywall, reader, "a", at=instant(before))
+    assert (early["outcome"], early["level"]) == ("hidden", None)
+    assert {NOT_THERE_YET, "The reader wasn't known yet."} <= set(early["unknown"])
+    middle = await explained(paywall, reader, "a", at=instant(then))
+    assert middle["reason"] == "free"
+    assert CUT_AGAIN in middle["unknown"]
+    assert any("1 of the reader's grants" in each for each in middle["unknown"])
+    assert (await explained(paywall, reader, "a"))["unknown"] == [NO_BROWSER]
+    ahead = await explained(paywall, reader, "a", at="2100-01-01T00:00:00Z")
+    assert AHEAD in ahead["unknown"]
+
+
+@on_sqlite
+async def test_the_meter_of_an_unconfirmed_reader_is_the_last_browsers(paywall: Paywall) -> None:
+    await paywall.publish("a")
+    await paywall.publish("b")
+    reader = await paywall.sign_in()
+    assert (await paywall.unlock("a")).status_code == 200
+    await paywall.ledger()
+    told = await explained(paywall, reader, "b")
+    assert (told["outcome"], told["meter"]["used"]) == ("walled", 1)
+    assert told["unknown"] == [BROWSERS_METER]
+    again = await explained(paywall, reader, "a")
+    assert (again["outcome"], again["would_consume"]) == ("metered", False)
+    assert again["recorded"]["consumed"]
+
+
+@on_sqlite
+async def test_what_cannot_be_explained(paywall: Paywall) -> None:
+    await paywall.publish("a")
+    reader = await paywall.sign_in()
+    cases = {
+        (reader, "nothing"): 404, ("rdr_unknown", "a"): 404, ("nobody@example.org", "a"): 404,
+        ("a@b@c", "a"): 422, ("", "a"): 422, (reader, ""): 422, ("x" * 256, "a"): 422,
+    }  # fmt: skip
+    for (who, slug), status in cases.items():
+        asked = {"reader": who, "article": slug}
+        answer = await paywall.client.get(ADDRESS, params=asked, headers=paywall.staff)
+        assert answer.status_code == status, (who, slug, answer.text)
+    for at in ("soon", "2026-03-10", "2026-03-10T09:00:00", "9999-12-31T23:59:59-23:00"):
+        asked = {"reader": reader, "article": "a", "at": at}
+        answer = await paywall.client.get(ADDRESS, params=asked, headers=paywall.staff)
+        assert answer.status_code == 422, at
+
+
+@on_sqlite
+async def test_a_former_slug_and_a_confirmed_address_are_understood(paywall: Paywall) -> None:
+    await paywall.publish("a")
+    reader = await paywall.sign_in()
+    async with paywall.database.transaction() as session:
+        await session.execute(
+            update(Reader).values(
+                verified_key="ana@example.org", email_verified_at=paywall.clocks.business()
+            )
+        )
+    told = await explained(paywall, "Ana@Example.org", "a")
+    assert told["reader_id"] == reader
