@@ -1,9 +1,9 @@
 """Figures of articles."""
 
-from service.reports.entries.parts import several
-from service.reports.figure import Figure
+from service.reports.entries.parts import HOLDER, several
+from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
-from service.reports.queries import sales
+from service.reports.queries import article_conversion, sales
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -17,5 +17,25 @@ FIGURES: tuple[Figure, ...] = (
         ),
         several("count", sales="Sales", walls="Walls", reads="Reads"),
         "sum", (), sales.articles, "checkouts and the access ledger", by_day=True, is_ranked=True,
+    ),
+    Figure(
+        "article-conversion", "Articles",
+        Definition(
+            "Article conversion",
+            "Readers who bought for the first time and whose last wall before the click was the "
+            "article's, as a share of its distinct holders: all who read it or met its wall. A pass for "
+            "one article counts for that article. The 30 articles with most such purchases, then with "
+            "most walls; beside them the reads by subscribers. Of more than 200,000 rows the holders "
+            "are those of a sample, multiplied. " + HOLDER,
+            "Distinct holders who read the article or met its wall.",
+        ),
+        (
+            Series("rate", "Bought", "percent"), Series("bought", "First purchases", "count"),
+            Series("holders", "Holders", "readers"),
+            Series("subscribers", "Reads by subscribers", "count"),
+            Series("sample", "Holders in the sample", "percent"),
+        ),
+        "own", (), article_conversion.article_conversion,
+        "checkouts and the access ledger", by_day=True, is_ranked=True,
     ),
 )  # fmt: skip

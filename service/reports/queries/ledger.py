@@ -18,20 +18,23 @@ async def by_article(session: AsyncSession, asked: Asked) -> Subquery:
 
 
 async def by_holder(session: AsyncSession, asked: Asked) -> Subquery:
-    """The rows of `HolderDay` in the period, with `whose`: the reader that a device belongs to, else
-    the holder itself.
-    """
+    """The rows of `HolderDay` in the period, with `whose`."""
     days = await _days(session, asked, HolderDay, holder_days())
+    return with_whose(days).subquery("whose_days")
+
+
+def with_whose(rows: Subquery) -> Select[Any]:
+    """Rows that have a holder, with `whose`: the reader that a device belongs to, else the holder."""
     # By the device's own name, which SQLite finds by an index.
-    device = func.substr(days.c.holder, len(DEVICE) + 1)
+    device = func.substr(rows.c.holder, len(DEVICE) + 1)
     joined = (
         select(ReaderDevice.device_id, func.min(ReaderDevice.reader_id).label("reader_id"))
         .group_by(ReaderDevice.device_id)
         .subquery("joined")
     )
-    whose = func.coalesce(literal(READER) + joined.c.reader_id, days.c.holder).label("whose")
-    linked = and_(joined.c.device_id == device, days.c.holder.startswith(DEVICE))
-    return select(days, whose).outerjoin(joined, linked).subquery("whose_days")
+    whose = func.coalesce(literal(READER) + joined.c.reader_id, rows.c.holder).label("whose")
+    linked = and_(joined.c.device_id == device, rows.c.holder.startswith(DEVICE))
+    return select(rows, whose).outerjoin(joined, linked)
 
 
 async def _days(

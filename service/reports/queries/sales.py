@@ -1,7 +1,7 @@
 """Figures of what is sold: trials, money that is stored, where buyers come from, articles that sell."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
@@ -162,7 +162,7 @@ async def sources(session: AsyncSession, asked: Asked) -> list[Line]:
 async def articles(session: AsyncSession, asked: Asked) -> list[Line]:
     """The articles at whose wall most was sold, with their walls and reads."""
     sold = await count_by_step_and(
-        session, asked, Checkout.completed_at, (_last_wall(),), Checkout.status == "completed"
+        session, asked, Checkout.completed_at, (last_wall(),), Checkout.status == "completed"
     )
     days = await by_article(session, asked)
     step = asked.step_on(days.c.day)
@@ -185,12 +185,7 @@ async def articles(session: AsyncSession, asked: Asked) -> list[Line]:
     largest = sorted(
         seen, key=lambda each: (-seen[each]["sales"][None], -seen[each]["walls"][None], each)
     )[:MOST_ARTICLES]
-    found = select(Article.id, Article.title, Article.slug).where(Article.id.in_(largest))
-    named = list(await session.execute(found))
-    often = Counter(row.title for row in named)
-    titles = {
-        row.id: row.title if often[row.title] == 1 else f"{row.title} ({row.slug})" for row in named
-    }
+    titles = await titles_of(session, largest)
     return [
         line_of(_number(seen[each][name]), asked.steps, name, split=titles.get(each, each))
         for each in largest
@@ -198,7 +193,17 @@ async def articles(session: AsyncSession, asked: Asked) -> list[Line]:
     ]
 
 
-def _last_wall() -> ColumnElement[Any]:
+async def titles_of(session: AsyncSession, ids: Collection[str]) -> dict[str, str]:
+    """The articles' titles; of two with the same one, with their slugs."""
+    found = select(Article.id, Article.title, Article.slug).where(Article.id.in_(ids))
+    named = list(await session.execute(found))
+    often = Counter(row.title for row in named)
+    return {
+        row.id: row.title if often[row.title] == 1 else f"{row.title} ({row.slug})" for row in named
+    }
+
+
+def last_wall() -> ColumnElement[Any]:
     """The article whose wall the buyer met last before a checkout; of a pass for one article, that."""
     entry = AccessEntry
     theirs = or_(
