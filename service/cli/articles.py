@@ -1,16 +1,25 @@
 """`paywall articles`."""
 
+import asyncio
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
-from service.cli.running import command, ready_context
+from service.cli.running import CommandFailed, command, failing_with, ready_context
+from service.content.cache import ArticleCache
+from service.content.change import ArticleChange, change_stored
+from service.content.level import level_at
 from service.content.recut import ArticlePreview, Progress, list_previews, recut
+from service.content.rules import rules_of
+from service.content.schemas import AccessIn
+from service.content.staff_list import StaffFilter, list_for_staff
+from service.content.store import level_facts
 from service.identity.callers import COMMAND
+from service.levels import Level
 from service.settings import Settings
 
 EXAMPLE = "Example: paywall articles previews | head -30"
@@ -56,6 +65,81 @@ async def previews(
         for sentence in each.oddities:
             print(f"      {sentence}")
     print(_summary(found))
+
+
+@app.command("list", epilog="Example: paywall articles list --level free --section News")
+@command
+async def list_articles(
+    level: Annotated[str, typer.Option(help="The level in force.")] = "",
+    section: Annotated[str, typer.Option(help="Its whole name.")] = "",
+    author: Annotated[str, typer.Option(help="Part of a name.")] = "",
+) -> None:
+    """List articles with their status and level, and what sets it; the newest first."""
+    settings = Settings()
+    chosen = StaffFilter(section=section, level=_level(level), author=author)
+    rules, cursor = rules_of(settings), None
+    async with ready_context(settings) as context:
+        now = context.clocks.business()
+        while True:
+            async with context.database.reading() as session:
+                page = await list_for_staff(
+                    session, chosen, rules=rules, now=now, cursor=cursor, limit=100
+                )
+            for article in page.items:
+                held = level_at(level_facts(article), rules, now)
+                print(f"{article.status:<10} {held.level:<11} {held.source:<11} {article.slug}")
+            if (cursor := page.next_cursor) is None:
+                return
+
+
+@app.command("level", epilog="Example: paywall articles level lamp-oil subscribers")
+@command
+async def set_level(
+    slug: Annotated[str, typer.Argument(help="The end of its address.")],
+    level: Annotated[
+        str, typer.Argument(help="free, metered, registered, subscribers; default: by the rules.")
+    ],
+) -> None:
+    """Change who may read an article. Its plans and its schedule are taken off."""
+    named = None if level == "default" else _level(level)
+    await _change(slug, ArticleChange(access=AccessIn(level=named)))
+    print(f"{slug} is {level} now.")
+
+
+@app.command(epilog="Example: paywall articles withdraw lamp-oil")
+@command
+async def withdraw(slug: Annotated[str, typer.Argument(help="The end of its address.")]) -> None:
+    """Take an article away from readers; it is kept."""
+    await _change(slug, ArticleChange(status="withdrawn"))
+    print(f"{slug} is withdrawn.")
+
+
+@app.command(epilog="Example: paywall articles publish lamp-oil")
+@command
+async def publish(slug: Annotated[str, typer.Argument(help="The end of its address.")]) -> None:
+    """Publish a withdrawn article again, or a draft now."""
+    await _change(slug, ArticleChange(status="published"))
+    print(f"{slug} is published.")
+
+
+async def _change(slug: str, wanted: ArticleChange) -> None:
+    unknown = f"There is no article {slug}. `paywall articles list` shows them."
+    async with ready_context(Settings()) as context:
+        cache = ArticleCache(context.settings, context.clocks)
+        with failing_with(unknown):
+            await change_stored(
+                context, cache, asyncio.to_thread, slug, wanted, if_match=None, actor=COMMAND.label
+            )
+
+
+def _level(name: str) -> Level | None:
+    """The level of that name; empty: none."""
+    for level in get_args(Level):
+        if level == name:
+            return level  # type: ignore[no-any-return]
+    if name:
+        raise CommandFailed(f"There is no level {name!r}: take {', '.join(get_args(Level))}.")
+    return None
 
 
 def _line(each: ArticlePreview) -> str:

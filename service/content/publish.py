@@ -92,7 +92,7 @@ async def store_prepared(
     """
     state = await locked_state(session)
     current = known or await session.scalar(select(Article).where(Article.slug == prepared.slug))
-    _check_match(if_match, current)
+    check_match(if_match, current)
     former_slug = current.slug if current and current.slug != prepared.slug else None
     body = prepared.body
     values = _columns(prepared, _publication_instant(body, current, now))
@@ -110,12 +110,21 @@ async def store_prepared(
         article = current
         if all(getattr(current, name) == value for name, value in values.items()):
             return Published(current, created=False, changed=False)
-        before = _traced(current)
+        before = traced(current)
         for name, value in values.items():
             setattr(current, name, value)
         current.version += 1
     document = {**body.model_dump(mode="json"), "published_at": _written(article.published_at)}
-    await _record(session, state, article, document, before=before, actor=actor, now=now)
+    await record_change(
+        session,
+        state,
+        article,
+        document,
+        action=_action(article),
+        before=before,
+        actor=actor,
+        now=now,
+    )
     await _replace_terms(session, article)
     await remember(session, article, former_slug)
     return Published(article, created=current is None, changed=True)
@@ -134,15 +143,24 @@ async def withdraw_article(
     article = await session.scalar(select(Article).where(Article.slug == slug))
     if article is None:
         raise Problem("article-not-found")
-    _check_match(if_match, article)
+    check_match(if_match, article)
     if article.status == "withdrawn":
         return
-    before = _traced(article)
+    before = traced(article)
     article.status = "withdrawn"
     article.version += 1
     article.updated_at = now
     document = {"status": "withdrawn"}
-    await _record(session, state, article, document, before=before, actor=actor, now=now)
+    await record_change(
+        session,
+        state,
+        article,
+        document,
+        action=_action(article),
+        before=before,
+        actor=actor,
+        now=now,
+    )
 
 
 async def locked_state(session: AsyncSession) -> ContentState:
@@ -163,7 +181,8 @@ async def locked_state(session: AsyncSession) -> ContentState:
     return locked.one()
 
 
-def _check_match(if_match: str | None, current: Article | None) -> None:
+def check_match(if_match: str | None, current: Article | None) -> None:
+    """Raise Problem `article-changed` where the article isn't the one that was seen; None: any will do."""
     # RFC 9110, 13.1.1: strong comparison, `*` means any that exists.
     if if_match is None:
         return
@@ -249,12 +268,13 @@ async def _replace_terms(session: AsyncSession, article: Article) -> None:
     await session.flush()
 
 
-async def _record(
+async def record_change(
     session: AsyncSession,
     state: ContentState,
     article: Article,
     document: dict[str, Any],
     *,
+    action: str,
     before: dict[str, Any] | None,
     actor: str,
     now: datetime,
@@ -270,15 +290,15 @@ async def _record(
     await audit.record(
         session,
         actor=actor,
-        action="article.withdraw" if article.status == "withdrawn" else "article.publish",
+        action=action,
         target=article.slug,
         before=before,
-        after=_traced(article),
+        after=traced(article),
         now=now,
     )
 
 
-def _traced(article: Article) -> dict[str, Any]:
+def traced(article: Article) -> dict[str, Any]:
     """What the audit trail keeps of an article; the texts themselves are in its revisions."""
     return {
         "version": article.version,
@@ -289,6 +309,10 @@ def _traced(article: Article) -> dict[str, Any]:
         "plans": article.plans,
         "schedule": article.access_schedule,
     }
+
+
+def _action(article: Article) -> str:
+    return "article.withdraw" if article.status == "withdrawn" else "article.publish"
 
 
 def _schedule(sent: ScheduleIn | None) -> dict[str, int] | None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from service.clock import AppClocks
 from service.content.admin_view import admin_article, admin_summary
 from service.content.cache import AppArticles
+from service.content.change import ArticleChange, change_stored
 from service.content.level import level_at
 from service.content.publish import etag_of, prepare, store_prepared, withdraw_article
 from service.content.rendering import AppRendering
@@ -14,17 +15,22 @@ from service.content.rules import rules_of
 from service.content.schemas import (
     AdminArticle,
     AdminArticles,
+    ArticleChangeIn,
     ArticleIn,
+    Revision,
+    Revisions,
     StaffQuery,
     Teaser,
     Teasers,
     TeasersQuery,
 )
-from service.content.store import get_row, list_articles, list_for_staff
+from service.content.staff_list import StaffFilter, list_for_staff, list_revisions
+from service.content.store import get_row, list_articles
 from service.content.teaser import summary
 from service.content.visibility import earliest, is_visible, next_minute
 from service.db.context import AppContext
 from service.db.session import AppDatabase, ReadSession, ReportSession, WriteSession
+from service.html.list_query import AnyPage
 from service.html.public_answer import encode, max_age, public_answer, public_redirect
 from service.identity.callers import Actor, requires
 from service.identity.declarations import PUBLIC
@@ -96,9 +102,14 @@ async def list_all_articles(
     settings: AppSettings,
     clocks: AppClocks,
 ) -> AdminArticles:
-    """All articles, drafts and withdrawn ones included, latest created first."""
-    page = await list_for_staff(session, cursor=query.cursor, limit=query.limit)
+    """All articles that fit, drafts and withdrawn ones included, latest created first."""
     rules, now = rules_of(settings), clocks.business()
+    chosen = StaffFilter(
+        query.query or "", query.status, query.section or "", query.level, query.author or ""
+    )
+    page = await list_for_staff(
+        session, chosen, rules=rules, now=now, cursor=query.cursor, limit=query.limit
+    )
     items = [admin_summary(article, rules, now) for article in page.items]
     return AdminArticles(items=items, next_cursor=page.next_cursor)
 
@@ -144,6 +155,39 @@ async def publish_article(
     response.status_code = 201 if published.created else 200
     response.headers["ETag"] = etag_of(published.article)
     return await rendering(admin_article, published.article, settings, now)
+
+
+@router.patch("/v1/admin/articles/{slug}", summary="Change an article's level or status")
+async def change(
+    slug: str,
+    body: ArticleChangeIn,
+    response: Response,
+    actor: Writing,
+    context: AppContext,
+    articles: AppArticles,
+    rendering: AppRendering,
+    if_match: IfMatch = None,
+) -> AdminArticle:
+    """Change who may read the article, withdraw it or publish it again, without sending its text."""
+    wanted = ArticleChange(body.access, body.status)
+    changed = await change_stored(
+        context, articles, rendering, slug, wanted, if_match=if_match, actor=actor.label
+    )
+    response.headers["ETag"] = etag_of(changed)
+    return await rendering(admin_article, changed, context.settings, context.clocks.business())
+
+
+@router.get("/v1/admin/articles/{slug}/revisions", summary="List an article's revisions")
+async def read_revisions(
+    slug: str, asked: AnyPage, _: Reading, session: ReportSession
+) -> Revisions:
+    """What each change sent and who sent it, the newest first."""
+    article = await get_row(session, slug) if is_slug(slug) else None
+    if article is None:
+        raise Problem("article-not-found")
+    page = await list_revisions(session, article, asked)
+    items = [Revision.model_validate(each, from_attributes=True) for each in page.items]
+    return Revisions(items=items, next_cursor=page.next_cursor)
 
 
 @router.delete("/v1/admin/articles/{slug}", status_code=204, summary="Withdraw an article")

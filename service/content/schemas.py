@@ -175,14 +175,27 @@ _Cursor = Annotated[
 _Limit = Annotated[int, Field(ge=1, le=100)]
 
 
-class StaffQuery(BaseModel):
-    """Which page of all articles."""
+class _PageQuery(BaseModel):
+    """Which page of a list."""
 
     cursor: _Cursor | None = None
     limit: _Limit = 20
 
 
-class TeasersQuery(StaffQuery):
+class StaffQuery(_PageQuery):
+    """Which page of all articles; every filter given must fit."""
+
+    query: _Word | None = None
+    """Words that must all occur in title, standfirst or preview; or the whole slug."""
+    status: Status | None = None
+    section: _Word | None = None
+    level: Level | None = None
+    """The level in force."""
+    author: _Word | None = None
+    """Part of an author's name."""
+
+
+class TeasersQuery(_PageQuery):
     """Which page of the public list; every filter given must fit."""
 
     section: _Word | None = None
@@ -245,6 +258,30 @@ class AdminArticle(AdminSummary):
     source_ids: dict[str, str]
     preview_html: str
     preview: PreviewFacts
+
+
+class ArticleChangeIn(_Strict):
+    """What shall be otherwise; what is left out stays."""
+
+    access: AccessIn | None = None
+    """Level, plans and schedule, all three."""
+    status: Literal["published", "withdrawn"] | None = None
+    """`published` brings a withdrawn article back, and a draft or scheduled one out now."""
+
+
+class Revision(BaseModel):
+    """What one change of an article sent; `document` is the whole article, or that it was withdrawn."""
+
+    version: int
+    at: datetime
+    actor: str
+    """`operator:…`, `api_key:…`, or what else changed it."""
+    document: dict[str, Any]
+
+
+class Revisions(BaseModel):
+    items: list[Revision]
+    next_cursor: str | None
 
 
 class AdminArticles(BaseModel):

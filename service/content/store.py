@@ -8,13 +8,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
 
 from service.content.article import EXCERPT_LENGTH, ListedArticle, StoredArticle, excerpt_of
 from service.content.folding import folded
 from service.content.level import LevelFacts, Schedule
 from service.content.visibility import RELEASED
-from service.db.keyset import Keyset, Page
+from service.db.keyset import Keyset
 from service.db.tables import Article, ArticleTerm, ContentState
 
 STATE_ID = 1
@@ -44,11 +43,6 @@ _LISTED = (
 )
 _WHOLE = (*_LISTED, Article.body_html, Article.preview_html)
 
-_TEXTS = (
-    Article.body_source, Article.body_html, Article.preview_html, Article.preview_text,
-    Article.search_text,
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class PublicPage:
@@ -61,7 +55,6 @@ class PublicPage:
 
 
 _LATEST_FIRST = Keyset(Article.published_at, Article.id)
-_CREATED_LAST_FIRST = Keyset(Article.created_at, Article.id)
 
 
 def term_of(text: str) -> str:
@@ -123,12 +116,6 @@ async def list_sections(session: AsyncSession, now: datetime) -> list[str]:
         .order_by(func.count().desc(), Article.section)
     )
     return [section for section in found if section is not None]
-
-
-async def list_for_staff(session: AsyncSession, *, cursor: str | None, limit: int) -> Page[Article]:
-    """All articles, drafts and withdrawn ones included, latest created first; without their texts."""
-    query = select(Article).options(*(defer(text, raiseload=True) for text in _TEXTS))
-    return await _CREATED_LAST_FIRST.page(session, query, cursor=cursor, limit=limit)
 
 
 def _filters(

@@ -39,7 +39,9 @@ class Page(Generic[Item]):
 class Keyset:
     """The order of a list: columns, never null, that together tell every row apart."""
 
-    def __init__(self, *columns: InstrumentedAttribute[Any], newest_first: bool = True) -> None:
+    def __init__(
+        self, *columns: ColumnElement[Any] | InstrumentedAttribute[Any], newest_first: bool = True
+    ) -> None:
         self.columns = columns
         self.newest_first = newest_first
 

@@ -35,7 +35,7 @@ class ListQuery(BaseModel, extra="forbid"):
         return address(path, **{**self._chosen(), **changed})
 
     def _chosen(self) -> dict[str, Any]:
-        return self.model_dump(exclude={"cursor"}, exclude_defaults=True)
+        return self.model_dump(exclude={"cursor"}, exclude_defaults=True, by_alias=True)
 
 
 AnyPage = Annotated[ListQuery, Query()]

@@ -11,6 +11,7 @@ from service.identity.declarations import PUBLIC
 from service.identity.permissions import Permission
 from service.operators import overview
 from service.operators.account import routes as account
+from service.operators.articles import routes as articles
 from service.operators.attention import needs
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.stylesheet import STYLESHEET
@@ -79,7 +80,7 @@ async def show_readers(
     return page(request, "readers.html", readers=found, asked=asked, kinds=readers.KINDS)
 
 
-for subject in (sign_in, reports, subscribers, unbound, account, staff, webhooks, system):
+for subject in (sign_in, articles, reports, subscribers, unbound, account, staff, webhooks, system):
     router.include_router(subject.router)
 
 

@@ -6,10 +6,12 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from service.clock import AppClocks
+from service.content.rules import rules_of
 from service.db.session import ReportSession
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
-from service.reports import figures, readers, subscriber_list
+from service.reports import article_list, figures, readers, subscriber_list
+from service.reports.article_schemas import AnyArticles, ArticleFiguresItem, ArticleFiguresList
 from service.reports.csv_text import csv_lines, report_rows
 from service.reports.history import reader_history
 from service.reports.registry import FIGURES
@@ -68,6 +70,25 @@ async def list_readers(
         session, asked.chosen(), cursor=asked.cursor, limit=asked.limit, now=clocks.business()
     )
     return ReaderList.of(page.map(ReaderItem.of))
+
+
+@router.get("/article-figures", summary="List articles with what they did")
+async def list_articles(
+    _: ReadsReports,
+    asked: AnyArticles,
+    session: ReportSession,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> ArticleFiguresList:
+    """Articles with reads, walls and sales of a period, the last 30 days where none is asked for.
+
+    Needs the permission reports:read.
+    """
+    page = await article_list.list_article_figures(
+        session, asked.chosen(), asked.asked(settings, clocks.business()),
+        rules=rules_of(settings), order=asked.sort, cursor=asked.cursor, limit=asked.limit,
+    )  # fmt: skip
+    return ArticleFiguresList.of(page.map(ArticleFiguresItem.of))
 
 
 @router.get("/subscribers/{reader_id}")

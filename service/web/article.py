@@ -14,6 +14,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from markupsafe import Markup
 
+from service.access.audience import AUDIENCES, Audience
 from service.access.decision import Meter
 from service.access.unlock import Look
 from service.access.wall import WallShown
@@ -113,9 +114,13 @@ def article_page(
     *,
     owing: str = "",
     thanks: str = "",
+    preview: Audience | None = None,
     status_code: int = 200,
 ) -> HTMLResponse:
-    """`owing` is the line about a payment that failed (banner.py), `thanks` for what was bought just now."""
+    """`owing` is the line about a payment that failed (banner.py), `thanks` for what was bought just now.
+
+    `preview` is the audience whose page the newsroom looks at.
+    """
     settings, now = running_of(request).get(Settings), running_of(request).get(Clocks).business()
     sold = view.wall.offers if view.wall is not None else []
     return page(
@@ -126,6 +131,8 @@ def article_page(
         teaser=view.teaser,
         owing=owing,
         thanks=thanks,
+        preview=preview,
+        audiences=AUDIENCES,
         more=more,
         visitor=visitor,
         line=_access_line(view, settings),

@@ -33,7 +33,7 @@ from service.metering.ledger import Ledger
 from service.problems import CATALOGUE, Problem
 from service.running import running_of
 from service.texts import storable
-from service.web import account_routes, address_routes, erase_routes, sign_in_routes
+from service.web import account_routes, address_routes, erase_routes, preview_routes, sign_in_routes
 from service.web.article import (
     ArticleRoute,
     article_page,
@@ -57,6 +57,7 @@ router.include_router(account_routes.router)
 router.include_router(sign_in_routes.router)
 router.include_router(erase_routes.router)
 router.include_router(address_routes.router)
+router.include_router(preview_routes.router)
 articles = APIRouter(route_class=ArticleRoute, include_in_schema=False)
 
 Slug = Annotated[str, Path(max_length=1000)]

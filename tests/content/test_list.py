@@ -5,7 +5,7 @@ import pytest
 
 from service.content.publish import prepare, store_prepared
 from service.content.schemas import ArticleIn
-from service.content.store import PublicPage, get_article, list_articles, list_for_staff
+from service.content.store import PublicPage, get_article, list_articles
 from service.db.session import Database
 from service.problems import Problem
 from service.settings import Settings
@@ -153,15 +153,3 @@ async def test_single_articles_by_slug(database: Database, settings: Settings) -
         assert found is not None
         assert found.slug == "a"
         assert await get_article(session, "b") is None
-
-
-async def test_the_staff_s_list_holds_everything(database: Database, settings: Settings) -> None:
-    for status in ("draft", "withdrawn", "published"):
-        await publish(database, settings, slug=status, status=status)
-    async with database.reading() as session:
-        first = await list_for_staff(session, cursor=None, limit=2)
-        second = await list_for_staff(session, cursor=first.next_cursor, limit=2)
-    assert second.next_cursor is None
-    assert {row.slug for row in (*first.items, *second.items)} == {
-        "draft", "withdrawn", "published",
-    }  # fmt: skip

@@ -8,6 +8,8 @@ import pytest
 
 from service.billing.watch import WebhookWatch
 from service.clock import Clocks
+from service.content.cache import ArticleCache
+from service.content.rendering import Rendering
 from service.db.base import Base
 from service.db.session import Database
 from service.db.tables import Operator
@@ -56,6 +58,8 @@ def app(database: Database, settings: Settings, clocks: Clocks) -> RunningApp:
             WebhookWatch(),
             ChannelWatch(),
             KeyRingHolder(derived_key(settings, "token-keys")),
+            ArticleCache(settings, clocks),
+            Rendering(),
         )
     )
     app.include_router(router)

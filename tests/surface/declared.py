@@ -88,11 +88,17 @@ _ROUTES: Mapping[MayCall, str] = {
         DELETE /v1/sessions/{session_id}
     """,
     Permission.ARTICLES_READ: """
+        GET /admin/articles
+        GET /admin/articles/{slug}
+        GET /articles/{slug}/preview
         GET /v1/admin/articles
         GET /v1/admin/articles/{slug}
+        GET /v1/admin/articles/{slug}/revisions
     """,
     Permission.ARTICLES_WRITE: """
+        POST /admin/articles/{slug}
         DELETE /v1/admin/articles/{slug}
+        PATCH /v1/admin/articles/{slug}
         PUT /v1/admin/articles/{slug}
     """,
     Permission.AUDIT_READ: """
@@ -124,6 +130,7 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /admin/reports
         GET /admin/reports/{slug}
         GET /admin/{unknown:path}
+        GET /v1/admin/article-figures
         GET /v1/admin/reports
         GET /v1/admin/reports/{slug}
         GET /v1/admin/reports/summary

@@ -46,6 +46,7 @@ GROUPS = (
             ),
         ),
     ),
+    Group("Articles", (Place("/admin/articles", "Articles", Permission.ARTICLES_READ),)),
     Group("Reports", (Place("/admin/reports", "Reports", Permission.REPORTS_READ),)),
     Group(
         "Settings",

@@ -12,12 +12,12 @@ from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
 from service.identity.permissions import ROLES, SCOPES, Permission
 from service.identity.second_factor import is_on
+from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.staff.accounts import AppAccounts
 from service.operators.staff.keys import create_key, revoke_key
 from service.operators.staff.lists import list_api_keys, list_audit, list_operators
-from service.operators.staff.names import names_of
 from service.operators.staff.schemas import AnyAudit
 from service.problems import Problem
 from service.reports.schemas import Storable
@@ -193,5 +193,7 @@ async def show_audit(
 ) -> Response:
     """Who changed what, the newest first."""
     found = await list_audit(session, asked)
-    names = await names_of(session, found.items)
+    names = await names_of(
+        session, [each.actor for each in found.items], [each.target for each in found.items]
+    )
     return page(request, "audit.html", entries=found, asked=asked, names=names)

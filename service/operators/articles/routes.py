@@ -1,0 +1,194 @@
+"""The newsroom's pages: the list of articles, and one article with what can be changed of it."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
+from fastapi.responses import Response
+from pydantic import Field, ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.access.audience import AUDIENCES
+from service.content.admin_view import admin_article
+from service.content.cache import AppArticles
+from service.content.change import ArticleChange, change_stored
+from service.content.rendering import AppRendering, Rendering
+from service.content.rules import rules_of
+from service.content.schemas import AccessIn
+from service.content.staff_list import list_revisions, sections_for_staff
+from service.content.store import get_row
+from service.db.context import AppContext, Context
+from service.db.session import ReportSession
+from service.db.tables import ArticleRevision
+from service.html.list_query import ListQuery
+from service.html.redirect import see_other
+from service.identity.permissions import Permission
+from service.operators.articles import words
+from service.operators.articles.revised import revised
+from service.operators.frame.names import names_of
+from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.problems import Problem
+from service.reports.article_list import figures_of, list_article_figures
+from service.reports.article_schemas import AnyArticles, ArticlesQuery
+from service.texts import is_slug
+
+router = APIRouter(prefix="/articles", route_class=PageRoute, include_in_schema=False)
+DONE = {
+    "access": "Changed. Readers see the new level at once.",
+    "withdraw": "Withdrawn. Readers no longer find the article; it is kept here.",
+    "publish": "Published. Readers see it now.",
+}
+REFUSALS = {
+    "article-changed": "Nothing was changed: somebody has changed the article meanwhile. Look at it as it is "
+    "now, and try again.",
+}
+REVISIONS_SHOWN = 10
+
+SeesArticles = Annotated[Visit, Depends(page_requires(Permission.ARTICLES_READ))]
+ChangesArticles = Annotated[Visit, Depends(form_requires(Permission.ARTICLES_WRITE))]
+Slug = Annotated[str, Path(max_length=200)]
+Number = Annotated[str, Form(max_length=10, pattern=r"^[0-9]*$")]
+
+
+class ArticleQuery(ArticlesQuery):
+    """The period of the figures, the page of revisions, and what was done."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = REVISIONS_SHOWN
+    done: Annotated[str, Field(max_length=20, exclude=True)] = ""
+
+
+AnyArticle = Annotated[ArticleQuery, Query()]
+
+
+@router.get("")
+async def show_articles(
+    request: Request,
+    _: SeesArticles,
+    asked: AnyArticles,
+    session: ReportSession,
+    context: AppContext,
+) -> Response:
+    """All articles that fit, with their level and what they did in the period."""
+    settings = context.settings
+    period = asked.asked(settings, context.clocks.business())
+    found = await list_article_figures(
+        session, asked.chosen(), period, rules=rules_of(settings), order=asked.sort,
+        cursor=asked.cursor, limit=asked.limit,
+    )  # fmt: skip
+    sections = await sections_for_staff(session)
+    return page(
+        request, "articles.html", found=found, asked=asked, period=period.period, words=words,
+        sections=sections,
+    )  # fmt: skip
+
+
+@router.get("/{slug}")
+async def show_article(
+    request: Request,
+    _: SeesArticles,
+    slug: Slug,
+    asked: AnyArticle,
+    session: ReportSession,
+    context: AppContext,
+    rendering: AppRendering,
+) -> Response:
+    """One article: its level, its figures, its previews and revisions."""
+    return await _page(request, slug, asked, session, context, rendering)
+
+
+@router.post("/{slug}")
+async def send_change(
+    request: Request,
+    visit: ChangesArticles,
+    slug: Slug,
+    context: AppContext,
+    articles: AppArticles,
+    rendering: AppRendering,
+    change: Annotated[Literal["access", "withdraw", "publish"], Form()],
+    version: Annotated[int, Form(ge=1, le=2**31)],
+    level: Annotated[str, Form(max_length=20)] = "",
+    plans: Annotated[str, Form(max_length=900)] = "",
+    free_hours: Number = "",
+    subscribers_after_days: Number = "",
+    free_after_days: Number = "",
+    sure: Annotated[str, Form()] = "",
+) -> Response:
+    """Change the level, withdraw or publish again; or show the page again with why not."""
+    schedule = {
+        "free_hours": free_hours or None, "subscribers_after_days": subscribers_after_days or None,
+        "free_after_days": free_after_days or None,
+    }  # fmt: skip
+    try:
+        wanted = _wanted(change, level, plans, schedule, sure)
+        await change_stored(
+            context, articles, rendering, slug, wanted, if_match=f'"v{version}"',
+            actor=visit.operator.label,
+        )  # fmt: skip
+    except Problem as problem:
+        if problem.slug not in {"invalid-request", "article-changed"}:
+            raise
+        async with context.database.slow_reading("reports") as session:
+            return await _page(
+                request, slug, ArticleQuery(), session, context, rendering,
+                refusal=REFUSALS.get(problem.slug, problem.detail),
+                status_code=problem.type.status,
+            )  # fmt: skip
+    return see_other(f"/admin/articles/{slug}?done={change}")
+
+
+def _wanted(
+    change: str, level: str, plans: str, schedule: dict[str, str | None], sure: str
+) -> ArticleChange:
+    """What the form asks for. Raises Problem `invalid-request`."""
+    if change == "withdraw" and not sure:
+        raise Problem("invalid-request", "Nothing was withdrawn: tick that you are sure.")
+    if change != "access":
+        return ArticleChange(status="withdrawn" if change == "withdraw" else "published")
+    sent: dict[str, Any] = {
+        "level": level or None, "plans": plans.replace(",", " ").split(), "schedule": schedule,
+    }  # fmt: skip
+    try:
+        return ArticleChange(access=AccessIn.model_validate(sent))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        field = ".".join(str(part) for part in wrong["loc"]) or "access"
+        message = wrong["msg"].removeprefix("Value error, ")
+        raise Problem("invalid-request", f"Nothing was changed: {field}: {message}.") from error
+
+
+async def _page(
+    request: Request,
+    slug: str,
+    asked: ArticleQuery,
+    session: AsyncSession,
+    context: Context,
+    rendering: Rendering,
+    *,
+    refusal: str | None = None,
+    status_code: int = 200,
+) -> Response:
+    row = await get_row(session, slug) if is_slug(slug) else None
+    if row is None:
+        raise Problem("article-not-found", "There is no such article. Look for it in the list.")
+    settings, now = context.settings, context.clocks.business()
+    period = asked.asked(settings, now)
+    found = await figures_of(session, row, period, rules=rules_of(settings))
+    revisions = await list_revisions(session, row, asked)
+    older: Sequence[ArticleRevision] = ()
+    if (following := revisions.next_cursor) is not None:
+        older = (await list_revisions(session, row, ListQuery(cursor=following, limit=1))).items
+    documents = [each.document for each in (*revisions.items, *older)]
+    changes = [
+        (each, revised(document, before))
+        for each, document, before in zip_longest(revisions.items, documents, documents[1:])
+        if each is not None
+    ]
+    return page(
+        request, "article.html", status_code=status_code, found=found, row=row, asked=asked,
+        period=period.period, words=words, revisions=revisions, changes=changes, refusal=refusal,
+        article=await rendering(admin_article, row, settings, now), audiences=AUDIENCES,
+        notice=DONE.get(asked.done),
+        names=await names_of(session, [each.actor for each in revisions.items]),
+    )  # fmt: skip

@@ -1,0 +1,34 @@
+"""What the newsroom calls an article's levels, what set them, and its states."""
+
+from collections.abc import Mapping
+
+from service.content.level import LevelSource
+from service.levels import Level
+from service.reports.article_list import ArticleOrder
+
+LEVEL_WORDS: Mapping[Level, str] = {
+    "free": "Free",
+    "metered": "Metered",
+    "registered": "Registered readers",
+    "subscribers": "Subscribers",
+}
+SOURCE_WORDS: Mapping[LevelSource, str] = {
+    "article": "set for this article",
+    "tag": "set for a tag",
+    "section": "set for its section",
+    "publication": "the publication's default",
+    "schedule": "by its schedule",
+    "cut": "the preview is the whole article",
+}
+STATUS_WORDS: Mapping[str, str] = {
+    "draft": "Draft",
+    "scheduled": "Scheduled",
+    "published": "Published",
+    "withdrawn": "Withdrawn",
+}
+ORDER_WORDS: Mapping[ArticleOrder, str] = {
+    "created": "Newest first",
+    "reads": "Most reads",
+    "walls": "Most walls",
+    "sales": "Most sales",
+}

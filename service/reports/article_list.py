@@ -1,0 +1,133 @@
+"""Read-only SQL over articles: the newsroom's list, each with what it did in a period."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Subquery,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.content.level import LevelAt, Rules, level_at
+from service.content.staff_list import StaffFilter, conditions, without_texts
+from service.content.store import level_facts
+from service.db.keyset import Keyset, Page
+from service.db.tables import Article, Checkout
+from service.reports.asked import Asked
+from service.reports.queries.ledger import by_article
+from service.reports.queries.sales import last_wall
+
+ArticleOrder = Literal["created", "reads", "walls", "sales"]
+_NOTHING = literal(0)
+
+
+@dataclass(frozen=True)
+class ArticleFigures:
+    """An article without its texts, its level now, and what it did in the period.
+
+    `reads` are openings, re-reads included; `walls` how often a wall was shown; `sales` the purchases
+    whose last wall was here, or whose pass is for this article.
+    """
+
+    article: Article
+    level: LevelAt
+    reads: int
+    walls: int
+    sales: int
+
+
+async def list_article_figures(
+    session: AsyncSession,
+    chosen: StaffFilter,
+    asked: Asked,
+    *,
+    rules: Rules,
+    order: ArticleOrder,
+    cursor: str | None,
+    limit: int,
+) -> Page[ArticleFigures]:
+    """Articles that fit, the latest created or those with the most of `order` first.
+
+    Raises Problem `invalid-request` for a cursor that isn't ours.
+    """
+    figures = await _figures(session, asked)
+    statement = _joined(figures, without_texts()).where(
+        *conditions(session, chosen, rules, asked.now)
+    )
+    by = Article.created_at if order == "created" else figures.columns[order]
+    page = await Keyset(by, Article.id).rows(session, statement, cursor=cursor, limit=limit)
+    return page.map(
+        lambda row: ArticleFigures(
+            row[0], level_at(level_facts(row[0]), rules, asked.now), *row[1:4]
+        )
+    )
+
+
+async def figures_of(
+    session: AsyncSession, article: Article, asked: Asked, *, rules: Rules
+) -> ArticleFigures:
+    """The same of one article."""
+    figures = await _figures(session, asked)
+    statement = _joined(figures, select(literal(1))).where(Article.id == article.id)
+    row = (await session.execute(statement)).one()
+    return ArticleFigures(article, level_at(level_facts(article), rules, asked.now), *row[1:4])
+
+
+@dataclass(frozen=True)
+class _Figures:
+    seen: Subquery
+    sold: Subquery
+
+    @property
+    def columns(self) -> dict[str, ColumnElement[int]]:
+        seen, sold = self.seen.c, self.sold.c
+        return {
+            name: cast(func.coalesce(column, _NOTHING), BigInteger)
+            for name, column in (
+                ("reads", seen.reads),
+                ("walls", seen.walls),
+                ("sales", sold.sales),
+            )
+        }
+
+
+async def _figures(session: AsyncSession, asked: Asked) -> _Figures:
+    days = await by_article(session, asked)
+    is_wall = days.c.wall != ""
+    seen = (
+        select(
+            days.c.article_id,
+            func.sum(case((is_wall, _NOTHING), else_=days.c.rows)).label("reads"),
+            func.sum(case((is_wall, days.c.rows), else_=_NOTHING)).label("walls"),
+        )
+        .group_by(days.c.article_id)
+        .subquery("seen")
+    )
+    sold = (
+        select(last_wall().label("article_id"))
+        .where(
+            Checkout.status == "completed",
+            Checkout.completed_at >= asked.since,
+            Checkout.completed_at < asked.until,
+        )
+        .subquery("sold_there")
+    )
+    counted = select(sold.c.article_id, func.count().label("sales")).group_by(sold.c.article_id)
+    return _Figures(seen, counted.subquery("sold"))
+
+
+def _joined(figures: _Figures, statement: Select[Any]) -> Select[Any]:
+    return (
+        statement.add_columns(*(each.label(name) for name, each in figures.columns.items()))
+        .select_from(Article)
+        .outerjoin(figures.seen, figures.seen.c.article_id == Article.id)
+        .outerjoin(figures.sold, figures.sold.c.article_id == Article.id)
+    )
