@@ -40,6 +40,7 @@ PARTS: Mapping[str, Part] = {
     "api-keys": Part("Keys for publishers' programs.", "api_keys"),
     "offers": Part("What is sold.", "offers"),
     "explain": Part("Say why a reader may or may not read an article.", "explain", "explain"),
+    "leakcheck": Part("Find out whether paid text gets out.", "leakcheck", "leakcheck"),
     "readers": Part("Help for a reader, and their data.", "readers"),
     "inbox": Part("Stripe's events that aren't applied.", "inbox"),
     "jobs": Part("Work that is waiting or has failed.", "jobs"),

@@ -1,0 +1,33 @@
+"""A page as a browser shows it once its scripts have run."""
+
+import asyncio
+import os
+import tempfile
+from contextlib import suppress
+
+_PATIENCE_SECONDS = 40
+_SCRIPTS_MS = 5000
+
+
+async def rendered(chromium: str, url: str) -> bytes | None:
+    """The page's elements after its scripts, by the Chromium of this path; None where it gives none."""
+    with tempfile.TemporaryDirectory(prefix="leakcheck-", ignore_cleanup_errors=True) as profile:
+        arguments = ["--headless", "--disable-gpu", f"--user-data-dir={profile}"]
+        if os.geteuid() == 0:
+            arguments.append("--no-sandbox")  # Chromium refuses to run as root otherwise
+        arguments += [f"--virtual-time-budget={_SCRIPTS_MS}", "--dump-dom", url]
+        try:
+            process = await asyncio.create_subprocess_exec(
+                chromium, *arguments,
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+            )  # fmt: skip
+        except OSError:
+            return None
+        try:
+            out, _ = await asyncio.wait_for(process.communicate(), _PATIENCE_SECONDS)
+        except TimeoutError:
+            return None
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+        return out or None

@@ -1,0 +1,161 @@
+"""The leak check finds each kind of leak, finds none where none is, and leaves nothing behind."""
+
+import asyncio
+import base64
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from service.leakcheck.asking import Site
+from service.leakcheck.canary import KINDS, canaries, find
+from service.leakcheck.check import CannotCheck, Check, Leak
+from service.settings import Settings
+from tests.conftest import START, MovingClocks
+from tests.databases import on_sqlite
+from tests.leakcheck.leaky import LEAKS, LeakySite
+from tests.patience import wait_until
+from tests.served import Installation, installation
+
+SITE = Site("http://site.example", ("http://site.example/story/{slug}",))
+
+
+def check_of(site: LeakySite, **options: object) -> Check:
+    transport = httpx.ASGITransport(app=site.app())
+    return Check(SITE, "pwk_site", now=START, transport=transport, **options)  # type: ignore[arg-type]
+
+
+def is_gone(site: LeakySite) -> bool:
+    return all(
+        "Over." in each["body"] and each["status"] == "withdrawn" for each in site.articles.values()
+    )
+
+
+async def test_a_tight_site_has_no_leak_and_keeps_nothing() -> None:
+    site = LeakySite()
+    result = await check_of(site).run()
+    assert result.leaks == []
+    assert result.failed == []
+    assert {"teaser", "access", "unlock", "full", "page", "list", "search", "feed", "sitemap", "admin",
+            "API", "embed"} <= {surface for surface, _ in result.rows}  # fmt: skip
+    assert {"anonymous", "crawler", "spoofed headers", "HEAD", "Range", "conditional", "encodings",
+            "odd address", "forged token", "stopped"} <= {audience for _, audience in result.rows}  # fmt: skip
+    assert len(site.articles) > len(KINDS)
+    assert is_gone(site)
+
+
+@pytest.fixture(scope="module")
+def everything_leaks() -> list[Leak]:
+    return asyncio.run(check_of(LeakySite(leaks=set(LEAKS))).run()).leaks
+
+
+@pytest.mark.parametrize("kind", LEAKS)
+def test_each_kind_of_leak_is_found(everything_leaks: list[Leak], kind: str) -> None:
+    assert any(LEAKS[kind](leak) for leak in everything_leaks)
+
+
+async def test_one_leak_is_not_taken_for_others() -> None:
+    result = await check_of(LeakySite(leaks={"crawler"})).run()
+    assert {(leak.asked.surface, leak.asked.audience) for leak in result.leaks} == {
+        ("page", "crawler"), ("page", "spoofed headers")
+    }  # fmt: skip
+    assert all("Googlebot/2.1" in str(leak.asked.headers) for leak in result.leaks)
+
+
+async def test_an_interrupted_check_cleans_up() -> None:
+    site = LeakySite()
+    task = asyncio.create_task(check_of(site).run())
+    await site.planted.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert site.articles
+    assert is_gone(site)
+
+
+async def test_an_article_of_the_newsrooms_is_left_alone() -> None:
+    site = LeakySite()
+    theirs = {"title": "Ours", "body": "x", "status": "published", "source_ids": {}}
+    site.articles["leakcheck-registered"] = theirs
+    with pytest.raises(CannotCheck, match="another slug"):
+        await check_of(site).run()
+    assert site.articles["leakcheck-registered"] == theirs
+
+
+async def test_a_key_that_may_not_publish_is_said() -> None:
+    with pytest.raises(CannotCheck, match="articles:write"):
+        await check_of(LeakySite(key="another")).run()
+
+
+FOUND = [
+    (b"a needle0a b", "in the text"),
+    (b"NEEDLE0", "in the text"),
+    (b"nee&#100;le0", "in the text"),
+    (b"<b>nee</b>dle0", "in the text, between tags"),
+    ("needle0".encode("utf-16"), "in another encoding"),
+    (b"6e6565646c6530", "in hexadecimal"),
+]
+
+
+@pytest.mark.parametrize(("body", "place"), FOUND)
+def test_a_word_is_found(body: bytes, place: str) -> None:
+    assert find(["needle0"], body, {}) == place
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab"])
+def test_a_word_is_found_in_base64_wherever_it_stands(before: str) -> None:
+    coded = base64.b64encode(f"{before}needle0word and more".encode())
+    assert find(["needle0word"], coded, {}) == "in base64"
+    assert find(["needle1word"], coded, {}) is None
+
+
+def test_words_of_two_runs_and_kinds_differ() -> None:
+    words = [
+        word
+        for run in ("leaka", "leakb")
+        for each in canaries(run)
+        for word in (each.public, each.paid)
+    ]
+    assert len(set(words)) == len(words) == 4 * len(KINDS)
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[Installation]:
+    with installation(settings, MovingClocks()) as at:
+        yield at
+
+
+def run(at: Installation, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "service", "leakcheck", at.url, *arguments],
+        env={**os.environ, "LEAKCHECK_KEY": at.api_key},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@on_sqlite
+def test_our_own_service_has_no_leak(served: Installation) -> None:
+    process = run(served)
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == 0, out + err
+    assert "no leak, 0 not answered" in out
+    left = served.browser.get("/v1/articles?section=leakcheck").json()["items"]
+    assert left == []
+
+
+@on_sqlite
+def test_after_an_interrupt_nothing_is_left(served: Installation) -> None:
+    process = run(served)
+    planted = "/v1/articles/leakcheck-metered"
+    wait_until(lambda: served.browser.get(planted).status_code == 200, "the article is planted")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.endswith(
+        "Interrupted. The test articles are withdrawn; run it again for a result.\n"
+    )
+    assert served.browser.get(planted).status_code == 404
