@@ -1,8 +1,8 @@
 """What a decision looks like on the wire, and the cookie that goes with it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from service.access.decision import Meter
 from service.access.reasons import REASONS, Reason
@@ -32,8 +32,7 @@ def access_answer(seen: Look) -> AccessOut:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """An answer to unlock. `device`: the id of the device that it was given to.
 
     `noted` is what is recorded of it in the background, None where it was counted; `meter` is the

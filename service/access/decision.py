@@ -8,10 +8,11 @@ unlock, the decision without effect, the pages, and reads by token. Pure.
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Literal
+from typing import Literal, NamedTuple, get_args
 
 from service.access.reasons import PRECEDENCE, AllowReason, MeterReason, WallReason
 from service.grants.grants import GrantableArticle, Source, covers
+from service.levels import Level
 from service.metering.window import MeterState
 
 WallKind = Literal["register", "subscribe"]
@@ -74,13 +75,21 @@ class NoMeter(Enum):
 MeterSeen = MeterState | NoMeter
 
 
-@dataclass(frozen=True)
-class Step:
-    """A rule that was looked at, what it saw, and whether it decided."""
+class Step(NamedTuple):
+    """A rule that was looked at, and whether it decided. What it saw is put into words when somebody asks."""
 
     rule: RuleName
-    saw: str
+    words: str
+    about: tuple[object, ...] = ()
+    """What stands in the gaps of the words."""
     decided: bool = False
+
+    @property
+    def saw(self) -> str:
+        return self.words.format(*self.about)
+
+    def __repr__(self) -> str:
+        return f"Step({self.rule!r}, {self.saw!r}, decided={self.decided})"
 
 
 Trail = tuple[Step, ...]
@@ -123,54 +132,56 @@ Outcome = Hidden | Allow | Meter | Wall
 """Two outcomes are equal where they say the same, however they came about."""
 
 
+_VISIBLE = Step("visible", "the article is visible")
+_NOT_FREE = {level: Step("free", "the level is {}", (level,)) for level in get_args(Level)}
+
+
 def decide(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, now: datetime) -> Outcome:
     """Decide for `now`, the business time. `meter` is the window of whose meter it is."""
-    trail: list[Step] = []
-
-    def passed(rule: RuleName, saw: str) -> None:
-        trail.append(Step(rule, saw))
-
-    def decided(rule: RuleName, saw: str) -> Trail:
-        return (*trail, Step(rule, saw, decided=True))
-
+    level = article.level
     if not article.visible:
-        return Hidden(decided("visible", "the article isn't visible"))
-    passed("visible", "the article is visible")
-    if article.level == "free":
-        return Allow("free", decided("free", "the level is free"))
-    if article.level == "metered" and meter is NoMeter.NOTHING_METERED:
-        return Allow("free", decided("free", "the level is metered, and nothing is metered"))
-    passed("free", f"the level is {article.level}")
+        return Hidden((Step("visible", "the article isn't visible", decided=True),))
+    if level == "free":
+        return Allow("free", (_VISIBLE, Step("free", "the level is free", decided=True)))
+    if level == "metered" and meter is NoMeter.NOTHING_METERED:
+        words = "the level is metered, and nothing is metered"
+        return Allow("free", (_VISIBLE, Step("free", words, decided=True)))
+    seen: Trail = (_VISIBLE, _NOT_FREE[level])
     grant = _opening(evidence.grants, article, now)
     if grant is not None:
-        return Allow(grant.source, decided("grant", str(grant)))
-    passed("grant", f"none of {len(evidence.grants)} is live and covers it")
-    if article.level == "registered":
+        return Allow(grant.source, (*seen, Step("grant", "{}", (grant,), decided=True)))
+    seen = (*seen, Step("grant", "none of {} is live and covers it", (len(evidence.grants),)))
+    if level == "registered":
         if evidence.verified:
-            return Allow("registered", decided("registered", "the address is verified"))
+            step = Step("registered", "the address is verified", decided=True)
+            return Allow("registered", (*seen, step))
         kind: WallKind = "register" if evidence.can_register else "subscribe"
-        return Wall("registered_only", kind, decided("registered", "no verified address"))
-    if article.level == "subscribers":
-        return Wall("subscribers_only", trail=decided("level", "grants alone open it"))
-    return _metered(article, evidence, meter, tuple(trail))
+        step = Step("registered", "no verified address", decided=True)
+        return Wall("registered_only", kind, (*seen, step))
+    if level == "subscribers":
+        step = Step("level", "grants alone open it", decided=True)
+        return Wall("subscribers_only", trail=(*seen, step))
+    return _metered(article, evidence, meter, seen)
 
 
-def _metered(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, trail: Trail) -> Outcome:
+def _metered(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, seen: Trail) -> Outcome:
     if evidence.counted:
-        saw = "the meter has opened this article"
-        return Meter(consumes=False, trail=(*trail, Step("meter", saw, decided=True)))
+        step = Step("meter", "the meter has opened this article", decided=True)
+        return Meter(consumes=False, trail=(*seen, step))
     if not isinstance(meter, MeterState):
-        return Wall("meter_not_asked", trail=(*trail, Step("meter", meter.value, decided=True)))
-    saw = f"{meter.used} of {meter.limit} used"
-    if article.id in meter.read_set:
-        saw += ", this article among those read"
-        return Meter(consumes=False, trail=(*trail, Step("meter", saw, decided=True)))
+        return Wall("meter_not_asked", trail=(*seen, Step("meter", meter.value, decided=True)))
+    words, used = "{} of {} used", (meter.used, meter.limit)
+    if meter.has_read(article.id):
+        step = Step("meter", f"{words}, this article among those read", used, decided=True)
+        return Meter(consumes=False, trail=(*seen, step))
     if meter.remaining <= 0:
-        return _meter_wall("meter_exhausted", evidence, (*trail, Step("meter", saw, decided=True)))
+        step = Step("meter", words, used, decided=True)
+        return _meter_wall("meter_exhausted", evidence, (*seen, step))
     if evidence.network_closed:
         closed = Step("network", "its readers without cookies have used it up", decided=True)
-        return _meter_wall("network_exhausted", evidence, (*trail, Step("meter", saw), closed))
-    return Meter(consumes=True, trail=(*trail, Step("meter", saw, decided=True)))
+        step = Step("meter", words, used)
+        return _meter_wall("network_exhausted", evidence, (*seen, step, closed))
+    return Meter(consumes=True, trail=(*seen, Step("meter", words, used, decided=True)))
 
 
 def _meter_wall(reason: WallReason, evidence: Evidence, trail: Trail) -> Wall:
@@ -183,6 +194,8 @@ def _opening(
     held: tuple[HeldGrant, ...], article: GrantableArticle, now: datetime
 ) -> HeldGrant | None:
     """The live grant that opens the article: by precedence of its source, then the longest."""
+    if not held:
+        return None
     opening = [each for each in held if each.is_live(now) and covers(each.scope, article)]
     return min(opening, key=_rank, default=None)
 

@@ -6,6 +6,7 @@ rows that it was made of, nor for another reason.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import get_args
 
 from service.access.decision import ArticleFacts, Evidence, HeldGrant
@@ -38,15 +39,23 @@ def evidence_of_rows(
     room_after_registering: int = 0,
 ) -> Evidence:
     """From the reader's grants and from whether their address is verified."""
-    return Evidence(
-        grants=tuple(
+    held = tuple(
+        [
             HeldGrant(each.source, each.scope, each.starts_at, each.ends_at, each.in_grace)
             for each in grants
-        ),
-        verified=verified,
-        can_register=sign_in_offered and not verified,
-        room_after_registering=room_after_registering,
+        ]
     )
+    return _of_rows(held, verified, sign_in_offered and not verified, room_after_registering)
+
+
+@lru_cache(maxsize=1_000)
+def _of_rows(
+    held: tuple[HeldGrant, ...],
+    verified: bool,
+    can_register: bool,
+    room: int,
+) -> Evidence:
+    return Evidence(held, verified, can_register, room)
 
 
 def evidence_of_claims(claims: Claims, article_id: str, *, sign_in_offered: bool) -> Evidence:

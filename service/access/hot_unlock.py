@@ -222,12 +222,13 @@ class HotUnlock:
 
     async def _read(self, scope: Scope, headers: Headers, article: StoredArticle) -> ReadRequest:
         settings, clocks = self._context.settings, self._context.clocks
-        request, network = Request(scope), None
+        network = None
         if settings.cookieless_unlocks_per_day:
-            network = await network_of_caller(request, settings, clocks)
+            network = await network_of_caller(Request(scope), settings, clocks)
         if b"cookie" not in headers and b"authorization" not in headers:
             device = self._devices.read(headers.get(_DEVICE, b"").decode("latin-1"))
             return ReadRequest(article, Caller(device_id=device), network)
+        request = Request(scope)
         key = self._key_of(request)
         if key is None:
             return ReadRequest(article, await article_reader(request, self._context), network)

@@ -5,9 +5,9 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import Depends
 from prometheus_client import Counter
@@ -31,6 +31,7 @@ from service.access.reasons import Reason
 from service.access.wall import Met, WallShown, wall_for
 from service.billing.subscriptions import BoughtSubscription, bought_subscriptions
 from service.content.cache import StoredArticle, WantedArticle, article_not_found
+from service.content.level import level_at
 from service.content.rules import rules_of
 from service.db.context import Context
 from service.grants.grants import GrantFacts
@@ -56,11 +57,13 @@ from service.offers.on_sale import OnSale
 from service.running import part
 from service.settings import Settings
 
+_DAY = timedelta(days=1)
+_MOST_CASES = 200
+"""Kept, one an article: each holds on to a copy."""
 UNLOCKS = Counter("paywall_unlocks_total", "Answers to unlock, by reason", ["reason"])
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(NamedTuple):
     """The reader may read. `meter` is the state after the read, None where nothing is metered."""
 
     reason: Reason
@@ -72,8 +75,7 @@ class Opened:
     """What is recorded in the background; None: it was counted."""
 
 
-@dataclass(frozen=True)
-class Walled:
+class Walled(NamedTuple):
     """The reader may not; nothing was counted."""
 
     wall: WallShown
@@ -91,8 +93,7 @@ class Look:
     meter: MeterState | None
 
 
-@dataclass(frozen=True)
-class ReadRequest:
+class ReadRequest(NamedTuple):
     """A caller in front of an article. `network` is the caller's (cookieless.py); None: no cap.
 
     `held` are the reader's grants where they have been read already. Where `again` is set, caller and
@@ -125,6 +126,7 @@ class Unlocking:
         self._metering = metering
         self._on_sale = on_sale
         self._rules = rules_of(context.settings)
+        self._of_nobody: dict[str, _OfNobody] = {}
 
     async def look(self, session: AsyncSession, read: ReadRequest) -> Look:
         """Decide for the caller now; raises `article-not-found` for what isn't visible."""
@@ -143,15 +145,16 @@ class Unlocking:
         """
         device_id = read.caller.device_id or new_device_id()
         device = pseudonym(device_id)
-        meter = meter_of(read.caller) or known_device_holder(device)
+        holder = known_device_holder(device)
+        meter = meter_of(read.caller) or holder
         case = await self._expected(read, meter)
         if read.again is not None and not _opens(case.outcome):
             read = await read.again()
-            meter = meter_of(read.caller) or known_device_holder(device)
+            meter = meter_of(read.caller) or holder
             case = await self._expected(read, meter)
         row = entry_at(
             case.now, self._context.settings.zone,
-            holder=holder_of(read.caller) or known_device_holder(device), article_id=read.article.id,
+            holder=holder_of(read.caller) or holder, article_id=read.article.id,
             reader_id=read.caller.reader_id, device_id=device, reason=case.outcome.reason,
             consumed=_consumes(case.outcome),
             window_start=case.window.window.start if case.window else None,
@@ -162,11 +165,11 @@ class Unlocking:
             recorded = await self._metering.count(
                 meter, row, touch, case.window.window, case.window.limit, network
             )
-            case = case.after(recorded)
             if recorded.counted:
                 count_answer("meter")
                 owner = read.caller.reader_id or device
-                return Opened("meter", True, case.window, owner, device_id)
+                return Opened("meter", True, recorded.state, owner, device_id)
+            case = case.after(recorded)
         wall = await self._wall(read, case)
         row = row._replace(consumed=False, reason=case.outcome.reason)
         if wall is not None:
@@ -196,13 +199,20 @@ class Unlocking:
         That opens nothing by itself: what would be counted is decided where it is counted.
         """
         now, settings = self._context.clocks.business(), self._context.settings
+        if read.caller.reader_id is None:
+            case = self._case_of_nobody(read.article, now)
+            asked = case.meter
+            if not isinstance(asked, MeterState):
+                return case
+            if asked.limit > 0 and not self._metering.remembers(meter, asked.window):
+                return case
         facts = article_facts(read.article, self._rules, now)
         asked = window_asked(facts, settings, now, verified=read.caller.verified)
         seen = asked
         if isinstance(asked, MeterState):
             known = self._metering.remembered(meter, asked.window, asked.limit)
             # At any sign-in what a device has read may be carried into a reader's window.
-            if known is not None and (facts.id in known.read_set or is_device(meter)):
+            if known is not None and (known.has_read(facts.id) or is_device(meter)):
                 seen = known
             elif asked.limit < 1:
                 # It would be a wall, and nothing is counted.
@@ -215,7 +225,24 @@ class Unlocking:
         if isinstance(case.outcome, Allow) and isinstance(asked, MeterState):
             # A grant opens it. The window is shown all the same.
             known = self._metering.remembered(meter, asked.window, asked.limit)
-            case = replace(case, meter=known or await self._window(meter, asked))
+            case = case._replace(meter=known or await self._window(meter, asked))
+        return case
+
+    def _case_of_nobody(self, article: StoredArticle, now: datetime) -> "_Case":
+        """The case of a device that has read nothing: the same for all of them, so it is made once."""
+        kept = self._of_nobody.get(article.slug)
+        if kept is not None and kept.article is article and kept.case.now <= now < kept.until:
+            return kept.case._replace(now=now)
+        settings = self._context.settings
+        facts = article_facts(article, self._rules, now)
+        seen = window_asked(facts, settings, now, verified=False)
+        case = _case(ReadRequest(article, Caller(), None), facts, (), seen, settings, now)
+        until = level_at(article, self._rules, now).until or now + _DAY
+        if isinstance(seen, MeterState):
+            until = min(until, seen.window.end)
+        if len(self._of_nobody) >= _MOST_CASES:
+            self._of_nobody.clear()
+        self._of_nobody[article.slug] = _OfNobody(article, case, until)
         return case
 
     async def _window(self, meter: str, asked: MeterState) -> MeterState:
@@ -272,8 +299,7 @@ def note_open_page(
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Case:
+class _Case(NamedTuple):
     """What is decided on, with the outcome: decided again where more is seen on the way."""
 
     article: ArticleFacts
@@ -289,7 +315,7 @@ class _Case:
 
     def with_network_closed(self) -> "_Case":
         evidence = replace(self.evidence, network_closed=True)
-        return replace(self, evidence=evidence, outcome=self._decided(evidence, self.meter))
+        return self._replace(evidence=evidence, outcome=self._decided(evidence, self.meter))
 
     def after(self, recorded: Recorded) -> "_Case":
         """With the window as it is after the article was to be counted in it."""
@@ -297,15 +323,24 @@ class _Case:
         if recorded.closed:
             return self.with_network_closed()
         # An article that wasn't counted met a full window, whatever has become of that since.
-        room = window if self.article.id in window.read_set else replace(window, limit=window.used)
+        has_read = window.has_read(self.article.id)
+        room = window if has_read else window._replace(limit=window.used)
         left = room_after_registering(window, self.settings)
         evidence = replace(self.evidence, room_after_registering=left)
         outcome = self._decided(evidence, room)
-        return replace(self, evidence=evidence, meter=window, outcome=outcome)
+        return self._replace(evidence=evidence, meter=window, outcome=outcome)
 
     def _decided(self, evidence: Evidence, meter: MeterSeen) -> Allow | Meter | Wall:
         outcome = decide(self.article, evidence, meter, self.now)
         return self.outcome if isinstance(outcome, Hidden) else outcome
+
+
+class _OfNobody(NamedTuple):
+    """A case that holds for this copy of the article, from the case's `now` up to, but not at, then."""
+
+    article: StoredArticle
+    case: _Case
+    until: datetime
 
 
 def _case(

@@ -53,7 +53,7 @@ class DeviceKey:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _signed(secret: bytes, device_id: str) -> str:
-    mac = hmac.new(secret, f"v1.{device_id}".encode(), hashlib.sha256).digest()
+    mac = hmac.digest(secret, f"v1.{device_id}".encode(), "sha256")
     return f"v1.{device_id}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
 
 

@@ -67,11 +67,16 @@ class Touch:
 
     @property
     def names_a_source(self) -> bool:
-        return any(vars(self).values())
+        return any((self.referrer_host, self.source, self.medium, self.campaign))
+
+
+_DIRECT = Touch()
 
 
 def touch_of(referrer: str | None, campaign: Campaign | None, settings: Settings) -> Touch:
     """The touch of a page that `referrer` led to, an address or None, with its campaign."""
+    if campaign is None and not referrer:
+        return _DIRECT
     named = campaign or Campaign()
     return Touch(_foreign_host(referrer, settings), named.source, named.medium, named.campaign)
 

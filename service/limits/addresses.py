@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from hmac import digest
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -104,8 +104,13 @@ def network_name(address: IpAddress | None, key: NetworkKey, now: datetime) -> s
     network = "unknown"
     if address is not None:
         network = str(ip_network((address, _NETWORK_BITS[address.version]), strict=False))
-    days_key = digest(key.secret, now.astimezone(UTC).date().isoformat().encode(), "sha256")
+    days_key = _days_key(key.secret, now.astimezone(UTC).date())
     return digest(days_key, network.encode(), "sha256").hex()
+
+
+@lru_cache(maxsize=2)
+def _days_key(secret: bytes, day: date) -> bytes:
+    return digest(secret, day.isoformat().encode(), "sha256")
 
 
 def _origin(connection: HTTPConnection, settings: Settings) -> _Origin:

@@ -5,8 +5,8 @@ Counts stay exact over all processes: the same conditional upsert decides, for m
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -17,8 +17,7 @@ from service.metering.store import begun_among, count_articles, read_meters
 from service.metering.window import MeterState, Window
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """The entry's article is to be counted in the window of this meter, if it is new there and has room.
 
     `touch` is what led the entry's holder here, None where nothing of it is new. `network`: a meter
@@ -33,8 +32,7 @@ class Attempt:
     network: tuple[Limit, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """What came of it: the window afterwards.
 
     `counted`: by this call. `closed`: the network has no room for another reader.

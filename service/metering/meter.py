@@ -8,10 +8,9 @@ times a batch instead of several times a reader.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from service.clock import Clocks
 from service.db.session import Database, database_unavailable, past_deadlocks
@@ -33,8 +32,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     attempt: Attempt
     done: "asyncio.Future[Recorded]"
 
@@ -62,7 +60,11 @@ class Metering:
         seen, state = self._windows.get((meter, window.start), (None, None))
         if seen is None or state is None or self._clocks.wall() - seen > FRESH:
             return None
-        return state if state.limit == limit else replace(state, limit=limit)
+        return state if state.limit == limit else state._replace(limit=limit)
+
+    def remembers(self, meter: str, window: Window) -> bool:
+        """Whether anything is known of it, however old."""
+        return (meter, window.start) in self._windows
 
     def remember(self, meter: str, state: MeterState) -> None:
         """The window as it was just read."""

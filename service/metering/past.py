@@ -1,6 +1,6 @@
 """A meter's window as it was at a past instant: from the ledger of reads."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select
@@ -37,7 +37,7 @@ async def window_before(
     final = await read_meter(session, meter, empty.window, empty.limit)
     undated = final.read_set - counted.keys()
     before = frozenset(article for article, read_at in counted.items() if read_at < at)
-    return PastWindow(replace(empty, counted=before, carried=undated), len(undated))
+    return PastWindow(empty._replace(counted=before, carried=undated), len(undated))
 
 
 async def latest_device(session: AsyncSession, reader_id: str, at: datetime) -> str | None:

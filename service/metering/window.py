@@ -1,24 +1,21 @@
 """The meter's window and what is left in it: pure calendar arithmetic."""
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 WindowKind = Literal["day", "week", "month"]
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """Half-open: `start` belongs to it, `end` is the start of the next. Both aware UTC."""
 
     start: datetime
     end: datetime
 
 
-@dataclass(frozen=True)
-class MeterState:
+class MeterState(NamedTuple):
     """A holder's window: which articles were counted, which were carried along from a device."""
 
     window: Window
@@ -30,6 +27,10 @@ class MeterState:
     def read_set(self) -> frozenset[str]:
         """Articles whose re-read is free."""
         return self.counted | self.carried
+
+    def has_read(self, article_id: str) -> bool:
+        """Whether a re-read of this article is free."""
+        return article_id in self.counted or article_id in self.carried
 
     @property
     def used(self) -> int:

@@ -1,7 +1,7 @@
 """Answers from memory are the router's, byte for byte, and nobody gets one that the router refuses."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx2
 import pytest
@@ -351,6 +351,41 @@ async def test_what_a_wall_showed_ends_with_what_it_depends_on(
     assert (await device.unlock("e")).status_code == 402
     paywall.clocks.travel(timedelta(days=31))
     assert (await device.unlock("e")).json()["consumed"]
+
+
+async def test_what_holds_for_all_new_devices_ends_with_what_it_depends_on(
+    paywall: Paywall,
+) -> None:
+    """Those of whom nothing is known share one decision: it must not outlive level, window or copy."""
+
+    async def new(slug: str) -> tuple[int, str, str | None]:
+        async with paywall.new_client() as client:
+            answer = (await client.post(f"/v1/articles/{slug}/unlock", json={})).json()
+        ends = (answer["meter"] or {}).get("resets_at")
+        return answer.get("status", 200), answer["reason"], ends
+
+    schedule = {"free_hours": 1, "subscribers_after_days": 1}
+    await paywall.publish("x", access={"level": "metered", "schedule": schedule})
+    _, _, ends = await new("a")
+    for hours, expected in (
+        (0, (200, "free", None)),
+        (1, (200, "meter", ends)),
+        (22, (200, "meter", ends)),
+        (1, (402, "subscribers_only", None)),
+    ):
+        paywall.clocks.travel(timedelta(hours=hours))
+        assert [await new("x") for _ in range(2)] == 2 * [expected]
+    assert ends is not None
+    paywall.clocks.travel(datetime.fromisoformat(ends) - paywall.clocks.business())
+    (_, reason, later), again = [await new("a") for _ in range(2)]
+    assert later is not None
+    assert (reason, later > ends) == ("meter", True)
+    assert again == (200, "meter", later)
+    await paywall.publish("a", access={"level": "subscribers"})
+    assert [await new("a") for _ in range(2)] == 2 * [(402, "subscribers_only", None)]
+    await paywall.client.delete("/v1/admin/articles/a", headers=paywall.staff)
+    async with paywall.new_client() as client:
+        assert (await client.post("/v1/articles/a/unlock", json={})).status_code == 404
 
 
 async def test_signing_in_is_seen_at_once(paywall: Paywall) -> None:
