@@ -80,6 +80,7 @@ from service.payments.gateway import Gateway, GatewayUnavailable
 from service.problems import Problem, install_handlers, with_problems
 from service.reports import routes as reports_routes
 from service.reports.channel_facts import ChannelWatch
+from service.reports.movement_rollup import roll_up_movements
 from service.reports.rollups import roll_up
 from service.running import Running, RunningApp
 from service.settings import Settings
@@ -367,6 +368,7 @@ def _pruning_tasks(context: Context) -> tuple[Task, ...]:
         Task("old limits", prune_limits, pause=_HOUR),
         Task("old mails", prune_mails, pause=_HOUR),
         Task("ledger's months", tend, pause=_MINUTE),
+        Task("movements by day", lambda: roll_up_movements(context), pause=_MINUTE),
     )
 
 

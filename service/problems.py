@@ -56,6 +56,9 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "database-unavailable": ProblemType(
         503, "The database can't be reached", "Try again after the seconds in Retry-After."
     ),
+    "takes-too-long": ProblemType(
+        503, "That takes too long to count", "Ask for less at once; the detail says how."
+    ),
     # who asks
     "unauthenticated": ProblemType(
         401, "Credentials are needed", "Send a valid session, token or API key."

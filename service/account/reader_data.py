@@ -317,7 +317,8 @@ HOLDINGS: tuple[Holding, ...] = (
         # What was earned stays; the pseudonym says nothing once the reader's row has lost it.
         kept="subscription_id number customer at kind cause currency from_plan from_interval "
         "from_interval_count from_listed from_recurring from_net to_plan to_interval "
-        "to_interval_count to_listed to_recurring to_net discounts",
+        "to_interval_count to_listed to_recurring to_net discounts rolled_as",
+        hidden="rolled_as",
     ),
     Holding(
         "passes", Pass, lambda subject: Pass.reader_id.in_(subject.ids),
@@ -387,9 +388,12 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "article_terms": "what the newsroom wrote",
     "articles": "what the newsroom wrote",
     "business_clock": "one number",
+    "cohort_months": "how many readers of a month stay, without readers",
     "content_state": "one number",
+    "edge_days": "how many readers joined and left on a day, without readers",
     "jobs": "what is to be done later, by ids that mean nothing elsewhere",
     "ledger_days": "reads and refusals by day and article, without readers",
+    "money_days": "what movements of a day brought, without readers",
     "offers": "the catalogue",
     "operator_devices": "the staff's browsers",
     "operator_recovery_codes": "the staff's codes",
@@ -397,6 +401,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "operators": "the staff",
     "reconciliations": "figures, and what differed from Stripe by its ids",
     "rolled_days": "which days of the ledger were added up",
+    "rollups": "what movements were added up for",
     "signing_keys": "our own keys",
     "trial_cards": "which cards have had a trial, without their owners",
     "unbound_subscriptions": "ids of customers at Stripe that are no reader's",

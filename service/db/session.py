@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from math import inf
+from time import monotonic
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from weakref import WeakValueDictionary
 
@@ -36,6 +38,11 @@ Slow = Literal["reports", "search"]
 """Kinds of queries that may take long: figures, lists and exports; and what anybody may search for."""
 SLOW_AT_ONCE = 3
 """Of each kind, in one process. PostgreSQL's pool has room for many more."""
+LONGEST_SLOW_SECONDS = 10.0
+"""Of one statement among these: the database ends it, before the driver gives its connection up."""
+_LOOKED_AT_EVERY = 10_000
+"""SQLite looks at the clock after as many steps of its machine: some hundred times a second."""
+_CANCELLED = "57014"
 
 
 def async_url(url: str) -> str:
@@ -80,6 +87,29 @@ def _prepare_sqlite(engine: Engine, *, writer: bool) -> Engine:
     return engine
 
 
+def _end_long_statements(engine: Engine, seconds: float) -> None:
+    """Let SQLite end a statement after `seconds`, as PostgreSQL does by a setting.
+
+    What is streamed is fetched as slowly as its receiver takes it, and isn't ended.
+    """
+
+    @event.listens_for(engine, "connect")
+    def _watch(connection: Any, record: Any) -> None:
+        started = record.info["started"] = [inf]
+        connection.run_async(
+            lambda driver: driver.set_progress_handler(
+                lambda: monotonic() - started[0] > seconds, _LOOKED_AT_EVERY
+            )
+        )
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _start(
+        connection: Connection, _cursor: Any, _text: str, _given: Any, context: Any, _many: bool
+    ) -> None:
+        is_streamed = context.execution_options.get("stream_results", False)
+        connection.info["started"][0] = inf if is_streamed else monotonic()
+
+
 class Database:
     """Engines of one database; `dialect` is `sqlite` or `postgresql`.
 
@@ -116,6 +146,9 @@ class Database:
         sqlite = self.dialect == "sqlite"
         most = SLOW_AT_ONCE * len(get_args(Slow))
         self._slow = _sqlite_engine(self.url, size=most) if sqlite else self._reading
+        self._longest_slow = min(patience * 2 / 3, LONGEST_SLOW_SECONDS)
+        if sqlite:
+            _end_long_statements(self._slow.sync_engine, self._longest_slow)
         self._room = {kind: asyncio.Semaphore(SLOW_AT_ONCE) for kind in get_args(Slow)}
         self._longest_wait = min(patience, POOL_WAIT_SECONDS)
         self._longest_batch = min(patience, LONGEST_BATCH_SECONDS)
@@ -177,11 +210,12 @@ class Database:
 
     @asynccontextmanager
     async def slow_reading(self, kind: Slow) -> AsyncIterator[AsyncSession]:
-        """A session for queries that may take long.
+        """A session for queries that may take long. All of them see the same state of the database.
 
         A few of a kind run at once and others of it wait, so that they never hold the connections
-        that a reader needs to read. Raises Problem `database-unavailable` after a long wait. Not to
-        be nested: who holds one may wait for the other for ever.
+        that a reader needs to read. Raises Problem `database-unavailable` after a long wait, and
+        `takes-too-long` where a statement does. Not to be nested: who holds one may wait for the
+        other for ever.
         """
         room = self._room[kind]
         try:
@@ -193,7 +227,18 @@ class Database:
                 "Too many lists and searches are at work. Try again in a few seconds."
             ) from None
         try:
-            async with _translated(), AsyncSession(self._slow, expire_on_commit=False) as session:
+            async with (
+                _translated(),
+                _ended_in_time(),
+                AsyncSession(self._slow, expire_on_commit=False) as session,
+            ):
+                if self.dialect == "postgresql":
+                    await session.connection(
+                        execution_options={"isolation_level": "REPEATABLE READ"}
+                    )
+                    await session.execute(
+                        text(f"SET LOCAL statement_timeout = {int(self._longest_slow * 1000)}")
+                    )
                 yield session
         finally:
             room.release()
@@ -258,6 +303,22 @@ async def _translated() -> AsyncIterator[None]:
             raise
         log.warning("database.unavailable", reason=str(error))
         raise database_unavailable() from error
+
+
+@asynccontextmanager
+async def _ended_in_time() -> AsyncIterator[None]:
+    """Turn a statement that the database ended into a sentence."""
+    try:
+        yield
+    except DBAPIError as error:
+        is_cancelled = getattr(error.orig, "sqlstate", None) == _CANCELLED
+        if not is_cancelled and str(error.orig) != "interrupted":
+            raise
+        log.warning("database.slow_statement_ended")
+        raise Problem(
+            "takes-too-long",
+            "This takes longer than may be. Choose a shorter period, or ask for less at once.",
+        ) from error
 
 
 def _is_away(error: DBAPIError | PoolTimeoutError | OSError) -> bool:

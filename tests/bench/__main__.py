@@ -2,6 +2,7 @@
 
 PART=reads compares reading with the ceilings of the machine, PART=open-loop raises a fixed rate until
 it isn't held, PART=scale reads beside many times as many rows, PART=profile tells where the time goes,
+PART=reports asks every report beside a million subscribers,
 PART=footprint measures memory and start-up, PART=times looks for differences that tell secrets.
 """
 
@@ -28,7 +29,7 @@ from service.identity.operators import create_operator
 from service.identity.passwords import ARGON2ID
 from service.settings import Settings
 from tests.account.visitor import Visitor, client_of
-from tests.bench import footprint, open_loop, profiled, scaled
+from tests.bench import footprint, open_loop, profiled, reports, scaled
 from tests.bench.ratios import Doing, compare, interleaved, repeatable
 from tests.bench.reads import HEAD, Given, bench
 from tests.conftest import MovingClocks
@@ -220,7 +221,7 @@ def databases() -> Iterator[tuple[Path, Callable[[str], str]]]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parts = ("times", "reads", "open-loop", "scale", "profile", "footprint")
+    parts = ("times", "reads", "open-loop", "scale", "profile", "footprint", "reports")
     parser.add_argument(
         "part", nargs="?", choices=parts, help="one part alone (else: times, reads)"
     )
@@ -243,6 +244,8 @@ if __name__ == "__main__":
                     open_loop.bench(make, given, say)
                 case "scale":
                     scaled.bench(make, asked.scale, given, say)
+                case "reports":
+                    reports.bench(make, asked.scale, asked.rounds, say)
                 case "profile":
                     profiled.bench(make, folder, given, say)
                 case "footprint":

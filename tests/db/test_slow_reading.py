@@ -17,6 +17,7 @@ from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import inside
 from tests.patience import wait_for
+from tests.reports.rows import offer
 
 SERVICE = Path(__file__).parents[2] / "service"
 MORE_THAN_ALL = 25
@@ -108,6 +109,33 @@ async def test_a_long_wait_ends_with_when_to_come_back(database_url: str) -> Non
         await slowly(impatient, "reports", lambda _: over.wait(), started)
     finally:
         await impatient.dispose()
+
+
+COUNTS_FOR_EVER = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+)
+
+
+async def test_a_statement_that_takes_too_long_is_ended_with_a_sentence(database_url: str) -> None:
+    impatient = Database(database_url, patience=1.5)
+    try:
+        with pytest.raises(Problem) as refused:
+            async with impatient.slow_reading("reports") as session:
+                await session.execute(text(COUNTS_FOR_EVER))
+        assert refused.value.slug == "takes-too-long"
+        assert "Choose a shorter period" in refused.value.detail
+        async with impatient.slow_reading("reports") as session:
+            assert await session.scalar(text("SELECT 1")) == 1
+    finally:
+        await impatient.dispose()
+
+
+async def test_all_queries_of_one_session_see_the_same_state(database: Database) -> None:
+    async with database.slow_reading("reports") as session:
+        assert await session.scalar(text("SELECT count(*) FROM offers")) == 0
+        async with database.transaction() as other:
+            other.add(offer())
+        assert await session.scalar(text("SELECT count(*) FROM offers")) == 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete
 
 from service.db.session import Database
 from service.db.tables import MovementRow
@@ -17,6 +16,7 @@ from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, totals, values
 from tests.reports.movement_histories import BEGIN, Oracle, Stayed, histories, stays
+from tests.reports.rolled import Rolled, store_rolled, ways
 from tests.reports.rows import NOW
 
 SOME = settings(
@@ -33,26 +33,22 @@ def test_figures_are_what_the_rows_say(database_url: str) -> None:
         history=histories(),
         start=st.sampled_from([0, 20, 45]),
         zone=st.sampled_from(["UTC", "America/Santiago"]),
+        rolled=ways,
     )
-    def play(history: list[MovementRow], start: int, zone: str) -> None:
+    def play(history: list[MovementRow], start: int, zone: str, rolled: Rolled) -> None:
         first = BEGIN.date() + start * DAY
         last = date(2026, 4, 30)
-        what = asked(str(first), str(last), "month", now=LATER, zone=zone)
+        what = asked(str(first), str(last), "month", now=LATER, home=ZoneInfo(zone))
         oracle = Oracle(history, first, last, "month", ZoneInfo(zone))
-        asyncio.run(_compare(database_url, what, oracle))
+        asyncio.run(_compare(database_url, what, oracle, rolled))
 
     play()
 
 
-async def _compare(url: str, what: Asked, oracle: Oracle) -> None:
+async def _compare(url: str, what: Asked, oracle: Oracle, rolled: Rolled) -> None:
     database = Database(url)
     try:
-        async with database.transaction() as session:
-            await session.execute(delete(MovementRow))
-            columns = MovementRow.__table__.columns
-            session.add_all(
-                MovementRow(**{c.key: getattr(row, c.key) for c in columns}) for row in oracle.rows
-            )
+        await store_rolled(database, oracle.rows, rolled, what.home)
         stayed = stays(oracle.rows)
         left = [each for each in stayed if each.way in {"voluntary", "involuntary"}]
         for line in await lines_of(database, "tenure", what):

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete
 
 from service.db.session import Database
 from service.db.tables import MovementRow
@@ -19,6 +18,7 @@ from service.reports.period import NotAsked
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, totals, values
 from tests.reports.movement_histories import BEGIN, Ledger, Oracle, histories
+from tests.reports.rolled import Rolled, store_rolled, ways
 from tests.reports.rows import NOW
 
 LATER = BEGIN + timedelta(days=400)
@@ -38,26 +38,29 @@ def test_figures_are_what_the_rows_say(database_url: str) -> None:
     @given(
         history=histories(), start=st.sampled_from([15, 20, 40]), days=st.sampled_from([1, 21, 41, 66]),
         interval=st.sampled_from(["day", "week", "month", "year"]), zone=st.sampled_from(ZONES),
-        split=st.sampled_from(["", "plan", "interval_charged", "currency"]),
+        split=st.sampled_from(["", "plan", "interval_charged", "currency"]), rolled=ways,
+        abroad=st.booleans(),
     )  # fmt: skip
     def play(
-        history: list[MovementRow], start: int, days: int, interval: str, zone: str, split: str
-    ) -> None:
+        history: list[MovementRow], start: int, days: int, interval: str, zone: str, split: str,
+        rolled: Rolled, abroad: bool,
+    ) -> None:  # fmt: skip
         first = BEGIN.date() + timedelta(days=start)
         last = first + timedelta(days=days - 1)
-        what = asked(str(first), str(last), interval, now=LATER, zone=zone, split=split)
+        home = ZoneInfo("Europe/Lisbon" if abroad else zone)
+        what = asked(str(first), str(last), interval, now=LATER, zone=zone, split=split, home=home)
         oracle = Oracle(history, first, last, interval, ZoneInfo(zone))
-        asyncio.run(_compare(database_url, history, what, oracle))
+        asyncio.run(_compare(database_url, history, what, oracle, rolled))
 
     play()
 
 
-async def _compare(url: str, history: list[MovementRow], what: Asked, oracle: Oracle) -> None:
+async def _compare(
+    url: str, history: list[MovementRow], what: Asked, oracle: Oracle, rolled: Rolled
+) -> None:
     database = Database(url)
     try:
-        async with database.transaction() as session:
-            await session.execute(delete(MovementRow))
-            session.add_all([_copy(row) for row in history])
+        await store_rolled(database, history, rolled, what.home)
         _levels(await lines_of(database, "mrr", what), oracle.money(what.split, "recurring"))
         _levels(
             await lines_of(database, "mrr-after-discounts", what), oracle.money(what.split, "net")
@@ -79,10 +82,6 @@ async def _compare(url: str, history: list[MovementRow], what: Asked, oracle: Or
         )  # fmt: skip
     finally:
         await database.dispose()
-
-
-def _copy(row: MovementRow) -> MovementRow:
-    return MovementRow(**{c.key: getattr(row, c.key) for c in MovementRow.__table__.columns})
 
 
 def _levels(lines: list[Line], ledger: Ledger, times: int = 1) -> None:

@@ -33,7 +33,15 @@ from service.db.tables.metering import AccessEntry, MeterWindow
 from service.db.tables.offers import Offer
 from service.db.tables.operation import BusinessClock
 from service.db.tables.outbox import DomainEvent, Mail, WebhookDelivery, WebhookEndpoint
-from service.db.tables.rollups import HolderDay, LedgerDay, RolledDay
+from service.db.tables.rollups import (
+    CohortMonth,
+    EdgeDay,
+    HolderDay,
+    LedgerDay,
+    MoneyDay,
+    RolledDay,
+    Rollup,
+)
 from service.db.tables.sources import CheckoutTouches, Consent, Touches
 from service.db.tables.tokens import RevokedClaim, SigningKey
 
@@ -49,10 +57,12 @@ __all__ = [
     "BusinessClock",
     "Checkout",
     "CheckoutTouches",
+    "CohortMonth",
     "Consent",
     "ContentState",
     "Customer",
     "DomainEvent",
+    "EdgeDay",
     "FormerGrant",
     "Grant",
     "HolderDay",
@@ -61,6 +71,7 @@ __all__ = [
     "LedgerDay",
     "Mail",
     "MeterWindow",
+    "MoneyDay",
     "MovementRow",
     "Offer",
     "Operator",
@@ -75,6 +86,7 @@ __all__ = [
     "Reconciliation",
     "RevokedClaim",
     "RolledDay",
+    "Rollup",
     "SignInRequest",
     "SigningKey",
     "Subscription",

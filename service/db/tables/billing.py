@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, Json, UtcDateTime
@@ -157,6 +157,16 @@ class MovementRow(Base):
     to_net: Mapped[int]
     discounts: Mapped[list[dict[str, Any]]] = mapped_column(Json)
     """Those that it has since, as with the subscription."""
+    rolled_as: Mapped[str | None]
+    """The customer as whose it is in the reports' rollup; None: it isn't in it yet."""
+
+    __table_args__ = (
+        Index(
+            "ix_movements_unrolled", "customer",
+            postgresql_where=text("rolled_as IS NULL OR rolled_as <> customer"),
+            sqlite_where=text("rolled_as IS NULL OR rolled_as <> customer"),
+        ),
+    )  # fmt: skip
 
 
 class TrialCard(Base):

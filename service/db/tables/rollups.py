@@ -1,7 +1,8 @@
-"""The access ledger added up by day, for reports: each day that is over once, from all of its rows."""
+"""What reports read instead of rows: the access ledger and the movements of MRR, added up by day."""
 
 from datetime import date, datetime
 
+from sqlalchemy import BigInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, UtcDateTime
@@ -47,3 +48,62 @@ class HolderDay(Base):
     subscribe_wall_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the first wall to subscribe was met."""
     register_wall_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Rollup(Base):
+    """What a rollup that follows its rows was made for. Where it isn't so any more, it is made anew."""
+
+    __tablename__ = "rollups"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    zone: Mapped[str]
+    """Whose days it has."""
+    version: Mapped[int]
+    """Grows where the same rows add up to something else."""
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class MoneyDay(Base):
+    """What movements of one day added to recurring revenue, in minor units for the interval charged."""
+
+    __tablename__ = "money_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    plan: Mapped[str] = mapped_column(primary_key=True)
+    interval: Mapped[str] = mapped_column(primary_key=True)
+    every: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    recurring: Mapped[int] = mapped_column(BigInteger)
+    net: Mapped[int] = mapped_column(BigInteger)
+
+
+class EdgeDay(Base):
+    """How many readers became active subscribers on one day, or ceased to be it."""
+
+    __tablename__ = "edge_days"
+
+    grain: Mapped[str] = mapped_column(primary_key=True)
+    """What is told apart: none, some or all of plan, interval_charged and currency, with commas.
+
+    A reader is active for each value by itself, so that finer grains don't add up to coarser ones.
+    """
+    day: Mapped[date] = mapped_column(primary_key=True)
+    plan: Mapped[str] = mapped_column(primary_key=True)
+    interval: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    way: Mapped[str] = mapped_column(primary_key=True)
+    cause: Mapped[str] = mapped_column(primary_key=True)
+    """Of an end; else empty, as the tenure."""
+    tenure: Mapped[str] = mapped_column(primary_key=True)
+    readers: Mapped[int]
+
+
+class CohortMonth(Base):
+    """How many more readers of a month's cohort have a paid subscription from another month on."""
+
+    __tablename__ = "cohort_months"
+
+    cohort: Mapped[date] = mapped_column(primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    change: Mapped[int]

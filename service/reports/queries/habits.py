@@ -18,7 +18,7 @@ from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, ratio, share
 from service.reports.queries.counting import WHOLE, Counts
 from service.reports.queries.ledger import by_holder
-from service.reports.queries.movements import stays
+from service.reports.queries.movement_rows import stays
 from service.reports.queries.walls import holders_met
 from service.reports.tallies import Stay
 

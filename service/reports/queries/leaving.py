@@ -1,21 +1,17 @@
 """Figures of leaving: how long readers stayed, why they left, who stays of each month's, and dunning."""
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import DomainEvent, MovementRow
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, none, share
+from service.reports.movement_sums import LATER, TENURES
+from service.reports.queries import movements
 from service.reports.queries.counting import Counts, count_by_step
-from service.reports.queries.movements import stays
-from service.reports.tallies import BEFORE, INVOLUNTARY, VOLUNTARY, Stay
 
-TENURES = {"day_1": 1, "day_7": 7, "day_30": 30, "day_100": 100}
-LATER = "later"
 CAUSES = (
     "voluntary", "payment_failed", "dispute_lost", "refund", "trial_used", "duplicate", "erased",
     "other",
@@ -29,12 +25,24 @@ _BY_EVENT = {
 
 async def tenure(session: AsyncSession, asked: Asked) -> list[Line]:
     """Readers who left, by how long they had stayed."""
-    return _left(asked, await stays(session, asked), (*TENURES, LATER), _tenure)
+    found = await movements.ends(session, asked)
+    return _left(
+        asked, [(step, split, tenure, count) for step, split, _, tenure, count in found],
+        (*TENURES, LATER),
+    )  # fmt: skip
 
 
 async def reasons(session: AsyncSession, asked: Asked) -> list[Line]:
     """Readers who left, by why."""
-    return _left(asked, await stays(session, asked), CAUSES, _cause)
+    found = await movements.ends(session, asked)
+    return _left(
+        asked,
+        [
+            (step, split, cause if cause in CAUSES else "other", count)
+            for step, split, cause, _, count in found
+        ],
+        CAUSES,
+    )
 
 
 async def cohort_retention(session: AsyncSession, asked: Asked) -> list[Line]:
@@ -42,14 +50,8 @@ async def cohort_retention(session: AsyncSession, asked: Asked) -> list[Line]:
     if asked.period.interval != "month":
         why = "It is counted by month: choose the interval month."
         return [line_of(lambda _: none(why), asked.steps, "all")]
-    theirs: defaultdict[str, list[Stay]] = defaultdict(list)
-    for each in await stays(session, asked):
-        theirs[each.customer].append(each)
-    cohorts: defaultdict[int, list[list[Stay]]] = defaultdict(list)
-    starts = _starts(asked)
-    for stayed in theirs.values():
-        cohorts[_step_of(starts, stayed[0].since)].append(stayed)
-    return [_cohort(asked, step, found) for step, found in sorted(cohorts.items()) if step >= 0]
+    cohorts = await movements.cohorts(session, asked)
+    return [_cohort(asked, first, counts) for first, counts in sorted(cohorts.items())]
 
 
 async def dunning(session: AsyncSession, asked: Asked) -> list[Line]:
@@ -95,69 +97,37 @@ async def churn_of_the_due(session: AsyncSession, asked: Asked) -> list[Line]:
 
 
 def _left(
-    asked: Asked, found: Iterable[Stay], series: Iterable[str], kind: Callable[[Stay], str]
+    asked: Asked, found: Iterable[tuple[int, str, str, int]], series: Iterable[str]
 ) -> list[Line]:
-    starts = _starts(asked)
+    """Of steps, splits and series with a count."""
     counts: defaultdict[tuple[str, str], Counts] = defaultdict(lambda: defaultdict(int))
-    splits: set[str] = set()
-    for each in found:
-        if each.until is None or each.way not in {VOLUNTARY, INVOLUNTARY}:
-            continue
-        step = _step_of(starts, each.until)
-        if step != BEFORE:
-            splits.add(each.split)
-            for place in (step, None):
-                counts[kind(each), each.split][place] += 1
+    for step, split, name, count in found:
+        for place in (step, None):
+            counts[name, split][place] += count
 
     def number(of: Counts) -> Callable[[int | None], Cell]:
         return lambda at: Cell(of[at])
 
+    splits = sorted({split for _, split in counts})
     return [
         line_of(number(counts[name, split]), asked.steps, name, split=split)
-        for split in sorted(splits)
+        for split in splits
         for name in series
     ]
 
 
-def _tenure(stay: Stay) -> str:
-    lasted = (stay.until or stay.since) - stay.since
-    return next((name for name, days in TENURES.items() if lasted <= timedelta(days=days)), LATER)
-
-
-def _cause(stay: Stay) -> str:
-    return stay.cause if stay.cause in CAUSES else "other"
-
-
-def _cohort(asked: Asked, first: int, readers: list[list[Stay]]) -> Line:
-    steps, size = asked.period.steps, len(readers)
-
+def _cohort(asked: Asked, first: int, counts: list[int]) -> Line:
     def retained(at: int | None) -> Cell:
         step = _last_begun(asked) if at is None else at
         if step < first:
             return none("The cohort hadn't paid yet.")
-        since, until = steps[step].since, steps[step].until
-        stayed = sum(
-            1 for stays_of in readers if any(_overlaps(each, since, until) for each in stays_of)
-        )
-        return share(stayed, size, of="readers in the cohort")
+        return share(counts[step], counts[first], of="readers in the cohort")
 
-    return line_of(retained, asked.steps, "all", split=f"{steps[first].first:%Y-%m}")
-
-
-def _overlaps(stay: Stay, since: datetime, until: datetime) -> bool:
-    return stay.since < until and (stay.until is None or stay.until > since)
+    cohort = f"{asked.period.steps[first].first:%Y-%m}"
+    return line_of(retained, asked.steps, "all", split=cohort)
 
 
 def _last_begun(asked: Asked) -> int:
     return max(
         (n for n, each in enumerate(asked.period.steps) if each.since <= asked.now), default=0
     )
-
-
-def _starts(asked: Asked) -> list[datetime]:
-    return [each.since for each in asked.period.steps]
-
-
-def _step_of(starts: list[datetime], at: datetime) -> int:
-    """Its number, or BEFORE; nothing later than the period is asked for."""
-    return bisect_right(starts, at) - 1

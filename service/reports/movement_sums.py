@@ -1,0 +1,229 @@
+"""What one reader's movements add to the figures, by day: arithmetic on rows, without a database.
+
+Sums over readers are sums of these, so a rollup takes a reader's former ones away and adds the present
+ones: what came late, or joined another reader, changes days that are long over in the same way.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import combinations, groupby
+from operator import attrgetter
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from service.db.tables import MovementRow
+from service.reports.tallies import (
+    CHANGED_IN,
+    CHANGED_OUT,
+    INVOLUNTARY,
+    NEW,
+    PAUSED,
+    REACTIVATED,
+    RESUMED,
+    VOLUNTARY,
+)
+
+DIMENSIONS = ("plan", "interval_charged", "currency")
+GRAINS = tuple(each for size in range(4) for each in combinations(DIMENSIONS, size))
+"""What may be told apart at once: a reader is active for each value of a grain by itself."""
+KINDS_OF = {
+    INVOLUNTARY: "churn_involuntary",
+    VOLUNTARY: "churn_voluntary",
+    PAUSED: "pause",
+    NEW: "new",
+    REACTIVATED: "reactivation",
+    RESUMED: "resume",
+}
+TENURES = {"day_1": 1, "day_7": 7, "day_30": 30, "day_100": 100}
+LATER = "later"
+Values = tuple[str, str, str]
+"""Plan, interval charged and currency; empty where a grain doesn't tell them apart."""
+
+
+class Money(NamedTuple):
+    """Where an amount belongs: the day and kind of the movement, and what is charged."""
+
+    day: date
+    kind: str
+    plan: str
+    interval: str
+    every: int
+    currency: str
+
+
+class Edge(NamedTuple):
+    """Where a reader who became active or ceased to be it belongs; `cause` and `tenure` are of an end."""
+
+    grain: str
+    day: date
+    plan: str
+    interval: str
+    currency: str
+    way: str
+    cause: str = ""
+    tenure: str = ""
+
+
+class Overlap(NamedTuple):
+    """Readers of the cohort of one month who have a paid subscription from another month on."""
+
+    cohort: date
+    month: date
+
+
+@dataclass
+class Sums:
+    """Amounts for the interval charged, in minor units; numbers of readers."""
+
+    recurring: Counter[Money] = field(default_factory=Counter)
+    net: Counter[Money] = field(default_factory=Counter)
+    readers: Counter[Edge] = field(default_factory=Counter)
+    cohorts: Counter[Overlap] = field(default_factory=Counter)
+
+
+class _Side(NamedTuple):
+    """What a movement takes away or adds; `gain` is -1 or 1."""
+
+    at: datetime
+    kind: str
+    cause: str
+    gain: int
+    values: Values
+
+
+class _Stay(NamedTuple):
+    since: datetime
+    way_in: str
+    until: datetime | None = None
+    way_out: str = ""
+    cause: str = ""
+
+
+def change_of(rows: Iterable[MovementRow], zone: ZoneInfo) -> Sums:
+    """What these readers add, less what they added when their rows were rolled up (`rolled_as`).
+
+    All rows of each reader must be given.
+    """
+    now: defaultdict[str, list[MovementRow]] = defaultdict(list)
+    before: defaultdict[str, list[MovementRow]] = defaultdict(list)
+    for row in rows:
+        now[row.customer].append(row)
+        if row.rolled_as is not None:
+            before[row.rolled_as].append(row)
+    change = Sums()
+    for theirs in now.values():
+        _add(change, theirs, zone, 1)
+    for theirs in before.values():
+        _add(change, theirs, zone, -1)
+    return change
+
+
+def _add(to: Sums, rows: Iterable[MovementRow], zone: ZoneInfo, sign: int) -> None:
+    """What the movements of one reader add, with days of the zone."""
+    sides = []
+    for row in rows:
+        day = row.at.astimezone(zone).date()
+        for gain, plan, interval, every, recurring, net in (
+            (-1, row.from_plan, row.from_interval, row.from_interval_count, row.from_recurring,
+             row.from_net),
+            (1, row.to_plan, row.to_interval, row.to_interval_count, row.to_recurring, row.to_net),
+        ):  # fmt: skip
+            if plan is None or interval is None or every is None:
+                continue
+            key = Money(day, row.kind, plan, interval, every, row.currency)
+            to.recurring[key] += sign * gain * recurring
+            to.net[key] += sign * gain * net
+            sides.append(_Side(row.at, row.kind, row.cause, gain, (plan, interval, row.currency)))
+    sides.sort(key=attrgetter("at"))
+    alike = len({each.values for each in sides}) == 1
+    whole = list(_stays(sides))
+    for grain in GRAINS:
+        theirs = [(_told_apart(sides[0].values, grain), whole)] if alike else _by(sides, grain)
+        for values, stays in theirs:
+            for edge in _edges(",".join(grain), values, stays, zone):
+                to.readers[edge] += sign
+    for overlap, number in _overlaps(whole, zone).items():
+        to.cohorts[overlap] += sign * number
+
+
+def _by(sides: list[_Side], grain: tuple[str, ...]) -> Iterator[tuple[Values, list[_Stay]]]:
+    groups: defaultdict[Values, list[_Side]] = defaultdict(list)
+    for side in sides:
+        groups[_told_apart(side.values, grain)].append(side)
+    for values, theirs in groups.items():
+        yield values, list(_stays(theirs))
+
+
+def _told_apart(values: Values, grain: tuple[str, ...]) -> Values:
+    plan, interval, currency = (
+        value if name in grain else "" for name, value in zip(DIMENSIONS, values, strict=True)
+    )
+    return plan, interval, currency
+
+
+def _stays(sides: list[_Side]) -> Iterator[_Stay]:
+    """The times as an active subscriber. What begins and ends at one instant cancels out."""
+    held, open_since = 0, None
+    for at, together in groupby(sides, key=attrgetter("at")):
+        theirs = list(together)
+        after = held + sum(each.gain for each in theirs)
+        kinds = {each.kind for each in theirs}
+        if held == 0 and after != 0:
+            open_since = _Stay(at, _way(kinds, (NEW, REACTIVATED, RESUMED), CHANGED_IN))
+        elif held != 0 and after == 0 and open_since is not None:
+            cause = min((each.cause for each in theirs if each.gain < 0), default="")
+            way = _way(kinds, (INVOLUNTARY, VOLUNTARY, PAUSED), CHANGED_OUT)
+            yield _Stay(open_since.since, open_since.way_in, at, way, cause)
+            open_since = None
+        held = after
+    if open_since is not None:
+        yield open_since
+
+
+def _way(kinds: set[str], ways: tuple[str, ...], otherwise: str) -> str:
+    return next((way for way in ways if KINDS_OF[way] in kinds), otherwise)
+
+
+def _edges(grain: str, values: Values, stays: list[_Stay], zone: ZoneInfo) -> Iterator[Edge]:
+    for stay in stays:
+        yield Edge(grain, stay.since.astimezone(zone).date(), *values, stay.way_in)
+        if stay.until is not None:
+            yield Edge(
+                grain, stay.until.astimezone(zone).date(), *values, stay.way_out, stay.cause,
+                tenure_of(stay.until - stay.since),
+            )  # fmt: skip
+
+
+def tenure_of(lasted: timedelta) -> str:
+    """Which of the tenures it is."""
+    return next((name for name, days in TENURES.items() if lasted <= timedelta(days=days)), LATER)
+
+
+def _overlaps(stays: list[_Stay], zone: ZoneInfo) -> Counter[Overlap]:
+    """The months that a reader's stays overlap, as changes: 1 where they begin to, -1 after the last."""
+    months: list[tuple[date, date | None]] = []
+    for stay in stays:
+        first, after = _month(stay.since, zone), None
+        if stay.until is not None:
+            # An end at a month's first midnight isn't in it any more.
+            after = _next(_month(stay.until - timedelta(microseconds=1), zone))
+        if months and (end := months[-1][1]) is not None and first <= end:
+            months[-1] = (months[-1][0], max(end, after) if after is not None else None)
+        else:
+            months.append((first, after))
+    found: Counter[Overlap] = Counter()
+    for first, after in months:
+        found[Overlap(months[0][0], first)] += 1
+        if after is not None:
+            found[Overlap(months[0][0], after)] -= 1
+    return found
+
+
+def _month(at: datetime, zone: ZoneInfo) -> date:
+    return at.astimezone(zone).date().replace(day=1)
+
+
+def _next(month: date) -> date:
+    return (month + timedelta(days=31)).replace(day=1)

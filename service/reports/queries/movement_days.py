@@ -1,0 +1,159 @@
+"""The movements of MRR by step, from what is added up by day, and the difference to all rows."""
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import date
+from itertools import accumulate
+from typing import Any
+
+from sqlalchemy import func, literal, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.tables import CohortMonth, EdgeDay, MoneyDay
+from service.reports.asked import Asked, Dimensions
+from service.reports.movement_sums import DIMENSIONS, Edge, Money, Sums
+from service.reports.queries.movement_rows import Amount, Ended, Joined
+from service.reports.tallies import INVOLUNTARY, VOLUNTARY
+
+_WAYS = (VOLUNTARY, INVOLUNTARY)
+
+
+async def money(
+    session: AsyncSession, asked: Asked, live: Sums, *, after_discounts: bool
+) -> list[Amount]:
+    """What was gained and lost."""
+    row = MoneyDay
+    dimensions = _dimensions(row)
+    amount = row.net if after_discounts else row.recurring
+    columns = (
+        asked.step_on(row.day.expression), asked.split_of(dimensions), row.currency, row.kind,
+        row.interval, row.every,
+    )  # fmt: skip
+    found = await _summed(
+        session, columns, amount, row.day <= asked.period.last, *asked.filters(dimensions)
+    )
+    for key, number in (live.net if after_discounts else live.recurring).items():
+        if key.day <= asked.period.last and _chosen(asked, key):
+            place = (_step(asked, key.day), _value(asked.split, key), key.currency, key.kind)
+            found[*place, key.interval, key.every] += number
+    return [(*key, number) for key, number in found.items()]
+
+
+async def readers(
+    session: AsyncSession, asked: Asked, live: Sums, *, by_currency: bool
+) -> list[Joined]:
+    """Who joined and left."""
+    row, grain = EdgeDay, _grain(asked, "currency" if by_currency else "")
+    dimensions = _dimensions(row)
+    columns = (
+        asked.step_on(row.day.expression), asked.split_of(dimensions),
+        row.currency if by_currency else literal(""), row.way,
+    )  # fmt: skip
+    found = await _summed(
+        session, columns, row.readers, row.grain == grain, row.day <= asked.period.last,
+        *asked.filters(dimensions),
+    )  # fmt: skip
+    for key in _edges(asked, live, grain):
+        currency = key.currency if by_currency else ""
+        place = (_step(asked, key.day), _value(asked.split, key), currency, key.way)
+        found[place] += live.readers[key]
+    return [(*key, number) for key, number in found.items()]
+
+
+async def ends(session: AsyncSession, asked: Asked, live: Sums) -> list[Ended]:
+    """Who left in the period, why and after how long."""
+    row, grain = EdgeDay, _grain(asked, "")
+    dimensions = _dimensions(row)
+    columns = (
+        asked.step_on(row.day.expression), asked.split_of(dimensions), row.cause, row.tenure,
+    )  # fmt: skip
+    found = await _summed(
+        session, columns, row.readers, row.grain == grain, row.way.in_(_WAYS),
+        row.day >= asked.period.first, row.day <= asked.period.last, *asked.filters(dimensions),
+    )  # fmt: skip
+    for key in _edges(asked, live, grain):
+        if key.way in _WAYS and key.day >= asked.period.first:
+            place = (_step(asked, key.day), _value(asked.split, key), key.cause, key.tenure)
+            found[place] += live.readers[key]
+    return [(*key, number) for key, number in found.items()]
+
+
+async def cohorts(session: AsyncSession, asked: Asked, live: Sums) -> dict[int, list[int]]:
+    """By the step of the first payment: how many readers of it had a paid subscription in each step."""
+    first, last = asked.period.first, asked.period.last
+    row = CohortMonth
+    changes: Counter[tuple[date, date]] = Counter()
+    for cohort, month, change in await session.execute(
+        select(row.cohort, row.month, row.change).where(row.cohort >= first, row.cohort <= last)
+    ):
+        changes[cohort, month] += change
+    for key, change in live.cohorts.items():
+        if first <= key.cohort <= last:
+            changes[key.cohort, key.month] += change
+    by_cohort: defaultdict[int, list[int]] = defaultdict(lambda: [0] * asked.steps)
+    for (cohort, month), change in changes.items():
+        if month <= last:
+            by_cohort[_step(asked, cohort)][_step(asked, month)] += change
+    return {cohort: list(accumulate(steps)) for cohort, steps in by_cohort.items() if steps[cohort]}
+
+
+def has_whole_months(asked: Asked) -> bool:
+    """Whether each step is a month, of which the last may be cut short by today."""
+    return all(
+        each.is_whole or (each.first.day == 1 and each.until > asked.now)
+        for each in asked.period.steps
+    )
+
+
+async def _summed(
+    session: AsyncSession, columns: tuple[Any, ...], number: Any, *conditions: Any
+) -> Counter[tuple[Any, ...]]:
+    rows = (
+        select(*(each.label(f"by_{n}") for n, each in enumerate(columns)), number.label("number"))
+        .where(*conditions)
+        .subquery("rows")
+    )
+    *grouping, added = rows.c
+    found: Counter[tuple[Any, ...]] = Counter()
+    for *key, total in await session.execute(
+        select(*grouping, func.sum(added)).group_by(*grouping)
+    ):
+        found[tuple(key)] += int(total)
+    return found
+
+
+def _edges(asked: Asked, live: Sums, grain: str) -> Iterable[Edge]:
+    return (
+        key
+        for key in live.readers
+        if key.grain == grain and key.day <= asked.period.last and _chosen(asked, key)
+    )
+
+
+def _dimensions(row: type[MoneyDay | EdgeDay]) -> Dimensions:
+    return {
+        "plan": row.plan.expression, "interval_charged": row.interval.expression,
+        "currency": row.currency.expression,
+    }  # fmt: skip
+
+
+def _grain(asked: Asked, currency: str) -> str:
+    """What the figure tells apart, by its split and filters."""
+    named = {asked.split, currency, *asked.chosen}
+    return ",".join(each for each in DIMENSIONS if each in named)
+
+
+def _value(name: str, key: Money | Edge) -> str:
+    return {"": "", "plan": key.plan, "interval_charged": key.interval, "currency": key.currency}[
+        name
+    ]
+
+
+def _chosen(asked: Asked, key: Money | Edge) -> bool:
+    return all(_value(name, key) == value for name, value in asked.chosen.items())
+
+
+def _step(asked: Asked, day: date) -> int:
+    """Its number, or BEFORE."""
+    return bisect_right([each.first for each in asked.period.steps], day) - 1
