@@ -1,7 +1,7 @@
 """What is asked of a figure: the period, a split and filters; and how SQL sorts rows into steps."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -45,6 +45,14 @@ class Asked:
     def today(self) -> date:
         """The publication's day."""
         return self.now.astimezone(self.home).date()
+
+    def among(self, names: Collection[str]) -> "Asked":
+        """The same with a split and filters of these dimensions alone: rows that know no others."""
+        return replace(
+            self,
+            split=self.split if self.split in names else "",
+            chosen={name: value for name, value in self.chosen.items() if name in names},
+        )
 
     def split_of(self, dimensions: Dimensions) -> ColumnElement[str]:
         """The column to split by; the same text for all rows where nothing is split."""

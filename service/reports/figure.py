@@ -1,7 +1,9 @@
 """What a figure is: its meaning, its series, how it adds up over time, and its query."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Literal
 
@@ -20,6 +22,8 @@ OVER_TIME_WORDS: Mapping[OverTime, str] = MappingProxyType({
     "mixed": "Changes add up; start and end are those of the step, or of the period.",
     "own": "Counted for each step and for the period by itself: the steps don't add up.",
 })  # fmt: skip
+MOST_VALUES = 100
+"""Of a split: those with most."""
 Query = Callable[[AsyncSession, Asked], Awaitable[list[Line]]]
 
 
@@ -46,6 +50,8 @@ class Figure:
     source: str
     """The rows it is computed from."""
     version: int = 1
+    filters: tuple[str, ...] = ()
+    """What it can be filtered by, beside its splits."""
     by_day: bool = False
     """Whether it is of days in the publication's zone, and of no other."""
     is_heat_map: bool = False
@@ -57,26 +63,49 @@ class Figure:
     def unit(self) -> Unit:
         return self.series[0].unit
 
+    @property
+    def all_filters(self) -> tuple[str, ...]:
+        return (*self.splits, *self.filters)
+
     def series_of(self, line: Line) -> Series:
         return next(each for each in self.series if each.key == line.series)
 
     async def lines(self, session: AsyncSession, asked: Asked) -> list[Line]:
         """The figure as it is asked for, in the order of its series. Raises NotAsked."""
-        for field, name in (("split", asked.split), *((each, each) for each in asked.chosen)):
-            if name and name not in self.splits:
-                known = ", ".join(self.splits) or "nothing"
-                raise NotAsked(field, f"{self.meaning.name} can be split and filtered by {known}.")
+        if asked.split and asked.split not in self.splits:
+            raise self._not_asked("split", "split", self.splits)
+        for name in asked.chosen:
+            if name not in self.all_filters:
+                raise self._not_asked(name, "filtered", self.all_filters)
         if self.by_day and asked.period.zone.key != asked.home.key:
             why = f"It is counted by days of {asked.home.key}: choose that zone."
             return [line_of(lambda _: none(why), asked.steps, each.key) for each in self.series]
         place = {each.key: number for number, each in enumerate(self.series)}
         found = await self.query(session, asked)
+        if not self.is_heat_map:
+            found = _largest(found)
         if not self.is_ranked:
             found.sort(key=lambda each: (each.currency, each.split, place[each.series]))
         begun = [each.since <= asked.now for each in asked.period.steps]
         if all(begun):
             return found
         return [_without_future(line, begun) for line in found]
+
+    def _not_asked(self, field: str, verb: str, known: tuple[str, ...]) -> NotAsked:
+        by = ", ".join(known) or "nothing"
+        return NotAsked(field, f"{self.meaning.name} can be {verb} by {by}.")
+
+
+def _largest(found: list[Line]) -> list[Line]:
+    """The lines of the values of a split with most; what leads readers here is anybody's to write."""
+    sizes: defaultdict[str, Fraction] = defaultdict(Fraction)
+    for each in found:
+        known = (each.total.value, each.total.whole)
+        sizes[each.split] += sum(Fraction(value) for value in known if value is not None)
+    if len(sizes) <= MOST_VALUES:
+        return found
+    kept = set(sorted(sizes, key=lambda split: (-sizes[split], split))[:MOST_VALUES])
+    return [each for each in found if each.split in kept]
 
 
 def _without_future(line: Line, begun: list[bool]) -> Line:

@@ -19,7 +19,10 @@ from service.texts import storable
 
 _Text = Annotated[str, AfterValidator(storable), Field(max_length=100)]
 _Day = Annotated[str, Field(max_length=40, examples=["2026-03-01"])]
-FILTERS = ("plan", "interval_charged", "currency")
+FILTERS = (
+    "plan", "interval_charged", "currency", "section", "source", "last_source", "campaign", "wall",
+    "prompt", "offer",
+)  # fmt: skip
 """The address has an `interval` already, the step's: so the subscription's is `interval_charged`."""
 
 
@@ -43,6 +46,17 @@ class ReportQuery(BaseModel):
     plan: _Text = ""
     interval_charged: _Text = ""
     currency: _Text = ""
+    section: _Text = ""
+    source: _Text = ""
+    """What led the reader here first: the campaign's source, else the site with the link."""
+    last_source: _Text = ""
+    campaign: _Text = ""
+    """The campaign of the first visit."""
+    wall: _Text = ""
+    """register or subscribe."""
+    prompt: _Text = ""
+    """The words of the wall, as the ledger names them."""
+    offer: _Text = ""
 
     def asked(self, settings: Settings, now: datetime) -> Asked:
         """What is asked for, in business time. Raises Problem `invalid-request`."""
@@ -102,6 +116,8 @@ class FigureOut(BaseModel):
     """Whether steps add up to the period: end, sum, mixed or own."""
     series: list[SeriesOut]
     splits: list[str]
+    filters: list[str]
+    """What it can be filtered by."""
 
     @classmethod
     def of(cls, figure: Figure) -> Self:
@@ -115,6 +131,7 @@ class FigureOut(BaseModel):
             over_time=figure.over_time,
             series=[SeriesOut(key=s.key, words=s.words, unit=s.unit) for s in figure.series],
             splits=list(figure.splits),
+            filters=list(figure.all_filters),
         )
 
 

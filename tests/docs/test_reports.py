@@ -13,13 +13,14 @@ _BLOCK = re.compile(r"(?<=compares it -->\n).*(?=<!-- the end of what is from)",
 def entry(figure: Figure) -> str:
     series = "; ".join(f"`{each.key}` {each.words} ({each.unit})" for each in figure.series)
     splits = ", ".join(f"`{each}`" for each in figure.splits) or "nothing"
+    filters = "".join(f"- Filtered by: `{each}`\n" for each in figure.filters)
     return (
         f"### {figure.meaning.name}\n\n"
         f"`{figure.slug}`, version {figure.version}. {figure.meaning.definition}\n\n"
         f"- Denominator: {figure.meaning.denominator}\n"
         f"- Over time: {OVER_TIME_WORDS[figure.over_time]}\n"
         f"- Series: {series}\n"
-        f"- Split and filtered by: {splits}\n"
+        f"- Split and filtered by: {splits}\n{filters}"
         f"- From: {figure.source}\n"
     )
 

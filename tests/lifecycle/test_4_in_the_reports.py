@@ -58,6 +58,7 @@ def test_figures_of_readers_who_came_paid_owed_and_left(paper: Paper) -> None:
     }  # fmt: skip
     assert totals(paper, "paid-after-a-wall", MID_MARCH) == {
         "within_1": (1, 4), "within_3": (1, 4), "within_7": (1, 4), "within_30": (2, 4),
+        "left_at_checkout": (1, 4), "left_at_wall": (1, 4),
     }  # fmt: skip
     sold = paper.newsroom("GET", f"reports/articles?{MID_MARCH}")["lines"]
     assert {(each["series"], each["split"], each["total"]["value"]) for each in sold} >= {

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from zoneinfo import ZoneInfo
@@ -16,6 +16,8 @@ DAYS = 24
 DEVICES, READERS = ("d1", "d2", "d3", "d4"), ("rdr_1", "rdr_2")
 LINKED = {"d1": "rdr_1", "d2": "rdr_1", "d3": "rdr_2"}
 """Devices, of which each belongs to a reader; d4 is nobody's."""
+CAME_BY = {"reader:rdr_1": "letter", "device:d1": "search.example", "device:d3": "search.example"}
+"""The first source of these holders."""
 _ids = count()
 
 
@@ -51,6 +53,8 @@ class LedgerOracle:
     zone: ZoneInfo
     paid: dict[str, datetime]
     verified: dict[str, datetime]
+    clicked: dict[str, datetime] = field(default_factory=dict)
+    """When each reader began a checkout, and each device of nobody."""
 
     def step(self, row: AccessEntry) -> int | None:
         day = row.at.astimezone(self.zone).date()
@@ -110,6 +114,65 @@ class LedgerOracle:
                 event = events.get(whose.removeprefix("reader:"))
                 led += event is not None and at <= event <= at + timedelta(days=days)
             yield led, len(first)
+
+    def left(self) -> Iterator[tuple[int, int, int]]:
+        """Of the holders who met a wall to subscribe and didn't pay within 30 days: who began a checkout
+        after the first one in these days, and who didn't; and all.
+        """
+        month = timedelta(days=30)
+        for _, rows in self.places():
+            first: dict[str, datetime] = {}
+            for row in rows:
+                if row.wall == "subscribe":
+                    whose = joined(row.holder)
+                    first[whose] = min(first.get(whose, row.at), row.at)
+            at_wall = at_checkout = 0
+            for whose, at in first.items():
+                paid, clicked = (
+                    any(
+                        at <= of[name] <= at + month
+                        for name in (whose.partition(":")[2],)
+                        if name in of
+                    )
+                    for of in (self.paid, self.clicked)
+                )
+                at_wall += not paid and not clicked
+                at_checkout += not paid and clicked
+            yield at_checkout, at_wall, len(first)
+
+    def on_the_way(self, days: int) -> Iterator[tuple[list[timedelta], list[int]]]:
+        """Of those who registered within `days` of their first wall to register: how long it took, and
+        their reads from that day to that of the registration.
+        """
+        for _, rows in self.places():
+            first: dict[str, datetime] = {}
+            for row in rows:
+                if row.wall == "register":
+                    whose = joined(row.holder)
+                    first[whose] = min(first.get(whose, row.at), row.at)
+            waits, reads = [], []
+            for whose, at in first.items():
+                event = self.verified.get(whose.removeprefix("reader:"))
+                if event is None or not at <= event <= at + timedelta(days=days):
+                    continue
+                begun, over = (each.astimezone(self.zone).date() for each in (at, event))
+                waits.append(event - at)
+                reads.append(
+                    sum(
+                        row.granted and joined(row.holder) == whose and begun <= row.day <= over
+                        for row in self.rows
+                    )
+                )
+            yield waits, reads
+
+    def of_source(self, wanted: str) -> "LedgerOracle":
+        """The same of those alone whom this source led here first."""
+        return replace(self, rows=[row for row in self.rows if source_of(row.holder) == wanted])
+
+
+def source_of(holder: str) -> str:
+    """What led the reader here that a device belongs to, else the device."""
+    return CAME_BY.get(joined(holder)) or CAME_BY.get(holder) or "direct or unknown"
 
 
 def joined(holder: str) -> str:

@@ -1,6 +1,7 @@
 """Figures of the ledger, on both databases: counted again from its rows, added up by day or not."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import (
     AccessEntry,
+    Checkout,
     HolderDay,
     LedgerDay,
     MovementRow,
@@ -22,6 +24,7 @@ from service.db.tables import (
     ReaderDevice,
     RolledDay,
     Subscription,
+    Touches,
 )
 from service.reports.asked import Asked
 from service.reports.cells import Line
@@ -32,6 +35,7 @@ from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, totals
 from tests.reports.ledger_histories import (
     BEGIN,
+    CAME_BY,
     DAYS,
     LINKED,
     READERS,
@@ -56,18 +60,20 @@ def test_figures_are_what_the_rows_say(database_url: str) -> None:
         ledger=ledgers, start=st.integers(0, 8), days=st.integers(1, 18),
         zone=st.sampled_from(["Europe/Lisbon", "America/Santiago", "UTC"]),
         rolled=st.sets(st.integers(0, DAYS)), paid=moments, passed=moments, verified=moments,
+        clicked=moments,
     )  # fmt: skip
     def play(
         ledger: list[AccessEntry], start: int, days: int, zone: str, rolled: set[int],
-        paid: datetime, passed: datetime, verified: datetime,
+        paid: datetime, passed: datetime, verified: datetime, clicked: datetime,
     ) -> None:  # fmt: skip
         home = ZoneInfo(zone)
         first = BEGIN.date() + start * DAY
         last = first + (days - 1) * DAY
         what = asked(str(first), str(last), "day", now=LATER, home=home)
         payments = {"rdr_1": min(paid, passed), "rdr_2": passed}
+        clicks = {"rdr_1": clicked, "rdr_2": passed, "d4": clicked}
         oracle = LedgerOracle(
-            in_zone(ledger, home), first, last, 1, home, payments, {"rdr_1": verified}
+            in_zone(ledger, home), first, last, 1, home, payments, {"rdr_1": verified}, clicks
         )
         asyncio.run(_compare(database_url, what, oracle, rolled, (paid, passed)))
 
@@ -89,7 +95,8 @@ async def _compare(
 
 async def _fill(database: Database, oracle: LedgerOracle, paid: tuple[datetime, datetime]) -> None:
     tables = (
-        AccessEntry, HolderDay, LedgerDay, RolledDay, MovementRow, Pass, Subscription, ReaderDevice,
+        AccessEntry, HolderDay, LedgerDay, RolledDay, MovementRow, Pass, Checkout, Subscription,
+        ReaderDevice, Touches,
     )  # fmt: skip
     async with database.transaction() as session:
         for table in tables:
@@ -100,8 +107,16 @@ async def _fill(database: Database, oracle: LedgerOracle, paid: tuple[datetime, 
     ]
     offer = rows.offer()
     bought = rows.subscription(readers[0], offer)
-    checkouts = [rows.checkout(each, offer, paid[1]) for each in readers]
-    await store(database, offer, *readers, *checkouts)
+    checkouts = [rows.checkout(each, offer, oracle.clicked[each.id]) for each in readers]
+    nobodys = rows.checkout(
+        readers[0], offer, oracle.clicked["d4"], reader_id=None, device_id="d4", status="open"
+    )
+    await store(database, offer, *readers, *checkouts, nobodys)
+    touches = [
+        Touches(holder=holder, first_at=BEGIN, last_at=BEGIN, first_source=came_by)
+        for holder, came_by in CAME_BY.items()
+    ]
+    await store(database, *touches)
     await store(
         database, bought, rows.movement(bought, 1, paid[0]),
         *(
@@ -142,14 +157,35 @@ async def _agree(database: Database, what: Asked, oracle: LedgerOracle) -> None:
         counts = [sum(n for many, n in each.items() if many in wanted) for each in depth]
         assert [cell.value for cell in (*line.cells, line.total)] == counts
 
+    left = list(oracle.left())
     for line in await lines_of(database, "paid-after-a-wall", what):
+        if line.series.startswith("left_at"):
+            place = ("left_at_checkout", "left_at_wall").index(line.series)
+            assert parts(line) == [(each[place], each[2]) for each in left]
+            continue
         within = int(line.series.removeprefix("within_"))
         assert parts(line) == list(oracle.after("subscribe", oracle.paid, within))
 
-    met, registered, paid = await lines_of(database, "registration-funnel", what)
+    met, registered, paid, days, reads = await lines_of(database, "registration-funnel", what)
+    way = list(oracle.on_the_way(30))
+    assert parts(days) == [(sum(w, timedelta()) / DAY, len(w)) for w, _ in way]
+    assert parts(reads) == [(sum(n), len(n)) for _, n in way]
     assert parts(registered) == list(oracle.after("register", oracle.verified, 30))
     assert parts(paid) == list(oracle.after("register", oracle.paid, 30))
     assert [cell.value for cell in (*met.cells, met.total)] == [whole for _, whole in parts(paid)]
+
+    for name in (*CAME_BY.values(), "direct or unknown"):
+        some = oracle.of_source(name)
+        split = await lines_of(database, "stop-rate", replace(what, split="source"))
+        only = await lines_of(database, "stop-rate", replace(what, chosen={"source": name}))
+        of_some = list(some.stop_rate())
+        for found_lines in ([each for each in split if each.split == name], only):
+            for place, line in enumerate(found_lines):
+                assert parts(line) == [(each[place], each[3]) for each in of_some]
+        paid_some = await lines_of(
+            database, "paid-after-a-wall", replace(what, chosen={"source": name})
+        )
+        assert parts(paid_some[0]) == list(some.after("subscribe", some.paid, 1))
 
 
 @pytest.fixture

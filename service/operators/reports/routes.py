@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from service.clock import AppClocks
 from service.db.session import ReportSession
-from service.db.tables import Offer
+from service.db.tables import Article, Offer
 from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, page_requires
@@ -17,6 +18,7 @@ from service.operators.reports import shown
 from service.reports import subscriber_list
 from service.reports.figure import OVER_TIME_WORDS, Figure, Subject
 from service.reports.period import COMPARISONS, INTERVALS
+from service.reports.queries.holders import NO_SECTION
 from service.reports.registry import FIGURES
 from service.reports.report import report_on
 from service.reports.report_schemas import AnyReport, Report
@@ -26,7 +28,12 @@ from service.settings import AppSettings
 router = APIRouter(prefix="/reports", route_class=PageRoute, include_in_schema=False)
 SeesFigures = Annotated[Visit, Depends(page_requires(Permission.REPORTS_READ))]
 COMPARED = {"none": "Nothing", "before": "The period before", "year": "A year ago"}
-SPLIT_WORDS = {"plan": "Plan", "interval_charged": "Billing interval", "currency": "Currency"}
+SPLIT_WORDS = {
+    "plan": "Plan", "interval_charged": "Billing interval", "currency": "Currency",
+    "section": "Section", "source": "First source", "last_source": "Last source",
+    "campaign": "First campaign", "wall": "Wall", "prompt": "Words of the wall", "offer": "Offer",
+}  # fmt: skip
+FIXED = {"interval_charged": ("day", "week", "month", "year"), "wall": ("register", "subscribe")}
 STEPS = {
     "day": "Days", "week": "Weeks", "month": "Months", "quarter": "Quarters", "year": "Years",
 }  # fmt: skip
@@ -67,7 +74,8 @@ async def show_report(
         steps=shown.step_names(report.asked.period),
         intervals={each: STEPS[each] for each in INTERVALS},
         compared={each: COMPARED[each] for each in COMPARISONS},
-        splits={each: SPLIT_WORDS.get(each, each.capitalize()) for each in report.figure.splits},
+        splits={each: SPLIT_WORDS[each] for each in report.figure.splits},
+        filters={each: SPLIT_WORDS[each] for each in report.figure.all_filters},
         choices=await _choices(session, report),
         subjects=_by_subject(),
     )
@@ -82,12 +90,26 @@ def _by_subject() -> dict[Subject, list[Figure]]:
 
 
 async def _choices(session: AsyncSession, report: Report) -> dict[str, list[str]]:
-    """What each filter of the figure can be set to."""
-    known = {
-        "plan": await subscriber_list.plans(session),
-        "currency": list(
-            await session.scalars(select(Offer.currency).distinct().order_by(Offer.currency))
-        ),
-        "interval_charged": ["day", "week", "month", "year"],
-    }
-    return {name: values for name, values in known.items() if name in report.figure.splits}
+    """What each filter of the figure can be set to; nothing: whatever is typed."""
+    return {name: await _known(session, name) for name in report.figure.all_filters}
+
+
+async def _known(session: AsyncSession, name: str) -> list[str]:
+    match name:
+        case "plan":
+            return await subscriber_list.plans(session)
+        case "currency":
+            return await _distinct(session, Offer.currency)
+        case "section":
+            return [*await _distinct(session, Article.section), NO_SECTION]
+        case "offer":
+            return await _distinct(session, Offer.name)
+        case _:
+            return list(FIXED.get(name, ()))
+
+
+async def _distinct(
+    session: AsyncSession, column: "InstrumentedAttribute[str] | InstrumentedAttribute[str | None]"
+) -> list[str]:
+    found = select(column).where(column.is_not(None)).distinct().order_by(column)
+    return [each for each in await session.scalars(found) if each is not None]

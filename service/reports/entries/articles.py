@@ -16,7 +16,8 @@ FIGURES: tuple[Figure, ...] = (
             "Not divided by anything: counts.",
         ),
         several("count", sales="Sales", walls="Walls", reads="Reads"),
-        "sum", (), sales.articles, "checkouts and the access ledger", by_day=True, is_ranked=True,
+        "sum", (), sales.articles, "checkouts and the access ledger", filters=("section",), by_day=True,
+        is_ranked=True,
     ),
     Figure(
         "article-conversion", "Articles",
@@ -36,6 +37,6 @@ FIGURES: tuple[Figure, ...] = (
             Series("sample", "Holders in the sample", "percent"),
         ),
         "own", (), article_conversion.article_conversion,
-        "checkouts and the access ledger", by_day=True, is_ranked=True,
+        "checkouts and the access ledger", filters=("section",), by_day=True, is_ranked=True,
     ),
 )  # fmt: skip

@@ -3,10 +3,11 @@
 from service.reports.entries.parts import HOLDER, LEDGER, several
 from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
-from service.reports.queries import walls, what_if
+from service.reports.queries import first_walls, walls, what_if
+from service.reports.queries.touched import SOURCES
 
 _DAYS_TO_PAY = {
-    f"within_{n}": f"Within {n} {'day' if n == 1 else 'days'}" for n in walls.DAYS_TO_PAY
+    f"within_{n}": f"Within {n} {'day' if n == 1 else 'days'}" for n in first_walls.DAYS_TO_PAY
 }
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -18,7 +19,7 @@ FIGURES: tuple[Figure, ...] = (
             "Distinct holders with a read or a wall.",
         ),
         several("percent", all="Met a wall", subscribe="To subscribe", register="To register"),
-        "own", (), walls.stop_rate, LEDGER, by_day=True,
+        "own", SOURCES, walls.stop_rate, LEDGER, by_day=True,
     ),
     Figure(
         "paid-after-a-wall", "Meter",
@@ -27,12 +28,16 @@ FIGURES: tuple[Figure, ...] = (
             "Of the holders who met a wall to subscribe, those whose first payment ever came within "
             "1, 3, 7 or 30 days of the first such wall of the step. A payment is the start of what a "
             "subscription brings, after its trial, or a pass. There is a value once these days are "
-            "over for everybody. " + HOLDER,
+            "over for everybody. Of those who didn't pay within 30 days, those who began a checkout "
+            "after that wall left there, the others at the wall. " + HOLDER,
             "Distinct holders who met a wall to subscribe.",
         ),
-        several("percent", **_DAYS_TO_PAY),
-        "own", (), walls.paid_after_a_wall, "the access ledger by day, movements and passes",
-        by_day=True,
+        several(
+            "percent", **_DAYS_TO_PAY, left_at_checkout="Left at checkout",
+            left_at_wall="Left at the wall",
+        ),
+        "own", SOURCES, first_walls.paid_after_a_wall,
+        "the access ledger by day, checkouts, movements and passes", version=2, by_day=True,
     ),
     Figure(
         "meter-depth", "Meter",
@@ -43,7 +48,7 @@ FIGURES: tuple[Figure, ...] = (
             "Not divided by anything: a count of holders.",
         ),
         tuple(Series(name, f"{name} {'article' if name == '1' else 'articles'}", "readers") for name in walls.DEPTHS),
-        "own", (), walls.meter_depth, LEDGER, by_day=True,
+        "own", SOURCES, walls.meter_depth, LEDGER, by_day=True,
     ),
     Figure(
         "what-if-meter", "Meter",

@@ -4,7 +4,8 @@ from service.access.reasons import REASONS
 from service.reports.entries.parts import HOLDER, LEDGER, OF_READERS, one, several
 from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
-from service.reports.queries import habits, sales, walls
+from service.reports.queries import first_walls, habits, sales, wall_funnel, walls
+from service.reports.queries.touched import SOURCES
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -12,16 +13,19 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Registration funnel",
             "Holders who met a wall to register, and of them those who verified an address, and those "
-            "who paid for the first time, within 30 days of the first such wall of the step. Mails that "
-            "were asked for aren't kept, so that step isn't shown. " + HOLDER,
+            "who paid for the first time, within 30 days of the first such wall of the step. Beside them "
+            "the average time from the wall to the verified address, and the average number of reads on "
+            "the days in between. Mails that were asked for aren't kept, so that step isn't shown. "
+            + HOLDER,
             "Distinct holders who met a wall to register.",
         ),
         (
             Series("met", "Met a wall to register", "readers"),
             Series("registered", "Registered", "percent"), Series("paid", "Paid", "percent"),
+            Series("days", "Time to register", "days"), Series("articles", "Reads on the way", "times"),
         ),
-        "own", (), walls.registration_funnel,
-        "the access ledger by day, readers, movements and passes", by_day=True,
+        "own", SOURCES, first_walls.registration_funnel,
+        "the access ledger by day, readers, movements and passes", version=2, by_day=True,
     ),
     Figure(
         "access-mix", "Readers",
@@ -34,7 +38,7 @@ FIGURES: tuple[Figure, ...] = (
         tuple(
             Series(name, REASONS[name].operators.capitalize(), "percent") for name in walls.GRANTED
         ),
-        "own", (), walls.access_mix, LEDGER, by_day=True,
+        "own", ("section",), walls.access_mix, LEDGER, by_day=True,
     ),
     Figure(
         "registrations", "Readers",
@@ -43,7 +47,7 @@ FIGURES: tuple[Figure, ...] = (
             "Readers who verified an address. Readers who were erased since aren't known any more.",
             OF_READERS,
         ),
-        one("readers"), "sum", (), sales.registrations, "readers",
+        one("readers"), "sum", SOURCES, sales.registrations, "readers",
     ),
     Figure(
         "sources", "Readers",
@@ -74,6 +78,27 @@ FIGURES: tuple[Figure, ...] = (
             Series("completed", "Completed of begun", "percent"),
         ),
         "own", (), habits.funnel, "the access ledger by day, and checkouts", by_day=True,
+    ),
+    Figure(
+        "wall-funnel", "Readers",
+        Definition(
+            "From a wall to a payment",
+            "Distinct holders who met a wall, and of them those who began a checkout within 7 days of the "
+            "first such wall of the step, and those who completed one that they began then. Told apart by "
+            "the wall's kind, its words or the article's section, a holder counts for each that they met; "
+            "by offer, all who met a wall are the whole of each. Of more than 200,000 rows a sixteenth of "
+            "the holders is counted, or a sixteenth of that. " + HOLDER,
+            "Distinct holders who met a wall; of those who completed it also those who began a checkout.",
+        ),
+        (
+            Series("met", "Met a wall", "readers"), Series("started", "Began a checkout", "readers"),
+            Series("paid", "Completed it", "readers"), Series("started_rate", "Began", "percent"),
+            Series("paid_rate", "Completed", "percent"),
+            Series("completed", "Completed of begun", "percent"),
+            Series("sample", "Holders in the sample", "percent"),
+        ),
+        "own", wall_funnel.SPLITS, wall_funnel.wall_funnel, "the access ledger, checkouts and offers",
+        by_day=True,
     ),
     Figure(
         "active-days", "Readers",

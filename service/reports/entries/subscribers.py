@@ -4,6 +4,7 @@ from service.reports.entries.parts import BY_PRICE, MOVEMENTS, OF_READERS, one, 
 from service.reports.figure import Figure, Series
 from service.reports.metrics import ACTIVE_SUBSCRIBERS, Definition
 from service.reports.queries import sales, subscribers
+from service.reports.queries.touched import SOURCES
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -44,6 +45,7 @@ FIGURES: tuple[Figure, ...] = (
             Series("paid", "Paid", "count"), Series("lost", "Lost", "count"),
             Series("pending", "Pending", "count"),
         ),
-        "own", BY_PRICE, sales.trial_conversion, "subscriptions and domain events",
+        "own", (*BY_PRICE, *SOURCES), sales.trial_conversion,
+        "subscriptions, domain events and checkouts' touches",
     ),
 )  # fmt: skip

@@ -8,13 +8,13 @@ from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from service.db.tables import AccessEntry, Article, Checkout
-from service.reports.asked import Asked, Dimensions
+from service.db.tables import AccessEntry, Checkout
+from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, share
 from service.reports.queries import kept_rows
 from service.reports.queries.counting import WHOLE, Counts, count_by_step_and
 from service.reports.queries.ledger import by_article, with_whose
-from service.reports.queries.sales import MOST_ARTICLES, last_wall, titles_of
+from service.reports.queries.sales import MOST_ARTICLES, last_wall, of_section, titles_of
 
 MOST_ROWS = 200_000
 """Of the ledger, from which distinct holders are counted; of more it is a sample's number, enlarged."""
@@ -29,7 +29,7 @@ async def article_conversion(
     first, last = asked.period.first, min(asked.period.last, asked.today)
     bought = await _first_purchases(session, asked)
     walls, subscribed = await _walls_and_subscribers(session, asked)
-    wanted = await _in_section(session, asked, bought.keys() | walls.keys())
+    wanted = await of_section(session, asked, bought.keys() | walls.keys())
     largest = sorted(wanted, key=lambda each: (-bought[each][None], -walls[each][None], each))
     largest = largest[:MOST_ARTICLES]
     gone = await kept_rows.gone_before(session, first, last)
@@ -107,14 +107,6 @@ async def _walls_and_subscribers(session: AsyncSession, asked: Asked) -> tuple[S
         for place in (step, None):
             (walls if is_wall else subscribed)[article][place] += int(count)
     return walls, subscribed
-
-
-async def _in_section(session: AsyncSession, asked: Asked, articles: set[str]) -> set[str]:
-    dimensions: Dimensions = {"section": Article.section.expression}
-    if not asked.chosen:
-        return articles
-    found = await session.scalars(select(Article.id).where(*asked.filters(dimensions)))
-    return articles & set(found)
 
 
 async def _holders(

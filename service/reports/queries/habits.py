@@ -66,8 +66,8 @@ async def funnel(session: AsyncSession, asked: Asked) -> list[Line]:
     """Holders who read or met a wall, those who met one, and who began and completed a checkout."""
     found = await holders_met(session, asked)
     counts = {
-        "holders": found["holders"],
-        "walled": found["all"],
+        "holders": found["holders"][""],
+        "walled": found["all"][""],
         "started": await _buyers(session, asked, literal(True)),
         "paid": await _buyers(session, asked, Checkout.status == "completed"),
     }

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.tables import AccessEntry, HolderDay, LedgerDay, ReaderDevice, RolledDay
 from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
+from service.reports.queries.touched import with_split
 from service.reports.rollups import holder_days, ledger_days
 
 
@@ -18,9 +19,9 @@ async def by_article(session: AsyncSession, asked: Asked) -> Subquery:
 
 
 async def by_holder(session: AsyncSession, asked: Asked) -> Subquery:
-    """The rows of `HolderDay` in the period, with `whose`."""
+    """The rows of `HolderDay` in the period with `whose`, and with `split` where a source is asked for."""
     days = await _days(session, asked, HolderDay, holder_days())
-    return with_whose(days).subquery("whose_days")
+    return with_split(with_whose(days).subquery("whose_days"), asked).subquery("split_days")
 
 
 def with_whose(rows: Subquery) -> Select[Any]:

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
@@ -17,13 +18,15 @@ from service.db.tables import (
     Reader,
     Subscription,
 )
+from service.metering.store import READER
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, none, share
+from service.reports.queries import touched
 from service.reports.queries.counting import Counts, count_by_step, count_by_step_and
+from service.reports.queries.holders import NO_SECTION, counted, splits_of
 from service.reports.queries.ledger import by_article
 
 MOST_ARTICLES = 30
-UNKNOWN = "direct or unknown"
 _NOT_STORED = "Invoices and charges aren't stored yet."
 _TERMINAL = ("canceled", "incomplete_expired")
 
@@ -33,7 +36,7 @@ async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
     row = Subscription
     dimensions: Dimensions = {
         "plan": row.plan.expression, "interval_charged": row.interval.expression,
-        "currency": row.currency.expression,
+        "currency": row.currency.expression, **touched.dimensions(CheckoutTouches),
     }  # fmt: skip
     ended_at = case((row.ended_at < row.trial_end, row.ended_at), else_=row.trial_end)
     is_paid = (
@@ -46,14 +49,19 @@ async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
         (row.status.in_(_TERMINAL), "lost"),
         else_="pending",
     )
-    trials = (
+    chosen = (
         select(
             ended_at.label("at"), outcome.label("outcome"),
             asked.split_of(dimensions).label("split"),
         )
         .where(row.trial_end > row.started_at, *asked.filters(dimensions))
-        .subquery("trials")
     )  # fmt: skip
+    by_source = asked.among(touched.SOURCES)
+    if by_source.split or by_source.chosen:
+        bought = Checkout.stripe_subscription_id == row.id
+        touches = CheckoutTouches.checkout_id == Checkout.id
+        chosen = chosen.outerjoin(Checkout, bought).outerjoin(CheckoutTouches, touches)
+    trials = chosen.subquery("trials")
     until = min(asked.until, asked.now)
     rows = (
         select(asked.step_at(trials.c.at).label("step"), trials.c.outcome, trials.c.split)
@@ -125,15 +133,32 @@ async def refunds_and_disputes(session: AsyncSession, asked: Asked) -> list[Line
 
 async def registrations(session: AsyncSession, asked: Asked) -> list[Line]:
     """Readers who verified an address."""
-    of = await count_by_step(session, asked, Reader.email_verified_at)
-    return [line_of(_number(of), asked.steps, "all")]
+    reader = (literal(READER) + Reader.id).label("holder")
+    verified = Reader.email_verified_at
+    known = (
+        select(reader, reader.label("whose"), verified.label("at"))
+        .where(verified >= asked.since, verified < asked.until)
+        .subquery("verified")
+    )
+    split = touched.with_split(known, asked).subquery("split_verified")
+    rows = select(asked.step_at(split.c.at).label("step"), split.c.split).subquery("rows")
+    found = counted()
+    for step, value, count in await session.execute(
+        select(rows.c.step, rows.c.split, func.count()).group_by(rows.c.step, rows.c.split)
+    ):
+        for place in (step, None):
+            found[value][place] += count
+    return [
+        line_of(_number(found[value]), asked.steps, "all", split=value)
+        for value in splits_of(asked, found)
+    ]
 
 
 async def sources(session: AsyncSession, asked: Asked) -> list[Line]:
     """New subscriptions by what led their buyers here first, and last."""
     lines: list[Line] = []
     for name in ("first", "last"):
-        label = _source(name)
+        label = touched.source(CheckoutTouches, name)
         joined = (
             select(Checkout.completed_at.label("at"), label.label("source"))
             .outerjoin(CheckoutTouches, CheckoutTouches.checkout_id == Checkout.id)
@@ -182,8 +207,9 @@ async def articles(session: AsyncSession, asked: Asked) -> list[Line]:
     for (article_id,), counts in sold.items():
         if article_id is not None:
             seen[article_id]["sales"] = counts
+    wanted = await of_section(session, asked, seen.keys())
     largest = sorted(
-        seen, key=lambda each: (-seen[each]["sales"][None], -seen[each]["walls"][None], each)
+        wanted, key=lambda each: (-seen[each]["sales"][None], -seen[each]["walls"][None], each)
     )[:MOST_ARTICLES]
     titles = await titles_of(session, largest)
     return [
@@ -191,6 +217,18 @@ async def articles(session: AsyncSession, asked: Asked) -> list[Line]:
         for each in largest
         for name in ("sales", "walls", "reads")
     ]
+
+
+async def of_section(
+    session: AsyncSession, asked: Asked, articles: AbstractSet[str]
+) -> AbstractSet[str]:
+    """Those of the articles that are in the asked section now, where one is asked."""
+    if not asked.chosen:
+        return articles
+    dimensions: Dimensions = {"section": func.coalesce(Article.section, literal(NO_SECTION))}
+    return articles & set(
+        await session.scalars(select(Article.id).where(*asked.filters(dimensions)))
+    )
 
 
 async def titles_of(session: AsyncSession, ids: Collection[str]) -> dict[str, str]:
@@ -219,13 +257,6 @@ def last_wall() -> ColumnElement[Any]:
         .scalar_subquery()
     )
     return func.coalesce(Checkout.article_id, wall)
-
-
-def _source(name: str) -> ColumnElement[Any]:
-    """The campaign's source, else the host that linked here."""
-    table = CheckoutTouches
-    source, host = getattr(table, f"{name}_source"), getattr(table, f"{name}_referrer_host")
-    return func.coalesce(source, host, literal(UNKNOWN))
 
 
 def _number(of: Counts) -> Callable[[int | None], Cell]:

@@ -1,0 +1,54 @@
+"""What led a holder here, as a split: the first source, the last one, and the first campaign."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Subquery, case, func, literal, select
+from sqlalchemy.orm import aliased
+
+from service.db.tables import CheckoutTouches, Touches
+from service.reports.asked import Asked, Dimensions
+
+UNKNOWN, NO_CAMPAIGN = "direct or unknown", "no campaign"
+SOURCES = ("source", "last_source", "campaign")
+
+
+def dimensions(touches: Any) -> Dimensions:
+    """Of `Touches` or `CheckoutTouches`: the campaign's source, else the host that linked here."""
+    return {
+        "source": source(touches, "first"),
+        "last_source": source(touches, "last"),
+        "campaign": func.coalesce(touches.first_campaign, literal(NO_CAMPAIGN)),
+    }
+
+
+def source(touches: type[CheckoutTouches | Touches], name: str) -> ColumnElement[Any]:
+    """The first or the last."""
+    host = getattr(touches, f"{name}_referrer_host")
+    return func.coalesce(getattr(touches, f"{name}_source"), host, literal(UNKNOWN))
+
+
+def with_split(rows: Subquery, asked: Asked) -> Select[Any]:
+    """Rows that have `holder` and `whose`, those of the asked sources alone.
+
+    They get `split`, by source where that is asked for; else it is that of the rows, or empty.
+    """
+    columns = [each for each in rows.c if each.key != "split"]
+    split: ColumnElement[Any] = rows.c.split if "split" in rows.c else literal("")
+    by_source = asked.among(SOURCES)
+    if not by_source.split and not by_source.chosen:
+        return select(*columns, split.label("split"))
+    # What led a device here goes along to its reader at the sign-in; after a purchase alone it doesn't.
+    own, device = aliased(Touches), aliased(Touches)
+    of_reader, of_device = dimensions(own), dimensions(device)
+    known: Dimensions = {
+        name: case((own.holder.is_not(None), of_reader[name]), else_=of_device[name])
+        for name in SOURCES
+    }
+    if by_source.split:
+        split = by_source.split_of(known)
+    return (
+        select(*columns, split.label("split"))
+        .outerjoin(own, own.holder == rows.c.whose)
+        .outerjoin(device, device.holder == rows.c.holder)
+        .where(*by_source.filters(known))
+    )
