@@ -75,13 +75,13 @@ def test_every_figure_is_computed_from_real_rows(paper: Paper) -> None:
 
 def totals(paper: Paper, slug: str, period: str = SPRING, *, by: str = "series") -> dict[str, Any]:
     """The period's value of each line that has one; of a share what it is made of. By sources the
-    first ones alone.
+    last ones alone: what came first is written in the background.
     """
     lines = paper.newsroom("GET", f"reports/{slug}?{period}&interval=month")["lines"]
     found: dict[str, Any] = {}
-    for each in reversed(lines):
+    for each in lines:
         total = each["total"]
         value = (total["part"], total["whole"]) if total["whole"] is not None else total["value"]
         if value:
             found[each[by]] = value
-    return dict(reversed(found.items()))
+    return found
