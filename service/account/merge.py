@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from service.billing.checkouts import end_claims
+from service.billing.customers import imported_readers
 from service.billing.follow_ups import settle_duplicates
 from service.billing.movement_rows import join_customers
 from service.billing.passes import arrange_all_passes
@@ -57,11 +58,12 @@ async def verified_account(
     """The reader of this verified address, made or verified now where there was none.
 
     `buyers` are the provisional readers that the confirming browser is, by session or claim: they
-    become that account. Call it where no other transaction confirms the same address.
+    become that account, as do those whom the newsroom imported with this address. Call it where no other transaction confirms the same address.
     """
     now = clocks.wall()
     account = await account_of(session, address)
-    provisional = await provisional_readers(session, buyers)
+    imported = await imported_readers(session, address.key)
+    provisional = await provisional_readers(session, {*buyers, *imported})
     # Links that the staff made for a purchase were never meant to open the account.
     await session.execute(
         delete(SignInRequest).where(

@@ -300,7 +300,7 @@ HOLDINGS: tuple[Holding, ...] = (
     ),
     Holding(
         "customers", Customer, lambda subject: Customer.reader_id.in_(subject.ids),
-        kept="id reader_id bound_at joined_at",
+        kept="id reader_id bound_at joined_at imported_at",
     ),
     Holding(
         "subscriptions", Subscription, lambda subject: Subscription.reader_id.in_(subject.ids),
@@ -308,7 +308,8 @@ HOLDINGS: tuple[Holding, ...] = (
         "recurring_amount net_amount discounts started_at current_period_end trial_end cancel_at "
         "ended_at past_due_since pauses_collection "
         "cancel_reason access_stop access_stopped_at payment_problem synced_at "
-        "version outside next_charge_at next_amount open_amount joined_at",
+        "version outside next_charge_at next_amount open_amount joined_at "
+        "imported_at",
         # The page behind it shows name and address.
         blank={"payment_url": None},
     ),

@@ -10,9 +10,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.merge import merge
+from service.billing.customers import imported_readers
+from service.billing.lifecycle import LIVE_STATUSES
 from service.billing.waiting_purchases import BOUGHT
 from service.db.context import Context
-from service.db.tables import Checkout, Consent, Offer, Reader
+from service.db.tables import Checkout, Consent, Offer, Reader, Subscription
 from service.identity.callers import LiveSession
 from service.identity.readers import buyers_with, find_reader, provisional_readers, take_turn
 from service.problems import Problem
@@ -22,7 +24,9 @@ _MOST_SHOWN = 10
 
 @dataclass(frozen=True)
 class OfferedPurchase:
-    """What somebody bought with the account's address. `id` is their provisional reader's."""
+    """What somebody bought with the account's address, here or before us at Stripe, from where it was
+    imported. `id` is their provisional reader's.
+    """
 
     id: str
     name: str
@@ -33,17 +37,29 @@ async def offered_purchases(session: AsyncSession, account: Reader) -> list[Offe
     """What the account's reader may take over, the newest first."""
     if account.verified_key is None:
         return []
-    found = await session.execute(
+    bought = (
         select(Checkout.reader_id, Offer.name, Checkout.created_at)
         .join(Offer, Offer.id == Checkout.offer_id)
         .where(
             Checkout.reader_id.in_(await buyers_with(session, account.verified_key)),
             Checkout.status.in_(BOUGHT),
         )
-        .order_by(Checkout.created_at.desc(), Checkout.id)
-        .limit(_MOST_SHOWN)
     )
-    return [OfferedPurchase(buyer, name, bought_at) for buyer, name, bought_at in found if buyer]
+    imported = (
+        select(Subscription.reader_id, Offer.name, Subscription.started_at)
+        .join(Offer, Offer.id == Subscription.offer_id)
+        .where(
+            Subscription.reader_id.in_(await imported_readers(session, account.verified_key)),
+            Subscription.imported_at.is_not(None),
+            Subscription.status.in_(LIVE_STATUSES),
+        )
+    )
+    offered = [
+        OfferedPurchase(buyer, name, at)
+        for buyer, name, at in [*await session.execute(bought), *await session.execute(imported)]
+        if buyer
+    ]
+    return sorted(offered, key=lambda each: (each.bought_at, each.id), reverse=True)[:_MOST_SHOWN]
 
 
 async def take_over(context: Context, caller: LiveSession, purchase_id: str) -> None:

@@ -75,7 +75,7 @@ class Comparer:
     async def _subscription(self, subscription_id: str) -> tuple[Facts, Facts | None]:
         snapshot = await take_snapshot(self.context.database, self.gateway, subscription_id)
         fetched = snapshot.subscription
-        async with _undone(self.context.database, customer_key(fetched.customer_id)) as session:
+        async with undone(self.context.database, customer_key(fetched.customer_id)) as session:
             here = await _subscription_facts(session, subscription_id)
             reader_id = await reader_of_customer(session, fetched.customer_id)
             if reader_id is None:
@@ -162,7 +162,7 @@ class Comparer:
             return {}, {}
         if snapshot.charge is None and known.amount:
             return {}, None
-        async with _undone(
+        async with undone(
             self.context.database, customer_key(known.customer_id or pass_id)
         ) as session:
             here = await _pass_facts(session, pass_id)
@@ -311,7 +311,7 @@ def _closed(here: Facts) -> Facts:
 
 
 @asynccontextmanager
-async def _undone(database: Database, key: str) -> AsyncIterator[AsyncSession]:
+async def undone(database: Database, key: str) -> AsyncIterator[AsyncSession]:
     """A serialised transaction of which nothing stays."""
     async with database.serialised(key) as session:
         yield session

@@ -8,7 +8,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.lifecycle import LIVE_STATUSES
-from service.db.tables import Customer, Subscription
+from service.db.tables import Customer, Reader, Subscription
 from service.db.upsert import insert_for
 
 
@@ -29,6 +29,20 @@ async def reader_of_customer(session: AsyncSession, customer_id: str) -> str | N
         select(Customer.reader_id).where(Customer.id == customer_id)
     )
     return found
+
+
+async def imported_readers(session: AsyncSession, email_key: str) -> list[str]:
+    """The ids of readers without a verified address whom an import brought in with this one."""
+    found = await session.scalars(
+        select(Reader.id)
+        .where(
+            Reader.email_key == email_key,
+            Reader.verified_key.is_(None),
+            exists().where(Customer.reader_id == Reader.id, Customer.imported_at.is_not(None)),
+        )
+        .order_by(Reader.created_at, Reader.id)
+    )
+    return list(found)
 
 
 async def customers_of_reader(session: AsyncSession, reader_id: str) -> list[str]:
@@ -73,13 +87,5 @@ async def own_customer(session: AsyncSession, reader_id: str) -> str | None:
         .where(Customer.reader_id == reader_id, Customer.joined_at.is_(None))
         .order_by(Customer.bound_at.desc(), Customer.id)
         .limit(1)
-    )
-    return found
-
-
-async def joined_since(session: AsyncSession, customer_id: str) -> datetime | None:
-    """When the customer came to the account with a purchase made before signing in; None: it didn't."""
-    found: datetime | None = await session.scalar(
-        select(Customer.joined_at).where(Customer.id == customer_id)
     )
     return found

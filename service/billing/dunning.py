@@ -50,6 +50,10 @@ async def _owing(session: AsyncSession, *, since: datetime, until: datetime) -> 
     """Subscriptions whose access ends between the two instants because a payment is open, and which the
     reader can do something about: no debit is under way, and the end isn't that of the subscription.
     """
+    # Who owed before they were imported hears of it by whatever told them until then.
+    is_news = or_(
+        Subscription.imported_at.is_(None), Subscription.past_due_since > Subscription.imported_at
+    )
     goes_on = or_(Subscription.cancel_at.is_(None), Subscription.cancel_at > Grant.ends_at)
     theirs = and_(Grant.source == "subscription", Grant.reference == Subscription.id)
     found = await session.execute(
@@ -62,6 +66,7 @@ async def _owing(session: AsyncSession, *, since: datetime, until: datetime) -> 
             Subscription.payment_problem != "bank",
             Subscription.outside != "price",
             goes_on,
+            is_news,
             Grant.ends_at > since,
             Grant.ends_at <= until,
         )

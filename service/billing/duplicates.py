@@ -9,6 +9,9 @@ no more.
 What the account's reader bought there never yields to what joined with a purchase made before signing in:
 of two that open articles the joined one goes, and is refunded. Where the reader's own opens nothing, or
 ends anyway, both stay.
+
+What `paywall import stripe` brought in never goes: that somebody pays twice there was so before us, and
+is the newsroom's to settle.
 """
 
 from collections.abc import Iterable
@@ -30,6 +33,7 @@ class Candidate(Protocol):
     cancel_at: datetime | None
     access_stop: str
     joined_at: datetime | None
+    imported_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ def duplicate_of(one: Candidate, live: Iterable[Candidate]) -> Duplicate | None:
     """Whether this one of the reader's live subscriptions goes because another is kept."""
     kept = kept_of(live)
     if kept is None or kept.id == one.id or one.access_stop in _GOING:
+        return None
+    if one.imported_at is not None:
         return None
     has_joined = one.joined_at is not None
     if kept.joined_at is not None and not has_joined:

@@ -47,6 +47,7 @@ def state_of(row: Subscription, fetched: StripeSubscription | None) -> StoredSta
         payment_problem=row.payment_problem,
         payment_url=row.payment_url,
         price_id=row.price_id,
+        imported_at=row.imported_at,
     )
 
 
@@ -59,6 +60,7 @@ async def emit_transitions(session: AsyncSession, context: Context, change: Stat
     for happening in transitions(before, after, change.money, now):
         if happening.once in known or _is_older_than_the_ledger(happening, before, known):
             continue
+        is_news = _is_news(happening, before, after)
         await emit(
             session,
             type_=happening.type,
@@ -69,11 +71,21 @@ async def emit_transitions(session: AsyncSession, context: Context, change: Stat
             before=before.payload() if before is not None else None,
             after={**after.payload(), **happening.details},
             now=context.clocks.wall(),
+            is_news=is_news,
         )
+        if not is_news:
+            continue
         offer = await session.get_one(Offer, after.offer_id)
         notice = notice_of(happening, after, offer, open_until=change.open_until)
         if notice is not None and happening.at > now - MAILED_WITHIN:
             await mail_reader(session, context, change.reader_id, notice)
+
+
+def _is_news(happening: Happening, before: StoredState | None, after: StoredState) -> bool:
+    """Of what was imported only what happens afterwards: its reader has long heard of the rest."""
+    if after.imported_at is None:
+        return True
+    return before is not None and happening.at > after.imported_at
 
 
 def _is_older_than_the_ledger(

@@ -6,7 +6,7 @@ money and change nothing.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -128,6 +128,18 @@ def stop_of(money: Money, policy: RefundPolicy, *, trial_used_at: datetime | Non
         kind: StopKind = "duplicate" if refund.metadata.get(REASON) == "duplicate" else "refund"
         return Stop(kind, min([refund.created_at, *disputed]), cancels=followed == "cancel")
     return Stop("dispute", min(disputed), cancels=False) if disputed else None
+
+
+def stop_since_import(stop: Stop | None, imported_at: datetime, money: Money) -> Stop | None:
+    """What stops an imported subscription: what is older than the import ends nothing at Stripe, and
+    stops no access that was paid for afterwards.
+    """
+    if stop is None or stop.at > imported_at:
+        return stop
+    paid = money.paid
+    if stop.kind == "trial_used" or (paid is not None and (paid.paid_at or stop.at) > stop.at):
+        return None
+    return replace(stop, cancels=False)
 
 
 def policy_of(refund: StripeRefund, policy: RefundPolicy) -> RefundPolicy:

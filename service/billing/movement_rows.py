@@ -1,6 +1,7 @@
 """The movements of MRR as they are stored: they name no reader, and erasing a reader keeps them."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -45,6 +46,32 @@ async def record_movements(
     )  # fmt: skip
     for number, movement in enumerate(found, start=len(stored) + 1):
         session.add(_row(movement, number, customer))
+    await session.flush()
+
+
+async def movements_of_reader(session: AsyncSession, reader_id: str) -> list[Movement]:
+    """Those of all the reader's subscriptions, the oldest first."""
+    reader = await session.get_one(Reader, reader_id)
+    if reader.pseudonym is None:
+        return []
+    return movements_of(
+        await session.scalars(
+            select(MovementRow)
+            .where(MovementRow.customer == reader.pseudonym)
+            .order_by(MovementRow.at, MovementRow.subscription_id, MovementRow.number)
+        )
+    )
+
+
+async def put_history(session: AsyncSession, reader_id: str, history: Sequence[Movement]) -> None:
+    """Store what a reader's subscriptions brought before they were imported, the oldest first. Of none
+    of them is anything stored yet.
+    """
+    customer = await _pseudonym(session, reader_id) if history else ""
+    numbers: Counter[str] = Counter()
+    for movement in history:
+        numbers[movement.subscription_id] += 1
+        session.add(_row(movement, numbers[movement.subscription_id], customer))
     await session.flush()
 
 

@@ -68,6 +68,17 @@ class Movement:
     discounts: tuple[StripeDiscount, ...]
 
 
+@dataclass(frozen=True)
+class Step:
+    """From `at` on the subscription brings `revenue`; None: nothing."""
+
+    subscription_id: str
+    at: datetime
+    revenue: Revenue | None
+    cause: Cause
+    discounts: tuple[StripeDiscount, ...]
+
+
 def movements(
     before: StoredState | None,
     after: StoredState,
@@ -91,12 +102,25 @@ def movements(
     at = _instant(before, after, money, last)
     if last is not None:
         at = max(at, last.at)
+    step = Step(after.id, at, now, cause, after.discounts)
+    return movements_of_step(step, last, [each for each in others if each.at <= at])
+
+
+def movements_of_step(
+    step: Step, last: Movement | None, earlier: Sequence[Movement]
+) -> tuple[Movement, ...]:
+    """The movement that the step is after the subscription's last one; two where its currency changes.
+
+    `earlier` are those of the same reader's other subscriptions up to then, the oldest first.
+    """
+    was, now = last.after if last is not None else None, step.revenue
     if was is not None and now is not None and was.currency != now.currency:
-        out = Movement(after.id, at, "contraction", cause, was, None, after.discounts)
+        out = Movement(
+            step.subscription_id, step.at, "contraction", step.cause, was, None, step.discounts
+        )
         return out, replace(out, kind="expansion", before=None, after=now)
-    earlier = [each for each in others if each.at <= at]
-    kind = _kind(was, now, last, cause, others=earlier)
-    return (Movement(after.id, at, kind, cause, was, now, after.discounts),)
+    kind = _kind(was, now, last, step.cause, others=earlier)
+    return (Movement(step.subscription_id, step.at, kind, step.cause, was, now, step.discounts),)
 
 
 def _kind(
@@ -179,6 +203,8 @@ def _instant(
         return after.access_stopped_at or after.synced_at
     if before is not None and before.status in PAYING_STATUSES:
         return _changed_at(before, after, money)
+    if before is None and last is not None:
+        return after.synced_at  # imported: its history has no invoice for this
     if last is not None and last.cause == "payment_failed":
         paid = [each.paid_at for each in money.invoices if each.paid_at is not None]
         return min((at for at in paid if at > last.at), default=after.synced_at)

@@ -9,10 +9,9 @@ here. A process killed midway leaves nothing wrong: each object is mended by a t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Protocol, TypeVar
 
 import structlog
 
@@ -23,6 +22,7 @@ from service.billing.events import HANDLED, Refetch, refetch_of
 from service.billing.inbox import store_event, unheard, why_behind
 from service.billing.lifecycle import LIVE_STATUSES
 from service.billing.passes import sync_pass
+from service.billing.patience import PAUSES, Patience
 from service.billing.reconciliations import (
     UNDER_WAY,
     checkouts_under_way,
@@ -41,7 +41,6 @@ from service.db.tables import Checkout, Reconciliation, Subscription
 from service.offers.store import live_offers
 from service.payments.gateway import (
     Gateway,
-    GatewayKeyRefused,
     GatewayRefused,
     GatewayUnavailable,
     StripeEvent,
@@ -50,13 +49,10 @@ from service.payments.gateway import (
 from service.problems import Problem
 
 MOST_KEPT = 1000
-PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Seconds to wait when Stripe is away or wants fewer requests, before the run gives up."""
 _PAGE = 100
 _AT_ONCE = 4
 
 log = structlog.get_logger()
-T = TypeVar("T")
 Compare = Callable[[str], Awaitable[list[Difference]]]
 Mend = Callable[[str], Awaitable[object]]
 NOT_COMPARABLE = "not comparable"
@@ -64,16 +60,6 @@ _NO_EVENT = (
     "Every event of it that Stripe lists is applied: it was changed here, or its event is older "
     "than 30 days."
 )
-
-
-class Named(Protocol):
-    """Something of Stripe's."""
-
-    @property
-    def id(self) -> str: ...
-
-
-N = TypeVar("N", bound=Named)
 
 
 @dataclass(frozen=True)
@@ -136,7 +122,7 @@ async def reconcile(
     run = _Run(
         Comparer(context, gateway),
         Applier(context, gateway),
-        fix, progress, tuple(pauses),
+        fix, progress, Patience(tuple(pauses)),
     )  # fmt: skip
     report = await run.all(since)
     _note(row, report, context.clocks.business())
@@ -162,10 +148,9 @@ class _Run:
     applier: Applier
     fix: bool
     progress: Callable[[Progress], None]
-    pauses: tuple[float, ...]
+    patience: Patience
     report: Report = field(default_factory=Report)
     read: int = 0
-    reached: bool = False
     pending: set[str] = field(default_factory=set)
     """Checkouts that differ and aren't mended: what they bought is no second difference."""
     unbound: list[str] = field(default_factory=list)
@@ -209,7 +194,7 @@ class _Run:
         """Those that Stripe sent no webhook for, stored the oldest first, and applied."""
         missed: list[StripeEvent] = []
         page: list[StripeEvent] = []
-        listed = self.listing(lambda: self.gateway.events(since=since, types=HANDLED))
+        listed = self.patience.listing(lambda: self.gateway.events(since=since, types=HANDLED))
         async for event in listed:
             page.append(event)
             if len(page) == _PAGE:
@@ -258,7 +243,7 @@ class _Run:
         """Every one of the account; the ids of those that were compared."""
         seen: set[str] = set()
         some: list[str] = []
-        async for listed in self.listing(self.gateway.subscriptions):
+        async for listed in self.patience.listing(self.gateway.subscriptions):
             match await self.belongs(listed):
                 case "not ours":
                     self.report.not_ours += 1
@@ -327,7 +312,7 @@ class _Run:
 
     async def differences(self, object_id: str, compare: Compare) -> list[Difference]:
         try:
-            found = await self.patiently(lambda: compare(object_id))
+            found = await self.patience.ask(lambda: compare(object_id))
         except (GatewayUnavailable, Problem):
             raise
         except Exception as error:
@@ -345,7 +330,7 @@ class _Run:
     async def mended(self, object_id: str, mend: Mend) -> str:
         """Bring it to what Stripe says; why not, where that failed."""
         try:
-            await self.patiently(lambda: mend(object_id))
+            await self.patience.ask(lambda: mend(object_id))
         except (GatewayUnavailable, Problem):
             raise
         except Exception as error:
@@ -356,42 +341,6 @@ class _Run:
             )
             return f"It couldn't be mended: {error!r}"
         return ""
-
-    async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """What is asked, also where Stripe is away for a moment or wants fewer requests."""
-        for pause in self.patience:
-            try:
-                return await ask()
-            except GatewayKeyRefused:
-                raise
-            except GatewayUnavailable as error:
-                log.warning("reconcile.waiting", reason=str(error), seconds=pause)
-                await asyncio.sleep(pause)
-        return await ask()
-
-    async def listing(self, begin: Callable[[], AsyncIterator[N]]) -> AsyncIterator[N]:
-        """Everything of a list, each once; where Stripe went away meanwhile it is begun anew."""
-        seen: set[str] = set()
-        for pause in (*self.patience, None):
-            try:
-                async for item in begin():
-                    self.reached = True
-                    if item.id not in seen:
-                        seen.add(item.id)
-                        yield item
-            except GatewayUnavailable as error:
-                if pause is None or isinstance(error, GatewayKeyRefused):
-                    raise
-                log.warning("reconcile.waiting", reason=str(error), seconds=pause)
-                await asyncio.sleep(pause)
-            else:
-                self.reached = True
-                return
-
-    @property
-    def patience(self) -> tuple[float, ...]:
-        """Empty where Stripe hasn't answered at all: somebody waits to hear that."""
-        return self.pauses if self.reached else ()
 
     def show_progress(self) -> None:
         self.progress(Progress(self.read, self.report.compared, len(self.report.findings)))

@@ -51,6 +51,8 @@ class StoredState:
     payment_problem: str = ""
     payment_url: str | None = None
     price_id: str | None = None
+    imported_at: datetime | None = None
+    """When `paywall import stripe` brought it in: what happened before is no news to anybody."""
 
     @property
     def has_started(self) -> bool:
@@ -58,13 +60,8 @@ class StoredState:
 
     @property
     def end_reason(self) -> EndReason:
-        """Why it ended, or would: what stopped its access, else what Stripe says."""
-        for stop in _STOPS:
-            if self.access_stop == stop:
-                return stop
-        if self.cancel_reason == "payment_disputed":
-            return "dispute_lost"
-        return "payment_failed" if self.cancel_reason == "payment_failed" else "voluntary"
+        """Why it ended, or would."""
+        return end_reason_of(self.access_stop, self.cancel_reason)
 
     @property
     def price(self) -> tuple[str, int, str, str, int]:
@@ -115,6 +112,16 @@ class StateChange:
     after: StoredState
     money: Money
     open_until: datetime
+
+
+def end_reason_of(access_stop: str, cancel_reason: str) -> EndReason:
+    """Why a subscription ends: what stopped its access, else what Stripe says."""
+    for stop in _STOPS:
+        if access_stop == stop:
+            return stop
+    if cancel_reason == "payment_disputed":
+        return "dispute_lost"
+    return "payment_failed" if cancel_reason == "payment_failed" else "voluntary"
 
 
 def iso(at: datetime | None) -> str | None:

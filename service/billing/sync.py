@@ -15,12 +15,12 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing import discounts, lifecycle
-from service.billing.customers import joined_since, reader_of_customer
+from service.billing.customers import reader_of_customer
 from service.billing.duplicates import Duplicate, duplicate_of
 from service.billing.follow_ups import ask_cancel, settle_duplicates
 from service.billing.ledger import emit_transitions, state_of
 from service.billing.lifecycle import GrantState
-from service.billing.money import Stop, stop_of
+from service.billing.money import Stop, stop_of, stop_since_import
 from service.billing.movement_rows import record_movements
 from service.billing.outside import Outside, outside_of
 from service.billing.recurring import INTERVALS
@@ -28,10 +28,10 @@ from service.billing.snapshot import Snapshot, take_snapshot
 from service.billing.sold import bought_offer, sold_item
 from service.billing.state import StateChange
 from service.billing.subscriptions import holding_subscriptions
-from service.billing.trial_cards import claim_trial
+from service.billing.trial_cards import claim_trial, note_imported_trial
 from service.billing.unbound import note_unbound
 from service.db.context import Context
-from service.db.tables import Offer, Subscription
+from service.db.tables import Customer, Offer, Subscription
 from service.grants.grants import plan_scope
 from service.grants.store import find_grant, put_grant
 from service.identity.readers import settled_reader
@@ -184,10 +184,12 @@ async def _new_row(
     session: AsyncSession, subscription: StripeSubscription, bought: Offer | None
 ) -> Subscription:
     """`bought` is what it was bought as, though it may be something else by now."""
-    joined_at = await joined_since(session, subscription.customer_id)
-    row = Subscription(
-        id=subscription.id, version=0, access_stop="", outside="", joined_at=joined_at
-    )
+    customer = await session.get(Customer, subscription.customer_id)
+    row = Subscription(id=subscription.id, version=0, access_stop="", outside="")
+    if customer is not None:
+        row.joined_at = customer.joined_at
+        since = customer.imported_at
+        row.imported_at = since if since is not None and subscription.started_at <= since else None
     if bought is not None:
         row.offer_id, row.plan = bought.id, bought.plan
     session.add(row)
@@ -199,8 +201,13 @@ async def _stops(
 ) -> tuple[Stop | None, Duplicate | None]:
     """What stops its access, as the row then says, and which subscription it duplicates."""
     subscription, terms = snapshot.subscription, terms_of(context.settings)
-    trial_used = await claim_trial(session, snapshot, context.clocks, is_new=is_new)
-    stop = _own_stop(subscription, snapshot, terms, trial_used=trial_used)
+    if row.imported_at is not None:
+        await note_imported_trial(session, snapshot)
+        stop = _own_stop(subscription, snapshot, terms, trial_used=False)
+        stop = stop_since_import(stop, row.imported_at, snapshot.money)
+    else:
+        trial_used = await claim_trial(session, snapshot, context.clocks, is_new=is_new)
+        stop = _own_stop(subscription, snapshot, terms, trial_used=trial_used)
     _note_stop(row, stop)
     await session.flush()
     duplicate = await _duplicate(session, row)

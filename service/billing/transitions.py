@@ -103,8 +103,9 @@ def _of_invoices(after: StoredState, money: Money) -> Iterator[Happening]:
 
 def _paid_until(invoice: StripeInvoice, after: StoredState) -> datetime:
     """The end of the period that this invoice is for: by its own lines, as several may be heard of late."""
-    ours = [end for price, end in invoice.periods if price == after.price_id]
-    return max(ours or [end for _, end in invoice.periods], default=after.current_period_end)
+    whole = [each for each in invoice.lines if not each.is_proration]
+    ours = [each.ends_at for each in whole if each.price_id == after.price_id]
+    return max(ours or [each.ends_at for each in whole], default=after.current_period_end)
 
 
 def _refunds(after: StoredState, money: Money) -> Iterator[Happening]:

@@ -28,6 +28,14 @@ class Trial:
     subscription_id: str
 
 
+async def note_imported_trial(session: AsyncSession, snapshot: Snapshot) -> None:
+    """Note that the card has had its trial, unless somebody has had it: nobody's trial ends by an import."""
+    subscription = snapshot.subscription
+    if subscription.trial_end is not None and subscription.card_fingerprint is not None:
+        trial = Trial(subscription.started_at, subscription.id)
+        await _note(session, subscription.card_fingerprint, trial)
+
+
 async def claim_trial(
     session: AsyncSession, snapshot: Snapshot, clocks: Clocks, *, is_new: bool
 ) -> bool:
@@ -60,11 +68,7 @@ async def _claim(
     if fingerprint is None or subscription.status in NEVER_STARTED:
         return False
     ours = Trial(subscription.started_at, subscription.id)
-    await session.execute(
-        insert_for(session, TrialCard)
-        .values(fingerprint=fingerprint, subscription_id=ours.subscription_id, used_at=ours.at)
-        .on_conflict_do_nothing(index_elements=["fingerprint"])
-    )
+    await _note(session, fingerprint, ours)
     card = await session.scalar(
         select(TrialCard)
         .where(TrialCard.fingerprint == fingerprint)
@@ -79,3 +83,11 @@ async def _claim(
     card.subscription_id, card.used_at = ours.subscription_id, ours.at
     await session.flush()
     return False
+
+
+async def _note(session: AsyncSession, fingerprint: str, trial: Trial) -> None:
+    await session.execute(
+        insert_for(session, TrialCard)
+        .values(fingerprint=fingerprint, subscription_id=trial.subscription_id, used_at=trial.at)
+        .on_conflict_do_nothing(index_elements=["fingerprint"])
+    )

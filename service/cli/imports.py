@@ -1,7 +1,6 @@
 """`paywall import`."""
 
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,9 @@ from typing import Annotated, TextIO
 
 import typer
 
+from service.cli.import_stripe import EXAMPLE as FROM_STRIPE
+from service.cli.import_stripe import import_stripe
+from service.cli.interrupting import Interrupted, interruptible
 from service.cli.running import CommandFailed, command, ready_context
 from service.content.import_articles import ImportRun, import_articles
 from service.content.import_summary import Entry, ImportSummary, Tally
@@ -19,36 +21,6 @@ from service.texts import is_slug
 
 EXAMPLE = "Example: paywall import wordpress posts.xml media.xml --report report.jsonl --dry-run"
 app = typer.Typer(help="Bring your own newspaper.", epilog=EXAMPLE, no_args_is_help=True)
-
-
-_INTERRUPTED = {
-    False: "\nInterrupted. What was imported is kept; run it again and it goes on.",
-    True: "\nInterrupted. Nothing was changed; run it again.",
-}
-
-
-class _Interrupted(Exception):
-    """Ctrl-C was pressed, and this is a clean place to stop."""
-
-
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], None]]:
-    """Note Ctrl-C, and obey it where the yielded function is called: never amid a transaction."""
-    asked = False
-
-    def note(*_: object) -> None:
-        nonlocal asked
-        asked = True
-
-    def check() -> None:
-        if asked:
-            raise _Interrupted
-
-    former = signal.signal(signal.SIGINT, note)
-    try:
-        yield check
-    finally:
-        signal.signal(signal.SIGINT, former)
 
 
 @contextmanager
@@ -71,6 +43,9 @@ def _progress(check: Callable[[], None]) -> Iterator[Progress]:
 @app.callback()
 def group() -> None:
     """Bring your own newspaper."""
+
+
+app.command("stripe", epilog=FROM_STRIPE)(import_stripe)
 
 
 @app.command(epilog=EXAMPLE)
@@ -110,7 +85,7 @@ async def wordpress(
     async with ready_context(settings) as context:
         now = context.clocks.business()
         options = Options(now, settings.zone, {"post", *(types or [])}, named)
-        with _reporting(report) as record, _interruptible() as check, _progress(check) as progress:
+        with _reporting(report) as record, interruptible() as check, _progress(check) as progress:
             run = ImportRun(
                 settings=settings, now=now, dry_run=dry_run, withdraw_missing=withdraw_missing,
                 record=record, report=lambda _: check(),
@@ -120,8 +95,8 @@ async def wordpress(
                 summary = await import_articles(context.database, items, run)
             except ExportUnreadable as error:
                 raise CommandFailed(str(error)) from error
-            except _Interrupted as error:
-                raise CommandFailed(_INTERRUPTED[dry_run]) from error
+            except Interrupted as error:
+                raise CommandFailed(error.sentence(dry_run=dry_run)) from error
             except OSError as error:
                 raise CommandFailed(f"{error.filename} can't be read: {error.strerror}.") from error
     _tell(summary, dry_run=dry_run)

@@ -19,8 +19,12 @@ _IS_PROVISIONAL = and_(
 )
 
 
-async def create_reader(session: AsyncSession, *, email: str | None, clocks: Clocks) -> Reader:
-    """A provisional reader: `email` is a suggestion until it is verified."""
+async def create_reader(
+    session: AsyncSession, *, email: str | None, clocks: Clocks, is_news: bool = True
+) -> Reader:
+    """A provisional reader: `email` is a suggestion until it is verified. One who was imported, and
+    subscribed long ago, is no news to the newsroom's systems.
+    """
     now = clocks.business()
     reader = Reader(
         id=new_id("rdr"),
@@ -37,7 +41,7 @@ async def create_reader(session: AsyncSession, *, email: str | None, clocks: Clo
     await emit(
         session, type_="reader.created", reader_id=reader.id, subject_id=reader.id,
         once=f"reader.created:{reader.id}", occurred_at=now, before=None,
-        after={"created_at": now.isoformat()}, now=clocks.wall(),
+        after={"created_at": now.isoformat()}, now=clocks.wall(), is_news=is_news,
     )  # fmt: skip
     return reader
 

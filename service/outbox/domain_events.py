@@ -27,11 +27,13 @@ async def emit(
     before: Mapping[str, object] | None,
     after: Mapping[str, object] | None,
     now: datetime,
+    is_news: bool = True,
 ) -> bool:
     """Store what happened unless it is known by the same `once`; whether it was new.
 
     `before` and `after` are plain JSON values, None where there is nothing such. `occurred_at` is
-    business time, `now` wall time.
+    business time, `now` wall time. What is no news, since it happened before it was imported, is sent
+    to nobody.
     """
     event_id = new_id("evt")
     statement = insert_for(session, DomainEvent).values(
@@ -50,5 +52,6 @@ async def emit(
     )
     if stored is None:
         return False
-    await put_deliveries(session, event_id=event_id, type_=type_, now=now)
+    if is_news:
+        await put_deliveries(session, event_id=event_id, type_=type_, now=now)
     return True

@@ -193,6 +193,21 @@ class StripeSubscription:
 
 
 @dataclass(frozen=True)
+class StripeInvoiceLine:
+    """What an invoice bills or gives back of one price: `amount` is before discounts.
+
+    `is_proration`: for a part of a period, since something was changed within it.
+    """
+
+    price_id: str
+    amount: int
+    quantity: int
+    starts_at: datetime
+    ends_at: datetime
+    is_proration: bool
+
+
+@dataclass(frozen=True)
 class StripeInvoice:
     """`subscription_id` is None for invoices outside a subscription.
 
@@ -220,8 +235,8 @@ class StripeInvoice:
     next_attempt_at: datetime | None = None
     payments: tuple[str, ...] = ()
     discounts: tuple[StripeDiscount, ...] = ()
-    periods: tuple[tuple[str, datetime], ...] = ()
-    """What its lines bill of the subscription's items: each price's id, and until when."""
+    lines: tuple[StripeInvoiceLine, ...] = ()
+    """Those of the subscription's items; single charges beside them are left out."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from service.payments.gateway import (
     StripeDispute,
     StripeEvent,
     StripeInvoice,
+    StripeInvoiceLine,
     StripeRefund,
     StripeSubscription,
     StripeSubscriptionItem,
@@ -244,17 +245,27 @@ def invoice_of(document: JSON) -> StripeInvoice:
         next_attempt_at=_optional_instant(document.get("next_payment_attempt")),
         payments=tuple(_payments_of(document)),
         discounts=_counting_discounts(document),
-        periods=tuple(_periods_of(document)),
+        lines=tuple(_lines_of(document)),
     )
 
 
-def _periods_of(invoice: JSON) -> Iterator[tuple[str, datetime]]:
-    """Of the lines for a whole period; prorations are of what has been billed already."""
+def _lines_of(invoice: JSON) -> Iterator[StripeInvoiceLine]:
     for line in (invoice.get("lines") or {}).get("data") or ():
-        item = (line.get("parent") or {}).get("subscription_item_details")
+        parent = line.get("parent") or {}
+        details = parent.get("subscription_item_details")
+        item = parent.get("invoice_item_details") or {}
+        if not details and item.get("proration") and item.get("subscription"):
+            details = item  # older prorations are invoice items of the subscription's
         price = ((line.get("pricing") or {}).get("price_details") or {}).get("price")
-        if item and not item["proration"] and price:
-            yield _reference(price) or "", instant(line["period"]["end"])
+        if details and price:
+            yield StripeInvoiceLine(
+                price_id=_reference(price) or "",
+                amount=line["amount"],
+                quantity=line.get("quantity") or 1,
+                starts_at=instant(line["period"]["start"]),
+                ends_at=instant(line["period"]["end"]),
+                is_proration=bool(details["proration"]),
+            )
 
 
 def _counting_discounts(invoice: JSON) -> tuple[StripeDiscount, ...]:

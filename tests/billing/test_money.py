@@ -9,7 +9,7 @@ import pytest
 
 from service.billing.duplicates import Duplicate, duplicate_of, kept_of
 from service.billing.lifecycle import Terms, grant_of, payment_problem
-from service.billing.money import Money, RefundPolicy, Stop, stop_of
+from service.billing.money import Money, RefundPolicy, Stop, stop_of, stop_since_import
 from tests.billing.stripe_values import (
     DAY,
     HOUR,
@@ -162,6 +162,7 @@ class Row:
     access_stop: str = ""
     cancel_at: datetime | None = None
     joined_at: datetime | None = None
+    imported_at: datetime | None = None
 
 
 @pytest.mark.parametrize(
@@ -236,3 +237,39 @@ def test_duplicates_know_what_they_yield_to_and_whether_they_are_refunded() -> N
     assert duplicate_of(old, [old, new]) is None
     going = Row("going", "trialing", FIRST, "trial_used")
     assert duplicate_of(going, [going, new]) is None
+
+
+def test_what_was_imported_never_goes_and_counts_against_what_is_bought_here() -> None:
+    old = Row("old", "active", FIRST, imported_at=SECOND)
+    other = Row("other", "active", SECOND, imported_at=SECOND)
+    new = Row("new", "active", THIRD)
+    live = [old, other, new]
+    assert duplicate_of(old, live) is duplicate_of(other, live) is None
+    assert duplicate_of(new, live) == Duplicate("old", THIRD, is_refunded=True)
+
+
+@pytest.mark.parametrize(
+    ("stop", "paid_at", "expected"),
+    [
+        (None, None, None),
+        (
+            Stop("dispute_lost", FIRST, cancels=True),
+            None,
+            Stop("dispute_lost", FIRST, cancels=False),
+        ),
+        (Stop("dispute_lost", FIRST, cancels=True), SECOND, None),
+        (Stop("refund", SECOND, cancels=True), FIRST, Stop("refund", SECOND, cancels=False)),
+        (Stop("trial_used", FIRST, cancels=True), None, None),
+        # After the import it is as with any other.
+        (
+            Stop("refund", THIRD + HOUR, cancels=True),
+            FIRST,
+            Stop("refund", THIRD + HOUR, cancels=True),
+        ),
+    ],
+)
+def test_what_stops_a_subscription_that_was_imported(
+    stop: Stop | None, paid_at: datetime | None, expected: Stop | None
+) -> None:
+    money = Money((bill("1", paid_at, paid_at=paid_at),) if paid_at is not None else ())
+    assert stop_since_import(stop, THIRD, money) == expected

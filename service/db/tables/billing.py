@@ -50,6 +50,8 @@ class Customer(Base):
     bound_at: Mapped[datetime] = mapped_column(UtcDateTime)
     joined_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When it came to the account with a purchase made before signing in; None: the reader's own."""
+    imported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When `paywall import stripe` brought it in; None: it was bound by a checkout or an operator."""
 
 
 class Subscription(Base):
@@ -62,6 +64,8 @@ class Subscription(Base):
     customer_id: Mapped[str]
     joined_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """As its customer's: what the account's reader bought there never yields to it."""
+    imported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """As its customer's, where it ran before: nothing older than that is mailed or ends it."""
     offer_id: Mapped[str] = mapped_column(ForeignKey("offers.id"))
     price_id: Mapped[str | None]
     """Stripe's price: the offer's, or a special one."""

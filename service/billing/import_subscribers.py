@@ -1,0 +1,403 @@
+"""Subscribers that a Stripe account has already become readers, with the history of what they paid.
+
+Stripe's subscriptions are walked, the newest first. A customer's turn comes with the newest one that isn't
+stored, and then all of theirs are stored in one transaction: who was imported is imported whole, wherever a
+run stops, and the next one goes on there. Matched is by Stripe's customer alone. The address that Stripe has
+is a suggestion until its reader signs in with it (service/account/merge.py).
+
+Nothing is mailed, sent to other systems, or changed at Stripe.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.adopt import adopt_price
+from service.billing.brought_in import Brought, Entry, Note, customer_notes, entry_of
+from service.billing.compare import undone
+from service.billing.ledger import state_of
+from service.billing.money import stop_of, stop_since_import
+from service.billing.movement_rows import movements_of_reader, put_history
+from service.billing.past import Past, Tariff, past_movements
+from service.billing.patience import PAUSES, Patience
+from service.billing.snapshot import Snapshot, take_snapshot
+from service.billing.sold import sold_item
+from service.billing.state import end_reason_of
+from service.billing.sync import (
+    Outdated,
+    customer_key,
+    store_snapshot,
+    sync_subscription,
+    terms_of,
+    until_current,
+)
+from service.billing.unbound import forget_unbound
+from service.db.context import Context
+from service.db.tables import Customer, InboxEvent, Offer, Subscription
+from service.identity.audit import Change, change_by
+from service.identity.email import email_key
+from service.identity.readers import create_reader, settled_reader
+from service.offers.pricing import InvalidPrice
+from service.offers.store import find_offer, offer_by_price
+from service.payments.gateway import (
+    Gateway,
+    GatewayRefused,
+    StripeSubscription,
+    StripeSubscriptionItem,
+)
+from service.payments.set_up import StripePrice
+
+_AT_ONCE = 4
+"""Customers; each asks Stripe a handful of times, of the hundred calls a second that it allows."""
+_CLOCKS_DIFFER = timedelta(minutes=5)
+
+
+class NotThisAccount(Exception):
+    """The key is another account's or another mode's; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """A price at Stripe that is to give what the offer gives."""
+
+    price: StripePrice
+    offer: Offer
+
+
+@dataclass(frozen=True)
+class Import:
+    """How a run goes. `adoptions` by price; `record` gets what becomes of each subscription."""
+
+    context: Context
+    gateway: Gateway
+    adoptions: Mapping[str, Adoption]
+    is_dry: bool
+    actor: str
+    record: Callable[[Entry], None] = lambda _: None
+    progress: Callable[[Brought], None] = lambda _: None
+    pauses: Sequence[float] = PAUSES
+
+
+async def adoptions_of(
+    context: Context, gateway: Gateway, mapping: Mapping[str, str]
+) -> dict[str, Adoption]:
+    """The prices at Stripe that are to be adopted, by the id of the offer that each is to be like.
+
+    Raises InvalidPrice where there is no such price or offer, or the price is another offer's.
+    """
+    found = {}
+    for price_id, offer_id in mapping.items():
+        price = await gateway.retrieve_price(price_id)
+        if price is None:
+            raise InvalidPrice("price", f"there is no {price_id!r} on this account")
+        if price.interval is None or not price.has_amount:
+            raise InvalidPrice("price", f"{price_id} has no fixed amount for each period")
+        async with context.database.reading() as session:
+            offer = await find_offer(session, offer_id)
+            known = await offer_by_price(session, price_id)
+        if offer is None or not offer.plan or offer.kind != "subscription":
+            raise InvalidPrice("offer", f"there is no subscription offer {offer_id!r}")
+        if known is not None and known.plan != offer.plan:
+            raise InvalidPrice("price", f"{price_id} is that of {known.id}, {known.name}, already")
+        found[price_id] = Adoption(price, offer)
+    return found
+
+
+async def import_subscribers(run: Import) -> Brought:
+    """Import every customer who has something that we sell, and isn't a reader's yet.
+
+    Safe to repeat, and to interrupt and repeat. Raises NotThisAccount, InvalidPrice where a price can't be
+    adopted, and GatewayUnavailable; what was imported by then stays.
+    """
+    await _refuse_other_account(run)
+    if not run.is_dry:
+        async with change_by(run.context, run.actor) as change:
+            await _adopt(change, run.adoptions)
+    walk = _Walk(run, Patience(tuple(run.pauses)))
+    await walk.all()
+    if not run.is_dry and walk.brought.imported:
+        async with change_by(run.context, run.actor) as change:
+            counts = {
+                "customers": walk.brought.customers,
+                "subscriptions": walk.brought.imported,
+            }
+            await change.record("stripe.import", "stripe", after=counts)
+    return walk.brought
+
+
+async def _refuse_other_account(run: Import) -> None:
+    """With a key of the test mode, or of another account, nothing that we sell is there."""
+    async with run.context.database.reading() as session:
+        offers = list(
+            await session.scalars(select(Offer).where(Offer.stripe_price_id.is_not(None)))
+        )
+    for offer in offers:
+        if await run.gateway.retrieve_price(offer.stripe_price_id or "") is None:
+            raise NotThisAccount(
+                f"Nothing was imported. Stripe doesn't know the price {offer.stripe_price_id} of {offer.name} "
+                "with this key: it is another account's, or of the other mode (sk_test_ or sk_live_). Look at "
+                "PAYWALL_STRIPE_SECRET_KEY."
+            )
+
+
+async def _adopt(change: Change, adoptions: Mapping[str, Adoption]) -> None:
+    for each in adoptions.values():
+        if await offer_by_price(change.session, each.price.id) is None:
+            await adopt_price(change, each.price, name=each.offer.name, plan=each.offer.plan)
+
+
+@dataclass(frozen=True)
+class _Fetched:
+    """A customer at Stripe with their subscriptions that aren't stored, the oldest first."""
+
+    customer_id: str
+    email: str | None
+    snapshots: Sequence[Snapshot]
+    prices: Mapping[str, StripePrice]
+    """All that were ever billed."""
+    asked_at: datetime
+    """Wall time."""
+
+
+@dataclass
+class _Walk:
+    run: Import
+    patience: Patience
+    brought: Brought = field(default_factory=Brought)
+    prices: dict[str, StripePrice | None] = field(default_factory=dict)
+    addresses: set[int] = field(default_factory=set)
+    """Digests of those seen, to tell which several customers have."""
+
+    async def all(self) -> None:
+        some: list[StripeSubscription] = []
+        async for listed in self.patience.listing(self.run.gateway.subscriptions):
+            self.brought.read += 1
+            if await self.is_new(listed):
+                some.append(listed)
+            if len(some) == _AT_ONCE:
+                await self.customers(some)
+                some = []
+            self.run.progress(self.brought)
+        await self.customers(some)
+        self.run.progress(self.brought)
+
+    async def customers(self, some: Sequence[StripeSubscription]) -> None:
+        """Ask for them side by side, and store them one after the other: in the order of Stripe's list."""
+        asked = await asyncio.gather(*map(self.fetch, some), return_exceptions=True)
+        for listed, answer in zip(some, asked, strict=True):
+            if isinstance(answer, GatewayRefused):
+                words = f"Stripe refused: {answer.reason}. Look at it in Stripe's dashboard."
+                self.note(listed, Note("refused", words))
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                await self.put(listed, answer)
+
+    async def is_new(self, listed: StripeSubscription) -> bool:
+        """Whether it is ours to import; what isn't is counted."""
+        async with self.run.context.database.reading() as session:
+            customer = await session.get(Customer, listed.customer_id)
+            is_stored = await session.get(Subscription, listed.id) is not None
+            is_bound = customer is not None and customer.imported_at is None
+            if is_stored or is_bound:
+                self.brought.known += 1
+                return False
+            if await self.is_sold(session, listed):
+                return True
+        price = listed.items[0].price
+        self.brought.add_foreign(price)
+        return False
+
+    async def is_sold(self, session: AsyncSession, listed: StripeSubscription) -> bool:
+        if any(item.price.id in self.run.adoptions for item in listed.items):
+            return True
+        return await sold_item(session, listed.items) is not None
+
+    async def put(self, listed: StripeSubscription, answer: _Fetched | None) -> None:
+        answers = [answer]
+
+        async def attempt() -> None:
+            fetched = answers.pop() if answers else await self.fetch(listed)
+            if fetched is not None:
+                await self.take_in(fetched)
+
+        await until_current(attempt)
+
+    async def take_in(self, fetched: _Fetched) -> None:
+        async with self.transaction(fetched.customer_id) as session:
+            entries, told = await self.store(session, fetched)
+        if not entries:
+            return
+        self.brought.customers += 1
+        for entry in entries:
+            self.brought.add(entry)
+            self.run.record(entry)
+        if not self.run.is_dry:
+            for subscription_id in told:
+                await self.patience.ask(
+                    lambda each=subscription_id: sync_subscription(  # type: ignore[misc]
+                        self.run.context, self.run.gateway, each
+                    )
+                )
+
+    def transaction(self, customer_id: str) -> AbstractAsyncContextManager[AsyncSession]:
+        database, key = self.run.context.database, customer_key(customer_id)
+        return undone(database, key) if self.run.is_dry else database.serialised(key)
+
+    async def fetch(self, listed: StripeSubscription) -> _Fetched | None:
+        """None: it isn't the newest of what isn't stored of its customer."""
+        gateway, database = self.run.gateway, self.run.context.database
+        asked_at = self.run.context.clocks.wall()
+        customer_id = listed.customer_id
+        theirs = await self.patience.ask(lambda: gateway.subscriptions_of(customer_id))
+        async with database.reading() as session:
+            new = [
+                each
+                for each in theirs
+                if await session.get(Subscription, each.id) is None
+                and await self.is_sold(session, each)
+            ]
+        if not new or new[0].id != listed.id:
+            return None
+        customer = await self.patience.ask(lambda: gateway.retrieve_customer(customer_id))
+        snapshots = [
+            await self.patience.ask(
+                lambda each=each: take_snapshot(database, gateway, each.id)  # type: ignore[misc]
+            )
+            for each in reversed(new)
+        ]
+        email = None if customer.deleted else customer.email
+        return _Fetched(customer_id, email, snapshots, await self.billed(snapshots), asked_at)
+
+    async def billed(self, snapshots: Sequence[Snapshot]) -> dict[str, StripePrice]:
+        found = {
+            item.price.id: item.price for each in snapshots for item in each.subscription.items
+        }
+        for price_id in {
+            line.price_id
+            for each in snapshots
+            for bill in each.money.invoices
+            for line in bill.lines
+        }:
+            if price_id not in self.prices:
+                self.prices[price_id] = found.get(price_id) or await self.patience.ask(
+                    lambda each=price_id: self.run.gateway.retrieve_price(each)  # type: ignore[misc]
+                )
+            price = self.prices[price_id]
+            if price is not None:
+                found[price_id] = price
+        return found
+
+    async def store(self, session: AsyncSession, fetched: _Fetched) -> tuple[list[Entry], set[str]]:
+        """Everything of the customer's; and the subscriptions of which Stripe sent events meanwhile."""
+        context, now = self.run.context, self.run.context.clocks.business()
+        if self.run.is_dry:
+            await _adopt(Change(session, context.clocks, self.run.actor), self.run.adoptions)
+        reader_id = await _reader(session, context, fetched, now)
+        if reader_id is None:
+            return [], set()
+        for each in fetched.snapshots:
+            if await session.get(Subscription, each.subscription.id) is not None:
+                raise Outdated(each.subscription.id)
+        plans = {
+            price_id: await _tariff(session, price, now)
+            for price_id, price in fetched.prices.items()
+        }
+        pasts = [_past(context, each, plans, now) for each in fetched.snapshots]
+        history = past_movements(pasts, await movements_of_reader(session, reader_id))
+        await put_history(session, reader_id, history)
+        # The earliest end first: whether one is the last of several depends on those before it.
+        for each in sorted(fetched.snapshots, key=_ended):
+            await store_snapshot(session, context, each, reader_id=reader_id)
+        entries = await self.entries(session, fetched, reader_id)
+        return entries, await _told_of(session, fetched)
+
+    async def entries(
+        self, session: AsyncSession, fetched: _Fetched, reader_id: str
+    ) -> list[Entry]:
+        """What has become of each, the newest with what there is to say of the customer."""
+        made = Counter(
+            each.subscription_id for each in await movements_of_reader(session, reader_id)
+        )
+        rows = [
+            await session.get_one(Subscription, each.subscription.id) for each in fetched.snapshots
+        ]
+        entries = [
+            entry_of(
+                state_of(row, None), fetched.customer_id, fetched.email, movements=made[row.id]
+            )
+            for row in rows
+        ]
+        key = email_key(fetched.email)
+        notes = customer_notes(
+            entries,
+            has_address=key is not None,
+            is_shared=key is not None and hash(key) in self.addresses,
+        )
+        if key is not None:
+            self.addresses.add(hash(key))
+        return [*entries[:-1], replace(entries[-1], notes=(*entries[-1].notes, *notes))]
+
+    def note(self, listed: StripeSubscription, note: Note) -> None:
+        entry = Entry("skipped", listed.customer_id, listed.id, listed.status, notes=(note,))
+        self.brought.add(entry)
+        self.run.record(entry)
+
+
+async def _reader(
+    session: AsyncSession, context: Context, fetched: _Fetched, now: datetime
+) -> str | None:
+    """Whose the customer is, a new reader's as a rule; None: a checkout has bound it meanwhile."""
+    customer = await session.get(Customer, fetched.customer_id)
+    if customer is None:
+        reader = await create_reader(
+            session, email=fetched.email, clocks=context.clocks, is_news=False
+        )
+        customer = Customer(
+            id=fetched.customer_id, reader_id=reader.id, bound_at=now, imported_at=now
+        )
+        session.add(customer)
+        await forget_unbound(session, fetched.customer_id)
+    if customer.imported_at is None:
+        return None
+    return await settled_reader(session, customer.reader_id)
+
+
+async def _tariff(session: AsyncSession, price: StripePrice, now: datetime) -> Tariff:
+    sold = await sold_item(session, (StripeSubscriptionItem(price, 1, now, now),))
+    return Tariff(price, sold.offer.plan if sold is not None else "")
+
+
+def _past(
+    context: Context, snapshot: Snapshot, tariffs: Mapping[str, Tariff], now: datetime
+) -> Past:
+    stop = stop_of(snapshot.money, terms_of(context.settings).refund_policy, trial_used_at=None)
+    stop = stop_since_import(stop, now, snapshot.money)
+    reason = end_reason_of(
+        stop.kind if stop is not None else "", snapshot.subscription.cancel_reason or ""
+    )
+    return Past(snapshot.subscription, snapshot.money, tariffs, reason)
+
+
+def _ended(snapshot: Snapshot) -> tuple[datetime, datetime]:
+    subscription = snapshot.subscription
+    return subscription.ended_at or datetime.max.replace(tzinfo=UTC), subscription.started_at
+
+
+async def _told_of(session: AsyncSession, fetched: _Fetched) -> set[str]:
+    """What Stripe has sent events of since we asked: they found nobody whose it was."""
+    events = await session.scalars(
+        select(InboxEvent).where(
+            InboxEvent.received_at >= fetched.asked_at - _CLOCKS_DIFFER,
+            InboxEvent.customer_id == fetched.customer_id,
+        )
+    )
+    if not list(events):
+        return set()
+    return {each.subscription.id for each in fetched.snapshots}
