@@ -144,6 +144,9 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "offer-not-found": ProblemType(
         404, "There is no such offer", "Choose one of GET /v1/offers; it may be archived."
     ),
+    "offer-changed": ProblemType(
+        412, "The offer has changed meanwhile", "Fetch it again and repeat with its new ETag."
+    ),
     "invalid-return-address": ProblemType(
         422,
         "The return address isn't ours",

@@ -8,8 +8,10 @@ import typer
 from service.billing.adopt import adopt_price, adoptable_price
 from service.cli.running import CommandFailed, changing, command, ready_context
 from service.offers import store
+from service.offers.catalogue import OfferChange, change_offer, make_offer
 from service.offers.pricing import InvalidPrice, Price, checked_price, minor_units, price_text
 from service.payments.configured import gateway_of_settings
+from service.problems import Problem
 from service.settings import Settings
 
 _EXAMPLE = (
@@ -66,7 +68,6 @@ async def create(
         intro_periods = 0 if intro_amount is None else 1
     first = None if intro_amount is None else _minor_units("--intro-amount", intro_amount, currency)
     async with changing(Settings()) as change:
-        now = change.clocks.business()
         try:
             price = checked_price(
                 amount=_minor_units("--amount", amount, currency), currency=currency,
@@ -76,13 +77,9 @@ async def create(
                 intro_amount=first, intro_periods=intro_periods,
             )  # fmt: skip
             _confirm(name, price)
-            offer = await store.create_offer(
-                change.session, name=name, plan=plan, price=price, now=now
-            )
+            offer = await make_offer(change, name=name, plan=plan, price=price)
         except InvalidPrice as error:
             raise CommandFailed(f"No offer was made. {error}.") from error
-        made = {"name": name, "plan": plan, "price": price_text(price)}
-        await change.record("offer.create", offer.id, after=made)
     print(f"{offer.id}  {name}: {price_text(price)}")
 
 
@@ -129,22 +126,56 @@ async def adopt(
     print(f"{offer.id}  {name}, {offer.plan}: {price_text(store.price_of(offer))}")
 
 
-@app.command("list", epilog="Example: paywall offers list")
+@app.command("list", epilog="Example: paywall offers list --all")
 @command
-async def list_offers() -> None:
+async def list_offers(
+    every: Annotated[bool, typer.Option("--all", help="What was sold before, too.")] = False,
+) -> None:
     """Show what is sold, in the order readers see it."""
     async with ready_context(Settings()) as context, context.database.reading() as session:
-        for offer in await store.live_offers(session):
+        found = await (store.all_offers(session) if every else store.live_offers(session))
+        for offer in found:
             opens = offer.plan or "one article"
-            print(f"{offer.id}  {offer.name}, {opens}: {price_text(store.price_of(offer))}")
+            ended = " (no longer sold)" if offer.archived_at is not None else ""
+            print(f"{offer.id}  {offer.name}, {opens}: {price_text(store.price_of(offer))}{ended}")
 
 
 @app.command(epilog="Example: paywall offers archive off_0123456789abcdef01234567")
 @command
 async def archive(offer: Annotated[str, typer.Argument(help="Its id, as shown by list.")]) -> None:
     """Stop selling an offer; its subscribers keep it."""
-    async with changing(Settings()) as change:
-        if await store.archive_offer(change.session, offer, change.clocks.business()) is None:
-            raise CommandFailed(f"There is no offer {offer}. `paywall offers list` shows them.")
-        await change.record("offer.archive", offer)
+    await _change(offer, OfferChange(shown=False))
     print(f"{offer} is no longer sold.")
+
+
+@app.command(epilog="Example: paywall offers show off_0123456789abcdef01234567")
+@command
+async def show(offer: Annotated[str, typer.Argument(help="Its id, as shown by list.")]) -> None:
+    """Sell an offer again that was archived, or that was adopted."""
+    await _change(offer, OfferChange(shown=True))
+    print(f"{offer} is sold.")
+
+
+@app.command(
+    epilog="Example: paywall offers rename off_0123456789abcdef01234567 'Monthly, digital'"
+)
+@command
+async def rename(
+    offer: Annotated[str, typer.Argument(help="Its id, as shown by list.")],
+    name: Annotated[str, typer.Argument(help="What readers see.")],
+) -> None:
+    """Give an offer another name."""
+    await _change(offer, OfferChange(name=name))
+    print(f"{offer} is {name} now.")
+
+
+async def _change(offer_id: str, wanted: OfferChange) -> None:
+    async with changing(Settings()) as change:
+        try:
+            await change_offer(change, offer_id, wanted, if_match=None)
+        except Problem as problem:
+            if problem.slug == "offer-not-found":
+                raise CommandFailed(
+                    f"There is no offer {offer_id}. `paywall offers list --all` shows them."
+                ) from problem
+            raise CommandFailed(problem.detail) from problem

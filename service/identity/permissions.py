@@ -16,6 +16,8 @@ class Permission(StrEnum):
     STAFF = "staff"
     ARTICLES_READ = "articles:read"
     ARTICLES_WRITE = "articles:write"
+    OFFERS_READ = "offers:read"
+    OFFERS_WRITE = "offers:write"
     SUBSCRIBERS_READ = "subscribers:read"
     SUBSCRIBERS_WRITE = "subscribers:write"
     REPORTS_READ = "reports:read"
@@ -32,6 +34,8 @@ PERMISSION_WORDS: Mapping[Permission, str] = {
     Permission.STAFF: "Use the own account",
     Permission.ARTICLES_READ: "Read articles, drafts and withdrawn ones included",
     Permission.ARTICLES_WRITE: "Publish, change and withdraw articles",
+    Permission.OFFERS_READ: "See what is and was sold, and how much of it",
+    Permission.OFFERS_WRITE: "Make offers, rename them and end them",
     Permission.SUBSCRIBERS_READ: "See readers, what they bought and what they read",
     Permission.SUBSCRIBERS_WRITE: "Give readers access or money back, and change their address",
     Permission.REPORTS_READ: "See the figures",
@@ -66,12 +70,24 @@ SCOPES = ALL_PERMISSIONS - {Permission.STAFF}
 _STAFF = frozenset({Permission.STAFF})
 ROLES: Mapping[str, frozenset[Permission]] = {
     "viewer": _STAFF
-    | {Permission.ARTICLES_READ, Permission.SUBSCRIBERS_READ, Permission.REPORTS_READ},
+    | {
+        Permission.ARTICLES_READ,
+        Permission.OFFERS_READ,
+        Permission.SUBSCRIBERS_READ,
+        Permission.REPORTS_READ,
+    },
     "editor": _STAFF
-    | {Permission.ARTICLES_READ, Permission.ARTICLES_WRITE, Permission.REPORTS_READ},
+    | {
+        Permission.ARTICLES_READ,
+        Permission.ARTICLES_WRITE,
+        Permission.OFFERS_READ,
+        Permission.REPORTS_READ,
+    },
     "billing": _STAFF
     | {
         Permission.ARTICLES_READ,
+        Permission.OFFERS_READ,
+        Permission.OFFERS_WRITE,
         Permission.SUBSCRIBERS_READ,
         Permission.SUBSCRIBERS_WRITE,
         Permission.REPORTS_READ,

@@ -5,8 +5,9 @@ from collections.abc import Callable, Hashable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
@@ -14,6 +15,7 @@ from service.db.tables import Offer
 from service.offers.schemas import OfferItem
 from service.offers.store import live_offers
 from service.problems import Problem
+from service.running import part
 
 FRESH = timedelta(seconds=2)
 
@@ -83,3 +85,6 @@ class OnSale:
         finally:
             if self._loading is me:
                 self._loading = None
+
+
+AppOnSale = Annotated[OnSale, Depends(part(OnSale))]

@@ -21,9 +21,7 @@ async def create_offer(
     session: AsyncSession, *, name: str, plan: str, price: Price, now: datetime
 ) -> Offer:
     """Put an offer at the end of the catalogue; InvalidPrice names the field that can't be."""
-    name = name.strip()
-    if not 0 < len(name) <= LONGEST_NAME:
-        raise InvalidPrice("name", f"1 to {LONGEST_NAME} characters are possible")
+    name = checked_name(name)
     if price.covers == "article":
         if plan:
             raise InvalidPrice("plan", "what opens a single article belongs to no plan")
@@ -48,10 +46,21 @@ async def create_offer(
         stripe_price_id=None,
         created_at=now,
         archived_at=None,
+        version=1,
     )
     session.add(offer)
     await session.flush()
     return offer
+
+
+def checked_name(name: str) -> str:
+    """What readers see of an offer, on one line; InvalidPrice where it can't be."""
+    name = name.strip()
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise InvalidPrice("name", f"1 to {LONGEST_NAME} characters are possible")
+    if not name.isprintable():
+        raise InvalidPrice("name", "it has a character that can't be seen, such as a line break")
+    return name
 
 
 async def archive_offer(session: AsyncSession, offer_id: str, now: datetime) -> Offer | None:
@@ -69,6 +78,11 @@ async def live_offers(session: AsyncSession) -> list[Offer]:
         select(Offer).where(Offer.archived_at.is_(None)).order_by(Offer.position, Offer.id)
     )
     return list(found)
+
+
+async def all_offers(session: AsyncSession) -> list[Offer]:
+    """What is and was sold, in the catalogue's order."""
+    return list(await session.scalars(select(Offer).order_by(Offer.position, Offer.id)))
 
 
 async def find_offer(session: AsyncSession, offer_id: str) -> Offer | None:

@@ -16,6 +16,7 @@ from service.operators.attention import needs
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import Visit, page_requires
+from service.operators.offers import routes as offers
 from service.operators.reports import routes as reports
 from service.operators.sign_in import routes as sign_in
 from service.operators.staff import routes as staff
@@ -80,7 +81,18 @@ async def show_readers(
     return page(request, "readers.html", readers=found, asked=asked, kinds=readers.KINDS)
 
 
-for subject in (sign_in, articles, reports, subscribers, unbound, account, staff, webhooks, system):
+for subject in (
+    sign_in,
+    articles,
+    offers,
+    reports,
+    subscribers,
+    unbound,
+    account,
+    staff,
+    webhooks,
+    system,
+):
     router.include_router(subject.router)
 
 

@@ -20,8 +20,23 @@ from service.settings import Settings
 from service.texts import storable
 
 _Text = Annotated[str, AfterValidator(storable), Field(max_length=200)]
-_Day = Annotated[str, Field(max_length=40, examples=["2026-03-01"])]
+Day = Annotated[str, Field(max_length=40, examples=["2026-03-01"])]
 _USUAL = timedelta(days=29)
+
+
+def recent(first: str, last: str, settings: Settings, now: datetime) -> Asked:
+    """The period of a list's figures, in the publication's zone: the last 30 days where none is named.
+
+    Raises Problem `invalid-request`.
+    """
+    zone = settings.zone
+    today = now.astimezone(zone).date()
+    usual = "" if first or last else (today - _USUAL).isoformat()
+    fields = {"from": first or usual, "to": last, "interval": "year"}
+    try:
+        return Asked(parse_period(fields, today=today, zone=zone), now, zone)
+    except NotAsked as wrong:
+        raise invalid_field(f"query.{wrong.field}", str(wrong)) from wrong
 
 
 class ArticlesQuery(ListQuery):
@@ -39,9 +54,9 @@ class ArticlesQuery(ListQuery):
     """Part of an author's name."""
     sort: ArticleOrder = "created"
     """created, or by what the articles did in the period: reads, walls, sales."""
-    first: Annotated[_Day, Field(alias="from")] = ""
+    first: Annotated[Day, Field(alias="from")] = ""
     """The first day of the figures; without either day they are of the last 30 days."""
-    last: Annotated[_Day, Field(alias="to")] = ""
+    last: Annotated[Day, Field(alias="to")] = ""
     """The last day, included; without it today."""
 
     def chosen(self) -> StaffFilter:
@@ -49,14 +64,7 @@ class ArticlesQuery(ListQuery):
 
     def asked(self, settings: Settings, now: datetime) -> Asked:
         """The period in the publication's zone. Raises Problem `invalid-request`."""
-        zone = settings.zone
-        today = now.astimezone(zone).date()
-        usual = "" if self.first or self.last else (today - _USUAL).isoformat()
-        fields = {"from": self.first or usual, "to": self.last, "interval": "year"}
-        try:
-            return Asked(parse_period(fields, today=today, zone=zone), now, zone)
-        except NotAsked as wrong:
-            raise invalid_field(f"query.{wrong.field}", str(wrong)) from wrong
+        return recent(self.first, self.last, settings, now)
 
 
 AnyArticles = Annotated[ArticlesQuery, Query()]

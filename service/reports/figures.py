@@ -18,8 +18,8 @@ _PAID = and_(
     Subscription.access_stop.not_in(sorted(GIVEN_BACK)),
 )
 """As billing/recurring.py defines it."""
-_COLLECTED = and_(_PAID, Subscription.pauses_collection.is_(False))
-RUNS_ON = and_(_COLLECTED, Subscription.cancel_at.is_(None))
+COLLECTED = and_(_PAID, Subscription.pauses_collection.is_(False))
+RUNS_ON = and_(COLLECTED, Subscription.cancel_at.is_(None))
 """What committed MRR counts: it isn't scheduled to end."""
 
 
@@ -41,20 +41,20 @@ async def summary(session: AsyncSession) -> Summary:
     net = Subscription.net_amount.expression
     paused = and_(_PAID, Subscription.pauses_collection.is_(True))
     return Summary(
-        active_subscribers=await _distinct_readers(session, _COLLECTED),
+        active_subscribers=await _distinct_readers(session, COLLECTED),
         collection_paused=await _distinct_readers(session, paused),
         trials=await _distinct_readers(
             session, and_(Subscription.status == TRIAL_STATUS, Subscription.outside == "")
         ),
         outside=await _distinct_readers(session, Subscription.outside != ""),
         mrr=rounded(await exact_mrr(session)),
-        mrr_after_discounts=rounded(await _monthly(session, net, _COLLECTED)),
+        mrr_after_discounts=rounded(await _monthly(session, net, COLLECTED)),
         committed_mrr=rounded(await exact_mrr(session, RUNS_ON)),
     )
 
 
 async def exact_mrr(
-    session: AsyncSession, condition: ColumnElement[bool] = _COLLECTED
+    session: AsyncSession, condition: ColumnElement[bool] = COLLECTED
 ) -> dict[str, Fraction]:
     """MRR before it is rounded, by currency."""
     return await _monthly(session, Subscription.recurring_amount.expression, condition)

@@ -341,6 +341,20 @@ def test_a_quarantined_event_is_listed_and_replayed(paywall: Paywall, settings: 
     assert "There is no event evt_2" in paywall("inbox", "replay", "evt_2").err
 
 
+def test_offers_are_renamed_ended_and_shown_again(paywall: Paywall) -> None:
+    offer = paywall("offers", "create", *MONTHLY).first_word
+    assert paywall("offers", "rename", offer, "Every month").code == 0
+    assert paywall("offers", "archive", offer).out == f"{offer} is no longer sold.\n"
+    assert paywall("offers", "list").out == ""
+    ended = paywall("offers", "list", "--all").out
+    assert ended == f"{offer}  Every month, digital: €9.00 a month (no longer sold)\n"
+    assert paywall("offers", "show", offer).code == 0
+    assert "Every month" in paywall("offers", "list").out
+    assert "1 to 80 characters" in paywall("offers", "rename", offer, " ").err
+    unknown = paywall("offers", "show", "off_none").err
+    assert "There is no offer off_none. `paywall offers list --all` shows them." in unknown
+
+
 def test_previews_are_listed_and_made_anew(paywall: Paywall, settings: Settings) -> None:
     async def store() -> None:
         database = Database(settings.database_url)

@@ -22,6 +22,7 @@ from service.identity.secrets import derived_key
 from service.identity.totp import OneTimeCodes, new_one_time_codes, seal
 from service.jobs.runner import Wakes
 from service.limits.addresses import NetworkKey
+from service.offers.on_sale import OnSale
 from service.operators.routes import router
 from service.payments.asking import Payments
 from service.problems import install_handlers
@@ -60,6 +61,7 @@ def app(database: Database, settings: Settings, clocks: Clocks) -> RunningApp:
             KeyRingHolder(derived_key(settings, "token-keys")),
             ArticleCache(settings, clocks),
             Rendering(),
+            OnSale(database.reading, clocks),
         )
     )
     app.include_router(router)

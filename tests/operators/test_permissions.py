@@ -20,12 +20,13 @@ PAGES = [
     "/admin", f"/admin/subscribers/{READER}", "/admin/elsewhere", "/admin/account",
     "/admin/operators", "/admin/api-keys", "/admin/audit", "/admin/webhooks", "/admin/inbox",
     "/admin/jobs", "/admin/reconciliations", "/admin/articles",
+    "/admin/offers",
 ]  # fmt: skip
 ALLOWED: dict[str, list[int]] = {
-    "viewer": [200, 200, 404, 200, 403, 403, 403, 403, 403, 403, 403, 200],
-    "editor": [200, 403, 404, 200, 403, 403, 403, 403, 403, 403, 403, 200],
-    "billing": [200, 200, 404, 200, 403, 403, 403, 200, 200, 200, 200, 200],
-    "admin": [200, 200, 404, 200, 200, 200, 200, 200, 200, 200, 200, 200],
+    "viewer": [200, 200, 404, 200, 403, 403, 403, 403, 403, 403, 403, 200, 200],
+    "editor": [200, 403, 404, 200, 403, 403, 403, 403, 403, 403, 403, 200, 200],
+    "billing": [200, 200, 404, 200, 403, 403, 403, 200, 200, 200, 200, 200, 200],
+    "admin": [200, 200, 404, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200],
 }
 FORMS = [
     "/admin/account/password", "/admin/account/totp/start", "/admin/account/totp/confirm",
@@ -33,7 +34,8 @@ FORMS = [
     "/admin/operators/opr_x", "/admin/api-keys", "/admin/api-keys/0123456789/revoke",
     "/admin/webhooks", "/admin/webhooks/whe_x", "/admin/webhooks/whe_x/deliveries/dlv_x/replay",
     "/admin/inbox/replay", "/admin/inbox/evt_x/replay", "/admin/jobs/job_x/replay",
-    "/admin/reconciliations", "/admin/articles/ferry",
+    "/admin/reconciliations", "/admin/articles/ferry", "/admin/offers/new",
+    "/admin/offers/off_x",
 ]  # fmt: skip
 
 

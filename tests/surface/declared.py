@@ -115,6 +115,20 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /v1/admin/api-keys
         DELETE /v1/admin/api-keys/{prefix}
     """,
+    Permission.OFFERS_READ: """
+        GET /admin/offers
+        GET /admin/offers/new
+        GET /admin/offers/{offer_id}
+        GET /v1/admin/coupons
+        GET /v1/admin/offers
+        GET /v1/admin/offers/{offer_id}
+    """,
+    Permission.OFFERS_WRITE: """
+        POST /admin/offers/new
+        POST /admin/offers/{offer_id}
+        POST /v1/admin/offers
+        PATCH /v1/admin/offers/{offer_id}
+    """,
     Permission.OPERATORS_READ: """
         GET /admin/operators
         GET /v1/admin/operators

@@ -72,6 +72,9 @@ MOST: Mapping[str, int] = {
     "/admin/audit": 8,
     "/admin/inbox": 6,
     "/admin/jobs": 4,
+    "/admin/offers": 10,
+    "/admin/offers/new": 3,
+    "/admin/offers/{offer_id}": 8,
     "/admin/operators": 3,
     "/admin/readers": 4,
     "/admin/reconciliations": 3,
@@ -94,8 +97,11 @@ MOST: Mapping[str, int] = {
     "/v1/admin/articles/{slug}/revisions": 3,
     "/v1/admin/audit": 2,
     "/v1/admin/explain": 9,
+    "/v1/admin/coupons": 3,
     "/v1/admin/inbox": 4,
     "/v1/admin/jobs": 3,
+    "/v1/admin/offers": 7,
+    "/v1/admin/offers/{offer_id}": 2,
     "/v1/admin/operators": 2,
     "/v1/admin/readers": 3,
     "/v1/admin/reconciliations": 2,
@@ -172,6 +178,7 @@ class Rows:
     def _of(self, reader: Reader, article: Article, endpoint_id: str) -> list[Base]:
         """What one reader has: sold, read, sent and told."""
         offer = rows.offer(position=next(NUMBERS))
+        self.known |= {"offer_id": offer.id}
         bought = rows.subscription(reader, offer)
         paid = rows.checkout(reader, offer, rows.NOW - timedelta(days=20))
         event = rows.told(reader, "subscription.started", rows.NOW, subject_id=bought.id)

@@ -33,3 +33,5 @@ class Offer(Base):
     """The intro's coupon at Stripe."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    version: Mapped[int] = mapped_column(server_default="1")
+    """Grows with each change by an operator."""

@@ -17,6 +17,7 @@ from service.html.pages import render
 from service.html.redirect import see_other
 from service.identity.permissions import PERMISSION_WORDS
 from service.offers.pricing import amount_text, price_text
+from service.offers.store import price_of
 from service.operators.frame.next_page import HOME, sign_in_address
 from service.operators.frame.places import navigation
 from service.operators.frame.stylesheet import STYLESHEET
@@ -63,6 +64,7 @@ def page(
         minute=lambda at: local_minute(at, zone),
         money=amount_text,
         price=price_text,
+        offer_price=lambda offer: price_text(price_of(offer)),
         reason_words=operators_words,
         standing_words=WORDS,
         standing_explanations=EXPLANATIONS,
