@@ -82,6 +82,7 @@ from service.reports import routes as reports_routes
 from service.reports.channel_facts import ChannelWatch
 from service.reports.movement_rollup import roll_up_movements
 from service.reports.rollups import roll_up
+from service.rules.in_force import RuleBook
 from service.running import Running, RunningApp
 from service.settings import Settings
 from service.tokens import routes as tokens_routes
@@ -205,11 +206,12 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
         allow_private=settings.webhooks_allow_private_targets,
         resolve=resolve,
     )
-    devices, articles = device_key(settings), ArticleCache(settings, clocks)
+    rule_book = RuleBook(settings)
+    devices, articles = device_key(settings), ArticleCache(rule_book, clocks)
     on_sale = OnSale(database.reading, clocks)
     unlock_tokens = UnlockTokens(key_ring, settings, revocations)
     context, metering = Context(settings, clocks, database), Metering(database, clocks, ledger)
-    unlocking = Unlocking(context, metering, on_sale)
+    unlocking = Unlocking(context, metering, on_sale, rule_book)
     return (
         settings,
         clocks,
@@ -217,6 +219,7 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
         devices,
         NetworkKey(derived_key(settings, "networks")),
         key_ring,
+        rule_book,
         articles,
         Rendering(),
         ledger,
@@ -248,6 +251,7 @@ async def make_ready(running: Running) -> None:
         algorithm = settings.token_algorithm
         await ensure_keys(session, algorithm=algorithm, encryption_key=key, now=clocks.wall())
     await follow(database, clocks)
+    await running.get(RuleBook).refresh(database)
     await running.get(KeyRingHolder).refresh(database)
     await running.get(Revocations).refresh(database, clocks)
 
@@ -284,6 +288,7 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
     database, clocks, context = running.get(Database), running.get(Clocks), context_in(running)
     ledger, walls_seen, key_uses = running.get(Ledger), running.get(WallsSeen), running.get(KeyUses)
     articles, key_ring = running.get(ArticleCache), running.get(KeyRingHolder)
+    rule_book = running.get(RuleBook)
     revocations, mailer = running.get(Revocations), running.get(_Mailing).mailer
 
     async def send_mails() -> None:
@@ -300,6 +305,7 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         Task("ledger", write_ledger),
         Task("key uses", lambda: key_uses.flush(database)),
         Task("clock", lambda: follow(database, clocks)),
+        Task("rules", lambda: rule_book.refresh(database)),
         Task("articles", lambda: articles.refresh(database)),
         Task("keys", lambda: key_ring.refresh(database)),
         Task("revocations", lambda: revocations.refresh(database, clocks)),

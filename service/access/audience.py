@@ -21,10 +21,10 @@ from service.access.evidence import article_facts
 from service.access.unlock import Look
 from service.access.wall import Met, wall_for
 from service.content.cache import StoredArticle
-from service.content.rules import rules_of
 from service.db.context import Context
 from service.metering.window import MeterState, window_at
 from service.offers.on_sale import Assortment
+from service.rules.in_force import InForce
 
 Audience = Literal["anonymous", "registered", "subscriber", "wall"]
 AUDIENCES: Mapping[Audience, str] = {
@@ -37,14 +37,18 @@ _EVERYTHING = HeldGrant("subscription", "everything")
 
 
 def seen_by(
-    audience: Audience, article: StoredArticle, assortment: Assortment, context: Context
+    audience: Audience,
+    article: StoredArticle,
+    assortment: Assortment,
+    context: Context,
+    in_force: InForce,
 ) -> Look:
     """What this audience sees of the article now, as though it were published.
 
     What the meter would count counts as read: it is what the page shows a moment later.
     """
     settings, now = context.settings, context.clocks.business()
-    found = article_facts(article, rules_of(settings), now)
+    found = article_facts(article, in_force.rules.levels, now)
     facts = ArticleFacts(found.id, found.level, found.plans, found.section, visible=True)
     verified = audience in {"registered", "subscriber"}
     evidence = Evidence(

@@ -11,21 +11,23 @@ from typing import get_args
 
 from service.access.decision import ArticleFacts, Evidence, HeldGrant
 from service.content.article import ListedArticle
-from service.content.level import Rules, level_at
+from service.content.level import level_at
 from service.content.visibility import is_visible
 from service.grants.entitlement import is_registered
 from service.grants.grants import GrantFacts, Source, article_scope
+from service.rules.rules import LevelRules
 from service.tokens.claims import AccessClaims, Claims, Entitlement, UnlockClaims
 
 _SOURCES: dict[str, Source] = {source: source for source in get_args(Source)}
 
 
-def article_facts(article: ListedArticle, rules: Rules, now: datetime) -> ArticleFacts:
+def article_facts(article: ListedArticle, rules: LevelRules, now: datetime) -> ArticleFacts:
     """The article at `now`, the business time."""
+    held = level_at(article, rules, now)
     return ArticleFacts(
         id=article.id,
-        level=level_at(article, rules, now).level,
-        plans=article.plans,
+        level=held.level,
+        plans=held.plans,
         section=article.section,
         visible=is_visible(article, now),
     )

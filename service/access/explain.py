@@ -19,7 +19,6 @@ from service.content.article import StoredArticle
 from service.content.level import LevelAt, level_at
 from service.content.past import PastArticle, article_at
 from service.content.rendering import Rendering
-from service.content.rules import rules_of
 from service.content.store import get_article
 from service.db.context import Context
 from service.db.tables import AccessEntry, Reader
@@ -32,6 +31,8 @@ from service.metering.past import latest_device, recorded_until, window_before
 from service.metering.store import known_device_holder, read_meter, reader_holder, readers_meter
 from service.metering.window import MeterState
 from service.problems import Problem
+from service.rules.in_force import in_force_at
+from service.rules.rules import LevelRules
 
 SETTINGS_OF_TODAY = (
     "Settings, such as limits and the levels of sections and tags, are taken as they are today: earlier ones "
@@ -91,10 +92,11 @@ async def explain(
     async with context.database.slow_reading("reports") as session:
         who = await reader_named(session, reader)
         today = await _article(session, article)
-        asked = _Asked(context, session, who, at or now, now)
+        in_force = await in_force_at(session, context.settings, at or now)
+        asked = _Asked(context, in_force.rules.levels, session, who, at or now, now)
         past = PastArticle(today)
         if asked.at < now:
-            past = await article_at(session, rendering, today, asked.at, context.settings)
+            past = await article_at(session, rendering, today, asked.at, in_force)
         return await asked.explained(today, past)
 
 
@@ -111,6 +113,7 @@ async def _article(session: AsyncSession, slug: str) -> StoredArticle:
 @dataclass(frozen=True)
 class _Asked:
     context: Context
+    rules: LevelRules
     session: AsyncSession
     reader: Reader
     at: datetime
@@ -127,8 +130,7 @@ class _Asked:
 
     async def explained(self, today: StoredArticle, past: PastArticle) -> Explanation:
         settings, shown = self.context.settings, past.article or today
-        rules = rules_of(settings)
-        facts = article_facts(shown, rules, self.at)
+        facts = article_facts(shown, self.rules, self.at)
         held, metered = await self._grants(), _Seen()
         if past.article is None:
             facts = replace(facts, visible=False)
@@ -144,7 +146,7 @@ class _Asked:
         return Explanation(
             reader_id=self.reader.id, article=shown, at=self.at,
             outcome=decide(facts, evidence, metered.meter, self.at),
-            level=level_at(shown, rules, self.at) if past.article is not None else None,
+            level=level_at(shown, self.rules, self.at) if past.article is not None else None,
             meter=metered.meter if isinstance(metered.meter, MeterState) else None,
             recorded=await recorded_until(self.session, self.reader.id, today.id, self.at),
             unknown=(*self._about_time(), *_about(past), *held.unknown, *metered.unknown),

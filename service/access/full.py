@@ -5,10 +5,10 @@ from service.access.evidence import article_facts, evidence_of_claims
 from service.access.revocations import Revocations
 from service.access.unlock import note_open_page
 from service.content.cache import StoredArticle, article_not_found
-from service.content.rules import rules_of
 from service.db.context import Context
 from service.metering.ledger import Ledger
 from service.problems import Problem
+from service.rules.in_force import InForce
 from service.tokens.claims import Claims, UnlockClaims
 from service.tokens.signing import invalid_token
 
@@ -21,6 +21,7 @@ def read_by_token(
     revocations: Revocations,
     ledger: Ledger,
     context: Context,
+    in_force: InForce,
 ) -> StoredArticle:
     """The article where the verified claims cover it, decided again with them as evidence.
 
@@ -39,7 +40,7 @@ def read_by_token(
         raise article_not_found(slug)
     now, settings = context.clocks.business(), context.settings
     outcome = decide(
-        article_facts(article, rules_of(settings), now),
+        article_facts(article, in_force.rules.levels, now),
         evidence_of_claims(claims, article.id, sign_in_offered=settings.readers_can_sign_in),
         NoMeter.NOTHING_METERED if settings.meter_limit is None else NoMeter.NOT_ASKED,
         now,

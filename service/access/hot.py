@@ -27,6 +27,7 @@ from service.logs import log_request, request_id_of
 from service.metering.ledger import Ledger
 from service.offers.on_sale import OnSale
 from service.problems import Problem
+from service.rules.in_force import RuleBook
 from service.running import RunningApp
 from service.tokens.claims import AccessClaims, Claims
 from service.tokens.verifier import TokenVerifier
@@ -60,6 +61,7 @@ class HotRoutes:
         self._origins = {origin.encode("latin-1") for origin in self._context.settings.origins}
         self._articles = running.get(ArticleCache)
         self._ledger = running.get(Ledger)
+        self._rules = running.get(RuleBook)
         self._revocations = running.get(Revocations)
         self._tokens = running.get(TokenVerifier)
         self._readers = running.get(ReaderMemory)
@@ -155,7 +157,7 @@ class HotRoutes:
                 return not self._revocations.refuse(claims)
             read_by_token(
                 article, article.slug, claims, revocations=self._revocations,
-                ledger=self._ledger, context=context,
+                ledger=self._ledger, context=context, in_force=self._rules.in_force,
             )  # fmt: skip
         except Problem:
             return False

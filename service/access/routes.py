@@ -16,6 +16,7 @@ from service.identity.declarations import PUBLIC
 from service.identity.handover import remember_device
 from service.metering.ledger import Ledger
 from service.problems import Problem
+from service.rules.in_force import RuleBook
 from service.running import running_of
 from service.tokens.signing import bearer_token
 from service.tokens.verifier import TokenVerifier
@@ -80,6 +81,7 @@ async def read_full(
         revocations=running.get(Revocations),
         ledger=running.get(Ledger),
         context=context,
+        in_force=running.get(RuleBook).in_force,
     )
     # The token came in a header and isn't in the answer, which depends on the article alone.
     return compressed_answer(request, articles.full(article, context.clocks.business()))

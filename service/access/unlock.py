@@ -32,7 +32,6 @@ from service.access.wall import Met, WallShown, wall_for
 from service.billing.subscriptions import BoughtSubscription, bought_subscriptions
 from service.content.cache import StoredArticle, WantedArticle, article_not_found
 from service.content.level import level_at
-from service.content.rules import rules_of
 from service.db.context import Context
 from service.grants.grants import GrantFacts
 from service.grants.store import live_grants_of
@@ -54,6 +53,7 @@ from service.metering.store import (
 )
 from service.metering.window import MeterState, window_at
 from service.offers.on_sale import OnSale
+from service.rules.in_force import RuleBook
 from service.running import part
 from service.settings import Settings
 
@@ -121,12 +121,15 @@ WantedRead = Annotated[ReadRequest, Depends(read_request)]
 class Unlocking:
     """The read, and the look that has no effect, of one application."""
 
-    def __init__(self, context: Context, metering: Metering, on_sale: OnSale) -> None:
+    def __init__(
+        self, context: Context, metering: Metering, on_sale: OnSale, rules: RuleBook
+    ) -> None:
         self._context = context
         self._metering = metering
         self._on_sale = on_sale
-        self._rules = rules_of(context.settings)
+        self._rules = rules
         self._of_nobody: dict[str, _OfNobody] = {}
+        rules.when_changed(self._of_nobody.clear)
 
     async def look(self, session: AsyncSession, read: ReadRequest) -> Look:
         """Decide for the caller now; raises `article-not-found` for what isn't visible."""
@@ -185,7 +188,7 @@ class Unlocking:
     async def _gathered(self, session: AsyncSession, read: ReadRequest) -> "_Case":
         """The case as the database has it; Problem `article-not-found` for what is hidden."""
         now, settings = self._context.clocks.business(), self._context.settings
-        facts = article_facts(read.article, self._rules, now)
+        facts = article_facts(read.article, self._rules.in_force.rules.levels, now)
         seen = window_asked(facts, settings, now, verified=read.caller.verified)
         if isinstance(seen, MeterState):
             seen = await read_meter(session, meter_of(read.caller), seen.window, seen.limit)
@@ -206,7 +209,7 @@ class Unlocking:
                 return case
             if asked.limit > 0 and not self._metering.remembers(meter, asked.window):
                 return case
-        facts = article_facts(read.article, self._rules, now)
+        facts = article_facts(read.article, self._rules.in_force.rules.levels, now)
         asked = window_asked(facts, settings, now, verified=read.caller.verified)
         seen = asked
         if isinstance(asked, MeterState):
@@ -234,10 +237,11 @@ class Unlocking:
         if kept is not None and kept.article is article and kept.case.now <= now < kept.until:
             return kept.case._replace(now=now)
         settings = self._context.settings
-        facts = article_facts(article, self._rules, now)
+        rules = self._rules.in_force.rules.levels
+        facts = article_facts(article, rules, now)
         seen = window_asked(facts, settings, now, verified=False)
         case = _case(ReadRequest(article, Caller(), None), facts, (), seen, settings, now)
-        until = level_at(article, self._rules, now).until or now + _DAY
+        until = level_at(article, rules, now).until or now + _DAY
         if isinstance(seen, MeterState):
             until = min(until, seen.window.end)
         if len(self._of_nobody) >= _MOST_CASES:

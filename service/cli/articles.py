@@ -14,12 +14,12 @@ from service.content.cache import ArticleCache
 from service.content.change import ArticleChange, change_stored
 from service.content.level import level_at
 from service.content.recut import ArticlePreview, Progress, list_previews, recut
-from service.content.rules import rules_of
 from service.content.schemas import AccessIn
 from service.content.staff_list import StaffFilter, list_for_staff
 from service.content.store import level_facts
 from service.identity.callers import COMMAND
 from service.levels import Level
+from service.rules.in_force import RuleBook, rules_in_force
 from service.settings import Settings
 
 EXAMPLE = "Example: paywall articles previews | head -30"
@@ -51,15 +51,16 @@ async def previews(
     """
     settings = Settings()
     async with ready_context(settings) as context:
+        in_force = await rules_in_force(settings, context.database)
         now = context.clocks.business()
         if recut_all:
             with _progress("Cutting") as progress:
                 changed = await recut(
-                    context.database, settings, actor=COMMAND.label, now=now, progress=progress
+                    context.database, in_force, actor=COMMAND.label, now=now, progress=progress
                 )
             print(f"{changed} articles were changed.\n")
         with _progress("Reading") as progress:
-            found = await list_previews(context.database, settings, now=now, progress=progress)
+            found = await list_previews(context.database, in_force, now=now, progress=progress)
     for each in found:
         print(_line(each))
         for sentence in each.oddities:
@@ -77,8 +78,9 @@ async def list_articles(
     """List articles with their status and level, and what sets it; the newest first."""
     settings = Settings()
     chosen = StaffFilter(section=section, level=_level(level), author=author)
-    rules, cursor = rules_of(settings), None
+    cursor = None
     async with ready_context(settings) as context:
+        rules = (await rules_in_force(settings, context.database)).rules.levels
         now = context.clocks.business()
         while True:
             async with context.database.reading() as session:
@@ -125,11 +127,13 @@ async def publish(slug: Annotated[str, typer.Argument(help="The end of its addre
 async def _change(slug: str, wanted: ArticleChange) -> None:
     unknown = f"There is no article {slug}. `paywall articles list` shows them."
     async with ready_context(Settings()) as context:
-        cache = ArticleCache(context.settings, context.clocks)
+        in_force = await rules_in_force(context.settings, context.database)
+        cache = ArticleCache(RuleBook(context.settings), context.clocks)
         with failing_with(unknown):
             await change_stored(
-                context, cache, asyncio.to_thread, slug, wanted, if_match=None, actor=COMMAND.label
-            )
+                context, in_force, cache, asyncio.to_thread, slug, wanted, if_match=None,
+                actor=COMMAND.label,
+            )  # fmt: skip
 
 
 def _level(name: str) -> Level | None:

@@ -16,6 +16,7 @@ from service.cli.running import CommandFailed, command, ready_context
 from service.content.import_articles import ImportRun, import_articles
 from service.content.import_summary import Entry, ImportSummary, Tally
 from service.content.importers.wordpress import ExportUnreadable, Options, Progress, read_exports
+from service.rules.in_force import rules_in_force
 from service.settings import Settings
 from service.texts import is_slug
 
@@ -83,11 +84,12 @@ async def wordpress(
     settings = Settings()
     named = _plans(plans or [])
     async with ready_context(settings) as context:
+        in_force = await rules_in_force(settings, context.database)
         now = context.clocks.business()
         options = Options(now, settings.zone, {"post", *(types or [])}, named)
         with _reporting(report) as record, interruptible() as check, _progress(check) as progress:
             run = ImportRun(
-                settings=settings, now=now, dry_run=dry_run, withdraw_missing=withdraw_missing,
+                in_force=in_force, now=now, dry_run=dry_run, withdraw_missing=withdraw_missing,
                 record=record, report=lambda _: check(),
             )  # fmt: skip
             try:

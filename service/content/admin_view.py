@@ -3,29 +3,29 @@
 from datetime import datetime
 from typing import Any
 
-from service.content.level import Rules, level_at
+from service.content.level import level_at
 from service.content.previews import oddities, public_share
-from service.content.rules import rules_of
 from service.content.schemas import AdminArticle, AdminSummary
 from service.content.store import level_facts
 from service.content.visibility import is_visible
 from service.db.tables import Article
-from service.settings import Settings
+from service.rules.in_force import InForce
+from service.rules.rules import LevelRules
 
 
-def admin_summary(article: Article, rules: Rules, now: datetime) -> AdminSummary:
+def admin_summary(article: Article, rules: LevelRules, now: datetime) -> AdminSummary:
     """For the list: needs none of the article's texts."""
     return AdminSummary.model_validate(_summary(article, rules, now))
 
 
-def admin_article(article: Article, settings: Settings, now: datetime) -> AdminArticle:
+def admin_article(article: Article, in_force: InForce, now: datetime) -> AdminArticle:
     """With its texts, which take milliseconds to look through, a second for 2 MB: call it in a thread."""
     image = None
     if article.image_url is not None:
         image = {"url": article.image_url, "alt": article.image_alt or ""}
     return AdminArticle.model_validate(
         {
-            **_summary(article, rules_of(settings), now),
+            **_summary(article, in_force.rules.levels, now),
             "standfirst": article.standfirst,
             "body": article.body_source,
             "body_format": article.body_format,
@@ -36,22 +36,22 @@ def admin_article(article: Article, settings: Settings, now: datetime) -> AdminA
             "language": article.language,
             "source_ids": article.source_ids,
             "preview_html": article.preview_html,
-            "preview": _preview(article, settings, now),
+            "preview": _preview(article, in_force, now),
         }
     )
 
 
-def _preview(article: Article, settings: Settings, now: datetime) -> dict[str, Any]:
+def _preview(article: Article, in_force: InForce, now: datetime) -> dict[str, Any]:
     share = public_share(article)
     return {
         "words": share.words,
         "public_words": share.public_words,
         "cut_by": share.cut_by,
-        "warnings": oddities(article, share, settings, now),
+        "warnings": oddities(article, share, in_force, now),
     }
 
 
-def _summary(article: Article, rules: Rules, now: datetime) -> dict[str, Any]:
+def _summary(article: Article, rules: LevelRules, now: datetime) -> dict[str, Any]:
     return {
         "id": article.id,
         "slug": article.slug,
@@ -64,7 +64,7 @@ def _summary(article: Article, rules: Rules, now: datetime) -> dict[str, Any]:
             "plans": article.plans,
             "schedule": article.access_schedule,
         },
-        "effective": vars(level_at(level_facts(article), rules, now)),
+        "effective": level_at(level_facts(article), rules, now),
         "published_at": article.published_at,
         "created_at": article.created_at,
         "updated_at": article.updated_at,

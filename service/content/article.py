@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from service.content.level import UNSCHEDULED, Schedule
 from service.content.visibility import Status
 from service.levels import Level
+from service.rules.rules import UNSCHEDULED, Schedule
 
 EXCERPT_LENGTH = 300
 

@@ -15,14 +15,13 @@ from service.clock import Clocks
 from service.content.addresses import present_slug
 from service.content.article import StoredArticle
 from service.content.level import level_at
-from service.content.rules import rules_of
 from service.content.store import content_version, get_article
 from service.content.teaser import teaser, with_body
 from service.db.session import AppDatabase, Database
 from service.html.public_answer import BROWSERS_TAKE, Document, PublicDocument, encode, json_bytes
 from service.problems import Problem
+from service.rules.in_force import RuleBook
 from service.running import part
-from service.settings import Settings
 from service.texts import is_slug
 
 __all__ = [
@@ -81,8 +80,8 @@ class ArticleCache:
     `refresh`, which the background runner calls every interval (1 s by default), so within 2 s.
     """
 
-    def __init__(self, settings: Settings, clocks: Clocks, *, capacity: int = CAPACITY) -> None:
-        self._settings = settings
+    def __init__(self, rules: RuleBook, clocks: Clocks, *, capacity: int = CAPACITY) -> None:
+        self._rules = rules
         self._clocks = clocks
         self._capacity = capacity
         self._held: OrderedDict[str, CachedArticle] = OrderedDict()
@@ -90,6 +89,7 @@ class ArticleCache:
         self._loading: dict[tuple[str, int], asyncio.Task[CachedArticle | None]] = {}
         self._version: int | None = None
         self._drops = 0
+        rules.when_changed(self.drop_all)
 
     async def get(self, database: Database, slug: str) -> StoredArticle | None:
         """The article, whatever its status: visibility is the caller's question, it needs a time."""
@@ -146,7 +146,7 @@ class ArticleCache:
         held = self.peek(article.slug, now)
         if held is not None and held.article is article:
             return held.whole
-        return json_bytes(with_body(article, self._settings, now))
+        return json_bytes(with_body(article, self._rules.in_force, now))
 
     def full(self, article: StoredArticle, now: datetime) -> Document:
         """The answer to who may read all of it, compressed as callers ask for it."""
@@ -168,11 +168,11 @@ class ArticleCache:
         return entry
 
     async def _encoded(self, article: StoredArticle) -> CachedArticle:
-        now = self._clocks.business()
-        until = level_at(article, rules_of(self._settings), now).until
-        whole = json_bytes(with_body(article, self._settings, now))
+        now, in_force = self._clocks.business(), self._rules.in_force
+        until = level_at(article, in_force.rules.levels, now).until
+        whole = json_bytes(with_body(article, in_force, now))
         made = CachedArticle(
-            article, encode(teaser(article, self._settings, now)), whole, _full(whole), until
+            article, encode(teaser(article, in_force, now)), whole, _full(whole), until
         )
         await asyncio.to_thread(made.compress)
         return made

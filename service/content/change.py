@@ -15,13 +15,14 @@ from service.content.cache import ArticleCache
 from service.content.cut import BodyFormat, decided
 from service.content.level import LevelFacts, own_level
 from service.content.publish import check_match, etag_of, locked_state, record_change, traced
-from service.content.rules import rules_of
 from service.content.schemas import AccessIn
 from service.content.store import get_row
 from service.db.context import Context
 from service.db.tables import Article, ArticleRevision
 from service.levels import Level
 from service.problems import Problem
+from service.rules.in_force import InForce
+from service.rules.rules import LevelRules
 from service.texts import is_slug
 
 _ACTIONS = {
@@ -39,6 +40,7 @@ class ArticleChange:
 
 async def change_stored(
     context: Context,
+    in_force: InForce,
     articles: ArticleCache,
     rendering: Callable[..., Awaitable[Any]],
     slug: str,
@@ -59,7 +61,8 @@ async def change_stored(
     wall = await rendering(_wall_level, found)
     async with context.database.transaction() as session:
         changed = await change_article(
-            session, slug, change, wall=wall, context=context,
+            session, slug, change, wall=wall, rules=in_force.rules.levels,
+            now=context.clocks.business(),
             if_match=if_match or etag_of(found), actor=actor,
         )  # fmt: skip
         articles.drop_on_commit(session, slug)
@@ -79,7 +82,8 @@ async def change_article(
     change: ArticleChange,
     *,
     wall: Level | None,
-    context: Context,
+    rules: LevelRules,
+    now: datetime,
     if_match: str | None,
     actor: str,
 ) -> Article:
@@ -88,13 +92,12 @@ async def change_article(
     `wall`: whom a wall in its text leaves it to. Raises the problems `article-not-found` and
     `article-changed`.
     """
-    now = context.clocks.business()
     state = await locked_state(session)
     article = await get_row(session, slug) if is_slug(slug) else None
     if article is None:
         raise Problem("article-not-found")
     check_match(if_match, article)
-    values, document = _changed(article, change, wall, context, now)
+    values, document = _changed(article, change, wall, rules, now)
     values = {name: value for name, value in values.items() if getattr(article, name) != value}
     if not values:
         return article
@@ -128,7 +131,7 @@ async def _last_sent(session: AsyncSession, article: Article) -> dict[str, Any]:
 
 
 def _changed(
-    article: Article, change: ArticleChange, wall: Level | None, context: Context, now: datetime
+    article: Article, change: ArticleChange, wall: Level | None, rules: LevelRules, now: datetime
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The columns that are asked for, and what the revision keeps of the request."""
     values: dict[str, Any] = {}
@@ -137,7 +140,7 @@ def _changed(
         facts = LevelFacts(level=access.level, section=article.section, tags=article.tags)
         schedule = access.schedule.model_dump(exclude_none=True) if access.schedule else None
         values |= {
-            "level": own_level(wall, facts, rules_of(context.settings)),
+            "level": own_level(wall, facts, rules),
             "plans": access.plans,
             "access_schedule": schedule or None,
         }

@@ -37,7 +37,7 @@ from service.content.visibility import RELEASED
 from service.db.session import Database
 from service.db.tables import Article
 from service.problems import Problem
-from service.settings import Settings
+from service.rules.in_force import InForce
 from service.texts import SLUG_LENGTH
 
 BATCH = 50
@@ -59,7 +59,7 @@ class ImportRun:
     unless it was changed here. `record` gets every entry, `report` the summary after each batch.
     """
 
-    settings: Settings
+    in_force: InForce
     now: datetime
     dry_run: bool
     withdraw_missing: bool
@@ -79,7 +79,7 @@ async def import_articles(
     importing = _Import(run)
     for batch in _batches(items):
         # In a thread: parsing must not hold up a process that serves readers.
-        ready = await asyncio.to_thread(_all_ready, batch, run.settings)
+        ready = await asyncio.to_thread(_all_ready, batch, run.in_force)
         async with database.transaction() as session:
             entries = await importing.store(session, ready)
             if run.dry_run:
@@ -100,11 +100,11 @@ def _batches(items: Iterable[Imported]) -> Iterator[list[Imported]]:
         yield batch
 
 
-def _all_ready(batch: list[Imported], settings: Settings) -> list[Ready]:
-    return [_ready(item, settings) for item in batch]
+def _all_ready(batch: list[Imported], in_force: InForce) -> list[Ready]:
+    return [_ready(item, in_force) for item in batch]
 
 
-def _ready(item: Imported, settings: Settings) -> Ready:
+def _ready(item: Imported, in_force: InForce) -> Ready:
     """The item, its article made ready if it is one."""
     if isinstance(item, Mended):
         return Entry("mended", title=item.file, kind=item.kind, reason=item.reason)
@@ -112,7 +112,7 @@ def _ready(item: Imported, settings: Settings) -> Ready:
         return item
     item = fitted(item)
     try:
-        prepared = prepare(item.slug, as_sent(item), settings)
+        prepared = prepare(item.slug, as_sent(item), in_force)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         return _refused(item, "invalid", f"It can't be stored: {'; '.join(faults)}.")
@@ -304,7 +304,7 @@ class _Import:
         made = replace(
             item, level=level, plans=tuple(since.access.plans), notes=(*item.notes, kept)
         )
-        return made, with_access(prepared, since.access, self._run.settings)
+        return made, with_access(prepared, since.access, self._run.in_force)
 
     async def _write(
         self,

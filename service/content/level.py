@@ -3,34 +3,18 @@
 The one place where a level is worked out.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, get_args
 
 from service.levels import Level
+from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Schedule
 
 LevelSource = Literal["article", "tag", "section", "publication", "schedule", "cut"]
 """What set a level. `cut`: the preview is the whole article, so there is nothing to close."""
 
 _STRICTER: tuple[Level, ...] = get_args(Level)
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How an article's level changes by itself, counted from its publication; None: it doesn't.
-
-    A day is 24 hours here.
-    """
-
-    free_hours: int | None = None
-    """Free for everybody at first."""
-    subscribers_after_days: int | None = None
-    """For subscribers from then on: a paid archive."""
-    free_after_days: int | None = None
-
-
-UNSCHEDULED = Schedule()
 
 
 class Leveled(Protocol):
@@ -42,6 +26,8 @@ class Leveled(Protocol):
     def section(self) -> str | None: ...
     @property
     def tags(self) -> Collection[str]: ...
+    @property
+    def plans(self) -> frozenset[str]: ...
     @property
     def published_at(self) -> datetime | None: ...
     @property
@@ -57,53 +43,52 @@ class LevelFacts:
     level: Level | None = None
     section: str | None = None
     tags: Collection[str] = ()
+    plans: frozenset[str] = frozenset()
     published_at: datetime | None = None
     schedule: Schedule = UNSCHEDULED
     cut_is_whole: bool = False
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What the publication sets for articles that name no level.
-
-    Of several tags with a level, the one that `tags` names first sets it.
-    """
-
-    default: Level
-    sections: Mapping[str, Level] = field(default_factory=dict)
-    tags: Mapping[str, Level] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class LevelAt:
-    """The level that holds, what set it, and when it next changes by itself (None: never)."""
+    """The level that holds, what set it, and when it next changes by itself (None: never).
+
+    `plans` open the article at level subscribers; none: every plan.
+    """
 
     level: Level
     source: LevelSource
     until: datetime | None = None
+    plans: frozenset[str] = frozenset()
 
 
-def level_at(article: Leveled, rules: Rules, now: datetime) -> LevelAt:
-    """The effective level at `now`: of the teaser, the page, the meter and the decision."""
+def level_at(article: Leveled, rules: LevelRules, now: datetime) -> LevelAt:
+    """The effective level at `now`: of the teaser, the page, the meter and the decision.
+
+    An article that names a level has its own schedule or none; another has that of what sets its level.
+    """
     if article.cut_is_whole:
         return LevelAt("free", "cut")
-    unscheduled = without_schedule(article, rules)
-    held = unscheduled
-    for at, level in _changes(article):
+    rule, source = _rule(article, rules)
+    held = unscheduled = LevelAt(rule.level, source, plans=_plans(rule, rule.level))
+    for at, level in _changes(rule.schedule, article.published_at):
         if now < at:
             return replace(held, until=at)
-        held = LevelAt(level, "schedule") if level is not None else unscheduled
+        if level is None:
+            held = unscheduled
+        else:
+            held = LevelAt(level, "schedule", plans=_plans(rule, level))
     return held
 
 
-def own_level(wall: Level | None, article: Leveled, rules: Rules) -> Level | None:
+def own_level(wall: Level | None, article: Leveled, rules: LevelRules) -> Level | None:
     """The level to store with an article: its own, else that of a wall in its body.
 
     None where neither says one, or the publication's rules are as strict as the wall.
     """
     if article.level is not None or wall is None:
         return article.level
-    return wall if is_stricter(wall, without_schedule(article, rules).level) else None
+    return wall if is_stricter(wall, without_schedule(article, rules)) else None
 
 
 def is_stricter(level: Level, other: Level) -> bool:
@@ -111,21 +96,36 @@ def is_stricter(level: Level, other: Level) -> bool:
     return _STRICTER.index(level) > _STRICTER.index(other)
 
 
-def without_schedule(article: Leveled, rules: Rules) -> LevelAt:
+def without_schedule(article: Leveled, rules: LevelRules) -> Level:
     """The level of the article's text as such, whatever its schedule makes of it today."""
+    return _rule(article, rules)[0].level
+
+
+def _rule(article: Leveled, rules: LevelRules) -> tuple[LevelRule, LevelSource]:
+    """What the article says of itself, or the first rule that says it."""
     if article.level is not None:
-        return LevelAt(article.level, "article")
-    for tag, level in rules.tags.items():
+        return LevelRule(article.level, article.plans, article.schedule), "article"
+    rule, source = _inherited(article, rules)
+    if article.schedule != UNSCHEDULED:
+        rule = replace(rule, schedule=article.schedule)
+    return rule, source
+
+
+def _inherited(article: Leveled, rules: LevelRules) -> tuple[LevelRule, LevelSource]:
+    for tag, rule in rules.tags.items():
         if tag in article.tags:
-            return LevelAt(level, "tag")
+            return rule, "tag"
     if article.section is not None and article.section in rules.sections:
-        return LevelAt(rules.sections[article.section], "section")
-    return LevelAt(rules.default, "publication")
+        return rules.sections[article.section], "section"
+    return rules.default, "publication"
 
 
-def _changes(article: Leveled) -> list[tuple[datetime, Level | None]]:
+def _plans(rule: LevelRule, level: Level) -> frozenset[str]:
+    return rule.plans if level == "subscribers" else frozenset()
+
+
+def _changes(schedule: Schedule, begins: datetime | None) -> list[tuple[datetime, Level | None]]:
     """When the schedule sets which level, earliest first; None: the one that holds without it."""
-    begins, schedule = article.published_at, article.schedule
     if begins is None:
         return []
     changes: list[tuple[datetime, Level | None]] = []

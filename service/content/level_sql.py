@@ -7,27 +7,35 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, and_, case, cast, extract, func, literal, select
+from sqlalchemy import ColumnElement, Integer, and_, case, cast, extract, func, literal, or_, select
 from sqlalchemy import type_coerce as coerced
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.content.level import Rules
 from service.db.base import UtcDateTime
 from service.db.tables import Article
+from service.rules.rules import LevelRule, LevelRules
 
 _HOUR, _DAY = 3600, 86_400
+_TIMES = ("free_hours", "subscribers_after_days", "free_after_days")
 
 
-def level_in_sql(session: AsyncSession, rules: Rules, now: datetime) -> ColumnElement[str]:
+def level_in_sql(session: AsyncSession, rules: LevelRules, now: datetime) -> ColumnElement[str]:
     """The effective level of each row of `Article` at `now`, business time."""
     dialect = session.get_bind().dialect.name
     age = _AGES[dialect](now)
-    text = _without_schedule(rules, _HAS_TAG[dialect])
-    free_for = _scheduled("free_hours") * _HOUR
+    by_rule = _by_rule(rules, _HAS_TAG[dialect])
+    text = func.coalesce(Article.level, by_rule(lambda rule: rule.level))
+
+    def scheduled(name: str) -> ColumnElement[int]:
+        inherited = by_rule(lambda rule: getattr(rule.schedule, name))
+        has_its_own = or_(Article.level.is_not(None), *(_own(each).is_not(None) for each in _TIMES))
+        return case((has_its_own, _own(name)), else_=cast(inherited, Integer))
+
+    free_for = scheduled("free_hours") * _HOUR
     opened = _reached(free_for, age)
-    closed = _reached(_scheduled("subscribers_after_days") * _DAY, age)
-    freed = _reached(_scheduled("free_after_days") * _DAY, age)
+    closed = _reached(scheduled("subscribers_after_days") * _DAY, age)
+    freed = _reached(scheduled("free_after_days") * _DAY, age)
     # The latest change that has come holds, as in level.py.
     return case(
         (Article.cut_is_whole, literal("free")),
@@ -39,18 +47,27 @@ def level_in_sql(session: AsyncSession, rules: Rules, now: datetime) -> ColumnEl
     )
 
 
-def _without_schedule(
-    rules: Rules, has_tag: Callable[[str], ColumnElement[bool]]
-) -> ColumnElement[str]:
-    return case(
-        (Article.level.is_not(None), Article.level),
-        *((has_tag(tag), literal(level)) for tag, level in rules.tags.items()),
-        *((Article.section == name, literal(level)) for name, level in rules.sections.items()),
-        else_=literal(rules.default),
-    )
+def _by_rule(
+    rules: LevelRules, has_tag: Callable[[str], ColumnElement[bool]]
+) -> Callable[[Callable[[LevelRule], Any]], ColumnElement[Any]]:
+    """What `pick` takes of the rule for articles that name no level."""
+    named = [
+        *((has_tag(tag), rule) for tag, rule in rules.tags.items()),
+        *((Article.section == name, rule) for name, rule in rules.sections.items()),
+    ]
+
+    def picked(pick: Callable[[LevelRule], Any]) -> ColumnElement[Any]:
+        default = literal(pick(rules.default))
+        return (
+            case(*((fits, literal(pick(rule))) for fits, rule in named), else_=default)
+            if named
+            else default
+        )
+
+    return picked
 
 
-def _scheduled(name: str) -> ColumnElement[int]:
+def _own(name: str) -> ColumnElement[int]:
     found: ColumnElement[int] = Article.access_schedule[name].as_integer()
     return found
 

@@ -16,7 +16,7 @@ from service.content.schemas import ArticleIn
 from service.content.store import schedule_of
 from service.db.tables import ArticleRevision
 from service.problems import Problem
-from service.settings import Settings
+from service.rules.in_force import InForce
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ async def article_at(
     rendering: Rendering,
     article: StoredArticle,
     at: datetime,
-    settings: Settings,
+    in_force: InForce,
 ) -> PastArticle:
     """`article`, which is today's, as it was `at` (business time)."""
     revisions = await session.execute(
@@ -53,7 +53,7 @@ async def article_at(
     document = _whole(document for _, document in found)
     try:
         body = ArticleIn.model_validate(document)
-        prepared = await rendering(prepare, article.slug, body, settings)
+        prepared = await rendering(prepare, article.slug, body, in_force)
     except (ValidationError, Problem):
         return PastArticle(article, unreadable=True)
     return PastArticle(_as_it_was(article, prepared, found[0][0]), cut_again=True)

@@ -7,11 +7,11 @@ from typing import cast
 from service.content.blocks import BodyRefused
 from service.content.cut import BodyFormat, CutBy, decided, words_in
 from service.content.level import is_stricter, level_at, without_schedule
-from service.content.rules import limits_of, rules_of
+from service.content.preview_limits import limits_of
 from service.content.store import level_facts
 from service.db.tables import Article
 from service.levels import Level
-from service.settings import Settings
+from service.rules.in_force import InForce
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,12 @@ def public_share(article: Article) -> PublicShare:
     return PublicShare(words, public_words, decided_by, wall)
 
 
-def oddities(article: Article, share: PublicShare, settings: Settings, now: datetime) -> list[str]:
+def oddities(article: Article, share: PublicShare, in_force: InForce, now: datetime) -> list[str]:
     """What an editor should look at, a sentence each."""
     found = []
-    facts, rules, limits = level_facts(article), rules_of(settings), limits_of(settings)
-    own = without_schedule(facts, rules).level
+    facts, rules = level_facts(article), in_force.rules.levels
+    limits = limits_of(in_force.settings)
+    own = without_schedule(facts, rules)
     if share.wall_level is not None and is_stricter(share.wall_level, own):
         found.append(
             f"The text has a wall for {share.wall_level}, and the article's level is {own}: "

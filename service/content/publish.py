@@ -12,8 +12,8 @@ from service.content.blocks import BodyRefused
 from service.content.cut import Rendered, render
 from service.content.folding import folded
 from service.content.level import LevelFacts, own_level
-from service.content.rules import limits_of, rules_of
-from service.content.schemas import AccessIn, ArticleIn, ScheduleIn
+from service.content.preview_limits import limits_of
+from service.content.schemas import AccessIn, ArticleIn
 from service.content.store import STATE_ID, term_of
 from service.db.base import new_id
 from service.db.tables import Article, ArticleRevision, ArticleTerm, ContentState
@@ -21,7 +21,8 @@ from service.db.upsert import insert_for
 from service.identity import audit
 from service.levels import Level
 from service.problems import Problem
-from service.settings import Settings
+from service.rules.document import ScheduleIn
+from service.rules.in_force import InForce
 from service.texts import SLUG_LENGTH, is_slug
 
 _READ = ("title", "standfirst", "body_source", "body_format", "authors", "image_url", "image_alt")
@@ -52,7 +53,7 @@ def etag_of(article: Article) -> str:
     return f'"v{article.version}"'
 
 
-def prepare(slug: str, body: ArticleIn, settings: Settings) -> Prepared:
+def prepare(slug: str, body: ArticleIn, in_force: InForce) -> Prepared:
     """Sanitise and cut. Raises Problem `invalid-request` for the slug or an unreadable body."""
     if not is_slug(slug):
         raise _invalid(
@@ -61,17 +62,17 @@ def prepare(slug: str, body: ArticleIn, settings: Settings) -> Prepared:
             f"at most {SLUG_LENGTH} characters",
         )
     try:
-        rendered = render(body.body, body.body_format, limits_of(settings))
+        rendered = render(body.body, body.body_format, limits_of(in_force.settings))
     except BodyRefused as refused:
         raise _invalid("body.body", str(refused)) from refused
-    return with_access(Prepared(slug, body, rendered, None), body.access, settings)
+    return with_access(Prepared(slug, body, rendered, None), body.access, in_force)
 
 
-def with_access(prepared: Prepared, access: AccessIn, settings: Settings) -> Prepared:
+def with_access(prepared: Prepared, access: AccessIn, in_force: InForce) -> Prepared:
     """The same article for other readers."""
     body = prepared.body.model_copy(update={"access": access})
     facts = LevelFacts(level=access.level, section=body.section, tags=body.tags)
-    level = own_level(prepared.rendered.wall_level, facts, rules_of(settings))
+    level = own_level(prepared.rendered.wall_level, facts, in_force.rules.levels)
     return replace(prepared, body=body, level=level)
 
 

@@ -11,15 +11,15 @@ from sqlalchemy import func, select
 from service.content.blocks import BodyRefused
 from service.content.cut import BodyFormat, render
 from service.content.level import level_at, own_level
+from service.content.preview_limits import limits_of
 from service.content.previews import PublicShare, oddities, public_share
 from service.content.publish import cut_columns, locked_state
-from service.content.rules import limits_of, rules_of
 from service.content.store import level_facts
 from service.db.session import Database
 from service.db.tables import Article
 from service.identity import audit
 from service.levels import Level
-from service.settings import Settings
+from service.rules.in_force import InForce
 
 BATCH = 50
 Progress = Callable[[int, int], None]
@@ -37,20 +37,20 @@ class ArticlePreview:
 
 
 async def list_previews(
-    database: Database, settings: Settings, *, now: datetime, progress: Progress
+    database: Database, in_force: InForce, *, now: datetime, progress: Progress
 ) -> list[ArticlePreview]:
     """What is public of each article: the odd ones first, then by the public share, largest first."""
     found: list[ArticlePreview] = []
     async for articles, total in _batches(database):
         found += await asyncio.to_thread(
-            lambda batch: [_described(article, settings, now) for article in batch], articles
+            lambda batch: [_described(article, in_force, now) for article in batch], articles
         )
         progress(len(found), total)
     return sorted(found, key=lambda each: (not each.oddities, -each.share.percent, each.slug))
 
 
 async def recut(
-    database: Database, settings: Settings, *, actor: str, now: datetime, progress: Progress
+    database: Database, in_force: InForce, *, actor: str, now: datetime, progress: Progress
 ) -> int:
     """Make every article's text and preview anew from what was sent; the number of those changed.
 
@@ -59,7 +59,7 @@ async def recut(
     """
     done = changed = 0
     async for articles, total in _batches(database):
-        columns = await asyncio.to_thread(_differing, articles, settings)
+        columns = await asyncio.to_thread(_differing, articles, in_force)
         if columns:
             changed += await _write(database, articles, columns, actor=actor, now=now)
         done += len(articles)
@@ -81,23 +81,25 @@ async def _batches(database: Database) -> AsyncIterator[tuple[Sequence[Article],
         last = articles[-1].id
 
 
-def _described(article: Article, settings: Settings, now: datetime) -> ArticlePreview:
-    level = level_at(level_facts(article), rules_of(settings), now).level
+def _described(article: Article, in_force: InForce, now: datetime) -> ArticlePreview:
+    level = level_at(level_facts(article), in_force.rules.levels, now).level
     share = public_share(article)
-    return ArticlePreview(article.slug, level, share, oddities(article, share, settings, now))
+    return ArticlePreview(article.slug, level, share, oddities(article, share, in_force, now))
 
 
-def _differing(articles: Sequence[Article], settings: Settings) -> dict[str, dict[str, Any]]:
+def _differing(articles: Sequence[Article], in_force: InForce) -> dict[str, dict[str, Any]]:
     """The columns by the article's id, where they aren't as they are stored."""
     differing = {}
     for article in articles:
         body_format = cast("BodyFormat", article.body_format)
         try:
-            rendered = render(article.body_source, body_format, limits_of(settings))
+            rendered = render(article.body_source, body_format, limits_of(in_force.settings))
         except BodyRefused:
             continue  # stored before a rule that refuses it now: it stays as it is
         columns = cut_columns(rendered, article.title, article.standfirst)
-        columns["level"] = own_level(rendered.wall_level, level_facts(article), rules_of(settings))
+        columns["level"] = own_level(
+            rendered.wall_level, level_facts(article), in_force.rules.levels
+        )
         if any(getattr(article, name) != value for name, value in columns.items()):
             differing[article.id] = columns
     return differing

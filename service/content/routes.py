@@ -11,7 +11,6 @@ from service.content.change import ArticleChange, change_stored
 from service.content.level import level_at
 from service.content.publish import etag_of, prepare, store_prepared, withdraw_article
 from service.content.rendering import AppRendering
-from service.content.rules import rules_of
 from service.content.schemas import (
     AdminArticle,
     AdminArticles,
@@ -36,7 +35,7 @@ from service.identity.callers import Actor, requires
 from service.identity.declarations import PUBLIC
 from service.identity.permissions import Permission
 from service.problems import Problem
-from service.settings import AppSettings
+from service.rules.in_force import AppInForce
 from service.texts import is_slug
 
 router = APIRouter(tags=["articles"])
@@ -52,17 +51,16 @@ async def list_teasers(
     request: Request,
     query: Annotated[TeasersQuery, Query()],
     context: AppContext,
+    in_force: AppInForce,
 ) -> Response:
     """Teasers of visible articles, latest first. Public and cacheable up to the next whole minute, when
     newsrooms publish.
     """
-    settings, now = context.settings, context.clocks.business()
-    database = context.database
+    now, database = context.clocks.business(), context.database
     async with database.slow_reading("search") if query.q else database.reading() as session:
         page = await list_articles(session, **query.model_dump(), now=now)
-    items = [summary(article, settings, now) for article in page.items]
-    rules = rules_of(settings)
-    levels = (level_at(article, rules, now).until for article in page.items)
+    items = [summary(article, in_force, now) for article in page.items]
+    levels = (level_at(article, in_force.rules.levels, now).until for article in page.items)
     changes_at = earliest((next_minute(now), *levels))
     document = encode({"items": items, "next_cursor": page.next_cursor})
     return public_answer(request, document, max_age(changes_at, now))
@@ -99,11 +97,11 @@ async def list_all_articles(
     query: Annotated[StaffQuery, Query()],
     _: Reading,
     session: ReportSession,
-    settings: AppSettings,
+    in_force: AppInForce,
     clocks: AppClocks,
 ) -> AdminArticles:
     """All articles that fit, drafts and withdrawn ones included, latest created first."""
-    rules, now = rules_of(settings), clocks.business()
+    rules, now = in_force.rules.levels, clocks.business()
     chosen = StaffFilter(
         query.query or "", query.status, query.section or "", query.level, query.author or ""
     )
@@ -121,15 +119,15 @@ async def read_article(
     _: Reading,
     session: ReadSession,
     rendering: AppRendering,
-    context: AppContext,
+    clocks: AppClocks,
+    in_force: AppInForce,
 ) -> AdminArticle:
     """An article as sent, with its status and its cut. The ETag goes into `If-Match`."""
     article = await get_row(session, slug) if is_slug(slug) else None
     if article is None:
         raise Problem("article-not-found")
     response.headers["ETag"] = etag_of(article)
-    settings, now = context.settings, context.clocks.business()
-    return await rendering(admin_article, article, settings, now)
+    return await rendering(admin_article, article, in_force, clocks.business())
 
 
 @router.put("/v1/admin/articles/{slug}", responses={201: {"model": AdminArticle}})
@@ -141,12 +139,13 @@ async def publish_article(
     context: AppContext,
     articles: AppArticles,
     rendering: AppRendering,
+    in_force: AppInForce,
     if_match: IfMatch = None,
 ) -> AdminArticle:
     """Create (201) or replace (200) the article with this slug; repeating changes nothing."""
-    settings, now = context.settings, context.clocks.business()
+    now = context.clocks.business()
     # Before the transaction: SQLite's only writer isn't taken while a long text is rendered.
-    prepared = await rendering(prepare, slug, body, settings)
+    prepared = await rendering(prepare, slug, body, in_force)
     async with context.database.transaction() as session:
         published = await store_prepared(
             session, prepared, if_match=if_match, actor=actor.label, now=now
@@ -154,7 +153,7 @@ async def publish_article(
         articles.drop_on_commit(session, slug)
     response.status_code = 201 if published.created else 200
     response.headers["ETag"] = etag_of(published.article)
-    return await rendering(admin_article, published.article, settings, now)
+    return await rendering(admin_article, published.article, in_force, now)
 
 
 @router.patch("/v1/admin/articles/{slug}", summary="Change an article's level or status")
@@ -166,15 +165,16 @@ async def change(
     context: AppContext,
     articles: AppArticles,
     rendering: AppRendering,
+    in_force: AppInForce,
     if_match: IfMatch = None,
 ) -> AdminArticle:
     """Change who may read the article, withdraw it or publish it again, without sending its text."""
     wanted = ArticleChange(body.access, body.status)
     changed = await change_stored(
-        context, articles, rendering, slug, wanted, if_match=if_match, actor=actor.label
+        context, in_force, articles, rendering, slug, wanted, if_match=if_match, actor=actor.label
     )
     response.headers["ETag"] = etag_of(changed)
-    return await rendering(admin_article, changed, context.settings, context.clocks.business())
+    return await rendering(admin_article, changed, in_force, context.clocks.business())
 
 
 @router.get("/v1/admin/articles/{slug}/revisions", summary="List an article's revisions")

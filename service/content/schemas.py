@@ -22,11 +22,10 @@ from service.content.level import LevelSource
 from service.content.visibility import Status
 from service.html.list_query import LONGEST_CURSOR
 from service.levels import Level
-from service.texts import is_slug, storable
+from service.rules.document import MOST_PLANS, Plan, ScheduleIn
+from service.texts import storable
 
 BODY_BYTES = 2_000_000
-_HOURS, _LONGEST_DAYS = 24, 36_500
-_LONGEST_HOURS = _LONGEST_DAYS * _HOURS
 _FORBIDDEN_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -63,12 +62,6 @@ def _once_each(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def _plan(value: str) -> str:
-    if not is_slug(value):
-        raise ValueError("must be a plan's slug: lower-case letters, digits and single hyphens")
-    return value
-
-
 Instant = Annotated[AwareDatetime, BeforeValidator(_written_instant), AfterValidator(in_utc)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
@@ -87,30 +80,10 @@ class Image(_Strict):
     alt: Annotated[str, Field(max_length=1000)] = ""
 
 
-class ScheduleIn(_Strict):
-    """How the level changes by itself, counted from `published_at`; a day is 24 hours."""
-
-    free_hours: Annotated[int, Field(ge=1, le=_LONGEST_HOURS)] | None = None
-    """Free for this long at first."""
-    subscribers_after_days: Annotated[int, Field(ge=1, le=_LONGEST_DAYS)] | None = None
-    """For subscribers alone after this."""
-    free_after_days: Annotated[int, Field(ge=1, le=_LONGEST_DAYS)] | None = None
-    """Free after this."""
-
-    @model_validator(mode="after")
-    def _one_after_the_other(self) -> Self:
-        later = {self.subscribers_after_days, self.free_after_days} - {None}
-        if self.subscribers_after_days == self.free_after_days is not None:
-            raise ValueError("subscribers_after_days and free_after_days must differ")
-        if any((self.free_hours or 0) > days * _HOURS for days in later if days is not None):
-            raise ValueError("free_hours must end before the level changes again")
-        return self
-
-
 class AccessIn(_Strict):
     level: Level | None = None
     """None: the level of a tag, of the section, or of the publication."""
-    plans: Annotated[list[Annotated[str, AfterValidator(_plan)]], Field(max_length=20)] = []
+    plans: Annotated[list[Plan], Field(max_length=MOST_PLANS)] = []
     """Plans that open the article; empty: every plan."""
     schedule: ScheduleIn | None = None
     """None: the level stays as it is."""
@@ -205,12 +178,14 @@ class TeasersQuery(_PageQuery):
     """Words that must all occur in title, standfirst or preview."""
 
 
-class EffectiveLevel(BaseModel):
+class EffectiveLevel(BaseModel, from_attributes=True):
     """The level that holds now, what set it, and when it next changes by itself."""
 
     level: Level
     source: LevelSource
     until: datetime | None
+    plans: list[str]
+    """At level subscribers: plans that open it; empty: every plan does."""
 
 
 class AdminSummary(BaseModel):

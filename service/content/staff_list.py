@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from service.content.folding import folded
-from service.content.level import Rules
 from service.content.level_sql import level_in_sql
 from service.content.store import term_of
 from service.content.visibility import Status
@@ -16,6 +15,7 @@ from service.db.keyset import Keyset, Page
 from service.db.tables import Article, ArticleRevision, ArticleTerm
 from service.html.list_query import ListQuery
 from service.levels import Level
+from service.rules.rules import LevelRules
 
 _TEXTS = (
     Article.body_source, Article.body_html, Article.preview_html, Article.preview_text,
@@ -43,7 +43,7 @@ async def list_for_staff(
     session: AsyncSession,
     chosen: StaffFilter,
     *,
-    rules: Rules,
+    rules: LevelRules,
     now: datetime,
     cursor: str | None,
     limit: int,
@@ -62,7 +62,7 @@ def without_texts() -> Select[Article]:
 
 
 def conditions(
-    session: AsyncSession, chosen: StaffFilter, rules: Rules, now: datetime
+    session: AsyncSession, chosen: StaffFilter, rules: LevelRules, now: datetime
 ) -> list[ColumnElement[bool]]:
     """What an article must fulfil to be chosen."""
     found: list[ColumnElement[bool]] = []

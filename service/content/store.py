@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.content.article import EXCERPT_LENGTH, ListedArticle, StoredArticle, excerpt_of
 from service.content.folding import folded
-from service.content.level import LevelFacts, Schedule
+from service.content.level import LevelFacts
 from service.content.visibility import RELEASED
 from service.db.keyset import Keyset
 from service.db.tables import Article, ArticleTerm, ContentState
+from service.rules.rules import Schedule
 
 STATE_ID = 1
 

@@ -10,8 +10,7 @@ from urllib.parse import urljoin
 from service.content.article import ListedArticle, StoredArticle
 from service.content.direction import direction_of
 from service.content.level import level_at
-from service.content.rules import rules_of
-from service.settings import Settings
+from service.rules.in_force import InForce
 
 PAID_SELECTOR = ".paywall"
 """The class of the element that holds what the wall covers, in every page of ours."""
@@ -20,24 +19,24 @@ PAID_SELECTOR = ".paywall"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def teaser(article: StoredArticle, settings: Settings, now: datetime) -> dict[str, Any]:
+def teaser(article: StoredArticle, in_force: InForce, now: datetime) -> dict[str, Any]:
     """The whole teaser (schemas.Teaser) at `now`, with `body_html` where the article is free."""
-    shape = summary(article, settings, now)
+    shape = summary(article, in_force, now)
     shape["preview_html"] = article.preview_html
-    shape["json_ld"] = json_ld(article, settings, now)
-    if level_at(article, rules_of(settings), now).level == "free":
+    shape["json_ld"] = json_ld(article, in_force, now)
+    if level_at(article, in_force.rules.levels, now).level == "free":
         shape["body_html"] = article.body_html
     return shape
 
 
-def with_body(article: StoredArticle, settings: Settings, now: datetime) -> dict[str, Any]:
+def with_body(article: StoredArticle, in_force: InForce, now: datetime) -> dict[str, Any]:
     """The teaser's shape with the whole text (schemas.FullArticle)."""
-    return {**teaser(article, settings, now), "body_html": article.body_html}
+    return {**teaser(article, in_force, now), "body_html": article.body_html}
 
 
-def summary(article: ListedArticle, settings: Settings, now: datetime) -> dict[str, Any]:
+def summary(article: ListedArticle, in_force: InForce, now: datetime) -> dict[str, Any]:
     """An entry of a list (schemas.TeaserSummary): the teaser without texts in HTML."""
-    level = level_at(article, rules_of(settings), now).level
+    held = level_at(article, in_force.rules.levels, now)
     image = None
     if article.image_url is not None:
         image = {"url": article.image_url, "alt": article.image_alt or ""}
@@ -57,19 +56,20 @@ def summary(article: ListedArticle, settings: Settings, now: datetime) -> dict[s
         "published_at": instant_text(article.published_at),
         "updated_at": instant_text(article.updated_at),
         "access": {
-            "level": level,
-            "metered": level == "metered" and settings.meter_limit is not None,
-            "plans": sorted(article.plans) if level == "subscribers" else [],
+            "level": held.level,
+            "metered": held.level == "metered" and in_force.settings.meter_limit is not None,
+            "plans": sorted(held.plans),
         },
     }
 
 
-def json_ld(article: StoredArticle, settings: Settings, now: datetime) -> dict[str, Any]:
+def json_ld(article: StoredArticle, in_force: InForce, now: datetime) -> dict[str, Any]:
     """schema.org NewsArticle, with the marks for paywalled content that search engines ask for.
 
     Source: https://developers.google.com/search/docs/appearance/structured-data/paywalled-content
     """
-    level = level_at(article, rules_of(settings), now).level
+    settings = in_force.settings
+    level = level_at(article, in_force.rules.levels, now).level
     free = level == "free" or (level == "metered" and settings.meter_limit is None)
     address = article.canonical_url or f"{settings.public_url}/articles/{article.slug}"
     document: dict[str, Any] = {

@@ -9,6 +9,7 @@ from service.demo.newspaper import Newspaper
 from service.identity.operators import count_operators, create_operator
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer, live_offers
+from service.rules.in_force import rules_in_force
 
 OPERATOR = "editor@ternsey.example"
 _ACTOR = "demo"
@@ -30,13 +31,14 @@ _OFFERS = (
 
 async def seed(context: Context, paper: Newspaper) -> str | None:
     """Fill what is empty. Answers the operator's password when it was made just now."""
+    in_force = await rules_in_force(context.settings, context.database)
     async with context.database.transaction() as session:
         for slug, document in paper.articles:
             # An article that was changed or withdrawn in the demo stays as it is.
             if await get_row(session, slug) is None:
                 await store_prepared(
                     session,
-                    prepare(slug, document, context.settings),
+                    prepare(slug, document, in_force),
                     if_match=None,
                     actor=_ACTOR,
                     now=context.clocks.business(),

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.content.level import LevelAt, Rules, level_at
+from service.content.level import LevelAt, level_at
 from service.content.staff_list import StaffFilter, conditions, without_texts
 from service.content.store import level_facts
 from service.db.keyset import Keyset, Page
@@ -49,7 +49,7 @@ async def list_article_figures(
     chosen: StaffFilter,
     asked: Asked,
     *,
-    rules: Rules,
+    rules: LevelRules,
     order: ArticleOrder,
     cursor: str | None,
     limit: int,
@@ -72,7 +72,7 @@ async def list_article_figures(
 
 
 async def figures_of(
-    session: AsyncSession, article: Article, asked: Asked, *, rules: Rules
+    session: AsyncSession, article: Article, asked: Asked, *, rules: LevelRules
 ) -> ArticleFigures:
     """The same of one article."""
     figures = await _figures(session, asked)

@@ -90,13 +90,13 @@ class ArticleFiguresItem(BaseModel):
 
     @classmethod
     def of(cls, found: ArticleFigures) -> Self:
-        article, level = found.article, found.level
+        article = found.article
         return cls.model_validate(
             {
                 "id": article.id, "slug": article.slug, "title": article.title,
                 "section": article.section, "authors": article.authors, "status": article.status,
                 "published_at": article.published_at,
-                "effective": EffectiveLevel(level=level.level, source=level.source, until=level.until),
+                "effective": EffectiveLevel.model_validate(found.level),
                 "reads": found.reads, "walls": found.walls, "sales": found.sales,
             }
         )  # fmt: skip

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from service.clock import AppClocks
-from service.content.rules import rules_of
 from service.db.session import ReportSession
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
@@ -34,6 +33,7 @@ from service.reports.schemas import (
     SubscriberList,
     SummaryAnswer,
 )
+from service.rules.in_force import AppInForce
 from service.settings import AppSettings
 
 router = APIRouter(prefix="/v1/admin", tags=["reports"])
@@ -78,6 +78,7 @@ async def list_articles(
     asked: AnyArticles,
     session: ReportSession,
     settings: AppSettings,
+    in_force: AppInForce,
     clocks: AppClocks,
 ) -> ArticleFiguresList:
     """Articles with reads, walls and sales of a period, the last 30 days where none is asked for.
@@ -86,7 +87,7 @@ async def list_articles(
     """
     page = await article_list.list_article_figures(
         session, asked.chosen(), asked.asked(settings, clocks.business()),
-        rules=rules_of(settings), order=asked.sort, cursor=asked.cursor, limit=asked.limit,
+        rules=in_force.rules.levels, order=asked.sort, cursor=asked.cursor, limit=asked.limit,
     )  # fmt: skip
     return ArticleFiguresList.of(page.map(ArticleFiguresItem.of))
 

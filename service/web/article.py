@@ -21,11 +21,11 @@ from service.access.wall import WallShown
 from service.clock import Clocks
 from service.content.cache import ArticleCache, StoredArticle
 from service.content.level import level_at
-from service.content.rules import rules_of
 from service.content.teaser import json_ld
 from service.content.visibility import is_visible
 from service.metering.window import MeterState
 from service.problems import Problem
+from service.rules.in_force import InForce, RuleBook
 from service.running import running_of
 from service.settings import Settings
 from service.web.front import TeaserItem, teaser_item
@@ -61,31 +61,31 @@ def opens_at_once(seen: Look) -> bool:
     return seen.wall is None and not consumes
 
 
-def seen_view(article: StoredArticle, seen: Look, settings: Settings, now: datetime) -> ArticleView:
+def seen_view(article: StoredArticle, seen: Look, in_force: InForce, now: datetime) -> ArticleView:
     """What the reader sees on arriving: nothing has been counted."""
     by_meter = isinstance(seen.outcome, Meter)
     if seen.wall is not None:
-        return _view(article, settings, now, state="wall", meter=seen.meter, wall=seen.wall)
+        return _view(article, in_force, now, state="wall", meter=seen.meter, wall=seen.wall)
     if not opens_at_once(seen):
-        return _view(article, settings, now, state="meter", meter=seen.meter)
-    return opened_view(article, seen.meter if by_meter else None, settings, now)
+        return _view(article, in_force, now, state="meter", meter=seen.meter)
+    return opened_view(article, seen.meter if by_meter else None, in_force, now)
 
 
 def opened_view(
-    article: StoredArticle, meter: MeterState | None, settings: Settings, now: datetime
+    article: StoredArticle, meter: MeterState | None, in_force: InForce, now: datetime
 ) -> ArticleView:
     """The whole article. `meter`: the window it was counted in, None where something else opened it."""
-    return _view(article, settings, now, state="open", meter=meter)
+    return _view(article, in_force, now, state="open", meter=meter)
 
 
 def walled_view(
     article: StoredArticle,
     wall: WallShown,
     meter: MeterState | None,
-    settings: Settings,
+    in_force: InForce,
     now: datetime,
 ) -> ArticleView:
-    return _view(article, settings, now, state="wall", meter=meter, wall=wall)
+    return _view(article, in_force, now, state="wall", meter=meter, wall=wall)
 
 
 class ArticleRoute(PageRoute):
@@ -93,13 +93,13 @@ class ArticleRoute(PageRoute):
 
     def page_about(self, request: Request, problem: Problem) -> Response:
         running = running_of(request)
-        settings, now = running.get(Settings), running.get(Clocks).business()
+        in_force, now = running.get(RuleBook).in_force, running.get(Clocks).business()
         article = running.get(ArticleCache).at_hand(request.path_params["slug"])
         is_away = problem.slug == "database-unavailable"
         if not is_away or article is None or not is_visible(article, now):
             return super().page_about(request, problem)
-        is_free = level_at(article, rules_of(settings), now).level == "free"
-        view = _view(article, settings, now, state="open" if is_free else "away", meter=None)
+        is_free = level_at(article, in_force.rules.levels, now).level == "free"
+        view = _view(article, in_force, now, state="open" if is_free else "away", meter=None)
         status_code = 200 if is_free else problem.type.status
         response = article_page(request, view, [], Visitor(), status_code=status_code)
         response.headers.update({} if is_free else problem.headers)
@@ -153,14 +153,14 @@ def _access_line(view: ArticleView, settings: Settings) -> str:
 
 def _view(
     article: StoredArticle,
-    settings: Settings,
+    in_force: InForce,
     now: datetime,
     *,
     state: State,
     meter: MeterState | None,
     wall: WallShown | None = None,
 ) -> ArticleView:
-    teaser = teaser_item(article, settings, now)
+    teaser = teaser_item(article, in_force, now)
     text = article.body_html if state == "open" else article.preview_html
     image = article.image_url
     return ArticleView(
@@ -170,9 +170,9 @@ def _view(
         is_free=teaser["access"]["level"] == "free",
         meter=meter,
         wall=wall,
-        address=article.canonical_url or f"{settings.public_url}/articles/{article.slug}",
-        image_address=urljoin(f"{settings.public_url}/", image) if image else None,
-        json_ld=script_data(json_ld(article, settings, now)),
+        address=article.canonical_url or f"{in_force.settings.public_url}/articles/{article.slug}",
+        image_address=urljoin(f"{in_force.settings.public_url}/", image) if image else None,
+        json_ld=script_data(json_ld(article, in_force, now)),
     )
 
 

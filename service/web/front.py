@@ -11,7 +11,7 @@ from service.content.article import ListedArticle
 from service.content.store import list_articles, list_sections
 from service.content.teaser import summary
 from service.html.list_query import LONGEST_CURSOR
-from service.settings import Settings
+from service.rules.in_force import InForce
 from service.texts import storable
 
 PAGE = 25
@@ -49,7 +49,7 @@ class Front:
 
 
 async def front_page(
-    session: AsyncSession, asked: FrontQuery, settings: Settings, now: datetime
+    session: AsyncSession, asked: FrontQuery, in_force: InForce, now: datetime
 ) -> Front:
     """Raises Problem `invalid-request` for a cursor that isn't ours."""
     listed = await list_articles(
@@ -62,7 +62,7 @@ async def front_page(
         limit=PAGE,
         now=now,
     )
-    teasers = [teaser_item(each, settings, now) for each in listed.items]
+    teasers = [teaser_item(each, in_force, now) for each in listed.items]
     is_first = not asked.cursor
     lead = teasers.pop(0) if is_first and teasers else None
     rail = teasers[:RAIL] if is_first and not asked.section else []
@@ -77,19 +77,19 @@ async def front_page(
 
 
 async def more_articles(
-    session: AsyncSession, but: str, settings: Settings, now: datetime
+    session: AsyncSession, but: str, in_force: InForce, now: datetime
 ) -> list[TeaserItem]:
     """The latest articles, without the one with the slug `but`."""
     listed = await list_articles(
         session, section=None, tag=None, author=None, q=None, cursor=None, limit=MORE + 1, now=now
     )
     others = [each for each in listed.items if each.slug != but]
-    return [teaser_item(each, settings, now) for each in others[:MORE]]
+    return [teaser_item(each, in_force, now) for each in others[:MORE]]
 
 
-def teaser_item(article: ListedArticle, settings: Settings, now: datetime) -> TeaserItem:
+def teaser_item(article: ListedArticle, in_force: InForce, now: datetime) -> TeaserItem:
     """The public summary, with the time as a time for the template to format."""
-    return {**summary(article, settings, now), "published_at": article.published_at}
+    return {**summary(article, in_force, now), "published_at": article.published_at}
 
 
 def _by_section(teasers: list[TeaserItem]) -> list[Block]:

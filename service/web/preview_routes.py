@@ -13,6 +13,7 @@ from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
 from service.offers.on_sale import OnSale
 from service.problems import Problem
+from service.rules.in_force import AppInForce
 from service.running import running_of
 from service.texts import is_slug
 from service.web.article import article_page, seen_view
@@ -39,6 +40,7 @@ async def preview_article(
     _: Reads,
     session: ReadSession,
     context: AppContext,
+    in_force: AppInForce,
     audience: Annotated[Audience, Query(alias="as")] = "anonymous",
 ) -> Response:
     """Drafts and withdrawn articles too. Nothing is counted or recorded."""
@@ -46,8 +48,8 @@ async def preview_article(
     if article is None:
         raise Problem("article-not-found")
     assortment = await running_of(request).get(OnSale).assortment()
-    seen = seen_by(audience, article, assortment, context)
-    view = seen_view(article, seen, context.settings, context.clocks.business())
+    seen = seen_by(audience, article, assortment, context, in_force)
+    view = seen_view(article, seen, in_force, context.clocks.business())
     visitor = Visitor(
         is_signed_in=audience in {"registered", "subscriber"},
         can_sign_in=audience in {"anonymous", "wall"} and context.settings.readers_can_sign_in,

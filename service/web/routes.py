@@ -31,6 +31,7 @@ from service.identity.return_to import checked_return_to
 from service.identity.touches import LONGEST_REFERRER, touch_of
 from service.metering.ledger import Ledger
 from service.problems import CATALOGUE, Problem
+from service.rules.in_force import AppInForce
 from service.running import running_of
 from service.texts import storable
 from service.web import account_routes, address_routes, erase_routes, preview_routes, sign_in_routes
@@ -71,9 +72,10 @@ async def show_front(
     caller: ArticleReader,
     session: ReadSession,
     context: AppContext,
+    in_force: AppInForce,
 ) -> Response:
     """The front page, a section of it, or what is older."""
-    front = await front_page(session, asked, context.settings, context.clocks.business())
+    front = await front_page(session, asked, in_force, context.clocks.business())
     if asked.section and asked.section not in front.sections:
         raise Problem("not-found", "There is no such section. Its name may be mistyped.")
     owing = await payment_banner(session, caller, context)
@@ -88,6 +90,7 @@ async def show_article(
     session: ReadSession,
     context: AppContext,
     unlocking: AppUnlocking,
+    in_force: AppInForce,
     prefetch: IsPrefetch,
 ) -> Response:
     """As much of the article as is open to the reader without counting anything."""
@@ -96,10 +99,10 @@ async def show_article(
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/articles/{article.slug}{query}", status_code=301)
     seen = await unlocking.look(session, read)
-    view = seen_view(article, seen, context.settings, now)
+    view = seen_view(article, seen, in_force, now)
     if request.method == "GET" and not prefetch:
         _record_page(request, context, read, seen)
-    more = await more_articles(session, article.slug, context.settings, now)
+    more = await more_articles(session, article.slug, in_force, now)
     visitor = await visitor_of(session, caller, context.settings)
     owing = await payment_banner(session, caller, context)
     thanks = await thanks_for(session, caller, context)
@@ -126,6 +129,7 @@ async def read_on(
     session: ReadSession,
     context: AppContext,
     unlocking: AppUnlocking,
+    in_force: AppInForce,
     referrer: Referrer = "",
 ) -> Response:
     """The read, for browsers without JavaScript: counts, and shows the opened article at once."""
@@ -133,14 +137,14 @@ async def read_on(
     touch = touch_of(referrer, campaign_of(request.query_params), settings)
     outcome = await unlocking.unlock(read, touch)
     now = context.clocks.business()
-    more = await more_articles(session, article.slug, settings, now)
+    more = await more_articles(session, article.slug, in_force, now)
     visitor = await visitor_of(session, caller, settings)
     owing = await payment_banner(session, caller, context)
     if isinstance(outcome, Opened):
         meter = outcome.meter if outcome.reason == "meter" else None
-        view, status_code = opened_view(article, meter, settings, now), 200
+        view, status_code = opened_view(article, meter, in_force, now), 200
     else:
-        view, status_code = walled_view(article, outcome.wall, outcome.meter, settings, now), 402
+        view, status_code = walled_view(article, outcome.wall, outcome.meter, in_force, now), 402
     thanks = await thanks_for(session, caller, context)
     response = article_page(
         request, view, more, visitor, owing=owing, thanks=thanks, status_code=status_code

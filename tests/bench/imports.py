@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from service.content.cut import render, words_in
 from service.content.importers.article import ImportedArticle
 from service.content.importers.wordpress import Options, read_exports
-from service.content.rules import limits_of
+from service.content.preview_limits import limits_of
 from service.settings import Settings
 from tests.content.importers.archives import archive
 

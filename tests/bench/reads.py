@@ -26,6 +26,7 @@ from service.identity.cookies import cookie_name
 from service.identity.devices import HEADER, device_key, new_device_id
 from service.identity.readers import create_reader
 from service.identity.sessions import open_session
+from service.rules.in_force import InForce
 from service.settings import Settings
 from tests.bench.load import Figures, Request, load
 from tests.bench.plain import Answer
@@ -87,7 +88,7 @@ async def furnish(settings: Settings) -> None:
             level = "subscribers" if slug == PAID else "metered"
             document = {"title": slug, "body": BODY, "access": {"level": level}}
             body = ArticleIn.model_validate(document)
-            prepared = prepare(slug, body, settings)
+            prepared = prepare(slug, body, InForce.by_default(settings))
             await store_prepared(
                 session, prepared, if_match=None, actor="bench", now=datetime.now(UTC)
             )

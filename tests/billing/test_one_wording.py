@@ -12,6 +12,7 @@ from service.content.schemas import ArticleIn
 from service.db.tables import Article, Mail
 from service.identity.cookies import cookie_name
 from service.identity.sessions import open_session
+from service.rules.in_force import InForce
 from tests.billing.desk import Desk, service_at
 from tests.databases import on_sqlite
 
@@ -26,7 +27,7 @@ async def publish(desk: Desk) -> None:
     async with desk.database.transaction() as session:
         await store_prepared(
             session,
-            prepare("ferry", ArticleIn.model_validate(fields), desk.settings),
+            prepare("ferry", ArticleIn.model_validate(fields), InForce.by_default(desk.settings)),
             if_match=None,
             actor="test",
             now=desk.clocks.business(),

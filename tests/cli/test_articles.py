@@ -9,6 +9,7 @@ from service.content.publish import prepare, store_prepared
 from service.content.schemas import ArticleIn
 from service.db.session import Database
 from service.db.tables import AuditEntry
+from service.rules.in_force import InForce
 from service.settings import Settings
 from tests.cli.conftest import Paywall
 from tests.databases import on_sqlite
@@ -22,7 +23,7 @@ def store(settings: Settings, *slugs: str) -> None:
         database = Database(settings.database_url)
         for slug in slugs:
             body = {"title": slug, "body": "<p>One</p><!--more--><p>Two</p>", "section": "News"}
-            prepared = prepare(slug, ArticleIn.model_validate(body), settings)
+            prepared = prepare(slug, ArticleIn.model_validate(body), InForce.by_default(settings))
             async with database.transaction() as session:
                 await store_prepared(session, prepared, if_match=None, actor="test", now=NOW)
         await database.dispose()

@@ -20,6 +20,7 @@ from service.identity.readers import create_reader
 from service.identity.sign_in_requests import by_link, use
 from service.offers.pricing import checked_price
 from service.offers.store import create_offer, live_offers
+from service.rules.in_force import InForce
 from service.settings import Settings
 from tests.billing.stripe_values import event
 from tests.cli.conftest import Paywall, one_sentence
@@ -362,7 +363,7 @@ def test_previews_are_listed_and_made_anew(paywall: Paywall, settings: Settings)
                            ("marked", "<p>One two three four.</p><!--more--><p>Five.</p>")):  # fmt: skip
             sent = ArticleIn.model_validate({"title": slug, "body": body})
             async with database.transaction() as session:
-                prepared = prepare(slug, sent, settings)
+                prepared = prepare(slug, sent, InForce.by_default(settings))
                 await store_prepared(session, prepared, if_match=None, actor="test", now=NOW)
         async with database.transaction() as session:
             await session.execute(
@@ -400,7 +401,11 @@ def test_a_decision_is_explained_with_its_trail(
         )
         async with database.transaction() as session:
             await store_prepared(
-                session, prepare("lamps", body, settings), if_match=None, actor="tests", now=NOW
+                session,
+                prepare("lamps", body, InForce.by_default(settings)),
+                if_match=None,
+                actor="tests",
+                now=NOW,
             )
             reader_id = (await create_reader(session, email=None, clocks=clocks)).id
         await database.dispose()

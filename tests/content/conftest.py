@@ -14,6 +14,7 @@ from service.db.session import Database
 from service.identity.api_keys import KeyUses
 from service.identity.origins import AnswerHeaders, OriginPolicy
 from service.problems import install_handlers
+from service.rules.in_force import RuleBook
 from service.running import Running, RunningApp
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -40,8 +41,17 @@ class Newsroom:
 async def newsroom(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> AsyncIterator[Newsroom]:
+    rules = RuleBook(settings)
     app = RunningApp(
-        Running(settings, database, clocks, ArticleCache(settings, clocks), KeyUses(), Rendering())
+        Running(
+            settings,
+            database,
+            clocks,
+            rules,
+            ArticleCache(rules, clocks),
+            KeyUses(),
+            Rendering(),
+        )
     )
     app.include_router(router)
     install_handlers(app)

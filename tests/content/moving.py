@@ -4,6 +4,7 @@ from service.content.publish import locked_state, prepare, store_prepared
 from service.content.schemas import AccessIn, ArticleIn
 from service.content.store import get_row
 from service.db.session import Database
+from service.rules.in_force import InForce
 from service.settings import Settings
 from tests.conftest import START
 
@@ -19,5 +20,5 @@ async def move(database: Database, settings: Settings, former: str, slug: str) -
             published_at=known.published_at,
             access=AccessIn(level=known.level),
         )
-        prepared = prepare(slug, body, settings)
+        prepared = prepare(slug, body, InForce.by_default(settings))
         await store_prepared(session, prepared, if_match=None, actor="test", now=START, known=known)

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.content.publish import Published, prepare, store_prepared
 from service.content.schemas import ArticleIn
+from service.rules.in_force import InForce
 from service.settings import Settings
 
 
@@ -19,5 +20,5 @@ async def put_article(
     settings: Settings,
     now: datetime,
 ) -> Published:
-    prepared = prepare(slug, body, settings)
+    prepared = prepare(slug, body, InForce.by_default(settings))
     return await store_prepared(session, prepared, if_match=if_match, actor=actor, now=now)

@@ -6,6 +6,7 @@ from service.content.cache import ArticleCache
 from service.content.publish import prepare, store_prepared, withdraw_article
 from service.content.schemas import ArticleIn
 from service.db.session import Database
+from service.rules.in_force import InForce, RuleBook
 from service.settings import Settings
 from tests.conftest import START, MovingClocks
 from tests.content.publishing import put_article
@@ -29,7 +30,7 @@ async def put(
     async with database.transaction() as session:
         await store_prepared(
             session,
-            prepare(slug, article(**fields), settings),
+            prepare(slug, article(**fields), InForce.by_default(settings)),
             if_match=None,
             actor="test",
             now=START,
@@ -40,7 +41,7 @@ async def put(
 
 @on_sqlite
 async def test_an_article_is_read_once(database: Database, settings: Settings) -> None:
-    cache = ArticleCache(settings, CLOCKS)
+    cache = ArticleCache(RuleBook(settings), CLOCKS)
     await put(database, settings, access={"level": "subscribers", "plans": ["digital"]})
     first = await cache.get(database, "ferry")
     assert first is not None
@@ -50,7 +51,7 @@ async def test_an_article_is_read_once(database: Database, settings: Settings) -
 
 @on_sqlite
 async def test_what_is_missing_is_not_remembered(database: Database, settings: Settings) -> None:
-    cache = ArticleCache(settings, CLOCKS)
+    cache = ArticleCache(RuleBook(settings), CLOCKS)
     for slug in MISSING:
         assert await cache.get(database, slug) is None
     await put(database, settings, slug="none")
@@ -60,7 +61,7 @@ async def test_what_is_missing_is_not_remembered(database: Database, settings: S
 async def test_a_change_elsewhere_is_seen_at_the_next_refresh(
     database: Database, settings: Settings
 ) -> None:
-    here = ArticleCache(settings, CLOCKS)
+    here = ArticleCache(RuleBook(settings), CLOCKS)
     await put(database, settings)
     held = await here.get(database, "ferry")
     await here.refresh(database)
@@ -87,7 +88,7 @@ async def test_a_change_elsewhere_is_seen_at_the_next_refresh(
 async def test_a_copy_older_than_the_first_refresh_is_dropped(
     database: Database, settings: Settings
 ) -> None:
-    cache = ArticleCache(settings, CLOCKS)
+    cache = ArticleCache(RuleBook(settings), CLOCKS)
     await put(database, settings)
     await cache.get(database, "ferry")
     await put(database, settings, title="Two")
@@ -98,7 +99,7 @@ async def test_a_copy_older_than_the_first_refresh_is_dropped(
 
 
 async def test_a_change_here_is_seen_at_its_commit(database: Database, settings: Settings) -> None:
-    cache = ArticleCache(settings, CLOCKS)
+    cache = ArticleCache(RuleBook(settings), CLOCKS)
     await put(database, settings)
     held = await cache.get(database, "ferry")
     async with database.transaction() as session:
@@ -133,7 +134,7 @@ class Counting(Database):
 async def test_readers_at_once_ask_the_database_once(
     database: Database, settings: Settings
 ) -> None:
-    cache = ArticleCache(settings, CLOCKS)
+    cache = ArticleCache(RuleBook(settings), CLOCKS)
     await put(database, settings)
     counting = Counting(database.url)
     found = await asyncio.gather(*(cache.get(counting, "ferry") for _ in range(20)))
@@ -159,7 +160,7 @@ class Interrupted(Database):
 async def test_what_was_read_before_a_drop_is_not_kept(
     database: Database, settings: Settings
 ) -> None:
-    cache = ArticleCache(settings, CLOCKS)
+    cache = ArticleCache(RuleBook(settings), CLOCKS)
     await put(database, settings)
     interrupted = Interrupted(database.url, cache)
     first = await cache.get(interrupted, "ferry")
@@ -171,7 +172,7 @@ async def test_what_was_read_before_a_drop_is_not_kept(
 
 @on_sqlite
 async def test_memory_is_bounded(database: Database, settings: Settings) -> None:
-    cache = ArticleCache(settings, CLOCKS, capacity=95_000)
+    cache = ArticleCache(RuleBook(settings), CLOCKS, capacity=95_000)
     for number in range(4):
         await put(
             database, settings, slug=f"a-{number}", body=f"<p>{'x' * 30}</p><p>{'x ' * 4_500}</p>"

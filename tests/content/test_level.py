@@ -1,6 +1,7 @@
 """Which level an article has, and what set it."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
@@ -12,12 +13,11 @@ from service.content.level import (
     LevelAt,
     LevelFacts,
     LevelSource,
-    Rules,
-    Schedule,
     level_at,
     own_level,
 )
 from service.levels import Level
+from service.rules.rules import LevelRule, LevelRules, Schedule
 
 PRODUCT = Path(service.__file__).parent
 
@@ -26,11 +26,16 @@ NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
 TICK, HOUR, DAY = timedelta(microseconds=1), timedelta(hours=1), timedelta(days=1)
 
 
+def publication(level: Level) -> LevelRules:
+    """The rules of a publication that sets one level for all."""
+    return LevelRules(LevelRule(level))
+
+
 @pytest.mark.parametrize("default", get_args(Level))
 @pytest.mark.parametrize("own", [None, *get_args(Level)])
 def test_the_article_goes_first_then_the_publication(own: Level | None, default: Level) -> None:
     expected = LevelAt(own, "article") if own else LevelAt(default, "publication")
-    assert level_at(LevelFacts(level=own), Rules(default), NOW) == expected
+    assert level_at(LevelFacts(level=own), publication(default), NOW) == expected
 
 
 @pytest.mark.parametrize("own", [None, *get_args(Level)])
@@ -38,13 +43,13 @@ def test_an_article_with_nothing_behind_its_cut_is_free(own: Level | None) -> No
     facts = LevelFacts(
         level=own, cut_is_whole=True, published_at=NOW, schedule=Schedule(free_after_days=1)
     )
-    assert level_at(facts, Rules("subscribers"), NOW) == LevelAt("free", "cut")
+    assert level_at(facts, publication("subscribers"), NOW) == LevelAt("free", "cut")
 
 
-RULES = Rules(
-    "metered",
-    sections={"News": "registered", "Puzzles": "subscribers"},
-    tags={"Election": "free", "Investigation": "subscribers"},
+RULES = LevelRules(
+    LevelRule("metered"),
+    sections={"News": LevelRule("registered"), "Puzzles": LevelRule("subscribers")},
+    tags={"Election": LevelRule("free"), "Investigation": LevelRule("subscribers")},
 )
 
 
@@ -90,9 +95,48 @@ def test_a_schedule_counts_from_the_publication(
 ) -> None:
     facts = LevelFacts(published_at=NOW, schedule=schedule)
     expected = LevelAt(level, source, NOW + until if until is not None else None)
-    assert level_at(facts, Rules("metered"), NOW + after) == expected
+    assert level_at(facts, publication("metered"), NOW + after) == expected
     unpublished = LevelFacts(schedule=schedule)
-    assert level_at(unpublished, Rules("metered"), NOW) == LevelAt("metered", "publication")
+    assert level_at(unpublished, publication("metered"), NOW) == LevelAt("metered", "publication")
+
+
+ARCHIVE = LevelRules(
+    LevelRule("metered", schedule=Schedule(subscribers_after_days=30)),
+    sections={
+        "News": LevelRule("free", schedule=Schedule(free_hours=24)),
+        "Books": LevelRule("subscribers", frozenset({"culture"})),
+        "Essays": LevelRule("metered", frozenset({"print"}), Schedule(subscribers_after_days=1)),
+    },
+    tags={"Election": LevelRule("free")},
+)
+
+
+@pytest.mark.parametrize(
+    ("facts", "after", "expected"),
+    [
+        # the publication's paid archive
+        (LevelFacts(), 29 * DAY, LevelAt("metered", "publication", NOW + 30 * DAY)),
+        (LevelFacts(), 30 * DAY, LevelAt("subscribers", "schedule")),
+        # the rule that sets the level brings its schedule, or none
+        (LevelFacts(section="Books"), 31 * DAY, LevelAt("subscribers", "section", plans=frozenset({"culture"}))),
+        (LevelFacts(tags=("Election",)), 31 * DAY, LevelAt("free", "tag")),
+        (LevelFacts(section="News", tags=("Election",)), HOUR, LevelAt("free", "tag")),
+        # an article that names its level has its own schedule alone
+        (LevelFacts(level="metered"), 31 * DAY, LevelAt("metered", "article")),
+        (LevelFacts(level="subscribers", plans=frozenset({"print"}), section="Books"), HOUR, LevelAt("subscribers", "article", plans=frozenset({"print"}))),
+        # one that names a schedule keeps the level of the rule
+        (LevelFacts(section="Books", schedule=Schedule(free_after_days=2)), HOUR, LevelAt("subscribers", "section", NOW + 2 * DAY, frozenset({"culture"}))),
+        (LevelFacts(schedule=Schedule(free_after_days=60)), 31 * DAY, LevelAt("metered", "publication", NOW + 60 * DAY)),
+        # plans count where the article is for subscribers
+        (LevelFacts(section="Essays"), HOUR, LevelAt("metered", "section", NOW + DAY)),
+        (LevelFacts(section="Essays"), DAY, LevelAt("subscribers", "schedule", plans=frozenset({"print"}))),
+    ],
+)  # fmt: skip
+def test_a_rule_brings_its_plans_and_its_schedule(
+    facts: LevelFacts, after: timedelta, expected: LevelAt
+) -> None:
+    published = replace(facts, published_at=NOW)
+    assert level_at(published, ARCHIVE, NOW + after) == expected
 
 
 def test_the_levels_are_spelled_once() -> None:

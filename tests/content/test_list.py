@@ -8,6 +8,7 @@ from service.content.schemas import ArticleIn
 from service.content.store import PublicPage, get_article, list_articles
 from service.db.session import Database
 from service.problems import Problem
+from service.rules.in_force import InForce
 from service.settings import Settings
 from tests.conftest import START
 from tests.content.canary import Canary
@@ -18,7 +19,7 @@ async def publish(database: Database, settings: Settings, **fields: Any) -> None
     usual = {"title": fields["slug"], "body": "<p>One</p><p>Two</p>", "published_at": START}
     body = ArticleIn.model_validate({**usual, **{k: v for k, v in fields.items() if k != "slug"}})
     async with database.transaction() as session:
-        prepared = prepare(fields["slug"], body, settings)
+        prepared = prepare(fields["slug"], body, InForce.by_default(settings))
         await store_prepared(session, prepared, if_match=None, actor="test", now=START)
 
 

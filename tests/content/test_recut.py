@@ -8,6 +8,7 @@ from service.content.schemas import ArticleIn
 from service.content.store import content_version, get_row
 from service.db.session import Database
 from service.db.tables import Article, AuditEntry
+from service.rules.in_force import InForce
 from service.settings import Settings
 from tests.conftest import START
 from tests.databases import on_sqlite
@@ -26,7 +27,7 @@ async def publish(database: Database, settings: Settings, **bodies: str | dict[s
         for slug, sent in bodies.items():
             fields = {"body": sent} if isinstance(sent, str) else sent
             body = ArticleIn.model_validate({"title": slug, **fields})
-            prepared = prepare(slug, body, settings)
+            prepared = prepare(slug, body, InForce.by_default(settings))
             await store_prepared(session, prepared, if_match=None, actor="test", now=START)
 
 
@@ -44,7 +45,7 @@ async def database_version(database: Database) -> int:
 
 
 async def previews(database: Database, settings: Settings) -> list[tuple[str, int, str]]:
-    found = await list_previews(database, settings, now=START, progress=untold)
+    found = await list_previews(database, InForce.by_default(settings), now=START, progress=untold)
     return [(each.slug, each.share.percent, each.share.cut_by) for each in found]
 
 
@@ -54,7 +55,7 @@ async def test_the_odd_previews_come_first(database: Database, settings: Setting
         database, settings, story=STORY, marked=MARKED, walled=WALLED, hidden="<!--more--><p>One two</p>",
         free={"body": MARKED, "access": {"level": "free"}},
     )  # fmt: skip
-    found = await list_previews(database, settings, now=START, progress=untold)
+    found = await list_previews(database, InForce.by_default(settings), now=START, progress=untold)
     assert [
         (each.slug, each.share.percent, each.share.cut_by, each.level, len(each.oddities))
         for each in found
@@ -79,7 +80,11 @@ async def test_previews_are_made_anew_and_marks_stay(
     before = await database_version(database)
     done: list[tuple[int, int]] = []
     changed = await recut(
-        database, settings, actor="command", now=START, progress=lambda *at: done.append(at)
+        database,
+        InForce.by_default(settings),
+        actor="command",
+        now=START,
+        progress=lambda *at: done.append(at),
     )
     assert (changed, done) == (3, [(3, 3)])
     assert await previews(database, settings) == [
@@ -96,7 +101,12 @@ async def test_previews_are_made_anew_and_marks_stay(
     assert (walled.version, walled.updated_at, walled.level) == (1, START, "subscribers")
     assert entry.after == {"slugs": ["marked", "story", "walled"]}
     assert await database_version(database) == before + 1
-    assert await recut(database, settings, actor="command", now=START, progress=untold) == 0
+    assert (
+        await recut(
+            database, InForce.by_default(settings), actor="command", now=START, progress=untold
+        )
+        == 0
+    )
     assert await database_version(database) == before + 1
 
 
@@ -108,6 +118,10 @@ async def test_a_long_archive_is_gone_through_in_batches(
     await cut_by_older_rules(database)
     done: list[tuple[int, int]] = []
     changed = await recut(
-        database, settings, actor="command", now=START, progress=lambda *at: done.append(at)
+        database,
+        InForce.by_default(settings),
+        actor="command",
+        now=START,
+        progress=lambda *at: done.append(at),
     )
     assert (changed, done) == (BATCH + 1, [(BATCH, BATCH + 1), (BATCH + 1, BATCH + 1)])

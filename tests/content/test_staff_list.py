@@ -7,23 +7,31 @@ from typing import Any, get_args
 import pytest
 from sqlalchemy import select
 
-from service.content.level import Rules, Schedule, level_at
+from service.content.level import level_at
 from service.content.level_sql import level_in_sql
-from service.content.rules import rules_of
 from service.content.staff_list import StaffFilter, list_for_staff, sections_for_staff
 from service.content.store import level_facts
 from service.db.session import Database
 from service.db.tables import Article
 from service.levels import Level
+from service.rules.in_force import InForce
+from service.rules.rules import LevelRule, LevelRules, Schedule
 from service.settings import Settings
 from tests.conftest import START
 from tests.content.test_list import publish
 from tests.reports import rows
 
-RULES = Rules(
-    "metered",
-    sections={"News": "registered", "Sport \u2013 \u201chome\u201d": "subscribers"},
-    tags={"Élection": "free", "tide's": "subscribers", "Tide's": "registered"},
+RULES = LevelRules(
+    LevelRule("metered", schedule=Schedule(subscribers_after_days=1)),
+    sections={
+        "News": LevelRule("registered", schedule=Schedule(free_hours=24, free_after_days=2)),
+        "Sport \u2013 \u201chome\u201d": LevelRule("subscribers"),
+    },
+    tags={
+        "Élection": LevelRule("free", schedule=Schedule(subscribers_after_days=2)),
+        "tide's": LevelRule("subscribers", schedule=Schedule(free_hours=30)),
+        "Tide's": LevelRule("registered"),
+    },
 )
 
 
@@ -35,7 +43,7 @@ async def found(
     async with database.reading() as session:
         while True:
             page = await list_for_staff(
-                session, StaffFilter(**chosen), rules=rules_of(settings), now=START,
+                session, StaffFilter(**chosen), rules=InForce.by_default(settings).rules.levels, now=START,
                 cursor=cursor, limit=limit,
             )  # fmt: skip
             assert not slugs & {row.slug for row in page.items}

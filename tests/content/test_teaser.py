@@ -7,6 +7,7 @@ from service.content.article import StoredArticle, excerpt_of
 from service.content.schemas import Teaser, TeaserSummary
 from service.content.teaser import json_ld, summary, teaser
 from service.levels import Level
+from service.rules.in_force import InForce
 from service.settings import Settings
 
 SETTINGS = Settings(
@@ -42,7 +43,7 @@ ARTICLE = StoredArticle(
 @pytest.mark.parametrize("own", [None, "free", "metered", "subscribers"])
 def test_the_body_is_in_free_teasers_only(own: Level | None, default: Level) -> None:
     settings = SETTINGS.model_copy(update={"default_level": default})
-    shape = teaser(replace(ARTICLE, level=own), settings, NOW)
+    shape = teaser(replace(ARTICLE, level=own), InForce.by_default(settings), NOW)
     free = (own or default) == "free"
     assert shape["access"] == {
         "level": own or default,
@@ -54,12 +55,12 @@ def test_the_body_is_in_free_teasers_only(own: Level | None, default: Level) -> 
 
 
 def test_the_shapes_are_those_of_the_contract() -> None:
-    Teaser.model_validate(teaser(ARTICLE, SETTINGS, NOW))
-    TeaserSummary.model_validate(summary(ARTICLE, SETTINGS, NOW))
+    Teaser.model_validate(teaser(ARTICLE, InForce.by_default(SETTINGS), NOW))
+    TeaserSummary.model_validate(summary(ARTICLE, InForce.by_default(SETTINGS), NOW))
 
 
 def test_json_ld_describes_paywalled_content() -> None:
-    assert json_ld(ARTICLE, SETTINGS, NOW) == {
+    assert json_ld(ARTICLE, InForce.by_default(SETTINGS), NOW) == {
         "@context": "https://schema.org",
         "@type": "NewsArticle",
         "headline": "The ferry",
@@ -86,15 +87,17 @@ def test_json_ld_describes_paywalled_content() -> None:
 
 def test_without_a_meter_nothing_is_metered() -> None:
     settings = SETTINGS.model_copy(update={"meter_limit": None})
-    shape = teaser(ARTICLE, settings, NOW)
+    shape = teaser(ARTICLE, InForce.by_default(settings), NOW)
     assert shape["access"] == {"level": "metered", "metered": False, "plans": []}
     assert shape["json_ld"]["isAccessibleForFree"] is True
-    closed = teaser(replace(ARTICLE, level="subscribers"), settings, NOW)
+    closed = teaser(replace(ARTICLE, level="subscribers"), InForce.by_default(settings), NOW)
     assert closed["json_ld"]["isAccessibleForFree"] is False
 
 
 def test_where_the_cut_is_the_whole_nothing_is_closed() -> None:
-    shape = teaser(replace(ARTICLE, level="subscribers", cut_is_whole=True), SETTINGS, NOW)
+    shape = teaser(
+        replace(ARTICLE, level="subscribers", cut_is_whole=True), InForce.by_default(SETTINGS), NOW
+    )
     assert shape["access"] == {"level": "free", "metered": False, "plans": []}
     assert shape["json_ld"]["isAccessibleForFree"] is True
     assert "hasPart" not in shape["json_ld"]
@@ -103,7 +106,10 @@ def test_where_the_cut_is_the_whole_nothing_is_closed() -> None:
 
 def test_a_scheduled_article_is_not_modified_before_it_appears() -> None:
     written = replace(ARTICLE, updated_at=datetime(2026, 3, 1, 9, 0, tzinfo=UTC))
-    assert json_ld(written, SETTINGS, NOW)["dateModified"] == "2026-03-10T09:00:00Z"
+    assert (
+        json_ld(written, InForce.by_default(SETTINGS), NOW)["dateModified"]
+        == "2026-03-10T09:00:00Z"
+    )
 
 
 @pytest.mark.parametrize(

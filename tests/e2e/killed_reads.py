@@ -20,6 +20,7 @@ from service.db.session import Database
 from service.db.tables import AccessEntry, MeterWindow
 from service.identity.devices import HEADER, device_key, new_device_id
 from service.metering.store import device_holder
+from service.rules.in_force import InForce
 from service.settings import Settings
 from tests.forked import command
 from tests.patience import PATIENCE, wait_until
@@ -38,7 +39,7 @@ async def _publish(settings: Settings) -> dict[str, str]:
         for slug in SLUGS:
             body = ArticleIn.model_validate({"title": slug, "body": "<p>A</p><!--more--><p>B</p>"})
             made = await store_prepared(
-                session, prepare(slug, body, settings), if_match=None, actor="test",
+                session, prepare(slug, body, InForce.by_default(settings)), if_match=None, actor="test",
                 now=Clocks().business(),
             )  # fmt: skip
             ids[made.article.id] = slug

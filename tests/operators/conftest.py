@@ -27,6 +27,7 @@ from service.operators.routes import router
 from service.payments.asking import Payments
 from service.problems import install_handlers
 from service.reports.channel_facts import ChannelWatch
+from service.rules.in_force import RuleBook
 from service.running import Running, RunningApp
 from service.settings import Settings
 from service.tokens.keys import KeyRingHolder
@@ -44,11 +45,13 @@ def csrf_in(page: str) -> str:
 
 @pytest.fixture
 def app(database: Database, settings: Settings, clocks: Clocks) -> RunningApp:
+    rules = RuleBook(settings)
     network_key = NetworkKey(derived_key(settings, "networks"))
     app = RunningApp(
         Running(
             database,
             settings,
+            rules,
             clocks,
             device_key(settings),
             network_key,
@@ -59,7 +62,7 @@ def app(database: Database, settings: Settings, clocks: Clocks) -> RunningApp:
             WebhookWatch(),
             ChannelWatch(),
             KeyRingHolder(derived_key(settings, "token-keys")),
-            ArticleCache(settings, clocks),
+            ArticleCache(rules, clocks),
             Rendering(),
             OnSale(database.reading, clocks),
         )

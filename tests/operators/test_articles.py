@@ -13,6 +13,7 @@ from service.content.publish import prepare, store_prepared
 from service.content.schemas import ArticleIn
 from service.db.session import Database
 from service.db.tables import Article
+from service.rules.in_force import InForce
 from service.settings import Settings
 from tests.conftest import START, MovingClocks
 from tests.databases import on_sqlite
@@ -29,7 +30,7 @@ DAY = timedelta(days=1)
 def publish(database: Database, settings: Settings) -> Callable[..., Awaitable[Article]]:
     async def send(slug: str, **fields: Any) -> Article:
         body = {"title": slug.capitalize(), "body": "<p>One</p><!--more--><p>Two</p>", **fields}
-        prepared = prepare(slug, ArticleIn.model_validate(body), settings)
+        prepared = prepare(slug, ArticleIn.model_validate(body), InForce.by_default(settings))
         async with database.transaction() as session:
             made = await store_prepared(session, prepared, if_match=None, actor="test", now=START)
         return made.article

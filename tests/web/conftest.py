@@ -32,6 +32,7 @@ from service.metering.meter import Metering
 from service.offers.on_sale import OnSale
 from service.payments.asking import Payments
 from service.problems import install_handlers
+from service.rules.in_force import InForce, RuleBook
 from service.running import Running, RunningApp
 from service.settings import Settings
 from service.tokens.keys import KeyRingHolder
@@ -68,7 +69,9 @@ class Newspaper:
         async with self.database.transaction() as session:
             await store_prepared(
                 session,
-                prepare(slug, ArticleIn.model_validate(document), self.settings),
+                prepare(
+                    slug, ArticleIn.model_validate(document), InForce.by_default(self.settings)
+                ),
                 if_match=None,
                 actor="test",
                 now=self.clocks.business(),
@@ -109,15 +112,13 @@ def reading_parts(
     settings: Settings, database: Database, clocks: MovingClocks
 ) -> tuple[object, ...]:
     """What decides and counts, by these settings."""
-    context, ledger = Context(settings, clocks, database), Ledger()
-    articles = ArticleCache(settings, clocks)
-    unlocking = Unlocking(
-        context, Metering(database, clocks, ledger), OnSale(database.reading, clocks)
-    )
+    context, ledger, rules = Context(settings, clocks, database), Ledger(), RuleBook(settings)
+    articles, metering = ArticleCache(rules, clocks), Metering(database, clocks, ledger)
+    unlocking = Unlocking(context, metering, OnSale(database.reading, clocks), rules)
     rings = KeyRingHolder(derived_key(settings, "token-keys"))
     tokens = UnlockTokens(rings, settings, Revocations())
     answers = UnlockAnswers(context, unlocking, articles, tokens, device_key(settings))
-    return articles, ledger, unlocking, answers
+    return rules, articles, ledger, unlocking, answers
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ from service.db.tables.rollups import (
     RolledDay,
     Rollup,
 )
+from service.db.tables.rules import RulesVersion
 from service.db.tables.sources import CheckoutTouches, Consent, Touches
 from service.db.tables.tokens import RevokedClaim, SigningKey
 
@@ -87,6 +88,7 @@ __all__ = [
     "RevokedClaim",
     "RolledDay",
     "Rollup",
+    "RulesVersion",
     "SignInRequest",
     "SigningKey",
     "Subscription",

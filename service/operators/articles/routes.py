@@ -14,7 +14,6 @@ from service.content.admin_view import admin_article
 from service.content.cache import AppArticles
 from service.content.change import ArticleChange, change_stored
 from service.content.rendering import AppRendering, Rendering
-from service.content.rules import rules_of
 from service.content.schemas import AccessIn
 from service.content.staff_list import list_revisions, sections_for_staff
 from service.content.store import get_row
@@ -32,6 +31,7 @@ from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.problems import Problem
 from service.reports.article_list import figures_of, list_article_figures
 from service.reports.article_schemas import AnyArticles, ArticlesQuery
+from service.rules.in_force import AppInForce, InForce
 from service.texts import is_slug
 
 router = APIRouter(prefix="/articles", route_class=PageRoute, include_in_schema=False)
@@ -69,12 +69,13 @@ async def show_articles(
     asked: AnyArticles,
     session: ReportSession,
     context: AppContext,
+    in_force: AppInForce,
 ) -> Response:
     """All articles that fit, with their level and what they did in the period."""
     settings = context.settings
     period = asked.asked(settings, context.clocks.business())
     found = await list_article_figures(
-        session, asked.chosen(), period, rules=rules_of(settings), order=asked.sort,
+        session, asked.chosen(), period, rules=in_force.rules.levels, order=asked.sort,
         cursor=asked.cursor, limit=asked.limit,
     )  # fmt: skip
     sections = await sections_for_staff(session)
@@ -93,9 +94,10 @@ async def show_article(
     session: ReportSession,
     context: AppContext,
     rendering: AppRendering,
+    in_force: AppInForce,
 ) -> Response:
     """One article: its level, its figures, its previews and revisions."""
-    return await _page(request, slug, asked, session, context, rendering)
+    return await _page(request, slug, asked, session, context, in_force, rendering)
 
 
 @router.post("/{slug}")
@@ -106,6 +108,7 @@ async def send_change(
     context: AppContext,
     articles: AppArticles,
     rendering: AppRendering,
+    in_force: AppInForce,
     change: Annotated[Literal["access", "withdraw", "publish"], Form()],
     version: Annotated[int, Form(ge=1, le=2**31)],
     level: Annotated[str, Form(max_length=20)] = "",
@@ -123,7 +126,7 @@ async def send_change(
     try:
         wanted = _wanted(change, level, plans, schedule, sure)
         await change_stored(
-            context, articles, rendering, slug, wanted, if_match=f'"v{version}"',
+            context, in_force, articles, rendering, slug, wanted, if_match=f'"v{version}"',
             actor=visit.operator.label,
         )  # fmt: skip
     except Problem as problem:
@@ -131,7 +134,7 @@ async def send_change(
             raise
         async with context.database.slow_reading("reports") as session:
             return await _page(
-                request, slug, ArticleQuery(), session, context, rendering,
+                request, slug, ArticleQuery(), session, context, in_force, rendering,
                 refusal=REFUSALS.get(problem.slug, problem.detail),
                 status_code=problem.type.status,
             )  # fmt: skip
@@ -164,6 +167,7 @@ async def _page(
     asked: ArticleQuery,
     session: AsyncSession,
     context: Context,
+    in_force: InForce,
     rendering: Rendering,
     *,
     refusal: str | None = None,
@@ -174,7 +178,7 @@ async def _page(
         raise Problem("article-not-found", "There is no such article. Look for it in the list.")
     settings, now = context.settings, context.clocks.business()
     period = asked.asked(settings, now)
-    found = await figures_of(session, row, period, rules=rules_of(settings))
+    found = await figures_of(session, row, period, rules=in_force.rules.levels)
     revisions = await list_revisions(session, row, asked)
     older: Sequence[ArticleRevision] = ()
     if (following := revisions.next_cursor) is not None:
@@ -188,7 +192,7 @@ async def _page(
     return page(
         request, "article.html", status_code=status_code, found=found, row=row, asked=asked,
         period=period.period, words=words, revisions=revisions, changes=changes, refusal=refusal,
-        article=await rendering(admin_article, row, settings, now), audiences=AUDIENCES,
+        article=await rendering(admin_article, row, in_force, now), audiences=AUDIENCES,
         notice=DONE.get(asked.done),
         names=await names_of(session, [each.actor for each in revisions.items]),
     )  # fmt: skip

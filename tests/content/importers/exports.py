@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from service.content.import_articles import ImportRun
 from service.content.importers.article import Imported, ImportedArticle, Skipped
 from service.content.importers.wordpress import Options, read_exports
+from service.rules.in_force import InForce
 from service.settings import Settings
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -18,7 +19,7 @@ OPTIONS = Options(now=NOW, zone=ZoneInfo("Europe/Lisbon"))
 def import_run(settings: Settings, now: datetime = NOW, **changes: Any) -> ImportRun:
     """A run that writes and reports nothing, but for the changes."""
     usual: dict[str, Any] = {
-        "settings": settings,
+        "in_force": InForce.by_default(settings),
         "now": now,
         "dry_run": False,
         "withdraw_missing": False,

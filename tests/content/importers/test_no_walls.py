@@ -3,7 +3,7 @@
 import pytest
 
 from service.content.cut import render
-from service.content.rules import limits_of
+from service.content.preview_limits import limits_of
 from service.settings import Settings
 from tests.content.importers.walls import NEWSPACK, block, imported
 from tests.databases import on_sqlite

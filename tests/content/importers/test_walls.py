@@ -5,10 +5,11 @@ import pytest
 from service.content.cut import render
 from service.content.import_articles import as_sent, import_articles
 from service.content.import_summary import Entry
+from service.content.preview_limits import limits_of
 from service.content.publish import prepare
-from service.content.rules import limits_of
 from service.content.store import get_article
 from service.db.session import Database
+from service.rules.in_force import InForce
 from service.settings import Settings
 from tests.content.importers.exports import article, articles, import_run, item
 from tests.content.importers.walls import OPEN, PAID, WALLS, imported
@@ -22,7 +23,7 @@ def test_text_behind_a_wall_is_public_nowhere(case: str, settings: Settings) -> 
     made = imported(content, extra)
     if plans is not None:
         assert (made.level, made.plans) == (level, plans)
-    prepared = prepare(made.slug, as_sent(made), settings)
+    prepared = prepare(made.slug, as_sent(made), InForce.by_default(settings))
     assert prepared.level == level
     rendered = prepared.rendered
     public = " ".join((made.title, made.standfirst, rendered.preview_html, rendered.search_text))
@@ -68,7 +69,7 @@ def test_a_wall_in_a_reusable_block_closes_the_article(reference: str) -> None:
 )
 def test_a_sign_without_words_closes_what_follows(sign: str, settings: Settings) -> None:
     made = imported(f"open one\n\n{sign}\n\npaid two\n\nlater")
-    prepared = prepare(made.slug, as_sent(made), settings)
+    prepared = prepare(made.slug, as_sent(made), InForce.by_default(settings))
     assert prepared.level == "subscribers"
     assert "paid" not in prepared.rendered.search_text
 

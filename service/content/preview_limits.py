@@ -1,12 +1,7 @@
-"""What the settings say about levels."""
+"""What the settings say about previews."""
 
-from service.content.level import Rules
 from service.content.preview import Limits
 from service.settings import Settings
-
-
-def rules_of(settings: Settings) -> Rules:
-    return Rules(settings.default_level, settings.section_levels, settings.tag_levels)
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -1,0 +1,138 @@
+"""The rules as an editor writes them: read as a whole, or refused with the field named."""
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from service.bodies import Body
+from service.levels import Level
+from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Rules, Schedule
+from service.settings import Settings
+from service.texts import is_slug, storable
+
+_HOURS, _LONGEST_DAYS = 24, 36_500
+_LONGEST_HOURS = _LONGEST_DAYS * _HOURS
+MOST_PLANS = 20
+_MOST_NAMED = 500
+
+
+def _plan(value: str) -> str:
+    if not is_slug(value):
+        raise ValueError("must be a plan's slug: lower-case letters, digits and single hyphens")
+    return value
+
+
+Plan = Annotated[str, AfterValidator(_plan)]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(storable),
+]
+
+
+class ScheduleIn(Body):
+    """How the level changes by itself, counted from `published_at`; a day is 24 hours."""
+
+    free_hours: Annotated[int, Field(ge=1, le=_LONGEST_HOURS)] | None = None
+    """Free for this long at first."""
+    subscribers_after_days: Annotated[int, Field(ge=1, le=_LONGEST_DAYS)] | None = None
+    """For subscribers alone after this."""
+    free_after_days: Annotated[int, Field(ge=1, le=_LONGEST_DAYS)] | None = None
+    """Free after this."""
+
+    @model_validator(mode="after")
+    def _one_after_the_other(self) -> Self:
+        later = {self.subscribers_after_days, self.free_after_days} - {None}
+        if self.subscribers_after_days == self.free_after_days is not None:
+            raise ValueError("subscribers_after_days and free_after_days must differ")
+        if any((self.free_hours or 0) > days * _HOURS for days in later if days is not None):
+            raise ValueError("free_hours must end before the level changes again")
+        return self
+
+    def as_rule(self) -> Schedule:
+        return Schedule(self.free_hours, self.subscribers_after_days, self.free_after_days)
+
+
+class LevelIn(Body):
+    """A level with the plans that open it and its schedule."""
+
+    level: Level
+    plans: Annotated[tuple[Plan, ...], Field(max_length=MOST_PLANS)] = ()
+    """At level subscribers: plans that open it; empty: every plan."""
+    schedule: ScheduleIn | None = None
+    """None: the level stays as it is."""
+
+    @model_validator(mode="after")
+    def _plans_need_subscribers(self) -> Self:
+        becomes = self.schedule is not None and self.schedule.subscribers_after_days is not None
+        if self.plans and self.level != "subscribers" and not becomes:
+            raise ValueError('plans need the level "subscribers", at once or by the schedule')
+        return self
+
+    def as_rule(self) -> LevelRule:
+        schedule = UNSCHEDULED if self.schedule is None else self.schedule.as_rule()
+        return LevelRule(self.level, frozenset(self.plans), schedule)
+
+
+class NamedLevelIn(LevelIn):
+    """The level of a section or of a tag, by its name as articles have it."""
+
+    name: Name
+
+
+class LevelsIn(Body):
+    """The levels of articles that name none. A tag goes before the section, the section before the rest."""
+
+    default: LevelIn
+    sections: Annotated[tuple[NamedLevelIn, ...], Field(max_length=_MOST_NAMED)] = ()
+    tags: Annotated[tuple[NamedLevelIn, ...], Field(max_length=_MOST_NAMED)] = ()
+    """Exceptions from the section's level. Of several tags of an article, the first one here counts."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for what, named in (("section", self.sections), ("tag", self.tags)):
+            twice = _first_repeated(each.name for each in named)
+            if twice is not None:
+                raise ValueError(f"the {what} {twice!r} is named twice: one level a {what}")
+        return self
+
+    def as_rules(self) -> LevelRules:
+        return LevelRules(self.default.as_rule(), _by_name(self.sections), _by_name(self.tags))
+
+
+class RulesIn(Body):
+    """All rules of the publication. What it leaves out is as the settings say."""
+
+    levels: LevelsIn
+
+    def as_rules(self) -> Rules:
+        return Rules(self.levels.as_rules())
+
+
+def of_settings(settings: Settings) -> RulesIn:
+    """The rules of an installation whose editors have set none."""
+    return RulesIn(
+        levels=LevelsIn(
+            default=LevelIn(level=settings.default_level),
+            sections=_named(settings.section_levels.items()),
+            tags=_named(settings.tag_levels.items()),
+        )
+    )
+
+
+def _named(levels: Iterable[tuple[str, Level]]) -> tuple[NamedLevelIn, ...]:
+    return tuple(NamedLevelIn(name=name, level=level) for name, level in levels)
+
+
+def _by_name(named: Sequence[NamedLevelIn]) -> dict[str, LevelRule]:
+    return {each.name: each.as_rule() for each in named}
+
+
+def _first_repeated(names: Iterable[str]) -> str | None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None

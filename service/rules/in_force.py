@@ -1,0 +1,94 @@
+"""The rules that hold now, in the memory of every serving process: asking them costs no query."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+import structlog
+from fastapi import Depends
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import HTTPConnection
+
+from service.db.session import Database
+from service.rules.document import RulesIn, of_settings
+from service.rules.rules import Rules
+from service.rules.store import latest, latest_version, version_at
+from service.running import running_of
+from service.settings import Settings
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The settings, and the rules of this moment. `version` is 0 while no editor has set any."""
+
+    settings: Settings
+    rules: Rules
+    version: int = 0
+
+    @classmethod
+    def by_default(cls, settings: Settings) -> "InForce":
+        """The rules that the settings make."""
+        return cls(settings, of_settings(settings).as_rules())
+
+
+class RuleBook:
+    """The rules in force. Changes made elsewhere are seen by `refresh`, which the background runner
+    calls every interval (1 s by default), so within 2 s.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.in_force = InForce.by_default(settings)
+        self._listeners: list[Callable[[], None]] = []
+
+    def when_changed(self, act: Callable[[], None]) -> None:
+        """Call `act` after each change: what was made of the rules before is out of date."""
+        self._listeners.append(act)
+
+    async def refresh(self, database: Database) -> None:
+        """Take over the latest rules in the database."""
+        async with database.reading() as session:
+            if await latest_version(session) == self.in_force.version:
+                return
+            stored = await latest(session)
+        if stored is None or stored.version == self.in_force.version:
+            return
+        try:
+            rules = RulesIn.model_validate(stored.document).as_rules()
+        except ValidationError:
+            # A later release wrote them. What is in force stays.
+            log.exception("rules.unreadable", version=stored.version)
+            return
+        self.in_force = InForce(self.in_force.settings, rules, stored.version)
+        for act in self._listeners:
+            act()
+
+
+async def in_force_at(session: AsyncSession, settings: Settings, at: datetime) -> InForce:
+    """The rules of an instant of the past, business time, with the settings of today.
+
+    Those before the first version that an editor saved are today's settings'.
+    """
+    stored = await version_at(session, at)
+    if stored is None:
+        return InForce.by_default(settings)
+    rules = RulesIn.model_validate(stored.document).as_rules()
+    return InForce(settings, rules, stored.version)
+
+
+async def rules_in_force(settings: Settings, database: Database) -> InForce:
+    """What is in force, for a command that runs beside the service."""
+    book = RuleBook(settings)
+    await book.refresh(database)
+    return book.in_force
+
+
+async def in_force_of(connection: HTTPConnection) -> InForce:
+    """What is in force in the application that answers this request."""
+    return running_of(connection).get(RuleBook).in_force
+
+
+AppInForce = Annotated[InForce, Depends(in_force_of)]

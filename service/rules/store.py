@@ -1,0 +1,53 @@
+"""The versions of the rules: each change is one more, and none is ever altered."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.tables import RulesVersion
+from service.db.upsert import insert_for
+
+
+async def latest_version(session: AsyncSession) -> int:
+    """Its number; 0 while there is none."""
+    return await session.scalar(select(func.max(RulesVersion.version))) or 0
+
+
+async def latest(session: AsyncSession) -> RulesVersion | None:
+    newest = select(RulesVersion).order_by(RulesVersion.version.desc()).limit(1)
+    return (await session.scalars(newest)).one_or_none()
+
+
+async def version_at(session: AsyncSession, at: datetime) -> RulesVersion | None:
+    """The one that was in force at an instant of the business time; None: the settings'."""
+    then = select(RulesVersion).where(RulesVersion.at <= at)
+    return (
+        await session.scalars(then.order_by(RulesVersion.version.desc()).limit(1))
+    ).one_or_none()
+
+
+async def add_version(
+    session: AsyncSession,
+    document: Mapping[str, Any],
+    *,
+    after: int,
+    actor: str,
+    now: datetime,
+) -> RulesVersion | None:
+    """Store the rules as the version after `after`; None where somebody else has made that one."""
+    added = await session.scalar(
+        insert_for(session, RulesVersion)
+        .values(version=after + 1, at=now, actor=actor, document=document)
+        .on_conflict_do_nothing()
+        .returning(RulesVersion.version)
+    )
+    return None if added is None else await session.get_one(RulesVersion, added)
+
+
+async def newest_versions(session: AsyncSession, *, most: int) -> Sequence[RulesVersion]:
+    """The newest first."""
+    newest = select(RulesVersion).order_by(RulesVersion.version.desc()).limit(most)
+    return (await session.scalars(newest)).all()
