@@ -131,6 +131,11 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "article-changed": ProblemType(
         412, "The article has changed meanwhile", "Fetch it again and repeat with its new ETag."
     ),
+    "rules-changed": ProblemType(
+        412,
+        "Somebody else has changed the rules",
+        "Read them again, and repeat your change with their new ETag.",
+    ),
     "walled": ProblemType(
         402, "The article is behind the wall", "Show the wall: its words, offers and actions."
     ),

@@ -82,11 +82,13 @@ class Settings(BaseSettings):
         "UTC", description="IANA zone of the publication: meter windows and report days."
     )
     default_level: Level = Field(
-        "metered", description="Access level of an article that names none."
+        "metered",
+        description="Access level of an article that names none, until an editor saves rules.",
     )
     section_levels: Levels = Field(
         {},
-        description="Levels of sections, as a JSON object: they hold for articles that name none.",
+        description="Levels of sections, as a JSON object: they hold for articles that name none, until an "
+        "editor saves rules.",
     )
     tag_levels: Levels = Field(
         {},

@@ -34,6 +34,7 @@ PARTS: Mapping[str, Part] = {
     "reconcile": Part("Compare what is stored with Stripe.", "reconcile", "run"),
     "import": Part("Bring your own newspaper.", "imports"),
     "articles": Part("Look after stored articles.", "articles"),
+    "rules": Part("Levels, sections and tags: who may read what.", "rules"),
     "keys": Part("The keys that sign tokens.", "keys"),
     "tokens": Part("Tokens in circulation.", "tokens"),
     "operators": Part("Accounts for the back office.", "operators"),

@@ -18,6 +18,7 @@ from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import Visit, page_requires
 from service.operators.offers import routes as offers
 from service.operators.reports import routes as reports
+from service.operators.rules import routes as rules
 from service.operators.sign_in import routes as sign_in
 from service.operators.staff import routes as staff
 from service.operators.subscribers import routes as subscribers
@@ -89,6 +90,7 @@ for subject in (
     subscribers,
     unbound,
     account,
+    rules,
     staff,
     webhooks,
     system,

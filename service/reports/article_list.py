@@ -24,6 +24,7 @@ from service.db.tables import Article, Checkout
 from service.reports.asked import Asked
 from service.reports.queries.ledger import by_article
 from service.reports.queries.sales import last_wall
+from service.rules.rules import LevelRules
 
 ArticleOrder = Literal["created", "reads", "walls", "sales"]
 _NOTHING = literal(0)

@@ -88,6 +88,11 @@ _ROUTES: Mapping[MayCall, str] = {
         DELETE /v1/sessions/{session_id}
     """,
     Permission.ARTICLES_READ: """
+        GET /admin/rules
+        GET /admin/rules/versions/{version}
+        GET /v1/admin/rules
+        GET /v1/admin/rules/versions
+        GET /v1/admin/rules/versions/{version}
         GET /admin/articles
         GET /admin/articles/{slug}
         GET /articles/{slug}/preview
@@ -96,6 +101,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/articles/{slug}/revisions
     """,
     Permission.ARTICLES_WRITE: """
+        POST /admin/rules
+        PUT /v1/admin/rules
         POST /admin/articles/{slug}
         DELETE /v1/admin/articles/{slug}
         PATCH /v1/admin/articles/{slug}

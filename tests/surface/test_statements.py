@@ -26,6 +26,7 @@ from service.db.tables import (
     ReaderDevice,
     ReaderSession,
     Reconciliation,
+    RulesVersion,
     UnboundSubscription,
     WebhookDelivery,
     WebhookEndpoint,
@@ -80,6 +81,8 @@ MOST: Mapping[str, int] = {
     "/admin/reconciliations": 3,
     "/admin/reports": 2,
     "/admin/reports/{slug}": 13,
+    "/admin/rules": 7,
+    "/admin/rules/versions/{version}": 8,
     "/admin/sign-in": 2,
     "/admin/subscribers/{reader_id}": 13,
     "/admin/webhooks": 3,
@@ -108,6 +111,9 @@ MOST: Mapping[str, int] = {
     "/v1/admin/reports": 1,
     "/v1/admin/reports/summary": 8,
     "/v1/admin/reports/{slug}": 10,
+    "/v1/admin/rules": 2,
+    "/v1/admin/rules/versions": 2,
+    "/v1/admin/rules/versions/{version}": 2,
     "/v1/admin/subscribers": 2,
     "/v1/admin/subscribers/{reader_id}": 12,
     "/v1/admin/webhook-endpoints": 2,
@@ -121,6 +127,7 @@ MOST: Mapping[str, int] = {
     "/v1/sessions": 3,
 }
 """Statements once the process has been asked before."""
+DOCUMENT = {"levels": {"default": {"level": "metered"}}}
 NUMBERS = count()
 T = TypeVar("T", bound=Base)
 
@@ -165,14 +172,17 @@ class Rows:
         )
         article = rows.article(f"p{number}", f"Article {number}")
         endpoint = filled(WebhookEndpoint, id=new_id("whe"), types=["subscription.started"])
-        self.known |= {"slug": article.slug, "endpoint_id": endpoint.id}
+        rules = filled(RulesVersion, version=number + 1, document=DOCUMENT)
+        self.known |= {
+            "slug": article.slug, "endpoint_id": endpoint.id, "version": str(rules.version),
+        }  # fmt: skip
         return [
             reader, article, endpoint, *self._of(reader, article, endpoint.id),
             *self._of(self._mine, article, endpoint.id),
             filled(Job, kind="recut", status="failed", payload={}),
             filled(InboxEvent, told_by="webhook"), filled(AuditEntry),
             filled(ApiKey, scopes=["articles:write"]), filled(Operator, role="viewer"),
-            filled(Reconciliation, differences=[]),
+            filled(Reconciliation, differences=[]), rules,
         ]  # fmt: skip
 
     def _of(self, reader: Reader, article: Article, endpoint_id: str) -> list[Base]:

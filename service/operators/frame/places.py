@@ -52,6 +52,7 @@ GROUPS = (
     Group(
         "Settings",
         (
+            Place("/admin/rules", "Rules", Permission.ARTICLES_READ),
             Place("/admin/operators", "Operators", Permission.OPERATORS_READ),
             Place("/admin/api-keys", "API keys", Permission.KEYS_READ),
         ),

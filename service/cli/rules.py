@@ -1,0 +1,75 @@
+"""`paywall rules`: who may read what, as a document that can be kept with other files."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from service.cli.running import CommandFailed, changing, command, failing_with, ready_context
+from service.rules.document import RulesIn, of_settings
+from service.rules.save import save_rules
+from service.rules.store import latest, newest_versions
+from service.settings import Settings
+
+EXAMPLE = "Example: paywall rules show > rules.json, change it, then paywall rules apply rules.json"
+app = typer.Typer(
+    help="Levels, sections and tags: who may read what.", epilog=EXAMPLE, no_args_is_help=True
+)
+_MOST_SHOWN = 50
+
+
+@app.command(epilog=EXAMPLE)
+@command
+async def show() -> None:
+    """Print the rules in force as JSON."""
+    settings = Settings()
+    async with ready_context(settings) as context, context.database.reading() as session:
+        stored = await latest(session)
+    rules = of_settings(settings).model_dump(mode="json") if stored is None else stored.document
+    print(json.dumps(rules, indent=2, ensure_ascii=False))
+
+
+@app.command(epilog="Example: paywall rules apply rules.json --after 7")
+@command
+async def apply(
+    file: Annotated[Path, typer.Argument(help="The rules, whole, as `show` prints them.")],
+    after: Annotated[
+        int | None,
+        typer.Option(help="Refuse where another version than this is in force by now."),
+    ] = None,
+) -> None:
+    """Put these rules in force. Running services take them over within two seconds."""
+    settings = Settings()
+    rules = _read(file)
+    async with changing(settings) as change:
+        with failing_with():
+            saved = await save_rules(change, rules, settings, after=after)
+    if saved is None:
+        print("These are the rules of the settings, which are in force already.")
+    else:
+        print(f"Version {saved.version} is in force.")
+
+
+@app.command(epilog="Example: paywall rules history")
+@command
+async def history() -> None:
+    """Show when the rules were changed and by whom, the newest first."""
+    async with ready_context(Settings()) as context, context.database.reading() as session:
+        for each in await newest_versions(session, most=_MOST_SHOWN):
+            print(f"{each.version:>5}  {each.at:%Y-%m-%d %H:%M}  {each.actor}")
+
+
+def _read(file: Path) -> RulesIn:
+    try:
+        return RulesIn.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise CommandFailed(f"{file} can't be read: {error.strerror}.") from error
+    except ValidationError as error:
+        found = (
+            f"{'.'.join(map(str, item['loc'])) or 'the document'}: "
+            f"{str(item['msg']).removeprefix('Value error, ')}"
+            for item in error.errors()
+        )
+        raise CommandFailed(f"No rules were changed. In {file}: {'; '.join(found)}.") from error

@@ -1,0 +1,82 @@
+"""The rules over the API."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Response
+
+from service.db.session import ReportSession
+from service.html.list_query import AnyPage
+from service.identity.callers import Actor, requires
+from service.identity.permissions import Permission
+from service.operators.rules.changes import (
+    AppRuleChanges,
+    current_rules,
+    list_versions,
+    rules_of_version,
+    shown,
+)
+from service.operators.rules.schemas import RulesHistory, RulesMade, RulesOut, VersionNumber
+from service.problems import Problem
+from service.rules.document import RulesIn
+from service.settings import AppSettings
+
+router = APIRouter(prefix="/rules", tags=["rules"])
+
+Reads = Annotated[Actor, Depends(requires(Permission.ARTICLES_READ))]
+Changes = Annotated[Actor, Depends(requires(Permission.ARTICLES_WRITE))]
+IfMatch = Annotated[str | None, Header(description='The ETag last seen, such as `"v3"`, or `*`.')]
+
+
+@router.get("", summary="Read the rules")
+async def read_rules(
+    _: Reads, response: Response, session: ReportSession, settings: AppSettings
+) -> RulesOut:
+    """The rules in force. The ETag goes into `If-Match`. Needs the permission articles:read."""
+    current = await current_rules(session, settings)
+    response.headers["ETag"] = _etag(current)
+    return current
+
+
+@router.put("", summary="Change the rules")
+async def change_rules(
+    body: RulesIn,
+    actor: Changes,
+    response: Response,
+    changes: AppRuleChanges,
+    if_match: IfMatch = None,
+) -> RulesOut:
+    """Put these rules in force, everywhere within two seconds; repeating changes nothing.
+
+    They replace the former ones whole. Needs the permission articles:write.
+    """
+    saved = await changes.save(actor, body, after=_version(if_match))
+    response.headers["ETag"] = _etag(saved)
+    return saved
+
+
+@router.get("/versions", summary="List the versions of the rules")
+async def read_versions(_: Reads, asked: AnyPage, session: ReportSession) -> RulesHistory:
+    """All versions, the newest first. Needs the permission articles:read."""
+    return RulesHistory.of((await list_versions(session, asked)).map(RulesMade.of))
+
+
+@router.get("/versions/{version}", summary="Read one version of the rules")
+async def read_version(
+    version: VersionNumber, _: Reads, session: ReportSession, settings: AppSettings
+) -> RulesOut:
+    """The rules as they were then. Needs the permission articles:read."""
+    return shown(await rules_of_version(session, version), settings)
+
+
+def _etag(rules: RulesOut) -> str:
+    return f'"v{rules.version}"'
+
+
+def _version(if_match: str | None) -> int | None:
+    """The version that must be in force; None: any. Raises Problem `rules-changed` for what is none."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    number = if_match.strip().removeprefix('"v').removesuffix('"')
+    if not (number.isascii() and number.isdigit() and len(number) <= len(str(2**31))):
+        raise Problem("rules-changed")
+    return int(number)

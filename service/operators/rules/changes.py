@@ -1,0 +1,76 @@
+"""Looking rules up, and putting others in force: for the pages and the API."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.context import Context, context_in
+from service.db.keyset import Keyset, Page
+from service.db.tables import RulesVersion
+from service.html.list_query import ListQuery
+from service.identity.audit import change_by
+from service.identity.callers import Actor
+from service.operators.rules.schemas import RulesOut
+from service.problems import Problem
+from service.rules.document import RulesIn, of_settings
+from service.rules.in_force import RuleBook
+from service.rules.save import save_rules
+from service.rules.store import latest
+from service.running import running_of
+from service.settings import Settings
+
+_HISTORY = Keyset(RulesVersion.version)
+
+
+@dataclass(frozen=True)
+class RuleChanges:
+    """Changes, each in a transaction of its own and in force in this process once it is committed."""
+
+    context: Context
+    rule_book: RuleBook
+
+    async def save(self, actor: Actor, rules: RulesIn, *, after: int | None) -> RulesOut:
+        """Raises Problem `rules-changed` (rules/save.py)."""
+        async with change_by(self.context, actor.label) as change:
+            saved = await save_rules(change, rules, self.context.settings, after=after)
+        await self.rule_book.refresh(self.context.database)
+        return shown(saved, self.context.settings)
+
+
+async def rule_changes(request: Request) -> RuleChanges:
+    """Those of the application that answers."""
+    running = running_of(request)
+    return RuleChanges(context_in(running), running.get(RuleBook))
+
+
+AppRuleChanges = Annotated[RuleChanges, Depends(rule_changes)]
+
+
+def shown(stored: RulesVersion | None, settings: Settings) -> RulesOut:
+    """A version whole; None: the rules of the settings."""
+    if stored is None:
+        return RulesOut(version=0, at=None, by=None, rules=of_settings(settings))
+    rules = RulesIn.model_validate(stored.document)
+    return RulesOut(version=stored.version, at=stored.at, by=stored.actor, rules=rules)
+
+
+async def current_rules(session: AsyncSession, settings: Settings) -> RulesOut:
+    """What is in force, by the database."""
+    return shown(await latest(session), settings)
+
+
+async def rules_of_version(session: AsyncSession, version: int) -> RulesVersion:
+    """Raises Problem `not-found`."""
+    found = await session.get(RulesVersion, version)
+    if found is None:
+        raise Problem("not-found", f"There is no version {version} of the rules.")
+    return found
+
+
+async def list_versions(session: AsyncSession, asked: ListQuery) -> Page[RulesVersion]:
+    """The newest first. Raises Problem `invalid-request` for a cursor that isn't ours."""
+    every = select(RulesVersion)
+    return await _HISTORY.page(session, every, cursor=asked.cursor, limit=asked.limit)

@@ -1,0 +1,108 @@
+"""The form of the rules: one row for the publication, one a section and tag. Rows without a name are left out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
+
+from fastapi import Form
+from pydantic import ValidationError
+
+from service.levels import Level
+from service.problems import Problem
+from service.reports.schemas import Storable
+from service.rules.document import LevelIn, RulesIn
+
+LEVELS: tuple[Level, ...] = get_args(Level)
+_SPARE = 2
+_PLACES = {"sections": "section", "tags": "tag"}
+_MOST_ROWS, _LONGEST = 1_100, 2_000
+
+Column = Annotated[list[Annotated[str, Storable]] | None, Form(max_length=_MOST_ROWS)]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The texts of a row. `kind` is `publication`, `section` or `tag`."""
+
+    kind: str
+    name: str = ""
+    level: str = ""
+    plans: str = ""
+    free_hours: str = ""
+    subscribers_after_days: str = ""
+    free_after_days: str = ""
+
+
+async def sent_rows(
+    kind: Column = None,
+    name: Column = None,
+    level: Column = None,
+    plans: Column = None,
+    free_hours: Column = None,
+    subscribers_after_days: Column = None,
+    free_after_days: Column = None,
+) -> list[Row]:
+    """The rows of the form as it was sent. Raises Problem `invalid-request` for columns that don't fit."""
+    columns = [kind, name, level, plans, free_hours, subscribers_after_days, free_after_days]
+    if len({len(each or ()) for each in columns}) != 1:
+        raise Problem("invalid-request", "Some of the form is missing. Go back and send it again.")
+    return [Row(*texts) for texts in zip(*(each or () for each in columns), strict=True)]
+
+
+def rows_of(rules: RulesIn) -> list[Row]:
+    """The rows that show these rules, with spare ones for further sections and tags."""
+    levels = rules.levels
+    rows = [_row("publication", levels.default)]
+    for kind, named in (("section", levels.sections), ("tag", levels.tags)):
+        rows += [_row(kind, each, each.name) for each in named]
+        rows += [Row(kind)] * _SPARE
+    return rows
+
+
+def rules_in(rows: Sequence[Row]) -> RulesIn:
+    """The rules that the rows say. Raises Problem `invalid-request`, in words about the row."""
+    named = [row for row in rows if row.kind != "publication" and row.name.strip()]
+    by_kind = {kind: [row for row in named if row.kind == kind] for kind in _PLACES.values()}
+    default = next((row for row in rows if row.kind == "publication"), Row("publication"))
+    document = {
+        "levels": {
+            "default": _rule(default),
+            **{
+                place: [{"name": row.name, **_rule(row)} for row in by_kind[kind]]
+                for place, kind in _PLACES.items()
+            },
+        }
+    }
+    try:
+        return RulesIn.model_validate(document)
+    except ValidationError as error:
+        raise Problem("invalid-request", " ".join(_sentences(error, by_kind))) from error
+
+
+def _row(kind: str, rule: LevelIn, name: str = "") -> Row:
+    schedule = rule.schedule.model_dump(exclude_none=True) if rule.schedule is not None else {}
+    times = {each: str(value) for each, value in schedule.items()}
+    return Row(kind, name, rule.level, ", ".join(rule.plans), **times)
+
+
+def _rule(row: Row) -> dict[str, Any]:
+    times = {
+        each: getattr(row, each).strip()
+        for each in ("free_hours", "subscribers_after_days", "free_after_days")
+    }
+    schedule = {each: text for each, text in times.items() if text}
+    plans = [plan.strip() for plan in row.plans.split(",") if plan.strip()]
+    return {"level": row.level, "plans": plans, "schedule": schedule or None}
+
+
+def _sentences(error: ValidationError, by_kind: dict[str, list[Row]]) -> Iterator[str]:
+    for item in error.errors():
+        place = [str(part) for part in item["loc"]]
+        about = "All other articles"
+        if len(place) > 2 and place[1] in _PLACES:  # noqa: PLR2004 levels, sections, its number
+            kind = _PLACES[place[1]]
+            about = f"{kind.capitalize()} {by_kind[kind][int(place[2])].name.strip()}"
+        elif place[1:] == []:
+            about = "Sections and tags"
+        field = f", {place[-1].replace('_', ' ')}" if not place[-1].isdigit() else ""
+        yield f"{about}{field}: {str(item['msg']).removeprefix('Value error, ')}."

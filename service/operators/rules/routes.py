@@ -1,0 +1,104 @@
+"""The page of the rules: a form, and their history."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.session import AppDatabase, ReportSession
+from service.html.list_query import AnyPage, ListQuery
+from service.html.redirect import see_other
+from service.identity.permissions import Permission
+from service.operators.frame.names import names_of
+from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.rules.changes import (
+    AppRuleChanges,
+    current_rules,
+    list_versions,
+    rules_of_version,
+    shown,
+)
+from service.operators.rules.form import LEVELS, Row, rows_of, rules_in, sent_rows
+from service.operators.rules.schemas import RulesOut, VersionNumber
+from service.problems import Problem
+from service.settings import AppSettings
+
+router = APIRouter(prefix="/rules", route_class=PageRoute, include_in_schema=False)
+RULES = "/admin/rules"
+FROM_THE_START = ListQuery()
+
+Sees = Annotated[Visit, Depends(page_requires(Permission.ARTICLES_READ))]
+Changes = Annotated[Visit, Depends(form_requires(Permission.ARTICLES_WRITE))]
+Sent = Annotated[list[Row], Depends(sent_rows)]
+
+
+@router.get("")
+async def show_rules(
+    request: Request, _: Sees, asked: AnyPage, session: ReportSession, settings: AppSettings
+) -> Response:
+    """The rules in force, in a form, and their versions."""
+    current = await current_rules(session, settings)
+    return await _rules_page(request, session, current, rows_of(current.rules), asked)
+
+
+@router.get("/versions/{version}")
+async def show_version(
+    request: Request,
+    _: Sees,
+    version: VersionNumber,
+    session: ReportSession,
+    settings: AppSettings,
+) -> Response:
+    """A version of the past. Its form puts it in force again, in place of what is now."""
+    then = shown(await rules_of_version(session, version), settings)
+    current = await current_rules(session, settings)
+    return await _rules_page(request, session, current, rows_of(then.rules), then=then)
+
+
+@router.post("")
+async def send_rules(
+    request: Request,
+    visit: Changes,
+    rows: Sent,
+    changes: AppRuleChanges,
+    database: AppDatabase,
+    settings: AppSettings,
+    version: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
+) -> Response:
+    """Put the rules in force; what can't be is told above the form, which keeps what was typed."""
+    try:
+        await changes.save(visit.operator, rules_in(rows), after=version)
+    except Problem as problem:
+        async with database.reading() as session:
+            current = await current_rules(session, settings)
+            return await _rules_page(request, session, current, rows, refusal=problem)
+    return see_other(RULES)
+
+
+async def _rules_page(
+    request: Request,
+    session: AsyncSession,
+    current: RulesOut,
+    rows: list[Row],
+    asked: ListQuery = FROM_THE_START,
+    *,
+    then: RulesOut | None = None,
+    refusal: Problem | None = None,
+) -> Response:
+    """After `rules-changed` the form is sent upon what is in force by then, which its words say."""
+    versions = await list_versions(session, asked)
+    return page(
+        request,
+        "rules.html",
+        status_code=refusal.type.status if refusal else 200,
+        current=current,
+        rows=rows,
+        then=then,
+        levels=LEVELS,
+        versions=versions,
+        names=await names_of(session, [each.actor for each in versions.items]),
+        asked=asked,
+        refusal=refusal,
+    )

@@ -1,0 +1,34 @@
+"""The rules as JSON."""
+
+from typing import Annotated, Self
+
+from fastapi import Path
+from pydantic import AwareDatetime, BaseModel
+
+from service.bodies import ListOut
+from service.db.tables import RulesVersion
+from service.rules.document import RulesIn
+
+VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+
+class RulesMade(BaseModel):
+    """When a version was made, by whom; `version` 0 with neither: the settings' rules."""
+
+    version: int
+    at: AwareDatetime | None
+    by: str | None
+
+    @classmethod
+    def of(cls, stored: RulesVersion) -> Self:
+        return cls(version=stored.version, at=stored.at, by=stored.actor)
+
+
+class RulesOut(RulesMade):
+    """One version of the rules, whole: `rules` may be sent back as it is."""
+
+    rules: RulesIn
+
+
+class RulesHistory(ListOut[RulesMade]):
+    """The versions, the newest first."""

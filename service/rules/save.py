@@ -1,0 +1,57 @@
+"""Changing the rules: as a whole, each time as a further version."""
+
+from collections.abc import Iterator
+
+from service.db.tables import RulesVersion
+from service.identity.audit import Change
+from service.problems import Problem
+from service.rules.document import LevelIn, RulesIn, of_settings
+from service.rules.store import add_version, latest
+from service.settings import Settings
+
+
+async def save_rules(
+    change: Change, rules: RulesIn, settings: Settings, *, after: int | None
+) -> RulesVersion | None:
+    """Put the rules in force, if they differ from those that are; the version in force then.
+
+    `after`: the version that whoever changes them has seen, 0 for the settings'; None: whichever it is.
+    Raises Problem `rules-changed` where it is another one now.
+    """
+    former = await latest(change.session)
+    current = former.version if former is not None else 0
+    if after is not None and after != current:
+        raise Problem("rules-changed")
+    before = of_settings(settings) if former is None else RulesIn.model_validate(former.document)
+    if before == rules:
+        return former
+    saved = await add_version(
+        change.session, rules.model_dump(mode="json"), after=current, actor=change.actor,
+        now=change.clocks.business(),
+    )  # fmt: skip
+    if saved is None:
+        raise Problem("rules-changed")
+    was, becomes = dict(_lines(before)), dict(_lines(rules))
+    await change.record(
+        "rules.change",
+        f"rules {saved.version}",
+        before={name: text for name, text in was.items() if becomes.get(name) != text},
+        after={name: text for name, text in becomes.items() if was.get(name) != text},
+    )
+    return saved
+
+
+def _lines(rules: RulesIn) -> Iterator[tuple[str, str]]:
+    """What is set, in a line each, by what it is set for."""
+    yield "publication", _level(rules.levels.default)
+    for section in rules.levels.sections:
+        yield f"section {section.name}", _level(section)
+    for place, tag in enumerate(rules.levels.tags, start=1):
+        yield f"tag {tag.name}", f"{place}. {_level(tag)}"
+
+
+def _level(rule: LevelIn) -> str:
+    plans = f" of {', '.join(rule.plans)}" if rule.plans else ""
+    schedule = rule.schedule.model_dump(exclude_none=True) if rule.schedule is not None else {}
+    changes = "".join(f", {name.replace('_', ' ')}: {value}" for name, value in schedule.items())
+    return f"{rule.level}{plans}{changes}"

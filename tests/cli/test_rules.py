@@ -1,0 +1,44 @@
+"""`paywall rules`: the document out, and changed back in."""
+
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Paywall, one_sentence
+from tests.databases import on_sqlite
+
+pytestmark = on_sqlite
+
+
+def test_rules_are_shown_changed_and_looked_up(paywall: Paywall, tmp_path: Path) -> None:
+    shown = json.loads(paywall("rules", "show").out)
+    assert shown["levels"]["default"]["level"] == "metered"
+    shown["levels"]["sections"] = [{"name": "Café", "level": "free"}]
+    file = tmp_path / "rules.json"
+    file.write_text(json.dumps(shown, ensure_ascii=False))
+    assert paywall("rules", "apply", str(file)).out == "Version 1 is in force.\n"
+    assert paywall("rules", "apply", str(file), "--after", "1").out == "Version 1 is in force.\n"
+    assert '"Café"' in paywall("rules", "show").out
+    assert paywall("rules", "history").out.split()[0] == "1"
+    shown["levels"]["default"]["level"] = "free"
+    file.write_text(json.dumps(shown))
+    late = paywall("rules", "apply", str(file), "--after", "0")
+    assert late.code == 1
+    assert one_sentence(late.err) or "rules" in late.err
+
+
+def test_what_is_wrong_with_a_file_is_a_sentence(paywall: Paywall, tmp_path: Path) -> None:
+    file = tmp_path / "rules.json"
+    for text, words in [
+        ("{", "the document"),
+        ('{"levels": {"default": {"level": "open"}}}', "levels.default.level"),
+        ("\xff", "the document"),
+    ]:
+        file.write_bytes(text.encode("latin-1"))
+        refused = paywall("rules", "apply", str(file))
+        assert (refused.code, refused.out) == (1, "")
+        assert words in refused.err
+        assert "No rules were changed" in refused.err
+    missing = paywall("rules", "apply", str(tmp_path / "none.json"))
+    assert "can't be read" in missing.err
+    none = paywall("rules", "apply", str(file.with_name("same.json")))
+    assert none.code == 1

@@ -1,0 +1,215 @@
+"""The rules over the API and on their page: what an editor saves holds for the next reader."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import httpx2
+import pytest
+
+from service.db.session import Database
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
+from tests.inside import CANARY, Paywall, inside
+from tests.operators.conftest import csrf_in
+
+pytestmark = on_sqlite
+SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
+RULES = "/v1/admin/rules"
+
+
+@pytest.fixture
+async def paywall(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> AsyncIterator[Paywall]:
+    async with inside(database, settings, clocks) as made:
+        yield made
+
+
+def document(default: str = "metered", **sections: str) -> dict[str, Any]:
+    named = [{"name": name, "level": level} for name, level in sections.items()]
+    return {"levels": {"default": {"level": default}, "sections": named}}
+
+
+async def change(paywall: Paywall, body: Any, **headers: str) -> httpx2.Response:
+    return await paywall.client.put(RULES, json=body, headers={**paywall.staff, **headers})
+
+
+async def access(paywall: Paywall, slug: str) -> dict[str, Any]:
+    shown: dict[str, Any] = (await paywall.client.get(f"/v1/articles/{slug}")).json()["access"]
+    return shown
+
+
+async def test_a_change_holds_for_the_next_reader_everywhere(paywall: Paywall) -> None:
+    await paywall.publish("derby", section="Sport")
+    assert (await access(paywall, "derby"))["level"] == "metered"
+    opened = await paywall.unlock("derby")
+    assert (opened.status_code, CANARY in opened.text) == (200, True)
+    token = opened.json()["token"]
+    body = document(Sport="subscribers")
+    body["levels"]["sections"][0]["plans"] = ["sport"]
+    assert (await change(paywall, body)).status_code == 200
+    assert await access(paywall, "derby") == {
+        "level": "subscribers",
+        "metered": False,
+        "plans": ["sport"],
+    }
+    for answer in (await paywall.unlock("derby"), await paywall.full("derby", token)):
+        assert (answer.status_code in {402, 403}, CANARY in answer.text) == (True, False)
+    listed = (await paywall.client.get("/v1/articles")).json()["items"]
+    assert listed[0]["access"]["level"] == "subscribers"
+    page = await paywall.client.get("/articles/derby")
+    assert CANARY not in page.text
+    staff = (await paywall.client.get("/v1/admin/articles/derby", headers=paywall.staff)).json()
+    assert staff["effective"] == {
+        "level": "subscribers",
+        "source": "section",
+        "until": None,
+        "plans": ["sport"],
+    }
+
+
+async def test_a_subscription_opens_what_its_plan_covers(paywall: Paywall) -> None:
+    await paywall.publish("derby", section="Sport")
+    body = document(Sport="subscribers")
+    body["levels"]["sections"][0]["plans"] = ["sport"]
+    await change(paywall, body)
+    await paywall.sign_in("plan:news")
+    assert (await paywall.unlock("derby")).status_code == 402
+    await paywall.sign_in("plan:sport")
+    assert (await paywall.unlock("derby")).status_code == 200
+
+
+async def test_a_sections_schedule_ends_the_teasers_time_in_caches(
+    paywall: Paywall, clocks: MovingClocks
+) -> None:
+    await paywall.publish("gale", section="News")
+    body = document(News="metered")
+    body["levels"]["sections"][0]["schedule"] = {"free_hours": 1, "subscribers_after_days": 1}
+    await change(paywall, body)
+    clocks.travel(timedelta(minutes=59, seconds=50))
+    teaser = await paywall.client.get("/v1/articles/gale")
+    assert (teaser.json()["access"]["level"], CANARY in teaser.text) == ("free", True)
+    assert "max-age=10" in teaser.headers["cache-control"]
+    clocks.travel(timedelta(seconds=10))
+    teaser = await paywall.client.get("/v1/articles/gale")
+    assert (teaser.json()["access"]["level"], CANARY in teaser.text) == ("metered", False)
+    clocks.travel(timedelta(hours=23))
+    assert (await access(paywall, "gale"))["level"] == "subscribers"
+
+
+async def test_rules_are_read_changed_and_looked_up(paywall: Paywall) -> None:
+    first = await paywall.client.get(RULES, headers=paywall.staff)
+    assert (first.json()["version"], first.json()["by"]) == (0, None)
+    assert first.headers["etag"] == '"v0"'
+    saved = await change(paywall, document("free"), **{"If-Match": '"v0"'})
+    assert (saved.json()["version"], saved.headers["etag"]) == (1, '"v1"')
+    again = await change(paywall, saved.json()["rules"], **{"If-Match": "*"})
+    assert again.json() == saved.json()
+    for tag in ('"v0"', '"v7"', "v", "W/x", '"v' + "9" * 5000 + '"'):
+        late = await change(paywall, document("registered"), **{"If-Match": tag})
+        assert (late.status_code, late.json()["type"]) == (412, "/problems/rules-changed")
+    await change(paywall, document("registered"))
+    listed = (await paywall.client.get(f"{RULES}/versions", headers=paywall.staff)).json()
+    assert [each["version"] for each in listed["items"]] == [2, 1]
+    one = await paywall.client.get(f"{RULES}/versions/1", headers=paywall.staff)
+    assert one.json()["rules"]["levels"]["default"]["level"] == "free"
+    for missing in ("3", "0", "x", "9" * 30):
+        gone = await paywall.client.get(f"{RULES}/versions/{missing}", headers=paywall.staff)
+        assert gone.status_code in {404, 422}
+
+
+async def test_what_is_refused_names_the_field(paywall: Paywall) -> None:
+    refused = await change(paywall, document(News="open"))
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["field"] == "body.levels.sections.0.level"
+
+
+def fields(page: str) -> dict[str, list[str]]:
+    """What the browser would send of the form as it is shown."""
+    form = page[page.index('<form method="post" action="/admin/rules">') :]
+    form = form[: form.index("</form>")]
+    sent: dict[str, list[str]] = {}
+    pattern = r'<input[^>]*? name="(\w+)" value="([^"]*)"|<select name="(\w+)"(.*?)</select>'
+    for name, value, select, options in re.findall(pattern, form, re.DOTALL):
+        chosen = re.findall(r'value="(\w+)"( selected)?', options)
+        first = next(
+            (each for each, selected in chosen if selected), chosen[0][0] if chosen else ""
+        )
+        sent.setdefault(name or select, []).append(unescape(value or first))
+    return sent
+
+
+async def test_the_page_saves_what_its_form_shows(signed_in: SignedIn) -> None:
+    browser = await signed_in("editor")
+    sent = fields((await browser.get("/admin/rules")).text)
+    place = sent["kind"].index("section")
+    sent["name"][place], sent["level"][place] = "Long Reads", "subscribers"
+    sent["plans"][place], sent["free_hours"][place] = "digital, print", "3"
+    saved = await browser.post("/admin/rules", data=sent)
+    assert (saved.status_code, saved.headers["location"]) == (303, "/admin/rules")
+    page = (await browser.get("/admin/rules")).text
+    shown = fields(page)
+    at = shown["name"].index("Long Reads")
+    assert (shown["level"][at], shown["plans"][at]) == ("subscribers", "digital, print")
+    assert (shown["free_hours"][at], shown["version"]) == ("3", ["1"])
+    assert "editor@example.org" in page
+    # An emptied name takes the row away.
+    shown["name"][at] = " "
+    await browser.post("/admin/rules", data=shown)
+    assert "Long Reads" not in fields((await browser.get("/admin/rules")).text)["name"]
+    # A version of the past is put in force again by its own form.
+    past = await browser.get("/admin/rules/versions/1")
+    assert "version 1" in past.text
+    assert fields(past.text)["version"] == ["2"]
+    await browser.post("/admin/rules", data=fields(past.text))
+    assert "Long Reads" in fields((await browser.get("/admin/rules")).text)["name"]
+
+
+async def test_what_cannot_be_is_told_and_stays_in_the_form(signed_in: SignedIn) -> None:
+    browser = await signed_in("editor")
+    sent = fields((await browser.get("/admin/rules")).text)
+    place = sent["kind"].index("section")
+    for name, entries, words in [
+        ("Sport", {"free_hours": "-3"}, "Section Sport, free hours"),
+        ("Sport", {"plans": "Not A Plan"}, "Section Sport"),
+        ('"><b>', {"free_after_days": "soon"}, "free after days"),
+        ("Sport", {"free_hours": "49", "free_after_days": "2"}, "must end before"),
+        ("Sport", {"level": "open"}, "Section Sport, level"),
+    ]:
+        for key, value in {"name": name, "plans": "", "level": "subscribers", "free_hours": "",
+                           "free_after_days": "", **entries}.items():  # fmt: skip
+            sent[key][place] = value
+        refused = await browser.post("/admin/rules", data=sent)
+        assert (refused.status_code, words in unescape(refused.text)) == (422, True), refused.text
+        assert 'role="alert"' in refused.text
+        assert fields(refused.text)["name"][place] == name
+    for broken in ({"kind": ["section"]}, {}, {**sent, "name": []}):
+        answer = await browser.post("/admin/rules", data={**broken, "csrf": sent["csrf"]})
+        assert answer.status_code == 422
+
+
+async def test_the_second_editor_is_told_and_loses_nothing(signed_in: SignedIn) -> None:
+    browser = await signed_in("editor")
+    page = (await browser.get("/admin/rules")).text
+    mine, theirs = fields(page), fields(page)
+    place = theirs["kind"].index("tag")
+    theirs["name"][place], mine["name"][place] = "Theirs", "Mine"
+    await browser.post("/admin/rules", data=theirs)
+    late = await browser.post("/admin/rules", data=mine)
+    assert late.status_code == 412
+    shown = fields(late.text)
+    assert "Mine" in shown["name"]
+    assert "Theirs" not in shown["name"]
+    assert (await browser.post("/admin/rules", data=shown)).status_code == 303
+
+
+async def test_a_viewer_sees_the_rules_and_changes_none(signed_in: SignedIn) -> None:
+    browser = await signed_in("viewer")
+    page = (await browser.get("/admin/rules")).text
+    assert "Save the rules" not in page
+    form = {**fields(page), "csrf": csrf_in((await browser.get("/admin/account")).text)}
+    assert (await browser.post("/admin/rules", data=form)).status_code == 403

@@ -1,0 +1,85 @@
+"""The rules as editors write them: what is taken, and what is refused with its field."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from service.rules.document import RulesIn, of_settings
+from service.rules.rules import LevelRule, Schedule
+from service.settings import Settings
+
+SPORT = {"name": "Sport", "level": "subscribers", "plans": ["digital"]}
+
+
+def document(**levels: Any) -> dict[str, Any]:
+    return {"levels": {"default": {"level": "metered"}, **levels}}
+
+
+def test_what_is_written_is_what_holds() -> None:
+    schedule = {"free_hours": 3, "free_after_days": 30}
+    written = document(sections=[SPORT, {"name": " News ", "level": "free", "schedule": schedule}])
+    levels = RulesIn.model_validate(written).as_rules().levels
+    assert levels.default == LevelRule("metered")
+    assert levels.sections == {
+        "Sport": LevelRule("subscribers", frozenset({"digital"})),
+        "News": LevelRule("free", schedule=Schedule(free_hours=3, free_after_days=30)),
+    }
+
+
+def test_a_document_comes_back_as_it_was_written() -> None:
+    rules = RulesIn.model_validate(document(sections=[SPORT], tags=[SPORT]))
+    assert RulesIn.model_validate(rules.model_dump(mode="json")) == rules
+    assert RulesIn.model_validate_json(rules.model_dump_json()) == rules
+
+
+def test_without_a_document_the_settings_hold() -> None:
+    settings = Settings(
+        default_level="registered",
+        section_levels={"News": "free"},
+        tag_levels={"Election": "free", "Quiz": "subscribers"},
+    )
+    levels = of_settings(settings).as_rules().levels
+    assert levels.default == LevelRule("registered")
+    assert levels.sections == {"News": LevelRule("free")}
+    assert list(levels.tags) == ["Election", "Quiz"]
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ({}, "levels"),
+        ({"levels": {}}, "levels.default"),
+        ({**document(), "other": 1}, "other"),
+        (document(default={"level": "open"}), "levels.default.level"),
+        (document(default={"level": "metered", "plans": ["digital"]}), "levels.default"),
+        (document(sections=[{"level": "free"}]), "levels.sections.0.name"),
+        (document(sections=[{"name": "  ", "level": "free"}]), "levels.sections.0.name"),
+        (document(sections=[{"name": "a\0", "level": "free"}]), "levels.sections.0.name"),
+        (document(sections=[{"name": "\ud800", "level": "free"}]), "levels.sections.0.name"),
+        (document(sections=[{"name": "n" * 201, "level": "free"}]), "levels.sections.0.name"),
+        (document(sections=[SPORT, SPORT]), "levels"),
+        (document(tags=[SPORT, {**SPORT, "name": " Sport"}]), "levels"),
+        (document(sections=[{**SPORT, "plans": ["Not a slug"]}]), "levels.sections.0.plans.0"),
+        (document(sections=[{**SPORT, "name": f"s{n}"} for n in range(501)]), "levels.sections"),
+        *(
+            (
+                document(default={"level": "metered", "schedule": schedule}),
+                f"levels.default.{place}",
+            )
+            for schedule, place in [
+                ({"free_hours": 0}, "schedule.free_hours"),
+                ({"free_hours": -1}, "schedule.free_hours"),
+                ({"free_after_days": 10**9}, "schedule.free_after_days"),
+                ({"free_days": 3}, "schedule.free_days"),
+                ({"free_hours": 49, "free_after_days": 2}, "schedule"),
+                ({"free_hours": 49, "subscribers_after_days": 2}, "schedule"),
+                ({"subscribers_after_days": 2, "free_after_days": 2}, "schedule"),
+            ]
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_field(written: dict[str, Any], place: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        RulesIn.model_validate(written)
+    assert place in {".".join(map(str, item["loc"])) for item in refused.value.errors()}

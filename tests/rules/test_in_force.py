@@ -1,0 +1,120 @@
+"""Each change of the rules is a further version, in force in every process."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from service.db.context import Context
+from service.db.session import Database
+from service.db.tables import AuditEntry, RulesVersion
+from service.identity.audit import change_by
+from service.levels import Level
+from service.problems import Problem
+from service.rules.document import LevelIn, LevelsIn, NamedLevelIn, RulesIn
+from service.rules.in_force import RuleBook, rules_in_force
+from service.rules.save import save_rules
+from service.rules.store import latest_version, version_at
+from service.settings import Settings
+from tests.conftest import START, MovingClocks
+
+
+def rules(default: Level, **sections: Level) -> RulesIn:
+    named = tuple(NamedLevelIn(name=name, level=level) for name, level in sections.items())
+    return RulesIn(levels=LevelsIn(default=LevelIn(level=default), sections=named))
+
+
+def _with(section: str) -> RulesIn:
+    free = NamedLevelIn(name=section, level="free")
+    return RulesIn(levels=LevelsIn(default=LevelIn(level="metered"), sections=(free,)))
+
+
+async def save(context: Context, wanted: RulesIn, after: int | None = None) -> int:
+    async with change_by(context, "operator:opr_1") as change:
+        saved = await save_rules(change, wanted, context.settings, after=after)
+    return saved.version if saved is not None else 0
+
+
+@pytest.fixture
+def context(database: Database, settings: Settings, clocks: MovingClocks) -> Context:
+    return Context(settings, clocks, database)
+
+
+async def test_another_process_takes_a_change_over(context: Context) -> None:
+    here, there = RuleBook(context.settings), RuleBook(context.settings)
+    calls: list[int] = []
+    there.when_changed(lambda: calls.append(there.in_force.version))
+    for book in (here, there):
+        await book.refresh(context.database)
+    assert (there.in_force.version, calls) == (0, [])
+    assert await save(context, rules("subscribers", News="free")) == 1
+    await there.refresh(context.database)
+    await there.refresh(context.database)
+    assert calls == [1]
+    assert there.in_force.rules.levels.default.level == "subscribers"
+    assert there.in_force.rules.levels.sections["News"].level == "free"
+    assert (await rules_in_force(context.settings, context.database)).version == 1
+    assert here.in_force.rules.levels.default.level == context.settings.default_level
+
+
+async def test_repeating_a_change_writes_nothing(context: Context) -> None:
+    assert await save(context, rules("metered")) == 0  # as the settings are
+    assert await save(context, rules("free")) == 1
+    assert await save(context, rules("free"), after=1) == 1
+    async with context.database.reading() as session:
+        assert await latest_version(session) == 1
+
+
+async def test_the_second_of_two_editors_is_told(context: Context) -> None:
+    await save(context, rules("free"))
+    for after in (0, 2):
+        with pytest.raises(Problem, match="rules") as refused:
+            await save(context, rules("registered"), after=after)
+        assert refused.value.slug == "rules-changed"
+    assert await save(context, rules("registered"), after=1) == 2
+
+
+async def test_of_parallel_changes_upon_one_version_one_is_saved(context: Context) -> None:
+    async def change(name: str) -> int | str:
+        try:
+            return await save(context, _with(name), after=0)
+        except Problem as problem:
+            return problem.slug
+
+    found = await asyncio.gather(*(change(f"s{number}") for number in range(5)))
+    assert sorted(map(str, found)) == ["1", *["rules-changed"] * 4]
+    async with context.database.reading() as session:
+        assert len((await session.scalars(select(RulesVersion))).all()) == 1
+
+
+async def test_versions_of_the_past_can_be_asked_for(
+    context: Context, clocks: MovingClocks
+) -> None:
+    await save(context, rules("free"))
+    clocks.travel(timedelta(days=1))
+    await save(context, rules("subscribers"))
+    async with context.database.reading() as session:
+        times = (START - timedelta(seconds=1), START, START + timedelta(days=1))
+        found = [await version_at(session, at) for at in times]
+    assert [each.version if each is not None else None for each in found] == [None, 1, 2]
+
+
+async def test_the_audit_log_names_what_is_different(context: Context) -> None:
+    await save(context, rules("metered", News="free", Sport="metered"))
+    await save(context, rules("metered", News="subscribers", Books="free"))
+    async with context.database.reading() as session:
+        last = (await session.scalars(select(AuditEntry).order_by(AuditEntry.id))).all()[-1]
+    assert (last.action, last.target) == ("rules.change", "rules 2")
+    assert last.before == {"section News": "free", "section Sport": "metered"}
+    assert last.after == {"section News": "subscribers", "section Books": "free"}
+
+
+async def test_rules_that_only_a_later_release_can_read_change_nothing(context: Context) -> None:
+    book = RuleBook(context.settings)
+    await save(context, rules("free"))
+    await book.refresh(context.database)
+    async with context.database.transaction() as session:
+        session.add(RulesVersion(version=2, at=START, actor="x", document={"later": True}))
+    await book.refresh(context.database)
+    assert (book.in_force.version, book.in_force.rules.levels.default.level) == (1, "free")
