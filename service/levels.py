@@ -1,8 +1,17 @@
 """The levels of access: who may read an article whole. On the ground, for settings and content alike."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 Level = Literal["free", "metered", "registered", "subscribers"]
 """`free`: everybody; `metered`: the meter or a grant; `registered`: a verified address or a grant;
 `subscribers`: a grant alone. Each is stricter than the one before.
 """
+
+LEVEL_WORDS: Mapping[Level, str] = {
+    "free": "Free",
+    "metered": "Metered",
+    "registered": "Registered readers",
+    "subscribers": "Subscribers",
+}
+"""What the newsroom's pages call them."""

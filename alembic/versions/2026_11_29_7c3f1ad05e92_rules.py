@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from alembic import op
 
 revision: str = "7c3f1ad05e92"
-down_revision: str | None = "4b7d91e2c6f3"
+down_revision: str | None = "a41c7d93be20"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

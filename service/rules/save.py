@@ -15,7 +15,7 @@ async def save_rules(
 ) -> RulesVersion | None:
     """Put the rules in force, if they differ from those that are; the version in force then.
 
-    `after`: the version that whoever changes them has seen, 0 for the settings'; None: whichever it is.
+    `after`: the version that the editor has seen, 0 for the settings'; None: whichever it is.
     Raises Problem `rules-changed` where it is another one now.
     """
     former = await latest(change.session)

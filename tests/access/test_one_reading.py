@@ -69,7 +69,12 @@ async def test_an_article_that_is_all_preview_is_free_wherever_one_looks(paywall
     assert [item["access"]["level"] for item in items] == ["free"]
     staff = await paywall.client.get("/v1/admin/articles/empty", headers=paywall.staff)
     assert staff.json()["access"]["level"] == "subscribers"
-    assert staff.json()["effective"] == {"level": "free", "source": "cut", "until": None}
+    assert staff.json()["effective"] == {
+        "level": "free",
+        "source": "cut",
+        "until": None,
+        "plans": [],
+    }
     page = (await paywall.client.get("/articles/empty")).text
     assert '"isAccessibleForFree": true' in page
     await verified_reader(paywall)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.content.schemas import AccessIn
-from service.operators.articles.words import LEVEL_WORDS, STATUS_WORDS
+from service.levels import LEVEL_WORDS
+from service.operators.articles.words import STATUS_WORDS
 
 _READ = ("title", "standfirst", "body", "authors", "image")
 _ABOUT_TIME = {"published_at", "updated_at"}

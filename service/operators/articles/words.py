@@ -3,15 +3,8 @@
 from collections.abc import Mapping
 
 from service.content.level import LevelSource
-from service.levels import Level
 from service.reports.article_list import ArticleOrder
 
-LEVEL_WORDS: Mapping[Level, str] = {
-    "free": "Free",
-    "metered": "Metered",
-    "registered": "Registered readers",
-    "subscribers": "Subscribers",
-}
 SOURCE_WORDS: Mapping[LevelSource, str] = {
     "article": "set for this article",
     "tag": "set for a tag",

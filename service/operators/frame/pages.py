@@ -16,6 +16,7 @@ from service.clock import Clocks
 from service.html.pages import render
 from service.html.redirect import see_other
 from service.identity.permissions import PERMISSION_WORDS
+from service.levels import LEVEL_WORDS
 from service.offers.pricing import amount_text, price_text
 from service.offers.store import price_of
 from service.operators.frame.next_page import HOME, sign_in_address
@@ -66,6 +67,7 @@ def page(
         price=price_text,
         offer_price=lambda offer: price_text(price_of(offer)),
         reason_words=operators_words,
+        level_words=LEVEL_WORDS,
         standing_words=WORDS,
         standing_explanations=EXPLANATIONS,
         stop_words=STOPS,
