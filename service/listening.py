@@ -10,7 +10,13 @@ from typing import ClassVar, Literal
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from service.encoded import WHOLE
 
 LARGEST_PORT = 65_535
 LARGEST_HEAD = 32 * 1024
@@ -41,6 +47,30 @@ def listen(host: str, port: int) -> socket.socket:
             f"Port {port} of {host} can't be used ({(cause or 'unknown reason').lower()})."
         ) from error
     return listener
+
+
+class _Whole:
+    """Sends one answer whose headers are encoded already (encoded.py), as uvicorn sends any other."""
+
+    __slots__ = ("_cycle",)
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+
+    async def __call__(self, status: int, lines: bytes, body: bytes) -> None:
+        cycle = self._cycle
+        if cycle.flow.write_paused and not cycle.disconnected:
+            await cycle.flow.drain()
+        if cycle.disconnected:
+            return
+        cycle.response_started = cycle.response_complete = True
+        own = b"".join([b"%b: %b\r\n" % pair for pair in cycle.default_headers])
+        end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+        cycle.transport.write(b"".join((STATUS_LINE[status], own, lines, end, body)))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
 
 
 class ImpatientProtocol(HttpToolsProtocol):
@@ -88,6 +118,10 @@ class ImpatientProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._awaited = None
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
+        cycle.scope["extensions"] = {WHOLE: _Whole(cycle)}  # type: ignore[dict-item]  # as its authors like
+        super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]
 
     def send_400_response(self, msg: str) -> None:
         if self._head > LARGEST_HEAD:

@@ -10,9 +10,10 @@ from typing import ClassVar
 
 import pytest
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from service.encoded import Head, send_whole
 from service.listening import LARGEST_HEAD, ImpatientProtocol
 
 SOON, NEVER = 0.05, 3600.0
@@ -33,12 +34,29 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": text})
 
 
+NAMED = [(b"content-type", b"text/plain"), (b"content-length", b"5"), (b"x-frame", b"a, b")]
+
+
+async def twofold(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers alike on all paths: at `/whole` with encoded headers, elsewhere as ASGI has it."""
+    await receive()
+    status = 402 if scope["method"] == "POST" else 200
+    if scope["path"] == "/whole":
+        await send_whole(scope, send, status, (Head.of(NAMED[:1]), Head.of(NAMED[1:])), b"hello")
+        return
+    await send({"type": "http.response.start", "status": status, "headers": NAMED})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
 @contextlib.asynccontextmanager
-async def listening(head: float = NEVER, body: float = NEVER) -> AsyncIterator[int]:
+async def listening(
+    head: float = NEVER, body: float = NEVER, app: ASGIApp = echo
+) -> AsyncIterator[int]:
     class Timed(ImpatientProtocol):
         seconds: ClassVar[dict[str, float]] = {"head": head, "body": body}
 
-    config, state = uvicorn.Config(echo, log_config=None), ServerState()
+    config, state = uvicorn.Config(app, log_config=None), ServerState()
+    state.default_headers = [(b"date", b"Sun, 29 Nov 2026 18:00:00 GMT")]
     config.load()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Timed(config, state, {}), "127.0.0.1", 0)
@@ -123,6 +141,7 @@ def test_the_limit_of_open_files_is_raised(soft: int, hard: int, then: int) -> N
             sys.executable, "-c",
             f"""
 import resource
+from service.encoded import Head, send_whole
 from service.listening import allow_many_connections
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
 allow_many_connections()
@@ -132,3 +151,52 @@ print(*resource.getrlimit(resource.RLIMIT_NOFILE))
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert told.stdout.split() == [str(then), str(hard)]
+
+
+CLOSE = "Connection: close\r\n"
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        ("GET {} HTTP/1.1\r\n" + CLOSE,),
+        ("GET {} HTTP/1.0\r\n",),
+        ("POST {} HTTP/1.1\r\nContent-Length: 0\r\n" + CLOSE,),
+        # One after the other on one connection, all sent at once.
+        ("GET {} HTTP/1.1\r\n", "POST {} HTTP/1.1\r\nContent-Length: 0\r\n", "GET {} HTTP/1.1\r\n" + CLOSE),
+        ("GET {} HTTP/1.1\r\nExpect: 100-continue\r\n" + CLOSE,),
+    ],
+)  # fmt: skip
+async def test_encoded_headers_change_no_byte(requests: tuple[str, ...]) -> None:
+    answers = []
+    for path in ("/plain", "/whole"):
+        asked = "".join(f"{request.format(path)}Host: x\r\n\r\n" for request in requests)
+        async with listening(app=twofold) as port:
+            answers.append(await sent(port, asked.encode()))
+    assert answers[0] == answers[1]
+    assert answers[1].count(b"hello") == len(requests)
+
+
+@pytest.mark.parametrize("value", [b"a\r\nset-cookie: b", b"a\nb", b"a\rb"])
+def test_a_header_holds_no_other_one(value: bytes) -> None:
+    with pytest.raises(ValueError, match="line's end"):
+        Head.of([(b"location", value)])
+
+
+async def test_who_leaves_before_a_whole_answer_is_no_failure() -> None:
+    """Readers go while their count is written; the connection's end isn't the service's."""
+    done = asyncio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await send_whole(scope, send, 200, (Head.of(NAMED),), b"hello")
+        done.set()
+
+    async with listening(app=slow) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        async with asyncio.timeout(10):
+            await done.wait()

@@ -15,12 +15,13 @@ from functools import lru_cache
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.full import read_by_token
-from service.access.hot_unlock import PREFIX, Headers, HotUnlock
+from service.access.hot_unlock import PREFIX, REQUEST_ID, Headers, HotUnlock, named_by
 from service.access.reader_memory import ReaderMemory
 from service.access.revocations import Revocations
 from service.content.cache import ArticleCache, CachedArticle, Kept
 from service.content.visibility import is_visible
 from service.db.context import context_in
+from service.encoded import Head, send_whole
 from service.html.public_answer import MAX_AGE, coding_for
 from service.identity.origins import SAFE_METHODS
 from service.logs import log_request, request_id_of
@@ -34,7 +35,6 @@ from service.tokens.verifier import TokenVerifier
 
 _FULL = "/full"
 _BEARER = b"Bearer "
-_REQUEST_ID = b"x-request-id"
 _OK = 200
 _DAY = timedelta(days=1)
 _MOST_READERS = 1_000
@@ -119,10 +119,8 @@ class HotRoutes:
         elif not self._may_read(asked):
             await router(scope, receive, send)
         else:
-            request_id = request_id_of(headers.get(_REQUEST_ID, b""))
-            named = [*kept.headers, (_REQUEST_ID, request_id.encode())]
-            await send({"type": "http.response.start", "status": kept.status, "headers": named})
-            await send({"type": "http.response.body", "body": kept.body})
+            request_id = request_id_of(headers.get(REQUEST_ID, b""))
+            await send_whole(scope, send, kept.status, (kept.head, named_by(request_id)), kept.body)
             log_request(scope, kept.status, started, request_id)
 
     def _asked(self, scope: Scope, headers: Headers) -> _Asked | None:
@@ -176,10 +174,10 @@ class HotRoutes:
             elif message.get("more_body"):
                 started.clear()  # it comes in pieces
             elif started and started[0]["status"] == _OK:
-                named = [pair for pair in started[0]["headers"] if pair[0] != _REQUEST_ID]
+                named = [pair for pair in started[0]["headers"] if pair[0] != REQUEST_ID]
                 now = self._context.clocks.business()
                 if self._articles.peek(asked.entry.article.slug, now) is asked.entry:
-                    kept = Kept(_OK, named, message.get("body", b""))
+                    kept = Kept(_OK, Head.of(named), message.get("body", b""))
                     asked.entry.answers.setdefault(asked.variant, kept)
             await send(message)
 

@@ -27,6 +27,7 @@ from service.boundary import answering, fault_of
 from service.content.article import StoredArticle
 from service.content.cache import ArticleCache, CachedArticle
 from service.db.context import context_in
+from service.encoded import Head, send_whole
 from service.grants.store import live_grants_of
 from service.identity.callers import Caller, article_reader
 from service.identity.cookies import read_cookie
@@ -45,6 +46,7 @@ from service.tokens.verifier import TokenVerifier
 
 PREFIX = "/v1/articles/"
 Headers = dict[bytes, bytes]
+REQUEST_ID = b"x-request-id"
 _UNLOCK = "/unlock"
 _LONGEST_BODY, _MOST_DIGITS = 16_384, 5
 _REMEMBERED_BODY = 64
@@ -59,8 +61,7 @@ _MOST_REPEATS = 10_000
 _LONGEST_SENT = 1_000
 """Bytes of what was sent, by which an answer is kept with its article."""
 
-_Named = list[tuple[bytes, bytes]]
-_Sent = tuple[int, tuple[bytes, ...], _Named]
+_Sent = tuple[int, tuple[bytes, ...], Head]
 """Status, the body's pieces, and headers of an answer."""
 
 log = structlog.get_logger()
@@ -76,7 +77,7 @@ class _Repeat:
     entry: CachedArticle
     status: int
     parts: tuple[bytes, ...]
-    named: _Named
+    head: Head
     noted: Noted
     until: datetime
     meter: MeterState | None
@@ -99,7 +100,7 @@ class HotUnlock:
         self._on_sale = running.get(OnSale)
         self._common = AnswerHeaders.of(self._context.settings)
         self._repeats: OrderedDict[tuple[str, Hashable], _Repeat] = OrderedDict()
-        self._completed: dict[bytes | None, _Named] = {}
+        self._completed: dict[bytes | None, Head] = {}
 
     def is_asked(self, scope: Scope, headers: Headers) -> bool:
         """Whether it is a request to unlock an article and has nothing unusual about it."""
@@ -129,21 +130,16 @@ class HotUnlock:
         repeat = self._repeats.get((slug, key)) if key is not None else None
         if repeat is not None and repeat.entry is entry and self._holds(repeat):
             self._repeat(repeat)
-            status, parts, named = repeat.status, repeat.parts, repeat.named
+            status, parts, head = repeat.status, repeat.parts, repeat.head
         else:
             wanted = _wanted(body)
             if wanted is None or entry is None:
                 await router(scope, answering(body, receive), send)
                 return
-            status, parts, named = await self._answer(scope, headers, entry, wanted, key)
-        request_id = request_id_of(headers.get(b"x-request-id", b""))
-        named = [
-            *named,
-            *self._rest(headers.get(b"origin")),
-            (b"x-request-id", request_id.encode()),
-        ]
-        await send({"type": "http.response.start", "status": status, "headers": named})
-        await send({"type": "http.response.body", "body": b"".join(parts)})
+            status, parts, head = await self._answer(scope, headers, entry, wanted, key)
+        request_id = request_id_of(headers.get(REQUEST_ID, b""))
+        heads = (head, self._rest(headers.get(b"origin")), named_by(request_id))
+        await send_whole(scope, send, status, heads, b"".join(parts))
         log_request(scope, status, started, request_id)
 
     async def _answer(
@@ -161,14 +157,14 @@ class HotUnlock:
         except Exception:
             log.exception("request.failed", path=scope["path"])
             return _plainly(Problem("internal-error").response())
-        named = self._named(scope, answered, read)
+        head = self._head(scope, answered, read)
         if key is not None:
-            self._keep(entry, key, read, answered, named, sold)
-        return answered.status, answered.parts, named
+            self._keep(entry, key, read, answered, head, sold)
+        return answered.status, answered.parts, head
 
     def _keep(
         self, entry: CachedArticle, key: Hashable, read: ReadRequest, answered: Answered,
-        named: "_Named", sold: Assortment | None,
+        head: Head, sold: Assortment | None,
     ) -> None:  # fmt: skip
         """Keep the answer to a device that is known and not signed in, where nothing was counted.
 
@@ -188,7 +184,7 @@ class HotUnlock:
         until = now + _REPEATED
         until = min(until, answered.until) if answered.until is not None else until
         self._repeats[entry.article.slug, key] = _Repeat(
-            entry, answered.status, answered.parts, named, answered.noted, until, answered.meter,
+            entry, answered.status, answered.parts, head, answered.noted, until, answered.meter,
             sold if answered.status != _OK else None, self._revocations.changes,
         )  # fmt: skip
         self._repeats.move_to_end((entry.article.slug, key))
@@ -264,7 +260,7 @@ class HotUnlock:
         self._readers.put(key, KnownReader(caller, tuple(held), now), generation)
         return ReadRequest(article, caller, network, held)
 
-    def _named(self, scope: Scope, answered: Answered, read: ReadRequest) -> _Named:
+    def _head(self, scope: Scope, answered: Answered, read: ReadRequest) -> Head:
         named = [
             (b"content-length", str(sum(map(len, answered.parts))).encode()),
             (b"content-type", answered.media_type.encode()),
@@ -273,15 +269,21 @@ class HotUnlock:
             cookie = Response()
             remember_device(Request(scope), cookie, read.caller, answered.device)
             named += [pair for pair in cookie.raw_headers if pair[0] == b"set-cookie"]
-        return named
+        return Head.of(named)
 
-    def _rest(self, origin: bytes | None) -> _Named:
+    def _rest(self, origin: bytes | None) -> Head:
         """What each answer to this origin, a listed one, carries."""
         if origin not in self._completed:
             headers = MutableHeaders()
             self._common.complete(headers, origin.decode("latin-1") if origin is not None else None)
-            self._completed[origin] = headers.raw
+            self._completed[origin] = Head.of(headers.raw)
         return self._completed[origin]
+
+
+def named_by(request_id: str) -> Head:
+    """The header that names the request."""
+    value = request_id.encode()
+    return Head(((REQUEST_ID, value),), b"%b: %b\r\n" % (REQUEST_ID, value))
 
 
 async def _body(receive: Receive) -> bytes | None:
@@ -311,7 +313,7 @@ _read_body = lru_cache(maxsize=1_000)(_read_anew)
 
 
 def _plainly(response: Response) -> _Sent:
-    return response.status_code, (bytes(response.body),), list(response.raw_headers)
+    return response.status_code, (bytes(response.body),), Head.of(response.raw_headers)
 
 
 def _what_was_sent(headers: Headers, body: bytes) -> Hashable | None:

@@ -18,6 +18,7 @@ from service.content.level import level_at
 from service.content.store import content_version, get_article
 from service.content.teaser import teaser, with_body
 from service.db.session import AppDatabase, Database
+from service.encoded import Head
 from service.html.public_answer import BROWSERS_TAKE, Document, PublicDocument, encode, json_bytes
 from service.problems import Problem
 from service.rules.in_force import RuleBook
@@ -41,7 +42,7 @@ class Kept:
     """An answer of the router's as it left: its status, headers and bytes."""
 
     status: int
-    headers: list[tuple[bytes, bytes]]
+    head: Head
     body: bytes
 
 
