@@ -39,6 +39,10 @@ _ROWS = (
         granted=True, revocable=True,
     ),
     ReasonRow(
+        "external", "Your subscription elsewhere includes this article.", "by a right from elsewhere",
+        granted=True, revocable=True,
+    ),
+    ReasonRow(
         "comp", "You have been given access to this article.", "by a comp",
         granted=True, revocable=True,
     ),

@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.follow_ups import ask_contact
-from service.clock import Clocks
 from service.db.context import Context
 from service.db.session import past_deadlocks
 from service.db.tables import Reader
+from service.grants.rights import give_rights_of_address
 from service.identity import address_changes
 from service.identity.audit import record
 from service.identity.email import EmailAddress, checked_address, mailbox_of
@@ -85,7 +85,7 @@ async def confirm_change(context: Context, token: str) -> State:
                 return "waiting"
             reader = await session.get_one(Reader, change.reader_id)
             address = EmailAddress(change.email, change.email_key)
-            await _set_address(session, reader, address, context.clocks)
+            await _set_address(session, reader, address, context)
             return "changed"
 
     return await past_deadlocks(attempt)
@@ -105,7 +105,7 @@ async def change_by_operator(context: Context, *, reader_id: str, email: str, ac
             if reader is None or reader.merged_into is not None or reader.erased_at is not None:
                 raise Problem("not-found", f"There is no reader {reader_id}.")
             former = reader.verified_key
-            await _set_address(session, reader, address, context.clocks)
+            await _set_address(session, reader, address, context)
             await end_sessions_of(session, reader.id, context.clocks.wall(), "address_changed")
             await record(
                 session, actor=actor, action="reader.change-address", target=reader.id,
@@ -121,7 +121,7 @@ async def change_by_operator(context: Context, *, reader_id: str, email: str, ac
 
 
 async def _set_address(
-    session: AsyncSession, reader: Reader, address: EmailAddress, clocks: Clocks
+    session: AsyncSession, reader: Reader, address: EmailAddress, context: Context
 ) -> None:
     """The reader signs in by this address from now on, and Stripe's customers have it too."""
     owner = await account_of(session, address)
@@ -133,7 +133,8 @@ async def _set_address(
         to_meter=readers_meter(reader.id, mailbox_of(address.key)),
     )
     reader.email, reader.email_key = address.text, address.key
-    reader.verified_key, reader.email_verified_at = address.key, clocks.business()
+    reader.verified_key, reader.email_verified_at = address.key, context.clocks.business()
     await address_changes.forget(session, reader.id)
     await session.flush()
-    await ask_contact(session, reader.id, clocks)
+    await ask_contact(session, reader.id, context.clocks)
+    await give_rights_of_address(session, context, reader_id=reader.id, address_key=address.key)

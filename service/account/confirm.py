@@ -11,6 +11,7 @@ from service.clock import Clocks
 from service.db.context import Context
 from service.db.session import past_deadlocks
 from service.db.tables import SignInRequest
+from service.grants.rights import give_rights_of_address
 from service.identity import sign_in_requests
 from service.identity.callers import Caller
 from service.identity.consents import newsletter_wording, record_newsletter
@@ -108,7 +109,7 @@ async def _sign_in(context: Context, request: SignInRequest, client: Client) -> 
         async with context.database.serialised(f"address:{request.email_key}") as session:
             if not await sign_in_requests.use(session, request, context.clocks.wall()):
                 raise Problem("sign-in-refused")
-            reader_id = await _reader_of(session, request, client, context.clocks)
+            reader_id = await _reader_of(session, request, client, context)
             await _record_newsletter(session, reader_id, request, client, context)
             opened = await _opened(session, context, reader_id, client)
         return Confirmed(reader_id, opened, request.return_to)
@@ -131,12 +132,16 @@ async def _record_newsletter(
 
 
 async def _reader_of(
-    session: AsyncSession, request: SignInRequest, client: Client, clocks: Clocks
+    session: AsyncSession, request: SignInRequest, client: Client, context: Context
 ) -> str:
+    clocks = context.clocks
     if request.email is not None and request.email_key is not None:
         address = EmailAddress(request.email, request.email_key)
         buyers = await _buyers_here(session, client, clocks)
         account = await verified_account(session, address, buyers, clocks)
+        await give_rights_of_address(
+            session, context, reader_id=account.id, address_key=address.key
+        )
         return account.id
     if request.reader_id is None:
         raise Problem("sign-in-refused")

@@ -29,6 +29,7 @@ from service.db.tables import (
     Pass,
     Reader,
     ReaderDevice,
+    Right,
     SignInRequest,
     Subscription,
 )
@@ -42,6 +43,7 @@ MOVED: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...
     Subscription.reader_id,
     Pass.reader_id,
     Grant.reader_id,
+    Right.reader_id,
     Checkout.reader_id,
     AccessEntry.reader_id,
     Consent.reader_id,

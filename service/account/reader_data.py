@@ -37,6 +37,7 @@ from service.db.tables import (
     ReaderDevice,
     ReaderSession,
     RevokedClaim,
+    Right,
     SignInRequest,
     Subscription,
     Touches,
@@ -335,6 +336,16 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding(
         "former_grants", FormerGrant, lambda subject: FormerGrant.grant_id.in_(subject.grants),
         kept="id grant_id until scope starts_at ends_at in_grace",
+    ),
+    Holding(
+        "rights", Right, lambda subject: Right.reader_id.in_(subject.ids),
+        # The source goes on sending it: it is nobody's until somebody proves that it is theirs.
+        blank={
+            "reader_id": None, "bound_by": None, "bound_at": None, "email_hash": None,
+            "account_hash": None, "name_hash": None,
+        },
+        kept="source reference plan starts_at ends_at ended_at created_at updated_at",
+        hidden="email_hash account_hash name_hash",
     ),
     Holding(
         "changes_by_staff", AuditEntry,

@@ -16,11 +16,22 @@ from service.cli.running import CommandFailed, command, ready_context
 from service.content.import_articles import ImportRun, import_articles
 from service.content.import_summary import Entry, ImportSummary, Tally
 from service.content.importers.wordpress import ExportUnreadable, Options, Progress, read_exports
+from service.grants.right_lists import (
+    MOST_ENDED_PERCENT,
+    ListRefused,
+    read_list,
+    store_list,
+    told,
+)
+from service.identity.audit import BY_COMMAND
 from service.rules.in_force import rules_in_force
 from service.settings import Settings
 from service.texts import is_slug
 
 EXAMPLE = "Example: paywall import wordpress posts.xml media.xml --report report.jsonl --dry-run"
+_RIGHTS = "Example: paywall import entitlements subscribers.csv --source print --dry-run"
+_MOST_SHOWN = 50
+"""Lines of one kind."""
 app = typer.Typer(help="Bring your own newspaper.", epilog=EXAMPLE, no_args_is_help=True)
 
 
@@ -102,6 +113,61 @@ async def wordpress(
             except OSError as error:
                 raise CommandFailed(f"{error.filename} can't be read: {error.strerror}.") from error
     _tell(summary, dry_run=dry_run)
+
+
+@app.command(epilog=_RIGHTS)
+@command
+async def entitlements(
+    file: Annotated[Path, typer.Argument(help="The whole list, as CSV in UTF-8.")],
+    source: Annotated[str, typer.Option(help="What the list comes from, such as print.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")
+    ] = False,
+    most_ended: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=100,
+            help="The share, in percent, of the rights that run that the list may end.",
+        ),
+    ] = MOST_ENDED_PERCENT,
+) -> None:
+    """Make a source's rights those of its list: new ones begin, and what it no longer has ends.
+
+    All of it or nothing: with one bad line nothing is changed. Safe to repeat, such as every night.
+    """
+    if not is_slug(source):
+        raise CommandFailed(
+            f"--source {source}: write small letters, digits and hyphens, such as print."
+        )
+    settings = Settings()
+    try:
+        rows = read_list(file.read_bytes(), settings.zone)
+        async with ready_context(settings) as context:
+            found = await store_list(
+                context, source, rows, actor=BY_COMMAND, dry_run=dry_run,
+                most_ended_percent=most_ended,
+            )  # fmt: skip
+    except OSError as error:
+        raise CommandFailed(f"{error.filename} can't be read: {error.strerror}.") from error
+    except ListRefused as refused:
+        raise CommandFailed(_refusal(refused)) from refused
+    for line in told(found, most=_MOST_SHOWN):
+        print(line)
+    verb = "would begin" if dry_run else "began"
+    print(
+        f"{len(found.created)} rights {verb}, {len(found.changed)} changed, {len(found.ended)} ended, "
+        f"{found.unchanged} stayed as they were."
+    )
+    if dry_run:
+        print("\nNothing was changed: run it again without --dry-run.")
+
+
+def _refusal(refused: ListRefused) -> str:
+    shown = refused.problems[:_MOST_SHOWN]
+    more = len(refused.problems) - len(shown)
+    rest = [f"… and {more} more lines."] if more else []
+    return "\n".join([*shown, *rest, "Nothing was changed."])
 
 
 def _plans(given: list[str]) -> dict[str, str]:

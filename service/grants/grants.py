@@ -13,7 +13,7 @@ from typing import Literal
 
 from service.levels import Level
 
-Source = Literal["subscription", "comp", "pass"]
+Source = Literal["subscription", "external", "comp", "pass"]
 
 EVERYTHING = "everything"
 

@@ -23,5 +23,8 @@ EventType = Literal[
     "payment.refunded",
     "pass.bought",
     "pass.ended",
+    "right.started",
+    "right.changed",
+    "right.ended",
 ]
 EVENT_TYPES: frozenset[str] = frozenset(get_args(EventType))

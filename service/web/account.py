@@ -106,7 +106,7 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
         email=reader.email if reader else None,
         is_verified=caller.verified,
         subscription=subscription_shown(first, language, now) if first else None,
-        given=[_given(grant, settings.zone) for grant in live if grant.source == "comp"],
+        given=[_given(grant, settings.zone) for grant in live if grant.source in _GIVEN],
         notes=_doubles(bought, first, language, now),
         passes=[
             *(on_its_way(offer.name, language) for _, offer in waiting),
@@ -163,6 +163,10 @@ async def erasure_view(session: AsyncSession, reader_id: str) -> ErasureView:
     return ErasureView(running[0].offer_name if running else None, bool(bought))
 
 
+_GIVEN = ("comp", "external")
+"""Sources of access that wasn't bought here."""
+
+
 def _given(grant: grants.GrantFacts, zone: ZoneInfo) -> str:
     kind, _, name = grant.scope.partition(":")
     what = {
@@ -171,6 +175,8 @@ def _given(grant: grants.GrantFacts, zone: ZoneInfo) -> str:
         "article": "one article",
     }.get(kind, "everything")
     end = f"until {long_day(grant.ends_at, zone)}" if grant.ends_at else "with no end set"
+    if grant.source == "external":
+        return f"Your subscription elsewhere opens {what} here, {end}."
     return f"The newsroom has opened {what} for you, {end}."
 
 

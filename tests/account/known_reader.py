@@ -195,7 +195,7 @@ class Known:
 
 def known_reader(site: Site) -> Known:
     """Read anonymously, buy a day, then more; confirm the address, sign in elsewhere and in an app,
-    be given a comp that is revoked, ask for another address; and the day's reads are added up.
+    be given a comp that is revoked and a right, ask for another address; and the day's reads are added up.
     """
     browser = site.at.browser
     browser.headers["User-Agent"] = FIREFOX
@@ -235,6 +235,12 @@ def known_reader(site: Site) -> Known:
         headers={"Authorization": f"Bearer {site.at.api_key}"},
     )
     assert taken.status_code == 200, taken.text
+
+    right = browser.put(
+        "/v1/admin/entitlements/print/KD-4711", json={"plan": "digital", "email": ADDRESS},
+        headers={"Authorization": f"Bearer {site.at.api_key}"},
+    )  # fmt: skip
+    assert right.json()["reader_id"] == reader_id
 
     async def make_link(database: Database) -> None:
         async with database.transaction() as session:

@@ -166,6 +166,8 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /admin/account/totp/start
     """,
     Permission.SUBSCRIBERS_READ: """
+        GET /v1/admin/entitlements
+        GET /v1/admin/entitlements/{source}/{reference}
         GET /v1/admin/explain
         GET /admin/subscribers/{reader_id}
         GET /admin/unbound
@@ -176,6 +178,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/unbound
     """,
     Permission.SUBSCRIBERS_WRITE: """
+        DELETE /v1/admin/entitlements/{source}/{reference}
+        PUT /v1/admin/entitlements/{source}/{reference}
         POST /admin/subscribers/{reader_id}/address
         POST /admin/subscribers/{reader_id}/refund
         POST /admin/subscribers/{reader_id}/resync

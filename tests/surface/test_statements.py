@@ -26,6 +26,7 @@ from service.db.tables import (
     ReaderDevice,
     ReaderSession,
     Reconciliation,
+    Right,
     RulesVersion,
     UnboundSubscription,
     WebhookDelivery,
@@ -99,6 +100,8 @@ MOST: Mapping[str, int] = {
     "/v1/admin/articles/{slug}": 2,
     "/v1/admin/articles/{slug}/revisions": 3,
     "/v1/admin/audit": 2,
+    "/v1/admin/entitlements": 2,
+    "/v1/admin/entitlements/{source}/{reference}": 2,
     "/v1/admin/explain": 9,
     "/v1/admin/coupons": 3,
     "/v1/admin/inbox": 4,
@@ -122,7 +125,7 @@ MOST: Mapping[str, int] = {
     "/v1/articles/{slug}": 0,
     "/v1/articles/{slug}/access": 3,
     "/v1/me": 6,
-    "/v1/me/export": 36,
+    "/v1/me/export": 37,
     "/v1/offers": 1,
     "/v1/sessions": 3,
 }
@@ -173,11 +176,13 @@ class Rows:
         article = rows.article(f"p{number}", f"Article {number}")
         endpoint = filled(WebhookEndpoint, id=new_id("whe"), types=["subscription.started"])
         rules = filled(RulesVersion, version=number + 1, document=DOCUMENT)
+        right = filled(Right, source="print", reference=f"KD-{number}", reader_id=reader.id)
         self.known |= {
             "slug": article.slug, "endpoint_id": endpoint.id, "version": str(rules.version),
+            "source": right.source, "reference": right.reference,
         }  # fmt: skip
         return [
-            reader, article, endpoint, *self._of(reader, article, endpoint.id),
+            reader, article, endpoint, right, *self._of(reader, article, endpoint.id),
             *self._of(self._mine, article, endpoint.id),
             filled(Job, kind="recut", status="failed", payload={}),
             filled(InboxEvent, told_by="webhook"), filled(AuditEntry),

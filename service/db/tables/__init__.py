@@ -13,7 +13,7 @@ from service.db.tables.billing import (
     UnboundSubscription,
 )
 from service.db.tables.content import Article, ArticleRevision, ArticleTerm, ContentState
-from service.db.tables.grants import FormerGrant, Grant
+from service.db.tables.grants import FormerGrant, Grant, Right
 from service.db.tables.identity import (
     AddressChange,
     ApiKey,
@@ -86,6 +86,7 @@ __all__ = [
     "ReaderSession",
     "Reconciliation",
     "RevokedClaim",
+    "Right",
     "RolledDay",
     "Rollup",
     "RulesVersion",

@@ -1,0 +1,96 @@
+"""Rights from elsewhere over HTTP."""
+
+from typing import Annotated, Literal, Self
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
+
+from service.bodies import Body, ListOut
+from service.clock import in_utc
+from service.db.tables import Right
+from service.grants.rights import SentRight
+from service.html.list_query import EMPTY_IS_NONE, ListQuery
+from service.identity.email import email_key
+from service.texts import SLUG_LENGTH, storable
+
+SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+LONGEST_REFERENCE = 200
+State = Literal["live", "over"]
+Source = Annotated[str, Path(max_length=SLUG_LENGTH, pattern=SLUG)]
+"""What sends rights, such as `print` or `app-store`."""
+Reference = Annotated[
+    str, AfterValidator(storable), Path(min_length=1, max_length=LONGEST_REFERENCE)
+]
+"""The source's own name of the right."""
+Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
+Text = Annotated[str, AfterValidator(storable), Field(max_length=200)]
+
+
+def _address(value: str) -> str:
+    if value and email_key(value) is None:
+        raise ValueError("is no e-mail address")
+    return value
+
+
+class RightIn(Body):
+    """Who may read what until when. The reader is found by `email`, or by `account_number` or `name` with
+    `postcode`; those are kept as keyed hashes. `starts_at` left out: now, or as it was.
+    """
+
+    plan: Annotated[str, Field(max_length=SLUG_LENGTH, pattern=SLUG)]
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    """null: until it is deleted."""
+    email: Annotated[Text, AfterValidator(_address)] = ""
+    account_number: Text = ""
+    name: Text = ""
+    postcode: Text = ""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if (
+            self.starts_at is not None
+            and self.ends_at is not None
+            and self.ends_at <= self.starts_at
+        ):
+            raise ValueError("ends_at must be after starts_at")
+        return self
+
+    def sent(self, reference: str) -> SentRight:
+        """What it says of the right with this reference."""
+        return SentRight(reference, **dict(self))
+
+
+class RightOut(BaseModel):
+    """`reader_id` is whose it is, found by `bound_by`; null: nobody's yet. `ended_at`: taken back then."""
+
+    source: str
+    reference: str
+    plan: str
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime | None
+    ended_at: AwareDatetime | None
+    reader_id: str | None
+    bound_by: str | None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+    @classmethod
+    def of(cls, row: Right) -> Self:
+        return cls.model_validate(row, from_attributes=True)
+
+
+class RightList(ListOut[RightOut]):
+    pass
+
+
+class RightQuery(ListQuery):
+    """Which rights: of one source, live or over, those of a reader, or the one with a reference."""
+
+    source: Annotated[Annotated[str, Field(max_length=SLUG_LENGTH)] | None, EMPTY_IS_NONE] = None
+    state: Annotated[State | None, EMPTY_IS_NONE] = None
+    query: Annotated[str, AfterValidator(storable), Field(max_length=LONGEST_REFERENCE)] = ""
+    """A whole reference, or a reader's id."""
+
+
+AnyRights = Annotated[RightQuery, Query()]

@@ -1,0 +1,269 @@
+"""Rights to read from elsewhere: stored as their source sends them, and given to the reader whose they are."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.clock import Clocks
+from service.db.base import new_id
+from service.db.context import Context
+from service.db.tables import Reader, Right
+from service.grants.grants import plan_scope
+from service.grants.matching import MatchKey
+from service.grants.store import put_grant
+from service.identity.audit import record
+from service.identity.email import email_key
+from service.identity.secrets import derived_key
+from service.outbox.domain_events import emit
+from service.outbox.event_types import EventType
+from service.problems import Problem
+from service.settings import Settings
+
+Outcome = Literal["created", "changed", "unchanged"]
+BoundBy = Literal["email", "account", "name"]
+_SHOWN = ("plan", "starts_at", "ends_at", "ended_at")
+_AT_ONCE = 500
+"""Values in one list of a statement; well below what either database takes."""
+
+
+@dataclass(frozen=True)
+class SentRight:
+    """A right as its source sends it. `starts_at` None: as it was, or now. `ends_at` None: until taken back."""
+
+    reference: str
+    plan: str
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    email: str = ""
+    account_number: str = ""
+    name: str = ""
+    postcode: str = ""
+
+
+@dataclass(frozen=True)
+class _Hashes:
+    email: str | None
+    account: str | None
+    name: str | None
+
+
+def match_key(settings: Settings) -> MatchKey:
+    """The installation's key."""
+    return MatchKey(derived_key(settings, "rights"))
+
+
+class Rights:
+    """Writes rights in one transaction. `readers` are ids by confirmed address, of those that are sent."""
+
+    def __init__(
+        self, session: AsyncSession, key: MatchKey, clocks: Clocks, readers: Mapping[str, str]
+    ) -> None:
+        self._session, self._key, self._clocks, self._readers = session, key, clocks, readers
+
+    async def put(self, source: str, sent: SentRight, row: Right | None) -> Outcome:
+        """Store what was sent; `row` is what is there. Repeating it changes nothing."""
+        now = self._clocks.business()
+        hashes = self._hashes(sent)
+        if row is None:
+            row = Right(
+                source=source, reference=sent.reference, plan=sent.plan,
+                starts_at=sent.starts_at or now, ends_at=sent.ends_at, created_at=now, updated_at=now,
+            )  # fmt: skip
+            self._take(row, hashes)
+            self._session.add(row)
+            await self._bind_by_address(row, sent)
+            return "created"
+        same = (
+            row.plan == sent.plan and row.starts_at == (sent.starts_at or row.starts_at)
+            and row.ends_at == sent.ends_at and row.ended_at is None
+            and _Hashes(row.email_hash, row.account_hash, row.name_hash) == hashes
+        )  # fmt: skip
+        if same:
+            # Confirmed since, or the reader was erased: the address is looked up again.
+            is_new = row.reader_id is None and await self._bind_by_address(row, sent)
+            return "changed" if is_new else "unchanged"
+        if self._is_anothers(row, hashes):
+            await self.unbind(row)
+        before = payload_of(row)
+        row.plan, row.ends_at, row.ended_at = sent.plan, sent.ends_at, None
+        row.starts_at, row.updated_at = sent.starts_at or row.starts_at, now
+        self._take(row, hashes)
+        if row.reader_id is None:
+            await self._bind_by_address(row, sent)
+        else:
+            await self._changed(row, before, "right.changed")
+        return "changed"
+
+    async def end(self, row: Right) -> None:
+        """Its source has taken it back. Repeating it changes nothing."""
+        if row.ended_at is not None:
+            return
+        before = payload_of(row)
+        row.ended_at = row.updated_at = self._clocks.business()
+        if row.reader_id is not None:
+            await self._changed(row, before, "right.ended")
+
+    async def bind(self, row: Right, reader_id: str, by: BoundBy) -> None:
+        """Let the right be the reader's."""
+        row.reader_id, row.bound_by, row.bound_at = reader_id, by, self._clocks.business()
+        if not is_over(row, self._clocks.business()):
+            await self._changed(row, None, "right.started")
+
+    async def unbind(self, row: Right) -> None:
+        """Let it be nobody's: the reader's access by it ends now."""
+        if row.reader_id is None:
+            return
+        before = payload_of(row)
+        await self._give(row, until=self._clocks.business())
+        await self._emit(row, before, "right.ended")
+        row.reader_id = row.bound_by = row.bound_at = None
+
+    async def _changed(
+        self, row: Right, before: dict[str, object] | None, type_: EventType
+    ) -> None:
+        await self._give(row, until=row.ended_at)
+        await self._emit(row, before, type_)
+
+    async def _give(self, row: Right, *, until: datetime | None) -> None:
+        ends = [each for each in (row.ends_at, until) if each is not None]
+        await self._session.flush()
+        await put_grant(
+            self._session, source="external", reference=f"{row.source}/{row.reference}/{row.reader_id}",
+            reader_id=row.reader_id or "", scope=plan_scope(row.plan), starts_at=row.starts_at,
+            ends_at=min(ends, default=None), note=row.source, now=self._clocks.business(),
+        )  # fmt: skip
+
+    async def _emit(self, row: Right, before: dict[str, object] | None, type_: EventType) -> None:
+        await emit(
+            self._session, type_=type_, reader_id=row.reader_id,
+            subject_id=f"{row.source}/{row.reference}", once=f"{type_}:{new_id('rgt')}",
+            occurred_at=self._clocks.business(), before=before, after=payload_of(row),
+            now=self._clocks.wall(),
+        )  # fmt: skip
+
+    async def _bind_by_address(self, row: Right, sent: SentRight) -> bool:
+        """Whether a reader has confirmed the address, whose the right is then."""
+        reader_id = self._readers.get(email_key(sent.email) or "") if sent.email else None
+        if reader_id is not None:
+            await self.bind(row, reader_id, "email")
+        return reader_id is not None
+
+    def _hashes(self, sent: SentRight) -> _Hashes:
+        address = email_key(sent.email) if sent.email else None
+        return _Hashes(
+            self._key.email(address) if address is not None else None,
+            self._key.account(sent.account_number, sent.postcode),
+            self._key.name(sent.name, sent.postcode),
+        )
+
+    def _take(self, row: Right, hashes: _Hashes) -> None:
+        row.email_hash, row.account_hash, row.name_hash = hashes.email, hashes.account, hashes.name
+
+    def _is_anothers(self, row: Right, hashes: _Hashes) -> bool:
+        """Whether the source now says another person than the one by whom the reader was found."""
+        by = {
+            "email": (row.email_hash, hashes.email),
+            "account": (row.account_hash, hashes.account),
+            "name": (row.name_hash, hashes.name),
+        }
+        was, is_now = by.get(row.bound_by or "", (None, None))
+        return was != is_now
+
+
+def is_over(row: Right, now: datetime) -> bool:
+    """Whether it opens nothing any more."""
+    return row.ended_at is not None or (row.ends_at is not None and row.ends_at <= now)
+
+
+def payload_of(row: Right) -> dict[str, object]:
+    """The right as webhooks and the audit trail have it."""
+    times = {name: getattr(row, name) for name in _SHOWN if name != "plan"}
+    shown = {name: at.isoformat() if at is not None else None for name, at in times.items()}
+    return {"source": row.source, "reference": row.reference, "plan": row.plan, **shown}
+
+
+async def find_right(session: AsyncSession, source: str, reference: str) -> Right:
+    """The row. Problem `not-found`."""
+    row = await session.get(Right, (source, reference))
+    if row is None:
+        raise Problem("not-found", f"{source} has sent no right {reference}.")
+    return row
+
+
+async def put_right(
+    session: AsyncSession, context: Context, source: str, sent: SentRight, *, actor: str
+) -> Right:
+    """Store one right as it is sent, and audit it where that changes anything."""
+    await take_source(session, source)
+    row = await session.get(Right, (source, sent.reference), populate_existing=True)
+    before = payload_of(row) if row is not None else None
+    emails = [sent.email] if sent.email else []
+    rights = Rights(
+        session, match_key(context.settings), context.clocks, await readers_of(session, emails)
+    )
+    outcome = await rights.put(source, sent, row)
+    await session.flush()
+    row = await find_right(session, source, sent.reference)
+    if outcome != "unchanged":
+        await record(
+            session, actor=actor, action="right.put", target=f"{source}/{sent.reference}",
+            before=before, after=payload_of(row), now=context.clocks.business(),
+        )  # fmt: skip
+    return row
+
+
+async def end_right(
+    session: AsyncSession, context: Context, source: str, reference: str, *, actor: str
+) -> Right:
+    """End a right now, and audit it; one that has ended stays as it is. Problem `not-found`."""
+    await take_source(session, source)
+    row = await find_right(session, source, reference)
+    if row.ended_at is None:
+        before = payload_of(row)
+        await Rights(session, match_key(context.settings), context.clocks, {}).end(row)
+        await record(
+            session, actor=actor, action="right.end", target=f"{source}/{reference}",
+            before=before, after=payload_of(row), now=context.clocks.business(),
+        )  # fmt: skip
+    return row
+
+
+async def take_source(session: AsyncSession, source: str) -> None:
+    """Wait until no other transaction changes the source's rights; SQLite's one writer has its turn."""
+    if session.get_bind().dialect.name == "postgresql":
+        key = f"rights:{source}"
+        await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+
+
+async def readers_of(session: AsyncSession, emails: Iterable[str]) -> dict[str, str]:
+    """The readers who have confirmed one of these addresses: ids by the address as compared."""
+    keys = sorted({key for each in emails if (key := email_key(each)) is not None})
+    found: dict[str, str] = {}
+    for start in range(0, len(keys), _AT_ONCE):
+        rows = await session.execute(
+            select(Reader.verified_key, Reader.id).where(
+                Reader.verified_key.in_(keys[start : start + _AT_ONCE])
+            )
+        )
+        found.update((row.verified_key, row.id) for row in rows)
+    return found
+
+
+async def give_rights_of_address(
+    session: AsyncSession, context: Context, *, reader_id: str, address_key: str
+) -> None:
+    """Give a reader who has just confirmed the address what sources say is this address's."""
+    key = match_key(context.settings)
+    rights = Rights(session, key, context.clocks, {})
+    found = await session.scalars(
+        select(Right)
+        .where(Right.email_hash == key.email(address_key), Right.reader_id.is_(None))
+        .order_by(Right.source, Right.reference)
+        .with_for_update()
+    )
+    for row in list(found):
+        await rights.bind(row, reader_id, "email")
