@@ -68,6 +68,7 @@ from service.offers.on_sale import OnSale
 from service.offers.portal import PortalMirror
 from service.operators import api as operators_api
 from service.operators import routes as operators_routes
+from service.operators.settings.in_force import SettingsInForce
 from service.outbox import queue, webhooks
 from service.outbox.mailer import Mailer
 from service.outbox.mails import MAIL_TASK
@@ -240,6 +241,7 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
         ChannelWatch(),
         targets,
         WallsSeen(),
+        SettingsInForce.of(settings),
         WebhookSender(database, Poster(targets), clocks, derived_key(settings, SEALED_FOR)),
     )
 

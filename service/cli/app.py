@@ -30,6 +30,7 @@ PARTS: Mapping[str, Part] = {
     "demo": Part("Open the sample newspaper with its local Stripe.", "demo", "demo"),
     "migrate": Part("Bring the database to this release.", "migrations", "migrate"),
     "simulate": Part("Run the local Stripe alone.", "simulate", "simulate"),
+    "settings": Part("Show what is set, and where.", "settings_in_force", "show"),
     "doctor": Part("Check the set-up, and say what to mend.", "doctor", "doctor"),
     "reconcile": Part("Compare what is stored with Stripe.", "reconcile", "run"),
     "import": Part("Bring your own newspaper.", "imports"),

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from service.operators.offers import api as offers
 from service.operators.rules import api as rules
+from service.operators.settings import api as settings
 from service.operators.staff import api as staff
 from service.operators.subscribers import api as subscribers
 from service.operators.system import api as system
@@ -11,5 +12,5 @@ from service.operators.unbound import api as unbound
 from service.operators.webhooks import api as webhooks
 
 router = APIRouter(prefix="/v1/admin")
-for subject in (rules, staff, offers, subscribers, unbound, webhooks, system):
+for subject in (rules, staff, offers, subscribers, unbound, webhooks, system, settings):
     router.include_router(subject.router)

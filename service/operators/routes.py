@@ -19,6 +19,7 @@ from service.operators.frame.visits import Visit, page_requires
 from service.operators.offers import routes as offers
 from service.operators.reports import routes as reports
 from service.operators.rules import routes as rules
+from service.operators.settings import routes as settings
 from service.operators.sign_in import routes as sign_in
 from service.operators.staff import routes as staff
 from service.operators.subscribers import routes as subscribers
@@ -94,6 +95,7 @@ for subject in (
     staff,
     webhooks,
     system,
+    settings,
 ):
     router.include_router(subject.router)
 

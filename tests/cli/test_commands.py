@@ -356,6 +356,13 @@ def test_offers_are_renamed_ended_and_shown_again(paywall: Paywall) -> None:
     assert "There is no offer off_none. `paywall offers list --all` shows them." in unknown
 
 
+def test_settings_are_shown_without_secrets(paywall: Paywall, settings: Settings) -> None:
+    shown = paywall("settings", PAYWALL_METER_LIMIT="7").out
+    assert "environment  PAYWALL_METER_LIMIT=7" in shown.splitlines()
+    assert "environment  PAYWALL_SECRET_KEY=set" in shown.splitlines()
+    assert settings.secret_key.get_secret_value() not in shown
+
+
 def test_previews_are_listed_and_made_anew(paywall: Paywall, settings: Settings) -> None:
     async def store() -> None:
         database = Database(settings.database_url)

@@ -24,6 +24,7 @@ from service.jobs.runner import Wakes
 from service.limits.addresses import NetworkKey
 from service.offers.on_sale import OnSale
 from service.operators.routes import router
+from service.operators.settings.in_force import SettingsInForce
 from service.payments.asking import Payments
 from service.problems import install_handlers
 from service.reports.channel_facts import ChannelWatch
@@ -65,6 +66,7 @@ def app(database: Database, settings: Settings, clocks: Clocks) -> RunningApp:
             ArticleCache(rules, clocks),
             Rendering(),
             OnSale(database.reading, clocks),
+            SettingsInForce.of(settings),
         )
     )
     app.include_router(router)

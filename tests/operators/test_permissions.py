@@ -20,13 +20,13 @@ PAGES = [
     "/admin", f"/admin/subscribers/{READER}", "/admin/elsewhere", "/admin/account",
     "/admin/operators", "/admin/api-keys", "/admin/audit", "/admin/webhooks", "/admin/inbox",
     "/admin/jobs", "/admin/reconciliations", "/admin/articles",
-    "/admin/offers",
+    "/admin/offers", "/admin/settings",
 ]  # fmt: skip
 ALLOWED: dict[str, list[int]] = {
-    "viewer": [200, 200, 404, 200, 403, 403, 403, 403, 403, 403, 403, 200, 200],
-    "editor": [200, 403, 404, 200, 403, 403, 403, 403, 403, 403, 403, 200, 200],
-    "billing": [200, 200, 404, 200, 403, 403, 403, 200, 200, 200, 200, 200, 200],
-    "admin": [200, 200, 404, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200],
+    "viewer": [200, 200, 404, 200, 403, 403, 403, 403, 403, 403, 403, 200, 200, 403],
+    "editor": [200, 403, 404, 200, 403, 403, 403, 403, 403, 403, 403, 200, 200, 403],
+    "billing": [200, 200, 404, 200, 403, 403, 403, 200, 200, 200, 200, 200, 200, 200],
+    "admin": [200, 200, 404, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200],
 }
 FORMS = [
     "/admin/account/password", "/admin/account/totp/start", "/admin/account/totp/confirm",

@@ -199,7 +199,9 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /admin/webhooks/{endpoint_id}
         GET /v1/admin/inbox
         GET /v1/admin/jobs
+        GET /admin/settings
         GET /v1/admin/reconciliations
+        GET /v1/admin/settings
         GET /v1/admin/webhook-endpoints
         GET /v1/admin/webhook-endpoints/{endpoint_id}/deliveries
     """,

@@ -1,0 +1,12 @@
+"""`paywall settings`: what holds here, and where it comes from."""
+
+from service.operators.settings.in_force import SettingsInForce
+from service.settings import Settings
+
+EXAMPLE = "Example: paywall settings | grep -v default"
+
+
+def show() -> None:
+    """Show every setting with its value and where it comes from; of secrets whether they are set."""
+    for each in SettingsInForce.of(Settings()).items:
+        print(f"{each.source:<11}  {each.name}={each.value}")
