@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from service.grants.grants import Source
+from service.levels import Level
 
 AllowReason = Literal["free", "registered"] | Source
 MeterReason = Literal["meter"]
@@ -17,6 +18,7 @@ WallReason = Literal[
     "meter_exhausted", "network_exhausted", "registered_only", "subscribers_only", "meter_not_asked"
 ]
 Reason = AllowReason | MeterReason | WallReason
+NETWORK_EXHAUSTED: WallReason = "network_exhausted"
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,14 @@ class ReasonRow:
     operators: str
     granted: bool
     revocable: bool = False
+    level: Level | None = None
+    """The level of the articles at which it decides; None: it may be any."""
 
 
 _ROWS = (
-    ReasonRow("free", "This article is free.", "free for everybody", granted=True),
+    ReasonRow(
+        "free", "This article is free.", "free for everybody", granted=True, level="free"
+    ),
     ReasonRow(
         "subscription", "Your subscription includes this article.", "by subscription",
         granted=True, revocable=True,
@@ -51,33 +57,40 @@ _ROWS = (
     ),
     ReasonRow(
         "registered", "This article is open to registered readers.", "as a registered reader",
-        granted=True,
+        granted=True, level="registered",
     ),
-    ReasonRow("meter", "This is one of your free articles.", "by the meter", granted=True),
+    ReasonRow(
+        "meter", "This is one of your free articles.", "by the meter", granted=True, level="metered"
+    ),
     ReasonRow(
         "meter_exhausted", "You have read your free articles.", "the meter was used up",
-        granted=False,
+        granted=False, level="metered",
     ),
     ReasonRow(
         "network_exhausted", "Many browsers without cookies have read from your network today.",
-        "too many readers without cookies in the network", granted=False,
+        "too many readers without cookies in the network", granted=False, level="metered",
     ),
     ReasonRow(
         "registered_only", "This article is for registered readers.",
-        "for registered readers only", granted=False,
+        "for registered readers only", granted=False, level="registered",
     ),
     ReasonRow(
         "subscribers_only", "This article is for subscribers.", "for subscribers only",
-        granted=False,
+        granted=False, level="subscribers",
     ),
     ReasonRow(
         "meter_not_asked", "This article may be one of your free ones: open it to find out.",
-        "a token doesn't ask the meter", granted=False,
+        "a token doesn't ask the meter", granted=False, level="metered",
     ),
 )  # fmt: skip
 
 REASONS: Mapping[str, ReasonRow] = MappingProxyType({row.name: row for row in _ROWS})
 """By name, in the order of precedence: of two grants, the source that is named first is the reason."""
+
+LEVELS: Mapping[str, Level] = MappingProxyType(
+    {row.name: row.level for row in _ROWS if row.level is not None}
+)
+"""By reason, of those that decide at one level alone."""
 
 PRECEDENCE: Mapping[str, int] = MappingProxyType({name: at for at, name in enumerate(REASONS)})
 

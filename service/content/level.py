@@ -70,14 +70,14 @@ def level_at(article: Leveled, rules: LevelRules, now: datetime) -> LevelAt:
     if article.cut_is_whole:
         return LevelAt("free", "cut")
     rule, source = _rule(article, rules)
-    held = unscheduled = LevelAt(rule.level, source, plans=_plans(rule, rule.level))
+    held = unscheduled = LevelAt(rule.level, source, plans=_plans(article, rule, rule.level))
     for at, level in _changes(rule.schedule, article.published_at):
         if now < at:
             return replace(held, until=at)
         if level is None:
             held = unscheduled
         else:
-            held = LevelAt(level, "schedule", plans=_plans(rule, level))
+            held = LevelAt(level, "schedule", plans=_plans(article, rule, level))
     return held
 
 
@@ -120,8 +120,8 @@ def _inherited(article: Leveled, rules: LevelRules) -> tuple[LevelRule, LevelSou
     return rules.default, "publication"
 
 
-def _plans(rule: LevelRule, level: Level) -> frozenset[str]:
-    return rule.plans if level == "subscribers" else frozenset()
+def _plans(article: Leveled, rule: LevelRule, level: Level) -> frozenset[str]:
+    return (article.plans or rule.plans) if level == "subscribers" else frozenset()
 
 
 def _changes(schedule: Schedule, begins: datetime | None) -> list[tuple[datetime, Level | None]]:

@@ -22,8 +22,8 @@ from service.access.decision import (
     Wall,
     decide,
 )
+from service.access.reasons import LEVELS, NETWORK_EXHAUSTED
 from service.grants.grants import EVERYTHING, Source
-from service.levels import Level
 from service.metering.window import MeterState, Window
 from service.reports.tallies import BEFORE
 
@@ -31,13 +31,7 @@ LIMITS = tuple(range(1, 11))
 AS_IT_WAS = 0
 """The place of what happened, among the limits."""
 HolderKind = Literal["anonymous", "registered"]
-_METERED = {"meter", "meter_exhausted", "network_exhausted"}
 _SOURCES: dict[str, Source] = {each: each for each in get_args(Source)}
-_LEVELS: dict[str, Level] = {
-    "free": "free", "registered": "registered", "registered_only": "registered",
-    "subscribers_only": "subscribers",
-}  # fmt: skip
-"""Of the articles at which these reasons decide; all others are metered."""
 _THEN = datetime(2000, 1, 1, tzinfo=UTC)
 _WINDOW = Window(_THEN, _THEN)
 
@@ -106,7 +100,7 @@ class _Read:
     def walls(self, row: Tried) -> list[int]:
         """The limits at which the row is a wall, AS_IT_WAS among them; counts what they let through."""
         walls = [AS_IT_WAS] if row.is_walled else []
-        if row.reason not in _METERED:
+        if LEVELS.get(row.reason) != "metered":
             return walls + _unmetered(row.reason, is_walled=row.is_walled)
         if row.window is None:
             # By a token of some minutes: the unlock that it is from has been decided.
@@ -127,7 +121,7 @@ class _Read:
 
 def _unmetered(reason: str, *, is_walled: bool) -> list[int]:
     """The limits at which a row is a wall where no meter decided: all or none."""
-    if reason in _LEVELS or reason in _SOURCES:
+    if reason in LEVELS or reason in _SOURCES:
         is_walled = isinstance(_outcomes(reason)[False, False], Wall)
     return [*LIMITS] if is_walled else []
 
@@ -139,13 +133,13 @@ def _outcomes(reason: str) -> Mapping[tuple[bool, bool], Outcome]:
     By all that it takes from a window: whether the article was read in it, and whether it has room.
     """
     article = ArticleFacts(
-        id="this", level=_LEVELS.get(reason, "metered"), plans=(), section=None, visible=True
+        id="this", level=LEVELS.get(reason, "metered"), plans=(), section=None, visible=True
     )
     source = _SOURCES.get(reason)
     evidence = Evidence(
         grants=(HeldGrant(source, EVERYTHING),) if source is not None else (),
         verified=reason == "registered",
-        network_closed=reason == "network_exhausted",
+        network_closed=reason == NETWORK_EXHAUSTED,
     )
     outcomes = {}
     for has_read, has_room in product((False, True), repeat=2):

@@ -26,7 +26,12 @@ async def test_the_level_changes_and_the_text_stays(newsroom: Newsroom) -> None:
     changed = await patch(newsroom, "ferry", access={"level": "free", "schedule": None})
     assert (changed.status_code, changed.headers["ETag"]) == (200, '"v2"')
     after = changed.json()
-    assert after["effective"] == {"level": "free", "source": "article", "until": None}
+    assert after["effective"] == {
+        "level": "free",
+        "source": "article",
+        "until": None,
+        "plans": [],
+    }
     assert after["body"] == before["body"]
     assert after["updated_at"] == before["updated_at"]
     teaser = (await newsroom.get("/v1/articles/ferry")).json()

@@ -124,6 +124,7 @@ ARCHIVE = LevelRules(
         # an article that names its level has its own schedule alone
         (LevelFacts(level="metered"), 31 * DAY, LevelAt("metered", "article")),
         (LevelFacts(level="subscribers", plans=frozenset({"print"}), section="Books"), HOUR, LevelAt("subscribers", "article", plans=frozenset({"print"}))),
+        (LevelFacts(plans=frozenset({"print"}), section="Books"), HOUR, LevelAt("subscribers", "section", plans=frozenset({"print"}))),
         # one that names a schedule keeps the level of the rule
         (LevelFacts(section="Books", schedule=Schedule(free_after_days=2)), HOUR, LevelAt("subscribers", "section", NOW + 2 * DAY, frozenset({"culture"}))),
         (LevelFacts(schedule=Schedule(free_after_days=60)), 31 * DAY, LevelAt("metered", "publication", NOW + 60 * DAY)),
