@@ -9,6 +9,17 @@ from service.reports.registry import FIGURES
 TEXT = (Path(__file__).parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
 _BLOCK = re.compile(r"(?<=compares it -->\n).*(?=<!-- the end of what is from)", re.DOTALL)
 
+_SQL = (Path(__file__).parents[2] / "docs" / "sql.md").read_text(encoding="utf-8")
+
+
+def in_sql(figure: Figure) -> str:
+    """The views that docs/sql.md asks for the figure."""
+    query = re.search(rf"^### `{figure.slug}`\n\n```sql\n(.*?)```$", _SQL, re.MULTILINE | re.DOTALL)
+    if query is None:
+        return "by the API alone, [why](sql.md#by-the-api-alone)"
+    views = sorted(set(re.findall(r"report_\w+", query[1])))
+    return f"{', '.join(f'`{each}`' for each in views)}, [the query](sql.md#{figure.slug})"
+
 
 def entry(figure: Figure) -> str:
     series = "; ".join(f"`{each.key}` {each.words} ({each.unit})" for each in figure.series)
@@ -22,6 +33,7 @@ def entry(figure: Figure) -> str:
         f"- Series: {series}\n"
         f"- Split and filtered by: {splits}\n{filters}"
         f"- From: {figure.source}\n"
+        f"- In SQL: {in_sql(figure)}\n"
     )
 
 

@@ -1,0 +1,292 @@
+"""docs/sql.md: each of its queries gives the report's figure, on both databases."""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import BindParameter, Date, bindparam, delete, inspect, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
+
+from service.db.base import Base, UtcDateTime
+from service.db.session import Database
+from service.db.tables import (
+    AccessEntry,
+    Article,
+    Checkout,
+    CheckoutTouches,
+    DomainEvent,
+    HolderDay,
+    LedgerDay,
+    MovementRow,
+    Offer,
+    Pass,
+    Reader,
+    ReaderDevice,
+    RolledDay,
+    Subscription,
+    Touches,
+)
+from service.reports.asked import Asked
+from service.reports.cells import Cell
+from service.reports.registry import BY_SLUG, FIGURES
+from service.reports.rollups import roll_day
+from tests.reports import rows
+from tests.reports.figures_asked import asked, lines_of, store
+from tests.reports.ledger_histories import BEGIN, CAME_BY, DAYS, LINKED, READERS, in_zone, ledgers
+from tests.reports.movement_histories import histories
+
+PAGE = (Path(__file__).parents[2] / "docs" / "sql.md").read_text(encoding="utf-8")
+QUERIES: Mapping[str, str] = dict(
+    re.findall(r"^### `([\w-]+)`\n\n```sql\n(.*?)```$", PAGE, re.MULTILINE | re.DOTALL)
+)
+VIEWS = dict(re.findall(r"^\| `(report_\w+)` \| .* \| (.*) \|$", PAGE, re.MULTILINE))
+ALONE = PAGE.partition("## By the API alone")[2]
+NOT_IN_SQL = {
+    "dunning": {"rate"}, "trial-conversion": {"converted"}, "funnel": {"completed"},
+    "registration-funnel": {"met", "days", "articles"},
+    "wall-funnel": {"started_rate", "paid_rate", "completed"},
+    "article-conversion": {"rate", "bought"},
+}  # fmt: skip
+"""Series that are quotients of others, or that a query leaves to the report."""
+HOME = ZoneInfo("America/Santiago")
+FIRST, LAST = date(2026, 3, 22), date(2026, 4, 8)
+LATER = BEGIN + timedelta(days=200)
+DURING = datetime(2026, 4, 5, 12, tzinfo=UTC)
+SOME = settings(
+    max_examples=6, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+_TABLES: tuple[type[Base], ...] = (
+    AccessEntry, HolderDay, LedgerDay, RolledDay, MovementRow, Pass, CheckoutTouches, Checkout,
+    Subscription, DomainEvent, ReaderDevice, Touches, Reader, Offer, Article,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What happened: rows, and instants in hours since the ledger begins."""
+
+    movements: list[MovementRow]
+    ledger: list[AccessEntry]
+    clicks: list[tuple[int, str, str]]
+    """When, what led there, and what became of it."""
+    trials: list[tuple[int, str]]
+    events: list[tuple[int, str, str]]
+    paid: int
+    verified: int
+    rolled: set[int]
+
+
+hours = st.integers(0, DAYS * 24)
+drawn = st.builds(
+    Drawn, histories(), ledgers,
+    st.lists(
+        st.tuples(hours, st.sampled_from(["letter", ""]), st.sampled_from(["completed", "expired"])),
+        max_size=6,
+    ),
+    st.lists(st.tuples(hours, st.sampled_from(["active", "canceled", "past_due"])), max_size=5),
+    st.lists(
+        st.tuples(
+            hours,
+            st.sampled_from(
+                ["subscription.payment_failed", "subscription.recovered", "subscription.renewed"]
+            ),
+            st.sampled_from(["1", "2"]),
+        ),
+        max_size=8,
+    ),
+    hours, hours, st.sets(st.integers(0, DAYS)),
+)  # fmt: skip
+
+
+def test_each_query_gives_the_reports_figure(database_url: str) -> None:
+    @SOME
+    @given(drawn)
+    def play(what: Drawn) -> None:
+        asyncio.run(_compare(database_url, what))
+
+    play()
+
+
+async def _compare(url: str, what: Drawn) -> None:
+    database = Database(url)
+    try:
+        async with database.transaction() as session:
+            for table in _TABLES:
+                await session.execute(delete(table))
+        await _fill(database, what)
+        for number in what.rolled:
+            await roll_day(database, BEGIN.date() + number * timedelta(days=1), now=LATER)
+        later = asked(str(FIRST), str(LAST), "month", now=LATER, home=HOME)
+        for slug, query in QUERIES.items():
+            now = DURING if slug == "committed-mrr" else LATER
+            await _agree(database, slug, query, replace(later, now=now))
+    finally:
+        await database.dispose()
+
+
+async def _fill(database: Database, what: Drawn) -> None:
+    def at(hour: int) -> datetime:
+        return BEGIN + timedelta(hours=hour, seconds=1)
+
+    offer, articles = rows.offer(), [rows.article(each, each) for each in ("art_1", "art_2")]
+    for article in articles:
+        article.id = article.slug
+    readers = [rows.reader(id=each) for each in READERS]
+    readers[0].email_verified_at = at(what.verified)
+    subscriptions = {
+        row.subscription_id: rows.subscription(
+            readers[len(row.subscription_id) % 2], offer, id=row.subscription_id,
+            interval="week", recurring_amount=700 + row.to_recurring,
+            cancel_at=LATER if row.number % 2 else None,
+        )
+        for row in what.movements
+    }  # fmt: skip
+    trials = [
+        rows.subscription(
+            readers[n % 2], offer, status=status, started_at=at(hour) - timedelta(days=8),
+            trial_end=at(hour), ended_at=at(hour - 30) if status == "canceled" else None,
+        )
+        for n, (hour, status) in enumerate(what.trials)
+    ]  # fmt: skip
+    clicks = [
+        rows.checkout(
+            readers[n % 2], offer, at(hour), status=status, device_id="d4" if n % 3 == 0 else None,
+            reader_id=None if n % 3 == 0 and status == "expired" else readers[n % 2].id,
+            stripe_subscription_id=f"bought_{n}" if n % 4 else None,
+        )
+        for n, (hour, _, status) in enumerate(what.clicks)
+    ]  # fmt: skip
+    paid = rows.checkout(readers[1], offer, at(what.paid))
+    events = [
+        rows.told(readers[0], type_, at(hour), once=f"{type_}:{n}:{attempt}", subject_id="sub_x")
+        for n, (hour, type_, attempt) in enumerate(what.events)
+    ]
+    for row in in_zone(what.ledger, HOME):
+        kind, _, name = row.holder.partition(":")
+        row.reader_id, row.device_id = (name, None) if kind == "reader" else (None, name)
+    await store(database, offer, *readers, *articles)
+    await store(database, *subscriptions.values(), *trials, *clicks, paid, *events)
+    await store(
+        database,
+        rows.bought_pass(readers[1], offer, paid, paid_at=at(what.paid)),
+        *(ReaderDevice(device_id=d, reader_id=r, linked_at=BEGIN) for d, r in LINKED.items()),
+        *(
+            Touches(holder=each, first_at=BEGIN, last_at=BEGIN, first_source=by)
+            for each, by in CAME_BY.items()
+        ),
+        *(
+            CheckoutTouches(
+                checkout_id=each.id, first_at=BEGIN, last_at=BEGIN, first_source=by or None,
+                last_referrer_host="search.example",
+            )
+            for each, (_, by, _) in zip(clicks, what.clicks, strict=True)
+        ),
+        *(_copy(row) for row in (*what.movements, *what.ledger)),
+    )  # fmt: skip
+
+
+def _copy(row: Base) -> Base:
+    return type(row)(**{c.key: getattr(row, c.key) for c in row.__table__.columns})
+
+
+Key = tuple[str, str, str]
+
+
+async def _agree(database: Database, slug: str, query: str, what: Asked) -> None:
+    async with database.reading() as session:
+        found = await _run(session, query, what)
+    lines = await lines_of(database, slug, what)
+    cells = {(each.series, each.split, each.currency): each.total for each in lines}
+    for key, numbers in found.items():
+        if BY_SLUG[slug].is_ranked and key not in cells:
+            continue  # the report has the first thirty
+        cell = cells.get(key, Cell(0))
+        if len(numbers) > 1 and cell.whole is not None:
+            assert cell.part is not None
+            expected = (float(cell.part), float(cell.whole))
+            assert numbers == pytest.approx(expected, abs=1e-6), (slug, key)
+        elif cell.value is not None:
+            assert numbers[0] == pytest.approx(float(cell.value), abs=1e-6), (slug, key)
+    left_out = NOT_IN_SQL.get(slug, set())
+    missing = {
+        key
+        for key, cell in cells.items()
+        if key not in found and key[0] not in left_out and (cell.part or cell.value)
+    }
+    assert not missing, slug
+
+
+async def _run(session: AsyncSession, query: str, what: Asked) -> dict[Key, tuple[float, ...]]:
+    """The query's rows by series, split and currency: a value, or part and whole."""
+    values: dict[str, tuple[object, TypeEngine[Any]]] = {
+        "since": (what.since, UtcDateTime()), "until": (what.until, UtcDateTime()),
+        "first": (what.period.first, Date()), "last": (what.period.last, Date()),
+    }  # fmt: skip
+    asked_for: list[BindParameter[Any]] = [
+        bindparam(name, value, type_)
+        for name, (value, type_) in values.items()
+        if f":{name}" in query
+    ]
+    found: dict[Key, tuple[float, ...]] = {}
+    for row in (await session.execute(text(query).bindparams(*asked_for))).mappings():
+        key = (row["series"], row.get("split") or "", row.get("currency") or "")
+        numbers = [row["part"], row["whole"]] if "part" in row else [row["value"]]
+        found[key] = tuple(float(each or 0) for each in numbers)
+    return found
+
+
+def test_each_figure_has_a_query_or_a_reason() -> None:
+    assert QUERIES.keys() <= BY_SLUG.keys()
+    for figure in FIGURES:
+        assert (figure.slug in QUERIES) != (f"`{figure.slug}`" in ALONE), figure.slug
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_the_pages_role_reads_the_views_alone(database: Database) -> None:
+    (block,) = re.findall(r"```text\n(CREATE ROLE.*?)```", PAGE, re.DOTALL)
+    role = f"newsroom_{secrets.token_hex(4)}"
+    async with database.transaction() as session:
+        name = await session.scalar(text("SELECT current_database()"))
+        statements = block.replace("newsroom", role).replace(
+            "DATABASE paywall", f'DATABASE "{name}"'
+        )
+        for statement in statements.strip().removesuffix(";").split(";\n"):
+            await session.execute(text(statement))
+        await session.execute(text(f"SET LOCAL ROLE {role}"))
+        for view in VIEWS:
+            await session.execute(text(f"SELECT * FROM {view} LIMIT 1"))  # noqa: S608 of the page
+        for statement in ("SELECT email FROM readers", "DELETE FROM report_passes"):
+            with pytest.raises(DBAPIError, match="permission denied"):
+                async with session.begin_nested():
+                    await session.execute(text(statement))
+        await session.execute(text("RESET ROLE"))
+        await session.execute(text(f"DROP OWNED BY {role}"))
+        await session.execute(text(f"DROP ROLE {role}"))
+
+
+async def test_the_page_has_every_view_and_column(database: Database) -> None:
+    async with database.reading() as session:
+        connection = await session.connection()
+
+        def columns(sync: object) -> dict[str, list[str]]:
+            found = inspect(sync)
+            return {
+                name: [each["name"] for each in found.get_columns(name)]
+                for name in found.get_view_names()
+            }
+
+        views = await connection.run_sync(columns)
+    assert {name: re.findall(r"`(\w+)`", listed) for name, listed in VIEWS.items()} == views
+    assert set(re.findall(r"report_\w+", PAGE)) == set(views)
