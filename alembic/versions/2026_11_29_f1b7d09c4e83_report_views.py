@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "f1b7d09c4e83"
-down_revision: str | None = "5c0e7f1a94d2"
+down_revision: str | None = "8f2a60d9c3e1"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
