@@ -65,7 +65,8 @@ MRR_AFTER_DISCOUNTS = Definition(
 )
 COMMITTED_MRR = Definition(
     name="Committed MRR",
-    definition="MRR without the subscriptions that are scheduled to end.",
+    definition="MRR without the subscriptions that are scheduled to end. At a past instant: that were "
+    "asked to end by then, which wasn't taken back yet.",
     denominator=_OF_MONEY,
 )
 

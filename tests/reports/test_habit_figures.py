@@ -86,17 +86,3 @@ async def test_the_way_from_a_read_to_a_payment(database: Database) -> None:
     assert found["completed"].value == Fraction(7, 21)
     by_day = values(await lines_of(database, "funnel", asked("2026-03-08", "2026-03-10", "day")))
     assert by_day["started", "", ""] == [1, 21, 0, 21]
-
-
-async def test_committed_mrr_is_of_now(database: Database) -> None:
-    offer, reader = rows.offer(), rows.reader()
-    await store(
-        database, offer, reader,
-        rows.subscription(reader, offer),
-        rows.subscription(reader, offer, cancel_at=NOW + DAY),
-    )  # fmt: skip
-    (line,) = await lines_of(database, "committed-mrr", asked("2026-02-01", "2026-03-31", "month"))
-    assert [cell.value for cell in (*line.cells, line.total)] == [None, 900, 900]
-    assert line.cells[0].why == "What was scheduled to end at another time isn't stored."
-    february = await lines_of(database, "committed-mrr", asked("2026-02-01", "2026-02-28", "month"))
-    assert february[0].total.value is None

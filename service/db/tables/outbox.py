@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, Json, UtcDateTime
@@ -41,6 +41,9 @@ class Mail(Base):
     __table_args__ = (Index("ix_mails_status", "status", "send_until"),)
 
 
+_SCHEDULED = text("type IN ('subscription.cancel_scheduled', 'subscription.resumed')")
+
+
 class DomainEvent(Base):
     """Something that happened to a reader: sent to the newsroom's own systems, kept as a ledger."""
 
@@ -60,7 +63,14 @@ class DomainEvent(Base):
     before: Mapped[dict[str, object] | None] = mapped_column(Json)
     after: Mapped[dict[str, object] | None] = mapped_column(Json)
 
-    __table_args__ = (Index("ix_domain_events_subject", "subject_id", "occurred_at"),)
+    __table_args__ = (
+        Index("ix_domain_events_subject", "subject_id", "occurred_at"),
+        # What was scheduled to end at a past instant, for the figures.
+        Index(
+            "ix_domain_events_scheduled", "subject_id", "occurred_at", "id",
+            postgresql_where=_SCHEDULED, sqlite_where=_SCHEDULED,
+        ),
+    )  # fmt: skip
 
 
 class WebhookEndpoint(Base):

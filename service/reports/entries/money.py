@@ -15,7 +15,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "committed-mrr", "Money", COMMITTED_MRR, one("money"), "end", (),
-        subscribers.committed_mrr, "subscriptions as they are now",
+        subscribers.committed_mrr, "movements, domain events and subscriptions", version=2,
     ),
     Figure(
         "mrr-movements", "Money",

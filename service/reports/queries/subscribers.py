@@ -1,18 +1,16 @@
 """Figures of subscribers and recurring revenue."""
 
-from collections.abc import Callable
 from fractions import Fraction
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.reports import figures, growth
 from service.reports.asked import Asked
-from service.reports.cells import Cell, Line, line_of, none
-from service.reports.queries import movements
+from service.reports.cells import Cell, Line, line_of
+from service.reports.queries import movements, scheduled
 from service.reports.tallies import JOINED, LEFT
 
 MONTHS_A_YEAR = 12
-_ONLY_NOW = "What was scheduled to end at another time isn't stored."
 
 
 async def active_subscribers(session: AsyncSession, asked: Asked) -> list[Line]:
@@ -32,19 +30,23 @@ async def mrr_after_discounts(session: AsyncSession, asked: Asked) -> list[Line]
 
 
 async def committed_mrr(session: AsyncSession, asked: Asked) -> list[Line]:
-    """Of this moment alone."""
-    found = await figures.exact_mrr(session, figures.RUNS_ON)
+    """Of this moment by the subscriptions, of earlier ones by what was known then to be scheduled."""
+    every = await movements.money(session, asked)
+    leaving = await scheduled.money(session, asked)
+    runs_on = await figures.exact_mrr(session, figures.RUNS_ON)
     here = [each.since <= asked.now < each.until for each in asked.period.steps]
 
-    def value(amount: Fraction) -> Callable[[int | None], Cell]:
-        return lambda at: (
-            Cell(amount) if (any(here) if at is None else here[at]) else none(_ONLY_NOW)
-        )
+    def of(currency: str) -> Line:
+        mrr, going = every.all_of(("", currency)), leaving.all_of(("", currency))
 
-    return [
-        line_of(value(amount), asked.steps, "all", currency=currency)
-        for currency, amount in found.items()
-    ]
+        def value(at: int | None) -> Cell:
+            is_now = any(here) if at is None else here[at]
+            now = runs_on.get(currency, Fraction(0))
+            return Cell(now if is_now else mrr.after(at) - going.after(at))
+
+        return line_of(value, asked.steps, "all", currency=currency)
+
+    return [of(currency) for currency in sorted({key[1] for key in every.keys} | runs_on.keys())]
 
 
 async def arr(session: AsyncSession, asked: Asked) -> list[Line]:
