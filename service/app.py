@@ -82,6 +82,7 @@ from service.payments.gateway import Gateway, GatewayUnavailable
 from service.problems import Problem, install_handlers, with_problems
 from service.reports import routes as reports_routes
 from service.reports.channel_facts import ChannelWatch
+from service.reports.day_rollup import count_days, prune_holder_days
 from service.reports.movement_rollup import roll_up_movements
 from service.reports.rollups import roll_up
 from service.rules.in_force import RuleBook
@@ -351,6 +352,8 @@ def _pruning_tasks(context: Context) -> tuple[Task, ...]:
         # First: what is dropped isn't there any more to be added up.
         try:
             await roll_up(context)
+            await count_days(context)
+            await prune_holder_days(context)
         finally:
             await tend_ledger(context)
 

@@ -181,6 +181,13 @@ class Settings(BaseSettings):
         description="Months before the running one of which reads and walls are kept; older ones are "
         "deleted, and reports of them end. Absent: all are kept.",
     )
+    holder_days_keep_months: int = Field(
+        25,
+        ge=14,
+        le=1200,
+        description="Months before the running one of which it is kept who read on which day, to count "
+        "distinct holders of reads and walls. What is counted of older ones stays.",
+    )
     mail_from: str = Field(
         "",
         description="Sender of mails, such as `Gazette <hello@example.org>`. Empty: no mail is "

@@ -45,6 +45,7 @@ PARTS: Mapping[str, Part] = {
     "leakcheck": Part("Find out whether paid text gets out.", "leakcheck", "leakcheck"),
     "readers": Part("Help for a reader, and their data.", "readers"),
     "inbox": Part("Stripe's events that aren't applied.", "inbox"),
+    "reports": Part("What reports are made from.", "reports"),
     "jobs": Part("Work that is waiting or has failed.", "jobs"),
     "stripe": Part("Everything the service needs at Stripe.", "stripe"),
 }

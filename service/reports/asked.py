@@ -1,8 +1,10 @@
 """What is asked of a figure: the period, a split and filters; and how SQL sorts rows into steps."""
 
+from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -60,6 +62,14 @@ class Asked:
 
     def filters(self, dimensions: Dimensions) -> list[ColumnElement[bool]]:
         return [dimensions[name] == value for name, value in self.chosen.items()]
+
+    def step_of(self, day: date) -> int:
+        """The number of the step that a day is in, or BEFORE. Leave out what comes later."""
+        return bisect_right(self._firsts, day) - 1
+
+    @cached_property
+    def _firsts(self) -> list[date]:
+        return [each.first for each in self.period.steps]
 
     def step_at(self, at: ColumnElement[datetime]) -> ColumnElement[int]:
         """The number of the step that an instant is in, or BEFORE. Leave out what comes later."""

@@ -8,9 +8,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Select, case, delete, func, insert, literal, select, text
+from sqlalchemy import ColumnElement, Select, case, delete, func, insert, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.bulk import insert_rows
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AccessEntry, HolderDay, LedgerDay, RolledDay
@@ -19,6 +20,9 @@ LATE_ROWS = timedelta(minutes=15)
 """So long after midnight a process may still be writing what it noted before."""
 LOOKED_AT_AGAIN = 7
 """The number of days back in which rows that came later still are found."""
+ROWS_AT_ONCE = 20_000
+"""Of the ledger, in one transaction: other writers wait for no more on SQLite."""
+_KEY = "ledger-rollup"
 _ONE_DAY = timedelta(days=1)
 
 log = structlog.get_logger()
@@ -36,22 +40,58 @@ async def roll_up(context: Context) -> None:
         log.info("ledger.rolled_up", days=len(days), until=str(days[-1]))
 
 
-async def roll_day(database: Database, day: date, *, now: datetime) -> None:
-    """Add up one day, instead of what was added up of it before."""
-    async with database.serialised("ledger-rollup") as session:
+async def roll_day(
+    database: Database, day: date, *, now: datetime, at_once: int = ROWS_AT_ONCE
+) -> None:
+    """Add up one day, instead of what was added up of it before.
+
+    In pieces, between which others write; until the last one figures count the day from the ledger.
+    """
+    async with database.serialised(_KEY) as session:
+        await session.execute(delete(RolledDay).where(RolledDay.day == day))
+    async with database.reading() as session:
+        rows = select(func.count()).select_from(AccessEntry).where(AccessEntry.day == day)
+        count = await session.scalar(rows) or 0
+        of_articles = list(await session.execute(ledger_days().where(AccessEntry.day == day)))
+    async with database.serialised(_KEY) as session:
+        await session.execute(delete(LedgerDay).where(LedgerDay.day == day))
+        connection = await session.connection()
+        columns = tuple(column.key for column in LedgerDay.__table__.columns)
+        await connection.run_sync(
+            lambda sync: insert_rows(sync, LedgerDay, columns, [tuple(row) for row in of_articles])
+        )
+    after: str | None = ""
+    while after is not None:
+        after = await _roll_holders(database, day, after, at_once)
+    async with database.serialised(_KEY) as session:
+        await session.merge(RolledDay(day=day, rows=count, rolled_at=now))
+
+
+async def _roll_holders(database: Database, day: date, after: str, at_once: int) -> str | None:
+    """Add up the holders that come next by their names; answers the last of them, None: of all."""
+    async with database.serialised(_KEY) as session:
         if database.dialect == "postgresql":
             # An erasure renames devices here and then in the ledger: it comes before all of this, or after.
             await session.execute(text("LOCK TABLE holder_days IN SHARE ROW EXCLUSIVE MODE"))
-        for table in (RolledDay, LedgerDay, HolderDay):
-            await session.execute(delete(table).where(table.day == day))
-        rows = select(func.count()).select_from(AccessEntry).where(AccessEntry.day == day)
-        count = await session.scalar(rows) or 0
-        for table, added_up in ((LedgerDay, ledger_days()), (HolderDay, holder_days())):
-            columns = [column.key for column in table.__table__.columns]
-            await session.execute(
-                insert(table).from_select(columns, added_up.where(AccessEntry.day == day))
-            )
-        session.add(RolledDay(day=day, rows=count, rolled_at=now))
+        last = await session.scalar(
+            select(AccessEntry.holder)
+            .where(AccessEntry.day == day, AccessEntry.holder > after)
+            .order_by(AccessEntry.holder)
+            .offset(at_once)
+            .limit(1)
+        )
+        await session.execute(delete(HolderDay).where(*_between(HolderDay, day, after, last)))
+        added_up = holder_days().where(*_between(AccessEntry, day, after, last))
+        columns = [column.key for column in HolderDay.__table__.columns]
+        await session.execute(insert(HolderDay).from_select(columns, added_up))
+    return last
+
+
+def _between(
+    table: type[HolderDay | AccessEntry], day: date, after: str, last: str | None
+) -> list[ColumnElement[bool]]:
+    place = [table.day == day, table.holder > after]
+    return place if last is None else [*place, table.holder <= last]
 
 
 def ledger_days() -> Select[Any]:

@@ -11,6 +11,7 @@ from service.db.context import Context
 from service.db.session import Database
 from service.demo.multitude import Multitude, fill
 from service.reports.asked import Asked
+from service.reports.day_rollup import count_days
 from service.reports.figure import Figure
 from service.reports.movement_rollup import roll_up_movements
 from service.reports.period import parse_period
@@ -35,8 +36,9 @@ async def measured(url: str, subscribers: int, rounds: int, say: Say) -> Times:
         began = perf_counter()
         await fill(database, Multitude(subscribers, clocks.business().date()), lambda _: None)
         say(f"{subscribers:,} subscribers are there after {perf_counter() - began:.0f} s.")
-        began = perf_counter()
-        await roll_up_movements(Context(settings, clocks, database))
+        began, context = perf_counter(), Context(settings, clocks, database)
+        await roll_up_movements(context)
+        await count_days(context)
         say(f"They are added up after {perf_counter() - began:.0f} s.")
         period = parse_period({}, today=clocks.business().date(), zone=settings.zone)
         asked = Asked(period, clocks.business(), settings.zone)

@@ -319,6 +319,12 @@ def test_what_cannot_be_done_is_told_in_a_sentence(paywall: Paywall, arguments: 
     assert one_sentence(refused.err), refused.err
 
 
+def test_rollups_of_reports_are_made_anew(paywall: Paywall) -> None:
+    again = paywall("reports", "rebuild")
+    assert again.code == 0, again.err
+    assert again.out == "Everything was as its rows say.\n"
+
+
 def test_a_quarantined_event_is_listed_and_replayed(paywall: Paywall, settings: Settings) -> None:
     async def quarantine() -> None:
         database = Database(settings.database_url)

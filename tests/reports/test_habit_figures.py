@@ -42,14 +42,15 @@ async def test_active_days(database: Database) -> None:
     await store(database, *added)
     await store(database, ReaderDevice(device_id="dev_1", reader_id=first, linked_at=NOW), *reads)
     await roll_day(database, (NOW - 5 * DAY).date(), now=NOW)
+    over = NOW + DAY
     found = totals(
-        await lines_of(database, "active-days", asked("2026-03-10", "2026-03-10", "day"))
+        await lines_of(database, "active-days", asked("2026-03-10", "2026-03-10", "day", now=over))
     )
     assert found["days"].value == Fraction(12, 20)
     assert (found["asleep"].part, found["asleep"].whole) == (18, 20)
     assert (found["at_risk"].part, found["at_risk"].whole) == (1, 20)
     # Of the month that runs it is the same; a week ago the reader who has left was still there.
-    march = totals(await lines_of(database, "active-days", asked(*MARCH)))
+    march = totals(await lines_of(database, "active-days", asked(*MARCH, now=over)))
     assert march["days"].value == Fraction(12, 20)
     earlier = totals(
         await lines_of(database, "active-days", asked("2026-03-03", "2026-03-03", "day"))

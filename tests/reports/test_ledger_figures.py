@@ -16,19 +16,23 @@ from service.db.session import Database
 from service.db.tables import (
     AccessEntry,
     Checkout,
+    HabitDay,
     HolderDay,
+    HolderReturn,
     LedgerDay,
     MovementRow,
     Pass,
     Reader,
     ReaderDevice,
     RolledDay,
+    StepDepth,
     Subscription,
     Touches,
 )
 from service.reports.asked import Asked
 from service.reports.cells import Line
-from service.reports.rollups import roll_day, roll_up
+from service.reports.day_rollup import count_days
+from service.reports.rollups import roll_up
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.reports import rows
@@ -50,6 +54,8 @@ SOME = settings(
 )  # fmt: skip
 LATER = BEGIN + timedelta(days=200)
 DAY = timedelta(days=1)
+MONDAY = BEGIN.date() + 3 * DAY
+STEPS = {1: "day", 7: "week"}
 MIDDAY = datetime(2026, 3, 10, 12, tzinfo=UTC)
 moments = st.integers(0, (DAYS + 40) * 24).map(lambda hours: BEGIN + timedelta(hours=hours))
 
@@ -57,23 +63,23 @@ moments = st.integers(0, (DAYS + 40) * 24).map(lambda hours: BEGIN + timedelta(h
 def test_figures_are_what_the_rows_say(database_url: str) -> None:
     @SOME
     @given(
-        ledger=ledgers, start=st.integers(0, 8), days=st.integers(1, 18),
+        ledger=ledgers, start=st.integers(0, 8), days=st.integers(1, 18), length=st.sampled_from([1, 7]),
         zone=st.sampled_from(["Europe/Lisbon", "America/Santiago", "UTC"]),
-        rolled=st.sets(st.integers(0, DAYS)), paid=moments, passed=moments, verified=moments,
+        rolled=st.integers(-1, DAYS), paid=moments, passed=moments, verified=moments,
         clicked=moments,
     )  # fmt: skip
     def play(
-        ledger: list[AccessEntry], start: int, days: int, zone: str, rolled: set[int],
+        ledger: list[AccessEntry], start: int, days: int, length: int, zone: str, rolled: int,
         paid: datetime, passed: datetime, verified: datetime, clicked: datetime,
     ) -> None:  # fmt: skip
         home = ZoneInfo(zone)
-        first = BEGIN.date() + start * DAY
+        first = MONDAY if length > 1 else BEGIN.date() + start * DAY
         last = first + (days - 1) * DAY
-        what = asked(str(first), str(last), "day", now=LATER, home=home)
+        what = asked(str(first), str(last), STEPS[length], now=LATER, home=home)
         payments = {"rdr_1": min(paid, passed), "rdr_2": passed}
         clicks = {"rdr_1": clicked, "rdr_2": passed, "d4": clicked}
         oracle = LedgerOracle(
-            in_zone(ledger, home), first, last, 1, home, payments, {"rdr_1": verified}, clicks
+            in_zone(ledger, home), first, last, length, home, payments, {"rdr_1": verified}, clicks
         )
         asyncio.run(_compare(database_url, what, oracle, rolled, (paid, passed)))
 
@@ -81,21 +87,39 @@ def test_figures_are_what_the_rows_say(database_url: str) -> None:
 
 
 async def _compare(
-    url: str, what: Asked, oracle: LedgerOracle, rolled: set[int], paid: tuple[datetime, datetime]
+    url: str, what: Asked, oracle: LedgerOracle, rolled: int, paid: tuple[datetime, datetime]
 ) -> None:
+    """Days up to the one of this number are added up and counted; then rows come late, and devices
+    join their readers; the night after it they are added up and counted again.
+    """
     database = Database(url)
+    settings = Settings(_env_file=None, database_url=url, time_zone=what.home.key)
+    clocks = MovingClocks()
+    context = Context(settings, clocks, database)
+    clocks.time = BEGIN + (rolled + 1) * DAY + timedelta(hours=12)
+    late = {id(row) for row in oracle.rows[::4] if clocks.time.date() - row.day < 5 * DAY}
+    if rolled < 0:
+        late = {id(row) for row in oracle.rows}
     try:
         await _fill(database, oracle, paid)
-        for number in rolled:
-            await roll_day(database, BEGIN.date() + number * DAY, now=LATER)
+        await store(database, *(_copy(row) for row in oracle.rows if id(row) not in late))
+        if rolled >= 0:
+            await roll_up(context)
+            await count_days(context)
+        await store(database, *_links(), *(_copy(row) for row in oracle.rows if id(row) in late))
+        if rolled >= 0:
+            clocks.travel(DAY)
+            await roll_up(context)
+            await count_days(context)
         await _agree(database, what, oracle)
     finally:
         await database.dispose()
 
 
 async def _fill(database: Database, oracle: LedgerOracle, paid: tuple[datetime, datetime]) -> None:
+    """Everything but the ledger's rows and the links of devices."""
     tables = (
-        AccessEntry, HolderDay, LedgerDay, RolledDay, MovementRow, Pass, Checkout, Subscription,
+        AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, MovementRow, Pass, Checkout, Subscription,
         ReaderDevice, Touches,
     )  # fmt: skip
     async with database.transaction() as session:
@@ -123,12 +147,14 @@ async def _fill(database: Database, oracle: LedgerOracle, paid: tuple[datetime, 
             rows.bought_pass(reader, offer, checkout, paid_at=paid[1])
             for reader, checkout in zip(readers, checkouts, strict=True)
         ),
-        *(
-            ReaderDevice(device_id=device, reader_id=reader, linked_at=BEGIN)
-            for device, reader in LINKED.items()
-        ),
-        *(_copy(row) for row in oracle.rows),
     )  # fmt: skip
+
+
+def _links() -> list[ReaderDevice]:
+    return [
+        ReaderDevice(device_id=device, reader_id=reader, linked_at=BEGIN)
+        for device, reader in LINKED.items()
+    ]
 
 
 def _copy(row: AccessEntry) -> AccessEntry:
@@ -155,7 +181,9 @@ async def _agree(database: Database, what: Asked, oracle: LedgerOracle) -> None:
         used = {"6-10": range(6, 11), "11+": range(11, 10**6)}.get(line.series)
         wanted = used if used is not None else range(int(line.series), int(line.series) + 1)
         counts = [sum(n for many, n in each.items() if many in wanted) for each in depth]
-        assert [cell.value for cell in (*line.cells, line.total)] == counts
+        # Of the period: all steps together.
+        assert [cell.value for cell in line.cells] == counts[:-1]
+        assert line.total.value == sum(counts[:-1])
 
     left = list(oracle.left())
     for line in await lines_of(database, "paid-after-a-wall", what):
@@ -247,9 +275,11 @@ async def test_figures_stay_when_the_ledgers_rows_are_gone(
     ]
     await store(database, article, *walls)
     await roll_up(context)
+    await count_days(context)
     async with database.transaction() as session:
         await session.execute(delete(AccessEntry))
     await roll_up(context)
+    await count_days(context)
     what = asked("2026-03-09", "2026-03-10", "day", now=MIDDAY)
     cell = totals(await lines_of(database, "stop-rate", what))["all"]
     assert (cell.part, cell.whole) == (5, 20)

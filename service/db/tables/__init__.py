@@ -36,11 +36,14 @@ from service.db.tables.outbox import DomainEvent, Mail, WebhookDelivery, Webhook
 from service.db.tables.rollups import (
     CohortMonth,
     EdgeDay,
+    HabitDay,
     HolderDay,
+    HolderReturn,
     LedgerDay,
     MoneyDay,
     RolledDay,
     Rollup,
+    StepDepth,
 )
 from service.db.tables.rules import RulesVersion
 from service.db.tables.sources import CheckoutTouches, Consent, Touches
@@ -66,7 +69,9 @@ __all__ = [
     "EdgeDay",
     "FormerGrant",
     "Grant",
+    "HabitDay",
     "HolderDay",
+    "HolderReturn",
     "InboxEvent",
     "Job",
     "LedgerDay",
@@ -92,6 +97,7 @@ __all__ = [
     "RulesVersion",
     "SignInRequest",
     "SigningKey",
+    "StepDepth",
     "Subscription",
     "Touches",
     "TrialCard",

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, UtcDateTime
@@ -17,6 +17,10 @@ class RolledDay(Base):
     rows: Mapped[int]
     """The number of the ledger's rows that were added up: with more of them the day is rolled anew."""
     rolled_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    counted_on: Mapped[date | None]
+    """The publication's day on which its holders were last counted as returns; None: not yet."""
+    looked_back_to: Mapped[date | None]
+    """The first day on which they were looked for before."""
 
 
 class LedgerDay(Base):
@@ -40,7 +44,7 @@ class HolderDay(Base):
     __tablename__ = "holder_days"
 
     day: Mapped[date] = mapped_column(primary_key=True)
-    holder: Mapped[str] = mapped_column(primary_key=True, index=True)
+    holder: Mapped[str] = mapped_column(primary_key=True)
     """Named as in the ledger."""
     reads: Mapped[int]
     counted: Mapped[int]
@@ -48,6 +52,58 @@ class HolderDay(Base):
     subscribe_wall_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the first wall to subscribe was met."""
     register_wall_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    # An erasure looks a holder up, and so does the count of returns, with the days before.
+    __table_args__ = (
+        Index("ix_holder_days_holder_day", "holder", "day"),
+        *(
+            Index(
+                f"ix_holder_days_{wall}", "holder", "day",
+                postgresql_where=text(f"{wall}_wall_at IS NOT NULL"),
+                sqlite_where=text(f"{wall}_wall_at IS NOT NULL"),
+            )
+            for wall in ("subscribe", "register")
+        ),
+    )  # fmt: skip
+
+
+class HolderReturn(Base):
+    """How many holders were counted by a measure on a day, and before it on another day.
+
+    reports/returns.py says how distinct holders of any period come from these.
+    """
+
+    __tablename__ = "holder_returns"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    measure: Mapped[str] = mapped_column(primary_key=True)
+    previous: Mapped[date] = mapped_column(primary_key=True)
+    holders: Mapped[int]
+
+
+class StepDepth(Base):
+    """How many holders used how many articles of the meter in a day, week or month."""
+
+    __tablename__ = "step_depths"
+
+    interval: Mapped[str] = mapped_column(primary_key=True)
+    first: Mapped[date] = mapped_column(primary_key=True)
+    used: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last: Mapped[date]
+    """The last day that is counted: the step may run still."""
+    holders: Mapped[int]
+
+
+class HabitDay(Base):
+    """The active subscribers at the end of a day, and on how many days they had read lately."""
+
+    __tablename__ = "habit_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    readers: Mapped[int]
+    days: Mapped[int]
+    asleep: Mapped[int]
+    at_risk: Mapped[int]
 
 
 class Rollup(Base):

@@ -1,6 +1,6 @@
 """Figures of the meter and its walls."""
 
-from service.reports.entries.parts import HOLDER, LEDGER, several
+from service.reports.entries.parts import HOLDER, HOLDER_BY_DAY, LEDGER, several
 from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
 from service.reports.queries import first_walls, walls, what_if
@@ -15,11 +15,11 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Meter stop rate",
             "Distinct holders who met a wall, any, to subscribe or to register, as a share of all who "
-            "read or met one. " + HOLDER,
+            "read or met one. " + HOLDER_BY_DAY,
             "Distinct holders with a read or a wall.",
         ),
         several("percent", all="Met a wall", subscribe="To subscribe", register="To register"),
-        "own", SOURCES, walls.stop_rate, LEDGER, by_day=True,
+        "own", SOURCES, walls.stop_rate, LEDGER, by_day=True, version=2,
     ),
     Figure(
         "paid-after-a-wall", "Meter",
@@ -43,12 +43,13 @@ FIGURES: tuple[Figure, ...] = (
         "meter-depth", "Meter",
         Definition(
             "Meter depth",
-            "Distinct holders by how many metered articles they used. With the meter's own interval it "
-            "is the depth of its windows. " + HOLDER,
+            "Distinct holders of each day, week or month by how many metered articles they used, up to "
+            "yesterday. Of the period: of all its steps together. With the meter's own interval it is "
+            "the depth of its windows. " + HOLDER,
             "Not divided by anything: a count of holders.",
         ),
         tuple(Series(name, f"{name} {'article' if name == '1' else 'articles'}", "readers") for name in walls.DEPTHS),
-        "own", SOURCES, walls.meter_depth, LEDGER, by_day=True,
+        "sum", SOURCES, walls.meter_depth, LEDGER, by_day=True, version=2,
     ),
     Figure(
         "what-if-meter", "Meter",

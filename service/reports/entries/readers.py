@@ -1,7 +1,7 @@
 """Figures of those who read."""
 
 from service.access.reasons import REASONS
-from service.reports.entries.parts import HOLDER, LEDGER, OF_READERS, one, several
+from service.reports.entries.parts import HOLDER, HOLDER_BY_DAY, LEDGER, OF_READERS, one, several
 from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
 from service.reports.queries import first_walls, habits, sales, wall_funnel, walls
@@ -67,7 +67,7 @@ FIGURES: tuple[Figure, ...] = (
             "From a read to a payment",
             "Distinct holders who read or met a wall, those who met one, and distinct buyers (readers, "
             "else devices) who began a checkout and who completed one that they began in the step. "
-            "Checkouts begin elsewhere than at a wall, too. " + HOLDER,
+            "Checkouts begin elsewhere than at a wall, too. " + HOLDER_BY_DAY,
             "Buyers who began a checkout.",
         ),
         (
@@ -78,6 +78,7 @@ FIGURES: tuple[Figure, ...] = (
             Series("completed", "Completed of begun", "percent"),
         ),
         "own", (), habits.funnel, "the access ledger by day, and checkouts", by_day=True,
+        version=2,
     ),
     Figure(
         "wall-funnel", "Readers",
@@ -104,10 +105,10 @@ FIGURES: tuple[Figure, ...] = (
         "active-days", "Readers",
         Definition(
             "Active days of subscribers",
-            "Of the readers who are active subscribers at the end of the step: the average number of "
-            "days with a read among the last 30; who had none; and who had fewer than half of the days "
-            "of the 30 before. Reads count on devices that belong to them, too. Readers who were erased "
-            "since aren't known.",
+            "Of the readers who are active subscribers at the end of the step, or of yesterday: the "
+            "average number of days with a read among the last 30; who had none; and who had fewer than "
+            "half of the days of the 30 before. Reads count on devices that belong to them, too. Each day "
+            "is counted in the night after it, and stays when readers are erased later.",
             "Active subscribers at the end of the step.",
         ),
         (
@@ -115,5 +116,6 @@ FIGURES: tuple[Figure, ...] = (
             Series("at_risk", "Fewer than half", "percent"),
         ),
         "end", (), habits.active_days, "the access ledger by day, readers and movements", by_day=True,
+        version=2,
     ),
 )  # fmt: skip

@@ -1,73 +1,89 @@
-"""Figures of those who read: how many days subscribers come, and the way import asyncio
-from a read to a payment.
-"""
+"""Figures of those who read: how many days subscribers come, and the way from a read to a payment."""
 
-import asyncio
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy import ColumnElement, Subquery, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import Checkout, Reader
+from service.db.tables import Checkout, HabitDay, MovementRow, Reader
 from service.metering.store import READER
 from service.reports.asked import Asked
-from service.reports.cells import Cell, Line, line_of, ratio, share
+from service.reports.cells import Cell, Line, line_of, none, ratio, share
+from service.reports.period import Step, midnight
 from service.reports.queries.counting import WHOLE, Counts
+from service.reports.queries.distinct import distinct
 from service.reports.queries.ledger import by_holder
-from service.reports.queries.movement_rows import stays
-from service.reports.queries.walls import holders_met
-from service.reports.tallies import Stay
+from service.reports.returns import ANY, WALL
 
 WINDOW = 30
 """Days."""
-_ACTIVE = "active subscribers"
-_LONGEST_WINDOW = 2 * WINDOW
+_ONE, _ACTIVE = "active subscriber", "active subscribers"
+_NOT_OVER = "It is counted when its first day is over."
+
+
+@dataclass(frozen=True)
+class Habits:
+    """Active subscribers at the end of a day, and on how many days of the last 30 they read together.
+
+    `asleep` read on none, `at_risk` on fewer than half of the days of the 30 before.
+    """
+
+    readers: int
+    days: int
+    asleep: int
+    at_risk: int
 
 
 async def active_days(session: AsyncSession, asked: Asked) -> list[Line]:
     """On how many of the last 30 days active subscribers read; who slept, and who comes less."""
-    read = await _days_read(session, asked)
-    stayed = await _stays_of_readers(session, asked)
+    steps: dict[int | None, Step] = dict(enumerate(asked.period.steps))
+    steps[None] = asked.period.whole
+    last = {at: min(step.last, asked.today - timedelta(days=1)) for at, step in steps.items()}
+    wanted = {day for at, day in last.items() if day >= steps[at].first}
+    found = {
+        row.day: Habits(row.readers, row.days, row.asleep, row.at_risk)
+        for row in await session.scalars(select(HabitDay).where(HabitDay.day.in_(wanted)))
+    }
+    for day in sorted(wanted - found.keys()):
+        found[day] = await habits_on(session, asked, day)
 
-    def of(at: int | None) -> tuple[int, int, int, int]:
-        """Active readers, their days with a read, those with none, those who come less."""
-        until, last = _end(asked, at)
-        people = days = asleep = less = 0
-        for reader in {each for each, stay in stayed if _is_active(stay, until)}:
-            lately = _within(read.get(reader, []), last, WINDOW)
-            before = _within(read.get(reader, []), last - timedelta(days=WINDOW), WINDOW)
-            people, days = people + 1, days + lately
-            asleep += lately == 0
-            less += lately * 2 < before
-        return people, days, asleep, less
-
-    # In a thread: with many readers and steps it takes seconds, in which others are answered.
-    found = await asyncio.to_thread(lambda: {at: of(at) for at in (*range(asked.steps), None)})
-
-    def mean(at: int | None) -> Cell:
-        people, days, _, _ = found[at]
-        return ratio(days, people, of="active subscriber")
-
-    def part(place: int) -> Callable[[int | None], Cell]:
-        return lambda at: share(found[at][place], found[at][0], of=_ACTIVE)
+    def cell(make: Callable[[Habits], Cell]) -> Callable[[int | None], Cell]:
+        return lambda at: make(found[last[at]]) if last[at] in found else none(_NOT_OVER)
 
     return [
-        line_of(mean, asked.steps, "days"),
-        line_of(part(2), asked.steps, "asleep"),
-        line_of(part(3), asked.steps, "at_risk"),
+        line_of(cell(lambda of: ratio(of.days, of.readers, of=_ONE)), asked.steps, "days"),
+        line_of(cell(lambda of: share(of.asleep, of.readers, of=_ACTIVE)), asked.steps, "asleep"),
+        line_of(cell(lambda of: share(of.at_risk, of.readers, of=_ACTIVE)), asked.steps, "at_risk"),
     ]
+
+
+async def habits_on(session: AsyncSession, asked: Asked, day: date) -> Habits:
+    """Counted from the days of holders and the movements; `asked` says which zone's day it is."""
+    read = await _read_lately(session, asked, day)
+    whose = _active_readers(midnight(day + timedelta(days=1), asked.home))
+    lately, before = func.coalesce(read.c.lately, 0), func.coalesce(read.c.before, 0)
+    row = (
+        await session.execute(
+            select(
+                func.count(), func.sum(lately), func.sum(case((lately == 0, 1), else_=0)),
+                func.sum(case((lately * 2 < before, 1), else_=0)),
+            )
+            .select_from(whose)
+            .outerjoin(read, read.c.whose == literal(READER) + whose.c.id)
+        )
+    ).one()  # fmt: skip
+    return Habits(*(int(each or 0) for each in row))
 
 
 async def funnel(session: AsyncSession, asked: Asked) -> list[Line]:
     """Holders who read or met a wall, those who met one, and who began and completed a checkout."""
-    found = await holders_met(session, asked)
+    found = await distinct(session, asked, ANY, WALL)
     counts = {
-        "holders": found["holders"][""],
-        "walled": found["all"][""],
+        "holders": found.counts[ANY],
+        "walled": found.counts[WALL],
         "started": await _buyers(session, asked, literal(True)),
         "paid": await _buyers(session, asked, Checkout.status == "completed"),
     }
@@ -79,7 +95,14 @@ async def funnel(session: AsyncSession, asked: Asked) -> list[Line]:
         return share(counts["paid"][at], counts["started"][at], of="buyers who began a checkout")
 
     return [
-        *(line_of(number(of), asked.steps, name) for name, of in counts.items()),
+        *(
+            line_of(
+                found.known(number(of)) if name in {"holders", "walled"} else number(of),
+                asked.steps,
+                name,
+            )
+            for name, of in counts.items()
+        ),
         line_of(completed, asked.steps, "completed"),
     ]
 
@@ -101,42 +124,40 @@ async def _buyers(session: AsyncSession, asked: Asked, condition: ColumnElement[
     return counts
 
 
-async def _days_read(session: AsyncSession, asked: Asked) -> dict[str, list[date]]:
-    """The days on which each reader read, the earliest first, from two windows before the period."""
-    earlier = asked.period.first - timedelta(days=_LONGEST_WINDOW)
-    days = await by_holder(session, replace(asked, period=replace(asked.period, first=earlier)))
-    rows = (
+async def _read_lately(session: AsyncSession, asked: Asked, day: date) -> Subquery:
+    """Readers with the number of days with a read, of the 30 up to the day and of the 30 before."""
+    first = day - timedelta(days=2 * WINDOW - 1)
+    period = replace(asked.period, first=first, last=day, interval="year")
+    days = await by_holder(session, replace(asked, period=period))
+    read = (
         select(days.c.whose, days.c.day)
         .where(days.c.reads > 0, days.c.whose.startswith(READER))
         .distinct()
-        .order_by(days.c.whose, days.c.day)
+        .subquery("days_read")
     )
-    found: defaultdict[str, list[date]] = defaultdict(list)
-    for whose, day in await session.execute(rows):
-        found[whose.removeprefix(READER)].append(day)
-    return found
+    is_late = read.c.day > day - timedelta(days=WINDOW)
+    return (
+        select(
+            read.c.whose, func.sum(case((is_late, 1), else_=0)).label("lately"),
+            func.sum(case((is_late, 0), else_=1)).label("before"),
+        )
+        .group_by(read.c.whose)
+        .subquery("read_lately")
+    )  # fmt: skip
 
 
-async def _stays_of_readers(session: AsyncSession, asked: Asked) -> list[tuple[str, Stay]]:
-    """Each time as an active subscriber, with the reader; of erased readers nobody knows which."""
-    known = await session.execute(
-        select(Reader.pseudonym, Reader.id).where(Reader.pseudonym.is_not(None))
+def _active_readers(until: datetime) -> Subquery:
+    """Who paid for something just before an instant; of erased readers nobody knows which."""
+    row = MovementRow
+    held = func.sum(
+        case((row.to_plan.is_not(None), 1), else_=0)
+        - case((row.from_plan.is_not(None), 1), else_=0)
     )
-    readers = {row.pseudonym: row.id for row in known}
-    stayed = await stays(session, replace(asked, split=""))
-    return [(readers[each.customer], each) for each in stayed if each.customer in readers]
-
-
-def _end(asked: Asked, at: int | None) -> tuple[datetime, date]:
-    """The last instant of a step up to now, and its day."""
-    step = asked.period.whole if at is None else asked.period.steps[at]
-    return min(step.until, asked.now), min(step.last, asked.today)
-
-
-def _is_active(stay: Stay, until: datetime) -> bool:
-    return stay.since < until and (stay.until is None or stay.until >= until)
-
-
-def _within(days: list[date], last: date, length: int) -> int:
-    """The number of these days among the `length` up to `last`."""
-    return bisect_right(days, last) - bisect_left(days, last - timedelta(days=length - 1))
+    active = (
+        select(row.customer).where(row.at < until).group_by(row.customer).having(held > 0)
+    ).subquery("active")
+    return (
+        select(Reader.id)
+        .join(active, active.c.customer == Reader.pseudonym)
+        .subquery("active_readers")
+    )

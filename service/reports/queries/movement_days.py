@@ -1,6 +1,5 @@
 """The movements of MRR by step, from what is added up by day, and the difference to all rows."""
 
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import date
@@ -35,7 +34,7 @@ async def money(
     )
     for key, number in (live.net if after_discounts else live.recurring).items():
         if key.day <= asked.period.last and _chosen(asked, key):
-            place = (_step(asked, key.day), _value(asked.split, key), key.currency, key.kind)
+            place = (asked.step_of(key.day), _value(asked.split, key), key.currency, key.kind)
             found[*place, key.interval, key.every] += number
     return [(*key, number) for key, number in found.items()]
 
@@ -56,7 +55,7 @@ async def readers(
     )  # fmt: skip
     for key in _edges(asked, live, grain):
         currency = key.currency if by_currency else ""
-        place = (_step(asked, key.day), _value(asked.split, key), currency, key.way)
+        place = (asked.step_of(key.day), _value(asked.split, key), currency, key.way)
         found[place] += live.readers[key]
     return [(*key, number) for key, number in found.items()]
 
@@ -74,7 +73,7 @@ async def ends(session: AsyncSession, asked: Asked, live: Sums) -> list[Ended]:
     )  # fmt: skip
     for key in _edges(asked, live, grain):
         if key.way in _WAYS and key.day >= asked.period.first:
-            place = (_step(asked, key.day), _value(asked.split, key), key.cause, key.tenure)
+            place = (asked.step_of(key.day), _value(asked.split, key), key.cause, key.tenure)
             found[place] += live.readers[key]
     return [(*key, number) for key, number in found.items()]
 
@@ -94,7 +93,7 @@ async def cohorts(session: AsyncSession, asked: Asked, live: Sums) -> dict[int, 
     by_cohort: defaultdict[int, list[int]] = defaultdict(lambda: [0] * asked.steps)
     for (cohort, month), change in changes.items():
         if month <= last:
-            by_cohort[_step(asked, cohort)][_step(asked, month)] += change
+            by_cohort[asked.step_of(cohort)][asked.step_of(month)] += change
     return {cohort: list(accumulate(steps)) for cohort, steps in by_cohort.items() if steps[cohort]}
 
 
@@ -152,8 +151,3 @@ def _value(name: str, key: Money | Edge) -> str:
 
 def _chosen(asked: Asked, key: Money | Edge) -> bool:
     return all(_value(name, key) == value for name, value in asked.chosen.items())
-
-
-def _step(asked: Asked, day: date) -> int:
-    """Its number, or BEFORE."""
-    return bisect_right([each.first for each in asked.period.steps], day) - 1

@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.access.reasons import REASONS
 from service.db.tables import Article
 from service.reports.asked import Asked, Dimensions
-from service.reports.cells import Cell, Line, line_of, share
+from service.reports.cells import Cell, Line, line_of, none, share
 from service.reports.queries import ledger
 from service.reports.queries.counting import Counts
+from service.reports.queries.depths import DEPTH_INTERVALS, depths
+from service.reports.queries.distinct import Distinct, distinct
 from service.reports.queries.holders import (
     NO_SECTION,
     BySplit,
@@ -20,6 +22,7 @@ from service.reports.queries.holders import (
     place_of,
     splits_of,
 )
+from service.reports.returns import ANY, REGISTER, SUBSCRIBE, WALL
 
 DEPTHS = ("0", "1", "2", "3", "4", "5", "6-10", "11+")
 GRANTED = tuple(name for name, row in REASONS.items() if row.granted)
@@ -28,26 +31,30 @@ _LAST_SINGLE_DEPTH, _LAST_RANGE_DEPTH = 5, 10
 
 async def stop_rate(session: AsyncSession, asked: Asked) -> list[Line]:
     """Distinct holders who met a wall ÷ distinct holders who read or met one."""
-    found = await holders_met(session, asked)
+    found = await _met(session, asked)
 
-    def rate(name: str, split: str) -> Callable[[int | None], Cell]:
-        of, whole = found[name][split], found["holders"][split]
-        return lambda at: share(of[at], whole[at], of="holders")
+    def rate(split: str, measure: str) -> Callable[[int | None], Cell]:
+        of = found[split]
+        return of.known(lambda at: share(of.counts[measure][at], of.counts[ANY][at], of="holders"))
 
     return [
-        line_of(rate(name, split), asked.steps, name, split=split)
-        for split in splits_of(asked, found["holders"])
-        for name in ("all", "subscribe", "register")
+        line_of(rate(split, measure), asked.steps, name, split=split)
+        for split in splits_of(asked, found)
+        for name, measure in (("all", WALL), ("subscribe", SUBSCRIBE), ("register", REGISTER))
     ]
 
 
-async def holders_met(session: AsyncSession, asked: Asked) -> dict[str, BySplit]:
-    """Distinct holders: all that read or met a wall, and those who met any wall or one of a kind."""
+async def _met(session: AsyncSession, asked: Asked) -> dict[str, Distinct]:
+    """By the split: all that read or met a wall, and those who met any wall or one of a kind."""
+    if not asked.split and not asked.chosen:
+        return {"": await distinct(session, asked, ANY, WALL, SUBSCRIBE, REGISTER)}
     days = await ledger.by_holder(session, asked)
-    found: dict[str, BySplit] = defaultdict(counted)
+    found: defaultdict[str, dict[str, Counts]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(int))
+    )
     met = {
         name: case((days.c[f"{name}_wall_at"].is_not(None), 1), else_=0)
-        for name in ("subscribe", "register")
+        for name in (SUBSCRIBE, REGISTER)
     }
     holders = by_step_and_whole(asked.step_on(days.c.day), days, func.max, met)
     grouping = (holders.c.step, holders.c.split, holders.c.subscribe, holders.c.register)
@@ -55,23 +62,23 @@ async def holders_met(session: AsyncSession, asked: Asked) -> dict[str, BySplit]
         select(*grouping, func.count()).group_by(*grouping)
     ):
         at = place_of(step)
-        found["holders"][split][at] += count
-        found["all"][split][at] += count * max(subscribed, registered)
-        found["subscribe"][split][at] += count * subscribed
-        found["register"][split][at] += count * registered
-    return found
+        found[split][ANY][at] += count
+        found[split][WALL][at] += count * max(subscribed, registered)
+        found[split][SUBSCRIBE][at] += count * subscribed
+        found[split][REGISTER][at] += count * registered
+    by_split = {split: Distinct(counts, {}) for split, counts in found.items()}
+    return by_split if asked.split else {"": by_split.get("", Distinct(found[""], {}))}
 
 
 async def meter_depth(session: AsyncSession, asked: Asked) -> list[Line]:
-    """Distinct holders by the number of metered articles that they used."""
-    days = await ledger.by_holder(session, asked)
+    """Distinct holders of each step by the number of metered articles that they used."""
+    if asked.period.interval not in DEPTH_INTERVALS:
+        why = "No meter runs for longer than a month: choose the interval day, week or month."
+        return [line_of(lambda _: none(why), asked.steps, name) for name in DEPTHS]
     found: dict[str, BySplit] = defaultdict(counted)
-    holders = by_step_and_whole(asked.step_on(days.c.day), days, func.sum, {"used": days.c.counted})
-    grouping = (holders.c.step, holders.c.split, holders.c.used)
-    for step, split, used, count in await session.execute(
-        select(*grouping, func.count()).group_by(*grouping)
-    ):
-        found[_depth(int(used))][split][place_of(step)] += count
+    for (step, split, used), count in (await depths(session, asked)).items():
+        for place in (step, None):
+            found[_depth(used)][split][place] += count
 
     def number(of: Counts) -> Callable[[int | None], Cell]:
         return lambda at: Cell(of[at])

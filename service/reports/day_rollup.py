@@ -1,0 +1,157 @@
+"""What reports need of holders, counted when a day is over, and pruned by age.
+
+Returns and habits of each day; depths of each day, week and month up to yesterday. A day is counted anew
+each night for a month, since a wall may lead to a payment so late, and a device may join a reader.
+"""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.bulk import insert_rows
+from service.db.context import Context
+from service.db.tables import HabitDay, HolderDay, HolderReturn, RolledDay, StepDepth
+from service.metering.partitions import months_on
+from service.reports.asked import Asked
+from service.reports.period import Interval, Period, step_after, step_of
+from service.reports.queries.depths import DEPTH_INTERVALS, depths_between
+from service.reports.queries.habits import WINDOW, habits_on
+from service.reports.returns import returns_of
+
+SETTLED_AFTER = 31
+"""Days: the longest time from a wall to a payment that a figure looks at, and the night after it."""
+DELETED_AT_ONCE = 10_000
+_ONE_DAY = timedelta(days=1)
+
+log = structlog.get_logger()
+
+
+async def count_days(context: Context, progress: Callable[[date], None] = lambda _: None) -> None:
+    """Count each rolled up day that isn't counted or not settled, the oldest first.
+
+    Safe to repeat and to interrupt, anywhere. `progress` gets each day that is done.
+    """
+    today = _today(context)
+    async with context.database.slow_reading("reports") as session:
+        unsettled = today - SETTLED_AFTER * _ONE_DAY
+        days = list(
+            await session.execute(
+                select(RolledDay.day, RolledDay.counted_on)
+                .where(
+                    or_(
+                        RolledDay.counted_on.is_(None),
+                        (RolledDay.day > unsettled) & (RolledDay.counted_on < today),
+                    )
+                )
+                .order_by(RolledDay.day)
+            )
+        )
+    for day, counted_on in days:
+        await _count_day(context, day, today, is_new=counted_on is None)
+        progress(day)
+    if days:
+        await _count_depths(context, days[0].day, today)
+        log.info("ledger.counted", days=len(days), until=str(days[-1].day))
+
+
+async def prune_holder_days(context: Context) -> None:
+    """Delete days of holders beyond `holder_days_keep_months`; what is counted of them stays."""
+    first_kept = months_on(
+        _today(context).replace(day=1), -context.settings.holder_days_keep_months
+    )
+    while True:
+        async with context.database.transaction() as session:
+            some = (
+                select(HolderDay.day, HolderDay.holder)
+                .where(HolderDay.day < first_kept)
+                .limit(DELETED_AT_ONCE)
+            )
+            old = list(await session.execute(some))
+            for day in {row.day for row in old}:
+                whose = [row.holder for row in old if row.day == day]
+                await session.execute(
+                    delete(HolderDay).where(HolderDay.day == day, HolderDay.holder.in_(whose))
+                )
+        if len(old) < DELETED_AT_ONCE:
+            return
+
+
+async def _count_day(context: Context, day: date, today: date, *, is_new: bool) -> None:
+    async with context.database.reading() as session:
+        since = await session.scalar(select(func.min(HolderDay.day))) or day
+        found = await returns_of(session, [day])
+        habits = None
+        if is_new and await _shows_habits(session, day, today, since):
+            habits = await habits_on(session, _asked(context, day, day, "day"), day)
+    returns = [(*key, number) for key, number in found.items()]
+    async with context.database.transaction() as session:
+        await session.execute(delete(HolderReturn).where(HolderReturn.day == day))
+        await _insert(session, HolderReturn, ("measure", "day", "previous", "holders"), returns)
+        if habits is not None:
+            await session.merge(HabitDay(day=day, **vars(habits)))
+        await session.execute(
+            update(RolledDay)
+            .where(RolledDay.day == day)
+            .values(counted_on=today, looked_back_to=since)
+        )
+
+
+async def _shows_habits(session: AsyncSession, day: date, today: date, since: date) -> bool:
+    """Of the past, which is counted at once, only the ends of weeks and months."""
+    is_end = (day + _ONE_DAY).day == 1 or (day + _ONE_DAY).weekday() == 0
+    if day <= today - SETTLED_AFTER * _ONE_DAY and not is_end:
+        return False
+    return day - 2 * WINDOW * _ONE_DAY >= since or not await _deleted_before(session, since)
+
+
+async def _deleted_before(session: AsyncSession, since: date) -> bool:
+    """Whether there were days of holders before those that are kept."""
+    first = await session.scalar(select(func.min(RolledDay.day)).where(RolledDay.rows > 0))
+    return first is not None and first < since
+
+
+async def _count_depths(context: Context, changed: date, today: date) -> None:
+    """Of each step with a day from `changed` up to yesterday."""
+    yesterday = today - _ONE_DAY
+    async with context.database.slow_reading("reports") as session:
+        since = await session.scalar(select(func.min(HolderDay.day)))
+        gone = since is not None and await _deleted_before(session, since)
+    for interval in DEPTH_INTERVALS:
+        first = step_of(changed, interval)
+        while first <= yesterday:
+            last = min(step_after(first, interval) - _ONE_DAY, yesterday)
+            if not gone or since is None or first >= since:
+                await _count_depth(context, interval, first, last)
+            first = step_after(first, interval)
+
+
+async def _count_depth(context: Context, interval: Interval, first: date, last: date) -> None:
+    async with context.database.reading() as session:
+        used = await depths_between(session, _asked(context, first, last, interval), first, last)
+    rows = [(interval, first, each, last, holders) for each, holders in used.items()]
+    async with context.database.transaction() as session:
+        await session.execute(
+            delete(StepDepth).where(StepDepth.interval == interval, StepDepth.first == first)
+        )
+        columns = ("interval", "first", "used", "last", "holders")
+        await _insert(session, StepDepth, columns, rows)
+
+
+async def _insert(
+    session: AsyncSession, table: type[Any], columns: tuple[str, ...], rows: list[tuple[Any, ...]]
+) -> None:
+    connection = await session.connection()
+    await connection.run_sync(lambda sync: insert_rows(sync, table, columns, rows))
+
+
+def _asked(context: Context, first: date, last: date, interval: Interval) -> Asked:
+    zone = context.settings.zone
+    return Asked(Period(first, last, interval, zone), context.clocks.business(), zone)
+
+
+def _today(context: Context) -> date:
+    return context.clocks.business().astimezone(context.settings.zone).date()

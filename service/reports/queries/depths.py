@@ -1,0 +1,86 @@
+"""How many articles of the meter holders used in each day, week or month."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import date, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.tables import StepDepth
+from service.reports.asked import Asked
+from service.reports.period import Interval, Step, step_of
+from service.reports.queries.ledger import by_holder
+
+DEPTH_INTERVALS: tuple[Interval, ...] = ("day", "week", "month")
+
+
+async def depths(session: AsyncSession, asked: Asked) -> Counter[tuple[int, str, int]]:
+    """The number of holders by step, split and what they used, of the days that are over."""
+    stored = {} if asked.split or asked.chosen else await _stored(session, asked)
+    found: Counter[tuple[int, str, int]] = Counter()
+    missing = []
+    for number, step in enumerate(asked.period.steps):
+        last = last_day(asked, step)
+        if (step.first, last) in stored:
+            for used, holders in stored[step.first, last]:
+                found[number, "", used] += holders
+        elif last >= step.first:
+            missing.append(number)
+    if missing:
+        found.update(await _counted(session, asked, missing))
+    return found
+
+
+def last_day(asked: Asked, step: Step) -> date:
+    """The step's last day that is over."""
+    return min(step.last, asked.today - timedelta(days=1))
+
+
+async def depths_between(
+    session: AsyncSession, asked: Asked, first: date, last: date
+) -> Counter[int]:
+    """The number of holders by what they used from the first to the last day."""
+    period = replace(asked.period, first=first, last=last, interval="year")
+    days = await by_holder(session, replace(asked, period=period))
+    used = select(func.sum(days.c.counted).label("used")).group_by(days.c.whose).subquery("used")
+    counted = await session.execute(select(used.c.used, func.count()).group_by(used.c.used))
+    return Counter({int(each): count for each, count in counted})
+
+
+async def _stored(
+    session: AsyncSession, asked: Asked
+) -> dict[tuple[date, date], list[tuple[int, int]]]:
+    """By first and last day. A step that the period cuts short at its beginning isn't among them."""
+    first = asked.period.first
+    rows = await session.execute(
+        select(StepDepth.first, StepDepth.last, StepDepth.used, StepDepth.holders).where(
+            StepDepth.interval == asked.period.interval,
+            StepDepth.first >= step_of(first, asked.period.interval),
+            StepDepth.first <= asked.period.last,
+        )
+    )
+    found: dict[tuple[date, date], list[tuple[int, int]]] = {}
+    for begins, ends, used, holders in rows:
+        found.setdefault((begins, ends), []).append((used, holders))
+    return found
+
+
+async def _counted(
+    session: AsyncSession, asked: Asked, steps: list[int]
+) -> Counter[tuple[int, str, int]]:
+    places = [asked.period.steps[number] for number in steps]
+    last = last_day(asked, places[-1])
+    period = replace(asked.period, first=places[0].first, last=last)
+    days = await by_holder(session, replace(asked, period=period))
+    step = asked.step_on(days.c.day).label("step")
+    rows = select(step, days.c.split, days.c.whose, days.c.counted).subquery("rows")
+    used = (
+        select(rows.c.step, rows.c.split, func.sum(rows.c.counted).label("used"))
+        .where(rows.c.step.in_(steps))
+        .group_by(rows.c.step, rows.c.split, rows.c.whose)
+        .subquery("used")
+    )
+    grouping = (used.c.step, used.c.split, used.c.used)
+    counted = await session.execute(select(*grouping, func.count()).group_by(*grouping))
+    return Counter({(at, split, int(each)): count for at, split, each, count in counted})

@@ -1,0 +1,98 @@
+"""Distinct holders by step and over the period, from their returns (reports/returns.py)."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.tables import HolderReturn, RolledDay
+from service.reports.asked import Asked
+from service.reports.cells import Cell, none
+from service.reports.queries.counting import Counts
+from service.reports.returns import returns_of
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """The number of holders by measure. `lost`: why it isn't known of a step, or of the period."""
+
+    counts: dict[str, Counts]
+    lost: dict[int | None, str]
+
+    def known(self, make: Callable[[int | None], Cell]) -> Callable[[int | None], Cell]:
+        """The cells that `make` gives, where the number is known."""
+        return lambda at: none(self.lost[at]) if at in self.lost else make(at)
+
+
+async def distinct(session: AsyncSession, asked: Asked, *measures: str) -> Distinct:
+    """Of all days of the period up to today."""
+    first, last = asked.period.first, min(asked.period.last, asked.today)
+    rolled = {
+        row.day: row
+        for row in await session.execute(
+            select(RolledDay.day, RolledDay.counted_on, RolledDay.looked_back_to).where(
+                RolledDay.day >= first, RolledDay.day <= last
+            )
+        )
+    }
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    live = await returns_of(
+        session,
+        [day for day in days if day in rolled and rolled[day].counted_on is None],
+        [day for day in days if day not in rolled],
+    )
+    counts: dict[str, Counts] = defaultdict(lambda: defaultdict(int))
+    for measure, step, is_first, number in await _counted(session, asked, measures):
+        counts[measure][step] += number
+        counts[measure][None] += number if is_first else 0
+    for (measure, day, previous), number in live.items():
+        step = asked.step_of(day)
+        if asked.step_of(previous) < step:
+            counts[measure][step] += number
+        if previous < first:
+            counts[measure][None] += number
+    looked = {day: row.looked_back_to for day, row in rolled.items() if row.looked_back_to}
+    return Distinct(counts, await _lost(session, asked, looked))
+
+
+async def _counted(
+    session: AsyncSession, asked: Asked, measures: tuple[str, ...]
+) -> list[tuple[str, int, bool, int]]:
+    """Measure, step, whether they come for the first time in the period, and how many."""
+    row = HolderReturn
+    step, before = asked.step_on(row.day.expression), asked.step_on(row.previous.expression)
+    rows = (
+        select(
+            row.measure, step.label("step"), before.label("before"),
+            (row.previous < asked.period.first).label("is_first"), row.holders,
+        )
+        .where(
+            row.measure.in_(measures), row.day >= asked.period.first, row.day <= asked.period.last
+        )
+        .subquery("returns")
+    )  # fmt: skip
+    grouping = (rows.c.measure, rows.c.step, rows.c.is_first)
+    found = await session.execute(
+        select(*grouping, func.sum(rows.c.holders))
+        .where(rows.c.before < rows.c.step)
+        .group_by(*grouping)
+    )
+    return [(measure, at, bool(new), int(number)) for measure, at, new, number in found]
+
+
+async def _lost(
+    session: AsyncSession, asked: Asked, looked: dict[date, date]
+) -> dict[int | None, str]:
+    """Where days of holders had been deleted before the step's were counted."""
+    begun = await session.scalar(select(func.min(RolledDay.day)))
+    lost: dict[int | None, str] = {}
+    for at, step in ((None, asked.period.whole), *enumerate(asked.period.steps)):
+        since = max(
+            (back for day, back in looked.items() if step.first <= day <= step.last), default=None
+        )
+        if since is not None and begun is not None and since > max(step.first, begun):
+            lost[at] = f"Who came before {since} isn't known any more: begin on that day or later."
+    return lost

@@ -1,0 +1,146 @@
+"""Making all rollups anew from the rows they come from, and what was different before.
+
+Beside a running service, whose figures stay right meanwhile: what isn't added up they count themselves.
+An interrupted rebuild goes on where it was.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+
+from service.db.context import Context
+from service.db.tables import (
+    AccessEntry,
+    CohortMonth,
+    EdgeDay,
+    HolderDay,
+    HolderReturn,
+    LedgerDay,
+    MoneyDay,
+    RolledDay,
+    Rollup,
+)
+from service.reports.day_rollup import count_days
+from service.reports.movement_rollup import begin_anew, roll_up_movements
+from service.reports.rollups import LATE_ROWS, roll_day
+
+REBUILD = "rebuild"
+_MONEY = (MoneyDay, ("day", "kind", "plan", "interval", "every", "currency"), ("recurring", "net"))
+_EDGES = (
+    EdgeDay, ("grain", "day", "plan", "interval", "currency", "way", "cause", "tenure"), ("readers",),
+)  # fmt: skip
+_COHORTS = (CohortMonth, ("cohort", "month"), ("change",))
+_ARTICLES = (LedgerDay, ("day", "article_id", "reason", "wall"), ("rows", "counted"))
+_HOLDERS = (
+    HolderDay, ("day", "holder"), ("reads", "counted", "subscribe_wall_at", "register_wall_at"),
+)  # fmt: skip
+_RETURNS = (HolderReturn, ("day", "measure", "previous"), ("holders",))
+_ONE_DAY = timedelta(days=1)
+Rows = dict[tuple[Any, ...], tuple[Any, ...]]
+Table = tuple[type[Any], tuple[str, ...], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row of a rollup that was `before` and is `now`; None: there was none, or there is none."""
+
+    table: str
+    key: tuple[Any, ...]
+    before: tuple[Any, ...] | None
+    now: tuple[Any, ...] | None
+
+
+async def rebuild(context: Context, progress: Callable[[str], None]) -> list[Difference]:
+    """All rollups anew; `progress` gets a line now and then."""
+    database = context.database
+    async with database.transaction() as session:
+        begun = await session.get(Rollup, REBUILD)
+        if begun is None:
+            begun = Rollup(
+                name=REBUILD, zone=context.settings.zone.key, version=1,
+                made_at=context.clocks.wall(),
+            )  # fmt: skip
+            session.add(begun)
+            is_new = True
+        else:
+            is_new = False
+    found = await _movements(context, progress, is_new=is_new)
+    found += await _ledger(context, begun.made_at, progress)
+    async with database.transaction() as session:
+        await session.execute(delete(Rollup).where(Rollup.name == REBUILD))
+    return found
+
+
+async def _movements(
+    context: Context, progress: Callable[[str], None], *, is_new: bool
+) -> list[Difference]:
+    # What isn't added up yet is no difference.
+    await roll_up_movements(context)
+    tables = (_MONEY, _EDGES, _COHORTS)
+    before = [await _rows(context, table) for table in tables]
+    if is_new:
+        await begin_anew(context)
+    await roll_up_movements(context, lambda done: progress(f"{done:,} subscribers added up"))
+    now = [await _rows(context, table) for table in tables]
+    return [
+        difference
+        for table, was, is_now in zip(tables, before, now, strict=True)
+        for difference in _differences(table, was, is_now)
+    ]
+
+
+async def _ledger(
+    context: Context, begun: datetime, progress: Callable[[str], None]
+) -> list[Difference]:
+    """Of days whose rows are kept; counts of others stay, unless all days of holders are there for them."""
+    found: list[Difference] = []
+    for day in await _days(context, begun):
+        tables = [(_ARTICLES, LedgerDay.day == day), (_HOLDERS, HolderDay.day == day)]
+        before = [await _rows(context, table, where) for table, where in tables]
+        await roll_day(context.database, day, now=context.clocks.wall())
+        for (table, where), was in zip(tables, before, strict=True):
+            found += _differences(table, was, await _rows(context, table, where))
+        progress(f"{day} added up")
+    before_count = await _rows(context, _RETURNS)
+    async with context.database.transaction() as session:
+        kept = await session.scalar(select(func.min(HolderDay.day)))
+        if kept is not None:
+            await session.execute(
+                update(RolledDay).where(RolledDay.looked_back_to >= kept).values(counted_on=None)
+            )
+    await count_days(context, lambda day: progress(f"{day} counted"))
+    return found + list(_differences(_RETURNS, before_count, await _rows(context, _RETURNS)))
+
+
+async def _days(context: Context, begun: datetime) -> list[date]:
+    """The days that the ledger still has and that are over, without those that are done."""
+    now, zone = context.clocks.business(), context.settings.zone
+    yesterday = (now - LATE_ROWS).astimezone(zone).date() - _ONE_DAY
+    async with context.database.reading() as session:
+        first = await session.scalar(select(func.min(AccessEntry.day)))
+        if first is None:
+            return []
+        done = set(await session.scalars(select(RolledDay.day).where(RolledDay.rolled_at > begun)))
+    days = (first + n * _ONE_DAY for n in range((yesterday - first).days + 1))
+    return [day for day in days if day not in done]
+
+
+async def _rows(context: Context, of: Table, *where: Any) -> Rows:
+    table, keys, values = of
+    columns = [getattr(table, name) for name in (*keys, *values)]
+    async with context.database.reading() as session:
+        found = await session.execute(select(*columns).where(*where))
+        return {
+            tuple(row[: len(keys)]): tuple(row[len(keys) :])
+            for row in found
+            if any(row[len(keys) :])
+        }
+
+
+def _differences(of: Table, before: Rows, now: Rows) -> Iterator[Difference]:
+    for key in sorted(before.keys() | now.keys(), key=str):
+        if before.get(key) != now.get(key):
+            yield Difference(of[0].__tablename__, key, before.get(key), now.get(key))

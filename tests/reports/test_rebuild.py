@@ -1,0 +1,208 @@
+"""Damaged rollups are made anew from their rows; days of holders are pruned, and what they gave stays."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, select, update
+
+from service.clock import Clocks
+from service.db.context import Context
+from service.db.session import Database
+from service.db.tables import (
+    AccessEntry,
+    CohortMonth,
+    EdgeDay,
+    HolderDay,
+    HolderReturn,
+    LedgerDay,
+    MoneyDay,
+    MovementRow,
+    RolledDay,
+    Rollup,
+)
+from service.reports.day_rollup import count_days, prune_holder_days
+from service.reports.movement_rollup import roll_up_movements
+from service.reports.rebuild import rebuild
+from service.reports.rollups import roll_day, roll_up
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.reports import rows
+from tests.reports.figures_asked import asked, lines_of, store, totals
+
+MIDDAY = datetime(2026, 3, 10, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+ROLLED_UP: dict[type[Any], tuple[str, ...]] = {
+    MoneyDay: ("day", "kind", "currency", "recurring", "net"),
+    EdgeDay: ("grain", "day", "plan", "way", "cause", "tenure", "readers"),
+    CohortMonth: ("cohort", "month", "change"),
+    LedgerDay: ("day", "article_id", "reason", "wall", "rows", "counted"),
+    HolderDay: ("day", "holder", "reads", "counted"),
+    HolderReturn: ("day", "measure", "previous", "holders"),
+}
+
+
+@pytest.fixture
+def context(settings: Settings, clocks: Clocks, database: Database) -> Context:
+    return Context(settings, clocks, database)
+
+
+async def stored(database: Database) -> dict[str, list[Any]]:
+    async with database.reading() as session:
+        return {
+            table.__tablename__: sorted(
+                map(tuple, await session.execute(select(*(getattr(table, c) for c in columns)))),
+                key=str,
+            )
+            for table, columns in ROLLED_UP.items()
+        }
+
+
+async def some_days(context: Context) -> None:
+    """Two subscriptions, of which one ended, and the reads and walls of three holders on four days."""
+    offer, article = rows.offer(), rows.article("a", "A")
+    readers = [rows.reader(), rows.reader()]
+    bought = [rows.subscription(each, offer) for each in readers]
+    await store(
+        context.database, offer, article, *readers, *bought,
+        rows.movement(bought[0], 1, MIDDAY - 60 * DAY, customer="ctm_1"),
+        rows.movement(bought[1], 1, MIDDAY - 40 * DAY, customer="ctm_2"),
+        rows.ending(bought[1], 2, MIDDAY - 3 * DAY, customer="ctm_2"),
+        *(
+            rows.read(article, MIDDAY - days * DAY, holder=f"device:{name}", wall=wall)
+            for days in (1, 2, 3, 4)
+            for name, wall in (("a", None), ("b", "subscribe"), ("c", "register"))
+        ),
+    )  # fmt: skip
+    await roll_up_movements(context)
+    await roll_up(context)
+    await count_days(context)
+
+
+async def damage(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(update(EdgeDay).values(readers=EdgeDay.readers + 1))
+        await session.execute(delete(MoneyDay).where(MoneyDay.kind == "new"))
+        session.add(CohortMonth(cohort=MIDDAY.date(), month=MIDDAY.date(), change=7))
+        await session.execute(update(LedgerDay).values(rows=5))
+        await session.execute(delete(HolderDay).where(HolderDay.holder == "device:a"))
+        await session.execute(update(HolderReturn).values(holders=9))
+
+
+async def test_damage_is_found_and_mended(
+    context: Context, database: Database, clocks: MovingClocks
+) -> None:
+    clocks.time = MIDDAY
+    await some_days(context)
+    before = await stored(database)
+    assert all(before.values())
+    clocks.travel(timedelta(minutes=1))
+    assert await rebuild(context, lambda _: None) == []
+    assert await stored(database) == before
+    await damage(database)
+    clocks.travel(timedelta(minutes=1))
+    said: list[str] = []
+    found = await rebuild(context, said.append)
+    assert {each.table for each in found} == before.keys()
+    assert await stored(database) == before
+    assert "2026-03-09 added up" in said
+    lost = [each for each in found if each.key[-1] == "device:a"]
+    assert len(lost) == 4
+    assert all(each.before is None for each in lost)
+
+
+async def test_an_interrupted_rebuild_goes_on(
+    context: Context, database: Database, clocks: MovingClocks
+) -> None:
+    clocks.time = MIDDAY
+    await some_days(context)
+    before = await stored(database)
+    await damage(database)
+    clocks.travel(timedelta(minutes=1))
+
+    class Interrupted(Exception):
+        """As by Ctrl-C."""
+
+    def interrupt(line: str) -> None:
+        clocks.travel(timedelta(seconds=1))
+        if line == "2026-03-07 added up":
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        await rebuild(context, interrupt)
+    said: list[str] = []
+    await rebuild(context, said.append)
+    assert [line for line in said if line.endswith("added up")] == [
+        "2026-03-08 added up", "2026-03-09 added up",
+    ]  # fmt: skip
+    assert await stored(database) == before
+    async with database.reading() as session:
+        assert await session.get(Rollup, "rebuild") is None
+
+
+async def test_figures_are_right_while_nothing_is_added_up(
+    context: Context, database: Database, clocks: MovingClocks
+) -> None:
+    """What is half added up counts from its rows."""
+    clocks.time = MIDDAY
+    await some_days(context)
+    async with database.transaction() as session:
+        await session.execute(update(MovementRow).values(rolled_as=None))
+        for table in (MoneyDay, EdgeDay, CohortMonth, Rollup):
+            await session.execute(delete(table))
+        await session.execute(delete(RolledDay).where(RolledDay.day == (MIDDAY - 2 * DAY).date()))
+    what = asked("2026-03-01", "2026-03-10", "day", now=MIDDAY)
+    active = totals(await lines_of(database, "active-subscribers", what))
+    assert active["all"].value == 1
+    stopped = totals(await lines_of(database, "stop-rate", what))
+    assert (stopped["all"].part, stopped["all"].whole) == (2, 3)
+
+
+async def test_a_day_is_added_up_in_pieces(
+    context: Context, database: Database, clocks: MovingClocks
+) -> None:
+    clocks.time = MIDDAY
+    await some_days(context)
+    before = await stored(database)
+    async with database.transaction() as session:
+        session.add(HolderDay(day=(MIDDAY - DAY).date(), holder="device:0", reads=1, counted=1))
+        session.add(HolderDay(day=(MIDDAY - DAY).date(), holder="device:z", reads=1, counted=1))
+    await roll_day(database, (MIDDAY - DAY).date(), now=clocks.wall(), at_once=1)
+    await count_days(context)
+    assert await stored(database) == before
+
+
+async def test_days_of_holders_are_pruned_and_their_counts_stay(
+    context: Context, database: Database, clocks: MovingClocks
+) -> None:
+    clocks.time = MIDDAY
+    await some_days(context)
+    what = asked("2026-03-01", "2026-03-10", "day", now=MIDDAY)
+    before = await lines_of(database, "stop-rate", what)
+    clocks.travel(timedelta(days=26 * 31))
+    await count_days(context)
+    await prune_holder_days(context)
+    async with database.transaction() as session:
+        assert await session.scalar(select(func.count()).select_from(HolderDay)) == 0
+        await session.execute(delete(AccessEntry))
+    assert await lines_of(database, "stop-rate", what) == before
+
+
+async def test_a_period_whose_holders_are_not_known_together_says_so(
+    context: Context, database: Database, clocks: MovingClocks
+) -> None:
+    clocks.time = MIDDAY
+    await some_days(context)
+    async with database.transaction() as session:
+        await session.execute(
+            update(RolledDay)
+            .where(RolledDay.day == (MIDDAY - DAY).date())
+            .values(looked_back_to=(MIDDAY - 2 * DAY).date())
+        )
+    (line, *_) = await lines_of(
+        database, "stop-rate", asked("2026-03-06", "2026-03-09", "day", now=MIDDAY)
+    )
+    assert line.total.why == (
+        "Who came before 2026-03-08 isn't known any more: begin on that day or later."
+    )
+    assert line.cells[-1].part == 2
