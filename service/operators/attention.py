@@ -64,7 +64,7 @@ async def _of_readers(session: AsyncSession, now: datetime) -> list[Need]:
             ending,
             f"{_many(ending, 'trial')} ending within {TRIALS_END_WITHIN.days} days",
             "",
-            "/admin?status=trial#subscribers",
+            "/admin/readers?kind=trial_ending",
         ),
     ]
 
@@ -88,7 +88,7 @@ async def _owing(session: AsyncSession) -> list[Need]:
             counts[status],
             f"{_many(counts[status], 'subscription')} {words}",
             f"{' and '.join(sums[status])} open, {detail}" if sums[status] else detail,
-            f"/admin?status={status}#subscribers",
+            f"/admin/readers?status={status}",
         )
         for status, (words, detail) in _OWING.items()
     ]

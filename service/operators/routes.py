@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from service.clock import AppClocks
+from service.db.context import AppContext
 from service.db.session import ReportSession
 from service.identity.declarations import PUBLIC
 from service.identity.permissions import Permission
@@ -29,9 +30,11 @@ from service.operators.webhooks import routes as webhooks
 from service.problems import Problem
 from service.reports import figures, readers, subscriber_list
 from service.reports.channel_facts import AppChannelWatch
+from service.reports.reader_export import export_answer
 from service.reports.registry import FIGURES
-from service.reports.schemas import AnyReaders, AnySubscribers
+from service.reports.schemas import AnyExport, AnyReaders, AnySubscribers
 from service.running import running_of
+from service.settings import AppSettings
 
 router = APIRouter(prefix="/admin", route_class=PageRoute, include_in_schema=False)
 
@@ -73,14 +76,28 @@ async def show_readers(
     request: Request,
     _: SeesReaders,
     asked: AnyReaders,
+    settings: AppSettings,
     session: ReportSession,
     clocks: AppClocks,
 ) -> Response:
     """Everybody, by what they have or had."""
     found = await readers.list_readers(
-        session, asked.chosen(), cursor=asked.cursor, limit=asked.limit, now=clocks.business()
+        session,
+        asked.chosen(settings.zone),
+        cursor=asked.cursor,
+        limit=asked.limit,
+        now=clocks.business(),
     )
-    return page(request, "readers.html", readers=found, asked=asked, kinds=readers.KINDS)
+    plans = [plan for plan in await subscriber_list.plans(session) if plan]
+    return page(
+        request, "readers.html", readers=found, asked=asked, kinds=readers.KINDS, plans=plans
+    )
+
+
+@router.get("/readers/export")
+async def export_readers(_: SeesReaders, asked: AnyExport, context: AppContext) -> Response:
+    """The list that is shown, as a file."""
+    return export_answer(context, asked.chosen(context.settings.zone), asked.format)
 
 
 for subject in (

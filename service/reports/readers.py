@@ -1,8 +1,8 @@
 """Read-only SQL over all readers: who they are, and what they have or had."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, get_args
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -10,16 +10,32 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.lifecycle import LIVE_STATUSES
 from service.db.keyset import Keyset, Page
-from service.db.tables import Grant, Pass, Reader, Subscription
-from service.reports.subscriber_list import names_reader
+from service.db.tables import (
+    AccessEntry,
+    Checkout,
+    CheckoutTouches,
+    Grant,
+    Pass,
+    Reader,
+    Subscription,
+)
+from service.reports.figures import COLLECTED
+from service.reports.queries.touched import source
+from service.reports.standing import Standing
+from service.reports.subscriber_list import has_standing, names_reader
 
-Kind = Literal["subscriber", "lapsed", "pass_buyer", "comped", "registered"]
+Kind = Literal[
+    "subscriber", "trial_ending", "owing", "sleeper", "lapsed", "pass_buyer", "comped", "registered"
+]
+TRIALS_END_WITHIN = timedelta(days=3)
+ASLEEP_AFTER = timedelta(days=30)
 
 KINDS: Mapping[Kind, str] = dict(
     zip(
         get_args(Kind),
         (
-            "Subscribers", "Lapsed subscribers", "Pass buyers", "Comped readers",
+            "Subscribers", "Trials ending within 3 days", "Who owe", "Sleepers", "Lapsed subscribers",
+            "Pass buyers", "Comped readers",
             "Registered readers",
         ),
         strict=True,
@@ -30,10 +46,19 @@ KINDS: Mapping[Kind, str] = dict(
 
 @dataclass(frozen=True)
 class ReaderFilter:
-    """`query` is part of an e-mail address, or the whole id of a reader, subscription or customer."""
+    """What must all fit. `query` is part of an e-mail address, or the whole id of a reader, subscription or
+    customer; plan, standing and offer are of one subscription. Known first from `since` on and before
+    `until`. `source` is what led them to a purchase last, or to none.
+    """
 
     query: str = ""
     kind: Kind | None = None
+    plan: str = ""
+    standing: Standing | None = None
+    offer_id: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,11 +88,9 @@ async def list_readers(
     Who was erased, or merged into another reader, isn't listed. Raises Problem `invalid-request` for a
     cursor that isn't ours.
     """
-    statement = select(Reader).where(Reader.merged_into.is_(None), Reader.erased_at.is_(None))
-    if chosen.kind is not None:
-        statement = statement.where(_is(chosen.kind, now))
-    if query := chosen.query.strip():
-        statement = statement.where(names_reader(query))
+    statement = select(Reader).where(
+        Reader.merged_into.is_(None), Reader.erased_at.is_(None), *_conditions(chosen, now)
+    )
     page = await _NEWEST_FIRST.page(session, statement, cursor=cursor, limit=limit)
     kinds = await _kinds_of(session, [reader.id for reader in page.items], now)
     return page.map(
@@ -79,6 +102,30 @@ async def list_readers(
             kinds=kinds[reader.id],
         )
     )
+
+
+def _conditions(chosen: ReaderFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
+    if chosen.kind is not None:
+        yield _is(chosen.kind, now)
+    if query := chosen.query.strip():
+        yield names_reader(query)
+    bought = has_standing(chosen.standing) if chosen.standing is not None else []
+    if chosen.plan:
+        bought.append(Subscription.plan == chosen.plan)
+    if chosen.offer_id:
+        bought.append(Subscription.offer_id == chosen.offer_id)
+    if bought:
+        yield _has_subscription(and_(*bought))
+    if chosen.since is not None:
+        yield Reader.created_at >= chosen.since
+    if chosen.until is not None:
+        yield Reader.created_at < chosen.until
+    if led_by := chosen.source.strip():
+        led = select(Checkout.id).outerjoin(
+            CheckoutTouches, CheckoutTouches.checkout_id == Checkout.id
+        )
+        bought_by = and_(Checkout.reader_id == Reader.id, Checkout.status == "completed")
+        yield led.where(bought_by, source(CheckoutTouches, "last") == led_by).exists()
 
 
 async def _kinds_of(
@@ -98,6 +145,18 @@ def _is(kind: Kind, now: datetime) -> ColumnElement[bool]:
     match kind:
         case "subscriber":
             return _has_subscription(live)
+        case "trial_ending":
+            ends = Subscription.trial_end
+            ending = and_(ends > now, ends <= now + TRIALS_END_WITHIN)
+            return _has_subscription(and_(Subscription.status == "trialing", ending))
+        case "owing":
+            return _has_subscription(Subscription.status.in_(("past_due", "unpaid")))
+        case "sleeper":
+            read = select(AccessEntry.id).where(
+                AccessEntry.reader_id == Reader.id, AccessEntry.granted.is_(True),
+                AccessEntry.at > now - ASLEEP_AFTER,
+            )  # fmt: skip
+            return and_(_has_subscription(COLLECTED), ~read.exists())
         case "lapsed":
             return and_(
                 _has_subscription(Subscription.status == "canceled"), ~_has_subscription(live)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from service.clock import AppClocks
+from service.db.context import AppContext
 from service.db.session import ReportSession
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
@@ -13,6 +14,7 @@ from service.reports import article_list, figures, readers, subscriber_list
 from service.reports.article_schemas import AnyArticles, ArticleFiguresItem, ArticleFiguresList
 from service.reports.csv_text import csv_lines, report_rows
 from service.reports.history import reader_history
+from service.reports.reader_export import export_answer
 from service.reports.registry import FIGURES
 from service.reports.report import report_on
 from service.reports.report_schemas import (
@@ -23,6 +25,7 @@ from service.reports.report_schemas import (
     asked_format,
 )
 from service.reports.schemas import (
+    AnyExport,
     AnyReaders,
     AnySubscribers,
     ReaderItem,
@@ -59,7 +62,11 @@ async def list_subscribers(
 
 @router.get("/readers")
 async def list_readers(
-    _: ReadsSubscribers, asked: AnyReaders, session: ReportSession, clocks: AppClocks
+    _: ReadsSubscribers,
+    asked: AnyReaders,
+    session: ReportSession,
+    settings: AppSettings,
+    clocks: AppClocks,
 ) -> ReaderList:
     """Everybody known by an address or a purchase, the newest first: subscribers or not.
 
@@ -67,9 +74,28 @@ async def list_readers(
     Needs the permission subscribers:read.
     """
     page = await readers.list_readers(
-        session, asked.chosen(), cursor=asked.cursor, limit=asked.limit, now=clocks.business()
+        session,
+        asked.chosen(settings.zone),
+        cursor=asked.cursor,
+        limit=asked.limit,
+        now=clocks.business(),
     )
     return ReaderList.of(page.map(ReaderItem.of))
+
+
+@router.get(
+    "/readers/export",
+    summary="Export readers",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+async def export(_: ReadsSubscribers, asked: AnyExport, context: AppContext) -> StreamingResponse:
+    """Everybody who fits, as CSV or JSON, with the live subscription or else the latest.
+
+    A text that a table would take for a formula has an apostrophe before it in CSV. Needs the permission
+    subscribers:read.
+    """
+    return export_answer(context, asked.chosen(context.settings.zone), asked.format)
 
 
 @router.get("/article-figures", summary="List articles with what they did")

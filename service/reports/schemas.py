@@ -1,20 +1,23 @@
 """Reports as JSON: amounts in minor units, times in UTC, each figure with its definition."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Self
+from datetime import date, datetime, timedelta
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
 from fastapi import Query
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    ConfigDict,
     Field,
 )
 
 from service.bodies import ListOut
 from service.db.tables import Grant
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
+from service.problems import invalid_field
 from service.reports import readers
 from service.reports.bought import SubscriptionFacts
 from service.reports.figures import Summary
@@ -28,6 +31,7 @@ from service.reports.metrics import (
     TRIALS,
     Definition,
 )
+from service.reports.period import FIRST_DAY, LAST_DAY, midnight
 from service.reports.standing import WORDS, Standing
 from service.reports.subscriber_list import SubscriberFilter
 from service.reports.timeline import ArticleMention, Event, EventKind
@@ -111,18 +115,50 @@ class SubscribersQuery(ListQuery):
 AnySubscribers = Annotated[SubscribersQuery, Query()]
 
 
+_Day = Annotated[Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)] | None, EMPTY_IS_NONE]
+
+
 class ReadersQuery(ListQuery):
     """Search, filter and paging of the list of all readers."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     query: Annotated[str, Storable, Field(max_length=200)] = ""
     """Part of an e-mail address, or the whole id of a reader, subscription or Stripe customer."""
     kind: Annotated[readers.Kind | None, EMPTY_IS_NONE] = None
+    plan: Annotated[str, Storable, Field(max_length=40)] = ""
+    status: Annotated[Standing | None, EMPTY_IS_NONE] = None
+    """The standing of a subscription; together with plan and offer it is of the same one."""
+    offer: Annotated[str, Storable, Field(max_length=100)] = ""
+    """An offer's id."""
+    source: Annotated[str, Storable, Field(max_length=200)] = ""
+    """What led to the purchase last: a campaign's source or a host."""
+    first: Annotated[_Day, Field(alias="from")] = None
+    """First seen on this day or later, in the publication's zone."""
+    last: Annotated[_Day, Field(alias="to")] = None
 
-    def chosen(self) -> readers.ReaderFilter:
-        return readers.ReaderFilter(self.query, self.kind)
+    def chosen(self, zone: ZoneInfo) -> readers.ReaderFilter:
+        """Raises Problem `invalid-request` for a period that ends before it begins."""
+        if self.first is not None and self.last is not None and self.first > self.last:
+            raise invalid_field("query.from", f"{self.first} comes after {self.last}.")
+        return readers.ReaderFilter(
+            self.query, self.kind, self.plan, self.status, self.offer,
+            midnight(self.first, zone) if self.first is not None else None,
+            midnight(self.last + timedelta(days=1), zone) if self.last is not None else None,
+            self.source,
+        )  # fmt: skip
 
 
 AnyReaders = Annotated[ReadersQuery, Query()]
+
+
+class ReadersExport(ReadersQuery):
+    """The same filters, and the form of the file."""
+
+    format: Literal["csv", "json"] = "csv"
+
+
+AnyExport = Annotated[ReadersExport, Query()]
 
 
 class ReaderItem(BaseModel):

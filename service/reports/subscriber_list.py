@@ -1,5 +1,6 @@
 """Read-only SQL over subscriptions: the list of subscribers."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,6 +49,14 @@ async def subscriptions_of(session: AsyncSession, reader_id: str) -> list[Subscr
         .order_by(*(column.desc() for column in _precedence(Subscription)))
     )
     return [_facts_of(row) for row in await session.execute(statement)]
+
+
+async def first_subscriptions(
+    session: AsyncSession, reader_ids: Collection[str]
+) -> dict[str, SubscriptionFacts]:
+    """The live subscription of each reader, else the latest, by the reader's id."""
+    statement = _facts().where(_is_the_readers_first(), Subscription.reader_id.in_(reader_ids))
+    return {row[1].id: _facts_of(row) for row in await session.execute(statement)}
 
 
 async def plans(session: AsyncSession) -> list[str]:
@@ -117,17 +126,22 @@ def _conditions(chosen: SubscriberFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if chosen.plan:
         conditions.append(Subscription.plan == chosen.plan)
-    if chosen.standing == "outside":
-        conditions.append(Subscription.outside != "")
-    elif chosen.standing:
-        conditions.append(Subscription.outside == "")
-        conditions.append(Subscription.status.in_(STATUSES[chosen.standing]))
-    if chosen.standing == "active":
-        conditions.append(Subscription.cancel_at.is_(None))
-    if chosen.standing == "ending":
-        conditions.append(Subscription.cancel_at.is_not(None))
+    if chosen.standing:
+        conditions += has_standing(chosen.standing)
     if query := chosen.query.strip():
         conditions.append(names_reader(query))
+    return conditions
+
+
+def has_standing(standing: Standing) -> list[ColumnElement[bool]]:
+    """What a subscription of this standing fulfils."""
+    if standing == "outside":
+        return [Subscription.outside != ""]
+    conditions = [Subscription.outside == "", Subscription.status.in_(STATUSES[standing])]
+    if standing == "active":
+        conditions.append(Subscription.cancel_at.is_(None))
+    if standing == "ending":
+        conditions.append(Subscription.cancel_at.is_not(None))
     return conditions
 
 

@@ -76,9 +76,9 @@ async def test_each_is_counted(database: Database) -> None:
     owed = "€14.00 and $7.00 open"
     readers = [
         "1 subscription without a reader: paid at Stripe, and open to nobody /admin/unbound",
-        f"3 subscriptions past due: {owed}, Stripe tries again /admin?status=past_due#subscribers",
-        "1 subscription unpaid: Stripe has stopped trying /admin?status=unpaid#subscribers",
-        "2 trials ending within 3 days /admin?status=trial#subscribers",
+        f"3 subscriptions past due: {owed}, Stripe tries again /admin/readers?status=past_due",
+        "1 subscription unpaid: Stripe has stopped trying /admin/readers?status=unpaid",
+        "2 trials ending within 3 days /admin/readers?kind=trial_ending",
     ]
     system = [
         "2 events of Stripe's in quarantine /admin/inbox?held=1",

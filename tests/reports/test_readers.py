@@ -82,7 +82,8 @@ async def everybody(database: Database) -> Database:
 async def test_each_reader_is_of_their_kinds(everybody: Database) -> None:
     found = await listed(everybody, ReaderFilter(), limit=3)
     assert {name: facts.kinds for name, facts in found.items()} == {
-        "sub": ("subscriber", "registered"), "lapsed": ("lapsed",), "back": ("subscriber",),
+        "sub": ("subscriber", "sleeper", "registered"), "lapsed": ("lapsed",),
+        "back": ("subscriber", "owing", "sleeper"),
         "pass": ("pass_buyer",), "comped": ("comped",), "over": (), "account": ("registered",),
         "typed": (),
     }  # fmt: skip

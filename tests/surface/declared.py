@@ -172,6 +172,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /admin/subscribers/{reader_id}
         GET /admin/unbound
         GET /admin/readers
+        GET /admin/readers/export
+        GET /v1/admin/readers/export
         GET /v1/admin/readers
         GET /v1/admin/subscribers
         GET /v1/admin/subscribers/{reader_id}
