@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, literal, null, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, literal, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.confirm import CODES
@@ -19,15 +19,18 @@ from service.db.tables import (
     AccessEntry,
     AddressChange,
     AuditEntry,
+    ChargeRow,
     Checkout,
     CheckoutTouches,
     Consent,
     Customer,
+    DisputeRow,
     DomainEvent,
     FormerGrant,
     Grant,
     HolderDay,
     InboxEvent,
+    InvoiceRow,
     Mail,
     MeterWindow,
     MovementRow,
@@ -36,6 +39,7 @@ from service.db.tables import (
     Reader,
     ReaderDevice,
     ReaderSession,
+    RefundRow,
     RevokedClaim,
     Right,
     SignInRequest,
@@ -154,9 +158,21 @@ def _checkout_touches(subject: Subject) -> ColumnElement[bool]:
     return CheckoutTouches.checkout_id.in_(select(Checkout.id).where(_checkouts(subject)))
 
 
+def _theirs(subject: Subject) -> Select[str]:
+    return select(Subscription.id).where(Subscription.reader_id.in_(subject.ids))
+
+
 def _movements(subject: Subject) -> ColumnElement[bool]:
-    theirs = select(Subscription.id).where(Subscription.reader_id.in_(subject.ids))
-    return MovementRow.subscription_id.in_(theirs)
+    return MovementRow.subscription_id.in_(_theirs(subject))
+
+
+def _charges(subject: Subject) -> ColumnElement[bool]:
+    passes = select(Pass.id).where(Pass.reader_id.in_(subject.ids))
+    return or_(ChargeRow.subscription_id.in_(_theirs(subject)), ChargeRow.payment_id.in_(passes))
+
+
+def _charge_ids(subject: Subject) -> Select[str]:
+    return select(ChargeRow.id).where(_charges(subject))
 
 
 def _mails(subject: Subject) -> ColumnElement[bool]:
@@ -328,6 +344,26 @@ HOLDINGS: tuple[Holding, ...] = (
         "ends_at access_stop access_stopped_at synced_at version",
     ),
     Holding(
+        "invoices", InvoiceRow, lambda subject: InvoiceRow.subscription_id.in_(_theirs(subject)),
+        # What was earned stays, as with the movements; nothing of it says whose it was.
+        kept="id subscription_id offer_id status billing_reason currency subtotal discount tax total "
+        "amount_due amount_paid amount_remaining created_at finalized_at paid_at voided_at "
+        "uncollectible_at attempt_count next_attempt_at asked_at",
+    ),
+    Holding(
+        "charges", ChargeRow, _charges,
+        kept="id payment_id invoice_id subscription_id offer_id sold attempt status amount currency "
+        "method country failure created_at asked_at",
+    ),
+    Holding(
+        "refunds", RefundRow, lambda subject: RefundRow.charge_id.in_(_charge_ids(subject)),
+        kept="id charge_id amount currency status reason created_at asked_at",
+    ),
+    Holding(
+        "disputes", DisputeRow, lambda subject: DisputeRow.charge_id.in_(_charge_ids(subject)),
+        kept="id charge_id amount currency status reason due_at created_at asked_at",
+    ),
+    Holding(
         "grants", Grant, lambda subject: Grant.reader_id.in_(subject.ids),
         blank={"note": ""},
         kept="id reader_id source reference scope starts_at ends_at in_grace created_at updated_at "
@@ -399,12 +435,14 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "article_revisions": "what the newsroom sent",
     "article_terms": "what the newsroom wrote",
     "articles": "what the newsroom wrote",
+    "balance_entries": "what moved in the balance at Stripe, without readers",
     "business_clock": "one number",
     "cohort_months": "how many readers of a month stay, without readers",
     "content_state": "one number",
     "edge_days": "how many readers joined and left on a day, without readers",
     "habit_days": "how many subscribers read often, without readers",
     "holder_returns": "how many holders came again, without holders",
+    "invoice_payments": "which payment pays which invoice, by ids at Stripe",
     "jobs": "what is to be done later, by ids that mean nothing elsewhere",
     "ledger_days": "reads and refusals by day and article, without readers",
     "money_days": "what movements of a day brought, without readers",
@@ -413,6 +451,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "operator_recovery_codes": "the staff's codes",
     "operator_sessions": "the staff's sessions",
     "operators": "the staff",
+    "payouts": "what Stripe paid to the bank",
     "reconciliations": "figures, and what differed from Stripe by its ids",
     "rolled_days": "which days of the ledger were added up",
     "rollups": "what movements were added up for",

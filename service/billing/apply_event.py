@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from prometheus_client import Counter
 
 from service.billing.checkouts import find_checkout
-from service.billing.events import Subject, refetch_of
+from service.billing.events import Subject, booking_of, refetch_of
 from service.billing.follow_up_jobs import FollowUps
 from service.billing.fulfil import fulfil
 from service.billing.inbox import JOB
@@ -18,6 +18,7 @@ from service.billing.subscriptions import subscriptions_of_customer
 from service.billing.sync import sync_subscription
 from service.db.context import Context
 from service.db.tables import InboxEvent
+from service.finance.books import book
 from service.jobs.queue import ClaimedJob
 from service.jobs.worker import Kind, Postponed, work
 from service.payments.gateway import Gateway, GatewayUnavailable, MoneyObject
@@ -76,8 +77,18 @@ class Applier:
             await self.subscription(subscription_id)
         return "synced" if theirs else "unknown customer"
 
+    async def money(self, _: str) -> str:
+        return "booked"
+
     async def apply(self, event: InboxEvent) -> str:
-        """Apply one event and answer its result."""
+        """Apply one event and answer its result. Access comes first, then what is kept of money."""
+        result = await self._act(event)
+        booking = booking_of(event.type, event.object_id)
+        if booking is not None:
+            await book(self.context, self.gateway, booking)
+        return result
+
+    async def _act(self, event: InboxEvent) -> str:
         refetch = refetch_of(event.type, event.object_id, event.subscription_id)
         if refetch is None:
             return "unknown customer"
@@ -88,6 +99,7 @@ class Applier:
             "charge": self.charge,
             "refund": self.refund,
             "dispute": self.dispute,
+            "money": self.money,
         }
         return await actions[refetch.subject](refetch.id)
 

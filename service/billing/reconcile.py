@@ -16,9 +16,9 @@ from datetime import datetime
 import structlog
 
 from service.billing.apply_event import Applier, apply_due_events
-from service.billing.compare import Comparer, Difference
+from service.billing.compare import MISSING, NOTHING, Comparer, Difference
 from service.billing.customers import reader_of_customer
-from service.billing.events import HANDLED, Refetch, refetch_of
+from service.billing.events import HANDLED, Refetch, booking_of, refetch_of
 from service.billing.inbox import store_event, unheard, why_behind
 from service.billing.lifecycle import LIVE_STATUSES
 from service.billing.passes import sync_pass
@@ -27,6 +27,7 @@ from service.billing.reconciliations import (
     UNDER_WAY,
     checkouts_under_way,
     is_closed,
+    last_booked,
     last_run,
     living_subscriptions,
     opening_passes,
@@ -38,7 +39,10 @@ from service.db.base import new_id
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Checkout, Reconciliation, Subscription
+from service.finance.books import Gap
+from service.finance.fill import fill
 from service.offers.store import live_offers
+from service.payments.books import Booking
 from service.payments.gateway import (
     Gateway,
     GatewayRefused,
@@ -81,10 +85,13 @@ class Finding:
 
 @dataclass
 class Report:
-    """What a run has found. `not_ours` are subscriptions that something else has sold."""
+    """What a run has found. `not_ours` are subscriptions that something else has sold, `booked` is how
+    many objects of money were looked at.
+    """
 
     events_missed: int = 0
     compared: int = 0
+    booked: int = 0
     not_ours: int = 0
     findings: list[Finding] = field(default_factory=list)
 
@@ -106,17 +113,20 @@ async def reconcile(
 ) -> Report:
     """Compare everything and, with `fix`, mend it; without, nothing is written but the run itself.
 
-    Events are looked for since `since`, by default since the last run that mended. `run_id` names the
+    Events, and rows of money, are looked for since `since`, by default since the last run that mended. `run_id` names the
     run, which begins anew where it was begun before. Raises GatewayUnavailable when Stripe doesn't
     answer at all, or stays away for longer than all `pauses`: what was mended until then stays.
     """
     run_id = run_id or new_id("rec")
     now = context.clocks.business()
     async with context.database.reading() as session:
+        booked_until = await last_booked(session)
+        if since is not None and booked_until is not None:
+            booked_until = min(since, booked_until)
         since = since or await last_run(session, now)
     row = Reconciliation(
         id=run_id, started_by=started_by, started_at=now, finished_at=None, events_since=since,
-        events_missed=0, compared=0, not_ours=0, found=0, remaining=0, differences=[], fixed=fix,
+        events_missed=0, compared=0, booked=None, not_ours=0, found=0, remaining=0, differences=[], fixed=fix,
     )  # fmt: skip
     await store_run(context.database, row)
     run = _Run(
@@ -124,7 +134,7 @@ async def reconcile(
         Applier(context, gateway),
         fix, progress, Patience(tuple(pauses)),
     )  # fmt: skip
-    report = await run.all(since)
+    report = await run.all(since, booked_until)
     _note(row, report, context.clocks.business())
     await store_run(context.database, row)
     log.info(
@@ -137,7 +147,7 @@ async def reconcile(
 def _note(row: Reconciliation, report: Report, now: datetime) -> None:
     row.finished_at = now
     row.events_missed, row.compared = report.events_missed, report.compared
-    row.not_ours = report.not_ours
+    row.not_ours, row.booked = report.not_ours, report.booked
     row.found, row.remaining = len(report.findings), len(report.remaining)
     row.differences = [_stored(each) for each in report.findings[:MOST_KEPT]]
 
@@ -166,7 +176,7 @@ class _Run:
     def database(self) -> Database:
         return self.comparer.context.database
 
-    async def all(self, since: datetime) -> Report:
+    async def all(self, since: datetime, booked_until: datetime | None) -> Report:
         await self.events(since)
         async with self.database.reading() as session:
             checkouts = await checkouts_under_way(session)
@@ -188,6 +198,7 @@ class _Run:
             await self.compared(pass_id, self.comparer.bought_pass, self.sync_pass)
         for offer_id in offers:
             await self.compared(offer_id, self.comparer.offer, self.comparer.withdraw)
+        await self.money(booked_until)
         return self.report
 
     async def events(self, since: datetime) -> None:
@@ -225,6 +236,35 @@ class _Run:
 
     async def apply(self) -> None:
         await apply_due_events(self.applier.context, self.gateway)
+
+    async def money(self, since: datetime | None) -> None:
+        """What is kept of money: all that Stripe lists since then, and what was open.
+
+        None: nothing was ever kept. Then a run that mends fills in all there is, and one that
+        doesn't has nothing to compare with.
+        """
+        if since is None and not self.fix:
+            return
+        # A move of the balance is listed by itself, with what it is about, and with its payout.
+        told: set[str] = set()
+        looks = fill(
+            self.comparer.context, self.gateway, since, self.patience.listing, fix=self.fix
+        )
+        async for number, found in looks:
+            self.report.booked += number
+            # At the first filling nothing is a difference.
+            for gap in found if since is not None else ():
+                if gap.id in told:
+                    continue
+                told.add(gap.id)
+                self.report.findings.append(Finding(await self.absent(gap), mended=self.fix))
+            self.show_progress()
+
+    async def absent(self, gap: Gap) -> Difference:
+        async with self.database.reading() as session:
+            reason = await why_behind(session, gap.id) or self.missed.get(gap.id) or _NO_EVENT
+        what = "money" if gap.here else MISSING
+        return Difference(gap.id, what, gap.here or NOTHING, gap.stripe, reason)
 
     async def checkout(self, row: Checkout) -> None:
         session_id, status = row.stripe_session_id or "", row.status
@@ -346,9 +386,10 @@ class _Run:
         self.progress(Progress(self.read, self.report.compared, len(self.report.findings)))
 
 
-def _asked(event: StripeEvent) -> Refetch | None:
+def _asked(event: StripeEvent) -> tuple[Refetch | None, Booking | None]:
     """What an event asks to fetch: of several that ask for the same the last one is applied."""
-    return refetch_of(event.type, event.object_id, event.subscription_id)
+    refetch = refetch_of(event.type, event.object_id, event.subscription_id)
+    return refetch, booking_of(event.type, event.object_id)
 
 
 def _stored(finding: Finding) -> dict[str, str]:

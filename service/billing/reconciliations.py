@@ -30,6 +30,18 @@ async def last_run(session: AsyncSession, now: datetime) -> datetime:
     return max(last - OVERLAP, earliest) if last is not None else earliest
 
 
+async def last_booked(session: AsyncSession) -> datetime | None:
+    """Since when money may lack rows here; None: none were ever filled in."""
+    last: datetime | None = await session.scalar(
+        select(func.max(Reconciliation.started_at)).where(
+            Reconciliation.fixed,
+            Reconciliation.finished_at.is_not(None),
+            Reconciliation.booked.is_not(None),
+        )
+    )
+    return last - OVERLAP if last is not None else None
+
+
 async def store_run(database: Database, row: Reconciliation) -> None:
     async with database.transaction() as session:
         await session.merge(row)

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from service.payments.books import BooksGateway
 from service.payments.contact import Contact
 from service.payments.set_up import SetUpGateway, StripePrice
 
@@ -312,7 +313,7 @@ class StripeEvent:
     created_at: datetime
 
 
-class Gateway(SetUpGateway, Protocol):
+class Gateway(SetUpGateway, BooksGateway, Protocol):
     """Every method may raise GatewayUnavailable and GatewayRefused, and answers within the
     configured time, its retries included.
     """

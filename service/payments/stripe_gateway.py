@@ -24,6 +24,7 @@ from service.payments.gateway import (
     StripeRefund,
     StripeSubscription,
 )
+from service.payments.stripe_books import StripeBooks
 from service.payments.stripe_set_up import StripeSetUp
 
 log = structlog.get_logger()
@@ -37,7 +38,7 @@ _WITH = ["default_payment_method", "discounts.source.coupon.applies_to", "items.
 """What a retrieved subscription shows whole."""
 
 
-class StripeGateway(StripeSetUp):
+class StripeGateway(StripeSetUp, StripeBooks):
     """Implements `Gateway` by Stripe's API at `api_base`, or at Stripe itself."""
 
     async def create_customer(

@@ -44,11 +44,11 @@ def instant(seconds: int) -> datetime:
         raise ValueError(f"{seconds} is no time") from error
 
 
-def _optional_instant(seconds: int | None) -> datetime | None:
+def optional_instant(seconds: int | None) -> datetime | None:
     return None if seconds is None else instant(seconds)
 
 
-def _reference(value: Any) -> str | None:
+def reference(value: Any) -> str | None:
     if isinstance(value, Mapping):
         value = value.get("id")
     return value if isinstance(value, str) else None
@@ -63,7 +63,7 @@ def price_of(document: JSON) -> StripePrice:
     recurring = document.get("recurring") or {}
     return StripePrice(
         id=document["id"],
-        product_id=_reference(document.get("product")) or "",
+        product_id=reference(document.get("product")) or "",
         amount=document.get("unit_amount") or 0,
         currency=document["currency"],
         interval=recurring.get("interval"),
@@ -121,12 +121,12 @@ def checkout_session_of(document: JSON) -> StripeCheckoutSession:
         status=document.get("status") or "open",
         payment_status=document["payment_status"],
         client_reference_id=document.get("client_reference_id"),
-        customer_id=_reference(document.get("customer")),
-        subscription_id=_reference(document.get("subscription")),
+        customer_id=reference(document.get("customer")),
+        subscription_id=reference(document.get("subscription")),
         email=_email(details.get("email")),
         expires_at=instant(document["expires_at"]),
         mode=document["mode"],
-        payment_id=_reference(payment),
+        payment_id=reference(payment),
         payment_state=payment.get("status") if isinstance(payment, Mapping) else None,
         amount=document.get("amount_total") or 0,
         currency=document.get("currency") or "",
@@ -137,19 +137,19 @@ def subscription_of(document: JSON) -> StripeSubscription:
     """A list holds only the ids of the payment method and of discounts."""
     return StripeSubscription(
         id=document["id"],
-        customer_id=_reference(document["customer"]) or "",
+        customer_id=reference(document["customer"]) or "",
         status=document["status"],
         items=tuple(_item_of(item) for item in document["items"]["data"]),
         started_at=instant(document["start_date"]),
-        trial_end=_optional_instant(document.get("trial_end")),
-        cancel_at=_optional_instant(document.get("cancel_at")),
+        trial_end=optional_instant(document.get("trial_end")),
+        cancel_at=optional_instant(document.get("cancel_at")),
         cancel_at_period_end=bool(document.get("cancel_at_period_end")),
-        ended_at=_optional_instant(document.get("ended_at")),
+        ended_at=optional_instant(document.get("ended_at")),
         metadata=dict(document.get("metadata") or {}),
         pauses_collection=document.get("pause_collection") is not None,
         cancel_reason=(document.get("cancellation_details") or {}).get("reason"),
         card_fingerprint=_fingerprint(document.get("default_payment_method")),
-        canceled_at=_optional_instant(document.get("canceled_at")),
+        canceled_at=optional_instant(document.get("canceled_at")),
         discounts=discounts_of(document),
         has_unread_discounts=_has_unread_discounts(document),
     )
@@ -186,7 +186,7 @@ def _discount_of(document: Any) -> StripeDiscount | None:
         currency=coupon.get("currency"),
         duration=coupon["duration"],
         starts_at=instant(document["start"]),
-        ends_at=_optional_instant(document.get("end")),
+        ends_at=optional_instant(document.get("end")),
         products=tuple((coupon.get("applies_to") or {}).get("products") or ()),
     )
 
@@ -208,9 +208,9 @@ def _fingerprint(method: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _payments_of(invoice: JSON) -> Iterator[str]:
+def payments_of(invoice: JSON) -> Iterator[str]:
     for each in (invoice.get("payments") or {}).get("data") or ():
-        intent = _reference((each.get("payment") or {}).get("payment_intent"))
+        intent = reference((each.get("payment") or {}).get("payment_intent"))
         if intent is not None:
             yield intent
 
@@ -230,20 +230,20 @@ def invoice_of(document: JSON) -> StripeInvoice:
     return StripeInvoice(
         id=document["id"],
         status=document.get("status") or "draft",
-        customer_id=_reference(document.get("customer")),
-        subscription_id=_subscription_of_invoice(document),
+        customer_id=reference(document.get("customer")),
+        subscription_id=subscription_of_invoice(document),
         amount_due=document["amount_due"],
         amount_paid=document["amount_paid"],
         currency=document["currency"],
         created_at=instant(document["created"]),
-        finalized_at=_optional_instant(transitions.get("finalized_at")),
+        finalized_at=optional_instant(transitions.get("finalized_at")),
         number=document.get("number"),
         hosted_url=document.get("hosted_invoice_url"),
         billing_reason=document.get("billing_reason"),
-        paid_at=_optional_instant(transitions.get("paid_at")),
+        paid_at=optional_instant(transitions.get("paid_at")),
         attempt_count=document.get("attempt_count") or 0,
-        next_attempt_at=_optional_instant(document.get("next_payment_attempt")),
-        payments=tuple(_payments_of(document)),
+        next_attempt_at=optional_instant(document.get("next_payment_attempt")),
+        payments=tuple(payments_of(document)),
         discounts=_counting_discounts(document),
         lines=tuple(_lines_of(document)),
     )
@@ -259,7 +259,7 @@ def _lines_of(invoice: JSON) -> Iterator[StripeInvoiceLine]:
         price = ((line.get("pricing") or {}).get("price_details") or {}).get("price")
         if details and price:
             yield StripeInvoiceLine(
-                price_id=_reference(price) or "",
+                price_id=reference(price) or "",
                 amount=line["amount"],
                 quantity=line.get("quantity") or 1,
                 starts_at=instant(line["period"]["start"]),
@@ -270,7 +270,7 @@ def _lines_of(invoice: JSON) -> Iterator[StripeInvoiceLine]:
 
 def _counting_discounts(invoice: JSON) -> tuple[StripeDiscount, ...]:
     taken = invoice.get("total_discount_amounts") or ()
-    counting = {_reference(each["discount"]) for each in taken if each["amount"]}
+    counting = {reference(each["discount"]) for each in taken if each["amount"]}
     return tuple(each for each in discounts_of(invoice) if each.id in counting)
 
 
@@ -279,7 +279,7 @@ def charge_of(document: JSON) -> StripeCharge:
     method = details.get("type") or ""
     return StripeCharge(
         id=document["id"],
-        payment_intent_id=_reference(document.get("payment_intent")),
+        payment_intent_id=reference(document.get("payment_intent")),
         status=document["status"],
         amount=document["amount"],
         amount_refunded=document["amount_refunded"],
@@ -295,8 +295,8 @@ def charge_of(document: JSON) -> StripeCharge:
 def refund_of(document: JSON) -> StripeRefund:
     return StripeRefund(
         id=document["id"],
-        charge_id=_reference(document.get("charge")),
-        payment_intent_id=_reference(document.get("payment_intent")),
+        charge_id=reference(document.get("charge")),
+        payment_intent_id=reference(document.get("payment_intent")),
         amount=document["amount"],
         currency=document["currency"],
         status=document.get("status") or "pending",
@@ -308,8 +308,8 @@ def refund_of(document: JSON) -> StripeRefund:
 def dispute_of(document: JSON) -> StripeDispute:
     return StripeDispute(
         id=document["id"],
-        charge_id=_reference(document["charge"]) or "",
-        payment_intent_id=_reference(document.get("payment_intent")),
+        charge_id=reference(document["charge"]) or "",
+        payment_intent_id=reference(document.get("payment_intent")),
         status=document["status"],
         created_at=instant(document["created"]),
     )
@@ -317,18 +317,18 @@ def dispute_of(document: JSON) -> StripeDispute:
 
 def payment_of(document: JSON) -> str | None:
     """The payment intent of a charge, refund or dispute."""
-    return _reference(document.get("payment_intent"))
+    return reference(document.get("payment_intent"))
 
 
 def subscription_of_payment(document: JSON) -> str | None:
     """Of an invoice payment with its invoice expanded."""
     invoice = document.get("invoice")
-    return _subscription_of_invoice(invoice) if isinstance(invoice, Mapping) else None
+    return subscription_of_invoice(invoice) if isinstance(invoice, Mapping) else None
 
 
-def _subscription_of_invoice(document: JSON) -> str | None:
+def subscription_of_invoice(document: JSON) -> str | None:
     details = (document.get("parent") or {}).get("subscription_details") or {}
-    return _reference(details.get("subscription"))
+    return reference(details.get("subscription"))
 
 
 def account_of(document: JSON) -> StripeAccount:
@@ -363,14 +363,14 @@ def event_of(document: JSON) -> StripeEvent:
     """
     subject = document["data"]["object"]
     kind = subject.get("object")
-    identifier = _named(_reference(subject)) or ""
+    identifier = _named(reference(subject)) or ""
     if kind == "invoice":
-        subscription = _subscription_of_invoice(subject)
+        subscription = subscription_of_invoice(subject)
     else:
-        subscription = _reference(subject.get("subscription"))
+        subscription = reference(subject.get("subscription"))
     if not _NAME.fullmatch(document["id"]) or not _NAME.fullmatch(document["type"]):
         raise ValueError("an event has an id and a type")
-    customer = identifier if kind == "customer" else _named(_reference(subject.get("customer")))
+    customer = identifier if kind == "customer" else _named(reference(subject.get("customer")))
     return StripeEvent(
         id=document["id"],
         type=document["type"],

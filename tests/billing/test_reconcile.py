@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from service.billing.compare import GONE, MISSING
-from service.billing.events import refetch_of
+from service.billing.events import booking_of, refetch_of
 from service.billing.inbox import store_event
 from service.billing.reconcile import Report, reconcile
 from service.billing.reconcile_job import NIGHTLY, Reconciler, ask_reconcile
@@ -61,7 +61,7 @@ class Hurdles:
 
     def __getattr__(self, name: str) -> Any:
         theirs = getattr(self._gateway, name)
-        if name in {"events", "subscriptions"}:
+        if name in {"booked_since", "events", "subscriptions"}:
             return theirs
 
         async def call(*args: Any, **named: Any) -> Any:
@@ -177,7 +177,13 @@ def test_a_year_of_which_nobody_told_us_is_made_up_for(quiet: Installation) -> N
     # What several events ask for is fetched once.
     missed = [each for each in rows(quiet, InboxEvent) if each.told_by == "reconcile"]
     applied = {job.key for job in rows(quiet, Job)} & {each.id for each in missed}
-    asked = {refetch_of(each.type, each.object_id, each.subscription_id) for each in missed}
+    asked = {
+        (
+            refetch_of(each.type, each.object_id, each.subscription_id),
+            booking_of(each.type, each.object_id),
+        )
+        for each in missed
+    }
     assert len(applied) == len(asked) < len(missed) == told.events_missed
     now = ends(quiet)
     assert set(now) == {reads_on, never_back, cancelled}

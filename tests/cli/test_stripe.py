@@ -132,7 +132,7 @@ ALL = frozenset(HANDLED)
         ("https://other.example.org/hook", "enabled", ALL, True, ["missing"]),
         (URL, "disabled", ALL, True, ["differs"]),
         (URL, "enabled", ALL - {"invoice.paid"}, True, ["differs"]),
-        (URL, "enabled", ALL | {"payout.paid"}, True, ["differs"]),
+        (URL, "enabled", ALL | {"charge.captured"}, True, ["differs"]),
         (URL, "enabled", frozenset({"*"}), True, ["differs"]),
     ],
 )

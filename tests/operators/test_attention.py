@@ -34,7 +34,7 @@ def comparison(id_: str, days_ago: int, remaining: int, *, finished: bool = True
     at = NOW - days_ago * DAY
     return Reconciliation(
         id=id_, started_by="nightly", started_at=at, finished_at=at if finished else None,
-        events_since=at, events_missed=0, compared=9, not_ours=0, found=remaining,
+        events_since=at, events_missed=0, compared=9, booked=3, not_ours=0, found=remaining,
         remaining=remaining, differences=[], fixed=True,
     )  # fmt: skip
 

@@ -223,6 +223,8 @@ class Reconciliation(Base):
     events_since: Mapped[datetime] = mapped_column(UtcDateTime)
     events_missed: Mapped[int]
     compared: Mapped[int]
+    booked: Mapped[int | None]
+    """How many rows of money were looked at; None: by a release that kept none."""
     not_ours: Mapped[int]
     """Subscriptions on the account that were sold by something else."""
     found: Mapped[int]

@@ -153,6 +153,7 @@ class DifferenceOut(BaseModel):
 class ReconciliationOut(BaseModel):
     """One comparison with Stripe; without `finished_at` it goes on, or was interrupted.
 
+    `booked` is how many rows of money were looked at; null: by a release that kept none.
     `found` counts all differences, of which the first thousand are told; `remaining` weren't mended.
     """
 
@@ -163,6 +164,7 @@ class ReconciliationOut(BaseModel):
     events_since: AwareDatetime
     events_missed: int
     compared: int
+    booked: int | None
     not_ours: int
     found: int
     remaining: int

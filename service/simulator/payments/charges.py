@@ -296,7 +296,8 @@ def _charge(world: World, intent: JSON, method: JSON, refusal: Decline | None) -
         "failure_message": refusal.message if refusal else None,
         "fraud_details": {},
         "livemode": False,
-        "metadata": {},
+        # https://support.stripe.com/questions/how-metadata-works-with-related-objects
+        "metadata": dict(intent["metadata"]),
         "on_behalf_of": None,
         "outcome": _outcome(refusal, card_of(method)),
         "paid": paid,

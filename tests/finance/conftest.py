@@ -1,0 +1,3 @@
+from tests.billing.conftest import desk
+
+__all__ = ["desk"]

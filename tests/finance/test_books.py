@@ -1,0 +1,197 @@
+"""Money as Stripe has it: the same rows from events in any order, again, and from lists alone."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, select, update
+
+from service.account.reader_data import HOLDINGS, subject_of
+from service.billing.events import HANDLED, booking_of
+from service.billing.reconcile import Report, reconcile
+from service.db.tables import BalanceRow, ChargeRow, DisputeRow, InvoiceRow, Reader, RefundRow
+from service.finance.books import book, keep
+from service.payments.books import Booking
+from service.payments.gateway import StripeEvent
+from tests.billing.desk import Desk, as_it_was, backwards
+from tests.databases import on_sqlite
+from tests.finance.events import MONEY, kept, live
+
+
+def twice_and_mixed(events: Sequence[StripeEvent]) -> Sequence[StripeEvent]:
+    """By their ids, which are random."""
+    return sorted([*events, *events], key=lambda each: each.id[::-1])
+
+
+async def reconciled(desk: Desk, *, fix: bool = True, since: datetime | None = None) -> Report:
+    return await reconcile(desk.context, desk.gateway, started_by="command", fix=fix, since=since)
+
+
+async def emptied(desk: Desk) -> None:
+    async with desk.database.transaction() as session:
+        for table in MONEY:
+            await session.execute(delete(table))
+
+
+async def test_the_same_rows_in_any_order_and_from_lists_alone(desk: Desk) -> None:
+    await live(desk)
+    await desk.hear(as_it_was)
+    first = await kept(desk.database)
+    assert {name: len(rows) > 0 for name, rows in first.items()} == dict.fromkeys(first, True)
+    for order in (backwards, twice_and_mixed):
+        await emptied(desk)
+        since = desk.clocks.business() - timedelta(days=1000)
+        events = [each async for each in desk.gateway.events(since=since, types=HANDLED)]
+        for event in order(events):
+            booking = booking_of(event.type, event.object_id)
+            if booking is not None:
+                await book(desk.context, desk.gateway, booking)
+        assert await kept(desk.database) == first
+    await emptied(desk)
+    report = await reconciled(desk)
+    assert (report.remaining, report.booked > 0) == ([], True)
+    assert await kept(desk.database) == first
+
+
+async def test_rows_are_what_stripe_has(desk: Desk) -> None:
+    """The oracle reads the local Stripe's own documents, and nothing of ours."""
+    await live(desk)
+    await desk.hear()
+    rows = await kept(desk.database)
+    at = desk.at_stripe
+    assert set(rows["charges"]) == {each["id"] for each in at.listed("charge")}
+    entries = {each["id"]: each for each in at.listed("balance_transaction")}
+    payouts = {each["id"]: each for each in at.listed("payout")}
+    assert set(rows["payouts"]) == set(payouts)
+    for id_, row in rows["balance_entries"].items():
+        entry = entries[id_]
+        assert (row["amount"], row["fee"], row["net"]) == (
+            entry["amount"], entry["fee"], entry["net"],
+        )  # fmt: skip
+        assert row["fee_tax"] == sum(
+            each["amount"] for each in entry["fee_details"] if each["type"] == "tax"
+        )
+        assert row["payout_id"] == entry["_sim"]["payout"]
+        assert row["created_at"] == datetime.fromtimestamp(entry["created"], UTC)
+    for id_, payout in payouts.items():
+        parts = [
+            row for row in rows["balance_entries"].values()
+            if row["payout_id"] == id_ and row["category"] != "payout"
+        ]  # fmt: skip
+        assert (
+            sum(row["net"] for row in parts) == payout["amount"] == rows["payouts"][id_]["amount"]
+        )
+    invoices = {each["id"]: each for each in at.listed("invoice") if each["status"] != "draft"}
+    assert set(rows["invoices"]) == set(invoices)
+    for id_, row in rows["invoices"].items():
+        same = ("status", "subtotal", "total", "amount_due", "amount_paid", "amount_remaining")
+        assert {name: row[name] for name in same} == {name: invoices[id_][name] for name in same}
+
+
+async def test_each_charge_says_what_it_is_for(desk: Desk) -> None:
+    await live(desk)
+    await desk.hear()
+    rows = await kept(desk.database)
+    charges = rows["charges"].values()
+    # One that is declined is tried eight times.
+    assert Counter((each["sold"], each["status"]) for each in charges) == {
+        ("subscription", "succeeded"): 2, ("subscription", "failed"): 8,
+        ("pass", "succeeded"): 1, ("other", "succeeded"): 1,
+    }  # fmt: skip
+    tries = [each for each in charges if each["status"] == "failed"]
+    assert sorted(each["attempt"] for each in tries) == list(range(1, 9))
+    assert {each["failure"] for each in tries} == {"generic_decline"}
+    assert {each["country"] for each in charges if each["sold"] == "subscription"} == {"DE", "US"}
+    for entry in rows["balance_entries"].values():
+        charge = rows["charges"].get(entry["charge_id"] or "")
+        if charge is None:
+            assert entry["category"] in {"payout", "payout_reversal"}
+            assert (entry["sold"], entry["offer_id"]) == ("", None)
+        else:
+            same = ("sold", "offer_id", "method", "country")
+            assert {name: entry[name] for name in same} == {name: charge[name] for name in same}
+
+
+@on_sqlite
+async def test_a_reader_is_shown_their_money_and_no_one_elses(desk: Desk) -> None:
+    await live(desk)
+    await desk.hear()
+    shown: dict[str, Counter[str]] = {}
+    async with desk.database.reading() as session:
+        for email in ("ana", "ben", "cleo"):
+            reader = await session.scalar(select(Reader).where(Reader.email.startswith(email)))
+            assert reader is not None
+            subject = await subject_of(session, reader.id)
+            assert subject is not None
+            shown[email] = Counter()
+            for holding in HOLDINGS:
+                if holding.table in MONEY:
+                    rows = await session.scalars(
+                        select(holding.table).where(holding.theirs(subject))
+                    )
+                    shown[email][holding.section] = len(rows.all())
+    # Ana's foreign payment and its refund aren't known to be hers.
+    assert shown == {
+        "ana": {"invoices": 1, "charges": 1, "refunds": 1, "disputes": 0},
+        "ben": {"invoices": 1, "charges": 1, "refunds": 0, "disputes": 1},
+        "cleo": {"invoices": 2, "charges": 8, "refunds": 0, "disputes": 0},
+    }
+
+
+@on_sqlite
+async def test_an_answer_that_is_older_never_overwrites(desk: Desk) -> None:
+    _, ana = await desk.reader()
+    subscription = desk.subscribe(ana)
+    await desk.hear()
+    charge = desk.stripe.charges.list().data[0]
+    refund = desk.stripe.refunds.create({"charge": charge.id}).id
+    asked_at = desk.clocks.business()
+    old = await desk.gateway.booked("invoice", desk.stripe.invoices.list().data[0].id)
+    assert old is not None
+    async with desk.database.transaction() as session:
+        await session.execute(
+            update(InvoiceRow).values(status="void", asked_at=asked_at + timedelta(seconds=1))
+        )
+    await keep(desk.context, [old], asked_at)
+    await book(desk.context, desk.gateway, Booking("refund", refund))
+    async with desk.database.reading() as session:
+        assert await session.scalar(select(InvoiceRow.status)) == "void"
+        assert (await session.scalar(select(RefundRow.charge_id))) == charge.id
+        linked = select(ChargeRow.subscription_id).where(ChargeRow.id == charge.id)
+        assert await session.scalar(linked) == subscription
+    assert not await book(desk.context, desk.gateway, Booking("refund", "re_none"))
+
+
+@on_sqlite
+async def test_gaps_are_found_told_and_filled(desk: Desk) -> None:
+    await live(desk)
+    assert (await reconciled(desk)).findings == []
+    before = await kept(desk.database)
+    [dispute] = before["disputes"]
+    async with desk.database.transaction() as session:
+        await session.execute(delete(RefundRow))
+        await session.execute(update(DisputeRow).values(status="needs_response"))
+        await session.execute(delete(BalanceRow).where(BalanceRow.category == "dispute"))
+    began = desk.clocks.business() - timedelta(days=28)
+    # What was made long ago and can't change any more is looked at again only where that is asked for.
+    assert [
+        each for each in before["refunds"] if each in str(await reconciled(desk, fix=False))
+    ] == []
+    told = await reconciled(desk, fix=False, since=began)
+    by_object = {each.difference.object: each.difference for each in told.findings}
+    assert by_object[dispute].here == "status needs_response"
+    assert by_object[dispute].stripe == "status lost"
+    assert set(before["refunds"]) <= set(by_object)
+    assert len(told.remaining) == len(told.findings) == 4
+    assert [each.mended for each in (await reconciled(desk, since=began)).findings] == [True] * 4
+    assert await kept(desk.database) == before
+    assert (await reconciled(desk, fix=False, since=began)).findings == []
+
+
+@on_sqlite
+async def test_nothing_kept_is_nothing_to_compare_with(desk: Desk) -> None:
+    await live(desk)
+    report = await reconciled(desk, fix=False)
+    assert report.booked == 0
+    assert not [each for each in report.findings if each.difference.what == "money"]
+    assert await kept(desk.database) == {table.__tablename__: {} for table in MONEY}
