@@ -124,19 +124,13 @@ def record_touches(connection: Connection, touches: Iterable[tuple[str, Touch, d
     The first one stays; the last is replaced by a later one that names a source. Sorted by holder, so that two
     transactions can't wait for each other's rows in a circle.
     """
-    rows = sorted(touches, key=lambda row: row[0])
-    for ending, names_a_source in ((_FIRST_STAYS, False), (_LAST_IS_REPLACED, True)):
-        insert_rows(
-            connection,
-            Touches,
-            ("holder", *_COLUMNS),
-            [
-                (holder, *_parts(touch, at), *_parts(touch, at))
-                for holder, touch, at in rows
-                if touch.names_a_source == names_a_source
-            ],
-            ending,
-        )
+    direct: list[tuple[Any, ...]] = []
+    named: list[tuple[Any, ...]] = []
+    for holder, touch, at in sorted(touches, key=lambda row: row[0]):
+        parts = _parts(touch, at)
+        (named if touch.names_a_source else direct).append((holder, *parts, *parts))
+    for rows, ending in ((direct, _FIRST_STAYS), (named, _LAST_IS_REPLACED)):
+        insert_rows(connection, Touches, ("holder", *_COLUMNS), rows, ending)
 
 
 async def carry_touches(session: AsyncSession, *, from_holder: str, to_holder: str) -> None:

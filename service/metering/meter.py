@@ -6,7 +6,7 @@ times a batch instead of several times a reader.
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,6 +23,9 @@ from service.problems import Problem
 
 MOST_WAITING = 2_000
 """Of those who wait for a database that doesn't answer; more are told so at once."""
+MOST_OF_ONE = 100
+"""Of those who wait, on one meter. A batch takes one of them: more would wait for long, and keep others out."""
+_TOLD = "Too many reads of one reader wait to be counted. Open one article at a time."
 MOST_AT_ONCE = 200
 _LONGEST_GATHERING = 0.002
 MOST_REMEMBERED = 50_000
@@ -45,6 +48,7 @@ class Metering:
         self._clocks = clocks
         self._ledger = ledger
         self._waiting: list[_Waiting] = []
+        self._waiting_on: Counter[str] = Counter()
         self._writing: asyncio.Task[None] | None = None
         self._windows: OrderedDict[tuple[str, datetime], tuple[datetime, MeterState]] = (
             OrderedDict()
@@ -84,13 +88,17 @@ class Metering:
     ) -> Recorded:  # fmt: skip
         """Count the entry's article and record it (`Attempt`); return once that is committed.
 
-        Nothing is recorded where it wasn't counted. Raises Problem `database-unavailable`.
+        Nothing is recorded where it wasn't counted. Raises Problem `database-unavailable`, and
+        `too-many-requests` where too many of this meter wait.
         """
         if len(self._waiting) >= MOST_WAITING:
             raise database_unavailable()
+        if self._waiting_on[meter] >= MOST_OF_ONE:
+            raise Problem("too-many-requests", _TOLD, headers={"Retry-After": "1"})
         attempt = Attempt(meter, entry, self._new(entry.holder, touch), window, limit, network)
         done: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(attempt, done))
+        self._waiting_on[meter] += 1
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_what_waits())
         return await done
@@ -128,6 +136,9 @@ class Metering:
                 later.append(each)
             else:
                 batch[meter] = each
+                self._waiting_on[meter] -= 1
+                if not self._waiting_on[meter]:
+                    del self._waiting_on[meter]
         self._waiting = later
         return [batch[meter] for meter in sorted(batch)]
 
@@ -141,6 +152,7 @@ class Metering:
             if isinstance(error, Problem):
                 told += self._waiting
                 self._waiting = []
+                self._waiting_on.clear()
             for each in told:
                 if not each.done.done():
                     each.done.set_exception(error)

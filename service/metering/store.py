@@ -1,8 +1,8 @@
 """The meter's state in the database, exact under any concurrency.
 
-One row a holder and window, changed by one conditional upsert: a row an article with
+One row a holder and window. On PostgreSQL one conditional upsert changes it: a row an article with
 `count(*) < limit` would over-grant under READ COMMITTED, and "select for update, else insert" fails
-under load.
+under load. On SQLite one writes at a time, so what was looked at in a transaction is still so.
 """
 
 import json
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, TextClause, bindparam, column, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import Json, UtcDateTime
+from service.db.bulk import insert_rows
 from service.db.tables import MeterWindow
 from service.identity.callers import Caller
 from service.identity.devices import pseudonym
@@ -118,12 +119,43 @@ def count_articles(
     """
     if limit < 1:
         return {}
+    count = _count_on_sqlite if connection.dialect.name == "sqlite" else _count_on_postgresql
+    return count(connection, articles, window, limit, now)
+
+
+def _count_on_postgresql(
+    connection: Connection, articles: Mapping[str, str], window: Window, limit: int, now: datetime
+) -> dict[str, MeterState]:
     reads = [{"holder": holder, "article": articles[holder]} for holder in sorted(articles)]
     rows = connection.execute(
-        _COUNTS[connection.dialect.name],
+        _COUNT,
         {"reads": json.dumps(reads), "window_start": window.start, "limit": limit, "now": now},
     )
     return {row.holder: _state(row, window, limit) for row in rows}
+
+
+def _count_on_sqlite(
+    connection: Connection, articles: Mapping[str, str], window: Window, limit: int, now: datetime
+) -> dict[str, MeterState]:
+    """Look, then write: a transaction is the only one that writes, from its beginning on (db/session.py).
+
+    What was read comes as one row: for each row, this thread would wait for the interpreter.
+    """
+    begun = connection.execute(
+        _WINDOWS, {"holders": json.dumps([*articles]), "window_start": window.start}
+    )
+    read = {
+        holder: (counted, carried) for holder, counted, carried in json.loads(begun.scalar_one())
+    }
+    rows, states = [], {}
+    for holder in sorted(articles):
+        article, (counted, carried) = articles[holder], read.get(holder, ((), ()))
+        if len(counted) < limit and article not in counted and article not in carried:
+            all_counted = [*counted, article]
+            rows.append((holder, window.start, json.dumps(all_counted), "[]", now))
+            states[holder] = MeterState(window, limit, frozenset(all_counted), frozenset(carried))
+    insert_rows(connection, MeterWindow, _WINDOW_COLUMNS, rows, _COUNTED_GROWS)
+    return states
 
 
 def _state(row: Any, window: Window, limit: int) -> MeterState:
@@ -182,18 +214,8 @@ def _typed(statement: str) -> TextClause:
     )
 
 
-def _counting(statement: str) -> Any:
-    return (
-        text(statement)
-        .bindparams(
-            bindparam("window_start", type_=UtcDateTime()), bindparam("now", type_=UtcDateTime())
-        )
-        .columns(column("holder"), column("counted", type_=Json()), column("carried", type_=Json()))
-    )
-
-
-_COUNTS = {
-    "postgresql": _counting("""
+_COUNT = (
+    text("""
 INSERT INTO meter_windows AS meter (holder, window_start, counted, carried, updated_at)
 SELECT holder, :window_start, jsonb_build_array(article), '[]', :now
 FROM jsonb_to_recordset(CAST(:reads AS jsonb)) AS wanted (holder text, article text)
@@ -204,24 +226,22 @@ WHERE jsonb_array_length(meter.counted) < :limit
   AND NOT meter.counted @> excluded.counted
   AND NOT meter.carried @> excluded.counted
 RETURNING holder, counted, carried
-"""),
-    "sqlite": _counting("""
-INSERT INTO meter_windows AS meter (holder, window_start, counted, carried, updated_at)
-SELECT json_extract(value, '$.holder'), :window_start,
-  json_array(json_extract(value, '$.article')), '[]', :now
-FROM json_each(:reads) WHERE true
+""")
+    .bindparams(
+        bindparam("window_start", type_=UtcDateTime()), bindparam("now", type_=UtcDateTime())
+    )
+    .columns(column("holder"), column("counted", type_=Json()), column("carried", type_=Json()))
+)
+"""PostgreSQL: one statement for many holders, each with one article."""
+_WINDOWS = text("""
+SELECT json_group_array(json_array(holder, json(counted), json(carried))) FROM meter_windows
+WHERE window_start = :window_start AND holder IN (SELECT value FROM json_each(:holders))
+""").bindparams(bindparam("window_start", type_=UtcDateTime()))
+_WINDOW_COLUMNS = ("holder", "window_start", "counted", "carried", "updated_at")
+_COUNTED_GROWS = """
 ON CONFLICT (holder, window_start) DO UPDATE
-SET counted = json_insert(meter.counted, '$[#]', json_extract(excluded.counted, '$[0]')),
-  updated_at = excluded.updated_at
-WHERE json_array_length(meter.counted) < :limit
-  AND NOT EXISTS (
-    SELECT 1 FROM json_each(meter.counted) WHERE value = json_extract(excluded.counted, '$[0]'))
-  AND NOT EXISTS (
-    SELECT 1 FROM json_each(meter.carried) WHERE value = json_extract(excluded.counted, '$[0]'))
-RETURNING holder, counted, carried
-"""),
-}
-"""By dialect: one statement for many holders, each with one article."""
+SET counted = excluded.counted, updated_at = excluded.updated_at
+"""
 
 
 def _carrying(column: str, other: str, dialect: str) -> TextClause:

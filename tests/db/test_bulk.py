@@ -55,3 +55,10 @@ async def test_what_fails_is_taken_back(database: Database) -> None:
     with pytest.raises(IntegrityError):
         await database.in_one_go(work)
     assert await stored(database) == []
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 150])
+async def test_any_number_of_rows_is_stored(count: int, database: Database) -> None:
+    rows = [(f"{n:03}", n, NOON, NOON) for n in range(count)]
+    await database.in_one_go(partial(insert_rows, table=RateLimit, columns=COLUMNS, rows=rows))
+    assert await stored(database) == rows

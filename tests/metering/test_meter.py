@@ -67,6 +67,24 @@ async def test_at_the_last_free_article_one_of_many_passes(
     assert await rows(database) == 3
 
 
+async def test_two_connections_to_one_database_count_exactly(
+    database: Database, clocks: MovingClocks, metering: Metering
+) -> None:
+    """As a command beside the service: nothing in memory keeps the two apart."""
+    beside = Database(database.url)
+    try:
+        other = Metering(beside, clocks, Ledger())
+        results = await asyncio.gather(
+            *(read((metering, other)[n % 2], "d", f"a{n // 2}", limit=4) for n in range(40))
+        )
+    finally:
+        await beside.dispose()
+    assert sum(each.counted for each in results) == 4
+    assert {each.state.counted for each in results[-2:]} == {results[-1].state.counted}
+    assert len(results[-1].state.counted) == 4
+    assert await rows(database) == 4
+
+
 async def test_what_comes_at_once_is_written_together(
     database: Database, metering: Metering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +164,48 @@ async def test_the_queue_is_bounded(metering: Metering, monkeypatch: pytest.Monk
         *(read(metering, f"d{n}", "a") for n in range(15)), return_exceptions=True
     )
     assert [type(each) for each in results] == [Recorded] * 10 + [Problem] * 5
+
+
+@on_sqlite
+async def test_one_reader_has_a_share_of_the_queue(metering: Metering) -> None:
+    """A device with two thousand connections keeps nobody else out."""
+    flood = [asyncio.create_task(read(metering, "d", f"a{n}")) for n in range(meter.MOST_WAITING)]
+    await asyncio.sleep(0)
+    others = await asyncio.gather(*(read(metering, f"o{n}", "a") for n in range(50)))
+    assert all(each.counted for each in others)
+    results = await asyncio.gather(*flood, return_exceptions=True)
+    waited = [each for each in results if isinstance(each, Recorded)]
+    refused = [each for each in results if isinstance(each, Problem)]
+    assert (len(waited), len(refused)) == (meter.MOST_OF_ONE, meter.MOST_WAITING - len(waited))
+    assert {(each.slug, each.headers["Retry-After"]) for each in refused} == {
+        ("too-many-requests", "1")
+    }
+    assert sum(each.counted for each in waited) == 3
+    # Its share is free again once it has been answered, and after a failure too.
+    assert not (await read(metering, "d", "another")).counted
+
+
+@on_sqlite
+async def test_a_failure_frees_every_share(
+    metering: Metering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meter, "MOST_OF_ONE", 2)
+    with monkeypatch.context() as broken:
+
+        def fail(*_: object, **__: object) -> None:
+            raise Problem("database-unavailable")
+
+        broken.setattr(meter, "write", fail)
+        for _ in range(3):
+            results = await asyncio.gather(
+                *(read(metering, "d", f"a{n}") for n in range(2)), return_exceptions=True
+            )
+            assert {each.slug for each in results if isinstance(each, Problem)} == {
+                "database-unavailable"
+            }
+    assert all(
+        each.counted for each in await asyncio.gather(*(read(metering, "d", a) for a in "ab"))
+    )
 
 
 @on_sqlite
