@@ -8,7 +8,6 @@ from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
 
-from alembic.util import CommandError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -50,7 +49,7 @@ def reaching(settings: Settings) -> Iterator[None]:
             f"The database {url.render_as_string()} can't be used: {cause(error)}. "
             "Look at PAYWALL_DATABASE_URL, and whether its server runs."
         ) from error
-    except CommandError as error:
+    except migrate.MigrationRefusedError as error:
         raise CommandFailed(
             f"The database can't be migrated: {error}. A newer release may have migrated it: use that one."
         ) from error

@@ -1,8 +1,14 @@
 """The four checks of migrations: one head, up and down, tables as declared, old ones refused."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -28,6 +34,33 @@ def _differences(connection: Connection) -> list[object]:
         opts={"compare_type": True, "include_name": lambda name, *_: name not in divided},
     )
     return list(compare_metadata(context, Base.metadata))
+
+
+def test_the_head_is_the_one_that_alembic_finds() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parents[2] / "alembic"))
+    assert ScriptDirectory.from_config(config).get_heads() == [migrate.head()]
+
+
+def test_a_start_with_nothing_to_migrate_needs_no_alembic() -> None:
+    looked = "import sys, service.app, service.cli.offers; from service.db import migrate; migrate.head()"
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{looked}; sys.exit('alembic' in sys.modules)"], check=False
+    )
+    assert ended.returncode == 0
+
+
+async def test_the_revision_is_the_one_that_alembic_reads(empty_database_url: str) -> None:
+    engine = create_async_engine(async_url(empty_database_url))
+    async with engine.connect() as connection:
+        assert await connection.run_sync(migrate.current) is None
+    await migrate.prepare(empty_database_url)
+    async with engine.connect() as connection:
+        stored = await connection.run_sync(
+            lambda given: MigrationContext.configure(given).get_current_revision()
+        )
+        assert await connection.run_sync(migrate.current) == stored == migrate.head()
+    await engine.dispose()
 
 
 async def test_the_migrated_database_equals_the_declared_tables(empty_database_url: str) -> None:
