@@ -1,4 +1,7 @@
-"""The levels of access: who may read an article whole. On the ground, for settings and content alike."""
+"""The levels of access: who may read an article whole, and over what the meter counts.
+
+On the ground, for settings and rules alike.
+"""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -7,6 +10,9 @@ Level = Literal["free", "metered", "registered", "subscribers"]
 """`free`: everybody; `metered`: the meter or a grant; `registered`: a verified address or a grant;
 `subscribers`: a grant alone. Each is stricter than the one before.
 """
+
+WindowKind = Literal["day", "week", "month"]
+"""The calendar day, ISO week or month over which the meter counts."""
 
 LEVEL_WORDS: Mapping[Level, str] = {
     "free": "Free",

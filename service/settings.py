@@ -16,7 +16,7 @@ from fastapi import Depends
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.levels import Level
+from service.levels import Level, WindowKind
 from service.running import part
 
 DEVELOPMENT_SECRET = "development-only-secret-key-do-not-use"  # noqa: S105 refused in production
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         description="Free metered articles a window and anonymous device. 0 opens "
         "none; `null` switches the meter off: metered articles are then open to everybody.",
     )
-    meter_window: Literal["day", "week", "month"] = Field(
+    meter_window: WindowKind = Field(
         "month", description="Calendar window of the meter, in the publication's time zone."
     )
     wall_title: str = Field(

@@ -25,6 +25,7 @@ from service.db.context import Context
 from service.metering.window import MeterState, window_at
 from service.offers.on_sale import Assortment
 from service.rules.in_force import InForce
+from service.settings import Settings
 
 Audience = Literal["anonymous", "registered", "subscriber", "wall"]
 AUDIENCES: Mapping[Audience, str] = {
@@ -47,7 +48,7 @@ def seen_by(
 
     What the meter would count counts as read: it is what the page shows a moment later.
     """
-    settings, now = context.settings, context.clocks.business()
+    settings, now = in_force.settings, context.clocks.business()
     found = article_facts(article, in_force.rules.levels, now)
     facts = ArticleFacts(found.id, found.level, found.plans, found.section, visible=True)
     verified = audience in {"registered", "subscriber"}
@@ -57,7 +58,7 @@ def seen_by(
         can_register=settings.readers_can_sign_in and not verified,
         room_after_registering=settings.registered_meter_limit,
     )
-    window = _window(audience, facts, context)
+    window = _window(audience, facts, context, in_force.settings)
     outcome = decide(facts, evidence, window, now)
     if not isinstance(outcome, Allow | Meter | Wall):
         raise AssertionError("what is visible is open, metered or walled")  # noqa: TRY004 no type is wrong
@@ -66,12 +67,13 @@ def seen_by(
         return Look(outcome, None, state)
     met = Met(outcome, facts, state and MeterState(state.window, state.limit),
               evidence.room_after_registering, verified)  # fmt: skip
-    return Look(outcome, wall_for(met, assortment, (), context), state)
+    return Look(outcome, wall_for(met, assortment, (), context, in_force), state)
 
 
-def _window(audience: Audience, article: ArticleFacts, context: Context) -> MeterSeen:
+def _window(
+    audience: Audience, article: ArticleFacts, context: Context, settings: Settings
+) -> MeterSeen:
     """The window with this article read in it, or with others in its place."""
-    settings = context.settings
     if settings.meter_limit is None:
         return NoMeter.NOTHING_METERED
     if article.level != "metered":

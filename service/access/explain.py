@@ -31,8 +31,7 @@ from service.metering.past import latest_device, recorded_until, window_before
 from service.metering.store import known_device_holder, read_meter, reader_holder, readers_meter
 from service.metering.window import MeterState
 from service.problems import Problem
-from service.rules.in_force import in_force_at
-from service.rules.rules import LevelRules
+from service.rules.in_force import InForce, in_force_at
 
 SETTINGS_OF_TODAY = (
     "Settings, such as limits and the levels of sections and tags, are taken as they are today: earlier ones "
@@ -93,7 +92,7 @@ async def explain(
         who = await reader_named(session, reader)
         today = await _article(session, article)
         in_force = await in_force_at(session, context.settings, at or now)
-        asked = _Asked(context, in_force.rules.levels, session, who, at or now, now)
+        asked = _Asked(context, in_force, session, who, at or now, now)
         past = PastArticle(today)
         if asked.at < now:
             past = await article_at(session, rendering, today, asked.at, in_force)
@@ -113,7 +112,7 @@ async def _article(session: AsyncSession, slug: str) -> StoredArticle:
 @dataclass(frozen=True)
 class _Asked:
     context: Context
-    rules: LevelRules
+    in_force: InForce
     session: AsyncSession
     reader: Reader
     at: datetime
@@ -129,8 +128,8 @@ class _Asked:
         return since is not None and (since <= self.at or not self.is_past)
 
     async def explained(self, today: StoredArticle, past: PastArticle) -> Explanation:
-        settings, shown = self.context.settings, past.article or today
-        facts = article_facts(shown, self.rules, self.at)
+        settings, shown = self.in_force.settings, past.article or today
+        facts = article_facts(shown, self.in_force.rules.levels, self.at)
         held, metered = await self._grants(), _Seen()
         if past.article is None:
             facts = replace(facts, visible=False)
@@ -146,7 +145,7 @@ class _Asked:
         return Explanation(
             reader_id=self.reader.id, article=shown, at=self.at,
             outcome=decide(facts, evidence, metered.meter, self.at),
-            level=level_at(shown, self.rules, self.at) if past.article is not None else None,
+            level=level_at(shown, self.in_force.rules.levels, self.at) if past.article is not None else None,
             meter=metered.meter if isinstance(metered.meter, MeterState) else None,
             recorded=await recorded_until(self.session, self.reader.id, today.id, self.at),
             unknown=(*self._about_time(), *_about(past), *held.unknown, *metered.unknown),

@@ -38,7 +38,7 @@ def read_by_token(
         raise Problem("article-not-covered")
     if article is None:
         raise article_not_found(slug)
-    now, settings = context.clocks.business(), context.settings
+    now, settings = context.clocks.business(), in_force.settings
     outcome = decide(
         article_facts(article, in_force.rules.levels, now),
         evidence_of_claims(claims, article.id, sign_in_offered=settings.readers_can_sign_in),

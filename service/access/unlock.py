@@ -187,7 +187,7 @@ class Unlocking:
 
     async def _gathered(self, session: AsyncSession, read: ReadRequest) -> "_Case":
         """The case as the database has it; Problem `article-not-found` for what is hidden."""
-        now, settings = self._context.clocks.business(), self._context.settings
+        now, settings = self._context.clocks.business(), self._rules.in_force.settings
         facts = article_facts(read.article, self._rules.in_force.rules.levels, now)
         seen = window_asked(facts, settings, now, verified=read.caller.verified)
         if isinstance(seen, MeterState):
@@ -201,7 +201,7 @@ class Unlocking:
 
         That opens nothing by itself: what would be counted is decided where it is counted.
         """
-        now, settings = self._context.clocks.business(), self._context.settings
+        now, settings = self._context.clocks.business(), self._rules.in_force.settings
         if read.caller.reader_id is None:
             case = self._case_of_nobody(read.article, now)
             asked = case.meter
@@ -236,8 +236,7 @@ class Unlocking:
         kept = self._of_nobody.get(article.slug)
         if kept is not None and kept.article is article and kept.case.now <= now < kept.until:
             return kept.case._replace(now=now)
-        settings = self._context.settings
-        rules = self._rules.in_force.rules.levels
+        settings, rules = self._rules.in_force.settings, self._rules.in_force.rules.levels
         facts = article_facts(article, rules, now)
         seen = window_asked(facts, settings, now, verified=False)
         case = _case(ReadRequest(article, Caller(), None), facts, (), seen, settings, now)
@@ -269,7 +268,7 @@ class Unlocking:
             read.caller.verified,
         )  # fmt: skip
         assortment = await self._on_sale.assortment()
-        return wall_for(met, assortment, bought, self._context)
+        return wall_for(met, assortment, bought, self._context, self._rules.in_force)
 
 
 AppUnlocking = Annotated[Unlocking, Depends(part(Unlocking))]

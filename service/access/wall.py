@@ -23,6 +23,8 @@ from service.offers.choice import in_currency, recommended
 from service.offers.on_sale import Assortment
 from service.offers.schemas import OfferItem
 from service.problems import Problem
+from service.rules.in_force import InForce
+from service.settings import Settings
 
 MOST_REMEMBERED = 2_000
 """Walls kept with what is sold: one an article and state of the meter."""
@@ -84,7 +86,11 @@ class Met:
 
 
 def wall_for(
-    met: Met, assortment: Assortment, bought: Sequence[BoughtSubscription], context: Context
+    met: Met,
+    assortment: Assortment,
+    bought: Sequence[BoughtSubscription],
+    context: Context,
+    in_force: InForce,
 ) -> WallShown:
     """The wall with what is sold to this reader; without offers they can only come back later.
 
@@ -92,19 +98,26 @@ def wall_for(
     who never had one are made once and kept with what is sold.
     """
     if bought:
-        return _made(met, assortment, bought, context)
-    wall: WallShown | None = assortment.derived.get(met)
+        return _made(met, assortment, bought, context, in_force.settings)
+    key = in_force.version, met
+    wall: WallShown | None = assortment.derived.get(key)
     if wall is None:
         if len(assortment.derived) >= MOST_REMEMBERED:
             assortment.derived.clear()
-        wall = assortment.derived[met] = _made(met, assortment, (), context)
+        wall = _made(met, assortment, (), context, in_force.settings)
+        assortment.derived[key] = wall
     return wall
 
 
 def _made(
-    met: Met, assortment: Assortment, bought: Sequence[BoughtSubscription], context: Context
+    met: Met,
+    assortment: Assortment,
+    bought: Sequence[BoughtSubscription],
+    context: Context,
+    settings: Settings,
 ) -> WallShown:
-    settings, decision, article = context.settings, met.decision, met.article
+    """`settings` are those in force."""
+    decision, article = met.decision, met.article
     known = any(each.has_started for each in bought)
     offers = [
         OfferItem.of(offer, subscribed_before=known)
@@ -121,7 +134,7 @@ def _made(
     return WallShown(
         kind=decision.kind,
         reason=decision.reason,
-        note=_note(decision.reason, met.meter, bought, context),
+        note=_note(decision.reason, met.meter, bought, context, settings),
         title=settings.wall_title
         if not registers
         else settings.register_wall_title
@@ -138,9 +151,10 @@ def _note(
     meter: MeterState | None,
     bought: Sequence[BoughtSubscription],
     context: Context,
+    settings: Settings,
 ) -> str:
     """Why the article is closed, and what became of the subscription that the page of the account shows."""
-    settings, now = context.settings, context.clocks.business()
+    now = context.clocks.business()
     why = readers_words(reason, meter, settings.meter_window, settings.zone)
     first = bought[0] if bought else None
     if first is None or first.until > now:

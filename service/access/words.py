@@ -4,7 +4,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from service.access.reasons import REASONS, Reason
-from service.metering.window import MeterState, WindowKind
+from service.levels import WindowKind
+from service.metering.window import MeterState
 
 WINDOWS: dict[WindowKind, str] = {"day": "today", "week": "this week", "month": "this month"}
 

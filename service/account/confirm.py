@@ -26,6 +26,7 @@ from service.limits.rate import Limit, take, too_many
 from service.metering.store import carry_reads, device_holder, reader_holder, readers_meter
 from service.metering.window import window_at
 from service.problems import Problem
+from service.rules.in_force import in_force_at
 
 CODES = Limit(
     "sign-in-code", 10, timedelta(hours=1),
@@ -175,7 +176,7 @@ async def _meter_of(session: AsyncSession, reader_id: str) -> str:
 async def _opened(
     session: AsyncSession, context: Context, reader_id: str, client: Client
 ) -> OpenedSession:
-    caller, clocks, settings = client.caller, context.clocks, context.settings
+    caller, clocks = client.caller, context.clocks
     now = clocks.wall()
     if caller.session_id is not None:
         # Somebody who planted a session here, or used this browser before, isn't signed in any more.
@@ -183,6 +184,7 @@ async def _opened(
     device = pseudonym(caller.device_id) if caller.device_id is not None else None
     if caller.device_id is not None and device is not None:
         await link_device(session, reader_id=reader_id, device=device, now=clocks.business())
+        settings = (await in_force_at(session, context.settings, clocks.business())).settings
         await carry_reads(
             session,
             from_holder=device_holder(caller.device_id),
@@ -200,7 +202,7 @@ async def _opened(
         session,
         reader_id=reader_id,
         now=now,
-        settings=settings,
+        settings=context.settings,
         kind=client.kind,
         device=device,
         label=device_label(client.user_agent, is_app=client.kind == "app"),

@@ -2,10 +2,10 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-WindowKind = Literal["day", "week", "month"]
+from service.levels import WindowKind
 
 
 class Window(NamedTuple):

@@ -1,12 +1,12 @@
 """The rules as an editor writes them: read as a whole, or refused with the field named."""
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from service.bodies import Body
-from service.levels import Level
+from service.levels import Level, WindowKind
 from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Rules, Schedule
 from service.settings import Settings
 from service.texts import is_slug, storable
@@ -101,13 +101,67 @@ class LevelsIn(Body):
         return LevelRules(self.default.as_rule(), _by_name(self.sections), _by_name(self.tags))
 
 
+class MeterIn(Body):
+    """Free articles in a calendar window of the publication's time zone.
+
+    `anonymous` null switches the meter off: metered articles are then open to everybody. 0 opens none.
+    """
+
+    window: WindowKind
+    anonymous: Annotated[int, Field(ge=0, le=1000)] | None
+    """For each device that isn't signed in."""
+    registered: Annotated[int, Field(ge=0, le=1000)]
+    """For each reader with a verified address."""
+    carry_count: bool = False
+    """At sign-in what the device has read counts against the reader's own limit."""
+
+
+class WallIn(Body):
+    """What a wall says above its offers."""
+
+    title: Annotated[str, Field(max_length=200), AfterValidator(storable)]
+    """Empty at the wall that registering opens: what registering brings."""
+    text: Annotated[str, Field(max_length=1000), AfterValidator(storable)]
+
+
+class WallsIn(Body):
+    """The words of walls: where a subscription opens the article, and where registering does."""
+
+    subscribe_wall: WallIn
+    register_wall: WallIn
+    purpose: Annotated[str, Field(max_length=300), AfterValidator(storable)] = ""
+    """What the money does, above the button of every offer."""
+
+
 class RulesIn(Body):
-    """All rules of the publication. What it leaves out is as the settings say."""
+    """All rules of the publication. `meter` and `walls` null: as the settings say."""
 
     levels: LevelsIn
+    meter: MeterIn | None = None
+    walls: WallsIn | None = None
 
     def as_rules(self) -> Rules:
         return Rules(self.levels.as_rules())
+
+    def in_place_of(self, settings: Settings) -> Settings:
+        """The settings with what these rules say in their place."""
+        said: dict[str, Any] = {}
+        if self.meter is not None:
+            said |= {
+                "meter_window": self.meter.window,
+                "meter_limit": self.meter.anonymous,
+                "registered_meter_limit": self.meter.registered,
+                "meter_carry_count": self.meter.carry_count,
+            }
+        if self.walls is not None:
+            said |= {
+                "wall_title": self.walls.subscribe_wall.title,
+                "wall_text": self.walls.subscribe_wall.text,
+                "register_wall_title": self.walls.register_wall.title,
+                "register_wall_text": self.walls.register_wall.text,
+                "wall_purpose": self.walls.purpose,
+            }
+        return settings.model_copy(update=said)
 
 
 def of_settings(settings: Settings) -> RulesIn:
@@ -117,7 +171,20 @@ def of_settings(settings: Settings) -> RulesIn:
             default=LevelIn(level=settings.default_level),
             sections=_named(settings.section_levels.items()),
             tags=_named(settings.tag_levels.items()),
-        )
+        ),
+        meter=MeterIn(
+            window=settings.meter_window,
+            anonymous=settings.meter_limit,
+            registered=settings.registered_meter_limit,
+            carry_count=settings.meter_carry_count,
+        ),
+        walls=WallsIn(
+            subscribe_wall=WallIn(title=settings.wall_title, text=settings.wall_text),
+            register_wall=WallIn(
+                title=settings.register_wall_title, text=settings.register_wall_text
+            ),
+            purpose=settings.wall_purpose,
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from service.db.session import Database
+from service.db.tables import RulesVersion
 from service.rules.document import RulesIn, of_settings
 from service.rules.rules import Rules
 from service.rules.store import latest, latest_version, version_at
@@ -23,7 +24,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class InForce:
-    """The settings, and the rules of this moment. `version` is 0 while no editor has set any."""
+    """The rules of this moment, and the settings with what editors have set in their place.
+
+    `version` is 0 while no editor has set anything.
+    """
 
     settings: Settings
     rules: Rules
@@ -34,6 +38,12 @@ class InForce:
         """The rules that the settings make."""
         return cls(settings, of_settings(settings).as_rules())
 
+    @classmethod
+    def of(cls, stored: RulesVersion, settings: Settings) -> "InForce":
+        """Raises ValidationError where a later release wrote them."""
+        rules = RulesIn.model_validate(stored.document)
+        return cls(rules.in_place_of(settings), rules.as_rules(), stored.version)
+
 
 class RuleBook:
     """The rules in force. Changes made elsewhere are seen by `refresh`, which the background runner
@@ -41,6 +51,7 @@ class RuleBook:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self.in_force = InForce.by_default(settings)
         self._listeners: list[Callable[[], None]] = []
 
@@ -57,12 +68,11 @@ class RuleBook:
         if stored is None or stored.version == self.in_force.version:
             return
         try:
-            rules = RulesIn.model_validate(stored.document).as_rules()
+            self.in_force = InForce.of(stored, self._settings)
         except ValidationError:
-            # A later release wrote them. What is in force stays.
+            # What is in force stays.
             log.exception("rules.unreadable", version=stored.version)
             return
-        self.in_force = InForce(self.in_force.settings, rules, stored.version)
         for act in self._listeners:
             act()
 
@@ -73,10 +83,7 @@ async def in_force_at(session: AsyncSession, settings: Settings, at: datetime) -
     Those before the first version that an editor saved are today's settings'.
     """
     stored = await version_at(session, at)
-    if stored is None:
-        return InForce.by_default(settings)
-    rules = RulesIn.model_validate(stored.document).as_rules()
-    return InForce(settings, rules, stored.version)
+    return InForce.by_default(settings) if stored is None else InForce.of(stored, settings)
 
 
 async def rules_in_force(settings: Settings, database: Database) -> InForce:

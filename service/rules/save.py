@@ -1,6 +1,7 @@
 """Changing the rules: as a whole, each time as a further version."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from service.db.tables import RulesVersion
 from service.identity.audit import Change
@@ -48,6 +49,19 @@ def _lines(rules: RulesIn) -> Iterator[tuple[str, str]]:
         yield f"section {section.name}", _level(section)
     for place, tag in enumerate(rules.levels.tags, start=1):
         yield f"tag {tag.name}", f"{place}. {_level(tag)}"
+    for part, said in (("meter", rules.meter), ("walls", rules.walls)):
+        if said is not None:
+            yield from (
+                (f"{part} {name}", str(value)) for name, value in _leaves(said.model_dump())
+            )
+
+
+def _leaves(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name} {below}", each) for below, each in _leaves(value))
+        else:
+            yield name, value
 
 
 def _level(rule: LevelIn) -> str:

@@ -135,7 +135,7 @@ def article_page(
         audiences=AUDIENCES,
         more=more,
         visitor=visitor,
-        line=_access_line(view, settings),
+        line=_access_line(view, running_of(request).get(RuleBook).in_force.settings),
         offers=offers_shown(sold, currencies_wanted(request), settings, now),
         asked_currency=currency_of(request),
     )

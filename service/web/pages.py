@@ -18,6 +18,7 @@ from service.identity.cookies import read_cookie
 from service.limits.addresses import said_by_proxy
 from service.offers.choice import currencies_of
 from service.problems import Problem
+from service.rules.in_force import RuleBook
 from service.running import running_of
 from service.settings import Settings
 from service.web.landing import landing_of
@@ -62,6 +63,7 @@ def page(
         landing=landing_of(request),
         # Only the words of a link depend on it, so nobody is asked whether the session is alive.
         seems_signed_in=read_cookie(request, "session", settings) is not None,
+        in_force=running.get(RuleBook).in_force.settings,
         stylesheet=STYLESHEET.address,
         script=SCRIPT.address,
         today=full_day(now, settings.zone),

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from service.access.words import WINDOWS, free_articles, long_day, used_up_words
-from service.metering.window import MeterState, WindowKind
+from service.levels import WindowKind
+from service.metering.window import MeterState
 
 _HOUR = 60
 

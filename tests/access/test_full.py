@@ -6,13 +6,13 @@ from typing import Any
 import httpx2
 import pytest
 
+from service.rules.in_force import InForce, RuleBook
 from service.tokens.claims import Entitlement, access_claims, unlock_claims
 from service.tokens.key_pairs import generate
 from service.tokens.keys import KeyRingHolder
 from service.tokens.signing import sign
 from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall
-from tests.running import exchange
 
 pytestmark = on_sqlite
 
@@ -153,7 +153,8 @@ async def test_the_ledger_tells_what_a_token_was_given_for(paywall: Paywall) -> 
 async def test_an_access_token_opens_metered_articles_where_there_is_no_meter(
     paywall: Paywall,
 ) -> None:
-    exchange(paywall.app, paywall.settings.model_copy(update={"meter_limit": None}))
+    unmetered = paywall.settings.model_copy(update={"meter_limit": None})
+    paywall.app.running.get(RuleBook).in_force = InForce.by_default(unmetered)
     await paywall.sign_in()
     assert (await paywall.full("a", await paywall.access_token())).status_code == 200
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.metering.window import MeterState, Window, WindowKind, window_at
+from service.levels import WindowKind
+from service.metering.window import MeterState, Window, window_at
 
 LISBON, TOKYO, SAO_PAULO = (
     ZoneInfo("Europe/Lisbon"),

@@ -72,6 +72,42 @@ async def test_a_change_holds_for_the_next_reader_everywhere(paywall: Paywall) -
     }
 
 
+async def test_the_meter_and_the_walls_words_change_for_the_next_reader(paywall: Paywall) -> None:
+    for slug in ("a", "b", "c", "d"):
+        await paywall.publish(slug)
+    assert (await paywall.unlock("a")).json()["meter"]["limit"] == 3
+    body = (await paywall.client.get(RULES, headers=paywall.staff)).json()["rules"]
+    body["meter"] |= {"window": "week", "anonymous": 1}
+    body["walls"]["subscribe_wall"] = {"title": "Join us", "text": "The harbour needs readers."}
+    assert (await change(paywall, body)).status_code == 200
+    reader = paywall.new_client()
+    assert (await reader.post("/v1/articles/b/unlock")).json()["meter"]["limit"] == 1
+    walled = await reader.post("/v1/articles/c/unlock")
+    assert (walled.status_code, CANARY in walled.text) == (402, False)
+    wall = walled.json()["wall"]
+    assert (wall["title"], wall["text"]) == ("Join us", "The harbour needs readers.")
+    assert "this week" in wall["note"]
+    page = await reader.get("/articles/c")
+    assert "Join us" in page.text
+    body["meter"]["anonymous"] = 2
+    await change(paywall, body)
+    assert (await reader.post("/v1/articles/c/unlock")).status_code == 200
+    assert (await reader.post("/v1/articles/d/unlock")).status_code == 402
+    body["meter"]["anonymous"] = None
+    await change(paywall, body)
+    open_to_all = await reader.post("/v1/articles/d/unlock")
+    assert (open_to_all.status_code, open_to_all.json()["meter"]) == (200, None)
+    teaser = (await paywall.client.get("/v1/articles/d")).json()
+    assert (teaser["access"]["metered"], teaser["json_ld"]["isAccessibleForFree"]) == (False, True)
+    await reader.aclose()
+
+
+async def test_the_settings_hold_for_what_the_rules_leave_out(paywall: Paywall) -> None:
+    await paywall.publish("a")
+    await change(paywall, document("metered", Sport="free"))
+    assert (await paywall.unlock("a")).json()["meter"]["limit"] == paywall.settings.meter_limit
+
+
 async def test_a_subscription_opens_what_its_plan_covers(paywall: Paywall) -> None:
     await paywall.publish("derby", section="Sport")
     body = document(Sport="subscribers")
@@ -133,7 +169,10 @@ def fields(page: str) -> dict[str, list[str]]:
     form = page[page.index('<form method="post" action="/admin/rules">') :]
     form = form[: form.index("</form>")]
     sent: dict[str, list[str]] = {}
-    pattern = r'<input[^>]*? name="(\w+)" value="([^"]*)"|<select name="(\w+)"(.*?)</select>'
+    pattern = (
+        r'<input(?![^>]*checkbox)[^>]*? name="([\w.]+)"[^>]*? value="([^"]*)"'
+        r'|<select[^>]* name="([\w.]+)"(.*?)</select>'
+    )
     for name, value, select, options in re.findall(pattern, form, re.DOTALL):
         chosen = re.findall(r'value="(\w+)"( selected)?', options)
         first = next(
@@ -157,6 +196,14 @@ async def test_the_page_saves_what_its_form_shows(signed_in: SignedIn) -> None:
     assert (shown["level"][at], shown["plans"][at]) == ("subscribers", "digital, print")
     assert (shown["free_hours"][at], shown["version"]) == ("3", ["1"])
     assert "editor@example.org" in page
+    # So are the meter and the words of walls.
+    shown["meter.anonymous"], shown["meter.window"] = ["7"], ["day"]
+    shown["walls.subscribe_wall.title"] = ['Read <b> & "on"']
+    await browser.post("/admin/rules", data=shown)
+    shown = fields((await browser.get("/admin/rules")).text)
+    assert (shown["meter.anonymous"], shown["meter.window"]) == (["7"], ["day"])
+    assert shown["walls.subscribe_wall.title"] == ['Read <b> & "on"']
+    at = shown["name"].index("Long Reads")
     # An emptied name takes the row away.
     shown["name"][at] = " "
     await browser.post("/admin/rules", data=shown)
@@ -164,7 +211,7 @@ async def test_the_page_saves_what_its_form_shows(signed_in: SignedIn) -> None:
     # A version of the past is put in force again by its own form.
     past = await browser.get("/admin/rules/versions/1")
     assert "version 1" in past.text
-    assert fields(past.text)["version"] == ["2"]
+    assert fields(past.text)["version"] == ["3"]
     await browser.post("/admin/rules", data=fields(past.text))
     assert "Long Reads" in fields((await browser.get("/admin/rules")).text)["name"]
 
@@ -187,6 +234,16 @@ async def test_what_cannot_be_is_told_and_stays_in_the_form(signed_in: SignedIn)
         assert (refused.status_code, words in unescape(refused.text)) == (422, True), refused.text
         assert 'role="alert"' in refused.text
         assert fields(refused.text)["name"][place] == name
+    sent["name"][place] = ""
+    for name, value, words in [
+        ("meter.registered", "-1", "Free articles for registered readers"),
+        ("meter.registered", "", "Free articles for registered readers"),
+        ("meter.anonymous", "1001", "Free articles without signing in"),
+        ("meter.window", "year", "The meter's window"),
+        ("walls.subscribe_wall.title", "t" * 201, "Headline of the wall"),
+    ]:
+        refused = await browser.post("/admin/rules", data={**sent, name: value})
+        assert (refused.status_code, words in unescape(refused.text)) == (422, True), refused.text
     for broken in ({"kind": ["section"]}, {}, {**sent, "name": []}):
         answer = await browser.post("/admin/rules", data={**broken, "csrf": sent["csrf"]})
         assert answer.status_code == 422

@@ -45,6 +45,14 @@ def test_without_a_document_the_settings_hold() -> None:
     assert list(levels.tags) == ["Election", "Quiz"]
 
 
+def test_the_meter_and_the_walls_stand_in_the_settings_place() -> None:
+    settings = Settings(meter_limit=None, registered_meter_limit=4, wall_title="Join us")
+    said = of_settings(settings)
+    assert said.in_place_of(Settings()).model_dump() == settings.model_dump()
+    silent = RulesIn.model_validate(document())
+    assert silent.in_place_of(settings) == settings
+
+
 @pytest.mark.parametrize(
     ("written", "place"),
     [
@@ -59,6 +67,23 @@ def test_without_a_document_the_settings_hold() -> None:
         (document(sections=[{"name": "\ud800", "level": "free"}]), "levels.sections.0.name"),
         (document(sections=[{"name": "n" * 201, "level": "free"}]), "levels.sections.0.name"),
         (document(sections=[SPORT, SPORT]), "levels"),
+        ({**document(), "meter": {"window": "month", "anonymous": 3}}, "meter.registered"),
+        *(
+            (
+                {
+                    **document(),
+                    "meter": {"window": "month", "anonymous": 3, "registered": 5, name: value},
+                },
+                f"meter.{name}",
+            )
+            for name, value in [
+                ("window", "year"),
+                ("anonymous", -1),
+                ("registered", 1001),
+                ("registered", None),
+                ("days", 3),
+            ]
+        ),
         (document(tags=[SPORT, {**SPORT, "name": " Sport"}]), "levels"),
         (document(sections=[{**SPORT, "plans": ["Not a slug"]}]), "levels.sections.0.plans.0"),
         (document(sections=[{**SPORT, "name": f"s{n}"} for n in range(501)]), "levels.sections"),

@@ -12,7 +12,7 @@ from service.db.tables import AuditEntry, RulesVersion
 from service.identity.audit import change_by
 from service.levels import Level
 from service.problems import Problem
-from service.rules.document import LevelIn, LevelsIn, NamedLevelIn, RulesIn
+from service.rules.document import LevelIn, LevelsIn, NamedLevelIn, RulesIn, of_settings
 from service.rules.in_force import RuleBook, rules_in_force
 from service.rules.save import save_rules
 from service.rules.store import latest_version, version_at
@@ -59,7 +59,7 @@ async def test_another_process_takes_a_change_over(context: Context) -> None:
 
 
 async def test_repeating_a_change_writes_nothing(context: Context) -> None:
-    assert await save(context, rules("metered")) == 0  # as the settings are
+    assert await save(context, of_settings(context.settings)) == 0
     assert await save(context, rules("free")) == 1
     assert await save(context, rules("free"), after=1) == 1
     async with context.database.reading() as session:

@@ -1,16 +1,17 @@
 """The form of the rules: one row for the publication, one a section and tag. Rows without a name are left out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
-from fastapi import Form
+from fastapi import Form, Request
 from pydantic import ValidationError
 
 from service.levels import Level
 from service.problems import Problem
 from service.reports.schemas import Storable
 from service.rules.document import LevelIn, RulesIn
+from service.texts import storable
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 _SPARE = 2
@@ -31,6 +32,51 @@ class Row:
     free_hours: str = ""
     subscribers_after_days: str = ""
     free_after_days: str = ""
+
+
+@dataclass(frozen=True)
+class Words:
+    """The texts of the form's other fields, named by their place in the document."""
+
+    values: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> str:
+        return self.values.get(name, "")
+
+
+_FIELDS = {
+    "meter.window": "the meter's window",
+    "meter.anonymous": "free articles without signing in",
+    "meter.registered": "free articles for registered readers",
+    "meter.carry_count": "what the device has read",
+    "walls.subscribe_wall.title": "headline of the wall",
+    "walls.subscribe_wall.text": "text of the wall",
+    "walls.register_wall.title": "headline of the wall that registering opens",
+    "walls.register_wall.text": "text of the wall that registering opens",
+    "walls.purpose": "what the money does",
+}
+
+
+async def sent_words(request: Request) -> Words:
+    """The other fields as they were sent. Raises Problem `invalid-request` for what no database stores."""
+    form = await request.form()
+    values = {name: str(form.get(name, ""))[:_LONGEST] for name in _FIELDS}
+    try:
+        storable(values)
+    except ValueError as error:
+        raise Problem("invalid-request", f"A text {error}.") from error
+    return Words(values)
+
+
+def words_of(rules: RulesIn) -> Words:
+    """The texts that show the meter and the walls of these rules."""
+    values: dict[str, str] = {}
+    for name in _FIELDS:
+        found: Any = rules
+        for part in name.split("."):
+            found = getattr(found, part) if found is not None else None
+        values[name] = "" if found in {None, False} else str(found)
+    return Words(values)
 
 
 async def sent_rows(
@@ -59,12 +105,12 @@ def rows_of(rules: RulesIn) -> list[Row]:
     return rows
 
 
-def rules_in(rows: Sequence[Row]) -> RulesIn:
-    """The rules that the rows say. Raises Problem `invalid-request`, in words about the row."""
+def rules_in(rows: Sequence[Row], words: Words) -> RulesIn:
+    """The rules that the form says. Raises Problem `invalid-request`, in words about the row."""
     named = [row for row in rows if row.kind != "publication" and row.name.strip()]
     by_kind = {kind: [row for row in named if row.kind == kind] for kind in _PLACES.values()}
     default = next((row for row in rows if row.kind == "publication"), Row("publication"))
-    document = {
+    document: dict[str, Any] = {
         "levels": {
             "default": _rule(default),
             **{
@@ -73,6 +119,14 @@ def rules_in(rows: Sequence[Row]) -> RulesIn:
             },
         }
     }
+    for name in _FIELDS:
+        *parts, last = name.split(".")
+        place = document
+        for part in parts:
+            place = place.setdefault(part, {})
+        place[last] = words[name].strip()
+    document["meter"]["anonymous"] = document["meter"]["anonymous"] or None
+    document["meter"]["carry_count"] = bool(document["meter"]["carry_count"])
     try:
         return RulesIn.model_validate(document)
     except ValidationError as error:
@@ -98,6 +152,10 @@ def _rule(row: Row) -> dict[str, Any]:
 def _sentences(error: ValidationError, by_kind: dict[str, list[Row]]) -> Iterator[str]:
     for item in error.errors():
         place = [str(part) for part in item["loc"]]
+        message = str(item["msg"]).removeprefix("Value error, ")
+        if (named := _FIELDS.get(".".join(place))) is not None:
+            yield f"{named[0].upper()}{named[1:]}: {message}."
+            continue
         about = "All other articles"
         if len(place) > 2 and place[1] in _PLACES:  # noqa: PLR2004 levels, sections, its number
             kind = _PLACES[place[1]]
@@ -105,4 +163,4 @@ def _sentences(error: ValidationError, by_kind: dict[str, list[Row]]) -> Iterato
         elif place[1:] == []:
             about = "Sections and tags"
         field = f", {place[-1].replace('_', ' ')}" if not place[-1].isdigit() else ""
-        yield f"{about}{field}: {str(item['msg']).removeprefix('Value error, ')}."
+        yield f"{about}{field}: {message}."

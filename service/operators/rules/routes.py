@@ -20,7 +20,16 @@ from service.operators.rules.changes import (
     rules_of_version,
     shown,
 )
-from service.operators.rules.form import LEVELS, Row, rows_of, rules_in, sent_rows
+from service.operators.rules.form import (
+    LEVELS,
+    Row,
+    Words,
+    rows_of,
+    rules_in,
+    sent_rows,
+    sent_words,
+    words_of,
+)
 from service.operators.rules.schemas import RulesOut, VersionNumber
 from service.problems import Problem
 from service.settings import AppSettings
@@ -32,6 +41,7 @@ FROM_THE_START = ListQuery()
 Sees = Annotated[Visit, Depends(page_requires(Permission.ARTICLES_READ))]
 Changes = Annotated[Visit, Depends(form_requires(Permission.ARTICLES_WRITE))]
 Sent = Annotated[list[Row], Depends(sent_rows)]
+SentWords = Annotated[Words, Depends(sent_words)]
 
 
 @router.get("")
@@ -40,7 +50,9 @@ async def show_rules(
 ) -> Response:
     """The rules in force, in a form, and their versions."""
     current = await current_rules(session, settings)
-    return await _rules_page(request, session, current, rows_of(current.rules), asked)
+    return await _rules_page(
+        request, session, current, rows_of(current.rules), words_of(current.rules), asked
+    )
 
 
 @router.get("/versions/{version}")
@@ -54,7 +66,9 @@ async def show_version(
     """A version of the past. Its form puts it in force again, in place of what is now."""
     then = shown(await rules_of_version(session, version), settings)
     current = await current_rules(session, settings)
-    return await _rules_page(request, session, current, rows_of(then.rules), then=then)
+    return await _rules_page(
+        request, session, current, rows_of(then.rules), words_of(then.rules), then=then
+    )
 
 
 @router.post("")
@@ -62,6 +76,7 @@ async def send_rules(
     request: Request,
     visit: Changes,
     rows: Sent,
+    words: SentWords,
     changes: AppRuleChanges,
     database: AppDatabase,
     settings: AppSettings,
@@ -69,11 +84,11 @@ async def send_rules(
 ) -> Response:
     """Put the rules in force; what can't be is told above the form, which keeps what was typed."""
     try:
-        await changes.save(visit.operator, rules_in(rows), after=version)
+        await changes.save(visit.operator, rules_in(rows, words), after=version)
     except Problem as problem:
         async with database.reading() as session:
             current = await current_rules(session, settings)
-            return await _rules_page(request, session, current, rows, refusal=problem)
+            return await _rules_page(request, session, current, rows, words, refusal=problem)
     return see_other(RULES)
 
 
@@ -82,6 +97,7 @@ async def _rules_page(
     session: AsyncSession,
     current: RulesOut,
     rows: list[Row],
+    words: Words,
     asked: ListQuery = FROM_THE_START,
     *,
     then: RulesOut | None = None,
@@ -95,6 +111,7 @@ async def _rules_page(
         status_code=refusal.type.status if refusal else 200,
         current=current,
         rows=rows,
+        words=words,
         then=then,
         levels=LEVELS,
         versions=versions,
