@@ -145,7 +145,15 @@ class RulesIn(Body):
 
     def in_place_of(self, settings: Settings) -> Settings:
         """The settings with what these rules say in their place."""
-        said: dict[str, Any] = {}
+        return settings.model_copy(update=self.said())
+
+    def said(self) -> dict[str, Any]:
+        """What these rules say in the place of settings, by the settings' names."""
+        said: dict[str, Any] = {
+            "default_level": self.levels.default.level,
+            "section_levels": {each.name: each.level for each in self.levels.sections},
+            "tag_levels": {each.name: each.level for each in self.levels.tags},
+        }
         if self.meter is not None:
             said |= {
                 "meter_window": self.meter.window,
@@ -161,7 +169,7 @@ class RulesIn(Body):
                 "register_wall_text": self.walls.register_wall.text,
                 "wall_purpose": self.walls.purpose,
             }
-        return settings.model_copy(update=said)
+        return said
 
 
 def of_settings(settings: Settings) -> RulesIn:

@@ -26,12 +26,14 @@ log = structlog.get_logger()
 class InForce:
     """The rules of this moment, and the settings with what editors have set in their place.
 
-    `version` is 0 while no editor has set anything.
+    `version` is 0 while no editor has set anything; `said` are the names of the settings in whose place
+    the rules are.
     """
 
     settings: Settings
     rules: Rules
     version: int = 0
+    said: frozenset[str] = frozenset()
 
     @classmethod
     def by_default(cls, settings: Settings) -> "InForce":
@@ -42,7 +44,9 @@ class InForce:
     def of(cls, stored: RulesVersion, settings: Settings) -> "InForce":
         """Raises ValidationError where a later release wrote them."""
         rules = RulesIn.model_validate(stored.document)
-        return cls(rules.in_place_of(settings), rules.as_rules(), stored.version)
+        return cls(
+            rules.in_place_of(settings), rules.as_rules(), stored.version, frozenset(rules.said())
+        )
 
 
 class RuleBook:

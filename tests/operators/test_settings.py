@@ -7,8 +7,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from service.db.tables import RulesVersion
 from service.operators.settings.in_force import SettingInForce, SettingsInForce
+from service.rules.in_force import InForce
 from service.settings import Settings
+from tests.conftest import START
 from tests.databases import on_sqlite
 
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
@@ -59,6 +62,22 @@ def test_the_secret_for_development_is_named(
     monkeypatch.delenv("PAYWALL_SECRET_KEY", raising=False)
     told = {each.name: each.value for each in SettingsInForce.of(Settings()).items}
     assert told["PAYWALL_SECRET_KEY"] == "for development only"
+
+
+def test_what_editors_have_set_goes_before_it() -> None:
+    settings = Settings(publication="gazette", meter_limit=7)
+    sport = {"name": "Sport", "level": "free"}
+    document = {
+        "levels": {"default": {"level": "metered"}, "sections": [sport]},
+        "meter": {"window": "week", "anonymous": None, "registered": 4},
+    }
+    stored = RulesVersion(version=1, at=START, actor="command", document=document)
+    under = SettingsInForce.of(settings).under(InForce.of(stored, settings))
+    told = {each.name: (each.value, each.source) for each in under.items}
+    assert told["PAYWALL_METER_LIMIT"] == ("none", "rules")
+    assert told["PAYWALL_SECTION_LEVELS"] == ('{"Sport": "free"}', "rules")
+    assert told["PAYWALL_WALL_TITLE"][1] == "default"
+    assert told["PAYWALL_PUBLICATION"] == ("gazette", "program")
 
 
 @on_sqlite

@@ -12,6 +12,7 @@ from service.operators.settings.in_force import (
     SettingInForce,
     SettingSource,
 )
+from service.rules.in_force import AppInForce
 
 router = APIRouter(tags=["system"])
 
@@ -24,7 +25,7 @@ class SettingItem(BaseModel):
     name: str
     value: str
     source: SettingSource
-    """environment, file (.env), default, or program: the command that serves set it."""
+    """environment, file (.env), default, program: the command that serves set it, or rules: an editor has."""
     about: str
 
     @classmethod
@@ -37,6 +38,8 @@ class SettingList(BaseModel):
 
 
 @router.get("/settings", summary="Read the settings in force")
-async def read_settings(_: ReadsSystem, in_force: AppSettingsInForce) -> SettingList:
-    """Every setting as it held when this process started, never a secret. Needs system:read."""
-    return SettingList(items=[SettingItem.of(each) for each in in_force.items])
+async def read_settings(
+    _: ReadsSystem, at_start: AppSettingsInForce, rules: AppInForce
+) -> SettingList:
+    """Every setting as it holds in this process, never a secret. Needs system:read."""
+    return SettingList(items=[SettingItem.of(each) for each in at_start.under(rules).items])

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Depends
@@ -11,11 +11,12 @@ from pydantic import SecretStr
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 from sqlalchemy import make_url
 
+from service.rules.in_force import InForce
 from service.running import part
 from service.settings import DEVELOPMENT_SECRET, Settings
 
-SettingSource = Literal["environment", "file", "default", "program"]
-"""`program`: the command that serves set it, as `paywall demo` does."""
+SettingSource = Literal["environment", "file", "default", "program", "rules"]
+"""`program`: the command that serves set it, as `paywall demo` does; `rules`: an editor has."""
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
 
@@ -50,6 +51,18 @@ class SettingsInForce:
                 )
                 for name, field in Settings.model_fields.items()
             )
+        )
+
+    def under(self, rules: InForce) -> Self:
+        """The same with what editors have set in the place of some."""
+        return replace(
+            self,
+            items=tuple(
+                replace(each, value=_shown(name, getattr(rules.settings, name)), source="rules")
+                if (name := each.name.removeprefix("PAYWALL_").lower()) in rules.said
+                else each
+                for each in self.items
+            ),
         )
 
 
