@@ -51,7 +51,7 @@ def test_figures_of_readers_who_came_paid_owed_and_left(paper: Paper) -> None:
     assert totals(paper, "reasons") == {"voluntary": 1, "payment_failed": 1}
     assert totals(paper, "tenure") == {"day_30": 1, "day_100": 1}
     assert totals(paper, "dunning") == {"begun": 2, "recovered": 1, "lost": 1, "rate": (1, 2)}
-    assert totals(paper, "renewal-churn") == {"all": (2, 5)}
+    assert totals(paper, "renewal-churn") == {"all": (2, 5), "renewed": (3, 5)}
     assert totals(paper, "sources", by="split") == {"letter": 1, "direct or unknown": 4}
     assert totals(paper, "funnel", MID_MARCH) == {
         "holders": 4, "walled": 4, "started": 5, "paid": 5, "completed": (5, 5),

@@ -26,7 +26,9 @@ from service.db.tables import (
     Checkout,
     CheckoutTouches,
     DomainEvent,
+    HabitDay,
     HolderDay,
+    HolderReturn,
     LedgerDay,
     MovementRow,
     Offer,
@@ -34,6 +36,7 @@ from service.db.tables import (
     Reader,
     ReaderDevice,
     RolledDay,
+    StepDepth,
     Subscription,
     Touches,
 )
@@ -68,7 +71,7 @@ SOME = settings(
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 _TABLES: tuple[type[Base], ...] = (
-    AccessEntry, HolderDay, LedgerDay, RolledDay, MovementRow, Pass, CheckoutTouches, Checkout,
+    AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, MovementRow, Pass, CheckoutTouches, Checkout,
     Subscription, DomainEvent, ReaderDevice, Touches, Reader, Offer, Article,
 )  # fmt: skip
 
@@ -170,7 +173,9 @@ async def _fill(database: Database, what: Drawn) -> None:
     ]  # fmt: skip
     paid = rows.checkout(readers[1], offer, at(what.paid))
     events = [
-        rows.told(readers[0], type_, at(hour), once=f"{type_}:{n}:{attempt}", subject_id="sub_x")
+        rows.told(
+            readers[0], type_, at(hour), once=f"{type_}:{n}:{attempt}", subject_id=f"sub_{n % 3}"
+        )
         for n, (hour, type_, attempt) in enumerate(what.events)
     ]
     for row in in_zone(what.ledger, HOME):
@@ -213,7 +218,7 @@ async def _agree(database: Database, slug: str, query: str, what: Asked) -> None
         if BY_SLUG[slug].is_ranked and key not in cells:
             continue  # the report has the first thirty
         cell = cells.get(key, Cell(0))
-        if len(numbers) > 1 and cell.whole is not None:
+        if len(numbers) > 1 and cell.whole:
             assert cell.part is not None
             expected = (float(cell.part), float(cell.whole))
             assert numbers == pytest.approx(expected, abs=1e-6), (slug, key)

@@ -1,9 +1,9 @@
 """Figures of leaving."""
 
 from service.reports.entries.parts import BY_PRICE, MOVEMENTS, OF_READERS, one, several
-from service.reports.figure import Figure
+from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
-from service.reports.queries import leaving, subscribers
+from service.reports.queries import leaving, renewals, subscribers
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -80,10 +80,28 @@ FIGURES: tuple[Figure, ...] = (
         "renewal-churn", "Leaving",
         Definition(
             "Churn of those due",
-            "Subscriptions that ended by choice or because payments failed, of all that were due for "
-            "renewal: these, and those whose renewal was paid.",
+            "Subscriptions that ended by choice or because payments failed, and those whose renewal was "
+            "paid, of all that were due for renewal: that is both. Choose the billing interval year for "
+            "the renewal rate of annual plans. A renewal counts for the plan that the subscription has "
+            "now.",
             "Subscriptions that ended or were renewed.",
         ),
-        one("percent"), "own", (), leaving.churn_of_the_due, "movements and domain events",
+        several("percent", all="Ended", renewed="Renewed"), "own", BY_PRICE,
+        renewals.churn_of_the_due, "movements, domain events and subscriptions", version=2,
+    ),
+    Figure(
+        "ends-by-renewals", "Leaving",
+        Definition(
+            "Ends by renewals",
+            "Subscriptions that ended by choice or because payments failed, by how often they had been "
+            "renewed and paid. 0: they ended in what was paid first. Renewals before the service kept "
+            "events aren't known.",
+            "Not divided by anything: a count of subscriptions.",
+        ),
+        tuple(
+            Series(name, f"{name} {'renewal' if name == '1' else 'renewals'}", "count")
+            for name in (*renewals.RENEWALS, renewals.MORE)
+        ),
+        "sum", BY_PRICE, renewals.ends_by_renewals, "movements and domain events",
     ),
 )  # fmt: skip

@@ -80,22 +80,6 @@ async def dunning(session: AsyncSession, asked: Asked) -> list[Line]:
     ]
 
 
-async def churn_of_the_due(session: AsyncSession, asked: Asked) -> list[Line]:
-    """Subscriptions that ended ÷ those that ended or were renewed."""
-    ended = await count_by_step(
-        session, asked, MovementRow.at,
-        MovementRow.to_plan.is_(None), MovementRow.cause.in_(("voluntary", "payment_failed")),
-    )  # fmt: skip
-    renewed = await count_by_step(
-        session, asked, DomainEvent.occurred_at, DomainEvent.type == "subscription.renewed"
-    )
-
-    def rate(at: int | None) -> Cell:
-        return share(ended[at], ended[at] + renewed[at], of="subscriptions due for renewal")
-
-    return [line_of(rate, asked.steps, "all")]
-
-
 def _left(
     asked: Asked, found: Iterable[tuple[int, str, str, int]], series: Iterable[str]
 ) -> list[Line]:

@@ -1,0 +1,98 @@
+"""Renewals: subscriptions that were due and stayed or ended, and after how many renewals they ended."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, case, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from service.db.tables import DomainEvent, MovementRow, Subscription
+from service.reports.asked import Asked, Dimensions
+from service.reports.cells import Cell, Line, line_of, share
+from service.reports.queries.counting import Counts, count_by_step_and
+from service.reports.queries.holders import BySplit, counted, splits_of
+
+RENEWALS = {"0": (0, 0), "1": (1, 1), "2": (2, 2), "3": (3, 3), "4-6": (4, 6), "7-12": (7, 12)}
+"""By series: from how many renewals to how many."""
+MORE = "13+"
+_RENEWED = DomainEvent.type == "subscription.renewed"
+_ENDED = (
+    MovementRow.to_plan.is_(None), MovementRow.cause.in_(("voluntary", "payment_failed")),
+)  # fmt: skip
+_OF_ENDED: Dimensions = {
+    "plan": MovementRow.from_plan.expression,
+    "interval_charged": MovementRow.from_interval.expression,
+    "currency": MovementRow.currency.expression,
+}
+
+
+async def churn_of_the_due(session: AsyncSession, asked: Asked) -> list[Line]:
+    """Subscriptions that ended, and that were renewed, ÷ those that did either."""
+    ended = await _counted(session, asked, MovementRow.at, _OF_ENDED, *_ENDED)
+    subscription: Dimensions = {
+        "plan": Subscription.plan.expression, "interval_charged": Subscription.interval.expression,
+        "currency": Subscription.currency.expression,
+    }  # fmt: skip
+    theirs = [Subscription.id == DomainEvent.subject_id] if asked.split or asked.chosen else []
+    renewed = await _counted(
+        session, asked, DomainEvent.occurred_at, subscription, _RENEWED, *theirs
+    )
+
+    def rate(of: Counts, split: str) -> Callable[[int | None], Cell]:
+        gone, stayed = ended[split], renewed[split]
+        return lambda at: share(of[at], gone[at] + stayed[at], of="subscriptions due for renewal")
+
+    return [
+        line
+        for split in splits_of(asked, ended, renewed)
+        for line in (
+            line_of(rate(ended[split], split), asked.steps, "all", split=split),
+            line_of(rate(renewed[split], split), asked.steps, "renewed", split=split),
+        )
+    ]
+
+
+async def ends_by_renewals(session: AsyncSession, asked: Asked) -> list[Line]:
+    """Subscriptions that ended, by the number of their renewals that had been paid."""
+    before = (
+        select(func.count())
+        .where(
+            DomainEvent.subject_id == MovementRow.subscription_id, _RENEWED,
+            DomainEvent.occurred_at <= MovementRow.at,
+        )
+        .correlate(MovementRow)
+        .scalar_subquery()
+    )  # fmt: skip
+    series: ColumnElement[str] = case(
+        *((before.between(*bounds), literal(name)) for name, bounds in RENEWALS.items()),
+        else_=literal(MORE),
+    )
+    by = (series, asked.split_of(_OF_ENDED))
+    conditions = (*_ENDED, *asked.filters(_OF_ENDED))
+    found = await count_by_step_and(session, asked, MovementRow.at, by, *conditions)
+
+    def number(name: str, split: str) -> Callable[[int | None], Cell]:
+        of: Mapping[int | None, int] = found.get((name, split), {})
+        return lambda at: Cell(of.get(at, 0))
+
+    return [
+        line_of(number(name, split), asked.steps, name, split=split)
+        for split in splits_of(asked, {each for _, each in found})
+        for name in (*RENEWALS, MORE)
+    ]
+
+
+async def _counted(
+    session: AsyncSession,
+    asked: Asked,
+    at: InstrumentedAttribute[datetime],
+    dimensions: Dimensions,
+    *conditions: ColumnElement[bool],
+) -> BySplit:
+    found = counted()
+    by = (asked.split_of(dimensions),)
+    rows = await count_by_step_and(session, asked, at, by, *conditions, *asked.filters(dimensions))
+    for (split,), counts in rows.items():
+        found[split] = counts
+    return found

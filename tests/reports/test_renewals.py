@@ -1,0 +1,137 @@
+"""Renewals, on both databases: counted again from movements and events in plain Python."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete
+
+from service.db.base import Base
+from service.db.session import Database
+from service.db.tables import DomainEvent, MovementRow, Offer, Reader, Subscription
+from service.reports.asked import Asked
+from tests.reports import rows
+from tests.reports.figures_asked import asked, lines_of, store
+from tests.reports.movement_histories import BEGIN, DAYS, histories
+
+SOME = settings(
+    max_examples=8, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+LATER = BEGIN + timedelta(days=400)
+_TABLES: tuple[type[Base], ...] = (MovementRow, DomainEvent, Subscription, Offer, Reader)
+PLANS = {"sub_0": ("digital", "year"), "sub_1": ("weekend", "month"), "sub_2": ("digital", "month")}
+"""Of the subscriptions as they are now."""
+Renewals = list[tuple[str, datetime]]
+renewals = st.lists(
+    st.tuples(
+        st.sampled_from(sorted(PLANS)),
+        st.integers(0, DAYS * 24).map(lambda hour: BEGIN + timedelta(hours=hour)),
+    ),
+    min_size=5, max_size=60,
+)  # fmt: skip
+
+
+def test_renewals_are_what_the_rows_say(database_url: str) -> None:
+    @SOME
+    @given(
+        history=histories(), renewed=renewals, start=st.sampled_from([0, 20, 45]),
+        split=st.sampled_from(["", "plan", "interval_charged"]),
+        yearly=st.booleans(),
+    )  # fmt: skip
+    def play(
+        history: list[MovementRow], renewed: Renewals, start: int, split: str, *, yearly: bool
+    ) -> None:
+        first = BEGIN.date() + timedelta(days=start)
+        what = asked(
+            str(first), "2026-04-30", "month", now=LATER, zone="America/Santiago", split=split
+        )
+        what = replace(what, chosen={"interval_charged": "year"} if yearly else {})
+        asyncio.run(_compare(database_url, what, history, renewed))
+
+    play()
+
+
+async def _compare(url: str, what: Asked, history: list[MovementRow], renewed: Renewals) -> None:
+    database = Database(url)
+    try:
+        async with database.transaction() as session:
+            for table in _TABLES:
+                await session.execute(delete(table))
+        reader, offer = rows.reader(), rows.offer()
+        await store(
+            database, reader, offer,
+            *(
+                rows.subscription(reader, offer, id=name, plan=plan, interval=interval)
+                for name, (plan, interval) in PLANS.items()
+            ),
+            *(
+                rows.told(reader, "subscription.renewed", at, subject_id=name)
+                for name, at in renewed
+            ),
+            *(_copy(row) for row in history),
+        )  # fmt: skip
+        due = await lines_of(database, "renewal-churn", what)
+        ends = await lines_of(database, "ends-by-renewals", what)
+    finally:
+        await database.dispose()
+    for line in due:
+        for cell, (first, last) in zip([*line.cells, line.total], _steps(what), strict=True):
+            gone = len(_ended(what, history, line.split, first, last))
+            stayed = _stayed(what, renewed, line.split, first, last)
+            part = {"all": gone, "renewed": stayed}[line.series]
+            assert (cell.part, cell.whole) == (part, gone + stayed), (line.split, first)
+    for line in ends:
+        for cell, (first, last) in zip([*line.cells, line.total], _steps(what), strict=True):
+            counts = Counter(
+                _bucket(sum(name == row.subscription_id and at <= row.at for name, at in renewed))
+                for row in _ended(what, history, line.split, first, last)
+            )
+            assert cell.value == counts[line.series], (line.series, line.split, first)
+
+
+def _steps(what: Asked) -> list[tuple[date, date]]:
+    return [(each.first, each.last) for each in (*what.period.steps, what.period.whole)]
+
+
+def _ended(
+    what: Asked, history: list[MovementRow], split: str, first: date, last: date
+) -> list[MovementRow]:
+    zone = what.period.zone
+    return [
+        row
+        for row in history
+        if row.to_plan is None
+        and row.cause in {"voluntary", "payment_failed"}
+        and first <= row.at.astimezone(zone).date() <= last
+        and _is_asked(what, split, row.from_plan, row.from_interval)
+    ]
+
+
+def _stayed(what: Asked, renewed: Renewals, split: str, first: date, last: date) -> int:
+    zone: ZoneInfo = what.period.zone
+    return sum(
+        first <= at.astimezone(zone).date() <= last and _is_asked(what, split, *PLANS[name])
+        for name, at in renewed
+    )
+
+
+def _is_asked(what: Asked, split: str, plan: str | None, interval: str | None) -> bool:
+    known = {"plan": plan, "interval_charged": interval}
+    chosen = all(known[name] == value for name, value in what.chosen.items())
+    return chosen and (not what.split or known[what.split] == split)
+
+
+def _bucket(renewals_before: int) -> str:
+    for name, most in (("0", 0), ("1", 1), ("2", 2), ("3", 3), ("4-6", 6), ("7-12", 12)):
+        if renewals_before <= most:
+            return name
+    return "13+"
+
+
+def _copy(row: MovementRow) -> MovementRow:
+    return MovementRow(**{c.key: getattr(row, c.key) for c in MovementRow.__table__.columns})
