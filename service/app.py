@@ -42,7 +42,7 @@ from service.content.rendering import Rendering
 from service.db.business_clock import follow
 from service.db.context import Context, context_in
 from service.db.session import Database
-from service.grants import right_routes
+from service.grants import claim_routes, right_routes
 from service.grants import routes as grants_routes
 from service.identity import address_changes, sign_in_requests
 from service.identity.api_keys import KeyUses
@@ -108,6 +108,7 @@ ROUTERS = (
     billing_routes.router,
     grants_routes.router,
     right_routes.router,
+    claim_routes.router,
     reports_routes.router,
     health.router,
     operators_api.router,

@@ -119,6 +119,9 @@ CATALOGUE: Mapping[str, ProblemType] = {
         "Ask for a new mail: a link and a code work once and for ten minutes, the code only in the "
         "browser that asked for it.",
     ),
+    "address-unconfirmed": ProblemType(
+        403, "The address isn't confirmed yet", "Ask for a sign-in mail, and confirm it first."
+    ),
     "subscription-runs": ProblemType(
         409,
         "A subscription still runs",
@@ -135,6 +138,11 @@ CATALOGUE: Mapping[str, ProblemType] = {
         412,
         "Somebody else has changed the rules",
         "Read them again, and repeat your change with their new ETag.",
+    ),
+    "right-not-found": ProblemType(
+        404,
+        "We find no such subscription",
+        "Check the number and the postcode, as they are on the bill or the label. Else write to us.",
     ),
     "walled": ProblemType(
         402, "The article is behind the wall", "Show the wall: its words, offers and actions."

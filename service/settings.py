@@ -163,6 +163,17 @@ class Settings(BaseSettings):
         description="What a full refund of the latest invoice that took money does: nothing, end access, or "
         "cancel the subscription too. A refund made in the back office says it itself.",
     )
+    rights_by_account: bool = Field(
+        False,
+        description="Readers may say by account number, or name, and postcode that they subscribe elsewhere.",
+    )
+    rights_provisional_days: int = Field(
+        0,
+        ge=0,
+        le=31,
+        description="Days for which a reader reads whose account number no list has yet; once a reader and "
+        "number. 0: none.",
+    )
     registered_meter_limit: int = Field(
         5,
         ge=0,

@@ -30,6 +30,7 @@ from service.db.tables import (
     Reader,
     ReaderDevice,
     Right,
+    RightClaim,
     SignInRequest,
     Subscription,
 )
@@ -44,6 +45,7 @@ MOVED: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...
     Pass.reader_id,
     Grant.reader_id,
     Right.reader_id,
+    RightClaim.reader_id,
     Checkout.reader_id,
     AccessEntry.reader_id,
     Consent.reader_id,

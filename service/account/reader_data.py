@@ -42,11 +42,13 @@ from service.db.tables import (
     RefundRow,
     RevokedClaim,
     Right,
+    RightClaim,
     SignInRequest,
     Subscription,
     Touches,
     WebhookDelivery,
 )
+from service.grants.right_claims import CLAIMS
 from service.identity.email import mailbox_of
 from service.metering.store import DEVICE, READER, known_device_holder, reader_holder, readers_meter
 
@@ -190,10 +192,12 @@ def _sign_ins(subject: Subject) -> ColumnElement[bool]:
 
 
 def _limits(subject: Subject) -> ColumnElement[bool]:
+    claims = RateLimit.key.in_([f"{CLAIMS}/{each}" for each in subject.ids])
     if subject.address_key is None:
-        return RateLimit.key.in_(())
+        return claims
     counted = [f"{name}/{subject.address_key}" for name in (MAILS, MAILS_FROM_ALL, CODES.name)]
     return or_(
+        claims,
         RateLimit.key.in_(counted),
         *(RateLimit.key.startswith(f"{each}/", autoescape=True) for each in counted),
     )
@@ -382,6 +386,10 @@ HOLDINGS: tuple[Holding, ...] = (
         },
         kept="source reference plan starts_at ends_at ended_at created_at updated_at",
         hidden="email_hash account_hash name_hash",
+    ),
+    Holding(
+        "right_claims", RightClaim, lambda subject: RightClaim.reader_id.in_(subject.ids),
+        hidden="hash",
     ),
     Holding(
         "changes_by_staff", AuditEntry,

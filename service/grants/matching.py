@@ -26,6 +26,10 @@ class MatchKey:
         """None where either has no letter or digit."""
         return self._pair("name", plain(name), plain(postcode))
 
+    def number(self, text: str) -> str:
+        """Of an account number or a name alone: to count by, never to find by."""
+        return self._hash("number", plain(text))
+
     def _pair(self, kind: str, first: str, second: str) -> str | None:
         return self._hash(kind, f"{first}\n{second}") if first and second else None
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.context import Context
 from service.db.tables import Right
 from service.grants.matching import plain
-from service.grants.rights import Rights, SentRight, match_key, readers_of, take_source
+from service.grants.rights import Rights, SentRight, known_readers, match_key, take_source
 from service.identity.audit import record
 from service.identity.email import email_key
 from service.texts import is_slug, storable
@@ -213,7 +213,7 @@ async def _store(
             f"{most_ended_percent} %. Is it whole? If it is, allow it with a higher percentage."
         )
         raise ListRefused([told])
-    readers = await readers_of(session, (row.email for row in rows if row.email))
+    readers = await known_readers(session, (row.email for row in rows if row.email))
     rights = Rights(session, match_key(context.settings), context.clocks, readers)
     for row in rows:
         outcome = await rights.put(source, row, known.get(row.reference))

@@ -1,7 +1,7 @@
 """Rights to read from elsewhere: stored as their source sends them, and given to the reader whose they are."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.clock import Clocks
 from service.db.base import new_id
 from service.db.context import Context
-from service.db.tables import Reader, Right
+from service.db.tables import Reader, Right, RightClaim
 from service.grants.grants import plan_scope
 from service.grants.matching import MatchKey
 from service.grants.store import put_grant
@@ -56,11 +56,19 @@ def match_key(settings: Settings) -> MatchKey:
     return MatchKey(derived_key(settings, "rights"))
 
 
+@dataclass(frozen=True)
+class KnownReaders:
+    """Ids of readers whose rights may be: by confirmed address, and by the hash that they have claimed."""
+
+    by_address: Mapping[str, str] = field(default_factory=dict)
+    by_claim: Mapping[str, str] = field(default_factory=dict)
+
+
 class Rights:
-    """Writes rights in one transaction. `readers` are ids by confirmed address, of those that are sent."""
+    """Writes rights in one transaction. `readers` are those who may have what is sent."""
 
     def __init__(
-        self, session: AsyncSession, key: MatchKey, clocks: Clocks, readers: Mapping[str, str]
+        self, session: AsyncSession, key: MatchKey, clocks: Clocks, readers: KnownReaders
     ) -> None:
         self._session, self._key, self._clocks, self._readers = session, key, clocks, readers
 
@@ -75,7 +83,7 @@ class Rights:
             )  # fmt: skip
             self._take(row, hashes)
             self._session.add(row)
-            await self._bind_by_address(row, sent)
+            await self._bind_to_known(row, sent)
             return "created"
         same = (
             row.plan == sent.plan and row.starts_at == (sent.starts_at or row.starts_at)
@@ -84,7 +92,7 @@ class Rights:
         )  # fmt: skip
         if same:
             # Confirmed since, or the reader was erased: the address is looked up again.
-            is_new = row.reader_id is None and await self._bind_by_address(row, sent)
+            is_new = row.reader_id is None and await self._bind_to_known(row, sent)
             return "changed" if is_new else "unchanged"
         if self._is_anothers(row, hashes):
             await self.unbind(row)
@@ -93,7 +101,7 @@ class Rights:
         row.starts_at, row.updated_at = sent.starts_at or row.starts_at, now
         self._take(row, hashes)
         if row.reader_id is None:
-            await self._bind_by_address(row, sent)
+            await self._bind_to_known(row, sent)
         else:
             await self._changed(row, before, "right.changed")
         return "changed"
@@ -145,12 +153,19 @@ class Rights:
             now=self._clocks.wall(),
         )  # fmt: skip
 
-    async def _bind_by_address(self, row: Right, sent: SentRight) -> bool:
-        """Whether a reader has confirmed the address, whose the right is then."""
-        reader_id = self._readers.get(email_key(sent.email) or "") if sent.email else None
-        if reader_id is not None:
-            await self.bind(row, reader_id, "email")
-        return reader_id is not None
+    async def _bind_to_known(self, row: Right, sent: SentRight) -> bool:
+        """Whether a reader has confirmed the address, or claimed it, whose the right is then."""
+        known = self._readers
+        found: dict[BoundBy, str | None] = {
+            "email": known.by_address.get(email_key(sent.email) or "") if sent.email else None,
+            "account": known.by_claim.get(row.account_hash or ""),
+            "name": known.by_claim.get(row.name_hash or ""),
+        }
+        for by, reader_id in found.items():
+            if reader_id is not None:
+                await self.bind(row, reader_id, by)
+                return True
+        return False
 
     def _hashes(self, sent: SentRight) -> _Hashes:
         address = email_key(sent.email) if sent.email else None
@@ -203,7 +218,7 @@ async def put_right(
     before = payload_of(row) if row is not None else None
     emails = [sent.email] if sent.email else []
     rights = Rights(
-        session, match_key(context.settings), context.clocks, await readers_of(session, emails)
+        session, match_key(context.settings), context.clocks, await known_readers(session, emails)
     )
     outcome = await rights.put(source, sent, row)
     await session.flush()
@@ -224,7 +239,7 @@ async def end_right(
     row = await find_right(session, source, reference)
     if row.ended_at is None:
         before = payload_of(row)
-        await Rights(session, match_key(context.settings), context.clocks, {}).end(row)
+        await Rights(session, match_key(context.settings), context.clocks, KnownReaders()).end(row)
         await record(
             session, actor=actor, action="right.end", target=f"{source}/{reference}",
             before=before, after=payload_of(row), now=context.clocks.business(),
@@ -239,8 +254,8 @@ async def take_source(session: AsyncSession, source: str) -> None:
         await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
 
 
-async def readers_of(session: AsyncSession, emails: Iterable[str]) -> dict[str, str]:
-    """The readers who have confirmed one of these addresses: ids by the address as compared."""
+async def known_readers(session: AsyncSession, emails: Iterable[str]) -> KnownReaders:
+    """Those who have confirmed one of these addresses, and all who wait for a list that has their claim."""
     keys = sorted({key for each in emails if (key := email_key(each)) is not None})
     found: dict[str, str] = {}
     for start in range(0, len(keys), _AT_ONCE):
@@ -250,7 +265,8 @@ async def readers_of(session: AsyncSession, emails: Iterable[str]) -> dict[str, 
             )
         )
         found.update((row.verified_key, row.id) for row in rows)
-    return found
+    claims = await session.execute(select(RightClaim.hash, RightClaim.reader_id))
+    return KnownReaders(found, {row.hash: row.reader_id for row in claims})
 
 
 async def give_rights_of_address(
@@ -258,7 +274,7 @@ async def give_rights_of_address(
 ) -> None:
     """Give a reader who has just confirmed the address what sources say is this address's."""
     key = match_key(context.settings)
-    rights = Rights(session, key, context.clocks, {})
+    rights = Rights(session, key, context.clocks, KnownReaders())
     found = await session.scalars(
         select(Right)
         .where(Right.email_hash == key.email(address_key), Right.reader_id.is_(None))

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from service.operators.offers import api as offers
+from service.operators.rights import api as rights
 from service.operators.rules import api as rules
 from service.operators.settings import api as settings
 from service.operators.staff import api as staff
@@ -12,5 +13,5 @@ from service.operators.unbound import api as unbound
 from service.operators.webhooks import api as webhooks
 
 router = APIRouter(prefix="/v1/admin")
-for subject in (rules, staff, offers, subscribers, unbound, webhooks, system, settings):
+for subject in (rules, staff, offers, rights, subscribers, unbound, webhooks, system, settings):
     router.include_router(subject.router)

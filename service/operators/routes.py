@@ -19,6 +19,7 @@ from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import Visit, page_requires
 from service.operators.offers import routes as offers
 from service.operators.reports import routes as reports
+from service.operators.rights import routes as rights
 from service.operators.rules import routes as rules
 from service.operators.settings import routes as settings
 from service.operators.sign_in import routes as sign_in
@@ -104,6 +105,7 @@ for subject in (
     sign_in,
     articles,
     offers,
+    rights,
     reports,
     subscribers,
     unbound,

@@ -34,7 +34,14 @@ from service.problems import CATALOGUE, Problem
 from service.rules.in_force import AppInForce
 from service.running import running_of
 from service.texts import storable
-from service.web import account_routes, address_routes, erase_routes, preview_routes, sign_in_routes
+from service.web import (
+    account_routes,
+    address_routes,
+    erase_routes,
+    preview_routes,
+    rights_routes,
+    sign_in_routes,
+)
 from service.web.article import (
     ArticleRoute,
     article_page,
@@ -58,6 +65,7 @@ router.include_router(account_routes.router)
 router.include_router(sign_in_routes.router)
 router.include_router(erase_routes.router)
 router.include_router(address_routes.router)
+router.include_router(rights_routes.router)
 router.include_router(preview_routes.router)
 articles = APIRouter(route_class=ArticleRoute, include_in_schema=False)
 

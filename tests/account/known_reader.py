@@ -155,6 +155,8 @@ def mailing_site(
             "smtp_url": SecretStr(f"smtp://127.0.0.1:{port}"),
             "sign_in_mails_per_hour": 100,
             "newsletter_wording": WORDING,
+            "rights_by_account": True,
+            "rights_provisional_days": 7,
             # What is slow here is this machine, not Stripe.
         }
     )
@@ -241,6 +243,10 @@ def known_reader(site: Site) -> Known:
         headers={"Authorization": f"Bearer {site.at.api_key}"},
     )  # fmt: skip
     assert right.json()["reader_id"] == reader_id
+    claimed = browser.post(
+        "/v1/me/entitlements", json={"account_number": "KD-0815", "postcode": "1000-001"}
+    )
+    assert claimed.json()["state"] == "provisional", claimed.text
 
     async def make_link(database: Database) -> None:
         async with database.transaction() as session:

@@ -83,7 +83,7 @@ def test_everything_held_on_the_reader(known: tuple[Site, Known]) -> None:
     assert comp["note"] == NOTE
     assert [each["actor"] for each in told["changes_by_staff"]] == ["api_key"] * 2
     limits = {each["key"].partition("/")[0] for each in told["rate_limits"]}
-    assert limits == {"sign-in-mail", "sign-in-address"}
+    assert limits == {"sign-in-mail", "sign-in-address", "right-claims"}
     assert {each["first_campaign"] for each in told["touches"]} == {CAMPAIGN, None}
     assert {each["first_source"] for each in told["checkout_touches"]} == {"letter"}
     assert [(each["given"], each["wording"], each["place"]) for each in told["consents"]] == [

@@ -41,6 +41,7 @@ async def paywall(module_database_url: str) -> AsyncIterator[Paywall]:
         publication="gazette",
         allowed_origins=(FRIEND,),
         max_body_kilobytes=64,
+        rights_by_account=True,
     )
     await migrate.prepare(settings.database_url)
     database = Database(settings.database_url)

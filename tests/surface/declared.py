@@ -16,6 +16,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /account/address
         HEAD /account/address
         POST /account/address/confirm
+        GET /account/elsewhere
+        HEAD /account/elsewhere
         GET /account/erased
         HEAD /account/erased
         GET /account/sign-in
@@ -73,6 +75,7 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /account/erase
         HEAD /account/erase
         POST /account/address
+        POST /account/elsewhere
         POST /account/erase
         POST /account/portal
         POST /account/take-over
@@ -80,6 +83,7 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/me
         POST /v1/me/purchases/{purchase_id}
         POST /v1/me/address
+        POST /v1/me/entitlements
         GET /v1/me/export
         POST /v1/portal
         DELETE /v1/session
@@ -166,7 +170,10 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /admin/account/totp/start
     """,
     Permission.SUBSCRIBERS_READ: """
+        GET /admin/entitlements
         GET /v1/admin/entitlements
+        GET /v1/admin/entitlements.csv
+        GET /v1/admin/subscription-linking
         GET /v1/admin/entitlements/{source}/{reference}
         GET /v1/admin/explain
         GET /admin/subscribers/{reader_id}
@@ -180,6 +187,7 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/unbound
     """,
     Permission.SUBSCRIBERS_WRITE: """
+        POST /admin/entitlements/end
         DELETE /v1/admin/entitlements/{source}/{reference}
         PUT /v1/admin/entitlements/{source}/{reference}
         POST /admin/subscribers/{reader_id}/address

@@ -52,7 +52,10 @@ NOT_COUNTED = {
     "/v1/articles/{slug}/full",  # without a database: tests/access/test_hot.py
     "/v1/admin", "/v1/admin/{unknown:path}", "/admin/{unknown:path}", "/account/", "/articles/{slug}/",
 }  # fmt: skip
-QUERIES = {"/v1/admin/explain": "?reader={reader_id}&article={slug}"}
+QUERIES = {
+    "/v1/admin/explain": "?reader={reader_id}&article={slug}",
+    "/v1/admin/subscription-linking": "?publication=example.org",
+}
 """What a route can't be asked without."""
 BY_DEVICE = {"/v1/me/export": MANY}
 """Reads are exported page by page for each linked device, in the order of the index."""
@@ -61,6 +64,7 @@ MOST: Mapping[str, int] = {
     "/.well-known/jwks.json": 0,
     "/account": 10,
     "/account/address": 0,
+    "/account/elsewhere": 2,
     "/account/erase": 3,
     "/account/erased": 0,
     "/account/sign-in": 2,
@@ -72,6 +76,7 @@ MOST: Mapping[str, int] = {
     "/admin/articles": 5,
     "/admin/articles/{slug}": 12,
     "/admin/audit": 8,
+    "/admin/entitlements": 5,
     "/admin/inbox": 6,
     "/admin/jobs": 4,
     "/admin/offers": 10,
@@ -103,6 +108,7 @@ MOST: Mapping[str, int] = {
     "/v1/admin/articles/{slug}/revisions": 3,
     "/v1/admin/audit": 2,
     "/v1/admin/entitlements": 2,
+    "/v1/admin/entitlements.csv": 2,
     "/v1/admin/entitlements/{source}/{reference}": 2,
     "/v1/admin/explain": 9,
     "/v1/admin/coupons": 3,
@@ -123,13 +129,14 @@ MOST: Mapping[str, int] = {
     "/v1/admin/settings": 1,
     "/v1/admin/subscribers": 2,
     "/v1/admin/subscribers/{reader_id}": 12,
+    "/v1/admin/subscription-linking": 3,
     "/v1/admin/webhook-endpoints": 2,
     "/v1/admin/webhook-endpoints/{endpoint_id}/deliveries": 5,
     "/v1/articles": 1,
     "/v1/articles/{slug}": 0,
     "/v1/articles/{slug}/access": 3,
     "/v1/me": 6,
-    "/v1/me/export": 37,
+    "/v1/me/export": 38,
     "/v1/offers": 1,
     "/v1/sessions": 3,
 }
@@ -180,7 +187,9 @@ class Rows:
         article = rows.article(f"p{number}", f"Article {number}")
         endpoint = filled(WebhookEndpoint, id=new_id("whe"), types=["subscription.started"])
         rules = filled(RulesVersion, version=number + 1, document=DOCUMENT)
-        right = filled(Right, source="print", reference=f"KD-{number}", reader_id=reader.id)
+        right = filled(
+            Right, source="print", reference=f"KD-{number}", reader_id=reader.id, bound_by="email"
+        )
         self.known |= {
             "slug": article.slug, "endpoint_id": endpoint.id, "version": str(rules.version),
             "source": right.source, "reference": right.reference,

@@ -22,7 +22,7 @@ from service.db.tables.finance import (
     PayoutRow,
     RefundRow,
 )
-from service.db.tables.grants import FormerGrant, Grant, Right
+from service.db.tables.grants import FormerGrant, Grant, Right, RightClaim
 from service.db.tables.identity import (
     AddressChange,
     ApiKey,
@@ -108,6 +108,7 @@ __all__ = [
     "RefundRow",
     "RevokedClaim",
     "Right",
+    "RightClaim",
     "RolledDay",
     "Rollup",
     "RulesVersion",

@@ -79,3 +79,16 @@ class Right(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     __table_args__ = (Index("ix_rights_newest", "created_at", "source", "reference"),)
+
+
+class RightClaim(Base):
+    """A reader says that they subscribe elsewhere, and no list has had it yet."""
+
+    __tablename__ = "right_claims"
+
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    """Of account number or name, with postcode (grants/matching.py): the first reader's who claims it."""
+    reader_id: Mapped[str] = mapped_column(index=True)
+    provisional_until: Mapped[datetime] = mapped_column(UtcDateTime)
+    """They read until then all the same."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -44,6 +44,7 @@ GROUPS = (
                 Permission.SUBSCRIBERS_READ,
                 also=("/admin/subscribers", "/admin/unbound"),
             ),
+            Place("/admin/entitlements", "From elsewhere", Permission.SUBSCRIBERS_READ),
         ),
     ),
     Group("Articles", (Place("/admin/articles", "Articles", Permission.ARTICLES_READ),)),

@@ -1,0 +1,121 @@
+"""A reader says that they subscribe elsewhere: by account number, or name, and postcode.
+
+Whatever doesn't match is answered alike: nobody learns which part was wrong, nor whether a number exists.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.context import Context
+from service.db.tables import Reader, Right, RightClaim
+from service.grants.grants import EVERYTHING
+from service.grants.rights import BoundBy, KnownReaders, Rights, is_over, match_key
+from service.grants.store import put_grant
+from service.identity.readers import take_turn
+from service.limits.rate import Limit, take, too_many
+from service.problems import Problem
+
+CLAIMS = "right-claims"
+"""The limit's name: tries of one reader."""
+_TOLD = (
+    "That was tried several times. Try again in an hour, or write to us with your account number."
+)
+_HOUR = timedelta(hours=1)
+_BY_READER = Limit(CLAIMS, 5, _HOUR, _TOLD)
+_BY_NUMBER = Limit("right-claims-number", 10, timedelta(days=1), _TOLD)
+_BY_NETWORK = Limit("right-claims-network", 20, _HOUR, _TOLD)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """`provisional`: no list has it yet, and the reader reads until then all the same. `until` None: no end set."""
+
+    state: Literal["open", "provisional"]
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the reader typed: `number` is the account's, or the name where `by` says so."""
+
+    by: Literal["account", "name"]
+    number: str
+    postcode: str
+
+
+async def claim_right(context: Context, claim: Claim, *, reader_id: str, network: str) -> Claimed:
+    """Give the reader what matches. `network` is the caller's name of today.
+
+    Raises the problems `not-found` where readers can't say so, `address-unconfirmed`, `too-many-requests` and
+    `right-not-found`.
+    """
+    settings = context.settings
+    if not settings.rights_by_account:
+        raise Problem("not-found")
+    key = match_key(settings)
+    # Each in its own transaction: it counts whatever comes of it.
+    for limit, counted in (
+        (_BY_READER, reader_id), (_BY_NUMBER, key.number(claim.number)), (_BY_NETWORK, network)
+    ):  # fmt: skip
+        async with context.database.transaction() as session:
+            wait = await take(session, limit, counted, context.clocks.wall())
+        if wait is not None:
+            raise too_many(limit, wait)
+    make = key.account if claim.by == "account" else key.name
+    hashed = make(claim.number, claim.postcode)
+    if hashed is None:
+        raise Problem("right-not-found")
+    async with context.database.serialised(f"right:{hashed}") as session:
+        await take_turn(session, reader_id)
+        reader = await session.get(Reader, reader_id, populate_existing=True)
+        if reader is None or reader.verified_key is None:
+            raise Problem("address-unconfirmed")
+        return await _claimed(session, context, claim.by, hashed, reader_id)
+
+
+async def _claimed(
+    session: AsyncSession, context: Context, by: BoundBy, hashed: str, reader_id: str
+) -> Claimed:
+    now = context.clocks.business()
+    column = Right.account_hash if by == "account" else Right.name_hash
+    found = await session.scalars(
+        select(Right)
+        .where(column == hashed, or_(Right.reader_id.is_(None), Right.reader_id == reader_id))
+        .order_by(Right.source, Right.reference)
+        .with_for_update()
+    )
+    live = [row for row in found if not is_over(row, now)]
+    if not live:
+        return await _provisional(session, context, hashed, reader_id)
+    rights = Rights(session, match_key(context.settings), context.clocks, KnownReaders())
+    for row in live:
+        if row.reader_id is None:
+            await rights.bind(row, reader_id, by)
+    ends = [row.ends_at for row in live]
+    return Claimed("open", None if None in ends else max(each for each in ends if each is not None))
+
+
+async def _provisional(
+    session: AsyncSession, context: Context, hashed: str, reader_id: str
+) -> Claimed:
+    """Some days until the next lists have come, once a reader and number."""
+    now, days = context.clocks.business(), context.settings.rights_provisional_days
+    claim = await session.get(RightClaim, hashed)
+    if claim is not None and claim.reader_id == reader_id and claim.provisional_until > now:
+        return Claimed("provisional", claim.provisional_until)
+    had = await session.scalar(select(RightClaim.hash).where(RightClaim.reader_id == reader_id))
+    if claim is not None or had is not None or not days:
+        raise Problem("right-not-found")
+    until = now + timedelta(days=days)
+    session.add(
+        RightClaim(hash=hashed, reader_id=reader_id, provisional_until=until, created_at=now)
+    )
+    await put_grant(
+        session, source="external", reference=f"provisional/{reader_id}", reader_id=reader_id,
+        scope=EVERYTHING, starts_at=now, ends_at=until, note="provisional", now=now,
+    )  # fmt: skip
+    return Claimed("provisional", until)

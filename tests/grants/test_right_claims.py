@@ -1,0 +1,198 @@
+"""Readers say that they subscribe elsewhere: by account number, or name, and postcode."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import update
+
+from service.db.session import Database
+from service.db.tables import Reader
+from service.identity.cookies import cookie_name
+from service.identity.readers import create_reader
+from service.identity.sessions import open_session
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
+from tests.inside import Paywall, inside
+
+CLAIM = "/v1/me/entitlements"
+MINE = {"account_number": "kd 4711", "postcode": "1000 001"}
+
+
+@pytest.fixture
+async def paywall(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> AsyncIterator[Paywall]:
+    allowing = settings.model_copy(update={"rights_by_account": True, "rights_provisional_days": 7})
+    async with inside(database, allowing, clocks) as made:
+        await made.publish("premium", access={"level": "subscribers"})
+        yield made
+
+
+async def arrive(paywall: Paywall, name: str, *, confirmed: bool = True) -> httpx2.AsyncClient:
+    """A signed-in reader's browser."""
+    async with paywall.database.transaction() as session:
+        reader = await create_reader(session, email=None, clocks=paywall.clocks)
+        if confirmed:
+            address = f"{name}@example.org"
+            await session.execute(
+                update(Reader).where(Reader.id == reader.id).values(
+                    email=address, email_key=address, verified_key=address,
+                    email_verified_at=paywall.clocks.business(),
+                )
+            )  # fmt: skip
+        opened = await open_session(
+            session, reader_id=reader.id, now=paywall.clocks.wall(), settings=paywall.settings
+        )
+    browser = paywall.new_client()
+    browser.cookies.set(cookie_name("session", paywall.settings), opened.token, domain="127.0.0.1")
+    return browser
+
+
+async def send(paywall: Paywall, **fields: Any) -> None:
+    right = {"plan": "digital", "account_number": "KD-4711", "postcode": "1000-001", **fields}
+    answer = await paywall.client.put(
+        "/v1/admin/entitlements/print/KD", json=right, headers=paywall.staff
+    )
+    assert answer.status_code == 200, answer.text
+
+
+async def unlock(browser: httpx2.AsyncClient) -> Any:
+    return (await browser.post("/v1/articles/premium/unlock")).json()["reason"]
+
+
+async def test_number_and_postcode_open_what_another_system_sent(paywall: Paywall) -> None:
+    await send(paywall, ends_at="2026-12-31T00:00:00Z")
+    browser = await arrive(paywall, "ana")
+    answer = await browser.post(CLAIM, json=MINE)
+    assert answer.json() == {"state": "open", "until": "2026-12-31T00:00:00Z"}
+    assert await unlock(browser) == "external"
+    assert (await browser.post(CLAIM, json=MINE)).json()["state"] == "open", "it may be repeated"
+
+
+@on_sqlite
+async def test_a_name_with_its_postcode_does_too(paywall: Paywall) -> None:
+    await send(paywall, name="Zoë Müller")
+    browser = await arrive(paywall, "ana")
+    answer = await browser.post(CLAIM, json={"name": "zoe MULLER", "postcode": "1000001"})
+    assert answer.json()["state"] == "open"
+
+
+async def test_what_no_list_has_opens_for_a_week_once_and_for_good_by_the_next_list(
+    paywall: Paywall, clocks: MovingClocks
+) -> None:
+    browser = await arrive(paywall, "ana")
+    first = (await browser.post(CLAIM, json=MINE)).json()
+    assert first == {"state": "provisional", "until": "2026-03-17T09:00:00Z"}
+    assert await unlock(browser) == "external"
+    clocks.travel(timedelta(hours=2))
+    assert (await browser.post(CLAIM, json=MINE)).json() == first, "it doesn't begin anew"
+    other = {"account_number": "another", "postcode": "1"}
+    assert (await browser.post(CLAIM, json=other)).status_code == 404, "one week a reader"
+    clocks.travel(timedelta(days=5))
+    await send(paywall)
+    clocks.travel(timedelta(days=5))
+    assert await unlock(browser) == "external"
+
+
+@on_sqlite
+async def test_without_a_list_the_week_ends(paywall: Paywall, clocks: MovingClocks) -> None:
+    browser, other = await arrive(paywall, "ana"), await arrive(paywall, "bo")
+    await browser.post(CLAIM, json=MINE)
+    assert (await other.post(CLAIM, json=MINE)).status_code == 404, "one week a number"
+    clocks.travel(timedelta(days=7))
+    assert await unlock(browser) == "subscribers_only"
+    assert (await browser.post(CLAIM, json=MINE)).status_code == 404
+
+
+async def test_nobody_learns_what_was_wrong(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    strict = settings.model_copy(update={"rights_by_account": True})
+    async with inside(database, strict, clocks) as paywall:
+        await send(paywall)
+        taken = await arrive(paywall, "ana")
+        assert (await taken.post(CLAIM, json=MINE)).status_code == 200
+        await paywall.client.put(
+            "/v1/admin/entitlements/print/OLD",
+            json={"plan": "digital", "account_number": "1", "postcode": "1",
+                  "ends_at": "2026-03-10T09:00:00.000001Z", "starts_at": "2020-01-01T00:00:00Z"},
+            headers=paywall.staff,
+        )  # fmt: skip
+        clocks.travel(timedelta(hours=1))
+        tried = [
+            MINE, {"account_number": "KD-4711", "postcode": "9"},
+            {"account_number": "unknown", "postcode": "1000-001"},
+            {"account_number": "1", "postcode": "1"}, {"account_number": "-", "postcode": "-"},
+        ]  # fmt: skip
+        bo = await arrive(paywall, "bo")
+        answers = [await bo.post(CLAIM, json=each) for each in tried]
+        assert {answer.status_code for answer in answers} == {404}
+        assert len({answer.text for answer in answers}) == 1
+
+
+async def test_tries_are_limited_by_reader_and_by_number(
+    paywall: Paywall, clocks: MovingClocks
+) -> None:
+    ana = await arrive(paywall, "ana")
+    statuses = [
+        (await ana.post(CLAIM, json={"account_number": f"n{n}", "postcode": "1"})).status_code
+        for n in range(6)
+    ]
+    assert (statuses[-1], statuses.count(429)) == (429, 1)
+    for n in range(12):
+        clocks.travel(timedelta(hours=1))
+        answer = await (await arrive(paywall, f"r{n}")).post(
+            CLAIM, json={"account_number": "K-1", "postcode": str(n)}
+        )
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 3600
+
+
+@on_sqlite
+async def test_who_may_not_claim(
+    paywall: Paywall, database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    unconfirmed = await arrive(paywall, "x", confirmed=False)
+    assert (await unconfirmed.post(CLAIM, json=MINE)).json()[
+        "type"
+    ] == "/problems/address-unconfirmed"
+    assert (await paywall.new_client().post(CLAIM, json=MINE)).status_code == 401
+    browser = await arrive(paywall, "ana")
+    for body in (
+        {},
+        {"postcode": "1"},
+        {**MINE, "name": "x"},
+        {**MINE, "postcode": ""},
+        {**MINE, "x": 1},
+    ):
+        assert (await browser.post(CLAIM, json=body)).status_code == 422, body
+
+
+@on_sqlite
+async def test_a_newsroom_that_does_not_allow_it(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    async with inside(database, settings, clocks) as paywall:
+        browser = await arrive(paywall, "ana")
+        assert (await browser.post(CLAIM, json=MINE)).status_code == 404
+        assert (await browser.get("/account/elsewhere")).status_code == 404
+
+
+@on_sqlite
+async def test_the_form_without_javascript(paywall: Paywall) -> None:
+    browser = await arrive(paywall, "ana")
+    assert "I already subscribe" in (await browser.get("/account")).text
+    assert 'name="postcode"' in (await browser.get("/account/elsewhere")).text
+    typed = {"number": "KD-4711", "postcode": "1000-001"}
+    first = await browser.post("/account/elsewhere", data=typed)
+    assert "You can read until 17 March 2026" in first.text
+    again = await browser.post("/account/elsewhere", data={**typed, "number": "<b>", "by": "name"})
+    assert again.status_code == 404
+    assert "We find no such subscription." in again.text
+    assert 'value="&lt;b&gt;"' in again.text
+    stranger = paywall.new_client()
+    assert "Sign in and confirm" in (await stranger.get("/account/elsewhere")).text
