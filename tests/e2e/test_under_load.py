@@ -229,7 +229,7 @@ async def watch(
 async def test_what_is_changed_is_in_force_in_every_process(
     database: Database, settings: Settings
 ) -> None:
-    """A title, a level and a session, by another process than those that are asked."""
+    """A title, a rule, a level and a session, by another process than those that are asked."""
     clocks = MovingClocks(datetime.now(UTC))
     async with inside(database, settings, clocks) as office, contextlib.AsyncExitStack() as held:
         for slug in ("a", "b"):
@@ -258,6 +258,13 @@ async def test_what_is_changed_is_in_force_in_every_process(
         assert {(each.known, each.bearer) for each in seen} == {(200, 200)}
         title = office.publish("a", title="Dredging begins")
         assert await took(title, lambda each: b"Dredging begins" in each.teaser) < IN_FORCE
+        for default, known in (("subscribers", 402), ("metered", 200)):
+            rules = office.client.put(
+                "/v1/admin/rules",
+                json={"levels": {"default": {"level": default}}},
+                headers=office.staff,
+            )
+            assert await took(rules, lambda each, known=known: each.known == known) < IN_FORCE  # type: ignore[misc]
         level = office.publish("a", access={"level": "subscribers"})
         assert await took(level, lambda each: each.known == 402) < IN_FORCE
         out = office.client.delete("/v1/session")
