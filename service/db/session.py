@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import structlog
 from fastapi import Depends
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
@@ -29,6 +29,8 @@ _T = TypeVar("_T")
 
 BUSY_TIMEOUT_MS = 20_000
 POOL_WAIT_SECONDS = 10
+FRESH_SECONDS = 1.0
+"""PostgreSQL: so lately used, a connection is believed to work. If it doesn't, one request is told to come again."""
 LONGEST_STATEMENT_SECONDS = 15.0
 """PostgreSQL: a server that fell silent would otherwise hold a request for ever."""
 LONGEST_BATCH_SECONDS = 5.0
@@ -110,6 +112,28 @@ def _end_long_statements(engine: Engine, seconds: float) -> None:
         connection.info["started"][0] = inf if is_streamed else monotonic()
 
 
+def _look_before_use(engine: Engine) -> None:
+    """Find out whether a pooled connection still works before it is used, unless it just did.
+
+    What `pool_pre_ping` does takes three ways to the server, each time.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _note(_: object, record: Any) -> None:
+        record.info["used_at"] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _look(connection: Any, record: Any, _: object) -> None:
+        used_at = record.info.get("used_at")
+        if used_at is None or monotonic() - used_at < FRESH_SECONDS:
+            return  # just made, or just used
+        try:
+            engine.dialect.do_ping(connection)
+        except (engine.dialect.loaded_dbapi.Error, OSError) as error:
+            # Whatever ended it has ended the others, too: they are made anew.
+            raise InvalidatePoolError from error
+
+
 class Database:
     """Engines of one database; `dialect` is `sqlite` or `postgresql`.
 
@@ -134,13 +158,13 @@ class Database:
                 pool_size=10,
                 max_overflow=10,
                 pool_timeout=POOL_WAIT_SECONDS,
-                pool_pre_ping=True,
                 hide_parameters=True,
                 connect_args={
                     "timeout": min(patience, POOL_WAIT_SECONDS),
                     "command_timeout": patience,
                 },
             )
+            _look_before_use(self._writing.sync_engine)
         # Weak: a lock is gone with the last of those who hold it or wait for it.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         sqlite = self.dialect == "sqlite"

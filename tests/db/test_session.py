@@ -1,14 +1,16 @@
 """One request, one transaction: committed before the answer, rolled back by a problem."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 from fastapi import FastAPI, Response
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
 from service.boundary import Boundary
+from service.db import session as module
 from service.db.session import Database, ReadSession, WriteSession
 from service.db.tables import Reader
 from service.identity.readers import find_reader
@@ -93,3 +95,33 @@ async def test_an_error_of_the_database_holds_no_values(database: Database) -> N
             session.add(reader("rd_1"))
 
     assert "rd_1@example.org" not in str(caught.value)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_connection_that_ended_meanwhile_is_replaced_before_it_is_used(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids: set[int] = set()
+
+    async def look() -> None:
+        async with database.reading() as session:
+            pids.add(await session.scalar(text("SELECT pg_backend_pid()")) or 0)
+
+    async def end_all() -> None:
+        await asyncio.gather(*(look() for _ in range(3)))
+        beside = Database(database.url)
+        async with beside.reading() as session:
+            for pid in pids:
+                await session.execute(text(f"SELECT pg_terminate_backend({pid}, 5000)"))
+        await beside.dispose()
+        pids.clear()
+
+    await end_all()
+    monkeypatch.setattr(module, "FRESH_SECONDS", 0.0)
+    await asyncio.gather(*(look() for _ in range(3)))
+    # One that was just used is believed: a request is told to come again, and nobody after it.
+    await end_all()
+    monkeypatch.setattr(module, "FRESH_SECONDS", 60.0)
+    outcomes = await asyncio.gather(look(), look(), return_exceptions=True)
+    assert all(isinstance(each, Problem) for each in outcomes if each is not None)
+    await asyncio.gather(*(look() for _ in range(3)))
