@@ -69,6 +69,7 @@ from service.offers.portal import PortalMirror
 from service.operators import api as operators_api
 from service.operators import routes as operators_routes
 from service.operators.settings.in_force import SettingsInForce
+from service.operators.weekly_mail import WeeklyMail
 from service.outbox import queue, webhooks
 from service.outbox.mailer import Mailer
 from service.outbox.mails import MAIL_TASK
@@ -383,6 +384,7 @@ def _pruning_tasks(context: Context) -> tuple[Task, ...]:
         Task("old mails", prune_mails, pause=_HOUR),
         Task("ledger's months", tend, pause=_MINUTE),
         Task("movements by day", lambda: roll_up_movements(context), pause=_MINUTE),
+        Task("weekly mail", WeeklyMail(context).round, pause=_MINUTE),
     )
 
 

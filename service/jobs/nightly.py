@@ -1,4 +1,4 @@
-"""Work of the night: once a day for all instances together."""
+"""Work of the night and of Monday morning: once for all instances together."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime, time, timedelta
@@ -25,6 +25,16 @@ async def plan_night(
     for kind in kinds:
         key = f"{begins_at.astimezone(zone):%Y-%m-%d}"
         await enqueue(session, kind=kind, key=key, now=now, due_at=begins_at)
+
+
+def next_week(now: datetime, zone: ZoneInfo, at: time) -> datetime:
+    """The next Monday after `now` at which the clocks of the zone show `at`; as `next_night`."""
+    today = now.astimezone(zone).date()
+    monday = today - timedelta(days=today.weekday())
+    begins = datetime.combine(monday, at, zone).astimezone(UTC)
+    if begins > now:
+        return begins
+    return datetime.combine(monday + timedelta(days=7), at, zone).astimezone(UTC)
 
 
 def next_night(now: datetime, zone: ZoneInfo) -> datetime:

@@ -1,4 +1,4 @@
-"""Mails to readers: written in the transaction of the change they report, sent afterwards by sender.py.
+"""Mails to readers and operators: written in the transaction of the change they report, sent afterwards by sender.py.
 
 So a mail goes out exactly where what it says has been committed, and no request waits for a mail
 server. `kind` names the templates: `<kind>.subject.txt`, `<kind>.txt` and `<kind>.html`.
@@ -35,9 +35,11 @@ Kind = Literal[
     "refund",
     "pass",
     "purchase-waiting",
+    "weekly",
 ]
 """`sign-in` takes `link` (or None), `code` and `minutes`; `erased` and `address-changed` take nothing;
-`address-change` takes `link`, `address` and `is_new`; billing/notices.py says what
+`address-change` takes `link`, `address` and `is_new`; `weekly`, which goes to operators, takes what
+operators/weekly_mail.py says; billing/notices.py says what
 the others take.
 """
 

@@ -18,7 +18,7 @@ from babel.dates import format_date
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_currency
+from babel.numbers import format_currency, format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 HERE = Path(__file__).parent
@@ -55,6 +55,18 @@ def day_in(language: str, at: datetime, zone: ZoneInfo) -> str:
 def money_in(language: str, amount: Decimal, currency: str) -> str:
     """`€9.00`, `9,00 €`. `amount` is in the currency's major unit."""
     return str(format_currency(amount, currency, locale=_LOCALES[language]))
+
+
+def number_in(language: str, value: float) -> str:
+    """`1,234`, `1.234`."""
+    return str(format_decimal(value, format="#,##0", locale=_LOCALES[language]))
+
+
+def percent_in(language: str, share: float) -> str:
+    """`4.5 %`, `4,5 %` of a share such as 0.045."""
+    return (
+        f"{format_decimal(share * 100, format='0.0', locale=_LOCALES[language])}\N{NO-BREAK SPACE}%"
+    )
 
 
 _LOCALES = {"en": "en_GB", "de": "de_DE"}

@@ -28,6 +28,11 @@ VALUES: dict[str, Any] = {
     "price": "9 a month", "amount": "9", "receipt": None, "invoice": None, "until": "10 March",
     "paid_until": "10 March", "ends_on": "10 March", "next": "Ends soon.", "advice": "Pay.",
     "is_open": True, "bought_on": "10 March", "reminds": True, "renews": True, "address": "ana@example.org", "is_new": True,
+    "off": "http://a/b", "needs": [{"count": 1, "words": "past due", "detail": "", "address": "http://a/c"}],
+    "week": {
+        "first": "2 March", "last": "8 March", "articles": [("Gazette saves the ferry", "3")],
+        "rows": [{"name": "mrr all", "value": "9", "before": "8", "version": 1, "address": "http://a/"}],
+    },
 }  # fmt: skip
 """All that any mail takes."""
 Words = tuple[str, ...]

@@ -140,6 +140,8 @@ class Operator(Base):
     totp_last_step: Mapped[int | None] = mapped_column(BigInteger)
     """The time step of the last code used: none is taken twice."""
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    weekly_mail: Mapped[bool] = mapped_column(server_default=true())
+    """Whether they get the week in a mail."""
 
 
 class OperatorRecoveryCode(Base):

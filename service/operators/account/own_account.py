@@ -87,6 +87,19 @@ class OwnAccount:
             await self._settled(session, attempt.guess, "operator.change-password")
         return Done()
 
+    async def choose_weekly_mail(self, *, wanted: bool) -> None:
+        """Get the weekly mail, or get it no more."""
+        async with self.context.database.transaction() as session:
+            operator = await session.get_one(Operator, self.operator_id, with_for_update=True)
+            before, operator.weekly_mail = operator.weekly_mail, wanted
+            await session.flush()
+            if before != wanted:
+                await record(
+                    session, actor=f"operator:{operator.id}", action="operator.weekly-mail",
+                    target=operator.id, before={"wanted": before}, after={"wanted": wanted},
+                    now=self.context.clocks.business(),
+                )  # fmt: skip
+
     async def begin_totp(self, *, present: str) -> Done | FormRefused | TooMany:
         """Make a secret to be confirmed; one that is confirmed stays."""
         attempt = await self._prove_password(present)

@@ -1,6 +1,6 @@
 """The pages of an operator's own account."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
@@ -32,6 +32,8 @@ TOTP = "/admin/account/totp"
 DONE = {
     "password": "The password is changed. Your other sessions have ended.",
     "totp-off": "The second factor is switched off.",
+    "weekly-on": "You get the weekly mail.",
+    "weekly-off": "You get the weekly mail no more.",
 }
 
 Sees = Annotated[Visit, Depends(page_requires(Permission.STAFF))]
@@ -66,6 +68,15 @@ async def show_account(
 ) -> Response:
     """Who one is here, the password, and the second factor."""
     return page(request, "account.html", notice=DONE.get(done), **await _facts(session, visit))
+
+
+@router.post("/weekly")
+async def send_weekly(
+    _: Sends, own: Own, wanted: Annotated[Literal["on", "off"], Form()]
+) -> Response:
+    """Switch the weekly mail on or off."""
+    await own.choose_weekly_mail(wanted=wanted == "on")
+    return see_other(f"{ACCOUNT}?done=weekly-{wanted}")
 
 
 @router.post("/password")

@@ -1,0 +1,187 @@
+"""The week in a mail to each operator who wants it: last week beside the week before, and what needs somebody.
+
+It goes out on Monday morning, once for all processes together. The job waits from the week before, so a
+morning that every process slept through is made up for by the one that starts next, with the last whole
+week.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.context import Context
+from service.db.tables import Operator
+from service.identity.permissions import Permission, permissions_of_role
+from service.jobs.nightly import next_week
+from service.jobs.queue import ClaimedJob, enqueue
+from service.jobs.worker import Kind, work
+from service.offers.pricing import decimals
+from service.operators.attention import Need, needs
+from service.outbox.mails import put_mail
+from service.outbox.translations import day_in, money_in, number_in, percent_in
+from service.reports.asked import Asked
+from service.reports.cells import Cell, Line, Unit, shown
+from service.reports.period import Period, midnight, step_of
+from service.reports.report import report_on
+from service.reports.report_schemas import Report
+
+WEEKLY = "weekly-mail"
+BEGINS_AT = time(7)
+"""On Monday, in the publication's time zone."""
+MOST_ARTICLES = 5
+SHOWN = (
+    ("active-subscribers", "all"), ("joined-and-left", "new"), ("joined-and-left", "reactivated"),
+    ("joined-and-left", "voluntary"), ("joined-and-left", "involuntary"), ("mrr", "all"),
+    ("trial-conversion", "converted"), ("registrations", "all"), ("stop-rate", "all"),
+    ("dunning", "begun"), ("dunning", "lost"), ("refunds-and-disputes", "refunds"),
+    ("refunds-and-disputes", "disputes"),
+)  # fmt: skip
+"""Figures of the registry with the series that is shown, in the mail's order."""
+_WEEK = timedelta(days=7)
+_DASH = "—"
+_COUNTED = frozenset({"readers", "count"})
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: `name` is its slug and series, `version` that of its definition."""
+
+    name: str
+    currency: str
+    value: str
+    before: str
+    version: int
+    address: str
+
+
+@dataclass(frozen=True)
+class Week:
+    """What the mail says to everybody; `articles` are titles with their sales."""
+
+    first: str
+    last: str
+    rows: tuple[Row, ...]
+    articles: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class WeeklyMail:
+    """Plans the next Monday and writes the mails that are due; any number of processes may do so."""
+
+    context: Context
+
+    async def round(self) -> int:
+        """How many Mondays were done."""
+        now, zone = self.context.clocks.wall(), self.context.settings.zone
+        due_at = next_week(now, zone, BEGINS_AT)
+        async with self.context.database.transaction() as session:
+            key = f"{due_at.astimezone(zone):%Y-%m-%d}"
+            await enqueue(session, kind=WEEKLY, key=key, now=now, due_at=due_at)
+        return await work(self.context.database, self.kinds(), self.context.clocks)
+
+    def kinds(self) -> Mapping[str, Kind]:
+        return {WEEKLY: Kind(self.run)}
+
+    async def run(self, job: ClaimedJob) -> str:
+        """Write the mails. Repeating it writes none twice: each has its name."""
+        if not self.context.settings.mail_from:
+            return "no mail is set up"
+        monday = _last_monday(self.context.clocks.business(), self.context.settings.zone)
+        async with self.context.database.slow_reading("reports") as session:
+            week = await read_week(session, self.context, monday)
+        async with self.context.database.transaction() as session:
+            written = [
+                await self._write(session, operator, week, job.key)
+                for operator in await _recipients(session)
+            ]
+        return f"{sum(written)} mails"
+
+    async def _write(self, session: AsyncSession, operator: Operator, week: Week, key: str) -> bool:
+        settings, clocks = self.context.settings, self.context.clocks
+        found = await needs(session, clocks.business(), permissions_of_role(operator.role))
+        mail = await put_mail(
+            session, kind="weekly", to=operator.email, to_key=operator.email, reader_id=None,
+            settings=settings, now=clocks.wall(), once=f"weekly:{key}:{operator.id}",
+            link=f"{settings.public_url}/admin", off=f"{settings.public_url}/admin/account",
+            week=week, needs=[_linked(each, settings.public_url) for each in found],
+        )  # fmt: skip
+        return mail is not None
+
+
+async def _recipients(session: AsyncSession) -> list[Operator]:
+    """Those who may see figures, want the mail, and aren't switched off."""
+    found = await session.scalars(
+        select(Operator)
+        .where(Operator.disabled_at.is_(None), Operator.weekly_mail)
+        .order_by(Operator.email)
+    )
+    return [each for each in found if Permission.REPORTS_READ in permissions_of_role(each.role)]
+
+
+async def read_week(session: AsyncSession, context: Context, monday: date) -> Week:
+    """The week before this Monday, in the publication's zone and language."""
+    settings = context.settings
+    last = monday - timedelta(days=1)
+    period = Period(monday - _WEEK, last, "week", settings.zone, "before")
+    asked = Asked(period, context.clocks.business(), settings.zone)
+    reports = {slug: await report_on(session, slug, asked) for slug, _ in SHOWN}
+    articles = await report_on(session, "articles", asked)
+    language = settings.language
+    return Week(
+        day_in(language, midnight(period.first, settings.zone), settings.zone),
+        day_in(language, midnight(last, settings.zone), settings.zone),
+        tuple(
+            row
+            for slug, series in SHOWN
+            for row in _rows(reports[slug], slug, series, settings.public_url, language)
+        ),
+        tuple(_selling(articles.lines, language)),
+    )
+
+
+def _rows(report: Report, slug: str, series: str, url: str, language: str) -> list[Row]:
+    """A row a currency; one with nothing in it where the figure has no line."""
+    (unit,) = (each.unit for each in report.figure.series if each.key == series)
+    nothing = Line(series, (), Cell(0) if unit in _COUNTED else Cell(None))
+    lines = [each for each in report.lines if each.series == series]
+    before = {each.currency: each.total for each in report.lines_before if each.series == series}
+    return [
+        Row(
+            f"{slug} {series}",
+            line.currency,
+            _text(line.total, unit, line.currency, language),
+            _text(before.get(line.currency, nothing.total), unit, line.currency, language),
+            report.figure.version,
+            f"{url}/admin/reports/{slug}",
+        )
+        for line in lines or [nothing]
+    ]
+
+
+def _text(cell: Cell, unit: Unit, currency: str, language: str) -> str:
+    value = shown(cell.value, unit)
+    if value is None:
+        return _DASH
+    if unit == "money":
+        return money_in(language, Decimal(int(value)).scaleb(-decimals(currency)), currency)
+    return percent_in(language, value) if unit == "percent" else number_in(language, value)
+
+
+def _selling(lines: Sequence[Line], language: str) -> list[tuple[str, str]]:
+    sold = [each for each in lines if each.series == "sales" and each.total.value]
+    return [(each.split, number_in(language, int(each.total.value or 0))) for each in sold][
+        :MOST_ARTICLES
+    ]
+
+
+def _linked(need: Need, url: str) -> Need:
+    return Need(need.count, need.words, need.detail, f"{url}{need.address}")
+
+
+def _last_monday(now: datetime, zone: ZoneInfo) -> date:
+    return step_of(now.astimezone(zone).date(), "week")
