@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "b7d20c94e1f3"
-down_revision: str | None = "b8e2c64f9a17"
+down_revision: str | None = "b7e4c1905f38"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -37,8 +37,29 @@ async def create_checkout(
 
     `device_id` is the device's pseudonym, as in the ledger; `now` is business time.
     """
-    checkout = Checkout(
-        id=new_id("cko"),
+    checkout = new_checkout(
+        new_id("cko"), offer_id=offer_id, reader_id=reader_id, device_id=device_id,
+        return_to=return_to, claim_hash=claim_hash, now=now, article_id=article_id,
+    )  # fmt: skip
+    session.add(checkout)
+    await session.flush()
+    return checkout
+
+
+def new_checkout(
+    checkout_id: str,
+    *,
+    offer_id: str,
+    reader_id: str | None,
+    device_id: str | None,
+    return_to: str,
+    claim_hash: str,
+    now: datetime,
+    article_id: str | None = None,
+) -> Checkout:
+    """The row of an open checkout, not stored yet."""
+    return Checkout(
+        id=checkout_id,
         offer_id=offer_id,
         reader_id=reader_id,
         device_id=device_id,
@@ -57,9 +78,6 @@ async def create_checkout(
         newsletter=None,
         newsletter_wording=None,
     )
-    session.add(checkout)
-    await session.flush()
-    return checkout
 
 
 async def open_checkouts(

@@ -10,7 +10,7 @@ from service.billing.state import StateChange, StoredState
 from service.billing.transitions import Happening, transitions
 from service.db.context import Context
 from service.db.tables import DomainEvent, Offer, Subscription
-from service.outbox.domain_events import emit
+from service.outbox.domain_events import Happened, emit
 from service.payments.gateway import StripeSubscription
 
 
@@ -40,7 +40,7 @@ def state_of(row: Subscription, fetched: StripeSubscription | None) -> StoredSta
         discounts=discounts.read(row.discounts),
         synced_at=row.synced_at,
         cancel_asked_at=fetched.canceled_at if fetched is not None else None,
-        outside=row.outside,  # type: ignore[arg-type]  # only `_copy` in sync.py writes it
+        outside=row.outside,  # type: ignore[arg-type]  # only `copy_state` in sync.py writes it
         next_charge_at=row.next_charge_at,
         next_amount=row.next_amount,
         open_amount=row.open_amount,
@@ -62,16 +62,7 @@ async def emit_transitions(session: AsyncSession, context: Context, change: Stat
             continue
         is_news = _is_news(happening, before, after)
         await emit(
-            session,
-            type_=happening.type,
-            reader_id=change.reader_id,
-            subject_id=after.id,
-            once=happening.once,
-            occurred_at=happening.at,
-            before=before.payload() if before is not None else None,
-            after={**after.payload(), **happening.details},
-            now=context.clocks.wall(),
-            is_news=is_news,
+            session, **happened(change, happening), now=context.clocks.wall(), is_news=is_news
         )
         if not is_news:
             continue
@@ -86,6 +77,20 @@ def _is_news(happening: Happening, before: StoredState | None, after: StoredStat
     if after.imported_at is None:
         return True
     return before is not None and happening.at > after.imported_at
+
+
+def happened(change: StateChange, happening: Happening) -> Happened:
+    """The happening as it is emitted, with the subscription before and after."""
+    before, after = change.before, change.after
+    return Happened(
+        type_=happening.type,
+        reader_id=change.reader_id,
+        subject_id=after.id,
+        once=happening.once,
+        occurred_at=happening.at,
+        before=before.payload() if before is not None else None,
+        after={**after.payload(), **happening.details},
+    )
 
 
 def _is_older_than_the_ledger(

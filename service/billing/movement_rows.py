@@ -45,7 +45,7 @@ async def record_movements(
         others=movements_of(others), is_erased=is_erased,
     )  # fmt: skip
     for number, movement in enumerate(found, start=len(stored) + 1):
-        session.add(_row(movement, number, customer))
+        session.add(movement_row(movement, number, customer))
     await session.flush()
 
 
@@ -71,7 +71,7 @@ async def put_history(session: AsyncSession, reader_id: str, history: Sequence[M
     numbers: Counter[str] = Counter()
     for movement in history:
         numbers[movement.subscription_id] += 1
-        session.add(_row(movement, numbers[movement.subscription_id], customer))
+        session.add(movement_row(movement, numbers[movement.subscription_id], customer))
     await session.flush()
 
 
@@ -109,7 +109,7 @@ def movements_of(rows: Iterable[MovementRow]) -> list[Movement]:
         Movement(
             subscription_id=row.subscription_id,
             at=row.at,
-            kind=row.kind,  # type: ignore[arg-type]  # only `_row` and the migration write it
+            kind=row.kind,  # type: ignore[arg-type]  # only `movement_row` and the migration write it
             cause=row.cause,  # type: ignore[arg-type]  # as the kind
             before=_revenue(
                 row, row.from_plan, row.from_interval, row.from_interval_count,
@@ -133,7 +133,8 @@ def _revenue(
     return Revenue(plan, row.currency, interval, count, amounts)
 
 
-def _row(movement: Movement, number: int, customer: str) -> MovementRow:
+def movement_row(movement: Movement, number: int, customer: str) -> MovementRow:
+    """The subscription's movement of this `number`; `customer` is the reader's pseudonym."""
     before, after = movement.before, movement.after
     left, right = (each.amounts if each is not None else _NOTHING for each in (before, after))
     some = after or before

@@ -31,7 +31,7 @@ async def emit_bought(session: AsyncSession, context: Context, row: Pass, offer:
         once=f"pass.bought:{row.id}",
         occurred_at=row.paid_at,
         before=None,
-        after=_payload(row),
+        after=pass_payload(row),
         now=context.clocks.wall(),
     )
     if is_new and row.paid_at > context.clocks.business() - MAILED_WITHIN:
@@ -52,9 +52,9 @@ async def emit_refund(
         subject_id=row.id,
         once=f"payment.refunded:{refund.id}",
         occurred_at=refund.created_at,
-        before=_payload(row),
+        before=pass_payload(row),
         after={
-            **_payload(row),
+            **pass_payload(row),
             "refund": refund.id,
             "amount_refunded": refund.amount,
             "currency_refunded": currency,
@@ -96,14 +96,15 @@ async def emit_ended_passes(database: Database, clocks: Clocks) -> int:
                 subject_id=row.id,
                 once=_ENDED + row.id,
                 occurred_at=ends_at,
-                before=_payload(row),
-                after={**_payload(row), "ends_at": ends_at.isoformat()},
+                before=pass_payload(row),
+                after={**pass_payload(row), "ends_at": ends_at.isoformat()},
                 now=clocks.wall(),
             )
     return len(ended)
 
 
-def _payload(row: Pass) -> dict[str, object]:
+def pass_payload(row: Pass) -> dict[str, object]:
+    """What an event says of a pass."""
     return {
         "offer": row.offer_id,
         "scope": row.scope,

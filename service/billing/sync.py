@@ -157,7 +157,7 @@ async def store_snapshot(
     item = sold.item if sold is not None else subscription.items[0]
     ours = replace(subscription, items=(item,))
     _note_outside(row, outside_of(subscription, item, is_sold=sold is not None), item)
-    _copy(
+    copy_state(
         row, ours, snapshot, sold.offer if sold is not None else None, reader_id=reader_id, now=now
     )
     stop, duplicate = await _stops(session, context, row, snapshot, is_new=before is None)
@@ -208,12 +208,12 @@ async def _stops(
     else:
         trial_used = await claim_trial(session, snapshot, context.clocks, is_new=is_new)
         stop = _own_stop(subscription, snapshot, terms, trial_used=trial_used)
-    _note_stop(row, stop)
+    note_stop(row, stop)
     await session.flush()
     duplicate = await _duplicate(session, row)
     if stop is None and duplicate is not None:
         stop = Stop("duplicate", duplicate.since, cancels=True)
-        _note_stop(row, stop)
+        note_stop(row, stop)
     return stop, duplicate
 
 
@@ -231,7 +231,8 @@ def _own_stop(
     )
 
 
-def _note_stop(row: Subscription, stop: Stop | None) -> None:
+def note_stop(row: Subscription, stop: Stop | None) -> None:
+    """Let the row say what stops its access."""
     if stop is not None:
         row.access_stop, row.access_stopped_at = stop.kind, max(stop.at, row.started_at)
     elif row.status != lifecycle.TERMINAL_STATUS or row.access_stop not in _STAYS_SAID:
@@ -244,7 +245,7 @@ async def _duplicate(session: AsyncSession, row: Subscription) -> Duplicate | No
     return duplicate_of(row, await holding_subscriptions(session, row.reader_id))
 
 
-def _copy(
+def copy_state(
     row: Subscription,
     subscription: StripeSubscription,
     snapshot: Snapshot,

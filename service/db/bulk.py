@@ -1,15 +1,17 @@
 """Many rows in one statement, in the driver's own terms: a tenth of what the usual way costs a row."""
 
+import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, Date
+from sqlalchemy import Connection, Date, Table
 from sqlalchemy.dialects import postgresql
 
-from service.db.base import Base, UtcDateTime
+from service.db.base import Base, Json, UtcDateTime
 
 _MOST_IN_A_STEP = 64
 
@@ -23,11 +25,11 @@ def insert_rows(
 ) -> None:
     """Insert rows of values in the order of `columns`; `ending` is what follows, such as ON CONFLICT.
 
-    Values are what both drivers take as they are, dates, and aware datetimes. `ending` comes from the
-    code, never from outside.
+    Values are what both drivers take as they are, dates, aware datetimes, and for a column of JSON what
+    JSON can say. `ending` comes from the code, never from outside.
     """
     dialect = connection.dialect.name
-    times, values = _times(table, columns), [*rows]
+    times, values = _times(table, columns), _with_texts(rows, _documents(table, columns))
     if dialect == "sqlite":
         values = _as_stored(values, times) if times else values
         # One step of the database for many rows: after each, this thread would wait for the interpreter.
@@ -42,6 +44,43 @@ def insert_rows(
     elif values:
         given = tuple(map(list, zip(*values, strict=True)))
         connection.exec_driver_sql(_from_arrays(table, columns, ending), given)
+
+
+def insert_objects(connection: Connection, objects: Iterable[Base]) -> None:
+    """Insert new rows of any tables with the columns that are set, those first that others refer to."""
+    by_table: dict[type[Base], list[dict[str, Any]]] = defaultdict(list)
+    for each in objects:
+        by_table[type(each)].append(each.__dict__)
+    order = {table: place for place, table in enumerate(Base.metadata.sorted_tables)}
+    for table in sorted(by_table, key=lambda each: order[cast("Table", each.__table__)]):
+        columns = tuple(
+            column.key
+            for column in table.__table__.columns
+            if all(column.key in values for values in by_table[table])
+        )
+        rows = [[values[name] for name in columns] for values in by_table[table]]
+        insert_rows(connection, table, columns, rows)
+
+
+def _with_texts(rows: Iterable[Sequence[Any]], places: tuple[int, ...]) -> list[Sequence[Any]]:
+    """The rows with JSON as the drivers take it, as text."""
+    if not places:
+        return [*rows]
+    found: list[Sequence[Any]] = []
+    for row in rows:
+        values = list(row)
+        for place in places:
+            if values[place] is not None:
+                values[place] = json.dumps(values[place], ensure_ascii=False)
+        found.append(values)
+    return found
+
+
+@cache
+def _documents(table: type[Base], columns: tuple[str, ...]) -> tuple[int, ...]:
+    """The places of values that are JSON."""
+    kinds = [table.__table__.c[name].type for name in columns]
+    return tuple(n for n, kind in enumerate(kinds) if isinstance(kind, Json))
 
 
 @cache

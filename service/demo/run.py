@@ -5,6 +5,7 @@ import os
 import shlex
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -20,7 +21,10 @@ from service.db.business_clock import follow
 from service.db.context import Context
 from service.db.session import Database
 from service.db.sole_server import AlreadyServed, sole_server
-from service.demo import routes
+from service.demo import multitude, routes
+from service.demo.history import write as history
+from service.demo.history.year import LARGEST_SIZE
+from service.demo.multitude import Multitude
 from service.demo.newspaper import read_newspaper
 from service.demo.place import ENVIRONMENT_FILE, STRIPE_PATH, CannotStart, settings_in, taken_port
 from service.demo.seed import OPERATOR, seed
@@ -37,8 +41,11 @@ from service.web.pages import Frame, Imprint
 GRACEFUL_SECONDS = 10
 
 
-def run_demo(*, port: int, data: Path) -> None:
-    """Serve until interrupted. CannotStart says in one sentence why it can't."""
+def run_demo(*, port: int, data: Path, scale: int) -> None:
+    """Serve until interrupted. CannotStart says in one sentence why it can't.
+
+    `scale`: about how many subscribers the invented history of a new demo has; 0: it has none.
+    """
     os.umask(0o077)  # the databases hold addresses of readers
     clocks = Clocks()
     paper = read_newspaper(clocks.business())
@@ -47,9 +54,11 @@ def run_demo(*, port: int, data: Path) -> None:
         logs.configure(settings.log_level, settings.log_format)
         try:
             with sole_server(settings.database_url):
-                password = asyncio.run(_prepare(settings, clocks))
+                simulator = _local_stripe(settings, clocks, data)
+                password = asyncio.run(_prepare(settings, clocks, simulator, scale))
                 _greet(settings, data, password)
-                _serve(settings, clocks, data, listener, Imprint(paper.tagline, paper.about))
+                imprint = Imprint(paper.tagline, paper.about)
+                _serve(settings, clocks, simulator, listener, imprint)
         except (AlreadyServed, migrate.SchemaOutdatedError) as error:
             raise CannotStart(str(error)) from error
         except KeyUnreadable as error:
@@ -59,7 +68,9 @@ def run_demo(*, port: int, data: Path) -> None:
             ) from error
 
 
-async def _prepare(settings: Settings, clocks: Clocks) -> str | None:
+async def _prepare(
+    settings: Settings, clocks: Clocks, simulator: Simulator, scale: int
+) -> str | None:
     await migrate.prepare(settings.database_url)
     database = Database(settings.database_url)
     try:
@@ -68,9 +79,26 @@ async def _prepare(settings: Settings, clocks: Clocks) -> str | None:
             algorithm = settings.token_algorithm
             await ensure_keys(session, algorithm=algorithm, encryption_key=key, now=clocks.wall())
         await follow(database, clocks)
-        return await seed(Context(settings, clocks, database), read_newspaper(clocks.business()))
+        simulator.follow(clocks.business())
+        context = Context(settings, clocks, database)
+        password = await seed(context, read_newspaper(clocks.business()))
+        if await history.is_wanted(context, scale):
+            await _invent(context, simulator, scale)
+        await history.go_on(context, simulator)
+        return password
     finally:
         await database.dispose()
+
+
+async def _invent(context: Context, simulator: Simulator, scale: int) -> None:
+    began = time.monotonic()
+    _say(f"Inventing a year of history with about {scale:,} subscribers …")
+    if scale > LARGEST_SIZE:
+        today = context.clocks.business().date()
+        await multitude.fill(context.database, Multitude(scale, today), _say)
+    else:
+        await history.begin(context, simulator, size=scale)
+    _say(f"That took {time.monotonic() - began:.1f} s.\n")
 
 
 def _password_lines(data: Path, password: str | None) -> list[tuple[str, str]]:
@@ -96,14 +124,16 @@ def _greet(settings: Settings, data: Path, password: str | None) -> None:
         "",
         "Stop it with Ctrl-C.",
     ]
-    sys.stdout.write("\n".join(lines) + "\n")
+    _say("\n".join(lines))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-def _serve(
-    settings: Settings, clocks: Clocks, data: Path, listener: socket.socket, imprint: Imprint
-) -> None:
-    simulator = create_simulator(
+def _local_stripe(settings: Settings, clocks: Clocks, data: Path) -> Simulator:
+    return create_simulator(
         database=data / "stripe.db",
         public_url=f"{settings.public_url}{STRIPE_PATH}",
         wall_now=clocks.wall,
@@ -115,7 +145,15 @@ def _serve(
             ),
         ),
     )
-    simulator.follow(clocks.business())
+
+
+def _serve(
+    settings: Settings,
+    clocks: Clocks,
+    simulator: Simulator,
+    listener: socket.socket,
+    imprint: Imprint,
+) -> None:
     app = create_app(
         settings,
         gateway=gateway_of_settings(settings),

@@ -40,15 +40,20 @@ async def record_newsletter(
     """Add the reader's answer (None: they weren't asked). `at` is business time."""
     if given is None or wording is None:
         return
-    session.add(
-        Consent(
-            id=new_id("cns"),
-            reader_id=reader_id,
-            purpose=NEWSLETTER,
-            given=given,
-            wording=wording,
-            at=at,
-            place=place,
-        )
-    )
+    session.add(newsletter_row(reader_id, given=given, wording=wording, at=at, place=place))
     await session.flush()
+
+
+def newsletter_row(
+    reader_id: str, *, given: bool, wording: str, at: datetime, place: Place
+) -> Consent:
+    """The row of one answer, not stored yet."""
+    return Consent(
+        id=new_id("cns"),
+        reader_id=reader_id,
+        purpose=NEWSLETTER,
+        given=given,
+        wording=wording,
+        at=at,
+        place=place,
+    )

@@ -11,7 +11,7 @@ from service.db.base import new_id
 from service.db.tables import Reader, ReaderDevice
 from service.db.upsert import insert_for
 from service.identity.email import EmailAddress, checked_address, email_key
-from service.outbox.domain_events import emit
+from service.outbox.domain_events import Happened, emit
 from service.problems import Problem
 
 _IS_PROVISIONAL = and_(
@@ -25,9 +25,17 @@ async def create_reader(
     """A provisional reader: `email` is a suggestion until it is verified. One who was imported, and
     subscribed long ago, is no news to the newsroom's systems.
     """
-    now = clocks.business()
-    reader = Reader(
-        id=new_id("rdr"),
+    reader = new_reader(new_id("rdr"), email=email, now=clocks.business())
+    session.add(reader)
+    await session.flush()
+    await emit(session, **created(reader), now=clocks.wall(), is_news=is_news)
+    return reader
+
+
+def new_reader(reader_id: str, *, email: str | None, now: datetime) -> Reader:
+    """The row of a provisional reader, not stored yet; `now` is business time."""
+    return Reader(
+        id=reader_id,
         email=email,
         email_key=email_key(email),
         verified_key=None,
@@ -36,14 +44,15 @@ async def create_reader(
         merged_into=None,
         erased_at=None,
     )
-    session.add(reader)
-    await session.flush()
-    await emit(
-        session, type_="reader.created", reader_id=reader.id, subject_id=reader.id,
-        once=f"reader.created:{reader.id}", occurred_at=now, before=None,
-        after={"created_at": now.isoformat()}, now=clocks.wall(), is_news=is_news,
+
+
+def created(reader: Reader) -> Happened:
+    """What the newsroom's systems are sent of a new reader."""
+    return Happened(
+        type_="reader.created", reader_id=reader.id, subject_id=reader.id,
+        once=f"reader.created:{reader.id}", occurred_at=reader.created_at, before=None,
+        after={"created_at": reader.created_at.isoformat()},
     )  # fmt: skip
-    return reader
 
 
 async def find_reader(session: AsyncSession, reader_id: str) -> Reader | None:

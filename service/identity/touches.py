@@ -155,6 +155,17 @@ async def carry_touches(session: AsyncSession, *, from_holder: str, to_holder: s
     await session.execute(new.on_conflict_do_update(index_elements=[Touches.holder], set_=carried))
 
 
+def record_checkout_touches(
+    connection: Connection, touches: Iterable[tuple[str, Touch, datetime, Touch, datetime]]
+) -> None:
+    """Keep with checkouts, named by their ids, the first and the last touch of their buyers."""
+    rows = [
+        (checkout_id, *_parts(first, first_at), *_parts(last, last_at))
+        for checkout_id, first, first_at, last, last_at in touches
+    ]
+    insert_rows(connection, CheckoutTouches, ("checkout_id", *_COLUMNS), rows)
+
+
 async def copy_touches(
     session: AsyncSession, checkout_id: str, holder: str | None, touch: Touch, now: datetime
 ) -> None:

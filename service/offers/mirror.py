@@ -14,7 +14,7 @@ from service.db.session import Database
 from service.db.tables import Offer
 from service.offers.pricing import intro_months
 from service.offers.store import live_offers, price_of, product_id_of
-from service.payments.set_up import SetUpGateway, StripePrice
+from service.payments.set_up import CatalogueGateway, StripePrice
 
 _ARTICLE_NAME = "One article"
 INTRO_COUPON = "pw_intro_"
@@ -37,7 +37,7 @@ def lookup_key(offer: Offer) -> str:
     return f"pw_{offer.id}_{offer.amount}{offer.currency.lower()}_{period}"
 
 
-async def mirror_offers(database: Database, gateway: SetUpGateway) -> int:
+async def mirror_offers(database: Database, gateway: CatalogueGateway) -> int:
     """Mirror each live offer that isn't whole at Stripe yet; how many those were."""
     async with database.reading() as session:
         waiting = [offer for offer in await live_offers(session) if not _is_mirrored(offer)]
@@ -47,7 +47,7 @@ async def mirror_offers(database: Database, gateway: SetUpGateway) -> int:
 
 
 async def mirror_offer(
-    database: Database, gateway: SetUpGateway, offer: Offer, *, anew: bool = False
+    database: Database, gateway: CatalogueGateway, offer: Offer, *, anew: bool = False
 ) -> Mirrored:
     """The offer's price at Stripe and its intro's coupon, made and remembered where they aren't yet.
 
@@ -72,7 +72,7 @@ def _is_mirrored(offer: Offer) -> bool:
     return offer.stripe_price_id is not None and has_coupon
 
 
-async def _price(gateway: SetUpGateway, offer: Offer) -> StripePrice:
+async def _price(gateway: CatalogueGateway, offer: Offer) -> StripePrice:
     key = lookup_key(offer)
     found = await gateway.find_price(key)
     if found is not None:
@@ -91,7 +91,7 @@ async def _price(gateway: SetUpGateway, offer: Offer) -> StripePrice:
     )
 
 
-async def _coupon(gateway: SetUpGateway, offer: Offer, product_id: str) -> str:
+async def _coupon(gateway: CatalogueGateway, offer: Offer, product_id: str) -> str:
     """What takes the intro's periods down to their price; all that it can't change is in its id."""
     off = offer.amount - (offer.intro_amount or 0)
     months = intro_months(price_of(offer))

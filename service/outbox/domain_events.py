@@ -6,6 +6,7 @@ to be sent of it to the endpoints that ask for its type (webhooks.py).
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,42 +17,50 @@ from service.outbox.event_types import EventType
 from service.outbox.webhooks import put_deliveries
 
 
-async def emit(
-    session: AsyncSession,
-    *,
-    type_: EventType,
-    reader_id: str | None,
-    subject_id: str,
-    once: str,
-    occurred_at: datetime,
-    before: Mapping[str, object] | None,
-    after: Mapping[str, object] | None,
-    now: datetime,
-    is_news: bool = True,
-) -> bool:
-    """Store what happened unless it is known by the same `once`; whether it was new.
-
-    `before` and `after` are plain JSON values, None where there is nothing such. `occurred_at` is
-    business time, `now` wall time. What is no news, since it happened before it was imported, is sent
-    to nobody.
+class Happened(TypedDict):
+    """What happened. `before` and `after` are plain JSON values, None where there is nothing such;
+    `occurred_at` is business time.
     """
-    event_id = new_id("evt")
-    statement = insert_for(session, DomainEvent).values(
-        id=event_id,
-        type=type_,
-        reader_id=reader_id,
-        subject_id=subject_id,
-        once=once,
-        occurred_at=occurred_at,
-        recorded_at=now,
-        before=dict(before) if before is not None else None,
-        after=dict(after) if after is not None else None,
-    )
+
+    type_: EventType
+    reader_id: str | None
+    subject_id: str
+    once: str
+    occurred_at: datetime
+    before: Mapping[str, object] | None
+    after: Mapping[str, object] | None
+
+
+def event_values(happened: Happened, *, now: datetime) -> dict[str, Any]:
+    """The columns of its row; `now` is wall time."""
+    before, after = happened["before"], happened["after"]
+    return {
+        "id": new_id("evt"),
+        "type": happened["type_"],
+        "reader_id": happened["reader_id"],
+        "subject_id": happened["subject_id"],
+        "once": happened["once"],
+        "occurred_at": happened["occurred_at"],
+        "recorded_at": now,
+        "before": dict(before) if before is not None else None,
+        "after": dict(after) if after is not None else None,
+    }
+
+
+async def emit(
+    session: AsyncSession, *, now: datetime, is_news: bool = True, **happened: Unpack[Happened]
+) -> bool:
+    """Store what happened unless it is known by the same `once`; whether it was new. `now` is wall time.
+
+    What is no news, since it happened before it was imported, is sent to nobody.
+    """
+    values = event_values(happened, now=now)
+    statement = insert_for(session, DomainEvent).values(**values)
     stored = await session.scalar(
         statement.on_conflict_do_nothing(index_elements=["once"]).returning(DomainEvent.id)
     )
     if stored is None:
         return False
     if is_news:
-        await put_deliveries(session, event_id=event_id, type_=type_, now=now)
+        await put_deliveries(session, event_id=values["id"], type_=values["type"], now=now)
     return True

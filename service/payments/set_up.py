@@ -55,8 +55,8 @@ class StripeWebhookEndpoint:
     secret: str | None = None
 
 
-class SetUpGateway(Protocol):
-    """The calls that set an account up."""
+class CatalogueGateway(Protocol):
+    """The calls that put what is sold into the account's catalogue."""
 
     async def ensure_product(self, product_id: str, name: str) -> None:
         """Create the product unless it exists."""
@@ -89,6 +89,10 @@ class SetUpGateway(Protocol):
 
         It takes off for `months`; None: from the first payment.
         """
+
+
+class SetUpGateway(CatalogueGateway, Protocol):
+    """The calls that set an account up."""
 
     async def retrieve_price(self, price_id: str) -> StripePrice | None:
         """The price, archived or not; None: there is none, or it is another account's."""

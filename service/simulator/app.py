@@ -295,6 +295,21 @@ def create_simulator(
         delivery: retries and time-out of webhooks.
         chaos: how deliveries are disturbed, not at all by default; `/_sim/chaos` changes it.
     """
+    world = create_world(database=database, public_url=public_url, wall_now=wall_now, rules=rules)
+    with world.transaction():
+        register_targets(world, endpoints)
+    disturbing = Chaos(world, chaos)
+    return Simulator(world, Courier(world, delivery or DeliveryRules(), disturbing), disturbing)
+
+
+def create_world(
+    *,
+    database: Path | None,
+    public_url: str,
+    wall_now: Callable[[], datetime],
+    rules: Rules | None = None,
+) -> World:
+    """A simulated world with its account, which nobody serves; the arguments are `create_simulator`'s."""
     world = World(Store(database), wall_now, rules or Rules(), public_url)
     world.handlers |= {
         **HANDLERS,
@@ -315,6 +330,4 @@ def create_simulator(
     with world.transaction():
         ensure_account(world)
         ensure_configuration(world)
-        register_targets(world, endpoints)
-    disturbing = Chaos(world, chaos)
-    return Simulator(world, Courier(world, delivery or DeliveryRules(), disturbing), disturbing)
+    return world

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +38,11 @@ CREATE TABLE IF NOT EXISTS answers (
     status INTEGER NOT NULL, body TEXT NOT NULL, request_id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+
+_PUT = (
+    "INSERT INTO objects (id, kind, created, body) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET body = excluded.body"
+)
 
 
 @dataclass(frozen=True)
@@ -114,8 +119,7 @@ class Store:
     def put(self, document: JSON) -> None:
         """Insert or replace a document; its `object` says its kind, its `id` who it is."""
         self.connection.execute(
-            "INSERT INTO objects (id, kind, created, body) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+            _PUT,
             (
                 document["id"],
                 document["object"],
@@ -123,6 +127,10 @@ class Store:
                 json.dumps(document, separators=(",", ":")),
             ),
         )
+
+    def put_all(self, written: Iterable[tuple[str, str, int, str]]) -> None:
+        """Insert or replace many documents: each with its id, its kind, when it was created, and its JSON."""
+        self.connection.executemany(_PUT, written)
 
     def get(self, identifier: str, kind: str | None = None) -> JSON | None:
         """The document with this id, if it exists (and is of this kind)."""
@@ -209,6 +217,13 @@ class Store:
             (subject, action, at),
         )
         return found.fetchone() is not None
+
+    def agenda(self) -> list[Due]:
+        """All that is on the world's agenda, the earliest first."""
+        rows = self.connection.execute(
+            "SELECT at, action, subject FROM agenda WHERE clock IS NULL ORDER BY at, seq"
+        )
+        return [Due(*row) for row in rows]
 
     def has_due(self, until: int) -> bool:
         """Whether anything on the world's agenda is due by `until`."""

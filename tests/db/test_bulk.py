@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from service.db.bulk import insert_rows
+from service.db.bulk import insert_objects, insert_rows
 from service.db.session import Database
-from service.db.tables import RateLimit
+from service.db.tables import Consent, DomainEvent, RateLimit, Reader
+from service.identity.readers import new_reader
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 COLUMNS = ("key", "count", "started_at", "ends_at")
@@ -62,3 +63,25 @@ async def test_any_number_of_rows_is_stored(count: int, database: Database) -> N
     rows = [(f"{n:03}", n, NOON, NOON) for n in range(count)]
     await database.in_one_go(partial(insert_rows, table=RateLimit, columns=COLUMNS, rows=rows))
     assert await stored(database) == rows
+
+
+async def test_objects_of_several_tables_are_stored_in_an_order_that_their_keys_allow(
+    database: Database,
+) -> None:
+    reader = new_reader("rdr_1", email="ana@example.org", now=NOON)
+    consent = Consent(
+        id="cns_1", reader_id="rdr_1", purpose="newsletter", given=True, wording="Yes", at=NOON,
+        place="checkout",
+    )  # fmt: skip
+    event = DomainEvent(
+        id="evt_1", type="reader.created", reader_id="rdr_1", subject_id="rdr_1", once="a",
+        occurred_at=NOON, recorded_at=NOON, before=None, after={"words": "“é”", "number": 1},
+    )  # fmt: skip
+    async with database.transaction() as session:
+        connection = await session.connection()
+        await connection.run_sync(insert_objects, [consent, event, reader])
+    async with database.reading() as session:
+        assert (await session.get_one(Consent, "cns_1")).given is True
+        stored_event = await session.get_one(DomainEvent, "evt_1")
+        assert (stored_event.before, stored_event.after) == (None, {"words": "“é”", "number": 1})
+        assert (await session.get_one(Reader, "rdr_1")).email == "ana@example.org"

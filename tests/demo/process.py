@@ -37,11 +37,15 @@ class Demo:
 
 
 @contextmanager
-def running_demo(data: Path, port: int | None = None) -> Iterator[Demo]:
-    """Start it, wait until it is ready, and end it by SIGTERM, which has to do."""
+def running_demo(data: Path, port: int | None = None, scale: int = 0) -> Iterator[Demo]:
+    """Start it, wait until it is ready, and end it by SIGTERM, which has to do.
+
+    `scale`: about how many subscribers its history has; 0: it has none.
+    """
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
-    with command("demo", "--port", str(port), "--data", str(data)) as process:
+    options = ("--port", str(port), "--data", str(data), "--scale", str(scale))
+    with command("demo", *options) as process:
 
         def greets() -> bool:
             assert process.poll() is None, process.err

@@ -65,7 +65,7 @@ async def a_monday(weekly: WeeklyMail, clocks: MovingClocks) -> None:
     clocks.travel(timedelta(days=7, minutes=1))
 
 
-async def test_each_operator_gets_it_once_whoever_sends_it(
+async def test_each_operator_gets_it_once_from_any_number_of_processes(
     weekly: WeeklyMail, database: Database, clocks: MovingClocks
 ) -> None:
     for email, role in (

@@ -1,0 +1,247 @@
+"""Write the invented year before the newspaper opens, and what came since whenever its clock is ahead.
+
+How far the history goes is in the audit trail, written in the same transaction as its rows. The local
+Stripe's documents come first: they have the same ids each time, so a start that was interrupted
+repeats them. A subscription that somebody has done something with, or that the local Stripe has renewed
+by itself, is no longer the history's: it goes on as any other does.
+"""
+
+import asyncio
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.sync import terms_of
+from service.db.bulk import insert_objects, insert_rows
+from service.db.context import Context
+from service.db.tables import Article, AuditEntry, DomainEvent, Offer, Reader, Subscription
+from service.demo.history.archive import publish_archive
+from service.demo.history.book import Book, Scribe
+from service.demo.history.catalogue import Catalogue, keep_old_offers, read_catalogue
+from service.demo.history.courses import Key
+from service.demo.history.people import buyers, pass_buyers, registered, undecided
+from service.demo.history.reading import Piece, Reading
+from service.demo.history.samples import Samples
+from service.demo.history.year import DAYS, Calendar
+from service.grants.comps import give_comp
+from service.identity.audit import record
+from service.identity.touches import record_checkout_touches, record_touches
+from service.metering.ledger import write_all
+from service.outbox.domain_events import event_values
+from service.simulator.app import Simulator
+from service.simulator.payments.balance import PAY_OUT, midnight
+from service.simulator.periods import DAY
+
+ACTOR = "demo"
+_WRITTEN = "demo.history"
+_COMP_EVERY = 24
+"""Days."""
+_COMP_LASTS = timedelta(days=120)
+_CURRENCIES = ("eur", "usd")
+_SOON = 60
+"""Seconds."""
+_AT_ONCE = 10_000
+_T = TypeVar("_T")
+_COMP_NOTE = "Wrote for the letters page"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A history of about `size` subscribers that begins on a day and goes up to an instant."""
+
+    calendar: Calendar
+    until: datetime
+    size: int
+
+
+async def is_wanted(context: Context, size: int) -> bool:
+    """Whether a history of `size` subscribers is to be written: into a demo that has no readers yet."""
+    async with context.database.reading() as session:
+        return size > 0 and not await session.scalar(select(func.count()).select_from(Reader))
+
+
+async def begin(context: Context, simulator: Simulator, *, size: int) -> None:
+    """Write a year of history up to now."""
+    now, zone = _now(context), context.settings.zone
+    calendar = Calendar(now.astimezone(zone).date() - timedelta(days=DAYS), zone)
+    async with context.database.transaction() as session:
+        await keep_old_offers(session, calendar)
+        await publish_archive(session, context, actor=ACTOR)
+    await _write(context, simulator, calendar, size, Book(None, now))
+
+
+async def go_on(context: Context, simulator: Simulator) -> None:
+    """Write what happened since the history was last written; nothing where there is none."""
+    async with context.database.reading() as session:
+        written = await read_written(session, context)
+    if written is not None and _now(context) - written.until > timedelta(days=1):
+        book = Book(written.until, _now(context))
+        await _write(context, simulator, written.calendar, written.size, book)
+
+
+def _now(context: Context) -> datetime:
+    return context.clocks.business().replace(microsecond=0)
+
+
+async def read_written(session: AsyncSession, context: Context) -> Written | None:
+    """The demo's history as far as it is written; None: it has none."""
+    row = await session.scalar(
+        select(AuditEntry)
+        .where(AuditEntry.action == _WRITTEN)
+        .order_by(AuditEntry.id.desc())
+        .limit(1)
+    )
+    if row is None or row.after is None:
+        return None
+    first = datetime.fromisoformat(row.after["first"]).date()
+    until = datetime.fromisoformat(row.after["until"])
+    return Written(Calendar(first, context.settings.zone), until, row.after["size"])
+
+
+async def _write(
+    context: Context, simulator: Simulator, calendar: Calendar, size: int, book: Book
+) -> None:
+    # Nothing of it is garbage before it is written: looking for some would take a third of the time.
+    gc.disable()
+    try:
+        scribe = await scribe_of(context, simulator, calendar, size, book)
+        await asyncio.to_thread(fill, scribe, size)
+        await asyncio.to_thread(_keep_at_stripe, simulator, scribe.book)
+        await _keep(context, scribe.book, calendar, size)
+    finally:
+        gc.enable()
+
+
+async def scribe_of(
+    context: Context, simulator: Simulator, calendar: Calendar, size: int, book: Book
+) -> Scribe:
+    """Who writes into the book what people do in this demo."""
+    catalogue = await read_catalogue(context, simulator.world)
+    async with context.database.reading() as session:
+        offers = await _offers(session, catalogue)
+        pieces = await _pieces(session, calendar)
+        untouched = await _untouched(session, book.since) if book.since is not None else None
+    settings = context.settings
+    reading = Reading(
+        calendar, pieces, settings.meter_limit or 0, settings.registered_meter_limit,
+        settings.meter_window, size,
+    )  # fmt: skip
+    return Scribe(
+        book, calendar, catalogue, offers, terms_of(settings), reading,
+        _samples(simulator, catalogue), settings.newsletter_wording, untouched,
+    )  # fmt: skip
+
+
+def fill(scribe: Scribe, size: int) -> None:
+    """Put everything of each day up to the book's end into it."""
+    book, calendar = scribe.book, scribe.calendar
+    for day in range(calendar.day_of(book.until) + 1):
+        for entry, _ in scribe.reading.strangers(day):
+            book.note_entry(entry)
+        for buyer in buyers(day, calendar, size):
+            if buyer.course.started_at <= book.until:
+                scribe.subscribes(buyer)
+        for person in undecided(day, calendar, size):
+            scribe.leaves_checkout(person)
+        for person in pass_buyers(day, calendar, size):
+            scribe.takes_pass(person)
+        for place, person in enumerate(registered(day, calendar, size)):
+            scribe.signs_in(person)
+            scribe.reads_registered(person)
+            if not place and day % _COMP_EVERY == 0 and book.is_new(person.at):
+                book.comps.append((person.reader_id, person.at, person.at + _COMP_LASTS))
+
+
+def _samples(simulator: Simulator, catalogue: Catalogue) -> Samples:
+    world = simulator.world
+    prices = {key: sold.price.id for key, sold in catalogue.sold.items()}
+    coupons: Mapping[Key, str] = {
+        key: sold.coupon_id for key, sold in catalogue.sold.items() if sold.coupon_id is not None
+    }
+    return Samples(world.store, prices, coupons, world.public_url)
+
+
+def _keep_at_stripe(simulator: Simulator, book: Book) -> None:
+    store = simulator.world.store
+    with simulator.world.transaction():
+        soon = simulator.world.now + _SOON
+        for copies in book.copies:
+            store.put_all(copies.documents)
+            for subject in {identifier for identifier, *_ in copies.documents}:
+                store.unschedule(subject)
+            for at, action, subject in copies.agenda:
+                # What is overdue is done once it can be heard of.
+                store.schedule(max(at, soon), action, subject)
+        tonight = midnight(simulator.world.now + DAY)
+        for currency in _CURRENCIES:
+            if not store.is_scheduled(tonight, PAY_OUT, currency):
+                store.schedule(tonight, PAY_OUT, currency)
+
+
+async def _keep(context: Context, book: Book, calendar: Calendar, size: int) -> None:
+    async with context.database.transaction() as session:
+        connection = await session.connection()
+        await connection.run_sync(_insert, book)
+        for row in book.changed:
+            await session.merge(row)
+        await connection.run_sync(record_touches, book.touches)
+        await connection.run_sync(record_checkout_touches, book.sources)
+        for reader_id, at, ends_at in book.comps:
+            await give_comp(
+                session, reader_id=reader_id, ends_at=ends_at, note=_COMP_NOTE, actor=ACTOR, now=at
+            )
+        await record(
+            session, actor=ACTOR, action=_WRITTEN, target="history", now=book.until,
+            after={
+                "first": calendar.first.isoformat(), "until": book.until.isoformat(), "size": size,
+            },
+        )  # fmt: skip
+
+
+def _insert(connection: Connection, book: Book) -> None:
+    insert_objects(connection, book.rows)
+    events = [event_values(each, now=each["occurred_at"]) for each in book.events]
+    for some in _parts(events):
+        insert_rows(
+            connection, DomainEvent, tuple(some[0]), [tuple(each.values()) for each in some]
+        )
+    for entries in _parts(book.entries):
+        write_all(connection, entries, known_stay=True)
+
+
+def _parts(rows: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Some thousand at a time: each part is one text for the database."""
+    for start in range(0, len(rows), _AT_ONCE):
+        yield rows[start : start + _AT_ONCE]
+
+
+async def _offers(session: AsyncSession, catalogue: Catalogue) -> dict[str, Offer]:
+    found = {}
+    for sold in catalogue.sold.values():
+        found[sold.price.id] = await session.get_one(Offer, sold.offer_id)
+    return found
+
+
+async def _pieces(session: AsyncSession, calendar: Calendar) -> list[Piece]:
+    found = await session.scalars(
+        select(Article).where(Article.published_at.is_not(None)).order_by(Article.slug)
+    )
+    return [
+        Piece(
+            row.id, row.slug, row.level or "metered", row.section,
+            calendar.day_of(row.published_at),
+        )
+        for row in found
+        if row.published_at is not None
+    ]  # fmt: skip
+
+
+async def _untouched(session: AsyncSession, since: datetime) -> frozenset[str]:
+    """Those that nobody but the history has stored since."""
+    found = await session.scalars(select(Subscription.id).where(Subscription.synced_at == since))
+    return frozenset(found)
