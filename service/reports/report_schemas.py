@@ -21,7 +21,7 @@ _Text = Annotated[str, AfterValidator(storable), Field(max_length=100)]
 _Day = Annotated[str, Field(max_length=40, examples=["2026-03-01"])]
 FILTERS = (
     "plan", "interval_charged", "currency", "section", "source", "last_source", "campaign", "wall",
-    "prompt", "offer",
+    "prompt", "offer", "method", "country", "decline", "tries",
 )  # fmt: skip
 """The address has an `interval` already, the step's: so the subscription's is `interval_charged`."""
 
@@ -57,6 +57,14 @@ class ReportQuery(BaseModel):
     prompt: _Text = ""
     """The words of the wall, as the ledger names them."""
     offer: _Text = ""
+    method: _Text = ""
+    """What was paid with, in Stripe's word, such as card; unknown where it doesn't say."""
+    country: _Text = ""
+    """Of the card, in two capitals; or unknown."""
+    decline: _Text = ""
+    """Why the last charge failed, in the bank's word, such as insufficient_funds."""
+    tries: _Text = ""
+    """How many charges failed."""
 
     def asked(self, settings: Settings, now: datetime) -> Asked:
         """What is asked for, in business time. Raises Problem `invalid-request`."""

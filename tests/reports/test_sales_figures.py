@@ -51,37 +51,6 @@ async def test_trials(database: Database) -> None:
     assert split["ended", "digital", ""] == [25, 25]
 
 
-async def test_revenue_of_passes_and_what_is_missing(database: Database) -> None:
-    offer, dollar = rows.offer(), rows.offer(currency="USD")
-    reader = rows.reader()
-    paid = [rows.checkout(reader, each, NOW - 40 * DAY) for each in (offer, offer, dollar, offer)]
-    moments = [NOW - 40 * DAY, NOW - DAY, NOW - DAY, NOW - 2 * DAY]
-    bought = [
-        rows.bought_pass(reader, offer, checkout, paid_at=at, currency=currency)
-        for checkout, at, currency in zip(paid, moments, ("EUR", "EUR", "USD", "EUR"), strict=True)
-    ]
-    await store(database, offer, dollar, reader, *paid, *bought)
-    found = values(await lines_of(database, "revenue", asked("2026-02-01", "2026-03-31", "month")))
-    assert found["passes", "", "EUR"] == [0, 600, 600]
-    assert found["passes", "", "USD"] == [0, 300, 300]
-    lines = totals(await lines_of(database, "revenue", asked(*MARCH)))
-    assert lines["subscriptions"].why == "Invoices and charges aren't stored yet."
-
-
-async def test_refunds_and_disputes_are_counted(database: Database) -> None:
-    reader = rows.reader()
-    await store(
-        database, reader,
-        rows.told(reader, "payment.refunded", NOW - DAY),
-        rows.told(reader, "payment.refunded", NOW - 40 * DAY),
-        rows.told(reader, "subscription.disputed", NOW - DAY),
-        rows.told(reader, "subscription.dispute_closed", NOW - DAY),
-    )  # fmt: skip
-    found = totals(await lines_of(database, "refunds-and-disputes", asked(*MARCH)))
-    assert (found["refunds"].value, found["disputes"].value) == (1, 1)
-    assert found["rate"].value is None
-
-
 async def test_registrations(database: Database) -> None:
     moments = (NOW - DAY, NOW - 2 * DAY, NOW - 40 * DAY, None)
     await store(database, *(rows.reader(email_verified_at=each) for each in moments))

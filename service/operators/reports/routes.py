@@ -32,6 +32,7 @@ SPLIT_WORDS = {
     "plan": "Plan", "interval_charged": "Billing interval", "currency": "Currency",
     "section": "Section", "source": "First source", "last_source": "Last source",
     "campaign": "First campaign", "wall": "Wall", "prompt": "Words of the wall", "offer": "Offer",
+    "method": "Paid with", "country": "Country of the card", "decline": "Decline", "tries": "Failed tries",
 }  # fmt: skip
 FIXED = {"interval_charged": ("day", "week", "month", "year"), "wall": ("register", "subscribe")}
 STEPS = {

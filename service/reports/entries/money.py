@@ -1,9 +1,16 @@
 """Figures of money."""
 
-from service.reports.entries.parts import BY_PRICE, MOVEMENTS, OF_MONEY, one, several
+from service.reports.entries.parts import (
+    BY_PRICE,
+    BY_SALE,
+    MOVEMENTS,
+    OF_MONEY,
+    one,
+    several,
+)
 from service.reports.figure import Figure, Series
 from service.reports.metrics import COMMITTED_MRR, MRR, MRR_AFTER_DISCOUNTS, Definition
-from service.reports.queries import leaving, sales, subscribers
+from service.reports.queries import leaving, money, subscribers
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -88,32 +95,75 @@ FIGURES: tuple[Figure, ...] = (
         "mixed", (), leaving.dunning, "domain events and movements",
     ),
     Figure(
+        "dunning-money", "Money",
+        Definition(
+            "Open payments in money",
+            "Invoices for what you sell, by what became of them after a charge failed, with what was due "
+            "of each. Begun: the first charge failed. Recovered: the invoice was paid. Lost: it is void "
+            "or uncollectible, or Stripe plans no further try; then when the last one failed. The first "
+            "payment of a subscription is left out: who is declined at Checkout owes nothing. By decline "
+            "is by the bank's last answer, by try by how many charges failed.",
+            "Invoices that were recovered or lost in the step.",
+        ),
+        (
+            *several("count", begun="Begun", recovered="Recovered", lost="Lost"),
+            Series("rate", "Recovered of settled", "percent"),
+            *several(
+                "money", begun_amount="Due when begun", recovered_amount="Recovered amount",
+                lost_amount="Lost amount",
+            ),
+        ),
+        "mixed", ("decline", "tries", "currency"), money.dunning, "invoices and charges",
+    ),
+    Figure(
         "revenue", "Money",
         Definition(
             "Revenue",
-            "What was charged for passes, by the time of payment, tax included and before refunds. "
-            "Invoices, charges, fees, tax and payouts of Stripe aren't stored yet, so the other lines "
-            "have no values.",
+            "What was charged for subscriptions and passes, what of it was refunded and disputed, and "
+            "Stripe's fees for it, their tax among them: as the balance at Stripe has it, when it was "
+            "booked there, in the currency that it is settled in. Charged less refunded, disputed and "
+            "fees is net, exactly. What failed or was won comes back as less. Tax is that of paid "
+            "invoices, when they were paid; it is part of what was charged, what is refunded isn't "
+            "taken off it, and passes have none. Other money on the account, and fees that belong to "
+            "no payment, are left out.",
             OF_MONEY,
         ),
         several(
-            "money", passes="Passes", subscriptions="Subscriptions", refunded="Refunded",
-            fees="Fees", tax="Tax", net="Net",
+            "money", subscriptions="Subscriptions", passes="Passes", refunded="Refunded",
+            disputed="Disputed", fees="Fees", fee_tax="Tax on fees", net="Net", tax="Tax",
         ),
-        "sum", (), sales.revenue, "passes",
+        "sum", BY_SALE, money.revenue, "balance entries and invoices", version=2,
     ),
     Figure(
         "refunds-and-disputes", "Money",
         Definition(
             "Refunds and disputes",
-            "How many refunds were made and disputes opened on subscriptions. A share of charges needs "
-            "the charges, which aren't stored yet.",
-            "Paid charges.",
+            "How many refunds were made and chargebacks opened on charges for what you sell, and for "
+            "how much, in the currency charged; failed refunds and inquiries don't count. Beside them "
+            "their shares of the charges that were paid in the same step, by number and by amount.",
+            "Charges paid in the step.",
         ),
         (
-            Series("refunds", "Refunds", "count"), Series("disputes", "Disputes", "count"),
-            Series("rate", "Of paid charges", "percent"),
+            *several("count", charges="Paid charges", refunds="Refunds", disputes="Disputes"),
+            *several(
+                "percent", refund_rate="Refunds of charges", dispute_rate="Disputes of charges",
+            ),
+            *several("money", charged="Charged", refunded="Refunded", disputed="Disputed"),
+            *several(
+                "percent", refunded_rate="Refunded of charged", disputed_rate="Disputed of charged",
+            ),
         ),
-        "mixed", (), sales.refunds_and_disputes, "domain events",
+        "mixed", BY_SALE, money.refunds_and_disputes, "charges, refunds and disputes", version=2,
+    ),
+    Figure(
+        "payouts", "Money",
+        Definition(
+            "Payouts",
+            "What Stripe pays to your bank, by the day on which it arrives; payouts that failed or were "
+            "cancelled don't count. It pays out everything on the account, also what isn't for what "
+            "you sell.",
+            OF_MONEY,
+        ),
+        one("money"), "sum", (), money.payouts, "payouts", filters=("currency",),
     ),
 )  # fmt: skip

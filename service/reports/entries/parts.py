@@ -8,6 +8,7 @@ LEDGER, MOVEMENTS = "the access ledger by day", "movements"
 HOLDER = "A holder is a device, or a reader with the devices that they signed in or bought on."
 HOLDER_BY_DAY = HOLDER.removesuffix(".") + ", as far as it is known a month after the day."
 BY_PRICE = ("plan", "interval_charged", "currency")
+BY_SALE = ("offer", "plan", "method", "country", "currency")
 OF_MONEY, OF_READERS = MRR.denominator, ACTIVE_SUBSCRIBERS.denominator
 
 

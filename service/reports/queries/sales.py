@@ -14,20 +14,18 @@ from service.db.tables import (
     Checkout,
     CheckoutTouches,
     DomainEvent,
-    Pass,
     Reader,
     Subscription,
 )
 from service.metering.store import READER
 from service.reports.asked import Asked, Dimensions
-from service.reports.cells import Cell, Line, line_of, none, share
+from service.reports.cells import Cell, Line, line_of, share
 from service.reports.queries import touched
-from service.reports.queries.counting import Counts, count_by_step, count_by_step_and
+from service.reports.queries.counting import Counts, count_by_step_and
 from service.reports.queries.holders import NO_SECTION, counted, splits_of
 from service.reports.queries.ledger import by_article
 
 MOST_ARTICLES = 30
-_NOT_STORED = "Invoices and charges aren't stored yet."
 _TERMINAL = ("canceled", "incomplete_expired")
 
 
@@ -93,42 +91,6 @@ async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
             ),
         )
     ]
-
-
-async def revenue(session: AsyncSession, asked: Asked) -> list[Line]:
-    """What is stored of money: passes. The rest says what is missing."""
-    rows = (
-        select(asked.step_at(Pass.paid_at.expression).label("step"), Pass.currency, Pass.amount)
-        .where(Pass.paid_at >= asked.since, Pass.paid_at < asked.until)
-        .subquery("paid_passes")
-    )
-    sums: defaultdict[str, Counts] = defaultdict(lambda: defaultdict(int))
-    for step, currency, amount in await session.execute(
-        select(rows.c.step, rows.c.currency, func.sum(rows.c.amount)).group_by(
-            rows.c.step, rows.c.currency
-        )
-    ):
-        for place in (step, None):
-            sums[currency][place] += int(amount)
-    return [
-        *(
-            line_of(_number(of), asked.steps, "passes", currency=currency)
-            for currency, of in sorted(sums.items())
-        ),
-        *(
-            line_of(lambda _: none(_NOT_STORED), asked.steps, name)
-            for name in ("subscriptions", "refunded", "fees", "tax", "net")
-        ),
-    ]
-
-
-async def refunds_and_disputes(session: AsyncSession, asked: Asked) -> list[Line]:
-    """How many there were; the rate needs charges, which aren't stored."""
-    lines = []
-    for name, type_ in (("refunds", "payment.refunded"), ("disputes", "subscription.disputed")):
-        of = await count_by_step(session, asked, DomainEvent.occurred_at, DomainEvent.type == type_)
-        lines.append(line_of(_number(of), asked.steps, name))
-    return [*lines, line_of(lambda _: none(_NOT_STORED), asked.steps, "rate")]
 
 
 async def registrations(session: AsyncSession, asked: Asked) -> list[Line]:

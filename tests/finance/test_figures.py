@@ -1,0 +1,99 @@
+"""Figures of money from events, against the local Stripe's objects alone, read without our rows."""
+
+from collections import Counter
+from datetime import timedelta
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from service.reports.asked import Asked
+from service.reports.cells import Line
+from service.reports.period import parse_period
+from service.reports.registry import BY_SLUG
+from tests.billing.desk import Desk
+from tests.finance.events import live
+
+UTC = ZoneInfo("UTC")
+
+
+def ours(desk: Desk) -> dict[str, str]:
+    """What each paid or failed charge for something of ours is for, by Stripe's objects."""
+    at = desk.at_stripe
+    billed = {
+        each["payment"]["payment_intent"]: each["invoice"] for each in at.listed("invoice_payment")
+    }
+    found = {}
+    for charge in at.listed("charge"):
+        if charge["payment_intent"] in billed:
+            found[charge["id"]] = "subscriptions"
+        elif charge["metadata"].get("checkout"):
+            found[charge["id"]] = "passes"
+    return found
+
+
+def expected_revenue(desk: Desk) -> Counter[tuple[str, str]]:
+    at, sold = desk.at_stripe, ours(desk)
+    about = {
+        each["id"]: each["charge"] for kind in ("refund", "dispute") for each in at.listed(kind)
+    }
+    sums: Counter[tuple[str, str]] = Counter()
+    for entry in at.listed("balance_transaction"):
+        charge = about.get(entry["source"], entry["source"])
+        if charge not in sold:
+            continue
+        currency, category = entry["currency"].upper(), entry["reporting_category"]
+        series = {
+            "charge": sold[charge], "refund": "refunded", "refund_failure": "refunded",
+            "dispute": "disputed", "dispute_reversal": "disputed",
+        }[category]  # fmt: skip
+        sums[series, currency] += entry["amount"] if category == "charge" else -entry["amount"]
+        sums["fees", currency] += entry["fee"]
+        sums["net", currency] += entry["net"]
+    return sums
+
+
+async def lines(desk: Desk, slug: str) -> list[Line]:
+    now = desk.clocks.business()
+    period = parse_period(
+        {"from": str((now - timedelta(days=60)).date()), "to": str((now + timedelta(days=9)).date())},
+        today=now.date(), zone=UTC,
+    )  # fmt: skip
+    async with desk.database.reading() as session:
+        return await BY_SLUG[slug].lines(session, Asked(period, now, UTC))
+
+
+async def test_figures_are_what_stripes_objects_say(desk: Desk) -> None:
+    await live(desk)
+    await desk.hear()
+    revenue = {
+        (each.series, each.currency): each.total.value
+        for each in await lines(desk, "revenue")
+        if each.series not in {"fee_tax", "tax"}
+    }
+    expected = expected_revenue(desk)
+    assert {key: value for key, value in revenue.items() if value} == {
+        key: value for key, value in expected.items() if value
+    }
+    assert {currency for _, currency in revenue} == {"EUR"}
+    at, sold = desk.at_stripe, ours(desk)
+    back = {
+        (each.series, each.currency): each.total
+        for each in await lines(desk, "refunds-and-disputes")
+    }
+    paid = [each for each in at.listed("charge") if each["id"] in sold and each["paid"]]
+    refunds = [each for each in at.listed("refund") if each["charge"] in sold]
+    assert back["charges", ""].value == len(paid)
+    assert back["refunds", ""].value == len(refunds) == 1
+    assert back["disputes", ""].value == len(at.listed("dispute")) == 1
+    assert back["refunded_rate", "EUR"].value == Fraction(
+        sum(each["amount"] for each in refunds), sum(each["amount"] for each in paid)
+    )
+    paid_out: Counter[str] = Counter()
+    for payout in at.listed("payout"):
+        paid_out[payout["currency"].upper()] += payout["amount"]
+    assert {each.currency: each.total.value for each in await lines(desk, "payouts")} == paid_out
+    dunning = {
+        (each.series, each.currency): each.total.value
+        for each in await lines(desk, "dunning-money")
+    }
+    assert (dunning["begun", ""], dunning["lost", ""], dunning["recovered", ""]) == (1, 1, 0)
+    assert dunning["lost_amount", "EUR"] == 900
