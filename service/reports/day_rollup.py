@@ -83,7 +83,7 @@ async def prune_holder_days(context: Context) -> None:
 async def _count_day(context: Context, day: date, today: date, *, is_new: bool) -> None:
     async with context.database.reading() as session:
         since = await session.scalar(select(func.min(HolderDay.day))) or day
-        found = await returns_of(session, [day])
+        found = await returns_of(session, context.settings.zone, [day])
         habits = None
         if is_new and await _shows_habits(session, day, today, since):
             habits = await habits_on(session, _asked(context, day, day, "day"), day)

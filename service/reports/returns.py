@@ -3,17 +3,19 @@
 Of the days from `first` on, the holders whose day before lies before `first` are those that come in it for
 the first time: their number over the days of a period is the number of distinct holders in it, whatever
 the period. So one row for each pair of days holds what would else be counted over all holders; in the
-same way those who met a wall.
+same way those who met a wall, and of those whose first wall of a period it was, to whom it led.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable
-from datetime import date
+from collections.abc import Collection, Iterable, Iterator
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Date,
     Select,
     and_,
@@ -33,15 +35,37 @@ from sqlalchemy.sql.functions import FunctionElement
 from service.db.base import UtcDateTime
 from service.db.tables import (
     AccessEntry,
+    Checkout,
     HolderDay,
+    MovementRow,
+    Pass,
+    Reader,
     ReaderDevice,
+    RolledDay,
+    Subscription,
 )
 from service.metering.store import DEVICE, READER
+from service.reports.period import midnight
 from service.reports.rollups import holder_days
 
+_AT_ONCE = 500
 NEVER = date(1970, 1, 1)
 """The day before of a holder who comes for the first time."""
+DAYS_TO_PAY = (1, 3, 7, 30)
+_LONGEST = DAYS_TO_PAY[-1]
 ANY, WALL, SUBSCRIBE, REGISTER = "holder", "wall", "subscribe", "register"
+LEFT_AT_CHECKOUT = "left_at_checkout"
+"""Met a wall to subscribe, began a checkout within the longest of these times, and didn't pay in it."""
+BEGAN, COMPLETED = "began", "completed"
+"""Buyers (readers, else devices) who began a checkout, and who completed one that they began then."""
+REGISTERED, PAID_AFTER_REGISTER = "registered", "register_paid"
+MINUTES, READS = "registered_minutes", "registered_reads"
+"""From the wall to the registration, and reads on the days in between: sums over those who registered."""
+
+
+def paid_within(days: int) -> str:
+    """The measure of those who met a wall to subscribe and first paid so soon after it."""
+    return f"paid_{days}"
 
 
 class Return(NamedTuple):
@@ -52,18 +76,62 @@ class Return(NamedTuple):
     previous: date
 
 
+class _Registered(NamedTuple):
+    """Who registered, and the days from the wall to then."""
+
+    whose: str
+    first: date
+    last: date
+    previous: date
+
+
 async def returns_of(
-    session: AsyncSession, rolled: Collection[date], unrolled: Collection[date] = ()
+    session: AsyncSession,
+    zone: ZoneInfo,
+    rolled: Collection[date],
+    unrolled: Collection[date] = (),
 ) -> Counter[Return]:
-    """How many holders there are of each kind on these days, of which some aren't rolled up."""
+    """How many holders there are of each kind on these days of the zone, of which some aren't rolled up."""
     if not rolled and not unrolled:
         return Counter()
     rows = list(await session.execute(_by_whose(rolled, unrolled)))
-    return await asyncio.to_thread(_counted, rows)
+    found, registered = await asyncio.to_thread(_counted, rows, zone)
+    for each, reads in await reads_of(session, registered):
+        found[Return(READS, each.first, each.previous)] += reads
+    found.update(await buyers_of(session, zone, {*rolled, *unrolled}))
+    return found
 
 
-def _counted(rows: Iterable[Any]) -> Counter[Return]:
+async def buyers_of(
+    session: AsyncSession, zone: ZoneInfo, days: Collection[date]
+) -> Counter[Return]:
+    """How many buyers there are on these days of the zone."""
+    since, until = midnight(min(days), zone), midnight(max(days) + timedelta(days=1), zone)
+    row, found, seen = Checkout, Counter[Return](), set[tuple[str, str, date]]()
+    buyer = func.coalesce(row.reader_id, row.device_id, row.id)
+    rows = await session.execute(
+        select(
+            row.created_at,
+            row.status == "completed",
+            buyer,
+            _checkout_before(is_completed=False),
+            _checkout_before(is_completed=True),
+        ).where(row.created_at >= since, row.created_at < until)
+    )
+    for at, is_completed, whose, before, completed_before in rows:
+        day = at.astimezone(zone).date()
+        measures = ((BEGAN, before), (COMPLETED, completed_before))
+        for measure, earlier in measures[: 1 + is_completed]:
+            previous = NEVER if earlier is None else earlier.astimezone(zone).date()
+            if day in days and previous < day and (measure, whose, day) not in seen:
+                seen.add((measure, whose, day))
+                found[Return(measure, day, previous)] += 1
+    return found
+
+
+def _counted(rows: Iterable[Any], zone: ZoneInfo) -> tuple[Counter[Return], list[_Registered]]:
     found: Counter[Return] = Counter()
+    registered: list[_Registered] = []
     for row in rows:
         day, subscribe, register = row.day, row.subscribe_at, row.register_at
         found[Return(ANY, day, row.before)] += 1
@@ -71,14 +139,85 @@ def _counted(rows: Iterable[Any]) -> Counter[Return]:
             latest = max(row.subscribe_before, row.register_before)
             found[Return(WALL, day, latest)] += 1
         if subscribe is not None:
-            found[Return(SUBSCRIBE, day, row.subscribe_before)] += 1
+            for measure in _after_subscribe(row):
+                found[Return(measure, day, row.subscribe_before)] += 1
         if register is not None:
-            found[Return(REGISTER, day, row.register_before)] += 1
+            before = row.register_before
+            found[Return(REGISTER, day, before)] += 1
+            found[Return(PAID_AFTER_REGISTER, day, before)] += _led(register, row.paid_at, _LONGEST)
+            if _led(register, row.registered_at, _LONGEST):
+                found[Return(REGISTERED, day, before)] += 1
+                minutes = round((row.registered_at - register) / timedelta(minutes=1))
+                found[Return(MINUTES, day, before)] += minutes
+                last = row.registered_at.astimezone(zone).date()
+                registered.append(_Registered(row.whose, day, last, before))
+    return +found, registered
+
+
+def _after_subscribe(row: Any) -> Iterator[str]:
+    """The measures by which a holder with a wall to subscribe is counted."""
+    yield SUBSCRIBE
+    for within in DAYS_TO_PAY:
+        if _led(row.subscribe_at, row.paid_at, within):
+            yield paid_within(within)
+    has_paid = _led(row.subscribe_at, row.paid_at, _LONGEST)
+    if _led(row.subscribe_at, row.begun_at, _LONGEST) and not has_paid:
+        yield LEFT_AT_CHECKOUT
+
+
+def _led(met: datetime, to: datetime | None, within: int) -> bool:
+    return to is not None and met <= to <= met + timedelta(days=within)
+
+
+async def reads_of(
+    session: AsyncSession, registered: list[_Registered]
+) -> list[tuple[_Registered, int]]:
+    """How much each of them read on these days."""
+    found: list[tuple[_Registered, int]] = []
+    for at in range(0, len(registered), _AT_ONCE):
+        some = registered[at : at + _AT_ONCE]
+        first, last = min(each.first for each in some), max(each.last for each in some)
+        holders = await _holders_of(session, {each.whose for each in some})
+        reads: Counter[tuple[str, date]] = Counter()
+        for holder, day, count in await session.execute(_reads(holders, first, last)):
+            reads[holders[holder], day] += int(count)
+        for each in some:
+            days = ((day, n) for (whose, day), n in reads.items() if whose == each.whose)
+            found.append((each, sum(n for day, n in days if each.first <= day <= each.last)))
     return found
 
 
+async def _holders_of(session: AsyncSession, whose: Collection[str]) -> dict[str, str]:
+    """Under which names they are in the ledger, each with whose it is."""
+    readers = [each.removeprefix(READER) for each in whose]
+    link = aliased(ReaderDevice)
+    linked = await session.execute(
+        select(link.device_id, link.reader_id).where(link.reader_id.in_(readers), _is_first(link))
+    )
+    return {each: each for each in whose} | {
+        f"{DEVICE}{row.device_id}": f"{READER}{row.reader_id}" for row in linked
+    }
+
+
+def _reads(holders: Collection[str], first: date, last: date) -> CompoundSelect[Any]:
+    entry, rolled = AccessEntry, select(RolledDay.day)
+    added_up = select(HolderDay.holder, HolderDay.day, HolderDay.reads).where(
+        HolderDay.holder.in_(holders), HolderDay.day.between(first, last),
+        HolderDay.day.in_(rolled),
+    )  # fmt: skip
+    live = (
+        select(entry.holder, entry.day, func.count())
+        .where(
+            entry.holder.in_(holders), entry.day.between(first, last), entry.granted,
+            entry.day.not_in(rolled),
+        )
+        .group_by(entry.holder, entry.day)
+    )  # fmt: skip
+    return union_all(added_up, live)
+
+
 def _by_whose(rolled: Collection[date], unrolled: Collection[date]) -> Select[Any]:
-    """A row for each holder and day: what they met, and when before."""
+    """A row for each holder and day: what they met, when before, and what they did then."""
     rows = _rows(rolled, unrolled).subquery("of_days")
     holder_of = select(rows, _whose(rows.c.holder).label("whose")).subquery("of_holders")
     days = (
@@ -91,8 +230,13 @@ def _by_whose(rolled: Collection[date], unrolled: Collection[date]) -> Select[An
         .subquery("of_whose")
     )  # fmt: skip
     met = or_(days.c.subscribe_at.is_not(None), days.c.register_at.is_not(None))
+    has_subscribe = days.c.subscribe_at.is_not(None)
+    readers = and_(met, days.c.whose.startswith(READER))
     return select(
-        days.c.day, days.c.subscribe_at, days.c.register_at,
+        days.c.day, days.c.whose, days.c.subscribe_at, days.c.register_at,
+        case((readers, _first_payment(days))).label("paid_at"),
+        case((readers, _registration(days))).label("registered_at"),
+        case((has_subscribe, _first_checkout(days))).label("begun_at"),
         _before(days, literal(1) == 1, None).label("before"),
         case((met, _before(days, days.c.subscribe_at.is_not(None), "subscribe_wall_at"))).label(
             "subscribe_before"
@@ -182,3 +326,65 @@ def _is_first(link: Any) -> ColumnElement[bool]:
     return ~exists().where(
         and_(other.device_id == link.device_id, other.reader_id < link.reader_id)
     )
+
+
+def _first_payment(days: Any) -> ColumnElement[Any]:
+    """Of a reader: when a subscription first brought something, or the first pass."""
+    reader = func.substr(days.c.whose, len(READER) + 1)
+    brought = (
+        select(MovementRow.at.label("at"))
+        .join(Subscription, Subscription.id == MovementRow.subscription_id)
+        .where(Subscription.reader_id == reader, MovementRow.to_plan.is_not(None))
+        .correlate(days)
+    )
+    passes = select(Pass.paid_at.label("at")).where(Pass.reader_id == reader).correlate(days)
+    first = union_all(brought, passes).subquery("payments")
+    return select(func.min(first.c.at, type_=UtcDateTime())).scalar_subquery()
+
+
+def _registration(days: Any) -> ColumnElement[Any]:
+    """When the reader verified an address."""
+    return (
+        select(Reader.email_verified_at)
+        .where(Reader.id == func.substr(days.c.whose, len(READER) + 1))
+        .correlate(days)
+        .scalar_subquery()
+    )
+
+
+def _first_checkout(days: Any) -> ColumnElement[Any]:
+    """When a holder, reader or device, first began a checkout after the wall to subscribe."""
+    row, link = Checkout, aliased(ReaderDevice)
+    reader = func.substr(days.c.whose, len(READER) + 1)
+    device = func.substr(days.c.whose, len(DEVICE) + 1)
+    after = row.created_at >= days.c.subscribe_at
+    ways = (
+        select(row.created_at.label("at")).where(row.reader_id == reader, after),
+        select(row.created_at).where(
+            row.device_id == device, days.c.whose.startswith(DEVICE), row.reader_id.is_(None), after
+        ),
+        select(row.created_at)
+        .join(link, link.device_id == row.device_id)
+        .where(link.reader_id == reader, _is_first(link), row.reader_id.is_(None), after),
+    )
+    begun = union_all(*(each.correlate(days) for each in ways)).subquery("begun")
+    return select(func.min(begun.c.at, type_=UtcDateTime())).scalar_subquery()
+
+
+def _checkout_before(*, is_completed: bool) -> ColumnElement[Any]:
+    """When the buyer began the checkout before: any, or one that was completed."""
+    row, earlier = Checkout, aliased(Checkout)
+    wanted = [earlier.created_at < row.created_at]
+    if is_completed:
+        wanted.append(earlier.status == "completed")
+    of_reader, of_device = (
+        select(func.max(earlier.created_at, type_=UtcDateTime()))
+        .where(same, *wanted)
+        .correlate(row)
+        .scalar_subquery()
+        for same in (
+            earlier.reader_id == row.reader_id,
+            and_(earlier.device_id == row.device_id, earlier.reader_id.is_(None)),
+        )
+    )
+    return case((row.reader_id.is_not(None), of_reader), else_=of_device)

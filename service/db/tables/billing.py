@@ -17,7 +17,7 @@ class Checkout(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     offer_id: Mapped[str] = mapped_column(ForeignKey("offers.id"))
     reader_id: Mapped[str | None] = mapped_column(index=True)
-    device_id: Mapped[str | None]
+    device_id: Mapped[str | None] = mapped_column(index=True)
     return_to: Mapped[str]
     claim_hash: Mapped[str] = mapped_column(index=True)
     """Empty once the reader has signed out."""
@@ -30,7 +30,7 @@ class Checkout(Base):
     stripe_subscription_id: Mapped[str | None]
     article_id: Mapped[str | None]
     """The one article that a pass of this checkout opens."""
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     processing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -65,6 +65,7 @@ class DomainEvent(Base):
 
     __table_args__ = (
         Index("ix_domain_events_subject", "subject_id", "occurred_at"),
+        Index("ix_domain_events_type", "type", "occurred_at"),
         # What was scheduled to end at a past instant, for the figures.
         Index(
             "ix_domain_events_scheduled", "subject_id", "occurred_at", "id",

@@ -5,10 +5,9 @@ from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
 from service.reports.queries import first_walls, walls, what_if
 from service.reports.queries.touched import SOURCES
+from service.reports.returns import DAYS_TO_PAY
 
-_DAYS_TO_PAY = {
-    f"within_{n}": f"Within {n} {'day' if n == 1 else 'days'}" for n in first_walls.DAYS_TO_PAY
-}
+_DAYS_TO_PAY = {f"within_{n}": f"Within {n} {'day' if n == 1 else 'days'}" for n in DAYS_TO_PAY}
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "stop-rate", "Meter",
@@ -29,7 +28,7 @@ FIGURES: tuple[Figure, ...] = (
             "1, 3, 7 or 30 days of the first such wall of the step. A payment is the start of what a "
             "subscription brings, after its trial, or a pass. There is a value once these days are "
             "over for everybody. Of those who didn't pay within 30 days, those who began a checkout "
-            "after that wall left there, the others at the wall. " + HOLDER,
+            "after that wall left there, the others at the wall. " + HOLDER_BY_DAY,
             "Distinct holders who met a wall to subscribe.",
         ),
         several(
@@ -37,7 +36,7 @@ FIGURES: tuple[Figure, ...] = (
             left_at_wall="Left at the wall",
         ),
         "own", SOURCES, first_walls.paid_after_a_wall,
-        "the access ledger by day, checkouts, movements and passes", version=2, by_day=True,
+        "the access ledger by day, checkouts, movements and passes", version=3, by_day=True,
     ),
     Figure(
         "meter-depth", "Meter",

@@ -41,6 +41,7 @@ async def distinct(session: AsyncSession, asked: Asked, *measures: str) -> Disti
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     live = await returns_of(
         session,
+        asked.home,
         [day for day in days if day in rolled and rolled[day].counted_on is None],
         [day for day in days if day not in rolled],
     )

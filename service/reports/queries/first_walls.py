@@ -15,6 +15,7 @@ from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, none, ratio, share
 from service.reports.queries import ledger
+from service.reports.queries.distinct import Distinct, distinct
 from service.reports.queries.holders import (
     BySplit,
     by_step_and_whole,
@@ -22,8 +23,18 @@ from service.reports.queries.holders import (
     place_of,
     splits_of,
 )
+from service.reports.returns import (
+    DAYS_TO_PAY,
+    LEFT_AT_CHECKOUT,
+    MINUTES,
+    PAID_AFTER_REGISTER,
+    READS,
+    REGISTER,
+    REGISTERED,
+    SUBSCRIBE,
+    paid_within,
+)
 
-DAYS_TO_PAY = (1, 3, 7, 30)
 _LONGEST = timedelta(days=DAYS_TO_PAY[-1])
 _OF = "holders who met a wall"
 Waits = dict[str, timedelta]
@@ -51,6 +62,8 @@ async def paid_after_a_wall(session: AsyncSession, asked: Asked) -> list[Line]:
 
     Those who didn't pay left at the wall, or in a checkout that they began after it.
     """
+    if not asked.split and not asked.chosen:
+        return await _paid_by_returns(session, asked)
     days = await ledger.by_holder(session, asked)
     paid = await _after_the_first(session, asked, days, "subscribe_wall_at", _payments())
     begun = await _after_the_first(session, asked, days, "subscribe_wall_at", _checkouts())
@@ -83,6 +96,8 @@ async def registration_funnel(session: AsyncSession, asked: Asked) -> list[Line]
 
     Of those who registered, how long it took, and how much they read on the way.
     """
+    if not asked.split and not asked.chosen:
+        return await _registered_by_returns(session, asked)
     longer = replace(asked, period=replace(asked.period, last=asked.period.last + _LONGEST))
     days = await ledger.by_holder(session, asked)
     wall = "register_wall_at"
@@ -120,6 +135,56 @@ async def registration_funnel(session: AsyncSession, asked: Asked) -> list[Line]
         ]
 
     return [line for split in splits_of(asked, registered.met) for line in lines(split)]
+
+
+async def _paid_by_returns(session: AsyncSession, asked: Asked) -> list[Line]:
+    measures = [paid_within(each) for each in DAYS_TO_PAY]
+    found = await distinct(session, asked, SUBSCRIBE, LEFT_AT_CHECKOUT, *measures)
+    met, in_checkout = found.counts[SUBSCRIBE], found.counts[LEFT_AT_CHECKOUT]
+    paid = found.counts[paid_within(DAYS_TO_PAY[-1])]
+
+    def part(of: Callable[[int | None], int], longest: timedelta) -> Callable[[int | None], Cell]:
+        cell = _once_over(asked, longest, lambda at: share(of(at), met[at], of=_OF))
+        return found.known(cell)
+
+    shares = {
+        f"within_{each}": part(_number(found, paid_within(each)), timedelta(days=each))
+        for each in DAYS_TO_PAY
+    }
+    shares["left_at_checkout"] = part(_number(found, LEFT_AT_CHECKOUT), _LONGEST)
+    shares["left_at_wall"] = part(lambda at: met[at] - paid[at] - in_checkout[at], _LONGEST)
+    return [line_of(make, asked.steps, name) for name, make in shares.items()]
+
+
+async def _registered_by_returns(session: AsyncSession, asked: Asked) -> list[Line]:
+    measures = (REGISTER, REGISTERED, PAID_AFTER_REGISTER, MINUTES, READS)
+    found = await distinct(session, asked, *measures)
+    met, registered = found.counts[REGISTER], found.counts[REGISTERED]
+
+    def once_over(make: Callable[[int | None], Cell]) -> Callable[[int | None], Cell]:
+        return found.known(_once_over(asked, _LONGEST, make))
+
+    def part(measure: str) -> Callable[[int | None], Cell]:
+        return once_over(lambda at: share(found.counts[measure][at], met[at], of=_OF))
+
+    def mean(of: Callable[[int | None], Fraction]) -> Callable[[int | None], Cell]:
+        return once_over(lambda at: ratio(of(at), registered[at], of="registered holder"))
+
+    def days(at: int | None) -> Fraction:
+        return Fraction(timedelta(minutes=found.counts[MINUTES][at]) / timedelta(days=1))
+
+    cells = {
+        "met": found.known(lambda at: Cell(met[at])),
+        "registered": part(REGISTERED),
+        "paid": part(PAID_AFTER_REGISTER),
+        "days": mean(days),
+        "articles": mean(lambda at: Fraction(found.counts[READS][at])),
+    }
+    return [line_of(make, asked.steps, name) for name, make in cells.items()]
+
+
+def _number(found: Distinct, measure: str) -> Callable[[int | None], int]:
+    return lambda at: found.counts[measure][at]
 
 
 async def _after_the_first(

@@ -1,22 +1,21 @@
 """Figures of those who read: how many days subscribers come, and the way from a read to a payment."""
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Subquery, case, func, literal, select
+from sqlalchemy import Subquery, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import Checkout, HabitDay, MovementRow, Reader
+from service.db.tables import HabitDay, MovementRow, Reader
 from service.metering.store import READER
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, none, ratio, share
 from service.reports.period import Step, midnight
-from service.reports.queries.counting import WHOLE, Counts
+from service.reports.queries.counting import Counts
 from service.reports.queries.distinct import distinct
 from service.reports.queries.ledger import by_holder
-from service.reports.returns import ANY, WALL
+from service.reports.returns import ANY, BEGAN, COMPLETED, WALL
 
 WINDOW = 30
 """Days."""
@@ -80,13 +79,9 @@ async def habits_on(session: AsyncSession, asked: Asked, day: date) -> Habits:
 
 async def funnel(session: AsyncSession, asked: Asked) -> list[Line]:
     """Holders who read or met a wall, those who met one, and who began and completed a checkout."""
-    found = await distinct(session, asked, ANY, WALL)
-    counts = {
-        "holders": found.counts[ANY],
-        "walled": found.counts[WALL],
-        "started": await _buyers(session, asked, literal(True)),
-        "paid": await _buyers(session, asked, Checkout.status == "completed"),
-    }
+    found = await distinct(session, asked, ANY, WALL, BEGAN, COMPLETED)
+    measures = {"holders": ANY, "walled": WALL, "started": BEGAN, "paid": COMPLETED}
+    counts = {name: found.counts[measure] for name, measure in measures.items()}
 
     def number(of: Counts) -> Callable[[int | None], Cell]:
         return lambda at: Cell(of[at])
@@ -105,23 +100,6 @@ async def funnel(session: AsyncSession, asked: Asked) -> list[Line]:
         ),
         line_of(completed, asked.steps, "completed"),
     ]
-
-
-async def _buyers(session: AsyncSession, asked: Asked, condition: ColumnElement[bool]) -> Counts:
-    """Distinct readers, else devices, with a checkout in each step and in the period."""
-    buyer = func.coalesce(Checkout.reader_id, Checkout.device_id, Checkout.id)
-    counts: Counts = defaultdict(int)
-    for step in (asked.step_at(Checkout.created_at.expression), literal(WHOLE)):
-        rows = (
-            select(step.label("step"), buyer.label("buyer"))
-            .where(Checkout.created_at >= asked.since, Checkout.created_at < asked.until, condition)
-            .subquery("buyers")
-        )
-        for at, count in await session.execute(
-            select(rows.c.step, func.count(rows.c.buyer.distinct())).group_by(rows.c.step)
-        ):
-            counts[None if at == WHOLE else at] = count
-    return counts
 
 
 async def _read_lately(session: AsyncSession, asked: Asked, day: date) -> Subquery:

@@ -37,13 +37,16 @@ async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
         "currency": row.currency.expression, **touched.dimensions(CheckoutTouches),
     }  # fmt: skip
     ended_at = case((row.ended_at < row.trial_end, row.ended_at), else_=row.trial_end)
+    # One row of each alone is looked for: as EXISTS, PostgreSQL reads the renewals of everybody.
     is_paid = (
         select(literal(1))
         .where(DomainEvent.subject_id == row.id, DomainEvent.type == "subscription.renewed")
-        .exists()
+        .limit(1)
+        .scalar_subquery()
     )
     outcome = case(
-        (or_(is_paid, row.status == "active"), "paid"),
+        (row.status == "active", "paid"),
+        (is_paid.is_not(None), "paid"),
         (row.status.in_(_TERMINAL), "lost"),
         else_="pending",
     )
