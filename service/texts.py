@@ -2,8 +2,11 @@
 
 import re
 from typing import Any
+from unicodedata import category
 
 SLUG_LENGTH = 120
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Embeddings, overrides and isolates: Unicode UAX 9."""
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -26,3 +29,16 @@ def storable(value: Any) -> Any:
         for item in value:
             storable(item)
     return value
+
+
+def without_signs(text: str) -> str:
+    """The text with plain line ends, and without control characters and signs that turn its direction.
+
+    Line breaks and tabs stay, and so do the joiners and marks that some scripts are written with.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(
+        character
+        for character in lines
+        if character in "\n\t" or not (category(character) == "Cc" or character in _TURNING)
+    )

@@ -29,6 +29,7 @@ from service.db.tables import (
     Pass,
     Reader,
     ReaderDevice,
+    ReaderNote,
     Right,
     RightClaim,
     SignInRequest,
@@ -52,6 +53,7 @@ MOVED: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...
     Mail.reader_id,
     SignInRequest.reader_id,
     DomainEvent.reader_id,
+    ReaderNote.reader_id,
 )
 """Columns that name the account from then on. Devices go over too; sessions end."""
 

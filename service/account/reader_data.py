@@ -38,6 +38,7 @@ from service.db.tables import (
     RateLimit,
     Reader,
     ReaderDevice,
+    ReaderNote,
     ReaderSession,
     RefundRow,
     RevokedClaim,
@@ -374,6 +375,10 @@ HOLDINGS: tuple[Holding, ...] = (
         "recorded_since",
     ),
     Holding(
+        # Who wrote it is the staff's: the text is about the reader.
+        "notes", ReaderNote, lambda subject: ReaderNote.reader_id.in_(subject.ids), hidden="author",
+    ),
+    Holding(
         "former_grants", FormerGrant, lambda subject: FormerGrant.grant_id.in_(subject.grants),
         kept="id grant_id until scope starts_at ends_at in_grace",
     ),
@@ -463,6 +468,8 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "reconciliations": "figures, and what differed from Stripe by its ids",
     "rolled_days": "which days of the ledger were added up",
     "rollups": "what movements were added up for",
+    "rules_versions": "the publication's rules, and who of the staff set them",
+    "saved_views": "filters that an operator chose, without words that were searched for",
     "signing_keys": "our own keys",
     "step_depths": "how many holders used how much of the meter, without holders",
     "trial_cards": "which cards have had a trial, without their owners",

@@ -66,10 +66,18 @@ async def revoke_comp(
     *,
     actor: str,
     now: datetime,
+    reader_id: str | None = None,
 ) -> Grant:
-    """End a comp now. Repeating it changes nothing; a subscription's grant isn't ours to end."""
+    """End a comp now. Repeating it changes nothing; a subscription's grant isn't ours to end.
+
+    `reader_id` is whose it must be; None: anybody's.
+    """
     grant = await session.get(Grant, grant_id, with_for_update=True)
-    if grant is None or grant.source != "comp":
+    if (
+        grant is None
+        or grant.source != "comp"
+        or (reader_id is not None and grant.reader_id != reader_id)
+    ):
         raise Problem("not-found", "There is no such comp. A subscription is ended at Stripe.")
     if grant.ends_at is not None and grant.ends_at <= now:
         return grant

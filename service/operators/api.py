@@ -8,10 +8,22 @@ from service.operators.rules import api as rules
 from service.operators.settings import api as settings
 from service.operators.staff import api as staff
 from service.operators.subscribers import api as subscribers
+from service.operators.subscribers import notes_api as notes
 from service.operators.system import api as system
 from service.operators.unbound import api as unbound
 from service.operators.webhooks import api as webhooks
 
 router = APIRouter(prefix="/v1/admin")
-for subject in (rules, staff, offers, rights, subscribers, unbound, webhooks, system, settings):
+for subject in (
+    rules,
+    staff,
+    offers,
+    rights,
+    subscribers,
+    unbound,
+    webhooks,
+    system,
+    settings,
+    notes,
+):
     router.include_router(subject.router)

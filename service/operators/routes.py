@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from service.clock import AppClocks
-from service.db.context import AppContext
 from service.db.session import ReportSession
 from service.identity.declarations import PUBLIC
 from service.identity.permissions import Permission
@@ -18,29 +17,28 @@ from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import Visit, page_requires
 from service.operators.offers import routes as offers
+from service.operators.readers import routes as readers
 from service.operators.reports import routes as reports
 from service.operators.rights import routes as rights
 from service.operators.rules import routes as rules
 from service.operators.settings import routes as settings
 from service.operators.sign_in import routes as sign_in
 from service.operators.staff import routes as staff
+from service.operators.subscribers import care_routes as care
 from service.operators.subscribers import routes as subscribers
 from service.operators.system import routes as system
 from service.operators.unbound import routes as unbound
 from service.operators.webhooks import routes as webhooks
 from service.problems import Problem
-from service.reports import figures, readers, subscriber_list
+from service.reports import figures, subscriber_list
 from service.reports.channel_facts import AppChannelWatch
-from service.reports.reader_export import export_answer
 from service.reports.registry import FIGURES
-from service.reports.schemas import AnyExport, AnyReaders, AnySubscribers
+from service.reports.schemas import AnySubscribers
 from service.running import running_of
-from service.settings import AppSettings
 
 router = APIRouter(prefix="/admin", route_class=PageRoute, include_in_schema=False)
 
 SeesFigures = Annotated[Visit, Depends(page_requires(Permission.REPORTS_READ))]
-SeesReaders = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
 
 
 @router.get("/static/admin.css", dependencies=[PUBLIC])
@@ -72,42 +70,15 @@ async def show_overview(
     )
 
 
-@router.get("/readers")
-async def show_readers(
-    request: Request,
-    _: SeesReaders,
-    asked: AnyReaders,
-    settings: AppSettings,
-    session: ReportSession,
-    clocks: AppClocks,
-) -> Response:
-    """Everybody, by what they have or had."""
-    found = await readers.list_readers(
-        session,
-        asked.chosen(settings.zone),
-        cursor=asked.cursor,
-        limit=asked.limit,
-        now=clocks.business(),
-    )
-    plans = [plan for plan in await subscriber_list.plans(session) if plan]
-    return page(
-        request, "readers.html", readers=found, asked=asked, kinds=readers.KINDS, plans=plans
-    )
-
-
-@router.get("/readers/export")
-async def export_readers(_: SeesReaders, asked: AnyExport, context: AppContext) -> Response:
-    """The list that is shown, as a file."""
-    return export_answer(context, asked.chosen(context.settings.zone), asked.format)
-
-
 for subject in (
     sign_in,
     articles,
     offers,
     rights,
+    readers,
     reports,
     subscribers,
+    care,
     unbound,
     account,
     rules,

@@ -231,6 +231,11 @@ def known_reader(site: Site) -> Known:
         headers={"Authorization": f"Bearer {site.at.api_key}"},
     )  # fmt: skip
     assert given.status_code == 201, given.text
+    written = browser.post(
+        f"/v1/admin/subscribers/{reader_id}/notes", json={"text": NOTE},
+        headers={"Authorization": f"Bearer {site.at.api_key}"},
+    )  # fmt: skip
+    assert written.status_code == 201, written.text
     site.at.clocks.travel(TICK)
     taken = browser.delete(
         f"/v1/admin/grants/{given.json()['id']}",

@@ -81,7 +81,9 @@ def test_everything_held_on_the_reader(known: tuple[Site, Known]) -> None:
     }
     (comp,) = (each for each in told["grants"] if each["source"] == "comp")
     assert comp["note"] == NOTE
-    assert [each["actor"] for each in told["changes_by_staff"]] == ["api_key"] * 2
+    (note,) = told["notes"]
+    assert (note["text"], "author" in note) == (NOTE, False)
+    assert [each["actor"] for each in told["changes_by_staff"]] == ["api_key"] * 3
     limits = {each["key"].partition("/")[0] for each in told["rate_limits"]}
     assert limits == {"sign-in-mail", "sign-in-address", "right-claims"}
     assert {each["first_campaign"] for each in told["touches"]} == {CAMPAIGN, None}

@@ -177,6 +177,11 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/entitlements/{source}/{reference}
         GET /v1/admin/explain
         GET /admin/subscribers/{reader_id}
+        GET /admin/subscribers/{reader_id}/explain
+        POST /admin/readers/views
+        POST /admin/readers/views/{view_id}/delete
+        GET /v1/admin/subscribers/{reader_id}/notes
+        GET /v1/admin/subscribers/{reader_id}/sessions
         GET /admin/unbound
         GET /admin/readers
         GET /admin/readers/export
@@ -191,6 +196,14 @@ _ROUTES: Mapping[MayCall, str] = {
         DELETE /v1/admin/entitlements/{source}/{reference}
         PUT /v1/admin/entitlements/{source}/{reference}
         POST /admin/subscribers/{reader_id}/address
+        POST /admin/subscribers/{reader_id}/comps
+        POST /admin/subscribers/{reader_id}/comps/{grant_id}/revoke
+        POST /admin/subscribers/{reader_id}/notes
+        POST /admin/subscribers/{reader_id}/notes/{note_id}/delete
+        POST /admin/subscribers/{reader_id}/sessions/{session_id}/end
+        POST /v1/admin/subscribers/{reader_id}/notes
+        DELETE /v1/admin/subscribers/{reader_id}/notes/{note_id}
+        DELETE /v1/admin/subscribers/{reader_id}/sessions/{session_id}
         POST /admin/subscribers/{reader_id}/refund
         POST /admin/subscribers/{reader_id}/resync
         POST /admin/unbound

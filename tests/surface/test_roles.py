@@ -33,7 +33,7 @@ BY_CREDENTIALS_OF_THEIR_OWN = {
 }
 PLACES = {
     "slug": "none", "grant_id": "grt_x", "reader_id": "x", "event_id": "evt_x", "job_id": "job_x",
-    "endpoint_id": "whe_x", "delivery_id": "dlv_x", "operator_id": "opr_x", "offer_id": "off_x", "prefix": "0123456789",
+    "endpoint_id": "whe_x", "delivery_id": "dlv_x", "operator_id": "opr_x", "offer_id": "off_x", "note_id": "nte_x", "view_id": "viw_x", "prefix": "0123456789",
     "session_id": "ses_x", "name": "newspaper.css", "unknown:path": "x",
 }  # fmt: skip
 

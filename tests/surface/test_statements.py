@@ -24,6 +24,7 @@ from service.db.tables import (
     Operator,
     Reader,
     ReaderDevice,
+    ReaderNote,
     ReaderSession,
     Reconciliation,
     Right,
@@ -55,6 +56,7 @@ NOT_COUNTED = {
 QUERIES = {
     "/v1/admin/explain": "?reader={reader_id}&article={slug}",
     "/v1/admin/subscription-linking": "?publication=example.org",
+    "/admin/subscribers/{reader_id}/explain": "?article={slug}",
 }
 """What a route can't be asked without."""
 BY_DEVICE = {"/v1/me/export": MANY}
@@ -83,7 +85,7 @@ MOST: Mapping[str, int] = {
     "/admin/offers/new": 3,
     "/admin/offers/{offer_id}": 8,
     "/admin/operators": 3,
-    "/admin/readers": 5,
+    "/admin/readers": 6,
     "/admin/readers/export": 5,
     "/admin/reconciliations": 3,
     "/admin/reports": 2,
@@ -92,7 +94,8 @@ MOST: Mapping[str, int] = {
     "/admin/rules/versions/{version}": 10,
     "/admin/settings": 2,
     "/admin/sign-in": 2,
-    "/admin/subscribers/{reader_id}": 13,
+    "/admin/subscribers/{reader_id}": 20,
+    "/admin/subscribers/{reader_id}/explain": 28,
     "/admin/webhooks": 3,
     "/admin/webhooks/{endpoint_id}": 6,
     "/articles/{slug}": 7,
@@ -130,6 +133,8 @@ MOST: Mapping[str, int] = {
     "/v1/admin/subscribers": 2,
     "/v1/admin/subscribers/{reader_id}": 12,
     "/v1/admin/subscription-linking": 3,
+    "/v1/admin/subscribers/{reader_id}/notes": 2,
+    "/v1/admin/subscribers/{reader_id}/sessions": 2,
     "/v1/admin/webhook-endpoints": 2,
     "/v1/admin/webhook-endpoints/{endpoint_id}/deliveries": 5,
     "/v1/articles": 1,
@@ -217,7 +222,7 @@ class Rows:
             filled(
                 ReaderSession, reader_id=reader.id, kind="browser", expires_at=rows.NOW + timedelta(days=1),
             ),
-            filled(ReaderDevice, reader_id=reader.id),
+            filled(ReaderDevice, reader_id=reader.id), filled(ReaderNote, reader_id=reader.id),
             filled(Mail, kind="sign-in", status="waiting", reader_id=reader.id),
             filled(UnboundSubscription, status="active", offer_id=offer.id),
             filled(

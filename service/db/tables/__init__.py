@@ -56,6 +56,7 @@ from service.db.tables.rollups import (
 )
 from service.db.tables.rules import RulesVersion
 from service.db.tables.sources import CheckoutTouches, Consent, Touches
+from service.db.tables.staff import ReaderNote, SavedView
 from service.db.tables.tokens import RevokedClaim, SigningKey
 
 __all__ = [
@@ -103,6 +104,7 @@ __all__ = [
     "RateLimit",
     "Reader",
     "ReaderDevice",
+    "ReaderNote",
     "ReaderSession",
     "Reconciliation",
     "RefundRow",
@@ -112,6 +114,7 @@ __all__ = [
     "RolledDay",
     "Rollup",
     "RulesVersion",
+    "SavedView",
     "SignInRequest",
     "SigningKey",
     "StepDepth",

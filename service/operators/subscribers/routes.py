@@ -1,17 +1,14 @@
 """What operators do from a reader's page: give money back, and compare with Stripe."""
 
-import secrets
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import Response
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.account.address import change_by_operator
 from service.billing.inbox import INBOX_TASK
 from service.billing.refunds import RefundAsked, refund_latest
 from service.billing.resync import resync_reader
-from service.clock import AppClocks, Clocks
 from service.db.context import AppContext, Context
 from service.db.session import ReportSession
 from service.db.tables import Subscription
@@ -19,12 +16,12 @@ from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.jobs.runner import AppWakes
 from service.offers.pricing import minor_units
-from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.pages import PageRoute
 from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.subscribers.shown import reader_page
 from service.outbox.mails import MAIL_TASK
 from service.payments.asking import AppGateway
 from service.problems import Problem
-from service.reports.history import reader_history
 from service.reports.schemas import Storable
 
 router = APIRouter(prefix="/subscribers", route_class=PageRoute, include_in_schema=False)
@@ -33,6 +30,11 @@ DONE = {
     "address": "Changed. The reader signs in with the new address from now on.",
     "bind": "Bound. What the customer pays for at Stripe belongs to this reader now.",
     "refund": "Refunded. What follows for access and at Stripe happens at once.",
+    "note": "The note is kept.",
+    "note-deleted": "The note is gone.",
+    "comp": "Access is open from now on.",
+    "comp-revoked": "The access that was given is taken back.",
+    "device": "The device is signed out, within a minute everywhere.",
 }
 
 SeesSubscribers = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
@@ -47,11 +49,11 @@ async def show_subscriber(
     _: SeesSubscribers,
     reader_id: ReaderId,
     session: ReportSession,
-    clocks: AppClocks,
+    context: AppContext,
     done: str = "",
 ) -> Response:
     """One reader: what is bought, and what happened."""
-    return await _page(request, session, reader_id, clocks, notice=DONE.get(done))
+    return await reader_page(request, session, reader_id, context, notice=DONE.get(done))
 
 
 @router.post("/{reader_id}/resync")
@@ -89,8 +91,8 @@ async def send_address(
         if problem.slug not in {"address-taken", "invalid-email"}:
             raise
         async with context.database.slow_reading("reports") as session:
-            return await _page(
-                request, session, reader_id, context.clocks, refusal=problem.detail,
+            return await reader_page(
+                request, session, reader_id, context, refusal=problem.detail,
                 status_code=problem.type.status,
             )  # fmt: skip
     wakes.wake(MAIL_TASK)
@@ -125,8 +127,8 @@ async def send_refund(
         if problem.slug != "invalid-request":
             raise
         async with context.database.slow_reading("reports") as session:
-            return await _page(
-                request, session, reader_id, context.clocks, refusal=problem.detail, status_code=422
+            return await reader_page(
+                request, session, reader_id, context, refusal=problem.detail, status_code=422
             )
     return see_other(f"/admin/subscribers/{reader_id}?done=refund")
 
@@ -149,15 +151,3 @@ async def _minor_units(context: Context, subscription: str, typed: str) -> int |
         return minor_units(typed, found.currency)
     except ValueError as error:
         raise Problem("invalid-request", f"Nothing was refunded: {error}.") from error
-
-
-async def _page(
-    request: Request, session: AsyncSession, reader_id: str, clocks: Clocks, **context: Any
-) -> Response:
-    history = await reader_history(session, reader_id, clocks.business())
-    context.setdefault("notice", None)
-    context.setdefault("refusal", None)
-    # Sending the form twice gives back once.
-    return page(
-        request, "subscriber.html", history=history, key=secrets.token_urlsafe(12), **context
-    )

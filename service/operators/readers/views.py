@@ -1,0 +1,57 @@
+"""Views of the list of readers that an operator comes back to."""
+
+from urllib.parse import parse_qsl
+
+from pydantic import ValidationError
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.base import new_id
+from service.db.tables import SavedView
+from service.identity.audit import Change
+from service.problems import Problem
+from service.reports.schemas import ReadersQuery
+
+LONGEST_NAME = 80
+MOST_VIEWS = 50
+
+
+async def views_of(session: AsyncSession, operator_id: str) -> list[SavedView]:
+    """The operator's own, by name."""
+    found = select(SavedView).where(SavedView.operator_id == operator_id)
+    return list(await session.scalars(found.order_by(SavedView.name, SavedView.id)))
+
+
+async def save_view(change: Change, operator_id: str, *, name: str, filters: str) -> SavedView:
+    """Keep the filters of an address under a name, but not what was searched for: it may be somebody's address,
+    which erasing must find. Problem `invalid-request` says what can't be kept.
+    """
+    name = name.strip()
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        raise Problem(
+            "invalid-request", f"Not saved: a name has 1 to {LONGEST_NAME} visible characters."
+        )
+    try:
+        asked = ReadersQuery.model_validate({**dict(parse_qsl(filters)), "query": ""})
+    except ValidationError as error:
+        raise Problem(
+            "invalid-request", "Not saved: search first, then save what you see."
+        ) from error
+    mine = select(func.count()).where(SavedView.operator_id == operator_id)
+    if (await change.session.scalar(mine) or 0) >= MOST_VIEWS:
+        raise Problem(
+            "invalid-request", f"Not saved: you have {MOST_VIEWS} views. Delete one first."
+        )
+    view = SavedView(
+        id=new_id("viw"), operator_id=operator_id, name=name,
+        filters=asked.address("").removeprefix("?"), created_at=change.clocks.business(),
+    )  # fmt: skip
+    change.session.add(view)
+    await change.session.flush()
+    return view
+
+
+async def delete_view(change: Change, operator_id: str, view_id: str) -> None:
+    """Forget one of the operator's own; another's or none is left as it is."""
+    theirs = (SavedView.id == view_id, SavedView.operator_id == operator_id)
+    await change.session.execute(delete(SavedView).where(*theirs))
