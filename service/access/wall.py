@@ -24,8 +24,10 @@ from service.offers.on_sale import Assortment
 from service.offers.schemas import OfferItem
 from service.problems import Problem
 from service.rules.in_force import InForce
+from service.rules.rules import Audience, Prompt
 from service.settings import Settings
 
+_UNPAID = frozenset({"past_due", "unpaid"})
 MOST_REMEMBERED = 2_000
 """Walls kept with what is sold: one an article and state of the meter."""
 
@@ -97,20 +99,34 @@ def wall_for(
     `bought` are the reader's subscriptions, the one that their account shows first. The walls of those
     who never had one are made once and kept with what is sold.
     """
+    prompt = in_force.rules.prompt_for(
+        _audience(met, bought), met.decision.kind, met.article.section, context.clocks.business()
+    )
     if bought:
-        return _made(met, assortment, bought, context, in_force.settings)
-    key = in_force.version, met
+        return _made(met, prompt, assortment, bought, context, in_force.settings)
+    key = in_force.version, prompt, met
     wall: WallShown | None = assortment.derived.get(key)
     if wall is None:
         if len(assortment.derived) >= MOST_REMEMBERED:
             assortment.derived.clear()
-        wall = _made(met, assortment, (), context, in_force.settings)
+        wall = _made(met, prompt, assortment, (), context, in_force.settings)
         assortment.derived[key] = wall
     return wall
 
 
+def _audience(met: Met, bought: Sequence[BoughtSubscription]) -> Audience:
+    """Which of the prompts' audiences the reader belongs to."""
+    if any(each.row.status in _UNPAID for each in bought):
+        return "past_due"
+    started = [each for each in bought if each.has_started]
+    if started:
+        return "subscribed" if any(each.is_live for each in started) else "lapsed"
+    return "registered" if met.verified else "anonymous"
+
+
 def _made(
     met: Met,
+    prompt: Prompt | None,
     assortment: Assortment,
     bought: Sequence[BoughtSubscription],
     context: Context,
@@ -124,8 +140,16 @@ def _made(
         for offer in assortment.offers
         if offer.covers == "article" or covers(plan_scope(offer.plan), article)
     ]
+    if prompt is not None and any(each.id in prompt.offers for each in offers):
+        offers = [each for each in offers if each.id in prompt.offers]
     best = recommended(in_currency(offers, settings.currency))
     registers = decision.kind == "register"
+    title = settings.register_wall_title if registers else settings.wall_title
+    text = settings.register_wall_text if registers else settings.wall_text
+    if prompt is not None:
+        title, text = prompt.title, prompt.text
+    elif registers and not title:
+        title = register_words(decision.reason, met.room, settings.meter_window)
     actions = []
     if settings.readers_can_sign_in and not met.verified:
         actions.append(WallAction(rel="sign-in", method="POST", href="/v1/sign-in"))
@@ -135,11 +159,8 @@ def _made(
         kind=decision.kind,
         reason=decision.reason,
         note=_note(decision.reason, met.meter, bought, context, settings),
-        title=settings.wall_title
-        if not registers
-        else settings.register_wall_title
-        or register_words(decision.reason, met.room, settings.meter_window),
-        text=settings.register_wall_text if registers else settings.wall_text,
+        title=title,
+        text=text,
         offers=offers,
         recommended=best.id if best is not None else None,
         actions=actions,

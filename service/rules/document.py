@@ -3,18 +3,27 @@
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from service.bodies import Body
 from service.levels import Level, WindowKind
-from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Rules, Schedule
+from service.rules.rules import (
+    UNSCHEDULED,
+    Audience,
+    LevelRule,
+    LevelRules,
+    Prompt,
+    Rules,
+    Schedule,
+    WallName,
+)
 from service.settings import Settings
 from service.texts import is_slug, storable
 
 _HOURS, _LONGEST_DAYS = 24, 36_500
 _LONGEST_HOURS = _LONGEST_DAYS * _HOURS
 MOST_PLANS = 20
-_MOST_NAMED = 500
+_MOST_NAMED, _MOST_PROMPTS = 500, 100
 
 
 def _plan(value: str) -> str:
@@ -133,15 +142,63 @@ class WallsIn(Body):
     """What the money does, above the button of every offer."""
 
 
+class PromptIn(Body):
+    """What a wall says to some readers in place of the usual words; an empty list is everybody or everything."""
+
+    name: Name
+    """What the newsroom calls it, and reports with it."""
+    title: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+        AfterValidator(storable),
+    ]
+    text: Annotated[str, Field(max_length=1000), AfterValidator(storable)] = ""
+    audiences: Annotated[tuple[Audience, ...], Field(max_length=5)] = ()
+    walls: Annotated[tuple[WallName, ...], Field(max_length=2)] = ()
+    sections: Annotated[tuple[Name, ...], Field(max_length=_MOST_NAMED)] = ()
+    offers: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
+    """Ids of the offers that it shows; where none of them is sold to the reader, all are shown."""
+    starts_at: AwareDatetime | None = None
+    ends_at: AwareDatetime | None = None
+    """Exclusive."""
+    draft: bool = False
+    """Kept, and shown to nobody."""
+
+    @model_validator(mode="after")
+    def _begins_before_it_ends(self) -> Self:
+        if (
+            self.starts_at is not None
+            and self.ends_at is not None
+            and self.ends_at <= self.starts_at
+        ):
+            raise ValueError("ends_at must be after starts_at")
+        return self
+
+    def as_rule(self) -> Prompt:
+        return Prompt(
+            self.name, self.title, self.text, frozenset(self.audiences), frozenset(self.walls),
+            frozenset(self.sections), frozenset(self.offers), self.starts_at, self.ends_at, self.draft,
+        )  # fmt: skip
+
+
 class RulesIn(Body):
     """All rules of the publication. `meter` and `walls` null: as the settings say."""
 
     levels: LevelsIn
     meter: MeterIn | None = None
     walls: WallsIn | None = None
+    prompts: Annotated[tuple[PromptIn, ...], Field(max_length=_MOST_PROMPTS)] = ()
+    """Of several that fit a reader at a wall, the first one here is shown."""
+
+    @model_validator(mode="after")
+    def _prompts_once(self) -> Self:
+        twice = _first_repeated(each.name for each in self.prompts)
+        if twice is not None:
+            raise ValueError(f"the prompt {twice!r} is named twice: give one another name")
+        return self
 
     def as_rules(self) -> Rules:
-        return Rules(self.levels.as_rules())
+        return Rules(self.levels.as_rules(), tuple(each.as_rule() for each in self.prompts))
 
     def in_place_of(self, settings: Settings) -> Settings:
         """The settings with what these rules say in their place."""

@@ -1,5 +1,6 @@
 """Changing the rules: as a whole, each time as a further version."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -49,6 +50,9 @@ def _lines(rules: RulesIn) -> Iterator[tuple[str, str]]:
         yield f"section {section.name}", _level(section)
     for place, tag in enumerate(rules.levels.tags, start=1):
         yield f"tag {tag.name}", f"{place}. {_level(tag)}"
+    for place, prompt in enumerate(rules.prompts, start=1):
+        said_of_it = prompt.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
+        yield f"prompt {prompt.name}", f"{place}. {json.dumps(said_of_it, ensure_ascii=False)}"
     for part, said in (("meter", rules.meter), ("walls", rules.walls)):
         if said is not None:
             yield from (

@@ -1,9 +1,9 @@
 """The rules over the API and on their page: what an editor saves holds for the next reader."""
 
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from html import unescape
+from html.parser import HTMLParser
 from typing import Any
 
 import httpx2
@@ -164,22 +164,50 @@ async def test_what_is_refused_names_the_field(paywall: Paywall) -> None:
     assert refused.json()["errors"][0]["field"] == "body.levels.sections.0.level"
 
 
+class Form(HTMLParser):
+    """What a browser would send of the form that is posted to the rules."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.sent: dict[str, list[str]] = {}
+        self._is_inside = False
+        self._named, self._select, self._options = "", "", list[tuple[str, bool]]()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        name = found.get("name") or ""
+        if tag == "form":
+            self._is_inside = found.get("action") == "/admin/rules"
+        elif not self._is_inside:
+            return
+        elif tag == "input" and (found.get("type") != "checkbox" or "checked" in found):
+            self.sent.setdefault(name, []).append(found.get("value") or "")
+        elif tag == "textarea":
+            self._named = name
+            self.sent.setdefault(name, []).append("")
+        elif tag == "select":
+            self._select, self._options = name, []
+        elif tag == "option":
+            self._options.append((found.get("value") or "", "selected" in found))
+
+    def handle_data(self, data: str) -> None:
+        if self._named:
+            self.sent[self._named][-1] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self._named = ""
+        elif tag == "select" and self._select:
+            chosen = [value for value, selected in self._options if selected]
+            self.sent.setdefault(self._select, []).append((chosen or [self._options[0][0]])[0])
+            self._select = ""
+        elif tag == "form":
+            self._is_inside = False
+
+
 def fields(page: str) -> dict[str, list[str]]:
-    """What the browser would send of the form as it is shown."""
-    form = page[page.index('<form method="post" action="/admin/rules">') :]
-    form = form[: form.index("</form>")]
-    sent: dict[str, list[str]] = {}
-    pattern = (
-        r'<input(?![^>]*checkbox)[^>]*? name="([\w.]+)"[^>]*? value="([^"]*)"'
-        r'|<select[^>]* name="([\w.]+)"(.*?)</select>'
-    )
-    for name, value, select, options in re.findall(pattern, form, re.DOTALL):
-        chosen = re.findall(r'value="(\w+)"( selected)?', options)
-        first = next(
-            (each for each, selected in chosen if selected), chosen[0][0] if chosen else ""
-        )
-        sent.setdefault(name or select, []).append(unescape(value or first))
-    return sent
+    return Form(page).sent
 
 
 async def test_the_page_saves_what_its_form_shows(signed_in: SignedIn) -> None:
@@ -204,6 +232,14 @@ async def test_the_page_saves_what_its_form_shows(signed_in: SignedIn) -> None:
     assert (shown["meter.anonymous"], shown["meter.window"]) == (["7"], ["day"])
     assert shown["walls.subscribe_wall.title"] == ['Read <b> & "on"']
     at = shown["name"].index("Long Reads")
+    # And prompts, whatever else the API has set of them.
+    shown["prompt"], shown["title"] = ["Spring"], ["A <new> spring"]
+    shown["audiences"], shown["ends_at"] = ["lapsed, past_due"], ["2026-05-01T00:00"]
+    await browser.post("/admin/rules", data=shown)
+    shown = fields((await browser.get("/admin/rules")).text)
+    assert (shown["prompt"], shown["title"]) == (["Spring", ""], ["A <new> spring", ""])
+    assert (shown["audiences"][0], shown["ends_at"][0]) == ("lapsed, past_due", "2026-05-01T00:00")
+    at = shown["name"].index("Long Reads")
     # An emptied name takes the row away.
     shown["name"][at] = " "
     await browser.post("/admin/rules", data=shown)
@@ -211,7 +247,7 @@ async def test_the_page_saves_what_its_form_shows(signed_in: SignedIn) -> None:
     # A version of the past is put in force again by its own form.
     past = await browser.get("/admin/rules/versions/1")
     assert "version 1" in past.text
-    assert fields(past.text)["version"] == ["3"]
+    assert fields(past.text)["version"] == ["4"]
     await browser.post("/admin/rules", data=fields(past.text))
     assert "Long Reads" in fields((await browser.get("/admin/rules")).text)["name"]
 
@@ -243,6 +279,16 @@ async def test_what_cannot_be_is_told_and_stays_in_the_form(signed_in: SignedIn)
         ("walls.subscribe_wall.title", "t" * 201, "Headline of the wall"),
     ]:
         refused = await browser.post("/admin/rules", data={**sent, name: value})
+        assert (refused.status_code, words in unescape(refused.text)) == (422, True), refused.text
+    for prompt, words in [
+        ({"title": ""}, "Prompt Spring, title"),
+        ({"audiences": "everybody"}, "Prompt Spring, audiences"),
+        ({"starts_at": "soon"}, "Prompt Spring, starts at"),
+        ({"starts_at": "2026-05-02T00:00", "ends_at": "2026-05-01T00:00"}, "after starts_at"),
+    ]:
+        named = {"prompt": "Spring", "title": "Spring", **prompt}
+        spoilt = {**sent, **{name: [value] for name, value in named.items()}}
+        refused = await browser.post("/admin/rules", data=spoilt)
         assert (refused.status_code, words in unescape(refused.text)) == (422, True), refused.text
     for broken in ({"kind": ["section"]}, {}, {**sent, "name": []}):
         answer = await browser.post("/admin/rules", data={**broken, "csrf": sent["csrf"]})

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from datetime import datetime
+from typing import Annotated, Any, Self, get_args
+from zoneinfo import ZoneInfo
 
 from fastapi import Form, Request
 from pydantic import ValidationError
@@ -10,7 +12,8 @@ from pydantic import ValidationError
 from service.levels import Level
 from service.problems import Problem
 from service.reports.schemas import Storable
-from service.rules.document import LevelIn, RulesIn
+from service.rules.document import LevelIn, PromptIn, RulesIn
+from service.rules.rules import Audience, WallName
 from service.texts import storable
 
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -32,6 +35,102 @@ class Row:
     free_hours: str = ""
     subscribers_after_days: str = ""
     free_after_days: str = ""
+
+
+@dataclass(frozen=True)
+class PromptRow:
+    """The texts of a prompt. Lists are written with commas, times as in the publication's zone."""
+
+    prompt: str = ""
+    title: str = ""
+    text: str = ""
+    audiences: str = ""
+    walls: str = ""
+    prompt_sections: str = ""
+    offers: str = ""
+    starts_at: str = ""
+    ends_at: str = ""
+    draft: str = ""
+
+    @classmethod
+    def of(cls, prompt: PromptIn, zone: ZoneInfo) -> Self:
+        return cls(
+            prompt.name, prompt.title, prompt.text, ", ".join(prompt.audiences),
+            ", ".join(prompt.walls), ", ".join(prompt.sections), ", ".join(prompt.offers),
+            _local(prompt.starts_at, zone), _local(prompt.ends_at, zone), "yes" if prompt.draft else "",
+        )  # fmt: skip
+
+    def document(self, zone: ZoneInfo) -> dict[str, Any]:
+        """As it is in the rules. A time that can't be read stays as it is, and is refused there."""
+        return {
+            "name": self.prompt, "title": self.title, "text": self.text.strip(),
+            "audiences": _listed(self.audiences), "walls": _listed(self.walls),
+            "sections": _listed(self.prompt_sections), "offers": _listed(self.offers),
+            "starts_at": _instant(self.starts_at, zone), "ends_at": _instant(self.ends_at, zone),
+            "draft": self.draft == "yes",
+        }  # fmt: skip
+
+
+def _listed(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
+def _local(at: datetime | None, zone: ZoneInfo) -> str:
+    return (
+        "" if at is None else at.astimezone(zone).replace(tzinfo=None).isoformat(timespec="minutes")
+    )
+
+
+def _instant(text: str, zone: ZoneInfo) -> str | None:
+    if not text.strip():
+        return None
+    try:
+        return datetime.fromisoformat(text.strip()).replace(tzinfo=zone).isoformat()
+    except ValueError:
+        return text
+
+
+async def sent_prompts(
+    prompt: Column = None,
+    title: Column = None,
+    text: Column = None,
+    audiences: Column = None,
+    walls: Column = None,
+    prompt_sections: Column = None,
+    offers: Column = None,
+    starts_at: Column = None,
+    ends_at: Column = None,
+    draft: Column = None,
+) -> list[PromptRow]:
+    """The prompts as they were sent. Raises Problem `invalid-request` for columns that don't fit."""
+    columns = [
+        prompt, title, text, audiences, walls, prompt_sections, offers, starts_at, ends_at, draft,
+    ]  # fmt: skip
+    return [PromptRow(*texts) for texts in _rows(columns)]
+
+
+def prompts_of(rules: RulesIn, zone: ZoneInfo) -> list[PromptRow]:
+    """The rows that show the prompts of these rules, and a spare one."""
+    return [*(PromptRow.of(each, zone) for each in rules.prompts), PromptRow()]
+
+
+def _rows(columns: Sequence[Sequence[str] | None]) -> Iterator[tuple[str, ...]]:
+    if len({len(each or ()) for each in columns}) != 1:
+        raise Problem("invalid-request", "Some of the form is missing. Go back and send it again.")
+    return zip(*(each or () for each in columns), strict=True)
+
+
+AUDIENCE_WORDS: Mapping[Audience, str] = {
+    "anonymous": "Not signed in",
+    "registered": "Registered, never subscribed",
+    "lapsed": "Subscribed before",
+    "past_due": "Payment failed",
+    "subscribed": "Subscribed to other plans",
+}
+WALL_WORDS: Mapping[WallName, str] = {
+    "register": "Where registering opens it",
+    "subscribe": "Where a subscription opens it",
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +178,20 @@ def words_of(rules: RulesIn) -> Words:
     return Words(values)
 
 
+@dataclass(frozen=True)
+class Entries:
+    """All that the form shows."""
+
+    rows: list[Row]
+    words: Words
+    prompts: list[PromptRow]
+
+
+def entries_of(rules: RulesIn, zone: ZoneInfo) -> Entries:
+    """What shows these rules."""
+    return Entries(rows_of(rules), words_of(rules), prompts_of(rules, zone))
+
+
 async def sent_rows(
     kind: Column = None,
     name: Column = None,
@@ -90,9 +203,7 @@ async def sent_rows(
 ) -> list[Row]:
     """The rows of the form as it was sent. Raises Problem `invalid-request` for columns that don't fit."""
     columns = [kind, name, level, plans, free_hours, subscribers_after_days, free_after_days]
-    if len({len(each or ()) for each in columns}) != 1:
-        raise Problem("invalid-request", "Some of the form is missing. Go back and send it again.")
-    return [Row(*texts) for texts in zip(*(each or () for each in columns), strict=True)]
+    return [Row(*texts) for texts in _rows(columns)]
 
 
 def rows_of(rules: RulesIn) -> list[Row]:
@@ -105,7 +216,9 @@ def rows_of(rules: RulesIn) -> list[Row]:
     return rows
 
 
-def rules_in(rows: Sequence[Row], words: Words) -> RulesIn:
+def rules_in(
+    rows: Sequence[Row], words: Words, prompts: Sequence[PromptRow], zone: ZoneInfo
+) -> RulesIn:
     """The rules that the form says. Raises Problem `invalid-request`, in words about the row."""
     named = [row for row in rows if row.kind != "publication" and row.name.strip()]
     by_kind = {kind: [row for row in named if row.kind == kind] for kind in _PLACES.values()}
@@ -127,10 +240,13 @@ def rules_in(rows: Sequence[Row], words: Words) -> RulesIn:
         place[last] = words[name].strip()
     document["meter"]["anonymous"] = document["meter"]["anonymous"] or None
     document["meter"]["carry_count"] = bool(document["meter"]["carry_count"])
+    shown = [each for each in prompts if each.prompt.strip()]
+    document["prompts"] = [each.document(zone) for each in shown]
     try:
         return RulesIn.model_validate(document)
     except ValidationError as error:
-        raise Problem("invalid-request", " ".join(_sentences(error, by_kind))) from error
+        names = [each.prompt.strip() for each in shown]
+        raise Problem("invalid-request", " ".join(_sentences(error, by_kind, names))) from error
 
 
 def _row(kind: str, rule: LevelIn, name: str = "") -> Row:
@@ -149,7 +265,9 @@ def _rule(row: Row) -> dict[str, Any]:
     return {"level": row.level, "plans": plans, "schedule": schedule or None}
 
 
-def _sentences(error: ValidationError, by_kind: dict[str, list[Row]]) -> Iterator[str]:
+def _sentences(
+    error: ValidationError, by_kind: dict[str, list[Row]], prompts: Sequence[str]
+) -> Iterator[str]:
     for item in error.errors():
         place = [str(part) for part in item["loc"]]
         message = str(item["msg"]).removeprefix("Value error, ")
@@ -157,6 +275,13 @@ def _sentences(error: ValidationError, by_kind: dict[str, list[Row]]) -> Iterato
             yield f"{named[0].upper()}{named[1:]}: {message}."
             continue
         about = "All other articles"
+        if place[0] == "prompts" and len(place) > 1:
+            where = f", {place[2].replace('_', ' ')}" if len(place) > 2 else ""  # noqa: PLR2004 its field
+            yield f"Prompt {prompts[int(place[1])]}{where}: {message}."
+            continue
+        if not place or place[0] == "prompts":
+            yield f"Prompts: {message}."
+            continue
         if len(place) > 2 and place[1] in _PLACES:  # noqa: PLR2004 levels, sections, its number
             kind = _PLACES[place[1]]
             about = f"{kind.capitalize()} {by_kind[kind][int(place[2])].name.strip()}"

@@ -10,6 +10,8 @@ from service.db.session import AppDatabase, ReportSession
 from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
+from service.offers.pricing import price_text
+from service.offers.store import live_offers, price_of
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
@@ -21,14 +23,18 @@ from service.operators.rules.changes import (
     shown,
 )
 from service.operators.rules.form import (
+    AUDIENCE_WORDS,
     LEVELS,
+    WALL_WORDS,
+    Entries,
+    PromptRow,
     Row,
     Words,
-    rows_of,
+    entries_of,
     rules_in,
+    sent_prompts,
     sent_rows,
     sent_words,
-    words_of,
 )
 from service.operators.rules.schemas import RulesOut, VersionNumber
 from service.problems import Problem
@@ -42,6 +48,7 @@ Sees = Annotated[Visit, Depends(page_requires(Permission.ARTICLES_READ))]
 Changes = Annotated[Visit, Depends(form_requires(Permission.ARTICLES_WRITE))]
 Sent = Annotated[list[Row], Depends(sent_rows)]
 SentWords = Annotated[Words, Depends(sent_words)]
+SentPrompts = Annotated[list[PromptRow], Depends(sent_prompts)]
 
 
 @router.get("")
@@ -51,7 +58,7 @@ async def show_rules(
     """The rules in force, in a form, and their versions."""
     current = await current_rules(session, settings)
     return await _rules_page(
-        request, session, current, rows_of(current.rules), words_of(current.rules), asked
+        request, session, current, entries_of(current.rules, settings.zone), asked
     )
 
 
@@ -67,7 +74,7 @@ async def show_version(
     then = shown(await rules_of_version(session, version), settings)
     current = await current_rules(session, settings)
     return await _rules_page(
-        request, session, current, rows_of(then.rules), words_of(then.rules), then=then
+        request, session, current, entries_of(then.rules, settings.zone), then=then
     )
 
 
@@ -77,6 +84,7 @@ async def send_rules(
     visit: Changes,
     rows: Sent,
     words: SentWords,
+    prompts: SentPrompts,
     changes: AppRuleChanges,
     database: AppDatabase,
     settings: AppSettings,
@@ -84,11 +92,15 @@ async def send_rules(
 ) -> Response:
     """Put the rules in force; what can't be is told above the form, which keeps what was typed."""
     try:
-        await changes.save(visit.operator, rules_in(rows, words), after=version)
+        await changes.save(
+            visit.operator, rules_in(rows, words, prompts, settings.zone), after=version
+        )
     except Problem as problem:
         async with database.reading() as session:
             current = await current_rules(session, settings)
-            return await _rules_page(request, session, current, rows, words, refusal=problem)
+            return await _rules_page(
+                request, session, current, Entries(rows, words, prompts), refusal=problem
+            )
     return see_other(RULES)
 
 
@@ -96,8 +108,7 @@ async def _rules_page(
     request: Request,
     session: AsyncSession,
     current: RulesOut,
-    rows: list[Row],
-    words: Words,
+    entries: Entries,
     asked: ListQuery = FROM_THE_START,
     *,
     then: RulesOut | None = None,
@@ -110,8 +121,15 @@ async def _rules_page(
         "rules.html",
         status_code=refusal.type.status if refusal else 200,
         current=current,
-        rows=rows,
-        words=words,
+        rows=entries.rows,
+        words=entries.words,
+        prompts=entries.prompts,
+        audiences=AUDIENCE_WORDS,
+        walls=WALL_WORDS,
+        sold={
+            each.id: f"{each.name}: {price_text(price_of(each))}"
+            for each in await live_offers(session)
+        },
         then=then,
         levels=LEVELS,
         versions=versions,
