@@ -14,7 +14,11 @@ _SQL = (Path(__file__).parents[2] / "docs" / "sql.md").read_text(encoding="utf-8
 
 def in_sql(figure: Figure) -> str:
     """The views that docs/sql.md asks for the figure."""
-    query = re.search(rf"^### `{figure.slug}`\n\n```sql\n(.*?)```$", _SQL, re.MULTILINE | re.DOTALL)
+    query = re.search(
+        rf"^### `{figure.slug}`\n\n(?:[^`\n]+\n\n)?```sql\n(.*?)```$",
+        _SQL,
+        re.MULTILINE | re.DOTALL,
+    )
     if query is None:
         return "by the API alone, [why](sql.md#by-the-api-alone)"
     views = sorted(set(re.findall(r"report_\w+", query[1])))

@@ -51,7 +51,9 @@ from tests.reports.movement_histories import histories
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sql.md").read_text(encoding="utf-8")
 QUERIES: Mapping[str, str] = dict(
-    re.findall(r"^### `([\w-]+)`\n\n```sql\n(.*?)```$", PAGE, re.MULTILINE | re.DOTALL)
+    re.findall(
+        r"^### `([\w-]+)`\n\n(?:[^`\n]+\n\n)?```sql\n(.*?)```$", PAGE, re.MULTILINE | re.DOTALL
+    )
 )
 VIEWS = dict(re.findall(r"^\| `(report_\w+)` \| .* \| (.*) \|$", PAGE, re.MULTILINE))
 ALONE = PAGE.partition("## By the API alone")[2]
@@ -131,7 +133,8 @@ async def _compare(url: str, what: Drawn) -> None:
         await _fill(database, what)
         for number in what.rolled:
             await roll_day(database, BEGIN.date() + number * timedelta(days=1), now=LATER)
-        later = asked(str(FIRST), str(LAST), "month", now=LATER, home=HOME)
+        # One step: the figures that add up over steps are those of each.
+        later = asked(str(FIRST), str(LAST), "year", now=LATER, home=HOME)
         for slug, query in QUERIES.items():
             now = DURING if slug == "committed-mrr" else LATER
             await _agree(database, slug, query, replace(later, now=now))
