@@ -3,7 +3,7 @@
 from service.reports.entries.parts import BY_PRICE, MOVEMENTS, OF_READERS, one, several
 from service.reports.figure import Figure, Series
 from service.reports.metrics import ACTIVE_SUBSCRIBERS, Definition
-from service.reports.queries import sales, subscribers
+from service.reports.queries import sales, subscribers, usage_rights
 from service.reports.queries.touched import SOURCES
 
 FIGURES: tuple[Figure, ...] = (
@@ -47,5 +47,23 @@ FIGURES: tuple[Figure, ...] = (
         ),
         "own", (*BY_PRICE, *SOURCES), sales.trial_conversion,
         "subscriptions, domain events and checkouts' touches",
+    ),
+    Figure(
+        "usage-rights", "Subscribers",
+        Definition(
+            "Paid usage rights",
+            "For audit bureaux such as IVW and AAM: the average number of paid usage rights at the end of a "
+            "day, of the days that are over; months are whole numbers, as they are reported. A right counts "
+            "that brings at least one cent (a minor unit of its currency) a day: a subscription after its "
+            "discounts, without its trial, or a pass (single). Subscriptions by what is charged of the "
+            "listed price. Comps and gifts don't count. A reader with two subscriptions has two rights.",
+            "Days of the step that are over.",
+        ),
+        several(
+            "count", all="All", subscriptions="Subscriptions", single="Single (passes)",
+            full="Subscriptions at the full price", half="At half of it or more",
+            quarter="At a quarter or more", less="At less than a quarter",
+        ),
+        "own", ("plan", "currency"), usage_rights.usage_rights, "movements and passes",
     ),
 )  # fmt: skip
