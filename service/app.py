@@ -42,7 +42,7 @@ from service.content.rendering import Rendering
 from service.db.business_clock import follow
 from service.db.context import Context, context_in
 from service.db.session import Database
-from service.grants import claim_routes, right_routes
+from service.grants import claim_routes, institution_routes, right_routes
 from service.grants import routes as grants_routes
 from service.identity import address_changes, sign_in_requests
 from service.identity.api_keys import KeyUses
@@ -110,6 +110,7 @@ ROUTERS = (
     grants_routes.router,
     right_routes.router,
     claim_routes.router,
+    institution_routes.router,
     reports_routes.router,
     health.router,
     operators_api.router,

@@ -53,6 +53,10 @@ _ROWS = (
         granted=True, revocable=True,
     ),
     ReasonRow(
+        "institution", "Your institution's subscription includes this article.", "by an institution",
+        granted=True, revocable=True,
+    ),
+    ReasonRow(
         "pass", "Your pass includes this article.", "by a pass", granted=True, revocable=True
     ),
     ReasonRow(

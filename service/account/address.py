@@ -10,6 +10,7 @@ from service.billing.follow_ups import ask_contact
 from service.db.context import Context
 from service.db.session import past_deadlocks
 from service.db.tables import Reader
+from service.grants.institutions import give_by_domain
 from service.grants.rights import give_rights_of_address
 from service.identity import address_changes
 from service.identity.audit import record
@@ -138,3 +139,4 @@ async def _set_address(
     await session.flush()
     await ask_contact(session, reader.id, context.clocks)
     await give_rights_of_address(session, context, reader_id=reader.id, address_key=address.key)
+    await give_by_domain(session, context, reader_id=reader.id, address_key=address.key)

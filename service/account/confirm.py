@@ -11,6 +11,7 @@ from service.clock import Clocks
 from service.db.context import Context
 from service.db.session import past_deadlocks
 from service.db.tables import SignInRequest
+from service.grants.institutions import give_by_domain
 from service.grants.rights import give_rights_of_address
 from service.identity import sign_in_requests
 from service.identity.callers import Caller
@@ -143,6 +144,7 @@ async def _reader_of(
         await give_rights_of_address(
             session, context, reader_id=account.id, address_key=address.key
         )
+        await give_by_domain(session, context, reader_id=account.id, address_key=address.key)
         return account.id
     if request.reader_id is None:
         raise Problem("sign-in-refused")

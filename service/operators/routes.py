@@ -16,6 +16,7 @@ from service.operators.attention import needs
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import Visit, page_requires
+from service.operators.institutions import routes as institutions
 from service.operators.offers import routes as offers
 from service.operators.readers import routes as readers
 from service.operators.reports import routes as reports
@@ -76,6 +77,7 @@ for subject in (
     offers,
     rights,
     readers,
+    institutions,
     reports,
     subscribers,
     care,

@@ -163,7 +163,7 @@ async def erasure_view(session: AsyncSession, reader_id: str) -> ErasureView:
     return ErasureView(running[0].offer_name if running else None, bool(bought))
 
 
-_GIVEN = ("comp", "external")
+_GIVEN = ("comp", "external", "institution")
 """Sources of access that wasn't bought here."""
 
 
@@ -177,6 +177,8 @@ def _given(grant: grants.GrantFacts, zone: ZoneInfo) -> str:
     end = f"until {long_day(grant.ends_at, zone)}" if grant.ends_at else "with no end set"
     if grant.source == "external":
         return f"Your subscription elsewhere opens {what} here, {end}."
+    if grant.source == "institution":
+        return f"Your institution’s subscription opens {what} for you, {end}."
     return f"The newsroom has opened {what} for you, {end}."
 
 

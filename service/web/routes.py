@@ -38,6 +38,7 @@ from service.web import (
     account_routes,
     address_routes,
     erase_routes,
+    institution_routes,
     preview_routes,
     rights_routes,
     sign_in_routes,
@@ -66,6 +67,7 @@ router.include_router(sign_in_routes.router)
 router.include_router(erase_routes.router)
 router.include_router(address_routes.router)
 router.include_router(rights_routes.router)
+router.include_router(institution_routes.router)
 router.include_router(preview_routes.router)
 articles = APIRouter(route_class=ArticleRoute, include_in_schema=False)
 

@@ -10,8 +10,8 @@ REPORTS = frozenset({Permission.REPORTS_READ})
 
 CASES: list[tuple[str, frozenset[Permission], list[str], list[str]]] = [
     ("/admin", ALL, ["Today page", "Readers", "Articles", "Offers", "Reports", "Settings", "System"], []),
-    ("/admin/readers", ALL, ["Today", "Readers true", "Articles", "Offers", "Reports", "Settings", "System"], ["Readers page", "From elsewhere"]),
-    ("/admin/subscribers/rdr_1", ALL, ["Today", "Readers true", "Articles", "Offers", "Reports", "Settings", "System"], ["Readers true", "From elsewhere"]),
+    ("/admin/readers", ALL, ["Today", "Readers true", "Articles", "Offers", "Reports", "Settings", "System"], ["Readers page", "From elsewhere", "Institutions"]),
+    ("/admin/subscribers/rdr_1", ALL, ["Today", "Readers true", "Articles", "Offers", "Reports", "Settings", "System"], ["Readers true", "From elsewhere", "Institutions"]),
     ("/admin/reports/mrr", REPORTS, ["Today", "Reports true"], []),
     ("/admin/reportsx", REPORTS, ["Today", "Reports"], []),
     (

@@ -119,3 +119,26 @@ async def test_a_publication_must_be_named(paywall: Paywall) -> None:
             f"/v1/admin/subscription-linking{asked}", headers=paywall.staff
         )
         assert answer.status_code == 422, asked
+
+
+async def test_institutions_are_added_refused_and_ended_on_their_page(paywall: Paywall) -> None:
+    page = "/admin/institutions"
+    csrf = csrf_in((await paywall.client.get(page)).text)
+    typed = {
+        "csrf": csrf, "slug": "city-library", "name": "City <Library>", "plan": "digital",
+        "domains": "library.example", "networks": "192.0.2.0/24\n2001:db8::/32", "until": "2026-12-31",
+    }  # fmt: skip
+    saved = await paywall.client.post(page, data=typed)
+    assert (saved.status_code, saved.headers["Location"]) == (303, page)
+    shown = (await paywall.client.get(page)).text
+    assert "City &lt;Library&gt;" in shown
+    assert "192.0.2.0/24, 2001:db8::/32" in shown
+    for wrong, told in (
+        ({"networks": "192.0.2.7/24"}, "The network is 192.0.2.0/24."), ({"slug": "A b"}, "short name"),
+        ({"until": "soon"}, "soon is no day"), ({"plan": ""}, "plan: "),
+    ):  # fmt: skip
+        refused = await paywall.client.post(page, data={**typed, **wrong})
+        assert (refused.status_code, told in refused.text) == (422, True), wrong
+    ended = await paywall.client.post(f"{page}/end", data={"csrf": csrf, "slug": "city-library"})
+    assert ended.status_code == 303
+    assert ", over" in (await paywall.client.get(page)).text

@@ -16,6 +16,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /account/address
         HEAD /account/address
         POST /account/address/confirm
+        GET /account/institution
+        HEAD /account/institution
         GET /account/elsewhere
         HEAD /account/elsewhere
         GET /account/erased
@@ -76,6 +78,7 @@ _ROUTES: Mapping[MayCall, str] = {
         HEAD /account/erase
         POST /account/address
         POST /account/elsewhere
+        POST /account/institution
         POST /account/erase
         POST /account/portal
         POST /account/take-over
@@ -84,6 +87,7 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /v1/me/purchases/{purchase_id}
         POST /v1/me/address
         POST /v1/me/entitlements
+        POST /v1/me/institution
         GET /v1/me/export
         POST /v1/portal
         DELETE /v1/session
@@ -171,6 +175,9 @@ _ROUTES: Mapping[MayCall, str] = {
     """,
     Permission.SUBSCRIBERS_READ: """
         GET /admin/entitlements
+        GET /admin/institutions
+        GET /v1/admin/institutions
+        GET /v1/admin/institutions/{slug}
         GET /v1/admin/entitlements
         GET /v1/admin/entitlements.csv
         GET /v1/admin/subscription-linking
@@ -193,6 +200,10 @@ _ROUTES: Mapping[MayCall, str] = {
     """,
     Permission.SUBSCRIBERS_WRITE: """
         POST /admin/entitlements/end
+        POST /admin/institutions
+        POST /admin/institutions/end
+        DELETE /v1/admin/institutions/{slug}
+        PUT /v1/admin/institutions/{slug}
         DELETE /v1/admin/entitlements/{source}/{reference}
         PUT /v1/admin/entitlements/{source}/{reference}
         POST /admin/subscribers/{reader_id}/address

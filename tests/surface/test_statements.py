@@ -19,6 +19,7 @@ from service.db.tables import (
     Article,
     AuditEntry,
     InboxEvent,
+    Institution,
     Job,
     Mail,
     Operator,
@@ -69,6 +70,7 @@ MOST: Mapping[str, int] = {
     "/account/elsewhere": 2,
     "/account/erase": 3,
     "/account/erased": 0,
+    "/account/institution": 2,
     "/account/sign-in": 2,
     "/account/sign-in/code": 2,
     "/admin": 17,
@@ -80,6 +82,7 @@ MOST: Mapping[str, int] = {
     "/admin/audit": 8,
     "/admin/entitlements": 5,
     "/admin/inbox": 6,
+    "/admin/institutions": 3,
     "/admin/jobs": 4,
     "/admin/offers": 10,
     "/admin/offers/new": 3,
@@ -116,6 +119,8 @@ MOST: Mapping[str, int] = {
     "/v1/admin/explain": 9,
     "/v1/admin/coupons": 3,
     "/v1/admin/inbox": 4,
+    "/v1/admin/institutions": 2,
+    "/v1/admin/institutions/{slug}": 2,
     "/v1/admin/jobs": 3,
     "/v1/admin/offers": 7,
     "/v1/admin/offers/{offer_id}": 2,
@@ -202,6 +207,9 @@ class Rows:
         return [
             reader, article, endpoint, right, *self._of(reader, article, endpoint.id),
             *self._of(self._mine, article, endpoint.id),
+            filled(
+                Institution, slug=article.slug, plan="digital", domains=["example.org"], networks=["192.0.2.0/24"]
+            ),
             filled(Job, kind="recut", status="failed", payload={}),
             filled(InboxEvent, told_by="webhook"), filled(AuditEntry),
             filled(ApiKey, scopes=["articles:write"]), filled(Operator, role="viewer"),

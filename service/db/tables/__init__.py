@@ -22,7 +22,7 @@ from service.db.tables.finance import (
     PayoutRow,
     RefundRow,
 )
-from service.db.tables.grants import FormerGrant, Grant, Right, RightClaim
+from service.db.tables.grants import FormerGrant, Grant, Institution, Right, RightClaim
 from service.db.tables.identity import (
     AddressChange,
     ApiKey,
@@ -86,6 +86,7 @@ __all__ = [
     "HolderDay",
     "HolderReturn",
     "InboxEvent",
+    "Institution",
     "InvoicePaymentRow",
     "InvoiceRow",
     "Job",

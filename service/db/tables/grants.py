@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db.base import Base, UtcDateTime
+from service.db.base import Base, Json, UtcDateTime
 
 
 class Grant(Base):
@@ -92,3 +92,19 @@ class RightClaim(Base):
     provisional_until: Mapped[datetime] = mapped_column(UtcDateTime)
     """They read until then all the same."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Institution(Base):
+    """A university, library or firm whose members read by its contract."""
+
+    __tablename__ = "institutions"
+
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    plan: Mapped[str]
+    domains: Mapped[list[str]] = mapped_column(Json)
+    networks: Mapped[list[str]] = mapped_column(Json)
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -45,6 +45,7 @@ GROUPS = (
                 also=("/admin/subscribers", "/admin/unbound"),
             ),
             Place("/admin/entitlements", "From elsewhere", Permission.SUBSCRIBERS_READ),
+            Place("/admin/institutions", "Institutions", Permission.SUBSCRIBERS_READ),
         ),
     ),
     Group("Articles", (Place("/admin/articles", "Articles", Permission.ARTICLES_READ),)),

@@ -1,0 +1,188 @@
+"""Institutions: universities, libraries and firms whose members read by its contract.
+
+A member is known by a confirmed address at one of its domains, or joins from one of its networks. Each has a grant
+of their own, so that whatever knows grants knows it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.context import Context
+from service.db.tables import Grant, Institution, Reader
+from service.grants.grants import plan_scope
+from service.grants.networks import Address, domain_of, is_in
+from service.grants.store import put_grant
+from service.identity.audit import record
+from service.problems import Problem
+
+BY_NETWORK = timedelta(days=30)
+"""So long a reader who joined from a network reads anywhere; joining again from there renews it."""
+_DOMAIN, _NETWORK = "domain", "network"
+
+
+@dataclass(frozen=True)
+class InstitutionTerms:
+    """What an operator says of an institution. `ends_at` None: no end is agreed."""
+
+    name: str
+    plan: str
+    domains: tuple[str, ...]
+    networks: tuple[str, ...]
+    ends_at: datetime | None
+
+
+async def put_institution(
+    session: AsyncSession, context: Context, slug: str, terms: InstitutionTerms, *, actor: str
+) -> Institution:
+    """Store it, and let its members read by it from now on; those who are none any more don't."""
+    now = context.clocks.business()
+    row = await session.get(Institution, slug, with_for_update=True)
+    before = terms_of(row) if row is not None else None
+    if before == terms and row is not None:
+        return row
+    if row is None:
+        row = Institution(slug=slug, starts_at=now, created_at=now)
+        session.add(row)
+    row.name, row.plan, row.ends_at, row.updated_at = terms.name, terms.plan, terms.ends_at, now
+    row.domains, row.networks = list(terms.domains), list(terms.networks)
+    await session.flush()
+    await _give_to_members(session, row, now)
+    await record(
+        session, actor=actor, action="institution.put", target=slug,
+        before=_shown(before) if before is not None else None, after=_shown(terms), now=now,
+    )  # fmt: skip
+    return row
+
+
+async def end_institution(
+    session: AsyncSession, context: Context, slug: str, *, actor: str
+) -> Institution:
+    """End its contract now; repeating changes nothing. Problem `not-found`."""
+    row, now = await find_institution(session, slug), context.clocks.business()
+    if row.ends_at is not None and row.ends_at <= now:
+        return row
+    terms = terms_of(row)
+    ended = InstitutionTerms(terms.name, terms.plan, terms.domains, terms.networks, now)
+    return await put_institution(session, context, slug, ended, actor=actor)
+
+
+async def find_institution(session: AsyncSession, slug: str) -> Institution:
+    """The row. Problem `not-found`."""
+    row = await session.get(Institution, slug)
+    if row is None:
+        raise Problem("not-found", f"There is no institution {slug}.")
+    return row
+
+
+async def give_by_domain(
+    session: AsyncSession, context: Context, *, reader_id: str, address_key: str
+) -> None:
+    """Give a reader who has just confirmed the address what the domain's institutions agreed, and that alone."""
+    now = context.clocks.business()
+    rows = list(await session.scalars(_live(now)))
+    theirs = {each.slug: each for each in rows if domain_of(address_key) in each.domains}
+    for row in theirs.values():
+        await _give(session, row, reader_id, _DOMAIN, row.ends_at, now)
+    held = await session.scalars(
+        select(Grant).where(
+            Grant.reader_id == reader_id, Grant.source == "institution", Grant.note == _DOMAIN,
+            or_(Grant.ends_at.is_(None), Grant.ends_at > now),
+        )
+    )  # fmt: skip
+    for grant in list(held):
+        if grant.reference.partition("/")[0] not in theirs:
+            await _end(session, grant, now)
+
+
+async def join_by_network(
+    session: AsyncSession, context: Context, *, reader_id: str, address: Address | None
+) -> tuple[Institution, datetime]:
+    """Let a reader who is in an institution's network read by it for a time; until when.
+
+    Problem `not-found` where the address is in none.
+    """
+    now = context.clocks.business()
+    rows = await session.scalars(_live(now))
+    row = next((each for each in rows if is_in(address, each.networks)), None)
+    if row is None:
+        raise Problem(
+            "not-found",
+            "You aren't in the network of an institution that subscribes. Try it from there, or ask its library.",
+        )
+    until = min(now + BY_NETWORK, row.ends_at or now + BY_NETWORK)
+    member = await session.scalar(
+        select(Grant).where(
+            Grant.source == "institution", Grant.reference == f"{row.slug}/{reader_id}"
+        )
+    )
+    if member is not None and member.note == _DOMAIN and member.ends_at == row.ends_at:
+        return row, row.ends_at or until
+    await _give(session, row, reader_id, _NETWORK, until, now)
+    return row, until
+
+
+def terms_of(row: Institution) -> InstitutionTerms:
+    """What is agreed with it."""
+    return InstitutionTerms(
+        row.name, row.plan, tuple(row.domains), tuple(row.networks), row.ends_at
+    )
+
+
+async def _give_to_members(session: AsyncSession, row: Institution, now: datetime) -> None:
+    found = await session.scalars(
+        select(Grant).where(
+            Grant.source == "institution", Grant.reference.startswith(f"{row.slug}/", autoescape=True)
+        )
+    )  # fmt: skip
+    held = {grant.reader_id: grant for grant in found}
+    members: set[str] = set()
+    for domain in row.domains:
+        ending = f"@{domain}"
+        readers = await session.scalars(
+            select(Reader.id).where(Reader.verified_key.endswith(ending, autoescape=True))
+        )
+        members |= set(readers)
+    for reader_id in sorted(members):
+        await _give(session, row, reader_id, _DOMAIN, row.ends_at, now)
+    for reader_id, grant in held.items():
+        if reader_id in members or (grant.ends_at is not None and grant.ends_at <= now):
+            continue
+        if grant.note == _NETWORK and row.networks:
+            ends = [each for each in (grant.ends_at, row.ends_at) if each is not None]
+            await _give(session, row, reader_id, _NETWORK, min(ends, default=None), now)
+        else:
+            await _end(session, grant, now)
+
+
+async def _give(
+    session: AsyncSession, row: Institution, reader_id: str, by: str, ends_at: datetime | None,
+    now: datetime,
+) -> None:  # fmt: skip
+    reference = f"{row.slug}/{reader_id}"
+    await put_grant(
+        session, source="institution", reference=reference, reader_id=reader_id,
+        scope=plan_scope(row.plan), starts_at=row.starts_at, ends_at=ends_at, note=by, now=now,
+    )  # fmt: skip
+
+
+async def _end(session: AsyncSession, grant: Grant, now: datetime) -> None:
+    await put_grant(
+        session, source="institution", reference=grant.reference, reader_id=grant.reader_id,
+        scope=grant.scope, starts_at=grant.starts_at, ends_at=now, note=grant.note, now=now,
+    )  # fmt: skip
+
+
+def _live(now: datetime):  # type: ignore[no-untyped-def]  # noqa: ANN202 a statement
+    running = or_(Institution.ends_at.is_(None), Institution.ends_at > now)
+    return select(Institution).where(running).order_by(Institution.slug)
+
+
+def _shown(terms: InstitutionTerms) -> dict[str, object]:
+    return {
+        "name": terms.name, "plan": terms.plan, "domains": list(terms.domains),
+        "networks": list(terms.networks),
+        "ends_at": terms.ends_at.isoformat() if terms.ends_at is not None else None,
+    }  # fmt: skip

@@ -1,0 +1,124 @@
+"""The page of institutions."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import Response
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.clock import AppClocks
+from service.db.context import AppContext
+from service.db.session import ReportSession, WriteSession
+from service.db.tables import Institution
+from service.grants.institution_schemas import InstitutionIn
+from service.grants.institutions import end_institution, put_institution
+from service.html.redirect import see_other
+from service.identity.permissions import Permission
+from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.reports.schemas import Storable
+from service.texts import is_slug
+
+router = APIRouter(prefix="/institutions", route_class=PageRoute, include_in_schema=False)
+
+SeesSubscribers = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
+ChangesSubscribers = Annotated[Visit, Depends(form_requires(Permission.SUBSCRIBERS_WRITE))]
+Text = Annotated[str, Form(max_length=20_000), Storable]
+HOME = "/admin/institutions"
+_NOTHING_TYPED = dict.fromkeys(("slug", "name", "plan", "domains", "networks", "until"), "")
+
+
+@router.get("")
+async def show_institutions(
+    request: Request, _: SeesSubscribers, session: ReportSession, clocks: AppClocks
+) -> Response:
+    """All of them, and the form for another one."""
+    return await _page(request, session, clocks.business(), _NOTHING_TYPED, refusal=None)
+
+
+@router.post("")
+async def send_institution(
+    request: Request,
+    visit: ChangesSubscribers,
+    session: WriteSession,
+    context: AppContext,
+    slug: Text = "",
+    name: Text = "",
+    plan: Text = "",
+    domains: Text = "",
+    networks: Text = "",
+    until: Text = "",
+) -> Response:
+    """Store one, or show the form again with what is wrong."""
+    typed = {
+        "slug": slug, "name": name, "plan": plan, "domains": domains, "networks": networks,
+        "until": until,
+    }  # fmt: skip
+    try:
+        terms = _read(typed, context.settings.zone).terms()
+    except ValueError as error:
+        now = context.clocks.business()
+        return await _page(request, session, now, typed, refusal=_told(error), status_code=422)
+    await put_institution(session, context, slug, terms, actor=visit.operator.label)
+    return see_other(HOME)
+
+
+@router.post("/end")
+async def send_end(
+    visit: ChangesSubscribers, session: WriteSession, context: AppContext, slug: Text
+) -> Response:
+    """End a contract now."""
+    await end_institution(session, context, slug, actor=visit.operator.label)
+    return see_other(HOME)
+
+
+def _read(typed: dict[str, str], zone: ZoneInfo) -> InstitutionIn:
+    """What the form says. ValueError says what is wrong with it."""
+    if not is_slug(typed["slug"]):
+        raise ValueError(
+            "The short name has small letters, digits and hyphens, such as city-library."
+        )
+    return InstitutionIn(
+        name=typed["name"], plan=typed["plan"], domains=tuple(typed["domains"].split()),
+        networks=tuple(typed["networks"].split()), ends_at=_end(typed["until"], zone),
+    )  # fmt: skip
+
+
+def _end(text: str, zone: ZoneInfo) -> datetime | None:
+    """The end of the day that is named, in the publication's time zone."""
+    if not text:
+        return None
+    try:
+        following = date.fromisoformat(text) + timedelta(days=1)
+        return datetime.combine(following, time.min, zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text} is no day, such as 2026-12-31.") from None
+
+
+def _told(error: ValueError) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        told = str(first["msg"]).removeprefix("Value error, ")
+        return told if first["type"] == "value_error" else f"{first['loc'][0]}: {told}"
+    return str(error)
+
+
+async def _page(
+    request: Request,
+    session: AsyncSession,
+    now: datetime,
+    typed: dict[str, str],
+    *,
+    refusal: str | None,
+    status_code: int = 200,
+) -> Response:
+    found = list(await session.scalars(select(Institution).order_by(Institution.slug)))
+    over = {each.slug for each in found if each.ends_at is not None and each.ends_at <= now}
+    return page(
+        request, "institutions.html", found=found, over=over, typed=typed, refusal=refusal,
+        status_code=status_code,
+    )  # fmt: skip
