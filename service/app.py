@@ -84,6 +84,7 @@ from service.problems import Problem, install_handlers, with_problems
 from service.reports import routes as reports_routes
 from service.reports.channel_facts import ChannelWatch
 from service.reports.day_rollup import count_days, prune_holder_days
+from service.reports.gauges import FigureGauges
 from service.reports.movement_rollup import roll_up_movements
 from service.reports.rollups import roll_up
 from service.rules.in_force import RuleBook
@@ -243,6 +244,7 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
         Wakes(),
         WebhookWatch(),
         ChannelWatch(),
+        FigureGauges(),
         targets,
         WallsSeen(),
         SettingsInForce.of(settings),

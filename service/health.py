@@ -22,6 +22,7 @@ from service.limits.addresses import comes_from
 from service.problems import Problem
 from service.reports import channel_facts
 from service.reports.channel_facts import AppChannelWatch
+from service.reports.gauges import AppFigureGauges
 from service.running import running_of
 from service.tokens.routes import AppKeyRing
 
@@ -101,7 +102,9 @@ async def _database_checks(database: Database) -> dict[str, str]:
 
 
 @router.get("/metrics", include_in_schema=False, dependencies=[PUBLIC])
-async def metrics(request: Request, context: AppContext, watch: AppChannelWatch) -> Response:
+async def metrics(
+    request: Request, context: AppContext, watch: AppChannelWatch, figure_gauges: AppFigureGauges
+) -> Response:
     """Figures in Prometheus' text format, for the networks of PAYWALL_METRICS_FROM.
 
     Counters are those of all workers; what is read from the database is the same in each.
@@ -111,7 +114,8 @@ async def metrics(request: Request, context: AppContext, watch: AppChannelWatch)
         raise Problem("not-found")
     now = context.clocks.wall()
     seen = channel_facts.gauges(await watch.look(running_of(request)), now)
-    gauges = _Gauges([*seen, *await _held(context.database, now)])
+    counted = await figure_gauges.look(context)
+    gauges = _Gauges([*seen, *await _held(context.database, now), *counted])
     figures = generate_latest(counters()) + generate_latest(gauges)
     return Response(figures, media_type=CONTENT_TYPE_LATEST)
 
