@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from service.operators.movements import api as movements
 from service.operators.offers import api as offers
 from service.operators.rights import api as rights
 from service.operators.rules import api as rules
@@ -25,5 +26,6 @@ for subject in (
     system,
     settings,
     notes,
+    movements,
 ):
     router.include_router(subject.router)

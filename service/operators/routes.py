@@ -17,6 +17,7 @@ from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import Visit, page_requires
 from service.operators.institutions import routes as institutions
+from service.operators.movements import routes as movements
 from service.operators.offers import routes as offers
 from service.operators.readers import routes as readers
 from service.operators.reports import routes as reports
@@ -76,6 +77,7 @@ for subject in (
     articles,
     offers,
     rights,
+    movements,
     readers,
     institutions,
     reports,

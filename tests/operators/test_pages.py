@@ -109,6 +109,17 @@ async def test_everybody_is_in_the_list_of_readers(signed_in: SignedIn, store: S
 
 
 @on_sqlite
+async def test_the_list_of_readers_says_who_owes_how_much(
+    signed_in: SignedIn, store: Store
+) -> None:
+    offer, ana = rows.offer(), rows.reader(email="ana@a.example")
+    await store(offer, ana, rows.subscription(ana, offer, status="past_due", open_amount=1250))
+    page = (await (await signed_in("viewer")).get("/admin/readers?kind=owing")).text
+    text = " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+    assert "Payment overdue Digital, monthly, €9.00 a month €12.50" in text
+
+
+@on_sqlite
 async def test_the_empty_list_says_what_to_do(signed_in: SignedIn) -> None:
     page = (await (await signed_in("viewer")).get("/admin")).text
     assert "Nobody has subscribed yet" in page

@@ -192,6 +192,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /admin/unbound
         GET /admin/readers
         GET /admin/readers/export
+        GET /admin/movements
+        GET /v1/admin/movements
         GET /v1/admin/readers/export
         GET /v1/admin/readers
         GET /v1/admin/subscribers

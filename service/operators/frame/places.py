@@ -50,7 +50,10 @@ GROUPS = (
     ),
     Group("Articles", (Place("/admin/articles", "Articles", Permission.ARTICLES_READ),)),
     Group("Offers", (Place("/admin/offers", "Offers", Permission.OFFERS_READ),)),
-    Group("Reports", (Place("/admin/reports", "Reports", Permission.REPORTS_READ),)),
+    Group(
+        "Reports",
+        (Place("/admin/reports", "Reports", Permission.REPORTS_READ, also=("/admin/movements",)),),
+    ),
     Group(
         "Settings",
         (

@@ -89,8 +89,12 @@ async def _page(
         session, asked.chosen(context.settings.zone), cursor=asked.cursor, limit=asked.limit,
         now=context.clocks.business(),
     )  # fmt: skip
+    bought = await subscriber_list.first_subscriptions(
+        session, [each.reader_id for each in found.items]
+    )
     return page(
         request, "readers.html", status_code=422 if refusal else 200, readers=found, asked=asked,
         kinds=readers.KINDS, plans=[plan for plan in await subscriber_list.plans(session) if plan],
         views=await views_of(session, visit.operator.id), refusal=refusal,
+        bought=bought,
     )  # fmt: skip

@@ -1,0 +1,48 @@
+"""The page of who joined, left or changed in a period: the rows behind a bar of MRR's movements."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from service.clock import AppClocks
+from service.db.session import ReportSession
+from service.identity.permissions import Permission
+from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.visits import Visit, page_requires
+from service.operators.movements.schemas import AnyMovements
+from service.reports.movement_list import list_movements
+from service.settings import AppSettings
+
+router = APIRouter(prefix="/movements", route_class=PageRoute, include_in_schema=False)
+WORDS = {
+    "new": "Joined",
+    "reactivation": "Came back",
+    "expansion": "Pays more",
+    "contraction": "Pays less",
+    "churn_voluntary": "Left by choice",
+    "churn_involuntary": "Left: payments failed",
+    "pause": "Paused",
+    "resume": "Resumed",
+}
+
+SeesSubscribers = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
+
+
+@router.get("")
+async def show_movements(
+    request: Request,
+    _: SeesSubscribers,
+    asked: AnyMovements,
+    session: ReportSession,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> Response:
+    """Those of the period, the newest first; each leads to the reader."""
+    period = asked.asked(settings, clocks.business())
+    found = await list_movements(
+        session, period, asked.kind, cursor=asked.cursor, limit=asked.limit
+    )
+    return page(
+        request, "movements.html", found=found, asked=asked, period=period.period, words=WORDS
+    )

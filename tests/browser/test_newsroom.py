@@ -1,0 +1,93 @@
+"""A newsroom's morning in Chromium: articles, offers and a reader's page, by keyboard."""
+
+import re
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="needs the group browser")
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import fill_card, look_at, reader
+from tests.browser.test_staff import sign_in
+from tests.demo.process import Demo
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+
+def go(page: Page, subject: str) -> None:
+    """To a subject of the navigation, by keyboard."""
+    page.get_by_label("Back office").get_by_role("link", name=subject, exact=True).press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def change_an_article(page: Page, size: str) -> None:
+    go(page, "Articles")
+    look_at(page, size, "newsroom-articles")
+    page.get_by_label("Level now").select_option("metered")
+    page.get_by_label("Level now").press("Tab")
+    page.get_by_role("button", name="Show", exact=True).press("Enter")
+    page.wait_for_url("**level=metered**")
+    page.get_by_role("rowheader").first.get_by_role("link").press("Enter")
+    title = page.get_by_role("heading", level=1).inner_text()
+    page.get_by_text("Who may read it").press("Enter")
+    look_at(page, size, "newsroom-article")
+    page.get_by_label("Level", exact=True).select_option("subscribers")
+    page.get_by_role("button", name="Change the level").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Readers see the new level at once")
+    page.get_by_role("link", name="A reader whose free articles are used up").press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    expect(page.locator(".wall")).to_be_visible()
+    look_at(page, size, "newsroom-preview")
+    page.get_by_role("link", name="A subscriber", exact=True).press("Enter")
+    expect(page.locator(".wall")).to_have_count(0)
+    page.get_by_role("link", name="Back to the article").press("Enter")
+
+
+def make_an_offer(page: Page, size: str) -> None:
+    go(page, "Offers")
+    look_at(page, size, "newsroom-offers")
+    page.get_by_role("link", name="Make an offer").press("Enter")
+    page.get_by_label("Name that readers see").fill("Half a year")
+    page.get_by_label("Plan that it opens").fill("digital")
+    page.get_by_label("Price", exact=True).fill("40.00")
+    page.get_by_label("Number of these").fill("6")
+    look_at(page, size, "newsroom-new-offer")
+    page.get_by_role("button", name="Go on").press("Enter")
+    expect(page.get_by_text("Half a year: €40.00 every 6 months")).to_be_visible()
+    page.get_by_role("button", name="Sell it").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Readers can buy it now")
+    look_at(page, size, "newsroom-offer")
+    page.get_by_label("I am sure").press("Space")
+    page.get_by_role("button", name="End it").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Nobody can buy it any more")
+
+
+def help_a_reader(page: Page, size: str) -> None:
+    go(page, "Readers")
+    look_at(page, size, "newsroom-readers")
+    page.get_by_role("rowheader").first.get_by_role("link").press("Enter")
+    page.get_by_label("New note").fill("Called about the invoice.")
+    page.get_by_role("button", name="Keep the note").press("Enter")
+    expect(page.get_by_text("Called about the invoice.")).to_be_visible()
+    page.get_by_label("The article’s address").fill("second-homes-levy")
+    page.get_by_role("button", name="Explain").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text(re.compile("Open|Closed"))
+    look_at(page, size, "newsroom-reader")
+
+
+def test_a_morning_in_the_newsroom(chromium: Browser, demo: Demo, size: str) -> None:
+    with reader(chromium, demo, size) as buying:
+        buying.goto("/account")
+        buying.get_by_role("button", name="Subscribe").first.click()
+        fill_card(buying, "4242 4242 4242 4242")
+        buying.wait_for_url("**/account")
+    with reader(chromium, demo, size) as page:
+        sign_in(page, demo)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        change_an_article(page, size)
+        make_an_offer(page, size)
+        help_a_reader(page, size)
+        page.goto("/admin/settings")
+        expect(page.get_by_text("PAYWALL_METER_LIMIT")).to_be_visible()
+        look_at(page, size, "newsroom-settings")

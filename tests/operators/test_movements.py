@@ -1,0 +1,55 @@
+"""Who joined and left: the rows behind MRR's movements."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from html import unescape
+
+import httpx2
+import pytest
+
+from tests.databases import on_sqlite
+from tests.reports import rows
+from tests.reports.rows import NOW
+
+SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
+Store = Callable[..., Awaitable[None]]
+DAY = timedelta(days=1)
+
+
+def text_of(page: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+async def test_each_row_leads_to_its_reader(signed_in: SignedIn, store: Store) -> None:
+    offer = rows.offer(name="Monthly")
+    ana = rows.reader(email="ana@a.example")
+    gone = rows.reader(email="gone@a.example", erased_at=NOW)
+    mine, theirs = rows.subscription(ana, offer), rows.subscription(gone, offer)
+    await store(
+        offer, ana, gone, mine, theirs,
+        rows.movement(mine, 1, NOW - 50 * DAY), rows.ending(mine, 2, NOW - 2 * DAY),
+        rows.movement(theirs, 1, NOW - DAY, to_net=450),
+    )  # fmt: skip
+    browser = await signed_in("viewer")
+    page = (await browser.get("/admin/movements")).text
+    text = text_of(page)
+    assert "ana@a.example Monthly Left by choice 8 Mar 2026, 09:00 €9.00 a month nothing" in text
+    assert "Erased Monthly Joined 9 Mar 2026, 09:00 nothing €4.50 a month" in text
+    assert "gone@a.example" not in page
+    assert f'href="/admin/subscribers/{ana.id}"' in page
+    left = text_of((await browser.get("/admin/movements?kind=churn_voluntary")).text)
+    assert ("ana@a.example" in left, "Erased" in left) == (True, False)
+    january = text_of((await browser.get("/admin/movements?from=2026-01-01&to=2026-01-31")).text)
+    assert "Joined 19 Jan 2026" in january
+    first = unescape((await browser.get("/admin/movements?limit=1")).text)
+    following = re.search(r'rel="next" href="([^"]+)"', first)
+    assert following is not None
+    assert "ana@a.example" in (await browser.get(following[1])).text
+
+
+@on_sqlite
+@pytest.mark.parametrize("query", ["kind=odd", "from=2026-02-30", "cursor=x", "odd=1", "to=%00"])
+async def test_what_cant_be_listed(signed_in: SignedIn, query: str) -> None:
+    answer = await (await signed_in("viewer")).get(f"/admin/movements?{query}")
+    assert answer.status_code == 422
