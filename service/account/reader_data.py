@@ -472,6 +472,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "rules_versions": "the publication's rules, and who of the staff set them",
     "saved_views": "filters that an operator chose, without words that were searched for",
     "signing_keys": "our own keys",
+    "source_days": "what led buyers here, without buyers",
     "step_depths": "how many holders used how much of the meter, without holders",
     "trial_cards": "which cards have had a trial, without their owners",
     "unbound_subscriptions": "ids of customers at Stripe that are no reader's",

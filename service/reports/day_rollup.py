@@ -14,12 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.bulk import insert_rows
 from service.db.context import Context
-from service.db.tables import HabitDay, HolderDay, HolderReturn, RolledDay, StepDepth
+from service.db.tables import HabitDay, HolderDay, HolderReturn, RolledDay, SourceDay, StepDepth
 from service.metering.partitions import months_on
 from service.reports.asked import Asked
 from service.reports.period import Interval, Period, step_after, step_of
 from service.reports.queries.depths import DEPTH_INTERVALS, depths_between
 from service.reports.queries.habits import WINDOW, habits_on
+from service.reports.queries.source_days import sold_on
 from service.reports.returns import returns_of
 
 SETTLED_AFTER = 31
@@ -84,6 +85,7 @@ async def _count_day(context: Context, day: date, today: date, *, is_new: bool) 
     async with context.database.reading() as session:
         since = await session.scalar(select(func.min(HolderDay.day))) or day
         found = await returns_of(session, context.settings.zone, [day])
+        sold = await sold_on(session, day, context.settings.zone)
         habits = None
         if is_new and await _shows_habits(session, day, today, since):
             habits = await habits_on(session, _asked(context, day, day, "day"), day)
@@ -91,6 +93,8 @@ async def _count_day(context: Context, day: date, today: date, *, is_new: bool) 
     async with context.database.transaction() as session:
         await session.execute(delete(HolderReturn).where(HolderReturn.day == day))
         await _insert(session, HolderReturn, ("measure", "day", "previous", "holders"), returns)
+        await session.execute(delete(SourceDay).where(SourceDay.day == day))
+        await _insert(session, SourceDay, ("day", "touch", "source", "sold"), sold)
         if habits is not None:
             await session.merge(HabitDay(day=day, **vars(habits)))
         await session.execute(

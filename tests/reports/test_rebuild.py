@@ -154,8 +154,9 @@ async def test_figures_are_right_while_nothing_is_added_up(
     what = asked("2026-03-01", "2026-03-10", "day", now=MIDDAY)
     active = totals(await lines_of(database, "active-subscribers", what))
     assert active["all"].value == 1
-    stopped = totals(await lines_of(database, "stop-rate", what))
-    assert (stopped["all"].part, stopped["all"].whole) == (2, 3)
+    stopped = (await lines_of(database, "stop-rate", what))[0]
+    assert (stopped.total.part, stopped.total.whole) == (2, 3)
+    assert [(cell.part, cell.whole) for cell in stopped.cells[5:9]] == [(2, 3)] * 4
 
 
 async def test_a_day_is_added_up_in_pieces(

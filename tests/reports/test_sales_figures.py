@@ -1,12 +1,21 @@
 """Figures of what is sold, on both databases."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
 
 from service.db.base import Base
+from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import CheckoutTouches
+from service.db.tables import CheckoutTouches, SourceDay
+from service.reports.day_rollup import count_days
+from service.reports.rollups import roll_up
+from service.settings import Settings
+from tests.conftest import MovingClocks
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, totals, values
 from tests.reports.rows import NOW
@@ -94,6 +103,38 @@ async def test_sources_of_subscriptions(database: Database) -> None:
         ("first", "direct or unknown", ""): [1, 1], ("last", "search.example", ""): [1, 1],
         ("last", "letter", ""): [1, 1], ("last", "direct or unknown", ""): [1, 1],
     }  # fmt: skip
+
+
+async def test_sources_are_the_same_once_their_days_are_counted(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    """What was bought at the midnights is in its day; today and days that aren't counted come from rows."""
+    offer, reader, article = rows.offer(), rows.reader(), rows.article("a", "A")
+    midnight = datetime(2026, 3, 8, tzinfo=UTC)
+    times = [midnight - DAY, midnight - timedelta(seconds=1), midnight, NOW]
+    sold = [
+        rows.checkout(
+            reader, offer, at - DAY, completed_at=at, stripe_subscription_id=f"sub_{number}"
+        )
+        for number, at in enumerate(times)
+    ]
+    read = rows.read(article, midnight - DAY)
+    await store(database, offer, reader, article, read, *sold)
+    await store(database, *(touched(each.id, first_source="letter") for each in sold[:3]))
+    what = asked("2026-03-06", "2026-03-10", "day")
+    before = values(await lines_of(database, "sources", what))
+    assert before["first", "letter", ""] == [0, 2, 1, 0, 0, 3]
+    assert before["first", "direct or unknown", ""] == [0, 0, 0, 0, 1, 1]
+    clocks.time = NOW
+    context = Context(settings.model_copy(update={"time_zone": what.home.key}), clocks, database)
+    await roll_up(context)
+    await count_days(context)
+    async with database.reading() as session:
+        counted = set(await session.scalars(select(SourceDay.day)))
+    assert counted == {(midnight - DAY).date(), midnight.date()}
+    assert values(await lines_of(database, "sources", what)) == before
+    elsewhere = replace(what, home=ZoneInfo("Asia/Tokyo"))
+    assert values(await lines_of(database, "sources", elsewhere)) == before
 
 
 async def test_articles_that_sell(database: Database) -> None:

@@ -52,6 +52,7 @@ from service.db.tables.rollups import (
     MoneyDay,
     RolledDay,
     Rollup,
+    SourceDay,
     StepDepth,
 )
 from service.db.tables.rules import RulesVersion
@@ -118,6 +119,7 @@ __all__ = [
     "SavedView",
     "SignInRequest",
     "SigningKey",
+    "SourceDay",
     "StepDepth",
     "Subscription",
     "Touches",

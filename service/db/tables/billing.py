@@ -32,7 +32,7 @@ class Checkout(Base):
     """The one article that a pass of this checkout opens."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     processing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When a payment that takes days was first seen; it stays when the money has come or hasn't."""
     newsletter: Mapped[bool | None]

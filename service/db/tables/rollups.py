@@ -163,3 +163,15 @@ class CohortMonth(Base):
     cohort: Mapped[date] = mapped_column(primary_key=True)
     month: Mapped[date] = mapped_column(primary_key=True)
     change: Mapped[int]
+
+
+class SourceDay(Base):
+    """How many subscriptions were bought on a day, by what led their buyers here first, and last."""
+
+    __tablename__ = "source_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    touch: Mapped[str] = mapped_column(primary_key=True)
+    """first or last."""
+    source: Mapped[str] = mapped_column(primary_key=True)
+    sold: Mapped[int]

@@ -54,12 +54,12 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Sources of subscriptions",
             "Subscriptions that were bought, by what led the buyer here first and what did last before "
-            "the click: the campaign's source (utm_source), else the site with the link. What an erased "
-            "reader came by isn't known any more.",
+            "the click: the campaign's source (utm_source), else the site with the link. What a "
+            "reader came by who is erased within a month isn't known any more.",
             "Not divided by anything: a count of purchases.",
         ),
         several("count", first="First", last="Last"),
-        "sum", (), sales.sources, "checkouts and their touches",
+        "sum", (), sales.sources, "checkouts and their touches", version=2,
     ),
     Figure(
         "funnel", "Readers",

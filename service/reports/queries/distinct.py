@@ -65,13 +65,16 @@ async def _counted(
     """Measure, step, whether they come for the first time in the period, and how many."""
     row = HolderReturn
     step, before = asked.step_on(row.day.expression), asked.step_on(row.previous.expression)
+    # A day that is being added up anew is counted from its rows.
+    counted = select(RolledDay.day).where(RolledDay.counted_on.is_not(None))
     rows = (
         select(
             row.measure, step.label("step"), before.label("before"),
             (row.previous < asked.period.first).label("is_first"), row.holders,
         )
         .where(
-            row.measure.in_(measures), row.day >= asked.period.first, row.day <= asked.period.last
+            row.measure.in_(measures), row.day >= asked.period.first,
+            row.day <= asked.period.last, row.day.in_(counted),
         )
         .subquery("returns")
     )  # fmt: skip

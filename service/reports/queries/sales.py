@@ -24,6 +24,7 @@ from service.reports.queries import touched
 from service.reports.queries.counting import Counts, count_by_step_and
 from service.reports.queries.holders import NO_SECTION, counted, splits_of
 from service.reports.queries.ledger import by_article
+from service.reports.queries.source_days import sold_by_source
 
 MOST_ARTICLES = 30
 _TERMINAL = ("canceled", "incomplete_expired")
@@ -121,32 +122,14 @@ async def registrations(session: AsyncSession, asked: Asked) -> list[Line]:
 
 async def sources(session: AsyncSession, asked: Asked) -> list[Line]:
     """New subscriptions by what led their buyers here first, and last."""
-    lines: list[Line] = []
-    for name in ("first", "last"):
-        label = touched.source(CheckoutTouches, name)
-        joined = (
-            select(Checkout.completed_at.label("at"), label.label("source"))
-            .outerjoin(CheckoutTouches, CheckoutTouches.checkout_id == Checkout.id)
-            .where(
-                Checkout.status == "completed",
-                Checkout.stripe_subscription_id.is_not(None),
-                Checkout.completed_at >= asked.since,
-                Checkout.completed_at < asked.until,
-            )
-            .subquery("sold")
-        )
-        rows = select(asked.step_at(joined.c.at).label("step"), joined.c.source).subquery("by_step")
-        counts: defaultdict[str, Counts] = defaultdict(lambda: defaultdict(int))
-        grouping = (rows.c.step, rows.c.source)
-        for step, source, count in await session.execute(
-            select(*grouping, func.count()).group_by(*grouping)
-        ):
-            for place in (step, None):
-                counts[source][place] += count
-        lines += [
-            line_of(_number(of), asked.steps, name, split=source) for source, of in counts.items()
-        ]
-    return lines
+    counts: defaultdict[tuple[str, str], Counts] = defaultdict(lambda: defaultdict(int))
+    for (touch, source, step), sold in (await sold_by_source(session, asked)).items():
+        for place in (step, None):
+            counts[touch, source][place] += sold
+    return [
+        line_of(_number(of), asked.steps, touch, split=source)
+        for (touch, source), of in sorted(counts.items())
+    ]
 
 
 async def articles(session: AsyncSession, asked: Asked) -> list[Line]:
