@@ -133,6 +133,9 @@ async def test_institutions_are_added_refused_and_ended_on_their_page(paywall: P
     shown = (await paywall.client.get(page)).text
     assert "City &lt;Library&gt;" in shown
     assert "192.0.2.0/24, 2001:db8::/32" in shown
+    filled = (await paywall.client.get(f"{page}?slug=city-library")).text
+    assert 'value="2026-12-31"' in filled
+    assert "192.0.2.0/24\n2001:db8::/32</textarea>" in filled
     for wrong, told in (
         ({"networks": "192.0.2.7/24"}, "The network is 192.0.2.0/24."), ({"slug": "A b"}, "short name"),
         ({"until": "soon"}, "soon is no day"), ({"plan": ""}, "plan: "),

@@ -4,13 +4,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.clock import AppClocks
 from service.db.context import AppContext
 from service.db.session import ReportSession, WriteSession
 from service.db.tables import Institution
@@ -21,7 +20,7 @@ from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.reports.schemas import Storable
-from service.texts import is_slug
+from service.texts import SLUG_LENGTH, is_slug
 
 router = APIRouter(prefix="/institutions", route_class=PageRoute, include_in_schema=False)
 
@@ -34,10 +33,16 @@ _NOTHING_TYPED = dict.fromkeys(("slug", "name", "plan", "domains", "networks", "
 
 @router.get("")
 async def show_institutions(
-    request: Request, _: SeesSubscribers, session: ReportSession, clocks: AppClocks
+    request: Request,
+    _: SeesSubscribers,
+    session: ReportSession,
+    context: AppContext,
+    slug: Annotated[str, Query(max_length=SLUG_LENGTH), Storable] = "",
 ) -> Response:
-    """All of them, and the form for another one."""
-    return await _page(request, session, clocks.business(), _NOTHING_TYPED, refusal=None)
+    """All of them, and the form: for another one, or with what is agreed with the one that is named."""
+    named = await session.get(Institution, slug) if slug else None
+    typed = _as_typed(named, context.settings.zone) if named is not None else _NOTHING_TYPED
+    return await _page(request, session, context.clocks.business(), typed, refusal=None)
 
 
 @router.post("")
@@ -74,6 +79,15 @@ async def send_end(
     """End a contract now."""
     await end_institution(session, context, slug, actor=visit.operator.label)
     return see_other(HOME)
+
+
+def _as_typed(row: Institution, zone: ZoneInfo) -> dict[str, str]:
+    """What is agreed, as the form has it: the last day is the one before the end."""
+    last = (row.ends_at - timedelta(seconds=1)).astimezone(zone).date() if row.ends_at else ""
+    return {
+        "slug": row.slug, "name": row.name, "plan": row.plan, "domains": "\n".join(row.domains),
+        "networks": "\n".join(row.networks), "until": str(last),
+    }  # fmt: skip
 
 
 def _read(typed: dict[str, str], zone: ZoneInfo) -> InstitutionIn:
