@@ -65,7 +65,7 @@ class MortalGateway:
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._gateway, name)
-        if name in {"subscriptions", "events", "verify_webhook", "close"}:
+        if name in {"subscriptions", "events", "booked_since", "verify_webhook", "close"}:
             return real
 
         async def call(*arguments: Any, **named: Any) -> Any:
