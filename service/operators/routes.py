@@ -20,7 +20,10 @@ from service.operators.institutions import routes as institutions
 from service.operators.movements import routes as movements
 from service.operators.offers import routes as offers
 from service.operators.readers import routes as readers
+from service.operators.reports import board, shown
 from service.operators.reports import routes as reports
+from service.operators.reports.board import AnyOverview
+from service.operators.reports.routes import SPLIT_WORDS, known_values
 from service.operators.rights import routes as rights
 from service.operators.rules import routes as rules
 from service.operators.settings import routes as settings
@@ -35,8 +38,8 @@ from service.problems import Problem
 from service.reports import figures, subscriber_list
 from service.reports.channel_facts import AppChannelWatch
 from service.reports.registry import FIGURES
-from service.reports.schemas import AnySubscribers
 from service.running import running_of
+from service.settings import AppSettings
 
 router = APIRouter(prefix="/admin", route_class=PageRoute, include_in_schema=False)
 
@@ -53,9 +56,10 @@ async def read_stylesheet(request: Request) -> Response:
 async def show_overview(
     request: Request,
     visit: SeesFigures,
-    asked: AnySubscribers,
+    asked: AnyOverview,
     session: ReportSession,
     watch: AppChannelWatch,
+    settings: AppSettings,
     clocks: AppClocks,
 ) -> Response:
     """What needs somebody, the figures of this moment, the channels, and the subscribers for those who may see readers."""
@@ -69,6 +73,11 @@ async def show_overview(
         channels=await watch.look(running_of(request)),
         needs=await needs(session, clocks.business(), visit.operator.permissions),
         reports={each.meaning: each.slug for each in FIGURES},
+        cards=await board.cards(session, asked, settings, clocks.business()),
+        spans=board.SPANS,
+        choices=await known_values(session, board.FILTERS),
+        words=SPLIT_WORDS,
+        tick=shown.tick_text,
     )
 
 

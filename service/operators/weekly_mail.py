@@ -169,7 +169,8 @@ def _text(cell: Cell, unit: Unit, currency: str, language: str) -> str:
         return _DASH
     if unit == "money":
         return money_in(language, Decimal(int(value)).scaleb(-decimals(currency)), currency)
-    return percent_in(language, value) if unit == "percent" else number_in(language, value)
+    # Those who left are a negative change; the words of the row say that they left.
+    return percent_in(language, value) if unit == "percent" else number_in(language, abs(value))
 
 
 def _selling(lines: Sequence[Line], language: str) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The reports' pages: the list of figures by subject, and one figure over a period."""
 
+from collections.abc import Iterable
 from typing import Annotated, get_args
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -92,7 +93,12 @@ def _by_subject() -> dict[Subject, list[Figure]]:
 
 async def _choices(session: AsyncSession, report: Report) -> dict[str, list[str]]:
     """What each filter of the figure can be set to; nothing: whatever is typed."""
-    return {name: await _known(session, name) for name in report.figure.all_filters}
+    return await known_values(session, report.figure.all_filters)
+
+
+async def known_values(session: AsyncSession, names: Iterable[str]) -> dict[str, list[str]]:
+    """What each of these filters can be set to; nothing: whatever is typed."""
+    return {name: await _known(session, name) for name in names}
 
 
 async def _known(session: AsyncSession, name: str) -> list[str]:

@@ -18,6 +18,7 @@ from service.reports.queries import ledger
 from service.reports.queries.distinct import Distinct, distinct
 from service.reports.queries.holders import (
     BySplit,
+    at_hand,
     by_step_and_whole,
     counted,
     place_of,
@@ -200,10 +201,14 @@ async def _after_the_first(
         select(*grouping, func.count()).group_by(*grouping)
     ):
         found.met[split][place_of(step)] = count
+    happened = at_hand(events)
     joined = (
-        select(*grouping, holders.c.whose, holders.c.wall_at, func.min(events.c.at, type_=UtcDateTime()))
-        .join(events, events.c.whose == holders.c.whose)
-        .where(events.c.at >= holders.c.wall_at)
+        select(
+            *grouping, holders.c.whose, holders.c.wall_at,
+            func.min(happened.c.at, type_=UtcDateTime()),
+        )
+        .join(happened, happened.c.whose == holders.c.whose)
+        .where(happened.c.at >= holders.c.wall_at)
         .group_by(*grouping, holders.c.whose, holders.c.wall_at)
     )  # fmt: skip
     for step, split, whose, wall_at, event_at in await session.execute(joined):
@@ -242,10 +247,11 @@ async def _reads(
 ) -> Mapping[str, Mapping[date, int]]:
     """The number of reads by day of each holder to whom one of the events happened."""
     days = await ledger.by_holder(session, asked)
+    happened = at_hand(events)
     rows = (
         select(days.c.whose, days.c.day, func.sum(days.c.reads))
-        .join(events, events.c.whose == days.c.whose)
-        .where(days.c.reads > 0, events.c.at >= asked.since, events.c.at < asked.until)
+        .join(happened, happened.c.whose == days.c.whose)
+        .where(days.c.reads > 0, happened.c.at >= asked.since, happened.c.at < asked.until)
         .group_by(days.c.whose, days.c.day)
     )
     found: defaultdict[str, dict[date, int]] = defaultdict(dict)

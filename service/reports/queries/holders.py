@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, literal, select, union_all
+from sqlalchemy import CTE, ColumnElement, FromClause, Subquery, literal, select, union_all
 
 from service.reports.asked import Asked
 from service.reports.queries.counting import WHOLE, Counts
@@ -22,6 +22,14 @@ def counted() -> BySplit:
 def splits_of(asked: Asked, *found: Iterable[str]) -> list[str]:
     """The values that there are; without a split the empty one, whatever was found."""
     return sorted(set().union(*found)) if asked.split else [""]
+
+
+def at_hand(events: FromClause) -> CTE:
+    """Events by whose they are, as a table of their own to be joined.
+
+    Their `whose` is an expression: by it SQLite finds nothing, and looks through all events for each holder.
+    """
+    return select(events).cte("at_hand").prefix_with("MATERIALIZED")
 
 
 def place_of(step: int) -> int | None:

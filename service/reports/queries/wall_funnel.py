@@ -15,6 +15,7 @@ from service.reports.queries import kept_rows
 from service.reports.queries.holders import (
     NO_SECTION,
     BySplit,
+    at_hand,
     by_step_and_whole,
     counted,
     place_of,
@@ -141,7 +142,7 @@ async def _went_on(session: AsyncSession, asked: Asked, walls: Subquery) -> tupl
         )
         .subquery("clicks")
     )  # fmt: skip
-    theirs = with_whose(clicks).subquery("whose_clicks")
+    theirs = at_hand(with_whose(clicks).subquery("whose_clicks"))
     joined = (
         select(
             walls.c.step, walls.c.split, walls.c.whose, walls.c.wall_at,

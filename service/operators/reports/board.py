@@ -1,0 +1,151 @@
+"""The first page's figures over today, 30 days or a year, each with a chart and the table behind it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import Query
+from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.operators.reports import shown
+from service.reports.cells import Cell, Line, Unit
+from service.reports.figure import Figure
+from service.reports.registry import BY_SLUG
+from service.reports.report import report_on
+from service.reports.report_schemas import Report, ReportQuery
+from service.reports.schemas import Storable, SubscribersQuery
+from service.settings import Settings
+
+Span = Literal["today", "month", "year"]
+SPANS: Mapping[Span, str] = {"today": "Today", "month": "30 days", "year": "A year"}
+FILTERS = ("plan", "interval_charged", "currency", "section", "source")
+_CHARTS = (
+    "active-subscribers", "mrr", "mrr-movements", "joined-and-left", "trial-conversion", "revenue",
+    "stop-rate", "paid-after-a-wall", "access-mix", "articles",
+)  # fmt: skip
+"""In the page's order."""
+_RANKED = 10
+_DAYS = 30
+_MOST_TILES = 6
+_Text = Annotated[str, Storable, Field(max_length=200)]
+
+
+class OverviewQuery(SubscribersQuery):
+    """The list's fields, and of the figures the span and what they are filtered by."""
+
+    span: Span = "month"
+    interval_charged: _Text = ""
+    currency: _Text = ""
+    section: _Text = ""
+    source: _Text = ""
+
+    def figures_of(self, figure: Figure, today: date) -> ReportQuery:
+        """The report of the figure over this span, with those filters that it has."""
+        given = {name: getattr(self, name) or "" for name in FILTERS}
+        chosen = {name: value for name, value in given.items() if name in figure.all_filters}
+        first, interval = _since(self.span, today)
+        return ReportQuery.model_validate(
+            {
+                "from": first, "to": today.isoformat(), "interval": interval,
+                "compare": "before", **chosen,
+            }
+        )  # fmt: skip
+
+    def not_by(self, figure: Figure) -> list[str]:
+        """The filters that are asked for and that the figure doesn't have."""
+        return [n for n in FILTERS if getattr(self, n) and n not in figure.all_filters]
+
+
+AnyOverview = Annotated[OverviewQuery, Query()]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One figure. `address` leads to its report; `rows` lead each to the report of that step."""
+
+    report: Report
+    address: str
+    tiles: list[shown.Tile]
+    drawings: list[shown.Drawn]
+    table: shown.Table
+    kind: shown.ChartKind
+    steps: tuple[str, ...]
+    behind: tuple[str, ...]
+    """By step: the address of its report in smaller steps."""
+    not_by: list[str]
+
+    @property
+    def figure(self) -> Figure:
+        return self.report.figure
+
+
+async def cards(
+    session: AsyncSession, asked: OverviewQuery, settings: Settings, now: datetime
+) -> list[Card]:
+    """Each figure of the page."""
+    today = now.astimezone(settings.zone).date()
+    return [await _card(session, asked, BY_SLUG[slug], settings, now, today) for slug in _CHARTS]
+
+
+async def _card(
+    session: AsyncSession, asked: OverviewQuery, figure: Figure, settings: Settings,
+    now: datetime, today: date,
+) -> Card:  # fmt: skip
+    query = asked.figures_of(figure, today)
+    report = await report_on(session, figure.slug, query.asked(settings, now))
+    here = f"/admin/reports/{figure.slug}"
+    period = report.asked.period
+    behind = tuple(
+        query.address(
+            here, compare="", interval="day",
+            **{"from": each.first.isoformat(), "to": each.last.isoformat()},
+        )
+        for each in period.steps
+    )  # fmt: skip
+    is_drawn = len(period.steps) > 1 and not figure.is_ranked
+    return Card(
+        report, query.address(here), _tiles(report), shown.drawings(report) if is_drawn else [],
+        _ranking(report) if figure.is_ranked else shown.table(report), shown.kind_of(figure), shown.step_names(period), behind,
+        asked.not_by(figure),
+    )  # fmt: skip
+
+
+def _tiles(report: Report) -> list[shown.Tile]:
+    """Of many series those that have something to say."""
+    if report.figure.is_ranked:
+        return []
+    found = shown.tiles(report)
+    if len(found) <= _MOST_TILES:
+        return found
+    pairs = zip(found, report.lines, strict=True)
+    return [tile for tile, line in pairs if line.total.value][:_MOST_TILES]
+
+
+def _ranking(report: Report) -> shown.Table:
+    """The first ones over the whole period: the report itself has all, and their steps."""
+    figure = report.figure
+    first = list(dict.fromkeys(each.split for each in report.lines))[:_RANKED]
+    totals = {(each.split, each.series): each for each in report.lines}
+    return shown.Table(
+        tuple(each.words for each in figure.series),
+        tuple(
+            (split, tuple(_whole(totals.get((split, each.key)), each.unit) for each in figure.series))
+            for split in first
+        ),
+        by_step=False,
+    )  # fmt: skip
+
+
+def _whole(line: Line | None, unit: Unit) -> shown.Shown:
+    cell = line.total if line is not None else Cell(None)
+    return shown.Shown(shown.value_text(cell, unit, ""), cell.why)
+
+
+def _since(span: Span, today: date) -> tuple[str, str]:
+    """The first day, empty where a report begins there by itself, and the steps."""
+    if span == "year":
+        return "", "month"
+    back = 0 if span == "today" else _DAYS - 1
+    return (today - timedelta(days=back)).isoformat(), "day"

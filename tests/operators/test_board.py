@@ -1,0 +1,78 @@
+"""The first page's figures: spans and filters in the address, charts with a table, and what is behind a bar."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from html import unescape
+
+import httpx2
+import pytest
+
+from service.db.session import Database
+from service.operators.reports.board import SPANS
+from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
+from tests.reports import rows
+from tests.reports.figures_asked import store
+
+pytestmark = on_sqlite
+SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
+
+
+async def shown(browser: httpx2.AsyncClient, **query: str) -> str:
+    answer = await browser.get("/admin", params=query)
+    assert answer.status_code == 200
+    return unescape(answer.text)
+
+
+@pytest.mark.parametrize("span", list(SPANS))
+async def test_each_span_shows_every_figure_with_its_report_behind(
+    signed_in: SignedIn, span: str
+) -> None:
+    page = await shown(await signed_in("viewer"), span=span)
+    for slug in ("active-subscribers", "mrr-movements", "stop-rate", "access-mix", "articles"):
+        assert f'id="card-{slug}"' in page
+        assert f"/admin/reports/{slug}?from=" in page or span == "year"
+    assert f'<option value="{span}" selected>' in page
+
+
+async def test_a_filter_stays_in_the_address_and_is_said_where_a_figure_lacks_it(
+    signed_in: SignedIn,
+) -> None:
+    browser = await signed_in("viewer")
+    page = await shown(browser, section="News", source="letter", span="month")
+    mix, stops = (
+        re.search(rf'id="card-{slug}"><a href="([^"]*)"', page) for slug in ("access-mix", "stop-rate")
+    )  # fmt: skip
+    assert mix is not None
+    assert stops is not None
+    assert "section=News" in mix[1]
+    assert "section=" not in stops[1]
+    assert "source=letter" in stops[1]
+    assert "Not filtered by section" in page
+    assert (await browser.get(mix[1])).status_code == 200
+
+
+async def test_a_bar_and_its_row_lead_to_the_days_behind_it(
+    signed_in: SignedIn, database: Database, clocks: MovingClocks
+) -> None:
+    ana, monthly = rows.reader(), rows.offer()
+    bought = rows.subscription(ana, monthly)
+    at = clocks.business() - timedelta(days=40)
+    await store(database, ana, monthly, bought, rows.movement(bought, 1, at))
+    browser = await signed_in("viewer")
+    page = await shown(browser, span="year")
+    card = page[page.index('id="card-joined-and-left"') :]
+    bar = re.search(r'<a href="([^"]*)" tabindex="-1"><rect', card)
+    row = re.search(r'<th scope="row"><a href="([^"]*)">', card)
+    assert bar is not None
+    assert row is not None
+    assert "interval=day" in bar[1]
+    assert "interval=day" in row[1]
+    assert (await browser.get(bar[1])).status_code == 200
+
+
+@pytest.mark.parametrize(("name", "value"), [("span", "century"), ("source", "x" * 300)])
+async def test_what_cannot_be_asked_is_refused(signed_in: SignedIn, name: str, value: str) -> None:
+    browser = await signed_in("viewer")
+    assert (await browser.get("/admin", params={name: value})).status_code == 422
