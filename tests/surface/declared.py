@@ -172,6 +172,7 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /admin/account/totp/confirm
         POST /admin/account/totp/off
         POST /admin/account/totp/start
+        POST /admin/account/weekly
     """,
     Permission.SUBSCRIBERS_READ: """
         GET /admin/entitlements
