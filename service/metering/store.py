@@ -147,12 +147,13 @@ def _count_on_sqlite(
     read = {
         holder: (counted, carried) for holder, counted, carried in json.loads(begun.scalar_one())
     }
-    rows, states = [], {}
+    rows: list[tuple[Any, ...]] = []
+    states: dict[str, MeterState] = {}
     for holder in sorted(articles):
         article, (counted, carried) = articles[holder], read.get(holder, ((), ()))
         if len(counted) < limit and article not in counted and article not in carried:
             all_counted = [*counted, article]
-            rows.append((holder, window.start, json.dumps(all_counted), "[]", now))
+            rows.append((holder, window.start, all_counted, [], now))
             states[holder] = MeterState(window, limit, frozenset(all_counted), frozenset(carried))
     insert_rows(connection, MeterWindow, _WINDOW_COLUMNS, rows, _COUNTED_GROWS)
     return states
