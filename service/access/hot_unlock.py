@@ -238,7 +238,9 @@ class HotUnlock:
         cookie = read_cookie(request, "device", settings)
         by_cookie = self._devices.read(cookie)
         device = by_cookie or self._devices.read(request.headers.get(HEADER))
-        caller = replace(known.caller, device_id=device, holds_cookie=by_cookie is not None)
+        caller, holds_cookie = known.caller, by_cookie is not None
+        if (caller.device_id, caller.holds_cookie) != (device, holds_cookie):
+            caller = replace(caller, device_id=device, holds_cookie=holds_cookie)
         return ReadRequest(article, caller, network, known.held, again)
 
     def _key_of(self, request: Request) -> Hashable | None:
