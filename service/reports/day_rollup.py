@@ -51,9 +51,13 @@ async def count_days(context: Context, progress: Callable[[date], None] = lambda
                 .order_by(RolledDay.day)
             )
         )
-    for day, counted_on in days:
-        await _count_day(context, day, today, is_new=counted_on is None)
+    for day, _ in days:
+        await _count_day(context, day, today)
         progress(day)
+    # Afterwards: where these take too long for the database, the counts above are there all the same.
+    for day, counted_on in days:
+        if counted_on is None:
+            await _count_habits(context, day, today)
     if days:
         await _count_depths(context, days[0].day, today)
         log.info("ledger.counted", days=len(days), until=str(days[-1].day))
@@ -81,27 +85,32 @@ async def prune_holder_days(context: Context) -> None:
             return
 
 
-async def _count_day(context: Context, day: date, today: date, *, is_new: bool) -> None:
+async def _count_day(context: Context, day: date, today: date) -> None:
     async with context.database.reading() as session:
         since = await session.scalar(select(func.min(HolderDay.day))) or day
         found = await returns_of(session, context.settings.zone, [day])
         sold = await sold_on(session, day, context.settings.zone)
-        habits = None
-        if is_new and await _shows_habits(session, day, today, since):
-            habits = await habits_on(session, _asked(context, day, day, "day"), day)
     returns = [(*key, number) for key, number in found.items()]
     async with context.database.transaction() as session:
         await session.execute(delete(HolderReturn).where(HolderReturn.day == day))
         await _insert(session, HolderReturn, ("measure", "day", "previous", "holders"), returns)
         await session.execute(delete(SourceDay).where(SourceDay.day == day))
         await _insert(session, SourceDay, ("day", "touch", "source", "sold"), sold)
-        if habits is not None:
-            await session.merge(HabitDay(day=day, **vars(habits)))
         await session.execute(
             update(RolledDay)
             .where(RolledDay.day == day)
             .values(counted_on=today, looked_back_to=since)
         )
+
+
+async def _count_habits(context: Context, day: date, today: date) -> None:
+    async with context.database.reading() as session:
+        since = await session.scalar(select(func.min(HolderDay.day))) or day
+        if not await _shows_habits(session, day, today, since):
+            return
+        habits = await habits_on(session, _asked(context, day, day, "day"), day)
+    async with context.database.transaction() as session:
+        await session.merge(HabitDay(day=day, **vars(habits)))
 
 
 async def _shows_habits(session: AsyncSession, day: date, today: date, since: date) -> bool:
