@@ -31,6 +31,8 @@ from tests.databases import on_sqlite
 from tests.stripe_at_hand import Wire, gateway_to
 
 SIZE = 80
+BOOKED = {"dunning-money", "revenue", "refunds-and-disputes", "payouts"}
+"""Figures of what Stripe has booked, which the history doesn't write."""
 MONTH = timedelta(days=30)
 URL = "http://stripe.localhost"
 
@@ -130,6 +132,8 @@ async def test_each_report_has_something_to_show(demo: Demo) -> None:
     )  # fmt: skip
     async with demo.context.database.reading() as session:
         for figure in FIGURES:
+            if figure.slug in BOOKED:
+                continue
             lines = await figure.lines(session, Asked(period, now, zone))
             cells = [cell for line in lines for cell in (*line.cells, line.total)]
             assert any(cell.value for cell in cells), figure.slug
