@@ -11,16 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.context import Context
 from service.db.tables import ChargeRow, DisputeRow, InvoiceRow, PayoutRow, RefundRow
 from service.finance.books import Gap, gaps, keep
+from service.finance.disputes import OPEN_DISPUTES
 from service.payments.books import BOOKED_KINDS, Booked, BookedKind, Booking, BooksGateway
 
 _MAY_CHANGE = timedelta(days=90)
 """What is open for longer is looked at again only when Stripe sends an event."""
-_OPEN_DISPUTES = (
-    "needs_response",
-    "under_review",
-    "warning_needs_response",
-    "warning_under_review",
-)
 
 _Changing = type[InvoiceRow | ChargeRow | RefundRow | DisputeRow | PayoutRow]
 
@@ -68,7 +63,7 @@ async def _unsettled(session: AsyncSession, now: datetime) -> list[Booking]:
         ("invoice", InvoiceRow, ("open",)),
         ("charge", ChargeRow, ("pending",)),
         ("refund", RefundRow, ("pending", "requires_action")),
-        ("dispute", DisputeRow, _OPEN_DISPUTES),
+        ("dispute", DisputeRow, OPEN_DISPUTES),
         ("payout", PayoutRow, ("pending", "in_transit")),
     )
     for kind, table, open_statuses in kinds:

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from service.operators.money import api as money
 from service.operators.movements import api as movements
 from service.operators.offers import api as offers
 from service.operators.rights import api as rights
@@ -18,6 +19,7 @@ router = APIRouter(prefix="/v1/admin")
 for subject in (
     rules,
     staff,
+    money,
     offers,
     rights,
     subscribers,

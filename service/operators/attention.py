@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.inbox import JOB
 from service.billing.unbound import count_unbound
 from service.db.tables import Job, Reconciliation, Subscription, WebhookDelivery
+from service.finance.disputes import disputes_to_answer
 from service.identity.permissions import Permission
 from service.offers.pricing import amount_text
 
@@ -52,12 +53,19 @@ async def _of_readers(session: AsyncSession, now: datetime) -> list[Need]:
         Subscription.trial_end <= now + TRIALS_END_WITHIN,
     )
     ending = await session.scalar(trials) or 0
+    disputes, _ = await disputes_to_answer(session)
     return [
         Need(
             unbound,
             f"{_many(unbound, 'subscription')} without a reader",
             "paid at Stripe, and open to nobody",
             "/admin/unbound",
+        ),
+        Need(
+            disputes,
+            f"{_many(disputes, 'dispute')} to answer",
+            "each by its deadline, or the money is lost",
+            "/admin/money#disputes",
         ),
         *await _owing(session),
         Need(

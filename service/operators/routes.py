@@ -17,6 +17,7 @@ from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import Visit, page_requires
 from service.operators.institutions import routes as institutions
+from service.operators.money import routes as money
 from service.operators.movements import routes as movements
 from service.operators.offers import routes as offers
 from service.operators.readers import routes as readers
@@ -84,6 +85,7 @@ async def show_overview(
 for subject in (
     sign_in,
     articles,
+    money,
     offers,
     rights,
     movements,

@@ -161,6 +161,9 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /admin/{unknown:path}
         GET /v1/admin/article-figures
         GET /v1/admin/reports
+        GET /v1/admin/money/payouts
+        GET /v1/admin/money/payouts/{payout_id}
+        GET /v1/admin/money/export/payouts
         GET /v1/admin/reports/{slug}
         GET /v1/admin/reports/summary
     """,
@@ -191,6 +194,13 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/subscribers/{reader_id}/notes
         GET /v1/admin/subscribers/{reader_id}/sessions
         GET /admin/unbound
+        GET /admin/money
+        GET /admin/money/payouts/{payout_id}
+        GET /admin/money/export/{name}
+        GET /v1/admin/money/owing
+        GET /v1/admin/money/refunds
+        GET /v1/admin/money/disputes
+        GET /v1/admin/money/export/{name}
         GET /admin/readers
         GET /admin/readers/export
         GET /admin/movements

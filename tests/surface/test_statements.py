@@ -18,16 +18,22 @@ from service.db.tables import (
     ApiKey,
     Article,
     AuditEntry,
+    BalanceRow,
+    ChargeRow,
+    DisputeRow,
     InboxEvent,
     Institution,
+    InvoiceRow,
     Job,
     Mail,
     Operator,
+    PayoutRow,
     Reader,
     ReaderDevice,
     ReaderNote,
     ReaderSession,
     Reconciliation,
+    RefundRow,
     Right,
     RulesVersion,
     UnboundSubscription,
@@ -73,7 +79,7 @@ MOST: Mapping[str, int] = {
     "/account/institution": 2,
     "/account/sign-in": 2,
     "/account/sign-in/code": 2,
-    "/admin": 76,
+    "/admin": 77,
     "/admin/account": 4,
     "/admin/account/totp": 3,
     "/admin/api-keys": 3,
@@ -85,6 +91,9 @@ MOST: Mapping[str, int] = {
     "/admin/institutions": 3,
     "/admin/jobs": 4,
     "/admin/movements": 3,
+    "/admin/money": 7,
+    "/admin/money/export/{name}": 3,
+    "/admin/money/payouts/{payout_id}": 5,
     "/admin/offers": 10,
     "/admin/offers/new": 3,
     "/admin/offers/{offer_id}": 8,
@@ -124,6 +133,13 @@ MOST: Mapping[str, int] = {
     "/v1/admin/institutions/{slug}": 2,
     "/v1/admin/jobs": 3,
     "/v1/admin/movements": 2,
+    "/v1/admin/money/disputes": 2,
+    "/v1/admin/money/export/payouts": 2,
+    "/v1/admin/money/export/{name}": 2,
+    "/v1/admin/money/owing": 2,
+    "/v1/admin/money/payouts": 2,
+    "/v1/admin/money/payouts/{payout_id}": 3,
+    "/v1/admin/money/refunds": 2,
     "/v1/admin/offers": 7,
     "/v1/admin/offers/{offer_id}": 2,
     "/v1/admin/operators": 2,
@@ -204,7 +220,7 @@ class Rows:
         )
         self.known |= {
             "slug": article.slug, "endpoint_id": endpoint.id, "version": str(rules.version),
-            "source": right.source, "reference": right.reference,
+            "source": right.source, "reference": right.reference, "name": "owing",
         }  # fmt: skip
         return [
             reader, article, endpoint, right, *self._of(reader, article, endpoint.id),
@@ -221,8 +237,20 @@ class Rows:
     def _of(self, reader: Reader, article: Article, endpoint_id: str) -> list[Base]:
         """What one reader has: sold, read, sent and told."""
         offer = rows.offer(position=next(NUMBERS))
-        self.known |= {"offer_id": offer.id}
         bought = rows.subscription(reader, offer)
+        invoice = filled(
+            InvoiceRow,
+            status="open",
+            offer_id=offer.id,
+            subscription_id=bought.id,
+            currency="EUR",
+        )
+        charge = filled(
+            ChargeRow, status="failed", sold="subscription", subscription_id=bought.id,
+            invoice_id=invoice.id, currency="EUR",
+        )  # fmt: skip
+        payout = filled(PayoutRow, currency="EUR")
+        self.known |= {"offer_id": offer.id, "payout_id": payout.id}
         paid = rows.checkout(reader, offer, rows.NOW - timedelta(days=20))
         event = rows.told(reader, "subscription.started", rows.NOW, subject_id=bought.id)
         return [
@@ -235,6 +263,12 @@ class Rows:
             filled(ReaderDevice, reader_id=reader.id), filled(ReaderNote, reader_id=reader.id),
             filled(Mail, kind="sign-in", status="waiting", reader_id=reader.id),
             filled(UnboundSubscription, status="active", offer_id=offer.id),
+            invoice, charge, payout, filled(BalanceRow, payout_id=payout.id),
+            filled(RefundRow, charge_id=charge.id, currency="EUR"),
+            filled(
+                DisputeRow, charge_id=charge.id, status="needs_response", due_at=rows.NOW,
+                currency="EUR",
+            ),
             filled(
                 WebhookDelivery, endpoint_id=endpoint_id, event_id=event.id, status="waiting",
                 attempts=1,

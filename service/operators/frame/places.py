@@ -50,6 +50,7 @@ GROUPS = (
     ),
     Group("Articles", (Place("/admin/articles", "Articles", Permission.ARTICLES_READ),)),
     Group("Offers", (Place("/admin/offers", "Offers", Permission.OFFERS_READ),)),
+    Group("Money", (Place("/admin/money", "Money", Permission.SUBSCRIBERS_READ),)),
     Group(
         "Reports",
         (Place("/admin/reports", "Reports", Permission.REPORTS_READ, also=("/admin/movements",)),),

@@ -1,0 +1,59 @@
+"""The pages of the money list."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import Response
+
+from service.db.session import ReportSession
+from service.html.list_query import AnyPage, ListQuery
+from service.identity.permissions import Permission
+from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.visits import Visit, page_requires
+from service.operators.money import lists
+from service.operators.money.export import Exported, export
+from service.operators.money.words import CATEGORIES, declined, dispute_words
+from service.reports.schemas import Storable
+
+router = APIRouter(prefix="/money", route_class=PageRoute, include_in_schema=False)
+
+SeesReaders = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
+_FIRST = ListQuery(limit=20)
+
+
+@router.get("")
+async def show_money(
+    request: Request, _: SeesReaders, asked: AnyPage, session: ReportSession
+) -> Response:
+    """Who owes, disputes by their deadline, refunds and payouts: the first of each."""
+    return page(
+        request,
+        "money.html",
+        owing=await lists.list_owing(session, asked),
+        disputes=await lists.list_disputes(session, _FIRST, only_open=True),
+        refunds=await lists.list_refunds(session, _FIRST),
+        payouts=await lists.list_payouts(session, _FIRST),
+        asked=asked,
+        declined=declined,
+        dispute_words=dispute_words,
+    )
+
+
+@router.get("/payouts/{payout_id}")
+async def show_payout(
+    request: Request,
+    _: SeesReaders,
+    payout_id: Annotated[str, Path(max_length=255), Storable],
+    session: ReportSession,
+) -> Response:
+    """What one payout is made of."""
+    found = await lists.read_payout(session, payout_id)
+    return page(request, "payout.html", found=found, categories=CATEGORIES)
+
+
+@router.get("/export/{name}")
+async def export_list(
+    _: SeesReaders, name: Exported | Literal["payouts"], session: ReportSession
+) -> Response:
+    """A list as a file."""
+    return await export(session, name)

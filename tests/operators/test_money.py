@@ -1,0 +1,166 @@
+"""The money list: pages, API and files, with what adds up and what is refused."""
+
+import csv
+import io
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import httpx2
+import pytest
+
+from service.db.tables import BalanceRow, ChargeRow, DisputeRow, InvoiceRow, PayoutRow, RefundRow
+from service.operators.money.words import dispute_words
+from tests.databases import on_sqlite
+from tests.reports import rows
+from tests.reports.rows import NOW
+
+DAY = timedelta(days=1)
+SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
+Store = Callable[..., Awaitable[None]]
+
+
+def invoice(id_: str, amount: int, **values: Any) -> InvoiceRow:
+    defaults: dict[str, Any] = {
+        "status": "open", "billing_reason": "subscription_cycle", "currency": "EUR",
+        "subtotal": amount, "discount": 0, "tax": 0, "total": amount, "amount_due": amount,
+        "amount_paid": 0, "amount_remaining": amount, "created_at": NOW - 3 * DAY,
+        "finalized_at": NOW - 3 * DAY, "paid_at": None, "voided_at": None, "uncollectible_at": None,
+        "attempt_count": 1, "next_attempt_at": NOW + DAY, "asked_at": NOW, "subscription_id": None,
+    }  # fmt: skip
+    return InvoiceRow(id=id_, **{**defaults, **values})
+
+
+def charge(id_: str, **values: Any) -> ChargeRow:
+    defaults: dict[str, Any] = {
+        "payment_id": f"pi_{id_}", "invoice_id": None, "subscription_id": None,
+        "sold": "subscription", "attempt": 1, "status": "succeeded", "amount": 900,
+        "currency": "EUR", "method": "card", "country": "DE", "failure": "", "asked_at": NOW,
+        "created_at": NOW - 3 * DAY,
+    }  # fmt: skip
+    return ChargeRow(id=id_, **{**defaults, **values})
+
+
+def dispute(id_: str, charge_id: str, due: int, status: str = "needs_response") -> DisputeRow:
+    return DisputeRow(
+        id=id_, charge_id=charge_id, amount=900, currency="EUR", status=status,
+        reason="fraudulent", due_at=NOW + due * DAY, created_at=NOW - DAY, asked_at=NOW,
+    )  # fmt: skip
+
+
+def moved(id_: str, category: str, amount: int, fee: int, **values: Any) -> BalanceRow:
+    return BalanceRow(
+        id=id_, category=category, amount=amount, fee=fee, fee_tax=0, net=amount - fee,
+        currency="JPY", created_at=NOW, available_at=NOW, payout_id="po_1", asked_at=NOW,
+        **{"source_id": f"of_{id_}", "charge_id": None, "offer_id": None, **values},
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def kept(store: Store) -> None:
+    """Two owe, one of them tried no more; refunds, disputes, something foreign, and a payout in yen."""
+    offer, reader = rows.offer(), rows.reader(email="=ana@example.org")
+    bought = rows.subscription(reader, offer, id="sub_1")
+    await store(reader, offer, bought)
+    await store(
+        invoice("in_small", 900, offer_id=offer.id, subscription_id="sub_1"),
+        invoice("in_large", 5000, offer_id=offer.id, next_attempt_at=None),
+        invoice("in_new", 700, offer_id=offer.id),
+        invoice("in_paid", 700, offer_id=offer.id, status="paid", amount_remaining=0),
+        charge("ch_1", status="failed", invoice_id="in_small", failure="lost_card"),
+        charge(
+            "ch_2", status="failed", invoice_id="in_small", failure="insufficient_funds",
+            created_at=NOW - DAY,
+        ),
+        charge("ch_3", status="failed", invoice_id="in_large", failure="expired_card"),
+        charge("ch_4", subscription_id="sub_1", offer_id=offer.id),
+        charge("ch_5", subscription_id="sub_1", offer_id=offer.id),
+        charge("ch_foreign", sold="other"),
+        RefundRow(
+            id="re_1", charge_id="ch_4", amount=400, currency="EUR", status="succeeded", reason="",
+            created_at=NOW, asked_at=NOW,
+        ),
+        RefundRow(
+            id="re_foreign", charge_id="ch_foreign", amount=1, currency="EUR", status="succeeded",
+            reason="", created_at=NOW, asked_at=NOW,
+        ),
+        dispute("du_later", "ch_4", 9), dispute("du_soon", "ch_5", 2),
+        dispute("du_lost", "ch_5", 1, "lost"), dispute("du_foreign", "ch_foreign", 1),
+        PayoutRow(
+            id="po_1", amount=636, currency="JPY", status="paid", failure="", is_automatic=True,
+            created_at=NOW - DAY, arrives_at=NOW, asked_at=NOW,
+        ),
+        moved("txn_1", "charge", 1000, 59), moved("txn_2", "refund", -300, 0),
+        moved("txn_3", "fee", 0, 5), moved("txn_4", "payout", -636, 0, source_id="po_1"),
+    )  # fmt: skip
+
+
+def words(page: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+@on_sqlite
+@pytest.mark.usefixtures("kept")
+async def test_the_page_says_who_owes_and_what_waits(signed_in: SignedIn) -> None:
+    viewer = await signed_in("viewer")
+    text = words((await viewer.get("/admin/money")).text)
+    owing, rest = text.split("Not decided yet", 1)
+    assert owing.index("€50.00") < owing.index("€9.00")
+    assert "insufficient funds, 2 failed tries" in owing
+    assert "expired card, 1 failed try None: Stripe tries no more" in owing
+    assert "€7.00" not in owing
+    disputes, payouts = rest.split("To compare with your bank", 1)
+    assert disputes.index("12 Mar 2026") < disputes.index("19 Mar 2026")
+    assert "Lost" not in disputes
+    assert "¥636 Paid" in payouts
+    assert "€4.00 Succeeded" in payouts
+    assert "2 disputes to answer" in words((await viewer.get("/admin")).text)
+
+
+@on_sqlite
+@pytest.mark.usefixtures("kept")
+async def test_a_payout_is_what_it_is_made_of(signed_in: SignedIn) -> None:
+    """1000 − 59, less 300, less 5 for the account, is 636: yen have no smaller unit."""
+    viewer = await signed_in("viewer")
+    text = words((await viewer.get("/admin/money/payouts/po_1")).text)
+    assert "Charges 1 ¥1,000 ¥59 ¥941" in text
+    assert "Refunds 1 −¥300 ¥0 −¥300" in text
+    assert "Together 3 ¥700 ¥64 ¥636" in text
+    assert "isn’t explained" not in text
+    assert (await viewer.get("/admin/money/payouts/re_1")).status_code == 404
+
+
+@on_sqlite
+@pytest.mark.usefixtures("kept")
+async def test_lists_as_files(signed_in: SignedIn) -> None:
+    viewer = await signed_in("viewer")
+    found = await viewer.get("/admin/money/export/owing")
+    assert found.headers["Content-Disposition"] == 'attachment; filename="owing.csv"'
+    table = list(csv.DictReader(io.StringIO(found.text)))
+    assert [(each["invoice"], each["amount"], each["email"]) for each in table] == [
+        ("in_large", "5000", ""), ("in_small", "900", "'=ana@example.org"),
+    ]  # fmt: skip
+    for name, ids in (
+        ("refunds", ["re_1"]), ("payouts", ["po_1"]),
+        ("disputes", ["du_lost", "du_soon", "du_later"]),
+    ):  # fmt: skip
+        lines = (await viewer.get(f"/admin/money/export/{name}")).text.splitlines()
+        assert [line.partition(",")[0] for line in lines[1:]] == ids
+    assert (await viewer.get("/admin/money/export/secrets")).status_code == 422
+    assert (await viewer.get("/admin/money?cursor=x")).status_code == 422
+    editor = await signed_in("editor")
+    for path in ("/admin/money", "/admin/money/payouts/po_1", "/admin/money/export/owing"):
+        assert (await editor.get(path)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("needs_response", "Answer needed"), ("warning_closed", "Inquiry, closed"),
+        ("a_new_word", "A new word"),
+    ],
+)  # fmt: skip
+def test_what_a_dispute_waits_for(status: str, said: str) -> None:
+    assert dispute_words(status) == said
