@@ -9,9 +9,17 @@ from sqlalchemy import delete, select, update
 from service.account.reader_data import HOLDINGS, subject_of
 from service.billing.events import HANDLED, booking_of
 from service.billing.reconcile import Report, reconcile
-from service.db.tables import BalanceRow, ChargeRow, DisputeRow, InvoiceRow, Reader, RefundRow
+from service.db.tables import (
+    BalanceRow,
+    ChargeRow,
+    DisputeRow,
+    InvoiceRow,
+    PayoutRow,
+    Reader,
+    RefundRow,
+)
 from service.finance.books import book, keep
-from service.payments.books import Booking
+from service.payments.books import BalanceEntry, BookedPayout, Booking
 from service.payments.gateway import StripeEvent
 from tests.billing.desk import Desk, as_it_was, backwards
 from tests.databases import on_sqlite
@@ -160,6 +168,28 @@ async def test_an_answer_that_is_older_never_overwrites(desk: Desk) -> None:
         linked = select(ChargeRow.subscription_id).where(ChargeRow.id == charge.id)
         assert await session.scalar(linked) == subscription
     assert not await book(desk.context, desk.gateway, Booking("refund", "re_none"))
+
+
+def payout(number: int, entries: int = 0, amount: int = 900) -> BookedPayout:
+    """One with its entries, as Stripe's lists have it."""
+    id_, at = f"po_{number}", datetime(2026, 3, 1, tzinfo=UTC)
+    parts = tuple(
+        BalanceEntry(
+            f"txn_{number}_{each}", "fee", None, amount, 0, 0, amount, "IDR", at, at, payout_id=id_
+        )
+        for each in range(entries)
+    )
+    return BookedPayout(id_, amount, "IDR", "paid", "", True, at, at, parts)
+
+
+async def test_amounts_may_exceed_32_bits(desk: Desk) -> None:
+    large = 25_000_000_000
+    await keep(desk.context, [payout(1, 1, large)], desk.clocks.business())
+    async with desk.database.reading() as session:
+        assert await session.scalar(select(PayoutRow.amount)) == large
+        assert await session.scalar(select(BalanceRow.net)) == large
+    types = [str(column.type) for table in MONEY for column in table.__table__.c]
+    assert types.count("INTEGER") == 2  # the attempts, of invoices and charges
 
 
 @on_sqlite

@@ -1,12 +1,12 @@
 """Money as Stripe has it, a row an object. They name nobody: a reader is found through what they bought.
 
-Amounts are integers in the minor unit of `currency` (three capitals). `asked_at` is when Stripe was
-asked for what the row says: nothing older overwrites it.
+Amounts are integers in the minor unit of `currency` (three capitals), of 64 bits: a payout in rupiah
+soon exceeds 32. `asked_at` is when Stripe was asked for what the row says: nothing older overwrites it.
 """
 
 from datetime import datetime
 
-from sqlalchemy import Index
+from sqlalchemy import BigInteger, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, UtcDateTime
@@ -24,13 +24,13 @@ class InvoiceRow(Base):
     status: Mapped[str]
     billing_reason: Mapped[str]
     currency: Mapped[str]
-    subtotal: Mapped[int]
-    discount: Mapped[int]
-    tax: Mapped[int]
-    total: Mapped[int]
-    amount_due: Mapped[int]
-    amount_paid: Mapped[int]
-    amount_remaining: Mapped[int]
+    subtotal: Mapped[int] = mapped_column(BigInteger)
+    discount: Mapped[int] = mapped_column(BigInteger)
+    tax: Mapped[int] = mapped_column(BigInteger)
+    total: Mapped[int] = mapped_column(BigInteger)
+    amount_due: Mapped[int] = mapped_column(BigInteger)
+    amount_paid: Mapped[int] = mapped_column(BigInteger)
+    amount_remaining: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     finalized_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     paid_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
@@ -67,7 +67,7 @@ class ChargeRow(Base):
     attempt: Mapped[int] = mapped_column(server_default="1")
     """Which try of its payment it is, from 1."""
     status: Mapped[str]
-    amount: Mapped[int]
+    amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str]
     method: Mapped[str]
     country: Mapped[str]
@@ -81,7 +81,7 @@ class RefundRow(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     charge_id: Mapped[str | None] = mapped_column(index=True)
-    amount: Mapped[int]
+    amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str]
     status: Mapped[str]
     reason: Mapped[str]
@@ -94,7 +94,7 @@ class DisputeRow(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     charge_id: Mapped[str] = mapped_column(index=True)
-    amount: Mapped[int]
+    amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str]
     status: Mapped[str]
     reason: Mapped[str]
@@ -118,10 +118,10 @@ class BalanceRow(Base):
     offer_id: Mapped[str | None]
     method: Mapped[str] = mapped_column(server_default="")
     country: Mapped[str] = mapped_column(server_default="")
-    amount: Mapped[int]
-    fee: Mapped[int]
-    fee_tax: Mapped[int]
-    net: Mapped[int]
+    amount: Mapped[int] = mapped_column(BigInteger)
+    fee: Mapped[int] = mapped_column(BigInteger)
+    fee_tax: Mapped[int] = mapped_column(BigInteger)
+    net: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     available_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -133,7 +133,7 @@ class PayoutRow(Base):
     __tablename__ = "payouts"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    amount: Mapped[int]
+    amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str]
     status: Mapped[str]
     failure: Mapped[str]
