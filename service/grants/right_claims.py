@@ -13,7 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.context import Context
 from service.db.tables import Reader, Right, RightClaim
 from service.grants.grants import EVERYTHING
-from service.grants.rights import BoundBy, KnownReaders, Rights, is_over, match_key
+from service.grants.rights import (
+    BoundBy,
+    KnownReaders,
+    Rights,
+    is_known_by_name,
+    is_over,
+    match_key,
+)
 from service.grants.store import put_grant
 from service.identity.readers import take_turn
 from service.limits.rate import Limit, take, too_many
@@ -88,7 +95,12 @@ async def _claimed(
         .order_by(Right.source, Right.reference)
         .with_for_update()
     )
-    live = [row for row in found if not is_over(row, now)]
+    live = [
+        row
+        for row in found
+        if not is_over(row, now)
+        and (by == "account" or row.reader_id == reader_id or is_known_by_name(row))
+    ]
     if not live:
         return await _provisional(session, context, hashed, reader_id)
     rights = Rights(session, match_key(context.settings), context.clocks, KnownReaders())

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
@@ -25,6 +25,8 @@ from service.settings import Settings
 
 Outcome = Literal["created", "changed", "unchanged"]
 BoundBy = Literal["email", "account", "name"]
+CLAIM_WAITS = timedelta(days=60)
+"""So long after its provisional days a claim still waits for a list: later its number may be another's."""
 _SHOWN = ("plan", "starts_at", "ends_at", "ended_at")
 _AT_ONCE = 500
 """Values in one list of a statement; well below what either database takes."""
@@ -90,12 +92,12 @@ class Rights:
             and row.ends_at == sent.ends_at and row.ended_at is None
             and _Hashes(row.email_hash, row.account_hash, row.name_hash) == hashes
         )  # fmt: skip
+        if self._is_anothers(row, hashes) or self._is_outranked(row, sent):
+            await self.unbind(row)
         if same:
             # Confirmed since, or the reader was erased: the address is looked up again.
             is_new = row.reader_id is None and await self._bind_to_known(row, sent)
             return "changed" if is_new else "unchanged"
-        if self._is_anothers(row, hashes):
-            await self.unbind(row)
         before = payload_of(row)
         row.plan, row.ends_at, row.ended_at = sent.plan, sent.ends_at, None
         row.starts_at, row.updated_at = sent.starts_at or row.starts_at, now
@@ -121,13 +123,22 @@ class Rights:
         if not is_over(row, self._clocks.business()):
             await self._changed(row, None, "right.started")
 
+    async def bind_by_address(self, row: Right, reader_id: str) -> None:
+        """Let it be the reader's who has confirmed its address, though another had it by account or name."""
+        if row.reader_id == reader_id:
+            row.bound_by = "email"
+            return
+        await self.unbind(row)
+        await self.bind(row, reader_id, "email")
+
     async def unbind(self, row: Right) -> None:
         """Let it be nobody's: the reader's access by it ends now."""
         if row.reader_id is None:
             return
-        before = payload_of(row)
-        await self._give(row, until=self._clocks.business())
-        await self._emit(row, before, "right.ended")
+        if not is_over(row, self._clocks.business()):
+            before = payload_of(row)
+            await self._give(row, until=self._clocks.business())
+            await self._emit(row, before, "right.ended")
         row.reader_id = row.bound_by = row.bound_at = None
 
     async def _changed(
@@ -157,15 +168,23 @@ class Rights:
         """Whether a reader has confirmed the address, or claimed it, whose the right is then."""
         known = self._readers
         found: dict[BoundBy, str | None] = {
-            "email": known.by_address.get(email_key(sent.email) or "") if sent.email else None,
+            "email": self._by_address(sent),
             "account": known.by_claim.get(row.account_hash or ""),
-            "name": known.by_claim.get(row.name_hash or ""),
+            "name": known.by_claim.get(row.name_hash or "") if is_known_by_name(row) else None,
         }
         for by, reader_id in found.items():
             if reader_id is not None:
                 await self.bind(row, reader_id, by)
                 return True
         return False
+
+    def _by_address(self, sent: SentRight) -> str | None:
+        return self._readers.by_address.get(email_key(sent.email) or "") if sent.email else None
+
+    def _is_outranked(self, row: Right, sent: SentRight) -> bool:
+        """Whether a reader has it by account or name, and another has confirmed its address."""
+        theirs = self._by_address(sent)
+        return theirs not in {None, row.reader_id} and row.bound_by != "email"
 
     def _hashes(self, sent: SentRight) -> _Hashes:
         address = email_key(sent.email) if sent.email else None
@@ -187,6 +206,11 @@ class Rights:
         }
         was, is_now = by.get(row.bound_by or "", (None, None))
         return was != is_now
+
+
+def is_known_by_name(row: Right) -> bool:
+    """Whether a name may find it: the source says no address and no number, which strangers know less often."""
+    return row.email_hash is None and row.account_hash is None
 
 
 def is_over(row: Right, now: datetime) -> bool:
@@ -217,9 +241,8 @@ async def put_right(
     row = await session.get(Right, (source, sent.reference), populate_existing=True)
     before = payload_of(row) if row is not None else None
     emails = [sent.email] if sent.email else []
-    rights = Rights(
-        session, match_key(context.settings), context.clocks, await known_readers(session, emails)
-    )
+    readers = await known_readers(session, emails, context.clocks.business())
+    rights = Rights(session, match_key(context.settings), context.clocks, readers)
     outcome = await rights.put(source, sent, row)
     await session.flush()
     row = await find_right(session, source, sent.reference)
@@ -254,7 +277,9 @@ async def take_source(session: AsyncSession, source: str) -> None:
         await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
 
 
-async def known_readers(session: AsyncSession, emails: Iterable[str]) -> KnownReaders:
+async def known_readers(
+    session: AsyncSession, emails: Iterable[str], now: datetime
+) -> KnownReaders:
     """Those who have confirmed one of these addresses, and all who wait for a list that has their claim."""
     keys = sorted({key for each in emails if (key := email_key(each)) is not None})
     found: dict[str, str] = {}
@@ -265,7 +290,11 @@ async def known_readers(session: AsyncSession, emails: Iterable[str]) -> KnownRe
             )
         )
         found.update((row.verified_key, row.id) for row in rows)
-    claims = await session.execute(select(RightClaim.hash, RightClaim.reader_id))
+    claims = await session.execute(
+        select(RightClaim.hash, RightClaim.reader_id).where(
+            RightClaim.provisional_until > now - CLAIM_WAITS
+        )
+    )
     return KnownReaders(found, {row.hash: row.reader_id for row in claims})
 
 
@@ -277,9 +306,12 @@ async def give_rights_of_address(
     rights = Rights(session, key, context.clocks, KnownReaders())
     found = await session.scalars(
         select(Right)
-        .where(Right.email_hash == key.email(address_key), Right.reader_id.is_(None))
+        .where(
+            Right.email_hash == key.email(address_key),
+            or_(Right.reader_id.is_(None), Right.bound_by != "email"),
+        )
         .order_by(Right.source, Right.reference)
         .with_for_update()
     )
     for row in list(found):
-        await rights.bind(row, reader_id, "email")
+        await rights.bind_by_address(row, reader_id)

@@ -6,10 +6,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import Reader
+from service.db.tables import DomainEvent, Reader
+from service.grants.rights import give_rights_of_address
 from service.identity.cookies import cookie_name
 from service.identity.readers import create_reader
 from service.identity.sessions import open_session
@@ -52,12 +54,13 @@ async def arrive(paywall: Paywall, name: str, *, confirmed: bool = True) -> http
     return browser
 
 
-async def send(paywall: Paywall, **fields: Any) -> None:
+async def send(paywall: Paywall, **fields: Any) -> Any:
     right = {"plan": "digital", "account_number": "KD-4711", "postcode": "1000-001", **fields}
     answer = await paywall.client.put(
         "/v1/admin/entitlements/print/KD", json=right, headers=paywall.staff
     )
     assert answer.status_code == 200, answer.text
+    return answer.json()
 
 
 async def unlock(browser: httpx2.AsyncClient) -> Any:
@@ -75,10 +78,75 @@ async def test_number_and_postcode_open_what_another_system_sent(paywall: Paywal
 
 @on_sqlite
 async def test_a_name_with_its_postcode_does_too(paywall: Paywall) -> None:
-    await send(paywall, name="Zoë Müller")
+    await send(paywall, account_number="", name="Zoë Müller")
     browser = await arrive(paywall, "ana")
     answer = await browser.post(CLAIM, json={"name": "zoe MULLER", "postcode": "1000001"})
     assert answer.json()["state"] == "open"
+
+
+@pytest.mark.parametrize("known_by", [{}, {"account_number": "", "email": "zoe@example.org"}])
+async def test_a_name_finds_nothing_that_is_known_by_more(
+    paywall: Paywall, known_by: dict[str, str]
+) -> None:
+    await send(paywall, name="Zoë Müller", **known_by)
+    stranger = await arrive(paywall, "stranger")
+    answer = await stranger.post(CLAIM, json={"name": "Zoë Müller", "postcode": "1000-001"})
+    assert answer.json()["state"] == "provisional", "as for a name that nobody has sent"
+    sent = await send(paywall, **{"name": "Zoë Müller", "plan": "daily", **known_by})
+    assert sent["reader_id"] is None, "nor does the claim that waits"
+
+
+async def test_the_confirmed_address_takes_it_back_from_a_stranger(
+    paywall: Paywall, clocks: MovingClocks
+) -> None:
+    await send(paywall, email="zoe@example.org")
+    stranger = await arrive(paywall, "stranger")
+    assert (await stranger.post(CLAIM, json=MINE)).json()["state"] == "open"
+    zoe = await arrive(paywall, "other")
+    zoe_id = (await zoe.get("/v1/me")).json()["id"]
+    clocks.travel(timedelta(minutes=1))
+    async with paywall.database.transaction() as session:
+        for _ in range(2):
+            await give_rights_of_address(
+                session, Context(paywall.settings, paywall.clocks, paywall.database),
+                reader_id=zoe_id, address_key="zoe@example.org",
+            )  # fmt: skip
+    assert await unlock(zoe) == "external"
+    assert await unlock(stranger) == "subscribers_only"
+    async with paywall.database.reading() as session:
+        types = list(
+            await session.scalars(
+                select(DomainEvent.type)
+                .where(DomainEvent.type.startswith("right."))
+                .order_by(DomainEvent.id)
+            )
+        )
+    assert sorted(types) == ["right.ended", "right.started", "right.started"]
+
+
+@pytest.mark.parametrize("plan", ["digital", "daily"])
+async def test_a_list_takes_it_back_for_the_confirmed_address(
+    paywall: Paywall, clocks: MovingClocks, plan: str
+) -> None:
+    await send(paywall, email="zoe@example.org")
+    stranger = await arrive(paywall, "stranger")
+    assert (await stranger.post(CLAIM, json=MINE)).json()["state"] == "open"
+    zoe = await arrive(paywall, "zoe")
+    clocks.travel(timedelta(minutes=1))
+    sent = await send(paywall, email="zoe@example.org", plan=plan)
+    assert sent["bound_by"] == "email"
+    assert await unlock(zoe) == "external"
+    assert await unlock(stranger) == "subscribers_only"
+
+
+@on_sqlite
+async def test_a_claim_that_no_list_has_had_for_long_binds_nothing(
+    paywall: Paywall, clocks: MovingClocks
+) -> None:
+    stranger = await arrive(paywall, "stranger")
+    await stranger.post(CLAIM, json=MINE)
+    clocks.travel(timedelta(days=7 + 60))
+    assert (await send(paywall))["reader_id"] is None
 
 
 async def test_what_no_list_has_opens_for_a_week_once_and_for_good_by_the_next_list(
