@@ -1,6 +1,7 @@
 """The rules as an editor writes them: read as a whole, or refused with the field named."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
@@ -24,6 +25,7 @@ _HOURS, _LONGEST_DAYS = 24, 36_500
 _LONGEST_HOURS = _LONGEST_DAYS * _HOURS
 MOST_PLANS = 20
 _MOST_NAMED, _MOST_PROMPTS = 500, 100
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
 
 
 def _plan(value: str) -> str:
@@ -142,6 +144,18 @@ class WallsIn(Body):
     """What the money does, above the button of every offer."""
 
 
+def _in_calendars(value: datetime) -> datetime:
+    # Years at whose edges a time zone leads out of what datetimes can say.
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise ValueError(
+            f"must be between the years {_FIRST_YEAR} and {_LAST_YEAR}; null is no end"
+        )
+    return value
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_calendars)]
+
+
 class PromptIn(Body):
     """What a wall says to some readers in place of the usual words; an empty list is everybody or everything."""
 
@@ -158,8 +172,8 @@ class PromptIn(Body):
     sections: Annotated[tuple[Name, ...], Field(max_length=_MOST_NAMED)] = ()
     offers: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
     """Ids of the offers that it shows; where none of them is sold to the reader, all are shown."""
-    starts_at: AwareDatetime | None = None
-    ends_at: AwareDatetime | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
     """Exclusive."""
     draft: bool = False
     """Kept, and shown to nobody."""
@@ -227,6 +241,14 @@ class RulesIn(Body):
                 "wall_purpose": self.walls.purpose,
             }
         return said
+
+
+def read_stored(document: Mapping[str, Any]) -> RulesIn:
+    """The rules as a row has them. What only a later release knows is left out.
+
+    Raises ValidationError for values that this release can't read.
+    """
+    return RulesIn.model_validate(document, extra="ignore")
 
 
 def of_settings(settings: Settings) -> RulesIn:

@@ -1,6 +1,6 @@
 """The rules that hold now, in the memory of every serving process: asking them costs no query."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -13,13 +13,14 @@ from starlette.requests import HTTPConnection
 
 from service.db.session import Database
 from service.db.tables import RulesVersion
-from service.rules.document import RulesIn, of_settings
+from service.rules.document import of_settings, read_stored
 from service.rules.rules import Rules
-from service.rules.store import latest, latest_version, version_at
+from service.rules.store import latest_version, newest_versions
 from service.running import running_of
 from service.settings import Settings
 
 log = structlog.get_logger()
+_MOST_TRIED = 20
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class InForce:
     @classmethod
     def of(cls, stored: RulesVersion, settings: Settings) -> "InForce":
         """Raises ValidationError where a later release wrote them."""
-        rules = RulesIn.model_validate(stored.document)
+        rules = read_stored(stored.document)
         return cls(
             rules.in_place_of(settings), rules.as_rules(), stored.version, frozenset(rules.said())
         )
@@ -57,6 +58,7 @@ class RuleBook:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.in_force = InForce.by_default(settings)
+        self._seen = 0
         self._listeners: list[Callable[[], None]] = []
 
     def when_changed(self, act: Callable[[], None]) -> None:
@@ -66,17 +68,14 @@ class RuleBook:
     async def refresh(self, database: Database) -> None:
         """Take over the latest rules in the database."""
         async with database.reading() as session:
-            if await latest_version(session) == self.in_force.version:
+            latest = await latest_version(session)
+            if latest == self._seen:
                 return
-            stored = await latest(session)
-        if stored is None or stored.version == self.in_force.version:
-            return
-        try:
-            self.in_force = InForce.of(stored, self._settings)
-        except ValidationError:
-            # What is in force stays.
-            log.exception("rules.unreadable", version=stored.version)
-            return
+            found = _readable(await newest_versions(session, most=_MOST_TRIED), self._settings)
+        self._seen = latest
+        if found.version <= self.in_force.version:
+            return  # none that is newer can be read: what is in force stays
+        self.in_force = found
         for act in self._listeners:
             act()
 
@@ -86,8 +85,17 @@ async def in_force_at(session: AsyncSession, settings: Settings, at: datetime) -
 
     Those before the first version that an editor saved are today's settings'.
     """
-    stored = await version_at(session, at)
-    return InForce.by_default(settings) if stored is None else InForce.of(stored, settings)
+    return _readable(await newest_versions(session, most=_MOST_TRIED, at=at), settings)
+
+
+def _readable(newest_first: Sequence[RulesVersion], settings: Settings) -> InForce:
+    """By the newest of these versions that this release can read; a later one may have written others."""
+    for stored in newest_first:
+        try:
+            return InForce.of(stored, settings)
+        except ValidationError:
+            log.exception("rules.unreadable", version=stored.version)
+    return InForce.by_default(settings)
 
 
 async def rules_in_force(settings: Settings, database: Database) -> InForce:

@@ -52,6 +52,19 @@ subscription whose payment failed; or with one that doesn't open the article.
 """
 WallName = Literal["subscribe", "register"]
 
+AUDIENCE_WORDS: Mapping[Audience, str] = {
+    "anonymous": "Not signed in",
+    "registered": "Registered, never subscribed",
+    "lapsed": "Subscribed before",
+    "past_due": "Payment failed",
+    "subscribed": "Subscribed to other plans",
+}
+WALL_WORDS: Mapping[WallName, str] = {
+    "register": "Where registering opens it",
+    "subscribe": "Where a subscription opens it",
+}
+"""What the newsroom calls them."""
+
 
 @dataclass(frozen=True)
 class Prompt:

@@ -7,7 +7,7 @@ from typing import Any
 from service.db.tables import RulesVersion
 from service.identity.audit import Change
 from service.problems import Problem
-from service.rules.document import LevelIn, RulesIn, of_settings
+from service.rules.document import LevelIn, RulesIn, of_settings, read_stored
 from service.rules.store import add_version, latest
 from service.settings import Settings
 
@@ -24,7 +24,7 @@ async def save_rules(
     current = former.version if former is not None else 0
     if after is not None and after != current:
         raise Problem("rules-changed")
-    before = of_settings(settings) if former is None else RulesIn.model_validate(former.document)
+    before = of_settings(settings) if former is None else read_stored(former.document)
     if before == rules:
         return former
     saved = await add_version(

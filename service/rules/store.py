@@ -21,14 +21,6 @@ async def latest(session: AsyncSession) -> RulesVersion | None:
     return (await session.scalars(newest)).one_or_none()
 
 
-async def version_at(session: AsyncSession, at: datetime) -> RulesVersion | None:
-    """The one that was in force at an instant of the business time; None: the settings'."""
-    then = select(RulesVersion).where(RulesVersion.at <= at)
-    return (
-        await session.scalars(then.order_by(RulesVersion.version.desc()).limit(1))
-    ).one_or_none()
-
-
 async def add_version(
     session: AsyncSession,
     document: Mapping[str, Any],
@@ -47,7 +39,11 @@ async def add_version(
     return None if added is None else await session.get_one(RulesVersion, added)
 
 
-async def newest_versions(session: AsyncSession, *, most: int) -> Sequence[RulesVersion]:
-    """The newest first."""
+async def newest_versions(
+    session: AsyncSession, *, most: int, at: datetime | None = None
+) -> Sequence[RulesVersion]:
+    """The newest first; `at`: of those that there were at this instant of the business time."""
     newest = select(RulesVersion).order_by(RulesVersion.version.desc()).limit(most)
+    if at is not None:
+        newest = newest.where(RulesVersion.at <= at)
     return (await session.scalars(newest)).all()

@@ -18,6 +18,7 @@ HARMLESS = {
     "api_keys.label": "what the staff calls a key",
     "operator_devices.device_id": "a browser of the staff's",
     "operators.email": "the staff's addresses",
+    "operators.weekly_mail": "whether somebody of the staff gets the week's mail",
     "unbound_subscriptions.customer_id": "Stripe's, of somebody who is no reader",
 }
 """Columns of tables without reader data whose names look otherwise, and what they are."""

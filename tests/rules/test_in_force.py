@@ -13,9 +13,9 @@ from service.identity.audit import change_by
 from service.levels import Level
 from service.problems import Problem
 from service.rules.document import LevelIn, LevelsIn, NamedLevelIn, RulesIn, of_settings
-from service.rules.in_force import RuleBook, rules_in_force
+from service.rules.in_force import RuleBook, in_force_at, rules_in_force
 from service.rules.save import save_rules
-from service.rules.store import latest_version, version_at
+from service.rules.store import latest_version
 from service.settings import Settings
 from tests.conftest import START, MovingClocks
 
@@ -96,8 +96,8 @@ async def test_versions_of_the_past_can_be_asked_for(
     await save(context, rules("subscribers"))
     async with context.database.reading() as session:
         times = (START - timedelta(seconds=1), START, START + timedelta(days=1))
-        found = [await version_at(session, at) for at in times]
-    assert [each.version if each is not None else None for each in found] == [None, 1, 2]
+        found = [await in_force_at(session, context.settings, at) for at in times]
+    assert [each.version for each in found] == [0, 1, 2]
 
 
 async def test_the_audit_log_names_what_is_different(context: Context) -> None:
@@ -118,3 +118,18 @@ async def test_rules_that_only_a_later_release_can_read_change_nothing(context: 
         session.add(RulesVersion(version=2, at=START, actor="x", document={"later": True}))
     await book.refresh(context.database)
     assert (book.in_force.version, book.in_force.rules.levels.default.level) == (1, "free")
+    # Nor does a process of this release that starts by then fall back to the settings.
+    started = await rules_in_force(context.settings, context.database)
+    assert (started.version, started.rules.levels.default.level) == (1, "free")
+    async with context.database.reading() as session:
+        assert (await in_force_at(session, context.settings, START)).version == 1
+
+
+async def test_what_a_later_release_added_is_left_out(context: Context) -> None:
+    document = {**rules("subscribers").model_dump(mode="json"), "later": {"a": 1}}
+    document["levels"]["default"]["later"] = True
+    async with context.database.transaction() as session:
+        session.add(RulesVersion(version=1, at=START, actor="x", document=document))
+    found = await rules_in_force(context.settings, context.database)
+    assert found.rules.levels.default.level == "subscribers"
+    assert await save(context, rules("free"), after=1) == 2

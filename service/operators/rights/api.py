@@ -8,7 +8,9 @@ from fastapi.responses import StreamingResponse
 
 from service.clock import AppClocks
 from service.db.context import AppContext, Context
+from service.db.keyset import Page
 from service.db.session import ReportSession
+from service.db.tables import Right
 from service.grants.right_schemas import AnyRights, RightOut, RightQuery
 from service.grants.right_store import list_rights
 from service.identity.callers import Actor, requires
@@ -33,21 +35,29 @@ _AT_ONCE = 100
 async def download(_: ReadsSubscribers, asked: AnyRights, context: AppContext) -> StreamingResponse:
     """The list by the same filters as CSV, all of it. Needs the permission subscribers:read."""
     disposition = {"Content-Disposition": 'attachment; filename="entitlements.csv"'}
-    return StreamingResponse(_lines(asked, context), media_type="text/csv", headers=disposition)
+    query = asked.model_copy(update={"limit": _AT_ONCE})
+    # Before the answer begins: then a cursor that isn't ours can still be refused.
+    first = await _page(query, context)
+    lines = _lines(query, first, context)
+    return StreamingResponse(lines, media_type="text/csv", headers=disposition)
 
 
-async def _lines(asked: RightQuery, context: Context) -> AsyncIterator[str]:
+async def _page(query: RightQuery, context: Context) -> Page[Right]:
+    async with context.database.slow_reading("reports") as session:
+        return await list_rights(session, query, context.clocks.business())
+
+
+async def _lines(asked: RightQuery, first: Page[Right], context: Context) -> AsyncIterator[str]:
     for line in csv_lines([_COLUMNS]):
         yield line
-    query: RightQuery | None = asked.model_copy(update={"limit": _AT_ONCE})
-    while query is not None:
-        async with context.database.slow_reading("reports") as session:
-            page = await list_rights(session, query, context.clocks.business())
+    page = first
+    while True:
         rows = [RightOut.of(row).model_dump(mode="json") for row in page.items]
         for line in csv_lines([row[name] for name in _COLUMNS] for row in rows):
             yield line
-        more = {"cursor": page.next_cursor}
-        query = query.model_copy(update=more) if page.next_cursor is not None else None
+        if page.next_cursor is None:
+            return
+        page = await _page(asked.model_copy(update={"cursor": page.next_cursor}), context)
 
 
 @router.get("/subscription-linking", summary="List readers for Google's Subscription Linking")

@@ -15,7 +15,7 @@ from service.identity.audit import change_by
 from service.identity.callers import Actor
 from service.operators.rules.schemas import RulesOut
 from service.problems import Problem
-from service.rules.document import RulesIn, of_settings
+from service.rules.document import RulesIn, of_settings, read_stored
 from service.rules.in_force import RuleBook
 from service.rules.save import save_rules
 from service.rules.store import latest
@@ -53,7 +53,7 @@ def shown(stored: RulesVersion | None, settings: Settings) -> RulesOut:
     """A version whole; None: the rules of the settings."""
     if stored is None:
         return RulesOut(version=0, at=None, by=None, rules=of_settings(settings))
-    rules = RulesIn.model_validate(stored.document)
+    rules = read_stored(stored.document)
     return RulesOut(version=stored.version, at=stored.at, by=stored.actor, rules=rules)
 
 

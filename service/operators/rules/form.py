@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from service.levels import Level
 from service.problems import Problem
 from service.reports.schemas import Storable
-from service.rules.document import LevelIn, PromptIn, RulesIn
-from service.rules.rules import Audience, WallName
+from service.rules.document import LevelIn, PromptIn, RulesIn, of_settings
+from service.settings import Settings
 from service.texts import storable
 
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True)
 class PromptRow:
-    """The texts of a prompt. Lists are written with commas, times as in the publication's zone."""
+    """The texts of a prompt. Sections have a line each, other lists commas; times are of the publication's zone."""
 
     prompt: str = ""
     title: str = ""
@@ -56,19 +56,24 @@ class PromptRow:
     def of(cls, prompt: PromptIn, zone: ZoneInfo) -> Self:
         return cls(
             prompt.name, prompt.title, prompt.text, ", ".join(prompt.audiences),
-            ", ".join(prompt.walls), ", ".join(prompt.sections), ", ".join(prompt.offers),
+            ", ".join(prompt.walls), "\n".join(prompt.sections), ", ".join(prompt.offers),
             _local(prompt.starts_at, zone), _local(prompt.ends_at, zone), "yes" if prompt.draft else "",
         )  # fmt: skip
 
     def document(self, zone: ZoneInfo) -> dict[str, Any]:
         """As it is in the rules. A time that can't be read stays as it is, and is refused there."""
         return {
-            "name": self.prompt, "title": self.title, "text": self.text.strip(),
+            "name": self.prompt, "title": self.title, "text": _one_kind_of_line_end(self.text),
             "audiences": _listed(self.audiences), "walls": _listed(self.walls),
-            "sections": _listed(self.prompt_sections), "offers": _listed(self.offers),
+            "sections": self.prompt_sections.splitlines(), "offers": _listed(self.offers),
             "starts_at": _instant(self.starts_at, zone), "ends_at": _instant(self.ends_at, zone),
             "draft": self.draft == "yes",
         }  # fmt: skip
+
+
+def _one_kind_of_line_end(text: str) -> str:
+    """As it was sent by the API: a form sends line ends of its own."""
+    return text.strip().replace("\r\n", "\n")
 
 
 def _listed(text: str) -> list[str]:
@@ -76,9 +81,10 @@ def _listed(text: str) -> list[str]:
 
 
 def _local(at: datetime | None, zone: ZoneInfo) -> str:
-    return (
-        "" if at is None else at.astimezone(zone).replace(tzinfo=None).isoformat(timespec="minutes")
-    )
+    if at is None:
+        return ""
+    local = at.astimezone(zone).replace(tzinfo=None)
+    return local.isoformat(timespec="seconds" if local.second else "minutes")
 
 
 def _instant(text: str, zone: ZoneInfo) -> str | None:
@@ -118,19 +124,6 @@ def _rows(columns: Sequence[Sequence[str] | None]) -> Iterator[tuple[str, ...]]:
     if len({len(each or ()) for each in columns}) != 1:
         raise Problem("invalid-request", "Some of the form is missing. Go back and send it again.")
     return zip(*(each or () for each in columns), strict=True)
-
-
-AUDIENCE_WORDS: Mapping[Audience, str] = {
-    "anonymous": "Not signed in",
-    "registered": "Registered, never subscribed",
-    "lapsed": "Subscribed before",
-    "past_due": "Payment failed",
-    "subscribed": "Subscribed to other plans",
-}
-WALL_WORDS: Mapping[WallName, str] = {
-    "register": "Where registering opens it",
-    "subscribe": "Where a subscription opens it",
-}
 
 
 @dataclass(frozen=True)
@@ -174,7 +167,7 @@ def words_of(rules: RulesIn) -> Words:
         found: Any = rules
         for part in name.split("."):
             found = getattr(found, part) if found is not None else None
-        values[name] = "" if found in {None, False} else str(found)
+        values[name] = "" if found is None or found is False else str(found)
     return Words(values)
 
 
@@ -187,9 +180,12 @@ class Entries:
     prompts: list[PromptRow]
 
 
-def entries_of(rules: RulesIn, zone: ZoneInfo) -> Entries:
-    """What shows these rules."""
-    return Entries(rows_of(rules), words_of(rules), prompts_of(rules, zone))
+def entries_of(rules: RulesIn, settings: Settings) -> Entries:
+    """What shows these rules, and the settings' meter and walls where they say nothing of them."""
+    usual = of_settings(settings)
+    whole = {"meter": rules.meter or usual.meter, "walls": rules.walls or usual.walls}
+    words = words_of(rules.model_copy(update=whole))
+    return Entries(rows_of(rules), words, prompts_of(rules, settings.zone))
 
 
 async def sent_rows(
@@ -237,7 +233,7 @@ def rules_in(
         place = document
         for part in parts:
             place = place.setdefault(part, {})
-        place[last] = words[name].strip()
+        place[last] = _one_kind_of_line_end(words[name])
     document["meter"]["anonymous"] = document["meter"]["anonymous"] or None
     document["meter"]["carry_count"] = bool(document["meter"]["carry_count"])
     shown = [each for each in prompts if each.prompt.strip()]

@@ -23,9 +23,7 @@ from service.operators.rules.changes import (
     shown,
 )
 from service.operators.rules.form import (
-    AUDIENCE_WORDS,
     LEVELS,
-    WALL_WORDS,
     Entries,
     PromptRow,
     Row,
@@ -38,6 +36,7 @@ from service.operators.rules.form import (
 )
 from service.operators.rules.schemas import RulesOut, VersionNumber
 from service.problems import Problem
+from service.rules.rules import AUDIENCE_WORDS, WALL_WORDS
 from service.settings import AppSettings
 
 router = APIRouter(prefix="/rules", route_class=PageRoute, include_in_schema=False)
@@ -57,9 +56,7 @@ async def show_rules(
 ) -> Response:
     """The rules in force, in a form, and their versions."""
     current = await current_rules(session, settings)
-    return await _rules_page(
-        request, session, current, entries_of(current.rules, settings.zone), asked
-    )
+    return await _rules_page(request, session, current, entries_of(current.rules, settings), asked)
 
 
 @router.get("/versions/{version}")
@@ -73,9 +70,7 @@ async def show_version(
     """A version of the past. Its form puts it in force again, in place of what is now."""
     then = shown(await rules_of_version(session, version), settings)
     current = await current_rules(session, settings)
-    return await _rules_page(
-        request, session, current, entries_of(then.rules, settings.zone), then=then
-    )
+    return await _rules_page(request, session, current, entries_of(then.rules, settings), then=then)
 
 
 @router.post("")

@@ -110,7 +110,7 @@ async def send_comp(
             )  # fmt: skip
     except Problem as problem:
         return await _again(request, reader_id, context, problem)
-    return see_other(f"/admin/subscribers/{reader_id}?done=comp#access")
+    return see_other(f"/admin/subscribers/{reader_id}?done=given#access")
 
 
 @router.post("/comps/{grant_id}/revoke")
@@ -123,7 +123,7 @@ async def send_comp_revocation(
             session, grant_id, actor=visit.operator.label, now=context.clocks.business(),
             reader_id=reader_id,
         )  # fmt: skip
-    return see_other(f"/admin/subscribers/{reader_id}?done=comp-revoked#access")
+    return see_other(f"/admin/subscribers/{reader_id}?done=taken-back#access")
 
 
 @router.post("/sessions/{session_id}/end")

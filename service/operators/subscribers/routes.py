@@ -32,8 +32,8 @@ DONE = {
     "refund": "Refunded. What follows for access and at Stripe happens at once.",
     "note": "The note is kept.",
     "note-deleted": "The note is gone.",
-    "comp": "Access is open from now on.",
-    "comp-revoked": "The access that was given is taken back.",
+    "given": "Access is open from now on.",
+    "taken-back": "The access that was given is taken back.",
     "device": "The device is signed out, within a minute everywhere.",
 }
 

@@ -1,0 +1,73 @@
+"""The form of the rules loses nothing: saved as it is shown, it says the same rules."""
+
+from datetime import UTC, datetime
+from typing import get_args
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.levels import Level
+from service.operators.rules.form import entries_of, rules_in
+from service.rules.document import (
+    LevelIn,
+    LevelsIn,
+    MeterIn,
+    NamedLevelIn,
+    PromptIn,
+    RulesIn,
+    ScheduleIn,
+    WallIn,
+    WallsIn,
+)
+from service.rules.rules import Audience
+from service.settings import Settings
+
+
+def texts() -> st.SearchStrategy[str]:
+    return st.text("ab ,é<&\n", min_size=1, max_size=12).map(str.strip).filter(bool)
+
+
+def named(text: str) -> str:
+    return " ".join(text.split()) or "a"
+
+
+WALL = st.builds(WallIn, title=texts().map(named), text=texts())
+PROMPT = st.builds(
+    PromptIn, name=texts().map(named), title=texts().map(named), text=texts(),
+    audiences=st.lists(st.sampled_from(get_args(Audience)), unique=True, max_size=3).map(tuple),
+    walls=st.sampled_from([(), ("register",), ("register", "subscribe")]),
+    sections=st.lists(texts().map(named), max_size=3).map(tuple),
+    offers=st.sampled_from([(), ("off_1",), ("off_1", "off_2")]),
+    ends_at=st.none() | st.just(datetime(2026, 5, 1, 8, 30, 5, tzinfo=UTC)), draft=st.booleans(),
+)  # fmt: skip
+RULES_SENT = st.builds(
+    RulesIn,
+    levels=st.builds(
+        LevelsIn,
+        default=st.builds(LevelIn, level=st.sampled_from(get_args(Level))),
+        sections=st.lists(
+            st.builds(
+                NamedLevelIn, name=texts().map(named), level=st.just("subscribers"),
+                plans=st.sampled_from([(), ("a",), ("a", "b-c")]),
+                schedule=st.none() | st.builds(ScheduleIn, free_hours=st.integers(1, 9)),
+            ),
+            unique_by=lambda each: each.name, max_size=3,
+        ).map(tuple),
+    ),
+    meter=st.none() | st.builds(
+        MeterIn, window=st.sampled_from(["day", "week", "month"]),
+        anonymous=st.none() | st.integers(0, 3), registered=st.integers(0, 3),
+        carry_count=st.booleans(),
+    ),
+    walls=st.none() | st.builds(WallsIn, subscribe_wall=WALL, register_wall=WALL),
+    prompts=st.lists(PROMPT, unique_by=lambda each: each.name, max_size=2).map(tuple),
+)  # fmt: skip
+
+
+@given(sent=RULES_SENT)
+def test_saving_the_form_as_it_is_changes_nothing(sent: RulesIn) -> None:
+    settings = Settings(time_zone="Europe/Lisbon", meter_limit=0, wall_title="Join us")
+    shown = entries_of(sent, settings)
+    saved = rules_in(shown.rows, shown.words, shown.prompts, settings.zone)
+    assert saved.in_place_of(settings) == sent.in_place_of(settings)
+    assert saved.as_rules() == sent.as_rules()
