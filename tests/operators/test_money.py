@@ -11,7 +11,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from service.db.keyset import Page
+from service.db.session import Database
 from service.db.tables import BalanceRow, ChargeRow, DisputeRow, InvoiceRow, PayoutRow, RefundRow
+from service.html.list_query import ListQuery
+from service.operators.money.lists import list_disputes, list_owing
 from service.operators.money.words import dispute_words
 from tests.databases import on_sqlite
 from tests.reports import rows
@@ -97,6 +101,19 @@ async def kept(store: Store) -> None:
     )  # fmt: skip
 
 
+async def paged(database: Database, listing: Callable[..., Awaitable[Page[Any]]]) -> list[Any]:
+    """A whole list, three rows at a time."""
+    items: list[Any] = []
+    cursor: str | None = None
+    while True:
+        async with database.reading() as session:
+            found = await listing(session, ListQuery(limit=3, cursor=cursor))
+        items += found.items
+        cursor = found.next_cursor
+        if cursor is None:
+            return items
+
+
 def words(page: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
@@ -117,6 +134,43 @@ async def test_the_page_says_who_owes_and_what_waits(signed_in: SignedIn) -> Non
     assert "¥636 Paid" in payouts
     assert "€4.00 Succeeded" in payouts
     assert "2 disputes to answer" in words((await viewer.get("/admin")).text)
+
+
+@pytest.mark.usefixtures("kept")
+async def test_what_needs_an_answer_is_never_hidden(
+    signed_in: SignedIn, store: Store, database: Database
+) -> None:
+    """The bank looks at 30 others, long after their deadlines."""
+    await store(
+        *(dispute(f"du_old_{each:02}", "ch_4", -each, "under_review") for each in range(30))
+    )
+    viewer = await signed_in("viewer")
+    text = words((await viewer.get("/admin/money")).text)
+    disputes = text.split("Not decided yet", 1)[1].split("To compare with your bank", 1)[0]
+    assert disputes.count("Answer needed") == 2
+    assert disputes.index("Answer needed") < disputes.index("The bank looks at it")
+    assert "12 more are open: they are in the file." in disputes
+    ids = [each.dispute.id for each in await paged(database, list_disputes)]
+    assert ids[:3] == ["du_soon", "du_later", "du_old_29"]
+    assert (len(ids), ids[-1]) == (33, "du_lost")
+
+
+@pytest.mark.usefixtures("kept")
+async def test_who_owes_most_is_said_by_currency(
+    signed_in: SignedIn, store: Store, database: Database
+) -> None:
+    """10,000 yen are less than 90 euros: no rate is known here, so currencies never mix."""
+    offer = rows.offer(name="In Japan")
+    await store(offer)
+    for id_, amount in (("in_yen", 10_000), ("in_yen_less", 9_999)):
+        await store(
+            invoice(id_, amount, offer_id=offer.id, currency="JPY"),
+            charge(f"ch_{id_}", status="failed", invoice_id=id_),
+        )
+    viewer = await signed_in("viewer")
+    ids = [each.invoice.id for each in await paged(database, list_owing)]
+    assert ids == ["in_large", "in_small", "in_yen", "in_yen_less"]
+    assert "by currency, the largest amount first" in words((await viewer.get("/admin/money")).text)
 
 
 @on_sqlite
@@ -144,7 +198,7 @@ async def test_lists_as_files(signed_in: SignedIn) -> None:
     ]  # fmt: skip
     for name, ids in (
         ("refunds", ["re_1"]), ("payouts", ["po_1"]),
-        ("disputes", ["du_lost", "du_soon", "du_later"]),
+        ("disputes", ["du_soon", "du_later", "du_lost"]),
     ):  # fmt: skip
         lines = (await viewer.get(f"/admin/money/export/{name}")).text.splitlines()
         assert [line.partition(",")[0] for line in lines[1:]] == ids

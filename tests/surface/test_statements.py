@@ -91,7 +91,7 @@ MOST: Mapping[str, int] = {
     "/admin/institutions": 3,
     "/admin/jobs": 4,
     "/admin/movements": 3,
-    "/admin/money": 7,
+    "/admin/money": 8,
     "/admin/money/export/{name}": 3,
     "/admin/money/payouts/{payout_id}": 5,
     "/admin/offers": 10,

@@ -32,7 +32,7 @@ ReadsReports = Annotated[Actor, Depends(requires(Permission.REPORTS_READ))]
 
 @router.get("/owing", summary="List who owes")
 async def read_owing(_: ReadsSubscribers, asked: AnyPage, session: ReportSession) -> OwingList:
-    """Open invoices whose charge failed, the largest amount first, with the next try.
+    """Open invoices whose charge failed, by currency, in each the largest amount first.
 
     Needs the permission subscribers:read.
     """
@@ -49,7 +49,10 @@ async def read_refunds(_: ReadsSubscribers, asked: AnyPage, session: ReportSessi
 async def read_disputes(
     _: ReadsSubscribers, asked: AnyDisputes, session: ReportSession
 ) -> DisputeList:
-    """Chargebacks and inquiries by their deadline, the next first. Needs the permission subscribers:read."""
+    """Chargebacks and inquiries: those that need an answer, those that the bank looks at, the decided.
+
+    Of each the next deadline comes first. Needs the permission subscribers:read.
+    """
     found = await lists.list_disputes(session, asked, only_open=asked.open)
     return DisputeList.of(found.map(DisputeOut.of))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.keyset import Keyset, Page
@@ -31,9 +31,15 @@ from service.problems import Problem
 
 _OURS = ("subscription", "pass")
 _DUE = func.coalesce(DisputeRow.due_at, DisputeRow.created_at)
-_OWING = Keyset(InvoiceRow.amount_remaining, InvoiceRow.id)
+_WAITS = case(
+    (DisputeRow.status.in_(NEEDS_ANSWER), 0), (DisputeRow.status.in_(OPEN_DISPUTES), 1), else_=2
+)
+"""Those that wait for you come first: the bank may look at others long after their deadline."""
+_OWING = Keyset(
+    InvoiceRow.currency, -InvoiceRow.amount_remaining, InvoiceRow.id, newest_first=False
+)
 _REFUNDS = Keyset(RefundRow.created_at, RefundRow.id)
-_DISPUTES = Keyset(_DUE, DisputeRow.id, newest_first=False)
+_DISPUTES = Keyset(_WAITS, _DUE, DisputeRow.id, newest_first=False)
 _PAYOUTS = Keyset(PayoutRow.arrives_at, PayoutRow.id)
 
 
@@ -101,7 +107,7 @@ class PaidOut:
 
 
 async def list_owing(session: AsyncSession, asked: ListQuery) -> Page[Owed]:
-    """The largest amount first."""
+    """By currency, in each the largest amount first."""
     failed = ChargeRow.status == "failed"
     of_invoice = and_(ChargeRow.invoice_id == InvoiceRow.id, failed)
     decline = (
@@ -136,7 +142,7 @@ async def list_refunds(session: AsyncSession, asked: ListQuery) -> Page[GivenBac
 async def list_disputes(
     session: AsyncSession, asked: ListQuery, *, only_open: bool = False
 ) -> Page[Disputed]:
-    """The next deadline first."""
+    """Those that need an answer, then those that the bank looks at, then the decided; each by deadline."""
     statement = _about_sale(DisputeRow, DisputeRow.charge_id)
     if only_open:
         statement = statement.where(DisputeRow.status.in_(OPEN_DISPUTES))

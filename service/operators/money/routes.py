@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 
 from service.db.session import ReportSession
+from service.finance.disputes import open_disputes
 from service.html.list_query import AnyPage, ListQuery
 from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
@@ -25,12 +26,13 @@ _FIRST = ListQuery(limit=20)
 async def show_money(
     request: Request, _: SeesReaders, asked: AnyPage, session: ReportSession
 ) -> Response:
-    """Who owes, disputes by their deadline, refunds and payouts: the first of each."""
+    """Who owes, open disputes, refunds and payouts: the first of each."""
     return page(
         request,
         "money.html",
         owing=await lists.list_owing(session, asked),
         disputes=await lists.list_disputes(session, _FIRST, only_open=True),
+        open_disputes=await open_disputes(session),
         refunds=await lists.list_refunds(session, _FIRST),
         payouts=await lists.list_payouts(session, _FIRST),
         asked=asked,
