@@ -7,64 +7,104 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, and_, case, cast, extract, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    String,
+    Subquery,
+    and_,
+    case,
+    cast,
+    extract,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy import type_coerce as coerced
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
 
 from service.db.base import UtcDateTime
 from service.db.tables import Article
-from service.rules.rules import LevelRule, LevelRules
+from service.levels import Level
+from service.rules.rules import LevelRule, LevelRules, Schedule
 
 _HOUR, _DAY = 3600, 86_400
 _TIMES = ("free_hours", "subscribers_after_days", "free_after_days")
 
 
 def level_in_sql(session: AsyncSession, rules: LevelRules, now: datetime) -> ColumnElement[str]:
-    """The effective level of each row of `Article` at `now`, business time."""
+    """The effective level of each row of `Article` at `now`, business time.
+
+    Each step is a query of its own, so that a rule is written once, and looked for once for a row:
+    there may be a thousand.
+    """
     dialect = session.get_bind().dialect.name
-    age = _AGES[dialect](now)
-    by_rule = _by_rule(rules, _HAS_TAG[dialect])
-    text = func.coalesce(Article.level, by_rule(lambda rule: rule.level))
+    named, outcomes = _by_rule(rules, _HAS_TAG[dialect])
+    rule = _kept(named.label("number")).c.number
+
+    def inherited(pick: Callable[[LevelRule], Any], kind: type[TypeEngine[Any]]) -> Any:
+        return cast(case(*((rule == at, pick(each)) for at, each in enumerate(outcomes))), kind)
 
     def scheduled(name: str) -> ColumnElement[int]:
-        inherited = by_rule(lambda rule: getattr(rule.schedule, name))
         has_its_own = or_(Article.level.is_not(None), *(_own(each).is_not(None) for each in _TIMES))
-        return case((has_its_own, _own(name)), else_=cast(inherited, Integer))
+        of_rule = inherited(lambda each: getattr(each.schedule, name), Integer)
+        return case((has_its_own, _own(name)), else_=of_rule)
 
-    free_for = scheduled("free_hours") * _HOUR
-    opened = _reached(free_for, age)
-    closed = _reached(scheduled("subscribers_after_days") * _DAY, age)
-    freed = _reached(scheduled("free_after_days") * _DAY, age)
+    age = _AGES[dialect](now)
+    row = _kept(
+        Article.cut_is_whole.label("is_whole"),
+        func.coalesce(Article.level, inherited(lambda each: each.level, String)).label("text"),
+        age.label("age"),
+        (scheduled("free_hours") * _HOUR).label("free_for"),
+        (scheduled("subscribers_after_days") * _DAY).label("closed_after"),
+        (scheduled("free_after_days") * _DAY).label("freed_after"),
+    ).c
+    times = _kept(
+        *(row[name] for name in ("is_whole", "text", "age", "free_for")),
+        _reached(row.free_for, row.age).label("opened"),
+        _reached(row.closed_after, row.age).label("closed"),
+        _reached(row.freed_after, row.age).label("freed"),
+    ).c
+    opened, closed, freed = times.opened, times.closed, times.freed
     # The latest change that has come holds, as in level.py.
-    return case(
-        (Article.cut_is_whole, literal("free")),
+    level = case(
+        (times.is_whole, literal("free")),
         (and_(freed > 0, freed >= closed, freed >= opened), literal("free")),
         (and_(closed > 0, closed >= opened), literal("subscribers")),
-        (opened > 0, text),
-        (and_(free_for > 0, age >= 0), literal("free")),
-        else_=text,
+        (opened > 0, times.text),
+        (and_(times.free_for > 0, times.age >= 0), literal("free")),
+        else_=times.text,
     )
+    return select(level).correlate(Article).scalar_subquery()
+
+
+def _kept(*columns: ColumnElement[Any]) -> Subquery:
+    """`columns` of an article as a query, which both databases work out once: OFFSET keeps them from
+    putting the terms in where their names are.
+    """
+    return select(*columns).correlate(Article).offset(0).subquery()
 
 
 def _by_rule(
     rules: LevelRules, has_tag: Callable[[str], ColumnElement[bool]]
-) -> Callable[[Callable[[LevelRule], Any]], ColumnElement[Any]]:
-    """What `pick` takes of the rule for articles that name no level."""
+) -> tuple[ColumnElement[int], list[LevelRule]]:
+    """The number of the rule for articles that name no level, and the different rules by number."""
     named = [
         *((has_tag(tag), rule) for tag, rule in rules.tags.items()),
         *((Article.section == name, rule) for name, rule in rules.sections.items()),
     ]
-
-    def picked(pick: Callable[[LevelRule], Any]) -> ColumnElement[Any]:
-        default = literal(pick(rules.default))
-        return (
-            case(*((fits, literal(pick(rule))) for fits, rule in named), else_=default)
-            if named
-            else default
-        )
-
-    return picked
+    numbers: dict[tuple[Level, Schedule], int] = {}
+    outcomes: list[LevelRule] = []
+    for rule in (rules.default, *(rule for _, rule in named)):
+        if (rule.level, rule.schedule) not in numbers:
+            numbers[rule.level, rule.schedule] = len(outcomes)
+            outcomes.append(rule)
+    picked = ((fits, literal(numbers[rule.level, rule.schedule])) for fits, rule in named)
+    default = literal(0)
+    return (case(*picked, else_=default) if named else default), outcomes
 
 
 def _own(name: str) -> ColumnElement[int]:

@@ -121,3 +121,25 @@ async def test_the_level_in_sql_is_the_level(database: Database, seed: int) -> N
         found = await session.execute(select(Article.slug, level))
         held = {row[0]: row[1] for row in found}
     assert held == expected
+
+
+async def test_a_thousand_rules_are_written_once_each(database: Database) -> None:
+    rules = LevelRules(
+        LevelRule("metered"),
+        sections={
+            f"s-{number}": LevelRule("free", schedule=Schedule(free_hours=number + 1))
+            for number in range(500)
+        },
+        tags={f"t-{number}": LevelRule("registered") for number in range(500)},
+    )
+    of_section, of_tag, of_none = (rows.article(f"a-{number}", "A title") for number in range(3))
+    of_section.section, of_tag.tags = "s-499", ["t-499"]
+    async with database.transaction() as session:
+        session.add_all([of_section, of_tag, of_none])
+    async with database.reading() as session:
+        query = select(Article.slug, level_in_sql(session, rules, START))
+        values = query.compile(session.get_bind()).params.values()
+        found = {row[0]: row[1] for row in await session.execute(query)}
+    assert found == {"a-0": "free", "a-1": "registered", "a-2": "metered"}
+    for name in ("s-0", "s-499", "t-0", "t-499"):
+        assert sum(value in (name, [name]) for value in values) == 1
