@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.context import Context
 from service.db.tables import Checkout
 from service.finance.links import link, touched
-from service.finance.store import put, put_payments, stored, values_of
+from service.finance.store import pieces, put, put_payments, stored, values_of
 from service.offers.store import offer_by_price, offers_of_product
 from service.payments.books import (
     Booked,
@@ -53,14 +53,18 @@ async def book(context: Context, gateway: BooksGateway, booking: Booking) -> boo
 
 
 async def keep(context: Context, found: Sequence[Booked], asked_at: datetime) -> None:
-    """Store what Stripe said when it was asked at `asked_at` (business time), with its links."""
-    whole = _with_entries(found)
-    async with context.database.serialised(_LOCK) as session:
-        for each in whole:
-            await put(session, each, asked_at, **await _ours(session, each))
-            if isinstance(each, BookedInvoice):
-                await put_payments(session, each)
-        await link(session, await touched(session, whole))
+    """Store what Stripe said when it was asked at `asked_at` (business time), with its links.
+
+    Some rows a transaction, since a payout may have thousands of entries: each links what it is about,
+    so what is stored is right at any moment, and the same call ends what was cut off.
+    """
+    for some in pieces(_with_entries(found)):
+        async with context.database.serialised(_LOCK) as session:
+            for each in some:
+                await put(session, each, asked_at, **await _ours(session, each))
+                if isinstance(each, BookedInvoice):
+                    await put_payments(session, each)
+            await link(session, await touched(session, some))
 
 
 async def gaps(session: AsyncSession, found: Sequence[Booked]) -> list[Gap]:

@@ -1,6 +1,6 @@
 """Storing money as Stripe has it: one row an object, the same rows in whatever order they come."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from types import MappingProxyType
@@ -40,7 +40,17 @@ TABLES: Mapping[type[Any], type[Base]] = MappingProxyType(
         BookedPayout: PayoutRow,
     }
 )
+AT_ONCE = 200
+"""Rows that are read, or written in one transaction, together: PostgreSQL takes at most 32,767 parameters,
+and on SQLite everybody else waits for the writer.
+"""
 _ELSEWHERE = frozenset({"payments", "lines", "entries", "checkout_id"})
+
+
+def pieces(found: Sequence[Booked]) -> Iterator[Sequence[Booked]]:
+    """The same in their order, at most AT_ONCE together."""
+    for start in range(0, len(found), AT_ONCE):
+        yield found[start : start + AT_ONCE]
 
 
 def values_of(booked: Booked) -> dict[str, Any]:
@@ -85,13 +95,17 @@ async def stored(session: AsyncSession, found: Sequence[Booked]) -> dict[str, di
     """What is stored of these objects, by id, in the columns that `values_of` has."""
     rows: dict[str, dict[str, Any]] = {}
     for kind in {type(each) for each in found}:
-        table = TABLES[kind]
-        some = [each for each in found if type(each) is kind]
-        names = list(values_of(some[0]))
-        columns = [getattr(table, name) for name in names]
-        key = columns[names.index("id")]
-        for row in await session.execute(
-            select(*columns).where(key.in_([each.id for each in some]))
-        ):
-            rows[row.id] = dict(zip(names, row, strict=True))
+        for some in pieces([each for each in found if type(each) is kind]):
+            rows |= await _stored(session, TABLES[kind], some)
     return rows
+
+
+async def _stored(
+    session: AsyncSession, table: type[Base], some: Sequence[Booked]
+) -> dict[str, dict[str, Any]]:
+    """Of objects of one kind."""
+    names = list(values_of(some[0]))
+    columns = [getattr(table, name) for name in names]
+    key = columns[names.index("id")]
+    found = await session.execute(select(*columns).where(key.in_([each.id for each in some])))
+    return {row.id: dict(zip(names, row, strict=True)) for row in found}

@@ -1,10 +1,11 @@
 """Money as Stripe has it: the same rows from events in any order, again, and from lists alone."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from service.account.reader_data import HOLDINGS, subject_of
 from service.billing.events import HANDLED, booking_of
@@ -18,7 +19,7 @@ from service.db.tables import (
     Reader,
     RefundRow,
 )
-from service.finance.books import book, keep
+from service.finance.books import book, gaps, keep
 from service.payments.books import BalanceEntry, BookedPayout, Booking
 from service.payments.gateway import StripeEvent
 from tests.billing.desk import Desk, as_it_was, backwards
@@ -190,6 +191,26 @@ async def test_amounts_may_exceed_32_bits(desk: Desk) -> None:
         assert await session.scalar(select(BalanceRow.net)) == large
     types = [str(column.type) for table in MONEY for column in table.__table__.c]
     assert types.count("INTEGER") == 2  # the attempts, of invoices and charges
+
+
+async def test_payouts_of_many_entries_are_compared_and_stored(desk: Desk) -> None:
+    """One statement of PostgreSQL's takes 32,767 parameters at most."""
+    many = [payout(1, 33_000)]
+    async with desk.database.reading() as session:
+        assert len(await gaps(session, many)) == 33_001
+
+
+async def test_nobody_waits_while_a_payout_is_stored(desk: Desk) -> None:
+    """Each transaction writes some hundreds: between two of them others write."""
+    storing = asyncio.create_task(keep(desk.context, [payout(1, 1200)], desk.clocks.business()))
+    seen: set[int] = set()
+    while not storing.done():
+        async with desk.database.transaction() as session:
+            seen.add(await session.scalar(select(func.count()).select_from(BalanceRow)) or 0)
+    await storing
+    assert len(seen - {0, 1200}) > 2
+    async with desk.database.reading() as session:
+        assert await gaps(session, [payout(1, 1200)]) == []
 
 
 @on_sqlite
