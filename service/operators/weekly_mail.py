@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,9 +25,11 @@ from service.offers.pricing import decimals
 from service.operators.attention import Need, needs
 from service.outbox.mails import put_mail
 from service.outbox.translations import day_in, money_in, number_in, percent_in
+from service.problems import Problem
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, Unit, shown
 from service.reports.period import Period, midnight, step_of
+from service.reports.registry import BY_SLUG
 from service.reports.report import report_on
 from service.reports.report_schemas import Report
 
@@ -42,14 +45,21 @@ SHOWN = (
     ("refunds-and-disputes", "disputes"),
 )  # fmt: skip
 """Figures of the registry with the series that is shown, in the mail's order."""
+PAUSES = tuple(timedelta(minutes=2 * 4**tried) for tried in range(4))
+"""2, 8, 32 and 128 minutes between five tries: a Monday's mail outlives a disturbance of an hour."""
 _WEEK = timedelta(days=7)
 _DASH = "—"
 _COUNTED = frozenset({"readers", "count"})
 
+log = structlog.get_logger()
+
 
 @dataclass(frozen=True)
 class Row:
-    """One figure: `name` is its slug and series, `version` that of its definition."""
+    """One figure: `name` is its slug and series, `version` that of its definition.
+
+    Where it `was_slow` it took too long to count, and both values are a dash.
+    """
 
     name: str
     currency: str
@@ -57,16 +67,17 @@ class Row:
     before: str
     version: int
     address: str
+    was_slow: bool = False
 
 
 @dataclass(frozen=True)
 class Week:
-    """What the mail says to everybody; `articles` are titles with their sales."""
+    """What the mail says to everybody; `articles` are titles with their sales, None: it took too long."""
 
     first: str
     last: str
     rows: tuple[Row, ...]
-    articles: tuple[tuple[str, str], ...]
+    articles: tuple[tuple[str, str], ...] | None
 
 
 @dataclass(frozen=True)
@@ -85,15 +96,14 @@ class WeeklyMail:
         return await work(self.context.database, self.kinds(), self.context.clocks)
 
     def kinds(self) -> Mapping[str, Kind]:
-        return {WEEKLY: Kind(self.run)}
+        return {WEEKLY: Kind(self.run, PAUSES)}
 
     async def run(self, job: ClaimedJob) -> str:
         """Write the mails. Repeating it writes none twice: each has its name."""
         if not self.context.settings.mail_from:
             return "no mail is set up"
         monday = _last_monday(self.context.clocks.business(), self.context.settings.zone)
-        async with self.context.database.slow_reading("reports") as session:
-            week = await read_week(session, self.context, monday)
+        week = await read_week(self.context, monday)
         async with self.context.database.transaction() as session:
             written = [
                 await self._write(session, operator, week, job.key)
@@ -123,14 +133,14 @@ async def _recipients(session: AsyncSession) -> list[Operator]:
     return [each for each in found if Permission.REPORTS_READ in permissions_of_role(each.role)]
 
 
-async def read_week(session: AsyncSession, context: Context, monday: date) -> Week:
+async def read_week(context: Context, monday: date) -> Week:
     """The week before this Monday, in the publication's zone and language."""
     settings = context.settings
     last = monday - timedelta(days=1)
     period = Period(monday - _WEEK, last, "week", settings.zone, "before")
     asked = Asked(period, context.clocks.business(), settings.zone)
-    reports = {slug: await report_on(session, slug, asked) for slug, _ in SHOWN}
-    articles = await report_on(session, "articles", asked)
+    reports = {slug: await _counted(context, slug, asked) for slug in dict(SHOWN)}
+    articles = await _counted(context, "articles", asked)
     language = settings.language
     return Week(
         day_in(language, midnight(period.first, settings.zone), settings.zone),
@@ -140,24 +150,40 @@ async def read_week(session: AsyncSession, context: Context, monday: date) -> We
             for slug, series in SHOWN
             for row in _rows(reports[slug], slug, series, settings.public_url, language)
         ),
-        tuple(_selling(articles.lines, language)),
+        None if articles is None else tuple(_selling(articles.lines, language)),
     )
 
 
-def _rows(report: Report, slug: str, series: str, url: str, language: str) -> list[Row]:
+async def _counted(context: Context, slug: str, asked: Asked) -> Report | None:
+    """None where it takes too long: a slow figure is missing, and the others are in the mail."""
+    try:
+        # A session each: a statement that was ended spoils the transaction it was in.
+        async with context.database.slow_reading("reports") as session:
+            return await report_on(session, slug, asked)
+    except Problem as problem:
+        if problem.slug != "takes-too-long":
+            raise
+        log.warning("figure.not_counted", figure=slug, detail=problem.detail)
+        return None
+
+
+def _rows(report: Report | None, slug: str, series: str, url: str, language: str) -> list[Row]:
     """A row a currency; one with nothing in it where the figure has no line."""
+    name, address = f"{slug} {series}", f"{url}/admin/reports/{slug}"
+    if report is None:
+        return [Row(name, "", _DASH, _DASH, BY_SLUG[slug].version, address, was_slow=True)]
     (unit,) = (each.unit for each in report.figure.series if each.key == series)
     nothing = Line(series, (), Cell(0) if unit in _COUNTED else Cell(None))
     lines = [each for each in report.lines if each.series == series]
     before = {each.currency: each.total for each in report.lines_before if each.series == series}
     return [
         Row(
-            f"{slug} {series}",
+            name,
             line.currency,
             _text(line.total, unit, line.currency, language),
             _text(before.get(line.currency, nothing.total), unit, line.currency, language),
             report.figure.version,
-            f"{url}/admin/reports/{slug}",
+            address,
         )
         for line in lines or [nothing]
     ]

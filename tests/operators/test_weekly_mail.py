@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from service.db.context import Context
 from service.db.session import Database
@@ -17,6 +17,7 @@ from service.operators.weekly_mail import SHOWN, WeeklyMail
 from service.reports.registry import BY_SLUG
 from service.settings import Settings
 from tests.conftest import MovingClocks
+from tests.db.test_slow_reading import COUNTS_FOR_EVER
 from tests.operators.conftest import csrf_in
 from tests.operators.test_account import SignedIn
 from tests.passwords import QUICK
@@ -134,3 +135,36 @@ async def test_an_operator_switches_it_off_and_on(signed_in: SignedIn, database:
             assert await session.scalar(select(Operator.weekly_mail)) == (wanted == "on")
     refused = await browser.post("/admin/account/weekly", data={"csrf": "x", "wanted": "off"})
     assert refused.status_code == 403
+
+
+async def test_a_figure_that_takes_too_long_is_a_dash_and_the_others_go_out(
+    weekly: WeeklyMail, database: Database, database_url: str, clocks: MovingClocks
+) -> None:
+    await add(database, clocks, "ana@gazette.example", "admin")
+    await a_monday(weekly, clocks)
+    async with database.transaction() as session:
+        # Whoever reads these waits for ever: the stop rate and the articles do.
+        for table in ("holder_returns", "ledger_days"):
+            await session.execute(text(f"ALTER TABLE {table} RENAME TO {table}_kept"))
+            slow = (
+                f"SELECT kept.* FROM ({COUNTS_FOR_EVER}) AS n "  # noqa: S608 names of our own
+                f"CROSS JOIN {table}_kept AS kept WHERE ({COUNTS_FOR_EVER}) > 0"
+            )
+            await session.execute(text(f"CREATE VIEW {table} AS {slow}"))
+    impatient = Database(database_url, patience=1.5)
+    try:
+        context = Context(weekly.context.settings, clocks, impatient)
+        await WeeklyMail(context).round()
+    finally:
+        await impatient.dispose()
+    (mail,) = await mails(database)
+    assert "Met a wall, of all who read: — (took too long to count)" in mail.text
+    assert "Articles that sold: — (took too long to count)" in mail.text
+    assert mail.html.count("(took too long to count)") == 2
+    assert "Active subscribers: 0 (0)" in mail.text
+    assert "Disputes: " in mail.text
+
+
+def test_the_mail_is_tried_for_more_than_an_hour(weekly: WeeklyMail) -> None:
+    (kind,) = weekly.kinds().values()
+    assert sum(kind.pauses, timedelta()) > timedelta(hours=1)

@@ -31,7 +31,10 @@ VALUES: dict[str, Any] = {
     "off": "http://a/b", "needs": [{"count": 1, "words": "past due", "detail": "", "address": "http://a/c"}],
     "week": {
         "first": "2 March", "last": "8 March", "articles": [("Gazette saves the ferry", "3")],
-        "rows": [{"name": "mrr all", "value": "9", "before": "8", "version": 1, "address": "http://a/"}],
+        "rows": [
+            {"name": "mrr all", "value": "9", "before": "8", "version": 1, "address": "http://a/", "was_slow": slow}
+            for slow in (False, True)
+        ],
     },
 }  # fmt: skip
 """All that any mail takes."""
