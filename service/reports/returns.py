@@ -7,7 +7,7 @@ same way those who met a wall, and of those whose first wall of a period it was,
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -178,11 +178,11 @@ async def reads_of(
         some = registered[at : at + _AT_ONCE]
         first, last = min(each.first for each in some), max(each.last for each in some)
         holders = await _holders_of(session, {each.whose for each in some})
-        reads: Counter[tuple[str, date]] = Counter()
+        reads: defaultdict[str, Counter[date]] = defaultdict(Counter)
         for holder, day, count in await session.execute(_reads(holders, first, last)):
-            reads[holders[holder], day] += int(count)
+            reads[holders[holder]][day] += int(count)
         for each in some:
-            days = ((day, n) for (whose, day), n in reads.items() if whose == each.whose)
+            days = reads[each.whose].items()
             found.append((each, sum(n for day, n in days if each.first <= day <= each.last)))
     return found
 

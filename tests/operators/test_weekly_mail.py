@@ -143,7 +143,7 @@ async def test_a_figure_that_takes_too_long_is_a_dash_and_the_others_go_out(
     await add(database, clocks, "ana@gazette.example", "admin")
     await a_monday(weekly, clocks)
     async with database.transaction() as session:
-        # Whoever reads these waits for ever: the stop rate and the articles do.
+        # A query of one of these never ends: the stop rate asks the first, the articles the second.
         for table in ("holder_returns", "ledger_days"):
             await session.execute(text(f"ALTER TABLE {table} RENAME TO {table}_kept"))
             slow = (
