@@ -8,8 +8,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from service.bodies import Body, ListOut
 from service.clock import in_utc
 from service.db.tables import Institution
+from service.grants.domains import checked_domain
 from service.grants.institutions import InstitutionTerms
-from service.grants.networks import checked_domain, checked_network
+from service.grants.networks import checked_network
 from service.texts import SLUG_LENGTH, storable
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"

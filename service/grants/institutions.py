@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
 from service.db.tables import Grant, Institution, Reader
+from service.grants.domains import domain_of
 from service.grants.grants import plan_scope
-from service.grants.networks import Address, domain_of, is_in
+from service.grants.networks import Address, is_in
 from service.grants.store import put_grant
 from service.identity.audit import record
 from service.problems import Problem
@@ -115,7 +116,7 @@ async def join_by_network(
     until = min(now + BY_NETWORK, row.ends_at or now + BY_NETWORK)
     member = await session.scalar(
         select(Grant).where(
-            Grant.source == "institution", Grant.reference == f"{row.slug}/{reader_id}"
+            Grant.source == "institution", Grant.reference == _reference(row, reader_id)
         )
     )
     if member is not None and member.note == _DOMAIN and member.ends_at == row.ends_at:
@@ -137,7 +138,8 @@ async def _give_to_members(session: AsyncSession, row: Institution, now: datetim
             Grant.source == "institution", Grant.reference.startswith(f"{row.slug}/", autoescape=True)
         )
     )  # fmt: skip
-    held = {grant.reader_id: grant for grant in found}
+    # By reference: a merged reader's grants keep theirs, so that an account may have several.
+    held = {grant.reference: grant for grant in found}
     members: set[str] = set()
     for domain in row.domains:
         ending = f"@{domain}"
@@ -146,22 +148,42 @@ async def _give_to_members(session: AsyncSession, row: Institution, now: datetim
         )
         members |= set(readers)
     for reader_id in sorted(members):
-        await _give(session, row, reader_id, _DOMAIN, row.ends_at, now)
-    for reader_id, grant in held.items():
-        if reader_id in members or (grant.ends_at is not None and grant.ends_at <= now):
+        own = held.pop(_reference(row, reader_id), None)
+        if own is None or not _says(own, row, _DOMAIN, row.ends_at):
+            await _give(session, row, reader_id, _DOMAIN, row.ends_at, now)
+    for grant in held.values():
+        if grant.ends_at is not None and grant.ends_at <= now:
             continue
         if grant.note == _NETWORK and row.networks:
             ends = [each for each in (grant.ends_at, row.ends_at) if each is not None]
-            await _give(session, row, reader_id, _NETWORK, min(ends, default=None), now)
+            until = min(ends, default=None)
+            if not _says(grant, row, _NETWORK, until):
+                await _put(session, row, grant.reference, grant.reader_id, _NETWORK, until, now)
         else:
             await _end(session, grant, now)
+
+
+def _reference(row: Institution, reader_id: str) -> str:
+    return f"{row.slug}/{reader_id}"
+
+
+def _says(grant: Grant, row: Institution, by: str, ends_at: datetime | None) -> bool:
+    """Whether the grant is so already."""
+    said = (grant.scope, grant.starts_at, grant.ends_at, grant.note)
+    return said == (plan_scope(row.plan), row.starts_at, ends_at, by)
 
 
 async def _give(
     session: AsyncSession, row: Institution, reader_id: str, by: str, ends_at: datetime | None,
     now: datetime,
 ) -> None:  # fmt: skip
-    reference = f"{row.slug}/{reader_id}"
+    await _put(session, row, _reference(row, reader_id), reader_id, by, ends_at, now)
+
+
+async def _put(
+    session: AsyncSession, row: Institution, reference: str, reader_id: str, by: str,
+    ends_at: datetime | None, now: datetime,
+) -> None:  # fmt: skip
     await put_grant(
         session, source="institution", reference=reference, reader_id=reader_id,
         scope=plan_scope(row.plan), starts_at=row.starts_at, ends_at=ends_at, note=by, now=now,

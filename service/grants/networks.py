@@ -1,6 +1,5 @@
-"""Networks and mail domains of institutions: what is refused, and which one an address is in. Pure."""
+"""Networks of institutions: what is refused, and which one an address is in. Pure."""
 
-import re
 from collections.abc import Iterable
 from ipaddress import (
     IPv4Address,
@@ -24,16 +23,6 @@ _NOBODYS = tuple(
         "0.0.0.0/8", "224.0.0.0/3", "fc00::/7", "fe80::/10", "ff00::/8", "::/127",
     )
 )  # fmt: skip
-_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])")
-EVERYBODYS = frozenset(
-    (
-        "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "msn.com", "yahoo.com",
-        "icloud.com", "me.com", "aol.com", "gmx.net", "gmx.de", "web.de", "t-online.de", "proton.me",
-        "protonmail.com", "mail.com", "mail.ru", "fastmail.com", "mailbox.org", "posteo.de", "zoho.com",
-        "qq.com", "163.com", "orange.fr", "free.fr", "libero.it", "sapo.pt", "comcast.net", "yandex.ru",
-    )
-)  # fmt: skip
-"""Mail providers: anybody can have such an address."""
 
 
 def checked_network(text: str) -> str:
@@ -59,25 +48,6 @@ def checked_network(text: str) -> str:
     return str(network)
 
 
-def checked_domain(text: str) -> str:
-    """The mail domain as addresses are compared with it. ValueError says in a sentence what is wrong with it."""
-    domain = text.strip().lower().removeprefix("@")
-    try:
-        domain = domain.encode("idna").decode() if not domain.isascii() else domain
-    except UnicodeError:
-        domain = ""
-    if not _DOMAIN.fullmatch(domain):
-        raise ValueError(f"{text} is no mail domain. Write it as university.example.")
-    if domain in EVERYBODYS:
-        raise ValueError(f"Anybody can have an address at {domain}.")
-    return domain
-
-
 def is_in(address: Address | None, networks: Iterable[str]) -> bool:
     """Whether the address is in one of the stored networks."""
     return address is not None and any(address in ip_network(each) for each in networks)
-
-
-def domain_of(address_key: str) -> str:
-    """The domain of an address as addresses are compared (identity/email.py)."""
-    return address_key.rpartition("@")[2]

@@ -28,13 +28,12 @@ from service.problems import Problem
 
 CLAIMS = "right-claims"
 """The limit's name: tries of one reader."""
-_TOLD = (
-    "That was tried several times. Try again in an hour, or write to us with your account number."
-)
+_TOLD = "That was tried several times. Try again {when}, or write to us with your account number."
+_TOLD_HOUR, _TOLD_DAY = _TOLD.format(when="in an hour"), _TOLD.format(when="tomorrow")
 _HOUR = timedelta(hours=1)
-_BY_READER = Limit(CLAIMS, 5, _HOUR, _TOLD)
-_BY_NUMBER = Limit("right-claims-number", 10, timedelta(days=1), _TOLD)
-_BY_NETWORK = Limit("right-claims-network", 20, _HOUR, _TOLD)
+_BY_READER = Limit(CLAIMS, 5, _HOUR, _TOLD_HOUR)
+_BY_NUMBER = Limit("right-claims-number", 10, timedelta(days=1), _TOLD_DAY)
+_BY_NETWORK = Limit("right-claims-network", 20, _HOUR, _TOLD_HOUR)
 
 
 @dataclass(frozen=True)
@@ -64,16 +63,19 @@ async def claim_right(context: Context, claim: Claim, *, reader_id: str, network
     if not settings.rights_by_account:
         raise Problem("not-found")
     key = match_key(settings)
+    make = key.account if claim.by == "account" else key.name
+    hashed = make(claim.number, claim.postcode)
+    # Many have the same name, so that one is counted with its postcode.
+    by_name = hashed if claim.by == "name" else None
+    number = by_name or key.number(claim.number)
     # Each in its own transaction: it counts whatever comes of it.
     for limit, counted in (
-        (_BY_READER, reader_id), (_BY_NUMBER, key.number(claim.number)), (_BY_NETWORK, network)
+        (_BY_READER, reader_id), (_BY_NUMBER, number), (_BY_NETWORK, network)
     ):  # fmt: skip
         async with context.database.transaction() as session:
             wait = await take(session, limit, counted, context.clocks.wall())
         if wait is not None:
             raise too_many(limit, wait)
-    make = key.account if claim.by == "account" else key.name
-    hashed = make(claim.number, claim.postcode)
     if hashed is None:
         raise Problem("right-not-found")
     async with context.database.serialised(f"right:{hashed}") as session:

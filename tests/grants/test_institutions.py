@@ -1,19 +1,22 @@
 """Institutions: what is refused, who is a member, and when that ends."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from service.account.address import change_by_operator
+from service.account.merge import merge
 from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import Reader
-from service.grants.networks import checked_domain, checked_network, is_in
+from service.db.tables import Grant, Reader
+from service.grants.domains import checked_domain, domain_of
+from service.grants.networks import checked_network, is_in
+from service.identity.email import email_key
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
@@ -62,8 +65,11 @@ def test_a_domain_that_is_refused(text: str) -> None:
 
 
 def test_domains_that_are_taken() -> None:
-    taken = [checked_domain(each) for each in ("@Uni.Example", "universität.example")]
-    assert taken == ["uni.example", "xn--universitt-y5a.example"]
+    given = ("@Uni.Example", "universität.example", "Straße.example", "Universität.example")
+    taken = [checked_domain(each) for each in given]
+    umlaut = "xn--universitt-y5a.example"
+    assert taken == ["uni.example", umlaut, "xn--strae-oqa.example", umlaut]
+    assert taken[2] == domain_of(email_key("ana@straße.example") or ""), "as readers' addresses"
 
 
 @pytest.fixture
@@ -130,6 +136,57 @@ async def test_a_domain_that_is_taken_out_and_a_contract_that_is_ended(
     again = await paywall.client.delete(f"{ADDRESS}/city-library", headers=paywall.staff)
     assert ended.json() == again.json()
     assert await reason(paywall) == "subscribers_only"
+
+
+async def test_the_end_reaches_every_grant_of_a_reader_who_was_merged(
+    paywall: Paywall, clocks: MovingClocks
+) -> None:
+    await put(paywall, networks=["192.0.2.0/24"])
+    account_id = await confirmed(paywall, "ana@elsewhere.example")
+
+    async def join() -> None:
+        headers = {"X-Forwarded-For": "192.0.2.9"}
+        assert (await paywall.client.post("/v1/me/institution", headers=headers)).status_code == 200
+
+    await join()
+    for _ in range(2):
+        former_id = await paywall.sign_in()
+        await join()
+        async with paywall.database.transaction() as session:
+            former = await session.get_one(Reader, former_id)
+            await merge(session, former, await session.get_one(Reader, account_id), clocks)
+
+    async def ends() -> list[datetime | None]:
+        async with paywall.database.reading() as session:
+            found = await session.scalars(
+                select(Grant.ends_at).where(Grant.reader_id == account_id)
+            )
+            return list(found)
+
+    until = clocks.business() + timedelta(days=9)
+    await put(paywall, networks=["192.0.2.0/24"], ends_at=until.isoformat())
+    assert await ends() == [until] * 3
+    clocks.travel(timedelta(minutes=1))
+    await paywall.client.delete(f"{ADDRESS}/city-library", headers=paywall.staff)
+    assert await ends() == [clocks.business()] * 3
+
+
+async def test_members_for_whom_nothing_changes_are_not_written(
+    paywall: Paywall, clocks: MovingClocks
+) -> None:
+    agreed = {"domains": ["library.example"], "networks": ["192.0.2.0/24"]}
+    await confirmed(paywall, "ana@library.example")
+    await put(paywall, **agreed)
+    await paywall.sign_in()
+    await paywall.client.post("/v1/me/institution", headers={"X-Forwarded-For": "192.0.2.9"})
+    before = clocks.business()
+    clocks.travel(timedelta(minutes=1))
+    await put(paywall, name="Library of the City", **agreed)
+    async with paywall.database.reading() as session:
+        assert set(await session.scalars(select(Grant.updated_at))) == {before}
+    await put(paywall, plan="daily", **agreed)
+    async with paywall.database.reading() as session:
+        assert set(await session.scalars(select(Grant.scope))) == {"plan:daily"}
 
 
 async def test_an_address_that_is_changed_takes_access_along_or_leaves_it(

@@ -218,6 +218,19 @@ async def test_tries_are_limited_by_reader_and_by_number(
         )
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 3600
+    assert "Try again tomorrow" in answer.json()["detail"]
+
+
+@on_sqlite
+async def test_many_of_one_name_may_try(paywall: Paywall, clocks: MovingClocks) -> None:
+    async def tried(number: int, postcode: str) -> int:
+        clocks.travel(timedelta(hours=1))
+        reader = await arrive(paywall, f"r{number}")
+        body = {"name": "Maria Silva", "postcode": postcode}
+        return (await reader.post(CLAIM, json=body)).status_code
+
+    assert {await tried(n, f"1000-{n:03}") for n in range(12)} == {200}
+    assert [await tried(20 + n, "2000-001") for n in range(11)][-2:] == [404, 429]
 
 
 @on_sqlite
