@@ -6,6 +6,7 @@ What follows from it at Stripe is done in the same rounds (follow_up_jobs.py).
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+import structlog
 from prometheus_client import Counter
 
 from service.billing.checkouts import find_checkout
@@ -21,9 +22,22 @@ from service.db.tables import InboxEvent
 from service.finance.books import book
 from service.jobs.queue import ClaimedJob
 from service.jobs.worker import Kind, Postponed, work
-from service.payments.gateway import Gateway, GatewayUnavailable, MoneyObject
+from service.payments.books import Booking
+from service.payments.gateway import (
+    Gateway,
+    GatewayPermissionMissing,
+    GatewayUnavailable,
+    MoneyObject,
+)
 
 EVENTS = Counter("paywall_stripe_events_total", "Stripe events, by what became of them", ["result"])
+MONEY_REFUSED = (
+    "Invoices, payments and payouts aren't kept: the restricted key lacks a permission at Stripe. Let it "
+    "read balance transactions and payouts (Developers, API keys). The next comparison that mends then "
+    "fills in what is missing."
+)
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -84,9 +98,18 @@ class Applier:
         """Apply one event and answer its result. Access comes first, then what is kept of money."""
         result = await self._act(event)
         booking = booking_of(event.type, event.object_id)
-        if booking is not None:
+        if booking is None or await self._keep(booking):
+            return result
+        return "money not kept"
+
+    async def _keep(self, booking: Booking) -> bool:
+        """Whether the key may ask for money: without that the inbox goes on, since access needs none."""
+        try:
             await book(self.context, self.gateway, booking)
-        return result
+        except GatewayPermissionMissing:
+            log.error("money.not_kept", kind=booking.kind, reason=MONEY_REFUSED)  # noqa: TRY400 foreseen
+            return False
+        return True
 
     async def _act(self, event: InboxEvent) -> str:
         refetch = refetch_of(event.type, event.object_id, event.subscription_id)

@@ -15,7 +15,7 @@ from datetime import datetime
 
 import structlog
 
-from service.billing.apply_event import Applier, apply_due_events
+from service.billing.apply_event import MONEY_REFUSED, Applier, apply_due_events
 from service.billing.compare import MISSING, NOTHING, Comparer, Difference
 from service.billing.customers import reader_of_customer
 from service.billing.events import HANDLED, Refetch, booking_of, refetch_of
@@ -45,6 +45,7 @@ from service.offers.store import live_offers
 from service.payments.books import Booking
 from service.payments.gateway import (
     Gateway,
+    GatewayPermissionMissing,
     GatewayRefused,
     GatewayUnavailable,
     StripeEvent,
@@ -86,12 +87,12 @@ class Finding:
 @dataclass
 class Report:
     """What a run has found. `not_ours` are subscriptions that something else has sold, `booked` is how
-    many objects of money were looked at.
+    many objects of money were looked at; None: the key may not read them.
     """
 
     events_missed: int = 0
     compared: int = 0
-    booked: int = 0
+    booked: int | None = 0
     not_ours: int = 0
     findings: list[Finding] = field(default_factory=list)
 
@@ -198,7 +199,14 @@ class _Run:
             await self.compared(pass_id, self.comparer.bought_pass, self.sync_pass)
         for offer_id in offers:
             await self.compared(offer_id, self.comparer.offer, self.comparer.withdraw)
-        await self.money(booked_until)
+        try:
+            await self.money(booked_until)
+        except GatewayPermissionMissing:
+            # Without a number of rows the next run looks back as far as this one would have.
+            self.report.booked = None
+            refused = Difference("money", NOT_COMPARABLE, "", "", MONEY_REFUSED)
+            self.report.findings.append(Finding(refused, mended=False))
+            log.error("reconcile.money_refused", reason=MONEY_REFUSED)  # noqa: TRY400 foreseen
         return self.report
 
     async def events(self, since: datetime) -> None:
@@ -251,7 +259,7 @@ class _Run:
             self.comparer.context, self.gateway, since, self.patience.listing, fix=self.fix
         )
         async for number, found in looks:
-            self.report.booked += number
+            self.report.booked = (self.report.booked or 0) + number
             # At the first filling nothing is a difference.
             for gap in found if since is not None else ():
                 if gap.id in told:

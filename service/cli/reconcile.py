@@ -80,7 +80,7 @@ def _summary(report: Report, *, fix: bool) -> str:
     parts = [
         f"{report.compared} compared",
         f"{report.events_missed} events without a webhook",
-        f"{report.booked} rows of money looked at",
+        f"{report.booked or 0} rows of money looked at",
         f"{report.not_ours} other subscriptions on the account",
         f"{mended} differences mended" if fix else f"{len(report.findings)} differences",
     ]

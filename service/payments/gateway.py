@@ -34,6 +34,10 @@ class GatewayKeyRefused(GatewayUnavailable):
         )
 
 
+class GatewayPermissionMissing(GatewayKeyRefused):
+    """Our key is a restricted one that may not do this; other requests may work."""
+
+
 class GatewayRefused(Exception):
     """Stripe refuses this request and would refuse it again; `code` is Stripe's error code."""
 

@@ -13,7 +13,12 @@ from stripe import HTTPXClient, StripeClient, StripeObject
 
 from service.payments.contact import Contact
 from service.payments.deadline import deadline
-from service.payments.gateway import GatewayKeyRefused, GatewayRefused, GatewayUnavailable
+from service.payments.gateway import (
+    GatewayKeyRefused,
+    GatewayPermissionMissing,
+    GatewayRefused,
+    GatewayUnavailable,
+)
 from service.payments.silence import Silence
 
 API_VERSION = stripe.api_version
@@ -81,7 +86,7 @@ class StripeConnection:
         except (stripe.APIError, stripe.RateLimitError) as error:
             raise GatewayUnavailable(error.user_message or "Stripe is in trouble.") from error
         except (stripe.AuthenticationError, stripe.PermissionError) as error:
-            refused = GatewayKeyRefused(_why_refused(error))
+            refused = _key_refused(error)
             self.contact.key_refused = str(refused)
             raise refused from error
         except stripe.StripeError as error:
@@ -123,8 +128,9 @@ class StripeConnection:
         return False
 
 
-def _why_refused(error: stripe.StripeError) -> str:
+def _key_refused(error: stripe.StripeError) -> GatewayKeyRefused:
     """What is wrong with the key, in a few words and without the key."""
     if isinstance(error, stripe.PermissionError):
-        return "a restricted key, it lacks a permission that this needs"
-    return "it has expired" if error.code == "api_key_expired" else "no account has it"
+        return GatewayPermissionMissing("a restricted key, it lacks a permission that this needs")
+    expired = error.code == "api_key_expired"
+    return GatewayKeyRefused("it has expired" if expired else "no account has it")

@@ -1,14 +1,17 @@
 """Money as Stripe has it: the same rows from events in any order, again, and from lists alone."""
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, func, select, update
 
 from service.account.reader_data import HOLDINGS, subject_of
 from service.billing.events import HANDLED, booking_of
+from service.billing.inbox import JOB
 from service.billing.reconcile import Report, reconcile
 from service.db.tables import (
     BalanceRow,
@@ -18,6 +21,7 @@ from service.db.tables import (
     PayoutRow,
     Reader,
     RefundRow,
+    Subscription,
 )
 from service.finance.books import book, gaps, keep
 from service.payments.books import BalanceEntry, BookedPayout, Booking
@@ -25,6 +29,7 @@ from service.payments.gateway import StripeEvent
 from tests.billing.desk import Desk, as_it_was, backwards
 from tests.databases import on_sqlite
 from tests.finance.events import MONEY, kept, live
+from tests.stripe_at_hand import URL, Wire, gateway_to
 
 
 def twice_and_mixed(events: Sequence[StripeEvent]) -> Sequence[StripeEvent]:
@@ -58,7 +63,7 @@ async def test_the_same_rows_in_any_order_and_from_lists_alone(desk: Desk) -> No
         assert await kept(desk.database) == first
     await emptied(desk)
     report = await reconciled(desk)
-    assert (report.remaining, report.booked > 0) == ([], True)
+    assert (report.remaining, bool(report.booked)) == ([], True)
     assert await kept(desk.database) == first
 
 
@@ -211,6 +216,51 @@ async def test_nobody_waits_while_a_payout_is_stored(desk: Desk) -> None:
     assert len(seen - {0, 1200}) > 2
     async with desk.database.reading() as session:
         assert await gaps(session, [payout(1, 1200)]) == []
+
+
+class Restricted(Wire):
+    """With a key that may read neither balance transactions nor payouts."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        *,
+        _usage: list[str] | None = None,
+    ) -> tuple[str, int, Mapping[str, str]]:
+        if "balance_transaction" in url or "/v1/payouts" in url:
+            told = "The provided key doesn't have the required permissions for this endpoint."
+            error = {"type": "invalid_request_error", "message": told}
+            return json.dumps({"error": error}), 403, {}
+        return super().request(method, url, headers, post_data)
+
+
+@on_sqlite
+async def test_a_key_that_may_not_read_money_stalls_nothing_else(desk: Desk) -> None:
+    await live(desk)
+    refused = gateway_to(URL, http=Restricted(desk.at_stripe.simulator.world))
+    await desk.hear(gateway=refused)
+    events = await desk.jobs(JOB)
+    assert {each.status for each in events} == {"done"}
+    assert "money not kept" in {each.result for each in events}
+    async with desk.database.reading() as session:
+        found = await session.execute(select(Subscription.id, Subscription.status))
+    at_stripe = desk.at_stripe.listed("subscription")
+    assert {row.id: row.status for row in found} == {
+        each["id"]: each["status"] for each in at_stripe
+    }
+    rows = await kept(desk.database)
+    assert (len(rows["invoices"]) > 0, rows["charges"], rows["payouts"]) == (True, {}, {})
+    for _ in range(2):
+        report = await reconcile(desk.context, refused, started_by="nightly", fix=True)
+        [left] = report.remaining
+        assert (left.object, report.booked) == ("money", None)
+        assert "read balance transactions and payouts" in left.reason
+    await refused.close()
+    assert (await reconciled(desk)).findings == []
+    assert all((await kept(desk.database)).values())
 
 
 @on_sqlite
