@@ -20,6 +20,15 @@ def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[Fal
     return f"{type(item).__name__}()"
 
 
+# For the whole session, and committed before Alembic looks whether a transaction runs: it would
+# leave all migrations in that one, and the first one's locks would be held until the last one's end.
+if connection.dialect.name == "sqlite":
+    # The copy takes the table's name: SQLite would refuse that while a report's view names the table.
+    connection.execute(text("PRAGMA legacy_alter_table = ON"))
+else:
+    # A migration that waits for a lock would make every later query wait behind it.
+    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+connection.commit()
 # SQLite can't alter most things in place: batch mode copies the table.
 context.configure(
     connection=connection,
@@ -29,11 +38,5 @@ context.configure(
     render_item=render_item,
     transaction_per_migration=True,
 )
-if connection.dialect.name == "sqlite":
-    # The copy takes the table's name: SQLite would refuse that while a report's view names the table.
-    connection.execute(text("PRAGMA legacy_alter_table = ON"))
 with context.begin_transaction():
-    if connection.dialect.name == "postgresql":
-        # A migration that waits for a lock would make every later query wait behind it.
-        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
     context.run_migrations()

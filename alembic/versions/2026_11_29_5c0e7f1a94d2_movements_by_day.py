@@ -15,16 +15,10 @@ down_revision: str | None = "6d1c94e7b0a5"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-_UNROLLED = sa.text("rolled_as IS NULL OR rolled_as <> customer")
-
 
 def upgrade() -> None:
     # Empty in the rows there are, and in those that the running release adds: not added up yet.
     op.add_column("movements", sa.Column("rolled_as", sa.String(), nullable=True))
-    op.create_index(
-        "ix_movements_unrolled", "movements", ["customer"],
-        postgresql_where=_UNROLLED, sqlite_where=_UNROLLED,
-    )  # fmt: skip
     op.create_table(
         "rollups",
         sa.Column("name", sa.String(), nullable=False),
@@ -66,6 +60,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("cohort_months", "edge_days", "money_days", "rollups"):
         op.drop_table(table)
-    op.drop_index("ix_movements_unrolled", table_name="movements")
     with op.batch_alter_table("movements") as batch_op:
         batch_op.drop_column("rolled_as")

@@ -11,7 +11,7 @@ from alembic import op
 from service.db.base import UtcDateTime
 
 revision: str = "a3f17d5c8e26"
-down_revision: str | None = "5c0e7f1a94d2"
+down_revision: str | None = "c1d5a80b37f2"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from alembic import op
+from service.db.building import build_index
 
 revision: str = "a7d3c5509e1b"
 down_revision: str | None = "b8e2c64f9a17"
@@ -19,17 +20,16 @@ _WALLS = ("subscribe", "register")
 
 
 def upgrade() -> None:
+    build_index("ix_holder_days_holder_day", "holder_days", ["holder", "day"])
+    for wall in _WALLS:
+        build_index(
+            f"ix_holder_days_{wall}", "holder_days", ["holder", "day"],
+            where=f"{wall}_wall_at IS NOT NULL",
+        )  # fmt: skip
     # Empty in the rows that the running release adds: not counted yet.
     op.add_column("rolled_days", sa.Column("counted_on", sa.Date(), nullable=True))
     op.add_column("rolled_days", sa.Column("looked_back_to", sa.Date(), nullable=True))
-    op.create_index("ix_holder_days_holder_day", "holder_days", ["holder", "day"])
     op.drop_index("ix_holder_days_holder", table_name="holder_days")
-    for wall in _WALLS:
-        met = sa.text(f"{wall}_wall_at IS NOT NULL")
-        op.create_index(
-            f"ix_holder_days_{wall}", "holder_days", ["holder", "day"],
-            postgresql_where=met, sqlite_where=met,
-        )  # fmt: skip
     op.create_table(
         "holder_returns",
         sa.Column("day", sa.Date(), nullable=False),

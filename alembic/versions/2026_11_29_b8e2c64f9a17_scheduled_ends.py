@@ -5,9 +5,8 @@ Finds what was scheduled to end at a past instant.
 
 from collections.abc import Sequence
 
-import sqlalchemy as sa
-
 from alembic import op
+from service.db.building import build_index
 
 revision: str = "b8e2c64f9a17"
 down_revision: str | None = "f1b7d09c4e83"
@@ -15,14 +14,11 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 _INDEX = "ix_domain_events_scheduled"
-_SCHEDULED = sa.text("type IN ('subscription.cancel_scheduled', 'subscription.resumed')")
+_SCHEDULED = "type IN ('subscription.cancel_scheduled', 'subscription.resumed')"
 
 
 def upgrade() -> None:
-    op.create_index(
-        _INDEX, "domain_events", ["subject_id", "occurred_at", "id"],
-        postgresql_where=_SCHEDULED, sqlite_where=_SCHEDULED,
-    )  # fmt: skip
+    build_index(_INDEX, "domain_events", ["subject_id", "occurred_at", "id"], where=_SCHEDULED)
 
 
 def downgrade() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from alembic import op
+from service.db.building import build_index
 
 revision: str = "c4f08d7b63e9"
 down_revision: str | None = "c60d8e27a4b3"
@@ -16,6 +17,8 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
+    # A day's sales are found by their time.
+    build_index("ix_checkouts_completed_at", "checkouts", ["completed_at"])
     op.create_table(
         "source_days",
         sa.Column("day", sa.Date(), nullable=False),
@@ -26,8 +29,6 @@ def upgrade() -> None:
     )
     # By this measure, too.
     op.execute(sa.text("UPDATE rolled_days SET counted_on = NULL"))
-    # A day's sales are found by their time.
-    op.create_index("ix_checkouts_completed_at", "checkouts", ["completed_at"])
 
 
 def downgrade() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from alembic import op
+from service.db.building import build_index
 
 revision: str = "e2b71f06c8a4"
 down_revision: str | None = "b7d20c94e1f3"
@@ -25,7 +26,7 @@ _INDEXES = (
 
 def upgrade() -> None:
     for name, table, columns in _INDEXES:
-        op.create_index(name, table, columns)
+        build_index(name, table, columns)
     # They are counted again, by all measures.
     op.execute(sa.text("UPDATE rolled_days SET counted_on = NULL"))
 

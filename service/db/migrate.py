@@ -4,19 +4,35 @@ Alembic's Config is built here, in code: a wheel has no pyproject.toml or alembi
 """
 
 import re
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
+from time import sleep
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, column, create_engine, inspect, select, table
+from sqlalchemy import (
+    Connection,
+    Engine,
+    NullPool,
+    column,
+    create_engine,
+    event,
+    inspect,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.db.session import async_url
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+_T = TypeVar("_T")
+_ASKED_AGAIN_AFTER_SECONDS = 0.2
 
 _REVISION = re.compile(r'^revision: str = ["\'](\w+)', re.MULTILINE)
 _DOWN = re.compile(r'^down_revision: str \| None = ["\'](\w+)', re.MULTILINE)
@@ -82,7 +98,8 @@ def current(connection: Connection) -> str | None:
 def upgrade(connection: Connection, revision: str = "head", zone: ZoneInfo = UTC) -> None:
     """`zone` is the publication's: a migration may have to find out on which day a row was written.
 
-    Raises `MigrationRefusedError`.
+    Each migration is committed by itself, and first of all what `connection` has begun: an upgrade
+    that was interrupted goes on where it stopped. Raises `MigrationRefusedError`.
     """
     from alembic.util import CommandError  # noqa: PLC0415 as in `_alembic`
 
@@ -100,13 +117,44 @@ def downgrade(connection: Connection, revision: str) -> None:
 
 def write_migration(message: str) -> None:
     """Write a migration file with what the tables differ by from the head (`make migration`)."""
-    with create_engine("sqlite://").begin() as connection:
+    with create_engine("sqlite://").connect() as connection:
         upgrade(connection)
         command, config = _alembic(connection)
         command.revision(config, message, autogenerate=True)
 
 
+def whole_transactions(engine: Engine) -> None:
+    """Let SQLite's driver commit nothing by itself, which it does with what alters tables."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _alone(connection: Connection) -> None:
+    """Wait until no other process migrates this database; the lock lasts as long as the connection.
+
+    On PostgreSQL; on SQLite the second of two fails, and leaves what the first has done. It is asked
+    for again and again, since who waits in a query holds up an index that is built beside readers.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    taken = text("SELECT pg_try_advisory_lock(hashtextextended('paywall.migrate', 0))")
+    while not connection.scalar(taken):
+        connection.rollback()
+        sleep(_ASKED_AGAIN_AFTER_SECONDS)
+    connection.commit()
+
+
 def _prepare(connection: Connection) -> None:
+    if current(connection) == head():
+        return
+    connection.rollback()
+    _alone(connection)
     stands_at = current(connection)
     if stands_at == head():
         return
@@ -119,14 +167,25 @@ def _prepare(connection: Connection) -> None:
     )
 
 
+def _bring_to_head(connection: Connection, zone: ZoneInfo) -> tuple[str | None, str]:
+    _alone(connection)
+    before = current(connection)
+    upgrade(connection, zone=zone)
+    return before, head()
+
+
+async def _connected(url: str, work: Callable[[Connection], _T]) -> _T:
+    """What `work` answers on a connection of its own, which is closed afterwards with its locks."""
+    engine = create_async_engine(async_url(url), poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+        whole_transactions(engine.sync_engine)
+    async with engine.connect() as connection:
+        return await connection.run_sync(work)
+
+
 async def prepare(url: str) -> None:
     """Migrate an empty database; refuse an old one with `SchemaOutdatedError`."""
-    engine = create_async_engine(async_url(url))
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_prepare)
-    finally:
-        await engine.dispose()
+    await _connected(url, _prepare)
 
 
 async def migrate(url: str, zone: ZoneInfo = UTC) -> tuple[str | None, str]:
@@ -134,11 +193,4 @@ async def migrate(url: str, zone: ZoneInfo = UTC) -> tuple[str | None, str]:
 
     `zone` is the publication's; an empty database needs none.
     """
-    engine = create_async_engine(async_url(url))
-    try:
-        async with engine.begin() as connection:
-            before = await connection.run_sync(current)
-            await connection.run_sync(upgrade, zone=zone)
-            return before, head()
-    finally:
-        await engine.dispose()
+    return await _connected(url, partial(_bring_to_head, zone=zone))

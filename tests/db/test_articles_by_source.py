@@ -41,7 +41,7 @@ async def test_imported_articles_are_found_by_their_source(empty_database_url: s
         article("art_2", {"cms": "7"}),
         article("art_3", {"wordpress_guid": "x" * 900}),
     ]
-    async with engine.begin() as connection:
+    async with engine.connect() as connection:
         await connection.run_sync(migrate.upgrade, BEFORE)
         await connection.execute(sa.insert(ARTICLES), rows)
         await connection.run_sync(migrate.upgrade, AFTER)

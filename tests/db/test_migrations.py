@@ -75,7 +75,7 @@ async def test_migrations_go_up_down_and_up_again(empty_database_url: str) -> No
     engine = create_async_engine(async_url(empty_database_url))
     for revision in ("head", "base", "head"):
         step = migrate.downgrade if revision == "base" else migrate.upgrade
-        async with engine.begin() as connection:
+        async with engine.connect() as connection:
             await connection.run_sync(step, revision)
             tables = await connection.run_sync(_tables)
         expected = set() if revision == "base" else set(Base.metadata.tables)

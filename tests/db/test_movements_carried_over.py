@@ -61,7 +61,7 @@ OTHERS = [
 
 async def test_movements_of_what_ran_already_add_up_to_mrr(empty_database_url: str) -> None:
     engine = create_async_engine(async_url(empty_database_url))
-    async with engine.begin() as connection:
+    async with engine.connect() as connection:
         await connection.run_sync(migrate.upgrade, BEFORE)
         readers = [{"id": f"rdr_{number}", "created_at": START} for number in (1, 2, 3)]
         await connection.execute(sa.insert(READERS), readers)

@@ -25,7 +25,7 @@ WRITTEN = ["l’économie à łódź", "harbour", "أخبار"]
 async def test_accents_go_from_what_is_searched(empty_database_url: str) -> None:
     now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
     engine = create_async_engine(async_url(empty_database_url))
-    async with engine.begin() as connection:
+    async with engine.connect() as connection:
         await connection.run_sync(migrate.upgrade, BEFORE)
         rows = [
             {

@@ -1,0 +1,117 @@
+"""Each migration is committed by itself, beside a service that runs and a second migration."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from service.db import migrate
+from service.db.session import async_url
+
+BEFORE, FORMER_GRANTS = "4b7d91e2c6f3", "6d1c94e7b0a5"
+"""The second adds a column to `grants`; the one after it adds one to `movements`."""
+BEFORE_INSTITUTIONS = "b7d2f60a9c15"
+
+
+@asynccontextmanager
+async def yesterday(url: str) -> AsyncIterator[AsyncEngine]:
+    """A database of the release before."""
+    engine = create_async_engine(async_url(url))
+    async with engine.connect() as connection:
+        await connection.run_sync(migrate.upgrade, BEFORE)
+    yield engine
+    await engine.dispose()
+
+
+async def revision(engine: AsyncEngine) -> str | None:
+    async with engine.connect() as connection:
+        return await connection.run_sync(migrate.current)
+
+
+async def execute(engine: AsyncEngine, *statements: str) -> None:
+    async with engine.begin() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+
+
+async def test_an_upgrade_that_fails_goes_on_where_it_stopped(empty_database_url: str) -> None:
+    async with yesterday(empty_database_url) as engine:
+        await execute(engine, "CREATE TABLE institutions (id INTEGER)")
+        with pytest.raises(DBAPIError, match="institutions"):
+            await migrate.migrate(empty_database_url)
+        assert await revision(engine) == BEFORE_INSTITUTIONS
+        with pytest.raises(migrate.SchemaOutdatedError, match="paywall migrate"):
+            await migrate.prepare(empty_database_url)
+        await execute(engine, "DROP TABLE institutions")
+        moved = await migrate.migrate(empty_database_url)
+        assert moved == (BEFORE_INSTITUTIONS, migrate.head())
+
+
+async def test_a_migration_that_fails_leaves_nothing_of_itself(empty_database_url: str) -> None:
+    """`movements_by_day` adds a column before it makes this table."""
+    async with yesterday(empty_database_url) as engine:
+        await execute(engine, "CREATE TABLE money_days (id INTEGER)")
+        with pytest.raises(DBAPIError, match="money_days"):
+            await migrate.migrate(empty_database_url)
+        assert await revision(engine) == FORMER_GRANTS
+        async with engine.connect() as connection:
+            columns = await connection.run_sync(lambda it: inspect(it).get_columns("movements"))
+        assert "rolled_as" not in {column["name"] for column in columns}
+        await execute(engine, "DROP TABLE money_days")
+        assert await migrate.migrate(empty_database_url) == (FORMER_GRANTS, migrate.head())
+
+
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+async def test_readers_read_while_a_later_migration_waits(empty_database_url: str) -> None:
+    async with yesterday(empty_database_url) as engine:
+        # What a build that was interrupted leaves has the name, and is of no use.
+        await execute(engine, "CREATE INDEX ix_domain_events_scheduled ON domain_events (id)")
+        async with engine.connect() as report:
+            await report.execute(text("SELECT count(*) FROM movements"))
+            upgrade = asyncio.create_task(migrate.migrate(empty_database_url))
+            async with asyncio.timeout(20):
+                while await revision(engine) != FORMER_GRANTS:  # noqa: ASYNC110 it alone says so
+                    await asyncio.sleep(0.05)
+            await execute(
+                engine, "SET LOCAL lock_timeout = '1s'", "SELECT count(*) FROM grants",
+                "SELECT count(*) FROM former_grants",
+            )  # fmt: skip
+            assert not upgrade.done()
+        assert await upgrade == (BEFORE, migrate.head())
+        async with engine.connect() as connection:
+            indexes = await connection.run_sync(lambda it: inspect(it).get_indexes("domain_events"))
+        columns = {index["name"]: index["column_names"] for index in indexes}
+        assert columns["ix_domain_events_scheduled"] == ["subject_id", "occurred_at", "id"]
+
+
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+async def test_others_write_while_an_index_is_built(empty_database_url: str) -> None:
+    written = "LOCK TABLE domain_events IN ROW EXCLUSIVE MODE"
+    at_work = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND query LIKE 'CREATE INDEX%domain_events%' AND wait_event_type = 'Lock'"
+    )
+    async with yesterday(empty_database_url) as engine:
+        async with engine.connect() as writer, engine.connect() as looking:
+            await writer.execute(text(written))
+            upgrade = asyncio.create_task(migrate.migrate(empty_database_url))
+            async with asyncio.timeout(20):
+                while not await looking.scalar(at_work):
+                    await looking.rollback()
+                    await asyncio.sleep(0.05)
+            await execute(engine, "SET LOCAL lock_timeout = '1s'", written)
+            assert not upgrade.done()
+        assert await upgrade == (BEFORE, migrate.head())
+
+
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+async def test_of_two_at_once_the_second_waits(empty_database_url: str) -> None:
+    def whole() -> tuple[str | None, str]:
+        return asyncio.run(migrate.migrate(empty_database_url))
+
+    moved = await asyncio.gather(asyncio.to_thread(whole), asyncio.to_thread(whole))
+    assert set(moved) == {(None, migrate.head()), (migrate.head(), migrate.head())}
