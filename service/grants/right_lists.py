@@ -213,9 +213,9 @@ async def _store(
             f"{most_ended_percent} %. Is it whole? If it is, allow it with a higher percentage."
         )
         raise ListRefused([told])
-    emails = (row.email for row in rows if row.email)
-    readers = await known_readers(session, emails, context.clocks.business())
-    rights = Rights(session, match_key(context.settings), context.clocks, readers)
+    key = match_key(context.settings)
+    readers = await known_readers(session, rows, key, context.clocks.business())
+    rights = Rights(session, key, context.clocks, readers)
     for row in rows:
         outcome = await rights.put(source, row, known.get(row.reference))
         if outcome == "unchanged":

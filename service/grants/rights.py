@@ -1,6 +1,6 @@
 """Rights to read from elsewhere: stored as their source sends them, and given to the reader whose they are."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -240,9 +240,9 @@ async def put_right(
     await take_source(session, source)
     row = await session.get(Right, (source, sent.reference), populate_existing=True)
     before = payload_of(row) if row is not None else None
-    emails = [sent.email] if sent.email else []
-    readers = await known_readers(session, emails, context.clocks.business())
-    rights = Rights(session, match_key(context.settings), context.clocks, readers)
+    key = match_key(context.settings)
+    readers = await known_readers(session, [sent], key, context.clocks.business())
+    rights = Rights(session, key, context.clocks, readers)
     outcome = await rights.put(source, sent, row)
     await session.flush()
     row = await find_right(session, source, sent.reference)
@@ -278,24 +278,37 @@ async def take_source(session: AsyncSession, source: str) -> None:
 
 
 async def known_readers(
-    session: AsyncSession, emails: Iterable[str], now: datetime
+    session: AsyncSession, sent: Iterable[SentRight], key: MatchKey, now: datetime
 ) -> KnownReaders:
-    """Those who have confirmed one of these addresses, and all who wait for a list that has their claim."""
-    keys = sorted({key for each in emails if (key := email_key(each)) is not None})
-    found: dict[str, str] = {}
-    for start in range(0, len(keys), _AT_ONCE):
-        rows = await session.execute(
-            select(Reader.verified_key, Reader.id).where(
-                Reader.verified_key.in_(keys[start : start + _AT_ONCE])
+    """Those who have confirmed an address of what is sent, and those who wait for a list that has their claim."""
+    addresses: set[str | None] = set()
+    hashes: set[str | None] = set()
+    for each in sent:
+        addresses.add(email_key(each.email) if each.email else None)
+        hashes.add(key.account(each.account_number, each.postcode))
+        hashes.add(key.name(each.name, each.postcode))
+    by_address: dict[str, str] = {}
+    for some in _at_once(addresses):
+        confirmed = await session.execute(
+            select(Reader.verified_key, Reader.id).where(Reader.verified_key.in_(some))
+        )
+        by_address.update((row.verified_key, row.id) for row in confirmed)
+    by_claim: dict[str, str] = {}
+    for some in _at_once(hashes):
+        claims = await session.execute(
+            select(RightClaim.hash, RightClaim.reader_id).where(
+                RightClaim.hash.in_(some), RightClaim.provisional_until > now - CLAIM_WAITS
             )
         )
-        found.update((row.verified_key, row.id) for row in rows)
-    claims = await session.execute(
-        select(RightClaim.hash, RightClaim.reader_id).where(
-            RightClaim.provisional_until > now - CLAIM_WAITS
-        )
-    )
-    return KnownReaders(found, {row.hash: row.reader_id for row in claims})
+        by_claim.update((row.hash, row.reader_id) for row in claims)
+    return KnownReaders(by_address, by_claim)
+
+
+def _at_once(values: set[str | None]) -> Iterator[list[str]]:
+    """The values in lists that one statement takes each; None is left out."""
+    ordered = sorted(each for each in values if each is not None)
+    for start in range(0, len(ordered), _AT_ONCE):
+        yield ordered[start : start + _AT_ONCE]
 
 
 async def give_rights_of_address(

@@ -19,6 +19,7 @@ from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import Paywall, inside
+from tests.statements import statements
 
 CLAIM = "/v1/me/entitlements"
 MINE = {"account_number": "kd 4711", "postcode": "1000 001"}
@@ -219,6 +220,15 @@ async def test_tries_are_limited_by_reader_and_by_number(
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 3600
     assert "Try again tomorrow" in answer.json()["detail"]
+
+
+@on_sqlite
+async def test_a_right_that_is_sent_loads_no_other_claims(paywall: Paywall) -> None:
+    with statements() as seen:
+        await send(paywall)
+    asked = [each for each in seen if "FROM right_claims" in each]
+    assert len(asked) == 1
+    assert "right_claims.hash IN" in asked[0]
 
 
 @on_sqlite
