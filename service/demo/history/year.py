@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 SEED = 1887
 DAYS = 365
 """How long the history is at the first start."""
-DEFAULT_SIZE = 1_200
+DEFAULT_SIZE = 600
 """Subscribers, about, that the year ends with."""
 LARGEST_SIZE = 20_000
 """Of more than this the rows of the bench are made, which no Stripe knows."""
