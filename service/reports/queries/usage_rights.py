@@ -1,5 +1,6 @@
 """Usage rights that were paid for, as audit bureaux count them: how many there were on an average day."""
 
+import asyncio
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -50,6 +51,10 @@ async def usage_rights(session: AsyncSession, asked: Asked) -> list[Line]:
     found: Found = defaultdict(Rights)
     await _subscriptions(session, asked, found)
     await _passes(session, asked, found)
+    return await asyncio.to_thread(_lines, asked, found)
+
+
+def _lines(asked: Asked, found: Found) -> list[Line]:
     days = [_ends_of(asked, step) for step in (*asked.period.steps, asked.period.whole)]
     ends = days[-1]
     counts = {key: dict(zip(ends, of.at_ends(ends), strict=True)) for key, of in found.items()}
