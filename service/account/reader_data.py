@@ -387,10 +387,10 @@ HOLDINGS: tuple[Holding, ...] = (
         # The source goes on sending it: it is nobody's until somebody proves that it is theirs.
         blank={
             "reader_id": None, "bound_by": None, "bound_at": None, "email_hash": None,
-            "account_hash": None, "name_hash": None,
+            "account_hash": None, "number_hash": None, "name_hash": None,
         },
         kept="source reference plan starts_at ends_at ended_at created_at updated_at",
-        hidden="email_hash account_hash name_hash",
+        hidden="email_hash account_hash number_hash name_hash",
     ),
     Holding(
         "right_claims", RightClaim, lambda subject: RightClaim.reader_id.in_(subject.ids),

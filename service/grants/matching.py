@@ -27,7 +27,7 @@ class MatchKey:
         return self._pair("name", plain(name), plain(postcode))
 
     def number(self, text: str) -> str:
-        """Of an account number alone: to count by, never to find by."""
+        """Of an account number alone: to count by and to know again, never to find by."""
         return self._hash("number", plain(text))
 
     def _pair(self, kind: str, first: str, second: str) -> str | None:

@@ -13,7 +13,7 @@ from service.db.base import new_id
 from service.db.context import Context
 from service.db.tables import Reader, Right, RightClaim
 from service.grants.grants import plan_scope
-from service.grants.matching import MatchKey
+from service.grants.matching import MatchKey, plain
 from service.grants.store import put_grant
 from service.identity.audit import record
 from service.identity.email import email_key
@@ -51,6 +51,7 @@ class _Hashes:
     email: str | None
     account: str | None
     name: str | None
+    number: str | None
 
 
 def match_key(settings: Settings) -> MatchKey:
@@ -87,10 +88,13 @@ class Rights:
             self._session.add(row)
             await self._bind_to_known(row, sent)
             return "created"
+        if row.number_hash is None and row.account_hash == hashes.account:
+            # Stored before numbers were.
+            row.number_hash = hashes.number
         same = (
             row.plan == sent.plan and row.starts_at == (sent.starts_at or row.starts_at)
             and row.ends_at == sent.ends_at and row.ended_at is None
-            and _Hashes(row.email_hash, row.account_hash, row.name_hash) == hashes
+            and _Hashes(row.email_hash, row.account_hash, row.name_hash, row.number_hash) == hashes
         )  # fmt: skip
         if self._is_anothers(row, hashes) or self._is_outranked(row, sent):
             await self.unbind(row)
@@ -192,10 +196,12 @@ class Rights:
             self._key.email(address) if address is not None else None,
             self._key.account(sent.account_number, sent.postcode),
             self._key.name(sent.name, sent.postcode),
+            self._key.number(sent.account_number) if plain(sent.account_number) else None,
         )
 
     def _take(self, row: Right, hashes: _Hashes) -> None:
         row.email_hash, row.account_hash, row.name_hash = hashes.email, hashes.account, hashes.name
+        row.number_hash = hashes.number
 
     def _is_anothers(self, row: Right, hashes: _Hashes) -> bool:
         """Whether the source now says another person than the one by whom the reader was found."""
@@ -205,7 +211,11 @@ class Rights:
             "name": (row.name_hash, hashes.name),
         }
         was, is_now = by.get(row.bound_by or "", (None, None))
-        return was != is_now
+        has_moved = (
+            row.bound_by == "account" and hashes.account is not None
+            and row.number_hash is not None and row.number_hash == hashes.number
+        )  # fmt: skip
+        return was != is_now and not has_moved
 
 
 def is_known_by_name(row: Right) -> bool:

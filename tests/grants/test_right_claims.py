@@ -222,6 +222,18 @@ async def test_tries_are_limited_by_reader_and_by_number(
     assert "Try again tomorrow" in answer.json()["detail"]
 
 
+async def test_who_moves_keeps_what_they_claimed(paywall: Paywall, clocks: MovingClocks) -> None:
+    await send(paywall)
+    browser = await arrive(paywall, "ana")
+    await browser.post(CLAIM, json=MINE)
+    clocks.travel(timedelta(minutes=1))
+    assert (await send(paywall, postcode="2000-002"))["bound_by"] == "account"
+    assert await unlock(browser) == "external"
+    clocks.travel(timedelta(minutes=1))
+    await send(paywall, account_number="KD-4712", postcode="2000-002")
+    assert await unlock(browser) == "subscribers_only", "another number is another's"
+
+
 @on_sqlite
 async def test_a_right_that_is_sent_loads_no_other_claims(paywall: Paywall) -> None:
     with statements() as seen:

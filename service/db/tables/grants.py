@@ -69,6 +69,8 @@ class Right(Base):
     email_hash: Mapped[str | None] = mapped_column(index=True)
     account_hash: Mapped[str | None] = mapped_column(index=True)
     """Of account number and postcode together."""
+    number_hash: Mapped[str | None]
+    """Of the account number alone: nobody is found by it, but a subscriber who moves is known again."""
     name_hash: Mapped[str | None] = mapped_column(index=True)
     """Of name and postcode together."""
     reader_id: Mapped[str | None] = mapped_column(index=True)
