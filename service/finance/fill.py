@@ -12,7 +12,14 @@ from service.db.context import Context
 from service.db.tables import ChargeRow, DisputeRow, InvoiceRow, PayoutRow, RefundRow
 from service.finance.books import Gap, gaps, keep
 from service.finance.disputes import OPEN_DISPUTES
-from service.payments.books import BOOKED_KINDS, Booked, BookedKind, Booking, BooksGateway
+from service.payments.books import (
+    BOOKED_KINDS,
+    BalanceEntry,
+    Booked,
+    BookedKind,
+    Booking,
+    BooksGateway,
+)
 
 _MAY_CHANGE = timedelta(days=90)
 """What is open for longer is looked at again only when Stripe sends an event."""
@@ -30,6 +37,8 @@ async def fill(
 ) -> AsyncIterator[tuple[int, list[Gap]]]:
     """Look at all that was made since then, or ever (None), and at what was open here; by some
     hundreds, how many were looked at and where the rows differed. With `fix` they are mended.
+
+    A new move of the balance that belongs to nothing else is no gap: Stripe has no event for it.
     """
     asked_at = context.clocks.business()
     async with context.database.reading() as session:
@@ -52,7 +61,8 @@ async def _compared(
         found = await gaps(session, some)
     if fix and found:
         await keep(context, some, asked_at)
-    return found
+    alone = {each.id for each in some if isinstance(each, BalanceEntry)}
+    return [each for each in found if each.here or each.id not in alone]
 
 
 async def _unsettled(session: AsyncSession, now: datetime) -> list[Booking]:

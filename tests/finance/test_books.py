@@ -26,6 +26,7 @@ from service.db.tables import (
 from service.finance.books import book, gaps, keep
 from service.payments.books import BalanceEntry, BookedPayout, Booking
 from service.payments.gateway import StripeEvent
+from service.simulator.payments.balance import book as transaction
 from tests.billing.desk import Desk, as_it_was, backwards
 from tests.databases import on_sqlite
 from tests.finance.events import MONEY, kept, live
@@ -287,6 +288,22 @@ async def test_gaps_are_found_told_and_filled(desk: Desk) -> None:
     assert [each.mended for each in (await reconciled(desk, since=began)).findings] == [True] * 4
     assert await kept(desk.database) == before
     assert (await reconciled(desk, fix=False, since=began)).findings == []
+
+
+@on_sqlite
+async def test_fees_of_the_account_are_stored_and_no_difference(desk: Desk) -> None:
+    """Stripe has no event for what belongs to no payment: the list of the balance alone has it."""
+    await live(desk)
+    await desk.hear()
+    await reconciled(desk)
+    account = {"id": "fee_account", "currency": "eur"}
+    fee = transaction(
+        desk.at_stripe.simulator.world, account, -200, kind="stripe_fee", category="fee"
+    )
+    assert (await reconciled(desk, fix=False)).findings == []
+    assert (await reconciled(desk)).findings == []
+    entry = (await kept(desk.database))["balance_entries"][fee["id"]]
+    assert (entry["category"], entry["net"], entry["sold"]) == ("fee", -200, "")
 
 
 @on_sqlite
