@@ -80,7 +80,7 @@ def charge_of(document: JSON) -> BookedCharge:
         country=(details.get(method) or {}).get("country") or "",
         failure=_failure(document),
         created_at=instant(document["created"]),
-        entries=tuple(_entries(document, "balance_transaction")),
+        entries=tuple(_entries(document, "balance_transaction", "failure_balance_transaction")),
         checkout_id=(document.get("metadata") or {}).get("checkout"),
     )
 

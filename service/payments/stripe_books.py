@@ -12,7 +12,7 @@ from service.payments.stripe_connection import StripeConnection
 
 _EXPANDED: Mapping[BookedKind, tuple[str, ...]] = {
     "invoice": ("payments",),
-    "charge": ("balance_transaction",),
+    "charge": ("balance_transaction", "failure_balance_transaction"),
     "refund": ("balance_transaction", "failure_balance_transaction"),
     "dispute": (),
     "balance": (),

@@ -9,6 +9,7 @@ from service.reports.asked import Asked
 from service.reports.cells import Line
 from service.reports.period import parse_period
 from service.reports.registry import BY_SLUG
+from service.simulator.payments.balance import book as transaction
 from tests.billing.desk import Desk
 from tests.finance.events import live
 
@@ -42,10 +43,10 @@ def expected_revenue(desk: Desk) -> Counter[tuple[str, str]]:
             continue
         currency, category = entry["currency"].upper(), entry["reporting_category"]
         series = {
-            "charge": sold[charge], "refund": "refunded", "refund_failure": "refunded",
+            "charge": sold[charge], "charge_failure": sold[charge], "refund": "refunded", "refund_failure": "refunded",
             "dispute": "disputed", "dispute_reversal": "disputed",
         }[category]  # fmt: skip
-        sums[series, currency] += entry["amount"] if category == "charge" else -entry["amount"]
+        sums[series, currency] += entry["amount"] if series == sold[charge] else -entry["amount"]
         sums["fees", currency] += entry["fee"]
         sums["net", currency] += entry["net"]
     return sums
@@ -97,3 +98,21 @@ async def test_figures_are_what_stripes_objects_say(desk: Desk) -> None:
     }
     assert (dunning["begun", ""], dunning["lost", ""], dunning["recovered", ""]) == (1, 1, 0)
     assert dunning["lost_amount", "EUR"] == 900
+
+
+async def test_a_debit_that_failed_later_is_no_revenue(desk: Desk) -> None:
+    """Stripe books it when the money seems to come, and back when the bank says that it doesn't."""
+    _, ana = await desk.reader()
+    desk.subscribe(ana)
+    await desk.hear()
+    [charge] = desk.at_stripe.listed("charge")
+    world = desk.at_stripe.simulator.world
+    back = transaction(
+        world, charge, -900, kind="payment_failure_refund", category="charge_failure"
+    )
+    world.update(charge, {"status": "failed", "failure_balance_transaction": back["id"]})
+    world.emit("charge.failed", charge)
+    await desk.hear()
+    found = {each.series: each.total.value or 0 for each in await lines(desk, "revenue")}
+    assert (found["subscriptions"], found["net"]) == (0, -found["fees"])
+    assert found["fees"] > 0

@@ -56,6 +56,8 @@ sales = st.lists(
                 ),
                 max_size=2,
             ),
+            "came_back": st.none()
+            | st.tuples(_hours, st.sampled_from(["charge_failure", "partial_capture_reversal"])),
             "dispute": st.none()
             | st.tuples(
                 _hours, st.sampled_from(["lost", "won", "needs_response", "warning_closed"])
@@ -143,6 +145,9 @@ def _sell(found: Told, number: int, sale: dict[str, Any]) -> None:
         )
     )  # fmt: skip
     _move(found, sale, charge, charge, "charge", sale["amount"], sale["fee"], last)
+    if sale["came_back"] is not None:
+        hour, category = sale["came_back"]
+        _move(found, sale, charge, charge, category, -sale["amount"], 0, _at(hour))
     for place, (hour, amount, status) in enumerate(sale["refunds"]):
         refund = f"re_{number}_{place}"
         found.refunds.append(
@@ -229,7 +234,7 @@ class Oracle:
             if move.sold not in OURS:
                 continue
             parts = {"fees": move.fee, "fee_tax": move.fee_tax, "net": move.net}
-            if move.category == "charge":
+            if move.category in {"charge", "charge_failure", "partial_capture_reversal"}:
                 parts["subscriptions" if move.sold == "subscription" else "passes"] = move.amount
             elif "refund" in move.category:
                 parts["refunded"] = -move.amount

@@ -119,7 +119,7 @@ async def test_currencies_never_mix_and_yen_have_no_cents(database: Database) ->
     base = {
         "sold": "subscription", "offer": 0, "method": "card", "country": "JP", "tax": 0, "hour": 900,
         "declines": [], "ends": "paid", "tried_again": False, "first_payment": False, "refunds": [],
-        "dispute": None,
+        "dispute": None, "came_back": None,
     }  # fmt: skip
     history = told(
         [

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 CATEGORIES: Mapping[str, str] = {
     "charge": "Charges",
+    "charge_failure": "Charges that failed later, such as bank debits",
+    "partial_capture_reversal": "Authorised, and not charged",
     "refund": "Refunds",
     "refund_failure": "Refunds that failed",
     "dispute": "Disputes",

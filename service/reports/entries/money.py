@@ -122,7 +122,8 @@ FIGURES: tuple[Figure, ...] = (
             "What was charged for subscriptions and passes, what of it was refunded and disputed, and "
             "Stripe's fees for it, their tax among them: as the balance at Stripe has it, when it was "
             "booked there, in the currency that it is settled in. Charged less refunded, disputed and "
-            "fees is net, exactly. What failed or was won comes back as less. Tax is that of paid "
+            "fees is net, exactly. A refund that failed and a dispute that was won come back as less, and "
+            "a bank debit that failed after it was booked is taken off what was charged. Tax is that of paid "
             "invoices, when they were paid; it is part of what was charged, what is refunded isn't "
             "taken off it, and passes have none. Other money on the account, and fees that belong to "
             "no payment, are left out.",

@@ -27,6 +27,8 @@ from service.reports.queries.counting import Counts
 OURS = ("subscription", "pass")
 """What of the account's money is for something that we sell."""
 UNKNOWN = "unknown"
+_CHARGES = ("charge", "charge_failure", "partial_capture_reversal")
+"""A bank debit that came back after it was booked, and what of an authorisation wasn't taken, are less."""
 _REFUNDS = ("refund", "refund_failure")
 _DISPUTES = ("dispute", "dispute_reversal")
 REVENUE = ("subscriptions", "passes", "refunded", "disputed", "fees", "fee_tax", "net", "tax")
@@ -41,8 +43,8 @@ async def revenue(session: AsyncSession, asked: Asked) -> list[Line]:
     sums: _Sums = defaultdict(lambda: defaultdict(int))
     row = BalanceRow
     amounts = {
-        "subscriptions": _where(and_(row.category == "charge", row.sold == OURS[0]), row.amount),
-        "passes": _where(and_(row.category == "charge", row.sold == OURS[1]), row.amount),
+        "subscriptions": _where(and_(row.category.in_(_CHARGES), row.sold == OURS[0]), row.amount),
+        "passes": _where(and_(row.category.in_(_CHARGES), row.sold == OURS[1]), row.amount),
         "refunded": _where(row.category.in_(_REFUNDS), -row.amount),
         "disputed": _where(row.category.in_(_DISPUTES), -row.amount),
         "fees": row.fee.expression,

@@ -59,7 +59,9 @@ _EXPANDABLE: dict[str, frozenset[str]] = {
     "invoice_payment": frozenset({"invoice", "payment.payment_intent", "payment.charge"}),
     "setup_intent": frozenset({"customer", "payment_method"}),
     "payment_intent": frozenset({"customer", "payment_method", "latest_charge"}),
-    "charge": frozenset({"customer", "payment_intent", "balance_transaction"}),
+    "charge": frozenset(
+        {"customer", "payment_intent", "balance_transaction", "failure_balance_transaction"}
+    ),
     "refund": frozenset(
         {
             "balance_transaction",
