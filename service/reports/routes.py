@@ -87,7 +87,14 @@ async def list_readers(
     "/readers/export",
     summary="Export readers",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+    responses={
+        200: {
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/json": {"schema": {"type": "object"}},
+            }
+        }
+    },
 )
 async def export(_: ReadsSubscribers, asked: AnyExport, context: AppContext) -> StreamingResponse:
     """Everybody who fits, as CSV or JSON, with the live subscription or else the latest.

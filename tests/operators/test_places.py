@@ -9,17 +9,17 @@ ALL = frozenset(Permission)
 REPORTS = frozenset({Permission.REPORTS_READ})
 
 CASES: list[tuple[str, frozenset[Permission], list[str], list[str]]] = [
-    ("/admin", ALL, ["Today page", "Readers", "Articles", "Offers", "Reports", "Settings", "System"], []),
-    ("/admin/readers", ALL, ["Today", "Readers true", "Articles", "Offers", "Reports", "Settings", "System"], ["Readers page", "From elsewhere", "Institutions"]),
-    ("/admin/subscribers/rdr_1", ALL, ["Today", "Readers true", "Articles", "Offers", "Reports", "Settings", "System"], ["Readers true", "From elsewhere", "Institutions"]),
+    ("/admin", ALL, ["Today page", "Readers", "Articles", "Offers", "Money", "Reports", "Settings", "System"], []),
+    ("/admin/readers", ALL, ["Today", "Readers true", "Articles", "Offers", "Money", "Reports", "Settings", "System"], ["Readers page", "From elsewhere", "Institutions"]),
+    ("/admin/subscribers/rdr_1", ALL, ["Today", "Readers true", "Articles", "Offers", "Money", "Reports", "Settings", "System"], ["Readers true", "From elsewhere", "Institutions"]),
     ("/admin/reports/mrr", REPORTS, ["Today", "Reports true"], []),
     ("/admin/reportsx", REPORTS, ["Today", "Reports"], []),
     (
-        "/admin/jobs", ALL, ["Today", "Readers", "Articles", "Offers", "Reports", "Settings", "System true"],
+        "/admin/jobs", ALL, ["Today", "Readers", "Articles", "Offers", "Money", "Reports", "Settings", "System true"],
         ["Inbox", "Jobs page", "Agreement", "Webhooks", "Audit log"],
     ),
     (
-        "/admin/webhooks/whe_1", ALL, ["Today", "Readers", "Articles", "Offers", "Reports", "Settings", "System true"],
+        "/admin/webhooks/whe_1", ALL, ["Today", "Readers", "Articles", "Offers", "Money", "Reports", "Settings", "System true"],
         ["Inbox", "Jobs", "Agreement", "Webhooks true", "Audit log"],
     ),
     ("/admin/audit", frozenset({Permission.AUDIT_READ}), ["System page"], []),
