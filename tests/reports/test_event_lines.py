@@ -14,7 +14,7 @@ from tests.reports.rows import NOW
 
 KNOWN_OTHERWISE = {
     "reader.created", "reader.erased", "subscription.started", "subscription.trial_will_end",
-    "subscription.ended", "pass.ended",
+    "subscription.ended", "pass.ended", "right.started", "right.changed", "right.ended",
 }  # fmt: skip
 """They are in the timeline by the rows themselves, or change nothing yet."""
 
