@@ -64,8 +64,8 @@ def choose(segments: Sequence[Segment], bound: int, limits: Limits) -> Choice:
     choice = _filled(segments, words, held, bound, limits)
     if choice.kept or choice.offset or not story:
         return choice
-    # Headings and captions before the story have used all the words up.
-    before = range(story[0] if start is None else start)
+    # Headings and captions before the story have used all the words up. The story may be a list.
+    before = range(story[0] if start is None or story[0] not in held else start)
     return _filled(segments, words, frozenset(before), bound, limits)
 
 

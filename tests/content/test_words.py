@@ -2,7 +2,7 @@
 
 import html as entities
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -133,6 +133,10 @@ def test_the_words_of_markdown_are_stored(body: tuple[str, list[str]]) -> None:
 
 @many
 @given(bodies(), limits)
+@example(
+    ("<h2>harbour</h2><ul><li>harbour harbour</li></ul><p>harbour</p>", ["harbour"] * 4),
+    Limits(blocks=1, words=1, withheld_percent=10),
+)
 def test_a_preview_has_some_words_and_leaves_its_share(
     body: tuple[str, list[str]], limits: Limits
 ) -> None:
