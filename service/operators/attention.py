@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,8 +14,8 @@ from service.db.tables import Job, Reconciliation, Subscription, WebhookDelivery
 from service.finance.disputes import disputes_to_answer
 from service.identity.permissions import Permission
 from service.offers.pricing import amount_text
+from service.reports.readers import TRIALS_END_WITHIN
 
-TRIALS_END_WITHIN = timedelta(days=3)
 _OWING = {
     "past_due": ("past due", "Stripe tries again"),
     "unpaid": ("unpaid", "Stripe has stopped trying"),

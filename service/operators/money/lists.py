@@ -28,8 +28,8 @@ from service.db.tables import (
 from service.finance.disputes import NEEDS_ANSWER, OPEN_DISPUTES
 from service.html.list_query import ListQuery
 from service.problems import Problem
+from service.reports.queries.money import OURS
 
-_OURS = ("subscription", "pass")
 _DUE = func.coalesce(DisputeRow.due_at, DisputeRow.created_at)
 _WAITS = case(
     (DisputeRow.status.in_(NEEDS_ANSWER), 0), (DisputeRow.status.in_(OPEN_DISPUTES), 1), else_=2
@@ -162,7 +162,7 @@ def _about_sale(table: Any, charge_id: Any) -> Select[Any, str, str, str | None]
         .outerjoin(Subscription, Subscription.id == ChargeRow.subscription_id)
         .outerjoin(Pass, Pass.id == ChargeRow.payment_id)
         .outerjoin(Reader, and_(theirs, Reader.erased_at.is_(None)))
-        .where(ChargeRow.sold.in_(_OURS))
+        .where(ChargeRow.sold.in_(OURS))
     )
 
 
