@@ -4,12 +4,14 @@ On the ground, for settings and rules alike.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 Level = Literal["free", "metered", "registered", "subscribers"]
 """`free`: everybody; `metered`: the meter or a grant; `registered`: a verified address or a grant;
 `subscribers`: a grant alone. Each is stricter than the one before.
 """
+
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 WindowKind = Literal["day", "week", "month"]
 """The calendar day, ISO week or month over which the meter counts."""

@@ -127,11 +127,10 @@ async def publish(slug: Annotated[str, typer.Argument(help="The end of its addre
 async def _change(slug: str, wanted: ArticleChange) -> None:
     unknown = f"There is no article {slug}. `paywall articles list` shows them."
     async with ready_context(Settings()) as context:
-        in_force = await rules_in_force(context.settings, context.database)
         cache = ArticleCache(RuleBook(context.settings), context.clocks)
         with failing_with(unknown):
             await change_stored(
-                context, in_force, cache, asyncio.to_thread, slug, wanted, if_match=None,
+                context, cache, asyncio.to_thread, slug, wanted, if_match=None,
                 actor=COMMAND.label,
             )  # fmt: skip
 

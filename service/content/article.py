@@ -16,6 +16,7 @@ class ListedArticle:
 
     Times are aware UTC; `published_at` may lie in the future. `level` is the article's own, None
     where it names none: level.py says which holds. `cut_is_whole`: nothing is left behind the cut.
+    `wall_level`: whom a wall in the text leaves it to.
     `plans` open it at level subscribers; none named: every plan. `excerpt` comes from the cut alone.
     """
 
@@ -37,6 +38,7 @@ class ListedArticle:
     plans: frozenset[str]
     schedule: Schedule = UNSCHEDULED
     cut_is_whole: bool
+    wall_level: Level | None
     version: int
     updated_at: datetime
 

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.content.blocks import BodyRefused
 from service.content.cache import ArticleCache
 from service.content.cut import BodyFormat, decided
-from service.content.level import LevelFacts, own_level
 from service.content.publish import check_match, etag_of, locked_state, record_change, traced
 from service.content.schemas import AccessIn
 from service.content.store import get_row
@@ -21,8 +20,6 @@ from service.db.context import Context
 from service.db.tables import Article, ArticleRevision
 from service.levels import Level
 from service.problems import Problem
-from service.rules.in_force import InForce
-from service.rules.rules import LevelRules
 from service.texts import is_slug
 
 _ACTIONS = {
@@ -40,7 +37,6 @@ class ArticleChange:
 
 async def change_stored(
     context: Context,
-    in_force: InForce,
     articles: ArticleCache,
     rendering: Callable[..., Awaitable[Any]],
     slug: str,
@@ -61,8 +57,7 @@ async def change_stored(
     wall = await rendering(_wall_level, found)
     async with context.database.transaction() as session:
         changed = await change_article(
-            session, slug, change, wall=wall, rules=in_force.rules.levels,
-            now=context.clocks.business(),
+            session, slug, change, wall=wall, now=context.clocks.business(),
             if_match=if_match or etag_of(found), actor=actor,
         )  # fmt: skip
         articles.drop_on_commit(session, slug)
@@ -82,7 +77,6 @@ async def change_article(
     change: ArticleChange,
     *,
     wall: Level | None,
-    rules: LevelRules,
     now: datetime,
     if_match: str | None,
     actor: str,
@@ -97,7 +91,7 @@ async def change_article(
     if article is None:
         raise Problem("article-not-found")
     check_match(if_match, article)
-    values, document = _changed(article, change, wall, rules, now)
+    values, document = _changed(article, change, wall, now)
     values = {name: value for name, value in values.items() if getattr(article, name) != value}
     if not values:
         return article
@@ -131,16 +125,16 @@ async def _last_sent(session: AsyncSession, article: Article) -> dict[str, Any]:
 
 
 def _changed(
-    article: Article, change: ArticleChange, wall: Level | None, rules: LevelRules, now: datetime
+    article: Article, change: ArticleChange, wall: Level | None, now: datetime
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The columns that are asked for, and what the revision keeps of the request."""
     values: dict[str, Any] = {}
     document: dict[str, Any] = {}
     if (access := change.access) is not None:
-        facts = LevelFacts(level=access.level, section=article.section, tags=article.tags)
         schedule = access.schedule.model_dump(exclude_none=True) if access.schedule else None
         values |= {
-            "level": own_level(wall, facts, rules),
+            "level": access.level,
+            "wall_level": wall,
             "plans": access.plans,
             "access_schedule": schedule or None,
         }

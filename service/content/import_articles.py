@@ -22,6 +22,7 @@ from service.content.importers.article import Imported, ImportedArticle, Mended,
 from service.content.importers.fields import fitted
 from service.content.importers.notes import Note
 from service.content.importers.slugs import shorten
+from service.content.level import said_level
 from service.content.publish import (
     Prepared,
     Published,
@@ -119,7 +120,10 @@ def _ready(item: Imported, in_force: InForce) -> Ready:
     except Problem as problem:
         return _refused(item, "invalid", problem.detail)
     if item.level is None and prepared.rendered.wall_level is not None:
-        level = prepared.level or "that of the section or publication"
+        level = (
+            said_level(prepared.level_facts, in_force.rules.levels)
+            or "that of the section or publication"
+        )
         item = replace(item, notes=(*item.notes, Note("html-wall", level)))
     return item, prepared
 
@@ -304,7 +308,7 @@ class _Import:
         made = replace(
             item, level=level, plans=tuple(since.access.plans), notes=(*item.notes, kept)
         )
-        return made, with_access(prepared, since.access, self._run.in_force)
+        return made, with_access(prepared, since.access)
 
     async def _write(
         self,
@@ -326,7 +330,7 @@ class _Import:
             item.title,
             item.source_ids.get("wordpress", ""),
             prepared.slug,
-            level=prepared.level,
+            level=said_level(prepared.level_facts, self._run.in_force.rules.levels),
             plans=item.plans,
             notes=item.notes,
         )

@@ -6,15 +6,15 @@ The one place where a level is worked out.
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol
 
-from service.levels import Level
+from service.levels import LEVELS, Level
 from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Schedule
 
-LevelSource = Literal["article", "tag", "section", "publication", "schedule", "cut"]
-"""What set a level. `cut`: the preview is the whole article, so there is nothing to close."""
-
-_STRICTER: tuple[Level, ...] = get_args(Level)
+LevelSource = Literal["article", "wall", "tag", "section", "publication", "schedule", "cut"]
+"""What set a level. `wall`: one in the article's text; `cut`: the preview is the whole article, so there is
+nothing to close.
+"""
 
 
 class Leveled(Protocol):
@@ -34,6 +34,8 @@ class Leveled(Protocol):
     def schedule(self) -> Schedule: ...
     @property
     def cut_is_whole(self) -> bool: ...
+    @property
+    def wall_level(self) -> Level | None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,8 @@ class LevelFacts:
     published_at: datetime | None = None
     schedule: Schedule = UNSCHEDULED
     cut_is_whole: bool = False
+    wall_level: Level | None = None
+    """Whom a wall in the text leaves it to; None: it has none."""
 
 
 @dataclass(frozen=True)
@@ -66,49 +70,74 @@ def level_at(article: Leveled, rules: LevelRules, now: datetime) -> LevelAt:
     """The effective level at `now`: of the teaser, the page, the meter and the decision.
 
     An article that names a level has its own schedule or none; another has that of what sets its level.
+    No rule, nor its schedule, opens what a wall in the text closes: only what the article says of itself.
     """
     if article.cut_is_whole:
         return LevelAt("free", "cut")
-    rule, source = _rule(article, rules)
-    held = unscheduled = LevelAt(rule.level, source, plans=_plans(article, rule, rule.level))
-    for at, level in _changes(rule.schedule, article.published_at):
+    said = _said(article, rules)
+    held = said.at_first
+    for at, level in _changes(said.rule.schedule, article.published_at):
+        following = said.at_first if level is None else said.changed_to(level)
+        if following == held:
+            continue
         if now < at:
             return replace(held, until=at)
-        if level is None:
-            held = unscheduled
-        else:
-            held = LevelAt(level, "schedule", plans=_plans(article, rule, level))
+        held = following
     return held
 
 
-def own_level(wall: Level | None, article: Leveled, rules: LevelRules) -> Level | None:
-    """The level to store with an article: its own, else that of a wall in its body.
+def said_level(article: Leveled, rules: LevelRules) -> Level | None:
+    """What the article says of itself: the level it names, else that of a wall in its text.
 
-    None where neither says one, or the publication's rules are as strict as the wall.
+    None where neither says one, or a rule is as strict as the wall.
     """
-    if article.level is not None or wall is None:
-        return article.level
-    return wall if is_stricter(wall, without_schedule(article, rules)) else None
+    at_first = _said(article, rules).at_first
+    return at_first.level if at_first.source in {"article", "wall"} else None
 
 
 def is_stricter(level: Level, other: Level) -> bool:
     """Whether fewer readers may read at `level` than at `other`."""
-    return _STRICTER.index(level) > _STRICTER.index(other)
+    return LEVELS.index(level) > LEVELS.index(other)
 
 
 def without_schedule(article: Leveled, rules: LevelRules) -> Level:
     """The level of the article's text as such, whatever its schedule makes of it today."""
-    return _rule(article, rules)[0].level
+    return _said(article, rules).at_first.level
 
 
-def _rule(article: Leveled, rules: LevelRules) -> tuple[LevelRule, LevelSource]:
-    """What the article says of itself, or the first rule that says it."""
+@dataclass(frozen=True)
+class _Said:
+    """What the article says of itself, or the first rule that says it.
+
+    `floor`: no change by the schedule is less strict.
+    """
+
+    rule: LevelRule
+    at_first: LevelAt
+    floor: Level | None = None
+
+    def changed_to(self, level: Level) -> LevelAt:
+        if self.floor is not None and is_stricter(self.floor, level):
+            return LevelAt(self.floor, "wall", plans=_plans(self.rule, self.floor))
+        return LevelAt(level, "schedule", plans=_plans(self.rule, level))
+
+
+def _said(article: Leveled, rules: LevelRules) -> _Said:
     if article.level is not None:
-        return LevelRule(article.level, article.plans, article.schedule), "article"
+        own = LevelRule(article.level, article.plans, article.schedule)
+        return _Said(own, LevelAt(own.level, "article", plans=_plans(own, own.level)))
     rule, source = _inherited(article, rules)
-    if article.schedule != UNSCHEDULED:
-        rule = replace(rule, schedule=article.schedule)
-    return rule, source
+    is_scheduled = article.schedule != UNSCHEDULED
+    rule = LevelRule(
+        rule.level, article.plans or rule.plans,
+        article.schedule if is_scheduled else rule.schedule,
+    )  # fmt: skip
+    wall = article.wall_level
+    level = rule.level
+    if wall is not None and is_stricter(wall, level):
+        level, source = wall, "wall"
+    at_first = LevelAt(level, source, plans=_plans(rule, level))
+    return _Said(rule, at_first, None if is_scheduled else wall)
 
 
 def _inherited(article: Leveled, rules: LevelRules) -> tuple[LevelRule, LevelSource]:
@@ -120,8 +149,8 @@ def _inherited(article: Leveled, rules: LevelRules) -> tuple[LevelRule, LevelSou
     return rules.default, "publication"
 
 
-def _plans(article: Leveled, rule: LevelRule, level: Level) -> frozenset[str]:
-    return (article.plans or rule.plans) if level == "subscribers" else frozenset()
+def _plans(rule: LevelRule, level: Level) -> frozenset[str]:
+    return rule.plans if level == "subscribers" else frozenset()
 
 
 def _changes(schedule: Schedule, begins: datetime | None) -> list[tuple[datetime, Level | None]]:

@@ -16,8 +16,10 @@ from sqlalchemy import (
     case,
     cast,
     extract,
+    false,
     func,
     literal,
+    null,
     or_,
     select,
 )
@@ -28,7 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 from service.db.base import UtcDateTime
 from service.db.tables import Article
-from service.levels import Level
+from service.levels import LEVELS, Level
 from service.rules.rules import LevelRule, LevelRules, Schedule
 
 _HOUR, _DAY = 3600, 86_400
@@ -48,22 +50,32 @@ def level_in_sql(session: AsyncSession, rules: LevelRules, now: datetime) -> Col
     def inherited(pick: Callable[[LevelRule], Any], kind: type[TypeEngine[Any]]) -> Any:
         return cast(case(*((rule == at, pick(each)) for at, each in enumerate(outcomes))), kind)
 
+    is_scheduled = or_(*(_own(each).is_not(None) for each in _TIMES))
+    has_its_own = or_(Article.level.is_not(None), is_scheduled)
+
     def scheduled(name: str) -> ColumnElement[int]:
-        has_its_own = or_(Article.level.is_not(None), *(_own(each).is_not(None) for each in _TIMES))
         of_rule = inherited(lambda each: getattr(each.schedule, name), Integer)
         return case((has_its_own, _own(name)), else_=of_rule)
 
     age = _AGES[dialect](now)
     row = _kept(
         Article.cut_is_whole.label("is_whole"),
-        func.coalesce(Article.level, inherited(lambda each: each.level, String)).label("text"),
+        case(
+            (Article.level.is_not(None), Article.level),
+            else_=_stricter(
+                Article.wall_level.expression, inherited(lambda each: each.level, String)
+            ),
+        ).label("text"),
+        case(
+            (or_(Article.level.is_not(None), is_scheduled), null()), else_=Article.wall_level
+        ).label("floor"),
         age.label("age"),
         (scheduled("free_hours") * _HOUR).label("free_for"),
         (scheduled("subscribers_after_days") * _DAY).label("closed_after"),
         (scheduled("free_after_days") * _DAY).label("freed_after"),
     ).c
     times = _kept(
-        *(row[name] for name in ("is_whole", "text", "age", "free_for")),
+        *(row[name] for name in ("is_whole", "text", "floor", "age", "free_for")),
         _reached(row.free_for, row.age).label("opened"),
         _reached(row.closed_after, row.age).label("closed"),
         _reached(row.freed_after, row.age).label("freed"),
@@ -71,14 +83,20 @@ def level_in_sql(session: AsyncSession, rules: LevelRules, now: datetime) -> Col
     opened, closed, freed = times.opened, times.closed, times.freed
     # The latest change that has come holds, as in level.py.
     level = case(
-        (times.is_whole, literal("free")),
         (and_(freed > 0, freed >= closed, freed >= opened), literal("free")),
         (and_(closed > 0, closed >= opened), literal("subscribers")),
         (opened > 0, times.text),
         (and_(times.free_for > 0, times.age >= 0), literal("free")),
         else_=times.text,
     )
+    level = case((times.is_whole, literal("free")), else_=_stricter(times.floor, level))
     return select(level).correlate(Article).scalar_subquery()
+
+
+def _stricter(wall: ColumnElement[Any], level: ColumnElement[str]) -> ColumnElement[str]:
+    """The wall's level where fewer readers may read at it than at the other; it may be null."""
+    looser = ((wall == each, level.in_(LEVELS[:at])) for at, each in enumerate(LEVELS))
+    return case((case(*looser, else_=false()), wall), else_=level)
 
 
 def _kept(*columns: ColumnElement[Any]) -> Subquery:

@@ -74,8 +74,8 @@ def _as_it_was(article: StoredArticle, prepared: Prepared, version: int) -> Stor
     schedule = body.access.schedule
     return replace(
         article, title=body.title, section=body.section, tags=tuple(body.tags),
-        published_at=body.published_at, status=body.status, level=prepared.level,
+        published_at=body.published_at, status=body.status, level=body.access.level,
         plans=frozenset(body.access.plans), version=version,
         schedule=schedule_of(schedule.model_dump(exclude_none=True) if schedule else None),
-        cut_is_whole=prepared.rendered.cut_is_whole,
+        cut_is_whole=prepared.rendered.cut_is_whole, wall_level=prepared.rendered.wall_level,
     )  # fmt: skip

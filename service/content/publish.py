@@ -11,7 +11,7 @@ from service.content.addresses import remember
 from service.content.blocks import BodyRefused
 from service.content.cut import Rendered, render
 from service.content.folding import folded
-from service.content.level import LevelFacts, own_level
+from service.content.level import LevelFacts
 from service.content.preview_limits import limits_of
 from service.content.schemas import AccessIn, ArticleIn
 from service.content.store import STATE_ID, term_of
@@ -19,7 +19,6 @@ from service.db.base import new_id
 from service.db.tables import Article, ArticleRevision, ArticleTerm, ContentState
 from service.db.upsert import insert_for
 from service.identity import audit
-from service.levels import Level
 from service.problems import Problem
 from service.rules.document import ScheduleIn
 from service.rules.in_force import InForce
@@ -35,8 +34,14 @@ class Prepared:
     slug: str
     body: ArticleIn
     rendered: Rendered
-    level: Level | None
-    """The article's own: as sent, else that of a wall in its body."""
+
+    @property
+    def level_facts(self) -> LevelFacts:
+        """What the level of the text as such depends on, whatever its schedule makes of it."""
+        return LevelFacts(
+            level=self.body.access.level, section=self.body.section, tags=self.body.tags,
+            wall_level=self.rendered.wall_level,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,15 +70,12 @@ def prepare(slug: str, body: ArticleIn, in_force: InForce) -> Prepared:
         rendered = render(body.body, body.body_format, limits_of(in_force.settings))
     except BodyRefused as refused:
         raise _invalid("body.body", str(refused)) from refused
-    return with_access(Prepared(slug, body, rendered, None), body.access, in_force)
+    return Prepared(slug, body, rendered)
 
 
-def with_access(prepared: Prepared, access: AccessIn, in_force: InForce) -> Prepared:
+def with_access(prepared: Prepared, access: AccessIn) -> Prepared:
     """The same article for other readers."""
-    body = prepared.body.model_copy(update={"access": access})
-    facts = LevelFacts(level=access.level, section=body.section, tags=body.tags)
-    level = own_level(prepared.rendered.wall_level, facts, in_force.rules.levels)
-    return replace(prepared, body=body, level=level)
+    return replace(prepared, body=prepared.body.model_copy(update={"access": access}))
 
 
 async def store_prepared(
@@ -226,6 +228,7 @@ def cut_columns(rendered: Rendered, title: str, standfirst: str) -> dict[str, An
         "preview_html": rendered.preview_html,
         "preview_text": rendered.preview_text,
         "cut_is_whole": rendered.cut_is_whole,
+        "wall_level": rendered.wall_level,
         "search_text": folded(" ".join(public)),
     }
 
@@ -248,7 +251,7 @@ def _columns(prepared: Prepared, published_at: datetime | None) -> dict[str, Any
         "language": body.language,
         "published_at": published_at,
         "status": body.status,
-        "level": prepared.level,
+        "level": body.access.level,
         "plans": body.access.plans,
         "access_schedule": _schedule(body.access.schedule),
         "source_ids": body.source_ids,

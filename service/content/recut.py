@@ -1,7 +1,7 @@
 """Going through all articles: how much of each is public, and their previews made anew."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -10,13 +10,13 @@ from sqlalchemy import func, select
 
 from service.content.blocks import BodyRefused
 from service.content.cut import BodyFormat, render
-from service.content.level import level_at, own_level
+from service.content.level import level_at
 from service.content.preview_limits import limits_of
 from service.content.previews import PublicShare, oddities, public_share
 from service.content.publish import cut_columns, locked_state
 from service.content.store import level_facts
 from service.db.session import Database
-from service.db.tables import Article
+from service.db.tables import Article, ArticleRevision
 from service.identity import audit
 from service.levels import Level
 from service.rules.in_force import InForce
@@ -59,7 +59,8 @@ async def recut(
     """
     done = changed = 0
     async for articles, total in _batches(database):
-        columns = await asyncio.to_thread(_differing, articles, in_force)
+        sent = await _levels_sent(database, articles)
+        columns = await asyncio.to_thread(_differing, articles, sent, in_force)
         if columns:
             changed += await _write(database, articles, columns, actor=actor, now=now)
         done += len(articles)
@@ -87,7 +88,25 @@ def _described(article: Article, in_force: InForce, now: datetime) -> ArticlePre
     return ArticlePreview(article.slug, level, share, oddities(article, share, in_force, now))
 
 
-def _differing(articles: Sequence[Article], in_force: InForce) -> dict[str, dict[str, Any]]:
+async def _levels_sent(database: Database, articles: Sequence[Article]) -> dict[str, Level | None]:
+    """The levels that articles name by what was sent last, of those whose row has one.
+
+    A former release kept the level of a wall in the text as the article's own.
+    """
+    named = [article.id for article in articles if article.level is not None]
+    access = ArticleRevision.document["access"]
+    async with database.reading() as session:
+        rows = await session.execute(
+            select(ArticleRevision.article_id, access["level"].as_string())
+            .where(ArticleRevision.article_id.in_(named), access.as_string().is_not(None))
+            .order_by(ArticleRevision.version)
+        )
+        return {row[0]: row[1] for row in rows}
+
+
+def _differing(
+    articles: Sequence[Article], sent: Mapping[str, Level | None], in_force: InForce
+) -> dict[str, dict[str, Any]]:
     """The columns by the article's id, where they aren't as they are stored."""
     differing = {}
     for article in articles:
@@ -97,9 +116,8 @@ def _differing(articles: Sequence[Article], in_force: InForce) -> dict[str, dict
         except BodyRefused:
             continue  # stored before a rule that refuses it now: it stays as it is
         columns = cut_columns(rendered, article.title, article.standfirst)
-        columns["level"] = own_level(
-            rendered.wall_level, level_facts(article), in_force.rules.levels
-        )
+        if article.level == rendered.wall_level:
+            columns["level"] = sent.get(article.id, article.level)
         if any(getattr(article, name) != value for name, value in columns.items()):
             differing[article.id] = columns
     return differing

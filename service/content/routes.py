@@ -171,7 +171,7 @@ async def change(
     """Change who may read the article, withdraw it or publish it again, without sending its text."""
     wanted = ArticleChange(body.access, body.status)
     changed = await change_stored(
-        context, in_force, articles, rendering, slug, wanted, if_match=if_match, actor=actor.label
+        context, articles, rendering, slug, wanted, if_match=if_match, actor=actor.label
     )
     response.headers["ETag"] = etag_of(changed)
     return await rendering(admin_article, changed, in_force, context.clocks.business())

@@ -39,6 +39,7 @@ _LISTED = (
     Article.plans,
     Article.access_schedule,
     Article.cut_is_whole,
+    Article.wall_level,
     Article.version,
     Article.updated_at,
 )
@@ -157,6 +158,7 @@ def level_facts(article: Article) -> LevelFacts:
         published_at=article.published_at,
         schedule=schedule_of(article.access_schedule),
         cut_is_whole=article.cut_is_whole,
+        wall_level=article.wall_level,
     )
 
 

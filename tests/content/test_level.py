@@ -14,7 +14,7 @@ from service.content.level import (
     LevelFacts,
     LevelSource,
     level_at,
-    own_level,
+    said_level,
 )
 from service.levels import Level
 from service.rules.rules import LevelRule, LevelRules, Schedule
@@ -100,6 +100,39 @@ def test_a_schedule_counts_from_the_publication(
     assert level_at(unpublished, publication("metered"), NOW) == LevelAt("metered", "publication")
 
 
+SOON_FREE = Schedule(free_after_days=1)
+WALLS: list[tuple[str, LevelFacts, LevelRule, LevelAt]] = [
+    ("a rule as strict holds", LevelFacts(wall_level="subscribers"), LevelRule("subscribers"), LevelAt("subscribers", "publication")),
+    ("a stricter rule holds", LevelFacts(wall_level="registered"), LevelRule("subscribers"), LevelAt("subscribers", "publication")),
+    ("a looser rule opens nothing", LevelFacts(wall_level="subscribers"), LevelRule("metered"), LevelAt("subscribers", "wall")),
+    ("nor a free one", LevelFacts(wall_level="registered"), LevelRule("free"), LevelAt("registered", "wall")),
+    ("nor the rule's schedule", LevelFacts(wall_level="subscribers"), LevelRule("metered", schedule=SOON_FREE), LevelAt("subscribers", "wall")),
+    ("whatever level the rule has", LevelFacts(wall_level="registered"), LevelRule("subscribers", schedule=SOON_FREE), LevelAt("registered", "wall")),
+    ("a schedule may close more", LevelFacts(wall_level="registered"), LevelRule("free", schedule=Schedule(subscribers_after_days=1)), LevelAt("subscribers", "schedule")),
+    ("the rule's plans open it", LevelFacts(wall_level="subscribers"), LevelRule("metered", frozenset({"print"})), LevelAt("subscribers", "wall", plans=frozenset({"print"}))),
+    ("the article's plans before them", LevelFacts(wall_level="subscribers", plans=frozenset({"digital"})), LevelRule("metered", frozenset({"print"})), LevelAt("subscribers", "wall", plans=frozenset({"digital"}))),
+    ("the article's level opens it", LevelFacts(level="free", wall_level="subscribers"), LevelRule("subscribers"), LevelAt("free", "article")),
+    ("and so does its schedule", LevelFacts(wall_level="subscribers", schedule=SOON_FREE), LevelRule("metered"), LevelAt("free", "schedule")),
+    ("an empty text has nothing to close", LevelFacts(wall_level="subscribers", cut_is_whole=True), LevelRule("metered"), LevelAt("free", "cut")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("facts", "rule", "expected"), [case[1:] for case in WALLS], ids=[case[0] for case in WALLS]
+)
+def test_no_rule_opens_what_a_wall_in_the_text_closes(
+    facts: LevelFacts, rule: LevelRule, expected: LevelAt
+) -> None:
+    published = replace(facts, published_at=NOW)
+    assert level_at(published, LevelRules(rule), NOW + 2 * DAY) == expected
+
+
+def test_a_wall_that_the_schedule_does_not_open_holds_for_good() -> None:
+    facts = LevelFacts(wall_level="subscribers", published_at=NOW)
+    rules = LevelRules(LevelRule("metered", schedule=Schedule(free_hours=3, free_after_days=1)))
+    assert level_at(facts, rules, NOW + HOUR) == LevelAt("subscribers", "wall")
+
+
 ARCHIVE = LevelRules(
     LevelRule("metered", schedule=Schedule(subscribers_after_days=30)),
     sections={
@@ -147,7 +180,7 @@ def test_the_levels_are_spelled_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "section", "wall", "stored"),
+    ("own", "section", "wall", "said"),
     [
         (None, None, None, None),
         (None, None, "subscribers", "subscribers"),
@@ -159,6 +192,7 @@ def test_the_levels_are_spelled_once() -> None:
     ],
 )
 def test_a_wall_in_the_body_sets_the_level_where_nothing_as_strict_does(
-    own: Level | None, section: str | None, wall: Level | None, stored: Level | None
+    own: Level | None, section: str | None, wall: Level | None, said: Level | None
 ) -> None:
-    assert own_level(wall, LevelFacts(level=own, section=section), RULES) == stored
+    facts = LevelFacts(level=own, section=section, wall_level=wall)
+    assert said_level(facts, RULES) == said

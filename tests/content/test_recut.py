@@ -35,7 +35,9 @@ async def cut_by_older_rules(database: Database) -> None:
     """Everything is public, as where a picture came last."""
     async with database.transaction() as session:
         await session.execute(
-            update(Article).values(preview_html=Article.body_html, preview_text="all", level=None)
+            update(Article).values(
+                preview_html=Article.body_html, preview_text="all", wall_level=None
+            )
         )
 
 
@@ -98,7 +100,7 @@ async def test_previews_are_made_anew_and_marks_stay(
             await session.scalars(select(AuditEntry).where(AuditEntry.action == "article.recut"))
         ).one()
     assert walled is not None
-    assert (walled.version, walled.updated_at, walled.level) == (1, START, "subscribers")
+    assert (walled.version, walled.updated_at, walled.wall_level) == (1, START, "subscribers")
     assert entry.after == {"slugs": ["marked", "story", "walled"]}
     assert await database_version(database) == before + 1
     assert (
@@ -125,3 +127,22 @@ async def test_a_long_archive_is_gone_through_in_batches(
         progress=lambda *at: done.append(at),
     )
     assert (changed, done) == (BATCH + 1, [(BATCH, BATCH + 1), (BATCH + 1, BATCH + 1)])
+
+
+@on_sqlite
+async def test_the_level_that_a_wall_set_once_is_the_walls_again(
+    database: Database, settings: Settings
+) -> None:
+    """As the release before stored it; a level that was sent stays."""
+    named = {"body": WALLED, "access": {"level": "subscribers"}}
+    await publish(database, settings, walled=WALLED, named=named)
+    async with database.transaction() as session:
+        await session.execute(update(Article).values(level="subscribers", wall_level=None))
+    in_force = InForce.by_default(settings)
+    await recut(database, in_force, actor="command", now=START, progress=untold)
+    async with database.reading() as session:
+        found = await session.execute(select(Article.slug, Article.level, Article.wall_level))
+        assert {tuple(row) for row in found} == {
+            ("walled", None, "subscribers"),
+            ("named", "subscribers", "subscribers"),
+        }

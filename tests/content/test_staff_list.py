@@ -93,6 +93,7 @@ def any_article(dice: random.Random, number: int) -> Article:
     article.level = dice.choice([None, None, *get_args(Level)])
     article.section = dice.choice([None, *RULES.sections, "news"])
     article.tags = dice.sample([*RULES.tags, "Tide", '"', "\\"], dice.randrange(4))
+    article.wall_level = dice.choice([None, None, "registered", "subscribers"])
     article.cut_is_whole = dice.random() < 0.05
     hours = timedelta(hours=dice.randrange(-30, 80), seconds=dice.choice([-1, 0, 0, 1]))
     article.published_at = dice.choice([None, *[START - hours] * 5])

@@ -34,6 +34,7 @@ ARTICLE = StoredArticle(
     updated_at=datetime(2026, 3, 11, 9, 0, 0, 5, tzinfo=UTC),
     body_html="<p>Before the cut.</p><p>paid</p>",
     preview_html="<p>Before the cut.</p>",
+    wall_level=None,
     cut_is_whole=False,
     plans=frozenset({"print", "digital"}),
 )

@@ -25,6 +25,8 @@ class Article(Base):
     preview_html: Mapped[str] = mapped_column(Text)
     preview_text: Mapped[str] = mapped_column(Text)
     cut_is_whole: Mapped[bool]
+    wall_level: Mapped[Level | None] = mapped_column(String)
+    """Whom a wall in the text leaves it to; None: it has none."""
     search_text: Mapped[str] = mapped_column(Text)
     authors: Mapped[list[str]] = mapped_column(Json)
     section: Mapped[str | None] = mapped_column(index=True)

@@ -126,7 +126,7 @@ async def send_change(
     try:
         wanted = _wanted(change, level, plans, schedule, sure)
         await change_stored(
-            context, in_force, articles, rendering, slug, wanted, if_match=f'"v{version}"',
+            context, articles, rendering, slug, wanted, if_match=f'"v{version}"',
             actor=visit.operator.label,
         )  # fmt: skip
     except Problem as problem:

@@ -7,6 +7,7 @@ from service.reports.article_list import ArticleOrder
 
 SOURCE_WORDS: Mapping[LevelSource, str] = {
     "article": "set for this article",
+    "wall": "set by a wall in its text",
     "tag": "set for a tag",
     "section": "set for its section",
     "publication": "the publication's default",

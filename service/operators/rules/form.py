@@ -3,20 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 from fastapi import Form, Request
 from pydantic import ValidationError
 
-from service.levels import Level
 from service.problems import Problem
 from service.reports.schemas import Storable
 from service.rules.document import LevelIn, PromptIn, RulesIn, of_settings
 from service.settings import Settings
 from service.texts import storable
 
-LEVELS: tuple[Level, ...] = get_args(Level)
 _SPARE = 2
 _PLACES = {"sections": "section", "tags": "tag"}
 _MOST_ROWS, _LONGEST = 1_100, 2_000

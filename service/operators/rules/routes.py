@@ -10,6 +10,7 @@ from service.db.session import AppDatabase, ReportSession
 from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
+from service.levels import LEVELS
 from service.offers.pricing import price_text
 from service.offers.store import live_offers, price_of
 from service.operators.frame.names import names_of
@@ -23,7 +24,6 @@ from service.operators.rules.changes import (
     shown,
 )
 from service.operators.rules.form import (
-    LEVELS,
     Entries,
     PromptRow,
     Row,

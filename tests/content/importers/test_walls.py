@@ -5,6 +5,7 @@ import pytest
 from service.content.cut import render
 from service.content.import_articles import as_sent, import_articles
 from service.content.import_summary import Entry
+from service.content.level import said_level
 from service.content.preview_limits import limits_of
 from service.content.publish import prepare
 from service.content.store import get_article
@@ -24,7 +25,7 @@ def test_text_behind_a_wall_is_public_nowhere(case: str, settings: Settings) -> 
     if plans is not None:
         assert (made.level, made.plans) == (level, plans)
     prepared = prepare(made.slug, as_sent(made), InForce.by_default(settings))
-    assert prepared.level == level
+    assert said_level(prepared.level_facts, InForce.by_default(settings).rules.levels) == level
     rendered = prepared.rendered
     public = " ".join((made.title, made.standfirst, rendered.preview_html, rendered.search_text))
     assert "paid" not in public, rendered.preview_html
@@ -70,7 +71,7 @@ def test_a_wall_in_a_reusable_block_closes_the_article(reference: str) -> None:
 def test_a_sign_without_words_closes_what_follows(sign: str, settings: Settings) -> None:
     made = imported(f"open one\n\n{sign}\n\npaid two\n\nlater")
     prepared = prepare(made.slug, as_sent(made), InForce.by_default(settings))
-    assert prepared.level == "subscribers"
+    assert prepared.rendered.wall_level == "subscribers"
     assert "paid" not in prepared.rendered.search_text
 
 
