@@ -1,12 +1,13 @@
 """Structured logs: one event a line, with the request's id, and never a secret."""
 
+import io
 import logging
 import re
 import sys
 import time
 from collections.abc import Mapping
 from random import getrandbits
-from typing import Any, Literal
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -65,6 +66,16 @@ def _on_one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     }
 
 
+class _StandardError(io.TextIOBase):
+    """Standard error as it is at each write: loggers are kept, and a redirection ends before they do."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def configure(level: str, form: Literal["json", "text"]) -> None:
     """Send our own events and those of the libraries through one chain to standard error."""
     shared: list[Processor] = [
@@ -92,10 +103,10 @@ def configure(level: str, form: Literal["json", "text"]) -> None:
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         # A line is one write: lines of several workers don't run into each other.
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_StandardError())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

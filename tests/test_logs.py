@@ -249,3 +249,25 @@ def test_the_level_holds_for_us_and_libraries_alike() -> None:
     assert '"quiet"' in written("debug", "json")
     events = [json.loads(line)["event"] for line in written("error", "json").splitlines()]
     assert events == ["request.failed", "task failed"]
+
+
+REDIRECTED = """
+import contextlib, io, structlog
+from service import logs
+
+log = structlog.get_logger()
+with contextlib.redirect_stderr(io.StringIO()) as elsewhere:
+    logs.configure("info", "json")
+    log.info("first")
+elsewhere.close()
+log.info("second")
+"""
+
+
+def test_a_logger_outlives_a_redirection_of_standard_error() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", REDIRECTED],
+        capture_output=True, encoding="utf-8", timeout=PATIENCE, check=True,
+    )  # fmt: skip
+
+    assert json.loads(done.stderr)["event"] == "second"
