@@ -40,7 +40,7 @@ from service.identity.declarations import declares
 from service.identity.devices import new_device_id, pseudonym
 from service.identity.permissions import Public
 from service.identity.touches import Touch
-from service.metering.group_commit import Recorded
+from service.metering.attempt import Recorded
 from service.metering.ledger import Ledger, Noted, entry_at
 from service.metering.meter import Metering
 from service.metering.store import (

@@ -173,6 +173,7 @@ class Database:
                 },
             )
             _look_before_use(self._writing.sync_engine)
+            self._committing_each = self._writing.execution_options(isolation_level="AUTOCOMMIT")
         # Weak: a lock is gone with the last of those who hold it or wait for it.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         sqlite = self.dialect == "sqlite"
@@ -219,6 +220,19 @@ class Database:
             async with self._writers_turn():
                 loop = asyncio.get_running_loop()
                 return await loop.run_in_executor(self._batching, self._write_batch, work)
+
+    async def by_statement(self, work: Callable[[Connection], _T]) -> _T:
+        """As `in_one_go`, but on PostgreSQL each statement is committed by itself: for work of which one
+        statement changes something. A transaction would take two more ways to the server.
+        """
+        if self.dialect == "sqlite":
+            return await self.in_one_go(work)
+        async with (
+            _translated(),
+            asyncio.timeout(self._longest_batch),
+            self._committing_each.connect() as connection,
+        ):
+            return await connection.run_sync(work)
 
     @asynccontextmanager
     async def _writers_turn(self) -> AsyncIterator[None]:

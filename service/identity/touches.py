@@ -67,7 +67,12 @@ class Touch:
 
     @property
     def names_a_source(self) -> bool:
-        return any((self.referrer_host, self.source, self.medium, self.campaign))
+        return any(self.parts)
+
+    @property
+    def parts(self) -> tuple[str | None, str | None, str | None, str | None]:
+        """In the order of `PARTS`."""
+        return self.referrer_host, self.source, self.medium, self.campaign
 
 
 _DIRECT = Touch()
@@ -97,25 +102,26 @@ def _foreign_host(referrer: str | None, settings: Settings) -> str | None:
     return None if f"{parts.scheme}://{parts.netloc}" in settings.origins else host
 
 
-_PARTS = ("referrer_host", "source", "medium", "campaign")
+PARTS = ("referrer_host", "source", "medium", "campaign")
 
 
-def _columns(touch: str) -> list[str]:
-    return [f"{touch}_at", *(f"{touch}_{part}" for part in _PARTS)]
+def touch_columns(touch: str) -> list[str]:
+    """The columns of the `first` or the `last` touch."""
+    return [f"{touch}_at", *(f"{touch}_{part}" for part in PARTS)]
 
 
-_COLUMNS = (*_columns("first"), *_columns("last"))
+_COLUMNS = (*touch_columns("first"), *touch_columns("last"))
 _FIRST_STAYS = "ON CONFLICT (holder) DO NOTHING"
 _LAST_IS_REPLACED = (
     "ON CONFLICT (holder) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in _columns("last"))
+    + ", ".join(f"{name} = excluded.{name}" for name in touch_columns("last"))
     + " WHERE excluded.last_at >= touches.last_at"
 )
 
 
 def _parts(touch: Touch, at: datetime) -> tuple[Any, ...]:
     """The values of the columns of one touch."""
-    return at, touch.referrer_host, touch.source, touch.medium, touch.campaign
+    return at, *touch.parts
 
 
 def record_touches(connection: Connection, touches: Iterable[tuple[str, Touch, datetime]]) -> None:
@@ -150,7 +156,7 @@ async def carry_touches(session: AsyncSession, *, from_holder: str, to_holder: s
     carried = {
         name: case((when, new.excluded[name]), else_=old[name])
         for touch, when in (("first", is_first), ("last", is_last))
-        for name in _columns(touch)
+        for name in touch_columns(touch)
     }
     await session.execute(new.on_conflict_do_update(index_elements=[Touches.holder], set_=carried))
 
@@ -189,4 +195,4 @@ async def copy_touches(
 
 
 def _names_a_source(row: Any) -> ColumnElement[bool]:
-    return func.coalesce(*(row[f"last_{part}"] for part in _PARTS)).is_not(None)
+    return func.coalesce(*(row[f"last_{part}"] for part in PARTS)).is_not(None)

@@ -45,6 +45,10 @@ class Limit:
     per: timedelta
     told: str
 
+    def begun(self, key: str, now: datetime) -> tuple[str, int, datetime]:
+        """Its counter's key in the table, how often at most, and the end of a window that begins now."""
+        return _key(self, key), self.most, now + self.per
+
 
 async def take(session: AsyncSession, limit: Limit, key: str, now: datetime) -> timedelta | None:
     """Count one attempt under `key`. None: it may go on; else how long it has to wait.
@@ -91,15 +95,13 @@ def _latest(limit: Limit, now: datetime) -> datetime:
 def take_for_many(
     connection: Connection, limit: Limit, wanted: Mapping[str, int], now: datetime
 ) -> dict[str, int]:
-    """Count this number of attempts under each key; how many of each may go on. Exact, as `take`.
+    """SQLite: count this number of attempts under each key; how many of each may go on. Exact, as `take`.
 
-    Refused ones are counted here, which only the size of the counter shows.
+    PostgreSQL does it with what is counted (metering/one_statement.py). Refused ones are counted here, which only the size of the counter shows.
     """
     rows = [{"key": _key(limit, key), "count": wanted[key]} for key in sorted(wanted)]
     times = {"now": now, "ends_at": now + limit.per, "latest": _latest(limit, now)}
-    found = connection.execute(
-        _COUNTING_MANY[connection.dialect.name], {"wanted": json.dumps(rows), **times}
-    )
+    found = connection.execute(_COUNTING_MANY, {"wanted": json.dumps(rows), **times})
     counted = {row.key: row.taken for row in found}
     return {
         key: max(0, min(number, limit.most - counted[_key(limit, key)] + number))
@@ -107,16 +109,10 @@ def take_for_many(
     }
 
 
-_MANY = {
-    "postgresql": "SELECT key, count FROM jsonb_to_recordset(CAST(:wanted AS jsonb)) AS w (key text, count int)"
-    " ORDER BY key",
-    "sqlite": "SELECT json_extract(value, '$.key') AS key, json_extract(value, '$.count') AS count"
-    " FROM json_each(:wanted)",
-}
-_COUNTING_MANY = {
-    dialect: text(f"""
+_COUNTING_MANY = text("""
 INSERT INTO rate_limits AS held (key, count, started_at, ends_at)
-SELECT key, count, :now, :ends_at FROM ({many}) AS wanted WHERE true
+SELECT json_extract(value, '$.key'), json_extract(value, '$.count'), :now, :ends_at
+FROM json_each(:wanted) WHERE true
 ON CONFLICT (key) DO UPDATE SET
   count = CASE WHEN held.ends_at <= :now OR held.ends_at > :latest
     THEN excluded.count ELSE held.count + excluded.count END,
@@ -125,9 +121,7 @@ ON CONFLICT (key) DO UPDATE SET
   ends_at = CASE WHEN held.ends_at <= :now OR held.ends_at > :latest
     THEN excluded.ends_at ELSE held.ends_at END
 RETURNING key, count AS taken
-""").bindparams(*(bindparam(name, type_=UtcDateTime()) for name in ("now", "ends_at", "latest")))  # noqa: S608 nothing from outside is in it
-    for dialect, many in _MANY.items()
-}
+""").bindparams(*(bindparam(name, type_=UtcDateTime()) for name in ("now", "ends_at", "latest")))
 
 
 async def used(session: AsyncSession, limit: Limit, key: str, now: datetime) -> int:

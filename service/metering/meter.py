@@ -16,7 +16,8 @@ from service.clock import Clocks
 from service.db.session import Database, database_unavailable, past_deadlocks
 from service.identity.touches import Touch
 from service.limits.rate import Limit
-from service.metering.group_commit import Attempt, Recorded, write
+from service.metering.attempt import Attempt, Recorded
+from service.metering.group_commit import write
 from service.metering.ledger import Entry, Ledger, Noted
 from service.metering.window import MeterState, Window
 from service.problems import Problem
@@ -145,7 +146,7 @@ class Metering:
     async def _answer(self, batch: Sequence[_Waiting]) -> None:
         work = partial(write, batch=[each.attempt for each in batch], now=self._clocks.wall())
         try:
-            recorded = await past_deadlocks(lambda: self._database.in_one_go(work))
+            recorded = await past_deadlocks(lambda: self._database.by_statement(work))
         except Exception as error:  # noqa: BLE001 each of those who wait is told
             # The next batch would wait as long for a database that is away, and the one after it longer.
             told = list(batch)

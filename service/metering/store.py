@@ -1,16 +1,17 @@
 """The meter's state in the database, exact under any concurrency.
 
-One row a holder and window. On PostgreSQL one conditional upsert changes it: a row an article with
-`count(*) < limit` would over-grant under READ COMMITTED, and "select for update, else insert" fails
-under load. On SQLite one writes at a time, so what was looked at in a transaction is still so.
+One row a holder and window. On PostgreSQL one conditional upsert changes it (one_statement.py): a row an
+article with `count(*) < limit` would over-grant under READ COMMITTED, and "select for update, else insert"
+fails under load. On SQLite one writes at a time, so what was looked at in a transaction is still so.
 """
 
 import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, bindparam, column, delete, select, text, update
+from sqlalchemy import Connection, TextClause, bindparam, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import Json, UtcDateTime
@@ -111,36 +112,15 @@ def count_articles(
     limit: int,
     now: datetime,
 ) -> dict[str, MeterState]:
-    """Count for each holder its article (by id) if that is new and there is room.
+    """SQLite: count for each holder its article (by id) if that is new and there is room.
 
     The states afterwards of those for whom it was counted. Of the others the article was in the read set
-    already, or the window is full. At the last free article exactly one of any number of parallel calls
-    counts.
+    already, or the window is full. It looks, then it writes: a transaction is the only one that writes, from
+    its beginning on (db/session.py). What was read comes as one row: for each row, this thread would wait for
+    the interpreter.
     """
     if limit < 1:
         return {}
-    count = _count_on_sqlite if connection.dialect.name == "sqlite" else _count_on_postgresql
-    return count(connection, articles, window, limit, now)
-
-
-def _count_on_postgresql(
-    connection: Connection, articles: Mapping[str, str], window: Window, limit: int, now: datetime
-) -> dict[str, MeterState]:
-    reads = [{"holder": holder, "article": articles[holder]} for holder in sorted(articles)]
-    rows = connection.execute(
-        _COUNT,
-        {"reads": json.dumps(reads), "window_start": window.start, "limit": limit, "now": now},
-    )
-    return {row.holder: _state(row, window, limit) for row in rows}
-
-
-def _count_on_sqlite(
-    connection: Connection, articles: Mapping[str, str], window: Window, limit: int, now: datetime
-) -> dict[str, MeterState]:
-    """Look, then write: a transaction is the only one that writes, from its beginning on (db/session.py).
-
-    What was read comes as one row: for each row, this thread would wait for the interpreter.
-    """
     begun = connection.execute(
         _WINDOWS, {"holders": json.dumps([*articles]), "window_start": window.start}
     )
@@ -161,6 +141,15 @@ def _count_on_sqlite(
 
 def _state(row: Any, window: Window, limit: int) -> MeterState:
     return MeterState(window, limit, frozenset(row.counted), frozenset(row.carried))
+
+
+def state_of(counted: str, carried: str, window: Window, limit: int) -> MeterState:
+    """The state as its columns have it in JSON."""
+    return MeterState(window, limit, _articles(counted), _articles(carried))
+
+
+# New readers of one article have equal windows.
+_articles = lru_cache(maxsize=1_000)(lambda text: frozenset(json.loads(text)))
 
 
 async def carry_reads(
@@ -215,25 +204,6 @@ def _typed(statement: str) -> TextClause:
     )
 
 
-_COUNT = (
-    text("""
-INSERT INTO meter_windows AS meter (holder, window_start, counted, carried, updated_at)
-SELECT holder, :window_start, jsonb_build_array(article), '[]', :now
-FROM jsonb_to_recordset(CAST(:reads AS jsonb)) AS wanted (holder text, article text)
-ORDER BY holder
-ON CONFLICT (holder, window_start) DO UPDATE
-SET counted = meter.counted || excluded.counted, updated_at = excluded.updated_at
-WHERE jsonb_array_length(meter.counted) < :limit
-  AND NOT meter.counted @> excluded.counted
-  AND NOT meter.carried @> excluded.counted
-RETURNING holder, counted, carried
-""")
-    .bindparams(
-        bindparam("window_start", type_=UtcDateTime()), bindparam("now", type_=UtcDateTime())
-    )
-    .columns(column("holder"), column("counted", type_=Json()), column("carried", type_=Json()))
-)
-"""PostgreSQL: one statement for many holders, each with one article."""
 _WINDOWS = text("""
 SELECT json_group_array(json_array(holder, json(counted), json(carried))) FROM meter_windows
 WHERE window_start = :window_start AND holder IN (SELECT value FROM json_each(:holders))

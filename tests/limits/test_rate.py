@@ -7,6 +7,7 @@ from functools import partial
 from service.db.session import Database
 from service.limits.rate import Limit, forget, give_back, prune, take, take_for_many, too_many, used
 from tests.conftest import START
+from tests.databases import on_sqlite
 
 THREE = Limit("three", 3, timedelta(hours=1), "Only three an hour.")
 
@@ -94,6 +95,7 @@ async def for_many(database: Database, wanted: dict[str, int], after: int = 0) -
     return await database.in_one_go(partial(take_for_many, limit=THREE, wanted=wanted, now=now))
 
 
+@on_sqlite
 async def test_many_are_counted_at_once(database: Database) -> None:
     await taken(database)
     assert await for_many(database, {"b": 2, "a": 5}) == {"a": 2, "b": 2}
@@ -104,6 +106,7 @@ async def test_many_are_counted_at_once(database: Database) -> None:
     assert await for_many(database, {}) == {}
 
 
+@on_sqlite
 async def test_of_many_batches_at_once_exactly_as_many_pass(database: Database) -> None:
     answers = await asyncio.gather(*(for_many(database, {"a": 2, "b": 1}) for _ in range(10)))
     assert [sum(each[key] for each in answers) for key in "ab"] == [3, 3]

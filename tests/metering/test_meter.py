@@ -13,7 +13,8 @@ from service.db.tables import AccessEntry, MeterWindow, Touches
 from service.identity.touches import Touch
 from service.limits.rate import Limit
 from service.metering import meter
-from service.metering.group_commit import Attempt, Recorded, write
+from service.metering.attempt import Attempt, Recorded
+from service.metering.group_commit import write
 from service.metering.ledger import Entry, Ledger, entry_at
 from service.metering.meter import Metering
 from service.metering.window import Window
@@ -111,7 +112,7 @@ async def test_one_holder_has_one_change_a_batch(database: Database, metering: M
 
 
 async def test_a_network_is_full_for_those_who_begin_alone(
-    database: Database, metering: Metering
+    database: Database, clocks: MovingClocks, metering: Metering
 ) -> None:
     await read(metering, "old", "a")
     names = ["old", *(f"new{n}" for n in range(5))]
@@ -124,6 +125,37 @@ async def test_a_network_is_full_for_those_who_begin_alone(
     async with database.reading() as session:
         holders = set(await session.scalars(select(MeterWindow.holder)))
     assert len(holders) == 3
+    assert await rows(database) == 4
+    clocks.travel(timedelta(days=1))
+    assert (await read(metering, "tomorrow", "b", network=(NETWORK, "here"))).counted
+    assert (await read(metering, "elsewhere", "b", network=(NETWORK, "there"))).counted
+
+
+async def test_a_network_is_counted_anew_once_a_clock_was_set_back(
+    clocks: MovingClocks, metering: Metering
+) -> None:
+    for name in "ab":
+        assert (await read(metering, name, "x", network=(NETWORK, "here"))).counted
+    assert (await read(metering, "c", "x", network=(NETWORK, "here"))).closed
+    clocks.travel(timedelta(days=-400))
+    assert (await read(metering, "d", "x", network=(NETWORK, "here"))).counted
+
+
+async def test_a_batch_counts_for_each_by_its_own_limit(
+    database: Database, metering: Metering
+) -> None:
+    """Anonymous devices and registered readers are counted together."""
+    limits = {"one": 1, "two": 2, "none": 0}
+    for article in "ab":
+        await asyncio.gather(
+            *(read(metering, name, article, limit) for name, limit in limits.items())
+        )
+    results = await asyncio.gather(
+        *(read(metering, name, "c", limit) for name, limit in limits.items())
+    )
+    assert [each.counted for each in results] == [False] * 3
+    assert [each.state.used for each in results] == [1, 2, 0]
+    assert await rows(database) == 3
 
 
 @on_sqlite

@@ -12,8 +12,10 @@ from service.db.session import Database
 from service.db.tables import AccessEntry, MeterWindow, Reader, Touches
 from service.identity.touches import Touch
 from service.metering import ledger as module
+from service.metering.attempt import Attempt
+from service.metering.group_commit import write
 from service.metering.ledger import Entry, Ledger, entry_at, write_all
-from service.metering.store import count_articles, read_meter, reader_holder
+from service.metering.store import read_meter, reader_holder
 from service.metering.window import Window
 
 LISBON = ZoneInfo("Europe/Lisbon")
@@ -23,10 +25,13 @@ NOW = datetime(2026, 1, 10, tzinfo=UTC)
 
 
 async def count(database: Database, article: str, limit: int = 3, window: Window = JANUARY) -> bool:
-    counted = await database.in_one_go(
-        partial(count_articles, articles={"device:d": article}, window=window, limit=limit, now=NOW)
-    )
-    return "device:d" in counted
+    row = entry_at(
+        NOW, LISBON, holder="device:d", article_id=article, reader_id=None, device_id="d",
+        reason="meter", consumed=True,
+    )  # fmt: skip
+    attempt = Attempt("device:d", row, None, window, limit)
+    recorded = await database.by_statement(partial(write, batch=[attempt], now=NOW))
+    return recorded[0].counted
 
 
 async def counted(database: Database) -> frozenset[str]:

@@ -1,0 +1,101 @@
+"""PostgreSQL: a batch of reads as one statement, which is one way to the server and one commit.
+
+Who begins on a network, what is counted, its rows in the ledger and what led the readers here are parts of it.
+Each sees what was there before it, so what a part passes on goes by `RETURNING`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection
+
+from service.identity.touches import PARTS, touch_columns
+from service.limits.rate import CLOCKS_APART
+from service.metering.attempt import Attempt
+from service.metering.ledger import Entry
+
+_KINDS = {
+    "meter": "text", "counted_in": "timestamptz", "most": "integer",
+    "network": "text", "network_most": "integer", "network_ends": "timestamptz", "touched": "boolean",
+    **{f"touch_{part}": "text" for part in PARTS},
+    **dict.fromkeys(Entry._fields, "text"),
+    "day": "date", "at": "timestamptz", "window_start": "timestamptz",
+    "granted": "boolean", "consumed": "boolean", "once": "boolean",
+}  # fmt: skip
+_OVER = f"held.ends_at <= $1 OR held.ends_at > excluded.ends_at + interval '{CLOCKS_APART.seconds} seconds'"
+"""As in limits/rate.py: also one that ends later than any that begins now."""
+_UNTOUCHED = (False, None, None, None, None)
+_NO_NETWORK = (None, None, None)
+
+
+def send(connection: Connection, batch: Sequence[Attempt], now: datetime) -> Sequence[Any]:
+    """Count for each what has room, and record it. Rows of `meter`, `counted` and `carried` as JSON, None
+    where nothing was counted, and `closed`: the network has no room. `now` is wall time.
+    """
+    rows = [
+        (
+            each.meter, each.window.start, each.limit,
+            *(each.network[0].begun(each.network[1], now) if each.network else _NO_NETWORK),
+            *((True, *each.touch.parts) if each.touch is not None else _UNTOUCHED),
+            *each.entry,
+        )
+        for each in batch
+    ]  # fmt: skip
+    columns = map(list, zip(*rows, strict=True))
+    return connection.exec_driver_sql(_statement(), (now, *columns)).all()
+
+
+@cache
+def _statement() -> str:
+    arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_KINDS.values(), 2))
+    entry = ", ".join(Entry._fields)
+    first, last = touch_columns("first"), touch_columns("last")
+    parts = ", ".join(["wanted.at", *(f"touch_{part}" for part in PARTS)])
+    named = ", ".join(f"excluded.last_{part}" for part in PARTS)
+    return f"""
+WITH wanted AS MATERIALIZED (
+  SELECT * FROM unnest({arrays}) AS wanted ({", ".join(_KINDS)})
+), beginning AS MATERIALIZED (
+  SELECT meter, network, network_most, network_ends,
+    row_number() OVER (PARTITION BY network ORDER BY meter) AS place,
+    count(*) OVER (PARTITION BY network) AS number
+  FROM wanted
+  WHERE network IS NOT NULL
+    AND NOT EXISTS (SELECT FROM meter_windows AS past WHERE past.holder = wanted.meter)
+), taken AS (
+  INSERT INTO rate_limits AS held (key, count, started_at, ends_at)
+  SELECT network, count(*), $1, max(network_ends) FROM beginning GROUP BY network ORDER BY network
+  ON CONFLICT (key) DO UPDATE SET
+    count = CASE WHEN {_OVER} THEN excluded.count ELSE held.count + excluded.count END,
+    started_at = CASE WHEN {_OVER} THEN excluded.started_at ELSE held.started_at END,
+    ends_at = CASE WHEN {_OVER} THEN excluded.ends_at ELSE held.ends_at END
+  RETURNING key, count
+), admitted AS MATERIALIZED (
+  SELECT wanted.* FROM wanted
+  LEFT JOIN beginning ON beginning.meter = wanted.meter LEFT JOIN taken ON taken.key = beginning.network
+  WHERE beginning.meter IS NULL OR place <= beginning.network_most - taken.count + number
+), counted AS (
+  INSERT INTO meter_windows AS known (holder, window_start, counted, carried, updated_at)
+  SELECT meter, counted_in, jsonb_build_array(article_id), '[]', at
+  FROM admitted WHERE most > 0 ORDER BY meter
+  ON CONFLICT (holder, window_start) DO UPDATE
+  SET counted = known.counted || excluded.counted, updated_at = excluded.updated_at
+  WHERE jsonb_array_length(known.counted)
+      < (SELECT most FROM wanted WHERE wanted.meter = excluded.holder)
+    AND NOT known.counted @> excluded.counted AND NOT known.carried @> excluded.counted
+  RETURNING holder AS meter, counted, carried
+), recorded AS (
+  INSERT INTO access_ledger ({entry}) SELECT {entry} FROM wanted JOIN counted USING (meter)
+), led AS (
+  INSERT INTO touches (holder, {", ".join([*first, *last])})
+  SELECT DISTINCT ON (holder) holder, {parts}, {parts}
+  FROM wanted JOIN counted USING (meter) WHERE touched ORDER BY holder
+  ON CONFLICT (holder) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in last)}
+  WHERE coalesce({named}) IS NOT NULL AND excluded.last_at >= touches.last_at
+)
+SELECT wanted.meter, counted.counted::text, counted.carried::text, admitted.meter IS NULL AS closed
+FROM wanted
+LEFT JOIN admitted ON admitted.meter = wanted.meter LEFT JOIN counted ON counted.meter = wanted.meter
+"""  # noqa: S608 names from the code
