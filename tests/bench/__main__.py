@@ -3,6 +3,7 @@
 PART=reads compares reading with the ceilings of the machine, PART=open-loop raises a fixed rate until
 it isn't held, PART=scale reads beside many times as many rows, PART=profile tells where the time goes,
 PART=reports asks every report beside a million subscribers,
+PART=others measures every other route beside bare FastAPI,
 PART=footprint measures memory and start-up, PART=times looks for differences that tell secrets.
 """
 
@@ -30,6 +31,7 @@ from service.identity.passwords import ARGON2ID
 from service.settings import Settings
 from tests.account.visitor import Visitor, client_of
 from tests.bench import footprint, open_loop, profiled, reports, scaled
+from tests.bench.others import others
 from tests.bench.ratios import Doing, compare, interleaved, repeatable
 from tests.bench.reads import HEAD, Given, bench
 from tests.conftest import MovingClocks
@@ -195,6 +197,12 @@ async def times(rounds: int, pairs: int) -> None:
                 await part(paywall, rounds, max(20, int(pairs * share)), say)
 
 
+async def beside_bare(rounds: int, pairs: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with running(Path(folder)) as paywall:
+            await others(paywall, rounds, pairs, say)
+
+
 def reads(given: Given) -> None:
     """Reading over HTTP on both databases, beside raw ASGI and bare FastAPI."""
     with databases() as (folder, make):
@@ -221,7 +229,7 @@ def databases() -> Iterator[tuple[Path, Callable[[str], str]]]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parts = ("times", "reads", "open-loop", "scale", "profile", "footprint", "reports")
+    parts = ("times", "reads", "open-loop", "scale", "profile", "footprint", "reports", "others")
     parser.add_argument(
         "part", nargs="?", choices=parts, help="one part alone (else: times, reads)"
     )
@@ -237,6 +245,8 @@ if __name__ == "__main__":
         asyncio.run(times(asked.rounds, asked.pairs))
     if asked.part in {None, "reads"}:
         reads(given)
+    elif asked.part == "others":
+        asyncio.run(beside_bare(asked.rounds, asked.pairs))
     elif asked.part != "times":
         with databases() as (folder, make):
             match asked.part:
