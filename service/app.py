@@ -44,6 +44,8 @@ from service.db.context import Context, context_in
 from service.db.session import Database
 from service.grants import claim_routes, institution_routes, right_routes
 from service.grants import routes as grants_routes
+from service.grants.institution_reads import InstitutionReads
+from service.grants.places import InstitutionNetworks
 from service.identity import address_changes, sign_in_requests
 from service.identity.api_keys import KeyUses
 from service.identity.callers import Actor, EndedTokens, requires
@@ -219,7 +221,9 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
     on_sale = OnSale(database.reading, clocks)
     unlock_tokens = UnlockTokens(key_ring, settings, revocations)
     context, metering = Context(settings, clocks, database), Metering(database, clocks, ledger)
-    unlocking = Unlocking(context, metering, on_sale, rule_book)
+    networks = InstitutionNetworks()
+    institution_reads = InstitutionReads(networks, settings.zone)
+    unlocking = Unlocking(context, metering, on_sale, rule_book, institution_reads)
     return (
         settings,
         clocks,
@@ -233,6 +237,8 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
         ledger,
         metering,
         on_sale,
+        networks,
+        institution_reads,
         unlocking,
         UnlockAnswers(context, unlocking, articles, unlock_tokens, devices),
         ReaderMemory(clocks, revocations),
@@ -264,6 +270,7 @@ async def make_ready(running: Running) -> None:
     await running.get(RuleBook).refresh(database)
     await running.get(KeyRingHolder).refresh(database)
     await running.get(Revocations).refresh(database, clocks)
+    await running.get(InstitutionNetworks).refresh(database, clocks)
 
 
 @asynccontextmanager
@@ -298,7 +305,8 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
     database, clocks, context = running.get(Database), running.get(Clocks), context_in(running)
     ledger, walls_seen, key_uses = running.get(Ledger), running.get(WallsSeen), running.get(KeyUses)
     articles, key_ring = running.get(ArticleCache), running.get(KeyRingHolder)
-    rule_book = running.get(RuleBook)
+    rule_book, networks = running.get(RuleBook), running.get(InstitutionNetworks)
+    institution_reads = running.get(InstitutionReads)
     revocations, mailer = running.get(Revocations), running.get(_Mailing).mailer
 
     async def send_mails() -> None:
@@ -316,6 +324,8 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         Task("key uses", lambda: key_uses.flush(database)),
         Task("clock", lambda: follow(database, clocks)),
         Task("rules", lambda: rule_book.refresh(database)),
+        Task("institutions", lambda: networks.refresh(database, clocks)),
+        Task("institutions' reads", lambda: institution_reads.flush(database)),
         Task("articles", lambda: articles.refresh(database)),
         Task("keys", lambda: key_ring.refresh(database)),
         Task("revocations", lambda: revocations.refresh(database, clocks)),

@@ -37,6 +37,8 @@ class HeldGrant:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     grace: bool = False
+    reference: str = ""
+    """Of an institution's: which contract it is, and how the reader came by it."""
 
     def is_live(self, at: datetime) -> bool:
         return (self.starts_at is None or self.starts_at <= at) and (
@@ -108,6 +110,8 @@ class Allow:
 
     reason: AllowReason
     trail: Trail = field(default=(), compare=False)
+    reference: str = field(default="", compare=False)
+    """The grant's that opens it, where that is an institution's."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,8 @@ def decide(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, now: dat
     seen: Trail = (_VISIBLE, _NOT_FREE[level])
     grant = _opening(evidence.grants, article, now)
     if grant is not None:
-        return Allow(grant.source, (*seen, Step("grant", "{}", (grant,), decided=True)))
+        step = Step("grant", "{}", (grant,), decided=True)
+        return Allow(grant.source, (*seen, step), grant.reference)
     seen = (*seen, Step("grant", "none of {} is live and covers it", (len(evidence.grants),)))
     if level == "registered":
         if evidence.verified:

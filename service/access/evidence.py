@@ -43,7 +43,14 @@ def evidence_of_rows(
     """From the reader's grants and from whether their address is verified."""
     held = tuple(
         [
-            HeldGrant(each.source, each.scope, each.starts_at, each.ends_at, each.in_grace)
+            HeldGrant(
+                each.source,
+                each.scope,
+                each.starts_at,
+                each.ends_at,
+                each.in_grace,
+                each.reference if each.source == "institution" else "",
+            )
             for each in grants
         ]
     )

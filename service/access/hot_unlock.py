@@ -28,12 +28,15 @@ from service.content.article import StoredArticle
 from service.content.cache import ArticleCache, CachedArticle
 from service.db.context import context_in
 from service.encoded import Head, send_whole
+from service.grants.grants import GrantFacts
+from service.grants.places import InstitutionNetworks
 from service.grants.store import live_grants_of
 from service.identity.callers import Caller, article_reader
 from service.identity.cookies import read_cookie
 from service.identity.devices import HEADER, DeviceKey
 from service.identity.handover import remember_device
 from service.identity.origins import AnswerHeaders
+from service.limits.addresses import client_address
 from service.logs import log_request, request_id_of
 from service.metering.ledger import Noted
 from service.metering.meter import Metering
@@ -98,6 +101,7 @@ class HotUnlock:
         self._metering = running.get(Metering)
         self._revocations = running.get(Revocations)
         self._on_sale = running.get(OnSale)
+        self._networks = running.get(InstitutionNetworks)
         self._common = AnswerHeaders.of(self._context.settings)
         self._repeats: OrderedDict[tuple[str, Hashable], _Repeat] = OrderedDict()
         self._completed: dict[bytes | None, Head] = {}
@@ -126,7 +130,9 @@ class HotUnlock:
             return  # the caller has gone
         slug = scope["path"][len(PREFIX) : -len(_UNLOCK)]
         entry = self._articles.peek(slug, self._context.clocks.business())
-        key = _what_was_sent(headers, body)
+        here = self._here(scope)
+        # What a network opens depends on more than what was sent.
+        key = _what_was_sent(headers, body) if not here else None
         repeat = self._repeats.get((slug, key)) if key is not None else None
         if repeat is not None and repeat.entry is entry and self._holds(repeat):
             self._repeat(repeat)
@@ -136,18 +142,20 @@ class HotUnlock:
             if wanted is None or entry is None:
                 await router(scope, answering(body, receive), send)
                 return
-            status, parts, head = await self._answer(scope, headers, entry, wanted, key)
+            status, parts, head = await self._answer(scope, headers, entry, wanted, key, here)
         request_id = request_id_of(headers.get(REQUEST_ID, b""))
         heads = (head, self._rest(headers.get(b"origin")), named_by(request_id))
         await send_whole(scope, send, status, heads, b"".join(parts))
         log_request(scope, status, started, request_id)
 
     async def _answer(
-        self, scope: Scope, headers: Headers, entry: CachedArticle, wanted: UnlockIn, key: Hashable
-    ) -> "_Sent":
+        self, scope: Scope, headers: Headers, entry: CachedArticle, wanted: UnlockIn,
+        key: Hashable, here: tuple[GrantFacts, ...],
+    ) -> "_Sent":  # fmt: skip
         sold = self._on_sale.fresh()
         try:
             read = await self._read(scope, headers, entry.article)
+            read = read._replace(here=here) if here else read
             referrer = headers.get(b"referer")
             answered = await self._answers.answer(
                 read, wanted, referrer.decode("latin-1") if referrer is not None else None
@@ -215,6 +223,12 @@ class HotUnlock:
         now, zone = self._context.clocks.business(), self._context.settings.zone
         self._metering.note(repeat.noted.again(now, zone))
         count_answer(repeat.noted.entry.reason)
+
+    def _here(self, scope: Scope) -> tuple[GrantFacts, ...]:
+        """What the network that the request comes from opens to everybody in it."""
+        if not self._networks:
+            return ()
+        return self._networks.at(client_address(Request(scope), self._context.settings))
 
     async def _read(self, scope: Scope, headers: Headers, article: StoredArticle) -> ReadRequest:
         settings, clocks = self._context.settings, self._context.clocks

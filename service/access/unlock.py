@@ -34,6 +34,8 @@ from service.content.cache import StoredArticle, WantedArticle, article_not_foun
 from service.content.level import level_at
 from service.db.context import Context
 from service.grants.grants import GrantFacts
+from service.grants.institution_reads import InstitutionReads
+from service.grants.places import GrantsHere
 from service.grants.store import live_grants_of
 from service.identity.callers import ArticleReader, Caller
 from service.identity.declarations import declares
@@ -106,13 +108,15 @@ class ReadRequest(NamedTuple):
     network: str | None
     held: Sequence[GrantFacts] | None = None
     again: "Callable[[], Awaitable[ReadRequest]] | None" = None
+    here: tuple[GrantFacts, ...] = ()
+    """What the network that the request comes from opens to everybody in it."""
 
 
 @declares(Public())
 async def read_request(
-    article: WantedArticle, caller: ArticleReader, network: CallerNetwork
+    article: WantedArticle, caller: ArticleReader, network: CallerNetwork, here: GrantsHere
 ) -> ReadRequest:
-    return ReadRequest(article, caller, network)
+    return ReadRequest(article, caller, network, here=here)
 
 
 WantedRead = Annotated[ReadRequest, Depends(read_request)]
@@ -122,12 +126,18 @@ class Unlocking:
     """The read, and the look that has no effect, of one application."""
 
     def __init__(
-        self, context: Context, metering: Metering, on_sale: OnSale, rules: RuleBook
+        self,
+        context: Context,
+        metering: Metering,
+        on_sale: OnSale,
+        rules: RuleBook,
+        institution_reads: InstitutionReads,
     ) -> None:
         self._context = context
         self._metering = metering
         self._on_sale = on_sale
         self._rules = rules
+        self._institution_reads = institution_reads
         self._of_nobody: dict[str, _OfNobody] = {}
         rules.when_changed(self._of_nobody.clear)
 
@@ -152,7 +162,7 @@ class Unlocking:
         meter = meter_of(read.caller) or holder
         case = await self._expected(read, meter)
         if read.again is not None and not _opens(case.outcome):
-            read = await read.again()
+            read = (await read.again())._replace(here=read.here)
             meter = meter_of(read.caller) or holder
             case = await self._expected(read, meter)
         row = entry_at(
@@ -182,6 +192,8 @@ class Unlocking:
         count_answer(row.reason)
         if wall is not None:
             return Walled(wall, case.window, device_id, noted)
+        if isinstance(case.outcome, Allow):
+            self._institution_reads.note(case.outcome.reference, read.caller.domain, case.now)
         owner = read.caller.reader_id or device
         return Opened(case.outcome.reason, False, case.window, owner, device_id, noted)
 
@@ -202,7 +214,7 @@ class Unlocking:
         That opens nothing by itself: what would be counted is decided where it is counted.
         """
         now, settings = self._context.clocks.business(), self._rules.in_force.settings
-        if read.caller.reader_id is None:
+        if read.caller.reader_id is None and not read.here:
             case = self._case_of_nobody(read.article, now)
             asked = case.meter
             if not isinstance(asked, MeterState):
@@ -226,6 +238,9 @@ class Unlocking:
                 held = await live_grants_of(session, read.caller.reader_id, now)
         case = _case(read, facts, held or (), seen, settings, now)
         if isinstance(case.outcome, Allow) and isinstance(asked, MeterState):
+            if read.caller.reader_id is None:
+                # The network opens it: nobody's window was looked at.
+                return case._replace(meter=NoMeter.NOT_ASKED)
             # A grant opens it. The window is shown all the same.
             known = self._metering.remembered(meter, asked.window, asked.limit)
             case = case._replace(meter=known or await self._window(meter, asked))
@@ -355,7 +370,7 @@ def _case(
     now: datetime,
 ) -> _Case:
     evidence = evidence_of_rows(
-        held,
+        (*held, *read.here) if read.here else held,
         verified=read.caller.verified,
         sign_in_offered=settings.readers_can_sign_in,
         room_after_registering=room_after_registering(seen, settings),

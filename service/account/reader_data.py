@@ -456,6 +456,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "habit_days": "how many subscribers read often, without readers",
     "holder_returns": "how many holders came again, without holders",
     "invoice_payments": "which payment pays which invoice, by ids at Stripe",
+    "institution_reads": "how often members of an institution read on a day, without readers",
     "institutions": "contracts, without readers",
     "jobs": "what is to be done later, by ids that mean nothing elsewhere",
     "ledger_days": "reads and refusals by day and article, without readers",

@@ -16,13 +16,9 @@ from service.cli.running import CommandFailed, command, ready_context
 from service.content.import_articles import ImportRun, import_articles
 from service.content.import_summary import Entry, ImportSummary, Tally
 from service.content.importers.wordpress import ExportUnreadable, Options, Progress, read_exports
-from service.grants.right_lists import (
-    MOST_ENDED_PERCENT,
-    ListRefused,
-    read_list,
-    store_list,
-    told,
-)
+from service.grants.csv_file import ListRefused, told
+from service.grants.institution_lists import read_institutions, store_institutions
+from service.grants.right_lists import MOST_ENDED_PERCENT, read_list, store_list
 from service.identity.audit import BY_COMMAND
 from service.rules.in_force import rules_in_force
 from service.settings import Settings
@@ -30,6 +26,7 @@ from service.texts import is_slug
 
 EXAMPLE = "Example: paywall import wordpress posts.xml media.xml --report report.jsonl --dry-run"
 _RIGHTS = "Example: paywall import entitlements subscribers.csv --source print --dry-run"
+_INSTITUTIONS = "Example: paywall import institutions libraries.csv --dry-run"
 _MOST_SHOWN = 50
 """Lines of one kind."""
 app = typer.Typer(help="Bring your own newspaper.", epilog=EXAMPLE, no_args_is_help=True)
@@ -158,6 +155,38 @@ async def entitlements(
     print(
         f"{len(found.created)} rights {verb}, {len(found.changed)} changed, {len(found.ended)} ended, "
         f"{found.unchanged} stayed as they were."
+    )
+    if dry_run:
+        print("\nNothing was changed: run it again without --dry-run.")
+
+
+@app.command(epilog=_INSTITUTIONS)
+@command
+async def institutions(
+    file: Annotated[
+        Path, typer.Argument(help="Institutions with their networks, as CSV in UTF-8.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")
+    ] = False,
+) -> None:
+    """Add institutions with their networks and domains, or replace what is agreed with them.
+
+    All of it or nothing: with one bad line nothing is changed. Institutions that the file lacks stay.
+    """
+    settings = Settings()
+    try:
+        rows = read_institutions(file.read_bytes(), settings.zone)
+        async with ready_context(settings) as context:
+            found = await store_institutions(context, rows, actor=BY_COMMAND, dry_run=dry_run)
+    except OSError as error:
+        raise CommandFailed(f"{error.filename} can't be read: {error.strerror}.") from error
+    except ListRefused as refused:
+        raise CommandFailed(_refusal(refused)) from refused
+    for line in told(found, most=_MOST_SHOWN):
+        print(line)
+    print(
+        f"{len(found.created)} new, {len(found.changed)} changed, {found.unchanged} stayed as they were."
     )
     if dry_run:
         print("\nNothing was changed: run it again without --dry-run.")

@@ -1,20 +1,29 @@
 """Institutions, kept by the staff, and joined by readers in their networks."""
 
+from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
 
 from service.db.context import AppContext
 from service.db.keyset import Keyset
 from service.db.session import ReportSession, WriteSession
 from service.db.tables import Institution
+from service.grants.csv_file import ListRefused
+from service.grants.institution_lists import read_institutions, store_institutions
+from service.grants.institution_reads import reads_of
 from service.grants.institution_schemas import (
+    InstitutionFile,
     InstitutionIn,
     InstitutionList,
     InstitutionOut,
+    InstitutionReadsOut,
+    InstitutionReadsQuery,
+    InstitutionsImported,
     InstitutionSlug,
     JoinedOut,
+    WayOut,
 )
 from service.grants.institutions import (
     end_institution,
@@ -26,8 +35,10 @@ from service.html.list_query import AnyPage
 from service.identity.callers import Actor, SignedInReader, requires
 from service.identity.permissions import Permission
 from service.limits.addresses import client_address
+from service.problems import Problem
 
 router = APIRouter(tags=["grants"])
+_MOST_ERRORS = 100
 _BY_SLUG = Keyset(Institution.slug, newest_first=False)
 
 ReadsSubscribers = Annotated[Actor, Depends(requires(Permission.SUBSCRIBERS_READ))]
@@ -39,6 +50,26 @@ async def read_all(_: ReadsSubscribers, asked: AnyPage, session: ReportSession) 
     """By their slugs. Needs the permission subscribers:read."""
     page = await _BY_SLUG.page(session, select(Institution), cursor=asked.cursor, limit=asked.limit)
     return InstitutionList.of(page.map(InstitutionOut.of))
+
+
+@router.post("/v1/admin/institutions/import", summary="Import institutions")
+async def import_file(
+    body: InstitutionFile, actor: ChangesSubscribers, context: AppContext
+) -> InstitutionsImported:
+    """Add or replace those of the CSV, all or none: 422 `invalid-request` names the bad lines.
+
+    Institutions that it lacks stay as they are. Needs the permission subscribers:write.
+    """
+    try:
+        rows = read_institutions(body.csv.encode(), context.settings.zone)
+    except ListRefused as refused:
+        errors = [{"field": "body.csv", "message": each} for each in refused.problems]
+        raise Problem("invalid-request", errors=errors[:_MOST_ERRORS]) from refused
+    found = await store_institutions(context, rows, actor=actor.label, dry_run=body.dry_run)
+    return InstitutionsImported(
+        created=found.created, changed=found.changed, unchanged=found.unchanged,
+        dry_run=body.dry_run,
+    )  # fmt: skip
 
 
 @router.put("/v1/admin/institutions/{slug}", summary="Store an institution")
@@ -71,6 +102,22 @@ async def end(
 ) -> InstitutionOut:
     """End it now, for all its members; repeating changes nothing. Needs subscribers:write."""
     return InstitutionOut.of(await end_institution(session, context, slug, actor=actor.label))
+
+
+@router.get("/v1/admin/institutions/{slug}/reads", summary="Count an institution's reads")
+async def count_reads(
+    slug: InstitutionSlug,
+    _: ReadsSubscribers,
+    asked: Annotated[InstitutionReadsQuery, Query()],
+    session: ReportSession,
+    context: AppContext,
+) -> InstitutionReadsOut:
+    """By network and domain, for its librarian. Needs the permission subscribers:read."""
+    await find_institution(session, slug)
+    first, last = asked.days(context.clocks.business().astimezone(context.settings.zone).date())
+    ways = [WayOut(**asdict(each)) for each in await reads_of(session, slug, first, last)]
+    total = sum(each.reads for each in ways)
+    return InstitutionReadsOut(first=first, last=last, reads=total, ways=ways)
 
 
 @router.post("/v1/me/institution", summary="Join by the network")

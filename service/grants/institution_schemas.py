@@ -1,9 +1,10 @@
 """Institutions over HTTP."""
 
-from typing import Annotated, Self
+from datetime import date, timedelta
+from typing import Annotated, Literal, Self
 
 from fastapi import Path
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.bodies import Body, ListOut
 from service.clock import in_utc
@@ -16,6 +17,7 @@ from service.texts import SLUG_LENGTH, storable
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 InstitutionSlug = Annotated[str, Path(max_length=SLUG_LENGTH, pattern=SLUG)]
 MOST = 200
+_LAST_DAYS = timedelta(days=29)
 Domain = Annotated[
     str, Field(max_length=253), AfterValidator(storable), AfterValidator(checked_domain)
 ]
@@ -58,6 +60,55 @@ class InstitutionOut(BaseModel):
 
 class InstitutionList(ListOut[InstitutionOut]):
     pass
+
+
+class InstitutionFile(Body):
+    """Institutions as CSV, with the columns slug, name, plan, domains, networks and ends_at."""
+
+    csv: Annotated[str, Field(min_length=1, max_length=60_000)]
+    dry_run: bool = False
+    """Say what would happen, change nothing."""
+
+
+class InstitutionsImported(BaseModel):
+    """What happened, or would: slugs; `unchanged` is their number."""
+
+    created: list[str]
+    changed: list[str]
+    unchanged: int
+    dry_run: bool
+
+
+class InstitutionReadsQuery(BaseModel):
+    """Days of the publication, both included; without them the last 30."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    first: Annotated[date | None, Field(alias="from")] = None
+    last: Annotated[date | None, Field(alias="to")] = None
+
+    def days(self, today: date) -> tuple[date, date]:
+        last = self.last or today
+        return self.first or max(last, date.min + _LAST_DAYS) - _LAST_DAYS, last
+
+
+class WayOut(BaseModel):
+    """`way`: network (from the network itself), domain (with an address there), or joined (from a network,
+    and read elsewhere). `name` is the network or the domain.
+    """
+
+    way: Literal["network", "domain", "joined"]
+    name: str
+    reads: int
+
+
+class InstitutionReadsOut(BaseModel):
+    """How often an institution's members read, and how they came; nobody is named. The most first."""
+
+    first: Annotated[date, Field(serialization_alias="from")]
+    last: Annotated[date, Field(serialization_alias="to")]
+    reads: int
+    ways: list[WayOut]
 
 
 class JoinedOut(BaseModel):

@@ -45,10 +45,11 @@ async def put_institution(
     if before == terms and row is not None:
         return row
     if row is None:
-        row = Institution(slug=slug, starts_at=now, created_at=now)
+        row = Institution(slug=slug, starts_at=now, created_at=now, version=0)
         session.add(row)
     row.name, row.plan, row.ends_at, row.updated_at = terms.name, terms.plan, terms.ends_at, now
     row.domains, row.networks = list(terms.domains), list(terms.networks)
+    row.version += 1
     await session.flush()
     await _give_to_members(session, row, now)
     await record(

@@ -1,11 +1,7 @@
 """A source's whole list as CSV: read, compared with what is there, and stored altogether or not at all."""
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
-from io import StringIO
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -13,6 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
 from service.db.tables import Right
+from service.grants.csv_file import (
+    Differences,
+    DryRun,
+    ListRefused,
+    check_columns,
+    end_of_run,
+    instant,
+    lines_of,
+    named,
+    once,
+)
 from service.grants.matching import plain
 from service.grants.rights import Rights, SentRight, known_readers, match_key, take_source
 from service.identity.audit import record
@@ -29,60 +36,19 @@ LONGEST = 200
 _ADVICE = f"The first line names the columns: {', '.join(COLUMNS)}. {' and '.join(MUST_HAVE)} must be there."
 
 
-class ListRefused(Exception):
-    """Nothing was changed. `problems` are sentences, each about a line where it has one."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = list(problems)
-        super().__init__("\n".join(self.problems))
-
-
-@dataclass
-class Differences:
-    """References by what happened to them, or would; `unchanged` is their number."""
-
-    created: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    ended: list[str] = field(default_factory=list)
-    unchanged: int = 0
-
-
 def read_list(data: bytes, zone: ZoneInfo) -> list[SentRight]:
     """The rows of a file: UTF-8, comma or semicolon. Days are those of the zone, the last one included.
 
     Raises ListRefused with every bad line.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ListRefused([f"Line {line} isn't UTF-8. Save the file as CSV UTF-8."]) from error
-    if "\0" in text:
-        raise ListRefused(["The file isn't text. Save it as CSV UTF-8."])
-    header = text.partition("\n")[0]
-    reader = csv.reader(StringIO(text), delimiter=";" if ";" in header else ",", strict=True)
-    try:
-        lines = [(reader.line_num, line) for line in reader]
-    except csv.Error as error:
-        raise ListRefused([f"Line {reader.line_num}: {error}."]) from error
-    if not lines:
-        raise ListRefused([f"The file is empty. {_ADVICE}"])
-    return _rows([each.strip().lower() for each in lines[0][1]], lines[1:], zone)
+    names, lines = lines_of(data, _ADVICE)
+    return _rows(names, lines, zone)
 
 
 def _rows(
     names: list[str], lines: Iterable[tuple[int, list[str]]], zone: ZoneInfo
 ) -> list[SentRight]:
-    unknown = [each for each in names if each not in COLUMNS]
-    missing = [each for each in MUST_HAVE if each not in names]
-    if unknown or missing or len(set(names)) != len(names):
-        told = f"unknown: {', '.join(unknown)}; " if unknown else ""
-        told += f"missing: {', '.join(missing)}; " if missing else ""
-        raise ListRefused(
-            [
-                f"The columns aren't those of a list ({told or 'one is there twice; '}see below). {_ADVICE}"
-            ]
-        )
+    check_columns(names, COLUMNS, MUST_HAVE, _ADVICE)
     found, problems = [], []
     seen: dict[str, int] = {}
     accounts: dict[str, int] = {}
@@ -90,26 +56,15 @@ def _rows(
         if not any(each.strip() for each in line):
             continue
         try:
-            right = _right(_named(names, line), zone)
-            _once("reference", right.reference, seen, number)
-            _once("account number", plain(right.account_number), accounts, number)
+            right = _right(named(names, line), zone)
+            once("reference", right.reference, seen, number)
+            once("account number", plain(right.account_number), accounts, number)
             found.append(right)
         except ValueError as error:
             problems.append(f"Line {number}: {error}.")
     if problems:
         raise ListRefused(problems)
     return found
-
-
-def _named(names: list[str], line: list[str]) -> dict[str, str]:
-    if len(line) != len(names):
-        raise ValueError(f"has {len(line)} values instead of {len(names)}")
-    return {name: value.strip() for name, value in zip(names, line, strict=True)}
-
-
-def _once(what: str, value: str, seen: dict[str, int], number: int) -> None:
-    if value and seen.setdefault(value, number) != number:
-        raise ValueError(f"the {what} of line {seen[value]} once more")
 
 
 def _right(values: Mapping[str, str], zone: ZoneInfo) -> SentRight:
@@ -131,31 +86,14 @@ def _right(values: Mapping[str, str], zone: ZoneInfo) -> SentRight:
         )
     if not email and not values.get("postcode"):
         raise ValueError("account_number and name need a postcode")
-    starts_at = _instant(values.get("starts_at", ""), zone, ends=False)
-    ends_at = _instant(values.get("ends_at", ""), zone, ends=True)
+    starts_at = instant(values.get("starts_at", ""), zone, ends=False)
+    ends_at = instant(values.get("ends_at", ""), zone, ends=True)
     if starts_at is not None and ends_at is not None and ends_at <= starts_at:
         raise ValueError("ends_at isn't after starts_at")
     return SentRight(
         values["reference"], values["plan"], starts_at, ends_at, email,
         values.get("account_number", ""), values.get("name", ""), values.get("postcode", ""),
     )  # fmt: skip
-
-
-def _instant(text: str, zone: ZoneInfo, *, ends: bool) -> datetime | None:
-    if not text:
-        return None
-    try:
-        if len(text) == len("2026-12-31"):
-            day = date.fromisoformat(text) + timedelta(days=1 if ends else 0)
-            return datetime.combine(day, time.min, zone).astimezone(UTC)
-        read = datetime.fromisoformat(text)
-        return (read if read.tzinfo is not None else read.replace(tzinfo=zone)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{text} is no day or time, such as 2026-12-31") from error
-
-
-class _DryRun(Exception):
-    """Everything was done, to be rolled back."""
 
 
 async def store_list(
@@ -173,7 +111,7 @@ async def store_list(
     cut off looks like that. `dry_run`: says what would happen, and changes nothing.
     """
     differences = Differences()
-    with suppress(_DryRun):
+    with suppress(DryRun):
         async with context.database.transaction() as session:
             await _store(session, context, source, rows, differences, most_ended_percent)
             await record(
@@ -184,13 +122,8 @@ async def store_list(
                 },
                 now=context.clocks.business(),
             )  # fmt: skip
-            _end(dry_run=dry_run)
+            end_of_run(dry_run=dry_run)
     return differences
-
-
-def _end(*, dry_run: bool) -> None:
-    if dry_run:
-        raise _DryRun
 
 
 async def _store(
@@ -228,13 +161,3 @@ async def _store(
         await rights.end(each)
         differences.ended.append(each.reference)
     await session.flush()
-
-
-def told(differences: Differences, *, most: int) -> Iterator[str]:
-    """A line for each difference, at most `most` of a kind."""
-    for mark, references in (
-        ("+", differences.created), ("~", differences.changed), ("-", differences.ended)
-    ):  # fmt: skip
-        yield from (f"{mark} {each}" for each in references[:most])
-        if len(references) > most:
-            yield f"{mark} … and {len(references) - most} more"

@@ -60,6 +60,8 @@ class Caller:
     """The reader has verified an address: the meter is theirs, registered articles are open."""
     mailbox: str | None = None
     """Whose addresses share a meter (email.py)."""
+    domain: str | None = None
+    """Of the verified address, as addresses are compared."""
     signed_in_at: datetime | None = None
     """When the session was opened, by wall time."""
     may_only_read: bool = False
@@ -142,6 +144,7 @@ async def article_reader(request: Request, context: AppContext) -> Caller:
         session_id=found.id,
         verified=reader.email_verified_at is not None,
         mailbox=mailbox_of(reader.verified_key),
+        domain=(reader.verified_key or "").rpartition("@")[2] or None,
         signed_in_at=found.created_at,
         may_only_read=may_only_read,
     )

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import AfterValidator
 
+from service.access.decision import Allow
 from service.access.unlock import (
     AppUnlocking,
     Look,
@@ -21,6 +22,7 @@ from service.checkout.start import Order, start_checkout
 from service.content.visibility import is_visible
 from service.db.context import AppContext, Context
 from service.db.session import ReadSession
+from service.grants.institution_reads import InstitutionReads
 from service.html.redirect import see_other
 from service.identity.callers import ArticleReader, CurrentReader, IsPrefetch
 from service.identity.cookies import read_cookie
@@ -123,6 +125,9 @@ def _record_page(request: Request, context: Context, read: ReadRequest, seen: Lo
     """Note what the page shows at once, for the ledger: the whole article, or a wall."""
     caller, running = read.caller, running_of(request)
     if opens_at_once(seen):
+        if isinstance(seen.outcome, Allow):
+            reads, now = running.get(InstitutionReads), context.clocks.business()
+            reads.note(seen.outcome.reference, caller.domain, now)
         note_open_page(
             running.get(Ledger), context, read.article, reader_id=caller.reader_id,
             device=pseudonym(caller.device_id) if caller.device_id else None,

@@ -9,8 +9,9 @@ from sqlalchemy import select
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AuditEntry, DomainEvent, Reader, Right
+from service.grants.csv_file import Differences, ListRefused
 from service.grants.matching import MatchKey, plain
-from service.grants.right_lists import Differences, ListRefused, read_list, store_list
+from service.grants.right_lists import read_list, store_list
 from service.grants.rights import SentRight
 from service.grants.store import live_grants_of
 from service.identity.readers import create_reader

@@ -182,6 +182,7 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /admin/institutions
         GET /v1/admin/institutions
         GET /v1/admin/institutions/{slug}
+        GET /v1/admin/institutions/{slug}/reads
         GET /v1/admin/entitlements
         GET /v1/admin/entitlements.csv
         GET /v1/admin/subscription-linking
@@ -215,6 +216,8 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /admin/entitlements/end
         POST /admin/institutions
         POST /admin/institutions/end
+        POST /admin/institutions/import
+        POST /v1/admin/institutions/import
         DELETE /v1/admin/institutions/{slug}
         PUT /v1/admin/institutions/{slug}
         DELETE /v1/admin/entitlements/{source}/{reference}

@@ -131,6 +131,7 @@ MOST: Mapping[str, int] = {
     "/v1/admin/inbox": 4,
     "/v1/admin/institutions": 2,
     "/v1/admin/institutions/{slug}": 2,
+    "/v1/admin/institutions/{slug}/reads": 3,
     "/v1/admin/jobs": 3,
     "/v1/admin/movements": 2,
     "/v1/admin/money/disputes": 2,

@@ -20,6 +20,8 @@ from service.content.schemas import ArticleIn
 from service.db.base import Base
 from service.db.context import Context
 from service.db.session import Database
+from service.grants.institution_reads import InstitutionReads
+from service.grants.places import InstitutionNetworks
 from service.identity.cookies import cookie_name
 from service.identity.devices import device_key
 from service.identity.origins import AnswerHeaders, OriginPolicy
@@ -114,11 +116,13 @@ def reading_parts(
     """What decides and counts, by these settings."""
     context, ledger, rules = Context(settings, clocks, database), Ledger(), RuleBook(settings)
     articles, metering = ArticleCache(rules, clocks), Metering(database, clocks, ledger)
-    unlocking = Unlocking(context, metering, OnSale(database.reading, clocks), rules)
+    networks = InstitutionNetworks()
+    reads = InstitutionReads(networks, settings.zone)
+    unlocking = Unlocking(context, metering, OnSale(database.reading, clocks), rules, reads)
     rings = KeyRingHolder(derived_key(settings, "token-keys"))
     tokens = UnlockTokens(rings, settings, Revocations())
     answers = UnlockAnswers(context, unlocking, articles, tokens, device_key(settings))
-    return rules, articles, ledger, unlocking, answers
+    return rules, articles, ledger, networks, reads, unlocking, answers
 
 
 @pytest.fixture

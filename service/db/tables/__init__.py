@@ -22,7 +22,14 @@ from service.db.tables.finance import (
     PayoutRow,
     RefundRow,
 )
-from service.db.tables.grants import FormerGrant, Grant, Institution, Right, RightClaim
+from service.db.tables.grants import (
+    FormerGrant,
+    Grant,
+    Institution,
+    InstitutionReadDay,
+    Right,
+    RightClaim,
+)
 from service.db.tables.identity import (
     AddressChange,
     ApiKey,
@@ -88,6 +95,7 @@ __all__ = [
     "HolderReturn",
     "InboxEvent",
     "Institution",
+    "InstitutionReadDay",
     "InvoicePaymentRow",
     "InvoiceRow",
     "Job",

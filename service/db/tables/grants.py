@@ -1,6 +1,6 @@
 """Grants of access."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -106,7 +106,23 @@ class Institution(Base):
     plan: Mapped[str]
     domains: Mapped[list[str]] = mapped_column(Json)
     networks: Mapped[list[str]] = mapped_column(Json)
+    version: Mapped[int] = mapped_column(server_default="1")
+    """How often it was stored: what is kept of it in memory is compared by it."""
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class InstitutionReadDay(Base):
+    """How often members of an institution read on a day of the publication, and how they came."""
+
+    __tablename__ = "institution_reads"
+
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    way: Mapped[str] = mapped_column(primary_key=True)
+    """network, domain or joined."""
+    name: Mapped[str] = mapped_column(primary_key=True)
+    """The network or the domain; empty where a reader joined and reads elsewhere."""
+    reads: Mapped[int]

@@ -1,5 +1,7 @@
 """The page of institutions."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -13,7 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.context import AppContext
 from service.db.session import ReportSession, WriteSession
 from service.db.tables import Institution
-from service.grants.institution_schemas import InstitutionIn
+from service.grants.csv_file import ListRefused, told
+from service.grants.institution_lists import ADVICE, read_institutions, store_institutions
+from service.grants.institution_reads import WayCount, reads_of
+from service.grants.institution_schemas import InstitutionIn, InstitutionReadsQuery
 from service.grants.institutions import end_institution, put_institution
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
@@ -27,8 +32,19 @@ router = APIRouter(prefix="/institutions", route_class=PageRoute, include_in_sch
 SeesSubscribers = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
 ChangesSubscribers = Annotated[Visit, Depends(form_requires(Permission.SUBSCRIBERS_WRITE))]
 Text = Annotated[str, Form(max_length=20_000), Storable]
+Csv = Annotated[str, Form(max_length=60_000), Storable]
 HOME = "/admin/institutions"
+_MOST_TOLD = 100
 _NOTHING_TYPED = dict.fromkeys(("slug", "name", "plan", "domains", "networks", "until"), "")
+
+
+@dataclass
+class Taken:
+    """A list that was sent: what is wrong with its lines, or what it would change."""
+
+    csv: str
+    refused: Sequence[str] = ()
+    would: Sequence[str] = ()
 
 
 @router.get("")
@@ -42,7 +58,9 @@ async def show_institutions(
     """All of them, and the form: for another one, or with what is agreed with the one that is named."""
     named = await session.get(Institution, slug) if slug else None
     typed = _as_typed(named, context.settings.zone) if named is not None else _NOTHING_TYPED
-    return await _page(request, session, context.clocks.business(), typed, refusal=None)
+    now = context.clocks.business()
+    read = await _read_lately(session, named, now.astimezone(context.settings.zone).date())
+    return await _page(request, session, now, typed, refusal=None, named=named, read=read)
 
 
 @router.post("")
@@ -72,6 +90,32 @@ async def send_institution(
     return see_other(HOME)
 
 
+@router.post("/import")
+async def send_file(
+    request: Request,
+    visit: ChangesSubscribers,
+    session: ReportSession,
+    context: AppContext,
+    csv: Csv = "",
+    try_out: Text = "",
+) -> Response:
+    """Take a list of institutions, or show what it would change, or what is wrong with its lines."""
+    now, taken = context.clocks.business(), Taken(csv)
+    try:
+        rows = read_institutions(csv.encode(), context.settings.zone)
+    except ListRefused as refused:
+        taken.refused = refused.problems
+        return await _page(
+            request, session, now, _NOTHING_TYPED, refusal=None, taken=taken, status_code=422
+        )
+    actor = visit.operator.label
+    found = await store_institutions(context, rows, actor=actor, dry_run=bool(try_out))
+    if not try_out:
+        return see_other(HOME)
+    taken.would = [*told(found, most=_MOST_TOLD), f"{found.unchanged} stay as they are."]
+    return await _page(request, session, now, _NOTHING_TYPED, refusal=None, taken=taken)
+
+
 @router.post("/end")
 async def send_end(
     visit: ChangesSubscribers, session: WriteSession, context: AppContext, slug: Text
@@ -79,6 +123,15 @@ async def send_end(
     """End a contract now."""
     await end_institution(session, context, slug, actor=visit.operator.label)
     return see_other(HOME)
+
+
+async def _read_lately(
+    session: AsyncSession, named: Institution | None, today: date
+) -> list[WayCount]:
+    if named is None:
+        return []
+    first, last = InstitutionReadsQuery().days(today)
+    return await reads_of(session, named.slug, first, last)
 
 
 def _as_typed(row: Institution, zone: ZoneInfo) -> dict[str, str]:
@@ -128,11 +181,14 @@ async def _page(
     typed: dict[str, str],
     *,
     refusal: str | None,
+    named: Institution | None = None,
+    read: Sequence[WayCount] = (),
+    taken: Taken | None = None,
     status_code: int = 200,
 ) -> Response:
     found = list(await session.scalars(select(Institution).order_by(Institution.slug)))
     over = {each.slug for each in found if each.ends_at is not None and each.ends_at <= now}
     return page(
         request, "institutions.html", found=found, over=over, typed=typed, refusal=refusal,
-        status_code=status_code,
+        named=named, read=read, taken=taken or Taken(""), advice=ADVICE, status_code=status_code,
     )  # fmt: skip

@@ -1,0 +1,102 @@
+"""Institutions with their networks and domains as CSV: added or replaced altogether, or not at all."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+
+from service.db.context import Context
+from service.db.tables import Institution
+from service.grants.csv_file import (
+    Differences,
+    DryRun,
+    ListRefused,
+    check_columns,
+    end_of_run,
+    instant,
+    lines_of,
+    named,
+    once,
+)
+from service.grants.institution_schemas import InstitutionIn
+from service.grants.institutions import InstitutionTerms, put_institution, terms_of
+from service.texts import is_slug, storable
+
+COLUMNS = ("slug", "name", "plan", "domains", "networks", "ends_at")
+MUST_HAVE = ("slug", "name", "plan")
+ADVICE = (
+    f"The first line names the columns: {', '.join(COLUMNS)}. {', '.join(MUST_HAVE)} must be there. "
+    "Write a space between several domains or networks."
+)
+
+
+class ListedInstitution(NamedTuple):
+    slug: str
+    terms: InstitutionTerms
+
+
+def read_institutions(data: bytes, zone: ZoneInfo) -> list[ListedInstitution]:
+    """The rows of a file: UTF-8, comma or semicolon. `ends_at` is the last day, in the zone, or an instant.
+
+    Raises ListRefused with every bad line.
+    """
+    names, lines = lines_of(data, ADVICE)
+    check_columns(names, COLUMNS, MUST_HAVE, ADVICE)
+    found, problems = [], []
+    seen: dict[str, int] = {}
+    for number, line in lines:
+        if not any(each.strip() for each in line):
+            continue
+        try:
+            row = _institution(named(names, line), zone)
+            once("slug", row.slug, seen, number)
+            found.append(row)
+        except ValidationError as error:
+            problems += [f"Line {number}: {each}" for each in _told(error)]
+        except ValueError as error:
+            problems.append(f"Line {number}: {str(error).removesuffix('.')}.")
+    if problems:
+        raise ListRefused(problems)
+    return found
+
+
+def _institution(values: dict[str, str], zone: ZoneInfo) -> ListedInstitution:
+    if not is_slug(storable(values["slug"])):
+        raise ValueError(f"slug {values['slug']!r} is none, such as city-library")
+    body = InstitutionIn(
+        name=values["name"], plan=values["plan"],
+        domains=tuple(values.get("domains", "").split()),
+        networks=tuple(values.get("networks", "").split()),
+        ends_at=instant(values.get("ends_at", ""), zone, ends=True),
+    )  # fmt: skip
+    return ListedInstitution(values["slug"], body.terms())
+
+
+def _told(error: ValidationError) -> Iterable[str]:
+    for each in error.errors():
+        said = str(each["msg"]).removeprefix("Value error, ").removesuffix(".")
+        yield f"{said}." if each["type"] == "value_error" else f"{each['loc'][0]}: {said}."
+
+
+async def store_institutions(
+    context: Context, rows: Iterable[ListedInstitution], *, actor: str, dry_run: bool
+) -> Differences:
+    """Add or replace the institutions of the list; others stay as they are.
+
+    `dry_run`: says what would happen, and changes nothing.
+    """
+    differences = Differences()
+    with suppress(DryRun):
+        async with context.database.transaction() as session:
+            for row in rows:
+                known = await session.get(Institution, row.slug)
+                if known is not None and terms_of(known) == row.terms:
+                    differences.unchanged += 1
+                    continue
+                changes = differences.created if known is None else differences.changed
+                changes.append(row.slug)
+                await put_institution(session, context, row.slug, row.terms, actor=actor)
+            end_of_run(dry_run=dry_run)
+    return differences
