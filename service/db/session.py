@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, Oper
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from service.db import sqlite_driver
 from service.problems import Problem
 from service.running import part
 
@@ -74,7 +75,10 @@ _PATIENT: dict[str, Any] = {
 
 
 def _sqlite_engine(url: str, *, writer: bool = False, size: int = 4) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=1 if writer else size, **_PATIENT)
+    connect_args = {**_PATIENT["connect_args"], "async_creator_fn": sqlite_driver.connect}
+    engine = create_async_engine(
+        url, pool_size=1 if writer else size, **{**_PATIENT, "connect_args": connect_args}
+    )
     _prepare_sqlite(engine.sync_engine, writer=writer)
     return engine
 
