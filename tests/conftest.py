@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 
@@ -26,6 +27,11 @@ pytest_plugins = ["tests.postgres", "tests.statements"]
 # takes longer than most requests.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = os.devnull
+
+# Other cases at each run, so some of them will do. How long one takes is the bench's subject: the
+# machine is shared.
+hypothesis.settings.register_profile("sampled", max_examples=50, deadline=None)
+hypothesis.settings.load_profile("sampled")
 
 
 def pytest_collection_finish() -> None:

@@ -3,7 +3,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.content.blocks import BodyRefused
@@ -173,7 +173,6 @@ def trees(draw: st.DrawFn, leaf: str) -> str:
     return inside
 
 
-@settings(deadline=None)  # the machine is shared
 @given(
     before=st.lists(trees("<p>seen</p>"), max_size=4),
     mark=trees("<!--more-->"),
@@ -189,7 +188,6 @@ def test_nothing_behind_the_mark_is_in_the_preview(
     assert rendered.preview_html.count("seen") == len(before)
 
 
-@settings(deadline=None)  # the machine is shared
 @given(st.text(alphabet=st.sampled_from("<>!-/ \"'=abmorep&;\n"), max_size=200))
 def test_any_text_is_rendered_and_the_preview_is_balanced(body: str) -> None:
     rendered = html(body)

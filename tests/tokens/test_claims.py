@@ -3,7 +3,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.tokens.claims import (
@@ -201,13 +201,11 @@ JSON = st.recursive(
 TYPES = st.sampled_from(["at+jwt", "unlock+jwt"]) | st.none() | st.text()
 
 
-@settings(deadline=None)
 @given(typ=TYPES, decoded=JSON)
 def test_any_json_is_read_or_refused(typ: str | None, decoded: Any) -> None:
     assert isinstance(parse(typ, decoded), InvalidClaims)
 
 
-@settings(deadline=None)
 @given(
     claims=st.sampled_from([access(), unlock(session_id="ses_1")]),
     data=st.data(),

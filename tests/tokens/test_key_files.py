@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.tokens.key_files import LONGEST_FILE, read_private_key
@@ -220,7 +220,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.sampled_from([EC, ED]), st.sampled_from(sorted(EC)), JSON)
 def test_any_value_of_any_member_is_taken_or_refused(
     jwk: dict[str, Any], name: str, value: Any
@@ -232,7 +231,6 @@ def test_any_value_of_any_member_is_taken_or_refused(
     assert key.kid in {ES256_KEY.kid, EDDSA_KEY.kid}
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300), st.booleans())
 def test_any_file_is_refused_and_nothing_else_happens(data: bytes, as_pem: bool) -> None:
     if as_pem:

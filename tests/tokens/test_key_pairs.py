@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.tokens.key_pairs import (
@@ -107,7 +107,6 @@ def test_other_keys_are_refused(jwk: dict[str, Any], reason: str) -> None:
         check_jwk(jwk)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_base64url_has_one_spelling(raw: bytes) -> None:
     text = encode_base64url(raw)

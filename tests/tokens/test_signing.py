@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.problems import Problem
@@ -312,7 +312,6 @@ def test_a_token_outlives_its_end_by_the_leeway_only() -> None:
             verify(TOKEN, RING, issuer=ISSUER, audience=AUDIENCE, now=now)
 
 
-@settings(deadline=None)
 @given(st.text() | st.binary())
 def test_any_text_is_refused_and_nothing_else_happens(token: str | bytes) -> None:
     refusal(token)
@@ -321,19 +320,16 @@ def test_any_text_is_refused_and_nothing_else_happens(token: str | bytes) -> Non
 SEGMENTS = st.binary(max_size=60).map(encode_base64url) | st.text(alphabet=ALPHABET, max_size=60)
 
 
-@settings(deadline=None)
 @given(st.lists(SEGMENTS, min_size=3, max_size=3).map(".".join))
 def test_any_three_parts_are_refused_and_nothing_else_happens(token: str) -> None:
     refusal(token)
 
 
-@settings(deadline=None)
 @given(content=st.binary(max_size=200) | st.text().map(str.encode))
 def test_any_signed_content_is_refused_and_nothing_else_happens(content: bytes) -> None:
     refusal(forge(HEADER, content, ES256_KEY))
 
 
-@settings(deadline=None)
 @given(position=st.integers(0, len(TOKEN) - 1), character=st.sampled_from(ALPHABET + ".=+/ \n"))
 def test_any_changed_character_is_refused(position: int, character: str) -> None:
     changed = TOKEN[:position] + character + TOKEN[position + 1 :]

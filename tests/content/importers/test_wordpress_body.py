@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.content.importers.found import Found
@@ -273,7 +273,6 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(deadline=None)  # the machine is shared
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
 def test_no_word_is_lost_or_added_and_the_result_is_stable(content: str) -> None:
     made = body(content)
@@ -288,7 +287,6 @@ def test_no_word_is_lost_or_added_and_the_result_is_stable(content: str) -> None
         assert opened == made.count(f"</{name}>") - as_it_is.count(f"</{name}>"), name
 
 
-@settings(deadline=None)  # the machine is shared
 @given(st.text(alphabet="[]/ab_=\"'<>-! \n", max_size=60))
 def test_any_text_is_read_without_an_error(content: str) -> None:
     body(content)

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.content.cut import render
@@ -178,13 +178,11 @@ def test_each_block_keeps_its_words(piece: Piece) -> None:
     holds([BLOCKS[0], piece, BLOCKS[0]])
 
 
-@settings(deadline=None)  # the machine is shared
 @given(st.lists(st.sampled_from(PIECES), max_size=12))
 def test_no_word_of_a_classic_post_is_lost_or_turned_round(pieces: list[Piece]) -> None:
     holds([ALWAYS, *pieces])
 
 
-@settings(deadline=None)  # the machine is shared
 @given(st.lists(st.sampled_from(BLOCKS), max_size=12))
 def test_no_word_of_a_block_post_is_lost_or_turned_round(pieces: list[Piece]) -> None:
     holds([BLOCKS[0], *pieces])
