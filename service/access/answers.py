@@ -1,10 +1,12 @@
 """What a decision looks like on the wire, and the cookie that goes with it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
 from service.access.decision import Meter
+from service.access.notices import NoticeShown
 from service.access.reasons import REASONS, Reason
 from service.access.schemas import AccessOut, MeterOut, UnlockIn
 from service.access.unlock import Look, Opened, ReadRequest, Unlocking, Walled
@@ -29,6 +31,7 @@ def access_answer(seen: Look) -> AccessOut:
         would_consume=isinstance(outcome, Meter) and outcome.consumes,
         meter=MeterOut.of(seen.meter),
         wall=seen.wall,
+        notices=list(seen.notices),
     )
 
 
@@ -101,7 +104,7 @@ class UnlockAnswers:
         clocks = self._context.clocks
         whole = self._articles.whole(read.article, clocks.business())
         head = _head(opened.reason, opened.consumed)
-        parts = [head, b',"article":', whole, b",", _meter(opened.meter)]
+        parts = [head, b',"article":', whole, b",", _meter(opened.meter), _notices(opened.notices)]
         if not wants_token:
             return parts, None
         token, expires_at = self._tokens.token(
@@ -120,6 +123,12 @@ def _head(reason: Reason, consumed: bool) -> bytes:
     text = REASONS[reason].readers
     shown = {"granted": True, "reason": reason, "reason_text": text, "consumed": consumed}
     return json_bytes(shown)[:-1]
+
+
+def _notices(notices: Sequence[NoticeShown]) -> bytes:
+    if not notices:
+        return b',"notices":[]'
+    return b"," + json_bytes({"notices": [each.model_dump(mode="json") for each in notices]})[1:-1]
 
 
 def _meter(state: MeterState | None) -> bytes:

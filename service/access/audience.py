@@ -18,22 +18,38 @@ from service.access.decision import (
     decide,
 )
 from service.access.evidence import article_facts
+from service.access.notices import notices_of
 from service.access.unlock import Look
-from service.access.wall import Met, wall_for
+from service.access.wall import Met, wall_of
 from service.content.cache import StoredArticle
 from service.db.context import Context
 from service.metering.window import MeterState, window_at
 from service.offers.on_sale import Assortment
+from service.rules import prompts
 from service.rules.in_force import InForce
+from service.rules.prompts import AUDIENCE_WORDS, Occasion, Prompt
 from service.settings import Settings
 
-Audience = Literal["anonymous", "registered", "subscriber", "wall"]
+Audience = Literal[
+    "anonymous", "registered", "subscriber", "wall", "trial_used", "lapsed", "past_due", "institution", "gift"
+]  # fmt: skip
 AUDIENCES: Mapping[Audience, str] = {
     "anonymous": "A new reader",
     "registered": "A registered reader",
     "subscriber": "A subscriber",
     "wall": "A reader whose free articles are used up",
+    **{
+        each: f"At a wall: {AUDIENCE_WORDS[each].lower()}"
+        for each in ("trial_used", "lapsed", "past_due", "institution", "gift")
+    },
 }
+_TO_PROMPTS: Mapping[Audience, prompts.Audience] = {
+    "subscriber": "subscribed", "registered": "registered", "trial_used": "trial_used", "lapsed": "lapsed",
+    "past_due": "past_due", "institution": "institution", "gift": "gift",
+}  # fmt: skip
+"""Who they are to prompts; the others: anonymous."""
+NOT_SIGNED_IN: frozenset[Audience] = frozenset({"anonymous", "wall", "gift"})
+_OPEN_TO = frozenset({"anonymous", "registered", "subscriber"})
 _EVERYTHING = HeldGrant("subscription", "everything")
 
 
@@ -43,15 +59,17 @@ def seen_by(
     assortment: Assortment,
     context: Context,
     in_force: InForce,
+    prompt: Prompt | None = None,
 ) -> Look:
     """What this audience sees of the article now, as though it were published.
 
-    What the meter would count counts as read: it is what the page shows a moment later.
+    What the meter would count counts as read: it is what the page shows a moment later. With a `prompt` it is
+    this one that they see, whoever it is for, where they meet a wall or the article is open.
     """
     settings, now = in_force.settings, context.clocks.business()
     found = article_facts(article, in_force.rules.levels, now)
     facts = ArticleFacts(found.id, found.level, found.plans, found.section, visible=True)
-    verified = audience in {"registered", "subscriber"}
+    verified = audience not in NOT_SIGNED_IN
     evidence = Evidence(
         grants=(_EVERYTHING,) if audience == "subscriber" else (),
         verified=verified,
@@ -63,11 +81,34 @@ def seen_by(
     if not isinstance(outcome, Allow | Meter | Wall):
         raise AssertionError("what is visible is open, metered or walled")  # noqa: TRY004 no type is wrong
     state = window if isinstance(window, MeterState) else None
+    occasion = _occasion(audience, facts, article, outcome, state)
+    shown = in_force.rules.prompts_for(occasion, now) if prompt is None else (prompt,)
     if not isinstance(outcome, Wall):
-        return Look(outcome, None, state)
+        beside = [each for each in shown if each.place != "wall"]
+        sells = audience != "subscriber"
+        return Look(outcome, None, state, notices_of(beside, assortment, (), state, sells=sells))
     met = Met(outcome, facts, state and MeterState(state.window, state.limit),
               evidence.room_after_registering, verified)  # fmt: skip
-    return Look(outcome, wall_for(met, assortment, (), context, in_force), state)
+    first = next((each for each in shown if each.place == "wall"), None)
+    wall = wall_of(met, occasion.audience, first, assortment, (), context, in_force)
+    return Look(outcome, wall, state)
+
+
+def _occasion(
+    audience: Audience,
+    facts: ArticleFacts,
+    article: StoredArticle,
+    outcome: Allow | Meter | Wall,
+    state: MeterState | None,
+) -> Occasion:
+    left = state.remaining if state is not None and isinstance(outcome, Meter) else None
+    return Occasion(
+        audience=_TO_PROMPTS.get(audience, "anonymous"),
+        wall=outcome.kind if isinstance(outcome, Wall) else None,
+        section=facts.section,
+        language=article.language,
+        left=left,
+    )
 
 
 def _window(
@@ -81,5 +122,5 @@ def _window(
     limit = settings.registered_meter_limit if audience == "registered" else settings.meter_limit
     window = window_at(context.clocks.business(), settings.meter_window, settings.zone)
     others = frozenset(f"other {number}" for number in range(limit))
-    read = others if audience == "wall" or not limit else frozenset({article.id})
+    read = others if audience not in _OPEN_TO or not limit else frozenset({article.id})
     return MeterState(window, limit, counted=read)

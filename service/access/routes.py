@@ -14,6 +14,7 @@ from service.html.public_answer import compressed_answer
 from service.identity.callers import IsPrefetch
 from service.identity.declarations import PUBLIC
 from service.identity.handover import remember_device
+from service.identity.touches import Touch
 from service.metering.ledger import Ledger
 from service.problems import Problem
 from service.rules.in_force import RuleBook
@@ -27,7 +28,7 @@ router = APIRouter(prefix="/v1/articles", tags=["reading"])
 @router.get("/{slug}/access")
 async def read_access(read: WantedRead, session: ReadSession, unlocking: AppUnlocking) -> AccessOut:
     """What unlocking would answer, without any effect."""
-    return access_answer(await unlocking.look(session, read))
+    return access_answer(await unlocking.look(session, read, Touch()))
 
 
 @router.post(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
+from service.access.notices import NoticeShown
 from service.access.reasons import Reason
 from service.access.wall import WallShown
 from service.bodies import Body
@@ -46,6 +47,8 @@ class AccessOut(BaseModel):
     would_consume: bool
     meter: MeterOut | None
     wall: WallShown | None
+    notices: list[NoticeShown]
+    """What to say beside an article that is open without counting: the first that is due on the device."""
 
 
 class UnlockIn(Body):
@@ -77,6 +80,8 @@ class UnlockOut(BaseModel):
     """True: this call used up one of the free articles."""
     article: FullArticle
     meter: MeterOut | None
+    notices: list[NoticeShown]
+    """What to say beside it, in order: show the first that is due on the device."""
     token: str | None = None
     """A JWT for this article, unless it wasn't asked for."""
     token_expires_at: datetime | None = None

@@ -27,9 +27,10 @@ from service.access.decision import (
     decide,
 )
 from service.access.evidence import article_facts, evidence_of_rows
+from service.access.notices import NoticeShown
 from service.access.reasons import Reason
-from service.access.wall import Met, WallShown, wall_for
-from service.billing.subscriptions import BoughtSubscription, bought_subscriptions
+from service.access.shown import Showing, arrival_of
+from service.access.wall import Met, WallShown
 from service.content.cache import StoredArticle, WantedArticle, article_not_found
 from service.content.level import level_at
 from service.db.context import Context
@@ -75,6 +76,7 @@ class Opened(NamedTuple):
     device_id: str
     noted: Noted | None = None
     """What is recorded in the background; None: it was counted."""
+    notices: tuple[NoticeShown, ...] = ()
 
 
 class Walled(NamedTuple):
@@ -93,6 +95,8 @@ class Look:
     outcome: Allow | Meter | Wall
     wall: WallShown | None
     meter: MeterState | None
+    notices: tuple[NoticeShown, ...] = ()
+    """What is said beside an article that is open, and that nothing has to be counted for."""
 
 
 class ReadRequest(NamedTuple):
@@ -135,20 +139,24 @@ class Unlocking:
     ) -> None:
         self._context = context
         self._metering = metering
-        self._on_sale = on_sale
+        self._showing = Showing(context, on_sale)
         self._rules = rules
         self._institution_reads = institution_reads
         self._of_nobody: dict[str, _OfNobody] = {}
         rules.when_changed(self._of_nobody.clear)
 
-    async def look(self, session: AsyncSession, read: ReadRequest) -> Look:
+    async def look(self, session: AsyncSession, read: ReadRequest, touch: Touch) -> Look:
         """Decide for the caller now; raises `article-not-found` for what isn't visible."""
         case = await self._gathered(session, read)
         if _consumes(case.outcome) and await cookieless.is_closed(
             session, self._context, read.caller, case.window, read.network
         ):
             case = case.with_network_closed()
-        return Look(case.outcome, await self._wall(read, case), case.window)
+        wall = await self._wall(read, case, touch)
+        if wall is not None or not _opens(case.outcome):
+            return Look(case.outcome, wall, case.window)
+        notices = await self._notices(read, case, touch, case.window)
+        return Look(case.outcome, None, case.window, notices)
 
     async def unlock(self, read: ReadRequest, touch: Touch) -> Opened | Walled:
         """Read the article: count it where the meter opens it, and record what happened.
@@ -181,9 +189,10 @@ class Unlocking:
             if recorded.counted:
                 count_answer("meter")
                 owner = read.caller.reader_id or device
-                return Opened("meter", True, recorded.state, owner, device_id)
+                notices = await self._notices(read, case, touch, recorded.state)
+                return Opened("meter", True, recorded.state, owner, device_id, None, notices)
             case = case.after(recorded)
-        wall = await self._wall(read, case)
+        wall = await self._wall(read, case, touch)
         row = row._replace(consumed=False, reason=case.outcome.reason)
         if wall is not None:
             row = row._replace(granted=False, wall=wall.kind, prompt=wall.prompt)
@@ -195,7 +204,9 @@ class Unlocking:
         if isinstance(case.outcome, Allow):
             self._institution_reads.note(case.outcome.reference, read.caller.domain, case.now)
         owner = read.caller.reader_id or device
-        return Opened(case.outcome.reason, False, case.window, owner, device_id, noted)
+        notices = await self._notices(read, case, touch, case.window)
+        reason = case.outcome.reason
+        return Opened(reason, False, case.window, owner, device_id, noted, notices)
 
     async def _gathered(self, session: AsyncSession, read: ReadRequest) -> "_Case":
         """The case as the database has it; Problem `article-not-found` for what is hidden."""
@@ -269,21 +280,25 @@ class Unlocking:
         self._metering.remember(meter, found)
         return found
 
-    async def _wall(self, read: ReadRequest, case: "_Case") -> WallShown | None:
+    async def _wall(self, read: ReadRequest, case: "_Case", touch: Touch) -> WallShown | None:
         """The wall that the case ends at; None where it opens the article."""
         if not isinstance(case.outcome, Wall):
             return None
-        bought: Sequence[BoughtSubscription] = ()
-        if read.caller.reader_id is not None:
-            async with self._context.database.reading() as session:
-                bought = await bought_subscriptions(session, read.caller.reader_id)
         window = case.window and MeterState(case.window.window, case.window.limit)
         met = Met(
             case.outcome, case.article, window, case.evidence.room_after_registering,
             read.caller.verified,
         )  # fmt: skip
-        assortment = await self._on_sale.assortment()
-        return wall_for(met, assortment, bought, self._context, self._rules.in_force)
+        arrival = arrival_of(read.article, case.evidence, touch, case.now)
+        return await self._showing.wall(read.caller, met, arrival, self._rules.in_force)
+
+    async def _notices(
+        self, read: ReadRequest, case: "_Case", touch: Touch, window: MeterState | None
+    ) -> tuple[NoticeShown, ...]:
+        """What is said beside the article that the case opens; `window` as it is then."""
+        arrival = arrival_of(read.article, case.evidence, touch, case.now)
+        metered = window if isinstance(case.outcome, Meter) else None
+        return await self._showing.notices(read.caller, arrival, metered, self._rules.in_force)
 
 
 AppUnlocking = Annotated[Unlocking, Depends(part(Unlocking))]

@@ -10,8 +10,9 @@ from pydantic import BaseModel
 
 from service.access.decision import ArticleFacts, WallKind
 from service.access.decision import Wall as WallDecision
+from service.access.occasion import Arrival, audience_of_reader, may_subscribe
 from service.access.reasons import WallReason
-from service.access.words import readers_words, register_words
+from service.access.words import HELPING_WORDS, readers_words, register_words
 from service.billing.language import as_pages_are
 from service.billing.subscriptions import BoughtSubscription
 from service.billing.words import Told, words_of
@@ -24,18 +25,19 @@ from service.offers.on_sale import Assortment
 from service.offers.schemas import OfferItem
 from service.problems import Problem
 from service.rules.in_force import InForce
-from service.rules.rules import Audience, Prompt
+from service.rules.prompts import Audience, Occasion, Prompt
 from service.settings import Settings
 
-_UNPAID = frozenset({"past_due", "unpaid"})
 MOST_REMEMBERED = 2_000
 """Walls kept with what is sold: one an article and state of the meter."""
 
 
 class WallAction(BaseModel):
-    """Something the reader can do. `sign-in` registers too, and confirms an address."""
+    """Something the reader can do. `sign-in` registers too, and confirms an address; `update-payment` and
+    `manage` lead to the customer portal, for a reader whose subscription leaves no room for another.
+    """
 
-    rel: Literal["sign-in", "subscribe"]
+    rel: Literal["sign-in", "subscribe", "update-payment", "manage"]
     method: str
     href: str
 
@@ -43,10 +45,12 @@ class WallAction(BaseModel):
 class WallShown(BaseModel):
     """`kind` says what would open the article, `reason` and in words `note` why it is closed.
 
-    `note` says too why the reader's subscription doesn't open it any more, and the way back.
+    `note` says too why the reader's subscription doesn't open it any more, and the way back. `audience` is who
+    the reader is to prompts.
     """
 
     kind: WallKind
+    audience: Audience
     reason: WallReason
     note: str
     title: str
@@ -61,6 +65,12 @@ class WallShown(BaseModel):
     def prompt(self) -> str:
         """A name for its words, which the ledger keeps: the same words have the same name."""
         return sha256(f"{self.title}\n{self.text}".encode()).hexdigest()[:12]
+
+    @cached_property
+    def helps(self) -> str:
+        """The action of a reader who can't subscribe again; empty: they can."""
+        helping = (each.rel for each in self.actions if each.rel in {"update-payment", "manage"})
+        return next(helping, "")
 
     @cached_property
     def problem(self) -> bytes:
@@ -89,6 +99,7 @@ class Met:
 
 def wall_for(
     met: Met,
+    arrival: Arrival,
     assortment: Assortment,
     bought: Sequence[BoughtSubscription],
     context: Context,
@@ -96,36 +107,45 @@ def wall_for(
 ) -> WallShown:
     """The wall with what is sold to this reader; without offers they can only come back later.
 
-    `bought` are the reader's subscriptions, the one that their account shows first. The walls of those
-    who never had one are made once and kept with what is sold.
+    `bought` are the reader's subscriptions, the one that their account shows first.
     """
-    prompt = in_force.rules.prompt_for(
-        _audience(met, bought), met.decision.kind, met.article.section, context.clocks.business()
+    audience = audience_of_reader(met.verified, bought, arrival.sources)
+    occasion = Occasion(
+        audience, met.decision.kind, arrival.section, arrival.language, arrival.entry
     )
+    fitting = in_force.rules.prompts_for(occasion, context.clocks.business())
+    prompt = fitting[0] if fitting else None
+    return wall_of(met, audience, prompt, assortment, bought, context, in_force)
+
+
+def wall_of(
+    met: Met,
+    audience: Audience,
+    prompt: Prompt | None,
+    assortment: Assortment,
+    bought: Sequence[BoughtSubscription],
+    context: Context,
+    in_force: InForce,
+) -> WallShown:
+    """The wall with the words of this prompt; None: the usual ones.
+
+    The walls of those who never had a subscription are made once and kept with what is sold.
+    """
     if bought:
-        return _made(met, prompt, assortment, bought, context, in_force.settings)
-    key = in_force.version, prompt, met
+        return _made(met, audience, prompt, assortment, bought, context, in_force.settings)
+    key = in_force.version, prompt, audience, met
     wall: WallShown | None = assortment.derived.get(key)
     if wall is None:
         if len(assortment.derived) >= MOST_REMEMBERED:
             assortment.derived.clear()
-        wall = _made(met, prompt, assortment, (), context, in_force.settings)
+        wall = _made(met, audience, prompt, assortment, (), context, in_force.settings)
         assortment.derived[key] = wall
     return wall
 
 
-def _audience(met: Met, bought: Sequence[BoughtSubscription]) -> Audience:
-    """Which of the prompts' audiences the reader belongs to."""
-    if any(each.row.status in _UNPAID for each in bought):
-        return "past_due"
-    started = [each for each in bought if each.has_started]
-    if started:
-        return "subscribed" if any(each.is_live for each in started) else "lapsed"
-    return "registered" if met.verified else "anonymous"
-
-
 def _made(
     met: Met,
+    audience: Audience,
     prompt: Prompt | None,
     assortment: Assortment,
     bought: Sequence[BoughtSubscription],
@@ -133,30 +153,24 @@ def _made(
     settings: Settings,
 ) -> WallShown:
     """`settings` are those in force."""
-    decision, article = met.decision, met.article
-    known = any(each.has_started for each in bought)
-    offers = [
-        OfferItem.of(offer, subscribed_before=known)
-        for offer in assortment.offers
-        if offer.covers == "article" or covers(plan_scope(offer.plan), article)
-    ]
-    if prompt is not None and any(each.id in prompt.offers for each in offers):
-        offers = [each for each in offers if each.id in prompt.offers]
+    decision = met.decision
+    can_subscribe = may_subscribe(audience, bought)
+    offers = _offers(met, prompt, assortment, bought, can_subscribe=can_subscribe)
     best = recommended(in_currency(offers, settings.currency))
-    registers = decision.kind == "register"
-    title = settings.register_wall_title if registers else settings.wall_title
-    text = settings.register_wall_text if registers else settings.wall_text
-    if prompt is not None:
-        title, text = prompt.title, prompt.text
-    elif registers and not title:
-        title = register_words(decision.reason, met.room, settings.meter_window)
+    title, text = _words(met, audience, prompt, settings, can_subscribe=can_subscribe)
     actions = []
     if settings.readers_can_sign_in and not met.verified:
         actions.append(WallAction(rel="sign-in", method="POST", href="/v1/sign-in"))
+    if not can_subscribe:
+        helps: Literal["update-payment", "manage"] = (
+            "update-payment" if audience == "past_due" else "manage"
+        )
+        actions.append(WallAction(rel=helps, method="POST", href="/v1/portal"))
     if offers:
         actions.append(WallAction(rel="subscribe", method="POST", href="/v1/checkout"))
     return WallShown(
         kind=decision.kind,
+        audience=audience,
         reason=decision.reason,
         note=_note(decision.reason, met.meter, bought, context, settings),
         title=title,
@@ -165,6 +179,43 @@ def _made(
         recommended=best.id if best is not None else None,
         actions=actions,
     )
+
+
+def _offers(
+    met: Met,
+    prompt: Prompt | None,
+    assortment: Assortment,
+    bought: Sequence[BoughtSubscription],
+    *,
+    can_subscribe: bool,
+) -> list[OfferItem]:
+    """Those that open the article and that Checkout would sell, as far as the prompt shows them."""
+    known = any(each.has_started for each in bought)
+    offers = [
+        OfferItem.of(offer, subscribed_before=known)
+        for offer in assortment.offers
+        if offer.covers == "article"
+        or (can_subscribe and covers(plan_scope(offer.plan), met.article))
+    ]
+    if prompt is not None and any(each.id in prompt.offers for each in offers):
+        offers = [each for each in offers if each.id in prompt.offers]
+    return offers
+
+
+def _words(
+    met: Met, audience: Audience, prompt: Prompt | None, settings: Settings, *, can_subscribe: bool
+) -> tuple[str, str]:
+    """Title and text: the prompt's, else what helps a reader who can't subscribe, else the usual ones."""
+    if prompt is not None:
+        return prompt.title, prompt.text
+    if not can_subscribe:
+        return HELPING_WORDS["past_due" if audience == "past_due" else "subscribed"]
+    if met.decision.kind == "subscribe":
+        return settings.wall_title, settings.wall_text
+    title = settings.register_wall_title
+    if not title:
+        title = register_words(met.decision.reason, met.room, settings.meter_window)
+    return title, settings.register_wall_text
 
 
 def _note(

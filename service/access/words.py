@@ -1,12 +1,24 @@
 """What a reason is in words to a reader, with the figures of their meter. Pure."""
 
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from service.access.reasons import REASONS, Reason
 from service.levels import WindowKind
 from service.metering.window import MeterState
 
+HELPING_WORDS: dict[Literal["past_due", "subscribed"], tuple[str, str]] = {
+    "past_due": (
+        "Your payment is overdue",
+        "Update your payment details in your account. Then everything opens by itself.",
+    ),
+    "subscribed": (
+        "Your subscription doesn’t include this article",
+        "Your account shows what it includes, and how to change it.",
+    ),
+}
+"""Title and text of a wall for a reader whose subscription leaves no room for another, unless a prompt has them."""
 WINDOWS: dict[WindowKind, str] = {"day": "today", "week": "this week", "month": "this month"}
 
 

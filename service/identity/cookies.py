@@ -12,7 +12,7 @@ from service.settings import Settings
 
 _BLANKS = b" \t"
 """All that may stand around a name or value (RFC 6265bis, 5.6)."""
-CookieName = Literal["device", "session", "checkout", "operator"]
+CookieName = Literal["device", "session", "checkout", "operator", "notices"]
 
 
 def cookie_name(name: CookieName, settings: Settings) -> str:

@@ -1,31 +1,20 @@
 """The rules as an editor writes them: read as a whole, or refused with the field named."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from service.bodies import Body
 from service.levels import Level, WindowKind
-from service.rules.rules import (
-    UNSCHEDULED,
-    Audience,
-    LevelRule,
-    LevelRules,
-    Prompt,
-    Rules,
-    Schedule,
-    WallName,
-)
+from service.rules.prompt_document import MOST_NAMED, MOST_PROMPTS, Name, PromptIn
+from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Rules, Schedule
 from service.settings import Settings
 from service.texts import is_slug, storable
 
 _HOURS, _LONGEST_DAYS = 24, 36_500
 _LONGEST_HOURS = _LONGEST_DAYS * _HOURS
 MOST_PLANS = 20
-_MOST_NAMED, _MOST_PROMPTS = 500, 100
-_FIRST_YEAR, _LAST_YEAR = 1970, 9000
 
 
 def _plan(value: str) -> str:
@@ -35,11 +24,6 @@ def _plan(value: str) -> str:
 
 
 Plan = Annotated[str, AfterValidator(_plan)]
-Name = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(storable),
-]
 
 
 class ScheduleIn(Body):
@@ -96,8 +80,8 @@ class LevelsIn(Body):
     """The levels of articles that name none. A tag goes before the section, the section before the rest."""
 
     default: LevelIn
-    sections: Annotated[tuple[NamedLevelIn, ...], Field(max_length=_MOST_NAMED)] = ()
-    tags: Annotated[tuple[NamedLevelIn, ...], Field(max_length=_MOST_NAMED)] = ()
+    sections: Annotated[tuple[NamedLevelIn, ...], Field(max_length=MOST_NAMED)] = ()
+    tags: Annotated[tuple[NamedLevelIn, ...], Field(max_length=MOST_NAMED)] = ()
     """Exceptions from the section's level. Of several tags of an article, the first one here counts."""
 
     @model_validator(mode="after")
@@ -144,65 +128,14 @@ class WallsIn(Body):
     """What the money does, above the button of every offer."""
 
 
-def _in_calendars(value: datetime) -> datetime:
-    # Years at whose edges a time zone leads out of what datetimes can say.
-    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
-        raise ValueError(
-            f"must be between the years {_FIRST_YEAR} and {_LAST_YEAR}; null is no end"
-        )
-    return value
-
-
-Instant = Annotated[AwareDatetime, AfterValidator(_in_calendars)]
-
-
-class PromptIn(Body):
-    """What a wall says to some readers in place of the usual words; an empty list is everybody or everything."""
-
-    name: Name
-    """What the newsroom calls it, and reports with it."""
-    title: Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-        AfterValidator(storable),
-    ]
-    text: Annotated[str, Field(max_length=1000), AfterValidator(storable)] = ""
-    audiences: Annotated[tuple[Audience, ...], Field(max_length=5)] = ()
-    walls: Annotated[tuple[WallName, ...], Field(max_length=2)] = ()
-    sections: Annotated[tuple[Name, ...], Field(max_length=_MOST_NAMED)] = ()
-    offers: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
-    """Ids of the offers that it shows; where none of them is sold to the reader, all are shown."""
-    starts_at: Instant | None = None
-    ends_at: Instant | None = None
-    """Exclusive."""
-    draft: bool = False
-    """Kept, and shown to nobody."""
-
-    @model_validator(mode="after")
-    def _begins_before_it_ends(self) -> Self:
-        if (
-            self.starts_at is not None
-            and self.ends_at is not None
-            and self.ends_at <= self.starts_at
-        ):
-            raise ValueError("ends_at must be after starts_at")
-        return self
-
-    def as_rule(self) -> Prompt:
-        return Prompt(
-            self.name, self.title, self.text, frozenset(self.audiences), frozenset(self.walls),
-            frozenset(self.sections), frozenset(self.offers), self.starts_at, self.ends_at, self.draft,
-        )  # fmt: skip
-
-
 class RulesIn(Body):
     """All rules of the publication. `meter` and `walls` null: as the settings say."""
 
     levels: LevelsIn
     meter: MeterIn | None = None
     walls: WallsIn | None = None
-    prompts: Annotated[tuple[PromptIn, ...], Field(max_length=_MOST_PROMPTS)] = ()
-    """Of several that fit a reader at a wall, the first one here is shown."""
+    prompts: Annotated[tuple[PromptIn, ...], Field(max_length=MOST_PROMPTS)] = ()
+    """Of several that fit a reader, the first one here is shown: their order is their priority."""
 
     @model_validator(mode="after")
     def _prompts_once(self) -> Self:

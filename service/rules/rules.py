@@ -6,9 +6,10 @@ An article's own words go first (content/level.py).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from functools import cached_property
 
 from service.levels import Level
+from service.rules.prompts import Occasion, Prompt
 
 
 @dataclass(frozen=True)
@@ -46,57 +47,6 @@ class LevelRules:
     tags: Mapping[str, LevelRule] = field(default_factory=dict)
 
 
-Audience = Literal["anonymous", "registered", "lapsed", "past_due", "subscribed"]
-"""Who meets a wall: without a verified address; with one, and never subscribed; subscribed before; with a
-subscription whose payment failed; or with one that doesn't open the article.
-"""
-WallName = Literal["subscribe", "register"]
-
-AUDIENCE_WORDS: Mapping[Audience, str] = {
-    "anonymous": "Not signed in",
-    "registered": "Registered, never subscribed",
-    "lapsed": "Subscribed before",
-    "past_due": "Payment failed",
-    "subscribed": "Subscribed to other plans",
-}
-WALL_WORDS: Mapping[WallName, str] = {
-    "register": "Where registering opens it",
-    "subscribe": "Where a subscription opens it",
-}
-"""What the newsroom calls them."""
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """What a wall says to some readers in place of the usual words; where a field is empty, to all.
-
-    `offers` are the ids of those that it shows; none of them sold to the reader: the usual ones. It holds
-    from `starts_at` up to, but not at, `ends_at`, business time; None is no bound on that side.
-    """
-
-    name: str
-    title: str
-    text: str
-    audiences: frozenset[Audience] = frozenset()
-    walls: frozenset[WallName] = frozenset()
-    sections: frozenset[str] = frozenset()
-    offers: frozenset[str] = frozenset()
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
-    is_draft: bool = False
-
-    def fits(self, audience: Audience, wall: WallName, section: str | None, now: datetime) -> bool:
-        """Whether it is for this reader at this wall now."""
-        return (
-            not self.is_draft
-            and (self.starts_at is None or self.starts_at <= now)
-            and (self.ends_at is None or now < self.ends_at)
-            and (not self.audiences or audience in self.audiences)
-            and (not self.walls or wall in self.walls)
-            and (not self.sections or section in self.sections)
-        )
-
-
 @dataclass(frozen=True)
 class Rules:
     """All rules as they are at one time. Of several prompts that fit, the first is shown."""
@@ -104,9 +54,11 @@ class Rules:
     levels: LevelRules
     prompts: tuple[Prompt, ...] = ()
 
-    def prompt_for(
-        self, audience: Audience, wall: WallName, section: str | None, now: datetime
-    ) -> Prompt | None:
-        """What is shown in place of the usual words; None: these."""
-        fitting = (each for each in self.prompts if each.fits(audience, wall, section, now))
-        return next(fitting, None)
+    @cached_property
+    def speaks_beside(self) -> bool:
+        """Whether anything is said beside open articles."""
+        return any(each.place != "wall" and not each.is_draft for each in self.prompts)
+
+    def prompts_for(self, occasion: Occasion, now: datetime) -> tuple[Prompt, ...]:
+        """What fits, in order: at a wall the first is shown, beside an article the first that is due."""
+        return tuple(each for each in self.prompts if each.fits(occasion, now))

@@ -5,6 +5,7 @@ what it isn't given.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from markupsafe import Markup
 
 from service.access.audience import AUDIENCES, Audience
 from service.access.decision import Meter
+from service.access.notices import NoticeShown
 from service.access.unlock import Look
 from service.access.wall import WallShown
 from service.clock import Clocks
@@ -29,6 +31,7 @@ from service.rules.in_force import InForce, RuleBook
 from service.running import running_of
 from service.settings import Settings
 from service.web.front import TeaserItem, teaser_item
+from service.web.notices_seen import due_notice, remember_notice
 from service.web.offers_shown import offers_shown
 from service.web.pages import PageRoute, currencies_wanted, currency_of, page
 from service.web.sign_in import Visitor
@@ -49,6 +52,8 @@ class ArticleView:
     meter: MeterState | None
     """Given where the meter opens the article or could."""
     wall: WallShown | None
+    notices: Sequence[NoticeShown]
+    """What to say beside the open article, the most important first."""
     address: str
     """The canonical one."""
     image_address: str | None
@@ -68,14 +73,18 @@ def seen_view(article: StoredArticle, seen: Look, in_force: InForce, now: dateti
         return _view(article, in_force, now, state="wall", meter=seen.meter, wall=seen.wall)
     if not opens_at_once(seen):
         return _view(article, in_force, now, state="meter", meter=seen.meter)
-    return opened_view(article, seen.meter if by_meter else None, in_force, now)
+    return opened_view(article, seen.meter if by_meter else None, in_force, now, seen.notices)
 
 
 def opened_view(
-    article: StoredArticle, meter: MeterState | None, in_force: InForce, now: datetime
+    article: StoredArticle,
+    meter: MeterState | None,
+    in_force: InForce,
+    now: datetime,
+    notices: Sequence[NoticeShown],
 ) -> ArticleView:
     """The whole article. `meter`: the window it was counted in, None where something else opened it."""
-    return _view(article, in_force, now, state="open", meter=meter)
+    return _view(article, in_force, now, state="open", meter=meter, notices=notices)
 
 
 def walled_view(
@@ -115,23 +124,28 @@ def article_page(
     owing: str = "",
     thanks: str = "",
     preview: Audience | None = None,
+    prompt: str = "",
     status_code: int = 200,
 ) -> HTMLResponse:
     """`owing` is the line about a payment that failed (banner.py), `thanks` for what was bought just now.
 
-    `preview` is the audience whose page the newsroom looks at.
+    `preview` is the audience whose page the newsroom looks at, `prompt` the name of the one that it tries there.
     """
     settings, now = running_of(request).get(Settings), running_of(request).get(Clocks).business()
-    sold = view.wall.offers if view.wall is not None else []
-    return page(
+    today = now.astimezone(settings.zone).date()
+    notice = due_notice(request, view.notices, today, settings)
+    sold = view.wall.offers if view.wall is not None else notice.offers if notice else []
+    response = page(
         request,
         "article.html",
         status_code=status_code,
         view=view,
+        notice=notice,
         teaser=view.teaser,
         owing=owing,
         thanks=thanks,
         preview=preview,
+        prompt=prompt,
         audiences=AUDIENCES,
         more=more,
         visitor=visitor,
@@ -139,6 +153,9 @@ def article_page(
         offers=offers_shown(sold, currencies_wanted(request), settings, now),
         asked_currency=currency_of(request),
     )
+    if notice is not None and preview is None:
+        remember_notice(request, response, notice, today, settings)
+    return response
 
 
 def _access_line(view: ArticleView, settings: Settings) -> str:
@@ -159,6 +176,7 @@ def _view(
     state: State,
     meter: MeterState | None,
     wall: WallShown | None = None,
+    notices: Sequence[NoticeShown] = (),
 ) -> ArticleView:
     teaser = teaser_item(article, in_force, now)
     text = article.body_html if state == "open" else article.preview_html
@@ -170,6 +188,7 @@ def _view(
         is_free=teaser["access"]["level"] == "free",
         meter=meter,
         wall=wall,
+        notices=notices,
         address=article.canonical_url or f"{in_force.settings.public_url}/articles/{article.slug}",
         image_address=urljoin(f"{in_force.settings.public_url}/", image) if image else None,
         json_ld=script_data(json_ld(article, in_force, now)),

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 
-from service.access.audience import Audience, seen_by
+from service.access.audience import NOT_SIGNED_IN, Audience, seen_by
 from service.content.store import get_article
 from service.db.context import AppContext
 from service.db.session import ReadSession
@@ -42,16 +42,23 @@ async def preview_article(
     context: AppContext,
     in_force: AppInForce,
     audience: Annotated[Audience, Query(alias="as")] = "anonymous",
+    prompt: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
-    """Drafts and withdrawn articles too. Nothing is counted or recorded."""
+    """Drafts and withdrawn articles too. Nothing is counted or recorded.
+
+    `prompt` is the name of one that is shown to this audience, a draft too.
+    """
     article = await get_article(session, slug) if is_slug(slug) else None
     if article is None:
         raise Problem("article-not-found")
     assortment = await running_of(request).get(OnSale).assortment()
-    seen = seen_by(audience, article, assortment, context, in_force)
+    shown = next((each for each in in_force.rules.prompts if each.name == prompt), None)
+    if prompt and shown is None:
+        raise Problem("not-found", f"There is no prompt {prompt}. Save the rules first.")
+    seen = seen_by(audience, article, assortment, context, in_force, shown)
     view = seen_view(article, seen, in_force, context.clocks.business())
     visitor = Visitor(
-        is_signed_in=audience in {"registered", "subscriber"},
-        can_sign_in=audience in {"anonymous", "wall"} and context.settings.readers_can_sign_in,
+        is_signed_in=audience not in NOT_SIGNED_IN,
+        can_sign_in=audience in NOT_SIGNED_IN and context.settings.readers_can_sign_in,
     )
-    return article_page(request, view, [], visitor, preview=audience)
+    return article_page(request, view, [], visitor, preview=audience, prompt=prompt)

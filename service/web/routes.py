@@ -30,7 +30,7 @@ from service.identity.declarations import PUBLIC
 from service.identity.devices import pseudonym
 from service.identity.handover import remember_device
 from service.identity.return_to import checked_return_to
-from service.identity.touches import LONGEST_REFERRER, touch_of
+from service.identity.touches import LONGEST_REFERRER, Touch, touch_of
 from service.metering.ledger import Ledger
 from service.problems import CATALOGUE, Problem
 from service.rules.in_force import AppInForce
@@ -55,7 +55,7 @@ from service.web.article import (
 )
 from service.web.banner import payment_banner
 from service.web.front import FrontQuery, front_page, more_articles
-from service.web.landing import campaign_of
+from service.web.landing import campaign_of, landing_of
 from service.web.pages import GET, PageRoute, page, problem_page
 from service.web.sign_in import visitor_of
 from service.web.sign_in_routes import Ticked
@@ -110,7 +110,7 @@ async def show_article(
     if article.slug != slug and is_visible(article, now):
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/articles/{article.slug}{query}", status_code=301)
-    seen = await unlocking.look(session, read)
+    seen = await unlocking.look(session, read, _touch(request, context))
     view = seen_view(article, seen, in_force, now)
     if request.method == "GET" and not prefetch:
         _record_page(request, context, read, seen)
@@ -119,6 +119,12 @@ async def show_article(
     owing = await payment_banner(session, caller, context)
     thanks = await thanks_for(session, caller, context)
     return article_page(request, view, more, visitor, owing=owing, thanks=thanks)
+
+
+def _touch(request: Request, context: Context) -> Touch:
+    """What led here, by the page's own address and the header."""
+    campaign = campaign_of(request.query_params)
+    return touch_of(landing_of(request).referrer, campaign, context.settings)
 
 
 def _record_page(request: Request, context: Context, read: ReadRequest, seen: Look) -> None:
@@ -157,7 +163,8 @@ async def read_on(
     owing = await payment_banner(session, caller, context)
     if isinstance(outcome, Opened):
         meter = outcome.meter if outcome.reason == "meter" else None
-        view, status_code = opened_view(article, meter, in_force, now), 200
+        view = opened_view(article, meter, in_force, now, outcome.notices)
+        status_code = 200
     else:
         view, status_code = walled_view(article, outcome.wall, outcome.meter, in_force, now), 402
     thanks = await thanks_for(session, caller, context)

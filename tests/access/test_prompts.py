@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.rules.rules import Audience, LevelRule, LevelRules, Prompt, Rules, WallName
+from service.rules.prompts import Occasion, Prompt, audience_of
+from service.rules.rules import LevelRule, LevelRules, Rules
 from tests.access.test_one_reading import verified_reader
 from tests.databases import on_sqlite
 from tests.inside import CANARY, Paywall
@@ -23,6 +24,12 @@ def prompt(name: str = "p", **fields: Any) -> Prompt:
 @pytest.mark.parametrize(
     ("fields", "fits"),
     [
+        ({"languages": frozenset({"pt"})}, True),
+        ({"languages": frozenset({"p", "en"})}, False),
+        ({"entries": frozenset({"search"})}, True),
+        ({"entries": frozenset({"newsletter", "direct"})}, False),
+        ({"place": "notice"}, False),
+        ({"place": "countdown"}, False),
         ({}, True),
         ({"is_draft": True}, False),
         ({"audiences": frozenset({"lapsed"})}, True),
@@ -38,15 +45,53 @@ def prompt(name: str = "p", **fields: Any) -> Prompt:
     ],
 )
 def test_a_prompt_is_for_whom_it_says(fields: dict[str, Any], fits: bool) -> None:
-    assert prompt(**fields).fits("lapsed", "subscribe", "Sport", NOW) is fits
+    met = Occasion("lapsed", "subscribe", "Sport", "pt-BR", "search")
+    assert prompt(**fields).fits(met, NOW) is fits
 
 
-def test_the_first_that_fits_is_shown() -> None:
+@pytest.mark.parametrize(
+    ("fields", "left", "fits"),
+    [
+        ({"place": "notice"}, None, True),
+        ({"place": "notice"}, 2, True),
+        ({"place": "countdown"}, None, False),
+        ({"place": "countdown"}, 2, True),
+        ({"place": "countdown", "left_at_most": 2}, 2, True),
+        ({"place": "countdown", "left_at_most": 2}, 3, False),
+        ({"place": "countdown", "left_at_most": 0}, 0, True),
+        ({"place": "wall"}, 2, False),
+    ],
+)
+def test_beside_an_open_article(fields: dict[str, Any], left: int | None, fits: bool) -> None:
+    assert prompt(**fields).fits(Occasion("anonymous", left=left), NOW) is fits
+
+
+def test_those_that_fit_come_in_the_editors_order() -> None:
     draft, second, third = prompt("a", is_draft=True), prompt("b"), prompt("c")
-    rules = Rules(LEVELS, (draft, second, third))
-    assert rules.prompt_for("anonymous", "subscribe", None, NOW) == second
-    none: tuple[Audience, WallName] = ("anonymous", "register")
-    assert Rules(LEVELS, (draft,)).prompt_for(*none, None, NOW) is None
+    met = Occasion("anonymous", "subscribe")
+    assert Rules(LEVELS, (draft, second, third)).prompts_for(met, NOW) == (second, third)
+    assert not Rules(LEVELS, (draft,)).prompts_for(met, NOW)
+
+
+@pytest.mark.parametrize(
+    ("facts", "audience"),
+    [
+        (set(), "anonymous"),
+        ({"verified"}, "registered"),
+        ({"verified", "gift"}, "gift"),
+        ({"gift"}, "gift"),
+        ({"verified", "tried_before", "gift"}, "trial_used"),
+        ({"verified", "paid_before", "tried_before"}, "lapsed"),
+        ({"paid_before"}, "lapsed"),
+        ({"verified", "institution", "paid_before"}, "institution"),
+        ({"verified", "subscribes", "institution"}, "subscribed"),
+        ({"subscribes", "owes", "paid_before"}, "past_due"),
+    ],
+)
+def test_a_reader_has_one_audience(facts: set[str], audience: str) -> None:
+    sources = facts & {"gift", "institution"}
+    names = ("verified", "owes", "subscribes", "paid_before", "tried_before")
+    assert audience_of(sources=sources, **{each: each in facts for each in names}) == audience
 
 
 async def put(paywall: Paywall, *prompts: dict[str, Any]) -> None:
@@ -67,15 +112,19 @@ async def wall(paywall: Paywall) -> dict[str, Any]:
 async def test_each_reader_meets_their_own_words(paywall: Paywall) -> None:
     await paywall.publish("closed", access={"level": "subscribers", "plans": ["gold"]})
     usual = (await wall(paywall))["title"]
-    audiences = ("anonymous", "registered", "lapsed", "past_due", "subscribed")
+    audiences = ("anonymous", "registered", "lapsed", "past_due", "subscribed", "trial_used")
     await put(
         paywall,
         *({"name": each, "title": f"For {each}", "audiences": [each]} for each in audiences),
     )
     assert (await wall(paywall))["title"] == "For anonymous"
-    for status, title in [
-        (None, "For registered"), ("canceled", "For lapsed"), ("past_due", "For past_due"),
-        ("unpaid", "For past_due"), ("active", "For subscribed"), ("incomplete", "For registered"),
+    ended = paywall.clocks.business() - DAY
+    for status, title, fields in [
+        (None, "For registered", {}), ("canceled", "For lapsed", {}), ("past_due", "For past_due", {}),
+        ("unpaid", "For past_due", {}), ("paused", "For past_due", {}), ("active", "For subscribed", {}),
+        ("incomplete", "For registered", {}),
+        ("canceled", "For trial_used", {"trial_end": ended, "ended_at": ended}),
+        ("canceled", "For lapsed", {"trial_end": ended - DAY, "ended_at": ended}),
     ]:  # fmt: skip
         reader_id = await verified_reader(paywall)
         if status is not None:
@@ -83,11 +132,14 @@ async def test_each_reader_meets_their_own_words(paywall: Paywall) -> None:
             reader = rows.reader(email=None)
             reader.id = reader_id
             bought = rows.subscription(reader, offer, status=status)
+            for name, value in fields.items():
+                setattr(bought, name, value)
             async with paywall.database.transaction() as session:
                 session.add(offer)
                 await session.flush()
                 session.add(bought)
-        assert (await wall(paywall))["title"] == title, status
+        shown = await wall(paywall)
+        assert (shown["title"], shown["audience"]) == (title, title.removeprefix("For ")), status
     await put(paywall)
     paywall.client.cookies.clear()
     assert (await wall(paywall))["title"] == usual
@@ -108,3 +160,66 @@ async def test_a_prompt_begins_and_ends_by_itself(paywall: Paywall) -> None:
         titles.append((await wall(paywall))["title"])
         paywall.clocks.travel(timedelta(minutes=1))
     assert titles == [usual, "Now", usual]
+
+
+@on_sqlite
+async def test_a_reader_who_cant_buy_is_helped(paywall: Paywall) -> None:
+    await paywall.publish("closed", access={"level": "subscribers", "plans": ["gold"]})
+    await sell(paywall, plan="gold")
+    assert [each["rel"] for each in (await wall(paywall))["actions"]] == ["subscribe"]
+    for status, rel, words in [
+        ("past_due", "update-payment", "overdue"), ("active", "manage", "doesn’t include"),
+    ]:  # fmt: skip
+        await subscribed(paywall, status=status)
+        shown = await wall(paywall)
+        assert (shown["offers"], [each["rel"] for each in shown["actions"]]) == ([], [rel])
+        assert words in shown["title"]
+        page = (await paywall.client.get("/articles/closed")).text
+        assert ("nothing on sale" in page, 'class="button primary" href="/account"' in page) == (
+            False, True,
+        )  # fmt: skip
+
+
+@on_sqlite
+async def test_the_countdown_and_notices_come_with_the_article(paywall: Paywall) -> None:
+    for slug in ("one", "two", "three"):
+        await paywall.publish(slug, section="Sport", language="pt-BR")
+    await put(
+        paywall,
+        {"name": "count", "place": "countdown", "title": "{left} of {limit} left", "left_at_most": 1},
+        {"name": "pt", "place": "notice", "title": "Olá", "languages": ["pt"], "every_days": 7},
+        {"name": "en", "place": "notice", "title": "Hello", "languages": ["en"]},
+        {"name": "found", "place": "notice", "title": "Found us", "entries": ["search"]},
+    )  # fmt: skip
+
+    def titles(answer: Any) -> list[str]:
+        return [each["title"] for each in answer.json()["notices"]]
+
+    search = {"Referer": "https://www.google.com/"}
+    assert titles(await paywall.unlock("one", **search)) == ["Olá", "Found us"]
+    assert titles(await paywall.unlock("two")) == ["1 of 3 left", "Olá"]
+    assert titles(await paywall.unlock("one")) == ["1 of 3 left", "Olá"]  # again, from memory
+    seen = await paywall.client.get("/v1/articles/one/access")
+    assert titles(seen) == ["1 of 3 left", "Olá"]
+    # On a page: the first that is due, once in its days on a device.
+    await put(paywall, {"name": "pt", "place": "notice", "title": "Olá", "every_days": 7})
+    for days, shows in [(0, True), (1, False), (5, False), (1, True)]:
+        paywall.clocks.travel(days * DAY)
+        page = await paywall.client.get("/articles/one")
+        assert ('id="notice"' in page.text) is shows, days
+
+
+async def sell(paywall: Paywall, plan: str) -> None:
+    async with paywall.database.transaction() as session:
+        session.add(rows.offer(plan=plan))
+
+
+async def subscribed(paywall: Paywall, *, status: str) -> None:
+    """A verified reader, signed in, with a subscription of another plan."""
+    reader = rows.reader(email=None)
+    reader.id = await verified_reader(paywall)
+    offer = rows.offer(plan="silver")
+    async with paywall.database.transaction() as session:
+        session.add(offer)
+        await session.flush()
+        session.add(rows.subscription(reader, offer, status=status))

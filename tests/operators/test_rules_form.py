@@ -13,13 +13,13 @@ from service.rules.document import (
     LevelsIn,
     MeterIn,
     NamedLevelIn,
-    PromptIn,
     RulesIn,
     ScheduleIn,
     WallIn,
     WallsIn,
 )
-from service.rules.rules import Audience
+from service.rules.prompt_document import PromptIn
+from service.rules.prompts import Audience
 from service.settings import Settings
 
 
@@ -32,11 +32,17 @@ def named(text: str) -> str:
 
 
 WALL = st.builds(WallIn, title=texts().map(named), text=texts())
+BESIDE = st.builds(
+    PromptIn, name=texts().map(named), title=texts().map(named), place=st.just("countdown"),
+    left_at_most=st.none() | st.integers(0, 9), every_days=st.none() | st.integers(1, 9),
+)  # fmt: skip
 PROMPT = st.builds(
     PromptIn, name=texts().map(named), title=texts().map(named), text=texts(),
     audiences=st.lists(st.sampled_from(get_args(Audience)), unique=True, max_size=3).map(tuple),
     walls=st.sampled_from([(), ("register",), ("register", "subscribe")]),
     sections=st.lists(texts().map(named), max_size=3).map(tuple),
+    languages=st.sampled_from([(), ("pt-br", "en")]),
+    entries=st.sampled_from([(), ("search", "direct")]),
     offers=st.sampled_from([(), ("off_1",), ("off_1", "off_2")]),
     ends_at=st.none() | st.just(datetime(2026, 5, 1, 8, 30, 5, tzinfo=UTC)), draft=st.booleans(),
 )  # fmt: skip
@@ -60,7 +66,7 @@ RULES_SENT = st.builds(
         carry_count=st.booleans(),
     ),
     walls=st.none() | st.builds(WallsIn, subscribe_wall=WALL, register_wall=WALL),
-    prompts=st.lists(PROMPT, unique_by=lambda each: each.name, max_size=2).map(tuple),
+    prompts=st.lists(PROMPT | BESIDE, unique_by=lambda each: each.name, max_size=2).map(tuple),
 )  # fmt: skip
 
 

@@ -387,3 +387,16 @@ test("what stands in the storage and isn't ours counts as nothing", async () => 
   await Paywall({ api: OTHER, page: PAGE, fetch, storage }).unlock("ferry");
   assert.equal(calls[0].headers.Authorization, undefined);
 });
+
+test("a notice shows once in its days on a device", (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: Date.UTC(2026, 2, 10, 9) });
+  const storage = memory({ [`paywall.notices:${OTHER}`]: "{half" });
+  const paywall = Paywall({ api: OTHER, page: PAGE, fetch: service().fetch, storage });
+  const [weekly, always] = [{ key: "a", every_days: 7 }, { key: "b", every_days: null }];
+  assert.equal(paywall.notice([]), null);
+  assert.equal(paywall.notice([weekly, always]), weekly);
+  assert.equal(paywall.notice([weekly, always]), always);
+  assert.equal(paywall.notice([weekly]), null);
+  t.mock.timers.setTime(Date.UTC(2026, 2, 17, 9));
+  assert.equal(paywall.notice([weekly, always]), weekly);
+});

@@ -2,24 +2,27 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from fastapi import Form, Request
+from fastapi import Request
 from pydantic import ValidationError
 
+from service.operators.rules.prompt_rows import (
+    Column,
+    PromptRow,
+    one_kind_of_line_end,
+    prompts_of,
+    rows_in,
+)
 from service.problems import Problem
-from service.reports.schemas import Storable
-from service.rules.document import LevelIn, PromptIn, RulesIn, of_settings
+from service.rules.document import LevelIn, RulesIn, of_settings
 from service.settings import Settings
 from service.texts import storable
 
 _SPARE = 2
 _PLACES = {"sections": "section", "tags": "tag"}
-_MOST_ROWS, _LONGEST = 1_100, 2_000
-
-Column = Annotated[list[Annotated[str, Storable]] | None, Form(max_length=_MOST_ROWS)]
+_LONGEST = 2_000
 
 
 @dataclass(frozen=True)
@@ -33,95 +36,6 @@ class Row:
     free_hours: str = ""
     subscribers_after_days: str = ""
     free_after_days: str = ""
-
-
-@dataclass(frozen=True)
-class PromptRow:
-    """The texts of a prompt. Sections have a line each, other lists commas; times are of the publication's zone."""
-
-    prompt: str = ""
-    title: str = ""
-    text: str = ""
-    audiences: str = ""
-    walls: str = ""
-    prompt_sections: str = ""
-    offers: str = ""
-    starts_at: str = ""
-    ends_at: str = ""
-    draft: str = ""
-
-    @classmethod
-    def of(cls, prompt: PromptIn, zone: ZoneInfo) -> Self:
-        return cls(
-            prompt.name, prompt.title, prompt.text, ", ".join(prompt.audiences),
-            ", ".join(prompt.walls), "\n".join(prompt.sections), ", ".join(prompt.offers),
-            _local(prompt.starts_at, zone), _local(prompt.ends_at, zone), "yes" if prompt.draft else "",
-        )  # fmt: skip
-
-    def document(self, zone: ZoneInfo) -> dict[str, Any]:
-        """As it is in the rules. A time that can't be read stays as it is, and is refused there."""
-        return {
-            "name": self.prompt, "title": self.title, "text": _one_kind_of_line_end(self.text),
-            "audiences": _listed(self.audiences), "walls": _listed(self.walls),
-            "sections": self.prompt_sections.splitlines(), "offers": _listed(self.offers),
-            "starts_at": _instant(self.starts_at, zone), "ends_at": _instant(self.ends_at, zone),
-            "draft": self.draft == "yes",
-        }  # fmt: skip
-
-
-def _one_kind_of_line_end(text: str) -> str:
-    """As it was sent by the API: a form sends line ends of its own."""
-    return text.strip().replace("\r\n", "\n")
-
-
-def _listed(text: str) -> list[str]:
-    return [each.strip() for each in text.split(",") if each.strip()]
-
-
-def _local(at: datetime | None, zone: ZoneInfo) -> str:
-    if at is None:
-        return ""
-    local = at.astimezone(zone).replace(tzinfo=None)
-    return local.isoformat(timespec="seconds" if local.second else "minutes")
-
-
-def _instant(text: str, zone: ZoneInfo) -> str | None:
-    if not text.strip():
-        return None
-    try:
-        return datetime.fromisoformat(text.strip()).replace(tzinfo=zone).isoformat()
-    except ValueError:
-        return text
-
-
-async def sent_prompts(
-    prompt: Column = None,
-    title: Column = None,
-    text: Column = None,
-    audiences: Column = None,
-    walls: Column = None,
-    prompt_sections: Column = None,
-    offers: Column = None,
-    starts_at: Column = None,
-    ends_at: Column = None,
-    draft: Column = None,
-) -> list[PromptRow]:
-    """The prompts as they were sent. Raises Problem `invalid-request` for columns that don't fit."""
-    columns = [
-        prompt, title, text, audiences, walls, prompt_sections, offers, starts_at, ends_at, draft,
-    ]  # fmt: skip
-    return [PromptRow(*texts) for texts in _rows(columns)]
-
-
-def prompts_of(rules: RulesIn, zone: ZoneInfo) -> list[PromptRow]:
-    """The rows that show the prompts of these rules, and a spare one."""
-    return [*(PromptRow.of(each, zone) for each in rules.prompts), PromptRow()]
-
-
-def _rows(columns: Sequence[Sequence[str] | None]) -> Iterator[tuple[str, ...]]:
-    if len({len(each or ()) for each in columns}) != 1:
-        raise Problem("invalid-request", "Some of the form is missing. Go back and send it again.")
-    return zip(*(each or () for each in columns), strict=True)
 
 
 @dataclass(frozen=True)
@@ -197,7 +111,7 @@ async def sent_rows(
 ) -> list[Row]:
     """The rows of the form as it was sent. Raises Problem `invalid-request` for columns that don't fit."""
     columns = [kind, name, level, plans, free_hours, subscribers_after_days, free_after_days]
-    return [Row(*texts) for texts in _rows(columns)]
+    return [Row(*texts) for texts in rows_in(columns)]
 
 
 def rows_of(rules: RulesIn) -> list[Row]:
@@ -231,7 +145,7 @@ def rules_in(
         place = document
         for part in parts:
             place = place.setdefault(part, {})
-        place[last] = _one_kind_of_line_end(words[name])
+        place[last] = one_kind_of_line_end(words[name])
     document["meter"]["anonymous"] = document["meter"]["anonymous"] or None
     document["meter"]["carry_count"] = bool(document["meter"]["carry_count"])
     shown = [each for each in prompts if each.prompt.strip()]

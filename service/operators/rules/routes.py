@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.session import AppDatabase, ReportSession
 from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
+from service.identity.entry import ENTRY_WORDS
 from service.identity.permissions import Permission
 from service.levels import LEVELS
 from service.offers.pricing import price_text
@@ -20,23 +21,23 @@ from service.operators.rules.changes import (
     AppRuleChanges,
     current_rules,
     list_versions,
+    newest_slug,
     rules_of_version,
     shown,
 )
 from service.operators.rules.form import (
     Entries,
-    PromptRow,
     Row,
     Words,
     entries_of,
     rules_in,
-    sent_prompts,
     sent_rows,
     sent_words,
 )
+from service.operators.rules.prompt_rows import PromptRow, sent_prompts
 from service.operators.rules.schemas import RulesOut, VersionNumber
 from service.problems import Problem
-from service.rules.rules import AUDIENCE_WORDS, WALL_WORDS
+from service.rules.prompts import AUDIENCE_WORDS, PLACE_WORDS, WALL_WORDS
 from service.settings import AppSettings
 
 router = APIRouter(prefix="/rules", route_class=PageRoute, include_in_schema=False)
@@ -121,6 +122,9 @@ async def _rules_page(
         prompts=entries.prompts,
         audiences=AUDIENCE_WORDS,
         walls=WALL_WORDS,
+        places=PLACE_WORDS,
+        entries=ENTRY_WORDS,
+        example=await newest_slug(session),
         sold={
             each.id: f"{each.name}: {price_text(price_of(each))}"
             for each in await live_offers(session)

@@ -66,9 +66,21 @@ export interface Offer {
   price_text: string;
 }
 
+/** Who a reader is to the newsroom's prompts. */
+export type Audience =
+  | "anonymous"
+  | "registered"
+  | "trial_used"
+  | "lapsed"
+  | "past_due"
+  | "subscribed"
+  | "institution"
+  | "gift";
+
 export interface Wall {
   /** What would open the article: signing in by mail, which registers too, or subscribing. */
   kind: "register" | "subscribe";
+  audience: Audience;
   reason: WallReason;
   /** The reason in a sentence for the reader, shown above the title; and, where their subscription has
    * ended or waits for a payment, since when, why, and the way back.
@@ -80,7 +92,20 @@ export interface Wall {
   offers: Offer[];
   /** The id of the offer to show first: in the publication's currency, the one that saves most. */
   recommended: string | null;
-  actions: { rel: "sign-in" | "subscribe"; method: string; href: string }[];
+  /** `update-payment` and `manage` (portal()): a subscription leaves no room for another. */
+  actions: { rel: "sign-in" | "subscribe" | "update-payment" | "manage"; method: string; href: string }[];
+}
+
+/** Something to say beside an open article; notice() chooses the one that is due. */
+export interface Notice {
+  key: string;
+  /** countdown: of free articles that are left. */
+  place: "countdown" | "notice";
+  title: string;
+  text: string;
+  offers: Offer[];
+  /** Shown to a device once in so many days; null: each time. */
+  every_days: number | null;
 }
 
 export interface Access {
@@ -91,6 +116,8 @@ export interface Access {
   would_consume: boolean;
   meter: Meter | null;
   wall: Wall | null;
+  /** Where the article is open and nothing would be counted. */
+  notices: Notice[];
 }
 
 export interface Opened {
@@ -101,6 +128,7 @@ export interface Opened {
   consumed: boolean;
   article: Teaser & { body_html: string };
   meter: Meter | null;
+  notices: Notice[];
   /** A JWT for this article; missing where it wasn't asked for. */
   token?: string;
   token_expires_at?: string;
@@ -249,6 +277,8 @@ export interface PaywallClient {
     slug: string,
     options?: { token?: boolean; referrer?: string; campaign?: Campaign },
   ): Promise<Opened | Walled>;
+  /** The first that is due on this device, which counts as shown from then on; null: none is. */
+  notice(notices: Notice[]): Notice | null;
   checkout(
     offer: string,
     returnTo: string,

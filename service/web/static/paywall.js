@@ -6,7 +6,7 @@
  *
  *   const paywall = Paywall({ api: "https://paywall.example.org" });   // "" on the same host
  *   const answer = await paywall.unlock("harbour-wall");               // the read: it may count
- *   if (answer.granted) show(answer.article.body_html);
+ *   if (answer.granted) show(answer.article.body_html, paywall.notice(answer.notices));
  *   else if (await chosen(answer.wall)) {
  *     const { url } = await paywall.checkout(offerId, location.pathname);
  *     location.assign(url);                                            // to Stripe's page
@@ -35,6 +35,9 @@ const ACCOUNT = "account";
 const EARLY = 30_000;
 /** Milliseconds in which what another tab holds arrives here; later costs a request, no more. */
 const EN_ROUTE = 20;
+/** Milliseconds of a day; the longest pause between two showings of a notice, in days. */
+const DAY = 86_400_000;
+const LONGEST_PAUSE = 366;
 /** The longest value of a campaign that the service takes; it takes no control characters either. */
 const LONGEST_VALUE = 100;
 const UNPRINTED = /[\p{Cc}\p{Cs}]/u;
@@ -115,6 +118,7 @@ export function Paywall({ api = "", page, fetch, storage, session, locks } = {})
   }
 
   const address = () => globalThis.location?.href ?? page;
+  const shown = asJson(kept(storage, `paywall.notices:${base.origin}`));
   const article = (slug) => `/v1/articles/${encodeURIComponent(slug)}`;
   return Object.freeze({
     /** What everybody may read of the article. Counts nothing. */
@@ -127,6 +131,20 @@ export function Paywall({ api = "", page, fetch, storage, session, locks } = {})
      */
     unlock: (slug, { token = true, referrer, campaign = campaignOf(address()) } = {}) =>
       call("POST", `${article(slug)}/unlock`, { token, referrer, campaign }, READING),
+    /**
+     * The first of an answer's `notices` that is due on this device, or null. It counts as shown from now on.
+     */
+    notice(notices) {
+      const before = shown.read() ?? {};
+      const today = Math.floor(Date.now() / DAY);
+      const due = notices.find(({ key, every_days: pause }) => !(today - before[key] < (pause ?? 0)));
+      if (due?.every_days) {
+        const lately = Object.entries({ ...before, [due.key]: today });
+        const kept = lately.filter(([, day]) => today - day < LONGEST_PAUSE);
+        shown.write(Object.fromEntries(kept));
+      }
+      return due ?? null;
+    },
     /**
      * Opens a Checkout session; send the reader to `url`. They come back to `returnTo`.
      * A pass for one article needs that article's slug as `article`; other offers ignore it.

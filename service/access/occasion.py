@@ -1,0 +1,55 @@
+"""What decides which prompts a reader sees: who they are to the newsroom, the article, how they came."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from service.billing.lifecycle import OWING
+from service.billing.subscriptions import BoughtSubscription
+from service.identity.entry import Entry
+from service.rules.prompts import Audience, audience_of
+
+_UNPAID = OWING | {"paused"}
+"""Paused by Stripe at the end of a trial: it has nothing to charge."""
+_SUBSCRIBED = frozenset({"past_due", "subscribed"})
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """The article's section and language, how the reader came to it, and the sources of their live grants."""
+
+    section: str | None = None
+    language: str | None = None
+    entry: Entry = "direct"
+    sources: frozenset[str] = frozenset()
+
+
+def audience_of_reader(
+    verified: bool, bought: Iterable[BoughtSubscription], sources: frozenset[str]
+) -> Audience:
+    """`bought` are the reader's subscriptions, those that never started among them."""
+    started = [each for each in bought if each.has_started]
+    over = [each for each in started if not each.is_live]
+    return audience_of(
+        verified=verified,
+        owes=any(each.row.status in _UNPAID for each in started),
+        subscribes=len(over) < len(started),
+        paid_before=any(not _only_tried(each) for each in over),
+        tried_before=bool(over),
+        sources=sources,
+    )
+
+
+def may_subscribe(audience: Audience, bought: Sequence[BoughtSubscription]) -> bool:
+    """Whether Checkout would sell them a subscription: not beside one that holds something of ours."""
+    if audience not in _SUBSCRIBED:
+        return True
+    return bool(bought) and not any(each.is_live and each.row.outside != "price" for each in bought)
+
+
+def _only_tried(bought: BoughtSubscription) -> bool:
+    """Whether it was over with its trial, or was stopped as another trial of the same card."""
+    row = bought.row
+    if row.trial_end is None:
+        return False
+    ended_in_trial = row.ended_at is not None and row.ended_at <= row.trial_end
+    return ended_in_trial or row.access_stop == "trial_used"

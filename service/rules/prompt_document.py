@@ -1,0 +1,109 @@
+"""Prompts as an editor writes them."""
+
+from datetime import datetime
+from typing import Annotated, Self, get_args
+
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+
+from service.bodies import Body
+from service.identity.entry import Entry
+from service.rules.prompts import Audience, Place, Prompt, WallName
+from service.texts import storable
+
+MOST_NAMED, MOST_PROMPTS = 500, 100
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(storable),
+]
+
+
+def _in_calendars(value: datetime) -> datetime:
+    # Years at whose edges a time zone leads out of what datetimes can say.
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise ValueError(
+            f"must be between the years {_FIRST_YEAR} and {_LAST_YEAR}; null is no end"
+        )
+    return value
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_calendars)]
+LanguageTag = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        to_lower=True,
+        max_length=35,
+        pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$",
+    ),
+]
+
+
+class PromptIn(Body):
+    """What is said to some readers, at a wall in place of the usual words, or beside an open article; an empty
+    list is everybody or everything.
+    """
+
+    name: Name
+    """What the newsroom calls it, and reports with it."""
+    title: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+        AfterValidator(storable),
+    ]
+    """In a countdown `{left}` and `{limit}` stand for the reader's free articles, in `text` too."""
+    text: Annotated[str, Field(max_length=1000), AfterValidator(storable)] = ""
+    place: Place = "wall"
+    """countdown: beside an article that the meter opened; notice: beside any that is open."""
+    audiences: Annotated[tuple[Audience, ...], Field(max_length=len(get_args(Audience)))] = ()
+    walls: Annotated[tuple[WallName, ...], Field(max_length=2)] = ()
+    sections: Annotated[tuple[Name, ...], Field(max_length=MOST_NAMED)] = ()
+    languages: Annotated[tuple[LanguageTag, ...], Field(max_length=50)] = ()
+    """The article's, as tags (BCP 47); `pt` is `pt-BR` too."""
+    entries: Annotated[tuple[Entry, ...], Field(max_length=len(get_args(Entry)))] = ()
+    """By what the reader came to the article."""
+    offers: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
+    """Ids of the offers that it shows; at a wall, where none of them is sold to the reader, all are shown."""
+    left_at_most: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """In a countdown: once no more free articles than these are left."""
+    every_days: Annotated[int, Field(ge=1, le=365)] | None = None
+    """Beside an article: once in so many days on a device; null: each time."""
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    """Exclusive."""
+    draft: bool = False
+    """Kept, and shown to nobody."""
+
+    @model_validator(mode="after")
+    def _begins_before_it_ends(self) -> Self:
+        if (
+            self.starts_at is not None
+            and self.ends_at is not None
+            and self.ends_at <= self.starts_at
+        ):
+            raise ValueError("ends_at must be after starts_at")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_place(self) -> Self:
+        if self.walls and self.place != "wall":
+            raise ValueError('walls need the place "wall"')
+        if self.every_days is not None and self.place == "wall":
+            raise ValueError(
+                'every_days needs the place "countdown" or "notice": a wall always shows'
+            )
+        if self.left_at_most is not None and self.place != "countdown":
+            raise ValueError('left_at_most needs the place "countdown"')
+        return self
+
+    def as_rule(self) -> Prompt:
+        return Prompt(
+            name=self.name, title=self.title, text=self.text, place=self.place,
+            audiences=frozenset(self.audiences), walls=frozenset(self.walls),
+            sections=frozenset(self.sections), languages=frozenset(self.languages),
+            entries=frozenset(self.entries), offers=frozenset(self.offers),
+            left_at_most=self.left_at_most, every_days=self.every_days,
+            starts_at=self.starts_at, ends_at=self.ends_at, is_draft=self.draft,
+        )  # fmt: skip

@@ -1,0 +1,150 @@
+"""What editors say to some readers, at a wall or beside an open article, and to whom it is shown. Pure."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Literal
+
+from service.identity.entry import Entry
+
+Audience = Literal[
+    "anonymous",
+    "registered",
+    "trial_used",
+    "lapsed",
+    "past_due",
+    "subscribed",
+    "institution",
+    "gift",
+]
+WallName = Literal["subscribe", "register"]
+Place = Literal["wall", "countdown", "notice"]
+
+AUDIENCE_WORDS: Mapping[Audience, str] = {
+    "anonymous": "Not signed in",
+    "registered": "Registered, never subscribed",
+    "trial_used": "Had a free trial, never paid",
+    "lapsed": "Subscribed before",
+    "past_due": "Payment failed",
+    "subscribed": "Subscribed to other plans",
+    "institution": "Reading through an institution",
+    "gift": "Reading by a gift",
+}
+WALL_WORDS: Mapping[WallName, str] = {
+    "register": "Where registering opens it",
+    "subscribe": "Where a subscription opens it",
+}
+PLACE_WORDS: Mapping[Place, str] = {
+    "wall": "At a wall",
+    "countdown": "Beside an article that the meter opened",
+    "notice": "Beside any article that is open",
+}
+"""What the newsroom calls them."""
+
+
+def audience_of(
+    *,
+    verified: bool,
+    owes: bool,
+    subscribes: bool,
+    paid_before: bool,
+    tried_before: bool,
+    sources: Collection[str],
+) -> Audience:
+    """Which one a reader belongs to: the first that fits, what can be mended before all else.
+
+    `owes`: a payment of a running subscription is missing. `tried_before`: a trial is over, and nothing was ever
+    paid. `sources` are those of the live grants.
+    """
+    belongs: tuple[tuple[bool, Audience], ...] = (
+        (owes, "past_due"),
+        (subscribes, "subscribed"),
+        ("institution" in sources, "institution"),
+        (paid_before, "lapsed"),
+        (tried_before, "trial_used"),
+        ("gift" in sources, "gift"),
+        (verified, "registered"),
+    )
+    return next((name for fits, name in belongs if fits), "anonymous")
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """Where something may be said, and to whom. `wall` is None but at a wall; `left` are the free articles
+    that the meter still has, None where it wasn't asked.
+    """
+
+    audience: Audience
+    wall: WallName | None = None
+    section: str | None = None
+    language: str | None = None
+    """The article's."""
+    entry: Entry = "direct"
+    left: int | None = None
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        if self.wall is not None:
+            return ("wall",)
+        return ("notice",) if self.left is None else ("countdown", "notice")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is said to some readers; where a field is empty, to all, and on every article.
+
+    `offers` are the ids of those that it shows; at a wall, none of them sold to the reader: the usual ones. It
+    holds from `starts_at` up to, but not at, `ends_at`, business time; None is no bound on that side.
+    """
+
+    name: str
+    title: str
+    text: str
+    audiences: frozenset[Audience] = frozenset()
+    walls: frozenset[WallName] = frozenset()
+    sections: frozenset[str] = frozenset()
+    offers: frozenset[str] = frozenset()
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    is_draft: bool = False
+    place: Place = "wall"
+    languages: frozenset[str] = frozenset()
+    """Tags such as `pt`, which `pt-BR` belongs to."""
+    entries: frozenset[Entry] = frozenset()
+    left_at_most: int | None = None
+    """In a countdown: shown once no more free articles than these are left."""
+    every_days: int | None = None
+    """Beside an article: shown to a device once in so many days; None: each time."""
+
+    @property
+    def key(self) -> str:
+        """By which a device remembers that it has shown it."""
+        return sha256(self.name.encode()).hexdigest()[:12]
+
+    def fits(self, occasion: Occasion, now: datetime) -> bool:
+        """Whether it is for this occasion, now."""
+        left = occasion.left
+        return (
+            not self.is_draft
+            and self.place in occasion.places
+            and (self.starts_at is None or self.starts_at <= now)
+            and (self.ends_at is None or now < self.ends_at)
+            and (not self.audiences or occasion.audience in self.audiences)
+            and (not self.walls or occasion.wall in self.walls)
+            and (not self.sections or occasion.section in self.sections)
+            and (not self.languages or _is_among(occasion.language, self.languages))
+            and (not self.entries or occasion.entry in self.entries)
+            and (self.left_at_most is None or left is None or left <= self.left_at_most)
+        )
+
+    def filled(self, text: str, left: int, limit: int) -> str:
+        """One of its texts with the figures of the reader's meter."""
+        return text.replace("{left}", str(left)).replace("{limit}", str(limit))
+
+
+def _is_among(language: str | None, wanted: Collection[str]) -> bool:
+    if language is None:
+        return False
+    tag = language.lower()
+    return any(tag == each or tag.startswith(f"{each}-") for each in wanted)
