@@ -108,3 +108,25 @@ async def test_what_cant_be_previewed(paywall: Paywall) -> None:
         ("/articles/a/preview?as=everybody", 422),
     ]:  # fmt: skip
         assert (await paywall.client.get(path)).status_code == status
+
+
+async def test_a_prompt_is_tried_a_draft_too(paywall: Paywall) -> None:
+    await paywall.publish("prompted")
+    rules = (await paywall.client.get("/v1/admin/rules", headers=paywall.staff)).json()["rules"]
+    rules["prompts"] = [
+        {"name": "Come back", "title": "Your seat is free", "audiences": ["lapsed"], "draft": True},
+        {"name": "Hello", "title": "Hello, reader", "place": "notice", "draft": True},
+    ]
+    saved = await paywall.client.put("/v1/admin/rules", json=rules, headers=paywall.staff)
+    assert saved.status_code == 200, saved.text
+    await sign_in(paywall, "editor")
+    for query, words, is_shown in [
+        ("wall&prompt=Come%20back", "Your seat is free", True),
+        ("lapsed&prompt=Come%20back", "Your seat is free", True),
+        ("lapsed", "Your seat is free", False),
+        ("anonymous&prompt=Hello", "Hello, reader", True),
+        ("past_due", "Update your payment details", True),
+    ]:
+        assert (words in await seen(paywall, "prompted", query)) is is_shown, query
+    unknown = await paywall.client.get("/articles/prompted/preview?prompt=Nothing")
+    assert unknown.status_code == 404
