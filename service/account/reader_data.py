@@ -475,6 +475,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "signing_keys": "our own keys",
     "source_days": "what led buyers here, without buyers",
     "step_depths": "how many holders used how much of the meter, without holders",
+    "stripe_figures": "figures from the dashboard at Stripe, and who of the staff entered them",
     "trial_cards": "which cards have had a trial, without their owners",
     "unbound_subscriptions": "ids of customers at Stripe that are no reader's",
     "webhook_endpoints": "the newsroom's own systems",

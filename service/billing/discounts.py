@@ -57,14 +57,15 @@ def amounts_of(item: StripeSubscriptionItem, discounts: Iterable[StripeDiscount]
     counting = [each for each in discounts if _is_for(each, item)]
     listed = item.price.amount * item.quantity
     forever = [each for each in counting if each.duration == "forever"]
-    return Amounts(listed, _less(listed, forever), _less(listed, counting))
+    return Amounts(listed, less(listed, forever), less(listed, counting))
 
 
 def _is_for(discount: StripeDiscount, item: StripeSubscriptionItem) -> bool:
     return not discount.products or item.price.product_id in discount.products
 
 
-def _less(amount: int, discounts: Sequence[StripeDiscount]) -> int:
+def less(amount: int, discounts: Sequence[StripeDiscount]) -> int:
+    """What the amount is with these discounts, one after the other."""
     for each in discounts:
         if each.percent_off is not None:
             part = amount * each.percent_off / 100

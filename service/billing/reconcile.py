@@ -19,6 +19,7 @@ from service.billing.apply_event import MONEY_REFUSED, Applier, apply_due_events
 from service.billing.compare import MISSING, NOTHING, Comparer, Difference
 from service.billing.customers import reader_of_customer
 from service.billing.events import HANDLED, Refetch, booking_of, refetch_of
+from service.billing.foreign import Foreign
 from service.billing.inbox import store_event, unheard, why_behind
 from service.billing.lifecycle import LIVE_STATUSES
 from service.billing.passes import sync_pass
@@ -94,6 +95,8 @@ class Report:
     compared: int = 0
     booked: int | None = 0
     not_ours: int = 0
+    foreign: Foreign = field(default_factory=Foreign)
+    """What those bring, as Stripe counts it."""
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -149,6 +152,7 @@ def _note(row: Reconciliation, report: Report, now: datetime) -> None:
     row.finished_at = now
     row.events_missed, row.compared = report.events_missed, report.compared
     row.not_ours, row.booked = report.not_ours, report.booked
+    row.foreign = report.foreign.document()
     row.found, row.remaining = len(report.findings), len(report.remaining)
     row.differences = [_stored(each) for each in report.findings[:MOST_KEPT]]
 
@@ -295,6 +299,7 @@ class _Run:
             match await self.belongs(listed):
                 case "not ours":
                     self.report.not_ours += 1
+                    self.report.foreign.add(listed)
                 case "unbound":
                     self.unbound.append(listed.id)
                 case "compare":

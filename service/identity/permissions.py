@@ -21,6 +21,7 @@ class Permission(StrEnum):
     SUBSCRIBERS_READ = "subscribers:read"
     SUBSCRIBERS_WRITE = "subscribers:write"
     REPORTS_READ = "reports:read"
+    REPORTS_WRITE = "reports:write"
     OPERATORS_READ = "operators:read"
     OPERATORS_WRITE = "operators:write"
     KEYS_READ = "keys:read"
@@ -39,6 +40,7 @@ PERMISSION_WORDS: Mapping[Permission, str] = {
     Permission.SUBSCRIBERS_READ: "See readers, what they bought and what they read",
     Permission.SUBSCRIBERS_WRITE: "Give readers access or money back, and change their address",
     Permission.REPORTS_READ: "See the figures",
+    Permission.REPORTS_WRITE: "Enter the figures of Stripe and exchange rates",
     Permission.OPERATORS_READ: "See who has an account in the back office",
     Permission.OPERATORS_WRITE: "Make operators, change their role and disable them",
     Permission.KEYS_READ: "See the API keys, without their secrets",
@@ -91,6 +93,7 @@ ROLES: Mapping[str, frozenset[Permission]] = {
         Permission.SUBSCRIBERS_READ,
         Permission.SUBSCRIBERS_WRITE,
         Permission.REPORTS_READ,
+        Permission.REPORTS_WRITE,
         Permission.SYSTEM_READ,
     },
     "admin": ALL_PERMISSIONS,

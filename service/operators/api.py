@@ -9,6 +9,7 @@ from service.operators.rights import api as rights
 from service.operators.rules import api as rules
 from service.operators.settings import api as settings
 from service.operators.staff import api as staff
+from service.operators.stripe_figures import api as stripe_figures
 from service.operators.subscribers import api as subscribers
 from service.operators.subscribers import notes_api as notes
 from service.operators.system import api as system
@@ -22,6 +23,7 @@ for subject in (
     money,
     offers,
     rights,
+    stripe_figures,
     subscribers,
     unbound,
     webhooks,

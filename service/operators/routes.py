@@ -30,6 +30,7 @@ from service.operators.rules import routes as rules
 from service.operators.settings import routes as settings
 from service.operators.sign_in import routes as sign_in
 from service.operators.staff import routes as staff
+from service.operators.stripe_figures import routes as stripe_figures
 from service.operators.subscribers import care_routes as care
 from service.operators.subscribers import routes as subscribers
 from service.operators.system import routes as system
@@ -92,6 +93,7 @@ for subject in (
     readers,
     institutions,
     reports,
+    stripe_figures,
     subscribers,
     care,
     unbound,

@@ -166,6 +166,10 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/money/export/payouts
         GET /v1/admin/reports/{slug}
         GET /v1/admin/reports/summary
+        GET /admin/stripe-figures
+        GET /admin/stripe-figures/{entry_id}
+        GET /v1/admin/stripe-figures
+        GET /v1/admin/stripe-figures/{entry_id}
     """,
     Permission.STAFF: """
         GET /admin/account
@@ -254,6 +258,12 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/settings
         GET /v1/admin/webhook-endpoints
         GET /v1/admin/webhook-endpoints/{endpoint_id}/deliveries
+    """,
+    Permission.REPORTS_WRITE: """
+        POST /admin/stripe-figures
+        POST /admin/stripe-figures/{entry_id}/delete
+        DELETE /v1/admin/stripe-figures/{entry_id}
+        POST /v1/admin/stripe-figures
     """,
     Permission.SYSTEM_WRITE: """
         POST /admin/inbox/replay

@@ -36,6 +36,7 @@ from service.db.tables import (
     RefundRow,
     Right,
     RulesVersion,
+    StripeFigure,
     UnboundSubscription,
     WebhookDelivery,
     WebhookEndpoint,
@@ -106,6 +107,8 @@ MOST: Mapping[str, int] = {
     "/admin/rules": 10,
     "/admin/rules/versions/{version}": 11,
     "/admin/settings": 2,
+    "/admin/stripe-figures": 4,
+    "/admin/stripe-figures/{entry_id}": 3,
     "/admin/sign-in": 2,
     "/admin/subscribers/{reader_id}": 20,
     "/admin/subscribers/{reader_id}/explain": 28,
@@ -154,6 +157,8 @@ MOST: Mapping[str, int] = {
     "/v1/admin/rules/versions": 2,
     "/v1/admin/rules/versions/{version}": 2,
     "/v1/admin/settings": 1,
+    "/v1/admin/stripe-figures": 2,
+    "/v1/admin/stripe-figures/{entry_id}": 2,
     "/v1/admin/subscribers": 2,
     "/v1/admin/subscribers/{reader_id}": 12,
     "/v1/admin/subscription-linking": 3,
@@ -251,7 +256,11 @@ class Rows:
             invoice_id=invoice.id, currency="EUR",
         )  # fmt: skip
         payout = filled(PayoutRow, currency="EUR")
-        self.known |= {"offer_id": offer.id, "payout_id": payout.id}
+        entry = filled(
+            StripeFigure, figure="mrr", currency="EUR", discounts="forever", churn="period_end",
+            start="subscription", parts=[], perhaps=[],
+        )  # fmt: skip
+        self.known |= {"offer_id": offer.id, "payout_id": payout.id, "entry_id": entry.id}
         paid = rows.checkout(reader, offer, rows.NOW - timedelta(days=20))
         event = rows.told(reader, "subscription.started", rows.NOW, subject_id=bought.id)
         return [
@@ -264,7 +273,7 @@ class Rows:
             filled(ReaderDevice, reader_id=reader.id), filled(ReaderNote, reader_id=reader.id),
             filled(Mail, kind="sign-in", status="waiting", reader_id=reader.id),
             filled(UnboundSubscription, status="active", offer_id=offer.id),
-            invoice, charge, payout, filled(BalanceRow, payout_id=payout.id),
+            invoice, charge, payout, entry, filled(BalanceRow, payout_id=payout.id),
             filled(RefundRow, charge_id=charge.id, currency="EUR"),
             filled(
                 DisputeRow, charge_id=charge.id, status="needs_response", due_at=rows.NOW,

@@ -227,6 +227,8 @@ class Reconciliation(Base):
     """How many rows of money were looked at; None: by a release that kept none."""
     not_ours: Mapped[int]
     """Subscriptions on the account that were sold by something else."""
+    foreign: Mapped[dict[str, dict[str, Any]] | None] = mapped_column(Json)
+    """What these bring by Stripe's count, as billing/foreign.py words it; None: nobody has looked."""
     found: Mapped[int]
     """How many differences there were before anything was mended."""
     remaining: Mapped[int]

@@ -1,11 +1,12 @@
-"""What the staff keeps for itself: notes on readers, and views of lists."""
+"""What the staff keeps for itself: notes on readers, views of lists, and figures from elsewhere."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db.base import Base, UtcDateTime
+from service.db.base import Base, Json, UtcDateTime
 
 
 class ReaderNote(Base):
@@ -33,3 +34,34 @@ class SavedView(Base):
     name: Mapped[str]
     filters: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class StripeFigure(Base):
+    """A figure as Stripe's own dashboard has it, and ours beside it, as it was when this was entered."""
+
+    __tablename__ = "stripe_figures"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    figure: Mapped[str]
+    """mrr or active-subscribers."""
+    currency: Mapped[str]
+    """Empty: active subscribers of all currencies."""
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    value: Mapped[int] = mapped_column(BigInteger)
+    """Stripe's; MRR in minor units."""
+    discounts: Mapped[str]
+    churn: Mapped[str]
+    start: Mapped[str]
+    """The settings of the account at Stripe, as reports/agreement.py has them."""
+    ours: Mapped[int] = mapped_column(BigInteger)
+    parts: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+    """What explains the difference: `cause` and `amount`, null where nobody knows."""
+    perhaps: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+    """What Stripe might count beside, as `parts`."""
+    foreign_as_of: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the account was last looked through for what something else sold; None: never."""
+    entered_by: Mapped[str]
+    """As the audit trail names the actor."""
+    entered_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (Index("ix_stripe_figures_listing", "at", "id"),)

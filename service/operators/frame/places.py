@@ -53,7 +53,10 @@ GROUPS = (
     Group("Money", (Place("/admin/money", "Money", Permission.SUBSCRIBERS_READ),)),
     Group(
         "Reports",
-        (Place("/admin/reports", "Reports", Permission.REPORTS_READ, also=("/admin/movements",)),),
+        (
+            Place("/admin/reports", "Figures", Permission.REPORTS_READ, also=("/admin/movements",)),
+            Place("/admin/stripe-figures", "At Stripe", Permission.REPORTS_READ),
+        ),
     ),
     Group(
         "Settings",

@@ -4,6 +4,7 @@ A subscription is scheduled to end from the event that says so until the next on
 takes it back. What it brings meanwhile its movements say.
 """
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Subquery, func, or_, select, type_coerce, union_all
@@ -21,7 +22,7 @@ _ASKED, _TAKEN_BACK = "subscription.cancel_scheduled", "subscription.resumed"
 
 async def money(session: AsyncSession, asked: Asked) -> Tallies:
     """By currency: what became scheduled to end, less what was taken back, changed or ended."""
-    changes = _changes(_spans(asked)).subquery("scheduled")
+    changes = _changes(spans(asked.since, asked.until)).subquery("scheduled")
     rows = (
         select(
             asked.step_at(changes.c.at).label("step"), changes.c.currency, changes.c.interval,
@@ -39,7 +40,7 @@ async def money(session: AsyncSession, asked: Asked) -> Tallies:
     return tallies
 
 
-def _spans(asked: Asked) -> Subquery:
+def spans(begin: datetime, end: datetime) -> Subquery:
     """From when until when which subscription was scheduled to end; those that are over by then are left out."""
     event = DomainEvent
     next_one = func.lead(event.occurred_at).over(
@@ -59,9 +60,9 @@ def _spans(asked: Asked) -> Subquery:
         .join(Subscription, Subscription.id == events.c.subject_id)
         .where(
             events.c.type == _ASKED,
-            events.c.since < asked.until,
-            or_(until.is_(None), until > asked.since),
-            or_(ended_at.is_(None), ended_at > asked.since),
+            events.c.since < end,
+            or_(until.is_(None), until > begin),
+            or_(ended_at.is_(None), ended_at > begin),
         )
         .subquery("spans")
     )
