@@ -453,6 +453,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "cohort_months": "how many readers of a month stay, without readers",
     "content_state": "one number",
     "edge_days": "how many readers joined and left on a day, without readers",
+    "exchange_rates": "rates between currencies, and who of the staff entered them",
     "habit_days": "how many subscribers read often, without readers",
     "holder_returns": "how many holders came again, without holders",
     "invoice_payments": "which payment pays which invoice, by ids at Stripe",

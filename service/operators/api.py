@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from service.operators.money import api as money
 from service.operators.movements import api as movements
 from service.operators.offers import api as offers
+from service.operators.rates import api as rates
 from service.operators.rights import api as rights
 from service.operators.rules import api as rules
 from service.operators.settings import api as settings
@@ -22,6 +23,7 @@ for subject in (
     staff,
     money,
     offers,
+    rates,
     rights,
     stripe_figures,
     subscribers,

@@ -20,6 +20,7 @@ from service.operators.institutions import routes as institutions
 from service.operators.money import routes as money
 from service.operators.movements import routes as movements
 from service.operators.offers import routes as offers
+from service.operators.rates import routes as rates
 from service.operators.readers import routes as readers
 from service.operators.reports import board, shown
 from service.operators.reports import routes as reports
@@ -90,6 +91,7 @@ for subject in (
     offers,
     rights,
     movements,
+    rates,
     readers,
     institutions,
     reports,

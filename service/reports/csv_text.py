@@ -17,7 +17,7 @@ _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", MARK)
 Value = str | int | float | None
 HEADER = (
     "figure", "version", "series", "split", "currency", "compared", "from", "to", "complete",
-    "value", "unit", "reason", "part", "whole", "low", "high",
+    "value", "unit", "reason", "part", "whole", "low", "high", "converted",
 )  # fmt: skip
 
 
@@ -49,17 +49,24 @@ def report_rows(report: Report) -> Iterator[tuple[Value, ...]]:
     yield HEADER
     period = report.asked.period
     yield from _rows(report, period, report.lines, "")
+    yield from _rows(report, period, report.converted, "", is_converted=True)
     if report.before is not None:
         yield from _rows(report, report.before, report.lines_before, period.compared)
 
 
 def _rows(
-    report: Report, period: Period, lines: Iterable[Line], compared: str
+    report: Report,
+    period: Period,
+    lines: Iterable[Line],
+    compared: str,
+    *,
+    is_converted: bool = False,
 ) -> Iterator[tuple[Value, ...]]:
     for line in lines:
         for step, cell in zip(period.steps, line.cells, strict=True):
-            yield _row(report, line, step, cell, compared)
-        yield _row(report, line, period.whole, line.total, compared)
+            yield (*_row(report, line, step, cell, compared), "yes" if is_converted else "")
+        whole = _row(report, line, period.whole, line.total, compared)
+        yield (*whole, "yes" if is_converted else "")
 
 
 def _row(report: Report, line: Line, step: Step, cell: Cell, compared: str) -> tuple[Value, ...]:

@@ -56,6 +56,8 @@ class Figure:
     """Whether it is of days in the publication's zone, and of no other."""
     is_heat_map: bool = False
     """Whether its table is the picture: a row a line, the darker the higher."""
+    is_sum_of_money: bool = False
+    """Whether its currencies may be added up, once they are converted."""
     is_ranked: bool = False
     """Whether the query puts its splits in order, the first the most important."""
 

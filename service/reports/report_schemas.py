@@ -237,6 +237,8 @@ class Report:
     lines: Sequence[Line]
     before: Period | None = None
     lines_before: Sequence[Line] = ()
+    converted: Sequence[Line] = ()
+    """Its totals over currencies, at the rates that operators entered."""
 
 
 class Compared(BaseModel):
@@ -255,6 +257,8 @@ class ReportOut(BaseModel):
     period: PeriodOut
     split: str | None
     lines: list[LineOut]
+    converted: list[LineOut]
+    """Totals over all currencies at the rates that were entered; `currency` is that of the total."""
     before: Compared | None
 
     @classmethod
@@ -277,6 +281,7 @@ class ReportOut(BaseModel):
             period=PeriodOut.of(asked.period, asked.now),
             split=asked.split or None,
             lines=lines(report.lines),
+            converted=lines(report.converted),
             before=before,
         )
 

@@ -166,6 +166,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/money/export/payouts
         GET /v1/admin/reports/{slug}
         GET /v1/admin/reports/summary
+        GET /admin/exchange-rates
+        GET /v1/admin/exchange-rates
         GET /admin/stripe-figures
         GET /admin/stripe-figures/{entry_id}
         GET /v1/admin/stripe-figures
@@ -260,6 +262,10 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/webhook-endpoints/{endpoint_id}/deliveries
     """,
     Permission.REPORTS_WRITE: """
+        POST /admin/exchange-rates
+        POST /admin/exchange-rates/delete
+        DELETE /v1/admin/exchange-rates/{currency}/{into}/{day}
+        POST /v1/admin/exchange-rates
         POST /admin/stripe-figures
         POST /admin/stripe-figures/{entry_id}/delete
         DELETE /v1/admin/stripe-figures/{entry_id}

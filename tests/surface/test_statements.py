@@ -21,6 +21,7 @@ from service.db.tables import (
     BalanceRow,
     ChargeRow,
     DisputeRow,
+    ExchangeRate,
     InboxEvent,
     Institution,
     InvoiceRow,
@@ -88,6 +89,7 @@ MOST: Mapping[str, int] = {
     "/admin/articles/{slug}": 12,
     "/admin/audit": 8,
     "/admin/entitlements": 5,
+    "/admin/exchange-rates": 3,
     "/admin/inbox": 6,
     "/admin/institutions": 3,
     "/admin/jobs": 4,
@@ -129,6 +131,7 @@ MOST: Mapping[str, int] = {
     "/v1/admin/entitlements": 2,
     "/v1/admin/entitlements.csv": 2,
     "/v1/admin/entitlements/{source}/{reference}": 2,
+    "/v1/admin/exchange-rates": 2,
     "/v1/admin/explain": 9,
     "/v1/admin/coupons": 3,
     "/v1/admin/inbox": 4,
@@ -238,6 +241,7 @@ class Rows:
             filled(InboxEvent, told_by="webhook"), filled(AuditEntry),
             filled(ApiKey, scopes=["articles:write"]), filled(Operator, role="viewer"),
             filled(Reconciliation, differences=[]), rules,
+            filled(ExchangeRate, currency="CHF", into="EUR", rate="1"),
         ]  # fmt: skip
 
     def _of(self, reader: Reader, article: Article, endpoint_id: str) -> list[Base]:

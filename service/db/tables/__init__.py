@@ -64,7 +64,7 @@ from service.db.tables.rollups import (
 )
 from service.db.tables.rules import RulesVersion
 from service.db.tables.sources import CheckoutTouches, Consent, Touches
-from service.db.tables.staff import ReaderNote, SavedView, StripeFigure
+from service.db.tables.staff import ExchangeRate, ReaderNote, SavedView, StripeFigure
 from service.db.tables.tokens import RevokedClaim, SigningKey
 
 __all__ = [
@@ -88,6 +88,7 @@ __all__ = [
     "DisputeRow",
     "DomainEvent",
     "EdgeDay",
+    "ExchangeRate",
     "FormerGrant",
     "Grant",
     "HabitDay",

@@ -1,6 +1,6 @@
 """What the staff keeps for itself: notes on readers, views of lists, and figures from elsewhere."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Text
@@ -34,6 +34,21 @@ class SavedView(Base):
     name: Mapped[str]
     filters: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ExchangeRate(Base):
+    """From a day on one unit of `currency` is `rate` units of `into`, until the next rate of the pair."""
+
+    __tablename__ = "exchange_rates"
+
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    into: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    rate: Mapped[str]
+    """A decimal number as it was entered: no digit is lost."""
+    entered_by: Mapped[str]
+    """As the audit trail names the actor."""
+    entered_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class StripeFigure(Base):

@@ -62,6 +62,7 @@ GROUPS = (
         "Settings",
         (
             Place("/admin/rules", "Rules", Permission.ARTICLES_READ),
+            Place("/admin/exchange-rates", "Exchange rates", Permission.REPORTS_READ),
             Place("/admin/settings", "In force", Permission.SYSTEM_READ),
             Place("/admin/operators", "Operators", Permission.OPERATORS_READ),
             Place("/admin/api-keys", "API keys", Permission.KEYS_READ),

@@ -68,6 +68,7 @@ async def show_report(
         query=query,
         over_time=OVER_TIME_WORDS[report.figure.over_time],
         tiles=shown.tiles(report),
+        totals=shown.totals(report),
         drawings=shown.drawings(report),
         kind=shown.kind_of(report.figure),
         table=shown.table(report),

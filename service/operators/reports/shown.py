@@ -143,6 +143,20 @@ def tiles(report: Report) -> list[Tile]:
     return found
 
 
+def totals(report: Report) -> list[tuple[str, Shown]]:
+    """The period's totals over currencies, in words."""
+    figure = report.figure
+    return [
+        (
+            name_of(figure, line, with_currency=True),
+            Shown(
+                value_text(line.total, figure.series_of(line).unit, line.currency), line.total.why
+            ),
+        )
+        for line in report.converted
+    ]
+
+
 def drawings(report: Report) -> list[Drawn]:
     """A chart for each currency and unit: no scale mixes them."""
     figure = report.figure

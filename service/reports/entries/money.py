@@ -15,14 +15,16 @@ from service.reports.queries import leaving, money, subscribers
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "mrr", "Money", MRR, one("money"), "end", BY_PRICE, subscribers.mrr, MOVEMENTS,
+        is_sum_of_money=True,
     ),
     Figure(
         "mrr-after-discounts", "Money", MRR_AFTER_DISCOUNTS, one("money"), "end", BY_PRICE,
-        subscribers.mrr_after_discounts, MOVEMENTS,
+        subscribers.mrr_after_discounts, MOVEMENTS, is_sum_of_money=True,
     ),
     Figure(
         "committed-mrr", "Money", COMMITTED_MRR, one("money"), "end", (),
         subscribers.committed_mrr, "movements, domain events and subscriptions", version=2,
+        is_sum_of_money=True,
     ),
     Figure(
         "mrr-movements", "Money",
@@ -46,7 +48,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "arr", "Money",
         Definition("ARR", "Annual recurring revenue: MRR × 12.", OF_MONEY),
-        one("money"), "end", BY_PRICE, subscribers.arr, MOVEMENTS,
+        one("money"), "end", BY_PRICE, subscribers.arr, MOVEMENTS, is_sum_of_money=True,
     ),
     Figure(
         "arpu", "Money",
@@ -134,6 +136,7 @@ FIGURES: tuple[Figure, ...] = (
             disputed="Disputed", fees="Fees", fee_tax="Tax on fees", net="Net", tax="Tax",
         ),
         "sum", BY_SALE, money.revenue, "balance entries and invoices", version=2,
+        is_sum_of_money=True,
     ),
     Figure(
         "refunds-and-disputes", "Money",
@@ -166,5 +169,6 @@ FIGURES: tuple[Figure, ...] = (
             OF_MONEY,
         ),
         one("money"), "sum", (), money.payouts, "payouts", filters=("currency",),
+        is_sum_of_money=True,
     ),
 )  # fmt: skip

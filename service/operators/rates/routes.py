@@ -1,0 +1,84 @@
+"""The page of exchange rates."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from service.db.context import AppContext
+from service.db.session import ReportSession
+from service.html.list_query import AnyPage, ListQuery
+from service.html.redirect import see_other
+from service.identity.permissions import Permission
+from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.rates.changes import delete_rate, enter_rate, list_rates
+from service.operators.rates.schemas import RateIn
+from service.reports.schemas import Storable
+
+router = APIRouter(prefix="/exchange-rates", route_class=PageRoute, include_in_schema=False)
+HERE = "/admin/exchange-rates"
+SeesFigures = Annotated[Visit, Depends(page_requires(Permission.REPORTS_READ))]
+EntersRates = Annotated[Visit, Depends(form_requires(Permission.REPORTS_WRITE))]
+_Text = Annotated[str, Storable]
+
+
+class Typed(BaseModel):
+    """What was typed, as it was typed."""
+
+    model_config = ConfigDict(extra="ignore", str_max_length=100)
+
+    currency: _Text = ""
+    into: _Text = ""
+    day: _Text = ""
+    rate: _Text = ""
+
+    def read(self) -> RateIn:
+        """ValidationError says what can't be read."""
+        return RateIn.model_validate(
+            {
+                "currency": self.currency.strip().upper(), "into": self.into.strip().upper(),
+                "day": self.day.strip(), "rate": self.rate.strip().replace(",", "."),
+            }
+        )  # fmt: skip
+
+
+@router.get("")
+async def show_rates(
+    request: Request, _: SeesFigures, asked: AnyPage, session: ReportSession
+) -> Response:
+    """All rates, the latest day first, and a form for more."""
+    found = await list_rates(session, asked)
+    return page(request, "rates.html", found=found, asked=asked, typed=Typed(), refusal="")
+
+
+@router.post("")
+async def send_rate(
+    request: Request, visit: EntersRates, context: AppContext, typed: Annotated[Typed, Form()]
+) -> Response:
+    """Enter a rate, or show the form again with why not."""
+    try:
+        entered = typed.read()
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = f"{first['loc'][0]}: " if first["loc"] else ""
+        refusal = f"Not saved. {field}{first['msg'].removeprefix('Value error, ')}."
+        async with context.database.slow_reading("reports") as session:
+            found = await list_rates(session, ListQuery())
+        return page(
+            request, "rates.html", status_code=422, found=found, asked=ListQuery(), typed=typed,
+            refusal=refusal,
+        )  # fmt: skip
+    await enter_rate(context, entered.pair, entered.rate, actor=visit.operator.label)
+    return see_other(HERE)
+
+
+@router.post("/delete")
+async def send_deletion(
+    visit: EntersRates, context: AppContext, typed: Annotated[Typed, Form()]
+) -> Response:
+    """Delete a rate: the one before it holds again."""
+    rate = typed.model_copy(update={"rate": "1"}).read()
+    await delete_rate(context, rate.pair, actor=visit.operator.label)
+    return see_other(HERE)

@@ -1,0 +1,87 @@
+"""Exchange rates: the page, the API, and the totals that come of them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import select
+
+from service.db.session import Database
+from service.db.tables import AuditEntry
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
+from tests.inside import Paywall, inside
+from tests.operators.conftest import csrf_in
+from tests.reports import rows
+from tests.reports.rows import NOW
+
+SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
+Store = Callable[..., Awaitable[None]]
+TYPED = {"currency": "chf", "into": "EUR", "rate": "1,05", "day": "2026-01-01"}
+pytestmark = on_sqlite
+
+
+@pytest.fixture
+async def paywall(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> AsyncIterator[Paywall]:
+    async with inside(database, settings, clocks) as made:
+        yield made
+
+
+async def send(browser: httpx2.AsyncClient, path: str, **form: Any) -> httpx2.Response:
+    csrf = csrf_in((await browser.get("/admin/account")).text)
+    return await browser.post(f"/admin/exchange-rates{path}", data={"csrf": csrf, **form})
+
+
+async def test_a_rate_makes_a_total(signed_in: SignedIn, store: Store, database: Database) -> None:
+    reader, offers = rows.reader(), [rows.offer(currency=each) for each in ("EUR", "CHF")]
+    bought = [rows.subscription(reader, each) for each in offers]
+    await store(reader, *offers, *bought, *(rows.movement(each, 1, NOW) for each in bought))
+    browser = await signed_in("billing")
+    assert "Together" not in (await browser.get("/admin/reports/mrr")).text
+    assert (await send(browser, "", **TYPED)).status_code == 303
+    page = (await browser.get("/admin/exchange-rates")).text
+    assert "1 CHF is 1.05 EUR" in page
+    assert "€18.45" in (await browser.get("/admin/reports/mrr")).text
+    assert (await send(browser, "/delete", **TYPED)).status_code == 303
+    assert "No rate was entered yet" in (await browser.get("/admin/exchange-rates")).text
+    async with database.reading() as session:
+        found = select(AuditEntry.action, AuditEntry.target, AuditEntry.after)
+        assert (await session.execute(found.order_by(AuditEntry.id))).all()[-2:] == [
+            ("exchange-rate.enter", "CHF-EUR 2026-01-01", {"rate": "1.05"}),
+            ("exchange-rate.delete", "CHF-EUR 2026-01-01", None),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"rate": "0"}, "greater than 0"), ({"rate": "much"}, "rate:"),
+        ({"rate": "1.0000000000001"}, "12 decimal places"), ({"into": "CHF"}, "two currencies"),
+        ({"currency": "Franc"}, "currency:"), ({"day": "1999-12-31"}, "day:"),
+    ],
+)  # fmt: skip
+async def test_what_is_no_rate(signed_in: SignedIn, fields: dict[str, str], told: str) -> None:
+    answer = await send(await signed_in("billing"), "", **{**TYPED, **fields})
+    assert (answer.status_code, told in answer.text) == (422, True)
+
+
+async def test_over_the_api(paywall: Paywall) -> None:
+    async def call(method: str, path: str, **body: Any) -> httpx2.Response:
+        return await paywall.client.request(
+            method, f"/v1/admin/exchange-rates{path}", headers=paywall.staff, json=body or None
+        )
+
+    given = {"currency": "CHF", "into": "EUR", "day": "2026-01-01"}
+    assert (await call("POST", "", **given, rate="1.05")).status_code == 201
+    again = await call("POST", "", **given, rate="1.06")
+    assert (again.status_code, again.json()["rate"]) == (201, "1.06")
+    assert (await call("GET", "")).json()["items"] == [again.json()]
+    report = await paywall.client.get("/v1/admin/reports/mrr", headers=paywall.staff)
+    assert report.json()["converted"] == []
+    assert (await call("DELETE", "/CHF/EUR/2026-01-01")).status_code == 204
+    assert (await call("DELETE", "/CHF/EUR/2026-01-01")).status_code == 404
+    assert (await call("POST", "", **{**given, "into": "CHF"}, rate="1")).status_code == 422
