@@ -329,11 +329,12 @@ HOLDINGS: tuple[Holding, ...] = (
         kept="id reader_id customer_id offer_id price_id plan status amount currency interval interval_count "
         "recurring_amount net_amount discounts started_at current_period_end trial_end cancel_at "
         "ended_at past_due_since pauses_collection "
-        "cancel_reason access_stop access_stopped_at payment_problem synced_at "
+        "cancel_reason cancel_feedback cancelled_at cancelled_after_days access_stop access_stopped_at "
+        "payment_problem synced_at "
         "version outside next_charge_at next_amount open_amount joined_at "
         "imported_at",
         # The page behind it shows name and address.
-        blank={"payment_url": None},
+        blank={"payment_url": None, "cancel_comment": ""},
     ),
     Holding(
         "movements", MovementRow, _movements,

@@ -258,6 +258,8 @@ async def _subscription_facts(session: AsyncSession, subscription_id: str) -> Fa
         "trial end": _time(row.trial_end),
         "scheduled end": _time(row.cancel_at),
         "ended at": _time(row.ended_at),
+        "cancelled at": _time(row.cancelled_at),
+        "reader's words": f"{row.cancel_feedback or 'none'}, {len(row.cancel_comment)} characters",
         "collection": "paused" if row.pauses_collection else "running",
         "past due since": _time(row.past_due_since),
         "payment problem": row.payment_problem or "none",

@@ -37,6 +37,7 @@ from service.grants.store import find_grant, put_grant
 from service.identity.readers import settled_reader
 from service.payments.gateway import Gateway, StripeSubscription, StripeSubscriptionItem
 from service.settings import Settings
+from service.texts import without_signs
 
 log = structlog.get_logger()
 
@@ -266,6 +267,7 @@ def copy_state(
     row.ended_at = subscription.ended_at
     row.pauses_collection = subscription.pauses_collection
     row.cancel_reason = subscription.cancel_reason or ""
+    _copy_cancellation(row, subscription)
     row.next_charge_at = lifecycle.next_charge_at(snapshot.subscription)
     row.next_amount = snapshot.next_amount
     row.past_due_since = lifecycle.past_due_since(subscription, invoices)
@@ -278,6 +280,17 @@ def copy_state(
     if offer is not None:
         row.offer_id = offer.id
         row.plan = offer.plan
+
+
+def _copy_cancellation(row: Subscription, subscription: StripeSubscription) -> None:
+    """When and with which words it was cancelled; of a cancellation that was taken back nothing stays."""
+    at = subscription.canceled_at or subscription.ended_at
+    row.cancelled_at = at
+    row.cancel_feedback = (subscription.cancel_feedback or "") if at is not None else ""
+    row.cancel_comment = without_signs(subscription.cancel_comment or "") if at is not None else ""
+    row.cancelled_after_days = (
+        max(1, -((row.started_at - at) // timedelta(days=1))) if at is not None else None
+    )
 
 
 def _copy_price(row: Subscription, item: StripeSubscriptionItem) -> None:

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from service.operators.cancellations import api as cancellations
 from service.operators.money import api as money
 from service.operators.movements import api as movements
 from service.operators.offers import api as offers
@@ -21,6 +22,7 @@ router = APIRouter(prefix="/v1/admin")
 for subject in (
     rules,
     staff,
+    cancellations,
     money,
     offers,
     rates,

@@ -13,6 +13,7 @@ from service.operators import overview
 from service.operators.account import routes as account
 from service.operators.articles import routes as articles
 from service.operators.attention import needs
+from service.operators.cancellations import routes as cancellations
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import Visit, page_requires
@@ -87,6 +88,7 @@ async def show_overview(
 for subject in (
     sign_in,
     articles,
+    cancellations,
     money,
     offers,
     rights,

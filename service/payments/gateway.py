@@ -170,7 +170,8 @@ class StripeSubscriptionItem:
 class StripeSubscription:
     """Period bounds live on the items; a scheduled end is `cancel_at` or `cancel_at_period_end`.
 
-    `cancel_reason` is Stripe's own word for why, such as payment_failed or cancellation_requested.
+    `cancel_reason` is Stripe's own word for why, such as payment_failed or cancellation_requested;
+    `cancel_feedback` is the answer that the customer chose, and `cancel_comment` what they wrote.
     `card_fingerprint` and all discounts are known only of a subscription that was retrieved, not of
     one in a list.
     """
@@ -187,6 +188,8 @@ class StripeSubscription:
     metadata: Mapping[str, str]
     pauses_collection: bool = False
     cancel_reason: str | None = None
+    cancel_feedback: str | None = None
+    cancel_comment: str | None = None
     card_fingerprint: str | None = None
     """Of the card that pays, or of the bank account that a debit is taken from."""
     canceled_at: datetime | None = None

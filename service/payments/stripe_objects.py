@@ -135,6 +135,7 @@ def checkout_session_of(document: JSON) -> StripeCheckoutSession:
 
 def subscription_of(document: JSON) -> StripeSubscription:
     """A list holds only the ids of the payment method and of discounts."""
+    details = document.get("cancellation_details") or {}
     return StripeSubscription(
         id=document["id"],
         customer_id=reference(document["customer"]) or "",
@@ -147,7 +148,9 @@ def subscription_of(document: JSON) -> StripeSubscription:
         ended_at=optional_instant(document.get("ended_at")),
         metadata=dict(document.get("metadata") or {}),
         pauses_collection=document.get("pause_collection") is not None,
-        cancel_reason=(document.get("cancellation_details") or {}).get("reason"),
+        cancel_reason=details.get("reason"),
+        cancel_feedback=details.get("feedback"),
+        cancel_comment=details.get("comment"),
         card_fingerprint=_fingerprint(document.get("default_payment_method")),
         canceled_at=optional_instant(document.get("canceled_at")),
         discounts=discounts_of(document),

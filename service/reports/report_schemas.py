@@ -21,7 +21,7 @@ _Text = Annotated[str, AfterValidator(storable), Field(max_length=100)]
 _Day = Annotated[str, Field(max_length=40, examples=["2026-03-01"])]
 FILTERS = (
     "plan", "interval_charged", "currency", "section", "source", "last_source", "campaign", "wall",
-    "prompt", "offer", "method", "country", "decline", "tries",
+    "prompt", "offer", "method", "country", "decline", "tries", "tenure",
 )  # fmt: skip
 """The address has an `interval` already, the step's: so the subscription's is `interval_charged`."""
 
@@ -65,6 +65,8 @@ class ReportQuery(BaseModel):
     """Why the last charge failed, in the bank's word, such as insufficient_funds."""
     tries: _Text = ""
     """How many charges failed."""
+    tenure: _Text = ""
+    """How long they had stayed: day_1, day_7, day_30, day_100 or later."""
 
     def asked(self, settings: Settings, now: datetime) -> Asked:
         """What is asked for, in business time. Raises Problem `invalid-request`."""

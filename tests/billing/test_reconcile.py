@@ -424,3 +424,31 @@ def test_once_a_night_for_all_and_when_somebody_asks(quiet: Installation) -> Non
     asked = with_stripe(quiet, ask)
     (run,) = [run for run in rows(quiet, Reconciliation) if run.id == asked]
     assert (run.started_by, run.fixed, run.found) == ("operator:opr_1", False, 0)
+
+
+@on_sqlite
+def test_what_a_reader_says_on_cancelling(quiet: Installation) -> None:
+    sign_in(quiet)
+    quiet.subscribe()
+    (ours,) = rows(quiet, Subscription)
+    words = {"feedback": "unused", "comment": "No time\u202e to read"}
+
+    def cancel(*, ends: bool) -> Subscription:
+        with sdk(quiet.stripe_url) as stripe:
+            stripe.subscriptions.update(
+                ours.id, {"cancel_at_period_end": ends, "cancellation_details": words}
+            )  # fmt: skip
+        assert compare(quiet, fix=True).remaining == []
+        row: Subscription = rows(quiet, Subscription)[0]
+        return row
+
+    left = cancel(ends=True)
+    assert (left.cancel_feedback, left.cancel_comment) == ("unused", "No time to read")
+    assert left.cancelled_after_days == 1
+    stays = cancel(ends=False)
+    assert (stays.cancel_feedback, stays.cancel_comment, stays.cancelled_at) == ("", "", None)
+    cancel(ends=True)
+    erased = quiet.browser.request("DELETE", "/v1/me", json={"cancel_subscription": True})
+    assert erased.is_success
+    gone = rows(quiet, Subscription)[0]
+    assert (gone.cancel_feedback, gone.cancel_comment) == ("unused", "")

@@ -99,7 +99,7 @@ def test_what_stripe_counts_beside_ours_and_what_it_might() -> None:
 def test_readers_are_counted_once() -> None:
     all_ways = frozenset({(False, False), (True, False), (False, True), (True, True)})
     groups = [
-        # Whoever has another subscription is counted anyway.
+        # With another subscription they are counted anyway.
         Readers(5, all_ways, frozenset({"paused", "outside"})),
         Readers(3, frozenset({(False, False), (False, True)}), frozenset({"trials"})),
         Readers(2, frozenset({(False, False), (True, False)})),

@@ -141,7 +141,9 @@ async def test_reports_have_totals_where_currencies_are_not_told_apart(database:
 
     async def total(slug: str, split: str = "", **chosen: str) -> list[object]:
         async with database.reading() as session:
-            found = await report_on(session, slug, asked(*march, split=split, now=NOW, zone="", home=HOME, **chosen))
+            found = await report_on(
+                session, slug, asked(*march, split=split, now=NOW, zone="", home=HOME, **chosen)
+            )
         return [each.total.value for each in found.converted]
 
     assert await total("mrr") == [1890]

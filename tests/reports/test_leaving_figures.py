@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
@@ -60,6 +61,9 @@ async def _compare(url: str, what: Asked, oracle: Oracle, rolled: Rolled) -> Non
             expected = _by_step(oracle, [each for each in left if each.cause == line.series])
             assert [cell.value for cell in line.cells] == expected
             assert line.total.value == sum(expected)
+        for line in await lines_of(database, "reasons", replace(what, split="tenure")):
+            theirs = [e for e in left if (e.cause, _tenure(e)) == (line.series, line.split)]
+            assert [cell.value for cell in line.cells] == _by_step(oracle, theirs)
         assert lines or not any(_by_step(oracle, left))
         await _cohorts(database, what, oracle, stayed)
     finally:

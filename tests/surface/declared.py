@@ -210,6 +210,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/money/export/{name}
         GET /admin/readers
         GET /admin/readers/export
+        GET /admin/cancellations
+        GET /v1/admin/cancellations
         GET /admin/movements
         GET /v1/admin/movements
         GET /v1/admin/readers/export

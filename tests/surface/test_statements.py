@@ -88,8 +88,9 @@ MOST: Mapping[str, int] = {
     "/admin/articles": 5,
     "/admin/articles/{slug}": 12,
     "/admin/audit": 8,
+    "/admin/cancellations": 4,
     "/admin/entitlements": 5,
-    "/admin/exchange-rates": 3,
+    "/admin/exchange-rates": 8,
     "/admin/inbox": 6,
     "/admin/institutions": 3,
     "/admin/jobs": 4,
@@ -109,8 +110,8 @@ MOST: Mapping[str, int] = {
     "/admin/rules": 10,
     "/admin/rules/versions/{version}": 11,
     "/admin/settings": 2,
-    "/admin/stripe-figures": 4,
-    "/admin/stripe-figures/{entry_id}": 3,
+    "/admin/stripe-figures": 9,
+    "/admin/stripe-figures/{entry_id}": 8,
     "/admin/sign-in": 2,
     "/admin/subscribers/{reader_id}": 20,
     "/admin/subscribers/{reader_id}/explain": 28,
@@ -133,6 +134,7 @@ MOST: Mapping[str, int] = {
     "/v1/admin/entitlements/{source}/{reference}": 2,
     "/v1/admin/exchange-rates": 2,
     "/v1/admin/explain": 9,
+    "/v1/admin/cancellations": 2,
     "/v1/admin/coupons": 3,
     "/v1/admin/inbox": 4,
     "/v1/admin/institutions": 2,
@@ -241,7 +243,10 @@ class Rows:
             filled(InboxEvent, told_by="webhook"), filled(AuditEntry),
             filled(ApiKey, scopes=["articles:write"]), filled(Operator, role="viewer"),
             filled(Reconciliation, differences=[]), rules,
-            filled(ExchangeRate, currency="CHF", into="EUR", rate="1"),
+            filled(
+                ExchangeRate, currency="CHF", into="EUR", rate="1",
+                day=rows.NOW.date() + timedelta(days=number),
+            ),
         ]  # fmt: skip
 
     def _of(self, reader: Reader, article: Article, endpoint_id: str) -> list[Base]:

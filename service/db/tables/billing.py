@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, Json, UtcDateTime
@@ -91,6 +91,14 @@ class Subscription(Base):
     pauses_collection: Mapped[bool]
     cancel_reason: Mapped[str]
     """Why it was or will be cancelled, in Stripe's word, such as payment_failed; empty: not said."""
+    cancel_feedback: Mapped[str] = mapped_column(server_default="")
+    """Which of Stripe's answers the reader chose on cancelling, such as too_expensive; empty: none."""
+    cancel_comment: Mapped[str] = mapped_column(Text, server_default="")
+    """What the reader wrote on cancelling; empty: nothing."""
+    cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the end was asked for, or came by itself; None: it goes on."""
+    cancelled_after_days: Mapped[int | None]
+    """Of which day of the subscription that was, from 1."""
     access_stop: Mapped[str]
     """What takes access away although the status would give it: dispute, dispute_lost, refund,
     trial_used or duplicate; empty: nothing.
@@ -114,7 +122,10 @@ class Subscription(Base):
     version: Mapped[int]
     """Grows with each stored state: what was fetched before another was stored is not stored."""
 
-    __table_args__ = (Index("ix_subscriptions_listing", "started_at", "id"),)
+    __table_args__ = (
+        Index("ix_subscriptions_listing", "started_at", "id"),
+        Index("ix_subscriptions_cancelled", "cancelled_at", "id"),
+    )
 
 
 class UnboundSubscription(Base):

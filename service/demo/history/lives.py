@@ -146,6 +146,7 @@ class Life:
             ended_at=self.ended_at,
             metadata={},
             cancel_reason=self.reason,
+            cancel_feedback=self.feedback,
             card_fingerprint=self.fingerprint,
             canceled_at=self.asked_at,
         )

@@ -54,7 +54,12 @@ GROUPS = (
     Group(
         "Reports",
         (
-            Place("/admin/reports", "Figures", Permission.REPORTS_READ, also=("/admin/movements",)),
+            Place(
+                "/admin/reports",
+                "Figures",
+                Permission.REPORTS_READ,
+                also=("/admin/movements", "/admin/cancellations"),
+            ),
             Place("/admin/stripe-figures", "At Stripe", Permission.REPORTS_READ),
         ),
     ),

@@ -5,12 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import AppContext
 from service.db.session import ReportSession
 from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
+from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.rates.changes import delete_rate, enter_rate, list_rates
@@ -49,8 +51,7 @@ async def show_rates(
     request: Request, _: SeesFigures, asked: AnyPage, session: ReportSession
 ) -> Response:
     """All rates, the latest day first, and a form for more."""
-    found = await list_rates(session, asked)
-    return page(request, "rates.html", found=found, asked=asked, typed=Typed(), refusal="")
+    return await _page(request, session, asked, Typed())
 
 
 @router.post("")
@@ -65,11 +66,7 @@ async def send_rate(
         field = f"{first['loc'][0]}: " if first["loc"] else ""
         refusal = f"Not saved. {field}{first['msg'].removeprefix('Value error, ')}."
         async with context.database.slow_reading("reports") as session:
-            found = await list_rates(session, ListQuery())
-        return page(
-            request, "rates.html", status_code=422, found=found, asked=ListQuery(), typed=typed,
-            refusal=refusal,
-        )  # fmt: skip
+            return await _page(request, session, ListQuery(), typed, refusal=refusal)
     await enter_rate(context, entered.pair, entered.rate, actor=visit.operator.label)
     return see_other(HERE)
 
@@ -82,3 +79,14 @@ async def send_deletion(
     rate = typed.model_copy(update={"rate": "1"}).read()
     await delete_rate(context, rate.pair, actor=visit.operator.label)
     return see_other(HERE)
+
+
+async def _page(
+    request: Request, session: AsyncSession, asked: ListQuery, typed: Typed, *, refusal: str = ""
+) -> Response:
+    found = await list_rates(session, asked)
+    names = await names_of(session, [each.entered_by for each in found.items])
+    return page(
+        request, "rates.html", status_code=422 if refusal else 200, found=found, asked=asked,
+        typed=typed, refusal=refusal, names=names,
+    )  # fmt: skip

@@ -18,6 +18,7 @@ from service.operators.frame.visits import Visit, page_requires
 from service.operators.reports import shown
 from service.reports import subscriber_list
 from service.reports.figure import OVER_TIME_WORDS, Figure, Subject
+from service.reports.movement_sums import LATER, TENURES
 from service.reports.period import COMPARISONS, INTERVALS
 from service.reports.queries.holders import NO_SECTION
 from service.reports.registry import FIGURES
@@ -33,9 +34,11 @@ SPLIT_WORDS = {
     "plan": "Plan", "interval_charged": "Billing interval", "currency": "Currency",
     "section": "Section", "source": "First source", "last_source": "Last source",
     "campaign": "First campaign", "wall": "Wall", "prompt": "Words of the wall", "offer": "Offer",
-    "method": "Paid with", "country": "Country of the card", "decline": "Decline", "tries": "Failed tries",
+    "method": "Paid with", "country": "Country of the card", "decline": "Decline", "tries": "Failed tries", "tenure": "Tenure",
 }  # fmt: skip
-FIXED = {"interval_charged": ("day", "week", "month", "year"), "wall": ("register", "subscribe")}
+FIXED = {
+    "interval_charged": ("day", "week", "month", "year"), "wall": ("register", "subscribe"), "tenure": (*TENURES, LATER),
+}  # fmt: skip
 STEPS = {
     "day": "Days", "week": "Weeks", "month": "Months", "quarter": "Quarters", "year": "Years",
 }  # fmt: skip

@@ -15,6 +15,7 @@ from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.offers.pricing import amount_text, minor_units
+from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.stripe_figures.entries import (
@@ -98,8 +99,9 @@ async def show_entry(
 ) -> Response:
     """One entry, with each part of the difference."""
     found = await find_entry(session, entry_id)
+    names = await names_of(session, [found.row.entered_by])
     return page(
-        request, "stripe_figure.html", found=found, figures=FIGURES, causes=CAUSE_WORDS,
+        request, "stripe_figure.html", names=names, found=found, figures=FIGURES, causes=CAUSE_WORDS,
         stripe_settings=SETTINGS, shown=amount_shown,
     )  # fmt: skip
 
@@ -120,10 +122,12 @@ def amount_shown(value: int, currency: str, figure: str) -> str:
 def _read(typed: Typed, context: Context) -> Asked:
     """Problem `invalid-request` names the field that can't be read."""
     currency = typed.currency.strip().upper()
+    if typed.figure == "mrr" and not currency:
+        raise invalid_field("currency", "Not saved. MRR is of one currency: choose it.")
     try:
         value = (
             minor_units(typed.value, currency)
-            if typed.figure == "mrr" and currency and typed.value.strip(" 0.,")
+            if typed.figure == "mrr" and typed.value.strip(" 0.,")
             else int(typed.value)
         )
     except ValueError as error:
@@ -158,9 +162,11 @@ def _end_of(day: str, context: Context) -> datetime | None:
 async def _page(
     request: Request, session: AsyncSession, asked: ListQuery, typed: Typed, *, refusal: str = ""
 ) -> Response:
+    found = await list_entries(session, asked)
+    names = await names_of(session, [each.row.entered_by for each in found.items])
     return page(
         request, "stripe_figures.html", status_code=422 if refusal else 200, asked=asked,
-        found=await list_entries(session, asked), typed=typed, refusal=refusal, figures=FIGURES,
+        found=found, names=names, typed=typed, refusal=refusal, figures=FIGURES,
         stripe_settings=SETTINGS, shown=amount_shown,
         currencies=await currencies(session),
     )  # fmt: skip

@@ -55,7 +55,7 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Why they leave",
             "Readers who ceased to be active subscribers, by choice or because payments failed, by the "
-            "cause of the movement. What readers say of it at Stripe isn't stored.",
+            "cause of the movement. Tenure is how long they had been active without a break.",
             OF_READERS,
         ),
         several(
@@ -63,7 +63,23 @@ FIGURES: tuple[Figure, ...] = (
             dispute_lost="Lost dispute", refund="Refund", trial_used="Second trial of a card",
             duplicate="Bought twice", erased="Account erased", other="Other",
         ),
-        "sum", BY_PRICE, leaving.reasons, MOVEMENTS,
+        "sum", (*BY_PRICE, "tenure"), leaving.reasons, MOVEMENTS,
+    ),
+    Figure(
+        "feedback", "Leaving",
+        Definition(
+            "What they answer",
+            "Subscriptions that their readers cancelled, when they asked for it, by what they answered at "
+            "Stripe. Those taken back don't count; tenure is the day of the subscription. Those that were "
+            "over before this was stored aren't known.",
+            "Not divided by anything: a count of subscriptions.",
+        ),
+        several(
+            "count", too_expensive="Too expensive", unused="Not used", missing_features="Something is missing",
+            low_quality="Low quality", switched_service="Changed to another", too_complex="Too complex",
+            customer_service="Customer service", other="Other", none="No answer",
+        ),
+        "sum", (*BY_PRICE, "tenure"), leaving.feedback, "subscriptions",
     ),
     Figure(
         "cohort-retention", "Leaving",

@@ -3,19 +3,40 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
+from sqlalchemy import ColumnElement, and_, case
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import DomainEvent, MovementRow
-from service.reports.asked import Asked
+from service.billing.recurring import GIVEN_BACK
+from service.db.tables import DomainEvent, MovementRow, Subscription
+from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, none, share
-from service.reports.movement_sums import LATER, TENURES
+from service.reports.movement_sums import DIMENSIONS, LATER, TENURES
 from service.reports.queries import movements
-from service.reports.queries.counting import Counts, count_by_step
+from service.reports.queries.counting import Counts, count_by_step, count_by_step_and
 
 CAUSES = (
     "voluntary", "payment_failed", "dispute_lost", "refund", "trial_used", "duplicate", "erased",
     "other",
 )  # fmt: skip
+FEEDBACK = (
+    "too_expensive", "unused", "missing_features", "low_quality", "switched_service", "too_complex",
+    "customer_service", "other", "none",
+)  # fmt: skip
+"""Stripe's answers, and none."""
+TENURE: ColumnElement[str] = case(
+    *((Subscription.cancelled_after_days <= days, name) for name, days in TENURES.items()),
+    else_=LATER,
+)
+"""How long a subscription had run when it was cancelled."""
+CANCELLED_BY_READER = and_(
+    Subscription.cancelled_at.is_not(None),
+    Subscription.cancel_reason.in_(("", "cancellation_requested")),
+    Subscription.access_stop.not_in(sorted(GIVEN_BACK)),
+)
+_OF_CANCELLED: Dimensions = {
+    "plan": Subscription.plan.expression, "interval_charged": Subscription.interval.expression,
+    "currency": Subscription.currency.expression, "tenure": TENURE,
+}  # fmt: skip
 _BY_EVENT = {
     "begun": ("subscription.payment_failed", "%:1"),
     "recovered": ("subscription.recovered", "%"),
@@ -33,16 +54,33 @@ async def tenure(session: AsyncSession, asked: Asked) -> list[Line]:
 
 
 async def reasons(session: AsyncSession, asked: Asked) -> list[Line]:
-    """Readers who left, by why."""
-    found = await movements.ends(session, asked)
+    """Readers who left, by why; also by how long they had stayed."""
+    by_tenure, chosen = asked.split == "tenure", asked.chosen.get("tenure")
+    found = await movements.ends(session, asked.among(DIMENSIONS))
     return _left(
         asked,
         [
-            (step, split, cause if cause in CAUSES else "other", count)
-            for step, split, cause, _, count in found
+            (step, tenure if by_tenure else split, cause if cause in CAUSES else "other", count)
+            for step, split, cause, tenure, count in found
+            if chosen in {None, tenure}
         ],
         CAUSES,
     )
+
+
+async def feedback(session: AsyncSession, asked: Asked) -> list[Line]:
+    """Subscriptions that their readers cancelled, by what they answered."""
+    split, answer = asked.split_of(_OF_CANCELLED), Subscription.cancel_feedback.expression
+    found = await count_by_step_and(
+        session, asked, Subscription.cancelled_at, (split, answer),
+        CANCELLED_BY_READER, *asked.filters(_OF_CANCELLED),
+    )  # fmt: skip
+    counts: defaultdict[tuple[str, str], Counts] = defaultdict(lambda: defaultdict(int))
+    for (value, given), steps in found.items():
+        name = given if given in FEEDBACK else "other" if given else "none"
+        for step, count in steps.items():
+            counts[name, value][step] += count
+    return _lines(asked, counts, FEEDBACK)
 
 
 async def cohort_retention(session: AsyncSession, asked: Asked) -> list[Line]:
@@ -88,6 +126,13 @@ def _left(
     for step, split, name, count in found:
         for place in (step, None):
             counts[name, split][place] += count
+    return _lines(asked, counts, series)
+
+
+def _lines(
+    asked: Asked, counts: defaultdict[tuple[str, str], Counts], series: Iterable[str]
+) -> list[Line]:
+    """By series and split."""
 
     def number(of: Counts) -> Callable[[int | None], Cell]:
         return lambda at: Cell(of[at])
