@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from alembic import op
 
 revision: str = "d4a8e1603c57"
-down_revision: str | None = "a93d5e17c0b6"
+down_revision: str | None = "f36b0d9c58e1"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
