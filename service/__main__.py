@@ -1,12 +1,16 @@
 """`paywall`, and `python -m service`."""
 
-from service.cli.app import run
-from service.logs import configure
+import sys
+
+from service.cli.app import PARTS, run
 
 
 def main() -> None:
     """The console script. Commands that serve log more, as their settings say."""
-    configure("error", "text")
+    if PARTS.keys() & sys.argv[1:2]:
+        from service.logs import configure  # noqa: PLC0415 a list of commands logs nothing
+
+        configure("error", "text")
     run()
 
 

@@ -1,28 +1,17 @@
-"""Is the process alive, is it ready to serve, and its figures for Prometheus."""
+"""Is the process alive, and is it ready to serve."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, Metric, generate_latest
-from prometheus_client.registry import Collector
 from pydantic import BaseModel
 
-from service.billing import outside_counts
 from service.clock import Clocks
-from service.counters import counters
 from service.db import migrate
-from service.db.context import AppContext
 from service.db.session import AppDatabase, Database
 from service.identity.declarations import PUBLIC
-from service.jobs import backlog
-from service.limits.addresses import comes_from
 from service.problems import Problem
-from service.reports import channel_facts
 from service.reports.channel_facts import AppChannelWatch
-from service.reports.gauges import AppFigureGauges
 from service.running import running_of
 from service.tokens.routes import AppKeyRing
 
@@ -99,42 +88,3 @@ async def _database_checks(database: Database) -> dict[str, str]:
         return {"database": problem.type.title, "migrations": "unknown"}
     at_head = stands_at == migrate.head()
     return {"database": "ok", "migrations": "ok" if at_head else "run: paywall migrate"}
-
-
-@router.get("/metrics", include_in_schema=False, dependencies=[PUBLIC])
-async def metrics(
-    request: Request, context: AppContext, watch: AppChannelWatch, figure_gauges: AppFigureGauges
-) -> Response:
-    """Figures in Prometheus' text format, for the networks of PAYWALL_METRICS_FROM.
-
-    Counters are those of all workers; what is read from the database is the same in each.
-    """
-    settings = context.settings
-    if not settings.metrics or not comes_from(request, settings.metrics_from, settings):
-        raise Problem("not-found")
-    now = context.clocks.wall()
-    seen = channel_facts.gauges(await watch.look(running_of(request)), now)
-    counted = await figure_gauges.look(context)
-    gauges = _Gauges([*seen, *await _held(context.database, now), *counted])
-    figures = generate_latest(counters()) + generate_latest(gauges)
-    return Response(figures, media_type=CONTENT_TYPE_LATEST)
-
-
-@dataclass(frozen=True)
-class _Gauges(Collector):
-    """Figures as of now, for one answer."""
-
-    families: Sequence[Metric]
-
-    def collect(self) -> Iterable[Metric]:
-        return self.families
-
-
-async def _held(database: Database, now: datetime) -> Sequence[Metric]:
-    try:
-        async with database.reading() as session:
-            held = await backlog.backlog(session, now)
-            outside = await outside_counts.count_outside(session)
-    except Problem:
-        return []  # the database is away: the other figures are wanted all the more
-    return [*backlog.gauges(held, now), outside_counts.gauge(outside)]

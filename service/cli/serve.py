@@ -14,7 +14,7 @@ import typer
 from sqlalchemy import make_url
 
 from service import counters, listening, logs, workers
-from service.app import create_app
+from service.app import create_app, make_all_routes
 from service.cli.port import taken_port
 from service.cli.running import CommandFailed, reaching, ready_context
 from service.clock import Clocks
@@ -61,7 +61,7 @@ def serve(
         log.info("serving", host=host, port=port, public_url=settings.public_url, workers=count)
         ended_by = None
         if count == 1:
-            code = _run(settings, listener)
+            code = _run(settings, listener, whole=False)
         else:
             folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="paywall-")))
             ended_by, code = _run_workers(settings, listener, folder, count), 0
@@ -94,10 +94,11 @@ async def _prepare(settings: Settings) -> None:
             )
 
 
-def _run(settings: Settings, listener: socket.socket) -> int:
+def _run(settings: Settings, listener: socket.socket, *, whole: bool) -> int:
     """Serve in this process; the exit code."""
     # The application's lifespan closes the gateway.
-    app = create_app(settings, gateway=gateway_of_settings(settings), clocks=Clocks())
+    gateway = gateway_of_settings(settings)
+    app = create_app(settings, gateway=gateway, clocks=Clocks(), whole=whole)
     started = listening.serve(app, listener, graceful_seconds=GRACEFUL_SECONDS)
     return 0 if started else START_FAILED
 
@@ -109,6 +110,8 @@ def _run_workers(
 
     def work(number: int) -> int:
         counters.share_counters(folder, number)
-        return _run(settings, listener)
+        return _run(settings, listener, whole=True)
 
+    # Workers share what was made before they were forked; alone, each would have its own.
+    make_all_routes()
     return workers.supervise(listener, work, count, patience=LONGEST_END_SECONDS)

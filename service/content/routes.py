@@ -1,48 +1,28 @@
-"""Articles over HTTP: public teasers, and the publisher's own view of them."""
+"""Articles over HTTP: public teasers."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from service.clock import AppClocks
-from service.content.admin_view import admin_article, admin_summary
 from service.content.cache import AppArticles
-from service.content.change import ArticleChange, change_stored
 from service.content.level import level_at
-from service.content.publish import etag_of, prepare, store_prepared, withdraw_article
-from service.content.rendering import AppRendering
 from service.content.schemas import (
-    AdminArticle,
-    AdminArticles,
-    ArticleChangeIn,
-    ArticleIn,
-    Revision,
-    Revisions,
-    StaffQuery,
     Teaser,
     Teasers,
     TeasersQuery,
 )
-from service.content.staff_list import StaffFilter, list_for_staff, list_revisions
-from service.content.store import get_row, list_articles
+from service.content.store import list_articles
 from service.content.teaser import summary
 from service.content.visibility import earliest, is_visible, next_minute
 from service.db.context import AppContext
-from service.db.session import AppDatabase, ReadSession, ReportSession, WriteSession
-from service.html.list_query import AnyPage
+from service.db.session import AppDatabase
 from service.html.public_answer import encode, max_age, public_answer, public_redirect
-from service.identity.callers import Actor, requires
 from service.identity.declarations import PUBLIC
-from service.identity.permissions import Permission
 from service.problems import Problem
 from service.rules.in_force import AppInForce
-from service.texts import is_slug
 
 router = APIRouter(tags=["articles"])
-
-IfMatch = Annotated[str | None, Header(description='The ETag last seen, such as `"v3"`, or `*`.')]
-Reading = Annotated[Actor, Depends(requires(Permission.ARTICLES_READ))]
-Writing = Annotated[Actor, Depends(requires(Permission.ARTICLES_WRITE))]
 
 
 @router.head("/v1/articles", include_in_schema=False, dependencies=[PUBLIC])
@@ -90,116 +70,3 @@ async def read_teaser(
     if entry is None or not is_visible(entry.article, now):
         raise Problem("article-not-found")
     return public_answer(request, entry.teaser, max_age(entry.until, now))
-
-
-@router.get("/v1/admin/articles")
-async def list_all_articles(
-    query: Annotated[StaffQuery, Query()],
-    _: Reading,
-    session: ReportSession,
-    in_force: AppInForce,
-    clocks: AppClocks,
-) -> AdminArticles:
-    """All articles that fit, drafts and withdrawn ones included, latest created first."""
-    rules, now = in_force.rules.levels, clocks.business()
-    chosen = StaffFilter(
-        query.query or "", query.status, query.section or "", query.level, query.author or ""
-    )
-    page = await list_for_staff(
-        session, chosen, rules=rules, now=now, cursor=query.cursor, limit=query.limit
-    )
-    items = [admin_summary(article, rules, now) for article in page.items]
-    return AdminArticles(items=items, next_cursor=page.next_cursor)
-
-
-@router.get("/v1/admin/articles/{slug}")
-async def read_article(
-    slug: str,
-    response: Response,
-    _: Reading,
-    session: ReadSession,
-    rendering: AppRendering,
-    clocks: AppClocks,
-    in_force: AppInForce,
-) -> AdminArticle:
-    """An article as sent, with its status and its cut. The ETag goes into `If-Match`."""
-    article = await get_row(session, slug) if is_slug(slug) else None
-    if article is None:
-        raise Problem("article-not-found")
-    response.headers["ETag"] = etag_of(article)
-    return await rendering(admin_article, article, in_force, clocks.business())
-
-
-@router.put("/v1/admin/articles/{slug}", responses={201: {"model": AdminArticle}})
-async def publish_article(
-    slug: str,
-    body: ArticleIn,
-    response: Response,
-    actor: Writing,
-    context: AppContext,
-    articles: AppArticles,
-    rendering: AppRendering,
-    in_force: AppInForce,
-    if_match: IfMatch = None,
-) -> AdminArticle:
-    """Create (201) or replace (200) the article with this slug; repeating changes nothing."""
-    now = context.clocks.business()
-    # Before the transaction: SQLite's only writer isn't taken while a long text is rendered.
-    prepared = await rendering(prepare, slug, body, in_force)
-    async with context.database.transaction() as session:
-        published = await store_prepared(
-            session, prepared, if_match=if_match, actor=actor.label, now=now
-        )
-        articles.drop_on_commit(session, slug)
-    response.status_code = 201 if published.created else 200
-    response.headers["ETag"] = etag_of(published.article)
-    return await rendering(admin_article, published.article, in_force, now)
-
-
-@router.patch("/v1/admin/articles/{slug}", summary="Change an article's level or status")
-async def change(
-    slug: str,
-    body: ArticleChangeIn,
-    response: Response,
-    actor: Writing,
-    context: AppContext,
-    articles: AppArticles,
-    rendering: AppRendering,
-    in_force: AppInForce,
-    if_match: IfMatch = None,
-) -> AdminArticle:
-    """Change who may read the article, withdraw it or publish it again, without sending its text."""
-    wanted = ArticleChange(body.access, body.status)
-    changed = await change_stored(
-        context, articles, rendering, slug, wanted, if_match=if_match, actor=actor.label
-    )
-    response.headers["ETag"] = etag_of(changed)
-    return await rendering(admin_article, changed, in_force, context.clocks.business())
-
-
-@router.get("/v1/admin/articles/{slug}/revisions", summary="List an article's revisions")
-async def read_revisions(
-    slug: str, asked: AnyPage, _: Reading, session: ReportSession
-) -> Revisions:
-    """What each change sent and who sent it, the newest first."""
-    article = await get_row(session, slug) if is_slug(slug) else None
-    if article is None:
-        raise Problem("article-not-found")
-    page = await list_revisions(session, article, asked)
-    items = [Revision.model_validate(each, from_attributes=True) for each in page.items]
-    return Revisions(items=items, next_cursor=page.next_cursor)
-
-
-@router.delete("/v1/admin/articles/{slug}", status_code=204, summary="Withdraw an article")
-async def withdraw(
-    slug: str,
-    actor: Writing,
-    session: WriteSession,
-    clocks: AppClocks,
-    articles: AppArticles,
-    if_match: IfMatch = None,
-) -> None:
-    """Take the article away from readers. It is kept, and a later PUT brings it back."""
-    now = clocks.business()
-    await withdraw_article(session, slug, if_match=if_match, actor=actor.label, now=now)
-    articles.drop_on_commit(session, slug)

@@ -39,7 +39,7 @@ Kind = Literal[
 ]
 """`sign-in` takes `link` (or None), `code` and `minutes`; `erased` and `address-changed` take nothing;
 `address-change` takes `link`, `address` and `is_new`; `weekly`, which goes to operators, takes what
-operators/weekly_mail.py says; billing/notices.py says what
+operators/week.py says; billing/notices.py says what
 the others take.
 """
 

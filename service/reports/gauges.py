@@ -1,11 +1,8 @@
 """The figures of this moment for Prometheus, made from the registry: a new one is there by itself."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Annotated
 
 import structlog
-from fastapi import Depends
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,39 +14,14 @@ from service.reports.cells import shown
 from service.reports.figure import Figure
 from service.reports.period import Period
 from service.reports.registry import FIGURES
-from service.running import part
 
-_FRESH = timedelta(minutes=1)
-"""Prometheus asks more often than figures of a day should be counted."""
 _UNITS = {"money": "in minor units of the currency", "percent": "as a part of 1"}
 
 log = structlog.get_logger()
 
 
-class FigureGauges:
-    """The figures as one process last counted them."""
-
-    def __init__(self) -> None:
-        self._found: Sequence[Metric] = ()
-        self._found_at: datetime | None = None
-
-    async def look(self, context: Context) -> Sequence[Metric]:
-        """Each figure that is a level, at this moment or a minute ago at most.
-
-        Never fails: what can't be counted now is missing.
-        """
-        now = context.clocks.wall()
-        if self._found_at is None or not timedelta(0) <= now - self._found_at < _FRESH:
-            # Before it is counted: another who asks meanwhile gets the one before.
-            self._found_at = now
-            self._found = await _counted(context)
-        return self._found
-
-
-AppFigureGauges = Annotated[FigureGauges, Depends(part(FigureGauges))]
-
-
-async def _counted(context: Context) -> Sequence[Metric]:
+async def count_figures(context: Context) -> Sequence[Metric]:
+    """Each figure that is a level. Never fails: what can't be counted now is missing."""
     zone, now = context.settings.zone, context.clocks.business()
     today = now.astimezone(zone).date()
     asked = Asked(Period(today, today, "day", zone), now, zone)

@@ -7,9 +7,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from service.content import admin_routes, routes
 from service.content.cache import ArticleCache
 from service.content.rendering import Rendering
-from service.content.routes import router
 from service.db.session import Database
 from service.identity.api_keys import KeyUses
 from service.identity.origins import AnswerHeaders, OriginPolicy
@@ -53,7 +53,8 @@ async def newsroom(
             Rendering(),
         )
     )
-    app.include_router(router)
+    app.include_router(routes.router)
+    app.include_router(admin_routes.router)
     install_handlers(app)
     app.add_middleware(OriginPolicy, headers=AnswerHeaders.of(settings))
     keys = []

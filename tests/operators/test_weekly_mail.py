@@ -13,7 +13,8 @@ from service.db.session import Database
 from service.db.tables import Mail, Operator
 from service.identity.operators import create_operator
 from service.jobs.nightly import next_week
-from service.operators.weekly_mail import SHOWN, WeeklyMail
+from service.operators.week import SHOWN
+from service.operators.weekly_mail import WeeklyMail
 from service.reports.registry import BY_SLUG
 from service.settings import Settings
 from tests.conftest import MovingClocks

@@ -1,0 +1,172 @@
+"""What a serving process does in the background: each task with its pause, and whether anything is sold."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from service.access.revocations import Revocations
+from service.account.erase import Sweep
+from service.billing import inbox
+from service.billing.apply_event import apply_due_events
+from service.billing.dunning import remind_of_open_payments
+from service.billing.inbox import INBOX_TASK
+from service.billing.late_renewals import sync_late_renewals
+from service.billing.pass_ledger import emit_ended_passes
+from service.billing.reconcile_job import RECONCILE_TASK, Reconciler
+from service.billing.watch import WebhookWatch
+from service.clock import Clocks
+from service.content.cache import ArticleCache
+from service.db.business_clock import follow
+from service.db.context import Context, context_in
+from service.db.session import Database
+from service.grants.institution_reads import InstitutionReads
+from service.grants.places import InstitutionNetworks
+from service.identity import address_changes, sign_in_requests
+from service.identity.api_keys import KeyUses
+from service.identity.operators import prune_operator_sessions
+from service.jobs import queue as jobs
+from service.jobs.runner import Task
+from service.limits import rate
+from service.metering.ledger import Ledger
+from service.metering.partitions import tend_ledger
+from service.offers.mirror import mirror_offers
+from service.offers.portal import PortalMirror
+from service.operators.weekly_mail import WeeklyMail
+from service.outbox import queue, webhooks
+from service.outbox.mailer import Mailer
+from service.outbox.mails import MAIL_TASK
+from service.outbox.sender import send_due_mails
+from service.outbox.webhook_sender import WebhookSender
+from service.payments.asking import Payments
+from service.payments.gateway import Gateway, GatewayUnavailable
+from service.reports.channel_facts import ChannelWatch
+from service.reports.day_rollup import count_days, prune_holder_days
+from service.reports.movement_rollup import roll_up_movements
+from service.reports.rollups import roll_up
+from service.rules.in_force import RuleBook
+from service.running import Running
+from service.tokens.keys import KeyRingHolder, prune
+from service.tokens.revoked import prune_revoked
+from service.web.walls_seen import WallsSeen
+
+_MINUTE, _QUARTER, _HOUR = 60.0, 900.0, 3600.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """`mailer` None: no mail is sent, so nobody can sign in by mail."""
+
+    mailer: Mailer | None
+
+
+def background_tasks(running: Running) -> tuple[Task, ...]:
+    """All tasks of one serving process."""
+    context = context_in(running)
+    return (
+        *_steady_tasks(running),
+        *_stripe_tasks(running, context, running.get(Payments).gateway),
+        *_pruning_tasks(context),
+    )
+
+
+def _steady_tasks(running: Running) -> tuple[Task, ...]:
+    """What every installation does, whether or not anything is sold."""
+    database, clocks, context = running.get(Database), running.get(Clocks), context_in(running)
+    ledger, walls_seen, key_uses = running.get(Ledger), running.get(WallsSeen), running.get(KeyUses)
+    articles, key_ring = running.get(ArticleCache), running.get(KeyRingHolder)
+    rule_book, networks = running.get(RuleBook), running.get(InstitutionNetworks)
+    institution_reads = running.get(InstitutionReads)
+    revocations, mailer = running.get(Revocations), running.get(Mailing).mailer
+
+    async def send_mails() -> None:
+        if mailer is not None:
+            await send_due_mails(database, mailer, clocks)
+
+    async def write_ledger() -> None:
+        await ledger.flush(database)
+        await walls_seen.flush(database)  # it looks at the walls that unlock has met
+
+    return (
+        Task(MAIL_TASK, send_mails),
+        Task("webhooks", running.get(WebhookSender).begin),
+        Task("ledger", write_ledger),
+        Task("key uses", lambda: key_uses.flush(database)),
+        Task("clock", lambda: follow(database, clocks)),
+        Task("rules", lambda: rule_book.refresh(database)),
+        Task("institutions", lambda: networks.refresh(database, clocks)),
+        Task("institutions' reads", lambda: institution_reads.flush(database)),
+        Task("articles", lambda: articles.refresh(database)),
+        Task("keys", lambda: key_ring.refresh(database)),
+        Task("revocations", lambda: revocations.refresh(database, clocks)),
+        Task("channels", lambda: running.get(ChannelWatch).warn(running), pause=_MINUTE),
+        Task("open payments", lambda: remind_of_open_payments(context), pause=_MINUTE),
+        Task("ended passes", lambda: emit_ended_passes(database, clocks), pause=_MINUTE),
+    )
+
+
+def _stripe_tasks(running: Running, context: Context, gateway: Gateway | None) -> tuple[Task, ...]:
+    """What asks Stripe; an erasure is finished here even where nothing is sold any more."""
+    sweep = Sweep()
+    sweeping = Task("erased readers", lambda: sweep(context, gateway), pause=_MINUTE)
+    if gateway is None:
+        return (sweeping,)
+    portal, watch = PortalMirror(), running.get(WebhookWatch)
+
+    async def mirror() -> None:
+        try:
+            await mirror_offers(context.database, gateway)
+            await portal.run(context.database, gateway, context.settings.publication)
+        except GatewayUnavailable as error:
+            log.warning("offers.waiting", reason=str(error))
+
+    return (
+        sweeping,
+        Task(INBOX_TASK, lambda: apply_due_events(context, gateway)),
+        Task(RECONCILE_TASK, Reconciler(context, gateway).round, pause=_MINUTE),
+        Task("offers", mirror, pause=_MINUTE),
+        Task("webhooks' watch", lambda: watch.look(context, gateway), pause=_QUARTER),
+        Task("renewals", lambda: sync_late_renewals(context, gateway), pause=_MINUTE),
+    )
+
+
+def _pruning_tasks(context: Context) -> tuple[Task, ...]:
+    database, clocks = context.database, context.clocks
+
+    async def tend() -> None:
+        # First: what is dropped isn't there any more to be added up.
+        try:
+            await roll_up(context)
+            await count_days(context)
+            await prune_holder_days(context)
+        finally:
+            await tend_ledger(context)
+
+    async def prune_keys() -> None:
+        async with database.transaction() as session:
+            await prune(session, now=clocks.wall())
+            await prune_revoked(session, now=clocks.wall())
+
+    async def prune_limits() -> None:
+        async with database.transaction() as session:
+            await rate.prune(session, clocks.wall())
+            await sign_in_requests.prune(session, clocks.wall())
+            await address_changes.prune(session, clocks.wall())
+            await prune_operator_sessions(session, clocks.wall())
+
+    async def prune_mails() -> None:
+        async with database.transaction() as session:
+            await queue.prune(session, clocks.wall())
+            await webhooks.prune(session, clocks.wall())
+            await jobs.prune(session, clocks.wall())
+            await inbox.prune(session, clocks.wall())
+
+    return (
+        Task("old keys", prune_keys, pause=_HOUR),
+        Task("old limits", prune_limits, pause=_HOUR),
+        Task("old mails", prune_mails, pause=_HOUR),
+        Task("ledger's months", tend, pause=_MINUTE),
+        Task("movements by day", lambda: roll_up_movements(context), pause=_MINUTE),
+        Task("weekly mail", WeeklyMail(context).round, pause=_MINUTE),
+    )

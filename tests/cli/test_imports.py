@@ -1,0 +1,31 @@
+"""What a start imports: nothing that only somebody else needs."""
+
+import subprocess
+import sys
+
+import pytest
+
+LIST = "import sys; sys.argv = ['paywall', '--help']; from service.__main__ import main; main()"
+SERVE = "import service.logs; from service.cli.app import assembled; assembled(['serve'])"
+OF_THE_BACK_OFFICE = {
+    "service.back_office", "service.operators.routes", "service.operators.api", "service.metrics",
+    "service.reports.registry", "service.reports.report_schemas", "service.operators.week", "segno",
+}  # fmt: skip
+OF_PUBLISHERS = {"service.content.cut", "markdown_it", "lxml", "nh3"}
+
+
+@pytest.mark.parametrize(
+    ("code", "left_out"),
+    [
+        (LIST, {"fastapi", "pydantic", "sqlalchemy", "starlette", "structlog", "asyncio"}),
+        (SERVE, {*OF_THE_BACK_OFFICE, *OF_PUBLISHERS, "alembic", "stripe"}),
+    ],
+    ids=["a list of the commands", "serving"],
+)
+def test_a_start_imports_no_more_than_it_needs(code: str, left_out: set[str]) -> None:
+    at_the_end = "import atexit, sys; atexit.register(lambda: print('\\n', *sys.modules));"
+    ended = subprocess.run(
+        [sys.executable, "-c", at_the_end + code], capture_output=True, text=True, check=True
+    )
+    assert "service.cli.app" in ended.stdout
+    assert left_out & {*ended.stdout.split()} == set()

@@ -1,0 +1,75 @@
+"""Routes that are made when they are asked for: once, beside other requests, and again after a failure."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import httpx2
+import pytest
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
+
+from service.late import LatePart, LateRoutes
+from tests.patience import PATIENCE
+
+
+@dataclass
+class Workshop:
+    """Makes one route once it may go on; `fails` as often as it says."""
+
+    fails: int = 0
+    made: int = 0
+    may_go_on: threading.Event = field(default_factory=threading.Event)
+
+    def make(self) -> Sequence[BaseRoute]:
+        self.made += 1
+        assert self.may_go_on.wait(PATIENCE)
+        if self.made <= self.fails:
+            raise RuntimeError("a module is broken")
+        router = APIRouter()
+        router.add_api_route("/office/desk", lambda: "a desk")
+        return router.routes
+
+
+def client_of(workshop: Workshop) -> httpx2.AsyncClient:
+    app = FastAPI()
+    app.add_api_route("/news", lambda: "the news")
+    app.add_middleware(LateRoutes, router=app.router, parts=[LatePart(("/office",), workshop.make)])
+    return httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False), base_url="http://paper"
+    )
+
+
+async def test_two_who_ask_first_have_it_made_once_and_others_do_not_wait() -> None:
+    workshop = Workshop()
+    async with client_of(workshop) as client:
+        asking = [asyncio.create_task(client.get("/office/desk")) for _ in range(2)]
+        assert (await client.get("/news")).json() == "the news"
+        assert not any(each.done() for each in asking)
+        workshop.may_go_on.set()
+        assert [(await each).json() for each in asking] == ["a desk"] * 2
+        assert (await client.get("/office/desk")).json() == "a desk"
+        assert (await client.get("/office/chair")).status_code == 404
+    assert workshop.made == 1
+
+
+async def test_who_goes_away_while_it_is_made_takes_nothing_from_the_others() -> None:
+    workshop = Workshop()
+    async with client_of(workshop) as client:
+        first, second = [asyncio.create_task(client.get("/office/desk")) for _ in range(2)]
+        await client.get("/news")
+        first.cancel()
+        workshop.may_go_on.set()
+        assert (await second).json() == "a desk"
+        with pytest.raises(asyncio.CancelledError):
+            await first
+    assert workshop.made == 1
+
+
+async def test_after_a_failure_the_next_request_has_it_tried_again() -> None:
+    workshop = Workshop(fails=1)
+    workshop.may_go_on.set()
+    async with client_of(workshop) as client:
+        answers = [await client.get(path) for path in ("/office/desk", "/news", "/office/desk")]
+    assert [each.status_code for each in answers] == [500, 200, 200]
