@@ -11,8 +11,10 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from service import health
+from service.access import gift_routes
 from service.access import routes as access_routes
 from service.access.answers import UnlockAnswers
+from service.access.gifts import Gifts
 from service.access.hot import HotRoutes
 from service.access.reader_memory import ReaderMemory
 from service.access.revocations import Revocations
@@ -32,6 +34,7 @@ from service.db.business_clock import follow
 from service.db.context import Context, context_in
 from service.db.session import Database
 from service.grants import claim_routes, institution_routes
+from service.grants.gift_tokens import gift_key
 from service.grants.institution_reads import InstitutionReads
 from service.grants.places import InstitutionNetworks
 from service.identity.api_keys import KeyUses
@@ -75,6 +78,7 @@ from service.web.walls_seen import WallsSeen
 ROUTERS = (
     content_routes.router,
     access_routes.router,
+    gift_routes.router,
     offers_routes.router,
     checkout_routes.router,
     account_routes.router,
@@ -180,7 +184,8 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
     context, metering = Context(settings, clocks, database), Metering(database, clocks, ledger)
     networks = InstitutionNetworks()
     institution_reads = InstitutionReads(networks, settings.zone)
-    unlocking = Unlocking(context, metering, on_sale, rule_book, institution_reads)
+    gifts = Gifts(context, gift_key(settings))
+    unlocking = Unlocking(context, metering, on_sale, rule_book, institution_reads, gifts)
     return (
         settings,
         clocks,
@@ -196,6 +201,7 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
         on_sale,
         networks,
         institution_reads,
+        gifts,
         unlocking,
         UnlockAnswers(context, unlocking, articles, unlock_tokens, devices),
         ReaderMemory(clocks, revocations),
@@ -228,6 +234,7 @@ async def make_ready(running: Running) -> None:
     await running.get(KeyRingHolder).refresh(database)
     await running.get(Revocations).refresh(database, clocks)
     await running.get(InstitutionNetworks).refresh(database, clocks)
+    await running.get(Gifts).refresh()
 
 
 @asynccontextmanager

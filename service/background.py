@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from service.access.gifts import Gifts
 from service.access.revocations import Revocations
 from service.account.erase import Sweep
 from service.billing import inbox
@@ -99,6 +100,7 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         Task("institutions' reads", lambda: institution_reads.flush(database)),
         Task("articles", lambda: articles.refresh(database)),
         Task("keys", lambda: key_ring.refresh(database)),
+        Task("gifts", running.get(Gifts).refresh),
         Task("revocations", lambda: revocations.refresh(database, clocks)),
         Task("channels", lambda: running.get(ChannelWatch).warn(running), pause=_MINUTE),
         Task("open payments", lambda: remind_of_open_payments(context), pause=_MINUTE),

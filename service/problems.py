@@ -150,6 +150,9 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "article-not-covered": ProblemType(
         403, "The token doesn't open this article", "Unlock the article to get a token for it."
     ),
+    "gift-refused": ProblemType(
+        403, "This article can't be given", "The detail and `reason` say why, and what is possible."
+    ),
     "not-a-read": ProblemType(
         403, "A prefetch isn't a read", "Unlock the article once the reader has opened it."
     ),

@@ -242,6 +242,22 @@ class Settings(BaseSettings):
         description="Addresses or networks of your reverse proxies and server-rendered frontends, "
         "as a JSON list: only what these say of the client's address is believed.",
     )
+    gift_links_per_month: int = Field(
+        10,
+        ge=0,
+        le=1000,
+        description="Articles a calendar month that a subscriber may give to others by a gift link; "
+        "0: none.",
+    )
+    gift_link_days: int = Field(
+        30, ge=1, le=365, description="A gift link opens its article for this many days."
+    )
+    gift_link_readers: int = Field(
+        50,
+        ge=1,
+        le=10_000,
+        description="Distinct readers, by their devices, that one gift link opens to.",
+    )
     cookieless_unlocks_per_day: int = Field(
         500,
         ge=0,

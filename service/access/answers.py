@@ -81,7 +81,7 @@ class UnlockAnswers:
         """Unlock the article. `referrer` is the request's header. Raises like `unlock`."""
         named = referrer if wanted.referrer is None else wanted.referrer
         touch = touch_of(named, wanted.campaign, self._context.settings)
-        outcome = await self._unlocking.unlock(read, touch)
+        outcome = await self._unlocking.unlock(read._replace(gift=wanted.gift), touch)
         if isinstance(outcome, Walled):
             # Returned, not raised, so that its row in the ledger stays.
             status, media_type = 402, MEDIA_TYPE
@@ -111,7 +111,10 @@ class UnlockAnswers:
             holder_id=opened.holder_id,
             article=read.article.slug,
             reason=opened.reason,
-            session_id=read.caller.session_id,
+            # Of what is the device's no session speaks.
+            session_id=read.caller.session_id
+            if opened.holder_id == read.caller.reader_id
+            else None,
             now=clocks.wall(),
         )
         said = f',"token":"{token}","token_expires_at":"{instant_text(expires_at)}"'

@@ -41,20 +41,16 @@ def evidence_of_rows(
     room_after_registering: int = 0,
 ) -> Evidence:
     """From the reader's grants and from whether their address is verified."""
-    held = tuple(
-        [
-            HeldGrant(
-                each.source,
-                each.scope,
-                each.starts_at,
-                each.ends_at,
-                each.in_grace,
-                each.reference if each.source == "institution" else "",
-            )
-            for each in grants
-        ]
-    )
+    held = tuple([held_by_row(each) for each in grants])
     return _of_rows(held, verified, sign_in_offered and not verified, room_after_registering)
+
+
+def held_by_row(grant: GrantFacts) -> HeldGrant:
+    """A grant as the decision takes it."""
+    institution = grant.reference if grant.source == "institution" else ""
+    return HeldGrant(
+        grant.source, grant.scope, grant.starts_at, grant.ends_at, grant.in_grace, institution
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1_000)

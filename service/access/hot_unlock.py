@@ -139,7 +139,8 @@ class HotUnlock:
             status, parts, head = repeat.status, repeat.parts, repeat.head
         else:
             wanted = _wanted(body)
-            if wanted is None or entry is None:
+            # A gift link is rare, and may change what this process remembers.
+            if wanted is None or entry is None or wanted.gift is not None:
                 await router(scope, answering(body, receive), send)
                 return
             status, parts, head = await self._answer(scope, headers, entry, wanted, key, here)

@@ -57,6 +57,9 @@ _ROWS = (
         granted=True, revocable=True,
     ),
     ReasonRow(
+        "gift", "You can read this article as a gift.", "as a gift", granted=True, revocable=True
+    ),
+    ReasonRow(
         "pass", "Your pass includes this article.", "by a pass", granted=True, revocable=True
     ),
     ReasonRow(

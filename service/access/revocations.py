@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.access.reasons import REASONS
 from service.clock import Clocks
 from service.db.session import Database
-from service.db.tables import Grant, ReaderSession
+from service.db.tables import GiftLink, GiftOpening, Grant, ReaderSession
 from service.tokens.claims import LONGEST_LEEWAY, LONGEST_LIFE, AccessClaims, Claims
 from service.tokens.revoked import RevokedClaims, is_revoked, revoked_claims
 
@@ -38,7 +38,7 @@ class Revocations:
         """Read again what has ended lately, in this process or any other."""
         async with database.reading() as session:
             sessions = await _ended_sessions(session, clocks.wall() - LONGEST_MEMORY)
-            grants = await _ended_grants(session, clocks)
+            grants = await _ended_grants(session, clocks) | await _ended_gifts(session, clocks)
             claims = await revoked_claims(session, now=clocks.wall())
         if (sessions, grants, claims) != (self._sessions, self._grants, self._claims):
             self._sessions, self._grants, self._claims = sessions, grants, claims
@@ -70,9 +70,7 @@ async def _ended_sessions(session: AsyncSession, since: datetime) -> frozenset[s
     return frozenset(found)
 
 
-async def _ended_grants(
-    session: AsyncSession, clocks: Clocks
-) -> Mapping[tuple[str, str], datetime]:
+async def _ended_grants(session: AsyncSession, clocks: Clocks) -> dict[tuple[str, str], datetime]:
     """By reader and source, the wall time at which access was taken away."""
     now = clocks.business()
     found = await session.execute(
@@ -81,3 +79,14 @@ async def _ended_grants(
         .order_by(Grant.updated_at)
     )
     return {(reader, source): at - clocks.offset for reader, source, at in found}
+
+
+async def _ended_gifts(session: AsyncSession, clocks: Clocks) -> dict[tuple[str, str], datetime]:
+    """By device and source, the wall time at which a gift link that it had opened was switched off."""
+    found = await session.execute(
+        select(GiftOpening.device_id, GiftLink.ended_at)
+        .join(GiftLink, GiftLink.id == GiftOpening.link_id)
+        .where(GiftLink.ended_at > clocks.business() - LONGEST_MEMORY)
+        .order_by(GiftLink.ended_at)
+    )
+    return {(device, "gift"): at - clocks.offset for device, at in found if at is not None}

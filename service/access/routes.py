@@ -6,7 +6,7 @@ from service.access.answers import UnlockAnswers, access_answer
 from service.access.full import read_by_token
 from service.access.revocations import Revocations
 from service.access.schemas import AccessOut, FullOut, UnlockIn, UnlockOut, WalledProblem
-from service.access.unlock import AppUnlocking, WantedRead
+from service.access.unlock import AppUnlocking, WantedByLink, WantedRead
 from service.content.cache import AppArticles
 from service.db.context import AppContext
 from service.db.session import ReadSession
@@ -26,7 +26,9 @@ router = APIRouter(prefix="/v1/articles", tags=["reading"])
 
 
 @router.get("/{slug}/access")
-async def read_access(read: WantedRead, session: ReadSession, unlocking: AppUnlocking) -> AccessOut:
+async def read_access(
+    read: WantedByLink, session: ReadSession, unlocking: AppUnlocking
+) -> AccessOut:
     """What unlocking would answer, without any effect."""
     return access_answer(await unlocking.look(session, read, Touch()))
 

@@ -10,6 +10,7 @@ from service.access.reasons import Reason
 from service.access.wall import WallShown
 from service.bodies import Body
 from service.content.schemas import Teaser
+from service.grants.gift_tokens import LONGEST
 from service.identity.touches import LONGEST_REFERRER, Campaign
 from service.metering.window import MeterState
 from service.texts import storable
@@ -60,6 +61,8 @@ class UnlockIn(Body):
         Annotated[str, AfterValidator(storable), Field(max_length=LONGEST_REFERRER)] | None
     ) = None
     """Where the reader came from (`document.referrer`); only its host is kept. Absent: the header."""
+    gift: Annotated[str, AfterValidator(storable), Field(max_length=LONGEST)] | None = None
+    """The `gift` of the page's address: a gift link led here."""
     campaign: Campaign | None = None
     """The `utm_*` of the page's address, for reports of where readers come from."""
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, NamedTuple
 
-from fastapi import Depends
+from fastapi import Depends, Query
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,7 +26,8 @@ from service.access.decision import (
     Wall,
     decide,
 )
-from service.access.evidence import article_facts, evidence_of_rows
+from service.access.evidence import article_facts, evidence_of_rows, held_by_row
+from service.access.gifts import NO_GIFT, Gifts, GiftSeen
 from service.access.notices import NoticeShown
 from service.access.reasons import Reason
 from service.access.shown import Showing, arrival_of
@@ -34,6 +35,7 @@ from service.access.wall import Met, WallShown
 from service.content.cache import StoredArticle, WantedArticle, article_not_found
 from service.content.level import level_at
 from service.db.context import Context
+from service.grants import gift_tokens
 from service.grants.grants import GrantFacts
 from service.grants.institution_reads import InstitutionReads
 from service.grants.places import GrantsHere
@@ -97,10 +99,13 @@ class Look:
     meter: MeterState | None
     notices: tuple[NoticeShown, ...] = ()
     """What is said beside an article that is open, and that nothing has to be counted for."""
+    takes_gift: bool = False
+    """Unlocking would take one of a gift link's places."""
 
 
 class ReadRequest(NamedTuple):
     """A caller in front of an article. `network` is the caller's (cookieless.py); None: no cap.
+    `gift` is what a gift link's address has (grants/gift_tokens.py).
 
     `held` are the reader's grants where they have been read already. Where `again` is set, caller and
     grants are remembered ones: they may open the article, and whatever else is decided by what `again`
@@ -114,6 +119,7 @@ class ReadRequest(NamedTuple):
     again: "Callable[[], Awaitable[ReadRequest]] | None" = None
     here: tuple[GrantFacts, ...] = ()
     """What the network that the request comes from opens to everybody in it."""
+    gift: str | None = None
 
 
 @declares(Public())
@@ -126,6 +132,17 @@ async def read_request(
 WantedRead = Annotated[ReadRequest, Depends(read_request)]
 
 
+@declares(Public())
+async def read_by_link(
+    read: WantedRead, gift: Annotated[str | None, Query(max_length=gift_tokens.LONGEST)] = None
+) -> ReadRequest:
+    """As `read_request`, by a page's address, which may be a gift link."""
+    return read._replace(gift=gift)
+
+
+WantedByLink = Annotated[ReadRequest, Depends(read_by_link)]
+
+
 class Unlocking:
     """The read, and the look that has no effect, of one application."""
 
@@ -136,9 +153,11 @@ class Unlocking:
         on_sale: OnSale,
         rules: RuleBook,
         institution_reads: InstitutionReads,
+        gifts: Gifts,
     ) -> None:
         self._context = context
         self._metering = metering
+        self._gifts = gifts
         self._showing = Showing(context, on_sale)
         self._rules = rules
         self._institution_reads = institution_reads
@@ -147,16 +166,21 @@ class Unlocking:
 
     async def look(self, session: AsyncSession, read: ReadRequest, touch: Touch) -> Look:
         """Decide for the caller now; raises `article-not-found` for what isn't visible."""
-        case = await self._gathered(session, read)
+        case, device_id = await self._gathered(session, read), read.caller.device_id
+        gift = NO_GIFT
+        if not _opens(case.outcome):
+            device = pseudonym(device_id) if device_id is not None else None
+            gift = await self._gifts.look(session, read.gift, device, read.article.id)
+            case = case.with_gift(gift)
         if _consumes(case.outcome) and await cookieless.is_closed(
             session, self._context, read.caller, case.window, read.network
         ):
             case = case.with_network_closed()
         wall = await self._wall(read, case, touch)
         if wall is not None or not _opens(case.outcome):
-            return Look(case.outcome, wall, case.window)
+            return Look(case.outcome, wall, case.window, takes_gift=gift.is_new)
         notices = await self._notices(read, case, touch, case.window)
-        return Look(case.outcome, None, case.window, notices)
+        return Look(case.outcome, None, case.window, notices, gift.is_new)
 
     async def unlock(self, read: ReadRequest, touch: Touch) -> Opened | Walled:
         """Read the article: count it where the meter opens it, and record what happened.
@@ -173,6 +197,9 @@ class Unlocking:
             read = (await read.again())._replace(here=read.here)
             meter = meter_of(read.caller) or holder
             case = await self._expected(read, meter)
+        if not _opens(case.outcome):
+            gift = await self._gifts.take(read.gift, device, read.article.id)
+            case, touch = case.with_gift(gift), gift.touched(touch)
         row = entry_at(
             case.now, self._context.settings.zone,
             holder=holder_of(read.caller) or holder, article_id=read.article.id,
@@ -203,7 +230,9 @@ class Unlocking:
             return Walled(wall, case.window, device_id, noted)
         if isinstance(case.outcome, Allow):
             self._institution_reads.note(case.outcome.reference, read.caller.domain, case.now)
-        owner = read.caller.reader_id or device
+        # A gift link's grant is the device's, not that of the reader who is signed in on it.
+        reader_id = None if case.has_gift else read.caller.reader_id
+        owner = reader_id or device
         notices = await self._notices(read, case, touch, case.window)
         reason = case.outcome.reason
         return Opened(reason, False, case.window, owner, device_id, noted, notices)
@@ -287,7 +316,7 @@ class Unlocking:
         window = case.window and MeterState(case.window.window, case.window.limit)
         met = Met(
             case.outcome, case.article, window, case.evidence.room_after_registering,
-            read.caller.verified,
+            read.caller.verified, case.gift.refusal,
         )  # fmt: skip
         arrival = arrival_of(read.article, case.evidence, touch, case.now)
         return await self._showing.wall(read.caller, met, arrival, self._rules.in_force)
@@ -341,6 +370,22 @@ class _Case(NamedTuple):
     now: datetime
     settings: Settings
     outcome: Allow | Meter | Wall
+    gift: GiftSeen = NO_GIFT
+
+    @property
+    def has_gift(self) -> bool:
+        """Whether a gift link opens the article."""
+        grant = self.gift.grant
+        return grant is not None and self.outcome.reason == grant.source
+
+    def with_gift(self, gift: GiftSeen) -> "_Case":
+        """With what gift links give to the device."""
+        if gift.grant is None:
+            return self._replace(gift=gift)
+        held = (*self.evidence.grants, held_by_row(gift.grant))
+        evidence = replace(self.evidence, grants=held)
+        outcome = self._decided(evidence, self.meter)
+        return self._replace(evidence=evidence, outcome=outcome, gift=gift)
 
     @property
     def window(self) -> MeterState | None:

@@ -95,6 +95,8 @@ class Met:
     meter: MeterState | None
     room: int
     verified: bool
+    gift: str = ""
+    """Why the gift link that the reader came by opens nothing, in a sentence."""
 
 
 def wall_for(
@@ -172,7 +174,7 @@ def _made(
         kind=decision.kind,
         audience=audience,
         reason=decision.reason,
-        note=_note(decision.reason, met.meter, bought, context, settings),
+        note=_note(met, bought, context, settings),
         title=title,
         text=text,
         offers=offers,
@@ -219,15 +221,16 @@ def _words(
 
 
 def _note(
-    reason: WallReason,
-    meter: MeterState | None,
+    met: Met,
     bought: Sequence[BoughtSubscription],
     context: Context,
     settings: Settings,
 ) -> str:
-    """Why the article is closed, and what became of the subscription that the page of the account shows."""
+    """Why the article is closed, also to a gift link, and what became of the subscription that the page of the account shows."""
     now = context.clocks.business()
-    why = readers_words(reason, meter, settings.meter_window, settings.zone)
+    reason = met.decision.reason
+    why = readers_words(reason, met.meter, settings.meter_window, settings.zone)
+    why = f"{met.gift} {why}".lstrip()
     first = bought[0] if bought else None
     if first is None or first.until > now:
         return why

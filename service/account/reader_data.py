@@ -27,6 +27,8 @@ from service.db.tables import (
     DisputeRow,
     DomainEvent,
     FormerGrant,
+    GiftLink,
+    GiftOpening,
     Grant,
     HolderDay,
     InboxEvent,
@@ -382,6 +384,14 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding(
         "former_grants", FormerGrant, lambda subject: FormerGrant.grant_id.in_(subject.grants),
         kept="id grant_id until scope starts_at ends_at in_grace",
+    ),
+    Holding(
+        # What was given goes on to its end. The id alone says who gave, and leads to nobody any more.
+        "gift_links", GiftLink, lambda subject: GiftLink.reader_id.in_(subject.ids),
+        kept="id reader_id article_id month most_readers readers created_at ends_at ended_at",
+    ),
+    Holding(
+        "gifts_opened", GiftOpening, lambda subject: GiftOpening.device_id.in_(subject.devices)
     ),
     Holding(
         "rights", Right, lambda subject: Right.reader_id.in_(subject.ids),

@@ -131,11 +131,17 @@ def record_touches(connection: Connection, touches: Iterable[tuple[str, Touch, d
     transactions can't wait for each other's rows in a circle.
     """
     direct: list[tuple[Any, ...]] = []
-    named: list[tuple[Any, ...]] = []
-    for holder, touch, at in sorted(touches, key=lambda row: row[0]):
+    named: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {}
+    for holder, touch, at in sorted(touches, key=lambda row: (row[0], row[2])):
         parts = _parts(touch, at)
-        (named if touch.names_a_source else direct).append((holder, *parts, *parts))
-    for rows, ending in ((direct, _FIRST_STAYS), (named, _LAST_IS_REPLACED)):
+        if touch.names_a_source:
+            # One row a holder: PostgreSQL changes none twice in one statement.
+            first, _ = named.get(holder, (parts, parts))
+            named[holder] = first, parts
+        else:
+            direct.append((holder, *parts, *parts))
+    both = [(holder, *first, *last) for holder, (first, last) in named.items()]
+    for rows, ending in ((direct, _FIRST_STAYS), (both, _LAST_IS_REPLACED)):
         insert_rows(connection, Touches, ("holder", *_COLUMNS), rows, ending)
 
 

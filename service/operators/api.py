@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from service.operators.cancellations import api as cancellations
+from service.operators.gifts import api as gifts
 from service.operators.money import api as money
 from service.operators.movements import api as movements
 from service.operators.offers import api as offers
@@ -35,5 +36,6 @@ for subject in (
     settings,
     notes,
     movements,
+    gifts,
 ):
     router.include_router(subject.router)

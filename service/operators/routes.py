@@ -17,6 +17,7 @@ from service.operators.cancellations import routes as cancellations
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import Visit, page_requires
+from service.operators.gifts import routes as gifts
 from service.operators.institutions import routes as institutions
 from service.operators.money import routes as money
 from service.operators.movements import routes as movements
@@ -96,6 +97,7 @@ for subject in (
     rates,
     readers,
     institutions,
+    gifts,
     reports,
     stripe_figures,
     subscribers,

@@ -37,8 +37,8 @@ from service.web.pages import PageRoute, currencies_wanted, currency_of, page
 from service.web.sign_in import Visitor
 from service.web.words import meter_words
 
-State = Literal["open", "meter", "wall", "away"]
-"""`away`: the database can't be asked whose reader this is."""
+State = Literal["open", "meter", "gift", "wall", "away"]
+"""`gift`: a gift link opens the article as soon as the reader reads on. `away`: the database can't be asked whose reader this is."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class ArticleView:
 
 
 def opens_at_once(seen: Look) -> bool:
-    """Whether the page has the whole text on arrival: no wall, and nothing would be counted."""
+    """Whether the page has the whole text on arrival: no wall, and neither meter nor gift link would count."""
     consumes = isinstance(seen.outcome, Meter) and seen.outcome.consumes
-    return seen.wall is None and not consumes
+    return seen.wall is None and not consumes and not seen.takes_gift
 
 
 def seen_view(article: StoredArticle, seen: Look, in_force: InForce, now: datetime) -> ArticleView:
@@ -71,6 +71,8 @@ def seen_view(article: StoredArticle, seen: Look, in_force: InForce, now: dateti
     by_meter = isinstance(seen.outcome, Meter)
     if seen.wall is not None:
         return _view(article, in_force, now, state="wall", meter=seen.meter, wall=seen.wall)
+    if seen.takes_gift:
+        return _view(article, in_force, now, state="gift", meter=None)
     if not opens_at_once(seen):
         return _view(article, in_force, now, state="meter", meter=seen.meter)
     return opened_view(article, seen.meter if by_meter else None, in_force, now, seen.notices)
@@ -123,11 +125,12 @@ def article_page(
     *,
     owing: str = "",
     thanks: str = "",
+    gives: bool = False,
     preview: Audience | None = None,
     prompt: str = "",
     status_code: int = 200,
 ) -> HTMLResponse:
-    """`owing` is the line about a payment that failed (banner.py), `thanks` for what was bought just now.
+    """`gives`: the reader may give the article to others. `owing` is the line about a payment that failed (banner.py), `thanks` for what was bought just now.
 
     `preview` is the audience whose page the newsroom looks at, `prompt` the name of the one that it tries there.
     """
@@ -144,6 +147,7 @@ def article_page(
         teaser=view.teaser,
         owing=owing,
         thanks=thanks,
+        gives=gives and settings.gift_links_per_month > 0,
         preview=preview,
         prompt=prompt,
         audiences=AUDIENCES,
@@ -162,6 +166,8 @@ def _access_line(view: ArticleView, settings: Settings) -> str:
     """What the reader is told below the headline; empty where the article is simply open."""
     if view.wall is not None:
         return view.wall.note
+    if view.state == "gift":
+        return "A subscriber gives you this article to read."
     if view.meter is None:
         return ""
     is_open = view.state == "open"

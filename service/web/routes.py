@@ -12,7 +12,7 @@ from service.access.unlock import (
     Look,
     Opened,
     ReadRequest,
-    WantedRead,
+    WantedByLink,
     note_open_page,
 )
 from service.checkout.limits import LimitedGateway
@@ -22,6 +22,7 @@ from service.checkout.start import Order, start_checkout
 from service.content.visibility import is_visible
 from service.db.context import AppContext, Context
 from service.db.session import ReadSession
+from service.grants.gift_terms import GIVING_SOURCES
 from service.grants.institution_reads import InstitutionReads
 from service.html.redirect import see_other
 from service.identity.callers import ArticleReader, CurrentReader, IsPrefetch
@@ -40,6 +41,7 @@ from service.web import (
     account_routes,
     address_routes,
     erase_routes,
+    gift_routes,
     institution_routes,
     preview_routes,
     rights_routes,
@@ -71,6 +73,7 @@ router.include_router(address_routes.router)
 router.include_router(rights_routes.router)
 router.include_router(institution_routes.router)
 router.include_router(preview_routes.router)
+router.include_router(gift_routes.router)
 articles = APIRouter(route_class=ArticleRoute, include_in_schema=False)
 
 Slug = Annotated[str, Path(max_length=1000)]
@@ -97,7 +100,7 @@ async def show_front(
 @articles.api_route("/articles/{slug}", methods=GET)
 async def show_article(
     slug: str,
-    read: WantedRead,
+    read: WantedByLink,
     request: Request,
     session: ReadSession,
     context: AppContext,
@@ -118,7 +121,8 @@ async def show_article(
     visitor = await visitor_of(session, caller, context.settings)
     owing = await payment_banner(session, caller, context)
     thanks = await thanks_for(session, caller, context)
-    return article_page(request, view, more, visitor, owing=owing, thanks=thanks)
+    gives = seen.outcome.reason in GIVING_SOURCES
+    return article_page(request, view, more, visitor, owing=owing, thanks=thanks, gives=gives)
 
 
 def _touch(request: Request, context: Context) -> Touch:
@@ -145,7 +149,7 @@ def _record_page(request: Request, context: Context, read: ReadRequest, seen: Lo
 
 @articles.post("/articles/{slug}")
 async def read_on(
-    read: WantedRead,
+    read: WantedByLink,
     request: Request,
     session: ReadSession,
     context: AppContext,

@@ -337,7 +337,7 @@ def test_of_several_grants_the_longest_is_named() -> None:
 
 
 def test_a_token_of_an_older_release_names_no_source() -> None:
-    for source, expected in (("", "subscription"), ("gift", "subscription"), ("pass", "pass")):
+    for source, expected in (("", "subscription"), ("loan", "subscription"), ("pass", "pass")):
         named = [replace(each, source=source) for each in entitlements((DIGITAL,), NOW)]
         claims = access_claims(
             issuer="https://paper.example", audience="gazette", reader_id="rdr_1",

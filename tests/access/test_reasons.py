@@ -50,7 +50,7 @@ def test_a_subscription_goes_before_a_comp_and_that_before_a_pass() -> None:
 
 
 def test_a_reason_of_a_later_release_is_shown_as_it_is() -> None:
-    assert operators_words("gift") == "gift"
+    assert operators_words("loan") == "loan"
 
 
 @pytest.mark.parametrize(

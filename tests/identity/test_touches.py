@@ -69,6 +69,18 @@ async def test_the_first_stays_and_the_last_is_one_with_a_source(
     assert await kept(database, DEVICE) == (first, last)
 
 
+async def test_touches_of_one_reader_are_written_together(database: Database) -> None:
+    here = [
+        (DEVICE, LETTER, NOON + HOUR),
+        (DEVICE, SEARCH, NOON),
+        (DEVICE, DIRECT, NOON + 2 * HOUR),
+    ]
+    await database.in_one_go(partial(record_touches, touches=here[:2]))
+    assert await kept(database, DEVICE) == ((SEARCH, 12), (LETTER, 13))
+    await database.in_one_go(partial(record_touches, touches=[*here, *here]))
+    assert await kept(database, DEVICE) == ((SEARCH, 12), (LETTER, 13))
+
+
 @pytest.mark.parametrize(
     ("on_device", "readers", "first", "last"),
     [

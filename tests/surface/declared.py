@@ -76,6 +76,15 @@ _ROUTES: Mapping[MayCall, str] = {
     SignedIn(): """
         GET /account/erase
         HEAD /account/erase
+        GET /account/gifts
+        HEAD /account/gifts
+        POST /account/gifts/end
+        GET /articles/{slug}/give
+        HEAD /articles/{slug}/give
+        POST /articles/{slug}/give
+        POST /v1/articles/{slug}/gift-links
+        GET /v1/me/gift-links
+        DELETE /v1/me/gift-links/{link_id}
         POST /account/address
         POST /account/elsewhere
         POST /account/institution
@@ -184,6 +193,8 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /admin/account/weekly
     """,
     Permission.SUBSCRIBERS_READ: """
+        GET /admin/gift-links
+        GET /v1/admin/gift-links
         GET /admin/entitlements
         GET /admin/institutions
         GET /v1/admin/institutions
@@ -221,6 +232,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/unbound
     """,
     Permission.SUBSCRIBERS_WRITE: """
+        POST /admin/gift-links/end
+        DELETE /v1/admin/gift-links/{link_id}
         POST /admin/entitlements/end
         POST /admin/institutions
         POST /admin/institutions/end

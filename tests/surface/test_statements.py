@@ -22,6 +22,8 @@ from service.db.tables import (
     ChargeRow,
     DisputeRow,
     ExchangeRate,
+    GiftLink,
+    GiftOpening,
     InboxEvent,
     Institution,
     InvoiceRow,
@@ -78,6 +80,7 @@ MOST: Mapping[str, int] = {
     "/account/elsewhere": 2,
     "/account/erase": 3,
     "/account/erased": 0,
+    "/account/gifts": 3,
     "/account/institution": 2,
     "/account/sign-in": 2,
     "/account/sign-in/code": 2,
@@ -91,6 +94,7 @@ MOST: Mapping[str, int] = {
     "/admin/cancellations": 4,
     "/admin/entitlements": 5,
     "/admin/exchange-rates": 8,
+    "/admin/gift-links": 4,
     "/admin/inbox": 6,
     "/admin/institutions": 3,
     "/admin/jobs": 4,
@@ -118,6 +122,7 @@ MOST: Mapping[str, int] = {
     "/admin/webhooks": 3,
     "/admin/webhooks/{endpoint_id}": 6,
     "/articles/{slug}": 7,
+    "/articles/{slug}/give": 5,
     "/articles/{slug}/preview": 3,
     "/healthz": 0,
     "/metrics": 3,
@@ -136,6 +141,7 @@ MOST: Mapping[str, int] = {
     "/v1/admin/explain": 9,
     "/v1/admin/cancellations": 2,
     "/v1/admin/coupons": 3,
+    "/v1/admin/gift-links": 3,
     "/v1/admin/inbox": 4,
     "/v1/admin/institutions": 2,
     "/v1/admin/institutions/{slug}": 2,
@@ -175,7 +181,8 @@ MOST: Mapping[str, int] = {
     "/v1/articles/{slug}": 0,
     "/v1/articles/{slug}/access": 3,
     "/v1/me": 6,
-    "/v1/me/export": 43,
+    "/v1/me/export": 45,
+    "/v1/me/gift-links": 3,
     "/v1/offers": 1,
     "/v1/sessions": 3,
 }
@@ -279,6 +286,7 @@ class Rows:
             filled(
                 ReaderSession, reader_id=reader.id, kind="browser", expires_at=rows.NOW + timedelta(days=1),
             ),
+            *self._gift(reader, article),
             filled(ReaderDevice, reader_id=reader.id), filled(ReaderNote, reader_id=reader.id),
             filled(Mail, kind="sign-in", status="waiting", reader_id=reader.id),
             filled(UnboundSubscription, status="active", offer_id=offer.id),
@@ -293,6 +301,13 @@ class Rows:
                 attempts=1,
             ),
         ]  # fmt: skip
+
+    def _gift(self, reader: Reader, article: Article) -> list[Base]:
+        link = filled(
+            GiftLink, reader_id=reader.id, article_id=article.id, month=rows.NOW,
+            ends_at=rows.NOW + timedelta(days=1), most_readers=3, readers=1,
+        )  # fmt: skip
+        return [link, filled(GiftOpening, link_id=link.id)]
 
 
 async def lay(database: Database, made: Rows, number: int) -> None:

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from service.access.answers import UnlockAnswers
+from service.access.gifts import Gifts
 from service.access.revocations import Revocations
 from service.access.routes import router as access_router
 from service.access.unlock import Unlocking
@@ -20,6 +21,7 @@ from service.content.schemas import ArticleIn
 from service.db.base import Base
 from service.db.context import Context
 from service.db.session import Database
+from service.grants.gift_tokens import gift_key
 from service.grants.institution_reads import InstitutionReads
 from service.grants.places import InstitutionNetworks
 from service.identity.cookies import cookie_name
@@ -116,13 +118,13 @@ def reading_parts(
     """What decides and counts, by these settings."""
     context, ledger, rules = Context(settings, clocks, database), Ledger(), RuleBook(settings)
     articles, metering = ArticleCache(rules, clocks), Metering(database, clocks, ledger)
-    networks = InstitutionNetworks()
+    networks, gifts = InstitutionNetworks(), Gifts(context, gift_key(settings))
     reads = InstitutionReads(networks, settings.zone)
-    unlocking = Unlocking(context, metering, OnSale(database.reading, clocks), rules, reads)
+    unlocking = Unlocking(context, metering, OnSale(database.reading, clocks), rules, reads, gifts)
     rings = KeyRingHolder(derived_key(settings, "token-keys"))
     tokens = UnlockTokens(rings, settings, Revocations())
     answers = UnlockAnswers(context, unlocking, articles, tokens, device_key(settings))
-    return rules, articles, ledger, networks, reads, unlocking, answers
+    return rules, articles, ledger, networks, reads, gifts, unlocking, answers
 
 
 @pytest.fixture

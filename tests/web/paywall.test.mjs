@@ -54,6 +54,24 @@ test("the page's campaign goes along, without what the service refuses", async (
   });
 });
 
+test("a gift link's page hands the gift on, and a subscriber makes another", async () => {
+  const { calls, fetch } = answering({ granted: true });
+  const paywall = Paywall({ page: `${PAGE}?gift=gft_1.a-b`, fetch, storage: memory() });
+  await paywall.unlock("ferry");
+  await paywall.access("ferry");
+  await paywall.give("ferry");
+  await paywall.gifts("next=");
+  await paywall.endGift("gft_1");
+  assert.deepEqual(JSON.parse(calls[0].body), { token: true, gift: "gft_1.a-b" });
+  assert.deepEqual(
+    calls.map(({ method, address }) => `${method} ${address.slice("https://news.example/v1/".length)}`),
+    [
+      "POST articles/ferry/unlock", "GET articles/ferry/access?gift=gft_1.a-b",
+      "POST articles/ferry/gift-links", "GET me/gift-links?cursor=next%3D", "DELETE me/gift-links/gft_1",
+    ],
+  );
+});
+
 test("on another origin the device's token is kept and sent", async () => {
   const { calls, fetch } = answering({ granted: true, device_token: "v1.a.b" });
   const storage = memory();

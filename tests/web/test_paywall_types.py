@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 import service.web
+from service.access.gift_schemas import GiftMadeOut
 from service.access.schemas import AccessOut, MeterOut, UnlockOut, WalledProblem
 from service.access.wall import WallShown
 from service.account.schemas import (
@@ -44,6 +45,7 @@ def members(name: str) -> set[str]:
         ("Wall", WallShown),
         ("Access", AccessOut),
         ("Opened", UnlockOut),
+        ("GiftMade", GiftMadeOut),
         ("Checkout", CheckoutOut),
         ("SignInRequested", SignInOut),
         ("Session", SessionItem),

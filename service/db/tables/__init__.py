@@ -24,6 +24,8 @@ from service.db.tables.finance import (
 )
 from service.db.tables.grants import (
     FormerGrant,
+    GiftLink,
+    GiftOpening,
     Grant,
     Institution,
     InstitutionReadDay,
@@ -90,6 +92,8 @@ __all__ = [
     "EdgeDay",
     "ExchangeRate",
     "FormerGrant",
+    "GiftLink",
+    "GiftOpening",
     "Grant",
     "HabitDay",
     "HolderDay",

@@ -50,6 +50,48 @@ class FormerGrant(Base):
     in_grace: Mapped[bool]
 
 
+class GiftLink(Base):
+    """A subscriber lets others read one article, by a link that doesn't name the giver."""
+
+    __tablename__ = "gift_links"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    reader_id: Mapped[str]
+    """Who gives."""
+    article_id: Mapped[str]
+    month: Mapped[datetime] = mapped_column(UtcDateTime)
+    """The start of the calendar month in whose number of given articles it counts."""
+    most_readers: Mapped[int]
+    readers: Mapped[int]
+    """How many distinct devices have opened it; changed by one conditional update only."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When it was switched off, or a newer one of the same article took its place."""
+
+    __table_args__ = (
+        Index("ix_gift_links_giver", "reader_id", "created_at", "id"),
+        Index("ix_gift_links_newest", "created_at", "id"),
+        Index("ix_gift_links_ends", "ends_at"),
+        Index("ix_gift_links_ended", "ended_at"),
+    )
+
+
+class GiftOpening(Base):
+    """A device holds the grant of a gift link: it opened the link."""
+
+    __tablename__ = "gift_openings"
+
+    link_id: Mapped[str] = mapped_column(
+        ForeignKey("gift_links.id", ondelete="CASCADE"), primary_key=True
+    )
+    device_id: Mapped[str] = mapped_column(primary_key=True)
+    """The device's pseudonym."""
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (Index("ix_gift_openings_device", "device_id"),)
+
+
 class Right(Base):
     """A right to read from elsewhere, such as a print subscription, as its source last sent it.
 

@@ -46,6 +46,7 @@ GROUPS = (
             ),
             Place("/admin/entitlements", "From elsewhere", Permission.SUBSCRIBERS_READ),
             Place("/admin/institutions", "Institutions", Permission.SUBSCRIBERS_READ),
+            Place("/admin/gift-links", "Gift links", Permission.SUBSCRIBERS_READ),
         ),
     ),
     Group("Articles", (Place("/admin/articles", "Articles", Permission.ARTICLES_READ),)),

@@ -8,7 +8,7 @@ export type WallReason =
   | "subscribers_only"
   /** In the refusal of a token alone: unlocking may open the article. */
   | "meter_not_asked";
-export type Source = "subscription" | "external" | "comp" | "institution" | "pass";
+export type Source = "subscription" | "external" | "comp" | "institution" | "gift" | "pass";
 export type Reason = "free" | "registered" | Source | "meter" | WallReason;
 
 export interface Summary {
@@ -144,6 +144,27 @@ export interface Walled {
   device_token?: string;
 }
 
+/** A link by which a subscriber lets others read one article. */
+export interface GiftLink {
+  id: string;
+  slug: string;
+  /** For links to pages of your own: their `gift` parameter. */
+  gift: string;
+  url: string;
+  /** `used_up` opens to those who came before alone. */
+  state: "open" | "used_up" | "expired" | "ended";
+  /** Distinct devices that have opened the article by it. */
+  readers: number;
+  most_readers: number;
+  created_at: string;
+  ends_at: string;
+}
+
+export interface GiftMade extends GiftLink {
+  /** How many more articles the giver may give this month. */
+  left: number;
+}
+
 /** The `utm_*` of an address, each of 1 to 100 characters. */
 export interface Campaign {
   source?: string;
@@ -272,13 +293,17 @@ export interface Options {
 
 export interface PaywallClient {
   teaser(slug: string): Promise<Teaser>;
-  access(slug: string): Promise<Access>;
+  access(slug: string, options?: { gift?: string }): Promise<Access>;
   unlock(
     slug: string,
-    options?: { token?: boolean; referrer?: string; campaign?: Campaign },
+    options?: { token?: boolean; referrer?: string; campaign?: Campaign; gift?: string },
   ): Promise<Opened | Walled>;
   /** The first that is due on this device, which counts as shown from then on; null: none is. */
   notice(notices: Notice[]): Notice | null;
+  /** 403 with the problem's `reason` where the article can't be given. */
+  give(slug: string): Promise<GiftMade>;
+  gifts(cursor?: string): Promise<{ items: GiftLink[]; next_cursor: string | null }>;
+  endGift(id: string): Promise<void>;
   checkout(
     offer: string,
     returnTo: string,

@@ -124,13 +124,20 @@ export function Paywall({ api = "", page, fetch, storage, session, locks } = {})
     /** What everybody may read of the article. Counts nothing. */
     teaser: (slug) => ask("GET", article(slug), { isPublic: true }),
     /** What unlock() would answer. Counts nothing. */
-    access: (slug) => call("GET", `${article(slug)}/access`, undefined, READING),
+    access: (slug, { gift = giftOf(address()) } = {}) =>
+      call("GET", `${article(slug)}/access${gift ? `?gift=${encodeURIComponent(gift)}` : ""}`, undefined, READING),
     /**
      * The read: `{granted: true, article, meter, …}`, or `{granted: false, wall, meter, …}`.
-     * The page's `utm_*` go along, here and with checkout().
+     * The page's `utm_*` go along, here and with checkout(), and the `gift` of a gift link.
      */
-    unlock: (slug, { token = true, referrer, campaign = campaignOf(address()) } = {}) =>
-      call("POST", `${article(slug)}/unlock`, { token, referrer, campaign }, READING),
+    unlock: (slug, { token = true, referrer, campaign = campaignOf(address()), gift = giftOf(address()) } = {}) =>
+      call("POST", `${article(slug)}/unlock`, { token, referrer, campaign, gift }, READING),
+    /** A gift link of the article, for the subscriber who is signed in; it ends their older one. */
+    give: (slug) => call("POST", `${article(slug)}/gift-links`),
+    /** A page of the links that the reader has made; `next_cursor` leads to the next. */
+    gifts: (cursor) => call("GET", `/v1/me/gift-links${cursor ? `?cursor=${encodeURIComponent(cursor)}` : ""}`),
+    /** Switches a link off, for those who came by it too. */
+    endGift: (id) => call("DELETE", `/v1/me/gift-links/${encodeURIComponent(id)}`),
     /**
      * The first of an answer's `notices` that is due on this device, or null. It counts as shown from now on.
      */
@@ -202,6 +209,12 @@ function campaignOf(address) {
     .map((name) => [name, query?.get(`utm_${name}`)])
     .filter(([, value]) => value && value.length <= LONGEST_VALUE && !UNPRINTED.test(value));
   return named.length > 0 ? Object.fromEntries(named) : undefined;
+}
+
+/** What a gift link's address hands on; undefined: it is none. */
+function giftOf(address) {
+  const gift = address === undefined ? null : new URL(address).searchParams.get("gift");
+  return gift && gift.length <= LONGEST_VALUE && !UNPRINTED.test(gift) ? gift : undefined;
 }
 
 /** The session's access tokens by scope, and its refresh token where it isn't a cookie; `held` is where. */

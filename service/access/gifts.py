@@ -1,0 +1,119 @@
+"""What gift links give to the device that comes by one, and to the devices that came before.
+
+Of articles that nobody has opened by a link, no database is asked: each process remembers which were.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.context import Context
+from service.grants.gift_links import (
+    find_link,
+    grant_of,
+    held_by_device,
+    open_link,
+    opened_articles,
+    state_of,
+)
+from service.grants.gift_terms import REFUSAL_WORDS, GiftState
+from service.grants.gift_tokens import GiftKey
+from service.grants.grants import GrantFacts
+from service.identity.touches import Touch
+from service.running import part
+
+GIFT = "gift"
+"""The source of a touch: the reader came by a gift link."""
+
+
+@dataclass(frozen=True)
+class GiftSeen:
+    """What gift links say of a read. `grant` is the device's; None: it has none.
+
+    `is_new`: the device doesn't hold it yet, and unlocking takes one of the link's places. `refusal` is the
+    sentence why the link that was sent opens nothing; `came_by_one`: one of ours was sent.
+    """
+
+    grant: GrantFacts | None = None
+    is_new: bool = False
+    refusal: str = ""
+    came_by_one: bool = False
+
+    def touched(self, touch: Touch) -> Touch:
+        """What led the reader here, the link included."""
+        if not self.came_by_one:
+            return touch
+        return Touch(touch.referrer_host, GIFT, touch.medium, touch.campaign)
+
+
+NO_GIFT = GiftSeen()
+
+
+class Gifts:
+    """Gift links of one application."""
+
+    def __init__(self, context: Context, key: GiftKey) -> None:
+        self._context = context
+        self.key = key
+        self._opened: frozenset[str] = frozenset()
+
+    async def refresh(self) -> None:
+        """Read again which articles were opened by links, in this process or any other."""
+        async with self._context.database.reading() as session:
+            self._opened = await opened_articles(session, self._context.clocks.business())
+
+    async def look(
+        self, session: AsyncSession, token: str | None, device: str | None, article_id: str
+    ) -> GiftSeen:
+        """What unlocking would find, without any effect. `device` is the pseudonym; None: a new one."""
+        now = self._context.clocks.business()
+        link_id = self.key.read(token) if token is not None else None
+        held = await self._held(session, device, article_id, now)
+        if held is not None or token is None:
+            return GiftSeen(held, came_by_one=link_id is not None)
+        link = await find_link(session, link_id) if link_id is not None else None
+        if link is None or link.article_id != article_id:
+            return _refused("unknown")
+        state = state_of(link, now)
+        if state != "open":
+            return _refused(state, came_by_one=True)
+        return GiftSeen(grant_of(link, now), is_new=True, came_by_one=True)
+
+    async def take(self, token: str | None, device: str, article_id: str) -> GiftSeen:
+        """Let the device open the article by the link that was sent, or by one that it opened before."""
+        if token is None and article_id not in self._opened:
+            return NO_GIFT
+        async with self._context.database.reading() as session:
+            seen = await self.look(session, token, device, article_id)
+        link_id = self.key.read(token) if token is not None else None
+        if not seen.is_new or link_id is None:
+            return seen
+        now = self._context.clocks.business()
+        async with self._context.database.transaction() as session:
+            opening = await open_link(session, link_id, device, now)
+            link = await find_link(session, link_id)
+        if link is None:
+            return _refused("unknown")
+        if opening is None:
+            # Another reader has had the last place, or it has ended, since it was looked at.
+            state = state_of(link, now)
+            return _refused("used_up" if state == "open" else state, came_by_one=True)
+        self._opened |= {article_id}
+        return GiftSeen(grant_of(link, opening.opened_at), came_by_one=True)
+
+    async def _held(
+        self, session: AsyncSession, device: str | None, article_id: str, now: datetime
+    ) -> GrantFacts | None:
+        if device is None or article_id not in self._opened:
+            return None
+        return await held_by_device(session, device, article_id, now)
+
+
+def _refused(state: GiftState, *, came_by_one: bool = False) -> GiftSeen:
+    return GiftSeen(refusal=REFUSAL_WORDS[state], came_by_one=came_by_one)
+
+
+AppGifts = Annotated[Gifts, Depends(part(Gifts))]

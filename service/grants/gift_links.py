@@ -1,0 +1,184 @@
+"""Gift links and the devices that opened them.
+
+Openings are exact under any concurrency: a device's row goes in once, and the link's number of readers grows by
+one conditional update, or the row goes again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.base import new_id
+from service.db.keyset import Keyset
+from service.db.tables import GiftLink, GiftOpening
+from service.db.upsert import insert_for
+from service.grants.gift_terms import GiftState, GiftTerms
+from service.grants.grants import GrantFacts, article_scope
+from service.identity.audit import record
+from service.problems import Problem
+
+NEWEST = Keyset(GiftLink.created_at, GiftLink.id)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a giver has given in a month."""
+
+    articles: int
+    has_this: bool
+
+
+async def given_in(
+    session: AsyncSession, reader_id: str, article_id: str, month: datetime
+) -> Given:
+    """How many articles the reader has given in the month, and whether this one is among them."""
+    found = await session.scalars(
+        select(GiftLink.article_id)
+        .where(GiftLink.reader_id == reader_id, GiftLink.month == month)
+        .distinct()
+    )
+    articles = set(found)
+    return Given(len(articles), article_id in articles)
+
+
+async def live_link(
+    session: AsyncSession, reader_id: str, article_id: str, now: datetime
+) -> GiftLink | None:
+    """The reader's link of the article that hasn't ended."""
+    found: GiftLink | None = await session.scalar(
+        select(GiftLink)
+        .where(
+            GiftLink.reader_id == reader_id, GiftLink.article_id == article_id,
+            GiftLink.ended_at.is_(None), GiftLink.ends_at > now,
+        )
+        .order_by(GiftLink.created_at.desc())
+        .limit(1)
+    )  # fmt: skip
+    return found
+
+
+async def make_link(
+    session: AsyncSession,
+    *,
+    reader_id: str,
+    article_id: str,
+    month: datetime,
+    days: int,
+    most_readers: int,
+    now: datetime,
+) -> GiftLink:
+    """Make a link and end the giver's older ones of this article. Call it in the reader's turn."""
+    await session.execute(
+        update(GiftLink)
+        .where(
+            GiftLink.reader_id == reader_id, GiftLink.article_id == article_id,
+            GiftLink.ended_at.is_(None),
+        )
+        .values(ended_at=now)
+    )  # fmt: skip
+    link = GiftLink(
+        id=new_id("gft"), reader_id=reader_id, article_id=article_id, month=month,
+        most_readers=most_readers, readers=0, created_at=now, ends_at=now + timedelta(days=days),
+        ended_at=None,
+    )  # fmt: skip
+    session.add(link)
+    await session.flush()
+    return link
+
+
+async def end_link(
+    session: AsyncSession, link_id: str, *, now: datetime, giver: str | None, actor: str | None
+) -> GiftLink:
+    """Switch a link off, for those who opened it too; repeating it changes nothing.
+
+    `giver` is whose it must be; None: anybody's. `actor` is who of the staff does it, for the audit trail.
+    """
+    link = await session.get(GiftLink, link_id, with_for_update=True)
+    if link is None or (giver is not None and link.reader_id != giver):
+        raise Problem("not-found", "There is no such gift link. Take its id from the list.")
+    if link.ended_at is not None:
+        return link
+    link.ended_at = now
+    await session.flush()
+    if actor is not None:
+        await record(
+            session, actor=actor, action="gift_link.end", target=link.reader_id,
+            before={"link": link.id}, after={"link": link.id, "ended_at": now.isoformat()}, now=now,
+        )  # fmt: skip
+    return link
+
+
+async def open_link(
+    session: AsyncSession, link_id: str, device: str, now: datetime
+) -> GiftOpening | None:
+    """Give the device the link's grant, unless it has it already. None: the link opens nothing to it."""
+    opened = insert_for(session, GiftOpening).values(
+        link_id=link_id, device_id=device, opened_at=now
+    )
+    new = await session.scalar(opened.on_conflict_do_nothing().returning(GiftOpening.link_id))
+    is_live = and_(GiftLink.id == link_id, GiftLink.ended_at.is_(None), GiftLink.ends_at > now)
+    if new is None:
+        return await session.scalar(
+            select(GiftOpening)
+            .join(GiftLink, GiftLink.id == GiftOpening.link_id)
+            .where(is_live, GiftOpening.device_id == device)
+        )
+    grown = await session.scalar(
+        update(GiftLink)
+        .where(is_live, GiftLink.readers < GiftLink.most_readers)
+        .values(readers=GiftLink.readers + 1)
+        .returning(GiftLink.id)
+    )
+    this = and_(GiftOpening.link_id == link_id, GiftOpening.device_id == device)
+    if grown is None:
+        await session.execute(delete(GiftOpening).where(this))
+        return None
+    return await session.scalar(select(GiftOpening).where(this))
+
+
+async def find_link(session: AsyncSession, link_id: str) -> GiftLink | None:
+    found: GiftLink | None = await session.scalar(select(GiftLink).where(GiftLink.id == link_id))
+    return found
+
+
+def state_of(link: GiftLink, now: datetime) -> GiftState:
+    """What it is for a device that hasn't opened it yet."""
+    return GiftTerms(link.readers, link.most_readers, link.ends_at, link.ended_at).state(now)
+
+
+async def held_by_device(
+    session: AsyncSession, device: str, article_id: str, now: datetime
+) -> GrantFacts | None:
+    """What a gift link that the device has opened gives it of this article; the one that lasts longest."""
+    found = (
+        await session.execute(
+            select(GiftLink, GiftOpening.opened_at)
+            .join(GiftOpening, GiftOpening.link_id == GiftLink.id)
+            .where(
+                GiftOpening.device_id == device, GiftLink.article_id == article_id,
+                GiftLink.ended_at.is_(None), GiftLink.ends_at > now,
+            )
+            .order_by(GiftLink.ends_at.desc())
+            .limit(1)
+        )
+    ).one_or_none()  # fmt: skip
+    return grant_of(found[0], found[1]) if found is not None else None
+
+
+def grant_of(link: GiftLink, opened_at: datetime) -> GrantFacts:
+    """The grant that a device holds since it opened the link."""
+    return GrantFacts(
+        link.id, "gift", link.id, article_scope(link.article_id), opened_at, link.ends_at
+    )
+
+
+async def opened_articles(session: AsyncSession, now: datetime) -> frozenset[str]:
+    """Ids of articles of which some device holds the grant of a link."""
+    found = await session.scalars(
+        select(GiftLink.article_id)
+        .where(GiftLink.ended_at.is_(None), GiftLink.ends_at > now, GiftLink.readers > 0)
+        .distinct()
+    )
+    return frozenset(found)

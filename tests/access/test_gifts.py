@@ -1,0 +1,286 @@
+"""Gift links: who may give, what a link opens to whom, and that neither is exceeded by many at once."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import select
+
+from service.access.gifts import Gifts
+from service.access.revocations import Revocations
+from service.db.tables import GiftLink, GiftOpening, Touches
+from service.grants.gift_terms import GiftTerms, may_give
+from service.grants.gift_tokens import GiftKey
+from service.grants.grants import Source
+from service.identity.cookies import cookie_name
+from service.levels import Level
+from tests.conftest import START, MovingClocks
+from tests.inside import CANARY, Paywall
+from tests.reports import rows
+
+ADMIN = "/v1/admin/gift-links"
+
+GIVING: list[tuple[Level, set[Source], int, bool, int, tuple[str, int]]] = [
+    ("metered", {"subscription"}, 0, False, 10, ("may_give", 9)),
+    ("subscribers", {"external"}, 9, False, 10, ("may_give", 0)),
+    ("metered", {"subscription"}, 10, False, 10, ("all_given", 0)),
+    ("metered", {"subscription"}, 10, True, 10, ("may_give", 0)),
+    ("metered", {"subscription"}, 3, True, 10, ("may_give", 7)),
+    ("metered", {"comp", "institution", "gift", "pass"}, 0, False, 10, ("not_subscribed", 0)),
+    ("registered", set(), 0, False, 10, ("not_subscribed", 0)),
+    ("free", {"subscription"}, 0, False, 10, ("is_free", 0)),
+    ("metered", {"subscription"}, 0, False, 0, ("is_off", 0)),
+]
+
+
+@pytest.mark.parametrize(("level", "sources", "given", "is_given", "most", "expected"), GIVING)
+def test_who_may_give(
+    level: Level, sources: set[Source], given: int, is_given: bool, most: int,
+    expected: tuple[str, int],
+) -> None:  # fmt: skip
+    found = may_give(level, sources, given=given, is_given=is_given, most=most)
+    assert (found.reason, found.left) == expected
+
+
+def test_what_a_link_is() -> None:
+    terms = GiftTerms(readers=1, most_readers=2, ends_at=START + timedelta(days=1), ended_at=None)
+    assert terms.state(START) == "open"
+    assert replace(terms, readers=2).state(START) == "used_up"
+    assert terms.state(START + timedelta(days=1)) == "expired"
+    assert replace(terms, readers=2, ended_at=START).state(START + timedelta(days=9)) == "ended"
+
+
+def test_an_altered_token_is_nobodys() -> None:
+    key, link_id = GiftKey(b"k" * 32), "gft_" + "0a" * 12
+    token = key.sign(link_id)
+    assert key.read(token) == link_id
+    assert GiftKey(b"l" * 32).read(token) is None
+    for altered in (
+        "",
+        link_id,
+        token[:-1],
+        f"{token}A",
+        token.replace("0a", "0b", 1),
+        token.upper(),
+    ):
+        assert key.read(altered) is None
+
+
+@pytest.fixture
+async def giver(paywall: Paywall) -> str:
+    """A subscriber is signed in, and `premium` is for subscribers alone."""
+    await paywall.publish("premium", access={"level": "subscribers"})
+    return await paywall.sign_in("everything")
+
+
+async def given(paywall: Paywall, slug: str = "premium") -> dict[str, Any]:
+    answer = await paywall.client.post(f"/v1/articles/{slug}/gift-links")
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def token_of(made: dict[str, Any]) -> str:
+    return str(httpx2.URL(made["url"]).params["gift"])
+
+
+async def come(
+    browser: httpx2.AsyncClient, made: dict[str, Any], slug: str = "premium"
+) -> httpx2.Response:
+    return await browser.post(f"/v1/articles/{slug}/unlock", json={"gift": token_of(made)})
+
+
+async def test_a_link_opens_its_article_to_a_stranger_for_as_long_as_it_lasts(
+    paywall: Paywall, giver: str, clocks: MovingClocks
+) -> None:
+    made = await given(paywall)
+    assert (made["readers"], made["most_readers"], made["left"]) == (0, 50, 9)
+    assert giver not in made["url"]
+    async with paywall.new_client() as friend:
+        seen = await friend.get("/v1/articles/premium/access", params={"gift": token_of(made)})
+        assert (seen.json()["granted"], seen.json()["reason"]) == (True, "gift")
+        assert (await friend.get("/v1/articles/premium/access")).json()["granted"] is False
+        opened = await come(friend, made)
+        assert (opened.status_code, opened.json()["reason"]) == (200, "gift")
+        assert opened.headers["Cache-Control"] == "private, no-store"
+        assert (opened.json()["consumed"], CANARY in opened.text) == (False, True)
+        assert giver not in opened.text
+        token = opened.json()["token"]
+        assert (await paywall.full("premium", token)).status_code == 200
+        # The device holds the grant: the link isn't needed again, and takes no second place.
+        again = await friend.post("/v1/articles/premium/unlock")
+        assert again.json()["reason"] == "gift"
+        await come(friend, made)
+        assert (await friend.get("/v1/articles/premium/access")).json()["reason"] == "gift"
+        clocks.travel(timedelta(days=30))
+        over = await come(friend, made)
+        assert over.status_code == 402
+        assert over.json()["reason"] == "subscribers_only"
+        assert over.json()["wall"]["note"].startswith("This gift link has expired. ")
+    reads = [(row.reason, row.granted) for row in await paywall.ledger()]
+    assert ("gift", True) in reads
+    async with paywall.database.reading() as session:
+        (touches,) = await session.scalars(select(Touches))
+    assert touches.first_source == "gift"
+
+
+async def test_a_gift_is_independent_of_the_meter_and_takes_no_place_for_who_may_read_anyway(
+    paywall: Paywall, giver: str
+) -> None:
+    made = await given(paywall, "a")
+    async with paywall.new_client() as friend:
+        for slug in "bcd":
+            assert (await friend.post(f"/v1/articles/{slug}/unlock")).json()["reason"] == "meter"
+        opened = (await come(friend, made, "a")).json()
+        assert (opened["reason"], opened["consumed"], opened["meter"]["used"]) == ("gift", False, 3)
+    assert (await come(paywall.client, made, "a")).json()["reason"] == "subscription"
+    links = (await paywall.client.get("/v1/me/gift-links")).json()["items"]
+    assert [(each["slug"], each["readers"]) for each in links] == [("a", 1)]
+
+
+async def test_the_cap_is_exact_however_many_come_at_once(paywall: Paywall, giver: str) -> None:
+    made = await given(paywall)
+    async with paywall.database.transaction() as session:
+        link = await session.get_one(GiftLink, made["id"])
+        link.most_readers = 3
+    friends = [paywall.new_client() for _ in range(8)]
+    answers = await asyncio.gather(*(come(friend, made) for friend in friends))
+    opened = [
+        friend for friend, each in zip(friends, answers, strict=True) if each.status_code == 200
+    ]
+    assert len(opened) == 3
+    again = await asyncio.gather(*(come(friend, made) for friend in opened))
+    assert {each.status_code for each in again} == {200}
+    (walled, *_) = [each for each in answers if each.status_code == 402]
+    assert "opened by as many readers as it allows" in walled.json()["wall"]["note"]
+    async with paywall.database.reading() as session:
+        link = await session.get_one(GiftLink, made["id"])
+        assert (link.readers, len(list(await session.scalars(select(GiftOpening))))) == (3, 3)
+    for friend in friends:
+        await friend.aclose()
+
+
+async def test_one_device_that_comes_twice_at_once_takes_one_place(
+    paywall: Paywall, giver: str
+) -> None:
+    made = await given(paywall)
+    async with paywall.new_client() as friend:
+        await friend.post("/v1/articles/a/unlock")
+        answers = await asyncio.gather(*(come(friend, made) for _ in range(4)))
+    assert {each.status_code for each in answers} == {200}
+    (link,) = (await paywall.client.get("/v1/me/gift-links")).json()["items"]
+    assert link["readers"] == 1
+
+
+async def test_the_month_gives_no_more_than_it_may_and_a_new_link_ends_the_old(
+    paywall: Paywall, giver: str, clocks: MovingClocks
+) -> None:
+    for number in range(12):
+        await paywall.publish(f"story-{number}")
+    addresses = [f"/v1/articles/story-{number}/gift-links" for number in range(12)]
+    answers = await asyncio.gather(*(paywall.client.post(each) for each in addresses))
+    made = [each.json() for each in answers if each.status_code == 201]
+    assert len(made) == 10
+    (refused, _) = [each for each in answers if each.status_code != 201]
+    assert (refused.status_code, refused.json()["reason"]) == (403, "all_given")
+    assert "You can give others from 1 April 2026." in refused.json()["detail"]
+    # Another link of the same article costs nothing, and the first one opens nothing any more.
+    slug = made[0]["slug"]
+    newer = await given(paywall, slug)
+    async with paywall.new_client() as friend:
+        for _ in "bcd":
+            await friend.post(f"/v1/articles/{_}/unlock")
+        walled = await come(friend, made[0], slug)
+        assert "switched off, or a newer one" in walled.json()["wall"]["note"]
+        assert (await come(friend, newer, slug)).json()["reason"] == "gift"
+    clocks.travel(timedelta(days=25))
+    assert (await given(paywall, slug))["left"] == 9
+
+
+async def test_switching_off_ends_it_for_who_opened_it_and_for_their_tokens(
+    paywall: Paywall, giver: str, clocks: MovingClocks
+) -> None:
+    made = await given(paywall)
+    async with paywall.new_client() as friend:
+        token = (await come(friend, made)).json()["token"]
+        clocks.travel(timedelta(seconds=5))
+        async with paywall.new_client() as stranger:
+            gone = await stranger.delete(f"/v1/me/gift-links/{made['id']}")
+            assert gone.status_code == 401
+        for _ in range(2):
+            off = await paywall.client.delete(f"/v1/me/gift-links/{made['id']}")
+            assert off.status_code == 204
+        await paywall.app.running.get(Revocations).refresh(paywall.database, clocks)
+        assert (await paywall.full("premium", token)).status_code == 401
+        assert (await friend.post("/v1/articles/premium/unlock")).status_code == 402
+    await paywall.sign_in("everything")
+    other = await paywall.client.delete(f"/v1/me/gift-links/{made['id']}")
+    assert other.status_code == 404
+
+
+async def test_what_was_altered_or_is_for_another_article_meets_the_ordinary_wall(
+    paywall: Paywall, giver: str
+) -> None:
+    made = await given(paywall)
+    await paywall.publish("other", access={"level": "subscribers"})
+    async with paywall.new_client() as friend:
+        for slug, token in (("premium", token_of(made)[:-2] + "xx"), ("other", token_of(made))):
+            walled = await friend.post(f"/v1/articles/{slug}/unlock", json={"gift": token})
+            assert walled.status_code == 402
+            assert walled.json()["wall"]["note"].endswith("This article is for subscribers.")
+            assert (
+                "isn’t complete, or it belongs to another article" in walled.json()["wall"]["note"]
+            )
+
+
+async def test_another_process_learns_what_was_opened(paywall: Paywall, giver: str) -> None:
+    made = await given(paywall)
+    async with paywall.new_client() as friend:
+        await come(friend, made)
+        gifts = paywall.app.running.get(Gifts)
+        gifts._opened = frozenset()
+        assert (await friend.post("/v1/articles/premium/unlock")).status_code == 402
+        await gifts.refresh()
+        friend.cookies.delete(cookie_name("session", paywall.settings), domain="127.0.0.1")
+        answer = await friend.post("/v1/articles/premium/unlock", headers={"Referer": "x"})
+        assert answer.json()["reason"] == "gift"
+
+
+async def test_who_may_not_give_reads_why(paywall: Paywall) -> None:
+    await paywall.publish("ferry", access={"level": "free"})
+    assert (await paywall.client.post("/v1/articles/a/gift-links")).status_code == 401
+    await paywall.sign_in()
+    refused = await paywall.client.post("/v1/articles/a/gift-links")
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/gift-refused")
+    assert refused.json()["reason"] == "not_subscribed"
+    assert (await paywall.client.post("/v1/articles/ferry/gift-links")).json()[
+        "reason"
+    ] == "is_free"
+    assert (await paywall.client.post("/v1/articles/none/gift-links")).status_code == 404
+
+
+async def test_the_newsroom_sees_what_a_link_brought_and_switches_it_off(
+    paywall: Paywall, giver: str, clocks: MovingClocks
+) -> None:
+    made, offer, reader = await given(paywall), rows.offer(), rows.reader()
+    async with paywall.new_client() as friend:
+        opened = await come(friend, made)
+        assert opened.status_code == 200
+        clocks.travel(timedelta(hours=1))
+        async with paywall.database.transaction() as session:
+            device = (await session.scalars(select(GiftOpening.device_id))).one()
+            bought = rows.checkout(reader, offer, clocks.business(), device_id=device)
+            for row in rows.in_order(reader, offer, bought):
+                session.add(row)
+                await session.flush()
+        (item,) = (await paywall.client.get(ADMIN, headers=paywall.staff)).json()["items"]
+        assert (item["reader_id"], item["readers"], item["bought"]) == (giver, 1, 1)
+        off = await paywall.client.delete(f"{ADMIN}/{made['id']}", headers=paywall.staff)
+        assert off.status_code == 204
+        assert (await come(friend, made)).status_code == 402
+    live = await paywall.client.get(f"{ADMIN}?state=live", headers=paywall.staff)
+    over = await paywall.client.get(f"{ADMIN}?state=over", headers=paywall.staff)
+    assert (live.json()["items"], over.json()["items"][0]["state"]) == ([], "ended")
