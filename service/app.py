@@ -30,6 +30,8 @@ from service.clock import Clocks
 from service.content import routes as content_routes
 from service.content.cache import ArticleCache
 from service.content.rendering import Rendering
+from service.crawlers.names import ConfirmedNames, Names, SystemNames
+from service.crawlers.verifiers import KnownCrawlers, Verifiers
 from service.db.business_clock import follow
 from service.db.context import Context, context_in
 from service.db.session import Database
@@ -43,6 +45,7 @@ from service.identity.declarations import PUBLIC, declared_routes
 from service.identity.devices import device_key
 from service.identity.origins import AnswerHeaders, OriginPolicy
 from service.identity.passwords import ARGON2ID, Passwords
+from service.identity.reader_uses import ReaderUses
 from service.identity.secrets import derived_key
 from service.jobs.runner import Runner, Wakes
 from service.late import LatePart, LateRoutes
@@ -121,19 +124,20 @@ def create_app(
     mailer: Mailer | None = None,
     passwords: Passwords = ARGON2ID,
     resolve: Resolve = resolve_host,
+    names: Names | None = None,
     parts: tuple[object, ...] = (),
     whole: bool = True,
 ) -> Service:
     """The service on a database that `migrate.prepare` has made ready.
 
     `gateway` None: nothing is sold. It is closed with everything else when the lifespan ends.
-    `mailer` None: the one that the settings ask for. `resolve` looks up where webhooks go. `parts`
-    are what the caller's own routers reach besides. Not `whole`: what LATE has is made when it is first
-    asked for.
+    `mailer` None: the one that the settings ask for. `resolve` looks up where webhooks go, `names` the
+    names of crawlers' addresses. `parts` are what the caller's own routers reach besides. Not `whole`: what
+    LATE has is made when it is first asked for.
     """
     app = Service(
         Running(
-            *_held(settings, clocks, resolve),
+            *_held(settings, clocks, resolve, names or SystemNames()),
             Payments(gateway),
             Mailing(mailer or mailer_of_settings(settings)),
             passwords,
@@ -166,7 +170,7 @@ def create_app(
     return app
 
 
-def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object, ...]:
+def _held(settings: Settings, clocks: Clocks, resolve: Resolve, names: Names) -> tuple[object, ...]:
     """What the service makes for itself from its settings."""
     database = Database(settings.database_url)
     key_ring = KeyRingHolder(derived_key(settings, "token-keys"))
@@ -182,10 +186,10 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
     on_sale = OnSale(database.reading, clocks)
     unlock_tokens = UnlockTokens(key_ring, settings, revocations)
     context, metering = Context(settings, clocks, database), Metering(database, clocks, ledger)
-    networks = InstitutionNetworks()
+    networks, crawlers, uses = InstitutionNetworks(), KnownCrawlers(), ReaderUses()
     institution_reads = InstitutionReads(networks, settings.zone)
     gifts = Gifts(context, gift_key(settings))
-    unlocking = Unlocking(context, metering, on_sale, rule_book, institution_reads, gifts)
+    unlocking = Unlocking(context, metering, on_sale, rule_book, institution_reads, gifts, uses)
     return (
         settings,
         clocks,
@@ -202,6 +206,9 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve) -> tuple[object,
         networks,
         institution_reads,
         gifts,
+        uses,
+        crawlers,
+        Verifiers.of(crawlers, ConfirmedNames(names, clocks), clocks),
         unlocking,
         UnlockAnswers(context, unlocking, articles, unlock_tokens, devices),
         ReaderMemory(clocks, revocations),
@@ -235,6 +242,7 @@ async def make_ready(running: Running) -> None:
     await running.get(Revocations).refresh(database, clocks)
     await running.get(InstitutionNetworks).refresh(database, clocks)
     await running.get(Gifts).refresh()
+    await running.get(KnownCrawlers).refresh(database)
 
 
 @asynccontextmanager

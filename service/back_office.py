@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from service.access import explain_routes
 from service.content import admin_routes as content_routes
+from service.crawlers import routes as crawler_routes
 from service.grants import right_routes
 from service.grants import routes as grants_routes
 from service.identity.callers import Actor, requires
@@ -42,6 +43,7 @@ ROUTERS = (
     explain_routes.router,
     grants_routes.router,
     right_routes.router,
+    crawler_routes.router,
     reports_routes.router,
     api.router,
     routes.router,

@@ -17,6 +17,7 @@ from service.billing.reconcile_job import RECONCILE_TASK, Reconciler
 from service.billing.watch import WebhookWatch
 from service.clock import Clocks
 from service.content.cache import ArticleCache
+from service.crawlers.verifiers import KnownCrawlers
 from service.db.business_clock import follow
 from service.db.context import Context, context_in
 from service.db.session import Database
@@ -25,6 +26,7 @@ from service.grants.places import InstitutionNetworks
 from service.identity import address_changes, sign_in_requests
 from service.identity.api_keys import KeyUses
 from service.identity.operators import prune_operator_sessions
+from service.identity.reader_uses import ReaderUses, prune_reader_uses
 from service.jobs import queue as jobs
 from service.jobs.runner import Task
 from service.limits import rate
@@ -78,7 +80,7 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
     ledger, walls_seen, key_uses = running.get(Ledger), running.get(WallsSeen), running.get(KeyUses)
     articles, key_ring = running.get(ArticleCache), running.get(KeyRingHolder)
     rule_book, networks = running.get(RuleBook), running.get(InstitutionNetworks)
-    institution_reads = running.get(InstitutionReads)
+    institution_reads, crawlers = running.get(InstitutionReads), running.get(KnownCrawlers)
     revocations, mailer = running.get(Revocations), running.get(Mailing).mailer
 
     async def send_mails() -> None:
@@ -97,6 +99,8 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         Task("clock", lambda: follow(database, clocks)),
         Task("rules", lambda: rule_book.refresh(database)),
         Task("institutions", lambda: networks.refresh(database, clocks)),
+        Task("crawlers", lambda: crawlers.refresh(database)),
+        Task("readers' uses", lambda: running.get(ReaderUses).flush(database)),
         Task("institutions' reads", lambda: institution_reads.flush(database)),
         Task("articles", lambda: articles.refresh(database)),
         Task("keys", lambda: key_ring.refresh(database)),
@@ -156,6 +160,8 @@ def _pruning_tasks(context: Context) -> tuple[Task, ...]:
             await sign_in_requests.prune(session, clocks.wall())
             await address_changes.prune(session, clocks.wall())
             await prune_operator_sessions(session, clocks.wall())
+            today = clocks.business().astimezone(context.settings.zone).date()
+            await prune_reader_uses(session, today)
 
     async def prune_mails() -> None:
         async with database.transaction() as session:

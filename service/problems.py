@@ -134,6 +134,14 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "article-changed": ProblemType(
         412, "The article has changed meanwhile", "Fetch it again and repeat with its new ETag."
     ),
+    "crawler-refused": ProblemType(
+        403,
+        "This publication doesn't serve this crawler",
+        "Look at /robots.txt for what it serves.",
+    ),
+    "license-required": ProblemType(
+        402, "This article needs a licence", "Follow the link with rel=license to the terms."
+    ),
     "rules-changed": ProblemType(
         412,
         "Somebody else has changed the rules",

@@ -9,6 +9,7 @@ import httpx2
 from sqlalchemy import select
 
 from service.app import Service, create_app, make_ready
+from service.crawlers.names import Names
 from service.db.session import Database
 from service.db.tables import AccessEntry
 from service.grants.store import put_grant
@@ -90,13 +91,16 @@ async def inside(
     resolve: Resolve = resolve_host,
     *,
     background: bool = False,
+    names: Names | None = None,
 ) -> AsyncIterator[Paywall]:
     """A new application on the database; nothing is sold.
 
     `background` False: no task runs by itself, so that requests alone do what a test sees, and take
     a third of the time. True: the lifespan runs, and with it mails, webhooks and caches' refreshing.
     """
-    app = create_app(settings, gateway=None, clocks=clocks, passwords=QUICK, resolve=resolve)
+    app = create_app(
+        settings, gateway=None, clocks=clocks, passwords=QUICK, resolve=resolve, names=names
+    )
     transport = httpx2.ASGITransport(app=app)
 
     def new_client() -> httpx2.AsyncClient:

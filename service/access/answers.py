@@ -105,7 +105,7 @@ class UnlockAnswers:
         whole = self._articles.whole(read.article, clocks.business())
         head = _head(opened.reason, opened.consumed)
         parts = [head, b',"article":', whole, b",", _meter(opened.meter), _notices(opened.notices)]
-        if not wants_token:
+        if not wants_token or not REASONS[opened.reason].by_reader:
             return parts, None
         token, expires_at = self._tokens.token(
             holder_id=opened.holder_id,

@@ -23,9 +23,11 @@ from service.access.reader_memory import KnownReader, ReaderMemory
 from service.access.revocations import Revocations
 from service.access.schemas import UnlockIn
 from service.access.unlock import ReadRequest, count_answer
+from service.access.visits import visit_of
 from service.boundary import answering, fault_of
 from service.content.article import StoredArticle
 from service.content.cache import ArticleCache, CachedArticle
+from service.crawlers.verifiers import KnownCrawlers
 from service.db.context import context_in
 from service.encoded import Head, send_whole
 from service.grants.grants import GrantFacts
@@ -43,6 +45,7 @@ from service.metering.meter import Metering
 from service.metering.window import MeterState
 from service.offers.on_sale import Assortment, OnSale
 from service.problems import Problem
+from service.rules.in_force import RuleBook
 from service.running import Running
 from service.tokens.signing import bearer_token
 from service.tokens.verifier import TokenVerifier
@@ -102,6 +105,7 @@ class HotUnlock:
         self._revocations = running.get(Revocations)
         self._on_sale = running.get(OnSale)
         self._networks = running.get(InstitutionNetworks)
+        self._rules, self._crawlers = running.get(RuleBook), running.get(KnownCrawlers)
         self._common = AnswerHeaders.of(self._context.settings)
         self._repeats: OrderedDict[tuple[str, Hashable], _Repeat] = OrderedDict()
         self._completed: dict[bytes | None, Head] = {}
@@ -128,6 +132,9 @@ class HotUnlock:
         body = await _body(receive)
         if body is None:
             return  # the caller has gone
+        if self._may_be_crawler(scope):
+            await router(scope, answering(body, receive), send)
+            return
         slug = scope["path"][len(PREFIX) : -len(_UNLOCK)]
         entry = self._articles.peek(slug, self._context.clocks.business())
         here = self._here(scope)
@@ -224,6 +231,12 @@ class HotUnlock:
         now, zone = self._context.clocks.business(), self._context.settings.zone
         self._metering.note(repeat.noted.again(now, zone))
         count_answer(repeat.noted.entry.reason)
+
+    def _may_be_crawler(self, scope: Scope) -> bool:
+        """Whether the router has to find out, since it makes a difference."""
+        if self._rules.in_force.rules.crawlers.treat_all_alike:
+            return False
+        return self._crawlers.may_be_one(visit_of(Request(scope), self._context.settings))
 
     def _here(self, scope: Scope) -> tuple[GrantFacts, ...]:
         """What the network that the request comes from opens to everybody in it."""

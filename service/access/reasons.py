@@ -32,6 +32,8 @@ class ReasonRow:
     operators: str
     granted: bool
     revocable: bool = False
+    by_reader: bool = True
+    """Whether somebody reads; else nothing is recorded, and no token is given."""
     level: Level | None = None
     """The level of the articles at which it decides; None: it may be any."""
 
@@ -61,6 +63,10 @@ _ROWS = (
     ),
     ReasonRow(
         "pass", "Your pass includes this article.", "by a pass", granted=True, revocable=True
+    ),
+    ReasonRow(
+        "crawler", "Crawlers that prove who they are read this article whole.",
+        "as a crawler that proved who it is", granted=True, revocable=True, by_reader=False,
     ),
     ReasonRow(
         "registered", "This article is open to registered readers.", "as a registered reader",

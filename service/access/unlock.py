@@ -5,7 +5,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, NamedTuple
 
@@ -29,8 +29,9 @@ from service.access.decision import (
 from service.access.evidence import article_facts, evidence_of_rows, held_by_row
 from service.access.gifts import NO_GIFT, Gifts, GiftSeen
 from service.access.notices import NoticeShown
-from service.access.reasons import Reason
+from service.access.reasons import REASONS, Reason
 from service.access.shown import Showing, arrival_of
+from service.access.visits import GrantsOfVisit
 from service.access.wall import Met, WallShown
 from service.content.cache import StoredArticle, WantedArticle, article_not_found
 from service.content.level import level_at
@@ -38,12 +39,12 @@ from service.db.context import Context
 from service.grants import gift_tokens
 from service.grants.grants import GrantFacts
 from service.grants.institution_reads import InstitutionReads
-from service.grants.places import GrantsHere
 from service.grants.store import live_grants_of
 from service.identity.callers import ArticleReader, Caller
 from service.identity.declarations import declares
 from service.identity.devices import new_device_id, pseudonym
 from service.identity.permissions import Public
+from service.identity.reader_uses import ReaderUses
 from service.identity.touches import Touch
 from service.metering.attempt import Recorded
 from service.metering.ledger import Ledger, Noted, entry_at
@@ -124,7 +125,7 @@ class ReadRequest(NamedTuple):
 
 @declares(Public())
 async def read_request(
-    article: WantedArticle, caller: ArticleReader, network: CallerNetwork, here: GrantsHere
+    article: WantedArticle, caller: ArticleReader, network: CallerNetwork, here: GrantsOfVisit
 ) -> ReadRequest:
     return ReadRequest(article, caller, network, here=here)
 
@@ -154,13 +155,14 @@ class Unlocking:
         rules: RuleBook,
         institution_reads: InstitutionReads,
         gifts: Gifts,
+        uses: ReaderUses,
     ) -> None:
         self._context = context
         self._metering = metering
         self._gifts = gifts
         self._showing = Showing(context, on_sale)
         self._rules = rules
-        self._institution_reads = institution_reads
+        self._institution_reads, self._uses = institution_reads, uses
         self._of_nobody: dict[str, _OfNobody] = {}
         rules.when_changed(self._of_nobody.clear)
 
@@ -197,6 +199,9 @@ class Unlocking:
             read = (await read.again())._replace(here=read.here)
             meter = meter_of(read.caller) or holder
             case = await self._expected(read, meter)
+        if not REASONS[case.outcome.reason].by_reader:
+            count_answer(case.outcome.reason)
+            return Opened(case.outcome.reason, False, case.window, device, device_id)
         if not _opens(case.outcome):
             gift = await self._gifts.take(read.gift, device, read.article.id)
             case, touch = case.with_gift(gift), gift.touched(touch)
@@ -214,6 +219,7 @@ class Unlocking:
                 meter, row, touch, case.window.window, case.window.limit, network
             )
             if recorded.counted:
+                self._note_use(read, device, row.day)
                 count_answer("meter")
                 owner = read.caller.reader_id or device
                 notices = await self._notices(read, case, touch, recorded.state)
@@ -228,6 +234,7 @@ class Unlocking:
         count_answer(row.reason)
         if wall is not None:
             return Walled(wall, case.window, device_id, noted)
+        self._note_use(read, device, row.day)
         if isinstance(case.outcome, Allow):
             self._institution_reads.note(case.outcome.reference, read.caller.domain, case.now)
         # A gift link's grant is the device's, not that of the reader who is signed in on it.
@@ -236,6 +243,11 @@ class Unlocking:
         notices = await self._notices(read, case, touch, case.window)
         reason = case.outcome.reason
         return Opened(reason, False, case.window, owner, device_id, noted, notices)
+
+    def _note_use(self, read: ReadRequest, device: str, day: date) -> None:
+        """A read of a reader's, for the report of accounts that many share."""
+        if read.caller.reader_id is not None:
+            self._uses.note(read.caller.reader_id, day, device=device, network=read.network)
 
     async def _gathered(self, session: AsyncSession, read: ReadRequest) -> "_Case":
         """The case as the database has it; Problem `article-not-found` for what is hidden."""

@@ -31,6 +31,7 @@ from service.db.tables import (
     Reader,
     ReaderDevice,
     ReaderNote,
+    ReaderUse,
     Right,
     RightClaim,
     SignInRequest,
@@ -122,6 +123,7 @@ async def merge(session: AsyncSession, other: Reader, account: Reader, clocks: C
         .execution_options(synchronize_session=False)
     )
     await session.execute(delete(ReaderDevice).where(ReaderDevice.reader_id == other.id))
+    await session.execute(delete(ReaderUse).where(ReaderUse.reader_id == other.id))
     await join_customers(session, other, account)
     other.merged_into, other.email, other.email_key = account.id, None, None
     await session.flush()

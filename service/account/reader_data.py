@@ -42,6 +42,7 @@ from service.db.tables import (
     ReaderDevice,
     ReaderNote,
     ReaderSession,
+    ReaderUse,
     RefundRow,
     RevokedClaim,
     Right,
@@ -286,6 +287,10 @@ HOLDINGS: tuple[Holding, ...] = (
         "devices", ReaderDevice, lambda subject: ReaderDevice.reader_id.in_(subject.ids)
     ),
     Holding(
+        # The names say nothing to anybody: they are keyed hashes, and pseudonyms that are elsewhere.
+        "uses", ReaderUse, lambda subject: ReaderUse.reader_id.in_(subject.ids), hidden="name",
+    ),
+    Holding(
         "address_changes", AddressChange, lambda subject: AddressChange.reader_id.in_(subject.ids),
         hidden="old_hash new_hash",
     ),
@@ -463,6 +468,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "business_clock": "one number",
     "cohort_months": "how many readers of a month stay, without readers",
     "content_state": "one number",
+    "crawlers": "which crawlers there are, and their networks and keys",
     "edge_days": "how many readers joined and left on a day, without readers",
     "exchange_rates": "rates between currencies, and who of the staff entered them",
     "habit_days": "how many subscribers read often, without readers",

@@ -36,6 +36,7 @@ PARTS: Mapping[str, Part] = {
     "import": Part("Bring your own newspaper.", "imports"),
     "articles": Part("Look after stored articles.", "articles"),
     "rules": Part("Levels, sections and tags: who may read what.", "rules"),
+    "crawlers": Part("Crawlers, and what proves who they are.", "crawlers"),
     "keys": Part("The keys that sign tokens.", "keys"),
     "tokens": Part("Tokens in circulation.", "tokens"),
     "operators": Part("Accounts for the back office.", "operators"),

@@ -13,7 +13,7 @@ from typing import Literal
 
 from service.levels import Level
 
-Source = Literal["subscription", "external", "comp", "institution", "gift", "pass"]
+Source = Literal["subscription", "external", "comp", "institution", "gift", "pass", "crawler"]
 
 EVERYTHING = "everything"
 

@@ -15,7 +15,9 @@ _CRAWLERS = (
     "Mozilla/5.0 (compatible; ClaudeBot/1.0; +claudebot@anthropic.com)", "PerplexityBot/1.0",
     "CCBot/2.0 (https://commoncrawl.org/faq/)", "Applebot/0.1", "facebookexternalhit/1.1",
     "Twitterbot/1.0", "LinkedInBot/1.0", "Slackbot-LinkExpanding 1.0", "archive.org_bot",
-    "Mediapartners-Google",
+    "Mediapartners-Google", "OAI-SearchBot/1.0", "DuckDuckBot/1.1", "meta-externalagent/1.1",
+    "Mozilla/5.0 (compatible; ChatGPT-User/1.0; +https://openai.com/bot)", "Claude-User/1.0",
+    "Perplexity-User/1.0",
 )  # fmt: skip
 _GOOGLE = "66.249.66.1"
 _SPOOFED: tuple[dict[str, str], ...] = (
@@ -33,6 +35,9 @@ _SPOOFED: tuple[dict[str, str], ...] = (
     {"Purpose": "prefetch"}, {"Sec-Purpose": "prefetch;prerender"}, {"X-Moz": "prefetch"},
     {"Accept": "text/markdown"}, {"Accept": "text/plain"}, {"Accept": "application/json"},
     {"Accept": "application/rss+xml"}, {"Accept": "application/ld+json"},
+    {"Signature-Agent": 'sig1="https://www.google.com"', "Signature": "sig1=:AAAA:",
+     "Signature-Input": 'sig1=("@authority" "signature-agent";key="sig1");created=1;expires=9999999999;keyid="x";'
+                        'tag="web-bot-auth"'},
     {"Save-Data": "on"}, {"X-Requested-With": "XMLHttpRequest"}, {"RSC": "1"},
 )  # fmt: skip
 _RANGES = ("bytes=0-", "bytes=200-", "bytes=-400", "bytes=0-99,400-2000", "bytes=0-999999999")
@@ -50,7 +55,8 @@ _ENCODINGS: tuple[dict[str, str], ...] = (
 _QUERIES = (
     "amp=1", "amp", "outputType=amp", "print=1", "view=print", "preview=true", "draft=1", "embed=1",
     "format=json", "full=1", "paywall=0", "utm_source=newsletter", "_escaped_fragment_=", "nocache=1",
-    "noscript=1", "output=txt",
+    "noscript=1", "output=txt", "gift=forged.0000", "gift_token=forged.0000", "unlocked_article_code=x",
+    "token=eyJhbGciOiJub25lIn0.e30.", "institution=library", "license=free",
 )  # fmt: skip
 _ENDINGS = ("/", "/amp", "/print", "/embed", "/full", ".json", ".txt", ".md", ".amp.html", ";x=y")
 _PLACES = (
@@ -58,7 +64,7 @@ _PLACES = (
     ("feed", "/atom.xml"), ("feed", "/feed.json"), ("feed", "/feed.atom"), ("feed", "/v1/feed"),
     ("sitemap", "/sitemap.xml"), ("sitemap", "/news-sitemap.xml"), ("sitemap", "/sitemap-news.xml"),
     ("sitemap", "/sitemap_index.xml"), ("sitemap", "/sitemap.xml.gz"), ("sitemap", "/robots.txt"),
-    ("sitemap", "/llms.txt"), ("sitemap", "/llms-full.txt"),
+    ("sitemap", "/license.xml"), ("sitemap", "/llms.txt"), ("sitemap", "/llms-full.txt"),
     ("list", "/"), ("list", f"/?section={SECTION}"), ("list", f"/tags/{SECTION}"),
     ("list", f"/sections/{SECTION}"), ("list", "/archive"),
 )  # fmt: skip

@@ -11,6 +11,7 @@ from service.operators.rates import api as rates
 from service.operators.rights import api as rights
 from service.operators.rules import api as rules
 from service.operators.settings import api as settings
+from service.operators.sharing import api as sharing
 from service.operators.staff import api as staff
 from service.operators.stripe_figures import api as stripe_figures
 from service.operators.subscribers import api as subscribers
@@ -37,5 +38,6 @@ for subject in (
     notes,
     movements,
     gifts,
+    sharing,
 ):
     router.include_router(subject.router)

@@ -14,6 +14,7 @@ from service.operators.account import routes as account
 from service.operators.articles import routes as articles
 from service.operators.attention import needs
 from service.operators.cancellations import routes as cancellations
+from service.operators.crawlers import routes as crawlers
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import Visit, page_requires
@@ -31,6 +32,7 @@ from service.operators.reports.routes import SPLIT_WORDS, known_values
 from service.operators.rights import routes as rights
 from service.operators.rules import routes as rules
 from service.operators.settings import routes as settings
+from service.operators.sharing import routes as sharing
 from service.operators.sign_in import routes as sign_in
 from service.operators.staff import routes as staff
 from service.operators.stripe_figures import routes as stripe_figures
@@ -98,6 +100,7 @@ for subject in (
     readers,
     institutions,
     gifts,
+    sharing,
     reports,
     stripe_figures,
     subscribers,
@@ -105,6 +108,7 @@ for subject in (
     unbound,
     account,
     rules,
+    crawlers,
     staff,
     webhooks,
     system,

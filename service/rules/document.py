@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from service.bodies import Body
 from service.levels import Level, WindowKind
+from service.rules.crawler_document import CrawlersIn
 from service.rules.prompt_document import MOST_NAMED, MOST_PROMPTS, Name, PromptIn
 from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Rules, Schedule
 from service.settings import Settings
@@ -136,6 +137,8 @@ class RulesIn(Body):
     walls: WallsIn | None = None
     prompts: Annotated[tuple[PromptIn, ...], Field(max_length=MOST_PROMPTS)] = ()
     """Of several that fit a reader, the first one here is shown: their order is their priority."""
+    crawlers: CrawlersIn | None = None
+    """None: the preview for all of them."""
 
     @model_validator(mode="after")
     def _prompts_once(self) -> Self:
@@ -145,7 +148,9 @@ class RulesIn(Body):
         return self
 
     def as_rules(self) -> Rules:
-        return Rules(self.levels.as_rules(), tuple(each.as_rule() for each in self.prompts))
+        crawlers = self.crawlers or CrawlersIn()
+        prompts = tuple(each.as_rule() for each in self.prompts)
+        return Rules(self.levels.as_rules(), prompts, crawlers.as_rule())
 
     def in_place_of(self, settings: Settings) -> Settings:
         """The settings with what these rules say in their place."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from service.levels import Level
+from service.rules.crawlers import EVERYBODYS_PREVIEW, CrawlerRules
 from service.rules.prompts import Occasion, Prompt
 
 
@@ -53,6 +54,7 @@ class Rules:
 
     levels: LevelRules
     prompts: tuple[Prompt, ...] = ()
+    crawlers: CrawlerRules = EVERYBODYS_PREVIEW
 
     @cached_property
     def speaks_beside(self) -> bool:

@@ -53,7 +53,11 @@ def _lines(rules: RulesIn) -> Iterator[tuple[str, str]]:
     for place, prompt in enumerate(rules.prompts, start=1):
         said_of_it = prompt.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
         yield f"prompt {prompt.name}", f"{place}. {json.dumps(said_of_it, ensure_ascii=False)}"
-    for part, said in (("meter", rules.meter), ("walls", rules.walls)):
+    for part, said in (
+        ("meter", rules.meter),
+        ("walls", rules.walls),
+        ("crawlers", rules.crawlers),
+    ):
         if said is not None:
             yield from (
                 (f"{part} {name}", str(value)) for name, value in _leaves(said.model_dump())

@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import AfterValidator
 
 from service.access.decision import Allow
+from service.access.reasons import REASONS
 from service.access.unlock import (
     AppUnlocking,
     Look,
@@ -20,6 +21,7 @@ from service.checkout.returned import remember_claim
 from service.checkout.schemas import Short, Text
 from service.checkout.start import Order, start_checkout
 from service.content.visibility import is_visible
+from service.crawlers.robots import license_link
 from service.db.context import AppContext, Context
 from service.db.session import ReadSession
 from service.grants.gift_terms import GIVING_SOURCES
@@ -40,6 +42,7 @@ from service.texts import storable
 from service.web import (
     account_routes,
     address_routes,
+    crawler_routes,
     erase_routes,
     gift_routes,
     institution_routes,
@@ -74,6 +77,7 @@ router.include_router(rights_routes.router)
 router.include_router(institution_routes.router)
 router.include_router(preview_routes.router)
 router.include_router(gift_routes.router)
+router.include_router(crawler_routes.router)
 articles = APIRouter(route_class=ArticleRoute, include_in_schema=False)
 
 Slug = Annotated[str, Path(max_length=1000)]
@@ -122,7 +126,10 @@ async def show_article(
     owing = await payment_banner(session, caller, context)
     thanks = await thanks_for(session, caller, context)
     gives = seen.outcome.reason in GIVING_SOURCES
-    return article_page(request, view, more, visitor, owing=owing, thanks=thanks, gives=gives)
+    response = article_page(request, view, more, visitor, owing=owing, thanks=thanks, gives=gives)
+    if in_force.rules.crawlers.license is not None:
+        response.headers["Link"] = license_link(in_force.settings.public_url)
+    return response
 
 
 def _touch(request: Request, context: Context) -> Touch:
@@ -134,6 +141,8 @@ def _touch(request: Request, context: Context) -> Touch:
 def _record_page(request: Request, context: Context, read: ReadRequest, seen: Look) -> None:
     """Note what the page shows at once, for the ledger: the whole article, or a wall."""
     caller, running = read.caller, running_of(request)
+    if not REASONS[seen.outcome.reason].by_reader:
+        return
     if opens_at_once(seen):
         if isinstance(seen.outcome, Allow):
             reads, now = running.get(InstitutionReads), context.clocks.business()

@@ -47,11 +47,15 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /metrics
         GET /openapi.json
         HEAD /openapi.json
+        GET /license.xml
+        HEAD /license.xml
         GET /problems
         HEAD /problems
         GET /problems/{slug}
         HEAD /problems/{slug}
         GET /readyz
+        GET /robots.txt
+        HEAD /robots.txt
         GET /static/{name}
         HEAD /static/{name}
         POST /subscribe
@@ -105,6 +109,8 @@ _ROUTES: Mapping[MayCall, str] = {
         DELETE /v1/sessions/{session_id}
     """,
     Permission.ARTICLES_READ: """
+        GET /admin/crawlers
+        GET /v1/admin/crawlers
         GET /admin/rules
         GET /admin/rules/versions/{version}
         GET /v1/admin/rules
@@ -118,6 +124,11 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/articles/{slug}/revisions
     """,
     Permission.ARTICLES_WRITE: """
+        POST /admin/crawlers
+        POST /admin/crawlers/addresses
+        DELETE /v1/admin/crawlers/{name}
+        PUT /v1/admin/crawlers/{name}
+        PUT /v1/admin/crawlers/{name}/addresses
         POST /admin/rules
         PUT /v1/admin/rules
         POST /admin/articles/{slug}
@@ -197,6 +208,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/gift-links
         GET /admin/entitlements
         GET /admin/institutions
+        GET /admin/sharing
+        GET /v1/admin/sharing
         GET /v1/admin/institutions
         GET /v1/admin/institutions/{slug}
         GET /v1/admin/institutions/{slug}/reads

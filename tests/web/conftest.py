@@ -27,6 +27,7 @@ from service.grants.places import InstitutionNetworks
 from service.identity.cookies import cookie_name
 from service.identity.devices import device_key
 from service.identity.origins import AnswerHeaders, OriginPolicy
+from service.identity.reader_uses import ReaderUses
 from service.identity.secrets import derived_key
 from service.identity.sessions import open_session
 from service.jobs.runner import Wakes
@@ -120,7 +121,9 @@ def reading_parts(
     articles, metering = ArticleCache(rules, clocks), Metering(database, clocks, ledger)
     networks, gifts = InstitutionNetworks(), Gifts(context, gift_key(settings))
     reads = InstitutionReads(networks, settings.zone)
-    unlocking = Unlocking(context, metering, OnSale(database.reading, clocks), rules, reads, gifts)
+    unlocking = Unlocking(
+        context, metering, OnSale(database.reading, clocks), rules, reads, gifts, ReaderUses()
+    )
     rings = KeyRingHolder(derived_key(settings, "token-keys"))
     tokens = UnlockTokens(rings, settings, Revocations())
     answers = UnlockAnswers(context, unlocking, articles, tokens, device_key(settings))

@@ -43,6 +43,7 @@ from service.db.tables.identity import (
     Reader,
     ReaderDevice,
     ReaderSession,
+    ReaderUse,
     SignInRequest,
 )
 from service.db.tables.jobs import Job
@@ -64,7 +65,7 @@ from service.db.tables.rollups import (
     SourceDay,
     StepDepth,
 )
-from service.db.tables.rules import RulesVersion
+from service.db.tables.rules import RulesVersion, StoredCrawler
 from service.db.tables.sources import CheckoutTouches, Consent, Touches
 from service.db.tables.staff import ExchangeRate, ReaderNote, SavedView, StripeFigure
 from service.db.tables.tokens import RevokedClaim, SigningKey
@@ -121,6 +122,7 @@ __all__ = [
     "ReaderDevice",
     "ReaderNote",
     "ReaderSession",
+    "ReaderUse",
     "Reconciliation",
     "RefundRow",
     "RevokedClaim",
@@ -134,6 +136,7 @@ __all__ = [
     "SigningKey",
     "SourceDay",
     "StepDepth",
+    "StoredCrawler",
     "StripeFigure",
     "Subscription",
     "Touches",

@@ -1,6 +1,6 @@
 """Readers and operators, their sessions, API keys, and the audit trail."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, true
@@ -209,3 +209,16 @@ class AuditEntry(Base):
     target: Mapped[str]
     before: Mapped[dict[str, Any] | None] = mapped_column(Json)
     after: Mapped[dict[str, Any] | None] = mapped_column(Json)
+
+
+class ReaderUse(Base):
+    """A device, or a network, that a reader read on or from on a day of the publication."""
+
+    __tablename__ = "reader_uses"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    reader_id: Mapped[str] = mapped_column(primary_key=True, index=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    """device or network."""
+    name: Mapped[str] = mapped_column(primary_key=True)
+    """The device's pseudonym, or the network's name of that day, a keyed hash."""

@@ -20,3 +20,19 @@ class RulesVersion(Base):
     """Business time."""
     actor: Mapped[str]
     document: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+class StoredCrawler(Base):
+    """A crawler that the newsroom named, or changed: what it crawls for, and what proves who it is."""
+
+    __tablename__ = "crawlers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    category: Mapped[str]
+    agents: Mapped[list[str]] = mapped_column(Json)
+    hosts: Mapped[list[str]] = mapped_column(Json)
+    networks: Mapped[list[str]] = mapped_column(Json)
+    keys: Mapped[list[dict[str, str]]] = mapped_column(Json)
+    version: Mapped[int]
+    """How often it was stored: what is kept of it in memory is compared by it."""
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

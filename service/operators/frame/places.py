@@ -47,6 +47,7 @@ GROUPS = (
             Place("/admin/entitlements", "From elsewhere", Permission.SUBSCRIBERS_READ),
             Place("/admin/institutions", "Institutions", Permission.SUBSCRIBERS_READ),
             Place("/admin/gift-links", "Gift links", Permission.SUBSCRIBERS_READ),
+            Place("/admin/sharing", "Shared accounts", Permission.SUBSCRIBERS_READ),
         ),
     ),
     Group("Articles", (Place("/admin/articles", "Articles", Permission.ARTICLES_READ),)),
@@ -68,6 +69,7 @@ GROUPS = (
         "Settings",
         (
             Place("/admin/rules", "Rules", Permission.ARTICLES_READ),
+            Place("/admin/crawlers", "Crawlers", Permission.ARTICLES_READ),
             Place("/admin/exchange-rates", "Exchange rates", Permission.REPORTS_READ),
             Place("/admin/settings", "In force", Permission.SYSTEM_READ),
             Place("/admin/operators", "Operators", Permission.OPERATORS_READ),

@@ -87,10 +87,12 @@ async def send_rules(
     version: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
 ) -> Response:
     """Put the rules in force; what can't be is told above the form, which keeps what was typed."""
+    async with database.reading() as session:
+        crawlers = (await current_rules(session, settings)).rules.crawlers  # of another page
     try:
-        await changes.save(
-            visit.operator, rules_in(rows, words, prompts, settings.zone), after=version
-        )
+        rules = rules_in(rows, words, prompts, settings.zone)
+        rules = rules.model_copy(update={"crawlers": crawlers})
+        await changes.save(visit.operator, rules, after=version)
     except Problem as problem:
         async with database.reading() as session:
             current = await current_rules(session, settings)

@@ -25,7 +25,7 @@ from service.reports.queries.holders import (
 from service.reports.returns import ANY, REGISTER, SUBSCRIBE, WALL
 
 DEPTHS = ("0", "1", "2", "3", "4", "5", "6-10", "11+")
-GRANTED = tuple(name for name, row in REASONS.items() if row.granted)
+GRANTED = tuple(name for name, row in REASONS.items() if row.granted and row.by_reader)
 _LAST_SINGLE_DEPTH, _LAST_RANGE_DEPTH = 5, 10
 
 

@@ -8,7 +8,7 @@ export type WallReason =
   | "subscribers_only"
   /** In the refusal of a token alone: unlocking may open the article. */
   | "meter_not_asked";
-export type Source = "subscription" | "external" | "comp" | "institution" | "gift" | "pass";
+export type Source = "subscription" | "external" | "comp" | "institution" | "gift" | "pass" | "crawler";
 export type Reason = "free" | "registered" | Source | "meter" | WallReason;
 
 export interface Summary {

@@ -1,0 +1,62 @@
+"""What a request opens by where it comes from: an institution's network, or a crawler that has proved who it is."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from service.clock import AppClocks
+from service.content.cache import StoredArticle, WantedArticle
+from service.crawlers.known import Crawler
+from service.crawlers.robots import license_link
+from service.crawlers.signatures import SignedRequest
+from service.crawlers.verifiers import Verifiers, Visit
+from service.grants.grants import EVERYTHING, GrantFacts
+from service.grants.places import GrantsHere
+from service.limits.addresses import client_address
+from service.problems import Problem
+from service.rules.crawlers import CrawlerRules
+from service.rules.in_force import RuleBook
+from service.running import running_of
+from service.settings import AppSettings, Settings
+
+
+def visit_of(request: Request, settings: Settings) -> Visit:
+    """What of the request may prove who it comes from. Of a header that is sent twice nothing is read."""
+    names = [name.decode("latin-1") for name, _ in request.headers.raw]
+    headers = {name: request.headers[name] for name in names if names.count(name) == 1}
+    signed = SignedRequest(
+        request.method, headers.get("host", ""), request.url.path, request.url.query, headers
+    )
+    return Visit(client_address(request, settings), headers.get("user-agent", "").lower(), signed)
+
+
+def checked(crawler: Crawler, article: StoredArticle, rules: CrawlerRules, public_url: str) -> bool:
+    """Whether the crawler gets the whole text. Problems `crawler-refused` and `license-required`."""
+    policy = rules.policy(crawler.category)
+    if policy == "refuse":
+        raise Problem("crawler-refused")
+    if policy == "license" and rules.needs_license(article.section):
+        raise Problem("license-required", headers={"Link": license_link(public_url)})
+    return policy == "full_verified"
+
+
+async def grants_of_visit(
+    request: Request,
+    article: WantedArticle,
+    here: GrantsHere,
+    settings: AppSettings,
+    clocks: AppClocks,
+) -> tuple[GrantFacts, ...]:
+    """The grants of networks and crawlers. Problems `crawler-refused` and `license-required`."""
+    running = running_of(request)
+    rules = running.get(RuleBook).in_force.rules.crawlers
+    if rules.treat_all_alike:
+        return here
+    crawler = await running.get(Verifiers).verify(visit_of(request, settings))
+    if crawler is None or not checked(crawler, article, rules, settings.public_url):
+        return here
+    whole = GrantFacts("", "crawler", crawler.name, EVERYTHING, clocks.business(), None)
+    return (whole, *here)
+
+
+GrantsOfVisit = Annotated[tuple[GrantFacts, ...], Depends(grants_of_visit)]

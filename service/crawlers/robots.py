@@ -1,0 +1,33 @@
+"""robots.txt by the rules (RFC 9309), with the licence of RSL 1.0. Pure."""
+
+from collections.abc import Iterable
+
+from service.crawlers.known import Crawler
+from service.rules.crawlers import CrawlerRules
+
+LICENSE_PATH = "/license.xml"
+CLOSED = ("/admin", "/account", "/v1/admin")
+"""Nothing for any crawler: each would meet a sign-in."""
+
+
+def robots_text(public_url: str, rules: CrawlerRules, crawlers: Iterable[Crawler]) -> str:
+    """The file for the site at this address."""
+    lines = ["# Made from the rules of the publication."]
+    refused = [
+        agent
+        for each in crawlers
+        if rules.policy(each.category) == "refuse"
+        for agent in each.agents
+    ]
+    if refused:
+        lines += [*(f"User-agent: {agent}" for agent in sorted(set(refused))), "Disallow: /", ""]
+    lines += ["User-agent: *", *(f"Disallow: {path}" for path in CLOSED), "Allow: /", ""]
+    if rules.license is not None:
+        # Outside any group: it holds for all (RSL 1.0, 4.4).
+        lines += [f"License: {public_url}{LICENSE_PATH}", ""]
+    return "\n".join(lines)
+
+
+def license_link(public_url: str) -> str:
+    """The header `Link` that names the terms of what is served (RSL 1.0, 4.5)."""
+    return f'<{public_url}{LICENSE_PATH}>; rel="license"; type="application/rsl+xml"'

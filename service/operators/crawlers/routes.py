@@ -1,0 +1,162 @@
+"""The page of crawlers: what each kind may have, the terms for machines, and what proves who they are."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import Response
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.crawlers.address_lists import read_addresses
+from service.crawlers.store import all_crawlers, load_networks
+from service.db.context import AppContext
+from service.db.session import AppDatabase, ReportSession, WriteSession
+from service.html.redirect import see_other
+from service.identity.permissions import Permission
+from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.rules.changes import AppRuleChanges, current_rules
+from service.problems import Problem
+from service.reports.schemas import Storable
+from service.rules.crawler_document import CrawlersIn
+from service.rules.crawlers import CATEGORY_WORDS, PAYMENT_WORDS, POLICY_WORDS
+from service.settings import AppSettings
+
+router = APIRouter(prefix="/crawlers", route_class=PageRoute, include_in_schema=False)
+HOME = "/admin/crawlers"
+CHOICES = {
+    "search": ("preview", "full_verified", "refuse"),
+    "agent": ("preview", "refuse"),
+    "training": ("preview", "license", "refuse"),
+}
+_MEANWHILE = (
+    "Somebody else has changed the rules meanwhile. Your entries are below, unsaved: if you save them, they replace "
+    "what is there now."
+)
+_LISTS = ("permits", "prohibits")
+_TERMS = ("payment", "amount", "currency", "custom", "standard", "contact")
+
+Sees = Annotated[Visit, Depends(page_requires(Permission.ARTICLES_READ))]
+Changes = Annotated[Visit, Depends(form_requires(Permission.ARTICLES_WRITE))]
+Text = Annotated[str, Form(max_length=5_000), Storable]
+LongText = Annotated[str, Form(max_length=60_000), Storable]
+
+
+async def sent_rules(
+    search: Text = "", agent: Text = "", training: Text = "", licensed_sections: Text = "",
+    permits: Text = "", prohibits: Text = "", payment: Text = "", amount: Text = "",
+    currency: Text = "", custom: Text = "", standard: Text = "", contact: Text = "",
+) -> dict[str, str]:  # fmt: skip
+    """The form as it was sent."""
+    return locals()
+
+
+Sent = Annotated[dict[str, str], Depends(sent_rules)]
+
+
+@router.get("")
+async def show_crawlers(
+    request: Request, _: Sees, session: ReportSession, settings: AppSettings
+) -> Response:
+    """The rules in a form, and all crawlers."""
+    return await _page(request, session, settings, typed=None)
+
+
+@router.post("")
+async def send_rules(
+    request: Request,
+    visit: Changes,
+    typed: Sent,
+    changes: AppRuleChanges,
+    database: AppDatabase,
+    settings: AppSettings,
+    version: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
+) -> Response:
+    """Put them in force; what can't be is told above the form, which keeps what was typed."""
+    async with database.reading() as session:
+        rules = (await current_rules(session, settings)).rules
+    try:
+        changed = rules.model_copy(update={"crawlers": _read(typed)})
+        await changes.save(visit.operator, changed, after=version)
+    except (ValueError, Problem) as error:
+        told = _MEANWHILE if isinstance(error, Problem) else _told(error)
+        async with database.reading() as session:
+            return await _page(
+                request, session, settings, typed=typed, refusal=told, status_code=422
+            )
+    return see_other(HOME)
+
+
+@router.post("/addresses")
+async def send_addresses(
+    request: Request,
+    visit: Changes,
+    session: WriteSession,
+    context: AppContext,
+    name: Text = "",
+    addresses: LongText = "",
+) -> Response:
+    """Replace the address list of a crawler, or say what is wrong with it."""
+    try:
+        networks = read_addresses(addresses)
+        await load_networks(session, context, name, networks, actor=visit.operator.label)
+    except (ValueError, Problem) as error:
+        told = error.detail if isinstance(error, Problem) else str(error)
+        return await _page(
+            request, session, context.settings, typed=None, refusal=told, status_code=422
+        )
+    return see_other(f"{HOME}#known")
+
+
+def _read(typed: dict[str, str]) -> CrawlersIn:
+    terms: dict[str, Any] = {name: typed[name].strip() for name in _TERMS if typed[name].strip()}
+    for name in _LISTS:
+        terms[name] = typed[name].replace(",", " ").split()
+    has_terms = any(terms[name] for name in _LISTS) or terms.keys() - {*_LISTS, "payment"}
+    return CrawlersIn.model_validate(
+        {
+            "search": typed["search"], "agent": typed["agent"], "training": typed["training"],
+            "licensed_sections": [
+                each.strip() for each in typed["licensed_sections"].splitlines() if each.strip()
+            ],
+            "license": terms if has_terms or terms.get("payment", "free") != "free" else None,
+        }
+    )  # fmt: skip
+
+
+def _typed(rules: CrawlersIn) -> dict[str, str]:
+    terms = rules.license.model_dump(mode="json") if rules.license is not None else {}
+    return {
+        "search": rules.search, "agent": rules.agent, "training": rules.training,
+        "licensed_sections": "\n".join(rules.licensed_sections),
+        **{name: " ".join(terms.get(name, ())) for name in _LISTS},
+        **{name: terms.get(name, "") for name in _TERMS},
+    }  # fmt: skip
+
+
+def _told(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    where = " ".join(str(part) for part in first["loc"] if not isinstance(part, int))
+    said = str(first["msg"]).removeprefix("Value error, ")
+    return f"{where.replace('_', ' ').capitalize()}: {said}." if where else f"{said.capitalize()}."
+
+
+async def _page(
+    request: Request,
+    session: AsyncSession,
+    settings: AppSettings,
+    *,
+    typed: dict[str, str] | None,
+    refusal: str = "",
+    status_code: int = 200,
+) -> Response:
+    current = await current_rules(session, settings)
+    found = await all_crawlers(session)
+    return page(
+        request, "crawlers.html", status_code=status_code, found=found, refusal=refusal,
+        version=current.version, typed=typed or _typed(current.rules.crawlers or CrawlersIn()),
+        choices=CHOICES, categories=CATEGORY_WORDS, policies=POLICY_WORDS, payments=PAYMENT_WORDS,
+        public_url=settings.public_url,
+    )  # fmt: skip

@@ -1,0 +1,78 @@
+"""What crawlers get, by what they crawl for, and the terms for machines. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+CrawlerCategory = Literal["search", "agent", "training"]
+CrawlerPolicy = Literal["preview", "full_verified", "refuse", "license"]
+Usage = Literal["all", "ai-all", "ai-train", "ai-input", "ai-index", "search"]
+"""What a text may be used for, in the words of RSL 1.0."""
+Payment = Literal[
+    "free", "attribution", "crawl", "training", "use", "subscription", "purchase", "contribution"
+]
+
+CATEGORY_WORDS: Mapping[CrawlerCategory, str] = {
+    "search": "Search engines",
+    "agent": "Agents that fetch a page for somebody",
+    "training": "Crawlers for training models",
+}
+POLICY_WORDS: Mapping[CrawlerPolicy, str] = {
+    "preview": "The preview, as everybody",
+    "full_verified": "The whole text, to those that prove who they are",
+    "refuse": "Nothing",
+    "license": "The terms of the licence (402)",
+}
+
+
+PAYMENT_WORDS: Mapping[Payment, str] = {
+    "free": "Nothing",
+    "attribution": "Nothing, but the source is named",
+    "crawl": "Each crawl",
+    "training": "Each training",
+    "use": "Each use in an answer",
+    "subscription": "A subscription",
+    "purchase": "Once",
+    "contribution": "What the user likes to give",
+}
+
+
+@dataclass(frozen=True)
+class License:
+    """Terms for machines. `amount` is decimal; an empty text says nothing."""
+
+    permits: tuple[Usage, ...] = ()
+    prohibits: tuple[Usage, ...] = ()
+    payment: Payment = "free"
+    amount: str = ""
+    currency: str = ""
+    custom: str = ""
+    standard: str = ""
+    contact: str = ""
+
+
+@dataclass(frozen=True)
+class CrawlerRules:
+    """What crawlers get, by what they crawl for. No licensed section named: all need the licence."""
+
+    search: CrawlerPolicy = "preview"
+    agent: CrawlerPolicy = "preview"
+    training: CrawlerPolicy = "preview"
+    licensed_sections: frozenset[str] = frozenset()
+    license: License | None = None
+
+    @property
+    def treat_all_alike(self) -> bool:
+        """Whether it makes no difference which crawler asks."""
+        return self.search == self.agent == self.training == "preview"
+
+    def policy(self, category: CrawlerCategory) -> CrawlerPolicy:
+        by_category = {"search": self.search, "agent": self.agent, "training": self.training}
+        return by_category[category]
+
+    def needs_license(self, section: str | None) -> bool:
+        return not self.licensed_sections or section in self.licensed_sections
+
+
+EVERYBODYS_PREVIEW = CrawlerRules()
+"""What holds while nobody has set anything."""

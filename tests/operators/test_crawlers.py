@@ -1,0 +1,93 @@
+"""The page of crawlers: rules and terms are saved or refused with what was typed, and lists are loaded."""
+
+from collections.abc import Awaitable, Callable
+from html import escape
+
+import httpx2
+
+from service.db.session import Database
+from service.rules.document import read_stored
+from service.rules.store import latest
+from tests.databases import on_sqlite
+from tests.operators.conftest import csrf_in
+
+SignIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
+TERMS = {"search": "full_verified", "agent": "refuse", "training": "license",
+         "licensed_sections": "Politics\nSport", "prohibits": "ai-train, ai-input", "payment": "crawl",
+         "amount": "0.015", "currency": "EUR"}  # fmt: skip
+
+
+@on_sqlite
+async def test_the_rules_of_crawlers_are_saved(signed_in: SignIn, database: Database) -> None:
+    browser = await signed_in("editor")
+    page = await browser.get("/admin/crawlers")
+    assert "googlebot.com, google.com" in page.text
+    sent = {**TERMS, "csrf": csrf_in(page.text), "version": "0"}
+    wrong = await browser.post("/admin/crawlers", data=sent | {"currency": "<euro>"})
+    assert wrong.status_code == 422
+    assert 'role="alert"' in wrong.text
+    assert escape("<euro>") in wrong.text
+    assert (await browser.post("/admin/crawlers", data=sent)).status_code == 303
+    async with database.reading() as session:
+        stored = await latest(session)
+    assert stored is not None
+    crawlers = read_stored(stored.document).crawlers
+    assert crawlers is not None
+    assert (crawlers.search, crawlers.licensed_sections) == ("full_verified", ("Politics", "Sport"))
+    assert crawlers.license is not None
+    assert crawlers.license.prohibits == ("ai-train", "ai-input")
+    late = await browser.post("/admin/crawlers", data=sent | {"search": "preview"})
+    assert late.status_code == 422
+    assert "Somebody else has changed the rules" in late.text
+    shown = await browser.get("/admin/crawlers")
+    assert 'value="0.015"' in shown.text
+
+
+@on_sqlite
+async def test_the_form_of_the_rules_keeps_those_of_crawlers(
+    signed_in: SignIn, database: Database
+) -> None:
+    browser = await signed_in("editor")
+    csrf = csrf_in((await browser.get("/admin/crawlers")).text)
+    await browser.post("/admin/crawlers", data={**TERMS, "csrf": csrf, "version": "0"})
+    columns = ("level", "plans", "free_hours", "subscribers_after_days", "free_after_days", "name")
+    form = dict.fromkeys(columns, "") | {"kind": "publication", "level": "free"}
+    prompts = ("prompt", "title", "text", "audiences", "walls", "prompt_sections", "offers",
+               "starts_at", "ends_at", "draft")  # fmt: skip
+    words = {"meter.window": "month", "meter.anonymous": "3", "meter.registered": "5"}
+    sent = {"csrf": csrf, "version": "1", **form, **dict.fromkeys(prompts, ""), **words}
+    assert (await browser.post("/admin/rules", data=sent)).status_code == 303
+    async with database.reading() as session:
+        stored = await latest(session)
+    assert stored is not None
+    rules = read_stored(stored.document)
+    assert rules.levels.default.level == "free"
+    assert rules.crawlers is not None
+    assert rules.crawlers.search == "full_verified"
+
+
+@on_sqlite
+async def test_an_address_list_is_loaded(signed_in: SignIn) -> None:
+    browser = await signed_in("editor")
+    csrf = csrf_in((await browser.get("/admin/crawlers")).text)
+    for addresses, told in (("0.0.0.0/0", "too wide"), ("abc", "no network")):
+        refused = await browser.post(
+            "/admin/crawlers/addresses",
+            data={"csrf": csrf, "name": "bingbot", "addresses": addresses},
+        )
+        assert (refused.status_code, told in refused.text) == (422, True)
+    loaded = await browser.post(
+        "/admin/crawlers/addresses",
+        data={"csrf": csrf, "name": "bingbot", "addresses": "192.0.2.0/27\n192.0.2.64/27"},
+    )
+    assert loaded.status_code == 303
+    assert '<td role="cell" data-label="Networks" class="number">2</td>' in (
+        await browser.get("/admin/crawlers")
+    ).text  # fmt: skip
+
+
+@on_sqlite
+async def test_who_may_only_look_changes_nothing(signed_in: SignIn) -> None:
+    browser = await signed_in("viewer")
+    page = await browser.get("/admin/crawlers")
+    assert (page.status_code, "Replace its networks" in page.text) == (200, False)
