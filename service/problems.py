@@ -147,6 +147,19 @@ CATALOGUE: Mapping[str, ProblemType] = {
         "Somebody else has changed the rules",
         "Read them again, and repeat your change with their new ETag.",
     ),
+    "experiment-begun": ProblemType(
+        409,
+        "The experiment has begun",
+        "It can only be stopped. Plan another one, with another name.",
+    ),
+    "experiment-not-running": ProblemType(
+        409, "The experiment doesn't run", "Look its state up: only a running one can be stopped."
+    ),
+    "another-experiment": ProblemType(
+        409,
+        "Another experiment runs",
+        "Wait for its end, or stop it: two at once would disturb each other.",
+    ),
     "right-not-found": ProblemType(
         404,
         "We find no such subscription",

@@ -216,6 +216,12 @@ class Settings(BaseSettings):
         "or buy. It is stored with each answer. Empty: nobody is asked.",
         max_length=500,
     )
+    experiments_need_consent: bool = Field(
+        True,
+        description="Only readers whose frontend says that they agreed take part in experiments (the cookie "
+        "`paywall_consent` or the header `Paywall-Consent`, with `experiments` in it). False, where the law doesn't "
+        "ask for that: all do.",
+    )
     language: Literal["en", "de"] = Field("en", description="Language of mails to readers.")
     sign_in_mails_per_hour: int = Field(
         5,

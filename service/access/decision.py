@@ -16,7 +16,9 @@ from service.levels import Level
 from service.metering.window import MeterState
 
 WallKind = Literal["register", "subscribe"]
-RuleName = Literal["visible", "free", "grant", "registered", "meter", "network", "level"]
+RuleName = Literal[
+    "visible", "free", "experiment", "grant", "registered", "meter", "network", "level"
+]
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ class Evidence:
     """Articles that the registered reader's meter would then still open in this window."""
     counted: bool = False
     """The meter has opened this article to the holder: an unlock token says so."""
+    variant: str = ""
+    """What an experiment gives the reader, as `experiment/variant`: it has changed the meter's limit, or changes a
+    wall's words.
+    """
     network_closed: bool = False
     """The network has no room for another reader without cookies."""
 
@@ -151,6 +157,8 @@ def decide(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, now: dat
         words = "the level is metered, and nothing is metered"
         return Allow("free", (_VISIBLE, Step("free", words, decided=True)))
     seen: Trail = (_VISIBLE, _NOT_FREE[level])
+    if evidence.variant:
+        seen = (*seen, Step("experiment", "the variant is {}", (evidence.variant,)))
     grant = _opening(evidence.grants, article, now)
     if grant is not None:
         step = Step("grant", "{}", (grant,), decided=True)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.access.decision import NoMeter, Outcome, decide
 from service.access.evidence import article_facts, evidence_of_rows
 from service.access.unlock import room_after_registering, window_asked
+from service.access.views import experiment_key
 from service.content.addresses import present_slug
 from service.content.article import StoredArticle
 from service.content.level import LevelAt, level_at
@@ -27,7 +28,7 @@ from service.grants.history import grants_at
 from service.grants.store import live_grants_of
 from service.identity.email import mailbox_of
 from service.identity.readers import reader_named
-from service.metering.past import latest_device, recorded_until, window_before
+from service.metering.past import latest_device, recorded_until, took_part, window_before
 from service.metering.store import known_device_holder, read_meter, reader_holder, readers_meter
 from service.metering.window import MeterState
 from service.problems import Problem
@@ -48,6 +49,10 @@ UNDATED = (
 BROWSERS_METER = (
     "The address isn't confirmed, so the browser's meter counts. It is shown for the browser that the reader "
     "last read with; another browser has a meter of its own."
+)
+CONSENT_UNKNOWN = (
+    "An experiment ran then. Whether the reader had agreed to take part isn't kept, and no read or wall of theirs is "
+    "recorded in it: it is explained as for those who take no part."
 )
 NO_BROWSER = (
     "The address isn't confirmed, so the browser's meter counts, and no browser of theirs is known."
@@ -92,11 +97,26 @@ async def explain(
         who = await reader_named(session, reader)
         today = await _article(session, article)
         in_force = await in_force_at(session, context.settings, at or now)
-        asked = _Asked(context, in_force, session, who, at or now, now)
+        view, unsure = await _view(session, context, in_force, who, at or now)
+        asked = _Asked(context, view, session, who, at or now, now)
         past = PastArticle(today)
         if asked.at < now:
             past = await article_at(session, rendering, today, asked.at, in_force)
-        return await asked.explained(today, past)
+        explained = await asked.explained(today, past)
+        return replace(explained, unknown=(*explained.unknown, *unsure))
+
+
+async def _view(
+    session: AsyncSession, context: Context, in_force: InForce, reader: Reader, at: datetime
+) -> tuple[InForce, tuple[str, ...]]:
+    """The rules as the reader had them, with what isn't known about that."""
+    secret = experiment_key(context.settings)
+    view = in_force.view_of(reader.experiment_unit or reader.id, secret, at)
+    if view.variant is None or not context.settings.experiments_need_consent:
+        return view, ()
+    if await took_part(session, reader.id, view.variant, at):
+        return view, ()
+    return in_force, (CONSENT_UNKNOWN,)
 
 
 async def _article(session: AsyncSession, slug: str) -> StoredArticle:
@@ -142,6 +162,7 @@ class _Asked:
             sign_in_offered=settings.readers_can_sign_in,
             room_after_registering=room_after_registering(metered.meter, settings),
         )
+        evidence = replace(evidence, variant=self.in_force.variant or "")
         return Explanation(
             reader_id=self.reader.id, article=shown, at=self.at,
             outcome=decide(facts, evidence, metered.meter, self.at),

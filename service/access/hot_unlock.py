@@ -33,9 +33,11 @@ from service.encoded import Head, send_whole
 from service.grants.grants import GrantFacts
 from service.grants.places import InstitutionNetworks
 from service.grants.store import live_grants_of
+from service.identity import experiment_consent
 from service.identity.callers import Caller, article_reader
 from service.identity.cookies import read_cookie
 from service.identity.devices import HEADER, DeviceKey
+from service.identity.experiment_consent import said_in, takes_part
 from service.identity.handover import remember_device
 from service.identity.origins import AnswerHeaders
 from service.limits.addresses import client_address
@@ -58,7 +60,7 @@ _LONGEST_BODY, _MOST_DIGITS = 16_384, 5
 _REMEMBERED_BODY = 64
 _JSON = b"application/json"
 _CROSS_SITE = b"cross-site"
-_DEVICE = HEADER.lower().encode()
+_DEVICE, _CONSENT = HEADER.lower().encode(), experiment_consent.HEADER.lower().encode()
 
 _OK = 200
 _REPEATED = timedelta(seconds=10)
@@ -251,7 +253,8 @@ class HotUnlock:
             network = await network_of_caller(Request(scope), settings, clocks)
         if b"cookie" not in headers and b"authorization" not in headers:
             device = self._devices.read(headers.get(_DEVICE, b"").decode("latin-1"))
-            return ReadRequest(article, Caller(device_id=device), network)
+            takes = said_in(headers.items(), settings)
+            return ReadRequest(article, Caller(device_id=device, takes_part=takes), network)
         request = Request(scope)
         key = self._key_of(request)
         if key is None:
@@ -266,9 +269,15 @@ class HotUnlock:
         cookie = read_cookie(request, "device", settings)
         by_cookie = self._devices.read(cookie)
         device = by_cookie or self._devices.read(request.headers.get(HEADER))
-        caller, holds_cookie = known.caller, by_cookie is not None
-        if (caller.device_id, caller.holds_cookie) != (device, holds_cookie):
-            caller = replace(caller, device_id=device, holds_cookie=holds_cookie)
+        caller, now_said = (
+            known.caller,
+            (device, by_cookie is not None, takes_part(request, settings)),
+        )
+        if (caller.device_id, caller.holds_cookie, caller.takes_part) != now_said:
+            device_id, holds_cookie, takes = now_said
+            caller = replace(
+                caller, device_id=device_id, holds_cookie=holds_cookie, takes_part=takes
+            )
         return ReadRequest(article, caller, network, known.held, again)
 
     def _key_of(self, request: Request) -> Hashable | None:
@@ -350,5 +359,5 @@ def _what_was_sent(headers: Headers, body: bytes) -> Hashable | None:
     """All that an answer depends on but for the article and the time; None: too much, or a token."""
     if b"authorization" in headers:
         return None
-    sent = (headers.get(b"cookie"), headers.get(_DEVICE), headers.get(b"referer"), body)
+    sent = (*(headers.get(each) for each in (b"cookie", _DEVICE, b"referer", _CONSENT)), body)
     return sent if sum(len(each) for each in sent if each) <= _LONGEST_SENT else None

@@ -31,6 +31,7 @@ from service.access.gifts import NO_GIFT, Gifts, GiftSeen
 from service.access.notices import NoticeShown
 from service.access.reasons import REASONS, Reason
 from service.access.shown import Showing, arrival_of
+from service.access.views import Views, variant_met
 from service.access.visits import GrantsOfVisit
 from service.access.wall import Met, WallShown
 from service.content.cache import StoredArticle, WantedArticle, article_not_found
@@ -59,7 +60,7 @@ from service.metering.store import (
 )
 from service.metering.window import MeterState, window_at
 from service.offers.on_sale import OnSale
-from service.rules.in_force import RuleBook
+from service.rules.in_force import InForce, RuleBook
 from service.running import part
 from service.settings import Settings
 
@@ -102,6 +103,8 @@ class Look:
     """What is said beside an article that is open, and that nothing has to be counted for."""
     takes_gift: bool = False
     """Unlocking would take one of a gift link's places."""
+    variant: str | None = None
+    """What an experiment that this belongs to gives the caller (views.py)."""
 
 
 class ReadRequest(NamedTuple):
@@ -161,28 +164,30 @@ class Unlocking:
         self._metering = metering
         self._gifts = gifts
         self._showing = Showing(context, on_sale)
-        self._rules = rules
         self._institution_reads, self._uses = institution_reads, uses
-        self._of_nobody: dict[str, _OfNobody] = {}
+        self._views = Views(context, rules)
+        self._of_nobody: dict[tuple[str, str | None], _OfNobody] = {}
         rules.when_changed(self._of_nobody.clear)
 
     async def look(self, session: AsyncSession, read: ReadRequest, touch: Touch) -> Look:
         """Decide for the caller now; raises `article-not-found` for what isn't visible."""
-        case, device_id = await self._gathered(session, read), read.caller.device_id
-        gift = NO_GIFT
+        device_id = read.caller.device_id
+        device = pseudonym(device_id) if device_id is not None else None
+        view = self._views.of(read.caller, device)
+        case, gift = await self._gathered(session, read, view), NO_GIFT
         if not _opens(case.outcome):
-            device = pseudonym(device_id) if device_id is not None else None
             gift = await self._gifts.look(session, read.gift, device, read.article.id)
             case = case.with_gift(gift)
         if _consumes(case.outcome) and await cookieless.is_closed(
             session, self._context, read.caller, case.window, read.network
         ):
             case = case.with_network_closed()
-        wall = await self._wall(read, case, touch)
+        wall = await self._wall(read, case, touch, view)
+        variant = _variant(read, case, touch, view, wall)
         if wall is not None or not _opens(case.outcome):
-            return Look(case.outcome, wall, case.window, takes_gift=gift.is_new)
-        notices = await self._notices(read, case, touch, case.window)
-        return Look(case.outcome, None, case.window, notices, gift.is_new)
+            return Look(case.outcome, wall, case.window, takes_gift=gift.is_new, variant=variant)
+        notices = await self._notices(read, case, touch, case.window, view)
+        return Look(case.outcome, None, case.window, notices, gift.is_new, variant)
 
     async def unlock(self, read: ReadRequest, touch: Touch) -> Opened | Walled:
         """Read the article: count it where the meter opens it, and record what happened.
@@ -194,11 +199,12 @@ class Unlocking:
         device = pseudonym(device_id)
         holder = known_device_holder(device)
         meter = meter_of(read.caller) or holder
-        case = await self._expected(read, meter)
+        view = self._views.of(read.caller, device)
+        case = await self._expected(read, meter, view)
         if read.again is not None and not _opens(case.outcome):
             read = (await read.again())._replace(here=read.here)
-            meter = meter_of(read.caller) or holder
-            case = await self._expected(read, meter)
+            meter, view = meter_of(read.caller) or holder, self._views.of(read.caller, device)
+            case = await self._expected(read, meter, view)
         if not REASONS[case.outcome.reason].by_reader:
             count_answer(case.outcome.reason)
             return Opened(case.outcome.reason, False, case.window, device, device_id)
@@ -212,6 +218,7 @@ class Unlocking:
             consumed=_consumes(case.outcome),
             window_start=case.window.window.start if case.window else None,
             referrer_host=touch.referrer_host, campaign=touch.campaign,
+            variant=_variant(read, case, touch, view, None),
         )  # fmt: skip
         if row.consumed and case.window is not None:
             network = cookieless.admission(self._context, read.caller, read.network)
@@ -222,13 +229,16 @@ class Unlocking:
                 self._note_use(read, device, row.day)
                 count_answer("meter")
                 owner = read.caller.reader_id or device
-                notices = await self._notices(read, case, touch, recorded.state)
+                notices = await self._notices(read, case, touch, recorded.state, view)
                 return Opened("meter", True, recorded.state, owner, device_id, None, notices)
             case = case.after(recorded)
-        wall = await self._wall(read, case, touch)
+        wall = await self._wall(read, case, touch, view)
         row = row._replace(consumed=False, reason=case.outcome.reason)
         if wall is not None:
-            row = row._replace(granted=False, wall=wall.kind, prompt=wall.prompt)
+            row = row._replace(
+                granted=False, wall=wall.kind, prompt=wall.prompt, audience=wall.audience,
+                variant=_variant(read, case, touch, view, wall),
+            )  # fmt: skip
         noted = Noted(row, touch)
         self._metering.note(noted)
         count_answer(row.reason)
@@ -240,7 +250,7 @@ class Unlocking:
         # A gift link's grant is the device's, not that of the reader who is signed in on it.
         reader_id = None if case.has_gift else read.caller.reader_id
         owner = reader_id or device
-        notices = await self._notices(read, case, touch, case.window)
+        notices = await self._notices(read, case, touch, case.window, view)
         reason = case.outcome.reason
         return Opened(reason, False, case.window, owner, device_id, noted, notices)
 
@@ -249,10 +259,10 @@ class Unlocking:
         if read.caller.reader_id is not None:
             self._uses.note(read.caller.reader_id, day, device=device, network=read.network)
 
-    async def _gathered(self, session: AsyncSession, read: ReadRequest) -> "_Case":
+    async def _gathered(self, session: AsyncSession, read: ReadRequest, view: InForce) -> "_Case":
         """The case as the database has it; Problem `article-not-found` for what is hidden."""
-        now, settings = self._context.clocks.business(), self._rules.in_force.settings
-        facts = article_facts(read.article, self._rules.in_force.rules.levels, now)
+        now, settings = self._context.clocks.business(), view.settings
+        facts = article_facts(read.article, view.rules.levels, now)
         seen = window_asked(facts, settings, now, verified=read.caller.verified)
         if isinstance(seen, MeterState):
             seen = await read_meter(session, meter_of(read.caller), seen.window, seen.limit)
@@ -260,20 +270,20 @@ class Unlocking:
         held = await live_grants_of(session, reader_id, now) if reader_id is not None else []
         return _case(read, facts, held, seen, settings, now)
 
-    async def _expected(self, read: ReadRequest, meter: str) -> "_Case":
+    async def _expected(self, read: ReadRequest, meter: str, view: InForce) -> "_Case":
         """The case as this process remembers it; an unknown window is taken for an empty one.
 
         That opens nothing by itself: what would be counted is decided where it is counted.
         """
-        now, settings = self._context.clocks.business(), self._rules.in_force.settings
+        now, settings = self._context.clocks.business(), view.settings
         if read.caller.reader_id is None and not read.here:
-            case = self._case_of_nobody(read.article, now)
+            case = self._case_of_nobody(read.article, view, now)
             asked = case.meter
             if not isinstance(asked, MeterState):
                 return case
             if asked.limit > 0 and not self._metering.remembers(meter, asked.window):
                 return case
-        facts = article_facts(read.article, self._rules.in_force.rules.levels, now)
+        facts = article_facts(read.article, view.rules.levels, now)
         asked = window_asked(facts, settings, now, verified=read.caller.verified)
         seen = asked
         if isinstance(asked, MeterState):
@@ -298,12 +308,13 @@ class Unlocking:
             case = case._replace(meter=known or await self._window(meter, asked))
         return case
 
-    def _case_of_nobody(self, article: StoredArticle, now: datetime) -> "_Case":
-        """The case of a device that has read nothing: the same for all of them, so it is made once."""
-        kept = self._of_nobody.get(article.slug)
+    def _case_of_nobody(self, article: StoredArticle, view: InForce, now: datetime) -> "_Case":
+        """The case of a device that has read nothing: the same for all with this view, so it is made once."""
+        key = article.slug, view.variant
+        kept = self._of_nobody.get(key)
         if kept is not None and kept.article is article and kept.case.now <= now < kept.until:
             return kept.case._replace(now=now)
-        settings, rules = self._rules.in_force.settings, self._rules.in_force.rules.levels
+        settings, rules = view.settings, view.rules.levels
         facts = article_facts(article, rules, now)
         seen = window_asked(facts, settings, now, verified=False)
         case = _case(ReadRequest(article, Caller(), None), facts, (), seen, settings, now)
@@ -312,7 +323,7 @@ class Unlocking:
             until = min(until, seen.window.end)
         if len(self._of_nobody) >= _MOST_CASES:
             self._of_nobody.clear()
-        self._of_nobody[article.slug] = _OfNobody(article, case, until)
+        self._of_nobody[key] = _OfNobody(article, case, until)
         return case
 
     async def _window(self, meter: str, asked: MeterState) -> MeterState:
@@ -321,7 +332,9 @@ class Unlocking:
         self._metering.remember(meter, found)
         return found
 
-    async def _wall(self, read: ReadRequest, case: "_Case", touch: Touch) -> WallShown | None:
+    async def _wall(
+        self, read: ReadRequest, case: "_Case", touch: Touch, view: InForce
+    ) -> WallShown | None:
         """The wall that the case ends at; None where it opens the article."""
         if not isinstance(case.outcome, Wall):
             return None
@@ -331,15 +344,20 @@ class Unlocking:
             read.caller.verified, case.gift.refusal,
         )  # fmt: skip
         arrival = arrival_of(read.article, case.evidence, touch, case.now)
-        return await self._showing.wall(read.caller, met, arrival, self._rules.in_force)
+        return await self._showing.wall(read.caller, met, arrival, view)
 
     async def _notices(
-        self, read: ReadRequest, case: "_Case", touch: Touch, window: MeterState | None
+        self,
+        read: ReadRequest,
+        case: "_Case",
+        touch: Touch,
+        window: MeterState | None,
+        view: InForce,
     ) -> tuple[NoticeShown, ...]:
         """What is said beside the article that the case opens; `window` as it is then."""
         arrival = arrival_of(read.article, case.evidence, touch, case.now)
         metered = window if isinstance(case.outcome, Meter) else None
-        return await self._showing.notices(read.caller, arrival, metered, self._rules.in_force)
+        return await self._showing.notices(read.caller, arrival, metered, view)
 
 
 AppUnlocking = Annotated[Unlocking, Depends(part(Unlocking))]
@@ -451,6 +469,17 @@ def _case(
     if isinstance(outcome, Hidden):
         raise article_not_found(read.article.slug)
     return _Case(facts, evidence, seen, now, settings, outcome)
+
+
+def _variant(
+    read: ReadRequest, case: _Case, touch: Touch, view: InForce, wall: WallShown | None
+) -> str | None:
+    """What the row says of an experiment."""
+    if view.variant is None:
+        return None
+    metered = case.window is not None and not isinstance(case.outcome, Allow)
+    arrival = arrival_of(read.article, case.evidence, touch, case.now)
+    return variant_met(view, wall, arrival, metered=metered)
 
 
 def _consumes(outcome: Allow | Meter | Wall) -> bool:

@@ -271,7 +271,7 @@ HOLDINGS: tuple[Holding, ...] = (
         "accounts", Reader, lambda subject: Reader.id.in_(subject.ids),
         blank={
             "email": None, "email_key": None, "verified_key": None, "email_verified_at": None,
-            "pseudonym": None,
+            "pseudonym": None, "experiment_unit": None,
         },
         kept="id created_at merged_into erased_at",
     ),
@@ -453,7 +453,7 @@ HOLDINGS: tuple[Holding, ...] = (
             "once_key": None,
         },
         kept="day id at article_id reader_id granted consumed reason wall window_start "
-        "referrer_host prompt once",
+        "referrer_host prompt once audience variant",
         hidden="once_key",
     ),
 )  # fmt: skip
@@ -471,6 +471,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "crawlers": "which crawlers there are, and their networks and keys",
     "edge_days": "how many readers joined and left on a day, without readers",
     "exchange_rates": "rates between currencies, and who of the staff entered them",
+    "experiments": "what editors try out, without readers",
     "habit_days": "how many subscribers read often, without readers",
     "holder_returns": "how many holders came again, without holders",
     "invoice_payments": "which payment pays which invoice, by ids at Stripe",

@@ -37,6 +37,7 @@ PARTS: Mapping[str, Part] = {
     "articles": Part("Look after stored articles.", "articles"),
     "rules": Part("Levels, sections and tags: who may read what.", "rules"),
     "crawlers": Part("Crawlers, and what proves who they are.", "crawlers"),
+    "experiments": Part("Experiments on the meter's limits and on walls' words.", "experiments"),
     "keys": Part("The keys that sign tokens.", "keys"),
     "tokens": Part("Tokens in circulation.", "tokens"),
     "operators": Part("Accounts for the back office.", "operators"),

@@ -15,6 +15,7 @@ from service.identity.cookies import read_cookie
 from service.identity.declarations import declares
 from service.identity.devices import HEADER, DeviceKey
 from service.identity.email import mailbox_of
+from service.identity.experiment_consent import takes_part
 from service.identity.operators import operator_of_session
 from service.identity.permissions import (
     ALL_PERMISSIONS,
@@ -64,6 +65,10 @@ class Caller:
     """Of the verified address, as addresses are compared."""
     signed_in_at: datetime | None = None
     """When the session was opened, by wall time."""
+    unit: str | None = None
+    """By what experiments know the reader; None: nobody is signed in, so by the device."""
+    takes_part: bool = False
+    """May be in experiments."""
     may_only_read: bool = False
     """Known by an access token for reading, which frontends and edges hold too."""
 
@@ -126,7 +131,11 @@ async def article_reader(request: Request, context: AppContext) -> Caller:
     key = running_of(request).get(DeviceKey)
     by_cookie = key.read(cookie)
     device = by_cookie or key.read(request.headers.get(HEADER))
-    caller = Caller(device_id=device, holds_cookie=by_cookie is not None)
+    caller = Caller(
+        device_id=device,
+        holds_cookie=by_cookie is not None,
+        takes_part=takes_part(request, context.settings),
+    )
     token, may_only_read = bearer_token(request), False
     if token is not None:
         claims, found, reader = await _by_token(request, token, context)
@@ -146,6 +155,7 @@ async def article_reader(request: Request, context: AppContext) -> Caller:
         mailbox=mailbox_of(reader.verified_key),
         domain=(reader.verified_key or "").rpartition("@")[2] or None,
         signed_in_at=found.created_at,
+        unit=reader.experiment_unit or reader.id,
         may_only_read=may_only_read,
     )
 

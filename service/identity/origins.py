@@ -17,7 +17,9 @@ from service.settings import Settings
 log = structlog.get_logger()
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PRIVATE_VARY = "Authorization, Cookie, Origin"
-_ALLOWED_HEADERS = "Authorization, Content-Type, Paywall-Device, If-None-Match, If-Match"
+_ALLOWED_HEADERS = (
+    "Authorization, Content-Type, Paywall-Consent, Paywall-Device, If-None-Match, If-Match"
+)
 _ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _EXPOSED_HEADERS = "ETag, Retry-After, X-Request-Id"
 _PREFLIGHT_SECONDS = "600"

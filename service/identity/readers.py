@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, case, exists, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
 from service.db.base import new_id
-from service.db.tables import Reader, ReaderDevice
+from service.db.tables import Reader, ReaderDevice, ReaderSession
 from service.db.upsert import insert_for
 from service.identity.email import EmailAddress, checked_address, email_key
 from service.outbox.domain_events import Happened, emit
@@ -187,10 +187,19 @@ async def readers_by_email(session: AsyncSession, email: str) -> list[Reader]:
 async def link_device(session: AsyncSession, *, reader_id: str, device: str, now: datetime) -> None:
     """Let the reads of the device (its pseudonym), past and future, appear with the reader.
 
-    Safe to repeat.
+    What experiments gave the first device goes along too. Safe to repeat.
     """
     # One statement: two returns from Checkout at once may both come here.
     statement = insert_for(session, ReaderDevice).values(
         device_id=device, reader_id=reader_id, linked_at=now
     )
     await session.execute(statement.on_conflict_do_nothing())
+    # Who has been here before without a device was known by their id, and keeps the variants of that.
+    was_here = exists().where(ReaderSession.reader_id == reader_id)
+    unit = case((was_here, literal(reader_id)), else_=literal(device))
+    await session.execute(
+        update(Reader)
+        .where(Reader.id == reader_id, Reader.experiment_unit.is_(None))
+        .values(experiment_unit=unit)
+        .execution_options(synchronize_session=False)
+    )

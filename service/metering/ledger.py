@@ -52,6 +52,10 @@ class Entry(NamedTuple):
     campaign: str | None
     prompt: str | None
     once: bool
+    audience: str | None
+    """Who met the wall, to prompts."""
+    variant: str | None
+    """Of an experiment, as `experiment/variant`."""
 
 
 def entry_at(
@@ -71,6 +75,8 @@ def entry_at(
     campaign: str | None = None,
     prompt: str | None = None,
     once: bool = False,
+    audience: str | None = None,
+    variant: str | None = None,
 ) -> Entry:
     """The row of what happened `at` (business time) in a publication of this zone.
 
@@ -79,7 +85,7 @@ def entry_at(
     return Entry(
         at.astimezone(zone).date(), holder, _row_id(), at,
         article_id, reader_id, device_id, granted, consumed, reason, wall, window_start,
-        referrer_host, campaign, prompt, once,
+        referrer_host, campaign, prompt, once, audience, variant,
     )  # fmt: skip
 
 

@@ -64,3 +64,14 @@ async def recorded_until(
         .limit(1)
     )
     return found
+
+
+async def took_part(session: AsyncSession, reader_id: str, variant: str, at: datetime) -> bool:
+    """Whether a read or wall of the reader until `at` is recorded with this variant of an experiment."""
+    found = await session.scalar(
+        select(AccessEntry.id)
+        .where(AccessEntry.reader_id == reader_id, AccessEntry.at <= at)
+        .where(AccessEntry.variant == variant)
+        .limit(1)
+    )
+    return found is not None

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from service.operators.cancellations import api as cancellations
+from service.operators.experiments import api as experiments
 from service.operators.gifts import api as gifts
 from service.operators.money import api as money
 from service.operators.movements import api as movements
@@ -23,6 +24,7 @@ from service.operators.webhooks import api as webhooks
 router = APIRouter(prefix="/v1/admin")
 for subject in (
     rules,
+    experiments,
     staff,
     cancellations,
     money,

@@ -15,6 +15,7 @@ from service.operators.articles import routes as articles
 from service.operators.attention import needs
 from service.operators.cancellations import routes as cancellations
 from service.operators.crawlers import routes as crawlers
+from service.operators.experiments import routes as experiments
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import Visit, page_requires
@@ -109,6 +110,7 @@ for subject in (
     account,
     rules,
     crawlers,
+    experiments,
     staff,
     webhooks,
     system,

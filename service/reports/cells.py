@@ -73,11 +73,14 @@ def ratio(part: Number, whole: Number, *, of: str) -> Cell:
     return Cell(Fraction(part) / Fraction(whole), "", part, whole)
 
 
-def wilson(part: int, whole: int) -> tuple[float, float]:
-    """The interval of a share with 95 % confidence (Wilson 1927), which holds for small counts too."""
-    p, z2 = part / whole, _Z * _Z
+def wilson(part: int, whole: int, z: float = _Z) -> tuple[float, float]:
+    """The interval of a share with 95 % confidence (Wilson 1927), which holds for small counts too.
+
+    `z` is the quantile of another confidence.
+    """
+    p, z2 = part / whole, z * z
     middle = p + z2 / (2 * whole)
-    margin = _Z * sqrt(p * (1 - p) / whole + z2 / (4 * whole * whole))
+    margin = z * sqrt(p * (1 - p) / whole + z2 / (4 * whole * whole))
     below = 1 + z2 / whole
     low, high = (middle - margin) / below, (middle + margin) / below
     return round(max(0.0, low), 6), round(min(1.0, high), 6)

@@ -21,7 +21,7 @@ _Text = Annotated[str, AfterValidator(storable), Field(max_length=100)]
 _Day = Annotated[str, Field(max_length=40, examples=["2026-03-01"])]
 FILTERS = (
     "plan", "interval_charged", "currency", "section", "source", "last_source", "campaign", "wall",
-    "prompt", "offer", "method", "country", "decline", "tries", "tenure",
+    "audience", "prompt", "offer", "method", "country", "decline", "tries", "tenure",
 )  # fmt: skip
 """The address has an `interval` already, the step's: so the subscription's is `interval_charged`."""
 
@@ -54,6 +54,8 @@ class ReportQuery(BaseModel):
     """The campaign of the first visit."""
     wall: _Text = ""
     """register or subscribe."""
+    audience: _Text = ""
+    """Who met the wall: lapsed, for those who subscribed before, and the like."""
     prompt: _Text = ""
     """The words of the wall, as the ledger names them."""
     offer: _Text = ""

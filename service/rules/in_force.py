@@ -1,8 +1,9 @@
 """The rules that hold now, in the memory of every serving process: asking them costs no query."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated
 
 import structlog
@@ -12,8 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from service.db.session import Database
-from service.db.tables import RulesVersion
+from service.db.tables import ExperimentRow, RulesVersion
 from service.rules.document import of_settings, read_stored
+from service.rules.experiment_document import read_plan
+from service.rules.experiment_store import begun_and_stopped, latest_begun, running_at
+from service.rules.experiments import Experiment, Variant
 from service.rules.rules import Rules
 from service.rules.store import latest_version, newest_versions
 from service.running import running_of
@@ -35,6 +39,10 @@ class InForce:
     rules: Rules
     version: int = 0
     said: frozenset[str] = frozenset()
+    experiment: Experiment | None = None
+    """The one that was started last and not stopped; it may be over."""
+    variant: str | None = None
+    """Whose view this is, as `experiment/variant`; None: of those who are in none."""
 
     @classmethod
     def by_default(cls, settings: Settings) -> "InForce":
@@ -49,6 +57,32 @@ class InForce:
             rules.in_place_of(settings), rules.as_rules(), stored.version, frozenset(rules.said())
         )
 
+    def view_of(self, unit: str, secret: bytes, now: datetime) -> "InForce":
+        """What holds for this reader or device: what their variant changes, while the experiment runs."""
+        experiment = self.experiment
+        if experiment is None or not experiment.runs(now):
+            return self
+        variant = experiment.variant_of(unit, secret)
+        return self if variant is None else self._views[variant.name]
+
+    @cached_property
+    def _views(self) -> Mapping[str, "InForce"]:
+        if self.experiment is None:
+            return {}
+        return {each.name: self._with(self.experiment, each) for each in self.experiment.variants}
+
+    def _with(self, experiment: Experiment, variant: Variant) -> "InForce":
+        settings, rules = self.settings, self.rules
+        if variant.limits is not None:
+            limits = {
+                "meter_limit": variant.limits.anonymous,
+                "registered_meter_limit": variant.limits.registered,
+            }
+            settings = settings.model_copy(update=limits)
+        if variant.prompt is not None:
+            rules = replace(rules, prompts=(variant.prompt, *rules.prompts))
+        return replace(self, settings=settings, rules=rules, variant=experiment.name_of(variant))
+
 
 class RuleBook:
     """The rules in force. Changes made elsewhere are seen by `refresh`, which the background runner
@@ -58,7 +92,7 @@ class RuleBook:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.in_force = InForce.by_default(settings)
-        self._seen = 0
+        self._seen = (0, 0, 0)
         self._listeners: list[Callable[[], None]] = []
 
     def when_changed(self, act: Callable[[], None]) -> None:
@@ -68,13 +102,17 @@ class RuleBook:
     async def refresh(self, database: Database) -> None:
         """Take over the latest rules in the database."""
         async with database.reading() as session:
-            latest = await latest_version(session)
+            latest = (await latest_version(session), *await begun_and_stopped(session))
             if latest == self._seen:
                 return
             found = _readable(await newest_versions(session, most=_MOST_TRIED), self._settings)
+            experiment = _started(await latest_begun(session))
         self._seen = latest
         if found.version <= self.in_force.version:
-            return  # none that is newer can be read: what is in force stays
+            found = self.in_force  # none that is newer can be read: what is in force stays
+        found = replace(found, experiment=experiment)
+        if found == self.in_force:
+            return
         self.in_force = found
         for act in self._listeners:
             act()
@@ -85,7 +123,19 @@ async def in_force_at(session: AsyncSession, settings: Settings, at: datetime) -
 
     Those before the first version that an editor saved are today's settings'.
     """
-    return _readable(await newest_versions(session, most=_MOST_TRIED, at=at), settings)
+    found = _readable(await newest_versions(session, most=_MOST_TRIED, at=at), settings)
+    return replace(found, experiment=_started(await running_at(session, at)))
+
+
+def _started(stored: ExperimentRow | None) -> Experiment | None:
+    """None where there is none, or a later release planned it."""
+    if stored is None or stored.started_at is None:
+        return None
+    try:
+        return read_plan(stored.document).as_rule(stored.started_at)
+    except ValidationError:
+        log.exception("experiment.unreadable", experiment=stored.slug)
+        return None
 
 
 def _readable(newest_first: Sequence[RulesVersion], settings: Settings) -> InForce:

@@ -98,7 +98,7 @@ def wall_entry(request: Request, context: Context, read: ReadRequest, seen: Look
         context.clocks.business(), settings.zone, holder=holder, article_id=read.article.id,
         reader_id=caller.reader_id, reason=seen.outcome.reason, granted=False,
         device_id=pseudonym(caller.device_id) if caller.device_id else None,
-        wall=seen.wall.kind, prompt=seen.wall.prompt,
+        wall=seen.wall.kind, prompt=seen.wall.prompt, audience=seen.wall.audience, variant=seen.variant,
         window_start=seen.meter.window.start if seen.meter else None,
         referrer_host=touch.referrer_host, campaign=touch.campaign,
     )  # fmt: skip

@@ -4,6 +4,7 @@ PART=reads compares reading with the ceilings of the machine, PART=open-loop rai
 it isn't held, PART=scale reads beside many times as many rows, PART=profile tells where the time goes,
 PART=reports asks every report beside a million subscribers,
 PART=others measures every other route beside bare FastAPI,
+PART=decision measures the decision by itself, and unlocking with ten grants, ten rules and an experiment,
 PART=footprint measures memory and start-up, PART=times looks for differences that tell secrets.
 """
 
@@ -30,7 +31,7 @@ from service.identity.operators import create_operator
 from service.identity.passwords import ARGON2ID
 from service.settings import Settings
 from tests.account.visitor import Visitor, client_of
-from tests.bench import footprint, open_loop, profiled, reports, scaled
+from tests.bench import decision, footprint, open_loop, profiled, reports, scaled
 from tests.bench.others import others
 from tests.bench.ratios import Doing, compare, interleaved, repeatable
 from tests.bench.reads import HEAD, Given, bench
@@ -203,6 +204,16 @@ async def beside_bare(rounds: int, pairs: int) -> None:
             await others(paywall, rounds, pairs, say)
 
 
+async def deciding(rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        plain, loaded = Path(folder) / "plain", Path(folder) / "loaded"
+        plain.mkdir()
+        loaded.mkdir()
+        async with running(plain) as one, running(loaded) as other:
+            await decision.decisions(one, rounds, say)
+            await decision.unlocks(one, other, max(rounds, 15), say)
+
+
 def reads(given: Given) -> None:
     """Reading over HTTP on both databases, beside raw ASGI and bare FastAPI."""
     with databases() as (folder, make):
@@ -229,7 +240,17 @@ def databases() -> Iterator[tuple[Path, Callable[[str], str]]]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parts = ("times", "reads", "open-loop", "scale", "profile", "footprint", "reports", "others")
+    parts = (
+        "times",
+        "reads",
+        "open-loop",
+        "scale",
+        "profile",
+        "footprint",
+        "reports",
+        "others",
+        "decision",
+    )
     parser.add_argument(
         "part", nargs="?", choices=parts, help="one part alone (else: times, reads)"
     )
@@ -245,6 +266,8 @@ if __name__ == "__main__":
         asyncio.run(times(asked.rounds, asked.pairs))
     if asked.part in {None, "reads"}:
         reads(given)
+    elif asked.part == "decision":
+        asyncio.run(deciding(asked.rounds))
     elif asked.part == "others":
         asyncio.run(beside_bare(asked.rounds, asked.pairs))
     elif asked.part != "times":

@@ -53,6 +53,7 @@ _TABLES: tuple[type[Base], ...] = (
 VALUES: dict[str, Callable[[AccessEntry], str]] = {
     "": lambda _: "",
     "wall": lambda row: row.wall or "",
+    "audience": lambda row: row.audience or "not known",
     "prompt": lambda row: row.prompt or "not known",
     "section": lambda row: SECTIONS[row.article_id] or "no section",
     "source": lambda row: source_of(row.holder),
@@ -93,6 +94,7 @@ def test_the_funnel_is_what_the_rows_say(database_url: str) -> None:
         )
         for number, row in enumerate(in_zone(ledger, home)):
             row.id, row.prompt = f"{number:06}", prompts[number % 3] if row.wall else None
+            row.audience = "lapsed" if row.prompt == "new" else None
         asyncio.run(_compare(database_url, what, ledger, bought))
 
     play()

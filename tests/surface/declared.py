@@ -113,6 +113,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/crawlers
         GET /admin/rules
         GET /admin/rules/versions/{version}
+        GET /v1/admin/experiments
+        GET /v1/admin/experiments/{slug}
         GET /v1/admin/rules
         GET /v1/admin/rules/versions
         GET /v1/admin/rules/versions/{version}
@@ -131,6 +133,14 @@ _ROUTES: Mapping[MayCall, str] = {
         PUT /v1/admin/crawlers/{name}/addresses
         POST /admin/rules
         PUT /v1/admin/rules
+        POST /admin/experiments
+        POST /admin/experiments/{slug}/start
+        POST /admin/experiments/{slug}/stop
+        POST /admin/experiments/{slug}/delete
+        PUT /v1/admin/experiments/{slug}
+        DELETE /v1/admin/experiments/{slug}
+        POST /v1/admin/experiments/{slug}/start
+        POST /v1/admin/experiments/{slug}/stop
         POST /admin/articles/{slug}
         DELETE /v1/admin/articles/{slug}
         PATCH /v1/admin/articles/{slug}
@@ -175,6 +185,10 @@ _ROUTES: Mapping[MayCall, str] = {
         PATCH /v1/admin/operators/{operator_id}
     """,
     Permission.REPORTS_READ: """
+        GET /admin/experiments
+        GET /admin/experiments/{slug}
+        GET /admin/experiments/{slug}/plan
+        GET /v1/admin/experiments/{slug}/results
         GET /admin
         GET /admin/reports
         GET /admin/reports/{slug}

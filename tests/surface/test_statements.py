@@ -22,6 +22,7 @@ from service.db.tables import (
     ChargeRow,
     DisputeRow,
     ExchangeRate,
+    ExperimentRow,
     GiftLink,
     GiftOpening,
     InboxEvent,
@@ -97,6 +98,9 @@ MOST: Mapping[str, int] = {
     "/admin/entitlements": 5,
     "/admin/exchange-rates": 8,
     "/admin/gift-links": 4,
+    "/admin/experiments": 3,
+    "/admin/experiments/{slug}": 7,
+    "/admin/experiments/{slug}/plan": 4,
     "/admin/inbox": 6,
     "/admin/institutions": 3,
     "/admin/jobs": 4,
@@ -143,8 +147,11 @@ MOST: Mapping[str, int] = {
     "/v1/admin/entitlements.csv": 2,
     "/v1/admin/entitlements/{source}/{reference}": 2,
     "/v1/admin/exchange-rates": 2,
-    "/v1/admin/explain": 9,
     "/v1/admin/cancellations": 2,
+    "/v1/admin/experiments": 2,
+    "/v1/admin/experiments/{slug}": 2,
+    "/v1/admin/experiments/{slug}/results": 5,
+    "/v1/admin/explain": 10,
     "/v1/admin/coupons": 3,
     "/v1/admin/gift-links": 3,
     "/v1/admin/inbox": 4,
@@ -247,7 +254,7 @@ class Rows:
             "source": right.source, "reference": right.reference, "name": "owing",
         }  # fmt: skip
         return [
-            reader, article, endpoint, right, *self._of(reader, article, endpoint.id),
+            reader, article, endpoint, right, _experiment(article.slug), *self._of(reader, article, endpoint.id),
             *self._of(self._mine, article, endpoint.id),
             filled(
                 Institution, slug=article.slug, plan="digital", domains=["example.org"], networks=["192.0.2.0/24"]
@@ -314,6 +321,20 @@ class Rows:
             ends_at=rows.NOW + timedelta(days=1), most_readers=3, readers=1,
         )  # fmt: skip
         return [link, filled(GiftOpening, link_id=link.id)]
+
+
+def _experiment(slug: str) -> ExperimentRow:
+    """One that is over, named as an article, by which addresses are made."""
+    words = {"title": "Read on"}
+    variants = [{"name": "usual", "share": 50}, {"name": "new", "share": 50, "words": words}]
+    document = {
+        "slug": slug, "question": "Does it help?", "subject": "prompt", "goal": "paid", "size": 40,
+        "ends_at": rows.NOW.isoformat(), "variants": variants,
+    }  # fmt: skip
+    return ExperimentRow(
+        slug=slug, document=document, created_at=rows.NOW, created_by="command",
+        started_at=rows.NOW - timedelta(days=9), ends_at=rows.NOW, stopped_at=None,
+    )  # fmt: skip
 
 
 async def lay(database: Database, made: Rows, number: int) -> None:

@@ -418,3 +418,12 @@ test("a notice shows once in its days on a device", (t) => {
   t.mock.timers.setTime(Date.UTC(2026, 2, 17, 9));
   assert.equal(paywall.notice([weekly, always]), weekly);
 });
+
+test("what the reader agreed to goes along with what isn't public", async () => {
+  const { calls, fetch } = service();
+  const paywall = Paywall({ api: OTHER, page: PAGE, fetch, consents: ["experiments"], storage: memory() });
+  await paywall.unlock("ferry");
+  assert.equal(calls[0].headers["Paywall-Consent"], "experiments");
+  await Paywall({ api: OTHER, page: PAGE, fetch, storage: memory() }).unlock("ferry");
+  assert.equal(calls[1].headers["Paywall-Consent"], undefined);
+});

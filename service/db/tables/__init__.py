@@ -65,7 +65,7 @@ from service.db.tables.rollups import (
     SourceDay,
     StepDepth,
 )
-from service.db.tables.rules import RulesVersion, StoredCrawler
+from service.db.tables.rules import ExperimentRow, RulesVersion, StoredCrawler
 from service.db.tables.sources import CheckoutTouches, Consent, Touches
 from service.db.tables.staff import ExchangeRate, ReaderNote, SavedView, StripeFigure
 from service.db.tables.tokens import RevokedClaim, SigningKey
@@ -92,6 +92,7 @@ __all__ = [
     "DomainEvent",
     "EdgeDay",
     "ExchangeRate",
+    "ExperimentRow",
     "FormerGrant",
     "GiftLink",
     "GiftOpening",

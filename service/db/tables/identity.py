@@ -28,6 +28,8 @@ class Reader(Base):
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     pseudonym: Mapped[str | None]
     """Their name in the movements of MRR, which outlive an erasure; None: they have none yet."""
+    experiment_unit: Mapped[str | None]
+    """By what experiments know them: the device of their first sign-in, whose variants they keep; None: their id."""
 
     __table_args__ = (Index("ix_readers_newest", "created_at", "id"),)
 

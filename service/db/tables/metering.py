@@ -56,6 +56,10 @@ class AccessEntry(Base):
     """
     prompt: Mapped[str | None]
     """Which words the wall showed: access/wall.py names them."""
+    audience: Mapped[str | None]
+    """Who met the wall, to prompts (rules/prompts.py)."""
+    variant: Mapped[str | None]
+    """What an experiment that the row belongs to gave the holder, as `experiment/variant`."""
 
     __table_args__ = (
         Index(

@@ -36,3 +36,22 @@ class StoredCrawler(Base):
     version: Mapped[int]
     """How often it was stored: what is kept of it in memory is compared by it."""
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ExperimentRow(Base):
+    """An experiment as an editor planned it (rules/experiment_document.py). Once it is started, only
+    `stopped_at` is ever set. Times are of the business clock.
+    """
+
+    __tablename__ = "experiments"
+
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[dict[str, Any]] = mapped_column(Json)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str]
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """None: a draft."""
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """As planned."""
+    stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When somebody stopped it before that."""

@@ -71,6 +71,7 @@ GROUPS = (
             Place("/admin/rules", "Rules", Permission.ARTICLES_READ),
             Place("/admin/crawlers", "Crawlers", Permission.ARTICLES_READ),
             Place("/admin/exchange-rates", "Exchange rates", Permission.REPORTS_READ),
+            Place("/admin/experiments", "Experiments", Permission.REPORTS_READ),
             Place("/admin/settings", "In force", Permission.SYSTEM_READ),
             Place("/admin/operators", "Operators", Permission.OPERATORS_READ),
             Place("/admin/api-keys", "API keys", Permission.KEYS_READ),

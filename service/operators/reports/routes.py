@@ -25,6 +25,7 @@ from service.reports.registry import FIGURES
 from service.reports.report import report_on
 from service.reports.report_schemas import AnyReport, Report
 from service.reports.schemas import Storable
+from service.rules.prompts import AUDIENCE_WORDS
 from service.settings import AppSettings
 
 router = APIRouter(prefix="/reports", route_class=PageRoute, include_in_schema=False)
@@ -33,11 +34,13 @@ COMPARED = {"none": "Nothing", "before": "The period before", "year": "A year ag
 SPLIT_WORDS = {
     "plan": "Plan", "interval_charged": "Billing interval", "currency": "Currency",
     "section": "Section", "source": "First source", "last_source": "Last source",
-    "campaign": "First campaign", "wall": "Wall", "prompt": "Words of the wall", "offer": "Offer",
+    "campaign": "First campaign", "wall": "Wall", "audience": "Reader at the wall",
+    "prompt": "Words of the wall", "offer": "Offer",
     "method": "Paid with", "country": "Country of the card", "decline": "Decline", "tries": "Failed tries", "tenure": "Tenure",
 }  # fmt: skip
 FIXED = {
-    "interval_charged": ("day", "week", "month", "year"), "wall": ("register", "subscribe"), "tenure": (*TENURES, LATER),
+    "interval_charged": ("day", "week", "month", "year"), "wall": ("register", "subscribe"),
+    "audience": tuple(AUDIENCE_WORDS), "tenure": (*TENURES, LATER),
 }  # fmt: skip
 STEPS = {
     "day": "Days", "week": "Weeks", "month": "Months", "quarter": "Quarters", "year": "Years",

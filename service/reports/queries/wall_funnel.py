@@ -26,7 +26,7 @@ from service.reports.queries.touched import SOURCES, with_split
 
 AFTER = timedelta(days=7)
 MOST_ROWS = 200_000
-WALLS, OFFERS = ("wall", "prompt", "section"), ("offer",)
+WALLS, OFFERS = ("wall", "audience", "prompt", "section"), ("offer",)
 SPLITS = (*WALLS, *OFFERS, *SOURCES)
 _NOT_OVER = f"The {AFTER.days} days after its last wall aren't over."
 
@@ -94,6 +94,7 @@ def _walls(asked: Asked, digits: int) -> Subquery:
     first, last = asked.period.first, min(asked.period.last, asked.today)
     dimensions: Dimensions = {
         "wall": entry.wall.expression,
+        "audience": func.coalesce(entry.audience, literal("not known")),
         "prompt": func.coalesce(entry.prompt, literal("not known")),
         "section": func.coalesce(Article.section, literal(NO_SECTION)),
     }

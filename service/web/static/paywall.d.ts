@@ -287,6 +287,8 @@ export interface Options {
   storage?: Pick<Storage, "getItem" | "setItem">;
   /** Where the session is kept: by default a cookie on the API's own origin, else tokens. */
   session?: "cookie" | "token";
+  /** What the reader agreed to by your banner; `experiments` lets them take part in experiments. */
+  consents?: string[];
   /** Instead of `navigator.locks`: lets one tab refresh the session for all. */
   locks?: Pick<LockManager, "request">;
 }

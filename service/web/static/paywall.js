@@ -52,7 +52,7 @@ export class PaywallError extends Error {
   }
 }
 
-export function Paywall({ api = "", page, fetch, storage, session, locks } = {}) {
+export function Paywall({ api = "", page, fetch, storage, session, locks, consents = [] } = {}) {
   const here = page ?? globalThis.location?.href;
   const base = new URL(api || "/", here);
   const isForeign = here === undefined || new URL(here).origin !== base.origin;
@@ -73,6 +73,7 @@ export function Paywall({ api = "", page, fetch, storage, session, locks } = {})
     if (bearer) headers.Authorization = `Bearer ${bearer}`;
     const token = isPublic ? null : device?.read();
     if (token) headers["Paywall-Device"] = token;
+    if (consents.length > 0 && !isPublic) headers["Paywall-Consent"] = consents.join(",");
     // Public answers allow every origin, and browsers then refuse credentials.
     const credentials = isPublic ? "omit" : isForeign ? "include" : "same-origin";
     const options = { method, headers, credentials };

@@ -1,0 +1,95 @@
+"""`paywall experiments`: what editors try out, from a shell."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from service.cli.running import CommandFailed, command, failing_with, ready_context
+from service.identity.audit import BY_COMMAND
+from service.rules.experiment_changes import (
+    changing_experiments,
+    plan_experiment,
+    start_experiment,
+    stop_experiment,
+)
+from service.rules.experiment_document import ExperimentIn
+from service.rules.experiment_store import newest_experiments
+from service.rules.experiments import state_of
+from service.settings import Settings
+
+EXAMPLE = (
+    "Example: paywall experiments plan spring.json, then paywall experiments start spring-limit"
+)
+app = typer.Typer(
+    help="Experiments on the meter's limits and on walls' words.",
+    epilog=EXAMPLE,
+    no_args_is_help=True,
+)
+_MOST_SHOWN = 50
+Name = Annotated[str, typer.Argument(help="Its name, as `list` prints it.")]
+
+
+@app.command("list", epilog="Example: paywall experiments list")
+@command
+async def list_() -> None:
+    """List experiments with their states, the newest first."""
+    async with ready_context(Settings()) as context, context.database.reading() as session:
+        now = context.clocks.business()
+        for each in await newest_experiments(session, most=_MOST_SHOWN):
+            state = state_of(each.started_at, each.stopped_at, each.ends_at, now)
+            print(f"{each.slug:<30}  {state:<8}  until {each.ends_at:%Y-%m-%d %H:%M}")
+
+
+@app.command(epilog=EXAMPLE)
+@command
+async def plan(
+    file: Annotated[Path, typer.Argument(help="The plan as JSON, as the API takes it.")],
+) -> None:
+    """Store a plan, new or in place of one that wasn't started."""
+    wanted = _read(file)
+    async with ready_context(Settings()) as context:
+        with failing_with():
+            async with changing_experiments(context, BY_COMMAND) as change:
+                await plan_experiment(change, wanted)
+    print(f"{wanted.slug} is planned. Start it: paywall experiments start {wanted.slug}")
+
+
+@app.command(epilog="Example: paywall experiments start spring-limit")
+@command
+async def start(name: Name) -> None:
+    """Start a plan now. From then on it can only be stopped."""
+    async with ready_context(Settings()) as context:
+        with failing_with():
+            async with changing_experiments(context, BY_COMMAND) as change:
+                await start_experiment(change, name, context)
+    print(f"{name} runs. Serving processes take it over within two seconds.")
+
+
+@app.command(epilog="Example: paywall experiments stop spring-limit")
+@command
+async def stop(name: Name) -> None:
+    """Stop a running experiment before its end: then it has no verdict."""
+    async with ready_context(Settings()) as context:
+        with failing_with():
+            async with changing_experiments(context, BY_COMMAND) as change:
+                await stop_experiment(change, name)
+    print(f"{name} is stopped.")
+
+
+def _read(file: Path) -> ExperimentIn:
+    try:
+        return ExperimentIn.model_validate(json.loads(file.read_bytes()))
+    except OSError as error:
+        raise CommandFailed(f"{file} can't be read: {error.strerror}.") from error
+    except ValidationError as error:
+        found = (
+            f"{'.'.join(map(str, item['loc'])) or 'the document'}: "
+            f"{str(item['msg']).removeprefix('Value error, ')}"
+            for item in error.errors()
+        )
+        raise CommandFailed(f"Nothing was planned. In {file}: {'; '.join(found)}.") from error
+    except ValueError as error:
+        raise CommandFailed(f"{file} isn't JSON: {error}.") from error

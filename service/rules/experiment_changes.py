@@ -1,0 +1,84 @@
+"""Planning, starting and stopping experiments. One runs at a time: two at once would disturb each other."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from service.db.context import Context
+from service.db.tables import ExperimentRow
+from service.identity.audit import Change
+from service.problems import Problem
+from service.rules.experiment_document import ExperimentIn, read_plan
+from service.rules.experiment_store import (
+    delete_plan,
+    find_experiment,
+    put_plan,
+    running_at,
+    set_started,
+    set_stopped,
+)
+from service.rules.in_force import in_force_at
+
+
+@asynccontextmanager
+async def changing_experiments(context: Context, actor: str) -> AsyncIterator[Change]:
+    """The actor's transaction, while nobody else changes experiments."""
+    async with context.database.serialised("experiments") as session:
+        yield Change(session, context.clocks, actor)
+
+
+async def plan_experiment(change: Change, plan: ExperimentIn) -> None:
+    """Store a plan, new or in place of an earlier one. Raises Problem `experiment-begun`."""
+    before = await find_experiment(change.session, plan.slug)
+    was = before.document if before is not None else None
+    now = change.clocks.business()
+    if not await put_plan(change.session, plan, actor=change.actor, now=now):
+        raise Problem("experiment-begun")
+    after = plan.model_dump(mode="json")
+    if was != after:
+        await change.record("experiment.plan", plan.slug, before=was, after=after)
+
+
+async def start_experiment(change: Change, slug: str, context: Context) -> None:
+    """Start it now. Raises the problems `not-found`, `experiment-begun`, `another-experiment` and
+    `invalid-request`, for a plan whose end has passed or that changes a meter which is off.
+    """
+    row, now = await _known(change, slug), change.clocks.business()
+    if row.started_at is not None:
+        raise Problem("experiment-begun")
+    plan = read_plan(row.document)
+    if plan.ends_at <= now:
+        raise Problem("invalid-request", "Its end has passed. Set another end, then start it.")
+    running = await running_at(change.session, now)
+    if running is not None:
+        told = f"The experiment {running.slug} runs until {running.ends_at:%Y-%m-%d}."
+        raise Problem("another-experiment", told)
+    in_force = await in_force_at(change.session, context.settings, now)
+    if plan.subject == "limit" and in_force.settings.meter_limit is None:
+        raise Problem("invalid-request", "The meter is off. Set a limit in the rules first.")
+    if not await set_started(change.session, slug, now=now):
+        raise Problem("experiment-begun")
+    await change.record("experiment.start", slug, after={"ends_at": plan.ends_at.isoformat()})
+
+
+async def stop_experiment(change: Change, slug: str) -> None:
+    """Stop it before its end. Raises the problems `not-found` and `experiment-not-running`."""
+    await _known(change, slug)
+    if not await set_stopped(change.session, slug, now=change.clocks.business()):
+        raise Problem("experiment-not-running")
+    await change.record("experiment.stop", slug)
+
+
+async def drop_plan(change: Change, slug: str) -> None:
+    """Delete a plan. Raises the problems `not-found` and `experiment-begun`."""
+    row = await _known(change, slug)
+    was = row.document
+    if not await delete_plan(change.session, slug):
+        raise Problem("experiment-begun")
+    await change.record("experiment.delete", slug, before=was)
+
+
+async def _known(change: Change, slug: str) -> ExperimentRow:
+    row = await find_experiment(change.session, slug)
+    if row is None:
+        raise Problem("not-found", f"There is no experiment {slug}. Look its name up in the list.")
+    return row

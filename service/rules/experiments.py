@@ -1,0 +1,101 @@
+"""Experiments on the meter's limits or on a wall's words: who takes part, and who gets which variant. Pure."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Literal
+
+from service.rules.prompts import Occasion, Prompt
+
+Subject = Literal["limit", "prompt"]
+Goal = Literal["paid", "registered"]
+State = Literal["draft", "running", "stopped", "over"]
+
+SUBJECT_WORDS: Mapping[Subject, str] = MappingProxyType(
+    {"limit": "The meter's limits", "prompt": "The words of walls"}
+)
+GOAL_WORDS: Mapping[Goal, str] = MappingProxyType(
+    {"paid": "Began to pay", "registered": "Registered"}
+)
+STATE_WORDS: Mapping[State, str] = MappingProxyType(
+    {"draft": "Draft", "running": "Running", "stopped": "Stopped early", "over": "Over"}
+)
+"""What the newsroom calls them."""
+ALL_SHARES = 100
+_REMEMBERED = 50_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Free articles of a window, for a device and for a registered reader."""
+
+    anonymous: int
+    registered: int
+
+
+@dataclass(frozen=True)
+class Variant:
+    """`share` of a hundred readers get it: other limits, or other words; neither: what everybody else has."""
+
+    name: str
+    share: int
+    limits: Limits | None = None
+    prompt: Prompt | None = None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One that was started. Its first variant is the control, with which the others are compared.
+
+    `scope` says whom and which walls an experiment on words is for; None: it is on limits, and for all. It runs
+    from `started_at` up to, but not at, `ends_at`, or until it was stopped.
+    """
+
+    slug: str
+    variants: tuple[Variant, ...]
+    scope: Prompt | None
+    started_at: datetime
+    ends_at: datetime
+
+    def runs(self, now: datetime) -> bool:
+        return self.started_at <= now < self.ends_at
+
+    def variant_of(self, unit: str, secret: bytes) -> Variant | None:
+        """The variant of a reader or device, always the same; None: those whom the shares leave out.
+
+        `secret` keeps others from working out, or choosing, what they get.
+        """
+        place = _place(self.slug, unit, secret)
+        for variant in self.variants:
+            place -= variant.share
+            if place < 0:
+                return variant
+        return None
+
+    def name_of(self, variant: Variant) -> str:
+        """What the ledger calls it."""
+        return f"{self.slug}/{variant.name}"
+
+    def is_about(self, occasion: Occasion) -> bool:
+        """Whether a wall is one that an experiment on words is about."""
+        return self.scope is not None and self.scope.fits(occasion, self.started_at)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _place(slug: str, unit: str, secret: bytes) -> float:
+    """Evenly from 0 up to 100, another one in each experiment: so two of them don't depend on each other."""
+    digest = hmac.digest(secret, f"{slug}\n{unit}".encode(), "sha256")
+    return int.from_bytes(digest[:8]) / 2**64 * ALL_SHARES
+
+
+def state_of(
+    started_at: datetime | None, stopped_at: datetime | None, ends_at: datetime, now: datetime
+) -> State:
+    if started_at is None:
+        return "draft"
+    if stopped_at is not None:
+        return "stopped"
+    return "running" if now < ends_at else "over"

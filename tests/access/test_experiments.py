@@ -1,0 +1,175 @@
+"""Experiments where readers meet them: one variant for good, for those who agreed, and in the ledger's rows."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from service.access.views import experiment_key
+from service.identity.cookies import cookie_name
+from service.identity.devices import DeviceKey, new_device_id, pseudonym
+from service.identity.readers import create_reader, link_device
+from service.identity.sessions import open_session
+from service.rules.in_force import RuleBook
+from tests.access.test_one_reading import verified_reader
+from tests.databases import on_sqlite
+from tests.inside import CANARY, Paywall
+
+pytestmark = on_sqlite
+AGREED = {"Paywall-Consent": "newsletter, experiments"}
+EXPERIMENTS = "/v1/admin/experiments"
+
+
+def plan(paywall: Paywall, **fields: Any) -> dict[str, Any]:
+    ends_at = paywall.clocks.business() + timedelta(days=30)
+    return {
+        "slug": "spring", "question": "Does one article less sell more?", "subject": "limit",
+        "goal": "paid", "size": 1000, "ends_at": ends_at.isoformat(),
+        "variants": [
+            {"name": "usual", "share": 50},
+            {"name": "one", "share": 50, "limits": {"anonymous": 1, "registered": 2}},
+        ],
+        **fields,
+    }  # fmt: skip
+
+
+async def start(paywall: Paywall, **fields: Any) -> None:
+    body, at = plan(paywall, **fields), f"{EXPERIMENTS}/spring"
+    planned = await paywall.client.put(at, json=body, headers=paywall.staff)
+    assert planned.status_code == 200, planned.text
+    started = await paywall.client.post(f"{at}/start", headers=paywall.staff)
+    assert started.status_code == 204, started.text
+
+
+def device_of(paywall: Paywall, variant: str) -> str:
+    """A device that gets this variant."""
+    experiment = paywall.app.running.get(RuleBook).in_force.experiment
+    assert experiment is not None
+    secret = experiment_key(paywall.settings)
+    while True:
+        device = new_device_id()
+        drawn = experiment.variant_of(pseudonym(device), secret)
+        if drawn is not None and drawn.name == variant:
+            return device
+
+
+async def unlocked(paywall: Paywall, slug: str, device: str, **headers: str) -> httpx2.Response:
+    signed = paywall.app.running.get(DeviceKey).sign(device)
+    return await paywall.unlock(slug, **{"Paywall-Device": signed, **headers})
+
+
+async def limit(paywall: Paywall, slug: str, device: str, **headers: str) -> int:
+    found: int = (await unlocked(paywall, slug, device, **headers)).json()["meter"]["limit"]
+    return found
+
+
+async def test_a_device_keeps_its_variant_and_no_other_gets_it(paywall: Paywall) -> None:
+    await start(paywall)
+    usual, one = device_of(paywall, "usual"), device_of(paywall, "one")
+    for slug in "ab":  # what is worked out for one new device isn't given to another
+        assert await limit(paywall, slug, device_of(paywall, "one"), **AGREED) == 1
+        assert await limit(paywall, slug, device_of(paywall, "usual"), **AGREED) == 3
+    assert [await limit(paywall, slug, usual, **AGREED) for slug in "abc"] == [3, 3, 3]
+    answers = [await unlocked(paywall, slug, one, **AGREED) for slug in "aba"]
+    assert [each.status_code for each in answers] == [200, 402, 200]
+    assert CANARY not in answers[1].text
+    found = {row.device_id: set[str | None]() for row in await paywall.ledger()}
+    for row in await paywall.ledger():
+        found[row.device_id].add(row.variant)
+    assert (found[pseudonym(usual)], found[pseudonym(one)]) == ({"spring/usual"}, {"spring/one"})
+
+
+async def test_who_did_not_agree_stays_outside(paywall: Paywall) -> None:
+    await start(paywall)
+    one = device_of(paywall, "one")
+    assert await limit(paywall, "a", one) == 3
+    assert await limit(paywall, "a", one, **{"Paywall-Consent": "newsletter"}) == 3
+    assert await limit(paywall, "a", one, Cookie="paywall_consent=statistics.experiments") == 1
+    assert [row.variant for row in await paywall.ledger()] == [None, None, "spring/one"]
+
+
+async def test_the_variant_goes_along_at_sign_in_and_to_other_devices(paywall: Paywall) -> None:
+    await start(paywall)
+    usual, one = device_of(paywall, "usual"), device_of(paywall, "one")
+    assert await limit(paywall, "a", one, **AGREED) == 1
+    async with paywall.database.transaction() as session:
+        reader = await create_reader(session, email=None, clocks=paywall.clocks)
+        reader.email_verified_at = paywall.clocks.business()
+        reader_id = reader.id
+        for device in (one, usual):
+            await link_device(
+                session, reader_id=reader_id, device=pseudonym(device), now=paywall.clocks.wall()
+            )
+            opened = await open_session(
+                session, reader_id=reader_id, now=paywall.clocks.wall(), settings=paywall.settings
+            )
+    paywall.client.cookies.set(
+        cookie_name("session", paywall.settings), opened.token, domain="127.0.0.1"
+    )
+    for device in (one, usual):
+        assert await limit(paywall, "b", device, **AGREED) == 2
+    said = await paywall.client.get(
+        "/v1/admin/explain", params={"reader": reader_id, "article": "c"}, headers=paywall.staff
+    )
+    assert {
+        "rule": "experiment",
+        "saw": "the variant is spring/one",
+        "decided": False,
+    } in said.json()["trail"]
+    assert said.json()["meter"]["limit"] == 2
+
+
+async def test_whether_a_reader_had_agreed_is_said_where_it_is_not_known(paywall: Paywall) -> None:
+    await start(paywall, variants=[{"name": "usual", "share": 1}, {
+        "name": "one", "share": 99, "limits": {"anonymous": 1, "registered": 2}}])  # fmt: skip
+    reader_id = await verified_reader(paywall)
+    said = await paywall.client.get(
+        "/v1/admin/explain", params={"reader": reader_id, "article": "c"}, headers=paywall.staff
+    )
+    assert any("had agreed" in each for each in said.json()["unknown"])
+    assert "experiment" not in {each["rule"] for each in said.json()["trail"]}
+
+
+@pytest.mark.parametrize("ending", ["stopped", "over"])
+async def test_afterwards_all_have_the_same(paywall: Paywall, ending: str) -> None:
+    await start(paywall)
+    one = device_of(paywall, "one")
+    assert await limit(paywall, "a", one, **AGREED) == 1
+    if ending == "stopped":
+        stopped = await paywall.client.post(f"{EXPERIMENTS}/spring/stop", headers=paywall.staff)
+        assert stopped.status_code == 204
+    else:
+        paywall.clocks.travel(timedelta(days=30))
+    assert await limit(paywall, "a", one, **AGREED) == 3
+    assert [row.variant for row in await paywall.ledger()] == ["spring/one", None]
+
+
+async def test_words_are_tried_at_the_walls_that_they_are_for(paywall: Paywall) -> None:
+    for slug, section in (("derby", "Sport"), ("budget", "News")):
+        await paywall.publish(slug, access={"level": "subscribers"}, section=section)
+    variants = [
+        {"name": "usual", "share": 50},
+        {"name": "new", "share": 50, "words": {"title": "The derby is on", "text": "Now."}},
+    ]
+    await start(paywall, subject="prompt", variants=variants, sections=["Sport"])
+    usual, new = device_of(paywall, "usual"), device_of(paywall, "new")
+
+    async def title(slug: str, device: str) -> str:
+        found: str = (await unlocked(paywall, slug, device, **AGREED)).json()["wall"]["title"]
+        return found
+
+    before = await title("derby", usual)
+    assert before != "The derby is on"
+    assert await title("derby", new) == "The derby is on"
+    assert await title("budget", new) == before
+    rows = [(row.variant, row.audience) for row in await paywall.ledger()]
+    assert rows == [
+        ("spring/usual", "anonymous"), ("spring/new", "anonymous"), (None, "anonymous"),
+    ]  # fmt: skip
+    # The page shows the same wall, and notes it with the variant.
+    page = await paywall.client.get(
+        "/articles/derby",
+        headers={"Paywall-Device": paywall.app.running.get(DeviceKey).sign(new), **AGREED},
+    )
+    assert "The derby is on" in page.text

@@ -1,0 +1,127 @@
+"""Experiments over the API and on their pages: planned, started, stopped, and never changed in between."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import httpx2
+import pytest
+
+from service.db.session import Database
+from service.settings import Settings
+from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
+from tests.inside import Paywall, inside
+from tests.operators.conftest import csrf_in
+
+pytestmark = on_sqlite
+SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
+HOME = "/v1/admin/experiments"
+LIMITS = {"anonymous": 1, "registered": 2}
+
+
+@pytest.fixture
+async def paywall(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> AsyncIterator[Paywall]:
+    async with inside(database, settings, clocks) as made:
+        yield made
+
+
+def plan(clocks: MovingClocks, slug: str = "spring", **fields: Any) -> dict[str, Any]:
+    return {
+        "slug": slug, "question": "Does one article less sell more?", "subject": "limit",
+        "goal": "paid", "size": 1000, "ends_at": (clocks.business() + timedelta(days=30)).isoformat(),
+        "variants": [{"name": "usual", "share": 50}, {"name": "one", "share": 50, "limits": LIMITS}],
+        **fields,
+    }  # fmt: skip
+
+
+async def test_a_running_one_can_only_be_stopped(paywall: Paywall) -> None:
+    async def ask(method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        answer = await paywall.client.request(
+            method, f"{HOME}{path}", json=body, headers=paywall.staff
+        )
+        document = answer.json() if answer.content else {}
+        return answer.status_code, document.get("type", document.get("state"))
+
+    wanted = plan(paywall.clocks)
+    assert await ask("PUT", "/spring", wanted) == (200, "draft")
+    assert await ask("PUT", "/other", wanted) == (422, "/problems/invalid-request")
+    assert await ask("PUT", "/spring", {**wanted, "size": 2000}) == (200, "draft")
+    assert await ask("GET", "/spring/results") == (404, "/problems/not-found")
+    assert await ask("POST", "/spring/stop") == (409, "/problems/experiment-not-running")
+    assert await ask("PUT", "/autumn", plan(paywall.clocks, "autumn")) == (200, "draft")
+    assert await ask("POST", "/spring/start") == (204, None)
+    for method, path, body, problem in [
+        ("PUT", "/spring", wanted, "experiment-begun"), ("DELETE", "/spring", None, "experiment-begun"),
+        ("POST", "/spring/start", None, "experiment-begun"),
+        ("POST", "/autumn/start", None, "another-experiment"),
+    ]:  # fmt: skip
+        assert await ask(method, path, body) == (409, f"/problems/{problem}")
+    listed = (await paywall.client.get(HOME, headers=paywall.staff)).json()["items"]
+    assert {each["plan"]["slug"]: each["state"] for each in listed} == {
+        "spring": "running", "autumn": "draft",
+    }  # fmt: skip
+    assert [each["plan"]["size"] for each in listed if each["state"] == "running"] == [2000]
+    results = (await paywall.client.get(f"{HOME}/spring/results", headers=paywall.staff)).json()
+    assert (results["verdict"], results["holders"], len(results["variants"])) == ("running", 0, 2)
+    assert await ask("POST", "/spring/stop") == (204, None)
+    assert await ask("POST", "/autumn/start") == (204, None)
+    assert await ask("GET", "/spring") == (200, "stopped")
+    assert await ask("DELETE", "/never") == (404, "/problems/not-found")
+    paywall.clocks.travel(timedelta(days=31))
+    assert await ask("GET", "/autumn") == (200, "over")
+    late = plan(paywall.clocks, "late", ends_at=paywall.clocks.business().isoformat())
+    assert await ask("PUT", "/late", late) == (200, "draft")
+    assert await ask("POST", "/late/start") == (422, "/problems/invalid-request")
+    assert await ask("DELETE", "/late") == (204, None)
+    done = (await paywall.client.get("/v1/admin/audit", headers=paywall.staff)).json()["items"]
+    assert {each["action"] for each in done} >= {
+        "experiment.plan", "experiment.start", "experiment.stop", "experiment.delete",
+    }  # fmt: skip
+
+
+async def test_its_pages_plan_it_start_it_and_stop_it(
+    signed_in: SignedIn, clocks: MovingClocks
+) -> None:
+    browser = await signed_in("editor")
+    page = (await browser.get("/admin/experiments")).text
+    ends = clocks.business() + timedelta(days=30)
+    form: dict[str, Any] = {
+        "csrf": csrf_in(page), "slug": "words", "question": "Do <new> words sell more?",
+        "subject": "prompt", "goal": "registered", "within_days": "7", "size": "1000",
+        "ends_at": ends.strftime("%Y-%m-%dT%H:%M"), "audience": "lapsed", "wall": "", "entry": "",
+        "sections": "Sport", "variant": ["usual", "new", "", ""], "share": ["50", "50", "", ""],
+        "anonymous": ["", "", "", ""], "registered": ["", "", "", ""],
+        "title": ["", "Your seat is free", "", ""], "text": ["", "", "", ""],
+    }  # fmt: skip
+    spoilings: list[tuple[dict[str, Any], str]] = [
+        ({"size": "10"}, "Holders: "), ({"share": ["50", "51", "", ""]}, "more than 100"),
+        ({"ends_at": "soon"}, "End: "), ({"slug": "No Name"}, "Name: "),
+        ({"title": ["", "", "", ""]}, "needs its limits or words"),
+        ({"anonymous": ["", "x", "", ""]}, "Variant new, "), ({"share": []}, "form is missing"),
+    ]  # fmt: skip
+    for spoilt, words in spoilings:
+        refused = await browser.post("/admin/experiments", data={**form, **spoilt})
+        assert (refused.status_code, words in unescape(refused.text)) == (422, True), words
+        if spoilt != {"share": []}:
+            assert "Your seat is free" in refused.text or "title" in spoilt
+    saved = await browser.post("/admin/experiments", data=form)
+    assert saved.headers["location"] == "/admin/experiments/words"
+    shown = (await browser.get("/admin/experiments/words")).text
+    assert "Do &lt;new&gt; words sell more?" in shown
+    assert "Subscribed before" in shown
+    assert "Your seat is free" in (await browser.get("/admin/experiments/words/plan")).text
+    for act, words in [("start", "Stop the experiment"), ("stop", "Stopped early")]:
+        done = await browser.post(f"/admin/experiments/words/{act}", data={"csrf": csrf_in(page)})
+        assert done.status_code == 303
+        assert words in (await browser.get("/admin/experiments/words")).text
+    again = await browser.post("/admin/experiments/words/stop", data={"csrf": csrf_in(page)})
+    assert (again.status_code, 'role="alert"' in again.text) == (409, True)
+    viewer = await signed_in("viewer")
+    page = (await viewer.get("/admin/experiments")).text
+    assert "Save the plan" not in page
+    form["csrf"] = csrf_in((await viewer.get("/admin/account")).text)
+    assert (await viewer.post("/admin/experiments", data=form)).status_code == 403
