@@ -25,6 +25,7 @@ from service.background import Mailing, background_tasks
 from service.billing import routes as billing_routes
 from service.billing.watch import WebhookWatch
 from service.boundary import Boundary
+from service.checkout import gift_routes as gift_subscription_routes
 from service.checkout import routes as checkout_routes
 from service.clock import Clocks
 from service.content import routes as content_routes
@@ -84,6 +85,7 @@ ROUTERS = (
     gift_routes.router,
     offers_routes.router,
     checkout_routes.router,
+    gift_subscription_routes.router,
     account_routes.router,
     billing_routes.router,
     claim_routes.router,

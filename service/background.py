@@ -10,6 +10,7 @@ from service.account.erase import Sweep
 from service.billing import inbox
 from service.billing.apply_event import apply_due_events
 from service.billing.dunning import remind_of_open_payments
+from service.billing.gift_rounds import gift_round
 from service.billing.inbox import INBOX_TASK
 from service.billing.late_renewals import sync_late_renewals
 from service.billing.pass_ledger import emit_ended_passes
@@ -108,6 +109,7 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         Task("revocations", lambda: revocations.refresh(database, clocks)),
         Task("channels", lambda: running.get(ChannelWatch).warn(running), pause=_MINUTE),
         Task("open payments", lambda: remind_of_open_payments(context), pause=_MINUTE),
+        Task("gift subscriptions", lambda: gift_round(context), pause=_MINUTE),
         Task("ended passes", lambda: emit_ended_passes(database, clocks), pause=_MINUTE),
     )
 

@@ -174,6 +174,9 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "gift-refused": ProblemType(
         403, "This article can't be given", "The detail and `reason` say why, and what is possible."
     ),
+    "gift-closed": ProblemType(
+        409, "This gift can't be redeemed", "The detail says what became of it, and whom to ask."
+    ),
     "not-a-read": ProblemType(
         403, "A prefetch isn't a read", "Unlock the article once the reader has opened it."
     ),

@@ -197,7 +197,7 @@ def _offers(
         OfferItem.of(offer, subscribed_before=known)
         for offer in assortment.offers
         if offer.covers == "article"
-        or (can_subscribe and covers(plan_scope(offer.plan), met.article))
+        or (can_subscribe and offer.kind != "gift" and covers(plan_scope(offer.plan), met.article))
     ]
     if prompt is not None and any(each.id in prompt.offers for each in offers):
         offers = [each for each in offers if each.id in prompt.offers]

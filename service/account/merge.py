@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from service.billing.checkouts import end_claims
 from service.billing.customers import imported_readers
 from service.billing.follow_ups import settle_duplicates
+from service.billing.gift_subscriptions import arrange_gifts
 from service.billing.movement_rows import join_customers
 from service.billing.passes import arrange_all_passes
 from service.billing.waiting_purchases import forget_mails
@@ -25,6 +26,7 @@ from service.db.tables import (
     Customer,
     DomainEvent,
     GiftLink,
+    GiftSubscription,
     Grant,
     Mail,
     Pass,
@@ -49,6 +51,7 @@ MOVED: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...
     Grant.reader_id,
     Right.reader_id,
     GiftLink.reader_id,
+    GiftSubscription.redeemed_by,
     RightClaim.reader_id,
     Checkout.reader_id,
     AccessEntry.reader_id,
@@ -130,6 +133,7 @@ async def merge(session: AsyncSession, other: Reader, account: Reader, clocks: C
     # Both may have bought the same: one of the subscriptions is kept.
     await settle_duplicates(session, account.id, clocks)
     await arrange_all_passes(session, account.id, clocks.business())
+    await arrange_gifts(session, account.id, clocks.business())
     await emit(
         session, type_="reader.merged", reader_id=account.id, subject_id=other.id,
         once=f"reader.merged:{other.id}", occurred_at=clocks.business(),

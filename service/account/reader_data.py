@@ -29,6 +29,7 @@ from service.db.tables import (
     FormerGrant,
     GiftLink,
     GiftOpening,
+    GiftSubscription,
     Grant,
     HolderDay,
     InboxEvent,
@@ -175,6 +176,12 @@ def _movements(subject: Subject) -> ColumnElement[bool]:
 def _charges(subject: Subject) -> ColumnElement[bool]:
     passes = select(Pass.id).where(Pass.reader_id.in_(subject.ids))
     return or_(ChargeRow.subscription_id.in_(_theirs(subject)), ChargeRow.payment_id.in_(passes))
+
+
+def _gift_subscriptions(subject: Subject) -> ColumnElement[bool]:
+    """What they bought for others, and what they redeemed."""
+    bought = select(Pass.id).where(Pass.reader_id.in_(subject.ids))
+    return or_(GiftSubscription.pass_id.in_(bought), GiftSubscription.redeemed_by.in_(subject.ids))
 
 
 def _charge_ids(subject: Subject) -> Select[str]:
@@ -355,6 +362,17 @@ HOLDINGS: tuple[Holding, ...] = (
         "passes", Pass, lambda subject: Pass.reader_id.in_(subject.ids),
         kept="id checkout_id reader_id customer_id offer_id scope amount currency paid_at starts_at "
         "ends_at access_stop access_stopped_at synced_at version",
+    ),
+    Holding(
+        "gift_subscriptions", GiftSubscription, _gift_subscriptions,
+        # What isn't sent yet still goes to its receiver, who is somebody else.
+        blank={
+            "receiver_email": _either(
+                GiftSubscription.sent_at, nobodys=GiftSubscription.receiver_email, theirs=None
+            )
+        },
+        kept="id checkout_id pass_id send_at sent_at created_at paid_at revoked_at redeemed_at redeemed_by "
+        "starts_at ends_at",
     ),
     Holding(
         "invoices", InvoiceRow, lambda subject: InvoiceRow.subscription_id.in_(_theirs(subject)),

@@ -28,13 +28,14 @@ from service.identity.readers import (
     settled_reader,
     suggest_email,
 )
+from service.offers.pricing import PAID_ONCE
 from service.payments.gateway import Gateway, GatewayRefused, StripeCheckoutSession
 
 State = Literal["paid", "processing", "open", "expired", "failed"]
 """`processing`: complete, but the money of a slow payment method hasn't arrived yet; `failed`: it
 never will. What a subscription is worth meanwhile is Stripe's to say, by its status.
 """
-_MODES = {"subscription": "subscription", "payment": "pass"}
+_SOLD_BY_MODE = {"subscription": {"subscription"}, "payment": PAID_ONCE}
 """Which kind of offer each mode of Checkout sells."""
 _BY_STATUS: dict[str, State] = {"incomplete": "processing", "incomplete_expired": "failed"}
 """The first payment of a subscription; what else becomes of it comes after having bought it."""
@@ -187,7 +188,7 @@ async def _ours(session: AsyncSession, fetched: StripeCheckoutSession) -> Checko
     if checkout is None or checkout.stripe_session_id not in {None, fetched.id}:
         return None
     offer = await session.get_one(Offer, checkout.offer_id)
-    if _MODES.get(fetched.mode) != offer.kind:
+    if offer.kind not in _SOLD_BY_MODE.get(fetched.mode, ()):
         return None
     # Where Stripe's answer to the creation was lost, the session is first heard of here.
     checkout.stripe_session_id = fetched.id

@@ -148,6 +148,14 @@ def bought_pass(
     return Notice("pass", f"pass:{pass_id}", values)
 
 
+def bought_gift(
+    gift_id: str, name: str, paid: Amount, *, redeem: str, sent_on: datetime | None
+) -> Notice:
+    """A gift is paid. `redeem` is its link; `sent_on` when that is mailed to the receiver, None: never."""
+    values: dict[str, Value] = {"name": name, "amount": paid, "redeem": redeem, "sent_on": sent_on}
+    return Notice("gift-bought", f"gift-bought:{gift_id}", values)
+
+
 _CLAIMED_WITHIN = timedelta(minutes=10)
 
 

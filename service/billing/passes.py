@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.billing.gift_subscriptions import store_payment
 from service.billing.money import RefundPolicy, Stop, StopKind
 from service.billing.pass_ledger import emit_bought, emit_refund
 from service.billing.pass_terms import (
@@ -100,10 +101,14 @@ async def store_pass(
     row.version += 1
     _copy_money(row, snapshot, offer, context.settings.refund_policy)
     await session.flush()
-    await arrange_passes(session, reader_id, row.scope, now)
-    # A second one's place is known only now.
-    await session.refresh(row)
-    await emit_bought(session, context, row, offer)
+    if offer.kind == "gift":
+        # What it gives is the receiver's.
+        await store_payment(session, context, row, checkout, offer)
+    else:
+        await arrange_passes(session, reader_id, row.scope, now)
+        # A second one's place is known only now.
+        await session.refresh(row)
+        await emit_bought(session, context, row, offer)
     for refund in snapshot.refunds:
         if refund.status in COUNTING:
             await emit_refund(session, context, row, offer, refund)
@@ -159,7 +164,7 @@ async def arrange_passes(session: AsyncSession, reader_id: str, scope: str, now:
     found = await session.execute(
         select(Pass, Offer)
         .join(Offer, Offer.id == Pass.offer_id)
-        .where(Pass.reader_id == reader_id, Pass.scope == scope)
+        .where(Pass.reader_id == reader_id, Pass.scope == scope, Offer.kind != "gift")
         .execution_options(populate_existing=True)
     )
     rows = {row.id: (row, offer) for row, offer in found}

@@ -13,6 +13,7 @@ from service.db.context import Context
 from service.db.tables import Offer
 from service.offers.mirror import mirror_offers
 from service.offers.portal import holds, mirror_portal, wanted_features
+from service.offers.pricing import PAID_ONCE
 from service.offers.store import live_offers
 from service.payments.set_up import SetUpGateway, StripePrice, StripeWebhookEndpoint
 from service.settings import Settings
@@ -52,7 +53,7 @@ def offer_finding(offer: Offer, price: StripePrice | None) -> SetupFinding:
     if not price.active:
         advice = "make it active again at Stripe, or archive the offer and create a new one"
         return SetupFinding(what, "differs", f"{price.id} is archived: {advice}")
-    recurring = None if offer.kind == "pass" else (offer.interval, offer.interval_count)
+    recurring = None if offer.kind in PAID_ONCE else (offer.interval, offer.interval_count)
     told = None if price.interval is None else (price.interval, price.interval_count)
     same = (price.amount, price.currency.upper()) == (offer.amount, offer.currency)
     if not same or told != recurring:

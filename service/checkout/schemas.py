@@ -4,12 +4,31 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
+from service.billing.gift_subscriptions import GiftWanted
 from service.bodies import Body
+from service.clock import in_utc
+from service.identity.email import checked_address
 from service.identity.touches import LONGEST_REFERRER, Campaign
 from service.texts import storable
 
 Text = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=2000)]
 Short = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=100)]
+
+
+class GiftIn(Body):
+    """A gift of an offer of kind gift: its link is mailed on a day, or handed over by the buyer."""
+
+    email: Annotated[str, AfterValidator(storable), Field(min_length=3, max_length=254)] | None = (
+        None
+    )
+    """The receiver's; absent: nothing is mailed, and the buyer has the link."""
+    send_at: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
+    """When it is mailed, within two years; absent: once it is paid."""
+
+    def wanted(self) -> GiftWanted:
+        """Problem `invalid-email`."""
+        address = checked_address(self.email).text if self.email is not None else None
+        return GiftWanted(address, self.send_at)
 
 
 class CheckoutIn(Body):
@@ -30,6 +49,8 @@ class CheckoutIn(Body):
     """Where the reader came from (`document.referrer`); only its host is kept."""
     campaign: Campaign | None = None
     """Kept with what led the reader here before, for reports of where sales come from."""
+    gift: GiftIn | None = None
+    """Of an offer of kind gift: to whom it goes, and when."""
     newsletter: bool | None = None
     """What the reader answers to the wording in `PAYWALL_NEWSLETTER_WORDING`; absent: not asked.
     A consent once it is paid.

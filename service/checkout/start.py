@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.checkouts import create_checkout, find_checkout, open_checkouts
 from service.billing.customers import bind_customer, own_customer
 from service.billing.fulfil import close_session, find_session
+from service.billing.gift_subscriptions import GiftWanted, draft_gift
 from service.billing.subscriptions import has_subscribed, holding_subscriptions
 from service.checkout.addresses import return_address
 from service.checkout.portal import portal_of_customer
@@ -30,7 +31,7 @@ from service.identity.secrets import hash_secret, new_secret
 from service.identity.touches import Touch, copy_touches
 from service.metering.store import holder_of
 from service.offers.mirror import Mirrored, mirror_offer
-from service.offers.pricing import Price, price_for
+from service.offers.pricing import PAID_ONCE, Price, price_for
 from service.offers.store import find_offer, price_of
 from service.payments.asking import asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused, StripeCheckoutSession
@@ -66,6 +67,8 @@ class Order:
     article: str | None = None
     touch: Touch = field(default_factory=Touch)
     newsletter: bool | None = None
+    gift: GiftWanted | None = None
+    """Of an offer of kind gift: to whom it goes, and when."""
 
 
 @dataclass(frozen=True)
@@ -143,9 +146,13 @@ async def _store_click(context: Context, order: Order) -> _Click | None:
         by_article = offer.covers == "article"
         article_id = await _article_id(session, order.article, now) if by_article else None
         # A single article may lie outside of what the subscription opens.
-        if reader_id and not by_article and await holding_subscriptions(session, reader_id):
+        # So may a gift, which is for somebody else.
+        takes_room = not by_article and offer.kind != "gift"
+        if reader_id and takes_room and await holding_subscriptions(session, reader_id):
             return None
         buyer = await _buyer(session, reader_id)
+        if order.gift is not None and offer.kind != "gift":
+            raise _refused("gift", "is for offers of kind gift alone")
         price = price_for(price_of(offer), subscribed_before=buyer.has_subscribed)
         if order.promotion_code is not None and price.intro_amount is not None:
             raise _refused("promotion_code", "can't be added where the price is reduced already")
@@ -174,6 +181,8 @@ async def _keep_answers(
         return
     now = context.clocks.business()
     await copy_touches(session, checkout.id, holder_of(order.caller), order.touch, now)
+    if order.gift is not None:
+        await draft_gift(session, checkout.id, order.gift, now)
     if order.newsletter is not None:
         checkout.newsletter, checkout.newsletter_wording = order.newsletter, wording
 
@@ -262,7 +271,7 @@ async def _open_session(
     async def create(mirrored: Mirrored) -> StripeCheckoutSession:
         return await gateway.create_checkout_session(
             checkout_id=checkout.id,
-            mode="payment" if click.price.kind == "pass" else "subscription",
+            mode="payment" if click.price.kind in PAID_ONCE else "subscription",
             price_id=mirrored.price_id,
             trial_days=click.price.trial_days,
             customer_id=customer_id,

@@ -59,6 +59,9 @@ async def create(
     is_pass: Annotated[
         bool, typer.Option("--pass", help="Paid once, and open for the interval.")
     ] = False,
+    gift: Annotated[
+        bool, typer.Option("--gift", help="Paid once, for the interval, for somebody else.")
+    ] = False,
     article: Annotated[
         bool, typer.Option("--article", help="A pass for one article, without a plan.")
     ] = False,
@@ -73,7 +76,7 @@ async def create(
                 amount=_minor_units("--amount", amount, currency), currency=currency,
                 interval=interval,
                 interval_count=interval_count, trial_days=trial_days,
-                kind="pass" if is_pass else "subscription", covers="article" if article else "plan",
+                kind="gift" if gift else "pass" if is_pass else "subscription", covers="article" if article else "plan",
                 intro_amount=first, intro_periods=intro_periods,
             )  # fmt: skip
             _confirm(name, price)

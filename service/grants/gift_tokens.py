@@ -1,4 +1,6 @@
-"""What stands in the address of a gift link: its id, signed, so that no other can be guessed or made."""
+"""What stands in the address of a gift link or a gift subscription: its id, signed, so that no other can be
+guessed or made.
+"""
 
 import base64
 import hmac
@@ -9,7 +11,7 @@ from service.identity.secrets import derived_key
 from service.settings import Settings
 
 LONGEST = 100
-_SHAPE = re.compile(r"(gft_[0-9a-f]{24})\.([A-Za-z0-9_-]{22})")
+_SHAPE = re.compile(r"(g(?:ft|sb)_[0-9a-f]{24})\.([A-Za-z0-9_-]{22})")
 _MAC_BYTES = 16
 """Half of the hash, which RFC 2104 allows: the address stays short."""
 

@@ -6,6 +6,7 @@ from math import ceil
 
 from babel.numbers import get_territory_currencies
 
+from service.offers.pricing import PAID_ONCE
 from service.offers.schemas import OfferItem
 
 _PER_YEAR = {"month": 12, "year": 1}
@@ -45,7 +46,7 @@ def saving(offer: OfferItem, offers: Sequence[OfferItem]) -> int | None:
         if (each.plan, each.currency, each.kind) == (offer.plan, offer.currency, "subscription")
         and (each.interval, each.interval_count) == ("month", 1)
     ]
-    if offer.kind == "pass" or offer.interval not in _PER_YEAR or not monthly:
+    if offer.kind in PAID_ONCE or offer.interval not in _PER_YEAR or not monthly:
         return None
     a_year = ceil(offer.amount * _PER_YEAR[offer.interval] / offer.interval_count)
     return max(min(monthly) * 12 - a_year, 0) or None

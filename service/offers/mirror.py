@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from service.db.session import Database
 from service.db.tables import Offer
-from service.offers.pricing import intro_months
+from service.offers.pricing import PAID_ONCE, intro_months
 from service.offers.store import live_offers, price_of, product_id_of
 from service.payments.set_up import CatalogueGateway, StripePrice
 
@@ -33,7 +33,7 @@ class Mirrored:
 
 def lookup_key(offer: Offer) -> str:
     """The price's name at Stripe; all that a price can't change is in it."""
-    period = "once" if offer.kind == "pass" else f"{offer.interval_count}{offer.interval}"
+    period = "once" if offer.kind in PAID_ONCE else f"{offer.interval_count}{offer.interval}"
     return f"pw_{offer.id}_{offer.amount}{offer.currency.lower()}_{period}"
 
 
@@ -86,7 +86,7 @@ async def _price(gateway: CatalogueGateway, offer: Offer) -> StripePrice:
         lookup_key=key,
         amount=offer.amount,
         currency=offer.currency,
-        interval=None if offer.kind == "pass" else offer.interval,
+        interval=None if offer.kind in PAID_ONCE else offer.interval,
         interval_count=offer.interval_count,
     )
 

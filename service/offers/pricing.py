@@ -12,8 +12,11 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeGuard, get_args
 
 Interval = Literal["day", "week", "month", "year"]
-Kind = Literal["subscription", "pass"]
-"""A subscription is paid again each period; a pass is paid once and opens for one period."""
+Kind = Literal["subscription", "pass", "gift"]
+"""A subscription is paid again each period; a pass is paid once and opens for one period; a gift is a period
+that somebody pays once for somebody else.
+"""
+PAID_ONCE: frozenset[str] = frozenset({"pass", "gift"})
 Covers = Literal["plan", "article"]
 """What a pass opens: all that its plan does, or the one article it was bought for."""
 
@@ -218,9 +221,9 @@ def checked_price(
         amount, currency, interval, interval_count, trial_days, kind, covers, intro_amount,
         intro_periods,
     )  # fmt: skip
-    if kind == "pass" and trial_days:
-        raise InvalidPrice("trial_days", "a pass is paid once and has no trial")
-    if kind == "subscription" and covers == "article":
+    if kind in PAID_ONCE and trial_days:
+        raise InvalidPrice("trial_days", f"a {kind} is paid once and has no trial")
+    if kind != "pass" and covers == "article":
         raise InvalidPrice("covers", "only a pass can open a single article")
     _check_intro(price)
     return price
@@ -243,8 +246,8 @@ def _check_intro(price: Price) -> None:
         if price.intro_periods:
             raise InvalidPrice("intro_periods", "say what they cost too, by the intro amount")
         return
-    if price.kind == "pass":
-        raise InvalidPrice("intro_amount", "a pass is paid once and has no intro price")
+    if price.kind in PAID_ONCE:
+        raise InvalidPrice("intro_amount", f"a {price.kind} is paid once and has no intro price")
     if price.trial_days:
         raise InvalidPrice("intro_amount", "an offer has a trial or an intro price, not both")
     _check_amount("intro_amount", price.intro_amount, price.currency)
@@ -328,7 +331,7 @@ def price_text(price: Price) -> str:
     `€0.90 for this article, for a week`.
     """
     amount = amount_text(price.amount, price.currency)
-    if price.kind == "pass":
+    if price.kind in PAID_ONCE:
         what = "for this article, for" if price.covers == "article" else "for"
         return f"{amount} {what} {_span(price.interval, price.interval_count, 'a')}"
     period = _period(price)

@@ -10,12 +10,14 @@ from service.offers.store import price_of
 
 
 class OfferItem(BaseModel):
-    """One plan, interval, currency and trial, or a pass. Amounts are integers in minor units."""
+    """One plan, interval, currency and trial, or a pass, or a gift. Amounts are integers in minor units."""
 
     id: str
     name: str
-    kind: Literal["subscription", "pass"]
-    """A pass is paid once; `interval` times `interval_count` is how long it opens."""
+    kind: Literal["subscription", "pass", "gift"]
+    """A pass is paid once; `interval` times `interval_count` is how long it opens. A gift is a pass for
+    somebody else, who opens it by a link: it is sold on a page of its own.
+    """
     covers: Literal["plan", "article"]
     """article: of a pass that opens the one article that it is bought for."""
     plan: str

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from service.operators.cancellations import api as cancellations
 from service.operators.experiments import api as experiments
 from service.operators.gifts import api as gifts
+from service.operators.gifts import subscription_api as gift_subscriptions
 from service.operators.money import api as money
 from service.operators.movements import api as movements
 from service.operators.offers import api as offers
@@ -41,5 +42,6 @@ for subject in (
     movements,
     gifts,
     sharing,
+    gift_subscriptions,
 ):
     router.include_router(subject.router)

@@ -20,6 +20,7 @@ from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.stylesheet import STYLESHEET
 from service.operators.frame.visits import Visit, page_requires
 from service.operators.gifts import routes as gifts
+from service.operators.gifts import subscription_routes as gift_subscriptions
 from service.operators.institutions import routes as institutions
 from service.operators.money import routes as money
 from service.operators.movements import routes as movements
@@ -102,6 +103,7 @@ for subject in (
     institutions,
     gifts,
     sharing,
+    gift_subscriptions,
     reports,
     stripe_figures,
     subscribers,

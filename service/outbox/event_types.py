@@ -23,6 +23,8 @@ EventType = Literal[
     "payment.refunded",
     "pass.bought",
     "pass.ended",
+    "gift.bought",
+    "gift.redeemed",
     "right.started",
     "right.changed",
     "right.ended",

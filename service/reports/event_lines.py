@@ -24,6 +24,8 @@ KINDS: Mapping[str, EventKind] = {
     "subscription.dispute_closed": "dispute_closed",
     "payment.refunded": "refunded",
     "pass.bought": "pass_bought",
+    "gift.bought": "gift_bought",
+    "gift.redeemed": "gift_redeemed",
     "reader.merged": "merged",
 }
 """What the timeline takes from the ledger; beginnings and ends it knows from the rows themselves."""

@@ -13,6 +13,8 @@ EventKind = Literal[
     "checkout_expired",
     "purchase",
     "pass_bought",
+    "gift_bought",
+    "gift_redeemed",
     "access_given",
     "merged",
     "trial_ended",

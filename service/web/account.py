@@ -212,5 +212,5 @@ async def _offers(session: AsyncSession, *, subscribed_before: bool = False) -> 
     return [
         OfferItem.of(offer, subscribed_before=subscribed_before)
         for offer in offers
-        if offer.covers == "plan"
+        if offer.covers == "plan" and offer.kind != "gift"
     ]

@@ -45,6 +45,7 @@ from service.web import (
     crawler_routes,
     erase_routes,
     gift_routes,
+    gift_subscription_routes,
     institution_routes,
     preview_routes,
     rights_routes,
@@ -78,6 +79,7 @@ router.include_router(institution_routes.router)
 router.include_router(preview_routes.router)
 router.include_router(gift_routes.router)
 router.include_router(crawler_routes.router)
+router.include_router(gift_subscription_routes.router)
 articles = APIRouter(route_class=ArticleRoute, include_in_schema=False)
 
 Slug = Annotated[str, Path(max_length=1000)]

@@ -43,6 +43,12 @@ _ROUTES: Mapping[MayCall, str] = {
         HEAD /articles/{slug}/
         GET /docs
         HEAD /docs
+        GET /gift
+        HEAD /gift
+        POST /gift
+        GET /gift/{token}
+        HEAD /gift/{token}
+        GET /v1/gift-subscriptions/{token}
         GET /healthz
         GET /metrics
         GET /openapi.json
@@ -80,6 +86,11 @@ _ROUTES: Mapping[MayCall, str] = {
     SignedIn(): """
         GET /account/erase
         HEAD /account/erase
+        GET /account/gift-subscriptions
+        HEAD /account/gift-subscriptions
+        POST /gift/{token}
+        GET /v1/me/gift-subscriptions
+        POST /v1/gift-subscriptions/{token}/redeem
         GET /account/gifts
         HEAD /account/gifts
         POST /account/gifts/end
@@ -218,6 +229,8 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /admin/account/weekly
     """,
     Permission.SUBSCRIBERS_READ: """
+        GET /admin/gift-subscriptions
+        GET /v1/admin/gift-subscriptions
         GET /admin/gift-links
         GET /v1/admin/gift-links
         GET /admin/entitlements
@@ -259,6 +272,10 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/unbound
     """,
     Permission.SUBSCRIBERS_WRITE: """
+        POST /admin/gift-subscriptions/send
+        POST /admin/gift-subscriptions/revoke
+        POST /v1/admin/gift-subscriptions/{gift_id}/send
+        DELETE /v1/admin/gift-subscriptions/{gift_id}
         POST /admin/gift-links/end
         DELETE /v1/admin/gift-links/{link_id}
         POST /admin/entitlements/end

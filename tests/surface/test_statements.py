@@ -25,6 +25,7 @@ from service.db.tables import (
     ExperimentRow,
     GiftLink,
     GiftOpening,
+    GiftSubscription,
     InboxEvent,
     Institution,
     InvoiceRow,
@@ -45,10 +46,13 @@ from service.db.tables import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from service.grants.gift_tokens import GiftKey
 from service.identity.cookies import cookie_name
 from service.identity.declarations import declared_routes
 from service.identity.operators import create_operator, open_operator_session
+from service.identity.secrets import derived_key
 from service.reports.registry import BY_SLUG
+from service.settings import Settings
 from tests.inside import Paywall
 from tests.passwords import QUICK
 from tests.reports import rows
@@ -82,6 +86,7 @@ MOST: Mapping[str, int] = {
     "/account/elsewhere": 2,
     "/account/erase": 3,
     "/account/erased": 0,
+    "/account/gift-subscriptions": 3,
     "/account/gifts": 3,
     "/account/institution": 2,
     "/account/sign-in": 2,
@@ -101,6 +106,7 @@ MOST: Mapping[str, int] = {
     "/admin/experiments": 3,
     "/admin/experiments/{slug}": 7,
     "/admin/experiments/{slug}/plan": 4,
+    "/admin/gift-subscriptions": 3,
     "/admin/inbox": 6,
     "/admin/institutions": 3,
     "/admin/jobs": 4,
@@ -154,6 +160,7 @@ MOST: Mapping[str, int] = {
     "/v1/admin/explain": 10,
     "/v1/admin/coupons": 3,
     "/v1/admin/gift-links": 3,
+    "/v1/admin/gift-subscriptions": 2,
     "/v1/admin/inbox": 4,
     "/v1/admin/institutions": 2,
     "/v1/admin/institutions/{slug}": 2,
@@ -194,8 +201,12 @@ MOST: Mapping[str, int] = {
     "/v1/articles/{slug}": 0,
     "/v1/articles/{slug}/access": 3,
     "/v1/me": 6,
-    "/v1/me/export": 45,
+    "/v1/me/export": 46,
+    "/gift": 1,
+    "/gift/{token}": 3,
+    "/v1/gift-subscriptions/{token}": 1,
     "/v1/me/gift-links": 3,
+    "/v1/me/gift-subscriptions": 3,
     "/v1/offers": 1,
     "/v1/sessions": 3,
 }
@@ -231,7 +242,8 @@ def filled(table: type[T], **values: Any) -> T:
 class Rows:
     """More of everything, half of it the signed-in reader's, whose `reader_id` is given."""
 
-    def __init__(self, reader_id: str) -> None:
+    def __init__(self, reader_id: str, settings: Settings) -> None:
+        self._settings = settings
         self._mine = Reader(id=reader_id)
         self.known = {"reader_id": reader_id}
         """Values for addresses."""
@@ -291,9 +303,12 @@ class Rows:
         )  # fmt: skip
         self.known |= {"offer_id": offer.id, "payout_id": payout.id, "entry_id": entry.id}
         paid = rows.checkout(reader, offer, rows.NOW - timedelta(days=20))
+        payment = rows.bought_pass(reader, offer, paid)
+        gift = filled(GiftSubscription, id=new_id("gsb"), checkout_id=paid.id, pass_id=payment.id)
+        self.known["token"] = GiftKey(derived_key(self._settings, "gifts")).sign(gift.id)
         event = rows.told(reader, "subscription.started", rows.NOW, subject_id=bought.id)
         return [
-            offer, bought, paid, event, rows.grant(reader), rows.bought_pass(reader, offer, paid),
+            offer, bought, paid, event, rows.grant(reader), payment, gift,
             rows.movement(bought, 1, rows.NOW - timedelta(days=20)),
             rows.read(article, rows.NOW - timedelta(days=1), reader_id=reader.id),
             filled(
@@ -385,7 +400,7 @@ def _shape(statement: str) -> str:
 
 
 async def test_no_route_asks_more_for_more_rows_nor_than_is_written_down(paywall: Paywall) -> None:
-    made = Rows(await sign_in(paywall))
+    made = Rows(await sign_in(paywall), paywall.settings)
     await lay(paywall.database, made, 1)
     places = dict.fromkeys(addresses(paywall, made))
     few = {place: await asked(paywall, place[1]) for place in places}

@@ -4,6 +4,7 @@ from service.db.base import Base
 from service.db.tables.billing import (
     Checkout,
     Customer,
+    GiftSubscription,
     InboxEvent,
     MovementRow,
     Pass,
@@ -96,6 +97,7 @@ __all__ = [
     "FormerGrant",
     "GiftLink",
     "GiftOpening",
+    "GiftSubscription",
     "Grant",
     "HabitDay",
     "HolderDay",

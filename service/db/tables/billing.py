@@ -221,6 +221,39 @@ class Pass(Base):
     version: Mapped[int]
 
 
+class GiftSubscription(Base):
+    """A term of a plan that somebody buys for somebody else; its payment is a row of `passes`."""
+
+    __tablename__ = "gift_subscriptions"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    checkout_id: Mapped[str] = mapped_column(ForeignKey("checkouts.id"), unique=True)
+    pass_id: Mapped[str | None] = mapped_column(ForeignKey("passes.id"), unique=True)
+    """The payment; None: it isn't paid yet."""
+    receiver_email: Mapped[str | None]
+    """Where its link is mailed; None: the buyer hands it over, or it was mailed and redeemed."""
+    send_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """When it is mailed, business time."""
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    paid_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    redeemed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    redeemed_by: Mapped[str | None] = mapped_column(ForeignKey("readers.id"), index=True)
+    starts_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """What is left of it opens then: the start of the present run, or where it waits."""
+    ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+
+    __table_args__ = (
+        Index("ix_gift_subscriptions_newest", "created_at", "id"),
+        Index(
+            "ix_gift_subscriptions_to_send", "send_at",
+            postgresql_where=text("sent_at IS NULL AND receiver_email IS NOT NULL"),
+            sqlite_where=text("sent_at IS NULL AND receiver_email IS NOT NULL"),
+        ),
+    )  # fmt: skip
+
+
 class Reconciliation(Base):
     """One comparison of everything that we believe with Stripe."""
 

@@ -110,7 +110,7 @@ def _price(typed: NewOffer) -> Price:
         amount=amounts["amount"], currency=typed.currency.strip(), interval=typed.interval,
         interval_count=_number("interval_count", typed.interval_count, 1),
         trial_days=_number("trial_days", typed.trial_days, 0),
-        kind="subscription" if typed.kind == "subscription" else "pass",
+        kind="pass" if typed.kind == "article" else typed.kind,
         covers="article" if typed.kind == "article" else "plan",
         intro_amount=intro,
         intro_periods=_number("intro_periods", typed.intro_periods, 0 if intro is None else 1),

@@ -20,7 +20,7 @@ class OfferIn(Body):
     """Something new to sell. Amounts are integers in the currency's minor unit."""
 
     name: _Name
-    kind: Literal["subscription", "pass"] = "subscription"
+    kind: Literal["subscription", "pass", "gift"] = "subscription"
     covers: Literal["plan", "article"] = "plan"
     """article: of a pass that opens the one article that it is bought for."""
     plan: Annotated[str, Storable, Field(max_length=LONGEST_PLAN)] = ""
@@ -53,7 +53,7 @@ class NewOffer(BaseModel):
 
     csrf: str = ""
     name: _Typed = ""
-    kind: Literal["subscription", "pass", "article"] = "subscription"
+    kind: Literal["subscription", "pass", "article", "gift"] = "subscription"
     """article: a pass for one article."""
     plan: _Typed = ""
     amount: _Typed = ""

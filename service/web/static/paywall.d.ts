@@ -48,8 +48,8 @@ export interface Meter {
 export interface Offer {
   id: string;
   name: string;
-  /** A pass is paid once; `interval` times `interval_count` is how long it opens. */
-  kind: "subscription" | "pass";
+  /** A pass is paid once; `interval` times `interval_count` is how long it opens. A gift is one for somebody else. */
+  kind: "subscription" | "pass" | "gift";
   /** "article": a pass for the one article that is named when it is bought. */
   covers: "plan" | "article";
   /** Empty where a single article is sold. */
