@@ -69,7 +69,7 @@ class PromptIn(Body):
     left_at_most: Annotated[int, Field(ge=0, le=1000)] | None = None
     """In a countdown: once no more free articles than these are left."""
     every_days: Annotated[int, Field(ge=1, le=365)] | None = None
-    """Beside an article: once in so many days on a device; null: each time."""
+    """Beside an article: once in this number of days on a device; null: each time."""
     starts_at: Instant | None = None
     ends_at: Instant | None = None
     """Exclusive."""

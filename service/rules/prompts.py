@@ -115,7 +115,7 @@ class Prompt:
     left_at_most: int | None = None
     """In a countdown: shown once no more free articles than these are left."""
     every_days: int | None = None
-    """Beside an article: shown to a device once in so many days; None: each time."""
+    """Beside an article: shown to a device once in this number of days; None: each time."""
 
     @property
     def key(self) -> str:

@@ -1,4 +1,4 @@
-"""Notices that a browser has seen lately, in a cookie of its own: each shows once in so many days.
+"""Notices that a browser has seen lately, in a cookie of its own: each shows once in a number of days.
 
 Nothing of it is stored here, and no reader is told apart by it.
 """

@@ -104,7 +104,7 @@ export interface Notice {
   title: string;
   text: string;
   offers: Offer[];
-  /** Shown to a device once in so many days; null: each time. */
+  /** Shown to a device once in this number of days; null: each time. */
   every_days: number | null;
 }
 
