@@ -11,7 +11,7 @@ from typing import ParamSpec
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from service.cli.troubles import DATABASE, cause
+from service.cli.troubles import cause, database_errors
 from service.clock import Clocks
 from service.db import migrate
 from service.db.business_clock import follow
@@ -22,7 +22,6 @@ from service.problems import Problem
 from service.settings import Settings
 
 P = ParamSpec("P")
-_UNUSABLE = (OSError, ValueError, *DATABASE)
 _OURS = 500
 """Problems from here on aren't about what was asked."""
 
@@ -44,7 +43,7 @@ def reaching(settings: Settings) -> Iterator[None]:
         raise CommandFailed(
             "PAYWALL_DATABASE_URL is no address: sqlite:///path or postgresql://user:password@host/name."
         ) from error
-    except _UNUSABLE as error:
+    except _unusable() as error:
         raise CommandFailed(
             f"The database {url.render_as_string()} can't be used: {cause(error)}. "
             "Look at PAYWALL_DATABASE_URL, and whether its server runs."
@@ -53,6 +52,10 @@ def reaching(settings: Settings) -> Iterator[None]:
         raise CommandFailed(
             f"The database can't be migrated: {error}. A newer release may have migrated it: use that one."
         ) from error
+
+
+def _unusable() -> tuple[type[Exception], ...]:
+    return (OSError, ValueError, *database_errors())
 
 
 def _open_once(file: Path) -> None:

@@ -3,12 +3,12 @@
 import errno
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
-from asyncpg import InterfaceError, PostgresError
 from dotenv import dotenv_values
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -16,7 +16,6 @@ from service.payments.gateway import GatewayKeyRefused, GatewayRefused, GatewayU
 from service.problems import Problem
 from service.settings import Settings
 
-DATABASE = (sqlite3.Error, SQLAlchemyError, PostgresError, InterfaceError)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _PREFIX = "PAYWALL_"
 _OF_COMPOSE = ("PAYWALL_DATABASE_PASSWORD", "PAYWALL_PORT", "PAYWALL_WORKERS")
@@ -40,9 +39,18 @@ def sentence(error: Exception) -> str | None:
             return _of_a_text()
         case OSError():
             return _of_a_file(error)
-        case _ if isinstance(error, DATABASE):
+        case _ if isinstance(error, database_errors()):
             return _of_the_database(error)
     return None
+
+
+def database_errors() -> tuple[type[Exception], ...]:
+    """What the databases' drivers raise, of those that are in use."""
+    driver = sys.modules.get("asyncpg")  # a fiftieth of a start, which SQLite never needs
+    own: tuple[type[Exception], ...] = (
+        () if driver is None else (driver.PostgresError, driver.InterfaceError)
+    )
+    return (sqlite3.Error, SQLAlchemyError, *own)
 
 
 def cause(error: Exception) -> str:

@@ -16,7 +16,8 @@ from service.db.session import Database
 from service.db.tables import DomainEvent, Job, Reader, WebhookDelivery, WebhookEndpoint
 from service.jobs.queue import ClaimedJob, storable_result
 from service.jobs.worker import Failed, GivenUp, Kind, work
-from service.outbox.webhook_client import NoAnswer, Poster
+from service.outbox.webhook_answer import NoAnswer
+from service.outbox.webhook_client import Poster
 from service.outbox.webhook_signing import SecretUnreadable, signed_headers, unseal
 from service.outbox.webhook_targets import TargetRefused
 from service.outbox.webhooks import JOB, body_of

@@ -9,12 +9,14 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import httpx
 from fastapi import Depends
 
 from service.running import part
+
+if TYPE_CHECKING:
+    import httpx
 
 LONGEST_URL = 2000
 LAST_PORT = 65_535
@@ -93,8 +95,10 @@ class Targets:
     allow_private: bool
     resolve: Resolve = resolve_host
 
-    def parse(self, url: str) -> httpx.URL:
+    def parse(self, url: str) -> "httpx.URL":
         """The URL in parts. TargetRefused: it is none that is called, whatever is behind it."""
+        import httpx  # noqa: PLC0415 a start has no URL to look at
+
         try:
             parsed = httpx.URL(url)
         except (httpx.InvalidURL, ValueError) as error:
@@ -118,7 +122,7 @@ class Targets:
             raise TargetRefused(f"Ports are 1 to {LAST_PORT}. Write one of them, or none.")
         return parsed
 
-    async def addresses_of(self, url: httpx.URL) -> list[IpAddress]:
+    async def addresses_of(self, url: "httpx.URL") -> list[IpAddress]:
         """The addresses to connect to, each one allowed; of none that is called in between.
 
         TargetRefused where one of them isn't, or there are none.

@@ -18,7 +18,7 @@ OF_PUBLISHERS = {"service.content.cut", "markdown_it", "lxml", "nh3"}
     ("code", "left_out"),
     [
         (LIST, {"fastapi", "pydantic", "sqlalchemy", "starlette", "structlog", "asyncio"}),
-        (SERVE, {*OF_THE_BACK_OFFICE, *OF_PUBLISHERS, "alembic", "stripe"}),
+        (SERVE, {*OF_THE_BACK_OFFICE, *OF_PUBLISHERS, "alembic", "stripe", "httpx", "asyncpg"}),
     ],
     ids=["a list of the commands", "serving"],
 )

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from service.outbox.webhook_client import Answer, NoAnswer, Poster
+from service.outbox.webhook_answer import Answer, NoAnswer
+from service.outbox.webhook_client import Poster
 from service.outbox.webhook_targets import TargetRefused, Targets, is_public, resolve_host
 from tests.outbox.webhook_receiver import Received, answer, receiving
 from tests.served import free_port
