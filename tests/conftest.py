@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 from pydantic import SecretStr
 
 from service.clock import Clocks
@@ -27,6 +28,16 @@ pytest_plugins = ["tests.postgres", "tests.statements"]
 # takes longer than most requests.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = os.devnull
+
+# As it is unless a test sets it up, with tracebacks that aren't painted: that takes longer than a request.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
 
 # Other cases at each run, so some of them will do. How long one takes is the bench's subject: the
 # machine is shared.
@@ -149,5 +160,5 @@ def settings_of(database_url: str) -> Settings:
         insecure_cookies=True,
         publication="gazette",
         time_zone="Europe/Lisbon",
-        background_interval_seconds=0.2,
+        background_interval_seconds=0.5,
     )

@@ -88,7 +88,7 @@ def _try(operation: Any, *, slug: str | None = None, **who: dict[str, str]) -> N
         response_schema_conformance,
     ]
 
-    @examples(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+    @examples(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy())
     def check(case: Any) -> None:
         if slug is not None and "slug" in case.path_parameters:

@@ -12,7 +12,7 @@ from tests.account.session_machine import SessionMachine
 from tests.databases import EmptiedDatabases
 
 SOME = settings(
-    max_examples=7,
+    max_examples=4,
     stateful_step_count=15,
     deadline=None,
     database=None,

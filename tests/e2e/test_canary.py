@@ -76,18 +76,20 @@ async def paywall(
         yield made
 
 
-def addresses(paywall: Paywall) -> Iterator[str]:
+def addresses(paywall: Paywall) -> Iterator[list[str]]:
     """Every GET route of the application, with every article in it, and lists with filters."""
+    plain_first = sorted(SLUGS, key=lambda slug: not slug.endswith("-plain"))
     for route in iter_route_contexts(paywall.app.routes):
         path = route.path or ""
         if "GET" not in (route.methods or ()):
             continue
-        for slug in SLUGS if "slug" in path else ["x"]:
-            yield path.replace("{slug}", slug).replace("{", "").replace("}", "").split(":")[0]
+        yield [
+            path.replace("{slug}", slug).replace("{", "").replace("}", "").split(":")[0]
+            for slug in (plain_first if "slug" in path else ["x"])
+        ]
     filters = ("section=Harbour", "tag=ferry", "author=Ines+Prado", "q=opening", f"q={CANARY}")
     for asked in filters:
-        yield f"/v1/articles?{asked}&limit=100"
-        yield f"/?{asked}"
+        yield [f"/v1/articles?{asked}&limit=100", f"/?{asked}"]
 
 
 def everything(answer: httpx2.Response) -> str:
@@ -100,10 +102,14 @@ async def assert_silent(paywall: Paywall, client: httpx2.AsyncClient, **headers:
         assert answer.status_code != 500, where
         assert CANARY not in everything(answer).replace(f"q={CANARY}", ""), where
 
-    for address in addresses(paywall):
-        for extra in EXTRA_HEADERS if address.endswith("plain") else EXTRA_HEADERS[:1]:
-            check(await client.get(address, headers={**headers, **extra}), extra)
-        check(await client.head(address, headers=headers), {})
+    for route in addresses(paywall):
+        for address in route:
+            for extra in EXTRA_HEADERS if address.endswith("plain") else EXTRA_HEADERS[:1]:
+                answer = await client.get(address, headers={**headers, **extra})
+                check(answer, extra)
+            check(await client.head(address, headers=headers), {})
+            if answer.status_code in {401, 403}:
+                break  # its caller is refused, before any article is looked for
     for slug in SLUGS:
         answer = await client.get(f"/v1/articles/{slug}", headers=headers)
         etag = answer.headers["ETag"]

@@ -21,7 +21,7 @@ from tests.reports.rows import NOW
 DAY = timedelta(days=1)
 MARCH = ("2026-03-01", "2026-03-31", "month")
 SOME = settings(
-    max_examples=6, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
+    max_examples=3, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 ended = st.tuples(

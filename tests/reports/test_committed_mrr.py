@@ -22,7 +22,7 @@ DAY = timedelta(days=1)
 LATER = BEGIN + timedelta(days=400)
 SCHEDULED, RESUMED = "subscription.cancel_scheduled", "subscription.resumed"
 SOME = settings(
-    max_examples=10, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
+    max_examples=5, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 Told = tuple[int, str, int]

@@ -21,7 +21,7 @@ from tests.reports.rolled import Rolled, store_rolled, ways
 from tests.reports.rows import NOW
 
 SOME = settings(
-    max_examples=8, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
+    max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 LATER = BEGIN + timedelta(days=400)

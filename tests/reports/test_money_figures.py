@@ -21,7 +21,7 @@ from tests.reports.money_histories import BEGIN, Key, Oracle, Told, paid_out, sa
 LATER = BEGIN + timedelta(days=400)
 ZONES = ("UTC", "Europe/Lisbon", "America/Santiago", "Pacific/Auckland")
 SOME = settings(
-    max_examples=12, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
+    max_examples=6, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 

@@ -24,7 +24,7 @@ from tests.reports.rows import NOW
 LATER = BEGIN + timedelta(days=400)
 ZONES = ("UTC", "Europe/Lisbon", "America/Santiago", "Pacific/Auckland")
 SOME = settings(
-    max_examples=10, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
+    max_examples=5, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 KINDS = ("new", "reactivation", "expansion", "resume", "contraction", "churn_voluntary",

@@ -50,7 +50,7 @@ from tests.reports.ledger_histories import (
 from tests.reports.movement_histories import histories
 
 SOME = settings(
-    max_examples=8, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
+    max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

@@ -19,7 +19,7 @@ from tests.reports.figures_asked import asked, lines_of, store
 from tests.reports.movement_histories import BEGIN, DAYS, histories
 
 SOME = settings(
-    max_examples=8, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
+    max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 LATER = BEGIN + timedelta(days=400)

@@ -69,7 +69,7 @@ FIRST, LAST = date(2026, 3, 22), date(2026, 4, 8)
 LATER = BEGIN + timedelta(days=200)
 DURING = datetime(2026, 4, 5, 12, tzinfo=UTC)
 SOME = settings(
-    max_examples=6, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
+    max_examples=3, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 _TABLES: tuple[type[Base], ...] = (

@@ -20,7 +20,7 @@ from tests.reports.movement_histories import BEGIN, DAYS, PER_MONTH, histories
 from tests.reports.rows import NOW
 
 SOME = settings(
-    max_examples=8, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
+    max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 DAY = timedelta(days=1)

@@ -30,7 +30,7 @@ from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
 
 SOME = settings(
-    max_examples=8, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
+    max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 BEGIN, DAYS = datetime(2026, 3, 20, tzinfo=UTC), 24

@@ -9,7 +9,7 @@ from tests.billing.model.histories import play
 from tests.postgres import PostgresServer
 
 SOME = settings(
-    max_examples=8,
+    max_examples=4,
     stateful_step_count=6,
     deadline=None,
     database=None,
