@@ -16,6 +16,7 @@ from service.access import routes as access_routes
 from service.access.answers import UnlockAnswers
 from service.access.gifts import Gifts
 from service.access.hot import HotRoutes
+from service.access.hot_unlock import PREFIX
 from service.access.reader_memory import ReaderMemory
 from service.access.revocations import Revocations
 from service.access.unlock import Unlocking
@@ -36,6 +37,7 @@ from service.crawlers.verifiers import KnownCrawlers, Verifiers
 from service.db.business_clock import follow
 from service.db.context import Context, context_in
 from service.db.session import Database
+from service.encoded import Whole
 from service.grants import claim_routes, institution_routes
 from service.grants.gift_tokens import gift_key
 from service.grants.institution_reads import InstitutionReads
@@ -104,6 +106,8 @@ _NO_TELEMETRY: TelemetryConfig = {
 class Service(RunningApp):
     """The application; its document describes errors as they are answered."""
 
+    whole_below = PREFIX.encode()
+
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             self.openapi_schema = with_problems(super().openapi())
@@ -112,9 +116,14 @@ class Service(RunningApp):
     def __init__(self, running: Running, **options: Any) -> None:
         super().__init__(running, **options)
         self._hot = HotRoutes(self)
+        self._router = super().__call__
+
+    async def whole(self, scope: Scope, body: bytes) -> Whole | None:
+        """As `encoded.AnswersWhole` has it: the hot routes' answers."""
+        return await self._hot.whole(scope, body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._hot(super().__call__, scope, receive, send)
+        await self._hot(self._router, scope, receive, send)
 
 
 def create_app(

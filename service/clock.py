@@ -7,15 +7,14 @@ windows, schedules, grants, reports. Outside the demo the two are the same.
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends
 
 from service.running import part
 
-
-def _system_time() -> datetime:
-    return datetime.now(UTC)
+_system_time = partial(datetime.now, UTC)
 
 
 class Clocks:

@@ -1,21 +1,16 @@
-"""Answers that are sent whole, with header lines that were encoded before.
+"""Answers that are given whole, with header lines that were encoded before.
 
 What is read most is answered with the same headers again and again. A server checks and encodes each of them anew,
-which takes longer than finding the answer; ours (listening.py) takes them as they are. Any other gets them as ASGI
-has it.
+which takes longer than finding the answer; ours (listening.py) takes them as they are, and asks for them before it
+makes what an ASGI application needs. Any other server gets them as ASGI has it.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, Self
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 from starlette.types import Scope, Send
 
-WHOLE = "paywall.whole"
-"""The name of the server's extension of ASGI (`scope["extensions"]`)."""
-SendWhole = Callable[[int, bytes, bytes], Awaitable[None]]
-"""Status, header lines without the last empty one, and the body, whose length they tell."""
 Named = Sequence[tuple[bytes, bytes]]
-_NO_EXTENSIONS: dict[str, SendWhole] = {}
 
 
 class Head(NamedTuple):
@@ -33,14 +28,28 @@ class Head(NamedTuple):
         return cls(named, lines)
 
 
-async def send_whole(
-    scope: Scope, send: Send, status: int, heads: Sequence[Head], body: bytes
-) -> None:
-    """Answer the request of `scope` with the headers of all `heads`; one of them has the body's length."""
-    at_once = scope.get("extensions", _NO_EXTENSIONS).get(WHOLE)
-    if at_once is not None:
-        await at_once(status, b"".join([head.lines for head in heads]), body)
-        return
-    named = [pair for head in heads for pair in head.named]
-    await send({"type": "http.response.start", "status": status, "headers": named})
-    await send({"type": "http.response.body", "body": body})
+class Whole(NamedTuple):
+    """An answer: one of the heads has the body's length."""
+
+    status: int
+    heads: tuple[Head, ...]
+    body: bytes
+
+
+@runtime_checkable
+class AnswersWhole(Protocol):
+    """An ASGI application that has whole answers to some requests below a path."""
+
+    whole_below: bytes
+
+    async def whole(self, scope: Scope, body: bytes) -> Whole | None:
+        """The answer to the request of `scope`, which came with this body; None: ask as ASGI has it, nothing has
+        been done. It begins outside of a task (eager.py).
+        """
+
+
+async def send_whole(send: Send, answer: Whole) -> None:
+    """Answer as ASGI has it."""
+    named = [pair for head in answer.heads for pair in head.named]
+    await send({"type": "http.response.start", "status": answer.status, "headers": named})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -8,19 +8,24 @@ import socket
 from contextlib import suppress
 from typing import ClassVar, Literal
 
+import structlog
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
 
-from service.encoded import WHOLE
+from service.eager import begin
+from service.encoded import AnswersWhole
 
 LARGEST_PORT = 65_535
 LARGEST_HEAD = 32 * 1024
+LARGEST_HELD = 64 * 1024
+"""Of a body that is held until it is whole."""
 MOST_FILES = 65_536
+log = structlog.get_logger()
 
 
 class PortRefused(Exception):
@@ -49,28 +54,30 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-class _Whole:
-    """Sends one answer whose headers are encoded already (encoded.py), as uvicorn sends any other."""
+class _Pending:
+    """What stands for a request whose whole answer is awaited, where uvicorn looks for its own."""
 
-    __slots__ = ("_cycle",)
+    response_complete = disconnected = more_body = False
+    keep_alive = True
 
-    def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._cycle = cycle
+    def __init__(self, told: asyncio.Event) -> None:
+        self.message_event = told
 
-    async def __call__(self, status: int, lines: bytes, body: bytes) -> None:
-        cycle = self._cycle
-        if cycle.flow.write_paused and not cycle.disconnected:
-            await cycle.flow.drain()
-        if cycle.disconnected:
-            return
-        cycle.response_started = cycle.response_complete = True
-        own = b"".join([b"%b: %b\r\n" % pair for pair in cycle.default_headers])
-        end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
-        cycle.transport.write(b"".join((STATUS_LINE[status], own, lines, end, body)))
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            cycle.transport.close()
-        cycle.on_response()
+
+class _OwnLines:
+    """The server's own headers as HTTP/1.1 has them. uvicorn makes a new list of them each second."""
+
+    def __init__(self) -> None:
+        self._named: list[tuple[bytes, bytes]] = []
+        self._lines = b""
+
+    def __call__(self, named: list[tuple[bytes, bytes]]) -> bytes:
+        if named is not self._named:
+            self._named, self._lines = named, b"".join([b"%b: %b\r\n" % pair for pair in named])
+        return self._lines
+
+
+_own_lines = _OwnLines()
 
 
 class ImpatientProtocol(HttpToolsProtocol):
@@ -85,9 +92,17 @@ class ImpatientProtocol(HttpToolsProtocol):
     _timed: Literal["head", "body"] | None = None
     _timer: asyncio.TimerHandle | None = None
     _head = 0
+    _piece = 0
+    _told: ClassVar[asyncio.Event] = asyncio.Event()
+    """Nobody waits for it."""
+    _answerer: AnswersWhole | None = None
+    _held: bytes | None = None
+    """The body as far as it has come, of a request that may have a whole answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        app = self.config.loaded_app
+        self._answerer = app if isinstance(app, AnswersWhole) else None
         self._time()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -96,6 +111,7 @@ class ImpatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._piece = len(data)
         super().data_received(data)
         if self._awaited == "head":
             self._head += len(data)
@@ -109,19 +125,103 @@ class ImpatientProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._awaited = "body"
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size > LARGEST_HEAD:
-            self._head = size
-            raise ValueError("the head is too large")  # answered with 400
-        super().on_headers_complete()
+        # A head that began in this piece is no longer than it.
+        if self._head + self._piece > LARGEST_HEAD:
+            size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if size > LARGEST_HEAD:
+                self._head = size
+                raise ValueError("the head is too large")  # answered with 400
+        if self._may_be_whole():
+            self._held = b""
+        else:
+            super().on_headers_complete()
+
+    def _may_be_whole(self) -> bool:
+        """Whether it is as plain as most requests, and no other one is being answered."""
+        app, parser, earlier = self._answerer, self.parser, self.cycle
+        return (
+            app is not None
+            and self.url.startswith(app.whole_below)
+            and b"?" not in self.url
+            and b"%" not in self.url
+            and (earlier is None or earlier.response_complete)
+            and not self.expect_100_continue
+            and not self.flow.write_paused
+            and not parser.should_upgrade()
+            and parser.should_keep_alive()
+            and parser.get_http_version() == "1.1"
+        )
+
+    def on_body(self, body: bytes) -> None:
+        if self._held is None:
+            super().on_body(body)
+            return
+        self._held += body
+        if len(self._held) > LARGEST_HELD:
+            held, self._held = self._held, None
+            super().on_headers_complete()
+            super().on_body(held)
 
     def on_message_complete(self) -> None:
         self._awaited = None
-        super().on_message_complete()
+        if self._held is None:
+            super().on_message_complete()
+            return
+        body, self._held = self._held, None
+        scope: Scope = self.scope  # type: ignore[assignment]  # as its authors like
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["path"], scope["raw_path"] = self.url.decode("ascii"), self.url
+        scope["query_string"] = b""
+        pending = _Pending(self._told)
+        self.cycle = pending  # type: ignore[assignment]  # what is asked meanwhile waits, as behind one of its own
+        task = begin(self._answer(scope, body, pending), self.loop)
+        if task is not None:
+            task.add_done_callback(self.tasks.discard)
+            self.tasks.add(task)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
-        cycle.scope["extensions"] = {WHOLE: _Whole(cycle)}  # type: ignore[dict-item]  # as its authors like
-        super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]
+    async def _answer(self, scope: Scope, body: bytes, pending: _Pending) -> None:
+        answer = None
+        if self._answerer is not None:
+            try:
+                answer = await self._answerer.whole(scope, body)
+            except Exception:
+                log.exception("request.failed", path=scope["path"])
+        if answer is None:
+            self._ask_as_asgi(scope, body, pending)
+        elif not self.transport.is_closing():
+            end = b"\r\n" if pending.keep_alive else b"connection: close\r\n\r\n"
+            lines = [head[1] for head in answer.heads]
+            own = _own_lines(self.server_state.default_headers)
+            self.transport.write(
+                b"".join((STATUS_LINE[answer.status], own, *lines, end, answer.body))
+            )
+            pending.response_complete = True
+            if not pending.keep_alive:
+                self.transport.close()
+            self.on_response_complete()
+
+    def _ask_as_asgi(self, scope: Scope, body: bytes, pending: _Pending) -> None:
+        """Start the application for a request that turned out to have no whole answer."""
+        cycle = RequestResponseCycle(
+            scope=scope,  # type: ignore[arg-type]
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=pending.keep_alive,
+            on_response=self.on_response_complete,
+        )
+        cycle.body, cycle.more_body = bytearray(body), False
+        cycle.disconnected = pending.disconnected
+        cycle.message_event.set()
+        latest: object = self.cycle
+        if latest is pending:  # else one that was asked meanwhile
+            self.cycle = cycle
+        self._start_asgi_task(cycle, self.app)
 
     def send_400_response(self, msg: str) -> None:
         if self._head > LARGEST_HEAD:

@@ -13,7 +13,8 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from service.encoded import Head, send_whole
+from service.eager import in_task
+from service.encoded import Head, Whole
 from service.listening import LARGEST_HEAD, ImpatientProtocol
 
 SOON, NEVER = 0.05, 3600.0
@@ -37,15 +38,51 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 NAMED = [(b"content-type", b"text/plain"), (b"content-length", b"5"), (b"x-frame", b"a, b")]
 
 
-async def twofold(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers alike on all paths: at `/whole` with encoded headers, elsewhere as ASGI has it."""
-    await receive()
-    status = 402 if scope["method"] == "POST" else 200
-    if scope["path"] == "/whole":
-        await send_whole(scope, send, status, (Head.of(NAMED[:1]), Head.of(NAMED[1:])), b"hello")
-        return
-    await send({"type": "http.response.start", "status": status, "headers": NAMED})
-    await send({"type": "http.response.body", "body": b"hello"})
+class Twofold:
+    """Answers alike on all paths: below `/whole` whole, elsewhere and to `/whole/not` as ASGI has it.
+
+    At `/whole/later` what it waits for comes when `may_answer` is set, which is asked of a task.
+    """
+
+    whole_below = b"/whole"
+
+    def __init__(self) -> None:
+        self.may_answer = asyncio.Event()
+        self.asked: list[str] = []
+        self.was_asked = asyncio.Event()
+
+    async def whole(self, scope: Scope, body: bytes) -> Whole | None:
+        self.asked.append(scope["path"])
+        self.was_asked.set()
+        if scope["path"] == "/whole/later":
+            await in_task()
+            async with asyncio.timeout(10):
+                await self.may_answer.wait()
+        if scope["path"] == "/whole/broken":
+            raise ArithmeticError("of the test")
+        if scope["path"] in {"/whole/not", "/whole/broken"}:
+            return None
+        return Whole(_status(scope), (Head.of(NAMED[:1]), Head.of(NAMED[1:])), _echoed(body))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        await send({"type": "http.response.start", "status": _status(scope), "headers": NAMED})
+        await send({"type": "http.response.body", "body": _echoed(body)})
+
+
+def _status(scope: Scope) -> int:
+    return 402 if scope["method"] == "POST" else 200
+
+
+def _echoed(body: bytes) -> bytes:
+    """The first five bytes of it."""
+    return (body + b"hello")[:5]
 
 
 @contextlib.asynccontextmanager
@@ -55,7 +92,7 @@ async def listening(
     class Timed(ImpatientProtocol):
         seconds: ClassVar[dict[str, float]] = {"head": head, "body": body}
 
-    config, state = uvicorn.Config(app, log_config=None), ServerState()
+    config, state = uvicorn.Config(app, log_config=None, proxy_headers=False), ServerState()
     state.default_headers = [(b"date", b"Sun, 29 Nov 2026 18:00:00 GMT")]
     config.load()
     loop = asyncio.get_running_loop()
@@ -141,7 +178,6 @@ def test_the_limit_of_open_files_is_raised(soft: int, hard: int, then: int) -> N
             sys.executable, "-c",
             f"""
 import resource
-from service.encoded import Head, send_whole
 from service.listening import allow_many_connections
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
 allow_many_connections()
@@ -154,49 +190,93 @@ print(*resource.getrlimit(resource.RLIMIT_NOFILE))
 
 
 CLOSE = "Connection: close\r\n"
+GET = "GET {} HTTP/1.1\r\n"
+POST = "POST {} HTTP/1.1\r\nContent-Length: 3\r\n"
 
 
 @pytest.mark.parametrize(
+    "path", ["/whole", "/whole/not", "/whole/broken", "/whole/a%20b", "/whole?b"]
+)
+@pytest.mark.parametrize(
     "requests",
     [
-        ("GET {} HTTP/1.1\r\n" + CLOSE,),
-        ("GET {} HTTP/1.0\r\n",),
-        ("POST {} HTTP/1.1\r\nContent-Length: 0\r\n" + CLOSE,),
+        (GET + CLOSE + "\r\n",),
+        ("GET {} HTTP/1.0\r\n\r\n",),
+        (POST + CLOSE + "\r\nabc",),
         # One after the other on one connection, all sent at once.
-        ("GET {} HTTP/1.1\r\n", "POST {} HTTP/1.1\r\nContent-Length: 0\r\n", "GET {} HTTP/1.1\r\n" + CLOSE),
-        ("GET {} HTTP/1.1\r\nExpect: 100-continue\r\n" + CLOSE,),
+        (GET + "\r\n", POST + "\r\nabc", GET + "\r\n", GET + CLOSE + "\r\n"),
+        (GET + "Expect: 100-continue\r\n" + CLOSE + "\r\n",),
+        ("POST {} HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" + "x" * 100_000, GET + CLOSE + "\r\n"),
+        (
+            "POST {} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
+            GET + CLOSE + "\r\n",
+        ),
     ],
+    ids=["close", "1.0", "a body", "several", "expecting", "a long body", "chunks"],
 )  # fmt: skip
-async def test_encoded_headers_change_no_byte(requests: tuple[str, ...]) -> None:
+async def test_a_whole_answer_has_the_bytes_of_any_other(
+    requests: tuple[str, ...], path: str
+) -> None:
     answers = []
-    for path in ("/plain", "/whole"):
-        asked = "".join(f"{request.format(path)}Host: x\r\n\r\n" for request in requests)
-        async with listening(app=twofold) as port:
-            answers.append(await sent(port, asked.encode()))
+    for asked in ("/plain", path):
+        sent_ = "".join(
+            each.format(asked).replace("\r\n", "\r\nHost: x\r\n", 1) for each in requests
+        )
+        async with listening(app=Twofold()) as port:
+            answers.append(await sent(port, sent_.encode()))
     assert answers[0] == answers[1]
-    assert answers[1].count(b"hello") == len(requests)
+    assert answers[1].count(b"\r\n\r\n") >= len(requests)
+
+
+async def test_a_whole_answer_is_given_to_what_comes_in_pieces() -> None:
+    app = Twofold()
+    async with listening(app=app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for piece in (b"POST /whole HTTP/1.1\r\nHo", b"st: x\r\nContent-Length: 3\r\n\r\na", b"bc"):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert (await reader.readuntil(b"abche")).startswith(b"HTTP/1.1 402")
+        writer.close()
+        await writer.wait_closed()
+    assert app.asked == ["/whole"]
+
+
+async def test_what_is_asked_while_a_whole_answer_is_awaited_comes_after_it() -> None:
+    app = Twofold()
+    async with listening(app=app) as port, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for n, path in enumerate(("/whole/later", "/whole", "/plain", "/whole/later")):
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
+            writer.write(f"{head}{n}".encode())
+        await writer.drain()
+        await app.was_asked.wait()
+        app.may_answer.set()
+        for n in range(4):
+            await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(5) == b"%dhell" % n
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_who_leaves_before_a_whole_answer_is_no_failure() -> None:
+    """Readers go while their count is written; the connection's end isn't the service's."""
+    app = Twofold()
+    async with listening(app=app) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /whole/later HTTP/1.1\r\nHost: x\r\n\r\n")
+        await writer.drain()
+        async with asyncio.timeout(10):
+            await app.was_asked.wait()
+        writer.close()
+        await writer.wait_closed()
+        app.may_answer.set()
+        assert b"hello" in await sent(
+            port, b"GET /whole HTTP/1.1\r\nHost: x\r\n" + CLOSE.encode() + b"\r\n"
+        )
 
 
 @pytest.mark.parametrize("value", [b"a\r\nset-cookie: b", b"a\nb", b"a\rb"])
 def test_a_header_holds_no_other_one(value: bytes) -> None:
     with pytest.raises(ValueError, match="line's end"):
         Head.of([(b"location", value)])
-
-
-async def test_who_leaves_before_a_whole_answer_is_no_failure() -> None:
-    """Readers go while their count is written; the connection's end isn't the service's."""
-    done = asyncio.Event()
-
-    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        await send_whole(scope, send, 200, (Head.of(NAMED),), b"hello")
-        done.set()
-
-    async with listening(app=slow) as port:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        await writer.drain()
-        writer.close()
-        async with asyncio.timeout(10):
-            await done.wait()

@@ -8,20 +8,28 @@ each route is described once, and there is one place that refuses.
 
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.full import read_by_token
-from service.access.hot_unlock import PREFIX, REQUEST_ID, Headers, HotUnlock, named_by
+from service.access.hot_unlock import (
+    PREFIX,
+    REQUEST_ID,
+    Headers,
+    HotUnlock,
+    named_by,
+    whole_body,
+)
 from service.access.reader_memory import ReaderMemory
 from service.access.revocations import Revocations
+from service.boundary import answering
 from service.content.cache import ArticleCache, CachedArticle, Kept
 from service.content.visibility import is_visible
 from service.db.context import context_in
-from service.encoded import Head, send_whole
+from service.encoded import Head, Whole, send_whole
 from service.html.public_answer import MAX_AGE, coding_for
 from service.identity.origins import SAFE_METHODS
 from service.logs import log_request, request_id_of
@@ -43,8 +51,7 @@ _STEADY = timedelta(seconds=MAX_AGE)
 """A copy that holds for less tells caches so: its answer differs from second to second."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     """What can be answered from memory: of which copy, by what the answer depends on, for which token."""
 
     entry: CachedArticle
@@ -74,18 +81,24 @@ class HotRoutes:
             await router(scope, receive, send)
             return
         scope["app"] = self._app
-        if scope["path"].startswith(PREFIX):
-            headers = dict(scope["headers"])
-            # Of what is sent twice, the router decides what counts; of a foreign origin, what to say.
-            origin = headers.get(b"origin")
-            is_plain = len(headers) == len(scope["headers"])
-            if is_plain and (origin is None or origin in self._origins):
-                if scope["method"] == "GET":
-                    await self._read(router, scope, headers, receive, send)
-                    return
-                if self._unlock.is_asked(scope, headers):
-                    await self._unlock(router, scope, headers, receive, send)
-                    return
+        headers = self._plain(scope)
+        if headers is not None and scope["method"] == "GET":
+            answer = self._read(scope, headers)
+            if answer is not None:
+                await send_whole(send, answer)
+            else:
+                await router(scope, receive, self._keeping(scope, headers, send))
+            return
+        if headers is not None and self._unlock.is_asked(scope, headers):
+            body = await whole_body(receive)
+            if body is None:
+                return  # the caller has gone
+            answer = await self._unlock.answer(scope, headers, body)
+            if answer is not None:
+                await send_whole(send, answer)
+            else:
+                await router(scope, answering(body, receive), send)
+            return
         if scope["method"] in SAFE_METHODS:
             await router(scope, receive, send)
             return
@@ -100,28 +113,45 @@ class HotRoutes:
         finally:
             self._forget()
 
+    async def whole(self, scope: Scope, body: bytes) -> Whole | None:
+        """As `encoded.AnswersWhole` has it."""
+        headers = self._plain(scope)
+        if headers is None:
+            return None
+        if scope["method"] == "GET":
+            return self._read(scope, headers)
+        if self._unlock.is_asked(scope, headers):
+            scope["app"] = self._app
+            return await self._unlock.answer(scope, headers, body)
+        return None
+
+    def _plain(self, scope: Scope) -> Headers | None:
+        """The headers of a request for an article; None: the router decides what it is about.
+
+        It decides of what is sent twice what counts, and of a foreign origin what to say.
+        """
+        if not scope["path"].startswith(PREFIX):
+            return None
+        headers: Headers = dict(scope["headers"])
+        if len(headers) != len(scope["headers"]):
+            return None
+        origin = headers.get(b"origin")
+        return headers if origin is None or origin in self._origins else None
+
     def _forget(self) -> None:
         """What is remembered may have just been changed here."""
         self._readers.forget()
         self._on_sale.forget()
 
-    async def _read(
-        self, router: ASGIApp, scope: Scope, headers: Headers, receive: Receive, send: Send
-    ) -> None:
+    def _read(self, scope: Scope, headers: Headers) -> Whole | None:
         started = time.perf_counter()
         asked = self._asked(scope, headers)
-        if asked is None:
-            await router(scope, receive, send)
-            return
-        kept = asked.entry.answers.get(asked.variant)
-        if kept is None:
-            await router(scope, receive, self._keeping(asked, send))
-        elif not self._may_read(asked):
-            await router(scope, receive, send)
-        else:
-            request_id = request_id_of(headers.get(REQUEST_ID, b""))
-            await send_whole(scope, send, kept.status, (kept.head, named_by(request_id)), kept.body)
-            log_request(scope, kept.status, started, request_id)
+        kept = asked.entry.answers.get(asked.variant) if asked is not None else None
+        if asked is None or kept is None or not self._may_read(asked):
+            return None
+        request_id = request_id_of(headers.get(REQUEST_ID, b""))
+        log_request(scope, kept.status, started, request_id)
+        return Whole(kept.status, (kept.head, named_by(request_id)), kept.body)
 
     def _asked(self, scope: Scope, headers: Headers) -> _Asked | None:
         """None where the answer isn't one of a copy in memory, or depends on more than `variant`."""
@@ -150,8 +180,8 @@ class HotRoutes:
         try:
             token = asked.token.removeprefix(_BEARER)
             claims = self._tokens.verify(token, context.clocks.wall())
-            known = opened_to.get(claims)
-            if known is not None and known[0] == day and now < known[1]:
+            known = opened_to.get(claims.jti)
+            if known is not None and known[0] is claims and known[1] == day and now < known[2]:
                 return not self._revocations.refuse(claims)
             read_by_token(
                 article, article.slug, claims, revocations=self._revocations,
@@ -161,11 +191,14 @@ class HotRoutes:
             return False
         if len(opened_to) >= _MOST_READERS:
             opened_to.clear()
-        opened_to[claims] = day, _changes_at(claims, now)
+        opened_to[claims.jti] = claims, day, _changes_at(claims, now)
         return True
 
-    def _keeping(self, asked: _Asked, send: Send) -> Send:
+    def _keeping(self, scope: Scope, headers: Headers, send: Send) -> Send:
         """`send`, which keeps a whole answer if the article's copy has been the same throughout."""
+        asked = self._asked(scope, headers)
+        if asked is None or asked.variant in asked.entry.answers:
+            return send
         started: list[Message] = []
 
         async def keep(message: Message) -> None:

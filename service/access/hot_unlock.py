@@ -7,15 +7,16 @@ router. Its answers and refusals have the same status, headers and members.
 import time
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from service.access.answers import Answered, UnlockAnswers
 from service.access.cookieless import network_of_caller
@@ -24,12 +25,12 @@ from service.access.revocations import Revocations
 from service.access.schemas import UnlockIn
 from service.access.unlock import ReadRequest, count_answer
 from service.access.visits import visit_of
-from service.boundary import answering, fault_of
+from service.boundary import fault_of
 from service.content.article import StoredArticle
 from service.content.cache import ArticleCache, CachedArticle
 from service.crawlers.verifiers import KnownCrawlers
 from service.db.context import context_in
-from service.encoded import Head, send_whole
+from service.encoded import Head, Whole
 from service.grants.grants import GrantFacts
 from service.grants.places import InstitutionNetworks
 from service.grants.store import live_grants_of
@@ -44,6 +45,7 @@ from service.limits.addresses import client_address
 from service.logs import log_request, request_id_of
 from service.metering.ledger import Noted
 from service.metering.meter import Metering
+from service.metering.store import meter_of
 from service.metering.window import MeterState
 from service.offers.on_sale import Assortment, OnSale
 from service.problems import Problem
@@ -63,6 +65,8 @@ _CROSS_SITE = b"cross-site"
 _DEVICE, _CONSENT = HEADER.lower().encode(), experiment_consent.HEADER.lower().encode()
 
 _OK = 200
+_TIED_TO_MORE = frozenset({"network_exhausted", "institution"})
+"""Reasons of answers that depend on where the device is, or of which an institution is told."""
 _REPEATED = timedelta(seconds=10)
 """So long an answer is given again."""
 _MOST_REPEATS = 10_000
@@ -75,11 +79,10 @@ _Sent = tuple[int, tuple[bytes, ...], Head]
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class _Repeat:
+class _Repeat(NamedTuple):
     """An answer that is given again for the same copy of the article, until then by wall time, as long as
-    the meter is as it says, the same is `sold` (None: it sells nothing), and nothing else was revoked. It is
-    recorded each time.
+    the window of `meter_of` is as it says, the same is `sold` (None: it sells nothing), the reader, known by this
+    key, is as remembered (None: nobody is signed in), and nothing else was revoked. It is recorded each time.
     """
 
     entry: CachedArticle
@@ -88,7 +91,9 @@ class _Repeat:
     head: Head
     noted: Noted
     until: datetime
+    meter_of: str
     meter: MeterState | None
+    reader: tuple[Hashable, KnownReader] | None
     sold: Assortment | None
     revocations: int
 
@@ -127,38 +132,34 @@ class HotUnlock:
             and (b"origin" in headers or headers.get(b"sec-fetch-site") != _CROSS_SITE)
         )
 
-    async def __call__(
-        self, router: ASGIApp, scope: Scope, headers: Headers, receive: Receive, send: Send
-    ) -> None:
+    async def answer(self, scope: Scope, headers: Headers, body: bytes) -> Whole | None:
+        """The answer to a request that `is_asked`; None: it is the router's, and nothing has been done."""
         started = time.perf_counter()
-        body = await _body(receive)
-        if body is None:
-            return  # the caller has gone
         if self._may_be_crawler(scope):
-            await router(scope, answering(body, receive), send)
-            return
+            return None
         slug = scope["path"][len(PREFIX) : -len(_UNLOCK)]
-        entry = self._articles.peek(slug, self._context.clocks.business())
+        now = self._context.clocks.business()
+        entry = self._articles.peek(slug, now)
         here = self._here(scope)
         # What a network opens depends on more than what was sent.
         key = _what_was_sent(headers, body) if not here else None
         repeat = self._repeats.get((slug, key)) if key is not None else None
-        if repeat is not None and repeat.entry is entry and self._holds(repeat):
-            self._repeat(repeat)
+        if repeat is not None and repeat.entry is entry and self._holds(repeat, now):
+            self._metering.note(repeat.noted.again(now, self._context.settings.zone))
+            count_answer(repeat.noted.entry.reason)
             status, parts, head = repeat.status, repeat.parts, repeat.head
         else:
             wanted = _wanted(body)
             # A gift link is rare, and may change what this process remembers.
             if wanted is None or entry is None or wanted.gift is not None:
-                await router(scope, answering(body, receive), send)
-                return
-            status, parts, head = await self._answer(scope, headers, entry, wanted, key, here)
+                return None
+            status, parts, head = await self._unlocked(scope, headers, entry, wanted, key, here)
         request_id = request_id_of(headers.get(REQUEST_ID, b""))
         heads = (head, self._rest(headers.get(b"origin")), named_by(request_id))
-        await send_whole(scope, send, status, heads, b"".join(parts))
         log_request(scope, status, started, request_id)
+        return Whole(status, heads, b"".join(parts))
 
-    async def _answer(
+    async def _unlocked(
         self, scope: Scope, headers: Headers, entry: CachedArticle, wanted: UnlockIn,
         key: Hashable, here: tuple[GrantFacts, ...],
     ) -> "_Sent":  # fmt: skip
@@ -176,63 +177,69 @@ class HotUnlock:
             log.exception("request.failed", path=scope["path"])
             return _plainly(Problem("internal-error").response())
         head = self._head(scope, answered, read)
-        if key is not None:
-            self._keep(entry, key, read, answered, head, sold)
+        if key is not None and answered.noted is not None:
+            self._keep(scope, entry, key, read, answered, answered.noted, head, sold)
         return answered.status, answered.parts, head
 
     def _keep(
-        self, entry: CachedArticle, key: Hashable, read: ReadRequest, answered: Answered,
-        head: Head, sold: Assortment | None,
+        self, scope: Scope, entry: CachedArticle, key: Hashable, read: ReadRequest,
+        answered: Answered, noted: Noted, head: Head, sold: Assortment | None,
     ) -> None:  # fmt: skip
-        """Keep the answer to a device that is known and not signed in, where nothing was counted.
+        """Keep the answer to a known device where nothing was counted, of a signed-in reader's one that opens.
 
-        Its window only fills up, until it ends: what was read in it is so still, and a full one is full.
+        A window only fills up, until it ends: what was read in it is so still, and a full one is full.
         """
-        caller, clocks = read.caller, self._context.clocks
-        if answered.noted is None or caller.reader_id is not None or caller.device_id is None:
-            return
-        if answered.noted.entry.reason == "network_exhausted":
-            return  # it depends on where the device is
+        caller, reader = read.caller, None
+        if caller.device_id is None or noted.entry.reason in _TIED_TO_MORE:
+            return  # it is a new device's, or depends on more, or has more to be recorded
         if answered.status != _OK and (sold is None or sold is not self._on_sale.fresh()):
             return  # what was sold at the wall has just changed, or may have
-        now = clocks.wall()
+        if caller.reader_id is not None:
+            reader = self._remembered(scope, read) if answered.status == _OK else None
+            if reader is None:
+                return
+        now = self._context.clocks.wall()
         # Those that are over go first: they hold on to copies of articles.
         while self._repeats and next(iter(self._repeats.values())).until <= now:
             self._repeats.popitem(last=False)
         until = now + _REPEATED
         until = min(until, answered.until) if answered.until is not None else until
         self._repeats[entry.article.slug, key] = _Repeat(
-            entry, answered.status, answered.parts, head, answered.noted, until, answered.meter,
+            entry, answered.status, answered.parts, head, noted, until,
+            meter_of(caller) or noted.entry.holder, answered.meter, reader,
             sold if answered.status != _OK else None, self._revocations.changes,
         )  # fmt: skip
         self._repeats.move_to_end((entry.article.slug, key))
         if len(self._repeats) > _MOST_REPEATS:
             self._repeats.popitem(last=False)
 
-    def _holds(self, repeat: "_Repeat") -> bool:
-        clocks = self._context.clocks
-        is_fresh = timedelta(0) < repeat.until - clocks.wall() <= _REPEATED
+    def _remembered(self, scope: Scope, read: ReadRequest) -> tuple[Hashable, KnownReader] | None:
+        """The reader whom the answer was decided for, if none of their grants is about to begin or end."""
+        key = self._key_of(Request(scope))
+        known = self._readers.find(key) if key is not None else None
+        if key is None or known is None or known.held is not read.held:
+            return None  # it was read anew
+        now = self._context.clocks.business()
+        edges = (edge for each in known.held for edge in (each.starts_at, each.ends_at))
+        if any(edge is not None and now < edge <= now + _REPEATED for edge in edges):
+            return None
+        return key, known
+
+    def _holds(self, repeat: "_Repeat", now: datetime) -> bool:
+        """Whether it may be given again `now`, in business time."""
+        wall = now - self._context.clocks.offset
+        if not wall < repeat.until <= wall + _REPEATED:
+            return False
+        meter, reader = repeat.meter, repeat.reader
+        if meter is not None:
+            known = self._metering.remembered(repeat.meter_of, meter.window, meter.limit)
+            if known != meter or now >= meter.window.end:
+                return False
         return (
-            is_fresh
-            and self._is_as_seen(repeat)
-            and repeat.revocations == self._revocations.changes
+            repeat.revocations == self._revocations.changes
             and (repeat.sold is None or repeat.sold is self._on_sale.fresh())
+            and (reader is None or self._readers.find(reader[0]) is reader[1])
         )
-
-    def _is_as_seen(self, repeat: "_Repeat") -> bool:
-        """Whether the answer says of the window what is known of it now."""
-        meter = repeat.meter
-        if meter is None:
-            return True
-        holder = repeat.noted.entry.holder
-        known = self._metering.remembered(holder, meter.window, meter.limit)
-        return known == meter and self._context.clocks.business() < meter.window.end
-
-    def _repeat(self, repeat: "_Repeat") -> None:
-        """What each unlock leaves behind."""
-        now, zone = self._context.clocks.business(), self._context.settings.zone
-        self._metering.note(repeat.noted.again(now, zone))
-        count_answer(repeat.noted.entry.reason)
 
     def _may_be_crawler(self, scope: Scope) -> bool:
         """Whether the router has to find out, since it makes a difference."""
@@ -300,15 +307,14 @@ class HotUnlock:
         return ReadRequest(article, caller, network, held)
 
     def _head(self, scope: Scope, answered: Answered, read: ReadRequest) -> Head:
-        named = [
-            (b"content-length", str(sum(map(len, answered.parts))).encode()),
-            (b"content-type", answered.media_type.encode()),
-        ]
-        if read.caller.device_id is None:
-            cookie = Response()
-            remember_device(Request(scope), cookie, read.caller, answered.device)
-            named += [pair for pair in cookie.raw_headers if pair[0] == b"set-cookie"]
-        return Head.of(named)
+        head = _described(sum(map(len, answered.parts)), answered.media_type)
+        if read.caller.device_id is not None:
+            return head
+        cookie = Response()
+        remember_device(Request(scope), cookie, read.caller, answered.device)
+        return Head.of(
+            [*head.named, *(pair for pair in cookie.raw_headers if pair[0] == b"set-cookie")]
+        )
 
     def _rest(self, origin: bytes | None) -> Head:
         """What each answer to this origin, a listed one, carries."""
@@ -322,10 +328,17 @@ class HotUnlock:
 def named_by(request_id: str) -> Head:
     """The header that names the request."""
     value = request_id.encode()
-    return Head(((REQUEST_ID, value),), b"%b: %b\r\n" % (REQUEST_ID, value))
+    return Head(((REQUEST_ID, value),), b"x-request-id: " + value + b"\r\n")
 
 
-async def _body(receive: Receive) -> bytes | None:
+@lru_cache(maxsize=1_000)
+def _described(length: int, media_type: str) -> Head:
+    """The headers of a body, the same for many."""
+    return Head.of([(b"content-length", b"%d" % length), (b"content-type", media_type.encode())])
+
+
+async def whole_body(receive: Receive) -> bytes | None:
+    """The request's body; None: the caller has gone."""
     message = await receive()
     body: bytes = message.get("body", b"")
     while message.get("more_body"):
@@ -359,5 +372,7 @@ def _what_was_sent(headers: Headers, body: bytes) -> Hashable | None:
     """All that an answer depends on but for the article and the time; None: too much, or a token."""
     if b"authorization" in headers:
         return None
-    sent = (*(headers.get(each) for each in (b"cookie", _DEVICE, b"referer", _CONSENT)), body)
-    return sent if sum(len(each) for each in sent if each) <= _LONGEST_SENT else None
+    cookie, device = headers.get(b"cookie", b""), headers.get(_DEVICE, b"")
+    referrer, consent = headers.get(b"referer", b""), headers.get(_CONSENT, b"")
+    length = len(cookie) + len(device) + len(referrer) + len(consent) + len(body)
+    return (cookie, device, referrer, consent, body) if length <= _LONGEST_SENT else None

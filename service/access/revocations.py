@@ -48,6 +48,8 @@ class Revocations:
         """Whether the token was revoked, its session ended, or its access taken away since."""
         if claims.sid in self._sessions or is_revoked(claims, self._claims):
             return True
+        if not self._grants:
+            return False
         signed_for = _REVOCABLE if isinstance(claims, AccessClaims) else (claims.rsn,)
         changes = (self._grants.get((claims.sub, source)) for source in signed_for)
         return any(at is not None and claims.iat < at.timestamp() for at in changes)
@@ -61,6 +63,8 @@ class Revocations:
             return True
         if ("sid", session_id) in self._claims or ("sub", reader_id) in self._claims:
             return True
+        if not self._grants:
+            return False
         changes = (self._grants.get((reader_id or "", source)) for source in _REVOCABLE)
         return any(at is not None and since <= at for at in changes)
 

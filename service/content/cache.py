@@ -52,7 +52,8 @@ class CachedArticle:
     (None: until a change). `whole` is the text's article, `full` the answer with nothing but it.
 
     Nothing of it depends on who asks. `answers` are those that were given of it, by what they depend on;
-    `opened_to` are tokens that it was opened to, with the day and the instant until which that holds.
+    `opened_to` are tokens that it was opened to, by their ids: the claims, the day, and the instant until which that
+    holds.
     """
 
     article: StoredArticle
@@ -61,7 +62,7 @@ class CachedArticle:
     full: Document
     until: datetime | None
     answers: dict[Hashable, Kept] = field(default_factory=dict)
-    opened_to: dict[Hashable, tuple[date, datetime]] = field(default_factory=dict)
+    opened_to: dict[str, tuple[object, date, datetime]] = field(default_factory=dict)
 
     def compress(self) -> None:
         """Make what browsers take; any other coding is made when somebody asks for it."""

@@ -2,9 +2,9 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from typing import Any, cast
 
@@ -32,18 +32,29 @@ def insert_rows(
     times, values = _times(table, columns), _with_texts(rows, _documents(table, columns))
     if dialect == "sqlite":
         values = _as_stored(values, times) if times else values
-        # One step of the database for many rows: after each, this thread would wait for the interpreter.
-        # A few lengths alone, so that the driver keeps their statements.
-        start, length = 0, _MOST_IN_A_STEP
-        while start < len(values):
-            while length > len(values) - start:
-                length //= 2
-            given = tuple(chain.from_iterable(values[start : start + length]))
-            connection.exec_driver_sql(_into(table, columns, ending, length), given)
-            start += length
+        insert_stored(connection.exec_driver_sql, table, columns, values, ending)
     elif values:
         given = tuple(map(list, zip(*values, strict=True)))
         connection.exec_driver_sql(_from_arrays(table, columns, ending), given)
+
+
+def insert_stored(
+    execute: Callable[[str, tuple[Any, ...]], object],
+    table: type[Base],
+    columns: tuple[str, ...],
+    rows: Sequence[Sequence[Any]],
+    ending: str = "",
+) -> None:
+    """SQLite: insert rows of what it stores, times and JSON as text (`stored_time`), by what executes a statement."""
+    # One step of the database for many rows: after each, this thread would wait for the interpreter.
+    # A few lengths alone, so that the driver keeps their statements.
+    start, length = 0, _MOST_IN_A_STEP
+    while start < len(rows):
+        while length > len(rows) - start:
+            length //= 2
+        given = tuple(chain.from_iterable(rows[start : start + length]))
+        execute(_into(table, columns, ending, length), given)
+        start += length
 
 
 def insert_objects(connection: Connection, objects: Iterable[Base]) -> None:
@@ -108,21 +119,18 @@ def _into(table: type[Base], columns: tuple[str, ...], ending: str, length: int)
 
 
 def _as_stored(rows: Iterable[Sequence[Any]], times: Iterable[int]) -> list[Sequence[Any]]:
-    texts: dict[date | None, str | None] = {None: None}
     stored: list[Sequence[Any]] = []
     for row in rows:
         values = list(row)
         for place in times:
-            value = values[place]
-            if value not in texts:
-                texts[value] = _as_text(value)
-            values[place] = texts[value]
+            values[place] = stored_time(values[place])
         stored.append(values)
     return stored
 
 
-def _as_text(value: date) -> str:
-    # As SQLAlchemy's types write it (base.py); a datetime is a date, too.
+@lru_cache(maxsize=4_096)
+def stored_time(value: date | None) -> str | None:
+    """A time as SQLite has it, which is as SQLAlchemy's types write it (base.py); a datetime is a date, too."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-    return value.isoformat()
+    return value.isoformat() if value is not None else None

@@ -6,6 +6,7 @@ PostgreSQL serves both kinds from one pool.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from service.db import sqlite_driver
+from service.eager import in_task
 from service.problems import Problem
 from service.running import part
 
@@ -193,6 +195,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A transaction that may write: committed at the end, rolled back on an exception."""
+        await in_task()
         async with (
             self._writers_turn(),
             _translated(),
@@ -204,6 +207,7 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """A session for queries alone."""
+        await in_task()
         async with _translated(), AsyncSession(self._reading, expire_on_commit=False) as session:
             yield session
 
@@ -256,7 +260,10 @@ class Database:
 
     def _write_batch(self, work: Callable[[Connection], _T]) -> _T:
         with self._batches.begin() as connection:
-            return work(connection)
+            try:
+                return work(connection)
+            except sqlite3.Error as error:  # of the driver, which a batch may use as it is
+                raise DBAPIError.instance(None, None, error, sqlite3.Error) from error
 
     @asynccontextmanager
     async def slow_reading(self, kind: Slow) -> AsyncIterator[AsyncSession]:

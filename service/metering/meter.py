@@ -158,12 +158,14 @@ class Metering:
                 if not each.done.done():
                     each.done.set_exception(error)
             return
-        for each, result in zip(batch, recorded, strict=True):
+        seen = self._clocks.wall()
+        for (attempt, done), result in zip(batch, recorded, strict=True):
             if result.counted:
-                _put(self._touched, each.attempt.entry.holder, None)
-            self.remember(each.attempt.meter, result.state)
-            if not each.done.done():
-                each.done.set_result(result)
+                _put(self._touched, attempt.entry.holder, None)
+            state = result.state
+            _put(self._windows, (attempt.meter, state.window.start), (seen, state))
+            if not done.done():
+                done.set_result(result)
 
 
 def _put(memory: OrderedDict[K, V], key: K, value: V) -> None:

@@ -6,7 +6,7 @@ fails under load. On SQLite one writes at a time, so what was looked at in a tra
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -15,7 +15,6 @@ from sqlalchemy import Connection, TextClause, bindparam, delete, select, text, 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import Json, UtcDateTime
-from service.db.bulk import insert_rows
 from service.db.tables import MeterWindow
 from service.identity.callers import Caller
 from service.identity.devices import pseudonym
@@ -104,41 +103,6 @@ def begun_among(connection: Connection, holders: Collection[str]) -> set[str]:
     return set(connection.scalars(found))
 
 
-def count_articles(
-    connection: Connection,
-    articles: Mapping[str, str],
-    *,
-    window: Window,
-    limit: int,
-    now: datetime,
-) -> dict[str, MeterState]:
-    """SQLite: count for each holder its article (by id) if that is new and there is room.
-
-    The states afterwards of those for whom it was counted. Of the others the article was in the read set
-    already, or the window is full. It looks, then it writes: a transaction is the only one that writes, from
-    its beginning on (db/session.py). What was read comes as one row: for each row, this thread would wait for
-    the interpreter.
-    """
-    if limit < 1:
-        return {}
-    begun = connection.execute(
-        _WINDOWS, {"holders": json.dumps([*articles]), "window_start": window.start}
-    )
-    read = {
-        holder: (counted, carried) for holder, counted, carried in json.loads(begun.scalar_one())
-    }
-    rows: list[tuple[Any, ...]] = []
-    states: dict[str, MeterState] = {}
-    for holder in sorted(articles):
-        article, (counted, carried) = articles[holder], read.get(holder, ((), ()))
-        if len(counted) < limit and article not in counted and article not in carried:
-            all_counted = [*counted, article]
-            rows.append((holder, window.start, all_counted, [], now))
-            states[holder] = MeterState(window, limit, frozenset(all_counted), frozenset(carried))
-    insert_rows(connection, MeterWindow, _WINDOW_COLUMNS, rows, _COUNTED_GROWS)
-    return states
-
-
 def _state(row: Any, window: Window, limit: int) -> MeterState:
     return MeterState(window, limit, frozenset(row.counted), frozenset(row.carried))
 
@@ -202,17 +166,6 @@ def _typed(statement: str) -> TextClause:
         bindparam("now", type_=UtcDateTime()),
         bindparam("first", type_=Json()),
     )
-
-
-_WINDOWS = text("""
-SELECT json_group_array(json_array(holder, json(counted), json(carried))) FROM meter_windows
-WHERE window_start = :window_start AND holder IN (SELECT value FROM json_each(:holders))
-""").bindparams(bindparam("window_start", type_=UtcDateTime()))
-_WINDOW_COLUMNS = ("holder", "window_start", "counted", "carried", "updated_at")
-_COUNTED_GROWS = """
-ON CONFLICT (holder, window_start) DO UPDATE
-SET counted = excluded.counted, updated_at = excluded.updated_at
-"""
 
 
 def _carrying(column: str, other: str, dialect: str) -> TextClause:

@@ -74,12 +74,12 @@ class TokenVerifier:
 
     def verify(self, token: str | bytes, now: datetime) -> Claims:
         """As `signing.verify`: the claims, or Problem `invalid-token`. `now` is wall time."""
-        text = token_text(token)
-        digest = hashlib.sha256(text.encode("ascii")).digest()
+        raw = token if isinstance(token, bytes) else token_text(token).encode("ascii")
+        digest = hashlib.sha256(raw).digest()
         ring = self._rings.current
         claims = self._verified.find(digest, ring, now)
         if claims is None:
-            signed = open_signed(text, ring)
+            signed = open_signed(raw, ring)
             claims = read_claims(signed, issuer=self._issuer, audience=self._audience, now=now)
             self._verified.remember(digest, signed.kid, claims)
         return claims

@@ -1,0 +1,113 @@
+"""SQLite: a batch of reads by the one who writes, in the driver's own terms.
+
+It looks, then it writes: a transaction is the only one that writes, from its beginning on (db/session.py), so what
+it saw is still so. What is read comes as one row, and rows are inserted many at a time: after each step of the
+database, this thread would wait for the interpreter.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection
+
+from service.db.bulk import insert_stored, stored_time
+from service.db.tables import AccessEntry, MeterWindow
+from service.identity.touches import record_touches
+from service.limits.rate import Limit, take_for_many
+from service.metering.attempt import Attempt, Recorded
+from service.metering.ledger import Entry
+from service.metering.store import begun_among
+from service.metering.window import MeterState
+
+_WINDOWS = """
+SELECT json_group_array(json_array(holder, window_start, json(counted), json(carried)))
+FROM json_each(?) AS asked CROSS JOIN meter_windows
+ON holder = json_extract(asked.value, '$[0]') AND window_start = json_extract(asked.value, '$[1]')
+"""
+_WINDOW_COLUMNS = ("holder", "window_start", "counted", "carried", "updated_at")
+_COUNTED_GROWS = """
+ON CONFLICT (holder, window_start) DO UPDATE
+SET counted = excluded.counted, updated_at = excluded.updated_at
+"""
+_EMPTY: tuple[list[str], list[str]] = [], []
+
+
+def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> dict[str, Recorded]:
+    """Count for each what has room, and record it; by meter what came of it. `now` is wall time."""
+    driver: Any = connection.connection.driver_connection
+    closed = _closed(connection, batch, now)
+    known = _windows(driver.execute, batch)
+    found: dict[str, Recorded] = {}
+    windows: list[tuple[Any, ...]] = []
+    entries: list[tuple[Any, ...]] = []
+    touches = []
+    for meter, entry, touch, window, limit, _ in batch:
+        if meter in closed:
+            found[meter] = Recorded(MeterState(window, limit), closed=True)
+            continue
+        start, article = stored_time(window.start), entry.article_id
+        counted, carried = known.get((meter, start), _EMPTY)
+        if len(counted) >= limit or article in counted or article in carried:
+            state = MeterState(window, limit, frozenset(counted), frozenset(carried))
+            found[meter] = Recorded(state)
+            continue
+        now_counted = (*counted, article)
+        state = MeterState(window, limit, frozenset(now_counted), frozenset(carried))
+        found[meter] = Recorded(state, counted=True)
+        at = stored_time(entry.at)
+        windows.append((meter, start, _as_json(now_counted), "[]", at))
+        entries.append(_stored(entry, at))
+        if touch is not None:
+            touches.append((entry.holder, touch, entry.at))
+    insert_stored(driver.execute, MeterWindow, _WINDOW_COLUMNS, windows, _COUNTED_GROWS)
+    insert_stored(driver.execute, AccessEntry, Entry._fields, entries)
+    record_touches(connection, touches)
+    return found
+
+
+def _windows(
+    execute: Callable[..., Any], batch: Sequence[Attempt]
+) -> dict[tuple[str, str | None], tuple[list[str], list[str]]]:
+    """What was counted and carried, by meter and window."""
+    asked = [(each.meter, stored_time(each.window.start)) for each in batch]
+    (rows,) = execute(_WINDOWS, (json.dumps(asked),)).fetchone()
+    return {
+        (holder, start): (counted, carried) for holder, start, counted, carried in json.loads(rows)
+    }
+
+
+def _stored(entry: Entry, at: str | None) -> tuple[Any, ...]:
+    day, holder, row_id, _, *rest = entry
+    rest[_WINDOW_START] = stored_time(entry.window_start)
+    return (stored_time(day), holder, row_id, at, *rest)
+
+
+_WINDOW_START = Entry._fields.index("window_start") - 4
+
+# New readers of one article have equal windows.
+_as_json = lru_cache(maxsize=1_000)(json.dumps)
+
+
+def _closed(connection: Connection, batch: Sequence[Attempt], now: datetime) -> set[str]:
+    """Meters whose network has no room left; it isn't asked for those with a past."""
+    by_limit: defaultdict[Limit, dict[str, str]] = defaultdict(dict)
+    for each in batch:
+        if each.network is not None:
+            limit, key = each.network
+            by_limit[limit][each.meter] = key
+    closed: set[str] = set()
+    for limit, networks in by_limit.items():
+        begun = begun_among(connection, networks.keys())
+        beginning = {holder: key for holder, key in networks.items() if holder not in begun}
+        if not beginning:
+            continue
+        room = take_for_many(connection, limit, Counter(beginning.values()), now)
+        for holder, key in beginning.items():
+            room[key] -= 1
+            if room[key] < 0:
+                closed.add(holder)
+    return closed
