@@ -55,7 +55,7 @@ _ENCODINGS: tuple[dict[str, str], ...] = (
 _QUERIES = (
     "amp=1", "amp", "outputType=amp", "print=1", "view=print", "preview=true", "draft=1", "embed=1",
     "format=json", "full=1", "paywall=0", "utm_source=newsletter", "_escaped_fragment_=", "nocache=1",
-    "noscript=1", "output=txt", "gift=forged.0000", "gift_token=forged.0000", "unlocked_article_code=x",
+    "noscript=1", "output=txt", "gift=gft_0.AAAA", "gift_token=gft_0.AAAA", "unlocked_article_code=x",
     "token=eyJhbGciOiJub25lIn0.e30.", "institution=library", "license=free",
 )  # fmt: skip
 _ENDINGS = ("/", "/amp", "/print", "/embed", "/full", ".json", ".txt", ".md", ".amp.html", ";x=y")

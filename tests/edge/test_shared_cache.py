@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import brotli
@@ -17,7 +18,7 @@ import pytest
 
 from tests.conftest import MovingClocks, settings_of
 from tests.edge.test_real_answers import register
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, wait_until
 from tests.served import CANARY, Installation, free_port, installation
 from tests.setups.frontends import MAIL_FROM
 from tests.setups.recipes import recipe
@@ -27,6 +28,8 @@ REQUESTS = 1_500
 AT_ONCE = 12
 LEVELS = {"open": "free", "counted": "metered", "known": "registered", "paid": "subscribers"}
 CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+IN_LIBRARY, AT_GOOGLE = "198.51.100.9", "192.0.2.9"
+"""The test's own address is a trusted proxy's, so what it says of its caller is believed."""
 PLACES = (
     "/v1/articles/{}",
     "/v1/articles/{}",
@@ -83,12 +86,37 @@ def caching(made: Installation, folder: Path) -> Iterator[tuple[str, Path]]:
         yield f"http://127.0.0.1:{port}", kept
 
 
+def set_up(made: Installation) -> None:
+    """A library that subscribes, and a search engine that gets the whole text."""
+    staff = {"Authorization": f"Bearer {made.api_key}"}
+    library = {"name": "Library", "plan": "digital", "networks": ["198.51.100.0/24"]}
+    rules = {
+        "levels": {"default": {"level": "metered"}}, "crawlers": {"search": "full_verified"},
+        "meter": {"window": "month", "anonymous": 1, "registered": 5},
+    }  # fmt: skip
+    for path, body in (
+        ("institutions/library", library), ("rules", rules),
+        ("crawlers/googlebot/addresses", {"list": "192.0.2.0/27"}),
+    ):  # fmt: skip
+        answer = made.browser.put(f"/v1/admin/{path}", json=body, headers=staff)
+        assert answer.status_code == 200, answer.text
+    for address in (IN_LIBRARY, AT_GOOGLE):
+        wait_until(partial(is_open_at, made, address), "the network is known")
+
+
+def is_open_at(made: Installation, address: str) -> bool:
+    with made.new_browser(headers={"X-Forwarded-For": address}) as somebody:
+        return CANARY in somebody.get("/articles/paid").text
+
+
 def audiences(made: Installation) -> list[Audience]:
     nobodys = frozenset({"open"})
     subscriber = made.browser
     made.subscribe("monthly")
     token = made.unlock("paid").json()["token"]
-    registered, stopped = made.new_browser(), made.new_browser()
+    registered, stopped, given = (made.new_browser() for _ in range(3))
+    gift = subscriber.post("/v1/articles/paid/gift-links").json()["gift"]
+    assert given.post("/v1/articles/paid/unlock", json={"gift": gift}).status_code == 200
     register(made, registered)
     assert made.unlock("filler", stopped).status_code == 200
     assert made.unlock("counted", stopped).status_code == 402
@@ -104,6 +132,9 @@ def audiences(made: Installation) -> list[Audience]:
         Audience("token", nobodys | {"paid"}, {"Authorization": f"Bearer {token}"}),
         Audience("crawler", nobodys, {"User-Agent": CRAWLER}),
         Audience("pretended crawler", nobodys, {"User-Agent": CRAWLER, "X-Forwarded-For": "66.249.66.1"}),
+        Audience("verified crawler", frozenset(LEVELS), {"X-Forwarded-For": AT_GOOGLE}),
+        Audience("institution", frozenset(LEVELS), {"X-Forwarded-For": IN_LIBRARY}),
+        Audience("gift", nobodys | {"paid"}, cookies_of(given)),
         Audience("ahead", nobodys, {"Sec-Purpose": "prefetch"}),
         Audience("in part", nobodys, {"Range": "bytes=100-"}),
         Audience("subscriber in part", frozenset(LEVELS), cookies_of(subscriber) | {"Range": "bytes=0-"}),
@@ -159,12 +190,16 @@ def test_a_shared_cache_keeps_teasers_and_never_a_readers_text(
     made: Installation, tmp_path: Path
 ) -> None:
     with caching(made, tmp_path) as (url, kept):
+        set_up(made)
         answers = asyncio.run(ask_all(url, audiences(made)))
         files = list(stored(kept))
     opened = [(audience.name, slug) for audience, slug, answer in answers if CANARY in answer.text]
     allowed = {(audience.name, slug) for audience, slug, _ in answers if slug in audience.may_read}
     assert set(opened) <= allowed, set(opened) - allowed
-    assert {("subscriber", "paid"), ("token", "paid"), ("registered", "known")} <= set(opened)
+    assert {
+        ("subscriber", "paid"), ("token", "paid"), ("registered", "known"), ("gift", "paid"),
+        ("institution", "paid"), ("verified crawler", "paid"),
+    } <= set(opened)  # fmt: skip
     cached = Counter(
         answer.request.url.path.rpartition("/")[0]
         for *_, answer in answers
