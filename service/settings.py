@@ -16,12 +16,13 @@ from fastapi import Depends
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.levels import Level, WindowKind
+from service.levels import Level, Span, WindowKind
 from service.running import part
 
 DEVELOPMENT_SECRET = "development-only-secret-key-do-not-use"  # noqa: S105 refused in production
 MINIMUM_SECRET_LENGTH = 32
 _CODE_LENGTH = 3
+MOST_DAYS = 366
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -113,7 +114,12 @@ class Settings(BaseSettings):
         "none; `null` switches the meter off: metered articles are then open to everybody.",
     )
     meter_window: WindowKind = Field(
-        "month", description="Calendar window of the meter, in the publication's time zone."
+        "month",
+        description="Calendar window of the meter, in the publication's time zone; `rolling`: some days from a "
+        "reader's first article.",
+    )
+    meter_days: int = Field(
+        30, ge=1, le=MOST_DAYS, description="Days of 24 hours of a rolling window."
     )
     wall_title: str = Field(
         "Subscribe to read on", description="Headline of the wall.", max_length=200
@@ -448,6 +454,10 @@ class Settings(BaseSettings):
             if self.stripe_api_base is not None:
                 raise ValueError("production talks to Stripe itself: unset PAYWALL_STRIPE_API_BASE")
         return self
+
+    @property
+    def meter_span(self) -> Span:
+        return Span.of(self.meter_window, self.meter_days)
 
     @property
     def zone(self) -> ZoneInfo:

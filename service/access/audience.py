@@ -18,17 +18,18 @@ from service.access.decision import (
     decide,
 )
 from service.access.evidence import article_facts
+from service.access.metered import Reading, room_after_registering, window_asked
 from service.access.notices import notices_of
 from service.access.unlock import Look
 from service.access.wall import Met, wall_of
 from service.content.cache import StoredArticle
 from service.db.context import Context
-from service.metering.window import MeterState, window_at
+from service.metering.window import MeterState
 from service.offers.on_sale import Assortment
 from service.rules import prompts
 from service.rules.in_force import InForce
+from service.rules.meters import MeteredReader
 from service.rules.prompts import AUDIENCE_WORDS, Occasion, Prompt
-from service.settings import Settings
 
 Audience = Literal[
     "anonymous", "registered", "subscriber", "wall", "trial_used", "lapsed", "past_due", "institution", "gift"
@@ -53,6 +54,9 @@ _OPEN_TO = frozenset({"anonymous", "registered", "subscriber"})
 _EVERYTHING = HeldGrant("subscription", "everything")
 
 
+_METERED_AS: Mapping[Audience, MeteredReader] = {"registered": "registered", "lapsed": "former"}
+
+
 def seen_by(
     audience: Audience,
     article: StoredArticle,
@@ -75,9 +79,11 @@ def seen_by(
         grants=(_EVERYTHING,) if audience == "subscriber" else (),
         verified=verified,
         can_register=settings.readers_can_sign_in and not verified,
-        room_after_registering=settings.registered_meter_limit,
+        room_after_registering=room_after_registering(
+            article, in_force, "direct", NoMeter.NOT_ASKED
+        ),
     )
-    window = _window(audience, facts, context, in_force.settings)
+    window = _window(audience, article, facts, context, in_force)
     outcome = decide(facts, evidence, window, now)
     if not isinstance(outcome, Allow | Meter | Wall):
         raise AssertionError("what is visible is open, metered or walled")  # noqa: TRY004 no type is wrong
@@ -88,7 +94,7 @@ def seen_by(
         beside = [each for each in shown if each.place != "wall"]
         sells = audience != "subscriber"
         return Look(outcome, None, state, notices_of(beside, assortment, (), state, sells=sells))
-    met = Met(outcome, facts, state and MeterState(state.window, state.limit),
+    met = Met(outcome, facts, state and state.without_reads(settings.zone),
               evidence.room_after_registering, verified)  # fmt: skip
     first = next((each for each in shown if each.place == "wall"), None)
     wall = wall_of(met, occasion.audience, first, assortment, (), context, in_force)
@@ -113,15 +119,17 @@ def _occasion(
 
 
 def _window(
-    audience: Audience, article: ArticleFacts, context: Context, settings: Settings
+    audience: Audience,
+    article: StoredArticle,
+    facts: ArticleFacts,
+    context: Context,
+    in_force: InForce,
 ) -> MeterSeen:
     """The window with this article read in it, or with others in its place."""
-    if settings.meter_limit is None:
-        return NoMeter.NOTHING_METERED
-    if article.level != "metered":
-        return NoMeter.NOT_ASKED
-    limit = settings.registered_meter_limit if audience == "registered" else settings.meter_limit
-    window = window_at(context.clocks.business(), settings.meter_window, settings.zone)
-    others = frozenset(f"other {number}" for number in range(limit))
-    read = others if audience not in _OPEN_TO or not limit else frozenset({article.id})
-    return MeterState(window, limit, counted=read)
+    reading = Reading(_METERED_AS.get(audience, "anonymous"), "direct")
+    asked = window_asked(article, facts.level, in_force, context.clocks.business(), reading)
+    if not isinstance(asked, MeterState):
+        return asked
+    others = frozenset(f"other {number}" for number in range(asked.limit))
+    read = others if audience not in _OPEN_TO or not asked.limit else frozenset({facts.id})
+    return asked._replace(counted=read)

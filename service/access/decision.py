@@ -177,13 +177,17 @@ def decide(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, now: dat
     return _metered(article, evidence, meter, seen)
 
 
+_USED = ("{} of {} used", "{} of {} used by {}")
+"""Where the rule isn't known, and where it is."""
+
+
 def _metered(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, seen: Trail) -> Outcome:
     if evidence.counted:
         step = Step("meter", "the meter has opened this article", decided=True)
         return Meter(consumes=False, trail=(*seen, step))
     if not isinstance(meter, MeterState):
         return Wall("meter_not_asked", trail=(*seen, Step("meter", meter.value, decided=True)))
-    words, used = "{} of {} used", (meter.used, meter.limit)
+    words, used = _USED[meter.by is not None], (meter.used, meter.limit, meter.by)
     if meter.has_read(article.id):
         step = Step("meter", f"{words}, this article among those read", used, decided=True)
         return Meter(consumes=False, trail=(*seen, step))

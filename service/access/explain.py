@@ -13,8 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.decision import NoMeter, Outcome, decide
 from service.access.evidence import article_facts, evidence_of_rows
-from service.access.unlock import room_after_registering, window_asked
+from service.access.metered import (
+    Reading,
+    metered_reader,
+    room_after_registering,
+    window_asked,
+)
 from service.access.views import experiment_key
+from service.billing.subscriptions import subscribed_before
 from service.content.addresses import present_slug
 from service.content.article import StoredArticle
 from service.content.level import LevelAt, level_at
@@ -27,12 +33,20 @@ from service.grants.grants import GrantFacts
 from service.grants.history import grants_at
 from service.grants.store import live_grants_of
 from service.identity.email import mailbox_of
+from service.identity.entry import Entry
 from service.identity.readers import reader_named
 from service.metering.past import latest_device, recorded_until, took_part, window_before
-from service.metering.store import known_device_holder, read_meter, reader_holder, readers_meter
+from service.metering.store import (
+    known_device_holder,
+    named_meter,
+    read_window,
+    reader_holder,
+    readers_meter,
+)
 from service.metering.window import MeterState
 from service.problems import Problem
 from service.rules.in_force import InForce, in_force_at
+from service.rules.meters import MeteredReader
 
 SETTINGS_OF_TODAY = (
     "Settings, such as limits and the levels of sections and tags, are taken as they are today: earlier ones "
@@ -85,11 +99,17 @@ class _Seen:
 
 
 async def explain(
-    context: Context, rendering: Rendering, *, reader: str, article: str, at: datetime | None
+    context: Context,
+    rendering: Rendering,
+    *,
+    reader: str,
+    article: str,
+    at: datetime | None,
+    entry: Entry = "direct",
 ) -> Explanation:
     """The decision for a reader (an id or a confirmed address) and an article's slug, with its trail.
 
-    `at` is business time; None: now. Raises the problems `invalid-email`, `not-found` and
+    `at` is business time; None: now. `entry` is by what they came. Raises the problems `invalid-email`, `not-found` and
     `article-not-found`.
     """
     now = context.clocks.business()
@@ -98,7 +118,7 @@ async def explain(
         today = await _article(session, article)
         in_force = await in_force_at(session, context.settings, at or now)
         view, unsure = await _view(session, context, in_force, who, at or now)
-        asked = _Asked(context, view, session, who, at or now, now)
+        asked = _Asked(context, view, session, who, at or now, now, entry)
         past = PastArticle(today)
         if asked.at < now:
             past = await article_at(session, rendering, today, asked.at, in_force)
@@ -137,6 +157,7 @@ class _Asked:
     reader: Reader
     at: datetime
     now: datetime
+    entry: Entry
 
     @property
     def is_past(self) -> bool:
@@ -154,13 +175,16 @@ class _Asked:
         if past.article is None:
             facts = replace(facts, visible=False)
         else:
-            asked = window_asked(facts, settings, self.at, verified=self.is_verified)
+            reading = Reading(await self._reader(), self.entry)
+            asked = window_asked(shown, facts.level, self.in_force, self.at, reading)
             metered = _Seen(meter=asked) if isinstance(asked, NoMeter) else await self._meter(asked)
         evidence = evidence_of_rows(
             held.grants,
             verified=self.is_verified,
             sign_in_offered=settings.readers_can_sign_in,
-            room_after_registering=room_after_registering(metered.meter, settings),
+            room_after_registering=room_after_registering(
+                shown, self.in_force, self.entry, metered.meter
+            ),
         )
         evidence = replace(evidence, variant=self.in_force.variant or "")
         return Explanation(
@@ -171,6 +195,13 @@ class _Asked:
             recorded=await recorded_until(self.session, self.reader.id, today.id, self.at),
             unknown=(*self._about_time(), *_about(past), *held.unknown, *metered.unknown),
         )  # fmt: skip
+
+    async def _reader(self) -> MeteredReader:
+        """Whose limit it is."""
+        former = self.is_verified and self.in_force.rules.meters.know_former
+        if former:
+            former = await subscribed_before(self.session, self.reader.id, self.at)
+        return metered_reader(verified=self.is_verified, former=former)
 
     async def _grants(self) -> _Seen:
         if not self.is_past:
@@ -197,12 +228,14 @@ class _Asked:
             whose = AccessEntry.device_id == device
             holder = meter = known_device_holder(device)
             unknown = (BROWSERS_METER,)
+        meter = named_meter(meter, empty.meter)
         if not self.is_past:
-            state = await read_meter(self.session, meter, empty.window, empty.limit)
+            state = await read_window(self.session, meter, empty)
             return _Seen(meter=state, unknown=unknown)
-        past = await window_before(
-            self.session, meter, whose & (AccessEntry.holder == holder), empty, self.at
+        whose &= (AccessEntry.holder == holder) & AccessEntry.meter_name.is_not_distinct_from(
+            empty.meter
         )
+        past = await window_before(self.session, meter, whose, empty, self.at)
         if past.undated:
             told = f"When {past.undated} of the window's articles were read isn't known. {UNDATED}"
             return _Seen(meter=past.state, unknown=(*unknown, told))

@@ -28,6 +28,11 @@ async def read_explanation(
     Needs the permission subscribers:read.
     """
     found = await explain(
-        context, rendering, reader=asked.reader, article=asked.article, at=asked.at
+        context,
+        rendering,
+        reader=asked.reader,
+        article=asked.article,
+        at=asked.at,
+        entry=asked.entry,
     )
     return ExplanationOut.of(found)

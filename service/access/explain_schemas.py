@@ -12,6 +12,7 @@ from service.bodies import Body
 from service.clock import in_utc
 from service.content.level import LevelSource
 from service.db.tables import AccessEntry
+from service.identity.entry import Entry
 from service.levels import Level
 from service.texts import SLUG_LENGTH, storable
 
@@ -22,6 +23,8 @@ class ExplainQuery(Body):
     reader: Annotated[str, AfterValidator(storable), Field(min_length=3, max_length=255)]
     article: Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=SLUG_LENGTH)]
     at: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
+    entry: Entry = "direct"
+    """By what the reader came: a limit of the meter may depend on it."""
 
 
 class StepOut(BaseModel):

@@ -2,8 +2,8 @@
 
 from service.access.decision import Hidden, NoMeter, Wall, decide
 from service.access.evidence import article_facts, evidence_of_claims
+from service.access.open_pages import note_open_page
 from service.access.revocations import Revocations
-from service.access.unlock import note_open_page
 from service.content.cache import StoredArticle, article_not_found
 from service.db.context import Context
 from service.metering.ledger import Ledger
@@ -42,7 +42,9 @@ def read_by_token(
     outcome = decide(
         article_facts(article, in_force.rules.levels, now),
         evidence_of_claims(claims, article.id, sign_in_offered=settings.readers_can_sign_in),
-        NoMeter.NOTHING_METERED if settings.meter_limit is None else NoMeter.NOT_ASKED,
+        NoMeter.NOTHING_METERED
+        if in_force.rules.meters.is_off(article.section, article.tags)
+        else NoMeter.NOT_ASKED,
         now,
     )
     if isinstance(outcome, Hidden):

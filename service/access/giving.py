@@ -15,6 +15,7 @@ from service.grants.gift_terms import Giving, may_give
 from service.grants.grants import covers
 from service.grants.store import live_grants_of
 from service.identity.readers import take_turn
+from service.levels import Span
 from service.metering.window import Window, window_at
 from service.problems import Problem
 from service.rules.in_force import InForce
@@ -49,7 +50,7 @@ async def gift_of(
     facts = article_facts(article, in_force.rules.levels, now)
     if not facts.visible:
         raise article_not_found(article.slug)
-    month = window_at(now, "month", context.settings.zone)
+    month = window_at(now, Span("month"), context.settings.zone)
     held = await live_grants_of(session, reader_id, now)
     given = await given_in(session, reader_id, article.id, month.start)
     giving = may_give(

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope
 
 from service.access.answers import Answered, UnlockAnswers
 from service.access.cookieless import network_of_caller
+from service.access.metered import is_former
 from service.access.reader_memory import KnownReader, ReaderMemory
 from service.access.revocations import Revocations
 from service.access.schemas import UnlockIn
@@ -45,7 +46,7 @@ from service.limits.addresses import client_address
 from service.logs import log_request, request_id_of
 from service.metering.ledger import Noted
 from service.metering.meter import Metering
-from service.metering.store import meter_of
+from service.metering.store import meter_of, named_meter
 from service.metering.window import MeterState
 from service.offers.on_sale import Assortment, OnSale
 from service.problems import Problem
@@ -111,6 +112,7 @@ class HotUnlock:
         self._metering = running.get(Metering)
         self._revocations = running.get(Revocations)
         self._on_sale = running.get(OnSale)
+        self._rules = running.get(RuleBook)
         self._networks = running.get(InstitutionNetworks)
         self._rules, self._crawlers = running.get(RuleBook), running.get(KnownCrawlers)
         self._common = AnswerHeaders.of(self._context.settings)
@@ -206,7 +208,8 @@ class HotUnlock:
         until = min(until, answered.until) if answered.until is not None else until
         self._repeats[entry.article.slug, key] = _Repeat(
             entry, answered.status, answered.parts, head, noted, until,
-            meter_of(caller) or noted.entry.holder, answered.meter, reader,
+            named_meter(meter_of(caller) or noted.entry.holder, noted.entry.meter_name),
+            answered.meter, reader,
             sold if answered.status != _OK else None, self._revocations.changes,
         )  # fmt: skip
         self._repeats.move_to_end((entry.article.slug, key))
@@ -232,7 +235,7 @@ class HotUnlock:
             return False
         meter, reader = repeat.meter, repeat.reader
         if meter is not None:
-            known = self._metering.remembered(repeat.meter_of, meter.window, meter.limit)
+            known = self._metering.remembered(repeat.meter_of, meter)
             if known != meter or now >= meter.window.end:
                 return False
         return (
@@ -285,7 +288,7 @@ class HotUnlock:
             caller = replace(
                 caller, device_id=device_id, holds_cookie=holds_cookie, takes_part=takes
             )
-        return ReadRequest(article, caller, network, known.held, again)
+        return ReadRequest(article, caller, network, known.held, again, former=known.former)
 
     def _key_of(self, request: Request) -> Hashable | None:
         """By what a signed-in reader is known; None: by nothing. Raises Problem `invalid-token`."""
@@ -302,9 +305,11 @@ class HotUnlock:
         if caller.reader_id is None:
             return ReadRequest(article, caller, network)
         async with self._context.database.reading() as session:
-            held = await live_grants_of(session, caller.reader_id, self._context.clocks.business())
-        self._readers.put(key, KnownReader(caller, tuple(held), now), generation)
-        return ReadRequest(article, caller, network, held)
+            business = self._context.clocks.business()
+            held = await live_grants_of(session, caller.reader_id, business)
+            former = await is_former(session, self._rules.in_force, caller, business)
+        self._readers.put(key, KnownReader(caller, tuple(held), now, former), generation)
+        return ReadRequest(article, caller, network, held, former=former)
 
     def _head(self, scope: Scope, answered: Answered, read: ReadRequest) -> Head:
         head = _described(sum(map(len, answered.parts)), answered.media_type)

@@ -22,11 +22,14 @@ MOST_REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class KnownReader:
-    """A caller with a session and the live grants, as they were `at` (wall time)."""
+    """A caller with a session, the live grants, and whether they have subscribed before where that matters, as it was
+    `at` (wall time).
+    """
 
     caller: Caller
     held: tuple[GrantFacts, ...]
     at: datetime
+    former: bool = False
 
 
 class ReaderMemory:

@@ -1,12 +1,21 @@
 """May I read this, read it, and read it by a token. Unlocking is a POST: it counts."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 
 from service.access.answers import UnlockAnswers, access_answer
 from service.access.full import read_by_token
 from service.access.revocations import Revocations
-from service.access.schemas import AccessOut, FullOut, UnlockIn, UnlockOut, WalledProblem
-from service.access.unlock import AppUnlocking, WantedByLink, WantedRead
+from service.access.schemas import (
+    AccessOut,
+    AccessQuery,
+    FullOut,
+    UnlockIn,
+    UnlockOut,
+    WalledProblem,
+)
+from service.access.unlock import AppUnlocking, WantedRead
 from service.content.cache import AppArticles
 from service.db.context import AppContext
 from service.db.session import ReadSession
@@ -14,11 +23,11 @@ from service.html.public_answer import compressed_answer
 from service.identity.callers import IsPrefetch
 from service.identity.declarations import PUBLIC
 from service.identity.handover import remember_device
-from service.identity.touches import Touch
 from service.metering.ledger import Ledger
 from service.problems import Problem
 from service.rules.in_force import RuleBook
 from service.running import running_of
+from service.settings import AppSettings
 from service.tokens.signing import bearer_token
 from service.tokens.verifier import TokenVerifier
 
@@ -27,10 +36,16 @@ router = APIRouter(prefix="/v1/articles", tags=["reading"])
 
 @router.get("/{slug}/access")
 async def read_access(
-    read: WantedByLink, session: ReadSession, unlocking: AppUnlocking
+    read: WantedRead,
+    asked: Annotated[AccessQuery, Query()],
+    request: Request,
+    session: ReadSession,
+    unlocking: AppUnlocking,
+    settings: AppSettings,
 ) -> AccessOut:
-    """What unlocking would answer, without any effect."""
-    return access_answer(await unlocking.look(session, read, Touch()))
+    """What unlocking would answer, without any effect, to a reader who came from there."""
+    touch = asked.touch(request.headers.get("Referer"), settings)
+    return access_answer(await unlocking.look(session, read._replace(gift=asked.gift), touch))
 
 
 @router.post(

@@ -11,8 +11,9 @@ from service.access.wall import WallShown
 from service.bodies import Body
 from service.content.schemas import Teaser
 from service.grants.gift_tokens import LONGEST
-from service.identity.touches import LONGEST_REFERRER, Campaign
+from service.identity.touches import LONGEST_REFERRER, Campaign, CampaignValue, Touch, touch_of
 from service.metering.window import MeterState
+from service.settings import Settings
 from service.texts import storable
 
 
@@ -36,6 +37,24 @@ class MeterOut(BaseModel):
             window_start=state.window.start,
             resets_at=state.window.end,
         )
+
+
+class AccessQuery(Body):
+    """Where the reader came from, as unlocking would be told it: the meter's limit may depend on it."""
+
+    referrer: (
+        Annotated[str, AfterValidator(storable), Field(max_length=LONGEST_REFERRER)] | None
+    ) = None
+    """`document.referrer`. Absent: the header."""
+    utm_source: CampaignValue | None = None
+    utm_medium: CampaignValue | None = None
+    gift: Annotated[str, Field(max_length=LONGEST)] | None = None
+    """What a gift link's address has."""
+
+    def touch(self, header: str | None, settings: Settings) -> Touch:
+        named = header if self.referrer is None else self.referrer
+        campaign = Campaign(source=self.utm_source, medium=self.utm_medium)
+        return touch_of(named, campaign, settings)
 
 
 class AccessOut(BaseModel):

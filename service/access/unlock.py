@@ -3,10 +3,10 @@
 `look` answers the same question without any effect.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Query
@@ -28,6 +28,13 @@ from service.access.decision import (
 )
 from service.access.evidence import article_facts, evidence_of_rows, held_by_row
 from service.access.gifts import NO_GIFT, Gifts, GiftSeen
+from service.access.metered import (
+    Reading,
+    is_former,
+    metered_reader,
+    room_after_registering,
+    window_asked,
+)
 from service.access.notices import NoticeShown
 from service.access.reasons import REASONS, Reason
 from service.access.shown import Showing, arrival_of
@@ -44,27 +51,27 @@ from service.grants.store import live_grants_of
 from service.identity.callers import ArticleReader, Caller
 from service.identity.declarations import declares
 from service.identity.devices import new_device_id, pseudonym
+from service.identity.entry import Entry, entry_of
 from service.identity.permissions import Public
 from service.identity.reader_uses import ReaderUses
 from service.identity.touches import Touch
 from service.metering.attempt import Recorded
-from service.metering.ledger import Ledger, Noted, entry_at
+from service.metering.ledger import Noted, entry_at
 from service.metering.meter import Metering
 from service.metering.store import (
     holder_of,
     is_device,
     known_device_holder,
     meter_of,
-    read_meter,
-    reader_holder,
+    named_meter,
+    read_window,
 )
-from service.metering.window import MeterState, window_at
+from service.metering.window import MeterState
 from service.offers.on_sale import OnSale
 from service.rules.in_force import InForce, RuleBook
 from service.running import part
-from service.settings import Settings
 
-_DAY = timedelta(days=1)
+_DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
 _MOST_CASES = 200
 """Kept, one an article: each holds on to a copy."""
 UNLOCKS = Counter("paywall_unlocks_total", "Answers to unlock, by reason", ["reason"])
@@ -111,9 +118,9 @@ class ReadRequest(NamedTuple):
     """A caller in front of an article. `network` is the caller's (cookieless.py); None: no cap.
     `gift` is what a gift link's address has (grants/gift_tokens.py).
 
-    `held` are the reader's grants where they have been read already. Where `again` is set, caller and
-    grants are remembered ones: they may open the article, and whatever else is decided by what `again`
-    reads anew.
+    `held` are the reader's grants where they have been read already, and `former` is whether they have
+    subscribed before, where that matters. Where `again` is set, caller and grants are remembered ones:
+    they may open the article, and whatever else is decided by what `again` reads anew.
     """
 
     article: StoredArticle
@@ -124,6 +131,7 @@ class ReadRequest(NamedTuple):
     here: tuple[GrantFacts, ...] = ()
     """What the network that the request comes from opens to everybody in it."""
     gift: str | None = None
+    former: bool = False
 
 
 @declares(Public())
@@ -166,15 +174,15 @@ class Unlocking:
         self._showing = Showing(context, on_sale)
         self._institution_reads, self._uses = institution_reads, uses
         self._views = Views(context, rules)
-        self._of_nobody: dict[tuple[str, str | None], _OfNobody] = {}
+        self._of_nobody: dict[tuple[str, str | None, Entry], _OfNobody] = {}
         rules.when_changed(self._of_nobody.clear)
 
     async def look(self, session: AsyncSession, read: ReadRequest, touch: Touch) -> Look:
-        """Decide for the caller now; raises `article-not-found` for what isn't visible."""
+        """Decide for the caller, whom `touch` led here; raises `article-not-found` for what isn't visible."""
         device_id = read.caller.device_id
         device = pseudonym(device_id) if device_id is not None else None
         view = self._views.of(read.caller, device)
-        case, gift = await self._gathered(session, read, view), NO_GIFT
+        case, gift = await self._gathered(session, read, view, entry_of(touch)), NO_GIFT
         if not _opens(case.outcome):
             gift = await self._gifts.look(session, read.gift, device, read.article.id)
             case = case.with_gift(gift)
@@ -198,13 +206,12 @@ class Unlocking:
         device_id = read.caller.device_id or new_device_id()
         device = pseudonym(device_id)
         holder = known_device_holder(device)
-        meter = meter_of(read.caller) or holder
-        view = self._views.of(read.caller, device)
-        case = await self._expected(read, meter, view)
+        entry, view = entry_of(touch), self._views.of(read.caller, device)
+        case = await self._expected(read, meter_of(read.caller) or holder, view, entry)
         if read.again is not None and not _opens(case.outcome):
-            read = (await read.again())._replace(here=read.here)
-            meter, view = meter_of(read.caller) or holder, self._views.of(read.caller, device)
-            case = await self._expected(read, meter, view)
+            read = (await read.again())._replace(here=read.here, gift=read.gift)
+            view = self._views.of(read.caller, device)
+            case = await self._expected(read, meter_of(read.caller) or holder, view, entry)
         if not REASONS[case.outcome.reason].by_reader:
             count_answer(case.outcome.reason)
             return Opened(case.outcome.reason, False, case.window, device, device_id)
@@ -218,9 +225,11 @@ class Unlocking:
             consumed=_consumes(case.outcome),
             window_start=case.window.window.start if case.window else None,
             referrer_host=touch.referrer_host, campaign=touch.campaign,
+            meter_name=case.window.meter if case.window else None,
             variant=_variant(read, case, touch, view, None),
         )  # fmt: skip
         if row.consumed and case.window is not None:
+            meter = named_meter(meter_of(read.caller) or holder, case.window.meter)
             network = cookieless.admission(self._context, read.caller, read.network)
             recorded = await self._metering.count(
                 meter, row, touch, case.window.window, case.window.limit, network
@@ -233,7 +242,10 @@ class Unlocking:
                 return Opened("meter", True, recorded.state, owner, device_id, None, notices)
             case = case.after(recorded)
         wall = await self._wall(read, case, touch, view)
-        row = row._replace(consumed=False, reason=case.outcome.reason)
+        row = row._replace(
+            consumed=False, reason=case.outcome.reason,
+            window_start=case.window.window.start if case.window else None,
+        )  # fmt: skip
         if wall is not None:
             row = row._replace(
                 granted=False, wall=wall.kind, prompt=wall.prompt, audience=wall.audience,
@@ -259,68 +271,85 @@ class Unlocking:
         if read.caller.reader_id is not None:
             self._uses.note(read.caller.reader_id, day, device=device, network=read.network)
 
-    async def _gathered(self, session: AsyncSession, read: ReadRequest, view: InForce) -> "_Case":
+    async def _gathered(
+        self, session: AsyncSession, read: ReadRequest, view: InForce, entry: Entry
+    ) -> "_Case":
         """The case as the database has it; Problem `article-not-found` for what is hidden."""
-        now, settings = self._context.clocks.business(), view.settings
+        now = self._context.clocks.business()
         facts = article_facts(read.article, view.rules.levels, now)
-        seen = window_asked(facts, settings, now, verified=read.caller.verified)
-        if isinstance(seen, MeterState):
-            seen = await read_meter(session, meter_of(read.caller), seen.window, seen.limit)
-        reader_id = read.caller.reader_id
-        held = await live_grants_of(session, reader_id, now) if reader_id is not None else []
-        return _case(read, facts, held, seen, settings, now)
+        read = await self._with_held(session, read, view, now)
+        seen = window_asked(read.article, facts.level, view, now, _reading(read, entry))
+        meter = meter_of(read.caller)
+        if isinstance(seen, MeterState) and meter is not None:
+            seen = await read_window(session, named_meter(meter, seen.meter), seen)
+        return _case(read, facts, seen, view, now, entry)
 
-    async def _expected(self, read: ReadRequest, meter: str, view: InForce) -> "_Case":
+    async def _with_held(
+        self, session: AsyncSession, read: ReadRequest, view: InForce, now: datetime
+    ) -> ReadRequest:
+        """With what is kept of the reader, where it isn't there yet."""
+        reader_id = read.caller.reader_id
+        if read.held is not None or reader_id is None:
+            return read
+        held = await live_grants_of(session, reader_id, now)
+        former = await is_former(session, view, read.caller, now)
+        return read._replace(held=held, former=former)
+
+    async def _expected(
+        self, read: ReadRequest, holder: str, view: InForce, entry: Entry
+    ) -> "_Case":
         """The case as this process remembers it; an unknown window is taken for an empty one.
 
         That opens nothing by itself: what would be counted is decided where it is counted.
         """
-        now, settings = self._context.clocks.business(), view.settings
+        now = self._context.clocks.business()
         if read.caller.reader_id is None and not read.here:
-            case = self._case_of_nobody(read.article, view, now)
+            case = self._case_of_nobody(read.article, view, now, entry)
             asked = case.meter
             if not isinstance(asked, MeterState):
                 return case
+            meter = named_meter(holder, asked.meter)
             if asked.limit > 0 and not self._metering.remembers(meter, asked.window):
                 return case
+        elif read.caller.reader_id is not None and read.held is None:
+            async with self._context.database.reading() as session:
+                read = await self._with_held(session, read, view, now)
         facts = article_facts(read.article, view.rules.levels, now)
-        asked = window_asked(facts, settings, now, verified=read.caller.verified)
-        seen = asked
+        seen = asked = window_asked(read.article, facts.level, view, now, _reading(read, entry))
+        meter = named_meter(holder, asked.meter if isinstance(asked, MeterState) else None)
         if isinstance(asked, MeterState):
-            known = self._metering.remembered(meter, asked.window, asked.limit)
+            known = self._metering.remembered(meter, asked)
             # At any sign-in what a device has read may be carried into a reader's window.
             if known is not None and (known.has_read(facts.id) or is_device(meter)):
                 seen = known
             elif asked.limit < 1:
                 # It would be a wall, and nothing is counted.
                 seen = await self._window(meter, asked)
-        held = read.held
-        if held is None and read.caller.reader_id is not None:
-            async with self._context.database.reading() as session:
-                held = await live_grants_of(session, read.caller.reader_id, now)
-        case = _case(read, facts, held or (), seen, settings, now)
+        case = _case(read, facts, seen, view, now, entry)
         if isinstance(case.outcome, Allow) and isinstance(asked, MeterState):
             if read.caller.reader_id is None:
                 # The network opens it: nobody's window was looked at.
                 return case._replace(meter=NoMeter.NOT_ASKED)
             # A grant opens it. The window is shown all the same.
-            known = self._metering.remembered(meter, asked.window, asked.limit)
+            known = self._metering.remembered(meter, asked)
             case = case._replace(meter=known or await self._window(meter, asked))
         return case
 
-    def _case_of_nobody(self, article: StoredArticle, view: InForce, now: datetime) -> "_Case":
+    def _case_of_nobody(
+        self, article: StoredArticle, view: InForce, now: datetime, entry: Entry
+    ) -> "_Case":
         """The case of a device that has read nothing: the same for all with this view, so it is made once."""
-        key = article.slug, view.variant
+        key = article.slug, view.variant, entry
         kept = self._of_nobody.get(key)
         if kept is not None and kept.article is article and kept.case.now <= now < kept.until:
             return kept.case._replace(now=now)
-        settings, rules = view.settings, view.rules.levels
-        facts = article_facts(article, rules, now)
-        seen = window_asked(facts, settings, now, verified=False)
-        case = _case(ReadRequest(article, Caller(), None), facts, (), seen, settings, now)
-        until = level_at(article, rules, now).until or now + _DAY
+        levels = view.rules.levels
+        facts, read = article_facts(article, levels, now), ReadRequest(article, Caller(), None)
+        seen = window_asked(article, facts.level, view, now, _reading(read, entry))
+        case = _case(read, facts, seen, view, now, entry)
+        until = level_at(article, levels, now).until or now + _DAY
         if isinstance(seen, MeterState):
-            until = min(until, seen.window.end)
+            until = min(until, now + _MINUTE if seen.window.rolls else seen.window.end)
         if len(self._of_nobody) >= _MOST_CASES:
             self._of_nobody.clear()
         self._of_nobody[key] = _OfNobody(article, case, until)
@@ -328,7 +357,7 @@ class Unlocking:
 
     async def _window(self, meter: str, asked: MeterState) -> MeterState:
         async with self._context.database.reading() as session:
-            found = await read_meter(session, meter, asked.window, asked.limit)
+            found = await read_window(session, meter, asked)
         self._metering.remember(meter, found)
         return found
 
@@ -338,7 +367,7 @@ class Unlocking:
         """The wall that the case ends at; None where it opens the article."""
         if not isinstance(case.outcome, Wall):
             return None
-        window = case.window and MeterState(case.window.window, case.window.limit)
+        window = case.window and case.window.without_reads(self._context.settings.zone)
         met = Met(
             case.outcome, case.article, window, case.evidence.room_after_registering,
             read.caller.verified, case.gift.refusal,
@@ -363,34 +392,6 @@ class Unlocking:
 AppUnlocking = Annotated[Unlocking, Depends(part(Unlocking))]
 
 
-def note_open_page(
-    ledger: Ledger,
-    context: Context,
-    article: StoredArticle,
-    *,
-    reader_id: str | None,
-    device: str | None,
-    reason: str,
-) -> None:
-    """Record, once a day, that a page or a token showed the whole article to who may read it.
-
-    `device` is its pseudonym. No meter is looked at where a grant or a token opens the article: the
-    reader counts as the holder, whether or not the address is verified.
-    """
-    if reader_id is not None:
-        holder = reader_holder(reader_id)
-    elif device is not None:
-        holder = known_device_holder(device)
-    else:
-        return
-    ledger.note(
-        entry_at(
-            context.clocks.business(), context.settings.zone, holder=holder,
-            article_id=article.id, reader_id=reader_id, device_id=device, reason=reason, once=True,
-        )
-    )  # fmt: skip
-
-
 class _Case(NamedTuple):
     """What is decided on, with the outcome: decided again where more is seen on the way."""
 
@@ -398,7 +399,8 @@ class _Case(NamedTuple):
     evidence: Evidence
     meter: MeterSeen
     now: datetime
-    settings: Settings
+    room: Callable[[MeterSeen], int]
+    """What registering would bring, by the window."""
     outcome: Allow | Meter | Wall
     gift: GiftSeen = NO_GIFT
 
@@ -427,14 +429,13 @@ class _Case(NamedTuple):
 
     def after(self, recorded: Recorded) -> "_Case":
         """With the window as it is after the article was to be counted in it."""
-        window = recorded.state
+        window = recorded.state._replace(by=self.window.by if self.window is not None else None)
         if recorded.closed:
             return self.with_network_closed()
         # An article that wasn't counted met a full window, whatever has become of that since.
         has_read = window.has_read(self.article.id)
         room = window if has_read else window._replace(limit=window.used)
-        left = room_after_registering(window, self.settings)
-        evidence = replace(self.evidence, room_after_registering=left)
+        evidence = replace(self.evidence, room_after_registering=self.room(window))
         outcome = self._decided(evidence, room)
         return self._replace(evidence=evidence, meter=window, outcome=outcome)
 
@@ -454,21 +455,27 @@ class _OfNobody(NamedTuple):
 def _case(
     read: ReadRequest,
     facts: ArticleFacts,
-    held: Iterable[GrantFacts],
     seen: MeterSeen,
-    settings: Settings,
+    in_force: InForce,
     now: datetime,
+    entry: Entry,
 ) -> _Case:
+    held = read.held or ()
+    room = partial(room_after_registering, read.article, in_force, entry)
     evidence = evidence_of_rows(
         (*held, *read.here) if read.here else held,
         verified=read.caller.verified,
-        sign_in_offered=settings.readers_can_sign_in,
-        room_after_registering=room_after_registering(seen, settings),
+        sign_in_offered=in_force.settings.readers_can_sign_in,
+        room_after_registering=room(seen),
     )
     outcome = decide(facts, evidence, seen, now)
     if isinstance(outcome, Hidden):
         raise article_not_found(read.article.slug)
-    return _Case(facts, evidence, seen, now, settings, outcome)
+    return _Case(facts, evidence, seen, now, room, outcome)
+
+
+def _reading(read: ReadRequest, entry: Entry) -> Reading:
+    return Reading(metered_reader(verified=read.caller.verified, former=read.former), entry)
 
 
 def _variant(
@@ -499,22 +506,3 @@ def count_answer(reason: str) -> None:
 @lru_cache(maxsize=64)
 def _answers(reason: str) -> Counter:
     return UNLOCKS.labels(reason)
-
-
-def room_after_registering(seen: MeterSeen, settings: Settings) -> int:
-    """Articles that the registered reader's meter would then still open in this window."""
-    used = seen.used if isinstance(seen, MeterState) and settings.meter_carry_count else 0
-    return settings.registered_meter_limit - used
-
-
-def window_asked(
-    article: ArticleFacts, settings: Settings, now: datetime, *, verified: bool
-) -> MeterState | NoMeter:
-    """The empty window in which the article would be counted, or why there is none."""
-    if settings.meter_limit is None:
-        return NoMeter.NOTHING_METERED
-    if article.level != "metered":
-        return NoMeter.NOT_ASKED
-    window = window_at(now, settings.meter_window, settings.zone)
-    limit = settings.registered_meter_limit if verified else settings.meter_limit
-    return MeterState(window, limit)

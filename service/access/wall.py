@@ -216,7 +216,8 @@ def _words(
         return settings.wall_title, settings.wall_text
     title = settings.register_wall_title
     if not title:
-        title = register_words(met.decision.reason, met.room, settings.meter_window)
+        span = met.meter.window.span if met.meter is not None else settings.meter_span
+        title = register_words(met.decision.reason, met.room, span)
     return title, settings.register_wall_text
 
 
@@ -229,7 +230,7 @@ def _note(
     """Why the article is closed, also to a gift link, and what became of the subscription that the page of the account shows."""
     now = context.clocks.business()
     reason = met.decision.reason
-    why = readers_words(reason, met.meter, settings.meter_window, settings.zone)
+    why = readers_words(reason, met.meter, settings.zone)
     why = f"{met.gift} {why}".lstrip()
     first = bought[0] if bought else None
     if first is None or first.until > now:

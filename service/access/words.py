@@ -5,7 +5,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from service.access.reasons import REASONS, Reason
-from service.levels import WindowKind
+from service.levels import Span, WindowKind
 from service.metering.window import MeterState
 
 HELPING_WORDS: dict[Literal["past_due", "subscribed"], tuple[str, str]] = {
@@ -19,32 +19,42 @@ HELPING_WORDS: dict[Literal["past_due", "subscribed"], tuple[str, str]] = {
     ),
 }
 """Title and text of a wall for a reader whose subscription leaves no room for another, unless a prompt has them."""
-WINDOWS: dict[WindowKind, str] = {"day": "today", "week": "this week", "month": "this month"}
+_WINDOWS: dict[WindowKind, str] = {
+    "day": "today", "week": "this week", "month": "this month", "rolling": "in these {}",
+}  # fmt: skip
 
 
-def readers_words(
-    reason: Reason, meter: MeterState | None, window: WindowKind, zone: ZoneInfo
-) -> str:
+def window_words(span: Span) -> str:
+    """`this month`, or `in these 30 days`."""
+    return _WINDOWS[span.kind].format(_days(span))
+
+
+def _days(span: Span) -> str:
+    return "24 hours" if span.days == 1 else f"{span.days} days"
+
+
+def readers_words(reason: Reason, meter: MeterState | None, zone: ZoneInfo) -> str:
     """A sentence or two for the reader. `meter`: the window that the decision saw."""
     if reason == "meter_exhausted" and meter is not None:
-        return used_up_words(meter, window, zone)
+        return used_up_words(meter, zone)
     return REASONS[reason].readers
 
 
-def used_up_words(meter: MeterState, window: WindowKind, zone: ZoneInfo) -> str:
+def used_up_words(meter: MeterState, zone: ZoneInfo) -> str:
     """For a reader who has used up the window."""
     if meter.limit == 0:
         return "There are no free articles at the moment."
     articles, again = free_articles(meter.limit), long_day(meter.window.end, zone)
-    return f"You have read your {articles} {WINDOWS[window]}. There are new ones on {again}."
+    return f"You have read your {articles} {window_words(meter.window.span)}. There are new ones on {again}."
 
 
-def register_words(reason: Reason, room: int, window: WindowKind) -> str:
+def register_words(reason: Reason, room: int, span: Span) -> str:
     """What registering brings; `room` is how many articles the meter then opens in this window."""
     if reason == "registered_only":
         return "Read this article with a free account"
     articles = "article" if room == 1 else "articles"
-    return f"Read {room} more {articles} {WINDOWS[window]}, free"
+    within = f"in {_days(span)}" if span.kind == "rolling" else window_words(span)
+    return f"Read {room} more {articles} {within}, free"
 
 
 def free_articles(limit: int) -> str:

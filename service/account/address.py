@@ -18,9 +18,10 @@ from service.identity.email import EmailAddress, checked_address, mailbox_of
 from service.identity.readers import account_of, find_reader
 from service.identity.sessions import end_sessions_of
 from service.limits.rate import Limit, take, too_many
-from service.metering.store import move_meter, readers_meter
+from service.metering.store import move_meters, readers_meter
 from service.outbox.mails import put_mail
 from service.problems import Problem
+from service.rules.store import meter_names
 
 State = Literal["waiting", "changed"]
 """`waiting` for the other mailbox."""
@@ -128,8 +129,9 @@ async def _set_address(
     owner = await account_of(session, address)
     if owner is not None and owner.id != reader.id:
         raise Problem("address-taken")
-    await move_meter(
+    await move_meters(
         session,
+        await meter_names(session),
         from_meter=readers_meter(reader.id, mailbox_of(reader.verified_key)),
         to_meter=readers_meter(reader.id, mailbox_of(address.key)),
     )

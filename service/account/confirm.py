@@ -24,7 +24,13 @@ from service.identity.secrets import hash_secret
 from service.identity.sessions import Kind, OpenedSession, end_session, open_session
 from service.identity.touches import carry_touches
 from service.limits.rate import Limit, take, too_many
-from service.metering.store import carry_reads, device_holder, reader_holder, readers_meter
+from service.metering.store import (
+    carry_reads,
+    device_holder,
+    named_meter,
+    reader_holder,
+    readers_meter,
+)
 from service.metering.window import window_at
 from service.problems import Problem
 from service.rules.in_force import in_force_at
@@ -175,6 +181,24 @@ async def _meter_of(session: AsyncSession, reader_id: str) -> str:
     return readers_meter(reader_id, mailbox_of(reader.verified_key if reader is not None else None))
 
 
+async def _carry_reads(
+    session: AsyncSession, context: Context, from_meter: str, to_meter: str
+) -> None:
+    """What the device has read, by each of the publication's meters."""
+    now = context.clocks.business()
+    in_force = await in_force_at(session, context.settings, now)
+    meters = in_force.rules.meters
+    for each in meters.every:
+        await carry_reads(
+            session,
+            from_holder=named_meter(from_meter, each.name),
+            to_holder=named_meter(to_meter, each.name),
+            window=window_at(now, each.span, in_force.settings.zone),
+            as_counted=meters.carries_count,
+            now=now,
+        )
+
+
 async def _opened(
     session: AsyncSession, context: Context, reader_id: str, client: Client
 ) -> OpenedSession:
@@ -186,14 +210,8 @@ async def _opened(
     device = pseudonym(caller.device_id) if caller.device_id is not None else None
     if caller.device_id is not None and device is not None:
         await link_device(session, reader_id=reader_id, device=device, now=clocks.business())
-        settings = (await in_force_at(session, context.settings, clocks.business())).settings
-        await carry_reads(
-            session,
-            from_holder=device_holder(caller.device_id),
-            to_holder=await _meter_of(session, reader_id),
-            window=window_at(clocks.business(), settings.meter_window, settings.zone),
-            as_counted=settings.meter_carry_count,
-            now=clocks.business(),
+        await _carry_reads(
+            session, context, device_holder(caller.device_id), await _meter_of(session, reader_id)
         )
         await carry_touches(
             session,

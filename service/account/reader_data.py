@@ -55,7 +55,15 @@ from service.db.tables import (
 )
 from service.grants.right_claims import CLAIMS
 from service.identity.email import mailbox_of
-from service.metering.store import DEVICE, READER, known_device_holder, reader_holder, readers_meter
+from service.metering.store import (
+    DEVICE,
+    READER,
+    known_device_holder,
+    named_meter,
+    reader_holder,
+    readers_meter,
+)
+from service.rules.store import meter_names
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,8 @@ class Subject:
     sessions: tuple[str, ...]
     customers: tuple[str, ...]
     grants: tuple[str, ...]
+    meters: tuple[str, ...]
+    """Names of all meters of their own that there ever were."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +145,7 @@ async def subject_of(session: AsyncSession, reader_id: str) -> Subject | None:
         sessions=tuple(sorted(each for each, _ in sessions)),
         customers=tuple(sorted(customers)),
         grants=tuple(sorted(grants)),
+        meters=tuple(sorted(await meter_names(session))),
     )
 
 
@@ -229,7 +240,8 @@ def _holders(subject: Subject) -> list[str]:
 def _meters(subject: Subject) -> list[str]:
     mailbox = mailbox_of(subject.address_key)
     shared = [readers_meter("", mailbox)] if mailbox is not None else []
-    return [*_holders(subject), *shared]
+    keys = [*_holders(subject), *shared]
+    return [named_meter(key, name) for key in keys for name in (None, *subject.meters)]
 
 
 def _without_devices(subject: Subject) -> ColumnElement[str]:
@@ -471,7 +483,7 @@ HOLDINGS: tuple[Holding, ...] = (
             "once_key": None,
         },
         kept="day id at article_id reader_id granted consumed reason wall window_start "
-        "referrer_host prompt once audience variant",
+        "referrer_host meter_name prompt once audience variant",
         hidden="once_key",
     ),
 )  # fmt: skip

@@ -74,6 +74,21 @@ async def bought_subscriptions(session: AsyncSession, reader_id: str) -> list[Bo
     return sorted(bought, key=lambda each: not each.is_live)
 
 
+async def subscribed_before(session: AsyncSession, reader_id: str, at: datetime) -> bool:
+    """Whether the reader had paid for a subscription by then, and had none that wasn't over."""
+    found = await session.execute(
+        select(Subscription.status, Subscription.ended_at, Subscription.trial_end).where(
+            Subscription.reader_id == reader_id, Subscription.started_at <= at,
+            Subscription.status.not_in(sorted(NEVER_STARTED)),
+        )
+    )  # fmt: skip
+    over, paid = True, False
+    for status, ended, trial in found:
+        over = over and status in _OVER and (ended is None or ended <= at)
+        paid = paid or trial is None or (ended is not None and ended > trial)
+    return over and paid
+
+
 async def has_subscribed(session: AsyncSession, reader_id: str) -> bool:
     """Whether the reader ever had a subscription, whatever became of it; one whose first payment was
     never completed is none.

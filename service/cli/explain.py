@@ -9,6 +9,7 @@ from service.access.explain import explain as explained
 from service.access.explain_schemas import ExplanationOut
 from service.cli.running import CommandFailed, command, failing_with, ready_context
 from service.content.rendering import Rendering
+from service.identity.entry import ENTRY_WORDS
 from service.settings import Settings
 
 EXAMPLE = "Example: paywall explain ana@example.org harbour-bridge --at 2026-03-10T09:00"
@@ -24,14 +25,25 @@ async def explain(
             help="A past instant, such as 2026-03-10T09:00; without an offset in the publication's time zone."
         ),
     ] = None,
+    entry: Annotated[
+        str, typer.Option(help="By what they came: newsletter, search, social, direct or other.")
+    ] = "direct",
 ) -> None:
     """Say why a reader may or may not read an article, now or at a past instant."""
     settings = Settings()
     instant = _instant(at, settings)
+    came_by = next((each for each in ENTRY_WORDS if each == entry), None)
+    if came_by is None:
+        raise CommandFailed(f"--entry {entry} is none: take one of {', '.join(ENTRY_WORDS)}.")
     async with ready_context(settings) as context:
         with failing_with():
             found = await explained(
-                context, Rendering(), reader=reader, article=article, at=instant
+                context,
+                Rendering(),
+                reader=reader,
+                article=article,
+                at=instant,
+                entry=came_by,
             )
     _print(ExplanationOut.of(found), settings)
 

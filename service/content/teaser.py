@@ -57,7 +57,8 @@ def summary(article: ListedArticle, in_force: InForce, now: datetime) -> dict[st
         "updated_at": instant_text(article.updated_at),
         "access": {
             "level": held.level,
-            "metered": held.level == "metered" and in_force.settings.meter_limit is not None,
+            "metered": held.level == "metered"
+            and not in_force.rules.meters.is_off(article.section, article.tags),
             "plans": sorted(held.plans),
         },
     }
@@ -70,7 +71,9 @@ def json_ld(article: StoredArticle, in_force: InForce, now: datetime) -> dict[st
     """
     settings = in_force.settings
     level = level_at(article, in_force.rules.levels, now).level
-    free = level == "free" or (level == "metered" and settings.meter_limit is None)
+    free = level == "free" or (
+        level == "metered" and in_force.rules.meters.is_off(article.section, article.tags)
+    )
     address = article.canonical_url or f"{settings.public_url}/articles/{article.slug}"
     document: dict[str, Any] = {
         "@context": "https://schema.org",

@@ -45,15 +45,17 @@ def _plain(text: str) -> str:
     return text
 
 
-_Value = Annotated[str, Field(min_length=1, max_length=LONGEST_VALUE), AfterValidator(_plain)]
+CampaignValue = Annotated[
+    str, Field(min_length=1, max_length=LONGEST_VALUE), AfterValidator(_plain)
+]
 
 
 class Campaign(Body):
     """The `utm_source`, `utm_medium` and `utm_campaign` of the page's address."""
 
-    source: _Value | None = None
-    medium: _Value | None = None
-    campaign: _Value | None = None
+    source: CampaignValue | None = None
+    medium: CampaignValue | None = None
+    campaign: CampaignValue | None = None
 
 
 @dataclass(frozen=True)

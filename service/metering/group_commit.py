@@ -10,11 +10,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from service.levels import Span
 from service.metering import one_writer
 from service.metering.attempt import Attempt, Recorded
 from service.metering.one_statement import send
 from service.metering.store import read_meters, state_of
-from service.metering.window import MeterState, Window
+from service.metering.window import MeterState, first_of
 
 
 def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> list[Recorded]:
@@ -35,18 +36,19 @@ def _by_one_statement(
 ) -> dict[str, Recorded]:
     """One statement, which commits; of those who had no room, it takes another to see the windows."""
     found: dict[str, Recorded] = {}
-    others: defaultdict[tuple[Window, int], list[str]] = defaultdict(list)
-    for each, (meter, counted, carried, closed) in zip(
+    others: defaultdict[tuple[datetime, Span, int], list[Attempt]] = defaultdict(list)
+    for each, (meter, counted, carried, began, closed) in zip(
         batch, send(connection, batch, now), strict=True
     ):
         if counted is not None:
-            state = state_of(counted, carried, each.window, each.limit)
+            state = state_of(counted, carried, began, each.window, each.limit)
             found[meter] = Recorded(state, counted=True)
         elif closed:
             found[meter] = Recorded(MeterState(each.window, each.limit), closed=True)
         else:
-            others[each.window, each.limit].append(meter)
-    for (window, limit), meters in others.items():
-        states = read_meters(connection, meters, window, limit)
+            others[each.window.key, each.window.span, each.limit].append(each)
+    for (_, _, limit), attempts in others.items():
+        window = first_of(each.window for each in attempts)
+        states = read_meters(connection, [each.meter for each in attempts], window, limit)
         found |= {meter: Recorded(state) for meter, state in states.items()}
     return found

@@ -56,6 +56,7 @@ class Entry(NamedTuple):
     """Who met the wall, to prompts."""
     variant: str | None
     """Of an experiment, as `experiment/variant`."""
+    meter_name: str | None = None
 
 
 def entry_at(
@@ -77,6 +78,7 @@ def entry_at(
     once: bool = False,
     audience: str | None = None,
     variant: str | None = None,
+    meter_name: str | None = None,
 ) -> Entry:
     """The row of what happened `at` (business time) in a publication of this zone.
 
@@ -85,7 +87,7 @@ def entry_at(
     return Entry(
         at.astimezone(zone).date(), holder, _row_id(), at,
         article_id, reader_id, device_id, granted, consumed, reason, wall, window_start,
-        referrer_host, campaign, prompt, once, audience, variant,
+        referrer_host, campaign, prompt, once, audience, variant, meter_name,
     )  # fmt: skip
 
 

@@ -56,24 +56,29 @@ class Metering:
         )
         self._touched: OrderedDict[str, None] = OrderedDict()
 
-    def remembered(self, meter: str, window: Window, limit: int) -> MeterState | None:
+    def remembered(self, meter: str, asked: MeterState) -> MeterState | None:
         """The window as this process saw it within the last minute.
 
         What it says was read is so still: articles are only ever added to a window, until an
         erasure takes it away whole. They are counted here, or carried into a reader's.
         """
-        seen, state = self._windows.get((meter, window.start), (None, None))
+        window = asked.window
+        seen, state = self._windows.get((meter, window.key), (None, None))
         if seen is None or state is None or self._clocks.wall() - seen > FRESH:
             return None
-        return state if state.limit == limit else state._replace(limit=limit)
+        if window.rolls and (state.window.span != window.span or state.window.end <= window.start):
+            return None
+        if (state.limit, state.by) == (asked.limit, asked.by):
+            return state
+        return state._replace(limit=asked.limit, by=asked.by)
 
     def remembers(self, meter: str, window: Window) -> bool:
         """Whether anything is known of it, however old."""
-        return (meter, window.start) in self._windows
+        return (meter, window.key) in self._windows
 
     def remember(self, meter: str, state: MeterState) -> None:
         """The window as it was just read."""
-        _put(self._windows, (meter, state.window.start), (self._clocks.wall(), state))
+        _put(self._windows, (meter, state.window.key), (self._clocks.wall(), state))
 
     def note(self, noted: Noted) -> None:
         """Record in the background what counted nothing, and what led the holder here."""

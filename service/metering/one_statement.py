@@ -18,6 +18,7 @@ from service.metering.ledger import Entry
 
 _KINDS = {
     "meter": "text", "counted_in": "timestamptz", "most": "integer",
+    "began": "timestamptz", "ended": "timestamptz",
     "network": "text", "network_most": "integer", "network_ends": "timestamptz", "touched": "boolean",
     **{f"touch_{part}": "text" for part in PARTS},
     **dict.fromkeys(Entry._fields, "text"),
@@ -26,17 +27,21 @@ _KINDS = {
 }  # fmt: skip
 _OVER = f"held.ends_at <= $1 OR held.ends_at > excluded.ends_at + interval '{CLOCKS_APART.seconds} seconds'"
 """As in limits/rate.py: also one that ends later than any that begins now."""
+_ENDED = """known.began_at IS NOT NULL
+  AND known.began_at <= (SELECT ended FROM wanted WHERE wanted.meter = excluded.holder)"""
+"""Whether a rolling window is over by the time of the read; no calendar's is."""
 _UNTOUCHED = (False, None, None, None, None)
 _NO_NETWORK = (None, None, None)
 
 
 def send(connection: Connection, batch: Sequence[Attempt], now: datetime) -> Sequence[Any]:
     """Count for each what has room, and record it. Rows of `meter`, `counted` and `carried` as JSON, None
-    where nothing was counted, and `closed`: the network has no room. `now` is wall time.
+    where nothing was counted, `began` of a rolling window, and `closed`: the network has no room. `now` is
+    wall time.
     """
     rows = [
         (
-            each.meter, each.window.start, each.limit,
+            each.meter, each.window.key, each.limit, each.window.began, each.window.ended,
             *(each.network[0].begun(each.network[1], now) if each.network else _NO_NETWORK),
             *((True, *each.touch.parts) if each.touch is not None else _UNTOUCHED),
             *each.entry,
@@ -51,6 +56,7 @@ def send(connection: Connection, batch: Sequence[Attempt], now: datetime) -> Seq
 def _statement() -> str:
     arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_KINDS.values(), 2))
     entry = ", ".join(Entry._fields)
+    said = entry.replace("window_start", "coalesce(counted.began_at, wanted.window_start)")
     first, last = touch_columns("first"), touch_columns("last")
     parts = ", ".join(["wanted.at", *(f"touch_{part}" for part in PARTS)])
     named = ", ".join(f"excluded.last_{part}" for part in PARTS)
@@ -63,7 +69,7 @@ WITH wanted AS MATERIALIZED (
     count(*) OVER (PARTITION BY network) AS number
   FROM wanted
   WHERE network IS NOT NULL
-    AND NOT EXISTS (SELECT FROM meter_windows AS past WHERE past.holder = wanted.meter)
+    AND NOT EXISTS (SELECT FROM meter_windows AS past WHERE past.holder IN (wanted.meter, wanted.holder))
 ), taken AS (
   INSERT INTO rate_limits AS held (key, count, started_at, ends_at)
   SELECT network, count(*), $1, max(network_ends) FROM beginning GROUP BY network ORDER BY network
@@ -77,17 +83,20 @@ WITH wanted AS MATERIALIZED (
   LEFT JOIN beginning ON beginning.meter = wanted.meter LEFT JOIN taken ON taken.key = beginning.network
   WHERE beginning.meter IS NULL OR place <= beginning.network_most - taken.count + number
 ), counted AS (
-  INSERT INTO meter_windows AS known (holder, window_start, counted, carried, updated_at)
-  SELECT meter, counted_in, jsonb_build_array(article_id), '[]', at
+  INSERT INTO meter_windows AS known (holder, window_start, began_at, counted, carried, updated_at)
+  SELECT meter, counted_in, began, jsonb_build_array(article_id), '[]', at
   FROM admitted WHERE most > 0 ORDER BY meter
   ON CONFLICT (holder, window_start) DO UPDATE
-  SET counted = known.counted || excluded.counted, updated_at = excluded.updated_at
-  WHERE jsonb_array_length(known.counted)
-      < (SELECT most FROM wanted WHERE wanted.meter = excluded.holder)
-    AND NOT known.counted @> excluded.counted AND NOT known.carried @> excluded.counted
-  RETURNING holder AS meter, counted, carried
+  SET counted = CASE WHEN {_ENDED} THEN excluded.counted ELSE known.counted || excluded.counted END,
+    carried = CASE WHEN {_ENDED} THEN excluded.carried ELSE known.carried END,
+    began_at = CASE WHEN {_ENDED} OR known.counted = '[]' THEN excluded.began_at ELSE known.began_at END,
+    updated_at = excluded.updated_at
+  WHERE {_ENDED} OR (
+    jsonb_array_length(known.counted) < (SELECT most FROM wanted WHERE wanted.meter = excluded.holder)
+    AND NOT known.counted @> excluded.counted AND NOT known.carried @> excluded.counted)
+  RETURNING holder AS meter, counted, carried, began_at
 ), recorded AS (
-  INSERT INTO access_ledger ({entry}) SELECT {entry} FROM wanted JOIN counted USING (meter)
+  INSERT INTO access_ledger ({entry}) SELECT {said} FROM wanted JOIN counted USING (meter)
 ), led AS (
   INSERT INTO touches (holder, {", ".join([*first, *last])})
   SELECT DISTINCT ON (holder) holder, {parts}, {parts}
@@ -95,7 +104,8 @@ WITH wanted AS MATERIALIZED (
   ON CONFLICT (holder) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in last)}
   WHERE coalesce({named}) IS NOT NULL AND excluded.last_at >= touches.last_at
 )
-SELECT wanted.meter, counted.counted::text, counted.carried::text, admitted.meter IS NULL AS closed
+SELECT wanted.meter, counted.counted::text, counted.carried::text, counted.began_at AS began,
+  admitted.meter IS NULL AS closed
 FROM wanted
 LEFT JOIN admitted ON admitted.meter = wanted.meter LEFT JOIN counted ON counted.meter = wanted.meter
 """  # noqa: S608 names from the code

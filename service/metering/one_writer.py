@@ -8,7 +8,7 @@ database, this thread would wait for the interpreter.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -21,19 +21,21 @@ from service.limits.rate import Limit, take_for_many
 from service.metering.attempt import Attempt, Recorded
 from service.metering.ledger import Entry
 from service.metering.store import begun_among
-from service.metering.window import MeterState
+from service.metering.window import MeterState, Window, rolling_from
 
 _WINDOWS = """
-SELECT json_group_array(json_array(holder, window_start, json(counted), json(carried)))
+SELECT json_group_array(json_array(holder, window_start, json(counted), json(carried), began_at))
 FROM json_each(?) AS asked CROSS JOIN meter_windows
 ON holder = json_extract(asked.value, '$[0]') AND window_start = json_extract(asked.value, '$[1]')
 """
-_WINDOW_COLUMNS = ("holder", "window_start", "counted", "carried", "updated_at")
+_WINDOW_COLUMNS = ("holder", "window_start", "began_at", "counted", "carried", "updated_at")
 _COUNTED_GROWS = """
 ON CONFLICT (holder, window_start) DO UPDATE
-SET counted = excluded.counted, updated_at = excluded.updated_at
+SET counted = excluded.counted, carried = excluded.carried, began_at = excluded.began_at,
+  updated_at = excluded.updated_at
 """
-_EMPTY: tuple[list[str], list[str]] = [], []
+_Known = tuple[list[str], list[str], str | None]
+_EMPTY: _Known = [], [], None
 
 
 def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> dict[str, Recorded]:
@@ -49,8 +51,10 @@ def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> di
         if meter in closed:
             found[meter] = Recorded(MeterState(window, limit), closed=True)
             continue
-        start, article = stored_time(window.start), entry.article_id
-        counted, carried = known.get((meter, start), _EMPTY)
+        start, article = stored_time(window.key), entry.article_id
+        counted, carried, began = known.get((meter, start), _EMPTY)
+        if window.rolls:
+            counted, carried, window = _rolled(counted, carried, began, window)  # noqa: PLW2901 as it has begun
         if len(counted) >= limit or article in counted or article in carried:
             state = MeterState(window, limit, frozenset(counted), frozenset(carried))
             found[meter] = Recorded(state)
@@ -59,8 +63,9 @@ def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> di
         state = MeterState(window, limit, frozenset(now_counted), frozenset(carried))
         found[meter] = Recorded(state, counted=True)
         at = stored_time(entry.at)
-        windows.append((meter, start, _as_json(now_counted), "[]", at))
-        entries.append(_stored(entry, at))
+        held = _as_json(tuple(carried)) if carried else "[]"
+        windows.append((meter, start, stored_time(window.began), _as_json(now_counted), held, at))
+        entries.append(_stored(entry._replace(window_start=window.start), at))
         if touch is not None:
             touches.append((entry.holder, touch, entry.at))
     insert_stored(driver.execute, MeterWindow, _WINDOW_COLUMNS, windows, _COUNTED_GROWS)
@@ -71,13 +76,29 @@ def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> di
 
 def _windows(
     execute: Callable[..., Any], batch: Sequence[Attempt]
-) -> dict[tuple[str, str | None], tuple[list[str], list[str]]]:
-    """What was counted and carried, by meter and window."""
-    asked = [(each.meter, stored_time(each.window.start)) for each in batch]
+) -> dict[tuple[str, str | None], _Known]:
+    """What was counted and carried, and when a rolling window began, by meter and window."""
+    asked = [(each.meter, stored_time(each.window.key)) for each in batch]
     (rows,) = execute(_WINDOWS, (json.dumps(asked),)).fetchone()
     return {
-        (holder, start): (counted, carried) for holder, start, counted, carried in json.loads(rows)
+        (holder, start): (counted, carried, began)
+        for holder, start, counted, carried, began in json.loads(rows)
     }
+
+
+def _rolled(
+    counted: list[str], carried: list[str], began: str | None, asked: Window
+) -> tuple[list[str], list[str], Window]:
+    """What is in the rolling window at the start of the one that is asked for, and the window.
+
+    It begins with the next article that is counted where it is over, or has only what came along.
+    """
+    if began is None:
+        return counted, carried, asked
+    window = rolling_from(datetime.fromisoformat(began).replace(tzinfo=UTC), asked.span)
+    if window.end <= asked.start:
+        return [], [], asked
+    return counted, carried, window if counted else asked
 
 
 def _stored(entry: Entry, at: str | None) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import AccessEntry
 from service.metering.store import read_meter
-from service.metering.window import MeterState
+from service.metering.window import MeterState, Window, rolling_from
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,39 @@ async def window_before(
 
     `meter` is where it is counted, `whose` finds the reads that are counted there.
     """
+    final = await read_meter(session, meter, empty.window, empty.limit)
+    window = empty.window
+    if window.rolls:
+        began = await _began_before(session, whose, window, at)
+        if began is None and final.window.start < at:
+            began = final.window.start  # what it holds came along, or its rows are deleted
+        if began is None:
+            return PastWindow(empty, 0)
+        window = rolling_from(began, window.span)
     rows = await session.execute(
         select(AccessEntry.article_id, AccessEntry.at)
-        .where(whose, AccessEntry.consumed, AccessEntry.window_start == empty.window.start)
-        .where(AccessEntry.at >= empty.window.start, AccessEntry.at < empty.window.end)
+        .where(whose, AccessEntry.consumed, AccessEntry.window_start == window.start)
+        .where(AccessEntry.at >= window.start, AccessEntry.at < window.end)
     )
     counted = {row.article_id: row.at for row in rows}
-    final = await read_meter(session, meter, empty.window, empty.limit)
-    undated = final.read_set - counted.keys()
+    undated = final.read_set - counted.keys() if final.window == window else frozenset()
     before = frozenset(article for article, read_at in counted.items() if read_at < at)
-    return PastWindow(empty._replace(counted=before, carried=undated), len(undated))
+    state = empty._replace(window=window, counted=before, carried=undated)
+    return PastWindow(state, len(undated))
+
+
+async def _began_before(
+    session: AsyncSession, whose: ColumnElement[bool], asked: Window, at: datetime
+) -> datetime | None:
+    """When the rolling window of `at` began; None: none was running."""
+    began: datetime | None = await session.scalar(
+        select(AccessEntry.window_start)
+        .where(whose, AccessEntry.consumed, AccessEntry.at < at)
+        .where(AccessEntry.window_start > asked.ended, AccessEntry.window_start < at)
+        .order_by(AccessEntry.at.desc(), AccessEntry.id.desc())
+        .limit(1)
+    )
+    return began
 
 
 async def latest_device(session: AsyncSession, reader_id: str, at: datetime) -> str | None:

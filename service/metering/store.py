@@ -6,7 +6,7 @@ fails under load. On SQLite one writes at a time, so what was looked at in a tra
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -18,7 +18,7 @@ from service.db.base import Json, UtcDateTime
 from service.db.tables import MeterWindow
 from service.identity.callers import Caller
 from service.identity.devices import pseudonym
-from service.metering.window import MeterState, Window
+from service.metering.window import MeterState, Window, rolling_from
 
 DEVICE = "device:"
 READER = "reader:"
@@ -48,6 +48,11 @@ def readers_meter(reader_id: str, mailbox: str | None) -> str:
     return f"{MAILBOX}{mailbox}" if mailbox is not None else reader_holder(reader_id)
 
 
+def named_meter(meter: str, name: str | None) -> str:
+    """The key of a meter of its own beside the publication's: a name has no sign of an address in it."""
+    return meter if name is None else f"{meter}@{name}"
+
+
 def meter_of(caller: Caller) -> str | None:
     """Where the caller's articles are counted; None: a new device's."""
     if caller.verified and caller.reader_id is not None:
@@ -74,12 +79,18 @@ async def read_meter(
     if holder is not None:
         row = (
             await session.execute(
-                select(MeterWindow.counted, MeterWindow.carried).where(
-                    MeterWindow.holder == holder, MeterWindow.window_start == window.start
+                select(MeterWindow.counted, MeterWindow.carried, MeterWindow.began_at).where(
+                    MeterWindow.holder == holder, MeterWindow.window_start == window.key
                 )
             )
         ).one_or_none()
     return MeterState(window, limit) if row is None else _state(row, window, limit)
+
+
+async def read_window(session: AsyncSession, meter: str, asked: MeterState) -> MeterState:
+    """What is in the window that was asked for, by the rule that it was asked by."""
+    found = await read_meter(session, meter, asked.window, asked.limit)
+    return found._replace(by=asked.by)
 
 
 def read_meters(
@@ -90,9 +101,9 @@ def read_meters(
     if not states:
         return states
     rows = connection.execute(
-        select(MeterWindow.holder, MeterWindow.counted, MeterWindow.carried).where(
-            MeterWindow.holder.in_(states), MeterWindow.window_start == window.start
-        )
+        select(
+            MeterWindow.holder, MeterWindow.counted, MeterWindow.carried, MeterWindow.began_at
+        ).where(MeterWindow.holder.in_(states), MeterWindow.window_start == window.key)
     )
     return states | {row.holder: _state(row, window, limit) for row in rows}
 
@@ -104,11 +115,21 @@ def begun_among(connection: Connection, holders: Collection[str]) -> set[str]:
 
 
 def _state(row: Any, window: Window, limit: int) -> MeterState:
+    """What a row says of the window that was asked for; of a rolling one that is over, nothing."""
+    if row.began_at is not None:
+        begun = rolling_from(row.began_at, window.span)
+        if begun.end <= window.start:
+            return MeterState(window, limit)
+        window = begun
     return MeterState(window, limit, frozenset(row.counted), frozenset(row.carried))
 
 
-def state_of(counted: str, carried: str, window: Window, limit: int) -> MeterState:
-    """The state as its columns have it in JSON."""
+def state_of(
+    counted: str, carried: str, began: datetime | None, window: Window, limit: int
+) -> MeterState:
+    """The state as its columns have it, articles in JSON, just after an article was counted."""
+    if began is not None:
+        window = rolling_from(began, window.span)
     return MeterState(window, limit, _articles(counted), _articles(carried))
 
 
@@ -127,7 +148,9 @@ async def carry_reads(
 ) -> None:
     """Let what one holder has read in the window be read by the other too; safe to repeat.
 
-    Carried articles are free to read again. They count against the other's limit only `as_counted`.
+    Carried articles are free to read again. They count against the other's limit only `as_counted`. A
+    rolling window that hasn't begun begins as the one holder's did, and anew with the first article that
+    is counted.
     """
     source = await read_meter(session, from_holder, window, 0)
     if not source.read_set:
@@ -138,7 +161,9 @@ async def carry_reads(
             _CARRIES[dialect, as_counted],
             {
                 "holder": to_holder,
-                "window_start": window.start,
+                "window_start": window.key,
+                "began": source.window.began,
+                "ended": window.ended,
                 "article": article_id,
                 "first": [article_id],
                 "now": now,
@@ -146,10 +171,19 @@ async def carry_reads(
         )
 
 
-async def move_meter(session: AsyncSession, *, from_meter: str, to_meter: str) -> None:
-    """Let a meter have another name; where that has read in a window already, its own count stays."""
+async def move_meters(
+    session: AsyncSession, names: Iterable[str], *, from_meter: str, to_meter: str
+) -> None:
+    """Let the meters of a reader have another key, those of these names too; where that has read in a
+    window already, its own count stays.
+    """
     if from_meter == to_meter:
         return
+    for name in (None, *names):
+        await _move(session, named_meter(from_meter, name), named_meter(to_meter, name))
+
+
+async def _move(session: AsyncSession, from_meter: str, to_meter: str) -> None:
     there = select(MeterWindow.window_start).where(MeterWindow.holder == to_meter)
     await session.execute(
         update(MeterWindow)
@@ -165,6 +199,8 @@ def _typed(statement: str) -> TextClause:
         bindparam("window_start", type_=UtcDateTime()),
         bindparam("now", type_=UtcDateTime()),
         bindparam("first", type_=Json()),
+        bindparam("began", type_=UtcDateTime()),
+        bindparam("ended", type_=UtcDateTime()),
     )
 
 
@@ -178,11 +214,15 @@ def _carrying(column: str, other: str, dialect: str) -> TextClause:
         )
     )
     return _typed(f"""
-INSERT INTO meter_windows AS meter (holder, window_start, {column}, {other}, updated_at)
-VALUES (:holder, :window_start, :first, '[]', :now)
+INSERT INTO meter_windows AS meter (holder, window_start, began_at, {column}, {other}, updated_at)
+VALUES (:holder, :window_start, :began, :first, '[]', :now)
 ON CONFLICT (holder, window_start) DO UPDATE
-SET {column} = {appended}, updated_at = excluded.updated_at
-WHERE NOT {known.format("counted")} AND NOT {known.format("carried")}
+SET {column} = CASE WHEN meter.began_at <= :ended THEN excluded.{column} ELSE {appended} END,
+    {other} = CASE WHEN meter.began_at <= :ended THEN excluded.{other} ELSE meter.{other} END,
+    began_at = CASE WHEN meter.began_at <= :ended THEN excluded.began_at ELSE meter.began_at END,
+    updated_at = excluded.updated_at
+WHERE meter.began_at <= :ended
+  OR (NOT {known.format("counted")} AND NOT {known.format("carried")})
 """)  # noqa: S608 nothing from outside is in it
 
 

@@ -51,6 +51,8 @@ class Tried(NamedTuple):
     is_walled: bool
     consumed: bool
     window: datetime | None
+    is_own: bool = False
+    """Decided by a meter of its own, whose limit stays as it was."""
 
 
 class Place(NamedTuple):
@@ -76,7 +78,7 @@ def replay(rows: Iterable[Tried]) -> Replayed:
         met: defaultdict[tuple[str, HolderKind, int | None], set[int]] = defaultdict(set)
         window = _Read(None)
         for row in of_meter:
-            if row.window is not None and row.window != window.start:
+            if row.window not in {None, window.start} and not row.is_own:
                 window = _Read(row.window)
             walls = window.walls(row)
             if row.step != BEFORE:
@@ -102,6 +104,8 @@ class _Read:
         walls = [AS_IT_WAS] if row.is_walled else []
         if LEVELS.get(row.reason) != "metered":
             return walls + _unmetered(row.reason, is_walled=row.is_walled)
+        if row.is_own:
+            return [*walls, *LIMITS] if row.is_walled else walls
         if row.window is None:
             # By a token of some minutes: the unlock that it is from has been decided.
             return walls

@@ -6,21 +6,32 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from service.bodies import Body
-from service.levels import Level, WindowKind
+from service.identity.entry import ENTRY_WORDS, Entry
+from service.levels import Level, Span, WindowKind
 from service.rules.crawler_document import CrawlersIn
+from service.rules.meters import EntryLimits, MeterRule, Meters
 from service.rules.prompt_document import MOST_NAMED, MOST_PROMPTS, Name, PromptIn
 from service.rules.rules import UNSCHEDULED, LevelRule, LevelRules, Rules, Schedule
-from service.settings import Settings
+from service.settings import MOST_DAYS, Settings
 from service.texts import is_slug, storable
 
 _HOURS, _LONGEST_DAYS = 24, 36_500
 _LONGEST_HOURS = _LONGEST_DAYS * _HOURS
 MOST_PLANS = 20
+_MOST_METERS, _LONGEST_NAME = 10, 40
 
 
 def _plan(value: str) -> str:
     if not is_slug(value):
         raise ValueError("must be a plan's slug: lower-case letters, digits and single hyphens")
+    return value
+
+
+def _meter_name(value: str) -> str:
+    if not is_slug(value) or len(value) > _LONGEST_NAME:
+        raise ValueError(
+            f"must be at most {_LONGEST_NAME} lower-case letters, digits and single hyphens between them"
+        )
     return value
 
 
@@ -97,19 +108,89 @@ class LevelsIn(Body):
         return LevelRules(self.default.as_rule(), _by_name(self.sections), _by_name(self.tags))
 
 
+_Limit = Annotated[int, Field(ge=0, le=1000)]
+_Days = Annotated[int, Field(ge=1, le=MOST_DAYS)]
+
+
+class EntryLimitsIn(Body):
+    """Limits for those who came by one entry, on the same count; null: the usual one."""
+
+    entry: Entry
+    anonymous: _Limit | None = None
+    registered: _Limit | None = None
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.anonymous is None and self.registered is None:
+            raise ValueError("name a limit for anonymous or for registered readers")
+        return self
+
+
 class MeterIn(Body):
-    """Free articles in a calendar window of the publication's time zone.
+    """Free articles in a calendar window of the publication's time zone, or in days from the first article.
 
     `anonymous` null switches the meter off: metered articles are then open to everybody. 0 opens none.
     """
 
     window: WindowKind
-    anonymous: Annotated[int, Field(ge=0, le=1000)] | None
+    days: _Days | None = None
+    """Of 24 hours, of the window `rolling`; null with any other."""
+    anonymous: _Limit | None
     """For each device that isn't signed in."""
-    registered: Annotated[int, Field(ge=0, le=1000)]
+    registered: _Limit
     """For each reader with a verified address."""
+    former: _Limit | None = None
+    """For each of them who has subscribed before; null: as for all."""
+    entries: Annotated[tuple[EntryLimitsIn, ...], Field(max_length=len(ENTRY_WORDS))] = ()
     carry_count: bool = False
     """At sign-in what the device has read counts against the reader's own limit."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        _check_days(self.window, self.days)
+        twice = _first_repeated(each.entry for each in self.entries)
+        if twice is not None:
+            raise ValueError(f"the entry {twice} is named twice: give each its limits once")
+        return self
+
+    def as_rule(self) -> MeterRule:
+        return MeterRule(
+            Span.of(self.window, self.days), self.anonymous, self.registered, self.former
+        )
+
+
+def _check_days(window: WindowKind, days: int | None) -> None:
+    if (window == "rolling") != (days is not None):
+        raise ValueError('days go with the window "rolling", which needs them, and with no other')
+
+
+class NamedMeterIn(Body):
+    """A meter of its own for some sections and tags, beside the publication's. `anonymous` null: their metered
+    articles count nowhere and are open.
+    """
+
+    name: Annotated[str, AfterValidator(_meter_name)]
+    """In the back office and the ledger. Another name begins another count."""
+    sections: Annotated[tuple[Name, ...], Field(max_length=MOST_NAMED)] = ()
+    tags: Annotated[tuple[Name, ...], Field(max_length=MOST_NAMED)] = ()
+    window: WindowKind
+    days: _Days | None = None
+    anonymous: _Limit | None
+    registered: _Limit
+    former: _Limit | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        _check_days(self.window, self.days)
+        if not self.sections and not self.tags:
+            raise ValueError("name the sections or tags that it counts")
+        return self
+
+    def as_rule(self) -> MeterRule:
+        return MeterRule(
+            Span.of(self.window, self.days), self.anonymous, self.registered, self.former, self.name,
+            frozenset(self.sections), frozenset(self.tags),
+        )  # fmt: skip
 
 
 class WallIn(Body):
@@ -134,6 +215,8 @@ class RulesIn(Body):
 
     levels: LevelsIn
     meter: MeterIn | None = None
+    meters: Annotated[tuple[NamedMeterIn, ...], Field(max_length=_MOST_METERS)] = ()
+    """Of several that count an article, the first one here does."""
     walls: WallsIn | None = None
     prompts: Annotated[tuple[PromptIn, ...], Field(max_length=MOST_PROMPTS)] = ()
     """Of several that fit a reader, the first one here is shown: their order is their priority."""
@@ -147,10 +230,25 @@ class RulesIn(Body):
             raise ValueError(f"the prompt {twice!r} is named twice: give one another name")
         return self
 
-    def as_rules(self) -> Rules:
+    @model_validator(mode="after")
+    def _meters_once(self) -> Self:
+        twice = _first_repeated(each.name for each in self.meters)
+        if twice is not None:
+            raise ValueError(f"the meter {twice!r} is named twice: give one another name")
+        return self
+
+    def as_rules(self, settings: Settings) -> Rules:
+        """Whole: with the settings' meter where these rules name none."""
+        meter = self.meter or _meter_of(settings)
+        meters = Meters(
+            meter.as_rule(),
+            {each.entry: EntryLimits(each.anonymous, each.registered) for each in meter.entries},
+            tuple(each.as_rule() for each in self.meters),
+            carries_count=meter.carry_count,
+        )
         crawlers = self.crawlers or CrawlersIn()
         prompts = tuple(each.as_rule() for each in self.prompts)
-        return Rules(self.levels.as_rules(), prompts, crawlers.as_rule())
+        return Rules(self.levels.as_rules(), meters, prompts, crawlers.as_rule())
 
     def in_place_of(self, settings: Settings) -> Settings:
         """The settings with what these rules say in their place."""
@@ -166,6 +264,7 @@ class RulesIn(Body):
         if self.meter is not None:
             said |= {
                 "meter_window": self.meter.window,
+                **({"meter_days": self.meter.days} if self.meter.days is not None else {}),
                 "meter_limit": self.meter.anonymous,
                 "registered_meter_limit": self.meter.registered,
                 "meter_carry_count": self.meter.carry_count,
@@ -197,12 +296,7 @@ def of_settings(settings: Settings) -> RulesIn:
             sections=_named(settings.section_levels.items()),
             tags=_named(settings.tag_levels.items()),
         ),
-        meter=MeterIn(
-            window=settings.meter_window,
-            anonymous=settings.meter_limit,
-            registered=settings.registered_meter_limit,
-            carry_count=settings.meter_carry_count,
-        ),
+        meter=_meter_of(settings),
         walls=WallsIn(
             subscribe_wall=WallIn(title=settings.wall_title, text=settings.wall_text),
             register_wall=WallIn(
@@ -210,6 +304,16 @@ def of_settings(settings: Settings) -> RulesIn:
             ),
             purpose=settings.wall_purpose,
         ),
+    )
+
+
+def _meter_of(settings: Settings) -> MeterIn:
+    return MeterIn(
+        window=settings.meter_window,
+        days=settings.meter_span.days or None,
+        anonymous=settings.meter_limit,
+        registered=settings.registered_meter_limit,
+        carry_count=settings.meter_carry_count,
     )
 
 

@@ -47,14 +47,17 @@ class InForce:
     @classmethod
     def by_default(cls, settings: Settings) -> "InForce":
         """The rules that the settings make."""
-        return cls(settings, of_settings(settings).as_rules())
+        return cls(settings, of_settings(settings).as_rules(settings))
 
     @classmethod
     def of(cls, stored: RulesVersion, settings: Settings) -> "InForce":
         """Raises ValidationError where a later release wrote them."""
         rules = read_stored(stored.document)
         return cls(
-            rules.in_place_of(settings), rules.as_rules(), stored.version, frozenset(rules.said())
+            rules.in_place_of(settings),
+            rules.as_rules(settings),
+            stored.version,
+            frozenset(rules.said()),
         )
 
     def view_of(self, unit: str, secret: bytes, now: datetime) -> "InForce":
@@ -79,6 +82,8 @@ class InForce:
                 "registered_meter_limit": variant.limits.registered,
             }
             settings = settings.model_copy(update=limits)
+            meters = rules.meters.with_limits(variant.limits.anonymous, variant.limits.registered)
+            rules = replace(rules, meters=meters)
         if variant.prompt is not None:
             rules = replace(rules, prompts=(variant.prompt, *rules.prompts))
         return replace(self, settings=settings, rules=rules, variant=experiment.name_of(variant))

@@ -1,4 +1,4 @@
-"""What the publication sets for all its articles: levels with their plans and schedules, and prompts. Pure.
+"""What the publication sets for all its articles: levels with their plans and schedules, meters, and prompts. Pure.
 
 An article's own words go first (content/level.py).
 """
@@ -10,6 +10,7 @@ from functools import cached_property
 
 from service.levels import Level
 from service.rules.crawlers import EVERYBODYS_PREVIEW, CrawlerRules
+from service.rules.meters import Meters
 from service.rules.prompts import Occasion, Prompt
 
 
@@ -53,6 +54,7 @@ class Rules:
     """All rules as they are at one time. Of several prompts that fit, the first is shown."""
 
     levels: LevelRules
+    meters: Meters
     prompts: tuple[Prompt, ...] = ()
     crawlers: CrawlerRules = EVERYBODYS_PREVIEW
 

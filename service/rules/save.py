@@ -53,6 +53,9 @@ def _lines(rules: RulesIn) -> Iterator[tuple[str, str]]:
     for place, prompt in enumerate(rules.prompts, start=1):
         said_of_it = prompt.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
         yield f"prompt {prompt.name}", f"{place}. {json.dumps(said_of_it, ensure_ascii=False)}"
+    for place, meter in enumerate(rules.meters, start=1):
+        said_of_it = meter.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
+        yield f"meter {meter.name}", f"{place}. {json.dumps(said_of_it, ensure_ascii=False)}"
     for part, said in (
         ("meter", rules.meter),
         ("walls", rules.walls),

@@ -21,6 +21,12 @@ async def latest(session: AsyncSession) -> RulesVersion | None:
     return (await session.scalars(newest)).one_or_none()
 
 
+async def meter_names(session: AsyncSession) -> set[str]:
+    """The names of all meters of their own that there ever were: what they counted may be there still."""
+    found = await session.scalars(select(RulesVersion.document["meters"]))
+    return {meter["name"] for meters in found for meter in meters or ()}
+
+
 async def add_version(
     session: AsyncSession,
     document: Mapping[str, Any],

@@ -171,7 +171,7 @@ def _access_line(view: ArticleView, settings: Settings) -> str:
     if view.meter is None:
         return ""
     is_open = view.state == "open"
-    return meter_words(view.meter, settings.meter_window, settings.zone, is_open=is_open)
+    return meter_words(view.meter, settings.zone, is_open=is_open)
 
 
 def _view(

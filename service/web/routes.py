@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import AfterValidator
 
 from service.access.decision import Allow
+from service.access.open_pages import note_open_page
 from service.access.reasons import REASONS
 from service.access.unlock import (
     AppUnlocking,
@@ -14,7 +15,6 @@ from service.access.unlock import (
     Opened,
     ReadRequest,
     WantedByLink,
-    note_open_page,
 )
 from service.checkout.limits import LimitedGateway
 from service.checkout.returned import remember_claim

@@ -100,5 +100,6 @@ def wall_entry(request: Request, context: Context, read: ReadRequest, seen: Look
         device_id=pseudonym(caller.device_id) if caller.device_id else None,
         wall=seen.wall.kind, prompt=seen.wall.prompt, audience=seen.wall.audience, variant=seen.variant,
         window_start=seen.meter.window.start if seen.meter else None,
+        meter_name=seen.meter.meter if seen.meter else None,
         referrer_host=touch.referrer_host, campaign=touch.campaign,
     )  # fmt: skip

@@ -4,8 +4,7 @@ import math
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from service.access.words import WINDOWS, free_articles, long_day, used_up_words
-from service.levels import WindowKind
+from service.access.words import free_articles, long_day, used_up_words, window_words
 from service.metering.window import MeterState
 
 _HOUR = 60
@@ -21,17 +20,17 @@ def full_day(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%A}, {long_day(at, zone)}"
 
 
-def meter_words(meter: MeterState, window: WindowKind, zone: ZoneInfo, *, is_open: bool) -> str:
+def meter_words(meter: MeterState, zone: ZoneInfo, *, is_open: bool) -> str:
     """For a reader to whom the meter has opened the article (`is_open`), or would open it."""
     if not is_open:
         of_all = (
             "your free article" if meter.limit == 1 else f"one of your {meter.limit} free articles"
         )
-        return f"This is {of_all} {WINDOWS[window]}."
+        return f"This is {of_all} {window_words(meter.window.span)}."
     if meter.remaining == 0:
-        return f"Thank you for reading. {used_up_words(meter, window, zone)}"
+        return f"Thank you for reading. {used_up_words(meter, zone)}"
     left = free_articles(meter.remaining)
-    return f"Thank you for reading. You have {left} left {WINDOWS[window]}."
+    return f"Thank you for reading. You have {left} left {window_words(meter.window.span)}."
 
 
 def last_used(at: datetime, now: datetime, zone: ZoneInfo) -> str:

@@ -82,7 +82,9 @@ class Story:
     async def publish(self) -> None:
         slug = self.chance.choice(SLUGS)
         marked = self.chance.random() < 0.8
-        fields: dict[str, Any] = {"access": self.chance.choice(LEVELS)}
+        fields: dict[str, Any] = {
+            "access": self.chance.choice(LEVELS), "tags": self.chance.choice([[], ["Long"]])
+        }  # fmt: skip
         if not marked:
             fields |= {"body": "<p>Short.</p>"}
         if self.chance.random() < 0.2:
@@ -179,11 +181,32 @@ STEPS: list[Step] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(4))
+METERS: list[dict[str, Any]] = [
+    {},
+    {
+        "meter": {"window": "rolling", "days": 1, "anonymous": 1, "registered": 2, "former": 0},
+        "meters": [
+            {"name": "long", "tags": ["Long"], "window": "rolling", "days": 2, "anonymous": 1,
+             "registered": 1},
+        ],
+    },
+    {
+        "meter": {"window": "day", "anonymous": 2, "registered": 3,
+                  "entries": [{"entry": "direct", "anonymous": 1}]},
+        "meters": [{"name": "long", "tags": ["Long"], "window": "week", "anonymous": 1, "registered": 1}],
+    },
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(6))
 async def test_an_explanation_agrees_with_unlock_then_and_later(
     paywall: Paywall, clocks: MovingClocks, seed: int
 ) -> None:
     story = Story(paywall, random.Random(seed))  # noqa: S311 it repeats
+    rules = (await paywall.client.get("/v1/admin/rules", headers=paywall.staff)).json()["rules"]
+    body = {**rules, **METERS[seed % len(METERS)]}
+    put = await paywall.client.put("/v1/admin/rules", json=body, headers=paywall.staff)
+    assert put.status_code == 200, put.text
     for _ in range(2):
         await story.arrive()
         await story.publish()

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from service.levels import Span
+from service.rules.meters import MeterRule, Meters
 from service.rules.prompts import Occasion, Prompt, audience_of
 from service.rules.rules import LevelRule, LevelRules, Rules
 from tests.access.test_one_reading import verified_reader
@@ -14,6 +16,7 @@ from tests.reports import rows
 
 NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+METERS = Meters(MeterRule(Span(), 3, 5))
 LEVELS = LevelRules(LevelRule("metered"))
 
 
@@ -69,8 +72,8 @@ def test_beside_an_open_article(fields: dict[str, Any], left: int | None, fits: 
 def test_those_that_fit_come_in_the_editors_order() -> None:
     draft, second, third = prompt("a", is_draft=True), prompt("b"), prompt("c")
     met = Occasion("anonymous", "subscribe")
-    assert Rules(LEVELS, (draft, second, third)).prompts_for(met, NOW) == (second, third)
-    assert not Rules(LEVELS, (draft,)).prompts_for(met, NOW)
+    assert Rules(LEVELS, METERS, (draft, second, third)).prompts_for(met, NOW) == (second, third)
+    assert not Rules(LEVELS, METERS, (draft,)).prompts_for(met, NOW)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import pytest
 
 import service
 from service.access.reasons import PRECEDENCE, REASONS, Reason, WallReason, operators_words
-from service.access.words import readers_words
+from service.access.words import readers_words, register_words
 from service.grants.grants import Source
+from service.levels import Span
 from service.metering.window import MeterState, Window
 
 PRODUCT = Path(service.__file__).parent
@@ -63,7 +64,22 @@ def test_a_reason_of_a_later_release_is_shown_as_it_is() -> None:
 )
 def test_a_used_up_meter_is_shown_with_its_figures(limit: int, words: str) -> None:
     state = MeterState(APRIL, limit, frozenset("abc"))
-    assert readers_words("meter_exhausted", state, "month", LISBON) == words
+    assert readers_words("meter_exhausted", state, LISBON) == words
+
+
+@pytest.mark.parametrize(
+    ("span", "used_up", "registering"),
+    [
+        (Span("day"), "today", "today"),
+        (Span("week"), "this week", "this week"),
+        (Span("rolling", 1), "in these 24 hours", "in 24 hours"),
+        (Span("rolling", 30), "in these 30 days", "in 30 days"),
+    ],
+)
+def test_words_name_the_window(span: Span, used_up: str, registering: str) -> None:
+    state = MeterState(APRIL._replace(span=span), 2, frozenset("ab"))
+    assert f"2 free articles {used_up}. " in readers_words("meter_exhausted", state, LISBON)
+    assert register_words("meter_exhausted", 5, span) == f"Read 5 more articles {registering}, free"
 
 
 def test_nothing_but_the_table_spells_a_reason_out() -> None:

@@ -13,6 +13,7 @@ from service.grants.grants import GrantFacts
 from service.identity.callers import Caller
 from service.identity.devices import new_device_id
 from service.identity.touches import Touch
+from service.levels import Span
 from service.metering.window import MeterState, window_at
 from tests.bench.ratios import repeatable
 from tests.inside import Paywall
@@ -26,7 +27,7 @@ Read = Callable[[], Awaitable[object]]
 async def decisions(paywall: Paywall, rounds: int, say: Say) -> None:
     """Microseconds of `decide`, by what it has to look at."""
     now, settings = paywall.clocks.business(), paywall.settings
-    window = window_at(now, "month", settings.zone)
+    window = window_at(now, Span("month"), settings.zone)
     half_full = MeterState(window, 5, frozenset({"art_2", "art_3"}))
     full = MeterState(window, 2, frozenset({"art_2", "art_3"}))
     others = tuple(HeldGrant("pass", f"article:{n}") for n in range(TEN - 1))

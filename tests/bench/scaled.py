@@ -39,7 +39,7 @@ async def fill(settings: Settings, scale: int) -> None:
     """Give the furnished database as many rows of the past, by statements alone."""
     engine = create_async_engine(async_url(settings.database_url))
     now = datetime.now(UTC)
-    window = window_at(Clocks().business(), settings.meter_window, settings.zone)
+    window = window_at(Clocks().business(), settings.meter_span, settings.zone)
     async with engine.begin() as connection:
         article = await connection.scalar(select(Article.id).where(Article.slug == READ))
         reader = dict.fromkeys(column.name for column in Reader.__table__.columns)

@@ -117,9 +117,10 @@ async def test_one_article_asked_for_many_times_counts_once(readers: Readers) ->
     assert (await readers.unlock("p1")).status_code == 402
 
 
+@pytest.mark.parametrize("window", ["month", "rolling"])
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_signing_in_amid_the_calls_opens_one_more_and_no_other(
-    database: Database, settings: Settings, clocks: MovingClocks
+    database: Database, settings: Settings, clocks: MovingClocks, window: str
 ) -> None:
     """The device has one place left, the reader's own meter has one: each is given away once."""
     slugs = [f"p{number}" for number in range(MANY)]
@@ -128,6 +129,7 @@ async def test_signing_in_amid_the_calls_opens_one_more_and_no_other(
             await paywall.publish(slug)
     variables = {
         "PAYWALL_REGISTERED_METER_LIMIT": "1",
+        "PAYWALL_METER_WINDOW": window,
         "PAYWALL_MAIL_FROM": "Gazette <hello@gazette.example.org>",
     }
     unremembering = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))

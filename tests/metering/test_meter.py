@@ -17,7 +17,7 @@ from service.metering.attempt import Attempt, Recorded
 from service.metering.group_commit import write
 from service.metering.ledger import Entry, Ledger, entry_at
 from service.metering.meter import Metering
-from service.metering.window import Window
+from service.metering.window import MeterState, Window
 from service.problems import Problem
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
@@ -162,13 +162,13 @@ async def test_a_batch_counts_for_each_by_its_own_limit(
 async def test_what_was_seen_is_remembered_for_a_minute(
     metering: Metering, clocks: MovingClocks
 ) -> None:
-    assert metering.remembered("device:d", MARCH, 3) is None
+    assert metering.remembered("device:d", MeterState(MARCH, 3)) is None
     await read(metering, "d", "a")
-    seen = metering.remembered("device:d", MARCH, 5)
+    seen = metering.remembered("device:d", MeterState(MARCH, 5))
     assert seen is not None
     assert (seen.counted, seen.limit) == (frozenset("a"), 5)
     clocks.travel(timedelta(seconds=61))
-    assert metering.remembered("device:d", MARCH, 3) is None
+    assert metering.remembered("device:d", MeterState(MARCH, 3)) is None
 
 
 @on_sqlite

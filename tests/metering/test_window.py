@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.levels import WindowKind
+from service.levels import Span, WindowKind
 from service.metering.window import MeterState, Window, window_at
 
 LISBON, TOKYO, SAO_PAULO = (
@@ -39,7 +39,7 @@ def utc(*parts: int) -> datetime:
 def test_calendar_windows(
     now: datetime, kind: WindowKind, zone: ZoneInfo, start: datetime, end: datetime
 ) -> None:
-    assert window_at(now, kind, zone) == Window(start, end)
+    assert window_at(now, Span(kind), zone) == Window(start, end, Span(kind))
 
 
 @given(
@@ -48,10 +48,10 @@ def test_calendar_windows(
     st.sampled_from([LISBON, TOKYO, SAO_PAULO, ZoneInfo("Australia/Lord_Howe")]),
 )
 def test_windows_tile_time(now: datetime, kind: WindowKind, zone: ZoneInfo) -> None:
-    window = window_at(now, kind, zone)
+    window = window_at(now, Span(kind), zone)
     assert window.start <= now < window.end
-    assert window_at(window.end, kind, zone).start == window.end
-    assert window_at(window.start, kind, zone) == window
+    assert window_at(window.end, Span(kind), zone).start == window.end
+    assert window_at(window.start, Span(kind), zone) == window
 
 
 def test_what_is_left() -> None:

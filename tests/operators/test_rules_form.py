@@ -6,13 +6,16 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.identity.entry import Entry
 from service.levels import Level
 from service.operators.rules.form import entries_of, rules_in
 from service.rules.document import (
+    EntryLimitsIn,
     LevelIn,
     LevelsIn,
     MeterIn,
     NamedLevelIn,
+    NamedMeterIn,
     RulesIn,
     ScheduleIn,
     WallIn,
@@ -46,6 +49,27 @@ PROMPT = st.builds(
     offers=st.sampled_from([(), ("off_1",), ("off_1", "off_2")]),
     ends_at=st.none() | st.just(datetime(2026, 5, 1, 8, 30, 5, tzinfo=UTC)), draft=st.booleans(),
 )  # fmt: skip
+WINDOW = st.sampled_from(
+    [("day", None), ("week", None), ("month", None), ("rolling", 7), ("rolling", 30)]
+).map(lambda chosen: {"window": st.just(chosen[0]), "days": st.just(chosen[1])})
+LIMITS = {
+    "anonymous": st.none() | st.integers(0, 3),
+    "registered": st.integers(0, 3),
+    "former": st.none() | st.integers(0, 3),
+}
+ENTRIES = st.lists(
+    st.builds(
+        EntryLimitsIn, entry=st.sampled_from(get_args(Entry)), anonymous=st.integers(0, 3),
+        registered=st.none() | st.integers(0, 3),
+    ),
+    unique_by=lambda each: each.entry, max_size=2,
+).map(tuple)  # fmt: skip
+METER = WINDOW.flatmap(
+    lambda window: st.builds(
+        NamedMeterIn, **window, **LIMITS, name=st.sampled_from(["magazine", "data-1"]),
+        sections=st.just(("Culture", "Long reads")), tags=st.sampled_from([(), ("Essay",)]),
+    )
+)  # fmt: skip
 RULES_SENT = st.builds(
     RulesIn,
     levels=st.builds(
@@ -60,11 +84,12 @@ RULES_SENT = st.builds(
             unique_by=lambda each: each.name, max_size=3,
         ).map(tuple),
     ),
-    meter=st.none() | st.builds(
-        MeterIn, window=st.sampled_from(["day", "week", "month"]),
-        anonymous=st.none() | st.integers(0, 3), registered=st.integers(0, 3),
-        carry_count=st.booleans(),
+    meter=st.none() | WINDOW.flatmap(
+        lambda window: st.builds(
+            MeterIn, **window, **LIMITS, entries=ENTRIES, carry_count=st.booleans()
+        )
     ),
+    meters=st.lists(METER, unique_by=lambda each: each.name, max_size=2).map(tuple),
     walls=st.none() | st.builds(WallsIn, subscribe_wall=WALL, register_wall=WALL),
     prompts=st.lists(PROMPT | BESIDE, unique_by=lambda each: each.name, max_size=2).map(tuple),
 )  # fmt: skip
@@ -74,6 +99,6 @@ RULES_SENT = st.builds(
 def test_saving_the_form_as_it_is_changes_nothing(sent: RulesIn) -> None:
     settings = Settings(time_zone="Europe/Lisbon", meter_limit=0, wall_title="Join us")
     shown = entries_of(sent, settings)
-    saved = rules_in(shown.rows, shown.words, shown.prompts, settings.zone)
+    saved = rules_in(shown, settings.zone)
     assert saved.in_place_of(settings) == sent.in_place_of(settings)
-    assert saved.as_rules() == sent.as_rules()
+    assert saved.as_rules(settings) == sent.as_rules(settings)

@@ -19,7 +19,7 @@ def document(**levels: Any) -> dict[str, Any]:
 def test_what_is_written_is_what_holds() -> None:
     schedule = {"free_hours": 3, "free_after_days": 30}
     written = document(sections=[SPORT, {"name": " News ", "level": "free", "schedule": schedule}])
-    levels = RulesIn.model_validate(written).as_rules().levels
+    levels = RulesIn.model_validate(written).as_rules(Settings()).levels
     assert levels.default == LevelRule("metered")
     assert levels.sections == {
         "Sport": LevelRule("subscribers", frozenset({"digital"})),
@@ -39,7 +39,7 @@ def test_without_a_document_the_settings_hold() -> None:
         section_levels={"News": "free"},
         tag_levels={"Election": "free", "Quiz": "subscribers"},
     )
-    levels = of_settings(settings).as_rules().levels
+    levels = of_settings(settings).as_rules(settings).levels
     assert levels.default == LevelRule("registered")
     assert levels.sections == {"News": LevelRule("free")}
     assert list(levels.tags) == ["Election", "Quiz"]
@@ -81,8 +81,13 @@ def test_the_meter_and_the_walls_stand_in_the_settings_place() -> None:
                 ("anonymous", -1),
                 ("registered", 1001),
                 ("registered", None),
-                ("days", 3),
+                ("weeks", 3),
+                ("days", 0),
             ]
+        ),
+        *(
+            ({**document(), "meter": {"anonymous": 3, "registered": 5, **window}}, "meter")
+            for window in ({"window": "rolling"}, {"window": "month", "days": 3})
         ),
         (document(tags=[SPORT, {**SPORT, "name": " Sport"}]), "levels"),
         (document(sections=[{**SPORT, "plans": ["Not a slug"]}]), "levels.sections.0.plans.0"),

@@ -9,7 +9,10 @@ from service.db.base import Base, Json, UtcDateTime
 
 
 class MeterWindow(Base):
-    """One holder's read set in one window; changed by a single conditional upsert only."""
+    """One holder's read set in one window; changed by a single conditional upsert only.
+
+    A meter of its own has rows of its own: its name follows the holder's (metering/store.py).
+    """
 
     __tablename__ = "meter_windows"
 
@@ -17,6 +20,10 @@ class MeterWindow(Base):
     window_start: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
     counted: Mapped[list[str]] = mapped_column(Json)
     carried: Mapped[list[str]] = mapped_column(Json)
+    began_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the holder's rolling window began, which has the same `window_start` for everybody; None: it is
+    a calendar's.
+    """
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -54,6 +61,8 @@ class AccessEntry(Base):
     """What the first release writes, which may serve beside this one during a deploy. Nothing reads
     it, so that a later migration can take it away beside this release; erasing empties it.
     """
+    meter_name: Mapped[str | None]
+    """The meter of its own that was asked; None: the publication's, or none."""
     prompt: Mapped[str | None]
     """Which words the wall showed: access/wall.py names them."""
     audience: Mapped[str | None]

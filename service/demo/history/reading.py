@@ -34,7 +34,7 @@ from service.demo.history.year import (
 )
 from service.grants.grants import EVERYTHING
 from service.identity.touches import Touch
-from service.levels import Level, WindowKind
+from service.levels import Level, Span
 from service.metering.ledger import Entry, entry_at
 from service.metering.store import known_device_holder, reader_holder
 from service.metering.window import MeterState, window_at
@@ -73,9 +73,9 @@ class Reading:
     pieces: Sequence[Piece]
     meter_limit: int
     registered_limit: int
-    window: WindowKind
+    span: Span
     size: int
-    _counted: dict[tuple[str, datetime], frozenset[str]] = field(default_factory=dict)
+    _meters: dict[tuple[str, datetime], MeterState] = field(default_factory=dict)
     _lately: list[str] = field(default_factory=list)
     _days: dict[int, tuple[list[Piece], list[float]]] = field(default_factory=dict)
 
@@ -98,22 +98,25 @@ class Reading:
         return self._read(seat, piece, at, led_by)
 
     def _read(self, seat: "_Seat", piece: Piece, at: datetime, led_by: Touch) -> Entry:
-        window = window_at(at, self.window, self.calendar.zone)
-        seen = self._counted.get((seat.holder, window.start), frozenset())
+        window = window_at(at, self.span, self.calendar.zone)
+        meter = self._meters.get((seat.holder, window.key)) or MeterState(window, seat.limit)
+        if meter.window.end <= at:
+            meter = MeterState(window, seat.limit)
+        meter = meter._replace(limit=seat.limit)
         is_known = seat.reader_id is not None
         evidence = Evidence(verified=is_known, can_register=not is_known)
-        meter = MeterState(window, seat.limit, counted=seen)
         outcome = _decided(piece, evidence, meter, at)
         consumes = isinstance(outcome, Meter) and outcome.consumes
         if consumes:
-            self._counted[seat.holder, window.start] = seen | {piece.id}
+            counted = meter.counted | {piece.id}
+            self._meters[seat.holder, window.key] = meter._replace(counted=counted)
         return entry_at(
             at, self.calendar.zone,
             holder=seat.holder, article_id=piece.id, reader_id=seat.reader_id,
             device_id=seat.device, reason=outcome.reason,
             granted=not isinstance(outcome, Wall), consumed=consumes,
             wall=outcome.kind if isinstance(outcome, Wall) else None,
-            window_start=window.start if isinstance(outcome, Meter) else None,
+            window_start=meter.window.start if isinstance(outcome, Meter) else None,
             referrer_host=led_by.referrer_host, campaign=led_by.campaign,
         )  # fmt: skip
 

@@ -129,7 +129,7 @@ async def scribe_of(
     settings = context.settings
     reading = Reading(
         calendar, pieces, settings.meter_limit or 0, settings.registered_meter_limit,
-        settings.meter_window, size,
+        settings.meter_span, size,
     )  # fmt: skip
     return Scribe(
         book, calendar, catalogue, offers, terms_of(settings), reading,

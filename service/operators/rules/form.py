@@ -8,6 +8,14 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from pydantic import ValidationError
 
+from service.operators.rules.meters_form import (
+    ENTRY_FIELDS,
+    MeterRow,
+    entries_in,
+    entry_limits,
+    meters_of,
+    named_meters,
+)
 from service.operators.rules.prompt_rows import (
     Column,
     PromptRow,
@@ -50,8 +58,10 @@ class Words:
 
 _FIELDS = {
     "meter.window": "the meter's window",
+    "meter.days": "days from a reader's first article",
     "meter.anonymous": "free articles without signing in",
     "meter.registered": "free articles for registered readers",
+    "meter.former": "free articles for former subscribers",
     "meter.carry_count": "what the device has read",
     "walls.subscribe_wall.title": "headline of the wall",
     "walls.subscribe_wall.text": "text of the wall",
@@ -64,7 +74,8 @@ _FIELDS = {
 async def sent_words(request: Request) -> Words:
     """The other fields as they were sent. Raises Problem `invalid-request` for what no database stores."""
     form = await request.form()
-    values = {name: str(form.get(name, ""))[:_LONGEST] for name in _FIELDS}
+    names = (*_FIELDS, *ENTRY_FIELDS)
+    values = {name: str(form.get(name, ""))[:_LONGEST] for name in names}
     try:
         storable(values)
     except ValueError as error:
@@ -74,7 +85,7 @@ async def sent_words(request: Request) -> Words:
 
 def words_of(rules: RulesIn) -> Words:
     """The texts that show the meter and the walls of these rules."""
-    values: dict[str, str] = {}
+    values = entry_limits(rules.meter)
     for name in _FIELDS:
         found: Any = rules
         for part in name.split("."):
@@ -90,6 +101,7 @@ class Entries:
     rows: list[Row]
     words: Words
     prompts: list[PromptRow]
+    meters: list[MeterRow]
 
 
 def entries_of(rules: RulesIn, settings: Settings) -> Entries:
@@ -97,7 +109,7 @@ def entries_of(rules: RulesIn, settings: Settings) -> Entries:
     usual = of_settings(settings)
     whole = {"meter": rules.meter or usual.meter, "walls": rules.walls or usual.walls}
     words = words_of(rules.model_copy(update=whole))
-    return Entries(rows_of(rules), words, prompts_of(rules, settings.zone))
+    return Entries(rows_of(rules), words, prompts_of(rules, settings.zone), meters_of(rules))
 
 
 async def sent_rows(
@@ -124,10 +136,9 @@ def rows_of(rules: RulesIn) -> list[Row]:
     return rows
 
 
-def rules_in(
-    rows: Sequence[Row], words: Words, prompts: Sequence[PromptRow], zone: ZoneInfo
-) -> RulesIn:
+def rules_in(entries: Entries, zone: ZoneInfo) -> RulesIn:
     """The rules that the form says. Raises Problem `invalid-request`, in words about the row."""
+    rows, words = entries.rows, entries.words
     named = [row for row in rows if row.kind != "publication" and row.name.strip()]
     by_kind = {kind: [row for row in named if row.kind == kind] for kind in _PLACES.values()}
     default = next((row for row in rows if row.kind == "publication"), Row("publication"))
@@ -146,14 +157,21 @@ def rules_in(
         for part in parts:
             place = place.setdefault(part, {})
         place[last] = one_kind_of_line_end(words[name])
-    document["meter"]["anonymous"] = document["meter"]["anonymous"] or None
+    for name in ("days", "anonymous", "former"):
+        document["meter"][name] = document["meter"][name] or None
     document["meter"]["carry_count"] = bool(document["meter"]["carry_count"])
-    shown = [each for each in prompts if each.prompt.strip()]
+    document["meter"]["entries"] = entries_in(words.values)
+    meters = [*named_meters(entries.meters)]
+    document["meters"] = [each.document() for each in meters]
+    shown = [each for each in entries.prompts if each.prompt.strip()]
     document["prompts"] = [each.document(zone) for each in shown]
     try:
         return RulesIn.model_validate(document)
     except ValidationError as error:
-        names = [each.prompt.strip() for each in shown]
+        names = {
+            "prompts": [each.prompt.strip() for each in shown],
+            "meters": [each.meter.strip() for each in meters],
+        }
         raise Problem("invalid-request", " ".join(_sentences(error, by_kind, names))) from error
 
 
@@ -173,8 +191,11 @@ def _rule(row: Row) -> dict[str, Any]:
     return {"level": row.level, "plans": plans, "schedule": schedule or None}
 
 
+_NAMED = {"prompts": "Prompt", "meters": "Meter"}
+
+
 def _sentences(
-    error: ValidationError, by_kind: dict[str, list[Row]], prompts: Sequence[str]
+    error: ValidationError, by_kind: dict[str, list[Row]], names: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
     for item in error.errors():
         place = [str(part) for part in item["loc"]]
@@ -183,12 +204,15 @@ def _sentences(
             yield f"{named[0].upper()}{named[1:]}: {message}."
             continue
         about = "All other articles"
-        if place[0] == "prompts" and len(place) > 1:
+        if place[:1] and place[0] in names and len(place) > 1:
             where = f", {place[2].replace('_', ' ')}" if len(place) > 2 else ""  # noqa: PLR2004 its field
-            yield f"Prompt {prompts[int(place[1])]}{where}: {message}."
+            yield f"{_NAMED[place[0]]} {names[place[0]][int(place[1])]}{where}: {message}."
             continue
-        if not place or place[0] == "prompts":
-            yield f"Prompts: {message}."
+        if place[:1] == ["meter"]:
+            yield f"{'Limits by entry' if 'entries' in place else 'Meter'}: {message}."
+            continue
+        if not place or place[0] in names:
+            yield f"Meters and prompts: {message}."
             continue
         if len(place) > 2 and place[1] in _PLACES:  # noqa: PLR2004 levels, sections, its number
             kind = _PLACES[place[1]]

@@ -34,6 +34,7 @@ from service.operators.rules.form import (
     sent_rows,
     sent_words,
 )
+from service.operators.rules.meters_form import MeterRow, sent_meters
 from service.operators.rules.prompt_rows import PromptRow, sent_prompts
 from service.operators.rules.schemas import RulesOut, VersionNumber
 from service.problems import Problem
@@ -48,6 +49,7 @@ Sees = Annotated[Visit, Depends(page_requires(Permission.ARTICLES_READ))]
 Changes = Annotated[Visit, Depends(form_requires(Permission.ARTICLES_WRITE))]
 Sent = Annotated[list[Row], Depends(sent_rows)]
 SentWords = Annotated[Words, Depends(sent_words)]
+SentMeters = Annotated[list[MeterRow], Depends(sent_meters)]
 SentPrompts = Annotated[list[PromptRow], Depends(sent_prompts)]
 
 
@@ -81,6 +83,7 @@ async def send_rules(
     rows: Sent,
     words: SentWords,
     prompts: SentPrompts,
+    meters: SentMeters,
     changes: AppRuleChanges,
     database: AppDatabase,
     settings: AppSettings,
@@ -89,16 +92,15 @@ async def send_rules(
     """Put the rules in force; what can't be is told above the form, which keeps what was typed."""
     async with database.reading() as session:
         crawlers = (await current_rules(session, settings)).rules.crawlers  # of another page
+    entries = Entries(rows, words, prompts, meters)
     try:
-        rules = rules_in(rows, words, prompts, settings.zone)
+        rules = rules_in(entries, settings.zone)
         rules = rules.model_copy(update={"crawlers": crawlers})
         await changes.save(visit.operator, rules, after=version)
     except Problem as problem:
         async with database.reading() as session:
             current = await current_rules(session, settings)
-            return await _rules_page(
-                request, session, current, Entries(rows, words, prompts), refusal=problem
-            )
+            return await _rules_page(request, session, current, entries, refusal=problem)
     return see_other(RULES)
 
 
@@ -122,6 +124,7 @@ async def _rules_page(
         rows=entries.rows,
         words=entries.words,
         prompts=entries.prompts,
+        meters=entries.meters,
         audiences=AUDIENCE_WORDS,
         walls=WALL_WORDS,
         places=PLACE_WORDS,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +18,6 @@ from service.reports.replay import AS_IT_WAS, LIMITS, HolderKind, Place, Tried, 
 MOST_REPLAYED = 50_000
 """Rows: more are some seconds of a processor."""
 KINDS: tuple[HolderKind, ...] = ("anonymous", "registered")
-_LONGEST_WINDOW = timedelta(days=31)
 
 
 async def what_if(session: AsyncSession, asked: Asked, most: int = MOST_REPLAYED) -> list[Line]:
@@ -34,7 +33,7 @@ async def what_if(session: AsyncSession, asked: Asked, most: int = MOST_REPLAYED
             for kind in KINDS
         ]
     digits = await kept_rows.sample(session, first, last, most)
-    rows = await _tried(session, asked, first - _LONGEST_WINDOW, last, digits)
+    rows = await _tried(session, asked, await _begins(session, asked, first, last), last, digits)
     # In a thread: it takes a second, in which others are answered.
     found = await asyncio.to_thread(replay, rows)
 
@@ -56,6 +55,14 @@ async def what_if(session: AsyncSession, asked: Asked, most: int = MOST_REPLAYED
     return lines
 
 
+async def _begins(session: AsyncSession, asked: Asked, first: date, last: date) -> date:
+    """The day on which the first window began that the period's rows were decided in."""
+    began = await session.scalar(
+        select(func.min(AccessEntry.window_start)).where(kept_rows.on_days(first, last))
+    )
+    return first if began is None else min(first, began.astimezone(asked.home).date())
+
+
 def _words(limit: int) -> str:
     return "as it was" if limit == AS_IT_WAS else f"limit {limit}"
 
@@ -72,6 +79,7 @@ async def _tried(
         select(
             asked.step_on(entry.day.expression).label("step"), entry.holder, Reader.verified_key, entry.at, entry.id,
             entry.article_id, entry.reason, entry.wall, entry.consumed, entry.window_start,
+            entry.meter_name,
         )
         .outerjoin(Reader, of_reader)
         .where(
@@ -84,8 +92,9 @@ async def _tried(
             meter=holder if is_device(holder) else _meter(holder, key), at=at, id=id_, step=step,
             kind="anonymous" if is_device(holder) else "registered", holder=holder, article=article,
             reason=reason, is_walled=wall is not None, consumed=consumed, window=window,
+            is_own=name is not None,
         )
-        for step, holder, key, at, id_, article, reason, wall, consumed, window in found
+        for step, holder, key, at, id_, article, reason, wall, consumed, window, name in found
     ]  # fmt: skip
 
 
