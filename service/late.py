@@ -5,12 +5,17 @@ What only operators ask for is a third of what a start imports, and most process
 
 import asyncio
 import gc
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fastapi import APIRouter
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+_SWITCH_SECONDS = 0.0005
+"""Of the thread that makes routes, before another one is let in; the interpreter's own five milliseconds add up."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class LateRoutes:
         self._app, self._router = app, router
         self._missing = list(parts)
         self._being_made: dict[LatePart, asyncio.Task[None]] = {}
+        self._one_at_a_time = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._missing and scope["type"] == "http":
@@ -45,10 +51,28 @@ class LateRoutes:
     async def _make(self, part: LatePart) -> None:
         """If it fails, its callers are answered so, and the next one has it tried again."""
         try:
-            routes = await asyncio.to_thread(part.make)
+            async with self._one_at_a_time:
+                with _giving_way():
+                    routes = await asyncio.to_thread(part.make)
             self._router.routes.extend(routes)
             self._missing.remove(part)
-            # It stays as long as the process, as what was there at the start (listening.py).
-            gc.freeze()
         finally:
             del self._being_made[part]
+
+
+@contextmanager
+def _giving_way() -> Iterator[None]:
+    """Let the thread that makes routes hold up the others for a few milliseconds at most.
+
+    The collector would look through everything that is new, and what is made stays as long as the process,
+    like what was there at the start (listening.py).
+    """
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+        sys.setswitchinterval(interval)

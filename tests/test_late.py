@@ -1,6 +1,8 @@
 """Routes that are made when they are asked for: once, beside other requests, and again after a failure."""
 
 import asyncio
+import gc
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +12,10 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
+from service.app import create_app
+from service.identity.declarations import declared_routes
 from service.late import LatePart, LateRoutes
+from tests.conftest import MovingClocks, settings_of
 from tests.patience import PATIENCE
 
 
@@ -68,8 +73,23 @@ async def test_who_goes_away_while_it_is_made_takes_nothing_from_the_others() ->
 
 
 async def test_after_a_failure_the_next_request_has_it_tried_again() -> None:
-    workshop = Workshop(fails=1)
+    workshop, interval = Workshop(fails=1), sys.getswitchinterval()
     workshop.may_go_on.set()
     async with client_of(workshop) as client:
         answers = [await client.get(path) for path in ("/office/desk", "/news", "/office/desk")]
     assert [each.status_code for each in answers] == [500, 200, 200]
+    assert (gc.isenabled(), sys.getswitchinterval()) == (True, interval)
+
+
+async def test_an_application_that_has_all_in_time_is_the_whole_one() -> None:
+    settings, clocks = settings_of("sqlite:///nothing-is-stored"), MovingClocks()
+    late, whole = (
+        create_app(settings, gateway=None, clocks=clocks, whole=each) for each in (False, True)
+    )
+    assert not [path for _, path in declared_routes(late.routes) if path.startswith("/admin")]
+    transport = httpx2.ASGITransport(app=late)
+    async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as client:
+        document = (await client.get("/openapi.json")).json()
+        await client.get("/metrics")
+    assert document == whole.openapi()
+    assert declared_routes(late.routes) == declared_routes(whole.routes)

@@ -66,8 +66,8 @@ def show_api(request: Request) -> Response:
 
 
 @router.api_route("/openapi.json", methods=GET, dependencies=[PUBLIC])
-async def read_openapi(request: Request) -> Response:
-    """The OpenAPI document. Public."""
+def read_openapi(request: Request) -> Response:
+    """The OpenAPI document. Public. Not `async`, as above: it is made at its first request."""
     return JSONResponse(request.app.openapi())
 
 
