@@ -24,6 +24,7 @@ COUNTED_BY_STRIPE: tuple[Cause, ...] = ("outside", "given_back", "unbound", "for
 """Which Stripe counts and we don't, whatever its settings are."""
 PERHAPS: tuple[Cause, ...] = ("paused", "trials", "free")
 """Which Stripe doesn't count by its definitions, as far as they say."""
+_FOR_NOTHING: Cause = "free"
 CAUSE_WORDS: Mapping[Cause, str] = MappingProxyType({
     "discounts": "Discounts, by Stripe’s setting",
     "churn": "Scheduled to end, which Stripe takes for lost",
@@ -34,7 +35,7 @@ CAUSE_WORDS: Mapping[Cause, str] = MappingProxyType({
     "foreign": "Sold by something else on the account",
     "paused": "Collection paused",
     "trials": "Trials",
-    "free": "Free for ever (100 % off)",
+    _FOR_NOTHING: "Free for ever (100 % off)",
 })  # fmt: skip
 
 

@@ -156,7 +156,7 @@ def p_of_shares(counts: Sequence[int], shares: Sequence[int]) -> float:
 
 
 def chi2_above(chi2: float, freedom: int) -> float:
-    """The chance of a larger value than `chi2` with so many degrees of freedom.
+    """The chance of a larger value than `chi2` with this many degrees of freedom.
 
     Of the upper incomplete gamma function, by its recurrence from 1/2 or 1 (DLMF 8.8.2).
     """

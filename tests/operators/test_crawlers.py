@@ -10,6 +10,7 @@ from service.rules.document import read_stored
 from service.rules.store import latest
 from tests.databases import on_sqlite
 from tests.operators.conftest import csrf_in
+from tests.operators.test_rules import fields
 
 SignIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
 TERMS = {"search": "full_verified", "agent": "refuse", "training": "license",
@@ -50,12 +51,8 @@ async def test_the_form_of_the_rules_keeps_those_of_crawlers(
     browser = await signed_in("editor")
     csrf = csrf_in((await browser.get("/admin/crawlers")).text)
     await browser.post("/admin/crawlers", data={**TERMS, "csrf": csrf, "version": "0"})
-    columns = ("level", "plans", "free_hours", "subscribers_after_days", "free_after_days", "name")
-    form = dict.fromkeys(columns, "") | {"kind": "publication", "level": "free"}
-    prompts = ("prompt", "title", "text", "audiences", "walls", "prompt_sections", "offers",
-               "starts_at", "ends_at", "draft")  # fmt: skip
-    words = {"meter.window": "month", "meter.anonymous": "3", "meter.registered": "5"}
-    sent = {"csrf": csrf, "version": "1", **form, **dict.fromkeys(prompts, ""), **words}
+    sent = fields((await browser.get("/admin/rules")).text)
+    sent["level"][sent["kind"].index("publication")] = "free"
     assert (await browser.post("/admin/rules", data=sent)).status_code == 303
     async with database.reading() as session:
         stored = await latest(session)

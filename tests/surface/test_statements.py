@@ -123,8 +123,8 @@ MOST: Mapping[str, int] = {
     "/admin/reconciliations": 3,
     "/admin/reports": 2,
     "/admin/reports/{slug}": 27,  # of active days: two for each step that isn't counted yet
-    "/admin/rules": 10,
-    "/admin/rules/versions/{version}": 11,
+    "/admin/rules": 11,
+    "/admin/rules/versions/{version}": 12,
     "/admin/settings": 2,
     "/admin/stripe-figures": 9,
     "/admin/stripe-figures/{entry_id}": 8,

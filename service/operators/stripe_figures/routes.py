@@ -39,6 +39,7 @@ SeesFigures = Annotated[Visit, Depends(page_requires(Permission.REPORTS_READ))]
 EntersFigures = Annotated[Visit, Depends(form_requires(Permission.REPORTS_WRITE))]
 EntryId = Annotated[str, Path(max_length=100), Storable]
 FIGURES = {"mrr": MRR.name, "active-subscribers": ACTIVE_SUBSCRIBERS.name}
+_ITS_START = "subscription"
 SETTINGS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "discounts": (
         "MRR is less",
@@ -49,7 +50,7 @@ SETTINGS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     ),
     "churn": ("Lost", {"period_end": "At the end of the period", "cancelled": "When cancelled"}),
     "start": (
-        "Counted since", {"subscription": "The start", "first_payment": "The first payment"},
+        "Counted since", {_ITS_START: "The start", "first_payment": "The first payment"},
     ),
 }  # fmt: skip
 """Stripe's settings as a form asks for them."""
@@ -67,7 +68,7 @@ class Typed(BaseModel):
     value: _Text = ""
     discounts: _Text = "forever"
     churn: _Text = "period_end"
-    start: _Text = "subscription"
+    start: _Text = _ITS_START
 
 
 @router.get("")
