@@ -44,7 +44,7 @@ soak: ## Play histories, kills and orders of events on and on (STEPS=10000; SEED
 	@$(environment) test
 	@$(python) -m tests.soak --steps "$(STEPS)" $(if $(SEED),--seed "$(SEED)")
 
-bench: ## Compare times within one run (PART=reads, open-loop, scale, reports, others, decision, profile, footprint or times; SCALE=100)
+bench: ## Compare times within one run (PART=reads, origin, open-loop, scale, reports, others, decision, profile, footprint or times; SCALE=100)
 	@$(environment) test
 	@$(python) -m tests.bench $(PART) $(if $(SCALE),--scale "$(SCALE)")
 

@@ -257,6 +257,16 @@ def allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def collect_rarely() -> None:
+    """Let the collector leave alone what is there, which lives as long as the process.
+
+    To look through it again and again took more than a tenth of a second at a time, in which nobody was answered.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
 def serve(app: ASGIApp, listener: socket.socket, *, graceful_seconds: int) -> bool:
     """Serve until SIGTERM or Ctrl-C, which finish what is in flight; False: it failed to start."""
     config = uvicorn.Config(
@@ -272,11 +282,7 @@ def serve(app: ASGIApp, listener: socket.socket, *, graceful_seconds: int) -> bo
     )
     server = uvicorn.Server(config)
     allow_many_connections()
-    # What is there by now lives as long as the process. To look through it again and again took more
-    # than a tenth of a second at a time, in which nobody was answered.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    collect_rarely()
     # uvicorn stops gracefully and then lets the signal take its usual effect.
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])

@@ -9,6 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import jwt
@@ -16,7 +17,7 @@ from starlette.requests import HTTPConnection
 
 from service.problems import Problem
 from service.tokens.claims import LONGEST_LEEWAY, Claims, InvalidClaims, parse_claims
-from service.tokens.key_pairs import PrivateKey, PublicKey, decode_base64url
+from service.tokens.key_pairs import PrivateKey, PublicKey, decode_base64url, encode_base64url
 from service.tokens.ring import KeyRing
 
 LONGEST_TOKEN = 8192
@@ -41,12 +42,16 @@ class SignedContent:
 def sign(claims: Claims, key: PrivateKey) -> str:
     """The token: compact JWS with exactly `alg`, `kid` and `typ` in its header."""
     content = json.dumps(claims.payload(), separators=(",", ":")).encode("ascii")
-    return _JWS.encode(
-        content,
-        key.private,
-        algorithm=key.algorithm,
-        headers={"kid": key.kid, "typ": claims.typ},
-    )
+    signed = f"{_header_of(key.algorithm, key.kid, claims.typ)}.{encode_base64url(content)}"
+    # PyJWT's `encode` makes the same header anew for each token, which takes as long as its signature.
+    signature = _JWS.get_algorithm_by_name(key.algorithm).sign(signed.encode("ascii"), key.private)
+    return f"{signed}.{encode_base64url(signature)}"
+
+
+@lru_cache(maxsize=64)
+def _header_of(algorithm: str, kid: str, typ: str) -> str:
+    header = {"alg": algorithm, "kid": kid, "typ": typ}
+    return encode_base64url(json.dumps(header, separators=(",", ":")).encode("ascii"))
 
 
 def verify(

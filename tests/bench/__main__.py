@@ -1,6 +1,7 @@
 """`make bench`: what takes how much longer than what. Ratios of one run only, so any machine will do.
 
-PART=reads compares reading with the ceilings of the machine, PART=open-loop raises a fixed rate until
+PART=reads compares reading with the ceilings of the machine, PART=origin counts what page views ask of the
+service behind a cache and an edge, PART=open-loop raises a fixed rate until
 it isn't held, PART=scale reads beside many times as many rows, PART=profile tells where the time goes,
 PART=reports asks every report beside a million subscribers,
 PART=others measures every other route beside bare FastAPI,
@@ -31,7 +32,7 @@ from service.identity.operators import create_operator
 from service.identity.passwords import ARGON2ID
 from service.settings import Settings
 from tests.account.visitor import Visitor, client_of
-from tests.bench import decision, footprint, open_loop, profiled, reports, scaled
+from tests.bench import decision, footprint, open_loop, origin, profiled, reports, scaled
 from tests.bench.others import others
 from tests.bench.ratios import Doing, compare, interleaved, repeatable
 from tests.bench.reads import HEAD, Given, bench
@@ -223,6 +224,7 @@ def reads(given: Given) -> None:
             for line in HEAD:
                 say(line)
             bench(make(name), folder, replace(given, workers=workers), say)
+        origin.bench(make, say)
 
 
 @contextmanager
@@ -250,6 +252,7 @@ if __name__ == "__main__":
         "reports",
         "others",
         "decision",
+        "origin",
     )
     parser.add_argument(
         "part", nargs="?", choices=parts, help="one part alone (else: times, reads)"
@@ -281,5 +284,7 @@ if __name__ == "__main__":
                     reports.bench(make, asked.scale, asked.rounds, say)
                 case "profile":
                     profiled.bench(make, folder, given, say)
+                case "origin":
+                    origin.bench(make, say)
                 case "footprint":
                     footprint.bench(make, given, say)
