@@ -41,8 +41,8 @@ def evidence_of_rows(
     room_after_registering: int = 0,
 ) -> Evidence:
     """From the reader's grants and from whether their address is verified."""
-    held = tuple([held_by_row(each) for each in grants])
-    return _of_rows(held, verified, sign_in_offered and not verified, room_after_registering)
+    can_register = sign_in_offered and not verified
+    return _of_rows(tuple(grants), verified, can_register, room_after_registering)
 
 
 def held_by_row(grant: GrantFacts) -> HeldGrant:
@@ -55,12 +55,12 @@ def held_by_row(grant: GrantFacts) -> HeldGrant:
 
 @lru_cache(maxsize=1_000)
 def _of_rows(
-    held: tuple[HeldGrant, ...],
+    grants: tuple[GrantFacts, ...],
     verified: bool,
     can_register: bool,
     room: int,
 ) -> Evidence:
-    return Evidence(held, verified, can_register, room)
+    return Evidence(tuple(map(held_by_row, grants)), verified, can_register, room)
 
 
 def evidence_of_claims(claims: Claims, article_id: str, *, sign_in_offered: bool) -> Evidence:

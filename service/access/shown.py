@@ -42,8 +42,6 @@ class Showing:
     ) -> tuple[NoticeShown, ...]:
         """`metered`: the window after the read, where the meter opened the article."""
         rules = in_force.rules
-        if not rules.speaks_beside:
-            return ()
         bought = await self._bought(caller)
         audience = audience_of_reader(caller.verified, bought, arrival.sources)
         left = metered.remaining if metered is not None else None

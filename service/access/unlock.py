@@ -38,7 +38,7 @@ from service.access.metered import (
 from service.access.notices import NoticeShown
 from service.access.reasons import REASONS, Reason
 from service.access.shown import Showing, arrival_of
-from service.access.views import Views, variant_met
+from service.access.views import Views, variant_at
 from service.access.visits import GrantsOfVisit
 from service.access.wall import Met, WallShown
 from service.content.cache import StoredArticle, WantedArticle, article_not_found
@@ -384,6 +384,8 @@ class Unlocking:
         view: InForce,
     ) -> tuple[NoticeShown, ...]:
         """What is said beside the article that the case opens; `window` as it is then."""
+        if not view.rules.speaks_beside:
+            return ()
         arrival = arrival_of(read.article, case.evidence, touch, case.now)
         metered = window if isinstance(case.outcome, Meter) else None
         return await self._showing.notices(read.caller, arrival, metered, view)
@@ -481,12 +483,16 @@ def _reading(read: ReadRequest, entry: Entry) -> Reading:
 def _variant(
     read: ReadRequest, case: _Case, touch: Touch, view: InForce, wall: WallShown | None
 ) -> str | None:
-    """What the row says of an experiment."""
+    """What the row of a read, or of a wall, says of an experiment; None: it doesn't belong to one.
+
+    One on limits is met wherever the meter is asked, whatever it says; one on words at the walls that it is about.
+    """
     if view.variant is None:
         return None
     metered = case.window is not None and not isinstance(case.outcome, Allow)
-    arrival = arrival_of(read.article, case.evidence, touch, case.now)
-    return variant_met(view, wall, arrival, metered=metered)
+    if wall is None or view.tries_limits:
+        return view.variant if metered and view.tries_limits else None
+    return variant_at(wall, arrival_of(read.article, case.evidence, touch, case.now), view)
 
 
 def _consumes(outcome: Allow | Meter | Wall) -> bool:

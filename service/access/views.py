@@ -31,20 +31,8 @@ class Views:
         return in_force.view_of(unit, self._secret, self._clocks.business())
 
 
-def variant_met(
-    view: InForce, wall: WallShown | None, arrival: Arrival, *, metered: bool
-) -> str | None:
-    """What the row of a read or a wall says of the experiment; None: it doesn't belong to it.
-
-    One on limits is met wherever the meter is asked (`metered`), whatever it says; one on words at the walls that
-    it is about.
-    """
-    experiment = view.experiment
-    if experiment is None or view.variant is None:
-        return None
-    if experiment.scope is None:
-        return view.variant if metered else None
-    if wall is None:
-        return None
+def variant_at(wall: WallShown, arrival: Arrival, view: InForce) -> str | None:
+    """The variant of an experiment on words, where the wall is one that it is about."""
     met = Occasion(wall.audience, wall.kind, arrival.section, arrival.language, arrival.entry)
-    return view.variant if experiment.is_about(met) else None
+    is_about = view.experiment is not None and view.experiment.is_about(met)
+    return view.variant if is_about else None

@@ -66,6 +66,8 @@ class Led(Protocol):
 
 def entry_of(touch: Led) -> Entry:
     """The campaign's medium and source go before the host that linked here."""
+    if touch.medium is None and touch.source is None:
+        return "direct" if touch.referrer_host is None else _of_host(touch.referrer_host.lower())
     medium, source = (touch.medium or "").lower(), (touch.source or "").lower()
     if "newsletter" in source or medium in _MEDIUMS["newsletter"]:
         return "newsletter"

@@ -60,6 +60,11 @@ class InForce:
             frozenset(rules.said()),
         )
 
+    @property
+    def tries_limits(self) -> bool:
+        """Whether the experiment is on the meter's limits."""
+        return self.experiment is not None and self.experiment.scope is None
+
     def view_of(self, unit: str, secret: bytes, now: datetime) -> "InForce":
         """What holds for this reader or device: what their variant changes, while the experiment runs."""
         experiment = self.experiment

@@ -72,15 +72,15 @@ READERS = {
     "network closed, may register": Who(network_closed=True, sign_in_offered=True, room=5),
     "subscriber": Who((DIGITAL,)),
     "verified subscriber": Who((DIGITAL,), verified=True, sign_in_offered=True),
-    "subscriber in grace": Who((replace(DIGITAL, in_grace=True, ends_at=NOW + DAY),)),
+    "subscriber in grace": Who((DIGITAL._replace(in_grace=True, ends_at=NOW + DAY),)),
     "subscriber, network closed": Who((DIGITAL,), network_closed=True),
-    "subscriber to the last second": Who((replace(DIGITAL, ends_at=NOW + timedelta(seconds=1)),)),
-    "subscription ended": Who((replace(DIGITAL, ends_at=NOW),)),
-    "subscription not begun": Who((replace(DIGITAL, starts_at=NOW + TICK),)),
+    "subscriber to the last second": Who((DIGITAL._replace(ends_at=NOW + timedelta(seconds=1)),)),
+    "subscription ended": Who((DIGITAL._replace(ends_at=NOW),)),
+    "subscription not begun": Who((DIGITAL._replace(starts_at=NOW + TICK),)),
     "comp": Who((COMP,)),
     "comp and subscription": Who((COMP, DIGITAL)),
     "subscription and comp": Who((DIGITAL, COMP)),
-    "ended subscription and comp": Who((replace(DIGITAL, ends_at=NOW), COMP)),
+    "ended subscription and comp": Who((DIGITAL._replace(ends_at=NOW), COMP)),
     "pass for this article": Who((THIS,)),
     "pass for another": Who((OTHER,)),
     "pass and comp": Who((THIS, COMP)),
@@ -326,7 +326,7 @@ def test_the_trail_ends_with_the_rule_that_decided(
 
 def test_of_several_grants_the_longest_is_named() -> None:
     ends = (NOW + DAY, None, NOW + 2 * DAY)
-    who = Who(tuple(replace(DIGITAL, ends_at=end) for end in ends))
+    who = Who(tuple(DIGITAL._replace(ends_at=end) for end in ends))
     assert decide(article("metered"), of_rows(who), meter(), NOW).trail[-1].saw == (
         "subscription plan:digital"
     )

@@ -104,7 +104,7 @@ MOST: Mapping[str, int] = {
     "/admin/exchange-rates": 8,
     "/admin/gift-links": 4,
     "/admin/experiments": 3,
-    "/admin/experiments/{slug}": 7,
+    "/admin/experiments/{slug}": 10,
     "/admin/experiments/{slug}/plan": 4,
     "/admin/gift-subscriptions": 3,
     "/admin/inbox": 6,
