@@ -28,6 +28,7 @@ from service.billing.watch import WebhookWatch
 from service.boundary import Boundary
 from service.checkout import gift_routes as gift_subscription_routes
 from service.checkout import routes as checkout_routes
+from service.checkout import seat_routes
 from service.clock import Clocks
 from service.content import routes as content_routes
 from service.content.cache import ArticleCache
@@ -39,8 +40,8 @@ from service.db.context import Context, context_in
 from service.db.session import Database
 from service.encoded import Whole
 from service.grants import claim_routes, institution_routes
-from service.grants.gift_tokens import gift_key
 from service.grants.institution_reads import InstitutionReads
+from service.grants.link_tokens import link_key
 from service.grants.places import InstitutionNetworks
 from service.identity.api_keys import KeyUses
 from service.identity.callers import EndedTokens
@@ -88,6 +89,7 @@ ROUTERS = (
     offers_routes.router,
     checkout_routes.router,
     gift_subscription_routes.router,
+    seat_routes.router,
     account_routes.router,
     billing_routes.router,
     claim_routes.router,
@@ -199,7 +201,7 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve, names: Names) ->
     context, metering = Context(settings, clocks, database), Metering(database, clocks, ledger)
     networks, crawlers, uses = InstitutionNetworks(), KnownCrawlers(), ReaderUses()
     institution_reads = InstitutionReads(networks, settings.zone)
-    gifts = Gifts(context, gift_key(settings))
+    gifts = Gifts(context, link_key(settings))
     unlocking = Unlocking(context, metering, on_sale, rule_book, institution_reads, gifts, uses)
     return (
         settings,

@@ -174,6 +174,19 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "gift-refused": ProblemType(
         403, "This article can't be given", "The detail and `reason` say why, and what is possible."
     ),
+    "no-seats": ProblemType(
+        409,
+        "There is no seat to give",
+        "The detail says why; seats are bought with the subscription.",
+    ),
+    "seat-closed": ProblemType(
+        409, "This seat can't be taken", "Ask the owner of the subscription for another one."
+    ),
+    "holds-a-seat": ProblemType(
+        409,
+        "The reader has a seat already",
+        "It opens what this offer does. Ask the owner to remove the seat, then subscribe.",
+    ),
     "gift-closed": ProblemType(
         409, "This gift can't be redeemed", "The detail says what became of it, and whom to ask."
     ),

@@ -69,7 +69,6 @@ def seen_by(
 
     What the meter would count counts as read: it is what the page shows a moment later. With a `prompt` it is
     this one that they see, though it is for others, where they meet a wall or the article is open.
-    this one that they see, for all audiences, where they meet a wall or the article is open.
     """
     settings, now = in_force.settings, context.clocks.business()
     found = article_facts(article, in_force.rules.levels, now)

@@ -10,7 +10,7 @@ from service.bodies import ListOut
 from service.db.tables import GiftLink
 from service.grants.gift_links import state_of
 from service.grants.gift_terms import GiftState
-from service.grants.gift_tokens import GiftKey
+from service.grants.link_tokens import LinkKey
 
 
 class GiftLinkOut(BaseModel):
@@ -31,7 +31,7 @@ class GiftLinkOut(BaseModel):
     ends_at: AwareDatetime
 
     @classmethod
-    def of(cls, link: GiftLink, slug: str, key: GiftKey, public_url: str, now: datetime) -> Self:
+    def of(cls, link: GiftLink, slug: str, key: LinkKey, public_url: str, now: datetime) -> Self:
         return cls(
             id=link.id, slug=slug, gift=key.sign(link.id),
             url=link_address(slug, key.sign(link.id), public_url),
@@ -47,7 +47,7 @@ class GiftMadeOut(GiftLinkOut):
     """How many more articles the giver may give this month."""
 
     @classmethod
-    def made(cls, made: Made, slug: str, key: GiftKey, public_url: str, now: datetime) -> Self:
+    def made(cls, made: Made, slug: str, key: LinkKey, public_url: str, now: datetime) -> Self:
         shown = GiftLinkOut.of(made.link, slug, key, public_url, now)
         return cls(**shown.model_dump(), left=made.left)
 

@@ -20,8 +20,8 @@ from service.grants.gift_links import (
     state_of,
 )
 from service.grants.gift_terms import REFUSAL_WORDS, GiftState
-from service.grants.gift_tokens import GiftKey
 from service.grants.grants import GrantFacts
+from service.grants.link_tokens import LinkKey
 from service.identity.touches import Touch
 from service.running import part
 
@@ -55,7 +55,7 @@ NO_GIFT = GiftSeen()
 class Gifts:
     """Gift links of one application."""
 
-    def __init__(self, context: Context, key: GiftKey) -> None:
+    def __init__(self, context: Context, key: LinkKey) -> None:
         self._context = context
         self.key = key
         self._opened: frozenset[str] = frozenset()

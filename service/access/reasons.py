@@ -55,6 +55,10 @@ _ROWS = (
         granted=True, revocable=True,
     ),
     ReasonRow(
+        "seat", "Your seat in a shared subscription includes this article.", "by a seat",
+        granted=True, revocable=True,
+    ),
+    ReasonRow(
         "institution", "Your institution's subscription includes this article.", "by an institution",
         granted=True, revocable=True,
     ),

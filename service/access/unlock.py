@@ -44,7 +44,7 @@ from service.access.wall import Met, WallShown
 from service.content.cache import StoredArticle, WantedArticle, article_not_found
 from service.content.level import level_at
 from service.db.context import Context
-from service.grants import gift_tokens
+from service.grants import link_tokens
 from service.grants.grants import GrantFacts
 from service.grants.institution_reads import InstitutionReads
 from service.grants.store import live_grants_of
@@ -116,7 +116,7 @@ class Look:
 
 class ReadRequest(NamedTuple):
     """A caller in front of an article. `network` is the caller's (cookieless.py); None: no cap.
-    `gift` is what a gift link's address has (grants/gift_tokens.py).
+    `gift` is what a gift link's address has (grants/link_tokens.py).
 
     `held` are the reader's grants where they have been read already, and `former` is whether they have
     subscribed before, where that matters. Where `again` is set, caller and grants are remembered ones:
@@ -146,7 +146,7 @@ WantedRead = Annotated[ReadRequest, Depends(read_request)]
 
 @declares(Public())
 async def read_by_link(
-    read: WantedRead, gift: Annotated[str | None, Query(max_length=gift_tokens.LONGEST)] = None
+    read: WantedRead, gift: Annotated[str | None, Query(max_length=link_tokens.LONGEST)] = None
 ) -> ReadRequest:
     """As `read_request`, by a page's address, which may be a gift link."""
     return read._replace(gift=gift)

@@ -36,6 +36,7 @@ from service.db.tables import (
     ReaderUse,
     Right,
     RightClaim,
+    Seat,
     SignInRequest,
     Subscription,
 )
@@ -52,6 +53,7 @@ MOVED: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...
     Right.reader_id,
     GiftLink.reader_id,
     GiftSubscription.redeemed_by,
+    Seat.reader_id,
     RightClaim.reader_id,
     Checkout.reader_id,
     AccessEntry.reader_id,

@@ -48,6 +48,7 @@ from service.db.tables import (
     RevokedClaim,
     Right,
     RightClaim,
+    Seat,
     SignInRequest,
     Subscription,
     Touches,
@@ -193,6 +194,11 @@ def _gift_subscriptions(subject: Subject) -> ColumnElement[bool]:
     """What they bought for others, and what they redeemed."""
     bought = select(Pass.id).where(Pass.reader_id.in_(subject.ids))
     return or_(GiftSubscription.pass_id.in_(bought), GiftSubscription.redeemed_by.in_(subject.ids))
+
+
+def _seats(subject: Subject) -> ColumnElement[bool]:
+    """Those they have taken, and those of their own subscriptions."""
+    return or_(Seat.reader_id.in_(subject.ids), Seat.subscription_id.in_(_theirs(subject)))
 
 
 def _charge_ids(subject: Subject) -> Select[str]:
@@ -343,7 +349,7 @@ HOLDINGS: tuple[Holding, ...] = (
             ),
         },
         kept="id offer_id reader_id status stripe_session_id stripe_subscription_id created_at "
-        "expires_at completed_at article_id processing_since claim_used_at",
+        "expires_at completed_at article_id processing_since claim_used_at seats",
         hidden="claim_hash",
     ),
     Holding(
@@ -352,7 +358,7 @@ HOLDINGS: tuple[Holding, ...] = (
     ),
     Holding(
         "subscriptions", Subscription, lambda subject: Subscription.reader_id.in_(subject.ids),
-        kept="id reader_id customer_id offer_id price_id plan status amount currency interval interval_count "
+        kept="id reader_id customer_id offer_id price_id plan seats status amount currency interval interval_count "
         "recurring_amount net_amount discounts started_at current_period_end trial_end cancel_at "
         "ended_at past_due_since pauses_collection "
         "cancel_reason cancel_feedback cancelled_at cancelled_after_days access_stop access_stopped_at "
@@ -385,6 +391,11 @@ HOLDINGS: tuple[Holding, ...] = (
         },
         kept="id checkout_id pass_id send_at sent_at created_at paid_at revoked_at redeemed_at redeemed_by "
         "starts_at ends_at",
+    ),
+    Holding(
+        "seats", Seat, _seats,
+        blank={"email": None},
+        kept="id subscription_id reader_id created_at joined_at ended_at",
     ),
     Holding(
         "invoices", InvoiceRow, lambda subject: InvoiceRow.subscription_id.in_(_theirs(subject)),

@@ -32,6 +32,7 @@ async def create_checkout(
     claim_hash: str,
     now: datetime,
     article_id: str | None = None,
+    seats: int = 1,
 ) -> Checkout:
     """Store an open checkout that Stripe doesn't know yet.
 
@@ -39,7 +40,7 @@ async def create_checkout(
     """
     checkout = new_checkout(
         new_id("cko"), offer_id=offer_id, reader_id=reader_id, device_id=device_id,
-        return_to=return_to, claim_hash=claim_hash, now=now, article_id=article_id,
+        return_to=return_to, claim_hash=claim_hash, now=now, article_id=article_id, seats=seats,
     )  # fmt: skip
     session.add(checkout)
     await session.flush()
@@ -56,6 +57,7 @@ def new_checkout(
     claim_hash: str,
     now: datetime,
     article_id: str | None = None,
+    seats: int = 1,
 ) -> Checkout:
     """The row of an open checkout, not stored yet."""
     return Checkout(
@@ -71,6 +73,7 @@ def new_checkout(
         stripe_url=None,
         stripe_subscription_id=None,
         article_id=article_id,
+        seats=seats,
         created_at=now,
         expires_at=now + LIFE,
         completed_at=None,

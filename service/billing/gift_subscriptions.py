@@ -17,8 +17,8 @@ from service.db.base import new_id
 from service.db.context import Context
 from service.db.keyset import Keyset
 from service.db.tables import Checkout, GiftSubscription, Grant, Offer, Pass
-from service.grants.gift_tokens import gift_key
 from service.grants.grants import plan_scope
+from service.grants.link_tokens import link_key
 from service.grants.store import find_grant, put_grant
 from service.identity.audit import record
 from service.identity.readers import settled_reader, take_turn
@@ -66,7 +66,7 @@ class Bought:
 
 def gift_address(gift_id: str, settings: Settings) -> str:
     """Where a gift is redeemed. Who has this link can redeem it."""
-    return f"{settings.public_url}/gift/{gift_key(settings).sign(gift_id)}"
+    return f"{settings.public_url}/gift/{link_key(settings).sign(gift_id)}"
 
 
 async def draft_gift(

@@ -156,6 +156,12 @@ def bought_gift(
     return Notice("gift-bought", f"gift-bought:{gift_id}", values)
 
 
+def seats_closed(subscription_id: str, name: str, *, seats: int, closed: int) -> Notice:
+    """There are fewer seats than readers who joined: those who joined last read no longer."""
+    values: dict[str, Value] = {"name": name, "seats": str(seats), "closed": str(closed)}
+    return Notice("seats-closed", f"seats-closed:{subscription_id}:{seats}:{closed}", values)
+
+
 _CLAIMED_WITHIN = timedelta(minutes=10)
 
 

@@ -24,6 +24,7 @@ from service.billing.money import Stop, stop_of, stop_since_import
 from service.billing.movement_rows import record_movements
 from service.billing.outside import Outside, outside_of
 from service.billing.recurring import INTERVALS
+from service.billing.seats import arrange_seats
 from service.billing.snapshot import Snapshot, take_snapshot
 from service.billing.sold import bought_offer, sold_item
 from service.billing.state import StateChange
@@ -164,6 +165,7 @@ async def store_snapshot(
     stop, duplicate = await _stops(session, context, row, snapshot, is_new=before is None)
     state = lifecycle.grant_of(ours, snapshot.money.invoices, terms_of(context.settings), stop)
     open_until = await _put_grant(session, row, state if sold is not None else _foreign(ours), now)
+    await arrange_seats(session, context, row)
     if stop is not None and stop.cancels and row.status in lifecycle.LIVE_STATUSES:
         await ask_cancel(session, row.id, stop.kind, context.clocks)
     await session.flush()
@@ -280,6 +282,7 @@ def copy_state(
     if offer is not None:
         row.offer_id = offer.id
         row.plan = offer.plan
+        row.seats = max(1, subscription.items[0].quantity) if offer.most_seats else 1
 
 
 def _copy_cancellation(row: Subscription, subscription: StripeSubscription) -> None:

@@ -9,7 +9,7 @@ from service.checkout.gift_schemas import BoughtGiftList, BoughtGiftOut, GiftOut
 from service.checkout.gifts import gift_id_of, gift_of_link, gifts_of_buyer
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
-from service.grants.gift_tokens import LONGEST
+from service.grants.link_tokens import LONGEST
 from service.html.list_query import AnyPage
 from service.identity.callers import SignedInReader
 from service.identity.declarations import PUBLIC

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.gift_subscriptions import NEWEST, Bought, bought_gifts, find_gift
 from service.db.keyset import Page
 from service.db.tables import Pass
-from service.grants.gift_tokens import gift_key
+from service.grants.link_tokens import link_key
 from service.html.list_query import ListQuery
 from service.problems import Problem
 from service.settings import Settings
@@ -13,7 +13,7 @@ from service.settings import Settings
 
 def gift_id_of(token: str, settings: Settings) -> str:
     """The id that a gift's link names. Problem `not-found` where it was changed."""
-    found = gift_key(settings).read(token)
+    found = link_key(settings).read(token)
     if found is None:
         raise Problem("not-found", "This gift’s link isn’t complete. Open it as it was sent.")
     return found

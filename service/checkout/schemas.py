@@ -9,6 +9,7 @@ from service.bodies import Body
 from service.clock import in_utc
 from service.identity.email import checked_address
 from service.identity.touches import LONGEST_REFERRER, Campaign
+from service.offers.pricing import MOST_SEATS
 from service.texts import storable
 
 Text = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=2000)]
@@ -49,6 +50,8 @@ class CheckoutIn(Body):
     """Where the reader came from (`document.referrer`); only its host is kept."""
     campaign: Campaign | None = None
     """Kept with what led the reader here before, for reports of where sales come from."""
+    seats: Annotated[int, Field(ge=1, le=MOST_SEATS)] = 1
+    """How many are bought of an offer with `most_seats`; the buyer has one of them."""
     gift: GiftIn | None = None
     """Of an offer of kind gift: to whom it goes, and when."""
     newsletter: bool | None = None

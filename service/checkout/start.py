@@ -13,6 +13,7 @@ from service.billing.checkouts import create_checkout, find_checkout, open_check
 from service.billing.customers import bind_customer, own_customer
 from service.billing.fulfil import close_session, find_session
 from service.billing.gift_subscriptions import GiftWanted, draft_gift
+from service.billing.seats import has_seat
 from service.billing.subscriptions import has_subscribed, holding_subscriptions
 from service.checkout.addresses import return_address
 from service.checkout.portal import portal_of_customer
@@ -67,6 +68,8 @@ class Order:
     article: str | None = None
     touch: Touch = field(default_factory=Touch)
     newsletter: bool | None = None
+    seats: int = 1
+    """How many are wanted of an offer that is sold by the seat."""
     gift: GiftWanted | None = None
     """Of an offer of kind gift: to whom it goes, and when."""
 
@@ -153,6 +156,10 @@ async def _store_click(context: Context, order: Order) -> _Click | None:
         buyer = await _buyer(session, reader_id)
         if order.gift is not None and offer.kind != "gift":
             raise _refused("gift", "is for offers of kind gift alone")
+        if not 1 <= order.seats <= max(1, offer.most_seats):
+            raise _refused("seats", f"can be 1 to {max(1, offer.most_seats)} for this offer")
+        if reader_id and takes_room and await has_seat(session, reader_id, offer.plan, now):
+            raise Problem("holds-a-seat")
         price = price_for(price_of(offer), subscribed_before=buyer.has_subscribed)
         if order.promotion_code is not None and price.intro_amount is not None:
             raise _refused("promotion_code", "can't be added where the price is reduced already")
@@ -203,9 +210,10 @@ def _begun(earlier: list[Checkout], order: Order, article_id: str | None) -> Che
     if order.promotion_code is not None:
         # A code is given to Stripe when a session is made: an open one can't take it any more.
         return None
-    wanted = (order.offer_id, article_id, order.return_to, order.caller.reader_id)
+    wanted = (order.offer_id, article_id, order.return_to, order.caller.reader_id, order.seats)
     for each in earlier:
-        if (each.offer_id, each.article_id, each.return_to, each.reader_id) == wanted:
+        begun = (each.offer_id, each.article_id, each.return_to, each.reader_id, each.seats)
+        if begun == wanted:
             return each
     return None
 
@@ -223,6 +231,7 @@ async def _begin(
         claim_hash=hash_secret(claim),
         now=now,
         article_id=article_id,
+        seats=order.seats,
     )
 
 
@@ -273,6 +282,7 @@ async def _open_session(
             checkout_id=checkout.id,
             mode="payment" if click.price.kind in PAID_ONCE else "subscription",
             price_id=mirrored.price_id,
+            quantity=checkout.seats,
             trial_days=click.price.trial_days,
             customer_id=customer_id,
             coupon_id=mirrored.coupon_id if click.price.intro_amount is not None else None,

@@ -59,6 +59,10 @@ async def create(
     is_pass: Annotated[
         bool, typer.Option("--pass", help="Paid once, and open for the interval.")
     ] = False,
+    most_seats: Annotated[
+        int,
+        typer.Option("--most-seats", help="Sold by the seat, up to this number. [default: not]"),
+    ] = 0,
     gift: Annotated[
         bool, typer.Option("--gift", help="Paid once, for the interval, for somebody else.")
     ] = False,
@@ -77,7 +81,7 @@ async def create(
                 interval=interval,
                 interval_count=interval_count, trial_days=trial_days,
                 kind="gift" if gift else "pass" if is_pass else "subscription", covers="article" if article else "plan",
-                intro_amount=first, intro_periods=intro_periods,
+                intro_amount=first, intro_periods=intro_periods, most_seats=most_seats,
             )  # fmt: skip
             _confirm(name, price)
             offer = await make_offer(change, name=name, plan=plan, price=price)

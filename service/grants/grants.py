@@ -13,7 +13,9 @@ from typing import Literal, NamedTuple
 
 from service.levels import Level
 
-Source = Literal["subscription", "external", "comp", "institution", "gift", "pass", "crawler"]
+Source = Literal[
+    "subscription", "external", "comp", "seat", "institution", "gift", "pass", "crawler"
+]
 
 EVERYTHING = "everything"
 

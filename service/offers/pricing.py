@@ -191,6 +191,11 @@ class Price:
     covers: Covers = "plan"
     intro_amount: int | None = None
     intro_periods: int = 0
+    most_seats: int = 0
+    """How many seats can be bought, each at `amount`; 0: it isn't sold by the seat."""
+
+
+MOST_SEATS = 1000
 
 
 def checked_price(
@@ -204,6 +209,7 @@ def checked_price(
     covers: Covers = "plan",
     intro_amount: int | None = None,
     intro_periods: int = 0,
+    most_seats: int = 0,
 ) -> Price:
     """The price, its currency in capitals, or InvalidPrice."""
     currency = currency.upper()
@@ -219,13 +225,14 @@ def checked_price(
         raise InvalidPrice("trial_days", f"0 to {LONGEST_TRIAL_DAYS} days are possible")
     price = Price(
         amount, currency, interval, interval_count, trial_days, kind, covers, intro_amount,
-        intro_periods,
+        intro_periods, most_seats,
     )  # fmt: skip
     if kind in PAID_ONCE and trial_days:
         raise InvalidPrice("trial_days", f"a {kind} is paid once and has no trial")
     if kind != "pass" and covers == "article":
         raise InvalidPrice("covers", "only a pass can open a single article")
     _check_intro(price)
+    _check_seats(price)
     return price
 
 
@@ -238,6 +245,17 @@ def _check_amount(field: str, amount: int, currency: str) -> None:
     step = _STEPS.get(currency, 1)
     if amount % step:
         raise InvalidPrice(field, f"Stripe charges {currency} in multiples of {step} only")
+
+
+def _check_seats(price: Price) -> None:
+    if not price.most_seats:
+        return
+    if price.kind != "subscription" or price.intro_amount is not None:
+        raise InvalidPrice(
+            "most_seats", "only a subscription without an intro price is sold by the seat"
+        )
+    if not 1 < price.most_seats <= MOST_SEATS:
+        raise InvalidPrice("most_seats", f"2 to {MOST_SEATS} seats are possible")
 
 
 def _check_intro(price: Price) -> None:
@@ -336,6 +354,8 @@ def price_text(price: Price) -> str:
         return f"{amount} {what} {_span(price.interval, price.interval_count, 'a')}"
     period = _period(price)
     text = f"{amount} {period}"
+    if price.most_seats:
+        text += ", for each reader"
     if price.intro_amount is not None:
         first = amount_text(price.intro_amount, price.currency)
         if price.intro_periods == 1:

@@ -22,6 +22,8 @@ class OfferItem(BaseModel):
     """article: of a pass that opens the one article that it is bought for."""
     plan: str
     """Empty where a single article is sold."""
+    most_seats: int = 0
+    """How many seats can be bought, each at `amount`; 0: it isn't sold by the seat."""
     amount: int
     currency: str
     interval: Literal["day", "week", "month", "year"]
@@ -42,6 +44,7 @@ class OfferItem(BaseModel):
             kind=price.kind,
             covers=price.covers,
             plan=offer.plan,
+            most_seats=price.most_seats,
             amount=price.amount,
             currency=price.currency,
             interval=price.interval,

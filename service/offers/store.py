@@ -41,6 +41,7 @@ async def create_offer(
         trial_days=price.trial_days,
         intro_amount=price.intro_amount,
         intro_periods=price.intro_periods,
+        most_seats=price.most_seats,
         stripe_coupon_id=None,
         position=(last or 0) + 1,
         stripe_price_id=None,
@@ -143,4 +144,5 @@ def price_of(offer: Offer) -> Price:
         covers=covers,
         intro_amount=offer.intro_amount,
         intro_periods=offer.intro_periods,
+        most_seats=offer.most_seats,
     )

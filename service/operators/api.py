@@ -12,6 +12,7 @@ from service.operators.offers import api as offers
 from service.operators.rates import api as rates
 from service.operators.rights import api as rights
 from service.operators.rules import api as rules
+from service.operators.seats import api as seats
 from service.operators.settings import api as settings
 from service.operators.sharing import api as sharing
 from service.operators.staff import api as staff
@@ -43,5 +44,6 @@ for subject in (
     gifts,
     sharing,
     gift_subscriptions,
+    seats,
 ):
     router.include_router(subject.router)

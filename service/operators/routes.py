@@ -33,6 +33,7 @@ from service.operators.reports.board import AnyOverview
 from service.operators.reports.routes import SPLIT_WORDS, known_values
 from service.operators.rights import routes as rights
 from service.operators.rules import routes as rules
+from service.operators.seats import routes as seats
 from service.operators.settings import routes as settings
 from service.operators.sharing import routes as sharing
 from service.operators.sign_in import routes as sign_in
@@ -104,6 +105,7 @@ for subject in (
     gifts,
     sharing,
     gift_subscriptions,
+    seats,
     reports,
     stripe_figures,
     subscribers,

@@ -36,11 +36,13 @@ Kind = Literal[
     "pass",
     "gift",
     "gift-bought",
+    "seat",
+    "seats-closed",
     "purchase-waiting",
     "weekly",
 ]
 """`sign-in` takes `link` (or None), `code` and `minutes`; `erased` and `address-changed` take nothing;
-`address-change` takes `link`, `address` and `is_new`; `gift` takes `name` and `link`; `weekly`, which goes to operators, takes what
+`address-change` takes `link`, `address` and `is_new`; `gift` takes `name` and `link`, `seat` takes `link`; `weekly`, which goes to operators, takes what
 operators/week.py says; billing/notices.py says what
 the others take.
 """

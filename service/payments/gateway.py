@@ -363,6 +363,7 @@ class Gateway(SetUpGateway, BooksGateway, Protocol):
         checkout_id: str,
         mode: CheckoutMode,
         price_id: str,
+        quantity: int,
         trial_days: int,
         customer_id: str | None,
         coupon_id: str | None,

@@ -107,6 +107,7 @@ class StripeGateway(StripeSetUp, StripeBooks):
         checkout_id: str,
         mode: CheckoutMode,
         price_id: str,
+        quantity: int,
         trial_days: int,
         customer_id: str | None,
         coupon_id: str | None,
@@ -118,7 +119,7 @@ class StripeGateway(StripeSetUp, StripeBooks):
     ) -> StripeCheckoutSession:
         params: Any = {
             "mode": mode,
-            "line_items": [{"price": price_id, "quantity": 1}],
+            "line_items": [{"price": price_id, "quantity": quantity}],
             "client_reference_id": checkout_id,
             "success_url": success_url,
             "cancel_url": cancel_url,

@@ -109,6 +109,7 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
         given=[_given(grant, settings.zone) for grant in live if grant.source in _GIVEN],
         notes=_doubles(bought, first, language, now),
         passes=[
+            *(_given(grant, settings.zone) for grant in live if grant.source == "gift"),
             *(on_its_way(offer.name, language) for _, offer in waiting),
             *(
                 pass_line(each, now, settings.zone)
@@ -163,7 +164,7 @@ async def erasure_view(session: AsyncSession, reader_id: str) -> ErasureView:
     return ErasureView(running[0].offer_name if running else None, bool(bought))
 
 
-_GIVEN = ("comp", "external", "institution")
+_GIVEN = ("comp", "external", "seat", "institution")
 """Sources of access that wasn't bought here."""
 
 
@@ -177,6 +178,10 @@ def _given(grant: grants.GrantFacts, zone: ZoneInfo) -> str:
     end = f"until {long_day(grant.ends_at, zone)}" if grant.ends_at else "with no end set"
     if grant.source == "external":
         return f"Your subscription elsewhere opens {what} here, {end}."
+    if grant.source == "seat":
+        return f"Your seat in a shared subscription opens {what} for you, {end}."
+    if grant.source == "gift":
+        return f"A gift opens {what} for you, {end}."
     if grant.source == "institution":
         return f"Your institution’s subscription opens {what} for you, {end}."
     return f"The newsroom has opened {what} for you, {end}."

@@ -16,7 +16,7 @@ from service.checkout.schemas import Short
 from service.checkout.start import Order, start_checkout
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
-from service.grants.gift_tokens import LONGEST
+from service.grants.link_tokens import LONGEST
 from service.html.list_query import ListQuery
 from service.html.redirect import see_other
 from service.identity.callers import CurrentReader, SignedInReader

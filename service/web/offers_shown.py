@@ -24,6 +24,7 @@ class OfferShown:
     saves: str
     terms: str
     has_trial: bool
+    most_seats: int
     covers: str
 
 
@@ -84,6 +85,7 @@ def _shown(
         terms=_terms(offer, zone, now),
         has_trial=offer.trial_days > 0,
         covers=offer.covers,
+        most_seats=offer.most_seats,
     )
 
 

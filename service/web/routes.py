@@ -35,6 +35,7 @@ from service.identity.handover import remember_device
 from service.identity.return_to import checked_return_to
 from service.identity.touches import LONGEST_REFERRER, Touch, touch_of
 from service.metering.ledger import Ledger
+from service.offers.pricing import MOST_SEATS
 from service.problems import CATALOGUE, Problem
 from service.rules.in_force import AppInForce
 from service.running import running_of
@@ -49,6 +50,7 @@ from service.web import (
     institution_routes,
     preview_routes,
     rights_routes,
+    seat_routes,
     sign_in_routes,
 )
 from service.web.article import (
@@ -80,6 +82,7 @@ router.include_router(preview_routes.router)
 router.include_router(gift_routes.router)
 router.include_router(crawler_routes.router)
 router.include_router(gift_subscription_routes.router)
+router.include_router(seat_routes.router)
 articles = APIRouter(route_class=ArticleRoute, include_in_schema=False)
 
 Slug = Annotated[str, Path(max_length=1000)]
@@ -211,6 +214,7 @@ async def subscribe(
     article: Annotated[Short | None, Form()] = None,
     referrer: Referrer = "",
     newsletter: Ticked = None,
+    seats: Annotated[int, Form(ge=1, le=MOST_SEATS)] = 1,
 ) -> Response:
     """To Stripe's page for the offer; who has a subscription already goes to the account.
 
@@ -221,7 +225,14 @@ async def subscribe(
     try:
         touch = touch_of(referrer, campaign_of(request.query_params), context.settings)
         order = Order(
-            offer, return_to, caller, claim, article=article, touch=touch, newsletter=newsletter
+            offer,
+            return_to,
+            caller,
+            claim,
+            article=article,
+            touch=touch,
+            newsletter=newsletter,
+            seats=seats,
         )
         started = await start_checkout(context, gateway, order)
     except Problem as problem:

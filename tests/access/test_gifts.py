@@ -13,8 +13,8 @@ from service.access.gifts import Gifts
 from service.access.revocations import Revocations
 from service.db.tables import GiftLink, GiftOpening, Touches
 from service.grants.gift_terms import GiftTerms, may_give
-from service.grants.gift_tokens import GiftKey
 from service.grants.grants import Source
+from service.grants.link_tokens import LinkKey
 from service.identity.cookies import cookie_name
 from service.levels import Level
 from tests.conftest import START, MovingClocks
@@ -54,10 +54,10 @@ def test_what_a_link_is() -> None:
 
 
 def test_an_altered_token_is_nobodys() -> None:
-    key, link_id = GiftKey(b"k" * 32), "gft_" + "0a" * 12
+    key, link_id = LinkKey(b"k" * 32), "gft_" + "0a" * 12
     token = key.sign(link_id)
     assert key.read(token) == link_id
-    assert GiftKey(b"l" * 32).read(token) is None
+    assert LinkKey(b"l" * 32).read(token) is None
     for altered in (
         "",
         link_id,

@@ -12,8 +12,8 @@ CASES: list[tuple[str, frozenset[Permission], list[str], list[str]]] = [
     ("/admin", ALL, ["Today page", "Readers", "Articles", "Offers", "Money", "Reports", "Settings", "System"], []),
     ("/admin/reports/mrr", REPORTS, ["Today", "Reports true", "Settings"], ["Figures true", "At Stripe"]),
     ("/admin/reportsx", REPORTS, ["Today", "Reports", "Settings"], []),
-    ("/admin/readers", ALL, ["Today", "Readers true", "Articles", "Offers", "Money", "Reports", "Settings", "System"], ["Readers page", "From elsewhere", "Institutions", "Gifts", "Gift links", "Shared accounts"]),
-    ("/admin/subscribers/rdr_1", ALL, ["Today", "Readers true", "Articles", "Offers", "Money", "Reports", "Settings", "System"], ["Readers true", "From elsewhere", "Institutions", "Gifts", "Gift links", "Shared accounts"]),
+    ("/admin/readers", ALL, ["Today", "Readers true", "Articles", "Offers", "Money", "Reports", "Settings", "System"], ["Readers page", "From elsewhere", "Institutions", "Seats", "Gifts", "Gift links", "Shared accounts"]),
+    ("/admin/subscribers/rdr_1", ALL, ["Today", "Readers true", "Articles", "Offers", "Money", "Reports", "Settings", "System"], ["Readers true", "From elsewhere", "Institutions", "Seats", "Gifts", "Gift links", "Shared accounts"]),
     (
         "/admin/jobs", ALL, ["Today", "Readers", "Articles", "Offers", "Money", "Reports", "Settings", "System true"],
         ["Inbox", "Jobs page", "Agreement", "Webhooks", "Audit log"],

@@ -43,6 +43,8 @@ _ROUTES: Mapping[MayCall, str] = {
         HEAD /articles/{slug}/
         GET /docs
         HEAD /docs
+        GET /seat/{invitation}
+        HEAD /seat/{invitation}
         GET /gift
         HEAD /gift
         POST /gift
@@ -91,6 +93,15 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /gift/{token}
         GET /v1/me/gift-subscriptions
         POST /v1/gift-subscriptions/{token}/redeem
+        GET /account/seats
+        HEAD /account/seats
+        POST /account/seats
+        POST /account/seats/remove
+        POST /seat/{invitation}
+        GET /v1/me/seats
+        POST /v1/me/seats
+        DELETE /v1/me/seats/{seat_id}
+        POST /v1/seats/{invitation}/take
         GET /account/gifts
         HEAD /account/gifts
         POST /account/gifts/end
@@ -231,6 +242,8 @@ _ROUTES: Mapping[MayCall, str] = {
     Permission.SUBSCRIBERS_READ: """
         GET /admin/gift-subscriptions
         GET /v1/admin/gift-subscriptions
+        GET /admin/seats
+        GET /v1/admin/seats
         GET /admin/gift-links
         GET /v1/admin/gift-links
         GET /admin/entitlements
@@ -276,6 +289,8 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /admin/gift-subscriptions/revoke
         POST /v1/admin/gift-subscriptions/{gift_id}/send
         DELETE /v1/admin/gift-subscriptions/{gift_id}
+        POST /admin/seats/remove
+        DELETE /v1/admin/seats/{seat_id}
         POST /admin/gift-links/end
         DELETE /v1/admin/gift-links/{link_id}
         POST /admin/entitlements/end

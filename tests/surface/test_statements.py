@@ -41,12 +41,13 @@ from service.db.tables import (
     RefundRow,
     Right,
     RulesVersion,
+    Seat,
     StripeFigure,
     UnboundSubscription,
     WebhookDelivery,
     WebhookEndpoint,
 )
-from service.grants.gift_tokens import GiftKey
+from service.grants.link_tokens import LinkKey
 from service.identity.cookies import cookie_name
 from service.identity.declarations import declared_routes
 from service.identity.operators import create_operator, open_operator_session
@@ -87,6 +88,7 @@ MOST: Mapping[str, int] = {
     "/account/erase": 3,
     "/account/erased": 0,
     "/account/gift-subscriptions": 3,
+    "/account/seats": 5,
     "/account/gifts": 3,
     "/account/institution": 2,
     "/account/sign-in": 2,
@@ -103,6 +105,7 @@ MOST: Mapping[str, int] = {
     "/admin/entitlements": 5,
     "/admin/exchange-rates": 8,
     "/admin/gift-links": 4,
+    "/admin/seats": 3,
     "/admin/experiments": 3,
     "/admin/experiments/{slug}": 10,
     "/admin/experiments/{slug}/plan": 4,
@@ -160,6 +163,7 @@ MOST: Mapping[str, int] = {
     "/v1/admin/explain": 10,
     "/v1/admin/coupons": 3,
     "/v1/admin/gift-links": 3,
+    "/v1/admin/seats": 2,
     "/v1/admin/gift-subscriptions": 2,
     "/v1/admin/inbox": 4,
     "/v1/admin/institutions": 2,
@@ -201,11 +205,13 @@ MOST: Mapping[str, int] = {
     "/v1/articles/{slug}": 0,
     "/v1/articles/{slug}/access": 3,
     "/v1/me": 6,
-    "/v1/me/export": 46,
+    "/v1/me/export": 49,
     "/gift": 1,
     "/gift/{token}": 3,
     "/v1/gift-subscriptions/{token}": 1,
+    "/seat/{invitation}": 3,
     "/v1/me/gift-links": 3,
+    "/v1/me/seats": 5,
     "/v1/me/gift-subscriptions": 3,
     "/v1/offers": 1,
     "/v1/sessions": 3,
@@ -305,10 +311,14 @@ class Rows:
         paid = rows.checkout(reader, offer, rows.NOW - timedelta(days=20))
         payment = rows.bought_pass(reader, offer, paid)
         gift = filled(GiftSubscription, id=new_id("gsb"), checkout_id=paid.id, pass_id=payment.id)
-        self.known["token"] = GiftKey(derived_key(self._settings, "gifts")).sign(gift.id)
+        seat = filled(
+            Seat, id=new_id("sea"), subscription_id=bought.id, reader_id=None, joined_at=None
+        )
+        self.known["invitation"] = LinkKey(derived_key(self._settings, "gifts")).sign(seat.id)
+        self.known["token"] = LinkKey(derived_key(self._settings, "gifts")).sign(gift.id)
         event = rows.told(reader, "subscription.started", rows.NOW, subject_id=bought.id)
         return [
-            offer, bought, paid, event, rows.grant(reader), payment, gift,
+            offer, bought, paid, event, rows.grant(reader), payment, gift, seat,
             rows.movement(bought, 1, rows.NOW - timedelta(days=20)),
             rows.read(article, rows.NOW - timedelta(days=1), reader_id=reader.id),
             filled(

@@ -21,8 +21,8 @@ from service.content.schemas import ArticleIn
 from service.db.base import Base
 from service.db.context import Context
 from service.db.session import Database
-from service.grants.gift_tokens import gift_key
 from service.grants.institution_reads import InstitutionReads
+from service.grants.link_tokens import link_key
 from service.grants.places import InstitutionNetworks
 from service.identity.cookies import cookie_name
 from service.identity.devices import device_key
@@ -119,7 +119,7 @@ def reading_parts(
     """What decides and counts, by these settings."""
     context, ledger, rules = Context(settings, clocks, database), Ledger(), RuleBook(settings)
     articles, metering = ArticleCache(rules, clocks), Metering(database, clocks, ledger)
-    networks, gifts = InstitutionNetworks(), Gifts(context, gift_key(settings))
+    networks, gifts = InstitutionNetworks(), Gifts(context, link_key(settings))
     reads = InstitutionReads(networks, settings.zone)
     unlocking = Unlocking(
         context, metering, OnSale(database.reading, clocks), rules, reads, gifts, ReaderUses()

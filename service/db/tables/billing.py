@@ -30,6 +30,8 @@ class Checkout(Base):
     stripe_subscription_id: Mapped[str | None]
     article_id: Mapped[str | None]
     """The one article that a pass of this checkout opens."""
+    seats: Mapped[int] = mapped_column(server_default="1")
+    """How many are bought of an offer that is sold by the seat."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
@@ -71,6 +73,8 @@ class Subscription(Base):
     """Stripe's price: the offer's, or a special one."""
     plan: Mapped[str]
     status: Mapped[str] = mapped_column(index=True)
+    seats: Mapped[int] = mapped_column(server_default="1")
+    """How many readers it is for, its owner among them: the quantity of an offer that is sold by the seat."""
     amount: Mapped[int]
     """For each interval by price and quantity, in minor units, before discounts."""
     recurring_amount: Mapped[int] = mapped_column(server_default="0")
@@ -219,6 +223,25 @@ class Pass(Base):
     access_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     synced_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int]
+
+
+class Seat(Base):
+    """A place in a subscription for a reader other than its owner."""
+
+    __tablename__ = "seats"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    subscription_id: Mapped[str] = mapped_column(ForeignKey("subscriptions.id"), index=True)
+    reader_id: Mapped[str | None] = mapped_column(ForeignKey("readers.id"), index=True)
+    """Who has taken it; None: nobody yet."""
+    email: Mapped[str | None]
+    """Where the invitation went; None: its link is handed over, or it was taken or removed."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    joined_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the owner or the newsroom removed it."""
+
+    __table_args__ = (Index("ix_seats_newest", "created_at", "id"),)
 
 
 class GiftSubscription(Base):

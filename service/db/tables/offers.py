@@ -27,6 +27,8 @@ class Offer(Base):
     intro_amount: Mapped[int | None]
     """What each of the first `intro_periods` costs a new reader, in minor units; None: no intro."""
     intro_periods: Mapped[int] = mapped_column(server_default="0")
+    most_seats: Mapped[int] = mapped_column(server_default="0")
+    """How many seats can be bought, each at the amount; 0: it isn't sold by the seat."""
     position: Mapped[int]
     stripe_price_id: Mapped[str | None] = mapped_column(unique=True)
     stripe_coupon_id: Mapped[str | None]

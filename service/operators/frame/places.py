@@ -46,6 +46,7 @@ GROUPS = (
             ),
             Place("/admin/entitlements", "From elsewhere", Permission.SUBSCRIBERS_READ),
             Place("/admin/institutions", "Institutions", Permission.SUBSCRIBERS_READ),
+            Place("/admin/seats", "Seats", Permission.SUBSCRIBERS_READ),
             Place("/admin/gift-subscriptions", "Gifts", Permission.SUBSCRIBERS_READ),
             Place("/admin/gift-links", "Gift links", Permission.SUBSCRIBERS_READ),
             Place("/admin/sharing", "Shared accounts", Permission.SUBSCRIBERS_READ),

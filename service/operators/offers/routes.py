@@ -114,6 +114,7 @@ def _price(typed: NewOffer) -> Price:
         covers="article" if typed.kind == "article" else "plan",
         intro_amount=intro,
         intro_periods=_number("intro_periods", typed.intro_periods, 0 if intro is None else 1),
+        most_seats=_number("most_seats", typed.most_seats, 0),
     )  # fmt: skip
 
 

@@ -33,6 +33,8 @@ class OfferIn(Body):
     intro_amount: Annotated[int, Field(ge=1, le=_LARGEST)] | None = None
     """What each of the first `intro_periods` costs a new subscriber."""
     intro_periods: Annotated[int, Field(ge=0, le=1000)] = 0
+    most_seats: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Sold by the seat, up to this number; 0: not by the seat."""
 
 
 class OfferChangeIn(Body):
@@ -63,4 +65,5 @@ class NewOffer(BaseModel):
     trial_days: _Typed = ""
     intro_amount: _Typed = ""
     intro_periods: _Typed = ""
+    most_seats: _Typed = ""
     sure: str = ""

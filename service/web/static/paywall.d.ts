@@ -8,7 +8,7 @@ export type WallReason =
   | "subscribers_only"
   /** In the refusal of a token alone: unlocking may open the article. */
   | "meter_not_asked";
-export type Source = "subscription" | "external" | "comp" | "institution" | "gift" | "pass" | "crawler";
+export type Source = "subscription" | "external" | "comp" | "seat" | "institution" | "gift" | "pass" | "crawler";
 export type Reason = "free" | "registered" | Source | "meter" | WallReason;
 
 export interface Summary {
@@ -54,6 +54,8 @@ export interface Offer {
   covers: "plan" | "article";
   /** Empty where a single article is sold. */
   plan: string;
+  /** How many seats can be bought, each at `amount`; 0: it isn't sold by the seat. */
+  most_seats: number;
   amount: number;
   currency: string;
   interval: "day" | "week" | "month" | "year";
@@ -315,6 +317,10 @@ export interface PaywallClient {
       newsletter?: boolean;
       referrer?: string;
       campaign?: Campaign;
+      /** Of an offer of kind gift: to whom its link is mailed, and when. */
+      gift?: { email?: string; send_at?: string };
+      /** Of an offer with `most_seats`: how many readers it is for. */
+      seats?: number;
     },
   ): Promise<Checkout>;
   complete(sessionId: string, claim?: string): Promise<void>;

@@ -1,4 +1,4 @@
-"""What stands in the address of a gift link or a gift subscription: its id, signed, so that no other can be
+"""What stands in the address of a gift link, a gift subscription or a seat: its id, signed, so that no other can be
 guessed or made.
 """
 
@@ -11,13 +11,13 @@ from service.identity.secrets import derived_key
 from service.settings import Settings
 
 LONGEST = 100
-_SHAPE = re.compile(r"(g(?:ft|sb)_[0-9a-f]{24})\.([A-Za-z0-9_-]{22})")
+_SHAPE = re.compile(r"((?:gft|gsb|sea)_[0-9a-f]{24})\.([A-Za-z0-9_-]{22})")
 _MAC_BYTES = 16
 """Half of the hash, which RFC 2104 allows: the address stays short."""
 
 
 @dataclass(frozen=True)
-class GiftKey:
+class LinkKey:
     """Signs links and reads them back; `secret` is 32 bytes for this purpose alone."""
 
     secret: bytes = field(repr=False)
@@ -34,6 +34,6 @@ class GiftKey:
         return match.group(1)
 
 
-def gift_key(settings: Settings) -> GiftKey:
+def link_key(settings: Settings) -> LinkKey:
     """The key of this installation."""
-    return GiftKey(derived_key(settings, "gifts"))
+    return LinkKey(derived_key(settings, "gifts"))

@@ -1,0 +1,238 @@
+"""Seats of a subscription that is priced by quantity: invited by its owner, taken by other readers.
+
+What a seat gives is a grant of its own, which ends when the subscription's does.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing import notices
+from service.billing.lifecycle import LIVE_STATUSES
+from service.billing.notices import mail_reader
+from service.billing.seat_terms import JoinedSeat, others_of, seated
+from service.db.base import new_id
+from service.db.context import Context
+from service.db.keyset import Keyset
+from service.db.tables import Grant, Offer, Seat, Subscription
+from service.grants.grants import plan_scope
+from service.grants.link_tokens import link_key
+from service.grants.store import find_grant, put_grant
+from service.identity.audit import record
+from service.identity.email import checked_address
+from service.identity.readers import settled_reader, take_turn
+from service.outbox.mails import put_mail
+from service.problems import Problem
+from service.settings import Settings
+
+NEWEST = Keyset(Seat.created_at, Seat.id)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A subscription with several seats; `taken` are invitations and those who joined."""
+
+    subscription: Subscription
+    name: str
+    taken: int
+
+    @property
+    def room(self) -> int:
+        """How many more readers can be invited."""
+        return max(0, others_of(self.subscription.seats) - self.taken)
+
+
+def seat_address(seat_id: str, settings: Settings) -> str:
+    """Where a seat is taken. Who has this link can take it."""
+    return f"{settings.public_url}/seat/{link_key(settings).sign(seat_id)}"
+
+
+async def shared_by(session: AsyncSession, owner_id: str) -> Shared | None:
+    """The owner's running subscription with several seats; None: there is none."""
+    found = (
+        await session.execute(
+            select(Subscription, Offer.name)
+            .join(Offer, Offer.id == Subscription.offer_id)
+            .where(
+                Subscription.reader_id == owner_id, Subscription.seats > 1,
+                Subscription.status.in_(LIVE_STATUSES),
+            )
+            .order_by(Subscription.started_at.desc(), Subscription.id)
+            .limit(1)
+            .execution_options(populate_existing=True)
+        )
+    ).first()  # fmt: skip
+    if found is None:
+        return None
+    taken = await session.scalar(
+        select(func.count())
+        .select_from(Seat)
+        .where(Seat.subscription_id == found[0].id, Seat.ended_at.is_(None))
+    )
+    return Shared(found[0], found[1], taken or 0)
+
+
+async def invite(
+    session: AsyncSession, context: Context, owner_id: str, *, email: str | None
+) -> Seat:
+    """A seat for somebody, mailed to this address; without one the owner hands its link over.
+
+    Problems `no-seats`, where the owner has none to give, and `invalid-email`.
+    """
+    await take_turn(session, owner_id)
+    shared = await shared_by(session, owner_id)
+    if shared is None:
+        raise Problem("no-seats", "You have no subscription with seats for others.")
+    if not shared.room:
+        raise Problem(
+            "no-seats", "All seats are taken. Remove a reader first, or subscribe to more."
+        )
+    address = checked_address(email) if email is not None else None
+    seat = Seat(
+        id=new_id("sea"), subscription_id=shared.subscription.id, reader_id=None,
+        email=address.text if address is not None else None,
+        created_at=context.clocks.business(), joined_at=None, ended_at=None,
+    )  # fmt: skip
+    session.add(seat)
+    await session.flush()
+    if address is not None:
+        await put_mail(
+            session, kind="seat", to=address.text, to_key=address.key, reader_id=None,
+            settings=context.settings, now=context.clocks.wall(),
+            link=seat_address(seat.id, context.settings),
+        )  # fmt: skip
+    return seat
+
+
+async def find_seat(session: AsyncSession, seat_id: str, *, lock: bool = False) -> Seat:
+    """Problem `not-found`."""
+    statement = select(Seat).where(Seat.id == seat_id)
+    if lock:
+        statement = statement.with_for_update()
+    found: Seat | None = await session.scalar(statement.execution_options(populate_existing=True))
+    if found is None:
+        raise Problem("not-found", "There is no such seat. Open the link as it was sent.")
+    return found
+
+
+async def take_seat(
+    session: AsyncSession, context: Context, seat_id: str, *, reader_id: str
+) -> Seat:
+    """Let the reader read by the seat; repeating it changes nothing.
+
+    Problems `not-found`, and `seat-closed` where it was removed or somebody else has taken it.
+    """
+    reader_id = await settled_reader(session, reader_id)
+    seat = await find_seat(session, seat_id, lock=True)
+    owner = await session.get_one(Subscription, seat.subscription_id)
+    if seat.ended_at is not None or owner.status not in LIVE_STATUSES:
+        raise Problem("seat-closed", "This seat was removed, or its subscription has ended.")
+    if seat.reader_id == reader_id:
+        return seat
+    if seat.reader_id is not None:
+        raise Problem("seat-closed", "Somebody else has taken this seat. Ask for another one.")
+    if owner.reader_id == reader_id:
+        raise Problem("seat-closed", "You read by your own subscription: this seat is for others.")
+    seat.reader_id, seat.joined_at, seat.email = reader_id, context.clocks.business(), None
+    await session.flush()
+    await arrange_seats(session, context, owner)
+    return seat
+
+
+async def end_seat(
+    session: AsyncSession,
+    context: Context,
+    seat_id: str,
+    *,
+    owner_id: str | None,
+    actor: str | None = None,
+) -> None:
+    """Remove a reader, or take an invitation back; repeating it changes nothing.
+
+    `owner_id` is whose it must be; None: anybody's. `actor` is who of the staff does it.
+    """
+    seat = await find_seat(session, seat_id, lock=True)
+    owner = await session.get_one(Subscription, seat.subscription_id)
+    if owner_id is not None and owner.reader_id != owner_id:
+        raise Problem("not-found", "You have no such seat. Take its id from the list.")
+    if seat.ended_at is not None:
+        return
+    now = context.clocks.business()
+    seat.ended_at, seat.email = now, None
+    await session.flush()
+    await arrange_seats(session, context, owner)
+    if actor is not None:
+        await record(
+            session, actor=actor, action="seat.end", target=seat.id,
+            after={"ended_at": now.isoformat()}, now=now,
+        )  # fmt: skip
+
+
+async def arrange_seats(session: AsyncSession, context: Context, owner: Subscription) -> None:
+    """Give each seat that is open what its subscription gives, and end the others' access."""
+    now = context.clocks.business()
+    rows = list(
+        await session.scalars(
+            select(Seat)
+            .where(Seat.subscription_id == owner.id, Seat.reader_id.is_not(None))
+            .order_by(Seat.joined_at, Seat.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+    if not rows:
+        return
+    bought = await find_grant(session, "subscription", owner.id)
+    until = bought.ends_at if bought is not None and bought.ends_at is not None else now
+    is_late = bought is not None and bought.in_grace
+    joined = [JoinedSeat(row.id, row.joined_at or now) for row in rows if row.ended_at is None]
+    open_seats = seated(joined, owner.seats)
+    for row in rows:
+        await _put_grant(
+            session, row, owner, until if row.id in open_seats else min(now, until), now,
+            in_grace=is_late,
+        )  # fmt: skip
+    closed = len(joined) - len(open_seats)
+    if closed and until > now:
+        name = await session.scalar(select(Offer.name).where(Offer.id == owner.offer_id))
+        notice = notices.seats_closed(owner.id, str(name), seats=owner.seats, closed=closed)
+        await mail_reader(session, context, owner.reader_id, notice)
+
+
+async def _put_grant(
+    session: AsyncSession,
+    row: Seat,
+    owner: Subscription,
+    ends_at: datetime,
+    now: datetime,
+    *,
+    in_grace: bool,
+) -> None:
+    before = await find_grant(session, "seat", row.id)
+    starts_at = row.joined_at or now
+    ends_at = max(starts_at, ends_at)
+    scope = plan_scope(owner.plan)
+    if before is not None:
+        was_over = before.ends_at is not None and before.ends_at <= now
+        if was_over and ends_at <= now:
+            return
+        if (before.scope, before.ends_at, before.in_grace) == (scope, ends_at, in_grace):
+            return
+    await put_grant(
+        session, source="seat", reference=row.id, reader_id=row.reader_id or "", scope=scope,
+        starts_at=starts_at, ends_at=ends_at, in_grace=in_grace, now=now,
+    )  # fmt: skip
+
+
+async def has_seat(session: AsyncSession, reader_id: str, plan: str, now: datetime) -> bool:
+    """Whether the reader reads this plan by a seat."""
+    found = await session.scalar(
+        select(Grant.id)
+        .where(
+            Grant.reader_id == reader_id, Grant.source == "seat", Grant.scope == plan_scope(plan),
+            Grant.starts_at <= now, Grant.ends_at > now,
+        )
+        .limit(1)
+    )  # fmt: skip
+    return found is not None

@@ -1,0 +1,73 @@
+"""Seats: invited and removed by their owner, taken by those who were invited."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from service.billing.seats import end_seat, invite, take_seat
+from service.checkout.seat_schemas import InviteIn, SeatList, SeatOut, SeatTaken, shared_numbers
+from service.checkout.seats import seat_id_of, seats_of
+from service.db.context import AppContext
+from service.db.session import ReadSession, WriteSession
+from service.db.tables import Subscription
+from service.grants.link_tokens import LONGEST
+from service.grants.store import find_grant
+from service.html.list_query import AnyPage
+from service.identity.callers import SignedInReader
+from service.jobs.runner import AppWakes
+from service.outbox.mails import MAIL_TASK
+from service.problems import Problem
+
+router = APIRouter(prefix="/v1", tags=["seats"])
+SeatId = Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9_]+$")]
+Token = Annotated[str, Path(max_length=LONGEST)]
+
+
+@router.get("/me/seats", summary="List the seats of one's subscription")
+async def read_seats(
+    caller: SignedInReader, asked: AnyPage, session: ReadSession, context: AppContext
+) -> SeatList:
+    """Those who were invited or have joined, the newest first."""
+    owned = await seats_of(session, caller.reader_id, asked)
+    (seats, room), now = shared_numbers(owned.shared), context.clocks.business()
+    items = [SeatOut.of(seat, grant, context.settings, now) for seat, grant in owned.page.items]
+    return SeatList(items=items, next_cursor=owned.page.next_cursor, seats=seats, room=room)
+
+
+@router.post("/me/seats", status_code=201, summary="Invite a reader to a seat")
+async def make_seat(
+    body: InviteIn,
+    caller: SignedInReader,
+    session: WriteSession,
+    context: AppContext,
+    wakes: AppWakes,
+) -> SeatOut:
+    """Mail an invitation, or get its link. 409 `no-seats` where all are taken."""
+    seat = await invite(session, context, caller.reader_id, email=body.email)
+    wakes.wake(MAIL_TASK)
+    return SeatOut.of(seat, None, context.settings, context.clocks.business())
+
+
+@router.delete("/me/seats/{seat_id}", status_code=204, summary="Remove a reader from a seat")
+async def remove_seat(
+    seat_id: SeatId, caller: SignedInReader, session: WriteSession, context: AppContext
+) -> None:
+    """Or take an invitation back; repeating it changes nothing."""
+    await end_seat(session, context, seat_id, owner_id=caller.reader_id)
+
+
+@router.post("/seats/{invitation}/take", summary="Take a seat")
+async def take(
+    invitation: Token, caller: SignedInReader, session: WriteSession, context: AppContext
+) -> SeatTaken:
+    """For the caller, who has confirmed an address. `invitation` is the last part of the seat's `url`.
+
+    409 `seat-closed` where it was removed, or somebody else has taken it.
+    """
+    seat_id = seat_id_of(invitation, context.settings)
+    if not caller.verified:
+        raise Problem("unauthenticated", "Confirm your address first: sign in by the mail’s link.")
+    seat = await take_seat(session, context, seat_id, reader_id=caller.reader_id)
+    grant = await find_grant(session, "seat", seat.id)
+    owner = await session.get_one(Subscription, seat.subscription_id)
+    return SeatTaken(plan=owner.plan, until=grant.ends_at if grant is not None else None)

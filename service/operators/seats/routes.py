@@ -1,0 +1,46 @@
+"""The page of seats."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import Response
+
+from service.billing.seats import end_seat
+from service.clock import AppClocks
+from service.db.context import AppContext
+from service.db.session import ReportSession, WriteSession
+from service.html.redirect import see_other
+from service.identity.permissions import Permission
+from service.operators.frame.pages import PageRoute, page
+from service.operators.frame.visits import Visit, form_requires, page_requires
+from service.operators.seats.lists import AnySeats, list_seats
+
+router = APIRouter(prefix="/seats", route_class=PageRoute, include_in_schema=False)
+
+SeesSubscribers = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
+ChangesSubscribers = Annotated[Visit, Depends(form_requires(Permission.SUBSCRIBERS_WRITE))]
+
+
+@router.get("")
+async def show_seats(
+    request: Request,
+    _: SeesSubscribers,
+    asked: AnySeats,
+    session: ReportSession,
+    clocks: AppClocks,
+) -> Response:
+    """The list, the newest first."""
+    found = await list_seats(session, asked, clocks.business())
+    return page(request, "seats.html", found=found, asked=asked)
+
+
+@router.post("/remove")
+async def send_remove(
+    visit: ChangesSubscribers,
+    session: WriteSession,
+    context: AppContext,
+    seat: Annotated[str, Form(max_length=100, pattern=r"^[a-z0-9_]+$")],
+) -> Response:
+    """Remove a seat."""
+    await end_seat(session, context, seat, owner_id=None, actor=visit.operator.label)
+    return see_other("/admin/seats")

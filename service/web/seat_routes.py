@@ -1,0 +1,98 @@
+"""The reader's pages for seats: the owner's, and that of an invitation."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi.responses import Response
+
+from service.billing.seats import end_seat, find_seat, invite, take_seat
+from service.checkout.schemas import Short
+from service.checkout.seat_schemas import SeatOut
+from service.checkout.seats import seat_id_of, seats_of
+from service.db.context import AppContext
+from service.db.session import ReadSession, WriteSession
+from service.grants.link_tokens import LONGEST
+from service.html.list_query import ListQuery
+from service.html.redirect import see_other
+from service.identity.callers import CurrentReader, SignedInReader
+from service.jobs.runner import AppWakes
+from service.outbox.mails import MAIL_TASK
+from service.problems import Problem
+from service.web.pages import GET, PageRoute, page
+from service.web.sign_in import visitor_of
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+SEATS = "/account/seats"
+Token = Annotated[str, Path(max_length=LONGEST)]
+
+
+@router.api_route(SEATS, methods=GET)
+async def show_seats(
+    request: Request,
+    caller: SignedInReader,
+    asked: Annotated[ListQuery, Query()],
+    session: ReadSession,
+    context: AppContext,
+) -> Response:
+    """Who was invited and who has joined, and the form for another one."""
+    owned = await seats_of(session, caller.reader_id, asked)
+    now = context.clocks.business()
+    shown = owned.page.map(lambda row: SeatOut.of(row[0], row[1], context.settings, now))
+    return page(request, "seats.html", shared=owned.shared, shown=shown, asked=asked, path=SEATS)
+
+
+@router.post(SEATS)
+async def send_invitation(
+    caller: SignedInReader,
+    session: WriteSession,
+    context: AppContext,
+    wakes: AppWakes,
+    email: Annotated[str, Form(max_length=254)] = "",
+) -> Response:
+    """Invite by mail, or make a link to hand over."""
+    await invite(session, context, caller.reader_id, email=email.strip() or None)
+    wakes.wake(MAIL_TASK)
+    return see_other(SEATS)
+
+
+@router.post(f"{SEATS}/remove")
+async def send_remove(
+    caller: SignedInReader,
+    session: WriteSession,
+    context: AppContext,
+    seat: Annotated[Short, Form()],
+) -> Response:
+    """Remove a reader, or take an invitation back."""
+    await end_seat(session, context, seat, owner_id=caller.reader_id)
+    return see_other(SEATS)
+
+
+@router.api_route("/seat/{invitation}", methods=GET)
+async def show_invitation(
+    request: Request,
+    invitation: Token,
+    caller: CurrentReader,
+    session: ReadSession,
+    context: AppContext,
+) -> Response:
+    """What the invitation gives; looking at it takes nothing."""
+    seat = await find_seat(session, seat_id_of(invitation, context.settings))
+    visitor = await visitor_of(session, caller, context.settings)
+    is_theirs = caller.reader_id is not None and seat.reader_id == caller.reader_id
+    return page(
+        request, "seat.html", token=invitation, visitor=visitor, is_theirs=is_theirs,
+        is_open=seat.reader_id is None and seat.ended_at is None,
+        may_take=caller.verified and caller.reader_id is not None,
+    )  # fmt: skip
+
+
+@router.post("/seat/{invitation}")
+async def send_take(
+    invitation: Token, caller: SignedInReader, session: WriteSession, context: AppContext
+) -> Response:
+    """Take the seat."""
+    seat_id = seat_id_of(invitation, context.settings)
+    if not caller.verified:
+        raise Problem("unauthenticated", "Confirm your address first.")
+    await take_seat(session, context, seat_id, reader_id=caller.reader_id)
+    return see_other(f"/seat/{invitation}")

@@ -1,0 +1,173 @@
+"""Seats: bought by number, given to others, fewer, and over with the subscription."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from service.db.session import Database
+from service.db.tables import Grant, Mail, Reader, Seat, Subscription
+from service.settings import Settings
+from tests.checkout.rows import rows, sell
+from tests.checkout.test_gift_subscriptions import friend, reason
+from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
+from tests.served import Installation, installation
+from tests.stripe_at_hand import sdk
+
+TEAM: dict[str, Any] = {"amount": 500, "currency": "EUR", "interval": "month", "most_seats": 10}
+ADMIN = "/v1/admin/seats"
+
+
+@pytest.fixture
+def site(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
+    """It can mail, and sells a month by the seat; three seats are bought by the site's browser."""
+    mailing = settings.model_copy(update={"mail_from": "Gazette <hello@gazette.example.org>"})
+    with installation(mailing, clocks) as made:
+        made.publish("a", access={"level": "subscribers"})
+        sell(made, "team", **TEAM)
+        made.subscribe("team", seats=3)
+        yield made
+
+
+def invite(site: Installation, email: str | None = None) -> httpx2.Response:
+    return site.browser.post("/v1/me/seats", json={"email": email} if email else {})
+
+
+def take(seat: httpx2.Response, browser: httpx2.Client) -> httpx2.Response:
+    assert seat.status_code == 201, seat.text
+    token = seat.json()["url"].rpartition("/")[2]
+    return browser.post(f"/v1/seats/{token}/take")
+
+
+def seats(site: Installation) -> dict[str, Any]:
+    found: dict[str, Any] = site.browser.get("/v1/me/seats").json()
+    return found
+
+
+def confirm(site: Installation, reader_id: str) -> None:
+    """As though the reader had confirmed the address."""
+
+    async def act(database: Database) -> None:
+        async with database.transaction() as session:
+            reader = await session.get_one(Reader, reader_id)
+            reader.verified_key, reader.email_verified_at = reader.email, site.clocks.business()
+
+    site.in_database(act)
+
+
+def set_number(site: Installation, number: int) -> None:
+    """As it is changed at Stripe."""
+    (subscription,) = site.simulator.world.store.find("subscription", [])
+    (item,) = subscription["items"]["data"]
+    site.clocks.travel(timedelta(minutes=1))
+    with sdk(site.stripe_url) as stripe:
+        stripe.subscriptions.update(
+            subscription["id"], {"items": [{"id": item["id"], "quantity": number}]}
+        )
+    site.settle()
+
+
+def test_seats_are_given_taken_lowered_and_end_with_the_subscription(site: Installation) -> None:
+    (subscription,) = rows(site, Subscription)
+    assert (subscription.seats, subscription.amount) == (3, 1500)
+    assert (seats(site)["seats"], seats(site)["room"]) == (3, 2)
+    bea, cleo = friend(site), friend(site, "cleo@example.org")
+    first, second = invite(site, "bea@example.org"), invite(site)
+    assert [each.recipient for each in rows(site, Mail) if each.kind == "seat"] == [
+        "bea@example.org"
+    ]
+    full = invite(site)
+    assert (full.status_code, full.json()["type"]) == (409, "/problems/no-seats")
+    confirm(site, subscription.reader_id)
+    assert take(first, site.browser).status_code == 409, "the owner has a seat"
+    for _ in range(2):
+        assert take(first, bea).json()["plan"] == "digital"
+    site.clocks.travel(timedelta(minutes=1))
+    assert take(first, cleo).status_code == 409, "it is taken"
+    assert take(second, cleo).status_code == 200
+    assert reason(site, bea) == reason(site, cleo) == "seat"
+    own = next(each for each in rows(site, Grant) if each.source == "subscription")
+    given = [each for each in rows(site, Grant) if each.source == "seat"]
+    assert {each.ends_at for each in given} == {own.ends_at}
+
+    # Fewer: the one who joined last reads no longer, and the owner is told.
+    set_number(site, 2)
+    assert (reason(site, bea), reason(site, cleo)) == ("seat", "subscribers_only")
+    assert sorted(each["state"] for each in seats(site)["items"]) == ["closed", "joined"]
+    assert [each.recipient for each in rows(site, Mail) if each.kind == "seats-closed"] == [
+        "ana@example.org"
+    ]
+    set_number(site, 3)
+    assert reason(site, cleo) == "seat"
+
+    # Removed: the seat is free for another one.
+    site.browser.delete(f"/v1/me/seats/{first.json()['id']}")
+    assert (reason(site, bea), reason(site, cleo)) == ("subscribers_only", "seat")
+    assert seats(site)["room"] == 1
+    with sdk(site.stripe_url) as stripe:
+        stripe.subscriptions.cancel(subscription.id)
+    site.settle()
+    assert reason(site, cleo) == "subscribers_only"
+    assert invite(site).status_code == 409
+
+
+def test_many_invitations_at_once_give_no_more_than_there_are(site: Installation) -> None:
+    answers: list[int] = []
+
+    def ask() -> None:
+        answers.append(invite(site).status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(answers) == [201, 201, 409, 409, 409, 409]
+    assert len(rows(site, Seat)) == 2
+
+
+@on_sqlite
+def test_who_has_a_seat_is_told_so_before_buying_the_same(site: Installation) -> None:
+    bea = friend(site)
+    take(invite(site), bea)
+    body = {"offer": site.offers["monthly"], "return_to": "/articles/a"}
+    refused = bea.post("/v1/checkout", json=body)
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/holds-a-seat")
+    page = bea.get("/account").text
+    assert "Your seat in a shared subscription opens the plan digital" in page
+    assert "Choose an offer" not in page
+
+
+@on_sqlite
+def test_only_what_is_sold_by_the_seat_has_a_number(site: Installation) -> None:
+    for offer, number in (("monthly", 2), ("team", 11)):
+        stranger = site.new_browser()
+        body = {"offer": site.offers[offer], "return_to": "/", "seats": number}
+        assert stranger.post("/v1/checkout", json=body).status_code == 422
+
+
+@on_sqlite
+def test_pages_invite_take_and_remove_without_a_script(site: Installation) -> None:
+    page = site.browser.get("/account/seats").text
+    assert "is for 3 readers, you among them" in page
+    assert site.browser.post("/account/seats", data={"email": ""}).status_code == 303
+    (seat,) = seats(site)["items"]
+    path = seat["url"].removeprefix(site.url)
+    bea = friend(site)
+    assert "Take the seat" in bea.get(path).text
+    assert "Sign in first" in site.new_browser().get(path).text
+    assert bea.post(path).status_code == 303
+    assert "You read" in bea.get(path).text
+    assert reason(site, bea) == "seat"
+    removed = site.browser.post("/account/seats/remove", data={"seat": seat["id"]})
+    assert removed.status_code == 303
+    assert reason(site, bea) == "subscribers_only"
+    assert "How many readers" in site.new_browser().get("/account").text
+    staff = {"Authorization": f"Bearer {site.api_key}"}
+    (item,) = site.browser.get(ADMIN, headers=staff).json()["items"]
+    assert (item["state"], item["owner_id"] != item["reader_id"]) == ("removed", True)
+    assert site.browser.delete(f"{ADMIN}/{item['id']}", headers=staff).status_code == 204
