@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
 from typing import Annotated, NamedTuple
@@ -14,11 +14,11 @@ from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access import cookieless
+from service.access.case import Case, consumes, opens
 from service.access.cookieless import CallerNetwork
 from service.access.decision import (
     Allow,
     ArticleFacts,
-    Evidence,
     Hidden,
     Meter,
     MeterSeen,
@@ -26,8 +26,8 @@ from service.access.decision import (
     Wall,
     decide,
 )
-from service.access.evidence import article_facts, evidence_of_rows, held_by_row
-from service.access.gifts import NO_GIFT, Gifts, GiftSeen
+from service.access.evidence import article_facts, evidence_of_rows
+from service.access.gifts import NO_GIFT, Gifts
 from service.access.metered import (
     Reading,
     is_former,
@@ -55,7 +55,6 @@ from service.identity.entry import Entry, entry_of
 from service.identity.permissions import Public
 from service.identity.reader_uses import ReaderUses
 from service.identity.touches import Touch
-from service.metering.attempt import Recorded
 from service.metering.ledger import Noted, entry_at
 from service.metering.meter import Metering
 from service.metering.store import (
@@ -183,16 +182,16 @@ class Unlocking:
         device = pseudonym(device_id) if device_id is not None else None
         view = self._views.of(read.caller, device)
         case, gift = await self._gathered(session, read, view, entry_of(touch)), NO_GIFT
-        if not _opens(case.outcome):
+        if not opens(case.outcome):
             gift = await self._gifts.look(session, read.gift, device, read.article.id)
             case = case.with_gift(gift)
-        if _consumes(case.outcome) and await cookieless.is_closed(
+        if consumes(case.outcome) and await cookieless.is_closed(
             session, self._context, read.caller, case.window, read.network
         ):
             case = case.with_network_closed()
         wall = await self._wall(read, case, touch, view)
         variant = _variant(read, case, touch, view, wall)
-        if wall is not None or not _opens(case.outcome):
+        if wall is not None or not opens(case.outcome):
             return Look(case.outcome, wall, case.window, takes_gift=gift.is_new, variant=variant)
         notices = await self._notices(read, case, touch, case.window, view)
         return Look(case.outcome, None, case.window, notices, gift.is_new, variant)
@@ -208,21 +207,21 @@ class Unlocking:
         holder = known_device_holder(device)
         entry, view = entry_of(touch), self._views.of(read.caller, device)
         case = await self._expected(read, meter_of(read.caller) or holder, view, entry)
-        if read.again is not None and not _opens(case.outcome):
+        if read.again is not None and not opens(case.outcome):
             read = (await read.again())._replace(here=read.here, gift=read.gift)
             view = self._views.of(read.caller, device)
             case = await self._expected(read, meter_of(read.caller) or holder, view, entry)
         if not REASONS[case.outcome.reason].by_reader:
             count_answer(case.outcome.reason)
             return Opened(case.outcome.reason, False, case.window, device, device_id)
-        if not _opens(case.outcome):
+        if not opens(case.outcome):
             gift = await self._gifts.take(read.gift, device, read.article.id)
             case, touch = case.with_gift(gift), gift.touched(touch)
         row = entry_at(
             case.now, self._context.settings.zone,
             holder=holder_of(read.caller) or holder, article_id=read.article.id,
             reader_id=read.caller.reader_id, device_id=device, reason=case.outcome.reason,
-            consumed=_consumes(case.outcome),
+            consumed=consumes(case.outcome),
             window_start=case.window.window.start if case.window else None,
             referrer_host=touch.referrer_host, campaign=touch.campaign,
             meter_name=case.window.meter if case.window else None,
@@ -273,7 +272,7 @@ class Unlocking:
 
     async def _gathered(
         self, session: AsyncSession, read: ReadRequest, view: InForce, entry: Entry
-    ) -> "_Case":
+    ) -> Case:
         """The case as the database has it; Problem `article-not-found` for what is hidden."""
         now = self._context.clocks.business()
         facts = article_facts(read.article, view.rules.levels, now)
@@ -295,9 +294,7 @@ class Unlocking:
         former = await is_former(session, view, read.caller, now)
         return read._replace(held=held, former=former)
 
-    async def _expected(
-        self, read: ReadRequest, holder: str, view: InForce, entry: Entry
-    ) -> "_Case":
+    async def _expected(self, read: ReadRequest, holder: str, view: InForce, entry: Entry) -> Case:
         """The case as this process remembers it; an unknown window is taken for an empty one.
 
         That opens nothing by itself: what would be counted is decided where it is counted.
@@ -337,7 +334,7 @@ class Unlocking:
 
     def _case_of_nobody(
         self, article: StoredArticle, view: InForce, now: datetime, entry: Entry
-    ) -> "_Case":
+    ) -> Case:
         """The case of a device that has read nothing: the same for all with this view, so it is made once."""
         key = article.slug, view.variant, entry
         kept = self._of_nobody.get(key)
@@ -362,7 +359,7 @@ class Unlocking:
         return found
 
     async def _wall(
-        self, read: ReadRequest, case: "_Case", touch: Touch, view: InForce
+        self, read: ReadRequest, case: Case, touch: Touch, view: InForce
     ) -> WallShown | None:
         """The wall that the case ends at; None where it opens the article."""
         if not isinstance(case.outcome, Wall):
@@ -378,7 +375,7 @@ class Unlocking:
     async def _notices(
         self,
         read: ReadRequest,
-        case: "_Case",
+        case: Case,
         touch: Touch,
         window: MeterState | None,
         view: InForce,
@@ -394,63 +391,11 @@ class Unlocking:
 AppUnlocking = Annotated[Unlocking, Depends(part(Unlocking))]
 
 
-class _Case(NamedTuple):
-    """What is decided on, with the outcome: decided again where more is seen on the way."""
-
-    article: ArticleFacts
-    evidence: Evidence
-    meter: MeterSeen
-    now: datetime
-    room: Callable[[MeterSeen], int]
-    """What registering would bring, by the window."""
-    outcome: Allow | Meter | Wall
-    gift: GiftSeen = NO_GIFT
-
-    @property
-    def has_gift(self) -> bool:
-        """Whether a gift link opens the article."""
-        grant = self.gift.grant
-        return grant is not None and self.outcome.reason == grant.source
-
-    def with_gift(self, gift: GiftSeen) -> "_Case":
-        """With what gift links give to the device."""
-        if gift.grant is None:
-            return self._replace(gift=gift)
-        held = (*self.evidence.grants, held_by_row(gift.grant))
-        evidence = replace(self.evidence, grants=held)
-        outcome = self._decided(evidence, self.meter)
-        return self._replace(evidence=evidence, outcome=outcome, gift=gift)
-
-    @property
-    def window(self) -> MeterState | None:
-        return self.meter if isinstance(self.meter, MeterState) else None
-
-    def with_network_closed(self) -> "_Case":
-        evidence = replace(self.evidence, network_closed=True)
-        return self._replace(evidence=evidence, outcome=self._decided(evidence, self.meter))
-
-    def after(self, recorded: Recorded) -> "_Case":
-        """With the window as it is after the article was to be counted in it."""
-        window = recorded.state._replace(by=self.window.by if self.window is not None else None)
-        if recorded.closed:
-            return self.with_network_closed()
-        # An article that wasn't counted met a full window, whatever has become of that since.
-        has_read = window.has_read(self.article.id)
-        room = window if has_read else window._replace(limit=window.used)
-        evidence = replace(self.evidence, room_after_registering=self.room(window))
-        outcome = self._decided(evidence, room)
-        return self._replace(evidence=evidence, meter=window, outcome=outcome)
-
-    def _decided(self, evidence: Evidence, meter: MeterSeen) -> Allow | Meter | Wall:
-        outcome = decide(self.article, evidence, meter, self.now)
-        return self.outcome if isinstance(outcome, Hidden) else outcome
-
-
 class _OfNobody(NamedTuple):
     """A case that holds for this copy of the article, from the case's `now` up to, but not at, then."""
 
     article: StoredArticle
-    case: _Case
+    case: Case
     until: datetime
 
 
@@ -461,7 +406,7 @@ def _case(
     in_force: InForce,
     now: datetime,
     entry: Entry,
-) -> _Case:
+) -> Case:
     held = read.held or ()
     room = partial(room_after_registering, read.article, in_force, entry)
     evidence = evidence_of_rows(
@@ -473,7 +418,7 @@ def _case(
     outcome = decide(facts, evidence, seen, now)
     if isinstance(outcome, Hidden):
         raise article_not_found(read.article.slug)
-    return _Case(facts, evidence, seen, now, room, outcome)
+    return Case(facts, evidence, seen, now, room, outcome)
 
 
 def _reading(read: ReadRequest, entry: Entry) -> Reading:
@@ -481,7 +426,7 @@ def _reading(read: ReadRequest, entry: Entry) -> Reading:
 
 
 def _variant(
-    read: ReadRequest, case: _Case, touch: Touch, view: InForce, wall: WallShown | None
+    read: ReadRequest, case: Case, touch: Touch, view: InForce, wall: WallShown | None
 ) -> str | None:
     """What the row of a read, or of a wall, says of an experiment; None: it doesn't belong to one.
 
@@ -493,15 +438,6 @@ def _variant(
     if wall is None or view.tries_limits:
         return view.variant if metered and view.tries_limits else None
     return variant_at(wall, arrival_of(read.article, case.evidence, touch, case.now), view)
-
-
-def _consumes(outcome: Allow | Meter | Wall) -> bool:
-    return isinstance(outcome, Meter) and outcome.consumes
-
-
-def _opens(outcome: Allow | Meter | Wall) -> bool:
-    """Whether it opens the article and counts nothing."""
-    return not isinstance(outcome, Wall) and not _consumes(outcome)
 
 
 def count_answer(reason: str) -> None:

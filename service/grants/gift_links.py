@@ -167,6 +167,12 @@ async def held_by_device(
     return grant_of(found[0], found[1]) if found is not None else None
 
 
+async def has_opened_one(session: AsyncSession, device: str) -> bool:
+    """Whether the device (its pseudonym) ever came by a gift link."""
+    found = select(GiftOpening.link_id).where(GiftOpening.device_id == device).limit(1)
+    return await session.scalar(found) is not None
+
+
 def grant_of(link: GiftLink, opened_at: datetime) -> GrantFacts:
     """The grant that a device holds since it opened the link."""
     return GrantFacts(

@@ -65,6 +65,12 @@ class InForce:
         """Whether the experiment is on the meter's limits."""
         return self.experiment is not None and self.experiment.scope is None
 
+    @property
+    def know_gifts(self) -> bool:
+        """Whether it matters to what is said that a reader came by a gift; the control is asked alike."""
+        scope = self.experiment.scope if self.experiment is not None else None
+        return self.rules.know_gifts or (scope is not None and "gift" in scope.audiences)
+
     def view_of(self, unit: str, secret: bytes, now: datetime) -> "InForce":
         """What holds for this reader or device: what their variant changes, while the experiment runs."""
         experiment = self.experiment

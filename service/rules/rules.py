@@ -63,6 +63,11 @@ class Rules:
         """Whether anything is said beside open articles."""
         return any(each.place != "wall" and not each.is_draft for each in self.prompts)
 
+    @cached_property
+    def know_gifts(self) -> bool:
+        """Whether it matters to any prompt that a reader came by a gift."""
+        return any("gift" in each.audiences for each in self.prompts)
+
     def prompts_for(self, occasion: Occasion, now: datetime) -> tuple[Prompt, ...]:
         """What fits, in order: at a wall the first is shown, beside an article the first that is due."""
         return tuple(each for each in self.prompts if each.fits(occasion, now))

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from service.db.tables import GiftLink, GiftOpening
+from service.identity.devices import DeviceKey, new_device_id, pseudonym
 from service.levels import Span
 from service.rules.meters import MeterRule, Meters
 from service.rules.prompts import Occasion, Prompt, audience_of
@@ -226,3 +228,24 @@ async def subscribed(paywall: Paywall, *, status: str) -> None:
         session.add(offer)
         await session.flush()
         session.add(rows.subscription(reader, offer, status=status))
+
+
+@on_sqlite
+async def test_who_came_by_a_gift_is_known_at_the_next_wall(paywall: Paywall) -> None:
+    await paywall.publish("closed", access={"level": "subscribers"})
+    await put(paywall, {"name": "gift", "title": "Liked the gift?", "audiences": ["gift"]})
+    device, key = new_device_id(), paywall.app.running.get(DeviceKey)
+    now = paywall.clocks.business()
+    link = GiftLink(
+        id="gft_1", reader_id="rdr_1", article_id="art_1", month=now, most_readers=5, readers=1,
+        created_at=now, ends_at=now + DAY,
+    )  # fmt: skip
+    async with paywall.database.transaction() as session:
+        session.add(link)
+        await session.flush()
+        session.add(GiftOpening(link_id="gft_1", device_id=pseudonym(device), opened_at=now))
+    titles = []
+    for each in (device, new_device_id()):
+        answer = await paywall.unlock("closed", **{"Paywall-Device": key.sign(each)})
+        titles.append(answer.json()["wall"]["title"])
+    assert titles[0] == "Liked the gift?" != titles[1]
