@@ -50,7 +50,8 @@ async def grants_of_visit(
     """The grants of networks and crawlers. Problems `crawler-refused` and `license-required`."""
     running = running_of(request)
     rules = running.get(RuleBook).in_force.rules.crawlers
-    if rules.treat_all_alike:
+    # Whose token it is has been found out: an agent gets what its reader gets.
+    if rules.treat_all_alike or "Authorization" in request.headers:
         return here
     crawler = await running.get(Verifiers).verify(visit_of(request, settings))
     if crawler is None or not checked(crawler, article, rules, settings.public_url):

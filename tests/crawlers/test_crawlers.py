@@ -141,6 +141,14 @@ async def test_an_agent_reads_with_the_token_of_the_subscriber_it_acts_for(
     bearer = {"Authorization": f"Bearer {await paywall.access_token()}"}
     _, unlocked = await asked(paywall, "192.0.2.97", "ChatGPT-User/1.0", **bearer)
     assert unlocked.json()["reason"] == "subscription"
+    await rule(paywall, agent="refuse")
+    _, unlocked = await asked(paywall, "192.0.2.97", "ChatGPT-User/1.0", **bearer)
+    assert unlocked.json()["reason"] == "subscription", (
+        "also where agents without a reader get nothing"
+    )
+    page, forged = await asked(paywall, "192.0.2.97", "ChatGPT-User/1.0", Authorization="Bearer x")
+    assert (forged.status_code, CANARY in page.text) == (401, False)
+    await rule(paywall)
     page, nobodys = await asked(paywall, "192.0.2.97", "ChatGPT-User/1.0")
     assert CANARY not in page.text + nobodys.text
 
