@@ -15,7 +15,9 @@ from service.settings import Settings
 
 EXAMPLE = "Example: paywall rules show > rules.json, change it, then paywall rules apply rules.json"
 app = typer.Typer(
-    help="Levels, sections and tags: who may read what.", epilog=EXAMPLE, no_args_is_help=True
+    help="Levels, meters, walls and prompts: who may read what.",
+    epilog=EXAMPLE,
+    no_args_is_help=True,
 )
 _MOST_SHOWN = 50
 

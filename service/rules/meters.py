@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from service.identity.entry import Entry
 from service.levels import Span
@@ -92,6 +92,8 @@ class Meters:
 
     def rule_of(self, section: str | None, tags: Collection[str]) -> MeterRule:
         """The meter that counts articles with this section and these tags."""
+        if not self.own:
+            return self.publication
         return next((each for each in self.own if each.counts(section, tags)), self.publication)
 
     def is_off(self, section: str | None, tags: Collection[str]) -> bool:
@@ -106,7 +108,19 @@ class Meters:
         entry: Entry,
     ) -> Chosen:
         """The meter and the limit. A limit for former subscribers goes before one for an entry."""
-        rule = self.rule_of(section, tags)
+        return self._chosen[self.rule_of(section, tags).name, reader, entry]
+
+    @cached_property
+    def _chosen(self) -> Mapping[tuple[str | None, MeteredReader, Entry], Chosen]:
+        """All that can be chosen: each read asks."""
+        return {
+            (rule.name, reader, entry): self._of(rule, reader, entry)
+            for rule in self.every
+            for reader in get_args(MeteredReader)
+            for entry in get_args(Entry)
+        }
+
+    def _of(self, rule: MeterRule, reader: MeteredReader, entry: Entry) -> Chosen:
         if rule.anonymous is None:
             return Chosen(rule.name, rule.span, None, reader)
         if reader == "former" and rule.former is not None:

@@ -167,3 +167,28 @@ async def test_a_wall_and_a_look_consume_nothing(paywall: Paywall) -> None:
     assert not [row for row in await paywall.ledger() if row.consumed]
     look = (await paywall.client.get("/v1/articles/a/access")).json()
     assert (look["would_consume"], look["meter"]["used"]) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({"meter": {**USUAL, "former": -1}}, "meter.former"),
+        ({"meter": {**USUAL, "window": "rolling"}}, "meter"),
+        ({"meter": {**USUAL, "window": "rolling", "days": 367}}, "meter.days"),
+        ({"meter": {**USUAL, "entries": [{"entry": "letter", "anonymous": 1}]}}, "entries.0.entry"),
+        ({"meter": {**USUAL, "entries": [{"entry": "search"}]}}, "entries.0"),
+        ({"meter": {**USUAL, "entries": 2 * [{"entry": "search", "anonymous": 1}]}}, "meter"),
+        ({"meters": [{**USUAL, "name": "m", "sections": []}]}, "meters.0"),
+        ({"meters": [{**USUAL, "name": "M m", "tags": ["a"]}]}, "meters.0.name"),
+        ({"meters": [{**USUAL, "name": "a@b", "tags": ["a"]}]}, "meters.0.name"),
+        ({"meters": 2 * [{**USUAL, "name": "m", "tags": ["a"]}]}, "body"),
+    ],
+)
+async def test_what_no_meter_can_be_is_refused(
+    paywall: Paywall, parts: dict[str, Any], told: str
+) -> None:
+    rules = (await paywall.client.get("/v1/admin/rules", headers=paywall.staff)).json()["rules"]
+    answer = await paywall.client.put(
+        "/v1/admin/rules", json={**rules, **parts}, headers=paywall.staff
+    )
+    assert (answer.status_code, told in answer.text) == (422, True), answer.text

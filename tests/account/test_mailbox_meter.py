@@ -103,3 +103,37 @@ async def test_erasing_takes_the_mailboxs_meter(published: Paywall) -> None:
     assert any(window["counted"] == ["a"] for window in exported["meter_windows"])
     assert (await ana.call("DELETE", "/v1/me")).status_code == 204
     assert not any(each.startswith(MAILBOX) for each in await meters(published))
+
+
+@on_sqlite
+async def test_meters_of_their_own_move_and_go_with_the_rest(published: Paywall) -> None:
+    """Also where the rules don't name them any more."""
+    rules = (await published.client.get("/v1/admin/rules", headers=published.staff)).json()["rules"]
+    own = {
+        "name": "long",
+        "tags": ["Long"],
+        "window": "rolling",
+        "days": 9,
+        "anonymous": 1,
+        "registered": 1,
+    }
+    for meters_named in ([own], []):
+        body = {**rules, "meters": meters_named}
+        put = await published.client.put("/v1/admin/rules", json=body, headers=published.staff)
+        assert put.status_code == 200, put.text
+        if meters_named:
+            for slug in "kl":
+                await published.publish(slug, tags=["Long"])
+            ana = await signed_in(published, ANA)
+            assert [await read(ana, slug) for slug in "akl"] == [200, 200, 402]
+    reader_id = await whose(ana)
+    context = context_in(published.app.running)
+    await change_by_operator(context, reader_id=reader_id, email=BEN, actor="command")
+    moved = await signed_in(published, BEN)
+    named = [each for each in await meters(published) if each.endswith("@long")]
+    assert len(named) == 1
+    assert named[0].startswith(MAILBOX)
+    exported = (await moved.call("GET", "/v1/me/export")).json()
+    assert any(window["counted"] == ["k"] for window in exported["meter_windows"])
+    assert (await moved.call("DELETE", "/v1/me")).status_code == 204
+    assert not [each for each in await meters(published) if each.endswith("@long")]

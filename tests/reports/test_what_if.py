@@ -22,6 +22,7 @@ from service.reports.asked import Asked
 from service.reports.cells import Cell, Line
 from service.reports.period import midnight
 from service.reports.queries.what_if import what_if
+from service.reports.replay import AS_IT_WAS, LIMITS, Place, Tried, replay
 from service.reports.rollups import roll_day
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -265,3 +266,42 @@ async def test_without_the_ledgers_rows_there_is_no_replay(database: Database, k
         assert line.total.why == (
             f"Reads and walls before {day} are deleted, and this needs each of them."
         )
+
+
+def tried(
+    number: int, article: str, *, window: datetime, walled: bool = False, own: bool = False
+) -> Tried:
+    return Tried(
+        meter="device:d", at=BEGIN + number * DAY, id=str(number), step=0, kind="anonymous",
+        holder="device:d", article=article, reason="meter_exhausted" if walled else "meter",
+        is_walled=walled, consumed=not walled, window=window, is_own=own,
+    )  # fmt: skip
+
+
+def stopping(rows_of: list[Tried]) -> list[int]:
+    """The limits at which the device met a wall."""
+    found = replay(rows_of)
+    return [limit for limit in (AS_IT_WAS, *LIMITS) if found.stopped[Place("anonymous", 0, limit)]]
+
+
+def test_rolling_windows_are_replayed_each_by_itself() -> None:
+    first, second = BEGIN, BEGIN + 10 * DAY
+    reads = [
+        (0, "a", first),
+        (1, "b", first),
+        (10, "c", second),
+        (11, "d", second),
+        (12, "e", second),
+    ]
+    assert stopping([tried(number, slug, window=window) for number, slug, window in reads]) == [
+        1,
+        2,
+    ]
+
+
+def test_a_meter_of_its_own_is_replayed_as_it_was() -> None:
+    usual = [tried(0, "a", window=BEGIN), tried(3, "b", window=BEGIN)]
+    own = tried(1, "m", window=BEGIN + DAY, own=True)
+    walled = tried(2, "n", window=BEGIN + DAY, own=True, walled=True)
+    assert stopping([*usual, own]) == [1]
+    assert stopping([*usual, own, walled]) == [AS_IT_WAS, *LIMITS]
