@@ -1,6 +1,13 @@
 """Figures of leaving."""
 
-from service.reports.entries.parts import BY_PRICE, MOVEMENTS, OF_READERS, one, several
+from service.reports.entries.parts import (
+    BY_PRICE,
+    BY_PRICE_AND_SOURCE,
+    MOVEMENTS,
+    OF_READERS,
+    one,
+    several,
+)
 from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
 from service.reports.queries import leaving, renewals, subscribers
@@ -19,7 +26,7 @@ FIGURES: tuple[Figure, ...] = (
             "percent", all="Lost", voluntary="By choice", involuntary="Payment failed",
             with_new="Lost, of these and new ones",
         ),
-        "own", BY_PRICE, subscribers.subscriber_churn, MOVEMENTS,
+        "own", BY_PRICE_AND_SOURCE, subscribers.subscriber_churn, MOVEMENTS,
     ),
     Figure(
         "mrr-churn", "Leaving",

@@ -14,11 +14,16 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Meter stop rate",
             "Distinct holders who met a wall, any, to subscribe or to register, as a share of all who "
-            "read or met one. " + HOLDER_BY_DAY,
+            "read or met one. By section, in which the article is now, it is of the ledger's own rows, and "
+            "a holder counts in each section; of more than 200,000 rows a sixteenth of the holders is "
+            "counted, or a sixteenth of that. " + HOLDER_BY_DAY,
             "Distinct holders with a read or a wall.",
         ),
-        several("percent", all="Met a wall", subscribe="To subscribe", register="To register"),
-        "own", SOURCES, walls.stop_rate, LEDGER, by_day=True, version=2,
+        several(
+            "percent", all="Met a wall", subscribe="To subscribe", register="To register",
+            sample="Holders in the sample",
+        ),
+        "own", (*SOURCES, "section"), walls.stop_rate, LEDGER, by_day=True, version=2,
     ),
     Figure(
         "paid-after-a-wall", "Meter",

@@ -2,6 +2,7 @@
 
 from service.reports.entries.parts import (
     BY_PRICE,
+    BY_PRICE_AND_SOURCE,
     BY_SALE,
     MOVEMENTS,
     OF_MONEY,
@@ -14,11 +15,11 @@ from service.reports.queries import leaving, money, subscribers
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
-        "mrr", "Money", MRR, one("money"), "end", BY_PRICE, subscribers.mrr, MOVEMENTS,
+        "mrr", "Money", MRR, one("money"), "end", BY_PRICE_AND_SOURCE, subscribers.mrr, MOVEMENTS,
         is_sum_of_money=True,
     ),
     Figure(
-        "mrr-after-discounts", "Money", MRR_AFTER_DISCOUNTS, one("money"), "end", BY_PRICE,
+        "mrr-after-discounts", "Money", MRR_AFTER_DISCOUNTS, one("money"), "end", BY_PRICE_AND_SOURCE,
         subscribers.mrr_after_discounts, MOVEMENTS, is_sum_of_money=True,
     ),
     Figure(
@@ -43,7 +44,7 @@ FIGURES: tuple[Figure, ...] = (
             churn_voluntary="Churn by choice", churn_involuntary="Churn, payment failed",
             pause="Pause", end="At the end",
         ),
-        "mixed", BY_PRICE, subscribers.mrr_movements, MOVEMENTS,
+        "mixed", BY_PRICE_AND_SOURCE, subscribers.mrr_movements, MOVEMENTS,
     ),
     Figure(
         "arr", "Money",

@@ -3,11 +3,13 @@
 from service.reports.cells import Unit
 from service.reports.figure import Series
 from service.reports.metrics import ACTIVE_SUBSCRIBERS, MRR
+from service.reports.queries.touched import SOURCES
 
 LEDGER, MOVEMENTS = "the access ledger by day", "movements"
 HOLDER = "A holder is a device, or a reader with the devices that they signed in or bought on."
 HOLDER_BY_DAY = HOLDER.removesuffix(".") + ", as far as it is known a month after the day."
 BY_PRICE = ("plan", "interval_charged", "currency")
+BY_PRICE_AND_SOURCE = (*BY_PRICE, *SOURCES)
 BY_SALE = ("offer", "plan", "method", "country", "currency")
 OF_MONEY, OF_READERS = MRR.denominator, ACTIVE_SUBSCRIBERS.denominator
 

@@ -1,14 +1,19 @@
 """Figures of subscribers."""
 
-from service.reports.entries.parts import BY_PRICE, MOVEMENTS, OF_READERS, one, several
+from service.reports.entries.parts import (
+    BY_PRICE_AND_SOURCE,
+    MOVEMENTS,
+    OF_READERS,
+    one,
+    several,
+)
 from service.reports.figure import Figure, Series
 from service.reports.metrics import ACTIVE_SUBSCRIBERS, Definition
 from service.reports.queries import sales, subscribers, usage_rights
-from service.reports.queries.touched import SOURCES
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
-        "active-subscribers", "Subscribers", ACTIVE_SUBSCRIBERS, one("readers"), "end", BY_PRICE,
+        "active-subscribers", "Subscribers", ACTIVE_SUBSCRIBERS, one("readers"), "end", BY_PRICE_AND_SOURCE,
         subscribers.active_subscribers, MOVEMENTS,
     ),
     Figure(
@@ -29,7 +34,7 @@ FIGURES: tuple[Figure, ...] = (
             changed_in="Changed, joined", involuntary="Payment failed", voluntary="By choice",
             paused="Paused", changed_out="Changed, left", end="At the end",
         ),
-        "mixed", BY_PRICE, subscribers.joined_and_left, MOVEMENTS,
+        "mixed", BY_PRICE_AND_SOURCE, subscribers.joined_and_left, MOVEMENTS,
     ),
     Figure(
         "trial-conversion", "Subscribers",
@@ -45,7 +50,7 @@ FIGURES: tuple[Figure, ...] = (
             Series("paid", "Paid", "count"), Series("lost", "Lost", "count"),
             Series("pending", "Pending", "count"),
         ),
-        "own", (*BY_PRICE, *SOURCES), sales.trial_conversion,
+        "own", BY_PRICE_AND_SOURCE, sales.trial_conversion,
         "subscriptions, domain events and checkouts' touches",
     ),
     Figure(

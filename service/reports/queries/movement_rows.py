@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import CompoundSelect, Subquery, case, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import MovementRow
+from service.db.tables import Checkout, CheckoutTouches, MovementRow
 from service.reports.asked import Asked, Dimensions
 from service.reports.movement_sums import KINDS_OF, tenure_of
 from service.reports.period import NotAsked
+from service.reports.queries import touched
 from service.reports.tallies import (
     BEFORE,
     CHANGED_IN,
@@ -37,7 +38,7 @@ MOST_STAYS = 200_000
 
 async def money(session: AsyncSession, asked: Asked, *, after_discounts: bool) -> list[Amount]:
     """What was gained and lost."""
-    sides = _sides().subquery("sides")
+    sides = _sides(asked).subquery("sides")
     amount = sides.c.net if after_discounts else sides.c.recurring
     dimensions = _dimensions(sides)
     rows = (
@@ -62,7 +63,7 @@ async def readers(session: AsyncSession, asked: Asked, *, by_currency: bool) -> 
 
     What begins and ends at one instant cancels out, so a switch is neither.
     """
-    sides = _sides().subquery("sides")
+    sides = _sides(asked).subquery("sides")
     dimensions = _dimensions(sides)
     currency = sides.c.currency if by_currency else literal("")
     changes = _changes(sides, asked.split_of(dimensions), currency, asked)
@@ -119,10 +120,16 @@ def _overlaps(stay: Stay, since: datetime, until: datetime) -> bool:
     return stay.since < until and (stay.until is None or stay.until > since)
 
 
-def _sides() -> CompoundSelect[Any]:
-    """Each movement as what it takes away and what it adds."""
+def _sides(asked: Asked) -> CompoundSelect[Any]:
+    """Each movement as what it takes away and what it adds; with what led to the purchase, where it is asked."""
     row = MovementRow
-    common = (row.customer, row.at, row.kind, row.cause, row.currency)
+    by_source = asked.among(touched.SOURCES)
+    is_by_source = bool(by_source.split or by_source.chosen)
+    sources = touched.dimensions(CheckoutTouches).items() if is_by_source else ()
+    common = (
+        row.customer, row.at, row.kind, row.cause, row.currency,
+        *(column.label(name) for name, column in sources),
+    )  # fmt: skip
     out = select(
         *common, literal(-1).label("sign"), row.from_plan.label("plan"),
         row.from_interval.label("interval"), row.from_interval_count.label("every"),
@@ -132,7 +139,13 @@ def _sides() -> CompoundSelect[Any]:
         *common, literal(1), row.to_plan, row.to_interval, row.to_interval_count,
         row.to_recurring, row.to_net,
     ).where(row.to_plan.is_not(None))  # fmt: skip
-    return union_all(out, into)
+    if not is_by_source:
+        return union_all(out, into)
+    bought = Checkout.stripe_subscription_id == row.subscription_id
+    led = CheckoutTouches.checkout_id == Checkout.id
+    return union_all(
+        *(each.outerjoin(Checkout, bought).outerjoin(CheckoutTouches, led) for each in (out, into))
+    )
 
 
 def _dimensions(sides: Subquery) -> Dimensions:
@@ -140,6 +153,7 @@ def _dimensions(sides: Subquery) -> Dimensions:
         "plan": sides.c.plan,
         "interval_charged": sides.c.interval,
         "currency": sides.c.currency,
+        **{name: sides.c[name] for name in touched.SOURCES if name in sides.c},
     }
 
 
@@ -198,7 +212,7 @@ async def stays(session: AsyncSession, asked: Asked) -> list[Stay]:
 
     Raises NotAsked where there are too many to look at each.
     """
-    sides = _sides().subquery("sides")
+    sides = _sides(asked).subquery("sides")
     edges = _edges(_changes(sides, asked.split_of(_dimensions(sides)), literal(""), asked))
     columns = (edges.c.customer, edges.c.split, edges.c.at, edges.c.way, edges.c.cause)
     found = list(

@@ -8,6 +8,7 @@ from service.reports.movement_rollup import not_rolled_up
 from service.reports.movement_sums import Sums
 from service.reports.queries import movement_days, movement_rows
 from service.reports.queries.movement_rows import Ended
+from service.reports.queries.touched import SOURCES
 from service.reports.tallies import LEFT, Tallies
 
 
@@ -58,7 +59,8 @@ async def cohorts(session: AsyncSession, asked: Asked) -> dict[int, list[int]]:
 
 
 async def _rolled(session: AsyncSession, asked: Asked) -> Sums | None:
-    """What isn't in the rollup; None: it doesn't serve the zone, or isn't made yet."""
-    if asked.period.zone.key != asked.home.key:
+    """What isn't in the rollup; None: it doesn't serve the zone or tell sources apart, or isn't made yet."""
+    by_source = asked.among(SOURCES)
+    if by_source.split or by_source.chosen or asked.period.zone.key != asked.home.key:
         return None
     return await not_rolled_up(session, asked.home)

@@ -7,10 +7,10 @@ from sqlalchemy import Select, Subquery, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.reasons import REASONS
-from service.db.tables import Article
+from service.db.tables import AccessEntry, Article
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, none, share
-from service.reports.queries import ledger
+from service.reports.queries import kept_rows, ledger
 from service.reports.queries.counting import Counts
 from service.reports.queries.depths import DEPTH_INTERVALS, depths
 from service.reports.queries.distinct import Distinct, distinct
@@ -22,17 +22,39 @@ from service.reports.queries.holders import (
     place_of,
     splits_of,
 )
+from service.reports.queries.touched import with_split
 from service.reports.returns import ANY, REGISTER, SUBSCRIBE, WALL
 
+MOST_ROWS = 200_000
 DEPTHS = ("0", "1", "2", "3", "4", "5", "6-10", "11+")
 GRANTED = tuple(name for name, row in REASONS.items() if row.granted and row.by_reader)
 _LAST_SINGLE_DEPTH, _LAST_RANGE_DEPTH = 5, 10
 
 
-async def stop_rate(session: AsyncSession, asked: Asked) -> list[Line]:
-    """Distinct holders who met a wall ÷ distinct holders who read or met one."""
-    found = await _met(session, asked)
+async def stop_rate(session: AsyncSession, asked: Asked, most: int = MOST_ROWS) -> list[Line]:
+    """Distinct holders who met a wall ÷ distinct holders who read or met one.
 
+    By section of more than `most` rows a sample of the holders is looked at.
+    """
+    by_section = asked.among(["section"])
+    if by_section.split or by_section.chosen:
+        first, last = asked.period.first, min(asked.period.last, asked.today)
+        gone = await kept_rows.gone_before(session, first, last)
+        if gone is not None:
+            return [line_of(lambda _: kept_rows.deleted(gone), asked.steps, "all")]
+        digits = await kept_rows.sample(session, first, last, most)
+        lines = _stop_rates(asked, await _met_in(session, asked, _in_sections(asked, digits)))
+        if digits:
+            share_of_holders = Cell(kept_rows.rate(digits))
+            lines.append(line_of(lambda _: share_of_holders, asked.steps, "sample"))
+        return lines
+    if not asked.split and not asked.chosen:
+        together = await distinct(session, asked, ANY, WALL, SUBSCRIBE, REGISTER)
+        return _stop_rates(asked, {"": together})
+    return _stop_rates(asked, await _met_in(session, asked, await ledger.by_holder(session, asked)))
+
+
+def _stop_rates(asked: Asked, found: dict[str, Distinct]) -> list[Line]:
     def rate(split: str, measure: str) -> Callable[[int | None], Cell]:
         of = found[split]
         return of.known(lambda at: share(of.counts[measure][at], of.counts[ANY][at], of="holders"))
@@ -44,11 +66,29 @@ async def stop_rate(session: AsyncSession, asked: Asked) -> list[Line]:
     ]
 
 
-async def _met(session: AsyncSession, asked: Asked) -> dict[str, Distinct]:
+def _in_sections(asked: Asked, digits: int) -> Subquery:
+    """Each read and wall as a day of its holder, by the section of its article."""
+    entry, by_section = AccessEntry, asked.among(["section"])
+    dimensions: Dimensions = {"section": func.coalesce(Article.section, literal(NO_SECTION))}
+    first, last = asked.period.first, min(asked.period.last, asked.today)
+    at = {f"{name}_wall_at": case((entry.wall == name, entry.at)) for name in (SUBSCRIBE, REGISTER)}
+    rows = (
+        select(
+            entry.day, entry.holder, by_section.split_of(dimensions).label("split"),
+            *(column.label(name) for name, column in at.items()),
+        )
+        .outerjoin(Article, Article.id == entry.article_id)
+        .where(
+            kept_rows.on_days(first, last), *kept_rows.sampled(digits),
+            *by_section.filters(dimensions),
+        )
+        .subquery("in_sections")
+    )  # fmt: skip
+    return with_split(ledger.with_whose(rows).subquery("whose_rows"), asked).subquery("split_rows")
+
+
+async def _met_in(session: AsyncSession, asked: Asked, days: Subquery) -> dict[str, Distinct]:
     """By the split: all that read or met a wall, and those who met any wall or one of a kind."""
-    if not asked.split and not asked.chosen:
-        return {"": await distinct(session, asked, ANY, WALL, SUBSCRIBE, REGISTER)}
-    days = await ledger.by_holder(session, asked)
     found: defaultdict[str, dict[str, Counts]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(int))
     )
