@@ -33,7 +33,7 @@ from tests.stripe_at_hand import Wire, gateway_to
 
 SIZE, SMALL = 80, 40
 """To compare each subscriber with Stripe takes longer than all else: the small one will do for that."""
-BOOKED = {"dunning-money", "revenue", "refunds-and-disputes", "payouts"}
+BOOKED = {"dunning", "revenue", "refunds-and-disputes", "payouts"}
 """Figures of what Stripe has booked, which the history doesn't write."""
 MONTH = timedelta(days=30)
 URL = "http://stripe.localhost"

@@ -93,8 +93,7 @@ async def test_figures_are_what_stripes_objects_say(desk: Desk) -> None:
         paid_out[payout["currency"].upper()] += payout["amount"]
     assert {each.currency: each.total.value for each in await lines(desk, "payouts")} == paid_out
     dunning = {
-        (each.series, each.currency): each.total.value
-        for each in await lines(desk, "dunning-money")
+        (each.series, each.currency): each.total.value for each in await lines(desk, "dunning")
     }
     assert (dunning["begun", ""], dunning["lost", ""], dunning["recovered", ""]) == (1, 1, 0)
     assert dunning["lost_amount", "EUR"] == 900

@@ -17,6 +17,7 @@ from service.reports.cells import Line
 from service.reports.period import NotAsked
 from tests.reports.figures_asked import asked, lines_of, store, totals, values
 from tests.reports.money_histories import BEGIN, Key, Oracle, Told, paid_out, sales, share, told
+from tests.reports.test_sql_views import QUERIES, agree
 
 LATER = BEGIN + timedelta(days=400)
 ZONES = ("UTC", "Europe/Lisbon", "America/Santiago", "Pacific/Auckland")
@@ -64,11 +65,13 @@ async def _compare(
         _same([each for each in back if "rate" not in each.series], expected)
         _rates(back, expected)
         episodes = asked(*period, now=LATER, zone=zone, split=episode)
-        found = await lines_of(database, "dunning-money", episodes)
+        found = await lines_of(database, "dunning", episodes)
         of = Oracle(history, episodes.period, ZoneInfo(zone), episode)
         _same([each for each in found if each.series != "rate"], of.dunning())
         unsplit = asked(*period, now=LATER, zone=zone)
         _same(await lines_of(database, "payouts", unsplit), oracle.payouts())
+        for slug in ("revenue", "refunds-and-disputes", "dunning", "payouts"):
+            await agree(database, slug, QUERIES[slug], unsplit)
     finally:
         async with database.transaction() as session:
             for table in {type(each) for each in everything}:
@@ -139,12 +142,12 @@ async def test_currencies_never_mix_and_yen_have_no_cents(database: Database) ->
 async def test_nothing_is_known_of_nothing(database: Database) -> None:
     what = asked("2026-02-01", "2026-02-28", "month", now=LATER)
     assert await lines_of(database, "revenue", what) == []
-    found = totals(await lines_of(database, "dunning-money", what))
+    found = totals(await lines_of(database, "dunning", what))
     assert (found["begun"].value, found["rate"].value) == (0, None)
     assert found["rate"].why == "There are no settled payments to divide by."
 
 
 async def test_what_a_figure_cannot_be_split_by_is_refused(database: Database) -> None:
-    for slug, split in (("revenue", "decline"), ("payouts", "method"), ("dunning-money", "offer")):
+    for slug, split in (("revenue", "decline"), ("payouts", "method"), ("dunning", "offer")):
         with pytest.raises(NotAsked):
             await lines_of(database, slug, asked("2026-02-01", "2026-02-28", split=split))

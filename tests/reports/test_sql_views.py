@@ -58,7 +58,9 @@ QUERIES: Mapping[str, str] = dict(
 VIEWS = dict(re.findall(r"^\| `(report_\w+)` \| .* \| (.*) \|$", PAGE, re.MULTILINE))
 ALONE = PAGE.partition("## By the API alone")[2]
 NOT_IN_SQL = {
-    "dunning": {"rate"}, "trial-conversion": {"converted"}, "funnel": {"completed"},
+    "dunning": {"rate"},
+    "refunds-and-disputes": {"refund_rate", "dispute_rate", "refunded_rate", "disputed_rate"},
+    "trial-conversion": {"converted"}, "funnel": {"completed"},
     "registration-funnel": {"met", "days", "articles"},
     "wall-funnel": {"started_rate", "paid_rate", "completed"},
     "article-conversion": {"rate", "bought"},
@@ -137,7 +139,7 @@ async def _compare(url: str, what: Drawn) -> None:
         later = asked(str(FIRST), str(LAST), "year", now=LATER, home=HOME)
         for slug, query in QUERIES.items():
             now = DURING if slug == "committed-mrr" else LATER
-            await _agree(database, slug, query, replace(later, now=now))
+            await agree(database, slug, query, replace(later, now=now))
     finally:
         await database.dispose()
 
@@ -212,7 +214,7 @@ def _copy(row: Base) -> Base:
 Key = tuple[str, str, str]
 
 
-async def _agree(database: Database, slug: str, query: str, what: Asked) -> None:
+async def agree(database: Database, slug: str, query: str, what: Asked) -> None:
     async with database.reading() as session:
         found = await _run(session, query, what)
     lines = await lines_of(database, slug, what)

@@ -11,7 +11,7 @@ from service.reports.entries.parts import (
 )
 from service.reports.figure import Figure, Series
 from service.reports.metrics import COMMITTED_MRR, MRR, MRR_AFTER_DISCOUNTS, Definition
-from service.reports.queries import leaving, money, subscribers
+from service.reports.queries import money, subscribers
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -86,21 +86,6 @@ FIGURES: tuple[Figure, ...] = (
         "dunning", "Money",
         Definition(
             "Open payments",
-            "Begun: the first attempt to charge an invoice failed. Recovered: an invoice was paid after "
-            "an attempt failed. Lost: the subscription brings nothing any more since all attempts "
-            "failed. Beside them the share that was recovered.",
-            "Payments that were recovered or lost in the step.",
-        ),
-        (
-            Series("begun", "Begun", "count"), Series("recovered", "Recovered", "count"),
-            Series("lost", "Lost", "count"), Series("rate", "Recovered of settled", "percent"),
-        ),
-        "mixed", (), leaving.dunning, "domain events and movements",
-    ),
-    Figure(
-        "dunning-money", "Money",
-        Definition(
-            "Open payments in money",
             "Invoices for what you sell, by what became of them after a charge failed, with what was due "
             "of each. Begun: the first charge failed. Recovered: the invoice was paid. Lost: it is void "
             "or uncollectible, or Stripe plans no further try; then when the last one failed. The first "
@@ -117,6 +102,7 @@ FIGURES: tuple[Figure, ...] = (
             ),
         ),
         "mixed", ("decline", "tries", "currency"), money.dunning, "invoices and charges",
+        version=2,
     ),
     Figure(
         "revenue", "Money",

@@ -1,4 +1,4 @@
-"""Figures of leaving: how long readers stayed, why they left, who stays of each month's, and dunning."""
+"""Figures of leaving: how long readers stayed, why they left, what they answered, and who stays of each month's."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -7,12 +7,12 @@ from sqlalchemy import ColumnElement, and_, case
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.recurring import GIVEN_BACK
-from service.db.tables import DomainEvent, MovementRow, Subscription
+from service.db.tables import Subscription
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, none, share
 from service.reports.movement_sums import DIMENSIONS, LATER, TENURES
 from service.reports.queries import movements
-from service.reports.queries.counting import Counts, count_by_step, count_by_step_and
+from service.reports.queries.counting import Counts, count_by_step_and
 
 CAUSES = (
     "voluntary", "payment_failed", "dispute_lost", "refund", "trial_used", "duplicate", "erased",
@@ -37,11 +37,6 @@ _OF_CANCELLED: Dimensions = {
     "plan": Subscription.plan.expression, "interval_charged": Subscription.interval.expression,
     "currency": Subscription.currency.expression, "tenure": TENURE,
 }  # fmt: skip
-_BY_EVENT = {
-    "begun": ("subscription.payment_failed", "%:1"),
-    "recovered": ("subscription.recovered", "%"),
-}
-"""The type of an event, and what names it: the first failed attempt of an invoice ends in 1."""
 
 
 async def tenure(session: AsyncSession, asked: Asked) -> list[Line]:
@@ -90,32 +85,6 @@ async def cohort_retention(session: AsyncSession, asked: Asked) -> list[Line]:
         return [line_of(lambda _: none(why), asked.steps, "all")]
     cohorts = await movements.cohorts(session, asked)
     return [_cohort(asked, first, counts) for first, counts in sorted(cohorts.items())]
-
-
-async def dunning(session: AsyncSession, asked: Asked) -> list[Line]:
-    """Open payments: begun, recovered and lost, and the share that was recovered of what was settled."""
-    counts: dict[str, Counts] = {}
-    for name, (type_, once) in _BY_EVENT.items():
-        counts[name] = await count_by_step(
-            session, asked, DomainEvent.occurred_at,
-            DomainEvent.type == type_, DomainEvent.once.like(once),
-        )  # fmt: skip
-    counts["lost"] = await count_by_step(
-        session, asked, MovementRow.at,
-        MovementRow.cause == "payment_failed", MovementRow.to_plan.is_(None),
-    )  # fmt: skip
-
-    def recovered(at: int | None) -> Cell:
-        good, bad = counts["recovered"][at], counts["lost"][at]
-        return share(good, good + bad, of="settled payments")
-
-    def number(of: Counts) -> Callable[[int | None], Cell]:
-        return lambda at: Cell(of[at])
-
-    return [
-        *(line_of(number(of), asked.steps, name) for name, of in counts.items()),
-        line_of(recovered, asked.steps, "rate"),
-    ]
 
 
 def _left(
