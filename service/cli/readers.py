@@ -12,15 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.account.address import change_by_operator
 from service.account.erase import erase_reader
 from service.account.export import gather_export
+from service.account.notes import add_note, delete_note, list_notes
 from service.billing.bind import bind_by_operator
 from service.billing.subscriptions import live_subscriptions
 from service.cli.running import CommandFailed, changing, command, failing_with, ready_context
 from service.db.context import Context
 from service.db.tables import Reader
+from service.html.list_query import ListQuery
 from service.identity.audit import change_by
 from service.identity.callers import COMMAND
 from service.identity.readers import find_reader, readers_by_email
+from service.identity.sessions import live_sessions
 from service.identity.sign_in_requests import OPERATORS_LINK_LIFE, create_sign_in_link
+from service.operators.subscribers.devices import end_device
 from service.payments.configured import gateway_of_settings
 from service.payments.gateway import Gateway
 from service.problems import Problem
@@ -32,6 +36,11 @@ _EXPORT = "Example: paywall readers export reader@example.org > reader.json"
 _ERASE = "Example: paywall readers erase reader@example.org --cancel-subscription"
 _BIND = "Example: paywall readers bind ana@example.org cus_0123456789abcd"
 _ADDRESS = "Example: paywall readers change-address ana@example.org ana@example.net"
+_NOTE = 'Example: paywall readers note ana@example.org "Called: the card is lost"'
+_NOTES = "Example: paywall readers notes ana@example.org"
+_NO_NOTE = "Example: paywall readers delete-note ana@example.org nte_0123456789abcdef01234567"
+_DEVICES = "Example: paywall readers devices ana@example.org"
+_END = "Example: paywall readers end-device ana@example.org ses_0123456789abcdef01234567"
 _LIST = "Example: paywall readers list --kind registered"
 _ABOUT = "Help for a reader who can't get in, or who asks for their data."
 Who = Annotated[str, typer.Argument(help="The reader's address or id.")]
@@ -145,6 +154,80 @@ async def change_address(
                 context, reader_id=reader_id, email=address, actor=COMMAND.label
             )
     print(f"{reader_id} signs in with {address} from now on.")
+
+
+@app.command("note", epilog=_NOTE)
+@command
+async def note(
+    reader: Who, text: Annotated[str, typer.Argument(help="The note; they get it with an export.")]
+) -> None:
+    """Write a note on a reader, for the staff, and print its id."""
+    async with ready_context(Settings()) as context:
+        reader_id = await _id_of(context, reader)
+        with failing_with():
+            async with change_by(context, COMMAND.label) as change:
+                print((await add_note(change, reader_id, text)).id)
+
+
+@app.command("notes", epilog=_NOTES)
+@command
+async def notes(reader: Who) -> None:
+    """Print the notes on a reader, the newest first."""
+    async with ready_context(Settings()) as context:
+        reader_id = await _id_of(context, reader)
+        async with context.database.reading() as session:
+            cursor = None
+            while True:
+                page = await list_notes(session, reader_id, ListQuery(cursor=cursor, limit=100))
+                for each in page.items:
+                    print(f"{each.id}  {each.at:%Y-%m-%d %H:%M}  {each.author}  {each.text}")
+                cursor = page.next_cursor
+                if cursor is None:
+                    return
+
+
+@app.command("delete-note", epilog=_NO_NOTE)
+@command
+async def remove_note(
+    reader: Who, note_id: Annotated[str, typer.Argument(help="The note's id.")]
+) -> None:
+    """Delete a note on a reader for good."""
+    async with ready_context(Settings()) as context:
+        reader_id = await _id_of(context, reader)
+        with failing_with():
+            async with change_by(context, COMMAND.label) as change:
+                await delete_note(change, reader_id, note_id)
+    print(f"{note_id} is deleted.")
+
+
+@app.command("devices", epilog=_DEVICES)
+@command
+async def devices(reader: Who) -> None:
+    """Print where a reader is signed in, the device used last first."""
+    settings = Settings()
+    async with ready_context(settings) as context:
+        reader_id = await _id_of(context, reader)
+        async with context.database.reading() as session:
+            found = await live_sessions(
+                session, reader_id, now=context.clocks.wall(), settings=settings
+            )
+    for each in found:
+        print(f"{each.id}  {each.kind}  used {each.used_at:%Y-%m-%d %H:%M}  {each.label}")
+
+
+@app.command("end-device", epilog=_END)
+@command
+async def sign_device_out(
+    reader: Who, device: Annotated[str, typer.Argument(help="The device's id.")]
+) -> None:
+    """Sign a reader's device out, within a minute everywhere."""
+    settings = Settings()
+    async with ready_context(settings) as context:
+        reader_id = await _id_of(context, reader)
+        with failing_with():
+            async with change_by(context, COMMAND.label) as change:
+                await end_device(change, reader_id, device, settings)
+    print(f"{device} is signed out.")
 
 
 @asynccontextmanager

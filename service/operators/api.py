@@ -10,6 +10,7 @@ from service.operators.money import api as money
 from service.operators.movements import api as movements
 from service.operators.offers import api as offers
 from service.operators.rates import api as rates
+from service.operators.readers import api as readers
 from service.operators.rights import api as rights
 from service.operators.rules import api as rules
 from service.operators.seats import api as seats
@@ -32,6 +33,7 @@ for subject in (
     money,
     offers,
     rates,
+    readers,
     rights,
     stripe_figures,
     subscribers,

@@ -11,7 +11,15 @@ from sqlalchemy import select
 
 from service.account.notes import LONGEST_NOTE
 from service.db.session import Database
-from service.db.tables import AuditEntry, Grant, Reader, ReaderNote, ReaderSession, SavedView
+from service.db.tables import (
+    AuditEntry,
+    Grant,
+    Operator,
+    Reader,
+    ReaderNote,
+    ReaderSession,
+    SavedView,
+)
 from service.identity.sessions import open_session
 from service.settings import Settings
 from tests.conftest import START, MovingClocks
@@ -246,3 +254,26 @@ async def test_views_are_saved_by_each_for_themselves(
     assert "Who owes</a>" not in (await other.get("/admin/readers")).text
     await send(other, f"readers/views/{view.id}/delete")
     assert len(await all_of(database, SavedView)) == 1
+
+
+@on_sqlite
+async def test_views_over_the_api(
+    paywall: Paywall, operator: Callable[[str], Awaitable[Operator]]
+) -> None:
+    owner = await operator("viewer")
+
+    async def call(method: str, path: str = "", **body: str) -> httpx2.Response:
+        return await paywall.client.request(
+            method, f"/v1/admin/saved-views{path}", json=body or None, headers=paywall.staff
+        )
+
+    whose = f"?operator={owner.email}"
+    made = await call("POST", whose, name="Who owes", filters="kind=owing&query=ana%40example.org")
+    assert (made.status_code, made.json()["filters"]) == (201, "kind=owing")
+    assert (await call("GET", whose)).json() == {"items": [made.json()]}
+    for path, status in (("", 422), ("?operator=nobody@example.org", 404), ("?odd=1", 422)):
+        assert (await call("GET", path)).status_code == status
+    assert (await call("POST", whose, name="Odd", filters="kind=odd")).status_code == 422
+    for _ in range(2):
+        assert (await call("DELETE", f"/{made.json()['id']}{whose}")).status_code == 204
+    assert (await call("GET", whose)).json() == {"items": []}

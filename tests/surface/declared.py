@@ -276,6 +276,9 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /admin/readers/export
         GET /admin/cancellations
         GET /v1/admin/cancellations
+        GET /v1/admin/saved-views
+        POST /v1/admin/saved-views
+        DELETE /v1/admin/saved-views/{view_id}
         GET /admin/movements
         GET /v1/admin/movements
         GET /v1/admin/readers/export

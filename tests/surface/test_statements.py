@@ -73,6 +73,7 @@ NOT_COUNTED = {
 }  # fmt: skip
 QUERIES = {
     "/v1/admin/explain": "?reader={reader_id}&article={slug}",
+    "/v1/admin/saved-views": "?operator=boss@example.org",
     "/v1/admin/subscription-linking": "?publication=example.org",
     "/admin/subscribers/{reader_id}/explain": "?article={slug}",
 }
@@ -190,6 +191,7 @@ MOST: Mapping[str, int] = {
     "/v1/admin/rules": 2,
     "/v1/admin/rules/versions": 2,
     "/v1/admin/rules/versions/{version}": 2,
+    "/v1/admin/saved-views": 3,
     "/v1/admin/settings": 1,
     "/v1/admin/stripe-figures": 2,
     "/v1/admin/stripe-figures/{entry_id}": 2,
