@@ -218,3 +218,34 @@ async def test_lists_as_files(signed_in: SignedIn) -> None:
 )  # fmt: skip
 def test_what_a_dispute_waits_for(status: str, said: str) -> None:
     assert dispute_words(status) == said
+
+
+@on_sqlite
+async def test_refunds_and_payouts_go_on(signed_in: SignedIn, store: Store) -> None:
+    await store(charge("ch_1"))
+    await store(
+        *(
+            RefundRow(
+                id=f"re_{n:02}", charge_id="ch_1", amount=100 + n, currency="EUR", reason="",
+                status="succeeded", created_at=NOW - n * DAY, asked_at=NOW,
+            )
+            for n in range(23)
+        ),
+        *(
+            PayoutRow(
+                id=f"po_{n:02}", amount=100 + n, currency="EUR", status="paid", failure="",
+                is_automatic=True, created_at=NOW, arrives_at=NOW - n * DAY, asked_at=NOW,
+            )
+            for n in range(23)
+        ),
+    )  # fmt: skip
+    viewer = await signed_in("viewer")
+    first = (await viewer.get("/admin/money")).text
+    for name in ("refunds", "payouts"):
+        assert f'href="/admin/money/{name}"' in first
+        begun = unescape((await viewer.get(f"/admin/money/{name}?limit=20")).text)
+        following = re.search(r'rel="next" href="([^"]+)"', begun)
+        assert following is not None
+        assert "€1.22" not in begun
+        assert "€1.22" in (await viewer.get(following[1])).text
+        assert (await viewer.get(f"/admin/money/{name}?cursor=x")).status_code == 422

@@ -266,6 +266,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/subscribers/{reader_id}/sessions
         GET /admin/unbound
         GET /admin/money
+        GET /admin/money/payouts
+        GET /admin/money/refunds
         GET /admin/money/payouts/{payout_id}
         GET /admin/money/export/{name}
         GET /v1/admin/money/owing

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
 
+from service.db.context import AppContext
 from service.db.session import ReportSession
 from service.html.list_query import AnyPage
 from service.identity.callers import Actor, requires
@@ -77,12 +78,12 @@ async def read_payout(
 
 
 @router.get("/export/payouts", summary="Export payouts", response_class=Response, responses=CSV)
-async def export_payouts(_: ReadsReports, session: ReportSession) -> Response:
+async def export_payouts(_: ReadsReports, context: AppContext) -> Response:
     """All payouts as CSV. Needs the permission reports:read."""
-    return await export(session, "payouts")
+    return export(context, "payouts")
 
 
 @router.get("/export/{name}", summary="Export money", response_class=Response, responses=CSV)
-async def export_list(_: ReadsSubscribers, name: Exported, session: ReportSession) -> Response:
+async def export_list(_: ReadsSubscribers, name: Exported, context: AppContext) -> Response:
     """Who owes, refunds or disputes, whole, as CSV. Needs the permission subscribers:read."""
-    return await export(session, name)
+    return export(context, name)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 
+from service.db.context import AppContext
 from service.db.session import ReportSession
 from service.finance.disputes import open_disputes
 from service.html.list_query import AnyPage, ListQuery
@@ -41,6 +42,24 @@ async def show_money(
     )
 
 
+@router.get("/refunds")
+async def show_refunds(
+    request: Request, _: SeesReaders, asked: AnyPage, session: ReportSession
+) -> Response:
+    """All refunds, the newest first."""
+    found = await lists.list_refunds(session, asked)
+    return page(request, "money_refunds.html", refunds=found, asked=asked, declined=declined)
+
+
+@router.get("/payouts")
+async def show_payouts(
+    request: Request, _: SeesReaders, asked: AnyPage, session: ReportSession
+) -> Response:
+    """All payouts, the latest to arrive first."""
+    found = await lists.list_payouts(session, asked)
+    return page(request, "money_payouts.html", payouts=found, asked=asked, declined=declined)
+
+
 @router.get("/payouts/{payout_id}")
 async def show_payout(
     request: Request,
@@ -55,7 +74,7 @@ async def show_payout(
 
 @router.get("/export/{name}")
 async def export_list(
-    _: SeesReaders, name: Exported | Literal["payouts"], session: ReportSession
+    _: SeesReaders, name: Exported | Literal["payouts"], context: AppContext
 ) -> Response:
     """A list as a file."""
-    return await export(session, name)
+    return export(context, name)

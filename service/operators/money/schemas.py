@@ -161,10 +161,13 @@ class PayoutList(ListOut[PayoutOut]):
     pass
 
 
-def table(kind: type[BaseModel], items: Sequence[BaseModel]) -> Iterator[tuple[Any, ...]]:
-    """The header, then a row an item."""
-    names = tuple(kind.model_fields)
-    yield names
+def header(kind: type[BaseModel]) -> tuple[str, ...]:
+    """The names of the columns."""
+    return tuple(kind.model_fields)
+
+
+def rows(kind: type[BaseModel], items: Sequence[BaseModel]) -> Iterator[tuple[Any, ...]]:
+    """A row an item."""
     for each in items:
         values = each.model_dump(mode="json")
-        yield tuple("" if values[name] is None else values[name] for name in names)
+        yield tuple("" if values[name] is None else values[name] for name in header(kind))
