@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0b5d7e91c3f8"
-down_revision: str | None = "f7b3d92e0a16"
+down_revision: str | None = "6f20b8c4e1d7"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
