@@ -50,7 +50,10 @@ def test_figures_of_readers_who_came_paid_owed_and_left(paper: Paper) -> None:
     assert totals(paper, "mrr", by="currency") == {"EUR": 900, "USD": 900}
     assert totals(paper, "reasons") == {"voluntary": 1, "payment_failed": 1}
     assert totals(paper, "tenure") == {"day_30": 1, "day_100": 1}
-    assert totals(paper, "dunning") == {"begun": 2, "recovered": 1, "lost": 1, "rate": (1, 2)}
+    assert totals(paper, "dunning") == {
+        "begun": 2, "recovered": 1, "lost": 1, "rate": (1, 2),
+        "begun_amount": 1800, "recovered_amount": 900, "lost_amount": 900,
+    }  # fmt: skip
     assert totals(paper, "renewal-churn") == {"all": (2, 5), "renewed": (3, 5)}
     assert totals(paper, "sources", by="split") == {"letter": 1, "direct or unknown": 4}
     assert totals(paper, "funnel", MID_MARCH) == {
