@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0b5d7e91c3f8"
-down_revision: str | None = "6f20b8c4e1d7"
+down_revision: str | None = "47d9f1e80b3c"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
