@@ -521,6 +521,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "jobs": "what is to be done later, by ids that mean nothing elsewhere",
     "ledger_days": "reads and refusals by day and article, without readers",
     "money_days": "what movements of a day brought, without readers",
+    "money_fillings": "how far lists at Stripe were read",
     "offers": "the catalogue",
     "operator_devices": "the staff's browsers",
     "operator_recovery_codes": "the staff's codes",

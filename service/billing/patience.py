@@ -3,7 +3,7 @@ requests.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -46,7 +46,7 @@ class Patience:
                 await self._wait(pause, error)
         return await ask()
 
-    async def listing(self, begin: Callable[[], AsyncIterator[N]]) -> AsyncIterator[N]:
+    async def listing(self, begin: Callable[[], AsyncIterator[N]]) -> AsyncGenerator[N, None]:
         """Everything of a list, each once; where Stripe went away meanwhile it is begun anew."""
         seen: set[str] = set()
         for pause in (*self._pauses, None):

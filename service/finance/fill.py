@@ -1,6 +1,8 @@
 """Fill in what is absent of money, or otherwise than at Stripe: by Stripe's lists alone."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
@@ -12,6 +14,7 @@ from service.db.context import Context
 from service.db.tables import ChargeRow, DisputeRow, InvoiceRow, PayoutRow, RefundRow
 from service.finance.books import Gap, gaps, keep
 from service.finance.disputes import OPEN_DISPUTES
+from service.finance.filling import Place, note_place, places
 from service.payments.books import (
     BOOKED_KINDS,
     BalanceEntry,
@@ -27,31 +30,79 @@ _MAY_CHANGE = timedelta(days=90)
 _Changing = type[InvoiceRow | ChargeRow | RefundRow | DisputeRow | PayoutRow]
 
 
-Listing = Callable[[Callable[[], AsyncIterator[Booked]]], AsyncIterator[Booked]]
+Listing = Callable[[Callable[[], AsyncIterator[Booked]]], AsyncGenerator[Booked, None]]
 """Reads a list to its end, each object once, also where Stripe goes away meanwhile."""
 _PAGE = 100
+_WINDOW = 5_000
+"""Objects of one list that are remembered at a time."""
+_OVERLAP = timedelta(days=1)
 
 
 async def fill(
-    context: Context, gateway: BooksGateway, since: datetime | None, listing: Listing, *, fix: bool
+    context: Context,
+    gateway: BooksGateway,
+    since: datetime | None,
+    listing: Listing,
+    *,
+    fix: bool,
+    page: int = _PAGE,
 ) -> AsyncIterator[tuple[int, list[Gap]]]:
     """Look at all that was made since then, or ever (None), and at what was open here; by some
     hundreds, how many were looked at and where the rows differed. With `fix` they are mended.
 
-    A new move of the balance that belongs to nothing else is no gap: Stripe has no event for it.
+    Ever is the first filling: where it is cut off, the next one goes on. A new move of the balance that
+    belongs to nothing else is no gap: Stripe has no event for it.
     """
     asked_at = context.clocks.business()
     async with context.database.reading() as session:
         open_ones = await _unsettled(session, asked_at)
+    if since is None:
+        before = await places(context)
+        since = min((each.begun_at for each in before.values()), default=asked_at) - _OVERLAP
+        async for looked in _first_filling(context, gateway, listing, before, asked_at, page):
+            yield looked
     lists = [partial(gateway.booked_since, kind, since) for kind in BOOKED_KINDS]
     for begin in chain(lists, [partial(_ask_again, gateway, open_ones)]):
         some: list[Booked] = []
         async for each in listing(begin):
             some.append(each)
-            if len(some) == _PAGE:
+            if len(some) == page:
                 yield len(some), await _compared(context, some, asked_at, fix=fix)
                 some = []
         yield len(some), await _compared(context, some, asked_at, fix=fix)
+
+
+async def _first_filling(
+    context: Context,
+    gateway: BooksGateway,
+    listing: Listing,
+    before: dict[str, Place],
+    now: datetime,
+    page: int,
+) -> AsyncIterator[tuple[int, list[Gap]]]:
+    """Each list from where it was left to its end, and a note of the place after each page."""
+    for kind in BOOKED_KINDS:
+        place = before.get(kind, Place(now, None, is_over=False))
+        while not place.is_over:
+            until, number = place.reached_at, 0
+            begin = partial(gateway.booked_since, kind, None, until)
+            async with aclosing(listing(begin)) as listed:
+                some: list[Booked] = []
+                async for each in listed:
+                    some.append(each)
+                    number += 1
+                    if len(some) == page:
+                        yield page, await _compared(context, some, now, fix=True)
+                        place = replace(place, reached_at=some[-1].created_at)
+                        await note_place(context, kind, place)
+                        some = []
+                        # Where a window is of one second, it is read to its end.
+                        if number >= _WINDOW and place.reached_at != until:
+                            break
+                else:
+                    yield len(some), await _compared(context, some, now, fix=True)
+                    place = replace(place, is_over=True)
+                    await note_place(context, kind, place)
 
 
 async def _compared(

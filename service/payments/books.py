@@ -165,5 +165,9 @@ class BooksGateway(Protocol):
     async def booked(self, kind: BookedKind, object_id: str) -> Booked | None:
         """The object as it is now; None: there is none to keep, such as a draft of an invoice."""
 
-    def booked_since(self, kind: BookedKind, since: datetime | None) -> AsyncIterator[Booked]:
-        """All of the account made since then, or ever (None), the newest first, page by page."""
+    def booked_since(
+        self, kind: BookedKind, since: datetime | None, until: datetime | None = None
+    ) -> AsyncIterator[Booked]:
+        """All of the account made since then, or ever (None), and up to `until`, or now (None): the newest
+        first, page by page.
+        """

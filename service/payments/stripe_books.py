@@ -41,12 +41,16 @@ class StripeBooks(StripeConnection):
             raise
         return await self._with_parts(found) if isinstance(found, BookedPayout) else found
 
-    async def booked_since(self, kind: BookedKind, since: datetime | None) -> AsyncIterator[Booked]:
+    async def booked_since(
+        self, kind: BookedKind, since: datetime | None, until: datetime | None = None
+    ) -> AsyncIterator[Booked]:
         asked: dict[str, Any] = {}
         if _EXPANDED[kind]:
             asked["expand"] = [f"data.{name}" for name in _EXPANDED[kind]]
         if since is not None:
             asked["created"] = {"gte": int(since.timestamp())}
+        if until is not None:
+            asked.setdefault("created", {})["lte"] = int(until.timestamp())
         async for document in self._pages(self._list(kind), asked):
             found = _READ[kind](document)
             if isinstance(found, BookedPayout):

@@ -3,15 +3,17 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import delete, func, select, update
 
 from service.account.reader_data import HOLDINGS, subject_of
 from service.billing.events import HANDLED, booking_of
 from service.billing.inbox import JOB
+from service.billing.patience import Patience
 from service.billing.reconcile import Report, reconcile
 from service.db.tables import (
     BalanceRow,
@@ -24,8 +26,9 @@ from service.db.tables import (
     Subscription,
 )
 from service.finance.books import book, gaps, keep
-from service.payments.books import BalanceEntry, BookedPayout, Booking
-from service.payments.gateway import StripeEvent
+from service.finance.fill import fill
+from service.payments.books import BalanceEntry, Booked, BookedKind, BookedPayout, Booking
+from service.payments.gateway import Gateway, GatewayUnavailable, StripeEvent
 from service.simulator.payments.balance import book as transaction
 from tests.billing.desk import Desk, as_it_was, backwards
 from tests.databases import on_sqlite
@@ -313,3 +316,51 @@ async def test_nothing_kept_is_nothing_to_compare_with(desk: Desk) -> None:
     assert report.booked == 0
     assert not [each for each in report.findings if each.difference.what == "money"]
     assert await kept(desk.database) == {table.__tablename__: {} for table in MONEY}
+
+
+class CutOff:
+    """The gateway, whose list of charges Stripe cuts off after some; it remembers what was listed."""
+
+    def __init__(self, gateway: Gateway, charges: int | None = None) -> None:
+        self._gateway, self._charges = gateway, charges
+        self.listed: list[tuple[str, datetime | None, datetime | None]] = []
+        self.booked = gateway.booked
+
+    async def booked_since(
+        self, kind: BookedKind, since: datetime | None, until: datetime | None = None
+    ) -> AsyncIterator[Booked]:
+        self.listed.append((kind, since, until))
+        number = 0
+        async for each in self._gateway.booked_since(kind, since, until):
+            if kind == "charge" and number == self._charges:
+                raise GatewayUnavailable("cut off")
+            number += 1
+            yield each
+
+
+async def test_the_first_filling_goes_on_where_it_was_cut_off(desk: Desk) -> None:
+    await live(desk)
+    await desk.hear()
+    first = await kept(desk.database)
+    await emptied(desk)
+
+    async def filled(gateway: CutOff) -> None:
+        patience = Patience(())
+        async for _ in fill(desk.context, gateway, None, patience.listing, fix=True, page=1):
+            pass
+
+    with pytest.raises(GatewayUnavailable):
+        await filled(CutOff(desk.gateway, charges=2))
+    so_far = await kept(desk.database)
+    assert set(so_far["invoices"]) == set(first["invoices"])
+    assert 0 < len(so_far["charges"]) < len(first["charges"])
+    second = CutOff(desk.gateway)
+    await filled(second)
+    assert await kept(desk.database) == first
+    ever = [(kind, until) for kind, since, until in second.listed if since is None]
+    reached = min(row["created_at"] for row in so_far["charges"].values())
+    assert ever[0] == ("charge", reached)
+    assert "invoice" not in dict(ever)
+    third = CutOff(desk.gateway)
+    await filled(third)
+    assert all(since is not None for _, since, _ in third.listed)

@@ -21,6 +21,7 @@ from service.db.tables.finance import (
     DisputeRow,
     InvoicePaymentRow,
     InvoiceRow,
+    MoneyFilling,
     PayoutRow,
     RefundRow,
 )
@@ -113,6 +114,7 @@ __all__ = [
     "Mail",
     "MeterWindow",
     "MoneyDay",
+    "MoneyFilling",
     "MovementRow",
     "Offer",
     "Operator",

@@ -141,3 +141,14 @@ class PayoutRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     arrives_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class MoneyFilling(Base):
+    """How far the first reading of one of Stripe's lists has come (finance/filling.py)."""
+
+    __tablename__ = "money_fillings"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    begun_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    reached_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    is_over: Mapped[bool]
