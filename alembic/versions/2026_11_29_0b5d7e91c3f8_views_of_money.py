@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0b5d7e91c3f8"
-down_revision: str | None = "47d9f1e80b3c"
+down_revision: str | None = "d50e9a13c7f8"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
