@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Literal, NamedTuple, get_args
 
 from service.access.reasons import PRECEDENCE, AllowReason, MeterReason, WallReason
-from service.grants.grants import GrantableArticle, Source, covers
+from service.grants.grants import GrantableArticle, Source, article_scope, covers
 from service.levels import Level
 from service.metering.window import MeterState
 
@@ -214,8 +214,15 @@ def _opening(
     """The live grant that opens the article: by precedence of its source, then the longest."""
     if not held:
         return None
-    # Most grants are of other articles: whether they are live is asked of the others alone.
-    opening = [each for each in held if covers(each.scope, article) and each.is_live(now)]
+    # Most grants of one who has many are of other articles, and are passed over by their scope alone.
+    own, of_one = article_scope(article.id), article_scope("")
+    opening = [
+        each
+        for each in held
+        if (each.scope == own or not each.scope.startswith(of_one))
+        and covers(each.scope, article)
+        and each.is_live(now)
+    ]
     return min(opening, key=_rank, default=None)
 
 
