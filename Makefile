@@ -38,7 +38,7 @@ test-fast: ## Run the quick tests: pure cores, tables, and routes in process on 
 test-browser: ## Click through the real pages in the system's Chromium
 	@sh requirements/chromium.sh >/dev/null
 	@$(environment) browser
-	@$(python) -m pytest -m browser
+	@$(python) -m pytest -n 2 --dist loadfile -m browser
 
 soak: ## Play histories, kills and orders of events on and on (STEPS=10000; SEED=… repeats one round; may be interrupted)
 	@$(environment) test
