@@ -4,7 +4,7 @@ What a seat gives is a grant of its own, which ends when the subscription's does
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,10 +23,14 @@ from service.grants.store import find_grant, put_grant
 from service.identity.audit import record
 from service.identity.email import checked_address
 from service.identity.readers import settled_reader, take_turn
+from service.limits.rate import Limit, too_many
 from service.outbox.mails import put_mail
 from service.problems import Problem
 from service.settings import Settings
 
+_DAY = timedelta(days=1)
+_MORE_A_DAY = 10
+"""Invitations a day beyond the number of seats: some are removed and given again."""
 NEWEST = Keyset(Seat.created_at, Seat.id)
 
 
@@ -79,7 +83,7 @@ async def invite(
 ) -> Seat:
     """A seat for somebody, mailed to this address; without one the owner hands its link over.
 
-    Problems `no-seats`, where the owner has none to give, and `invalid-email`.
+    Problems `no-seats`, where the owner has none to give, `invalid-email`, and `too-many-requests`.
     """
     await take_turn(session, owner_id)
     shared = await shared_by(session, owner_id)
@@ -90,6 +94,7 @@ async def invite(
             "no-seats", "All seats are taken. Remove a reader first, or subscribe to more."
         )
     address = checked_address(email) if email is not None else None
+    await _limit(session, shared.subscription, context.clocks.business())
     seat = Seat(
         id=new_id("sea"), subscription_id=shared.subscription.id, reader_id=None,
         email=address.text if address is not None else None,
@@ -104,6 +109,19 @@ async def invite(
             link=seat_address(seat.id, context.settings),
         )  # fmt: skip
     return seat
+
+
+async def _limit(session: AsyncSession, owner: Subscription, now: datetime) -> None:
+    """Who invites, removes and invites again doesn't mail strangers without end."""
+    most = owner.seats + _MORE_A_DAY
+    made = await session.scalar(
+        select(func.count())
+        .select_from(Seat)
+        .where(Seat.subscription_id == owner.id, Seat.created_at > now - _DAY)
+    )
+    if (made or 0) >= most:
+        told = f"You can invite {most} times a day. Try again tomorrow."
+        raise too_many(Limit("seats", most, _DAY, told), _DAY)
 
 
 async def find_seat(session: AsyncSession, seat_id: str, *, lock: bool = False) -> Seat:

@@ -131,6 +131,17 @@ def test_many_invitations_at_once_give_no_more_than_there_are(site: Installation
 
 
 @on_sqlite
+def test_who_invites_and_removes_on_and_on_is_stopped_for_a_day(site: Installation) -> None:
+    for _ in range(13):
+        seat = invite(site).json()
+        site.browser.delete(f"/v1/me/seats/{seat['id']}")
+    stopped = invite(site)
+    assert (stopped.status_code, "Retry-After" in stopped.headers) == (429, True)
+    site.clocks.travel(timedelta(days=1))
+    assert invite(site).status_code == 201
+
+
+@on_sqlite
 def test_who_has_a_seat_is_told_so_before_buying_the_same(site: Installation) -> None:
     bea = friend(site)
     take(invite(site), bea)
