@@ -87,12 +87,16 @@ def _echoed(body: bytes) -> bytes:
 
 @contextlib.asynccontextmanager
 async def listening(
-    head: float = NEVER, body: float = NEVER, app: ASGIApp = echo
+    head: float = NEVER,
+    body: float = NEVER,
+    app: ASGIApp = echo,
+    state: ServerState | None = None,
 ) -> AsyncIterator[int]:
     class Timed(ImpatientProtocol):
         seconds: ClassVar[dict[str, float]] = {"head": head, "body": body}
 
-    config, state = uvicorn.Config(app, log_config=None, proxy_headers=False), ServerState()
+    config = uvicorn.Config(app, log_config=None, proxy_headers=False)
+    state = state or ServerState()
     state.default_headers = [(b"date", b"Sun, 29 Nov 2026 18:00:00 GMT")]
     config.load()
     loop = asyncio.get_running_loop()
@@ -257,6 +261,17 @@ async def test_what_is_asked_while_a_whole_answer_is_awaited_comes_after_it() ->
             assert await reader.readexactly(5) == b"%dhell" % n
         writer.close()
         await writer.wait_closed()
+
+
+async def test_a_server_that_stops_gives_the_whole_answer_that_is_awaited() -> None:
+    app, state = Twofold(), ServerState()
+    async with listening(app=app, state=state) as port, asyncio.timeout(10):
+        answered = asyncio.create_task(sent(port, b"GET /whole/later HTTP/1.1\r\nHost: x\r\n\r\n"))
+        await app.was_asked.wait()
+        (connection,) = state.connections
+        connection.shutdown()
+        app.may_answer.set()
+        assert b"connection: close\r\n\r\nhello" in await answered
 
 
 async def test_who_leaves_before_a_whole_answer_is_no_failure() -> None:
