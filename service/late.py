@@ -4,7 +4,6 @@ What only operators ask for is a third of what a start imports, and most process
 """
 
 import asyncio
-import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.collecting import kept_for_good
 
 _SWITCH_SECONDS = 0.0005
 """Of the thread that makes routes, before another one is let in; the interpreter's own five milliseconds add up."""
@@ -62,17 +63,11 @@ class LateRoutes:
 
 @contextmanager
 def _giving_way() -> Iterator[None]:
-    """Let the thread that makes routes hold up the others for a few milliseconds at most.
-
-    The collector would look through everything that is new, and what is made stays as long as the process,
-    like what was there at the start (listening.py).
-    """
+    """Let the thread that makes routes hold up the others for a few milliseconds at most."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.disable()
     try:
-        yield
+        with kept_for_good():
+            yield
     finally:
-        gc.freeze()
-        gc.enable()
         sys.setswitchinterval(interval)
