@@ -7,11 +7,11 @@ known again on another day. Nothing is decided by it.
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.session import Database
-from service.db.tables import ReaderUse
+from service.db.tables import Reader, ReaderUse
 from service.db.upsert import insert_for
 
 KEPT = timedelta(days=31)
@@ -50,7 +50,13 @@ class ReaderUses:
         if not noted:
             return
         async with database.transaction() as session:
-            for use in sorted(noted):
+            # Who was erased or merged since is not to come back by this.
+            ids = {use.reader_id for use in noted}
+            live = select(Reader.id).where(
+                Reader.id.in_(ids), Reader.erased_at.is_(None), Reader.merged_into.is_(None)
+            )
+            readers = set(await session.scalars(live))
+            for use in sorted(use for use in noted if use.reader_id in readers):
                 statement = insert_for(session, ReaderUse).values(**use._asdict())
                 await session.execute(statement.on_conflict_do_nothing())
         for use in noted:

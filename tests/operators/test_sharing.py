@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from service.db.session import Database
-from service.db.tables import ReaderUse
+from service.db.tables import Reader, ReaderUse
 from service.identity.reader_uses import ReaderUses, prune_reader_uses
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -92,6 +92,19 @@ async def test_no_address_is_kept_and_nothing_is_after_a_month(
             await prune_reader_uses(session, clocks.business().date() + timedelta(days=days))
         async with paywall.database.reading() as session:
             assert await session.scalar(select(func.count()).select_from(ReaderUse)) == left
+
+
+@on_sqlite
+async def test_who_was_erased_before_it_was_written_is_not_written(paywall: Paywall) -> None:
+    reader_id = await paywall.sign_in("everything")
+    await paywall.client.post(
+        "/v1/articles/premium/unlock", headers={"X-Forwarded-For": "192.0.2.9"}
+    )
+    async with paywall.database.transaction() as session:
+        (await session.get_one(Reader, reader_id)).erased_at = paywall.clocks.business()
+    await paywall.app.running.get(ReaderUses).flush(paywall.database)
+    async with paywall.database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(ReaderUse)) == 0
 
 
 @on_sqlite
