@@ -54,6 +54,17 @@ test("the page's campaign goes along, without what the service refuses", async (
   });
 });
 
+test("a look says what led the reader here, as the read does", async () => {
+  const { calls, fetch } = answering({ granted: true });
+  const page = `${PAGE}?utm_source=briefing&utm_medium=email&utm_campaign=monday`;
+  const paywall = Paywall({ page, fetch, storage: memory() });
+  await paywall.access("ferry");
+  await paywall.access("ferry", { referrer: "https://news.example.net/", campaign: null });
+  assert.deepEqual(calls.map((call) => new URL(call.address).search), [
+    "?utm_source=briefing&utm_medium=email", "?referrer=https%3A%2F%2Fnews.example.net%2F",
+  ]);
+});
+
 test("a gift link's page hands the gift on, and a subscriber makes another", async () => {
   const { calls, fetch } = answering({ granted: true });
   const paywall = Paywall({ page: `${PAGE}?gift=gft_1.a-b`, fetch, storage: memory() });

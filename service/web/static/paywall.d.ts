@@ -297,7 +297,7 @@ export interface Options {
 
 export interface PaywallClient {
   teaser(slug: string): Promise<Teaser>;
-  access(slug: string, options?: { gift?: string }): Promise<Access>;
+  access(slug: string, options?: { referrer?: string; campaign?: Campaign; gift?: string }): Promise<Access>;
   unlock(
     slug: string,
     options?: { token?: boolean; referrer?: string; campaign?: Campaign; gift?: string },

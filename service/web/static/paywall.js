@@ -124,9 +124,11 @@ export function Paywall({ api = "", page, fetch, storage, session, locks, consen
   return Object.freeze({
     /** What everybody may read of the article. Counts nothing. */
     teaser: (slug) => ask("GET", article(slug), { isPublic: true }),
-    /** What unlock() would answer. Counts nothing. */
-    access: (slug, { gift = giftOf(address()) } = {}) =>
-      call("GET", `${article(slug)}/access${gift ? `?gift=${encodeURIComponent(gift)}` : ""}`, undefined, READING),
+    /** What unlock() would answer to a reader who came from there. Counts nothing. */
+    access: (slug, { referrer, campaign = campaignOf(address()), gift = giftOf(address()) } = {}) => {
+      const asked = { referrer, utm_source: campaign?.source, utm_medium: campaign?.medium, gift };
+      return call("GET", `${article(slug)}/access${queryOf(asked)}`, undefined, READING);
+    },
     /**
      * The read: `{granted: true, article, meter, …}`, or `{granted: false, wall, meter, …}`.
      * The page's `utm_*` go along, here and with checkout(), and the `gift` of a gift link.
@@ -212,6 +214,12 @@ function campaignOf(address) {
     .map((name) => [name, query?.get(`utm_${name}`)])
     .filter(([, value]) => value && value.length <= LONGEST_VALUE && !UNPRINTED.test(value));
   return named.length > 0 ? Object.fromEntries(named) : undefined;
+}
+
+/** A query of the values that there are. */
+function queryOf(values) {
+  const query = String(new URLSearchParams(Object.entries(values).filter(([, value]) => value)));
+  return query && `?${query}`;
 }
 
 /** What a gift link's address hands on; undefined: it is none. */
