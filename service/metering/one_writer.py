@@ -122,8 +122,14 @@ def _closed(connection: Connection, batch: Sequence[Attempt], now: datetime) -> 
             by_limit[limit][each.meter] = key
     closed: set[str] = set()
     for limit, networks in by_limit.items():
-        begun = begun_among(connection, networks.keys())
-        beginning = {holder: key for holder, key in networks.items() if holder not in begun}
+        # A device that has read begins nothing with a meter of its own.
+        holders = {each.meter: each.entry.holder for each in batch if each.meter in networks}
+        begun = begun_among(connection, {*holders, *holders.values()})
+        beginning = {
+            meter: key
+            for meter, key in networks.items()
+            if begun.isdisjoint({meter, holders[meter]})
+        }
         if not beginning:
             continue
         room = take_for_many(connection, limit, Counter(beginning.values()), now)

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from service.db.session import Database, past_deadlocks
 from service.db.tables import AccessEntry, MeterWindow
 from service.levels import Span
+from service.limits.rate import Limit
 from service.metering.attempt import Attempt
 from service.metering.group_commit import write
 from service.metering.ledger import entry_at
@@ -227,3 +228,18 @@ async def test_signing_in_amid_parallel_reads_keeps_both_meters_exact(
     assert (state.used, {"a", "b"} <= state.carried) == (2, True)
     if other is not database:
         await other.dispose()
+
+
+async def test_a_device_that_has_read_begins_nothing_with_a_meter_of_its_own(
+    database: Database,
+) -> None:
+    network = (Limit("cookieless", 1, DAY, "Too many."), "here")
+
+    async def read(holder: str, name: str | None) -> bool:
+        each = attempt(holder, f"of {name}", NOON, name=name)._replace(network=network)
+        work = partial(write, batch=[each], now=NOON)
+        (found,) = await database.by_statement(work)
+        return found.counted
+
+    assert [await read(DEVICE, None), await read(DEVICE, "magazine")] == [True, True]
+    assert not await read("device:other", "magazine")
