@@ -142,9 +142,11 @@ async def test_an_article_is_updated_when_its_text_is(
 @on_sqlite
 async def test_a_wall_brings_its_level_along(database: Database, settings: Settings) -> None:
     body = "<p>One</p><!--wall:registered--><p>Two</p>"
-    assert (await put(database, settings, article(body=body))).article.level == "registered"
+    stored = (await put(database, settings, article(body=body))).article
+    assert (stored.level, stored.wall_level) == (None, "registered")
     sent = article(body=body, access={"level": "metered"})
-    assert (await put(database, settings, sent)).article.level == "metered"
+    stored = (await put(database, settings, sent)).article
+    assert (stored.level, stored.wall_level) == ("metered", "registered")
 
 
 @on_sqlite
