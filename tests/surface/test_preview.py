@@ -2,6 +2,7 @@
 
 import re
 from html import unescape
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ async def sign_in(paywall: Paywall, role: str = "viewer") -> None:
     now = paywall.clocks.wall()
     async with paywall.database.transaction() as session:
         operator = await create_operator(
-            session, email=f"{role}@example.org", password="correct horse battery", role=role,
+            session, email=f"{role}-{token_hex(4)}@example.org", password="correct horse battery", role=role,
             now=now, passwords=QUICK,
         )  # fmt: skip
         secret = await open_operator_session(session, operator, now=now, settings=paywall.settings)
