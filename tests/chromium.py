@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.patience import PATIENCE
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -23,7 +21,7 @@ def running_chromium() -> "Iterator[Browser]":
     """A browser without profiles; Playwright keeps an event loop running meanwhile."""
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=PATIENCE * 1000)  # a page's time is no test's subject
+    expect.set_options(timeout=30_000)  # two browsers share two cores; Playwright's own is 5 s
 
     found = subprocess.run(["sh", _FINDER], capture_output=True, text=True, check=True)
     with sync_playwright() as playwright:

@@ -3,7 +3,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.content.blocks import BodyRefused
@@ -178,6 +178,7 @@ def trees(draw: st.DrawFn, leaf: str) -> str:
     mark=trees("<!--more-->"),
     behind=st.lists(trees("<p title='canary'>canary</p>canary"), min_size=1, max_size=4),
 )
+@settings(max_examples=200)
 def test_nothing_behind_the_mark_is_in_the_preview(
     before: list[str], mark: str, behind: list[str]
 ) -> None:

@@ -41,14 +41,14 @@ async def test_a_filter_stays_in_the_address_and_is_said_where_a_figure_lacks_it
 ) -> None:
     browser = await signed_in("viewer")
     page = await shown(browser, section="News", source="letter", span="month")
-    mix, stops = (
-        re.search(rf'id="card-{slug}"><a href="([^"]*)"', page) for slug in ("access-mix", "stop-rate")
+    mix, came = (
+        re.search(rf'id="card-{slug}"><a href="([^"]*)"', page) for slug in ("access-mix", "joined-and-left")
     )  # fmt: skip
     assert mix is not None
-    assert stops is not None
+    assert came is not None
     assert "section=News" in mix[1]
-    assert "section=" not in stops[1]
-    assert "source=letter" in stops[1]
+    assert "section=" not in came[1]
+    assert "source=letter" in came[1]
     assert "Not filtered by section" in page
     assert (await browser.get(mix[1])).status_code == 200
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.content.importers.found import Found
@@ -274,6 +274,7 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+@settings(max_examples=100)
 def test_no_word_is_lost_or_added_and_the_result_is_stable(content: str) -> None:
     made = body(content)
     assert plain_text(made).replace(" ", "") == plain_text(content).replace(" ", "")
