@@ -185,7 +185,7 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "holds-a-seat": ProblemType(
         409,
         "The reader has a seat already",
-        "It opens what this offer does. Ask the owner to remove the seat, then subscribe.",
+        "It opens what this offer does. Leave the seat in your account first, then subscribe.",
     ),
     "gift-closed": ProblemType(
         409, "This gift can't be redeemed", "The detail says what became of it, and whom to ask."

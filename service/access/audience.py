@@ -32,7 +32,7 @@ from service.rules.meters import MeteredReader
 from service.rules.prompts import AUDIENCE_WORDS, Occasion, Prompt
 
 Audience = Literal[
-    "anonymous", "registered", "subscriber", "wall", "trial_used", "lapsed", "past_due", "institution", "gift"
+    "anonymous", "registered", "subscriber", "wall", "trial_used", "lapsed", "past_due", "seat", "institution", "gift"
 ]  # fmt: skip
 AUDIENCES: Mapping[Audience, str] = {
     "anonymous": "A new reader",
@@ -41,12 +41,12 @@ AUDIENCES: Mapping[Audience, str] = {
     "wall": "A reader whose free articles are used up",
     **{
         each: f"At a wall: {AUDIENCE_WORDS[each].lower()}"
-        for each in ("trial_used", "lapsed", "past_due", "institution", "gift")
+        for each in ("trial_used", "lapsed", "past_due", "seat", "institution", "gift")
     },
 }
 _TO_PROMPTS: Mapping[Audience, prompts.Audience] = {
     "subscriber": "subscribed", "registered": "registered", "trial_used": "trial_used", "lapsed": "lapsed",
-    "past_due": "past_due", "institution": "institution", "gift": "gift",
+    "past_due": "past_due", "seat": "seat", "institution": "institution", "gift": "gift",
 }  # fmt: skip
 """Who they are to prompts; the others: anonymous."""
 NOT_SIGNED_IN: frozenset[Audience] = frozenset({"anonymous", "wall", "gift"})

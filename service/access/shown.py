@@ -53,7 +53,9 @@ class Showing:
         fitting = rules.prompts_for(occasion, self._context.clocks.business())
         if not fitting:
             return ()
-        sells, assortment = may_subscribe(audience, bought), await self._on_sale.assortment()
+        # Who reads by a seat isn't sold what it opens, and beside an open article that is nearly all.
+        sells = audience != "seat" and may_subscribe(audience, bought)
+        assortment = await self._on_sale.assortment()
         return notices_of(fitting, assortment, bought, metered, sells=sells)
 
     async def _with_gifts(self, caller: Caller, arrival: Arrival, in_force: InForce) -> Arrival:

@@ -207,11 +207,13 @@ def _offers(
 def _words(
     met: Met, audience: Audience, prompt: Prompt | None, settings: Settings, *, can_subscribe: bool
 ) -> tuple[str, str]:
-    """Title and text: the prompt's, else what helps a reader who can't subscribe, else the usual ones."""
+    """Title and text: the prompt's, else what helps a reader who subscribes or has a seat, else the usual ones."""
     if prompt is not None:
         return prompt.title, prompt.text
     if not can_subscribe:
         return HELPING_WORDS["past_due" if audience == "past_due" else "subscribed"]
+    if audience == "seat":
+        return HELPING_WORDS["seat"]
     if met.decision.kind == "subscribe":
         return settings.wall_title, settings.wall_text
     title = settings.register_wall_title

@@ -8,7 +8,7 @@ from service.access.reasons import REASONS, Reason
 from service.levels import Span, WindowKind
 from service.metering.window import MeterState
 
-HELPING_WORDS: dict[Literal["past_due", "subscribed"], tuple[str, str]] = {
+HELPING_WORDS: dict[Literal["past_due", "subscribed", "seat"], tuple[str, str]] = {
     "past_due": (
         "Your payment is overdue",
         "Update your payment details in your account. Then everything opens by itself.",
@@ -17,8 +17,12 @@ HELPING_WORDS: dict[Literal["past_due", "subscribed"], tuple[str, str]] = {
         "Your subscription doesn’t include this article",
         "Your account shows what it includes, and how to change it.",
     ),
+    "seat": (
+        "Your seat doesn’t include this article",
+        "The subscription that you read by is for other articles. Ask its owner for another plan, or choose one yourself.",
+    ),
 }
-"""Title and text of a wall for a reader whose subscription leaves no room for another, unless a prompt has them."""
+"""Title and text of a wall for a reader whose subscription leaves no room for another, or who reads by a seat, unless a prompt has them."""
 _WINDOWS: dict[WindowKind, str] = {
     "day": "today", "week": "this week", "month": "this month", "rolling": "in these {}",
 }  # fmt: skip

@@ -6,7 +6,7 @@ What a seat gives is a grant of its own, which ends when the subscription's does
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing import notices
@@ -164,16 +164,17 @@ async def end_seat(
     context: Context,
     seat_id: str,
     *,
-    owner_id: str | None,
+    reader_id: str | None,
     actor: str | None = None,
 ) -> None:
-    """Remove a reader, or take an invitation back; repeating it changes nothing.
+    """Remove a reader, take an invitation back, or leave one's own seat; repeating it changes nothing.
 
-    `owner_id` is whose it must be; None: anybody's. `actor` is who of the staff does it.
+    `reader_id` is the subscription's owner, or who has taken the seat; None: anybody may. `actor` is who of
+    the staff does it.
     """
     seat = await find_seat(session, seat_id, lock=True)
     owner = await session.get_one(Subscription, seat.subscription_id)
-    if owner_id is not None and owner.reader_id != owner_id:
+    if reader_id is not None and reader_id not in {owner.reader_id, seat.reader_id}:
         raise Problem("not-found", "You have no such seat. Take its id from the list.")
     if seat.ended_at is not None:
         return
@@ -241,6 +242,36 @@ async def _put_grant(
         session, source="seat", reference=row.id, reader_id=row.reader_id or "", scope=scope,
         starts_at=starts_at, ends_at=ends_at, in_grace=in_grace, now=now,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class HeldSeat:
+    """A seat that a reader has taken, in the subscription of this name. `until` None: it opens nothing now."""
+
+    id: str
+    name: str
+    plan: str
+    joined_at: datetime
+    until: datetime | None
+
+
+async def held_seats(session: AsyncSession, reader_id: str, now: datetime) -> list[HeldSeat]:
+    """Those of subscriptions that run, the newest first; whose they are isn't said."""
+    found = await session.execute(
+        select(Seat, Offer.name, Subscription.plan, Grant.ends_at)
+        .join(Subscription, Subscription.id == Seat.subscription_id)
+        .join(Offer, Offer.id == Subscription.offer_id)
+        .outerjoin(Grant, and_(Grant.source == "seat", Grant.reference == Seat.id))
+        .where(
+            Seat.reader_id == reader_id, Seat.ended_at.is_(None),
+            Subscription.status.in_(LIVE_STATUSES),
+        )
+        .order_by(Seat.joined_at.desc(), Seat.id)
+    )  # fmt: skip
+    return [
+        HeldSeat(seat.id, name, plan, seat.joined_at or seat.created_at, ends if ends and ends > now else None)
+        for seat, name, plan, ends in found
+    ]
 
 
 async def has_seat(session: AsyncSession, reader_id: str, plan: str, now: datetime) -> bool:

@@ -48,12 +48,12 @@ async def make_seat(
     return SeatOut.of(seat, None, context.settings, context.clocks.business())
 
 
-@router.delete("/me/seats/{seat_id}", status_code=204, summary="Remove a reader from a seat")
+@router.delete("/me/seats/{seat_id}", status_code=204, summary="Remove a reader from a seat, or leave it")
 async def remove_seat(
     seat_id: SeatId, caller: SignedInReader, session: WriteSession, context: AppContext
 ) -> None:
-    """Or take an invitation back; repeating it changes nothing."""
-    await end_seat(session, context, seat_id, owner_id=caller.reader_id)
+    """For its owner, who takes an invitation back so too, and for who has taken it. Repeating it changes nothing."""
+    await end_seat(session, context, seat_id, reader_id=caller.reader_id)
 
 
 @router.post("/seats/{invitation}/take", summary="Take a seat")

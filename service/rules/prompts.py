@@ -15,6 +15,7 @@ Audience = Literal[
     "lapsed",
     "past_due",
     "subscribed",
+    "seat",
     "institution",
     "gift",
 ]
@@ -28,6 +29,7 @@ AUDIENCE_WORDS: Mapping[Audience, str] = {
     "lapsed": "Subscribed before",
     "past_due": "Payment failed",
     "subscribed": "Subscribed to other plans",
+    "seat": "Reading by a seat",
     "institution": "Reading through an institution",
     "gift": "Reading by a gift",
 }
@@ -60,6 +62,7 @@ def audience_of(
     belongs: tuple[tuple[bool, Audience], ...] = (
         (owes, "past_due"),
         (subscribes, "subscribed"),
+        ("seat" in sources, "seat"),
         ("institution" in sources, "institution"),
         (paid_before, "lapsed"),
         (tried_before, "trial_used"),

@@ -11,6 +11,7 @@ from service.access.words import long_day
 from service.account.take_over import offered_purchases
 from service.billing.checkouts import processing_checkouts
 from service.billing.language import as_pages_are
+from service.billing.seats import HeldSeat, held_seats
 from service.billing.words import Language, on_its_way
 from service.db.context import Context
 from service.grants import grants
@@ -56,6 +57,16 @@ class PurchaseShown:
 
 
 @dataclass(frozen=True)
+class SeatShown:
+    """A seat that the reader has taken; `line` says what it is, and `opens` whether they read by it."""
+
+    id: str
+    name: str
+    line: str
+    opens: bool
+
+
+@dataclass(frozen=True)
 class AccountView:
     """`email` as typed when buying, until it is verified.
 
@@ -71,12 +82,19 @@ class AccountView:
     """What happened beside it that the reader has to know."""
     given: list[str]
     """Access that the newsroom gave, in words."""
+    seats: list[SeatShown]
+    """Seats in others' subscriptions."""
     passes: list[str]
     """What runs or is to begin, and what was bought and waits for its money."""
     offers: list[OfferItem]
     devices: list[DeviceShown]
     purchases: list[PurchaseShown]
     """What somebody bought with the reader's address."""
+
+    @property
+    def reads_by_seat(self) -> bool:
+        """Then nothing is sold here: checkout wouldn't sell them the same."""
+        return any(each.opens for each in self.seats)
 
 
 async def account_view(session: AsyncSession, context: Context, caller: Caller) -> AccountView:
@@ -86,7 +104,7 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
     visitor = await visitor_of(session, caller, settings)
     if reader_id is None:
         return AccountView(
-            False, visitor, None, False, None, [], [], [], await _offers(session), [], []
+            False, visitor, None, False, None, [], [], [], [], await _offers(session), [], []
         )
     reader = await find_reader(session, reader_id)
     bought = await subscriptions_of(session, reader_id)
@@ -107,6 +125,9 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
         is_verified=caller.verified,
         subscription=subscription_shown(first, language, now) if first else None,
         given=[_given(grant, settings.zone) for grant in live if grant.source in _GIVEN],
+        seats=[
+            _seat(each, settings.zone) for each in await held_seats(session, reader_id, now)
+        ],
         notes=_doubles(bought, first, language, now),
         passes=[
             *(_given(grant, settings.zone) for grant in live if grant.source == "gift"),
@@ -164,7 +185,7 @@ async def erasure_view(session: AsyncSession, reader_id: str) -> ErasureView:
     return ErasureView(running[0].offer_name if running else None, bool(bought))
 
 
-_GIVEN = ("comp", "external", "seat", "institution")
+_GIVEN = ("comp", "external", "institution")
 """Sources of access that wasn't bought here."""
 
 
@@ -178,13 +199,21 @@ def _given(grant: grants.GrantFacts, zone: ZoneInfo) -> str:
     end = f"until {long_day(grant.ends_at, zone)}" if grant.ends_at else "with no end set"
     if grant.source == "external":
         return f"Your subscription elsewhere opens {what} here, {end}."
-    if grant.source == "seat":
-        return f"Your seat in a shared subscription opens {what} for you, {end}."
     if grant.source == "gift":
         return f"A gift opens {what} for you, {end}."
     if grant.source == "institution":
         return f"Your institution’s subscription opens {what} for you, {end}."
     return f"The newsroom has opened {what} for you, {end}."
+
+
+def _seat(held: HeldSeat, zone: ZoneInfo) -> SeatShown:
+    since = f"Somebody shares this subscription with you, since {long_day(held.joined_at, zone)}."
+    if held.until is None:
+        line = f"{since} It has fewer seats than readers now, so yours opens nothing. Ask its owner for more seats."
+    else:
+        until = long_day(held.until, zone)
+        line = f"{since} Your seat opens the plan {held.plan} for you, until {until}."
+    return SeatShown(held.id, held.name, line, opens=held.until is not None)
 
 
 def _first(bought: Sequence[SubscriptionFacts]) -> SubscriptionFacts | None:

@@ -63,8 +63,20 @@ async def send_remove(
     seat: Annotated[Short, Form()],
 ) -> Response:
     """Remove a reader, or take an invitation back."""
-    await end_seat(session, context, seat, owner_id=caller.reader_id)
+    await end_seat(session, context, seat, reader_id=caller.reader_id)
     return see_other(SEATS)
+
+
+@router.post(f"{SEATS}/leave")
+async def send_leave(
+    caller: SignedInReader,
+    session: WriteSession,
+    context: AppContext,
+    seat: Annotated[Short, Form()],
+) -> Response:
+    """Give one's own seat back."""
+    await end_seat(session, context, seat, reader_id=caller.reader_id)
+    return see_other("/account")
 
 
 @router.api_route("/seat/{invitation}", methods=GET)

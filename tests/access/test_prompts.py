@@ -89,12 +89,14 @@ def test_those_that_fit_come_in_the_editors_order() -> None:
         ({"verified", "paid_before", "tried_before"}, "lapsed"),
         ({"paid_before"}, "lapsed"),
         ({"verified", "institution", "paid_before"}, "institution"),
+        ({"verified", "seat", "institution", "paid_before"}, "seat"),
+        ({"subscribes", "seat"}, "subscribed"),
         ({"verified", "subscribes", "institution"}, "subscribed"),
         ({"subscribes", "owes", "paid_before"}, "past_due"),
     ],
 )
 def test_a_reader_has_one_audience(facts: set[str], audience: str) -> None:
-    sources = facts & {"gift", "institution"}
+    sources = facts & {"gift", "institution", "seat"}
     names = ("verified", "owes", "subscribes", "paid_before", "tried_before")
     assert audience_of(sources=sources, **{each: each in facts for each in names}) == audience
 

@@ -149,8 +149,35 @@ def test_who_has_a_seat_is_told_so_before_buying_the_same(site: Installation) ->
     refused = bea.post("/v1/checkout", json=body)
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/holds-a-seat")
     page = bea.get("/account").text
-    assert "Your seat in a shared subscription opens the plan digital" in page
+    assert "Your seat opens the plan digital" in page
+    assert "ana@example.org" not in page, "whose it is stays unsaid"
     assert "Choose an offer" not in page
+    site.publish("b", access={"level": "subscribers", "plans": ["gold"]})
+    wall = site.unlock("b", bea).json()["wall"]
+    assert (wall["audience"], wall["title"]) == ("seat", "Your seat doesn’t include this article")
+
+
+@on_sqlite
+def test_who_has_a_seat_leaves_it_and_may_buy_again(site: Installation) -> None:
+    bea, cleo = friend(site), friend(site, "cleo@example.org")
+    seat = invite(site)
+    take(seat, bea)
+    leave = {"seat": seat.json()["id"]}
+    assert cleo.post("/account/seats/leave", data=leave).status_code == 404, "it isn't theirs"
+    set_number(site, 1)
+    page = bea.get("/account").text
+    assert "yours opens nothing" in page
+    assert "Choose an offer" in page
+    set_number(site, 3)
+    assert reason(site, bea) == "seat"
+    left = bea.post("/account/seats/leave", data=leave)
+    assert (left.status_code, left.headers["Location"]) == (303, "/account")
+    assert reason(site, bea) == "subscribers_only"
+    assert seats(site)["room"] == 2
+    page = bea.get("/account").text
+    assert "Choose an offer" in page
+    assert "Leave this seat" not in page
+    assert bea.delete(f"/v1/me/seats/{leave['seat']}").status_code == 204, "repeating changes nothing"
 
 
 @on_sqlite

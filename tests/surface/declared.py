@@ -96,6 +96,7 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /account/seats
         HEAD /account/seats
         POST /account/seats
+        POST /account/seats/leave
         POST /account/seats/remove
         POST /seat/{invitation}
         GET /v1/me/seats

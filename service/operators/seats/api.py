@@ -32,4 +32,4 @@ async def remove(
     seat_id: SeatId, actor: ChangesSubscribers, session: WriteSession, context: AppContext
 ) -> None:
     """As its owner could; repeating it changes nothing. Needs the permission subscribers:write."""
-    await end_seat(session, context, seat_id, owner_id=None, actor=actor.label)
+    await end_seat(session, context, seat_id, reader_id=None, actor=actor.label)

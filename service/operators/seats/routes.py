@@ -42,5 +42,5 @@ async def send_remove(
     seat: Annotated[str, Form(max_length=100, pattern=r"^[a-z0-9_]+$")],
 ) -> Response:
     """Remove a seat."""
-    await end_seat(session, context, seat, owner_id=None, actor=visit.operator.label)
+    await end_seat(session, context, seat, reader_id=None, actor=visit.operator.label)
     return see_other("/admin/seats")

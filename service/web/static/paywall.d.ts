@@ -76,6 +76,7 @@ export type Audience =
   | "lapsed"
   | "past_due"
   | "subscribed"
+  | "seat"
   | "institution"
   | "gift";
 
