@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
@@ -52,6 +52,11 @@ async def create_offer(
     session.add(offer)
     await session.flush()
     return offer
+
+
+def gift_offers() -> Select[str]:
+    """Ids of offers that are bought for somebody else: what is paid for them gives the buyer nothing."""
+    return select(Offer.id).where(Offer.kind == "gift")
 
 
 def checked_name(name: str) -> str:

@@ -19,6 +19,7 @@ from service.db.tables import (
     Reader,
     Subscription,
 )
+from service.offers.store import gift_offers
 from service.reports.figures import COLLECTED
 from service.reports.queries.touched import source
 from service.reports.standing import Standing
@@ -162,7 +163,8 @@ def _is(kind: Kind, now: datetime) -> ColumnElement[bool]:
                 _has_subscription(Subscription.status == "canceled"), ~_has_subscription(live)
             )
         case "pass_buyer":
-            return select(Pass.id).where(Pass.reader_id == Reader.id).exists()
+            own = and_(Pass.reader_id == Reader.id, Pass.offer_id.not_in(gift_offers()))
+            return select(Pass.id).where(own).exists()
         case "comped":
             runs = or_(Grant.ends_at.is_(None), Grant.ends_at > now)
             comp = and_(Grant.reader_id == Reader.id, Grant.source == "comp", runs)

@@ -45,6 +45,7 @@ from service.db.tables import (
     Subscription,
 )
 from service.metering.store import DEVICE, READER
+from service.offers.store import gift_offers
 from service.reports.period import midnight
 from service.reports.rollups import holder_days
 
@@ -329,7 +330,7 @@ def _is_first(link: Any) -> ColumnElement[bool]:
 
 
 def _first_payment(days: Any) -> ColumnElement[Any]:
-    """Of a reader: when a subscription first brought something, or the first pass."""
+    """Of a reader: when a subscription first brought something, or the first pass, no gift."""
     reader = func.substr(days.c.whose, len(READER) + 1)
     brought = (
         select(MovementRow.at.label("at"))
@@ -337,7 +338,11 @@ def _first_payment(days: Any) -> ColumnElement[Any]:
         .where(Subscription.reader_id == reader, MovementRow.to_plan.is_not(None))
         .correlate(days)
     )
-    passes = select(Pass.paid_at.label("at")).where(Pass.reader_id == reader).correlate(days)
+    passes = (
+        select(Pass.paid_at.label("at"))
+        .where(Pass.reader_id == reader, Pass.offer_id.not_in(gift_offers()))
+        .correlate(days)
+    )
     first = union_all(brought, passes).subquery("payments")
     return select(func.min(first.c.at, type_=UtcDateTime())).scalar_subquery()
 

@@ -35,7 +35,7 @@ sales = st.lists(
     st.fixed_dictionaries(
         {
             "sold": st.sampled_from(["subscription", "subscription", "pass", "other"]),
-            "offer": st.sampled_from([0, 1]),
+            "offer": st.sampled_from([0, 1, 2]),
             "currency": st.sampled_from(["EUR", "CHF", "JPY"]),
             "method": st.sampled_from(["card", "sepa_debit", ""]),
             "country": st.sampled_from(["DE", "US", ""]),
@@ -101,7 +101,8 @@ def _at(hour: int) -> datetime:
 
 def told(drawn: Iterable[dict[str, Any]], payouts: Iterable[tuple[int, int, str, str]]) -> Told:
     """Rows as they are kept of these sales."""
-    found = Told([rows.offer(name="Digital"), rows.offer(name="Weekend", plan="weekend")])
+    found = Told([rows.offer(name="Digital"), rows.offer(name="Weekend", plan="weekend"),
+                  rows.offer(name="A present", kind="gift")])  # fmt: skip
     for number, sale in enumerate(drawn):
         _sell(found, number, sale)
     for number, (hour, amount, currency, status) in enumerate(payouts):
@@ -235,7 +236,7 @@ class Oracle:
                 continue
             parts = {"fees": move.fee, "fee_tax": move.fee_tax, "net": move.net}
             if move.category in {"charge", "charge_failure", "partial_capture_reversal"}:
-                parts["subscriptions" if move.sold == "subscription" else "passes"] = move.amount
+                parts[self._sold(move)] = move.amount
             elif "refund" in move.category:
                 parts["refunded"] = -move.amount
             else:
@@ -248,6 +249,11 @@ class Oracle:
                 split = self._of(paid[invoice.id])
                 self._add(sums, "tax", split, invoice.currency, invoice.paid_at, invoice.tax)
         return sums
+
+    def _sold(self, move: BalanceRow) -> str:
+        if move.sold == "subscription":
+            return "subscriptions"
+        return "gifts" if move.offer_id == self.told.offers[2].id else "passes"
 
     def money_back(self) -> dict[Key, int]:
         """Counts have no currency, sums have."""

@@ -129,13 +129,13 @@ async def _fill(database: Database, oracle: LedgerOracle, paid: tuple[datetime, 
     readers = [
         rows.reader(id=each, email_verified_at=oracle.verified.get(each)) for each in READERS
     ]
-    offer = rows.offer()
+    offer, present = rows.offer(), rows.offer(kind="gift")
     bought = rows.subscription(readers[0], offer)
     checkouts = [rows.checkout(each, offer, oracle.clicked[each.id]) for each in readers]
     nobodys = rows.checkout(
         readers[0], offer, oracle.clicked["d4"], reader_id=None, device_id="d4", status="open"
     )
-    await store(database, offer, *readers, *checkouts, nobodys)
+    await store(database, offer, present, *readers, *checkouts, nobodys)
     touches = [
         Touches(holder=holder, first_at=BEGIN, last_at=BEGIN, first_source=came_by)
         for holder, came_by in CAME_BY.items()
@@ -147,6 +147,8 @@ async def _fill(database: Database, oracle: LedgerOracle, paid: tuple[datetime, 
             rows.bought_pass(reader, offer, checkout, paid_at=paid[1])
             for reader, checkout in zip(readers, checkouts, strict=True)
         ),
+        # A gift for somebody else is nobody's first payment.
+        *(rows.bought_pass(each, present, checkouts[0], paid_at=BEGIN) for each in readers),
     )  # fmt: skip
 
 

@@ -95,7 +95,7 @@ def _adds_up(lines: list[Line]) -> None:
     for line in lines:
         by.setdefault((line.split, line.currency), {})[line.series] = line.total.value
     for of in by.values():
-        charged = of["subscriptions"] + of["passes"]
+        charged = of["subscriptions"] + of["passes"] + of["gifts"]
         assert charged - of["refunded"] - of["disputed"] - of["fees"] == of["net"]
 
 

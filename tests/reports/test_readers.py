@@ -39,7 +39,7 @@ async def listed(
 @pytest.fixture
 async def everybody(database: Database) -> Database:
     """A reader of each kind, one of two kinds, and those who are in no list."""
-    offer = rows.offer()
+    offer, present = rows.offer(), rows.offer(kind="gift")
     names = (
         "sub",
         "lapsed",
@@ -63,7 +63,7 @@ async def everybody(database: Database) -> Database:
     }  # fmt: skip
     paid = rows.checkout(readers["pass"], offer, NOW - DAY)
     added: list[Base] = [
-        offer, *readers.values(),
+        offer, present, *readers.values(),
         rows.subscription(readers["sub"], offer, id="sub_1", customer_id="cus_1"),
         rows.subscription(readers["lapsed"], offer, status="canceled"),
         rows.subscription(readers["back"], offer, status="canceled"),
@@ -71,6 +71,7 @@ async def everybody(database: Database) -> Database:
         rows.grant(readers["comped"]),
         rows.grant(readers["over"], ends_at=NOW - DAY),
         paid, rows.bought_pass(readers["pass"], offer, paid),
+        rows.bought_pass(readers["over"], present, paid),
     ]  # fmt: skip
     async with database.transaction() as session:
         for row in rows.in_order(*added):

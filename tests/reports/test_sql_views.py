@@ -148,6 +148,7 @@ async def _fill(database: Database, what: Drawn) -> None:
     def at(hour: int) -> datetime:
         return BEGIN + timedelta(hours=hour, seconds=1)
 
+    present = rows.offer(kind="gift")
     offer, articles = rows.offer(), [rows.article(each, each) for each in ("art_1", "art_2")]
     for article in articles:
         article.id = article.slug
@@ -186,11 +187,12 @@ async def _fill(database: Database, what: Drawn) -> None:
     for row in in_zone(what.ledger, HOME):
         kind, _, name = row.holder.partition(":")
         row.reader_id, row.device_id = (name, None) if kind == "reader" else (None, name)
-    await store(database, offer, *readers, *articles)
+    await store(database, offer, present, *readers, *articles)
     await store(database, *subscriptions.values(), *trials, *clicks, paid, *events)
     await store(
         database,
         rows.bought_pass(readers[1], offer, paid, paid_at=at(what.paid)),
+        rows.bought_pass(readers[0], present, paid, paid_at=BEGIN),
         *(ReaderDevice(device_id=d, reader_id=r, linked_at=BEGIN) for d, r in LINKED.items()),
         *(
             Touches(holder=each, first_at=BEGIN, last_at=BEGIN, first_source=by)

@@ -108,21 +108,21 @@ FIGURES: tuple[Figure, ...] = (
         "revenue", "Money",
         Definition(
             "Revenue",
-            "What was charged for subscriptions and passes, what of it was refunded and disputed, and "
+            "What was charged for subscriptions, passes and gift subscriptions, what of it was refunded and disputed, and "
             "Stripe's fees for it, their tax among them: as the balance at Stripe has it, when it was "
             "booked there, in the currency that it is settled in. Charged less refunded, disputed and "
             "fees is net, exactly. A refund that failed and a dispute that was won come back as less, and "
             "a bank debit that failed after it was booked is taken off what was charged. Tax is that of paid "
             "invoices, when they were paid; it is part of what was charged, what is refunded isn't "
-            "taken off it, and passes have none. Other money on the account, and fees that belong to "
+            "taken off it, and passes and gifts have none. Other money on the account, and fees that belong to "
             "no payment, are left out.",
             OF_MONEY,
         ),
         several(
-            "money", subscriptions="Subscriptions", passes="Passes", refunded="Refunded",
+            "money", subscriptions="Subscriptions", passes="Passes", gifts="Gifts", refunded="Refunded",
             disputed="Disputed", fees="Fees", fee_tax="Tax on fees", net="Net", tax="Tax",
         ),
-        "sum", BY_SALE, money.revenue, "balance entries and invoices", version=2,
+        "sum", BY_SALE, money.revenue, "balance entries and invoices", version=3,
         is_sum_of_money=True,
     ),
     Figure(

@@ -13,7 +13,7 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Registration funnel",
             "Holders who met a wall to register, and of them those who verified an address, and those "
-            "who paid for the first time, within 30 days of the first such wall of the step. Beside them "
+            "who paid for the first time, not for a gift, within 30 days of the first such wall of the step. Beside them "
             "the average time from the wall to the verified address, and the average number of reads on "
             "the days in between. Mails that were asked for aren't kept, so that step isn't shown. "
             + HOLDER_BY_DAY,
@@ -25,7 +25,7 @@ FIGURES: tuple[Figure, ...] = (
             Series("days", "Time to register", "days"), Series("articles", "Reads on the way", "times"),
         ),
         "own", SOURCES, first_walls.registration_funnel,
-        "the access ledger by day, readers, movements and passes", version=3, by_day=True,
+        "the access ledger by day, readers, movements and passes", version=4, by_day=True,
     ),
     Figure(
         "access-mix", "Readers",

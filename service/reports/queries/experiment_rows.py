@@ -18,6 +18,7 @@ from service.db.tables import (
     Subscription,
 )
 from service.metering.store import READER
+from service.offers.store import gift_offers
 from service.reports.queries.holders import at_hand
 from service.reports.queries.ledger import with_whose
 from service.reports.verdict import Tally
@@ -200,5 +201,5 @@ def _payments() -> Subquery:
             ),
             else_=0,
         ).label("refunded"),
-    )  # fmt: skip
+    ).where(Pass.offer_id.not_in(gift_offers()))  # fmt: skip
     return union_all(subscribed, passes).subquery("payments")

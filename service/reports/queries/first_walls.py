@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.base import UtcDateTime
 from service.db.tables import Checkout, MovementRow, Pass, Reader, Subscription
 from service.metering.store import DEVICE, READER
+from service.offers.store import gift_offers
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, none, ratio, share
 from service.reports.queries import ledger
@@ -261,13 +262,14 @@ async def _reads(
 
 
 def _payments() -> Subquery:
-    """The first payment of each reader: when a subscription first brought something, or a pass."""
+    """The first payment of each reader: when a subscription first brought something, or a pass, no gift."""
     brought = (
         select(Subscription.reader_id, MovementRow.at)
         .join(Subscription, Subscription.id == MovementRow.subscription_id)
         .where(MovementRow.to_plan.is_not(None))
     )
-    payments = union_all(brought, select(Pass.reader_id, Pass.paid_at)).subquery("payments")
+    passes = select(Pass.reader_id, Pass.paid_at).where(Pass.offer_id.not_in(gift_offers()))
+    payments = union_all(brought, passes).subquery("payments")
     return (
         select(
             (literal(READER) + payments.c.reader_id).label("whose"),

@@ -31,7 +31,7 @@ _CHARGES = ("charge", "charge_failure", "partial_capture_reversal")
 """A bank debit that came back after it was booked, and what of an authorisation wasn't taken, are less."""
 _REFUNDS = ("refund", "refund_failure")
 _DISPUTES = ("dispute", "dispute_reversal")
-REVENUE = ("subscriptions", "passes", "refunded", "disputed", "fees", "fee_tax", "net", "tax")
+REVENUE = ("subscriptions", "passes", "gifts", "refunded", "disputed", "fees", "fee_tax", "net", "tax")
 DUNNING = ("begun", "recovered", "lost")
 _NEVER_TAKEN = ("failed", "canceled")
 _Sums = defaultdict[tuple[str, str, str], Counts]
@@ -42,9 +42,13 @@ async def revenue(session: AsyncSession, asked: Asked) -> list[Line]:
     """What the balance's moves for what we sell add up to, and the tax of paid invoices."""
     sums: _Sums = defaultdict(lambda: defaultdict(int))
     row = BalanceRow
+    charged, is_pass = row.category.in_(_CHARGES), row.sold == OURS[1]
+    # At Stripe a gift is paid as a pass is; what it is for is the offer's to say.
+    is_gift = Offer.kind.is_not_distinct_from("gift")
     amounts = {
-        "subscriptions": _where(and_(row.category.in_(_CHARGES), row.sold == OURS[0]), row.amount),
-        "passes": _where(and_(row.category.in_(_CHARGES), row.sold == OURS[1]), row.amount),
+        "subscriptions": _where(and_(charged, row.sold == OURS[0]), row.amount),
+        "passes": _where(and_(charged, is_pass, ~is_gift), row.amount),
+        "gifts": _where(and_(charged, is_pass, is_gift), row.amount),
         "refunded": _where(row.category.in_(_REFUNDS), -row.amount),
         "disputed": _where(row.category.in_(_DISPUTES), -row.amount),
         "fees": row.fee.expression,
