@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.access.decision import NoMeter, Outcome, decide
+from service.access.decision import Meter, NoMeter, Outcome, Wall, decide
 from service.access.evidence import article_facts, evidence_of_rows
 from service.access.metered import (
     Reading,
@@ -20,6 +20,7 @@ from service.access.metered import (
     window_asked,
 )
 from service.access.views import experiment_key
+from service.access.words import long_day
 from service.billing.subscriptions import subscribed_before
 from service.content.addresses import present_slug
 from service.content.article import StoredArticle
@@ -29,6 +30,7 @@ from service.content.rendering import Rendering
 from service.content.store import get_article
 from service.db.context import Context
 from service.db.tables import AccessEntry, Reader
+from service.grants.gift_links import open_on_a_device_of
 from service.grants.grants import GrantFacts
 from service.grants.history import grants_at
 from service.grants.store import live_grants_of
@@ -123,7 +125,25 @@ async def explain(
         if asked.at < now:
             past = await article_at(session, rendering, today, asked.at, in_force)
         explained = await asked.explained(today, past)
-        return replace(explained, unknown=(*explained.unknown, *unsure))
+        by_gift = await _by_gift(session, context, explained)
+        return replace(explained, unknown=(*explained.unknown, *unsure, *by_gift))
+
+
+async def _by_gift(
+    session: AsyncSession, context: Context, explained: Explanation
+) -> tuple[str, ...]:
+    """What the decision leaves out: a gift link's grant is a browser's, not the reader's."""
+    if not isinstance(explained.outcome, Meter | Wall):
+        return ()
+    until = await open_on_a_device_of(
+        session, explained.reader_id, explained.article.id, explained.at
+    )
+    if until is None:
+        return ()
+    day = long_day(until, context.settings.zone)
+    return (
+        f"Which browser they read in isn't known: in one of theirs a gift link opens this article until {day}.",
+    )
 
 
 async def _view(

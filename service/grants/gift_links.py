@@ -7,12 +7,12 @@ one conditional update, or the row goes again.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, delete, select, update
+from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.base import new_id
+from service.db.base import UtcDateTime, new_id
 from service.db.keyset import Keyset
-from service.db.tables import GiftLink, GiftOpening
+from service.db.tables import GiftLink, GiftOpening, ReaderDevice
 from service.db.upsert import insert_for
 from service.grants.gift_terms import GiftState, GiftTerms
 from service.grants.grants import GrantFacts, article_scope
@@ -165,6 +165,23 @@ async def held_by_device(
         )
     ).one_or_none()  # fmt: skip
     return grant_of(found[0], found[1]) if found is not None else None
+
+
+async def open_on_a_device_of(
+    session: AsyncSession, reader_id: str, article_id: str, at: datetime
+) -> datetime | None:
+    """Until when a gift link opens the article on some device of the reader's, as it was at this instant."""
+    ends = func.coalesce(GiftLink.ended_at, GiftLink.ends_at)
+    found: datetime | None = await session.scalar(
+        select(func.max(GiftLink.ends_at, type_=UtcDateTime()))
+        .join(GiftOpening, GiftOpening.link_id == GiftLink.id)
+        .join(ReaderDevice, ReaderDevice.device_id == GiftOpening.device_id)
+        .where(
+            ReaderDevice.reader_id == reader_id, GiftLink.article_id == article_id,
+            GiftOpening.opened_at <= at, ends > at,
+        )
+    )  # fmt: skip
+    return found
 
 
 async def has_opened_one(session: AsyncSession, device: str) -> bool:

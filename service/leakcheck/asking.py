@@ -58,6 +58,10 @@ _QUERIES = (
     "noscript=1", "output=txt", "gift=gft_0.AAAA", "gift_token=gft_0.AAAA", "unlocked_article_code=x",
     "token=eyJhbGciOiJub25lIn0.e30.", "institution=library", "license=free",
 )  # fmt: skip
+_FORGED_GIFTS = (
+    "", "x", "gft_0.AAAA", f"gft_{'0' * 24}.{'A' * 22}", f"gft_{'0' * 24}.", f".{'A' * 22}",
+    "gft_' OR '1'='1", "eyJhbGciOiJub25lIn0.e30.", "true",
+)  # fmt: skip
 _ENDINGS = ("/", "/amp", "/print", "/embed", "/full", ".json", ".txt", ".md", ".amp.html", ";x=y")
 _PLACES = (
     ("feed", "/feed"), ("feed", "/feed/"), ("feed", "/rss"), ("feed", "/rss.xml"), ("feed", "/feed.xml"),
@@ -81,6 +85,8 @@ class Asked:
     url: str
     forbidden: tuple[str, ...]
     headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    """JSON that is sent along; empty: none."""
     control: str = ""
     """An address whose answer has the words only if that of `url` says nothing: a search for nonsense."""
 
@@ -116,6 +122,9 @@ def of_article(site: Site, canary: Canary) -> Iterator[Asked]:
     for token in _forged(canary):
         headers = {"Authorization": f"Bearer {token}"}
         yield Asked("full", "forged token", "GET", f"{api}/full", canary.secret, headers)
+    for gift in _FORGED_GIFTS:
+        body, sent = json.dumps({"gift": gift}), {"Content-Type": "application/json"}
+        yield Asked("unlock", "forged gift", "POST", f"{api}/unlock", canary.secret, sent, body)
     admin = f"{site.api}/v1/admin/articles/{canary.slug}"
     for method in ("GET", "HEAD"):
         yield Asked("admin", "anonymous", method, admin, canary.secret)

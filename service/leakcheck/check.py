@@ -135,7 +135,9 @@ class Check:
             if find(asked.forbidden, control.content, {}) is not None:
                 return
         for _ in range(_MOST_REDIRECTS + 1):
-            answer = await self._client.request(asked.method, asked.url, headers=asked.headers)
+            answer = await self._client.request(
+                asked.method, asked.url, headers=asked.headers, content=asked.body or None
+            )
             self._judge(asked, answer.content, dict(answer.headers), answer.status_code, row)
             if not answer.has_redirect_location:
                 return

@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from service.access.explain import AHEAD, BROWSERS_METER, CUT_AGAIN, NO_BROWSER, NOT_THERE_YET
 from service.db.session import Database
-from service.db.tables import Grant, Reader
+from service.db.tables import Article, GiftLink, GiftOpening, Grant, Reader, ReaderDevice
 from service.grants.comps import give_comp, revoke_comp
 from service.grants.store import put_grant
 from service.identity.cookies import cookie_name
@@ -274,6 +274,32 @@ async def test_the_meter_of_an_unconfirmed_reader_is_the_last_browsers(paywall: 
     again = await explained(paywall, reader, "a")
     assert (again["outcome"], again["would_consume"]) == ("metered", False)
     assert again["recorded"]["consumed"]
+
+
+@on_sqlite
+async def test_a_gift_link_on_a_browser_of_theirs_is_said(
+    paywall: Paywall, clocks: MovingClocks
+) -> None:
+    await paywall.publish("a", access={"level": "subscribers"})
+    reader, now = await paywall.sign_in(), clocks.business()
+    async with paywall.database.transaction() as session:
+        article = await session.scalar(select(Article.id).where(Article.slug == "a"))
+        link = GiftLink(
+            id="gft_1", reader_id="rdr_giver", article_id=article, month=now, most_readers=3, readers=1,
+            created_at=now, ends_at=now + timedelta(days=30), ended_at=None,
+        )  # fmt: skip
+        session.add_all([link, ReaderDevice(device_id="dev_1", reader_id=reader, linked_at=now)])
+        await session.flush()
+        session.add(GiftOpening(link_id="gft_1", device_id="dev_1", opened_at=now))
+    later = clocks.travel(timedelta(days=1))
+    told = await explained(paywall, reader, "a")
+    assert told["outcome"] == "walled"
+    assert "in one of theirs a gift link opens this article until 9 April 2026" in str(
+        told["unknown"]
+    )
+    async with paywall.database.transaction() as session:
+        await session.execute(update(GiftLink).values(ended_at=later))
+    assert "gift link" not in str((await explained(paywall, reader, "a"))["unknown"])
 
 
 @on_sqlite

@@ -25,7 +25,7 @@ def _asked(surface: str, *parts: str) -> Here:
     return lambda leak: (
         leak.asked.surface == surface
         and all(
-            each in f"{leak.asked.url} {leak.asked.headers} {leak.asked.method}" for each in parts
+            each in f"{leak.asked.url} {leak.asked.headers} {leak.asked.method} {leak.asked.body}" for each in parts
         )
     )
 
@@ -56,6 +56,7 @@ LEAKS: dict[str, Here] = {
     "teaser": _asked("teaser", "text/plain"),
     "API's search": _asked("search", "/v1/articles?q="),
     "unlock": _asked("unlock", "GPTBot"),
+    "forged gift": _asked("unlock", "POST", "gft_0.AAAA"),
     "forged token": _asked("full", "Bearer ey"),
     "admin": _asked("admin", "/v1/admin/articles/leakcheck-draft"),
     "OpenAPI": _asked("API", "/openapi.json"),
@@ -99,7 +100,7 @@ class LeakySite:
         if article is None or not (article["status"] == "published" or self.has("scheduled")):
             return JSONResponse({}, 404)
         if action == "/unlock" and request.method == "POST":
-            return self._unlock(request, slug)
+            return self._unlock(request, slug, await request.body())
         if action == "/full":
             is_open = self.has("forged token") and "ey" in request.headers.get("Authorization", "")
             return JSONResponse(article if is_open else {}, 200 if is_open else 401)
@@ -116,7 +117,7 @@ class LeakySite:
         known_here = slug in self.articles
         return JSONResponse(self.articles.get(slug, {}), 200 if known_here else 404)
 
-    def _unlock(self, request: Request, slug: str) -> Response:
+    def _unlock(self, request: Request, slug: str, body: bytes) -> Response:
         article = self.articles[slug]
         device = request.headers.get("Paywall-Device") or f"device{len(self.read)}"
         seen = self.read.setdefault(device, set())
@@ -127,6 +128,7 @@ class LeakySite:
             said = {"meter": {"used": len(seen)}, "device_token": device, "article": article}
             return JSONResponse(said)
         is_open = self.has("unlock") and "GPTBot" in request.headers.get("User-Agent", "")
+        is_open |= self.has("forged gift") and b"gft_0.AAAA" in body
         return JSONResponse({"article": article if is_open else None}, 402)
 
     def _page(self, request: Request, slug: str, ending: str) -> Response:

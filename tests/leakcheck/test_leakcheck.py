@@ -43,7 +43,7 @@ async def test_a_tight_site_has_no_leak_and_keeps_nothing() -> None:
     assert {"teaser", "access", "unlock", "full", "page", "list", "search", "feed", "sitemap", "admin",
             "API", "embed"} <= {surface for surface, _ in result.rows}  # fmt: skip
     assert {"anonymous", "crawler", "spoofed headers", "HEAD", "Range", "conditional", "encodings",
-            "odd address", "forged token", "stopped"} <= {audience for _, audience in result.rows}  # fmt: skip
+            "odd address", "forged token", "forged gift", "stopped"} <= {audience for _, audience in result.rows}  # fmt: skip
     assert len(site.articles) > len(KINDS)
     assert is_gone(site)
 
