@@ -395,7 +395,7 @@ HOLDINGS: tuple[Holding, ...] = (
     Holding(
         "seats", Seat, _seats,
         blank={"email": None},
-        kept="id subscription_id reader_id created_at joined_at ended_at",
+        kept="id subscription_id reader_id created_at joined_at ended_at asked_at",
     ),
     Holding(
         "invoices", InvoiceRow, lambda subject: InvoiceRow.subscription_id.in_(_theirs(subject)),

@@ -156,6 +156,11 @@ def bought_gift(
     return Notice("gift-bought", f"gift-bought:{gift_id}", values)
 
 
+def seat_asked(subscription_id: str, name: str, day: str) -> Notice:
+    """Readers whom the owner invited ask for more seats: once a day."""
+    return Notice("seat-asked", f"seat-asked:{subscription_id}:{day}", {"name": name})
+
+
 def seats_closed(subscription_id: str, name: str, *, seats: int, closed: int) -> Notice:
     """There are fewer seats than readers who joined: those who joined last read no longer."""
     values: dict[str, Value] = {"name": name, "seats": str(seats), "closed": str(closed)}

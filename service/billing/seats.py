@@ -31,6 +31,7 @@ from service.settings import Settings
 _DAY = timedelta(days=1)
 _MORE_A_DAY = 10
 """Invitations a day beyond the number of seats: some are removed and given again."""
+_ASKS_AGAIN = timedelta(days=7)
 NEWEST = Keyset(Seat.created_at, Seat.id)
 
 
@@ -98,7 +99,7 @@ async def invite(
     seat = Seat(
         id=new_id("sea"), subscription_id=shared.subscription.id, reader_id=None,
         email=address.text if address is not None else None,
-        created_at=context.clocks.business(), joined_at=None, ended_at=None,
+        created_at=context.clocks.business(), joined_at=None, ended_at=None, asked_at=None,
     )  # fmt: skip
     session.add(seat)
     await session.flush()
@@ -189,6 +190,30 @@ async def end_seat(
         )  # fmt: skip
 
 
+async def ask_for_more(
+    session: AsyncSession, context: Context, seat_id: str, *, reader_id: str
+) -> None:
+    """Ask the owner for more seats, for a reader who has taken one that opens nothing.
+
+    Who reads by it asks for nothing. The owner is mailed once a day, and each reader asks once in a week.
+    """
+    now = context.clocks.business()
+    seat = await find_seat(session, seat_id, lock=True)
+    if seat.reader_id != reader_id or seat.ended_at is not None:
+        raise Problem("not-found", "You have no such seat. Look at your account.")
+    grant = await find_grant(session, "seat", seat.id)
+    if not _may_ask(seat, grant.ends_at if grant is not None else None, now):
+        return
+    owner = await session.get_one(Subscription, seat.subscription_id)
+    if owner.status not in LIVE_STATUSES:
+        raise Problem("seat-closed", "The subscription of this seat has ended.")
+    seat.asked_at = now
+    name = await session.scalar(select(Offer.name).where(Offer.id == owner.offer_id))
+    day = now.astimezone(context.settings.zone).date()
+    notice = notices.seat_asked(owner.id, str(name), day.isoformat())
+    await mail_reader(session, context, owner.reader_id, notice)
+
+
 async def arrange_seats(session: AsyncSession, context: Context, owner: Subscription) -> None:
     """Give each seat that is open what its subscription gives, and end the others' access."""
     now = context.clocks.business()
@@ -208,6 +233,8 @@ async def arrange_seats(session: AsyncSession, context: Context, owner: Subscrip
     joined = [JoinedSeat(row.id, row.joined_at or now) for row in rows if row.ended_at is None]
     open_seats = seated(joined, owner.seats)
     for row in rows:
+        if row.id in open_seats:
+            row.asked_at = None
         await _put_grant(
             session, row, owner, until if row.id in open_seats else min(now, until), now,
             in_grace=is_late,
@@ -253,6 +280,9 @@ class HeldSeat:
     plan: str
     joined_at: datetime
     until: datetime | None
+    asked_at: datetime | None
+    """When the reader asked for more seats."""
+    may_ask: bool
 
 
 async def held_seats(session: AsyncSession, reader_id: str, now: datetime) -> list[HeldSeat]:
@@ -269,9 +299,18 @@ async def held_seats(session: AsyncSession, reader_id: str, now: datetime) -> li
         .order_by(Seat.joined_at.desc(), Seat.id)
     )  # fmt: skip
     return [
-        HeldSeat(seat.id, name, plan, seat.joined_at or seat.created_at, ends if ends and ends > now else None)
+        HeldSeat(
+            seat.id, name, plan, seat.joined_at or seat.created_at, ends if ends and ends > now else None,
+            seat.asked_at, may_ask=_may_ask(seat, ends, now),
+        )
         for seat, name, plan, ends in found
-    ]
+    ]  # fmt: skip
+
+
+def _may_ask(seat: Seat, ends_at: datetime | None, now: datetime) -> bool:
+    """`ends_at` is its grant's end."""
+    is_closed = ends_at is None or ends_at <= now
+    return is_closed and (seat.asked_at is None or seat.asked_at <= now - _ASKS_AGAIN)
 
 
 async def has_seat(session: AsyncSession, reader_id: str, plan: str, now: datetime) -> bool:

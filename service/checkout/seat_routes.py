@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from service.billing.seats import end_seat, invite, take_seat
+from service.billing.seats import ask_for_more, end_seat, invite, take_seat
 from service.checkout.seat_schemas import InviteIn, SeatList, SeatOut, SeatTaken, shared_numbers
 from service.checkout.seats import seat_id_of, seats_of
 from service.db.context import AppContext
@@ -54,6 +54,19 @@ async def remove_seat(
 ) -> None:
     """For its owner, who takes an invitation back so too, and for who has taken it. Repeating it changes nothing."""
     await end_seat(session, context, seat_id, reader_id=caller.reader_id)
+
+
+@router.post("/me/seats/{seat_id}/ask", status_code=204, summary="Ask for more seats")
+async def ask_for_seat(
+    seat_id: SeatId,
+    caller: SignedInReader,
+    session: WriteSession,
+    context: AppContext,
+    wakes: AppWakes,
+) -> None:
+    """For a reader who has taken a seat and for whom none is left; its owner is mailed, once a day."""
+    await ask_for_more(session, context, seat_id, reader_id=caller.reader_id)
+    wakes.wake(MAIL_TASK)
 
 
 @router.post("/seats/{invitation}/take", summary="Take a seat")

@@ -34,13 +34,15 @@ class SeatOut(BaseModel):
     """What the invited reader opens; null once it is taken."""
     created_at: AwareDatetime
     joined_at: AwareDatetime | None
+    asked_at: AwareDatetime | None
+    """When its reader asked for more seats, because there is none left for them; null: they haven't, or have one."""
 
     @classmethod
     def of(cls, seat: Seat, grant: Grant | None, settings: Settings, now: datetime) -> Self:
         return cls(
             id=seat.id, state=state_of(seat, grant, now), email=seat.email,
             url=seat_address(seat.id, settings) if seat.reader_id is None else None,
-            created_at=seat.created_at, joined_at=seat.joined_at,
+            created_at=seat.created_at, joined_at=seat.joined_at, asked_at=seat.asked_at,
         )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ Kind = Literal[
     "gift-bought",
     "seat",
     "seats-closed",
+    "seat-asked",
     "purchase-waiting",
     "weekly",
 ]

@@ -58,12 +58,16 @@ class PurchaseShown:
 
 @dataclass(frozen=True)
 class SeatShown:
-    """A seat that the reader has taken; `line` says what it is, and `opens` whether they read by it."""
+    """A seat that the reader has taken; `line` says what it is, and `opens` whether they read by it.
+
+    `may_ask`: none is left for them, and they haven't asked the owner this week.
+    """
 
     id: str
     name: str
     line: str
     opens: bool
+    may_ask: bool
 
 
 @dataclass(frozen=True)
@@ -209,11 +213,13 @@ def _given(grant: grants.GrantFacts, zone: ZoneInfo) -> str:
 def _seat(held: HeldSeat, zone: ZoneInfo) -> SeatShown:
     since = f"Somebody shares this subscription with you, since {long_day(held.joined_at, zone)}."
     if held.until is None:
-        line = f"{since} It has fewer seats than readers now, so yours opens nothing. Ask its owner for more seats."
+        line = f"{since} It has fewer seats than readers now, so yours opens nothing."
+        if held.asked_at is not None:
+            line = f"{line} You asked its owner for more seats on {long_day(held.asked_at, zone)}."
     else:
         until = long_day(held.until, zone)
         line = f"{since} Your seat opens the plan {held.plan} for you, until {until}."
-    return SeatShown(held.id, held.name, line, opens=held.until is not None)
+    return SeatShown(held.id, held.name, line, held.until is not None, held.may_ask)
 
 
 def _first(bought: Sequence[SubscriptionFacts]) -> SubscriptionFacts | None:

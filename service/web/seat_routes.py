@@ -5,13 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import Response
 
-from service.billing.seats import end_seat, find_seat, invite, take_seat
+from service.billing.seats import ask_for_more, end_seat, find_seat, invite, take_seat
 from service.checkout.schemas import Short
-from service.checkout.seat_schemas import SeatOut
+from service.checkout.seat_schemas import SeatOut, state_of
 from service.checkout.seats import seat_id_of, seats_of
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
 from service.grants.link_tokens import LONGEST
+from service.grants.store import find_grant
 from service.html.list_query import ListQuery
 from service.html.redirect import see_other
 from service.identity.callers import CurrentReader, SignedInReader
@@ -79,6 +80,20 @@ async def send_leave(
     return see_other("/account")
 
 
+@router.post(f"{SEATS}/ask")
+async def send_request(
+    caller: SignedInReader,
+    session: WriteSession,
+    context: AppContext,
+    wakes: AppWakes,
+    seat: Annotated[Short, Form()],
+) -> Response:
+    """Ask the owner for more seats."""
+    await ask_for_more(session, context, seat, reader_id=caller.reader_id)
+    wakes.wake(MAIL_TASK)
+    return see_other("/account")
+
+
 @router.api_route("/seat/{invitation}", methods=GET)
 async def show_invitation(
     request: Request,
@@ -91,8 +106,9 @@ async def show_invitation(
     seat = await find_seat(session, seat_id_of(invitation, context.settings))
     visitor = await visitor_of(session, caller, context.settings)
     is_theirs = caller.reader_id is not None and seat.reader_id == caller.reader_id
+    state = state_of(seat, await find_grant(session, "seat", seat.id), context.clocks.business())
     return page(
-        request, "seat.html", token=invitation, visitor=visitor, is_theirs=is_theirs,
+        request, "seat.html", token=invitation, visitor=visitor, is_theirs=is_theirs, state=state,
         is_open=seat.reader_id is None and seat.ended_at is None,
         may_take=caller.verified and caller.reader_id is not None,
     )  # fmt: skip

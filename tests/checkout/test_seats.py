@@ -158,7 +158,7 @@ def test_who_has_a_seat_is_told_so_before_buying_the_same(site: Installation) ->
 
 
 @on_sqlite
-def test_who_has_a_seat_leaves_it_and_may_buy_again(site: Installation) -> None:
+def test_who_has_a_seat_asks_for_more_leaves_it_and_may_buy_again(site: Installation) -> None:
     bea, cleo = friend(site), friend(site, "cleo@example.org")
     seat = invite(site)
     take(seat, bea)
@@ -168,8 +168,19 @@ def test_who_has_a_seat_leaves_it_and_may_buy_again(site: Installation) -> None:
     page = bea.get("/account").text
     assert "yours opens nothing" in page
     assert "Choose an offer" in page
+    # For whom there is no seat left asks for one: once, with one mail.
+    for _ in range(2):
+        assert bea.post("/account/seats/ask", data=leave).status_code == 303
+    assert bea.post(f"/v1/me/seats/{leave['seat']}/ask").status_code == 204
+    assert cleo.post(f"/v1/me/seats/{leave['seat']}/ask").status_code == 404
+    mailed = [each.recipient for each in rows(site, Mail) if each.kind == "seat-asked"]
+    assert mailed == ["ana@example.org"]
+    assert "You asked its owner for more seats on" in bea.get("/account").text
+    assert "asked you for a seat on" in site.browser.get("/account/seats").text
+    assert "more readers than seats" in bea.get(seat.json()["url"].removeprefix(site.url)).text
     set_number(site, 3)
     assert reason(site, bea) == "seat"
+    assert seats(site)["items"][0]["asked_at"] is None
     left = bea.post("/account/seats/leave", data=leave)
     assert (left.status_code, left.headers["Location"]) == (303, "/account")
     assert reason(site, bea) == "subscribers_only"

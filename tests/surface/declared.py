@@ -96,12 +96,14 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /account/seats
         HEAD /account/seats
         POST /account/seats
+        POST /account/seats/ask
         POST /account/seats/leave
         POST /account/seats/remove
         POST /seat/{invitation}
         GET /v1/me/seats
         POST /v1/me/seats
         DELETE /v1/me/seats/{seat_id}
+        POST /v1/me/seats/{seat_id}/ask
         POST /v1/seats/{invitation}/take
         GET /account/gifts
         HEAD /account/gifts

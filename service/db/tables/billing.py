@@ -239,7 +239,9 @@ class Seat(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     joined_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """When the owner or the newsroom removed it."""
+    """When the owner or the newsroom removed it, or its reader left it."""
+    asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its reader, for whom there is no seat left, asked the owner for more."""
 
     __table_args__ = (Index("ix_seats_newest", "created_at", "id"),)
 
