@@ -53,7 +53,7 @@ class Showing:
         fitting = rules.prompts_for(occasion, self._context.clocks.business())
         if not fitting:
             return ()
-        # Who reads by a seat isn't sold what it opens, and beside an open article that is nearly all.
+        # A reader by a seat isn't sold what it opens: beside an open article that is nearly all.
         sells = audience != "seat" and may_subscribe(audience, bought)
         assortment = await self._on_sale.assortment()
         return notices_of(fitting, assortment, bought, metered, sells=sells)

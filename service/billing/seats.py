@@ -195,7 +195,7 @@ async def ask_for_more(
 ) -> None:
     """Ask the owner for more seats, for a reader who has taken one that opens nothing.
 
-    Who reads by it asks for nothing. The owner is mailed once a day, and each reader asks once in a week.
+    Repeating it changes nothing, nor does asking with a seat that opens. The owner is mailed once a day, and each reader asks once in a week.
     """
     now = context.clocks.business()
     seat = await find_seat(session, seat_id, lock=True)

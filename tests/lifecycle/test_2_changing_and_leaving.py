@@ -1,5 +1,7 @@
 """A reader leaves, comes back, rests, changes the plan, and buys for less or in another currency."""
 
+from tests.checkout.rows import sell
+from tests.checkout.test_gift_subscriptions import look, redeem
 from tests.lifecycle.paper import CARD_OF_A_NEWCOMER, EXTRA, MEMBERS, Paper, mails_about, told_on
 
 pytestmark = [told_on("sqlite")]
@@ -192,3 +194,50 @@ def test_two_currencies(paper: Paper) -> None:
     assert quinn.subscription.currency == "usd"
     assert quinn.reads() == "subscription"
     quinn.leaves()
+
+
+def test_a_present_waits_behind_the_readers_own_month_and_no_day_is_lost(paper: Paper) -> None:
+    sell(paper.site, "present", amount=2500, currency="EUR", interval="day", interval_count=90, kind="gift")
+    nora, omar = paper.reader("nora"), paper.reader("omar")
+    bought = nora.begins("present", gift={})
+    nora.pays(bought)
+    nora.comes_back(bought)
+    (gift,) = nora.browser.get("/v1/me/gift-subscriptions").json()["items"]
+    assert nora.reads() is None
+    omar.buys("monthly")
+    omar.signs_in()
+    paper.passes(days=5)
+    assert redeem(gift, omar.browser).json()["state"] == "waiting"
+    omar.in_portal("cancel")
+    look(paper.site)
+    own = omar.period_ends - paper.now
+    paper.passes(seconds=own.total_seconds() - 1)
+    assert omar.reads() == "subscription"
+    paper.passes(seconds=1)
+    look(paper.site)
+    assert omar.reads() == "gift"
+    paper.passes(days=90, seconds=-1)
+    assert omar.reads() == "gift"
+    paper.passes(seconds=1)
+    assert omar.reads() is None
+    assert omar.paid == [900]
+
+
+def test_a_team_shrinks_and_its_subscription_ends(paper: Paper) -> None:
+    sell(paper.site, "team", amount=500, currency="EUR", interval="month", most_seats=10)
+    pia, quin, rosa = (paper.reader(each) for each in ("pia", "quin", "rosa"))
+    pia.buys("team", seats=3)
+    for each in (quin, rosa):
+        paper.passes(hours=1)
+        seat = pia.browser.post("/v1/me/seats", json={}).json()
+        each.signs_in()
+        token = seat["url"].rpartition("/")[2]
+        assert each.browser.post(f"/v1/seats/{token}/take").status_code == 200
+        assert each.reads() == "seat"
+    (item,) = pia.subscription["items"].data
+    changed = {"items": [{"id": item.id, "quantity": 2}]}
+    paper.at_stripe.subscriptions.update(pia.subscription.id, changed)
+    paper.settles()
+    assert [each.reads() for each in (pia, quin, rosa)] == ["subscription", "seat", None]
+    pia.leaves()
+    assert [each.reads() for each in (pia, quin, rosa)] == [None, None, None]
