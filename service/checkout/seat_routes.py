@@ -48,7 +48,9 @@ async def make_seat(
     return SeatOut.of(seat, None, context.settings, context.clocks.business())
 
 
-@router.delete("/me/seats/{seat_id}", status_code=204, summary="Remove a reader from a seat, or leave it")
+@router.delete(
+    "/me/seats/{seat_id}", status_code=204, summary="Remove a reader from a seat, or leave it"
+)
 async def remove_seat(
     seat_id: SeatId, caller: SignedInReader, session: WriteSession, context: AppContext
 ) -> None:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from service.billing.seats import Shared, seat_address
 from service.bodies import Body, ListOut
 from service.db.tables import Grant, Seat
+from service.grants.grants import GrantFacts
 from service.settings import Settings
 from service.texts import storable
 
@@ -46,7 +47,7 @@ class SeatOut(BaseModel):
         )  # fmt: skip
 
 
-def state_of(seat: Seat, grant: Grant | None, now: datetime) -> SeatState:
+def state_of(seat: Seat, grant: Grant | GrantFacts | None, now: datetime) -> SeatState:
     """`grant` is the seat's; None: it isn't taken."""
     if seat.ended_at is not None:
         return "removed"

@@ -129,9 +129,7 @@ async def account_view(session: AsyncSession, context: Context, caller: Caller) 
         is_verified=caller.verified,
         subscription=subscription_shown(first, language, now) if first else None,
         given=[_given(grant, settings.zone) for grant in live if grant.source in _GIVEN],
-        seats=[
-            _seat(each, settings.zone) for each in await held_seats(session, reader_id, now)
-        ],
+        seats=[_seat(each, settings.zone) for each in await held_seats(session, reader_id, now)],
         notes=_doubles(bought, first, language, now),
         passes=[
             *(_given(grant, settings.zone) for grant in live if grant.source == "gift"),

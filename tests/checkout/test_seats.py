@@ -188,7 +188,9 @@ def test_who_has_a_seat_asks_for_more_leaves_it_and_may_buy_again(site: Installa
     page = bea.get("/account").text
     assert "Choose an offer" in page
     assert "Leave this seat" not in page
-    assert bea.delete(f"/v1/me/seats/{leave['seat']}").status_code == 204, "repeating changes nothing"
+    assert bea.delete(f"/v1/me/seats/{leave['seat']}").status_code == 204, (
+        "repeating changes nothing"
+    )
 
 
 @on_sqlite

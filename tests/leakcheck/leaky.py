@@ -25,7 +25,8 @@ def _asked(surface: str, *parts: str) -> Here:
     return lambda leak: (
         leak.asked.surface == surface
         and all(
-            each in f"{leak.asked.url} {leak.asked.headers} {leak.asked.method} {leak.asked.body}" for each in parts
+            each in f"{leak.asked.url} {leak.asked.headers} {leak.asked.method} {leak.asked.body}"
+            for each in parts
         )
     )
 

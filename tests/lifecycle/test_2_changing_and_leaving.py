@@ -197,7 +197,15 @@ def test_two_currencies(paper: Paper) -> None:
 
 
 def test_a_present_waits_behind_the_readers_own_month_and_no_day_is_lost(paper: Paper) -> None:
-    sell(paper.site, "present", amount=2500, currency="EUR", interval="day", interval_count=90, kind="gift")
+    sell(
+        paper.site,
+        "present",
+        amount=2500,
+        currency="EUR",
+        interval="day",
+        interval_count=90,
+        kind="gift",
+    )
     nora, omar = paper.reader("nora"), paper.reader("omar")
     bought = nora.begins("present", gift={})
     nora.pays(bought)

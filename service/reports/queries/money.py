@@ -31,7 +31,17 @@ _CHARGES = ("charge", "charge_failure", "partial_capture_reversal")
 """A bank debit that came back after it was booked, and what of an authorisation wasn't taken, are less."""
 _REFUNDS = ("refund", "refund_failure")
 _DISPUTES = ("dispute", "dispute_reversal")
-REVENUE = ("subscriptions", "passes", "gifts", "refunded", "disputed", "fees", "fee_tax", "net", "tax")
+REVENUE = (
+    "subscriptions",
+    "passes",
+    "gifts",
+    "refunded",
+    "disputed",
+    "fees",
+    "fee_tax",
+    "net",
+    "tax",
+)
 DUNNING = ("begun", "recovered", "lost")
 _NEVER_TAKEN = ("failed", "canceled")
 _Sums = defaultdict[tuple[str, str, str], Counts]
