@@ -98,6 +98,7 @@ async def _invent(context: Context, simulator: Simulator, scale: int) -> None:
         await multitude.fill(context.database, Multitude(scale, today), _say)
     else:
         await history.begin(context, simulator, size=scale)
+        await history.contest(context, simulator)
     _say(f"That took {time.monotonic() - began:.1f} s.\n")
 
 

@@ -1,7 +1,6 @@
 """Storing money as Stripe has it: one row an object, the same rows in whatever order they come."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -55,7 +54,7 @@ def pieces(found: Sequence[Booked]) -> Iterator[Sequence[Booked]]:
 
 def values_of(booked: Booked) -> dict[str, Any]:
     """What its own row says of it, by column."""
-    return {name: value for name, value in asdict(booked).items() if name not in _ELSEWHERE}
+    return {name: value for name, value in vars(booked).items() if name not in _ELSEWHERE}
 
 
 async def put(

@@ -16,25 +16,41 @@ from service.billing.sync import sync_subscription
 from service.db.base import Base
 from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import AccessEntry, Checkout, Grant, MovementRow, Reader, Subscription
+from service.db.tables import (
+    AccessEntry,
+    BalanceRow,
+    ChargeRow,
+    Checkout,
+    DomainEvent,
+    Grant,
+    InvoiceRow,
+    MovementRow,
+    PayoutRow,
+    Reader,
+    RefundRow,
+    Subscription,
+)
 from service.demo.history import write
 from service.demo.history.book import Book
 from service.demo.history.year import DAYS
 from service.demo.newspaper import read_newspaper
 from service.demo.seed import seed
+from service.finance.books import Gap, gaps
+from service.html.list_query import ListQuery
+from service.operators.money import lists
+from service.payments.books import BOOKED_KINDS, BookedKind
 from service.payments.stripe_gateway import StripeGateway
 from service.reports.asked import Asked
 from service.reports.period import parse_period
 from service.reports.registry import FIGURES
 from service.simulator.app import Simulator, create_simulator
+from service.simulator.payments.charges import OPEN_DISPUTE
 from tests.conftest import MovingClocks, settings_of
 from tests.databases import database_of, on_sqlite
 from tests.stripe_at_hand import Wire, gateway_to
 
 SIZE, SMALL = 80, 40
 """To compare each subscriber with Stripe takes longer than all else: the small one will do for that."""
-BOOKED = {"dunning", "revenue", "refunds-and-disputes", "payouts"}
-"""Figures of what Stripe has booked, which the history doesn't write."""
 MONTH = timedelta(days=30)
 URL = "http://stripe.localhost"
 
@@ -68,6 +84,13 @@ class Demo:
         )  # fmt: skip
         assert report.compared > self.size
         return [each.difference for each in report.findings]
+
+    async def gaps(self, *kinds: BookedKind) -> list[Gap]:
+        """Where the rows of money aren't what the local Stripe lists."""
+        found = [each for kind in kinds async for each in self.gateway.booked_since(kind, None)]
+        assert len(found) > self.size
+        async with self.context.database.reading() as session:
+            return await gaps(session, found)
 
     def events(self) -> int:
         """What the local Stripe has played by itself."""
@@ -122,6 +145,7 @@ async def test_stripe_agrees_with_the_year_and_with_the_month_after_it(going_on:
     """And what a visitor touches is a subscription as any other."""
     demo = going_on
     assert await demo.differences() == []
+    assert await demo.gaps(*BOOKED_KINDS) == []
     before = await counted(demo, Subscription.status, Subscription)
     async with demo.context.database.reading() as session:
         touched = await session.scalar(
@@ -140,6 +164,8 @@ async def test_stripe_agrees_with_the_year_and_with_the_month_after_it(going_on:
         row = await session.get_one(Subscription, touched)
     assert row.status == "canceled"
     assert await demo.differences() == []
+    # What it paid out meanwhile it says by webhooks.
+    assert await demo.gaps("invoice", "charge") == []
     after = await counted(demo, Subscription.status, Subscription)
     assert after.total() > before.total()
     assert after["canceled"] > before["canceled"] + 1
@@ -156,11 +182,59 @@ async def test_each_report_has_something_to_show(demo: Demo) -> None:
     )  # fmt: skip
     async with demo.context.database.reading() as session:
         for figure in FIGURES:
-            if figure.slug in BOOKED:
-                continue
             lines = await figure.lines(session, Asked(period, now, zone))
             cells = [cell for line in lines for cell in (*line.cells, line.total)]
             assert any(cell.value for cell in cells), figure.slug
+
+
+async def test_money_adds_up(demo: Demo) -> None:
+    """Each payout is its entries, what is paid is what was charged, and revenue is all of it."""
+    async with demo.context.database.reading() as session:
+        invoices = list(await session.scalars(select(InvoiceRow)))
+        charges = list(await session.scalars(select(ChargeRow)))
+        moves = list(await session.scalars(select(BalanceRow)))
+        payouts = list(await session.scalars(select(PayoutRow)))
+        refunds = list(await session.scalars(select(RefundRow)))
+        renewals = await session.scalar(
+            select(func.count()).where(DomainEvent.type == "subscription.renewed")
+        )
+    parts: Counter[str | None] = Counter()
+    for each in moves:
+        assert each.net == each.amount - each.fee
+        if each.category != "payout":
+            parts[each.payout_id] += each.net
+    assert {each.id: each.amount for each in payouts} == {
+        payout: net for payout, net in parts.items() if payout is not None
+    }
+    assert {each.arrives_at.weekday() for each in payouts} == {2}
+    assert len([each for each in payouts if each.currency == "EUR"]) > 40
+    taken: Counter[str | None] = Counter()
+    for charge in charges:
+        taken[charge.invoice_id] += charge.amount if charge.status == "succeeded" else 0
+    assert {each.id: each.amount_paid for each in invoices} == {
+        each.id: taken[each.id] for each in invoices
+    }
+    assert taken[None] == sum(each.amount for each in charges if each.sold == "pass") > 0
+    assert refunds
+    paid = [each for each in invoices if each.status == "paid" and each.total]
+    assert renewals == len([each for each in paid if each.billing_reason == "subscription_cycle"])
+    assert {each.status for each in invoices} == {"paid", "open"}
+
+
+async def test_the_money_page_has_something_to_show(demo: Demo) -> None:
+    asked = ListQuery(limit=20)
+    async with demo.context.database.reading() as session:
+        owing = await lists.list_owing(session, asked)
+        refunds = await lists.list_refunds(session, asked)
+        payouts = await lists.list_payouts(session, asked)
+        latest = await lists.read_payout(session, payouts.items[0].id)
+        wrote = await session.scalar(select(func.count()).where(Subscription.cancel_comment != ""))
+    assert all(each.decline != "unknown" and each.tries for each in owing.items)
+    assert {each.offer_name for each in refunds.items} >= {"Monthly"}
+    whose = [each.whose for each in owing.items] + [each.whose for each in refunds.items]
+    assert all(each.email for each in whose)
+    assert (latest.rest, len(payouts.items)) == (0, 20)
+    assert wrote
 
 
 async def test_the_year_is_one_of_growth_with_people_who_are_nobody(demo: Demo) -> None:
@@ -228,3 +302,16 @@ def moved(book: Book) -> Counter[object]:
         for row in book.rows
         if isinstance(row, MovementRow)
     )
+
+
+async def test_a_bank_contests_a_payment_that_is_at_stripe(demo: Demo) -> None:
+    """The last one here: the local Stripe has it on its agenda from then on."""
+    store = demo.simulator.world.store
+    before = len(store.agenda())
+    await write.contest(demo.context, demo.simulator)
+    assert len(store.agenda()) == before + 1
+    (due,) = (each for each in store.agenda() if each.action == OPEN_DISPUTE)
+    charge = store.get(due.subject, "charge")
+    assert charge is not None
+    assert charge["paid"]
+    assert due.at > demo.simulator.world.now

@@ -1,7 +1,7 @@
 """What the history comes to in rows, and at the local Stripe in documents."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,12 +22,20 @@ from service.db.tables import (
     TrialCard,
 )
 from service.demo.history.catalogue import Catalogue
+from service.demo.history.copies import Copied, Copies, Kind
 from service.demo.history.courses import Course, facts
 from service.demo.history.lives import Life
 from service.demo.history.people import SIGNED_IN_BEFORE, Buyer, Person
 from service.demo.history.reading import Reading
 from service.demo.history.replay import Replayed
-from service.demo.history.samples import Copied, Copies, Kind, Samples
+from service.demo.history.samples import Samples
+from service.demo.history.takings import (
+    Takings,
+    available_at,
+    decline_of,
+    move_of,
+    trial_invoice_of,
+)
 from service.demo.history.year import Calendar, drawn, stable_id
 from service.grants.grants import plan_scope
 from service.identity.consents import newsletter_row
@@ -59,7 +67,12 @@ class Book:
     touches: list[tuple[str, Touch, datetime]] = field(default_factory=list)
     sources: list[tuple[str, Touch, datetime, Touch, datetime]] = field(default_factory=list)
     comps: list[tuple[str, datetime, datetime]] = field(default_factory=list)
-    copies: list[Copies] = field(default_factory=list)
+    copied: list[tuple[Kind, Copied]] = field(default_factory=list)
+    """What the local Stripe is to have, by its kind."""
+    takings: Takings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.takings = Takings(self.is_new)
 
     def is_new(self, at: datetime) -> bool:
         return (self.since is None or at > self.since) and at <= self.until
@@ -140,10 +153,6 @@ class Scribe:
         self.signs_in(person)
         at, offer = person.at + SIGNED_IN_BEFORE, self.catalogue.day_pass
         ends_at = end_of_pass(price_of(offer), at)
-        if self.book.is_new(at):
-            self._bought(person, at, offer.id)
-        if not self.book.is_new(ends_at):
-            return
         row = Pass(
             id=stable_id("pi", person.number), checkout_id=stable_id("cko", person.number),
             reader_id=person.reader_id, customer_id=person.customer_id, offer_id=offer.id,
@@ -151,6 +160,11 @@ class Scribe:
             paid_at=at, starts_at=at, ends_at=ends_at, access_stop="", access_stopped_at=None,
             synced_at=ends_at, version=1,
         )  # fmt: skip
+        if self.book.is_new(at):
+            self._bought(person, at, offer.id)
+            self.book.takings.note_pass(row)
+        if not self.book.is_new(ends_at):
+            return
         self.book.rows += [
             row, _grant("pass", row.id, person, row.scope, at, ends_at, "paid", ends_at),
         ]  # fmt: skip
@@ -221,14 +235,16 @@ class Scribe:
         ]
         for happened in replayed.events:
             book.note_event(happened)
-        book.copies.append(self._copies(life, person))
+        book.takings.note_life(life, self.offers)
+        book.copied.append(self._copied(life, person))
 
-    def _copies(self, life: Life, person: Person) -> Copies:
+    def _copied(self, life: Life, person: Person) -> tuple[Kind, Copied]:
         invoice = life.invoices[-1] if life.invoices else None
-        tries = life.tries if invoice is not None and not life.is_over else 1
+        tries = life.tries if invoice is not None else 1
+        paid_at = invoice.paid_at if invoice is not None else None
         kind = Kind.of(
             life.key, trial=life.course.trial, periods=life.periods_billed, tries=tries,
-            paid=invoice is None or invoice.status == "paid" or life.is_over, end=life.end,
+            paid=invoice is None or invoice.status == "paid", end=life.end,
         )  # fmt: skip
         billed = len(life.invoices)
 
@@ -238,27 +254,39 @@ class Scribe:
                     return stable_id(prefix, life.customer_id)
                 case "si" | "di":
                     return stable_id(prefix, life.number)
+                case "in":
+                    return life.invoices[0].id if life.invoices else trial_invoice_of(life)
+                case "txn":
+                    return move_of(life.charges[-1].id)
                 case _:
                     return stable_id(prefix, life.number, billed, place)
 
-        copies = self.samples.sample(kind).copies(
-            Copied(
-                number=life.number, subscription_id=life.id, customer_id=life.customer_id,
-                invoice_id=invoice.id if invoice is not None else None,
-                payment_id=invoice.payments[0] if invoice is not None else None,
-                charge_ids=tuple(each.id for each in life.charges[-tries:]), other_id=other_id,
-                name=person.name, email=person.email, fingerprint=life.fingerprint,
-                feedback=life.feedback, started_at=life.course.started_at,
-                trial_end=life.course.trial_end, since=life.since, until=life.until,
-                asked_at=life.ended_at or life.asked_at,
-            )
+        return kind, Copied(
+            number=life.number, subscription_id=life.id, customer_id=life.customer_id,
+            invoice_id=invoice.id if invoice is not None else None,
+            payment_id=invoice.payments[0] if invoice is not None else None,
+            # The payment names its latest charge before the others are listed.
+            charge_ids=tuple(each.id for each in (*life.charges[-1:], *life.charges[-tries:-1])),
+            other_id=other_id,
+            name=person.name, email=person.email, fingerprint=life.fingerprint,
+            feedback=life.feedback, started_at=life.course.started_at,
+            trial_end=life.course.trial_end, since=life.since, until=life.until,
+            asked_at=life.ended_at or life.asked_at, comment=life.comment,
+            decline=decline_of(invoice.id) if invoice is not None else "",
+            available_at=available_at(paid_at) if paid_at is not None else None,
+            payouts=self.book.takings.payouts,
         )  # fmt: skip
+
+    def copies(self) -> Iterator[Copies]:
+        """What the local Stripe is to have, once it is known what is paid out."""
         # What would have been done by now is done; a period that is over waits for the local Stripe.
         now = self.book.until.timestamp()
-        copies.agenda[:] = [
-            each for each in copies.agenda if each[0] > now or each[1] == "subscription.cycle"
-        ]
-        return copies
+        for kind, copied in self.book.copied:
+            copies = self.samples.sample(kind).copies(copied)
+            copies.agenda[:] = [
+                each for each in copies.agenda if each[0] > now or each[1] == "subscription.cycle"
+            ]
+            yield copies
 
     def _reads(self, life: Life, buyer: Buyer, open_until: datetime) -> None:
         """Days with a read, each after the last by chance; nothing where they are asleep."""

@@ -7,9 +7,10 @@ those is decided by the code that decides it of real ones (write.py).
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal
 
 from service.billing.money import ACCESS, REASON, Money
+from service.demo.history.comments import comment_on
+from service.demo.history.copies import End
 from service.demo.history.courses import (
     TRIED_EVERY,
     Billed,
@@ -77,6 +78,7 @@ class Life:
     cancel_at: datetime | None = None
     asked_at: datetime | None = None
     feedback: str | None = None
+    comment: str | None = None
     ended_at: datetime | None = None
     reason: str | None = None
     invoices: list[StripeInvoice] = field(default_factory=list)
@@ -105,10 +107,10 @@ class Life:
         return self.on_sale[self.course.key]
 
     @property
-    def end(self) -> Literal["goes_on", "cancels", "over"]:
+    def end(self) -> End:
         """Whether it is over, or about to be."""
         if self.is_over:
-            return "over"
+            return "failed" if self.reason == "payment_failed" else "over"
         return "goes_on" if self.cancel_at is None else "cancels"
 
     @property
@@ -147,6 +149,7 @@ class Life:
             metadata={},
             cancel_reason=self.reason,
             cancel_feedback=self.feedback,
+            cancel_comment=self.comment,
             card_fingerprint=self.fingerprint,
             canceled_at=self.asked_at,
         )
@@ -181,6 +184,7 @@ class Life:
             case CancelAsked():
                 self.asked_at, self.cancel_at, self.feedback = fact.at, fact.ends_at, fact.feedback
                 self.reason = "cancellation_requested"
+                self.comment = comment_on(fact.feedback, self.number)
             case Refunded():
                 self._give_back(fact.at)
                 self._end(fact.at, "cancellation_requested")

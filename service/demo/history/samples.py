@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlencode
 
+from service.demo.history.copies import NO_FEEDBACK, Document, Kind, Sample
 from service.demo.history.courses import FINALISED_AFTER, TRIED_EVERY, Key
 from service.simulator.api import ApiRequest, answer
 from service.simulator.app import create_world
@@ -32,130 +33,9 @@ _COPIED = (
 _EMAIL, _NAME = "sample@example.org", "Sample Person"
 _ASKED_AFTER = timedelta(hours=5)
 _GOOD, _BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
-_FEEDBACK = "other"
-_LATER = 2
-"""Periods billed: of more than this the documents look the same."""
-
-End = Literal["goes_on", "cancels", "over"]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What decides which documents there are. `tries` are the charges for the last invoice."""
-
-    key: Key
-    trial: bool
-    periods: int
-    tries: int
-    paid: bool
-    end: End
-
-    @classmethod
-    def of(cls, key: Key, *, trial: bool, periods: int, tries: int, paid: bool, end: End) -> "Kind":
-        return cls(key, trial, min(periods, _LATER), tries, paid, end)
-
-
-@dataclass(frozen=True)
-class Copied:
-    """The values that a copy has instead of the sample's."""
-
-    number: str
-    subscription_id: str
-    customer_id: str
-    invoice_id: str | None
-    payment_id: str | None
-    charge_ids: tuple[str, ...]
-    other_id: Callable[[str, int], str]
-    """An id with this prefix, for the copy's own document of this place."""
-    name: str
-    email: str
-    fingerprint: str
-    feedback: str | None
-    started_at: datetime
-    trial_end: datetime | None
-    since: datetime
-    until: datetime
-    asked_at: datetime | None
-
-
-@dataclass(frozen=True)
-class Document:
-    """A document of the sample: its text between the values that differ, and which those are.
-
-    `created` names its time; empty: it has none.
-    """
-
-    kind: str
-    created: str
-    parts: tuple[str, ...]
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """`agenda` has what the local Stripe will do."""
-
-    ids: Mapping[str, str]
-    documents: tuple[Document, ...]
-    agenda: tuple[tuple[str, str, str], ...]
-    times: tuple[str, ...]
-    """Such as `since+3600`: what the documents and the agenda have of them."""
-
-    def copies(self, by: Copied) -> "Copies":
-        """Its documents and agenda with the values of `by`."""
-        values = self._values(by)
-        written = []
-        for document in self.documents:
-            text = "".join(
-                part + values[name]
-                for part, name in zip(document.parts, (*document.values, ""), strict=True)
-            )
-            created = int(values[document.created]) if document.created else 0
-            written.append((values[document.values[0]], document.kind, created, text))
-        agenda = [(int(values[at]), action, values[subject]) for at, action, subject in self.agenda]
-        return Copies(written, agenda)
-
-    def _values(self, by: Copied) -> dict[str, str]:
-        values = {"": "", "name": by.name, "email": by.email, "fingerprint": by.fingerprint}
-        values["feedback"] = by.feedback or _FEEDBACK
-        charges = iter(by.charge_ids)
-        for place, (named, prefix) in enumerate(self.ids.items()):
-            match named:
-                case "subscription":
-                    values[named] = by.subscription_id
-                case "customer":
-                    values[named] = by.customer_id
-                case "invoice":
-                    values[named] = by.invoice_id or by.other_id(prefix, place)
-                case "payment":
-                    values[named] = by.payment_id or by.other_id(prefix, place)
-                case _ if prefix == "ch":
-                    values[named] = next(charges)
-                case _:
-                    values[named] = by.other_id(prefix, place)
-        return values | self._times(by)
-
-    def _times(self, by: Copied) -> dict[str, str]:
-        theirs = {
-            "started": by.started_at, "trial_end": by.trial_end, "since": by.since,
-            "until": by.until, "asked": by.asked_at,
-        }  # fmt: skip
-        found = {}
-        for name in self.times:
-            anchor, _, seconds = name.partition("+")
-            at = theirs[anchor]
-            if at is None:
-                raise ValueError(f"{by.number} has no {anchor}")
-            found[name] = str(int(at.timestamp()) + int(seconds))
-        return found
-
-
-@dataclass(frozen=True)
-class Copies:
-    """`documents` as the local Stripe's store takes them; `agenda`: when, what, and to which."""
-
-    documents: list[tuple[str, str, int, str]]
-    agenda: list[tuple[int, str, str]]
+_DECLINE = "generic_decline"
+"""What the bank says of `_BAD`."""
+_AVAILABLE, _PAYOUT, _COMMENT = '"available_on":', '"_sim":{"payout":', '"comment":'
 
 
 class Samples:
@@ -216,7 +96,9 @@ class _Played:
             else:
                 self.go(self.period(subscription["id"])[1], FINALISED_AFTER)
         since, until = self.period(subscription["id"])
-        if kind.end != "goes_on":
+        if kind.end == "failed":
+            times["asked"] = self.now
+        elif kind.end != "goes_on":
             self.go(self.now, _ASKED_AFTER)
             times["asked"] = self.now
             self.end(subscription["id"])
@@ -236,7 +118,7 @@ class _Played:
     def end(self, subscription: str) -> None:
         if self.kind.end == "cancels":
             self.post(f"subscriptions/{subscription}", **{
-                "cancel_at_period_end": "true", "cancellation_details[feedback]": _FEEDBACK,
+                "cancel_at_period_end": "true", "cancellation_details[feedback]": NO_FEEDBACK,
             })  # fmt: skip
         else:
             self.ask("DELETE", f"subscriptions/{subscription}")
@@ -371,13 +253,19 @@ def _places(
     for match in _ID.finditer(text):
         yield match.start(), match.end(), named[match[0]]
     for match in _TIME.finditer(text):
-        yield match.start(), match.end(), _time_name(int(match[0]), anchors)
+        # A midnight: no copy's is as long after its charge as another's.
+        is_midnight = text.endswith(_AVAILABLE, 0, match.start())
+        name = "available" if is_midnight else _time_name(int(match[0]), anchors)
+        yield match.start(), match.end(), name
+    for before, name in ((_PAYOUT, "payout"), (_COMMENT, "comment")):
+        for match in re.finditer(re.escape(before) + "null", text):
+            yield match.start() + len(before), match.end(), name
     for plain, name in (
-        (_EMAIL, "email"), (_NAME, "name"), (fingerprint, "fingerprint"),
-        (f'"feedback":"{_FEEDBACK}', "feedback"),
+        (_EMAIL, "email"), (_NAME, "name"), (fingerprint, "fingerprint"), (_DECLINE, "decline"),
+        (f'"feedback":"{NO_FEEDBACK}', "feedback"),
     ):  # fmt: skip
         for match in re.finditer(re.escape(plain), text):
-            begins = match.end() - len(_FEEDBACK) if name == "feedback" else match.start()
+            begins = match.end() - len(NO_FEEDBACK) if name == "feedback" else match.start()
             yield begins, match.end(), name
 
 

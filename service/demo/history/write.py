@@ -11,15 +11,26 @@ import gc
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.sync import terms_of
+from service.db.base import Base
 from service.db.bulk import insert_objects, insert_rows
 from service.db.context import Context
-from service.db.tables import Article, AuditEntry, DomainEvent, Offer, Reader, Subscription
+from service.db.tables import (
+    Article,
+    AuditEntry,
+    ChargeRow,
+    DomainEvent,
+    InvoicePaymentRow,
+    InvoiceRow,
+    Offer,
+    Reader,
+    Subscription,
+)
 from service.demo.history.archive import publish_archive
 from service.demo.history.book import Book, Scribe
 from service.demo.history.catalogue import Catalogue, keep_old_offers, read_catalogue
@@ -28,6 +39,7 @@ from service.demo.history.people import buyers, pass_buyers, registered, undecid
 from service.demo.history.reading import Piece, Reading
 from service.demo.history.samples import Samples
 from service.demo.history.year import DAYS, Calendar
+from service.finance.store import TABLES, values_of
 from service.grants.comps import give_comp
 from service.identity.audit import record
 from service.identity.touches import record_checkout_touches, record_touches
@@ -35,6 +47,7 @@ from service.metering.ledger import write_all
 from service.outbox.domain_events import event_values
 from service.simulator.app import Simulator
 from service.simulator.payments.balance import PAY_OUT, midnight
+from service.simulator.payments.charges import OPEN_DISPUTE
 from service.simulator.periods import DAY
 
 ACTOR = "demo"
@@ -84,6 +97,24 @@ async def go_on(context: Context, simulator: Simulator) -> None:
         await _write(context, simulator, written.calendar, written.size, book)
 
 
+async def contest(context: Context, simulator: Simulator) -> None:
+    """Let a bank soon take the latest payment of a subscription back, which somebody has days to answer.
+
+    It is the local Stripe's from then on, with webhooks.
+    """
+    async with context.database.reading() as session:
+        charge_id = await session.scalar(
+            select(ChargeRow.id)
+            .join(Subscription, Subscription.id == ChargeRow.subscription_id)
+            .where(ChargeRow.status == "succeeded", Subscription.status == "active")
+            .order_by(ChargeRow.created_at.desc(), ChargeRow.id)
+            .limit(1)
+        )
+    if charge_id is not None:
+        with simulator.world.transaction():
+            simulator.world.schedule(simulator.world.now + _SOON, OPEN_DISPUTE, charge_id)
+
+
 def _now(context: Context) -> datetime:
     return context.clocks.business().replace(microsecond=0)
 
@@ -111,7 +142,8 @@ async def _write(
     try:
         scribe = await scribe_of(context, simulator, calendar, size, book)
         await asyncio.to_thread(fill, scribe, size)
-        await asyncio.to_thread(_keep_at_stripe, simulator, scribe.book)
+        book.takings.pay_out(book.since, book.until)
+        await asyncio.to_thread(_keep_at_stripe, simulator, scribe)
         await _keep(context, scribe.book, calendar, size)
     finally:
         gc.enable()
@@ -166,12 +198,16 @@ def _samples(simulator: Simulator, catalogue: Catalogue) -> Samples:
     return Samples(world.store, prices, coupons, world.public_url)
 
 
-def _keep_at_stripe(simulator: Simulator, book: Book) -> None:
-    store = simulator.world.store
+def _keep_at_stripe(simulator: Simulator, scribe: Scribe) -> None:
+    store, is_first = simulator.world.store, scribe.book.since is None
     with simulator.world.transaction():
         soon = simulator.world.now + _SOON
-        for copies in book.copies:
-            store.put_all(copies.documents)
+        for copies in scribe.copies():
+            store.put_all(
+                each for each in copies.documents
+                # A later part leaves those that are there alone: they may have been paid out.
+                if is_first or each[1] != "balance_transaction" or store.position(each[0]) is None
+            )  # fmt: skip
             for subject in {identifier for identifier, *_ in copies.documents}:
                 store.unschedule(subject)
             for at, action, subject in copies.agenda:
@@ -212,6 +248,28 @@ def _insert(connection: Connection, book: Book) -> None:
         )
     for entries in _parts(book.entries):
         write_all(connection, entries, known_stay=True)
+    _insert_takings(connection, book)
+
+
+def _insert_takings(connection: Connection, book: Book) -> None:
+    """As `put` and `link` in finance/ store them, all at once."""
+    by_table: dict[type[Base], list[dict[str, Any]]] = {}
+    for each in book.takings.rows():
+        row = {**values_of(each.booked), **each.ours, "asked_at": book.until}
+        by_table.setdefault(TABLES[type(each.booked)], []).append(row)
+    for table, rows in by_table.items():
+        for some in _parts(rows):
+            columns = tuple(some[0])
+            # An invoice that was open may have been paid since it was written.
+            changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "id")
+            ending = f"ON CONFLICT (id) DO UPDATE SET {changes}" if table is InvoiceRow else ""
+            values = [tuple(each.values()) for each in some]
+            insert_rows(connection, table, columns, values, ending)
+    payments = [*book.takings.invoice_of.items()]
+    insert_rows(
+        connection, InvoicePaymentRow, ("payment_id", "invoice_id"), payments,
+        "ON CONFLICT (payment_id) DO NOTHING",
+    )  # fmt: skip
 
 
 def _parts(rows: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -36,9 +36,9 @@ def book_charge(world: World, charge: JSON) -> str:
         charge["amount"],
         kind="charge" if is_card else "payment",
         category="charge",
-        fees=_payment_fees(charge),
+        fees=payment_fees(charge),
         description=charge["description"],
-        available_on=midnight(world.own_now + _AVAILABLE_AFTER),
+        available_on=available_on(world.own_now),
     )
     return str(entry["id"])
 
@@ -140,7 +140,13 @@ def take_available(world: World, currency: str) -> list[JSON]:
     return found
 
 
-def _payment_fees(charge: JSON) -> list[JSON]:
+def available_on(paid_at: int) -> int:
+    """When what was paid can be paid out."""
+    return midnight(paid_at + _AVAILABLE_AFTER)
+
+
+def payment_fees(charge: JSON) -> list[JSON]:
+    """What a payment costs: the fee, and the tax on it."""
     details = charge["payment_method_details"]
     rate = _DEBIT
     if details["type"] == "card":

@@ -13,6 +13,8 @@ from service.simulator.protocol.expand import public
 from service.simulator.store import JSON
 from service.simulator.world import World
 
+OPEN_DISPUTE = "dispute.open"
+"""The agenda's name for a bank that contests a charge."""
 NO_METHOD = Decline(
     "payment_intent_unexpected_state",
     None,
@@ -160,7 +162,7 @@ def confirm(
         charge["balance_transaction"] = book_charge(world, charge)
         world.create(charge, "charge.succeeded")
         if (card := card_of(method)) and card.disputes != "never":
-            world.schedule(world.now, "dispute.open", charge["id"])
+            world.schedule(world.now, OPEN_DISPUTE, charge["id"])
         _received(world, intent, charge)
     else:
         world.create(charge, "charge.failed")
@@ -208,7 +210,7 @@ def end_debit(world: World, intent: JSON, refusal: Decline | None) -> None:
         world.emit("charge.succeeded", charge)
         account = account_of(world.fetch("payment_method", charge["payment_method"]))
         if account is not None and account.disputes:
-            world.schedule(world.now, "dispute.open", charge["id"])
+            world.schedule(world.now, OPEN_DISPUTE, charge["id"])
         _received(world, intent, charge)
         return
     changes = {

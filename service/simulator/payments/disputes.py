@@ -14,7 +14,7 @@ from service.simulator.operations import (
     page,
 )
 from service.simulator.payments.balance import book, fee_of
-from service.simulator.payments.charges import card_of
+from service.simulator.payments.charges import OPEN_DISPUTE, card_of
 from service.simulator.periods import DAY
 from service.simulator.protocol.errors import StripeError, invalid_parameter
 from service.simulator.store import JSON, Condition
@@ -32,8 +32,8 @@ _REVIEW = {
     "needs_response": "under_review",
     "warning_needs_response": "warning_under_review",
 }
-_ANSWER_WITHIN = 9 * DAY
-_FEE = 1_500
+ANSWER_WITHIN = 9 * DAY
+FEE = 1_500
 _TEXTS = (
     "access_activity_log",
     "billing_address",
@@ -97,7 +97,7 @@ def open_dispute(
     world.create(dispute, "charge.dispute.created")
     world.schedule(dispute["evidence_details"]["due_by"], "dispute.lapse", dispute["id"])
     if not inquiry:
-        _move_money(world, dispute, -dispute["amount"], _FEE, "charge.dispute.funds_withdrawn")
+        _move_money(world, dispute, -dispute["amount"], FEE, "charge.dispute.funds_withdrawn")
     return dispute
 
 
@@ -123,7 +123,7 @@ def _dispute(world: World, charge: JSON, reason: str, *, inquiry: bool) -> JSON:
         "enhanced_eligibility_types": [],
         "evidence": {"enhanced_evidence": {}, **dict.fromkeys((*_TEXTS, *_FILES))},
         "evidence_details": {
-            "due_by": world.now + _ANSWER_WITHIN,
+            "due_by": world.now + ANSWER_WITHIN,
             "enhanced_eligibility": {},
             "has_evidence": False,
             "past_due": False,
@@ -221,15 +221,15 @@ def _escalate(world: World, dispute: JSON) -> None:
         card = {**dispute["payment_method_details"]["card"], "case_type": "chargeback"}
         changes["payment_method_details"] = {"card": card, "type": "card"}
     world.update(dispute, changes, "charge.dispute.updated")
-    _move_money(world, dispute, -dispute["amount"], _FEE, "charge.dispute.funds_withdrawn")
-    world.schedule(world.now + _ANSWER_WITHIN, "dispute.lapse", dispute["id"])
+    _move_money(world, dispute, -dispute["amount"], FEE, "charge.dispute.funds_withdrawn")
+    world.schedule(world.now + ANSWER_WITHIN, "dispute.lapse", dispute["id"])
 
 
 def _decide(world: World, dispute: JSON, status: str) -> None:
     changes = {"is_charge_refundable": status != "lost", "status": status}
     world.update(dispute, changes, "charge.dispute.closed")
     if status == "won":
-        _move_money(world, dispute, dispute["amount"], -_FEE, "charge.dispute.funds_reinstated")
+        _move_money(world, dispute, dispute["amount"], -FEE, "charge.dispute.funds_reinstated")
 
 
 def _close(call: Call) -> JSON:
@@ -258,7 +258,7 @@ def handle_lapse(world: World, identifier: str) -> None:
         _decide(world, dispute, "lost" if lost else "warning_closed")
 
 
-HANDLERS = {"dispute.open": handle_opening, "dispute.lapse": handle_lapse}
+HANDLERS = {OPEN_DISPUTE: handle_opening, "dispute.lapse": handle_lapse}
 
 OPERATIONS = (
     operation("GET", "/v1/disputes/{dispute}", _retrieve),

@@ -18,7 +18,7 @@ from service.simulator.protocol.errors import StripeError
 from service.simulator.store import JSON
 from service.simulator.world import World
 
-_ARRIVES_AFTER = 2 * DAY
+ARRIVES_AFTER = 2 * DAY
 
 
 def handle_pay_out(world: World, currency: str) -> None:
@@ -78,7 +78,7 @@ def _payout(world: World, currency: str, amount: int) -> JSON:
         "amount": amount,
         "application_fee": None,
         "application_fee_amount": None,
-        "arrival_date": world.own_now + _ARRIVES_AFTER,
+        "arrival_date": world.own_now + ARRIVES_AFTER,
         "automatic": True,
         "balance_transaction": None,
         "created": world.own_now,
