@@ -1,6 +1,8 @@
 """What a request opens by where it comes from: an institution's network, or a crawler that has proved who it is."""
 
+from functools import lru_cache
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
@@ -19,15 +21,30 @@ from service.rules.in_force import RuleBook
 from service.running import running_of
 from service.settings import AppSettings, Settings
 
+_WITHOUT_SIGNATURE = (b"host", b"user-agent")
+"""Headers that prove something where nothing is signed; a signature may cover any."""
+
 
 def visit_of(request: Request, settings: Settings) -> Visit:
     """What of the request may prove who it comes from. Of a header that is sent twice nothing is read."""
-    names = [name.decode("latin-1") for name, _ in request.headers.raw]
-    headers = {name: request.headers[name] for name in names if names.count(name) == 1}
+    names = [name for name, _ in request.headers.raw]
+    looked_at = names if b"signature-input" in names else _WITHOUT_SIGNATURE
+    headers = {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in request.headers.raw
+        if name in looked_at and names.count(name) == 1
+    }
+    host, scope = headers.get("host", "").lower(), request.scope
     signed = SignedRequest(
-        request.method, headers.get("host", ""), request.url.path, request.url.query, headers
-    )
+        request.method, host if host in _hosts(settings.origins) else "", scope["path"],
+        scope["query_string"].decode("latin-1"), headers,
+    )  # fmt: skip
     return Visit(client_address(request, settings), headers.get("user-agent", "").lower(), signed)
+
+
+@lru_cache(maxsize=8)
+def _hosts(origins: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(urlsplit(each).netloc.lower() for each in origins)
 
 
 def checked(crawler: Crawler, article: StoredArticle, rules: CrawlerRules, public_url: str) -> bool:

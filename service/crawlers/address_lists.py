@@ -6,7 +6,7 @@ from typing import Any
 
 MOST = 5_000
 _MEMBERS = ("ipv4Prefix", "ipv6Prefix", "ip_prefix", "ipv6_prefix")
-WIDEST = {4: 8, 6: 16}
+WIDEST = {4: 16, 6: 32}
 """What is wider is no crawler's, but a mistake that would open everything to everybody."""
 
 
@@ -47,9 +47,10 @@ def _network(text: str) -> str:
     try:
         network = ip_network(text)
     except ValueError as error:
-        raise ValueError(f"{text[:80]} is no network, such as 192.0.2.0/27.") from error
+        raise ValueError(f"{text[:80]} isn't a network. Write it like 192.0.2.0/27.") from error
     if network.prefixlen < WIDEST[network.version]:
         raise ValueError(
-            f"{text} is too wide: a crawler's network has at least /{WIDEST[network.version]}."
+            f"{text} is too wide: a crawler's network is /{WIDEST[network.version]} or narrower. "
+            "Load the list that the crawler's operator publishes."
         )
     return str(network)

@@ -28,9 +28,8 @@ class Crawler:
 
 
 KNOWN = (
-    Crawler(
-        "googlebot", "search", ("Googlebot", "Googlebot-News"), ("googlebot.com", "google.com")
-    ),
+    # Below google.com are also fetchers that anybody can send here, such as Google's proxies.
+    Crawler("googlebot", "search", ("Googlebot", "Googlebot-News"), ("googlebot.com",)),
     Crawler("bingbot", "search", ("bingbot",), ("search.msn.com",)),
     Crawler("applebot", "search", ("Applebot",), ("applebot.apple.com",)),
     Crawler("duckduckbot", "search", ("DuckDuckBot",)),

@@ -8,7 +8,7 @@ import asyncio
 import socket
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Protocol
@@ -20,9 +20,14 @@ AT_ONCE = 4
 PATIENCE_SECONDS = 2.0
 CONFIRMED, REFUTED = timedelta(hours=24), timedelta(hours=1)
 """So long an answer is believed."""
+UNANSWERED, KEPT = timedelta(minutes=1), timedelta(hours=24)
+"""Where nobody answers: when it is asked again, and how long a lapsed confirmation counts meanwhile."""
 MOST_REMEMBERED = 10_000
 _MOST_NAMES = 4
 """Of one address."""
+_NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+_NO_SUCH_HOST = {1, 4}
+"""HOST_NOT_FOUND and NO_DATA of netdb.h, which Python has no names for."""
 
 
 class Names(Protocol):
@@ -55,6 +60,9 @@ class _Answer:
     hosts: tuple[str, ...]
     """Names of the address that lead back to it."""
     until: datetime
+    """It is asked again then."""
+    kept_until: datetime
+    """Where nobody answers, it counts until then."""
 
 
 class ConfirmedNames:
@@ -82,7 +90,7 @@ class ConfirmedNames:
         asking = self._asking.get(address)
         if asking is None:
             if len(self._asking) >= AT_ONCE:
-                return ()  # too many questions are open: not confirmed, and asked again next time
+                return self._kept(address).hosts  # asked again next time
             asking = asyncio.create_task(self._ask(address))
             self._asking[address] = asking
             asking.add_done_callback(lambda _: self._asking.pop(address, None))
@@ -91,14 +99,30 @@ class ConfirmedNames:
     async def _ask(self, address: IpAddress) -> tuple[str, ...]:
         try:
             hosts = await asyncio.wait_for(self._confirmed(address), self._patience)
-        except (OSError, ValueError):  # TimeoutError is an OSError
-            hosts = ()
-        life = CONFIRMED if hosts else REFUTED
-        self._known[address] = _Answer(hosts, self._clocks.wall() + life)
+        except (OSError, ValueError) as error:  # TimeoutError is an OSError
+            answer = self._refuted() if _says_no(error) else self._kept(address)
+        else:
+            answer = self._confirmation(hosts) if hosts else self._refuted()
+        self._known[address] = answer
         self._known.move_to_end(address)
         if len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)
-        return hosts
+        return answer.hosts
+
+    def _confirmation(self, hosts: tuple[str, ...]) -> _Answer:
+        until = self._clocks.wall() + CONFIRMED
+        return _Answer(hosts, until, until + KEPT)
+
+    def _refuted(self) -> _Answer:
+        until = self._clocks.wall() + REFUTED
+        return _Answer((), until, until)
+
+    def _kept(self, address: IpAddress) -> _Answer:
+        """What counts where nobody answers: the last answer for a while, else none."""
+        now, known = self._clocks.wall(), self._known.get(address)
+        if known is None or known.kept_until <= now:
+            known = _Answer((), now, now)
+        return replace(known, until=now + UNANSWERED)
 
     async def _confirmed(self, address: IpAddress) -> tuple[str, ...]:
         return tuple(
@@ -108,3 +132,12 @@ class ConfirmedNames:
                 if address in await self._names.addresses(name)
             ]
         )
+
+
+def _says_no(error: OSError | ValueError) -> bool:
+    """Whether it is an answer, that there is no such name, and not the lack of one."""
+    if isinstance(error, socket.gaierror):
+        return error.errno in _NO_SUCH_NAME
+    if isinstance(error, socket.herror):
+        return error.errno in _NO_SUCH_HOST
+    return isinstance(error, ValueError)  # a name that can't be asked for

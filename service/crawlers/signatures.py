@@ -16,20 +16,26 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 _TAG = "web-bot-auth"
-_LONGEST = 4_000
+_LONGEST = 2_000
+"""Characters. The expressions below have bounds too: text that matches nowhere is given up soon."""
 _LONGEST_LIFE, _LEEWAY = 3_600, 30
 """Seconds. A signature covers no path, so it is good for the whole site: not for long."""
-_MEMBER = re.compile(r"([a-z*][a-z0-9_.*-]*)=(\([^()]*\)(?:;[^,()]*)?|:[A-Za-z0-9+/=]*:)")
-_COMPONENT = re.compile(r'"([a-z0-9@-]+)"((?:;key="[\w.-]{1,64}")?)')
+_MEMBER = re.compile(r"([a-z*][a-z0-9_.*-]{0,60})=(\([^()]*\)(?:;[^,()]*)?|:[A-Za-z0-9+/=]*:)")
+_COMPONENT = re.compile(r'"([a-z0-9@-]{1,60})"((?:;key="[\w.-]{1,64}")?)')
 _STRING_MEMBER: re.Pattern[str] = re.compile(
-    r'(?:^|,)\s*([a-z*][a-z0-9_.*-]*)=("(?:[^"\\]|\\["\\])*")'
+    r'(?:^|,)\s{0,9}([a-z*][a-z0-9_.*-]{0,60})=("(?:[^"\\]|\\["\\]){0,200}")'
 )
-_PARAMETER = re.compile(r';([a-z*][a-z0-9_.*-]*)=(?:"((?:[^"\\]|\\["\\])*)"|(-?[0-9]{1,15}))')
+_PARAMETER = re.compile(
+    r';([a-z*][a-z0-9_.*-]{0,60})=(?:"((?:[^"\\]|\\["\\]){0,200})"|(-?[0-9]{1,15}))'
+)
 
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """What of a request may be signed. `headers` by names in small letters, each once."""
+    """What of a request may be signed. `headers` by names in small letters, each once.
+
+    `authority` is the host that was asked, if it is one of ours: what another host was sent proves nothing here.
+    """
 
     method: str
     authority: str
@@ -92,14 +98,24 @@ def _signed(inputs: str, signatures: str) -> Iterable[_Signed]:
         # What isn't read to its end, or says a thing twice, may mean something else to its signer.
         is_plain = f"({spelled}" == inner and len(_PARAMETER.sub("", rest)) == 0
         once = len(parameters) == len(found) and len(set(components)) == len(components)
-        value = values.get(label, "")
-        if is_plain and once and parameters.get("tag") == _TAG and value.startswith(":"):
-            yield _Signed(components, parameters, text, base64.b64decode(value.strip(":")))
+        signature = _signature(values.get(label, ""))
+        if is_plain and once and parameters.get("tag") == _TAG and signature is not None:
+            yield _Signed(components, parameters, text, signature)
+
+
+def _signature(value: str) -> bytes | None:
+    """The bytes of a member of Signature; None: it isn't Base64."""
+    if not value.startswith(":"):
+        return None
+    try:
+        return base64.b64decode(value.strip(":"))
+    except ValueError:
+        return None
 
 
 def _members(header: str) -> Iterable[tuple[str, str]]:
     found = _MEMBER.findall(header)
-    spelled = re.sub(r"\s*,\s*", ",", header.strip())
+    spelled = ",".join(part.strip() for part in header.split(","))
     plain = ",".join(f"{label}={value}" for label, value in found) == spelled
     return found if plain and len({label for label, _ in found}) == len(found) else []
 
@@ -116,7 +132,7 @@ def _is_in_time(signed: _Signed, now: datetime) -> bool:
 
 def _verifies(signed: _Signed, key: Mapping[str, str], request: SignedRequest) -> bool:
     names = {name for name, _ in signed.components}
-    if not {"@authority", "signature-agent"} <= names:
+    if not request.authority or not {"@authority", "signature-agent"} <= names:
         return False
     if signed.parameters.get("alg", "ed25519") != "ed25519":
         return False
@@ -134,7 +150,7 @@ def _verifies(signed: _Signed, key: Mapping[str, str], request: SignedRequest) -
 
 
 def _value(name: str, key: str, request: SignedRequest) -> str:
-    """KeyError for what the request doesn't have."""
+    """KeyError for what the request doesn't have, ValueError for what is too long to look for a member in."""
     derived = {
         "@authority": request.authority.lower(), "@method": request.method, "@path": request.path,
         "@query": f"?{request.query}",
@@ -144,6 +160,8 @@ def _value(name: str, key: str, request: SignedRequest) -> str:
     whole = request.headers[name].strip()
     if not key:
         return whole
+    if len(whole) > _LONGEST:
+        raise ValueError(name)
     member = key.removeprefix(';key="').removesuffix('"')
     members: dict[str, str] = dict(_STRING_MEMBER.findall(whole))
     return members[member]

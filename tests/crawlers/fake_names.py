@@ -1,13 +1,13 @@
 """A name server that knows what a test tells it."""
 
 import asyncio
-from socket import gaierror
+from socket import EAI_NONAME, gaierror
 
 from service.limits.addresses import IpAddress
 
 
 class FakeNames:
-    """`silent`: an answer comes only once it is set."""
+    """`silent`: an answer comes only once it is set. `failure` is raised in place of an answer."""
 
     def __init__(
         self,
@@ -18,6 +18,7 @@ class FakeNames:
         self.addresses_of = addresses_of
         self.asked = 0
         self.silent: asyncio.Event | None = None
+        self.failure: OSError | None = None
         self._was_asked = asyncio.Event()
 
     async def of(self, address: IpAddress) -> tuple[str, ...]:
@@ -25,8 +26,10 @@ class FakeNames:
         self._was_asked.set()
         if self.silent is not None:
             await self.silent.wait()
+        if self.failure is not None:
+            raise self.failure
         if address not in self.known:
-            raise gaierror
+            raise gaierror(EAI_NONAME, "no such name")
         return self.known[address]
 
     async def all_asked(self, times: int) -> None:
@@ -37,5 +40,5 @@ class FakeNames:
 
     async def addresses(self, name: str) -> tuple[IpAddress, ...]:
         if name not in self.addresses_of:
-            raise gaierror
+            raise gaierror(EAI_NONAME, "no such name")
         return self.addresses_of[name]

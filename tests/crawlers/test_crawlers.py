@@ -169,6 +169,10 @@ async def test_a_signed_request_proves_who_it_comes_from(
     assert gets_all(await asked(paywall, ELSEWHERE, "GoodBot", **request.headers))
     elsewhere = signed(PRIVATE, now=clocks.wall(), authority="evil.example")
     assert not gets_all(await asked(paywall, ELSEWHERE, "GoodBot", **elsewhere.headers))
+    replayed = {**elsewhere.headers, "Host": "evil.example"}
+    assert not gets_all(await asked(paywall, ELSEWHERE, "GoodBot", **replayed)), "another site's"
+    broken = {**request.headers, "signature": "sig1=:A:"}
+    assert not gets_all(await asked(paywall, ELSEWHERE, "GoodBot", **broken))
     clocks.travel(timedelta(minutes=10))
     assert not gets_all(await asked(paywall, ELSEWHERE, "GoodBot", **request.headers))
     gone = await paywall.client.delete("/v1/admin/crawlers/goodbot", headers=paywall.staff)
@@ -185,7 +189,7 @@ async def test_crawlers_are_stored_and_listed(paywall: Paywall) -> None:
     assert (by_name["bingbot"]["networks"], by_name["bingbot"]["ours"]) == (["192.0.2.32/27"], True)
     assert by_name["googlebot"]["ours"] is False
     for body, told in (
-        ({"list": "0.0.0.0/0"}, "too wide"), ({"list": "abc"}, "no network"), ({}, "required"),
+        ({"list": "0.0.0.0/0"}, "too wide"), ({"list": "abc"}, "isn't a network"), ({}, "required"),
     ):  # fmt: skip
         refused = await paywall.client.put(
             "/v1/admin/crawlers/bingbot/addresses", json=body, headers=paywall.staff

@@ -1,16 +1,20 @@
 """Forward-confirmed reverse DNS: what is believed, remembered, and not waited for."""
 
 import asyncio
+import socket
 from datetime import timedelta
 from ipaddress import ip_address
 
+import pytest
+
+from service.crawlers.known import KNOWN
 from service.crawlers.names import AT_ONCE, ConfirmedNames
 from service.limits.addresses import IpAddress
 from tests.conftest import MovingClocks
 from tests.crawlers.fake_names import FakeNames
 
 GOOGLE = ip_address("192.0.2.10")
-DOMAINS = ("googlebot.com", "google.com")
+DOMAINS = ("googlebot.com",)
 
 
 async def test_a_name_counts_that_leads_back(clocks: MovingClocks) -> None:
@@ -51,6 +55,69 @@ async def test_a_name_server_that_does_not_answer_holds_nobody_up(clocks: Moving
     names.silent = asyncio.Event()
     confirmed = ConfirmedNames(names, clocks, patience=0.01)
     assert not await confirmed.is_in(GOOGLE, DOMAINS)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        socket.gaierror(socket.EAI_AGAIN, "try again"), socket.herror(2, "lookup failure"),
+        TimeoutError(), ConnectionRefusedError(),
+    ],
+    ids=repr,
+)  # fmt: skip
+async def test_no_answer_is_forgotten_in_a_minute_and_takes_no_confirmation_away(
+    clocks: MovingClocks, failure: OSError
+) -> None:
+    names = FakeNames({GOOGLE: ("a.googlebot.com",)}, {"a.googlebot.com": (GOOGLE,)})
+    confirmed = ConfirmedNames(names, clocks)
+    names.failure = failure
+    assert not await confirmed.is_in(GOOGLE, DOMAINS)
+    names.failure = None
+    assert not await confirmed.is_in(GOOGLE, DOMAINS)
+    clocks.travel(timedelta(minutes=1))
+    assert await confirmed.is_in(GOOGLE, DOMAINS)
+    names.failure = failure
+    clocks.travel(timedelta(hours=47))
+    assert await confirmed.is_in(GOOGLE, DOMAINS), "a day longer than it is believed"
+    clocks.travel(timedelta(hours=1))
+    assert not await confirmed.is_in(GOOGLE, DOMAINS)
+
+
+@pytest.mark.parametrize(
+    "failure", [socket.gaierror(socket.EAI_NONAME, "none"), socket.herror(1, "none")], ids=repr
+)
+async def test_no_such_name_is_an_answer(clocks: MovingClocks, failure: OSError) -> None:
+    names = FakeNames({GOOGLE: ("a.googlebot.com",)}, {"a.googlebot.com": (GOOGLE,)})
+    confirmed = ConfirmedNames(names, clocks)
+    assert await confirmed.is_in(GOOGLE, DOMAINS)
+    names.failure = failure
+    clocks.travel(timedelta(hours=24))
+    assert not await confirmed.is_in(GOOGLE, DOMAINS)
+    names.failure = None
+    clocks.travel(timedelta(minutes=59))
+    assert not await confirmed.is_in(GOOGLE, DOMAINS)
+
+
+@pytest.mark.parametrize(
+    ("crawler", "name", "believed"),
+    [
+        ("googlebot", "crawl-192-0-2-10.googlebot.com", True),
+        ("googlebot", "geo-crawl-192-0-2-10.geo.googlebot.com", True),
+        ("googlebot", "google-proxy-192-0-2-10.google.com", False),
+        ("googlebot", "rate-limited-proxy-192-0-2-10.google.com", False),
+        ("googlebot", "192-0-2-10.gae.googleusercontent.com", False),
+        ("bingbot", "msnbot-192-0-2-10.search.msn.com", True),
+        ("bingbot", "host.msn.com", False),
+        ("applebot", "192-0-2-10.applebot.apple.com", True),
+        ("applebot", "relay.apple.com", False),
+    ],
+)  # fmt: skip
+async def test_the_names_that_the_operators_of_crawlers_give_to_them_alone(
+    clocks: MovingClocks, crawler: str, name: str, believed: bool
+) -> None:
+    names = ConfirmedNames(FakeNames({GOOGLE: (name,)}, {name: (GOOGLE,)}), clocks)
+    hosts = next(each.hosts for each in KNOWN if each.name == crawler)
+    assert await names.is_in(GOOGLE, hosts) is believed
 
 
 async def test_few_questions_are_open_at_a_time(clocks: MovingClocks) -> None:

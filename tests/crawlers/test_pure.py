@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 from service.crawlers.address_lists import read_addresses
@@ -88,6 +90,7 @@ def test_rules_that_are_refused(fields: dict[str, Any], told: str) -> None:
         ('{"prefixes": [{"ipv4Prefix": "192.0.2.0/27"}, {"ipv6Prefix": "2001:db8::/64"}]}',
          ("192.0.2.0/27", "2001:db8::/64")),
         ('["192.0.2.1", "192.0.2.1"]', ("192.0.2.1/32",)),
+        ("10.1.0.0/16\n2001:db8::/32", ("10.1.0.0/16", "2001:db8::/32")),
         ("192.0.2.0/27\n198.51.100.7\n", ("192.0.2.0/27", "198.51.100.7/32")),
     ],
 )  # fmt: skip
@@ -99,8 +102,9 @@ def test_address_lists_that_are_read(text: str, found: tuple[str, ...]) -> None:
     ("text", "told"),
     [
         ("", "no network in"), ("{}", 'no "prefixes"'), ('{"prefixes": [{"other": 1}]}', "has no network"),
-        ("{", "isn't JSON"), ("0.0.0.0/0", "too wide"), ("::/0", "too wide"), ("abc", "no network, such"),
-        ("192.0.2.1/24", "no network, such"),
+        ("{", "isn't JSON"), ("0.0.0.0/0", "too wide"), ("::/0", "too wide"), ("abc", "isn't a network"),
+        ("192.0.2.1/24", "isn't a network"), ("10.0.0.0/8", "too wide: .* is /16 or narrower. Load"),
+        ("10.0.0.0/15", "too wide"), ("2001:d00::/24", "is /32 or narrower"),
     ],
 )  # fmt: skip
 def test_address_lists_that_are_refused(text: str, told: str) -> None:
@@ -127,6 +131,7 @@ def test_what_proves_nothing() -> None:
     inputs = good.headers["signature-input"]
     refused: Mapping[str, SignedRequest] = {
         "unsigned": replace(good, headers={}),
+        "a host that isn't ours": replace(signed(PRIVATE, now=NOW, authority=""), authority=""),
         "another host": replace(good, authority="evil.example"),
         "another agent": _with(good, signature_agent='sig1="https://evil.example"'),
         "no agent": replace(
@@ -147,10 +152,32 @@ def test_what_proves_nothing() -> None:
         ),
         "no dictionary": _with(good, signature_input="sig1", signature="sig1"),
         "too long": _with(good, signature_input=inputs + " " * 5_000),
+        "no Base64": _with(good, signature="sig1=:A:"),
         "unreadable": _with(good, signature_input=inputs.replace("created=", "created=x")),
     }
     for what, request in refused.items():
         assert signer(request, KEYS, NOW) is None, what
+
+
+_PIECES = ("sig1=", "sig1", ":", "=", "AAAA", "A", "(", ")", '"', "\\", ";", ",", " ", "é", "\x00",
+    '"@authority"', '"signature-agent"', ';key="sig1"', ";created=1", ';created="', ";expires=9",
+    ';tag="web-bot-auth"', f';keyid="{thumbprint(public_key(PRIVATE))}"')  # fmt: skip
+_MALFORMED = st.lists(st.sampled_from(_PIECES), max_size=12).map("".join)
+
+
+@given(_MALFORMED, _MALFORMED, _MALFORMED)
+def test_a_malformed_header_proves_nothing_and_breaks_nothing(
+    inputs: str, signature: str, agent: str
+) -> None:
+    good = signed(PRIVATE, now=NOW)
+    for changed in (
+        _with(good, signature_input=inputs, signature=signature),
+        _with(good, signature=f"sig1=:{signature}:"),
+        _with(good, signature_input=good.headers["signature-input"] + inputs),
+        _with(good, signature_agent=agent),
+    ):
+        if changed.headers != good.headers:
+            assert signer(changed, KEYS, NOW) in {None, "goodbot"}
 
 
 @pytest.mark.parametrize(
