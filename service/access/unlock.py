@@ -234,7 +234,7 @@ class Unlocking:
                 meter, row, touch, case.window.window, case.window.limit, network
             )
             if recorded.counted:
-                self._note_use(read, device, row.day)
+                self.note_use(read, device, row.day)
                 count_answer("meter")
                 owner = read.caller.reader_id or device
                 notices = await self._notices(read, case, touch, recorded.state, view)
@@ -255,7 +255,7 @@ class Unlocking:
         count_answer(row.reason)
         if wall is not None:
             return Walled(wall, case.window, device_id, noted)
-        self._note_use(read, device, row.day)
+        self.note_use(read, device, row.day)
         if isinstance(case.outcome, Allow):
             self._institution_reads.note(case.outcome.reference, read.caller.domain, case.now)
         # A gift link's grant is the device's, not that of the reader who is signed in on it.
@@ -265,7 +265,7 @@ class Unlocking:
         reason = case.outcome.reason
         return Opened(reason, False, case.window, owner, device_id, noted, notices)
 
-    def _note_use(self, read: ReadRequest, device: str, day: date) -> None:
+    def note_use(self, read: ReadRequest, device: str | None, day: date) -> None:
         """A read of a reader's, for the report of accounts that many share."""
         if read.caller.reader_id is not None:
             self._uses.note(read.caller.reader_id, day, device=device, network=read.network)

@@ -4,18 +4,20 @@ A network is named by the keyed hash of its day (limits/addresses.py): nobody ge
 known again on another day. Nothing is decided by it.
 """
 
+from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.bulk import insert_rows
 from service.db.session import Database
 from service.db.tables import Reader, ReaderUse
-from service.db.upsert import insert_for
 
 KEPT = timedelta(days=31)
-_MOST_REMEMBERED = 100_000
+_MOST_REMEMBERED, _AT_ONCE = 100_000, 1_000
+MOST_NOTED = 20_000
 UseKind = Literal["device", "network"]
 
 
@@ -41,29 +43,37 @@ class ReaderUses:
             self._add(_Use(day, reader_id, "network", network))
 
     def _add(self, use: _Use) -> None:
-        if use not in self._written:
+        # Where the database is away for long, what is new is left out: the report needs no more.
+        if use not in self._written and len(self._noted) < MOST_NOTED:
             self._noted[use] = None
 
     async def flush(self, database: Database) -> None:
         """Write what is noted; where the database is away, it stays noted."""
         noted = tuple(self._noted)
-        if not noted:
-            return
-        async with database.transaction() as session:
-            # Who was erased or merged since is not to come back by this.
-            ids = {use.reader_id for use in noted}
-            live = select(Reader.id).where(
-                Reader.id.in_(ids), Reader.erased_at.is_(None), Reader.merged_into.is_(None)
-            )
-            readers = set(await session.scalars(live))
-            for use in sorted(use for use in noted if use.reader_id in readers):
-                statement = insert_for(session, ReaderUse).values(**use._asdict())
-                await session.execute(statement.on_conflict_do_nothing())
-        for use in noted:
-            del self._noted[use]
-        if len(self._written) > _MOST_REMEMBERED:
-            self._written.clear()
-        self._written.update(noted)
+        for start in range(0, len(noted), _AT_ONCE):
+            uses = noted[start : start + _AT_ONCE]
+            async with database.transaction() as session:
+                await _write(session, uses)
+            for use in uses:
+                del self._noted[use]
+            if len(self._written) > _MOST_REMEMBERED:
+                self._written.clear()
+            self._written.update(uses)
+
+
+async def _write(session: AsyncSession, uses: Collection[_Use]) -> None:
+    # Who was erased or merged since is not to come back by this.
+    live = select(Reader.id).where(
+        Reader.id.in_({use.reader_id for use in uses}),
+        Reader.erased_at.is_(None), Reader.merged_into.is_(None),
+    )  # fmt: skip
+    readers = set(await session.scalars(live))
+    # Sorted, so that two processes can't wait for each other's rows in a circle.
+    rows = sorted(use for use in uses if use.reader_id in readers)
+    connection = await session.connection()
+    await connection.run_sync(
+        lambda sync: insert_rows(sync, ReaderUse, _Use._fields, rows, "ON CONFLICT DO NOTHING")
+    )
 
 
 async def prune_reader_uses(session: AsyncSession, today: date) -> None:

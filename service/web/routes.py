@@ -14,6 +14,7 @@ from service.access.unlock import (
     Look,
     Opened,
     ReadRequest,
+    Unlocking,
     WantedByLink,
 )
 from service.checkout.limits import LimitedGateway
@@ -125,7 +126,7 @@ async def show_article(
     seen = await unlocking.look(session, read, _touch(request, context))
     view = seen_view(article, seen, in_force, now)
     if request.method == "GET" and not prefetch:
-        _record_page(request, context, read, seen)
+        _record_page(request, context, read, seen, unlocking)
     more = await more_articles(session, article.slug, in_force, now)
     visitor = await visitor_of(session, caller, context.settings)
     owing = await payment_banner(session, caller, context)
@@ -143,19 +144,23 @@ def _touch(request: Request, context: Context) -> Touch:
     return touch_of(landing_of(request).referrer, campaign, context.settings)
 
 
-def _record_page(request: Request, context: Context, read: ReadRequest, seen: Look) -> None:
+def _record_page(
+    request: Request, context: Context, read: ReadRequest, seen: Look, unlocking: Unlocking
+) -> None:
     """Note what the page shows at once, for the ledger: the whole article, or a wall."""
     caller, running = read.caller, running_of(request)
     if not REASONS[seen.outcome.reason].by_reader:
         return
     if opens_at_once(seen):
+        now = context.clocks.business()
         if isinstance(seen.outcome, Allow):
-            reads, now = running.get(InstitutionReads), context.clocks.business()
+            reads = running.get(InstitutionReads)
             reads.note(seen.outcome.reference, caller.domain, now)
+        device = pseudonym(caller.device_id) if caller.device_id else None
+        unlocking.note_use(read, device, now.astimezone(context.settings.zone).date())
         note_open_page(
             running.get(Ledger), context, read.article, reader_id=caller.reader_id,
-            device=pseudonym(caller.device_id) if caller.device_id else None,
-            reason=seen.outcome.reason,
+            device=device, reason=seen.outcome.reason,
         )  # fmt: skip
     elif (entry := wall_entry(request, context, read, seen)) is not None:
         running.get(WallsSeen).note(entry)

@@ -8,11 +8,11 @@ from sqlalchemy import func, select
 
 from service.db.session import Database
 from service.db.tables import Reader, ReaderUse
-from service.identity.reader_uses import ReaderUses, prune_reader_uses
+from service.identity.reader_uses import MOST_NOTED, ReaderUses, prune_reader_uses
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
-from tests.inside import Paywall, inside
+from tests.inside import CANARY, Paywall, inside
 
 
 @pytest.fixture
@@ -72,6 +72,33 @@ async def test_networks_count_by_the_day_and_devices_over_all_days(
     assert [each["reader_id"] for each in second.json()["items"]] == [at_home]
     clocks.travel(timedelta(days=7))
     assert await listed(paywall) == []
+
+
+@on_sqlite
+async def test_articles_that_the_pages_open_at_once_count_too(paywall: Paywall) -> None:
+    reader_id = await paywall.sign_in("everything")
+    for each in range(1, 8):
+        headers = {"X-Forwarded-For": f"192.0.{each}.9"}
+        page = await paywall.client.get("/articles/premium", headers=headers)
+        assert CANARY in page.text
+        guess = {**headers, "X-Forwarded-For": "192.0.99.9", "Sec-Purpose": "prefetch"}
+        await paywall.client.get("/articles/premium", headers=guess)
+    await paywall.app.running.get(ReaderUses).flush(paywall.database)
+    assert [each[:2] for each in await listed(paywall)] == [(reader_id, 7)]
+
+
+async def test_many_uses_are_written_and_more_than_can_be_kept_are_left_out(
+    paywall: Paywall,
+) -> None:
+    uses, today = paywall.app.running.get(ReaderUses), paywall.clocks.business().date()
+    reader_id = await paywall.sign_in("everything")
+    for number in range(MOST_NOTED + 10):
+        uses.note(reader_id, today, device=f"device-{number}", network=None)
+    await uses.flush(paywall.database)
+    uses.note(reader_id, today, device="device-0", network="the-next")
+    await uses.flush(paywall.database)
+    async with paywall.database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(ReaderUse)) == MOST_NOTED + 1
 
 
 @on_sqlite
