@@ -28,7 +28,7 @@ class InstitutionNetworks:
     """Changes are seen by `refresh`, which the background runner calls every interval (1 s by default)."""
 
     def __init__(self) -> None:
-        self._seen: tuple[int, int] = (0, 0)
+        self._seen: tuple[object, ...] = (0, 0, None)
         self._networks: Prefixes[GrantFacts] = Prefixes()
         self.domains: Mapping[str, frozenset[str]] = {}
         """By the slugs of contracts that run."""
@@ -41,11 +41,15 @@ class InstitutionNetworks:
         return self._networks.at(address)
 
     async def refresh(self, database: Database, clocks: Clocks) -> None:
-        """Read the contracts again if one has changed: each change of one raises its version."""
+        """Read the contracts again if one has changed.
+
+        Each change of one raises its version, but for those of the release before this one, which may
+        still run beside it: they are seen by their time.
+        """
         async with database.reading() as session:
-            counted = select(func.count(), func.coalesce(func.sum(Institution.version), 0))
-            count, versions = (await session.execute(counted)).one()
-            seen = (int(count), int(versions))
+            versions = func.coalesce(func.sum(Institution.version), 0)
+            counted = select(func.count(), versions, func.max(Institution.updated_at))
+            seen = tuple((await session.execute(counted)).one())
             if seen == self._seen:
                 return
             running = or_(Institution.ends_at.is_(None), Institution.ends_at > clocks.business())

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from service.db.session import Database
+from service.db.tables import Institution
 from service.grants.institution_reads import InstitutionReads
 from service.grants.places import InstitutionNetworks
 from service.settings import Settings
@@ -115,6 +116,18 @@ async def test_an_address_that_no_proxy_of_ours_names_opens_nothing(
         await paywall.publish("premium", access={"level": "subscribers"})
         await put(paywall)
         assert (await unlock(paywall)).status_code == 402
+
+
+async def test_what_the_release_before_this_one_changes_is_seen(
+    paywall: Paywall, clocks: MovingClocks
+) -> None:
+    clocks.travel(timedelta(seconds=1))
+    async with paywall.database.transaction() as session:
+        row = await session.get_one(Institution, "city-library")
+        row.networks, row.updated_at = ["198.51.100.0/24"], clocks.business()
+    await paywall.app.running.get(InstitutionNetworks).refresh(paywall.database, clocks)
+    assert (await unlock(paywall)).status_code == 402
+    assert (await unlock(paywall, forwarded="198.51.100.7")).status_code == 200
 
 
 @on_sqlite
