@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -81,8 +82,8 @@ async def test_after_a_failure_the_next_request_has_it_tried_again() -> None:
     assert (gc.isenabled(), sys.getswitchinterval()) == (True, interval)
 
 
-async def test_an_application_that_has_all_in_time_is_the_whole_one() -> None:
-    settings, clocks = settings_of("sqlite:///nothing-is-stored"), MovingClocks()
+async def test_an_application_that_has_all_in_time_is_the_whole_one(tmp_path: Path) -> None:
+    settings, clocks = settings_of(f"sqlite:///{tmp_path}/none.db"), MovingClocks()
     late, whole = (
         create_app(settings, gateway=None, clocks=clocks, whole=each) for each in (False, True)
     )

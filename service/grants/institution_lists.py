@@ -64,7 +64,7 @@ def read_institutions(data: bytes, zone: ZoneInfo) -> list[ListedInstitution]:
 
 def _institution(values: dict[str, str], zone: ZoneInfo) -> ListedInstitution:
     if not is_slug(storable(values["slug"])):
-        raise ValueError(f"slug {values['slug']!r} is none, such as city-library")
+        raise ValueError(f"slug {values['slug']!r} isn't a slug. Write it like city-library")
     body = InstitutionIn(
         name=values["name"], plan=values["plan"],
         domains=tuple(values.get("domains", "").split()),

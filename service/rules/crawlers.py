@@ -33,7 +33,7 @@ PAYMENT_WORDS: Mapping[Payment, str] = {
     "use": "Each use in an answer",
     "subscription": "A subscription",
     "purchase": "Once",
-    "contribution": "What the user likes to give",
+    "contribution": "Whatever the user wants to give",
 }
 
 

@@ -47,8 +47,8 @@ def exact(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def document() -> dict[str, Any]:
-    settings = settings_of("sqlite:///nothing-is-stored")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    settings = settings_of(f"sqlite:///{tmp_path_factory.mktemp('answers')}/none.db")
     return create_app(settings, gateway=None, clocks=MovingClocks()).openapi()
 
 

@@ -42,7 +42,7 @@ def test_a_list_is_read(settings: Settings) -> None:
         ((LINE, LINE), "Line 3: the slug of line 2 once more"),
         ((LINE.replace("City Library", ""),), "Line 2: name"),
         ((LINE.replace("digital", "No Plan"),), "Line 2: plan"),
-        ((LINE.replace("city-library", "City Library"),), "Line 2: slug"),
+        ((LINE.replace("city-library", "City Library"),), "Line 2: slug 'City Library' isn't a slug. Write it like"),
         ((LINE + "31.12.2026",), "Line 2: 31.12.2026 is no day or time"),
         ((LINE + ",more",), "Line 2: has 7 values instead of 6"),
     ],
