@@ -39,6 +39,8 @@ SWEPT_FOR = timedelta(minutes=10)
 """So long after an erasure we look for what another request was writing at that very moment."""
 SWEPT_AT_START = timedelta(days=7)
 """A service that was stopped within that time catches up when it starts, if it starts by then."""
+ERASED = "erased"
+"""Why a subscription was cancelled, beside Stripe's words."""
 
 log = structlog.get_logger()
 
@@ -147,6 +149,16 @@ async def _customers(session: AsyncSession, reader_id: str) -> list[str]:
 
 
 async def _delete_customer(context: Context, gateway: Gateway, customer_id: str) -> None:
+    async with context.database.reading() as session:
+        going_on = list(
+            await session.scalars(
+                select(Subscription.id).where(
+                    Subscription.customer_id == customer_id,
+                    Subscription.status.in_(lifecycle.LIVE_STATUSES),
+                    Subscription.cancelled_at.is_(None),
+                )
+            )
+        )
     async with asking_stripe(context.settings):
         await gateway.delete_customer(customer_id)
     async with context.database.reading() as session:
@@ -166,6 +178,20 @@ async def _delete_customer(context: Context, gateway: Gateway, customer_id: str)
             except GatewayRefused as error:
                 if not error.is_missing:
                     raise
+    await _note_why(context.database, going_on)
+
+
+async def _note_why(database: Database, subscription_ids: list[str]) -> None:
+    """Stripe tells it by the same word as what a reader cancelled, who might have stayed."""
+    async with database.transaction() as session:
+        await session.execute(
+            update(Subscription)
+            .where(
+                Subscription.id.in_(subscription_ids),
+                Subscription.status == lifecycle.TERMINAL_STATUS,
+            )
+            .values(cancel_reason=ERASED)
+        )
 
 
 async def _erase_here(

@@ -296,7 +296,10 @@ class _Run:
         seen: set[str] = set()
         some: list[str] = []
         async for listed in self.patience.listing(self.gateway.subscriptions):
-            match await self.belongs(listed):
+            belongs = await self.belongs(listed)
+            if belongs != "not ours":
+                self.report.foreign.add_ours(listed)
+            match belongs:
                 case "not ours":
                     self.report.not_ours += 1
                     self.report.foreign.add(listed)

@@ -1,8 +1,9 @@
 """Stripe's own figure beside ours, and what explains the difference: pure.
 
-Stripe counts by settings of the account (its page "Configure" under Billing): which coupons MRR is less,
-whether a subscription is lost when it is cancelled or when its period ends, and whether it counts from its
-start or from its first payment. It also counts what we don't sell. What we know of each of these is a part.
+Stripe counts by settings of the account (its page "Configure" under Billing): which coupons are
+deducted from MRR, whether a subscription is lost when it is cancelled or when its period ends, and whether it
+counts from its start or from its first payment. It also counts what we don't sell. What we know of each of
+these is a part.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,10 +25,11 @@ COUNTED_BY_STRIPE: tuple[Cause, ...] = ("outside", "given_back", "unbound", "for
 """Which Stripe counts and we don't, whatever its settings are."""
 PERHAPS: tuple[Cause, ...] = ("paused", "trials", "free")
 """Which Stripe doesn't count by its definitions, as far as they say."""
+_IN_ORDER = (*COUNTED_BY_STRIPE, *PERHAPS)
 _FOR_NOTHING: Cause = "free"
 CAUSE_WORDS: Mapping[Cause, str] = MappingProxyType({
     "discounts": "Discounts, by Stripe’s setting",
-    "churn": "Scheduled to end, which Stripe takes for lost",
+    "churn": "Scheduled to end, which Stripe counts as lost",
     "start": "Not paid yet for the first time",
     "outside": "Prices outside the catalogue, of your readers",
     "given_back": "Bought twice or against the rules, and being given back",
@@ -147,9 +149,11 @@ def of_readers(
         return sum(each.number for each in groups if counted in each.counted)
 
     def more(cause: Cause) -> int:
+        """Whom Stripe counts for several causes is counted once, for the first of them."""
         return sum(
-            each.number for each in groups if cause in each.others and way not in each.counted
-        )
+            each.number for each in groups
+            if way not in each.counted and next((c for c in _IN_ORDER if c in each.others), None) == cause
+        )  # fmt: skip
 
     ours, kept = number((False, False)), number((without_scheduled, False))
     changes: dict[Cause, Fraction | int | None] = {

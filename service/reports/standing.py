@@ -65,8 +65,9 @@ CANCEL_REASONS: Mapping[str, str] = {
     "cancellation_requested": "Asked for",
     "payment_failed": "Its payments failed",
     "payment_disputed": "A payment was disputed",
+    "erased": "The account was erased",
 }
-"""By Stripe's words."""
+"""By Stripe's words, and ours."""
 
 
 def standing_of(status: str, cancel_at: datetime | None, outside: str) -> Standing:

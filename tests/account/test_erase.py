@@ -95,6 +95,7 @@ def test_nothing_of_the_reader_is_left_and_the_books_are_kept(site: Site, known:
     (kept,) = rows(site.at, Subscription)
     assert (kept.amount, kept.currency, kept.started_at) == (paid.amount, "EUR", paid.started_at)
     assert (kept.status, kept.ended_at is not None) == ("canceled", True)
+    assert kept.cancel_reason == "erased"
     assert len(rows(site.at, AccessEntry)) >= read
     # What was read before signing in is still two devices' reading, but nobody knows which.
     assert len(anonymous_holders(site)) == len(holders) == 2

@@ -47,7 +47,7 @@ async def test_a_rate_makes_a_total(signed_in: SignedIn, store: Store, database:
     assert "1 CHF is 1.05 EUR" in page
     assert "€18.45" in (await browser.get("/admin/reports/mrr")).text
     assert (await send(browser, "/delete", **TYPED)).status_code == 303
-    assert "No rate was entered yet" in (await browser.get("/admin/exchange-rates")).text
+    assert "No rates yet" in (await browser.get("/admin/exchange-rates")).text
     async with database.reading() as session:
         found = select(AuditEntry.action, AuditEntry.target, AuditEntry.after)
         assert (await session.execute(found.order_by(AuditEntry.id))).all()[-2:] == [
@@ -67,6 +67,12 @@ async def test_a_rate_makes_a_total(signed_in: SignedIn, store: Store, database:
 async def test_what_is_no_rate(signed_in: SignedIn, fields: dict[str, str], told: str) -> None:
     answer = await send(await signed_in("billing"), "", **{**TYPED, **fields})
     assert (answer.status_code, told in answer.text) == (422, True)
+
+
+@pytest.mark.parametrize("fields", [{}, {"day": "yesterday"}, {"currency": "CHF", "into": "CHF"}])
+async def test_what_cant_be_deleted(signed_in: SignedIn, fields: dict[str, str]) -> None:
+    answer = await send(await signed_in("billing"), "/delete", **fields)
+    assert answer.status_code == 422
 
 
 async def test_over_the_api(paywall: Paywall) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
 
@@ -89,12 +89,17 @@ async def test_a_figure_is_entered_explained_and_deleted(
     ("fields", "told"),
     [
         ({"currency": ""}, "MRR is of one currency"),
-        ({"value": "1,234"}, "without its thousands grouped"),
-        ({"value": "many", "figure": "active-subscribers"}, "Stripe’s figure"),
-        ({"value": "-1", "figure": "active-subscribers"}, "greater than or equal to 0"),
-        ({"figure": "arr"}, "Not saved"),
-        ({"churn": "never"}, "Not saved"),
-        ({"day": "2099-01-01"}, "a moment that is over"),
+        ({"value": "12.345,6.7"}, "without its thousands grouped"),
+        ({"value": "many", "figure": "active-subscribers"}, "write a whole number like 87"),
+        ({"value": "-1", "figure": "active-subscribers"}, "write a whole number like 87"),
+        ({"value": "9" * 17, "figure": "active-subscribers"}, "larger than can be stored"),
+        ({"figure": "arr", "value": "1"}, "a figure of the list"),
+        (
+            {"currency": "Euros", "figure": "active-subscribers", "value": "1"},
+            "a currency of the list",
+        ),
+        ({"churn": "never"}, "each of Stripe’s settings"),
+        ({"day": "2099-01-01"}, "a time in the past"),
         ({"day": "yesterday"}, "like 2026-03-01"),
     ],
 )
@@ -103,6 +108,32 @@ async def test_what_cant_be_entered(
 ) -> None:  # fmt: skip
     answer = await send(await signed_in("billing"), "", **{**TYPED, **fields})
     assert (answer.status_code, told in text_of(answer.text)) == (422, True)
+
+
+class TickingClocks(MovingClocks):
+    """As real ones: no two looks at them are the same."""
+
+    def business(self) -> datetime:
+        return self.travel(timedelta(microseconds=1))
+
+
+async def test_now_is_now_though_the_clock_moves(
+    store: Store, database: Database, settings: Settings
+) -> None:
+    """Of now the row says whether it is scheduled to end; of the past only the kept history does."""
+    offer, reader = rows.offer(), rows.reader()
+    bought = rows.subscription(reader, offer, started_at=START - 9 * DAY, cancel_at=START + 9 * DAY)
+    await store(offer, reader, bought, rows.movement(bought, 1, START - 9 * DAY))
+    async with inside(database, settings, TickingClocks()) as paywall:
+        body = {
+            "figure": "mrr", "currency": "EUR", "value": 0, "settings": {"churn": "cancelled"},
+        }  # fmt: skip
+        answer = await paywall.client.post(
+            "/v1/admin/stripe-figures", headers=paywall.staff, json=body
+        )
+    entry = answer.json()
+    assert (answer.status_code, entry["ours"], entry["rest"]) == (201, 900, 0)
+    assert {"cause": "churn", "amount": -900} in entry["parts"]
 
 
 @pytest.mark.usefixtures("sold")

@@ -103,7 +103,9 @@ def test_readers_are_counted_once() -> None:
         Readers(5, all_ways, frozenset({"paused", "outside"})),
         Readers(3, frozenset({(False, False), (False, True)}), frozenset({"trials"})),
         Readers(2, frozenset({(False, False), (True, False)})),
-        Readers(4, frozenset(), frozenset({"outside"})), Readers(1, frozenset(), frozenset({"free"})),
+        # Those of several causes are counted once, for the first of them.
+        Readers(3, frozenset(), frozenset({"outside", "given_back"})),
+        Readers(1, frozenset(), frozenset({"outside", "trials"})), Readers(1, frozenset(), frozenset({"free"})),
     ]  # fmt: skip
     found = of_readers(groups, {"foreign": 7}, StripeSettings())
     assert (found.ours, {p.cause: p.amount for p in found.parts}) == (
@@ -130,7 +132,15 @@ def test_what_something_else_sold() -> None:
         replace(active, pauses_collection=True),
     ):
         found.add(each)
-    assert found.document() == {"EUR": {"mrr": "6200", "customers": 1}}
+    together = {"mrr": "0", "customers": 1}
+    assert found.document() == {"EUR": {"mrr": "6200", "customers": 1}, "": together}
+    # One customer of two currencies is one; who pays for something of ours, too, is counted there.
+    francs = replace(yearly, price=replace(yearly.price, currency="chf"))
+    found.add(replace(active, items=(francs,)))
+    assert found.document()["CHF"]["customers"] == 1
+    assert found.document()[""] == together
+    found.add_ours(replace(active, items=(francs,)))
+    assert [each["customers"] for each in found.document().values()] == [0, 1, 0]
 
 
 async def compared(database: Database, **chosen: Any) -> Agreement:

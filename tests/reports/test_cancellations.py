@@ -91,9 +91,14 @@ async def test_the_list(database: Database, chosen: Chosen, expected: list[str])
     await store(
         database, reader, gone, offer,
         cancelled(reader, offer, 1, 101, "unused", id="late", cancel_comment="No time to read"),
-        cancelled(reader, offer, 2, 2, id="early"), cancelled(gone, offer, 3, 30, id="gone"),
+        cancelled(reader, offer, 2, 2, id="early"), cancelled(gone, offer, 3, 30, id="gone",
+                  access_stop="refund", access_stopped_at=NOW - 2 * DAY),
         cancelled(reader, offer, 1, 9, id="failed", cancel_reason="payment_failed"),
         cancelled(reader, offer, 1, 9, id="twice", access_stop="duplicate"),
+        cancelled(reader, offer, 1, 9, id="never-paid", status="incomplete_expired"),
+        cancelled(reader, offer, 1, 9, id="refunded", access_stop="refund", access_stopped_at=NOW - 2 * DAY),
+        cancelled(reader, offer, 1, 9, id="lost", access_stop="dispute_lost", access_stopped_at=NOW - DAY),
+        cancelled(gone, offer, 1, 9, id="erased", cancel_reason="erased"),
         cancelled(reader, offer, 20, 9, id="long-ago"), rows.subscription(reader, offer, id="stays"),
     )  # fmt: skip
     async with database.reading() as session:

@@ -94,7 +94,7 @@ class Subscription(Base):
     past_due_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     pauses_collection: Mapped[bool]
     cancel_reason: Mapped[str]
-    """Why it was or will be cancelled, in Stripe's word, such as payment_failed; empty: not said."""
+    """Why it was or will be cancelled, in Stripe's word, such as payment_failed, or erased; empty: not said."""
     cancel_feedback: Mapped[str] = mapped_column(server_default="")
     """Which of Stripe's answers the reader chose on cancelling, such as too_expensive; empty: none."""
     cancel_comment: Mapped[str] = mapped_column(Text, server_default="")

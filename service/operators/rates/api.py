@@ -31,7 +31,7 @@ async def read_rates(_: ReadsReports, asked: AnyPage, session: ReportSession) ->
 
 @router.post("", status_code=201, summary="Enter an exchange rate")
 async def send_rate(body: RateIn, actor: WritesReports, context: AppContext) -> RateOut:
-    """It holds from its day until the next one of the pair, and replaces that of the same day.
+    """It applies from its day until the next one of the pair, and replaces that of the same day.
 
     Needs the permission reports:write.
     """
@@ -42,5 +42,5 @@ async def send_rate(body: RateIn, actor: WritesReports, context: AppContext) -> 
 async def remove_rate(
     currency: Currency, into: Currency, day: date, actor: WritesReports, context: AppContext
 ) -> None:
-    """The one before it holds again. Needs the permission reports:write."""
+    """The one before it applies again. Needs the permission reports:write."""
     await delete_rate(context, Pair(currency, into, day), actor=actor.label)

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
 from service.db.keyset import Keyset, Page
 from service.db.tables import ExchangeRate
+from service.db.upsert import insert_for
 from service.html.list_query import ListQuery
-from service.identity.audit import change_by
+from service.identity.audit import Change, change_by
 from service.problems import Problem
 
 _LISTING = Keyset(ExchangeRate.day, ExchangeRate.currency, ExchangeRate.into)
@@ -39,25 +40,36 @@ async def list_rates(session: AsyncSession, asked: ListQuery) -> Page[ExchangeRa
 
 
 async def enter_rate(context: Context, pair: Pair, rate: Decimal, *, actor: str) -> ExchangeRate:
-    """Store it, or replace the one of that day."""
-    async with change_by(context, actor) as change:
-        before = await change.session.get(ExchangeRate, (pair.currency, pair.into, pair.day))
-        row = ExchangeRate(
-            currency=pair.currency, into=pair.into, day=pair.day, rate=f"{rate:f}",
-            entered_by=actor, entered_at=context.clocks.business(),
-        )  # fmt: skip
+    """Store it, or replace the one of that day. Two at once have their turns: each tells what it replaced."""
+    values = {
+        "rate": f"{rate:f}", "entered_by": actor, "entered_at": context.clocks.business(),
+    }  # fmt: skip
+    keys = {"currency": pair.currency, "into": pair.into, "day": pair.day}
+    async with context.database.serialised("exchange-rates") as session:
+        change = Change(session, context.clocks, actor)
+        before = await session.scalar(select(ExchangeRate.rate).filter_by(**keys))
+        statement = insert_for(session, ExchangeRate).values(**keys, **values)
+        await session.execute(
+            statement.on_conflict_do_update(index_elements=list(keys), set_=values)
+        )
         await change.record(
             "exchange-rate.enter", pair.target,
-            before={"rate": before.rate} if before is not None else None, after={"rate": row.rate},
+            before={"rate": before} if before is not None else None, after={"rate": values["rate"]},
         )  # fmt: skip
-        return await change.session.merge(row)
+        return ExchangeRate(**keys, **values)
 
 
 async def delete_rate(context: Context, pair: Pair, *, actor: str) -> None:
     """Problem `not-found`."""
     async with change_by(context, actor) as change:
-        row = await change.session.get(ExchangeRate, (pair.currency, pair.into, pair.day))
-        if row is None:
+        rate = await change.session.scalar(
+            delete(ExchangeRate)
+            .where(
+                ExchangeRate.currency == pair.currency, ExchangeRate.into == pair.into,
+                ExchangeRate.day == pair.day,
+            )
+            .returning(ExchangeRate.rate)
+        )  # fmt: skip
+        if rate is None:
             raise Problem("not-found", "There is no such rate. Look in the list of rates.")
-        await change.session.delete(row)
-        await change.record("exchange-rate.delete", pair.target, before={"rate": row.rate})
+        await change.record("exchange-rate.delete", pair.target, before={"rate": rate})

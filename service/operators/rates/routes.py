@@ -17,6 +17,7 @@ from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.rates.changes import delete_rate, enter_rate, list_rates
 from service.operators.rates.schemas import RateIn
+from service.problems import Problem, invalid_field
 from service.reports.schemas import Storable
 
 router = APIRouter(prefix="/exchange-rates", route_class=PageRoute, include_in_schema=False)
@@ -37,13 +38,21 @@ class Typed(BaseModel):
     rate: _Text = ""
 
     def read(self) -> RateIn:
-        """ValidationError says what can't be read."""
-        return RateIn.model_validate(
-            {
-                "currency": self.currency.strip().upper(), "into": self.into.strip().upper(),
-                "day": self.day.strip(), "rate": self.rate.strip().replace(",", "."),
-            }
-        )  # fmt: skip
+        """Problem `invalid-request` says what can't be read."""
+        try:
+            return RateIn.model_validate(
+                {
+                    "currency": self.currency.strip().upper(), "into": self.into.strip().upper(),
+                    "day": self.day.strip(), "rate": self.rate.strip().replace(",", "."),
+                }
+            )  # fmt: skip
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0]) if first["loc"] else ""
+            told = first["msg"].removeprefix("Value error, ")
+            raise invalid_field(
+                name or "into", f"{name}: {told}." if name else f"{told}."
+            ) from error
 
 
 @router.get("")
@@ -61,11 +70,9 @@ async def send_rate(
     """Enter a rate, or show the form again with why not."""
     try:
         entered = typed.read()
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = f"{first['loc'][0]}: " if first["loc"] else ""
-        refusal = f"Not saved. {field}{first['msg'].removeprefix('Value error, ')}."
+    except Problem as problem:
         async with context.database.slow_reading("reports") as session:
+            refusal = f"Not saved. {problem.detail}"
             return await _page(request, session, ListQuery(), typed, refusal=refusal)
     await enter_rate(context, entered.pair, entered.rate, actor=visit.operator.label)
     return see_other(HERE)
@@ -75,7 +82,7 @@ async def send_rate(
 async def send_deletion(
     visit: EntersRates, context: AppContext, typed: Annotated[Typed, Form()]
 ) -> Response:
-    """Delete a rate: the one before it holds again."""
+    """Delete a rate: the one before it applies again."""
     rate = typed.model_copy(update={"rate": "1"}).read()
     await delete_rate(context, rate.pair, actor=visit.operator.label)
     return see_other(HERE)

@@ -50,7 +50,7 @@ async def send_entry(
     Needs the permission reports:write.
     """
     asked = Asked(
-        body.figure, body.currency, body.at or context.clocks.business(), body.value,
+        body.figure, body.currency, body.at, body.value,
         StripeSettings(**body.settings.model_dump()),
     )  # fmt: skip
     return StripeFigureOut.of(await enter(context, asked, actor=actor.label))

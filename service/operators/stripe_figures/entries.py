@@ -31,11 +31,14 @@ _LISTING = Keyset(StripeFigure.at, StripeFigure.id)
 
 @dataclass(frozen=True)
 class Asked:
-    """What Stripe's dashboard says; `currency` is empty for active subscribers of all currencies."""
+    """What Stripe's dashboard says; `currency` is empty for active subscribers of all currencies.
+
+    `at`: the instant that it is of; None: now, which the clock gives once, when it is entered.
+    """
 
     figure: Counted
     currency: str
-    at: datetime
+    at: datetime | None
     value: int
     settings: StripeSettings
 
@@ -70,12 +73,13 @@ class Entered:
 async def enter(context: Context, asked: Asked, *, actor: str) -> Entered:
     """Compare it with ours at that instant, and keep both. Problem `invalid-request` for the future."""
     now = context.clocks.business()
-    if asked.at > now:
-        raise invalid_field("at", "Take a moment that is over, or omit it for now.")
+    at = asked.at or now
+    if at > now:
+        raise invalid_field("at", "Choose a time in the past, or omit it to use the present.")
     async with context.database.slow_reading("reports") as session:
-        found, as_of = await _compared(session, asked, is_now=asked.at == now)
+        found, as_of = await _compared(session, asked, at)
     row = StripeFigure(
-        id=new_id("stf"), figure=asked.figure, currency=asked.currency, at=asked.at,
+        id=new_id("stf"), figure=asked.figure, currency=asked.currency, at=at,
         value=asked.value, discounts=asked.settings.discounts, churn=asked.settings.churn,
         start=asked.settings.start, ours=found.ours, parts=_stored(found.parts),
         perhaps=_stored(found.perhaps), foreign_as_of=as_of, entered_by=actor, entered_at=now,
@@ -93,9 +97,9 @@ async def enter(context: Context, asked: Asked, *, actor: str) -> Entered:
 
 
 async def _compared(
-    session: AsyncSession, asked: Asked, *, is_now: bool
+    session: AsyncSession, asked: Asked, at: datetime
 ) -> tuple[Agreement, datetime | None]:
-    at, currency = asked.at, asked.currency
+    currency, is_now = asked.currency, asked.at is None
     account = await facts.account(session, at, currency)
     if asked.figure == "mrr":
         groups, beyond = await facts.money(session, at, currency, is_now=is_now)

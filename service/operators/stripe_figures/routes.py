@@ -1,5 +1,6 @@
 """The pages of the agreement with Stripe's own figures."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated
@@ -14,7 +15,7 @@ from service.db.session import ReportSession
 from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
-from service.offers.pricing import amount_text, minor_units
+from service.offers.pricing import amount_text, decimals, minor_units
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
@@ -42,7 +43,7 @@ FIGURES = {"mrr": MRR.name, "active-subscribers": ACTIVE_SUBSCRIBERS.name}
 _ITS_START = "subscription"
 SETTINGS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "discounts": (
-        "MRR is less",
+        "Deducted from MRR",
         {
             "forever": "Coupons that last for ever", "none": "No coupons",
             "recurring": "Coupons that recur", "all": "All coupons",
@@ -54,6 +55,20 @@ SETTINGS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     ),
 }  # fmt: skip
 """Stripe's settings as a form asks for them."""
+_REFUSALS: Mapping[str, str] = {
+    "figure": "Choose a figure of the list.",
+    "currency": "Choose a currency of the list.",
+    "value": "Stripe’s figure is larger than can be stored. Check its digits.",
+    "settings": "Choose each of Stripe’s settings from its list.",
+}
+"""By field, where what was typed isn't one of the form's choices."""
+_SPACES = re.compile(r"[\s'’]")
+_GROUPED = re.compile(
+    r"[0-9]{1,3}(?P<mark>[.,])[0-9]{3}(?P<more>(?:(?P=mark)[0-9]{3})*)(?P<rest>(?!(?P=mark))[.,][0-9]+)?"
+)
+_NOTHING = re.compile(r"0+(?:[.,]0{1,3})?")
+_GROUP = 3
+_WHOLE = re.compile(r"[0-9]{1,18}")
 _Text = Annotated[str, Storable]
 
 
@@ -120,17 +135,35 @@ def amount_shown(value: int, currency: str, figure: str) -> str:
     return f"−{text}" if value < 0 else text
 
 
+def value_of(typed: str, currency: str | None) -> int:
+    """What Stripe's dashboard shows, its thousands grouped or not: in minor units, or a number of readers.
+
+    ValueError says how to write it: where a currency has three places, 1,234 could be read in two ways.
+    """
+    text = _SPACES.sub("", typed)
+    grouped = _GROUPED.fullmatch(text)
+    if grouped and (grouped["rest"] or grouped["more"] or not _has_three_places(currency)):
+        rest = grouped["rest"]
+        whole = text.removesuffix(rest) if rest else text
+        text = whole.replace(grouped["mark"], "") + (rest or "").replace(",", ".")
+    if currency is not None:
+        return minor_units(text, currency) if not _NOTHING.fullmatch(text) else 0
+    if not _WHOLE.fullmatch(text):
+        raise ValueError("write a whole number like 87")
+    return int(text)
+
+
+def _has_three_places(currency: str | None) -> bool:
+    return currency is not None and decimals(currency) == _GROUP
+
+
 def _read(typed: Typed, context: Context) -> Asked:
     """Problem `invalid-request` names the field that can't be read."""
     currency = typed.currency.strip().upper()
     if typed.figure == "mrr" and not currency:
         raise invalid_field("currency", "Not saved. MRR is of one currency: choose it.")
     try:
-        value = (
-            minor_units(typed.value, currency)
-            if typed.figure == "mrr" and typed.value.strip(" 0.,")
-            else int(typed.value)
-        )
+        value = value_of(typed.value, currency if typed.figure == "mrr" else None)
     except ValueError as error:
         raise invalid_field("value", f"Not saved. Stripe’s figure: {error}.") from error
     try:
@@ -140,10 +173,10 @@ def _read(typed: Typed, context: Context) -> Asked:
             "settings": {name: getattr(typed, name) for name in SETTINGS},
         })  # fmt: skip
     except ValidationError as error:
-        message = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise invalid_field("value", f"Not saved. {message}.") from error
+        field = str(error.errors()[0]["loc"][0])
+        raise invalid_field(field, f"Not saved. {_REFUSALS[field]}") from error
     return Asked(
-        body.figure, body.currency, body.at or context.clocks.business(), body.value,
+        body.figure, body.currency, body.at, body.value,
         StripeSettings(**body.settings.model_dump()),
     )  # fmt: skip
 

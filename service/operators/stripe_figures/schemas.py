@@ -15,7 +15,7 @@ class StripeSettingsIn(Body):
     """How Stripe counts, from its page Configure under Billing; as given here it counts as we do."""
 
     discounts: Discounts = "forever"
-    """Which coupons MRR is less: those that last for ever, none, those that recur, or all."""
+    """Which coupons are deducted from MRR: those that last for ever, none, those that recur, or all."""
     churn: Churn = "period_end"
     """When a subscription is lost: period_end, or cancelled, as soon as it is cancelled."""
     start: Start = "subscription"

@@ -77,8 +77,9 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "What they answer",
             "Subscriptions that their readers cancelled, when they asked for it, by what they answered at "
-            "Stripe. Those taken back don't count; tenure is the day of the subscription. Those that were "
-            "over before this was stored aren't known.",
+            "Stripe. Those taken back don't count, nor those that the service cancelled, as after a refund or an "
+            "erased account; tenure is the day of the subscription. Those that were over before this was "
+            "stored aren't known.",
             "Not divided by anything: a count of subscriptions.",
         ),
         several(
@@ -87,6 +88,7 @@ FIGURES: tuple[Figure, ...] = (
             customer_service="Customer service", other="Other", none="No answer",
         ),
         "sum", (*BY_PRICE, "tenure"), leaving.feedback, "subscriptions",
+        version=2,
     ),
     Figure(
         "cohort-retention", "Leaving",

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.billing.discounts import less, read
+from service.billing.foreign import ALL
 from service.billing.recurring import GIVEN_BACK, PAYING_STATUSES, monthly
 from service.db.tables import (
     InvoiceRow,
@@ -152,10 +153,13 @@ async def account(session: AsyncSession, at: datetime, currency: str) -> Account
             {"unbound": customers or 0, "foreign": None},
             None,
         )
-    foreign = [v for k, v in (looked.foreign or {}).items() if not currency or k == currency]
+    by_currency = looked.foreign or {}
+    foreign = [v for k, v in by_currency.items() if not currency or k == currency]
+    # Looked through by an earlier release, which kept no number over all currencies.
+    together = [by_currency[ALL]] if not currency and ALL in by_currency else foreign
     return Account(
         {"unbound": unbound, "foreign": sum((Fraction(e["mrr"]) for e in foreign), Fraction(0))},
-        {"unbound": customers or 0, "foreign": sum(each["customers"] for each in foreign)},
+        {"unbound": customers or 0, "foreign": sum(each["customers"] for each in together)},
         looked.finished_at,
     )
 

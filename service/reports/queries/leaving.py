@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from sqlalchemy import ColumnElement, and_, case
+from sqlalchemy import ColumnElement, and_, case, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.billing.lifecycle import NEVER_STARTED
 from service.billing.recurring import GIVEN_BACK
 from service.db.tables import Subscription
 from service.reports.asked import Asked, Dimensions
@@ -28,11 +29,21 @@ TENURE: ColumnElement[str] = case(
     else_=LATER,
 )
 """How long a subscription had run when it was cancelled."""
+_STOPS_THAT_CANCEL = GIVEN_BACK | {"refund", "dispute_lost"}
 CANCELLED_BY_READER = and_(
     Subscription.cancelled_at.is_not(None),
     Subscription.cancel_reason.in_(("", "cancellation_requested")),
-    Subscription.access_stop.not_in(sorted(GIVEN_BACK)),
+    Subscription.status.not_in(sorted(NEVER_STARTED)),
+    or_(
+        Subscription.access_stop.not_in(sorted(_STOPS_THAT_CANCEL)),
+        # Cancelled by the reader first, and given back or lost afterwards.
+        and_(
+            Subscription.access_stop.not_in(sorted(GIVEN_BACK)),
+            Subscription.cancelled_at < Subscription.access_stopped_at,
+        ),
+    ),
 )
+"""Stripe tells a cancellation of ours, such as of what was refunded, by the same word as a reader's."""
 _OF_CANCELLED: Dimensions = {
     "plan": Subscription.plan.expression, "interval_charged": Subscription.interval.expression,
     "currency": Subscription.currency.expression, "tenure": TENURE,
