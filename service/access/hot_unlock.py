@@ -114,7 +114,7 @@ class HotUnlock:
         self._on_sale = running.get(OnSale)
         self._rules = running.get(RuleBook)
         self._networks = running.get(InstitutionNetworks)
-        self._rules, self._crawlers = running.get(RuleBook), running.get(KnownCrawlers)
+        self._crawlers = running.get(KnownCrawlers)
         self._common = AnswerHeaders.of(self._context.settings)
         self._repeats: OrderedDict[tuple[str, Hashable], _Repeat] = OrderedDict()
         self._completed: dict[bytes | None, Head] = {}

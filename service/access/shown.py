@@ -1,8 +1,11 @@
 """What a reader is shown: the wall, or what is said beside the open article. It asks what they have bought."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.decision import Evidence
 from service.access.notices import NoticeShown, notices_of
@@ -18,6 +21,7 @@ from service.identity.entry import entry_of
 from service.identity.touches import Touch
 from service.metering.window import MeterState
 from service.offers.on_sale import OnSale
+from service.problems import Problem
 from service.rules.in_force import InForce
 from service.rules.prompts import Occasion
 
@@ -28,47 +32,86 @@ def arrival_of(article: StoredArticle, evidence: Evidence, touch: Touch, now: da
 
 
 class Showing:
-    """Walls and notices of one application."""
+    """Walls and notices of one application.
+
+    `session` is the caller's: a request that holds one connection and waits for another may wait for
+    ever, with as many more as there are. None: the caller holds none.
+    """
 
     def __init__(self, context: Context, on_sale: OnSale) -> None:
         self._context = context
         self._on_sale = on_sale
 
     async def wall(
-        self, caller: Caller, met: Met, arrival: Arrival, in_force: InForce
+        self,
+        caller: Caller,
+        met: Met,
+        arrival: Arrival,
+        in_force: InForce,
+        session: AsyncSession | None = None,
     ) -> WallShown:
-        arrival = await self._with_gifts(caller, arrival, in_force)
-        bought, assortment = await self._bought(caller), await self._on_sale.assortment()
+        arrival = await self._with_gifts(caller, arrival, in_force, session)
+        bought = await self._bought(caller, session)
+        assortment = await self._on_sale.assortment(session)
         return wall_for(met, arrival, assortment, bought, self._context, in_force)
 
     async def notices(
-        self, caller: Caller, arrival: Arrival, metered: MeterState | None, in_force: InForce
+        self,
+        caller: Caller,
+        arrival: Arrival,
+        metered: MeterState | None,
+        in_force: InForce,
+        session: AsyncSession | None = None,
     ) -> tuple[NoticeShown, ...]:
-        """`metered`: the window after the read, where the meter opened the article."""
-        rules, arrival = in_force.rules, await self._with_gifts(caller, arrival, in_force)
-        bought = await self._bought(caller)
-        audience = audience_of_reader(caller.verified, bought, arrival.sources)
+        """`metered`: the window after the read, where the meter opened the article.
+
+        While the database is away there are none: the article is open, and may be counted already.
+        """
         left = metered.remaining if metered is not None else None
-        occasion = Occasion(audience, None, arrival.section, arrival.language, arrival.entry, left)
-        fitting = rules.prompts_for(occasion, self._context.clocks.business())
-        if not fitting:
+        met = Occasion("anonymous", None, arrival.section, arrival.language, arrival.entry, left)
+        now = self._context.clocks.business()
+        # Most articles have nothing said beside them: then nobody is asked who the reader is.
+        if not any(each.fits_some(met, now) for each in in_force.rules.prompts):
+            return ()
+        try:
+            arrival = await self._with_gifts(caller, arrival, in_force, session)
+            bought = await self._bought(caller, session)
+            audience = audience_of_reader(caller.verified, bought, arrival.sources)
+            fitting = in_force.rules.prompts_for(replace(met, audience=audience), now)
+            if not fitting:
+                return ()
+            assortment = await self._on_sale.assortment(session)
+        except Problem as problem:
+            if problem.slug != "database-unavailable":
+                raise
             return ()
         # A reader by a seat isn't sold what it opens: beside an open article that is nearly all.
         sells = audience != "seat" and may_subscribe(audience, bought)
-        assortment = await self._on_sale.assortment()
         return notices_of(fitting, assortment, bought, metered, sells=sells)
 
-    async def _with_gifts(self, caller: Caller, arrival: Arrival, in_force: InForce) -> Arrival:
+    async def _with_gifts(
+        self, caller: Caller, arrival: Arrival, in_force: InForce, session: AsyncSession | None
+    ) -> Arrival:
         """With the gift links that the device has opened, whatever article they were of."""
         is_asked = in_force.know_gifts and "gift" not in arrival.sources
         if not is_asked or caller.device_id is None:
             return arrival
-        async with self._context.database.reading() as session:
-            came = await has_opened_one(session, pseudonym(caller.device_id))
+        async with self._asking(session) as asked:
+            came = await has_opened_one(asked, pseudonym(caller.device_id))
         return replace(arrival, sources=arrival.sources | {"gift"}) if came else arrival
 
-    async def _bought(self, caller: Caller) -> Sequence[BoughtSubscription]:
+    async def _bought(
+        self, caller: Caller, session: AsyncSession | None
+    ) -> Sequence[BoughtSubscription]:
         if caller.reader_id is None:
             return ()
-        async with self._context.database.reading() as session:
-            return await bought_subscriptions(session, caller.reader_id)
+        async with self._asking(session) as asked:
+            return await bought_subscriptions(asked, caller.reader_id)
+
+    @asynccontextmanager
+    async def _asking(self, session: AsyncSession | None) -> AsyncIterator[AsyncSession]:
+        if session is not None:
+            yield session
+            return
+        async with self._context.database.reading() as opened:
+            yield opened

@@ -65,14 +65,14 @@ from service.metering.store import (
     named_meter,
     read_window,
 )
-from service.metering.window import MeterState
+from service.metering.window import MeterState, rolling_from
 from service.offers.on_sale import OnSale
 from service.rules.in_force import InForce, RuleBook
 from service.running import part
 
-_DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
-_MOST_CASES = 200
-"""Kept, one an article: each holds on to a copy."""
+_DAY = timedelta(days=1)
+_MOST_CASES = 3_000
+"""Kept, one an article, variant and entry: of some hundred articles, each with one copy."""
 UNLOCKS = Counter("paywall_unlocks_total", "Answers to unlock, by reason", ["reason"])
 
 
@@ -189,11 +189,11 @@ class Unlocking:
             session, self._context, read.caller, case.window, read.network
         ):
             case = case.with_network_closed()
-        wall = await self._wall(read, case, touch, view)
+        wall = await self._wall(read, case, touch, view, session)
         variant = _variant(read, case, touch, view, wall)
         if wall is not None or not opens(case.outcome):
             return Look(case.outcome, wall, case.window, takes_gift=gift.is_new, variant=variant)
-        notices = await self._notices(read, case, touch, case.window, view)
+        notices = await self._notices(read, case, touch, case.window, view, session)
         return Look(case.outcome, None, case.window, notices, gift.is_new, variant)
 
     async def unlock(self, read: ReadRequest, touch: Touch) -> Opened | Walled:
@@ -339,14 +339,14 @@ class Unlocking:
         key = article.slug, view.variant, entry
         kept = self._of_nobody.get(key)
         if kept is not None and kept.article is article and kept.case.now <= now < kept.until:
-            return kept.case._replace(now=now)
+            return kept.at(now)
         levels = view.rules.levels
         facts, read = article_facts(article, levels, now), ReadRequest(article, Caller(), None)
         seen = window_asked(article, facts.level, view, now, _reading(read, entry))
         case = _case(read, facts, seen, view, now, entry)
         until = level_at(article, levels, now).until or now + _DAY
-        if isinstance(seen, MeterState):
-            until = min(until, now + _MINUTE if seen.window.rolls else seen.window.end)
+        if isinstance(seen, MeterState) and not seen.window.rolls:
+            until = min(until, seen.window.end)
         if len(self._of_nobody) >= _MOST_CASES:
             self._of_nobody.clear()
         self._of_nobody[key] = _OfNobody(article, case, until)
@@ -359,7 +359,12 @@ class Unlocking:
         return found
 
     async def _wall(
-        self, read: ReadRequest, case: Case, touch: Touch, view: InForce
+        self,
+        read: ReadRequest,
+        case: Case,
+        touch: Touch,
+        view: InForce,
+        session: AsyncSession | None = None,
     ) -> WallShown | None:
         """The wall that the case ends at; None where it opens the article."""
         if not isinstance(case.outcome, Wall):
@@ -370,7 +375,7 @@ class Unlocking:
             read.caller.verified, case.gift.refusal,
         )  # fmt: skip
         arrival = arrival_of(read.article, case.evidence, touch, case.now)
-        return await self._showing.wall(read.caller, met, arrival, view)
+        return await self._showing.wall(read.caller, met, arrival, view, session)
 
     async def _notices(
         self,
@@ -379,13 +384,14 @@ class Unlocking:
         touch: Touch,
         window: MeterState | None,
         view: InForce,
+        session: AsyncSession | None = None,
     ) -> tuple[NoticeShown, ...]:
         """What is said beside the article that the case opens; `window` as it is then."""
         if not view.rules.speaks_beside:
             return ()
         arrival = arrival_of(read.article, case.evidence, touch, case.now)
         metered = window if isinstance(case.outcome, Meter) else None
-        return await self._showing.notices(read.caller, arrival, metered, view)
+        return await self._showing.notices(read.caller, arrival, metered, view, session)
 
 
 AppUnlocking = Annotated[Unlocking, Depends(part(Unlocking))]
@@ -397,6 +403,13 @@ class _OfNobody(NamedTuple):
     article: StoredArticle
     case: Case
     until: datetime
+
+    def at(self, now: datetime) -> Case:
+        """The same now: a rolling window begins with the first article, so with this one."""
+        case, asked = self.case._replace(now=now), self.case.window
+        if asked is None or not asked.window.rolls:
+            return case
+        return case._replace(meter=asked._replace(window=rolling_from(now, asked.window.span)))
 
 
 def _case(
@@ -430,13 +443,15 @@ def _variant(
 ) -> str | None:
     """What the row of a read, or of a wall, says of an experiment; None: it doesn't belong to one.
 
-    One on limits is met wherever the meter is asked, whatever it says; one on words at the walls that it is about.
+    One on limits is met wherever the meter is asked by a limit that it tries, whatever it says; one on words at
+    the walls that it is about.
     """
     if view.variant is None:
         return None
-    metered = case.window is not None and not isinstance(case.outcome, Allow)
     if wall is None or view.tries_limits:
-        return view.variant if metered and view.tries_limits else None
+        by = case.window.by if case.window is not None else None
+        is_met = by is not None and by.is_usual and not isinstance(case.outcome, Allow)
+        return view.variant if is_met and view.tries_limits else None
     return variant_at(wall, arrival_of(read.article, case.evidence, touch, case.now), view)
 
 

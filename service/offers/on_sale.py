@@ -43,12 +43,21 @@ class OnSale:
         self._held: Assortment | None = None
         self._seen: datetime | None = None
         self._loading: asyncio.Task[Assortment] | None = None
+        self._generation = 0
+        """Of what is seen: what was asked for before it was forgotten isn't kept."""
 
-    async def assortment(self) -> Assortment:
-        """The present one, or the last that was seen while the database is away."""
+    async def assortment(self, session: AsyncSession | None = None) -> Assortment:
+        """The present one, or the last that was seen while the database is away.
+
+        `session` is one that the caller has: if it holds a connection, it is asked.
+        """
         fresh = self.fresh()
         if fresh is not None:
             return fresh
+        if session is not None and session.in_transaction():
+            # Another connection may be free only once the caller's is.
+            generation, now = self._generation, self._clocks.wall()
+            return self._seen_now(tuple(await live_offers(session)), generation, now)
         # However many ask, the database is asked once.
         if self._loading is None:
             self._loading = asyncio.create_task(self._load())
@@ -63,9 +72,10 @@ class OnSale:
     def forget(self) -> None:
         """Ask again the next time: something may have changed here."""
         self._seen, self._loading = None, None
+        self._generation += 1
 
     async def _load(self) -> Assortment:
-        me, now = asyncio.current_task(), self._clocks.wall()
+        me, generation, now = asyncio.current_task(), self._generation, self._clocks.wall()
         try:
             try:
                 async with self._reading() as session:
@@ -75,16 +85,19 @@ class OnSale:
                     raise
                 self._seen = now  # asked again in two seconds, not by everybody
                 return self._held
-            items = tuple(map(OfferItem.of, offers))
-            held = self._held
-            if held is None or held.items != items:
-                held = Assortment(offers, items)
-            if self._loading is me:  # else it was forgotten meanwhile: this may be too old
-                self._held, self._seen = held, now
-            return held
+            return self._seen_now(offers, generation, now)
         finally:
             if self._loading is me:
                 self._loading = None
+
+    def _seen_now(self, offers: tuple[Offer, ...], generation: int, now: datetime) -> Assortment:
+        items = tuple(map(OfferItem.of, offers))
+        held = self._held
+        if held is None or held.items != items:
+            held = Assortment(offers, items)
+        if self._generation == generation:  # else it was forgotten meanwhile: this may be too old
+            self._held, self._seen = held, now
+        return held
 
 
 AppOnSale = Annotated[OnSale, Depends(part(OnSale))]

@@ -58,6 +58,11 @@ class Chosen(NamedTuple):
     reader: MeteredReader
     entry: Entry | None = None
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is the publication's limit of devices or of registered readers, which experiments change."""
+        return self.meter is None and self.entry is None and self.reader != "former"
+
     def __str__(self) -> str:
         come = f", entry {self.entry}" if self.entry is not None else ""
         which = f" on the meter {self.meter}" if self.meter is not None else ""

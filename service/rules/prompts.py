@@ -127,13 +127,18 @@ class Prompt:
 
     def fits(self, occasion: Occasion, now: datetime) -> bool:
         """Whether it is for this occasion, now."""
+        return self.fits_some(occasion, now) and (
+            not self.audiences or occasion.audience in self.audiences
+        )
+
+    def fits_some(self, occasion: Occasion, now: datetime) -> bool:
+        """Whether it is for this occasion now, were the reader of another audience."""
         left = occasion.left
         return (
             not self.is_draft
             and self.place in occasion.places
             and (self.starts_at is None or self.starts_at <= now)
             and (self.ends_at is None or now < self.ends_at)
-            and (not self.audiences or occasion.audience in self.audiences)
             and (not self.walls or occasion.wall in self.walls)
             and (not self.sections or occasion.section in self.sections)
             and (not self.languages or _is_among(occasion.language, self.languages))

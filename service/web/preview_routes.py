@@ -51,7 +51,7 @@ async def preview_article(
     article = await get_article(session, slug) if is_slug(slug) else None
     if article is None:
         raise Problem("article-not-found")
-    assortment = await running_of(request).get(OnSale).assortment()
+    assortment = await running_of(request).get(OnSale).assortment(session)
     shown = next((each for each in in_force.rules.prompts if each.name == prompt), None)
     if prompt and shown is None:
         raise Problem("not-found", f"There is no prompt {prompt}. Save the rules first.")

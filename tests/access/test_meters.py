@@ -66,6 +66,15 @@ async def test_a_rolling_window_begins_with_the_first_article(paywall: Paywall) 
     assert starts == [began, began, began + 10 * DAY]
 
 
+async def test_each_new_device_begins_a_rolling_window_of_its_own(paywall: Paywall) -> None:
+    await put(paywall, meter={**USUAL, "window": "rolling", "days": 10})
+    for _ in range(3):
+        paywall.clocks.travel(timedelta(seconds=20))
+        async with paywall.new_client() as stranger:
+            meter = (await stranger.post("/v1/articles/a/unlock")).json()["meter"]
+        assert datetime.fromisoformat(meter["window_start"]) == paywall.clocks.business()
+
+
 async def test_an_entry_has_another_limit_on_the_same_count(paywall: Paywall) -> None:
     entries = [{"entry": "newsletter", "anonymous": 4}, {"entry": "social", "anonymous": 1}]
     await put(paywall, meter={**USUAL, "entries": entries})

@@ -81,7 +81,10 @@ def test_the_limit_of_each_reader(
     article: tuple[str | None, tuple[str, ...]],
     expected: str,
 ) -> None:
-    assert said(METERS.chosen(*article, reader, entry)) == expected
+    chosen = METERS.chosen(*article, reader, entry)
+    assert said(chosen) == expected
+    # What an experiment changes is the publication's own, for no entry and not for former subscribers.
+    assert chosen.is_usual is expected.isdigit()
 
 
 @pytest.mark.parametrize(
