@@ -10,16 +10,14 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import AppClocks
 from service.db.context import Context
-from service.db.tables import MeterWindow
 from service.identity.callers import Caller
 from service.limits.addresses import client_network, is_listed_frontend
 from service.limits.rate import Limit, used
-from service.metering.store import device_holder
+from service.metering.store import device_holder, has_begun
 from service.metering.window import MeterState
 from service.settings import AppSettings, Settings
 
@@ -65,10 +63,8 @@ async def _has_begun(session: AsyncSession, caller: Caller, meter: MeterState | 
         return True
     if caller.device_id is None:
         return False
-    # Nothing in this window: perhaps in an earlier one.
-    holder = device_holder(caller.device_id)
-    found = select(MeterWindow.holder).where(MeterWindow.holder == holder).limit(1)
-    return await session.scalar(found) is not None
+    # Nothing in this window: perhaps in an earlier one, or by another meter.
+    return await has_begun(session, device_holder(caller.device_id))
 
 
 def _limit(settings: Settings) -> Limit:

@@ -168,7 +168,7 @@ class Metering:
             if result.counted:
                 _put(self._touched, attempt.entry.holder, None)
             state = result.state
-            _put(self._windows, (attempt.meter, state.window.start), (seen, state))
+            _put(self._windows, (attempt.meter, state.window.key), (seen, state))
             if not done.done():
                 done.set_result(result)
 

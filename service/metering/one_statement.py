@@ -27,6 +27,8 @@ _KINDS = {
 }  # fmt: skip
 _OVER = f"held.ends_at <= $1 OR held.ends_at > excluded.ends_at + interval '{CLOCKS_APART.seconds} seconds'"
 """As in limits/rate.py: also one that ends later than any that begins now."""
+_OF_ITS_OWN = "past.holder > wanted.holder || '@' AND past.holder < wanted.holder || 'A'"
+"""Meters that have a name after the holder's: `A` is what follows `@`."""
 _ENDED = """known.began_at IS NOT NULL
   AND known.began_at <= (SELECT ended FROM wanted WHERE wanted.meter = excluded.holder)"""
 """Whether a rolling window is over by the time of the read; no calendar's is."""
@@ -69,7 +71,8 @@ WITH wanted AS MATERIALIZED (
     count(*) OVER (PARTITION BY network) AS number
   FROM wanted
   WHERE network IS NOT NULL
-    AND NOT EXISTS (SELECT FROM meter_windows AS past WHERE past.holder IN (wanted.meter, wanted.holder))
+    AND NOT EXISTS (SELECT FROM meter_windows AS past WHERE past.holder = wanted.holder)
+    AND NOT EXISTS (SELECT FROM meter_windows AS past WHERE {_OF_ITS_OWN})
 ), taken AS (
   INSERT INTO rate_limits AS held (key, count, started_at, ends_at)
   SELECT network, count(*), $1, max(network_ends) FROM beginning GROUP BY network ORDER BY network

@@ -20,7 +20,6 @@ from service.identity.touches import record_touches
 from service.limits.rate import Limit, take_for_many
 from service.metering.attempt import Attempt, Recorded
 from service.metering.ledger import Entry
-from service.metering.store import begun_among
 from service.metering.window import MeterState, Window, rolling_from
 
 _WINDOWS = """
@@ -28,6 +27,14 @@ SELECT json_group_array(json_array(holder, window_start, json(counted), json(car
 FROM json_each(?) AS asked CROSS JOIN meter_windows
 ON holder = json_extract(asked.value, '$[0]') AND window_start = json_extract(asked.value, '$[1]')
 """
+_BEGUN = """
+SELECT json_group_array(asked.value) FROM json_each(?) AS asked
+WHERE EXISTS (SELECT 1 FROM meter_windows WHERE holder = asked.value)
+  OR EXISTS (
+    SELECT 1 FROM meter_windows WHERE holder > asked.value || '@' AND holder < asked.value || 'A'
+  )
+"""
+"""Holders who have read, also if only by meters of their own: `A` is what follows `@`."""
 _WINDOW_COLUMNS = ("holder", "window_start", "began_at", "counted", "carried", "updated_at")
 _COUNTED_GROWS = """
 ON CONFLICT (holder, window_start) DO UPDATE
@@ -41,7 +48,7 @@ _EMPTY: _Known = [], [], None
 def write(connection: Connection, batch: Sequence[Attempt], now: datetime) -> dict[str, Recorded]:
     """Count for each what has room, and record it; by meter what came of it. `now` is wall time."""
     driver: Any = connection.connection.driver_connection
-    closed = _closed(connection, batch, now)
+    closed = _closed(connection, driver.execute, batch, now)
     known = _windows(driver.execute, batch)
     found: dict[str, Recorded] = {}
     windows: list[tuple[Any, ...]] = []
@@ -113,7 +120,12 @@ _WINDOW_START = Entry._fields.index("window_start") - 4
 _as_json = lru_cache(maxsize=1_000)(json.dumps)
 
 
-def _closed(connection: Connection, batch: Sequence[Attempt], now: datetime) -> set[str]:
+def _closed(
+    connection: Connection,
+    execute: Callable[..., Any],
+    batch: Sequence[Attempt],
+    now: datetime,
+) -> set[str]:
     """Meters whose network has no room left; it isn't asked for those with a past."""
     by_limit: defaultdict[Limit, dict[str, str]] = defaultdict(dict)
     for each in batch:
@@ -122,14 +134,10 @@ def _closed(connection: Connection, batch: Sequence[Attempt], now: datetime) -> 
             by_limit[limit][each.meter] = key
     closed: set[str] = set()
     for limit, networks in by_limit.items():
-        # A device that has read begins nothing with a meter of its own.
         holders = {each.meter: each.entry.holder for each in batch if each.meter in networks}
-        begun = begun_among(connection, {*holders, *holders.values()})
-        beginning = {
-            meter: key
-            for meter, key in networks.items()
-            if begun.isdisjoint({meter, holders[meter]})
-        }
+        (rows,) = execute(_BEGUN, (json.dumps([*holders.values()]),)).fetchone()
+        begun = set(json.loads(rows))
+        beginning = {meter: key for meter, key in networks.items() if holders[meter] not in begun}
         if not beginning:
             continue
         room = take_for_many(connection, limit, Counter(beginning.values()), now)

@@ -11,7 +11,18 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, bindparam, delete, select, text, update
+from sqlalchemy import (
+    Connection,
+    TextClause,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import Json, UtcDateTime
@@ -108,10 +119,14 @@ def read_meters(
     return states | {row.holder: _state(row, window, limit) for row in rows}
 
 
-def begun_among(connection: Connection, holders: Collection[str]) -> set[str]:
-    """Those of the holders who have read in any window."""
-    found = select(MeterWindow.holder).where(MeterWindow.holder.in_(holders)).distinct()
-    return set(connection.scalars(found))
+async def has_begun(session: AsyncSession, holder: str) -> bool:
+    """Whether the holder has read in any window, by whichever meter.
+
+    Meters of their own are those from `holder@` up to `holderA`, the letter that follows the sign.
+    """
+    of_its_own = and_(MeterWindow.holder > f"{holder}@", MeterWindow.holder < f"{holder}A")
+    begun = exists().where(or_(MeterWindow.holder == holder, of_its_own))
+    return bool(await session.scalar(select(begun)))
 
 
 def _state(row: Any, window: Window, limit: int) -> MeterState:

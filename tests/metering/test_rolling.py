@@ -11,14 +11,19 @@ from sqlalchemy import func, select
 
 from service.db.session import Database, past_deadlocks
 from service.db.tables import AccessEntry, MeterWindow
+from service.identity.touches import Touch
 from service.levels import Span
 from service.limits.rate import Limit
 from service.metering.attempt import Attempt
 from service.metering.group_commit import write
-from service.metering.ledger import entry_at
+from service.metering.ledger import Ledger, entry_at
+from service.metering.meter import Metering
 from service.metering.past import window_before
-from service.metering.store import carry_reads, named_meter, read_meter
+from service.metering.store import carry_reads, has_begun, named_meter, read_meter
 from service.metering.window import MeterState, Window, rolling_from, window_at
+from tests.conftest import MovingClocks
+from tests.databases import on_sqlite
+from tests.statements import statements
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SPAN = Span("rolling", 30)
@@ -230,8 +235,24 @@ async def test_signing_in_amid_parallel_reads_keeps_both_meters_exact(
         await other.dispose()
 
 
-async def test_a_device_that_has_read_begins_nothing_with_a_meter_of_its_own(
-    database: Database,
+@on_sqlite
+async def test_what_was_counted_is_remembered_without_the_database(
+    database: Database, clocks: MovingClocks
+) -> None:
+    metering = Metering(database, clocks, Ledger())
+    first = attempt(DEVICE, "a", NOON)
+    await metering.count(DEVICE, first.entry, Touch(), first.window, first.limit, None)
+    again = MeterState(asked(NOON + HOUR), 2)
+    with statements() as seen:
+        known = metering.remembered(DEVICE, again)
+    assert (known, seen) == (MeterState(rolling_from(NOON, SPAN), 2, frozenset("a")), [])
+    assert metering.remembers(DEVICE, again.window)
+    assert metering.remembered(DEVICE, MeterState(asked(NOON + 30 * DAY), 2)) is None
+
+
+@pytest.mark.parametrize("names", [(None, "magazine"), ("magazine", None), ("magazine", "books")])
+async def test_a_device_that_has_read_takes_one_place_of_its_network(
+    database: Database, names: Sequence[str | None]
 ) -> None:
     network = (Limit("cookieless", 1, DAY, "Too many."), "here")
 
@@ -241,5 +262,12 @@ async def test_a_device_that_has_read_begins_nothing_with_a_meter_of_its_own(
         (found,) = await database.by_statement(work)
         return found.counted
 
-    assert [await read(DEVICE, None), await read(DEVICE, "magazine")] == [True, True]
-    assert not await read("device:other", "magazine")
+    async def begun(holder: str) -> bool:
+        async with database.reading() as session:
+            return await has_begun(session, holder)
+
+    assert not await begun(DEVICE)
+    assert [await read(DEVICE, each) for each in names] == [True, True]
+    others = (f"{DEVICE}A", f"{DEVICE}0", "device:", "device:other")
+    assert [await read(each, "magazine") for each in others] == [False] * 4
+    assert [await begun(each) for each in (DEVICE, *others)] == [True, *[False] * 4]
