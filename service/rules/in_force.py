@@ -87,7 +87,8 @@ class InForce:
 
     def _with(self, experiment: Experiment, variant: Variant) -> "InForce":
         settings, rules = self.settings, self.rules
-        if variant.limits is not None:
+        # A meter that was switched off since the start stays off.
+        if variant.limits is not None and rules.meters.publication.anonymous is not None:
             limits = {
                 "meter_limit": variant.limits.anonymous,
                 "registered_meter_limit": variant.limits.registered,

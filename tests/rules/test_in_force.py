@@ -1,6 +1,7 @@
 """Each change of the rules is a further version, in force in every process."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,8 @@ from service.identity.audit import change_by
 from service.levels import Level
 from service.problems import Problem
 from service.rules.document import LevelIn, LevelsIn, NamedLevelIn, RulesIn, of_settings
-from service.rules.in_force import RuleBook, in_force_at, rules_in_force
+from service.rules.experiments import Experiment, Limits, Variant
+from service.rules.in_force import InForce, RuleBook, in_force_at, rules_in_force
 from service.rules.save import save_rules
 from service.rules.store import latest_version
 from service.settings import Settings
@@ -56,6 +58,19 @@ async def test_another_process_takes_a_change_over(context: Context) -> None:
     assert there.in_force.rules.levels.sections["News"].level == "free"
     assert (await rules_in_force(context.settings, context.database)).version == 1
     assert here.in_force.rules.levels.default.level == context.settings.default_level
+
+
+@pytest.mark.parametrize(("anonymous", "limit"), [(3, 1), (0, 1), (None, None)])
+def test_a_meter_that_is_switched_off_stays_off_in_an_experiment(
+    settings: Settings, anonymous: int | None, limit: int | None
+) -> None:
+    tried = Experiment(
+        "spring", (Variant("one", 100, Limits(1, 2)),), None, START, START + timedelta(days=9)
+    )
+    rules = settings.model_copy(update={"meter_limit": anonymous})
+    view = replace(InForce.by_default(rules), experiment=tried).view_of("dev_1", b"s" * 32, START)
+    chosen = view.rules.meters.chosen(None, (), "anonymous", "direct")
+    assert (chosen.limit, view.settings.meter_limit, view.variant) == (limit, limit, "spring/one")
 
 
 async def test_repeating_a_change_writes_nothing(context: Context) -> None:
