@@ -1,13 +1,14 @@
 """The report on an experiment: what each variant brought, its guardrails, and the verdict."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import ExperimentRow
 from service.reports.queries.experiment_rows import count_experiment
+from service.reports.queries.kept_rows import gone_before
 from service.reports.verdict import Result, result_of
 from service.rules.experiment_document import ExperimentIn, read_plan
 from service.rules.experiments import State, state_of
@@ -22,6 +23,8 @@ class ExperimentReport:
     state: State
     result: Result | None = None
     mixed: int | None = None
+    gone: date | None = None
+    """The first day of which rows are kept, where some of its own are deleted."""
 
 
 async def report_on_experiment(
@@ -37,6 +40,7 @@ async def report_on_experiment(
     found = await count_experiment(
         session, plan.as_rule(row.started_at), days=days, goal=plan.goal, within=within, now=now
     )
+    gone = await gone_before(session, *days)
     result = result_of(
         found.tallies,
         size=plan.size,
@@ -44,4 +48,4 @@ async def report_on_experiment(
         over=state == "over",
         waited=now >= row.ends_at + within,
     )
-    return ExperimentReport(row, plan, state, result, found.mixed)
+    return ExperimentReport(row, plan, state, result, found.mixed, gone)

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from service.db.session import Database
+from service.db.tables import ExperimentRow
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
@@ -36,6 +37,30 @@ def plan(clocks: MovingClocks, slug: str = "spring", **fields: Any) -> dict[str,
         "variants": [{"name": "usual", "share": 50}, {"name": "one", "share": 50, "limits": LIMITS}],
         **fields,
     }  # fmt: skip
+
+
+async def test_a_plan_of_a_later_release_spoils_no_list(
+    paywall: Paywall, signed_in: SignedIn
+) -> None:
+    now = paywall.clocks.business()
+    later = ExperimentRow(
+        slug="later", document={"subject": "price"}, created_at=now, created_by="command",
+        started_at=None, stopped_at=None, ends_at=now + timedelta(days=9),
+    )  # fmt: skip
+    async with paywall.database.transaction() as session:
+        session.add(later)
+    await paywall.client.put(f"{HOME}/spring", json=plan(paywall.clocks), headers=paywall.staff)
+    (found,) = [
+        each
+        for each in (await paywall.client.get(HOME, headers=paywall.staff)).json()["items"]
+        if each["slug"] == "later"
+    ]
+    assert (found["plan"], found["state"]) == (None, "draft")
+    browser = await signed_in("viewer")
+    assert "Planned by a later release" in (await browser.get("/admin/experiments")).text
+    for path in ("", "/plan"):
+        refused = await browser.get(f"/admin/experiments/later{path}")
+        assert (refused.status_code, "Update this one" in refused.text) == (404, True)
 
 
 async def test_a_running_one_can_only_be_stopped(paywall: Paywall) -> None:
@@ -93,14 +118,15 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
         "csrf": csrf_in(page), "slug": "words", "question": "Do <new> words sell more?",
         "subject": "prompt", "goal": "registered", "within_days": "7", "size": "1000",
         "ends_at": ends.strftime("%Y-%m-%dT%H:%M"), "audience": "lapsed", "wall": "", "entry": "",
-        "sections": "Sport", "variant": ["usual", "new", "", ""], "share": ["50", "50", "", ""],
+        "sections": "Sport", "languages": "pt, en-GB", "variant": ["usual", "new", "", ""], "share": ["50", "50", "", ""],
         "anonymous": ["", "", "", ""], "registered": ["", "", "", ""],
         "title": ["", "Your seat is free", "", ""], "text": ["", "", "", ""],
+        "offers": ["", "off_gone", "", ""],
     }  # fmt: skip
     spoilings: list[tuple[dict[str, Any], str]] = [
         ({"size": "10"}, "Holders: "), ({"share": ["50", "51", "", ""]}, "more than 100"),
         ({"ends_at": "soon"}, "End: "), ({"slug": "No Name"}, "Name: "),
-        ({"title": ["", "", "", ""]}, "needs its limits or words"),
+        ({"title": [""] * 4, "offers": [""] * 4}, "needs its limits or words"),
         ({"anonymous": ["", "x", "", ""]}, "Variant new, "), ({"share": []}, "form is missing"),
     ]  # fmt: skip
     for spoilt, words in spoilings:
@@ -113,6 +139,8 @@ async def test_its_pages_plan_it_start_it_and_stop_it(
     shown = (await browser.get("/admin/experiments/words")).text
     assert "Do &lt;new&gt; words sell more?" in shown
     assert "Subscribed before" in shown
+    assert "pt, en-gb" in shown
+    assert "Offers: one that isn’t sold any more." in shown
     assert "Your seat is free" in (await browser.get("/admin/experiments/words/plan")).text
     for act, words in [("start", "Stop the experiment"), ("stop", "Stopped early")]:
         done = await browser.post(f"/admin/experiments/words/{act}", data={"csrf": csrf_in(page)})

@@ -4,9 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import delete
+
 from service.db.session import Database
-from service.db.tables import ChargeRow, ExperimentRow, ReaderDevice, RefundRow
+from service.db.tables import AccessEntry, ChargeRow, ExperimentRow, ReaderDevice, RefundRow
 from service.reports.experiment_report import ExperimentReport, report_on_experiment
+from service.reports.rollups import roll_day
 from tests.reports import rows
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -99,3 +102,11 @@ async def test_holders_are_counted_once_with_what_they_did(database: Database) -
     assert early.result is not None
     assert early.result.verdict == "waiting"
     assert early.result.variants[1].tally.due_90 == 0
+    assert early.gone is None
+    first = START.date()
+    await roll_day(database, first + timedelta(days=1), now=START + 40 * DAY)
+    async with database.transaction() as session:
+        await session.execute(
+            delete(AccessEntry).where(AccessEntry.day <= first + timedelta(days=1))
+        )
+    assert (await report(database, START + 34 * DAY)).gone == first + timedelta(days=2)

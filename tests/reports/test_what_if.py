@@ -252,6 +252,23 @@ async def test_a_huge_ledger_is_sampled_by_holders_at_a_stated_rate(database: Da
     assert sampled[-1].total == Cell(Fraction(1, 16))
 
 
+async def test_what_was_read_before_the_period_is_sampled_too(database: Database) -> None:
+    """A rolling window may have begun long before: 20 rows of the period and 20 of before."""
+    article, at = rows.article("a", "A"), datetime(2026, 3, 9, 12, tzinfo=UTC)
+    names = [f"device:dev_{number:02x}ff" for number in (0x70, *range(0x20, 0x33))]
+    read = [
+        rows.read(article, when, holder=each, window_start=at - 60 * DAY)
+        for each in names
+        for when in (at - 60 * DAY, at)
+    ]
+    await store(database, article, *read)
+    what = asked("2026-03-01", "2026-03-10", "month", now=at + DAY)
+    async with database.reading() as session:
+        whole, sampled = [await what_if(session, what, most=most) for most in (40, 39)]
+    assert {line.total.whole for line in whole if line.series == "anonymous"} == {20}
+    assert {line.total.whole for line in sampled if line.series == "anonymous"} == {1}
+
+
 @pytest.mark.parametrize("kept", [True, False])
 async def test_without_the_ledgers_rows_there_is_no_replay(database: Database, kept: bool) -> None:
     article, at = rows.article("a", "A"), datetime(2026, 3, 3, 12, tzinfo=UTC)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,7 +24,7 @@ from service.rules.experiment_changes import (
     start_experiment,
     stop_experiment,
 )
-from service.rules.experiment_document import ExperimentIn
+from service.rules.experiment_document import ExperimentIn, read_plan
 from service.rules.experiment_store import find_experiment
 from service.rules.in_force import RuleBook
 from service.running import running_of
@@ -73,6 +74,15 @@ async def known_experiment(session: AsyncSession, slug: str) -> ExperimentRow:
     return row
 
 
+def plan_of(row: ExperimentRow) -> ExperimentIn:
+    """Raises Problem `not-found` for one that this release can't read."""
+    try:
+        return read_plan(row.document)
+    except ValidationError as error:
+        told = f"A later release planned the experiment {row.slug}. Update this one to see it."
+        raise Problem("not-found", told) from error
+
+
 async def list_experiments(session: AsyncSession, asked: ListQuery) -> Page[ExperimentRow]:
     """The newest plan first. Raises Problem `invalid-request` for a cursor that isn't ours."""
     return await _NEWEST.page(
@@ -81,8 +91,9 @@ async def list_experiments(session: AsyncSession, asked: ListQuery) -> Page[Expe
 
 
 async def experiment_report(session: AsyncSession, context: Context, slug: str) -> ExperimentReport:
-    """Raises Problem `not-found`."""
+    """Raises Problem `not-found`, also for a plan that this release can't read."""
     row = await known_experiment(session, slug)
+    plan_of(row)
     return await report_on_experiment(
         session, row, context.clocks.business(), context.settings.zone
     )

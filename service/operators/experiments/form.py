@@ -28,6 +28,8 @@ class VariantRow:
     registered: str = ""
     title: str = ""
     text: str = ""
+    offers: str = ""
+    """Ids, with commas between."""
 
     @classmethod
     def of(cls, variant: VariantIn) -> Self:
@@ -39,16 +41,21 @@ class VariantRow:
             str(limits.registered) if limits else "",
             words.title if words else "",
             words.text if words else "",
+            ", ".join(words.offers) if words else "",
         )
 
     def document(self) -> dict[str, Any]:
         limits = {"anonymous": self.anonymous.strip(), "registered": self.registered.strip()}
-        words = {"title": self.title, "text": self.text.strip().replace("\r\n", "\n")}
+        words = {
+            "title": self.title,
+            "text": self.text.strip().replace("\r\n", "\n"),
+            "offers": _listed(self.offers),
+        }
         return {
             "name": self.variant.strip(),
             "share": self.share.strip(),
             "limits": limits if any(limits.values()) else None,
-            "words": words if any(each.strip() for each in words.values()) else None,
+            "words": words if self.title.strip() or words["text"] or words["offers"] else None,
         }
 
 
@@ -66,6 +73,7 @@ class PlanTyped:
     audience: str = ""
     wall: str = ""
     sections: str = ""
+    languages: str = ""
     entry: str = ""
     rows: Sequence[VariantRow] = ()
 
@@ -75,7 +83,7 @@ class PlanTyped:
         return cls(
             plan.slug, plan.question, plan.subject, plan.goal, str(plan.within_days), str(plan.size),
             ends, ", ".join(plan.audiences), ", ".join(plan.walls), "\n".join(plan.sections),
-            ", ".join(plan.entries), tuple(VariantRow.of(each) for each in plan.variants),
+            ", ".join(plan.languages), ", ".join(plan.entries), tuple(VariantRow.of(each) for each in plan.variants),
         )  # fmt: skip
 
     @property
@@ -91,7 +99,7 @@ class PlanTyped:
             "goal": self.goal, "within_days": self.within_days.strip(), "size": self.size.strip(),
             "ends_at": _instant(self.ends_at, zone), "audiences": _listed(self.audience),
             "walls": _listed(self.wall), "sections": self.sections.splitlines(),
-            "entries": _listed(self.entry), "variants": [each.document() for each in named],
+            "languages": _listed(self.languages), "entries": _listed(self.entry), "variants": [each.document() for each in named],
         }  # fmt: skip
         try:
             return ExperimentIn.model_validate(document)
@@ -102,6 +110,7 @@ class PlanTyped:
 _LABELS: Mapping[str, str] = {
     "slug": "Name", "question": "Question", "subject": "Tried on", "goal": "Decided by",
     "within_days": "Days", "size": "Holders", "ends_at": "End", "sections": "Sections",
+    "languages": "Languages",
 }  # fmt: skip
 
 
@@ -116,6 +125,7 @@ async def sent_plan(
     audience: Text = "",
     wall: Text = "",
     sections: Text = "",
+    languages: Text = "",
     entry: Text = "",
     variant: Column = None,
     share: Column = None,
@@ -123,9 +133,10 @@ async def sent_plan(
     registered: Column = None,
     title: Column = None,
     text: Column = None,
+    offers: Column = None,
 ) -> PlanTyped:
     """The form as it was sent. Raises Problem `invalid-request` for columns that don't fit."""
-    columns = [variant, share, anonymous, registered, title, text]
+    columns = [variant, share, anonymous, registered, title, text, offers]
     if len({len(each or ()) for each in columns}) != 1:
         raise Problem("invalid-request", "Some of the form is missing. Go back and send it again.")
     rows = tuple(
@@ -142,6 +153,7 @@ async def sent_plan(
         audience,
         wall,
         sections,
+        languages,
         entry,
         rows,
     )

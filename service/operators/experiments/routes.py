@@ -12,11 +12,13 @@ from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
 from service.identity.entry import ENTRY_WORDS
 from service.identity.permissions import Permission
+from service.offers.store import live_offers
 from service.operators.experiments.changes import (
     AppExperimentChanges,
     experiment_report,
     known_experiment,
     list_experiments,
+    plan_of,
 )
 from service.operators.experiments.form import PlanTyped, sent_plan
 from service.operators.experiments.schemas import ExperimentName, ExperimentOut
@@ -24,7 +26,6 @@ from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.problems import Problem
-from service.rules.experiment_document import read_plan
 from service.rules.experiments import GOAL_WORDS, STATE_WORDS, SUBJECT_WORDS
 from service.rules.prompts import AUDIENCE_WORDS, WALL_WORDS
 
@@ -77,7 +78,7 @@ async def show_plan(
 ) -> Response:
     """The list, with this plan in the form."""
     row = await known_experiment(session, slug)
-    typed = PlanTyped.of(read_plan(row.document), context.settings.zone)
+    typed = PlanTyped.of(plan_of(row), context.settings.zone)
     return await _page(request, session, context, typed, FROM_THE_START)
 
 
@@ -169,6 +170,7 @@ async def _page(
         audiences=AUDIENCE_WORDS,
         walls=WALL_WORDS,
         entries=ENTRY_WORDS,
+        sold=await _sold(session),
         need_consent=context.settings.experiments_need_consent,
     )
 
@@ -197,4 +199,10 @@ async def _one(
         audiences=AUDIENCE_WORDS,
         walls=WALL_WORDS,
         entries=ENTRY_WORDS,
+        sold=await _sold(session),
     )
+
+
+async def _sold(session: AsyncSession) -> dict[str, str]:
+    """Names of what is sold, by the offers' ids."""
+    return {each.id: each.name for each in await live_offers(session)}

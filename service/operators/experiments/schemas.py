@@ -1,9 +1,10 @@
 """Experiments as JSON."""
 
+from datetime import date
 from typing import Annotated, Self
 
 from fastapi import Path
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from service.bodies import ListOut
 from service.db.tables import ExperimentRow
@@ -20,22 +21,32 @@ ExperimentName = Annotated[str, Path(max_length=60), Storable]
 class ExperimentOut(BaseModel):
     """A plan, and when it was started and stopped; null: it wasn't."""
 
+    slug: str
     state: State
     created_at: AwareDatetime
     created_by: str
     started_at: AwareDatetime | None
     stopped_at: AwareDatetime | None
-    plan: ExperimentIn
+    ends_at: AwareDatetime
+    """The planned end, exclusive."""
+    plan: ExperimentIn | None
+    """Null: a later release planned it, and this one can't read it."""
 
     @classmethod
     def of(cls, row: ExperimentRow, now: AwareDatetime) -> Self:
+        try:
+            plan = read_plan(row.document)
+        except ValidationError:
+            plan = None
         return cls(
+            slug=row.slug,
             state=state_of(row.started_at, row.stopped_at, row.ends_at, now),
             created_at=row.created_at,
             created_by=row.created_by,
             started_at=row.started_at,
             stopped_at=row.stopped_at,
-            plan=read_plan(row.document),
+            ends_at=row.ends_at,
+            plan=plan,
         )
 
 
@@ -97,7 +108,8 @@ class VariantResult(BaseModel):
 class ExperimentResults(BaseModel):
     """What came of it. `p_shares`: how likely shares as uneven as these are by chance; null: nobody took part.
 
-    `mixed` holders met several variants; they count for the first.
+    `mixed` holders met several variants; they count for the first. `deleted_before`: reads and walls of earlier days
+    are deleted, and aren't counted; null: all are there.
     """
 
     experiment: str
@@ -106,6 +118,7 @@ class ExperimentResults(BaseModel):
     size: int
     holders: int
     mixed: int
+    deleted_before: date | None
     p_shares: float | None
     variants: list[VariantResult]
 
@@ -122,6 +135,7 @@ class ExperimentResults(BaseModel):
             size=report.plan.size,
             holders=result.holders,
             mixed=report.mixed,
+            deleted_before=report.gone,
             p_shares=result.p_shares,
             variants=[VariantResult.of(each) for each in result.variants],
         )

@@ -32,8 +32,10 @@ async def what_if(session: AsyncSession, asked: Asked, most: int = MOST_REPLAYED
             line_of(lambda _: kept_rows.deleted(gone), asked.steps, kind, split=_words(AS_IT_WAS))
             for kind in KINDS
         ]
-    digits = await kept_rows.sample(session, first, last, most)
-    rows = await _tried(session, asked, await _begins(session, asked, first, last), last, digits)
+    begins = await _begins(session, asked, first, last)
+    # With the days before the period: a rolling window may have begun long before it.
+    digits = await kept_rows.sample(session, begins, last, most)
+    rows = await _tried(session, asked, begins, last, digits)
     # In a thread: it takes a second, in which others are answered.
     found = await asyncio.to_thread(replay, rows)
 
