@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
+from service.access.views import Views
 from service.account import sign_out as ending
 from service.account.take_over import take_over
 from service.checkout.limits import LimitedGateway
@@ -15,7 +16,10 @@ from service.db.session import WriteSession
 from service.html.redirect import see_other
 from service.identity.callers import CurrentReader, IsPrefetch, RecentReader, SignedInReader
 from service.identity.cookies import read_cookie
+from service.identity.devices import pseudonym
 from service.identity.sessions import clear_session_cookie, sign_out_here
+from service.rules.in_force import RuleBook
+from service.running import running_of
 from service.web.account import account_view
 from service.web.from_portal import MARKER, RETURN_TO, bring_up_to_date
 from service.web.offers_shown import offers_shown
@@ -49,9 +53,12 @@ async def show_account(
     offers = offers_shown(
         account.offers, currencies_wanted(request), context.settings, context.clocks.business()
     )
+    device = pseudonym(caller.device_id) if caller.device_id is not None else None
+    view = Views(context, running_of(request).get(RuleBook)).of(caller, device)
     response = page(
         request, "account.html",
         account=account, thanks=thanks, offers=offers, has_ended=has_ended,
+        limits=view.settings, limits_of_their_own=bool(view.rules.meters.own),
     )  # fmt: skip
     if has_ended:
         clear_session_cookie(response, context.settings)  # what is left of a session that has ended

@@ -131,6 +131,36 @@ async def test_whether_a_reader_had_agreed_is_said_where_it_is_not_known(paywall
     assert "experiment" not in {each["rule"] for each in said.json()["trail"]}
 
 
+async def test_the_account_page_says_the_limit_of_the_variant(paywall: Paywall) -> None:
+    await start(paywall)
+    key = paywall.app.running.get(DeviceKey)
+    for variant, said in (("one", "You read 1 free article a month"), ("usual", "You read 3 free")):
+        signed = {"Paywall-Device": key.sign(device_of(paywall, variant)), **AGREED}
+        assert said in (await paywall.client.get("/account", headers=signed)).text
+
+
+async def test_only_who_has_a_limit_that_is_tried_takes_part(paywall: Paywall) -> None:
+    rules = (await paywall.client.get("/v1/admin/rules", headers=paywall.staff)).json()["rules"]
+    rules["meter"]["entries"] = [{"entry": "newsletter", "anonymous": 9}]
+    rules["meters"] = [{
+        "name": "magazine", "sections": ["Magazine"], "window": "month", "anonymous": 4, "registered": 4,
+    }]  # fmt: skip
+    saved = await paywall.client.put("/v1/admin/rules", json=rules, headers=paywall.staff)
+    assert saved.status_code == 200, saved.text
+    await paywall.publish("long", section="Magazine")
+    await start(paywall)
+    one = device_of(paywall, "one")
+    signed = {"Paywall-Device": paywall.app.running.get(DeviceKey).sign(one), **AGREED}
+    by_letter = {"campaign": {"source": "newsletter"}}
+    letter = await paywall.client.post("/v1/articles/b/unlock", json=by_letter, headers=signed)
+    assert letter.json()["meter"]["limit"] == 9
+    assert await limit(paywall, "long", one, **AGREED) == 4
+    assert await limit(paywall, "b", one, **AGREED) == 1
+    assert [row.variant for row in await paywall.ledger()] == [None, None, "spring/one"]
+    page = (await paywall.client.get("/account")).text
+    assert "Some articles have limits of their own." in page
+
+
 @pytest.mark.parametrize("ending", ["stopped", "over"])
 async def test_afterwards_all_have_the_same(paywall: Paywall, ending: str) -> None:
     await start(paywall)
