@@ -1,11 +1,10 @@
 """Usage rights that were paid for, as audit bureaux count them: how many there were on an average day."""
 
 import asyncio
-from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from fractions import Fraction
 from itertools import accumulate
 from typing import Any
@@ -16,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.tables import MovementRow, Offer, Pass
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, none
-from service.reports.period import Step, midnight
+from service.reports.period import Step
 from service.reports.queries.holders import splits_of
+from service.reports.tallies import BEFORE
 
 CLASSES = ("full", "half", "quarter", "less")
 """By what is charged of the listed price: all of it, at least a half, at least a quarter, less."""
@@ -31,15 +31,13 @@ class Rights:
     """Those of one kind: how many there were before the period, and every change in it."""
 
     opening: int = 0
-    changes: Counter[datetime] = field(default_factory=Counter)
+    changes: Counter[int] = field(default_factory=Counter)
+    """By the number of the period's day."""
 
-    def at_ends(self, ends: list[datetime]) -> list[int]:
-        """How many there are at each of these instants, the earliest first."""
-        added = [0] * (len(ends) + 1)
-        for at, change in self.changes.items():
-            # What begins at midnight is of the day that begins.
-            added[bisect_right(ends, at)] += change
-        return [self.opening + each for each in accumulate(added[:-1])]
+    def until(self, days: int) -> list[int]:
+        """The sums of how many there were at the ends of the first days: of none, of one, and so on."""
+        there = accumulate((self.changes[day] for day in range(days)), initial=self.opening)
+        return list(accumulate(list(there)[1:], initial=0))
 
 
 Found = defaultdict[tuple[str, str], Rights]
@@ -55,18 +53,17 @@ async def usage_rights(session: AsyncSession, asked: Asked) -> list[Line]:
 
 
 def _lines(asked: Asked, found: Found) -> list[Line]:
-    days = [_ends_of(asked, step) for step in (*asked.period.steps, asked.period.whole)]
-    ends = days[-1]
-    counts = {key: dict(zip(ends, of.at_ends(ends), strict=True)) for key, of in found.items()}
+    days = [_days_over(asked, step) for step in (*asked.period.steps, asked.period.whole)]
+    sums = {key: of.until(days[-1].stop) for key, of in found.items()}
+    none_at_all = [0] * (days[-1].stop + 1)
 
     def average(split: str, *kinds: str) -> Callable[[int | None], Cell]:
         def cell(at: int | None) -> Cell:
             over = days[-1 if at is None else at]
             if not over:
                 return none("None of its days is over.")
-            total = sum(
-                counts.get((split, kind), {}).get(each, 0) for kind in kinds for each in over
-            )
+            counted = [sums.get((split, kind), none_at_all) for kind in kinds]
+            total = sum(each[over.stop] - each[over.start] for each in counted)
             return Cell(Fraction(total, len(over)), "", total, len(over))
 
         return cell
@@ -80,13 +77,17 @@ def _lines(asked: Asked, found: Found) -> list[Line]:
     ]
 
 
-def _ends_of(asked: Asked, step: Step) -> list[datetime]:
-    """The ends of the step's days that are over."""
-    count = (step.last - step.first).days + 1
-    ends = [
-        midnight(step.first + number * _DAY, asked.period.zone) for number in range(1, count + 1)
-    ]
-    return [each for each in ends if each <= asked.now]
+def _days_over(asked: Asked, step: Step) -> range:
+    """The numbers of the step's days that are over, counted from the period's first."""
+    first = (step.first - asked.period.first).days
+    today = asked.now.astimezone(asked.period.zone).date()
+    after = (min(step.last + _DAY, today) - asked.period.first).days
+    return range(first, max(first, after))
+
+
+def _by_day(asked: Asked) -> Asked:
+    """The same, but each of the period's days a step."""
+    return replace(asked, period=replace(asked.period, interval="day"))
 
 
 async def _subscriptions(session: AsyncSession, asked: Asked, found: Found) -> None:
@@ -105,23 +106,26 @@ async def _subscriptions(session: AsyncSession, asked: Asked, found: Found) -> N
         )
     ).subquery("sides")  # fmt: skip
     dimensions: Dimensions = {"plan": sides.c.plan, "currency": sides.c.currency}
-    before = (sides.c.at < asked.since).label("before")
-    at = case((before, None), else_=sides.c.at)
+    day = _by_day(asked).step_at(sides.c.at)
     rows = (
-        select(asked.split_of(dimensions).label("split"), sides.c.kind, at.label("at"), sides.c.sign)
+        select(asked.split_of(dimensions).label("split"), sides.c.kind, day.label("day"), sides.c.sign)
         .where(
             sides.c.at < asked.until, sides.c.kind.is_not(None), *asked.filters(dimensions),
         )
         .subquery("rights")
     )  # fmt: skip
-    grouping = (rows.c.split, rows.c.kind, rows.c.at)
-    for split, kind, changed_at, change in await session.execute(
+    grouping = (rows.c.split, rows.c.kind, rows.c.day)
+    for split, kind, on, change in await session.execute(
         select(*grouping, func.sum(rows.c.sign)).group_by(*grouping)
     ):
-        if changed_at is None:
-            found[split, kind].opening += int(change)
-        else:
-            found[split, kind].changes[changed_at] += int(change)
+        _add(found[split, kind], on, int(change))
+
+
+def _add(rights: Rights, day: int, change: int) -> None:
+    if day == BEFORE:
+        rights.opening += change
+    else:
+        rights.changes[day] += change
 
 
 def _class_of(listed: Any, net: Any, interval: Any, count: Any) -> ColumnElement[str | None]:
@@ -140,18 +144,36 @@ def _class_of(listed: Any, net: Any, interval: Any, count: Any) -> ColumnElement
 async def _passes(session: AsyncSession, asked: Asked, found: Found) -> None:
     dimensions: Dimensions = {"plan": Offer.plan.expression, "currency": Pass.currency.expression}
     over = or_(Pass.access_stop == "", Pass.access_stopped_at.is_(None))
-    ends_at = case((over, Pass.ends_at), else_=Pass.access_stopped_at).label("ends_at")
-    rows = (
+    ends_at = case((over, Pass.ends_at), else_=Pass.access_stopped_at)
+    row = (
         select(
             asked.split_of(dimensions).label("split"), Pass.amount, Pass.starts_at,
-            Pass.ends_at.label("paid_until"), ends_at,
+            Pass.ends_at.label("paid_until"), ends_at.label("ends_at"),
         )
         .join(Offer, Offer.id == Pass.offer_id)
         .where(and_(Pass.starts_at < asked.until, ends_at >= asked.since), *asked.filters(dimensions))
-    )  # fmt: skip
-    for split, amount, starts_at, paid_until, until in await session.execute(rows):
+        .subquery("bought")
+    ).c  # fmt: skip
+    by_day = _by_day(asked)
+    # What ends with the period or later is there at the end of each of its days.
+    last = case((row.ends_at < asked.until, by_day.step_at(row.ends_at)), else_=None)
+    rows = await session.execute(
+        select(
+            row.split,
+            by_day.step_at(row.starts_at),
+            last,
+            row.amount,
+            row.starts_at,
+            row.paid_until,
+        )
+    )
+    await asyncio.to_thread(_add_passes, rows.all(), found)
+
+
+def _add_passes(passes: Iterable[Any], found: Found) -> None:
+    for split, first, last, amount, starts_at, paid_until in passes:
         if amount * _DAY < paid_until - starts_at:
             continue
-        rights = found[split, SINGLE]
-        rights.changes[max(starts_at, asked.since)] += 1
-        rights.changes[until] -= 1
+        _add(found[split, SINGLE], first, 1)
+        if last is not None:
+            _add(found[split, SINGLE], last, -1)
