@@ -1,9 +1,10 @@
 """Renewals: subscriptions that were due and stayed or ended, and after how many renewals they ended."""
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, case, func, literal, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -55,6 +56,7 @@ async def churn_of_the_due(session: AsyncSession, asked: Asked) -> list[Line]:
 
 async def ends_by_renewals(session: AsyncSession, asked: Asked) -> list[Line]:
     """Subscriptions that ended, by the number of their renewals that had been paid."""
+    # Put in ranges here: as a CASE, PostgreSQL counts them anew for each range.
     before = (
         select(func.count())
         .where(
@@ -64,23 +66,27 @@ async def ends_by_renewals(session: AsyncSession, asked: Asked) -> list[Line]:
         .correlate(MovementRow)
         .scalar_subquery()
     )  # fmt: skip
-    series: ColumnElement[str] = case(
-        *((before.between(*bounds), literal(name)) for name, bounds in RENEWALS.items()),
-        else_=literal(MORE),
-    )
-    by = (series, asked.split_of(_OF_ENDED))
+    by = (before, asked.split_of(_OF_ENDED))
     conditions = (*_ENDED, *asked.filters(_OF_ENDED))
-    found = await count_by_step_and(session, asked, MovementRow.at, by, *conditions)
+    rows = await count_by_step_and(session, asked, MovementRow.at, by, *conditions)
+    found: defaultdict[tuple[str, str], Counts] = defaultdict(lambda: defaultdict(int))
+    for (renewals, split), counts in rows.items():
+        for at, count in counts.items():
+            found[_range_of(renewals), split][at] += count
 
     def number(name: str, split: str) -> Callable[[int | None], Cell]:
-        of: Mapping[int | None, int] = found.get((name, split), {})
-        return lambda at: Cell(of.get(at, 0))
+        of = found[name, split]
+        return lambda at: Cell(of[at])
 
     return [
         line_of(number(name, split), asked.steps, name, split=split)
         for split in splits_of(asked, {each for _, each in found})
         for name in (*RENEWALS, MORE)
     ]
+
+
+def _range_of(renewals: int) -> str:
+    return next((name for name, (_, most) in RENEWALS.items() if renewals <= most), MORE)
 
 
 async def _counted(
