@@ -58,6 +58,7 @@ async def count_days(context: Context, progress: Callable[[date], None] = lambda
     for day, counted_on in days:
         if counted_on is None:
             await _count_habits(context, day, today)
+    await _tell_settled_apart(context)
     if days:
         await _count_depths(context, days[0].day, today)
         log.info("ledger.counted", days=len(days), until=str(days[-1].day))
@@ -101,6 +102,26 @@ async def _count_day(context: Context, day: date, today: date) -> None:
             .where(RolledDay.day == day)
             .values(counted_on=today, looked_back_to=since)
         )
+
+
+async def _tell_settled_apart(context: Context) -> None:
+    """Of the days that an earlier release counted; the rest of what it counted stays, as readers are erased."""
+    async with context.database.slow_reading("reports") as session:
+        since = await session.scalar(select(func.min(HolderDay.day)))
+        if since is None:
+            return
+        first = since + 2 * WINDOW * _ONE_DAY if await _deleted_before(session, since) else date.min
+        earlier = select(HabitDay.day).where(HabitDay.settled.is_(None), HabitDay.day >= first)
+        days = list(await session.scalars(earlier.order_by(HabitDay.day)))
+    for day in days:
+        async with context.database.reading() as session:
+            habits = await habits_on(session, _asked(context, day, day, "day"), day)
+        async with context.database.transaction() as session:
+            await session.execute(
+                update(HabitDay)
+                .where(HabitDay.day == day)
+                .values(asleep=habits.asleep, settled=habits.settled)
+            )
 
 
 async def _count_habits(context: Context, day: date, today: date) -> None:

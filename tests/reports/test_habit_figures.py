@@ -3,12 +3,16 @@
 from datetime import timedelta
 from fractions import Fraction
 
+from sqlalchemy import update
+
 from service.db.base import Base
 from service.db.session import Database
-from service.db.tables import AccessEntry, Article, ReaderDevice
+from service.db.tables import AccessEntry, Article, HabitDay, ReaderDevice
+from service.reports.day_rollup import count_days
 from service.reports.rollups import roll_day
 from tests.reports import rows
-from tests.reports.figures_asked import asked, lines_of, store, totals, values
+from tests.reports.figures_asked import HOME, asked, lines_of, store, totals, values
+from tests.reports.rolled import context_in
 from tests.reports.rows import NOW
 
 DAY = timedelta(days=1)
@@ -16,17 +20,19 @@ MARCH = ("2026-03-01", "2026-03-31", "month")
 
 
 async def test_active_days(database: Database) -> None:
-    """20 subscribers up to 10 March. The first read on 10 days of the last 30, on a device and as the
-    reader, twice on one of them; the second on 2, and on 5 of the 30 before; the others never.
+    """21 subscribers up to 10 March. The first read on 10 days of the last 30, on a device and as the
+    reader, twice on one of them; the second on 2, and on 5 of the 30 before; the others never. One of
+    these subscribed 10 days ago, the others long before.
 
-    (10 + 2) ÷ 20 = 0.6 days; 18 ÷ 20 slept; 1 ÷ 20 has fewer than half of 5. Who left isn't counted.
+    (10 + 2) ÷ 21 days; 18 ÷ 20 slept; 1 ÷ 21 has fewer than half of 5. Who left isn't counted.
     """
     offer, article = rows.offer(), rows.article("a", "A")
-    readers = [rows.reader(pseudonym=f"ctm_{n}") for n in range(21)]
+    readers = [rows.reader(pseudonym=f"ctm_{n}") for n in range(22)]
     added: list[Base] = [offer, article, *readers]
     for number, reader in enumerate(readers):
         bought = rows.subscription(reader, offer)
-        added.append(rows.movement(bought, 1, NOW - 90 * DAY, customer=f"ctm_{number}"))
+        ago = 10 if number == 21 else 90
+        added.append(rows.movement(bought, 1, NOW - ago * DAY, customer=f"ctm_{number}"))
         if number == 20:
             added.append(rows.ending(bought, 2, NOW - 5 * DAY, customer="ctm_20"))
     first, second, gone = readers[0].id, readers[1].id, readers[20].id
@@ -46,16 +52,39 @@ async def test_active_days(database: Database) -> None:
     found = totals(
         await lines_of(database, "active-days", asked("2026-03-10", "2026-03-10", "day", now=over))
     )
-    assert found["days"].value == Fraction(12, 20)
+    assert found["days"].value == Fraction(12, 21)
     assert (found["asleep"].part, found["asleep"].whole) == (18, 20)
-    assert (found["at_risk"].part, found["at_risk"].whole) == (1, 20)
+    assert (found["at_risk"].part, found["at_risk"].whole) == (1, 21)
     # Of the month that runs it is the same; a week ago the reader who has left was still there.
     march = totals(await lines_of(database, "active-days", asked(*MARCH, now=over)))
-    assert march["days"].value == Fraction(12, 20)
+    assert march["days"].value == Fraction(12, 21)
     earlier = totals(
         await lines_of(database, "active-days", asked("2026-03-03", "2026-03-03", "day"))
     )
     assert earlier["asleep"].whole == 21
+
+
+async def test_what_an_earlier_release_counted_is_told_apart_at_night(database: Database) -> None:
+    """Of 30 readers it counted 25 as asleep, new ones among them. One of them wasn't erased since."""
+    reader, offer, article = rows.reader(pseudonym="ctm_0"), rows.offer(), rows.article("a", "A")
+    bought, day = rows.subscription(reader, offer), (NOW - 2 * DAY).date()
+    await store(
+        database, reader, offer, article, _read(article, 2, "device:dev_1"),
+        rows.movement(bought, 1, NOW - 90 * DAY, customer="ctm_0"),
+    )  # fmt: skip
+    await roll_day(database, day, now=NOW)
+    await count_days(context_in(database, HOME))
+    async with database.transaction() as session:
+        counted = {"readers": 30, "days": 60, "asleep": 25, "at_risk": 2, "settled": None}
+        await session.execute(update(HabitDay).where(HabitDay.day == day).values(counted))
+    what = asked(str(day), str(day), "day")
+    before = totals(await lines_of(database, "active-days", what))
+    assert "weren't told apart" in before["asleep"].why
+    assert before["days"].value == 2
+    await count_days(context_in(database, HOME))
+    after = totals(await lines_of(database, "active-days", what))
+    assert (after["asleep"].part, after["asleep"].whole) == (1, 1)
+    assert after["days"].value == 2
 
 
 def _read(article: Article, days_ago: int, holder: str, wall: str | None = None) -> AccessEntry:

@@ -393,9 +393,9 @@ async def _habits(
         day = days.first + number * DAY
         expected = _habits_on(day, ledger, history, whose, days.zone)
         cells = {name: line.cells[number] for name, line in lines.items()}
-        people, read, asleep, less = expected
+        people, read, settled, asleep, less = expected
         assert (cells["days"].part, cells["days"].whole) == (read, people), day
-        assert (cells["asleep"].part, cells["asleep"].whole) == (asleep, people), day
+        assert (cells["asleep"].part, cells["asleep"].whole) == (asleep, settled), day
         assert (cells["at_risk"].part, cells["at_risk"].whole) == (less, people), day
 
 
@@ -405,21 +405,30 @@ def _habits_on(
     history: list[MovementRow],
     whose: dict[str, str],
     zone: ZoneInfo,
-) -> tuple[int, int, int, int]:
-    """Active readers when the day ends, their days with a read, who slept, and who comes less."""
-    midnight = datetime.combine(day + DAY, datetime.min.time(), zone)
-    people = read = asleep = less = 0
+) -> tuple[int, int, int, int, int]:
+    """Active readers when the day ends, their days with a read, who was one 30 days before, who of these
+    slept, and who comes less.
+    """
+    people = read = settled = asleep = less = 0
     for reader, customer in whose.items():
-        last: dict[str, MovementRow] = {}
-        for row in sorted(history, key=lambda each: each.number):
-            if row.customer == customer and row.at < midnight:
-                last[row.subscription_id] = row
-        if not any(row.to_plan for row in last.values()):
+        if not _is_active(day, history, customer, zone):
             continue
         theirs = {r.day for r in ledger if r.granted and joined(r.holder) == f"reader:{reader}"}
         lately = sum(day - 30 * DAY < each <= day for each in theirs)
         before = sum(day - 60 * DAY < each <= day - 30 * DAY for each in theirs)
         people, read = people + 1, read + lately
-        asleep += lately == 0
+        is_settled = _is_active(day - 30 * DAY, history, customer, zone)
+        settled += is_settled
+        asleep += is_settled and lately == 0
         less += 2 * lately < before
-    return people, read, asleep, less
+    return people, read, settled, asleep, less
+
+
+def _is_active(day: date, history: list[MovementRow], customer: str, zone: ZoneInfo) -> bool:
+    """When the day ends."""
+    midnight = datetime.combine(day + DAY, datetime.min.time(), zone)
+    last: dict[str, MovementRow] = {}
+    for row in sorted(history, key=lambda each: each.number):
+        if row.customer == customer and row.at < midnight:
+            last[row.subscription_id] = row
+    return any(row.to_plan for row in last.values())

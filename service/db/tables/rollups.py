@@ -104,6 +104,9 @@ class HabitDay(Base):
     days: Mapped[int]
     asleep: Mapped[int]
     at_risk: Mapped[int]
+    settled: Mapped[int | None]
+    """Those of the readers who were it 30 days before, too; only they count as asleep. None: it was
+    counted by an earlier release, which counted all of them."""
 
 
 class Rollup(Base):

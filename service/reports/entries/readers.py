@@ -106,16 +106,16 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Active days of subscribers",
             "Of the readers who are active subscribers at the end of the step, or of yesterday: the "
-            "average number of days with a read among the last 30; who had none; and who had fewer than "
-            "half of the days of the 30 before. Reads count on devices that belong to them, too. Each day "
+            "average number of days with a read among the last 30; who had none, of those who were active "
+            "subscribers 30 days before, too; and who had fewer than half of the days of the 30 before. Reads count on devices that belong to them, too. Each day "
             "is counted in the night after it, and stays when readers are erased later.",
-            "Active subscribers at the end of the step.",
+            "Active subscribers at the end of the step; of those who had none, who were it 30 days before.",
         ),
         (
             Series("days", "Days with a read", "days"), Series("asleep", "None in 30 days", "percent"),
             Series("at_risk", "Fewer than half", "percent"),
         ),
         "end", (), habits.active_days, "the access ledger by day, readers and movements", by_day=True,
-        version=2,
+        version=3,
     ),
 )  # fmt: skip

@@ -20,6 +20,8 @@ from service.reports.returns import ANY, BEGAN, COMPLETED, WALL
 WINDOW = 30
 """Days."""
 _ONE, _ACTIVE = "active subscriber", "active subscribers"
+_SETTLED = f"subscribers who were active {WINDOW} days before"
+_NOT_TOLD_APART = "New subscribers weren't told apart when this day was counted."
 _NOT_OVER = "It is counted when its first day is over."
 
 
@@ -27,13 +29,16 @@ _NOT_OVER = "It is counted when its first day is over."
 class Habits:
     """Active subscribers at the end of a day, and on how many days of the last 30 they read together.
 
-    `asleep` read on none, `at_risk` on fewer than half of the days of the 30 before.
+    `settled` were active subscribers 30 days before, too, and of those `asleep` read on no day since. None: it was
+    counted by an earlier release, which counted new ones as asleep. `at_risk` read on fewer than half of the
+    days of the 30 before.
     """
 
     readers: int
     days: int
     asleep: int
     at_risk: int
+    settled: int | None
 
 
 async def active_days(session: AsyncSession, asked: Asked) -> list[Line]:
@@ -43,7 +48,7 @@ async def active_days(session: AsyncSession, asked: Asked) -> list[Line]:
     last = {at: min(step.last, asked.today - timedelta(days=1)) for at, step in steps.items()}
     wanted = {day for at, day in last.items() if day >= steps[at].first}
     found = {
-        row.day: Habits(row.readers, row.days, row.asleep, row.at_risk)
+        row.day: Habits(row.readers, row.days, row.asleep, row.at_risk, row.settled)
         for row in await session.scalars(select(HabitDay).where(HabitDay.day.in_(wanted)))
     }
     for day in sorted(wanted - found.keys()):
@@ -54,21 +59,31 @@ async def active_days(session: AsyncSession, asked: Asked) -> list[Line]:
 
     return [
         line_of(cell(lambda of: ratio(of.days, of.readers, of=_ONE)), asked.steps, "days"),
-        line_of(cell(lambda of: share(of.asleep, of.readers, of=_ACTIVE)), asked.steps, "asleep"),
+        line_of(cell(_asleep), asked.steps, "asleep"),
         line_of(cell(lambda of: share(of.at_risk, of.readers, of=_ACTIVE)), asked.steps, "at_risk"),
     ]
+
+
+def _asleep(of: Habits) -> Cell:
+    if of.settled is None:
+        return none(_NOT_TOLD_APART)
+    return share(of.asleep, of.settled, of=_SETTLED)
 
 
 async def habits_on(session: AsyncSession, asked: Asked, day: date) -> Habits:
     """Counted from the days of holders and the movements; `asked` says which zone's day it is."""
     read = await _read_lately(session, asked, day)
-    whose = _active_readers(midnight(day + timedelta(days=1), asked.home))
+    whose = _active_readers(
+        midnight(day + timedelta(days=1), asked.home),
+        midnight(day + timedelta(days=1 - WINDOW), asked.home),
+    )
     lately, before = func.coalesce(read.c.lately, 0), func.coalesce(read.c.before, 0)
     row = (
         await session.execute(
             select(
-                func.count(), func.sum(lately), func.sum(case((lately == 0, 1), else_=0)),
-                func.sum(case((lately * 2 < before, 1), else_=0)),
+                func.count(), func.sum(lately),
+                func.sum(case((lately == 0, whose.c.settled), else_=0)),
+                func.sum(case((lately * 2 < before, 1), else_=0)), func.sum(whose.c.settled),
             )
             .select_from(whose)
             .outerjoin(read, read.c.whose == literal(READER) + whose.c.id)
@@ -124,18 +139,25 @@ async def _read_lately(session: AsyncSession, asked: Asked, day: date) -> Subque
     )  # fmt: skip
 
 
-def _active_readers(until: datetime) -> Subquery:
-    """Who paid for something just before an instant; of erased readers nobody knows which."""
+def _active_readers(until: datetime, earlier: datetime) -> Subquery:
+    """Who paid for something just before an instant, `settled` is 1 for who did so before an earlier one, too.
+
+    Of erased readers nobody knows which.
+    """
     row = MovementRow
-    held = func.sum(
+    change = (
         case((row.to_plan.is_not(None), 1), else_=0)
         - case((row.from_plan.is_not(None), 1), else_=0)
-    )
+    )  # fmt: skip
+    held, had = func.sum(change), func.sum(case((row.at < earlier, change), else_=0))
     active = (
-        select(row.customer).where(row.at < until).group_by(row.customer).having(held > 0)
+        select(row.customer, case((had > 0, 1), else_=0).label("settled"))
+        .where(row.at < until)
+        .group_by(row.customer)
+        .having(held > 0)
     ).subquery("active")
     return (
-        select(Reader.id)
+        select(Reader.id, active.c.settled)
         .join(active, active.c.customer == Reader.pseudonym)
         .subquery("active_readers")
     )
