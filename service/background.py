@@ -43,6 +43,7 @@ from service.outbox.sender import send_due_mails
 from service.outbox.webhook_sender import WebhookSender
 from service.payments.asking import Payments
 from service.payments.gateway import Gateway, GatewayUnavailable
+from service.reports.article_sale_rollup import count_article_sales
 from service.reports.channel_facts import ChannelWatch
 from service.reports.day_rollup import count_days, prune_holder_days
 from service.reports.movement_rollup import roll_up_movements
@@ -147,6 +148,7 @@ def _pruning_tasks(context: Context) -> tuple[Task, ...]:
         try:
             await roll_up(context)
             await count_days(context)
+            await count_article_sales(context)
             await prune_holder_days(context)
         finally:
             await tend_ledger(context)

@@ -504,6 +504,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "api_keys": "the publisher's keys",
     "article_revisions": "what the newsroom sent",
     "article_terms": "what the newsroom wrote",
+    "article_sale_days": "how much was bought at the walls of articles, without buyers",
     "articles": "what the newsroom wrote",
     "balance_entries": "what moved in the balance at Stripe, without readers",
     "business_clock": "one number",

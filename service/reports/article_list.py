@@ -22,8 +22,8 @@ from service.content.store import level_facts
 from service.db.keyset import Keyset, Page
 from service.db.tables import Article, Checkout
 from service.reports.asked import Asked
+from service.reports.queries.article_sales import last_wall
 from service.reports.queries.ledger import by_article
-from service.reports.queries.sales import last_wall
 from service.rules.rules import LevelRules
 
 ArticleOrder = Literal["created", "reads", "walls", "sales"]

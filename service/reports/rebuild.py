@@ -23,6 +23,7 @@ from service.db.tables import (
     RolledDay,
     Rollup,
 )
+from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days
 from service.reports.movement_rollup import begin_anew, roll_up_movements
 from service.reports.rollups import LATE_ROWS, roll_day
@@ -112,6 +113,7 @@ async def _ledger(
                 update(RolledDay).where(RolledDay.looked_back_to >= kept).values(counted_on=None)
             )
     await count_days(context, lambda day: progress(f"{day} counted"))
+    await count_article_sales(context)
     return found + list(_differences(_RETURNS, before_count, await _rows(context, _RETURNS)))
 
 

@@ -10,6 +10,7 @@ from service.db import migrate
 from service.db.context import Context
 from service.db.session import Database
 from service.demo.multitude import Multitude, fill
+from service.reports.article_sale_rollup import count_article_sales
 from service.reports.asked import Asked
 from service.reports.day_rollup import count_days
 from service.reports.figure import Figure
@@ -39,6 +40,7 @@ async def measured(url: str, subscribers: int, rounds: int, say: Say) -> Times:
         began, context = perf_counter(), Context(settings, clocks, database)
         await roll_up_movements(context)
         await count_days(context)
+        await count_article_sales(context)
         say(f"They are added up after {perf_counter() - began:.0f} s.")
         period = parse_period({}, today=clocks.business().date(), zone=settings.zone)
         asked = Asked(period, clocks.business(), settings.zone)

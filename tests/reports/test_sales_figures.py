@@ -11,7 +11,8 @@ from sqlalchemy import select
 from service.db.base import Base
 from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import CheckoutTouches, SourceDay
+from service.db.tables import ArticleSaleDay, CheckoutTouches, SourceDay
+from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days
 from service.reports.rollups import roll_up
 from service.settings import Settings
@@ -137,8 +138,13 @@ async def test_sources_are_the_same_once_their_days_are_counted(
     assert values(await lines_of(database, "sources", elsewhere)) == before
 
 
-async def test_articles_that_sell(database: Database) -> None:
-    """The last wall before the click counts, on the device or as the reader; a pass's own article."""
+async def test_articles_that_sell(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    """The last wall before the click counts, on the device or as the reader; a pass's own article.
+
+    Once the days are counted it is the same, and so are first purchases.
+    """
     offer, reader = rows.offer(), rows.reader()
     harbour, market, quiet = (
         rows.article(n, n.capitalize()) for n in ("harbour", "market", "quiet")
@@ -159,12 +165,20 @@ async def test_articles_that_sell(database: Database) -> None:
         rows.checkout(reader, offer, click, reader_id=None, device_id="dev_3", status="expired"),
         rows.checkout(reader, offer, click, reader_id=None, device_id="dev_4"),
     )  # fmt: skip
-    found = {
-        key[:2]: each[-1]
-        for key, each in values(await lines_of(database, "articles", asked(*MARCH))).items()
-    }
+    sold = values(await lines_of(database, "articles", asked(*MARCH)))
+    found = {key[:2]: each[-1] for key, each in sold.items()}
     assert found == {
         ("sales", "Market"): 2, ("walls", "Market"): 3, ("reads", "Market"): 0,
         ("sales", "Harbour"): 1, ("walls", "Harbour"): 1, ("reads", "Harbour"): 0,
         ("sales", "Quiet"): 0, ("walls", "Quiet"): 1, ("reads", "Quiet"): 1,
     }  # fmt: skip
+    new = values(await lines_of(database, "article-conversion", asked(*MARCH)))
+    clocks.time = NOW
+    zone = asked(*MARCH).home.key
+    context = Context(settings.model_copy(update={"time_zone": zone}), clocks, database)
+    await roll_up(context)
+    await count_article_sales(context)
+    async with database.reading() as session:
+        assert sum(await session.scalars(select(ArticleSaleDay.sold))) == 3
+    assert values(await lines_of(database, "articles", asked(*MARCH))) == sold
+    assert values(await lines_of(database, "article-conversion", asked(*MARCH))) == new

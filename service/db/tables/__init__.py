@@ -56,6 +56,7 @@ from service.db.tables.offers import Offer
 from service.db.tables.operation import BusinessClock
 from service.db.tables.outbox import DomainEvent, Mail, WebhookDelivery, WebhookEndpoint
 from service.db.tables.rollups import (
+    ArticleSaleDay,
     CohortMonth,
     EdgeDay,
     HabitDay,
@@ -79,6 +80,7 @@ __all__ = [
     "ApiKey",
     "Article",
     "ArticleRevision",
+    "ArticleSaleDay",
     "ArticleTerm",
     "AuditEntry",
     "BalanceRow",

@@ -21,6 +21,8 @@ class RolledDay(Base):
     """The publication's day on which its holders were last counted as returns; None: not yet."""
     looked_back_to: Mapped[date | None]
     """The first day on which they were looked for before."""
+    sales_counted_on: Mapped[date | None]
+    """The same of what was bought at the walls of articles."""
 
 
 class LedgerDay(Base):
@@ -178,3 +180,15 @@ class SourceDay(Base):
     """first or last."""
     source: Mapped[str] = mapped_column(primary_key=True)
     sold: Mapped[int]
+
+
+class ArticleSaleDay(Base):
+    """How much was bought on a day, by the article whose wall the buyer met last."""
+
+    __tablename__ = "article_sale_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    article_id: Mapped[str] = mapped_column(primary_key=True)
+    sold: Mapped[int]
+    first: Mapped[int]
+    """By buyers who bought for the first time."""

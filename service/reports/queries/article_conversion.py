@@ -6,15 +6,15 @@ from typing import Any
 
 from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
-from service.db.tables import AccessEntry, Checkout
+from service.db.tables import AccessEntry
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, share
 from service.reports.queries import kept_rows
-from service.reports.queries.counting import WHOLE, Counts, count_by_step_and
+from service.reports.queries.article_sales import sold_by_article
+from service.reports.queries.counting import WHOLE, Counts
 from service.reports.queries.ledger import by_article, with_whose
-from service.reports.queries.sales import MOST_ARTICLES, last_wall, of_section, titles_of
+from service.reports.queries.sales import MOST_ARTICLES, of_section, titles_of
 
 MOST_ROWS = 200_000
 """Of the ledger, from which distinct holders are counted; of more it is a sample's number, enlarged."""
@@ -27,7 +27,7 @@ async def article_conversion(
 ) -> list[Line]:
     """First purchases whose last wall was an article's ÷ distinct holders who read it or met its wall."""
     first, last = asked.period.first, min(asked.period.last, asked.today)
-    bought = await _first_purchases(session, asked)
+    _, bought = await sold_by_article(session, asked)
     walls, subscribed = await _walls_and_subscribers(session, asked)
     wanted = await of_section(session, asked, bought.keys() | walls.keys())
     largest = sorted(wanted, key=lambda each: (-bought[each][None], -walls[each][None], each))
@@ -64,27 +64,6 @@ async def article_conversion(
         sample = Cell(kept_rows.rate(digits))
         lines.append(line_of(lambda _: sample, asked.steps, "sample"))
     return lines
-
-
-async def _first_purchases(session: AsyncSession, asked: Asked) -> Seen:
-    """By the article whose wall the buyer met last, or that a pass is for."""
-    earlier = aliased(Checkout)
-    has_bought = (
-        select(literal(1))
-        .where(
-            earlier.reader_id == Checkout.reader_id,
-            earlier.status == "completed",
-            earlier.completed_at < Checkout.completed_at,
-        )
-        .exists()
-    )
-    sold = await count_by_step_and(
-        session, asked, Checkout.completed_at, (last_wall(),),
-        Checkout.status == "completed", ~has_bought,
-    )  # fmt: skip
-    found: Seen = defaultdict(lambda: defaultdict(int))
-    found.update({article: counts for (article,), counts in sold.items() if article is not None})
-    return found
 
 
 async def _walls_and_subscribers(session: AsyncSession, asked: Asked) -> tuple[Seen, Seen]:

@@ -3,13 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
-from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
+from sqlalchemy import case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import (
-    AccessEntry,
     Article,
     Checkout,
     CheckoutTouches,
@@ -21,7 +19,8 @@ from service.metering.store import READER
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, share
 from service.reports.queries import touched
-from service.reports.queries.counting import Counts, count_by_step_and
+from service.reports.queries.article_sales import sold_by_article
+from service.reports.queries.counting import Counts
 from service.reports.queries.holders import NO_SECTION, counted, splits_of
 from service.reports.queries.ledger import by_article
 from service.reports.queries.source_days import sold_by_source
@@ -134,9 +133,7 @@ async def sources(session: AsyncSession, asked: Asked) -> list[Line]:
 
 async def articles(session: AsyncSession, asked: Asked) -> list[Line]:
     """The articles at whose wall most was sold, with their walls and reads."""
-    sold = await count_by_step_and(
-        session, asked, Checkout.completed_at, (last_wall(),), Checkout.status == "completed"
-    )
+    sold, _ = await sold_by_article(session, asked)
     days = await by_article(session, asked)
     step = asked.step_on(days.c.day)
     rows = (
@@ -152,9 +149,8 @@ async def articles(session: AsyncSession, asked: Asked) -> list[Line]:
     ):
         for place in (place_of, None):
             seen[article_id]["walls" if walled else "reads"][place] += int(count)
-    for (article_id,), counts in sold.items():
-        if article_id is not None:
-            seen[article_id]["sales"] = counts
+    for article_id, counts in sold.items():
+        seen[article_id]["sales"] = counts
     wanted = await of_section(session, asked, seen.keys())
     largest = sorted(
         wanted, key=lambda each: (-seen[each]["sales"][None], -seen[each]["walls"][None], each)
@@ -187,24 +183,6 @@ async def titles_of(session: AsyncSession, ids: Collection[str]) -> dict[str, st
     return {
         row.id: row.title if often[row.title] == 1 else f"{row.title} ({row.slug})" for row in named
     }
-
-
-def last_wall() -> ColumnElement[Any]:
-    """The article whose wall the buyer met last before a checkout; of a pass for one article, that."""
-    entry = AccessEntry
-    theirs = or_(
-        entry.reader_id == Checkout.reader_id,
-        and_(entry.device_id == Checkout.device_id, entry.reader_id.is_(None)),
-    )
-    wall = (
-        select(entry.article_id)
-        .where(theirs, entry.wall.is_not(None), entry.at <= Checkout.created_at)
-        .order_by(entry.at.desc(), entry.id.desc())
-        .limit(1)
-        .correlate(Checkout)
-        .scalar_subquery()
-    )
-    return func.coalesce(Checkout.article_id, wall)
 
 
 def _number(of: Counts) -> Callable[[int | None], Cell]:

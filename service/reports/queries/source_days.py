@@ -35,7 +35,7 @@ async def sold_by_source(session: AsyncSession, asked: Asked) -> Counter[tuple[s
     for touch, source, day, sold in stored:
         found[touch, source, asked.step_of(day)] += sold
     all_days = (first + n * _ONE_DAY for n in range((last - first).days + 1))
-    rest = _spans([day for day in all_days if day not in days], asked.home)
+    rest = spans_of([day for day in all_days if day not in days], asked.home)
     found.update(await _from_rows(session, asked, rest))
     return found
 
@@ -51,7 +51,7 @@ async def sold_on(
             select(source, func.count())
             .select_from(Checkout)
             .outerjoin(CheckoutTouches, CheckoutTouches.checkout_id == Checkout.id)
-            .where(*_bought(_spans([day], zone)))
+            .where(*_bought(spans_of([day], zone)))
             .group_by(source)
         )
         found += [(day, touch, name, count) for name, count in sold]
@@ -89,7 +89,7 @@ def _bought(spans: Iterable[tuple[datetime, datetime]]) -> list[Any]:
     ]  # fmt: skip
 
 
-def _spans(days: list[date], zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
+def spans_of(days: list[date], zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
     """From when until when they last, those together that follow each other."""
     spans: list[tuple[date, date]] = []
     for day in days:
