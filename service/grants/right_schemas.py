@@ -90,7 +90,7 @@ class RightQuery(ListQuery):
     source: Annotated[Annotated[str, Field(max_length=SLUG_LENGTH)] | None, EMPTY_IS_NONE] = None
     state: Annotated[State | None, EMPTY_IS_NONE] = None
     query: Annotated[str, AfterValidator(storable), Field(max_length=LONGEST_REFERENCE)] = ""
-    """A whole reference, or a reader's id."""
+    """A whole reference, or a reader's address or id."""
 
 
 AnyRights = Annotated[RightQuery, Query()]

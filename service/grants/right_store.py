@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.keyset import Keyset, Page
 from service.db.tables import Right
 from service.grants.right_schemas import RightQuery
+from service.identity.readers import ids_named
 
 _NEWEST = Keyset(Right.created_at, Right.source, Right.reference)
 
@@ -19,7 +20,7 @@ async def list_rights(session: AsyncSession, asked: RightQuery, now: datetime) -
         statement = statement.where(Right.source == asked.source)
     if asked.query:
         statement = statement.where(
-            or_(Right.reference == asked.query, Right.reader_id == asked.query)
+            or_(Right.reference == asked.query, Right.reader_id.in_(ids_named(asked.query)))
         )
     if asked.state is not None:
         live = and_(Right.ended_at.is_(None), or_(Right.ends_at.is_(None), Right.ends_at > now))

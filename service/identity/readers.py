@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import and_, case, exists, func, literal, or_, select, update
+from sqlalchemy import Select, and_, case, exists, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
@@ -80,6 +80,12 @@ async def reader_named(session: AsyncSession, named: str) -> Reader:
     if reader is None or reader.merged_into is not None or reader.erased_at is not None:
         raise Problem("not-found", f"There is no reader {named}. Look the id up in the list.")
     return reader
+
+
+def ids_named(named: str) -> Select[tuple[str]]:
+    """The ids of readers with this id, or with this address, confirmed or typed: what a search asks for."""
+    key = email_key(named) if "@" in named else None
+    return select(Reader.id).where(Reader.id == named if key is None else Reader.email_key == key)
 
 
 async def is_erased(session: AsyncSession, reader_id: str) -> bool:

@@ -70,6 +70,10 @@ async def test_a_chart_a_currency_and_every_value_in_a_table(
     assert lines["Churn by choice, EUR"] == ["€0.00", "−€9.00", "−€9.00"]
     assert lines["New, EUR"] == ["€9.00", "€9.00", "€18.00"]
     assert lines["At the end, USD"] == ["$0.00", "$9.00", "$9.00"]
+    # A bar, and for the keyboard the table's step, lead to the readers behind them.
+    february = '<a href="/admin/movements?from=2026-02-01&to=2026-02-28"'
+    assert february in page.partition('<table class="values">')[0]
+    assert february in table
 
 
 async def test_cohorts_are_a_heat_map(browser_with_sales: httpx2.AsyncClient, store: Store) -> None:

@@ -10,6 +10,7 @@ from service.db.session import ReportSession, WriteSession
 from service.grants.gift_links import end_link, state_of
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
+from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.gifts.lists import AnyGiftLinks, list_gift_links
@@ -32,7 +33,8 @@ async def show_gift_links(
     now = clocks.business()
     found = await list_gift_links(session, asked, now)
     states = {each.link.id: state_of(each.link, now) for each in found.items}
-    return page(request, "gift_links.html", found=found, asked=asked, states=states)
+    names = await names_of(session, [each.link.reader_id for each in found.items])
+    return page(request, "gift_links.html", found=found, asked=asked, states=states, names=names)
 
 
 @router.post("/end")

@@ -13,6 +13,7 @@ from service.db.session import ReportSession, WriteSession
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.jobs.runner import AppWakes
+from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.gifts.subscription_lists import (
@@ -41,7 +42,9 @@ async def show_gifts(
     """The list, the newest first."""
     found, now = await list_gift_subscriptions(session, asked), clocks.business()
     shown = found.map(lambda each: GiftSubscriptionItem.of(each, now))
-    return page(request, "gift_subscriptions.html", found=shown, asked=asked)
+    named = [id_ for each in shown.items for id_ in (each.buyer_id, each.redeemed_by) if id_]
+    names = await names_of(session, named)
+    return page(request, "gift_subscriptions.html", found=shown, asked=asked, names=names)
 
 
 @router.post("/send")

@@ -1,6 +1,6 @@
 """The reports' pages: the list of figures by subject, and one figure over a period."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, get_args
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from service.clock import AppClocks
 from service.db.session import ReportSession
 from service.db.tables import Article, Offer
+from service.html.list_query import address
 from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, page_requires
@@ -23,7 +24,7 @@ from service.reports.period import COMPARISONS, INTERVALS
 from service.reports.queries.holders import NO_SECTION
 from service.reports.registry import FIGURES
 from service.reports.report import report_on
-from service.reports.report_schemas import AnyReport, Report
+from service.reports.report_schemas import AnyReport, Report, ReportQuery
 from service.reports.schemas import Storable
 from service.rules.prompts import AUDIENCE_WORDS
 from service.settings import AppSettings
@@ -42,6 +43,11 @@ FIXED = {
     "interval_charged": ("day", "week", "month", "year"), "wall": ("register", "subscribe"),
     "audience": tuple(AUDIENCE_WORDS), "tenure": (*TENURES, LATER),
 }  # fmt: skip
+_ROWS: Mapping[str, str] = {
+    "mrr-movements": "/admin/movements", "joined-and-left": "/admin/movements",
+    "feedback": "/admin/cancellations", "reasons": "/admin/cancellations",
+}  # fmt: skip
+"""By figure, the list of what it counts."""
 STEPS = {
     "day": "Days", "week": "Weeks", "month": "Months", "quarter": "Quarters", "year": "Years",
 }  # fmt: skip
@@ -56,7 +62,7 @@ async def show_figures(request: Request, _: SeesFigures) -> Response:
 @router.get("/{slug}")
 async def show_report(
     request: Request,
-    _: SeesFigures,
+    visit: SeesFigures,
     slug: Annotated[str, Path(max_length=100), Storable],
     query: AnyReport,
     session: ReportSession,
@@ -86,7 +92,20 @@ async def show_report(
         splits={each: SPLIT_WORDS[each] for each in report.figure.splits},
         filters={each: SPLIT_WORDS[each] for each in report.figure.all_filters},
         choices=await _choices(session, report),
+        behind=_rows_behind(report, query, visit),
         subjects=_by_subject(),
+    )
+
+
+def _rows_behind(report: Report, query: ReportQuery, visit: Visit) -> tuple[str, ...]:
+    """By step, the address of the rows that it counts; nothing where there is no such list, or not for them."""
+    path = _ROWS.get(report.figure.slug)
+    # The lists know the publication's days alone.
+    if path is None or query.zone or Permission.SUBSCRIBERS_READ not in visit.operator.permissions:
+        return ()
+    return tuple(
+        address(path, **{"from": each.first.isoformat(), "to": each.last.isoformat()})
+        for each in report.asked.period.steps
     )
 
 

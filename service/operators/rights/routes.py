@@ -13,6 +13,7 @@ from service.grants.right_store import list_rights, sources
 from service.grants.rights import end_right, is_over
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
+from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.reports.schemas import Storable
@@ -35,9 +36,11 @@ async def show_rights(
     """The list, the newest first."""
     now = clocks.business()
     found = await list_rights(session, asked, now)
+    names = await names_of(session, [each.reader_id for each in found.items if each.reader_id])
     return page(
         request, "rights.html", found=found, asked=asked, sources=await sources(session),
         over={(each.source, each.reference) for each in found.items if is_over(each, now)},
+        names=names,
     )  # fmt: skip
 
 

@@ -14,13 +14,14 @@ from service.checkout.seat_schemas import SeatState, state_of
 from service.db.keyset import Page
 from service.db.tables import Grant, Seat, Subscription
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
+from service.identity.readers import ids_named
 from service.reports.schemas import Storable
 
 
 class SeatQuery(ListQuery):
-    """`owner` is a reader's id: the seats of their subscriptions alone."""
+    """`owner` is a reader's address or id: the seats of their subscriptions alone."""
 
-    owner: Annotated[Annotated[str, Storable, Field(max_length=100)] | None, EMPTY_IS_NONE] = None
+    owner: Annotated[Annotated[str, Storable, Field(max_length=254)] | None, EMPTY_IS_NONE] = None
 
 
 AnySeats = Annotated[SeatQuery, Query()]
@@ -60,6 +61,6 @@ async def list_seats(session: AsyncSession, asked: SeatQuery, now: datetime) -> 
         .outerjoin(Grant, and_(Grant.source == "seat", Grant.reference == Seat.id))
     )
     if asked.owner is not None:
-        statement = statement.where(Subscription.reader_id == asked.owner)
+        statement = statement.where(Subscription.reader_id.in_(ids_named(asked.owner)))
     found = await NEWEST.rows(session, statement, cursor=asked.cursor, limit=asked.limit)
     return found.map(lambda row: SeatItem.of(row[0], row[1], row[2], now))

@@ -11,6 +11,7 @@ from service.db.context import AppContext
 from service.db.session import ReportSession, WriteSession
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
+from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.seats.lists import AnySeats, list_seats
@@ -31,7 +32,9 @@ async def show_seats(
 ) -> Response:
     """The list, the newest first."""
     found = await list_seats(session, asked, clocks.business())
-    return page(request, "seats.html", found=found, asked=asked)
+    named = [id_ for each in found.items for id_ in (each.owner_id, each.reader_id) if id_]
+    names = await names_of(session, named)
+    return page(request, "seats.html", found=found, asked=asked, names=names)
 
 
 @router.post("/remove")
