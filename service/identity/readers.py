@@ -82,7 +82,7 @@ async def reader_named(session: AsyncSession, named: str) -> Reader:
     return reader
 
 
-def ids_named(named: str) -> Select[tuple[str]]:
+def ids_named(named: str) -> Select[str]:
     """The ids of readers with this id, or with this address, confirmed or typed: what a search asks for."""
     key = email_key(named) if "@" in named else None
     return select(Reader.id).where(Reader.id == named if key is None else Reader.email_key == key)
