@@ -106,7 +106,8 @@ async def show_invitation(
     seat = await find_seat(session, seat_id_of(invitation, context.settings))
     visitor = await visitor_of(session, caller, context.settings)
     is_theirs = caller.reader_id is not None and seat.reader_id == caller.reader_id
-    state = state_of(seat, await find_grant(session, "seat", seat.id), context.clocks.business())
+    grant = await find_grant(session, "seat", seat.id) if is_theirs else None
+    state = state_of(seat, grant, context.clocks.business())
     return page(
         request, "seat.html", token=invitation, visitor=visitor, is_theirs=is_theirs, state=state,
         is_open=seat.reader_id is None and seat.ended_at is None,
