@@ -30,6 +30,7 @@ from service.reports.queries import scheduled
 
 _COUNTED = "counted"
 _OTHERS: tuple[Cause, ...] = ("outside", "given_back", "paused", "trials", "free")
+_AT_ONCE = 500
 _MOMENT = timedelta(microseconds=1)
 
 
@@ -71,16 +72,9 @@ async def money(
             MovementRow.number == held.c.number,
         ),
     )
-    for (
-        scheduled_,
-        unpaid,
-        interval,
-        every,
-        listed,
-        recurring,
-        net,
-        discounts,
-    ) in await session.execute(rows.where(is_mixed)):
+    # Each has discounts of its own: they are worked out some at a time, and never all held.
+    mixed = await session.stream(rows.where(is_mixed).execution_options(yield_per=_AT_ONCE))
+    async for scheduled_, unpaid, interval, every, listed, recurring, net, discounts in mixed:
         repeated = less(listed, [each for each in read(discounts) if each.duration != "once"])
         _add(
             amounts[bool(scheduled_), bool(unpaid)],
