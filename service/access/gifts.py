@@ -4,7 +4,7 @@ Of articles that nobody has opened by a link, no database is asked: each process
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
 from service.grants.gift_links import (
+    articles_opened_since,
     find_link,
     grant_of,
     held_by_device,
@@ -25,6 +26,10 @@ from service.grants.link_tokens import LinkKey
 from service.identity.touches import Touch
 from service.running import part
 
+_OVERLAP = timedelta(minutes=1)
+"""So much before the last look we look again: an opening is committed later than it is dated."""
+_ANEW_AFTER = timedelta(hours=1)
+"""Articles whose links have ended are forgotten then."""
 GIFT = "gift"
 """The source of a touch: the reader came by a gift link."""
 
@@ -59,11 +64,20 @@ class Gifts:
         self._context = context
         self.key = key
         self._opened: frozenset[str] = frozenset()
+        self._looked_at = self._read_all_at = datetime.min.replace(tzinfo=UTC)
 
     async def refresh(self) -> None:
-        """Read again which articles were opened by links, in this process or any other."""
+        """Learn which articles were opened by links, in this process or any other: all of them once an hour,
+        and each second what has been opened since the last look.
+        """
+        now = self._context.clocks.business()
         async with self._context.database.reading() as session:
-            self._opened = await opened_articles(session, self._context.clocks.business())
+            if now - self._read_all_at >= _ANEW_AFTER:
+                self._opened, self._read_all_at = await opened_articles(session, now), now
+            else:
+                newer = await articles_opened_since(session, self._looked_at - _OVERLAP)
+                self._opened |= newer
+        self._looked_at = now
 
     async def look(
         self, session: AsyncSession, token: str | None, device: str | None, article_id: str

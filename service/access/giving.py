@@ -59,6 +59,8 @@ async def gift_of(
         given=given.articles,
         is_given=given.has_this,
         most=context.settings.gift_links_per_month,
+        readers=given.readers,
+        most_readers=context.settings.gift_link_readers,
     )
     return Gift(await live_link(session, reader_id, article.id, now), giving, month)
 
@@ -82,7 +84,7 @@ async def give(
     settings = context.settings
     link = await make_link(
         session, reader_id=reader_id, article_id=article.id, month=found.month.start,
-        days=settings.gift_link_days, most_readers=settings.gift_link_readers,
+        days=settings.gift_link_days, most_readers=found.giving.places,
         now=context.clocks.business(),
     )  # fmt: skip
     return Made(link, found.giving.left)
@@ -103,6 +105,12 @@ def refusal_words(gift: Gift, context: Context) -> str:
         case "all_given":
             again = long_day(gift.month.end, context.settings.zone)
             return f"You have given {most} articles this month. You can give others from {again}."
+        case "all_opened":
+            again = long_day(gift.month.end, context.settings.zone)
+            return (
+                f"{context.settings.gift_link_readers} readers have opened this article by your links this "
+                f"month, and no more can. Give another article, or this one again from {again}."
+            )
         case "may_give":
             return ""
 

@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.account.reader_data import HOLDINGS, Holding, Subject, subject_of
 from service.billing import lifecycle
 from service.billing.fulfil import close_session, fulfil
+from service.billing.gift_subscriptions import end_gifts_of
 from service.billing.ledger import state_of
 from service.billing.money import Money
 from service.billing.movement_rows import record_movements
+from service.billing.seats import arrange_seats, leave_seats
 from service.billing.state import StateChange
 from service.billing.subscriptions import live_subscriptions
 from service.billing.sync import sync_subscription
-from service.clock import Clocks
 from service.db.context import Context
 from service.db.session import Database, past_deadlocks
 from service.db.tables import Checkout, Customer, Grant, Reader, SignInRequest, Subscription
@@ -206,7 +207,7 @@ async def _erase_here(
     if subject is None or reader is None or reader.erased_at is not None:
         return
     email, verified = reader.email, reader.verified_key
-    await _end_access(session, subject, clocks)
+    await _end_access(session, context, subject)
     for holding in HOLDINGS:
         await _empty(session, holding, subject)
     await session.execute(
@@ -233,34 +234,39 @@ async def _erase_here(
         )  # fmt: skip
 
 
-async def _end_access(session: AsyncSession, subject: Subject, clocks: Clocks) -> None:
+async def _end_access(session: AsyncSession, context: Context, subject: Subject) -> None:
     """End sessions, tokens, and whatever grants and subscriptions Stripe hasn't ended."""
-    now = clocks.business()
+    clocks, now = context.clocks, context.clocks.business()
     for each in subject.ids:
+        await take_turn(session, each)
         await end_sessions_of(session, each, clocks.wall(), "erased")
         await revoke_claim(session, "sub", each, now=clocks.wall())
+    # What makes grants, before the grants themselves: they would be written again.
+    await leave_seats(session, context, subject.ids)
+    await end_gifts_of(session, subject.ids, now)
     await session.execute(
         update(Grant)
         .where(Grant.reader_id.in_(subject.ids), or_(Grant.ends_at.is_(None), Grant.ends_at > now))
         .values(ends_at=now, updated_at=now)
     )
-    await _end_subscriptions(session, subject, now)
+    await _end_subscriptions(session, context, subject)
 
 
-async def _end_subscriptions(session: AsyncSession, subject: Subject, now: datetime) -> None:
-    """What Stripe hasn't ended, as where nothing is sold any more, ends here for the books."""
+async def _end_subscriptions(session: AsyncSession, context: Context, subject: Subject) -> None:
+    """What Stripe hasn't ended, as where nothing is sold any more, ends here for the books, with its seats."""
+    now = context.clocks.business()
     running = select(Subscription).where(
         Subscription.reader_id.in_(subject.ids), Subscription.status != lifecycle.TERMINAL_STATUS
     )
     if await session.scalar(select(running.exists())) is not True:
         return
-    await take_turn(session, subject.ids[0])
     for row in list(await session.scalars(running)):
         before = state_of(row, None)
         row.status, row.ended_at, row.past_due_since = lifecycle.TERMINAL_STATUS, now, None
         # What somebody fetched before this isn't stored any more. `synced_at` stays Stripe's.
         row.version += 1
         await session.flush()
+        await arrange_seats(session, context, row)
         after = state_of(row, None)
         change = StateChange(row.reader_id, before, after, Money(), now)
         await record_movements(session, change, is_erased=True)
@@ -325,7 +331,7 @@ async def _sweep_one(
     async with context.database.transaction() as session:
         subject = await subject_of(session, reader_id)
         if subject is not None:
-            await _end_access(session, subject, context.clocks)
+            await _end_access(session, context, subject)
             for holding in HOLDINGS:
                 await _empty(session, holding, subject)
 

@@ -1,12 +1,12 @@
 """What state a gift subscription is in, and when it opens: pure, time is a parameter.
 
-A redeemed gift runs by itself. While its reader has a subscription of their own the rest of it waits behind what
-that has paid for, so that no day is lost; several gifts run one after the other. Refunds and disputes end a gift as
-they end a pass (pass_terms.py).
+A redeemed gift runs by itself. While its reader has a subscription of their own to the same plan the rest of it waits
+behind what that has paid for, so that no day is lost; several gifts of one plan run one after the other. Refunds and
+disputes end a gift as they end a pass (pass_terms.py).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -46,28 +46,29 @@ class Redeemed:
     """A gift that its reader has redeemed: what is left of it lies between its ends."""
 
     id: str
+    plan: str
     starts_at: datetime
     ends_at: datetime
 
 
 def placed(
-    redeemed: Iterable[Redeemed], subscribed_until: datetime | None, now: datetime
+    redeemed: Iterable[Redeemed], subscribed_until: Mapping[str, datetime | None], now: datetime
 ) -> Mapping[str, Redeemed]:
     """Where the rest of each gift lies, by its id; they come in the order in which they were redeemed.
 
-    `subscribed_until` is the end of what the reader's own subscription gives by what is known now; None:
-    they have none.
+    `subscribed_until` is by plan the end of what the reader's own subscriptions to it give, by what is known
+    now; None: they have none.
     """
     found: dict[str, Redeemed] = {}
-    free_from = max(now, subscribed_until or now)
+    free_from = {plan: max(now, until or now) for plan, until in subscribed_until.items()}
     for each in redeemed:
-        if each.ends_at <= now:
-            found[each.id] = each
-            continue
-        if each.starts_at <= now and free_from == now:
-            found[each.id] = each
-        else:
+        free = free_from.get(each.plan, now)
+        is_over, is_in_place = each.ends_at <= now, each.starts_at <= now and free == now
+        if not is_over and not is_in_place:
             left = each.ends_at - max(each.starts_at, now)
-            found[each.id] = Redeemed(each.id, free_from, free_from + left)
-        free_from = found[each.id].ends_at
+            found[each.id] = replace(each, starts_at=free, ends_at=free + left)
+        else:
+            found[each.id] = each
+        if not is_over:
+            free_from[each.plan] = found[each.id].ends_at
     return found

@@ -1,5 +1,7 @@
 """What becomes of gift subscriptions by itself: mailed on their day, and moved behind subscriptions."""
 
+from datetime import datetime
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,7 +12,7 @@ from service.billing.gift_subscriptions import (
     readers_to_arrange,
 )
 from service.db.context import Context
-from service.db.tables import GiftSubscription
+from service.db.tables import GiftSubscription, Pass
 from service.identity.audit import record
 from service.identity.email import checked_address
 from service.outbox.mails import put_mail
@@ -32,20 +34,31 @@ async def gift_round(context: Context) -> None:
 
 async def send_due_gifts(context: Context) -> int:
     """Mail each paid gift to its receiver once its day has come; how many those were."""
-    now = context.clocks.business()
-    async with context.database.transaction() as session:
-        due = await session.scalars(
-            select(GiftSubscription.id)
-            .where(
-                GiftSubscription.sent_at.is_(None), GiftSubscription.receiver_email.is_not(None),
-                GiftSubscription.send_at <= now, GiftSubscription.paid_at.is_not(None),
-                GiftSubscription.revoked_at.is_(None), GiftSubscription.redeemed_at.is_(None),
-            )
-            .order_by(GiftSubscription.send_at)
-            .limit(_AT_ONCE)
-        )  # fmt: skip
-        sent = [await _send(session, context, gift_id) for gift_id in list(due)]
-    return sum(sent)
+    async with context.database.reading() as session:
+        due = await _due(session, context.clocks.business())
+    sent = 0
+    for gift_id in due:
+        # One lock at a time: nobody waits for one gift while holding another.
+        async with context.database.transaction() as session:
+            sent += await _send(session, context, gift_id)
+    return sent
+
+
+async def _due(session: AsyncSession, now: datetime) -> list[str]:
+    """Those that can be redeemed; what was paid back or taken back stays where it is."""
+    found = await session.scalars(
+        select(GiftSubscription.id)
+        .outerjoin(Pass, Pass.id == GiftSubscription.pass_id)
+        .where(
+            GiftSubscription.sent_at.is_(None), GiftSubscription.receiver_email.is_not(None),
+            GiftSubscription.send_at <= now, GiftSubscription.paid_at.is_not(None),
+            GiftSubscription.revoked_at.is_(None), GiftSubscription.redeemed_at.is_(None),
+            Pass.access_stopped_at.is_(None),
+        )
+        .order_by(GiftSubscription.send_at, GiftSubscription.id)
+        .limit(_AT_ONCE)
+    )  # fmt: skip
+    return list(found)
 
 
 async def _send(session: AsyncSession, context: Context, gift_id: str) -> bool:

@@ -1,13 +1,14 @@
 """Gift subscriptions: bought by one reader, redeemed by another.
 
 The payment is a pass's (passes.py), with its refunds and disputes; what it gives is the receiver's, from when they
-redeem it.
+redeem it. Whatever changes a gift takes the turn of who has redeemed it first, and locks the gift second.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, case, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing import notices
@@ -17,7 +18,7 @@ from service.db.base import new_id
 from service.db.context import Context
 from service.db.keyset import Keyset
 from service.db.tables import Checkout, GiftSubscription, Grant, Offer, Pass
-from service.grants.grants import plan_scope
+from service.grants.grants import EVERYTHING, plan_scope
 from service.grants.link_tokens import link_key
 from service.grants.store import find_grant, put_grant
 from service.identity.audit import record
@@ -29,13 +30,15 @@ from service.problems import Problem
 from service.settings import Settings
 
 NEWEST = Keyset(GiftSubscription.created_at, GiftSubscription.id)
+LATEST_SENDING = timedelta(days=731)
+"""Two years: what is to be sent later is a typing error, and nobody would remember it."""
 _CLOSED = {
     "unpaid": "The payment for this gift hasn’t arrived yet. Try again later.",
-    "refunded": "The payment for this gift was given back, so it opens nothing any more. Ask who gave it.",
-    "revoked": "This gift was taken back. Ask the newsroom, or who gave it.",
+    "refunded": "The payment for this gift was given back, so it opens nothing any more. Ask the person who gave it to you.",
+    "revoked": "This gift was taken back. Ask the newsroom, or the person who gave it to you.",
     "over": "This gift is over.",
-    "running": "This gift was redeemed by somebody else.",
-    "waiting": "This gift was redeemed by somebody else.",
+    "running": "Another reader has redeemed this gift.",
+    "waiting": "Another reader has redeemed this gift.",
 }
 
 
@@ -73,13 +76,32 @@ async def draft_gift(
     session: AsyncSession, checkout_id: str, wanted: GiftWanted, now: datetime
 ) -> None:
     """Keep with an open checkout what its buyer says of the gift; the last click counts."""
+    if wanted.send_at is not None and wanted.send_at > now + LATEST_SENDING:
+        told = "We mail a gift within two years. Choose an earlier day."
+        errors = [{"field": "body.gift.send_at", "message": "is more than two years from now"}]
+        raise Problem("invalid-request", told, errors=errors)
     gift = await _of_checkout(session, checkout_id)
     if gift is None:
         gift = _new(checkout_id, now)
         session.add(gift)
     gift.receiver_email = wanted.receiver_email
-    gift.send_at = max(now, wanted.send_at or now)
+    gift.send_at = _sent_at(wanted, now)
     await session.flush()
+
+
+def _sent_at(wanted: GiftWanted, now: datetime) -> datetime:
+    return max(now, wanted.send_at or now)
+
+
+async def is_drafted(
+    session: AsyncSession, checkout_id: str, wanted: GiftWanted, now: datetime
+) -> bool:
+    """Whether the checkout is for this gift: to the same receiver, on the same day."""
+    gift = await _of_checkout(session, checkout_id)
+    if gift is None:
+        return wanted == GiftWanted(None, None)
+    sending = max(now, gift.send_at)
+    return (gift.receiver_email, sending) == (wanted.receiver_email, _sent_at(wanted, now))
 
 
 def _new(checkout_id: str, now: datetime) -> GiftSubscription:
@@ -105,8 +127,12 @@ async def store_payment(
 ) -> None:
     """Its payment was stored: the gift can be redeemed, or what gave the money back ends it. Repeatable."""
     now = context.clocks.business()
-    gift = await _of_checkout(session, checkout.id)
-    if gift is None:
+    gift_id = await session.scalar(
+        select(GiftSubscription.id).where(GiftSubscription.checkout_id == checkout.id)
+    )
+    if gift_id is not None:
+        gift = (await _hold(session, gift_id)).gift
+    else:
         gift = _new(checkout.id, now)
         session.add(gift)
     is_new = gift.paid_at is None
@@ -141,6 +167,22 @@ def _payload(gift: GiftSubscription, offer: Offer) -> dict[str, object]:
         "starts_at": gift.starts_at.isoformat() if gift.starts_at else None,
         "ends_at": gift.ends_at.isoformat() if gift.ends_at else None,
     }
+
+
+async def _hold(session: AsyncSession, gift_id: str) -> Bought:
+    """The gift, locked in the turn of who has redeemed it. Problem `not-found`."""
+    while True:
+        reader_id = await session.scalar(
+            select(GiftSubscription.redeemed_by).where(GiftSubscription.id == gift_id)
+        )
+        if reader_id is not None:
+            await take_turn(session, reader_id)
+        async with session.begin_nested() as attempt:
+            found = await find_gift(session, gift_id, lock=True)
+            if found.gift.redeemed_by == reader_id:
+                return found
+            # Somebody redeemed it at this moment: its lock is given back, and their turn comes first.
+            await attempt.rollback()
 
 
 async def find_gift(session: AsyncSession, gift_id: str, *, lock: bool = False) -> Bought:
@@ -197,7 +239,7 @@ async def revoke_gift(
 ) -> Bought:
     """Take a gift back, redeemed or not; the money stays where it is. Repeating it changes nothing."""
     now = context.clocks.business()
-    bought = await find_gift(session, gift_id, lock=True)
+    bought = await _hold(session, gift_id)
     gift = bought.gift
     if gift.revoked_at is not None:
         return bought
@@ -219,26 +261,42 @@ async def arrange_gifts(session: AsyncSession, reader_id: str, now: datetime) ->
     ordered = statement.order_by(GiftSubscription.redeemed_at, GiftSubscription.id)
     rows = await session.execute(ordered.execution_options(populate_existing=True))
     gifts = [Bought(gift, offer, payment) for gift, offer, payment in rows]
-    subscribed_until = await session.scalar(
-        select(func.max(Grant.ends_at)).where(
-            Grant.reader_id == reader_id, Grant.source == "subscription",
-            Grant.starts_at <= now, Grant.ends_at > now,
-        )
-    )  # fmt: skip
+    subscribed = await _subscribed_until(
+        session, reader_id, {each.offer.plan for each in gifts}, now
+    )
     running = [
-        Redeemed(each.gift.id, each.gift.starts_at, each.gift.ends_at)
+        Redeemed(each.gift.id, each.offer.plan, each.gift.starts_at, each.gift.ends_at)
         for each in gifts
         if each.gift.starts_at is not None
         and each.gift.ends_at is not None
         and _closed(each) is None
     ]
-    found = placed(running, subscribed_until, now)
+    found = placed(running, subscribed, now)
     for each in gifts:
         place = found.get(each.gift.id)
         if place is not None:
             each.gift.starts_at, each.gift.ends_at = place.starts_at, place.ends_at
         await _put_grant(session, each, reader_id, now)
     await session.flush()
+
+
+async def _subscribed_until(
+    session: AsyncSession, reader_id: str, plans: Collection[str], now: datetime
+) -> dict[str, datetime | None]:
+    """By plan: the end of what those of the reader's own subscriptions give that open it."""
+    rows = await session.execute(
+        select(Grant.scope, Grant.ends_at).where(
+            Grant.reader_id == reader_id, Grant.source == "subscription",
+            Grant.starts_at <= now, Grant.ends_at > now,
+        )
+    )  # fmt: skip
+    held = [(scope, ends_at) for scope, ends_at in rows if ends_at is not None]
+    return {
+        plan: max(
+            (at for scope, at in held if scope in (EVERYTHING, plan_scope(plan))), default=None
+        )
+        for plan in plans
+    }
 
 
 def _closed(bought: Bought) -> datetime | None:
@@ -262,21 +320,35 @@ async def _put_grant(session: AsyncSession, bought: Bought, reader_id: str, now:
     )  # fmt: skip
 
 
+async def end_gifts_of(session: AsyncSession, reader_ids: Collection[str], now: datetime) -> None:
+    """End what these readers have redeemed; what they bought for others stays. Call it in their turn."""
+    await session.execute(
+        update(GiftSubscription)
+        .where(GiftSubscription.redeemed_by.in_(reader_ids), GiftSubscription.ends_at > now)
+        .values(
+            ends_at=now,
+            starts_at=case(
+                (GiftSubscription.starts_at > now, now), else_=GiftSubscription.starts_at
+            ),
+        )
+    )
+
+
 async def readers_to_arrange(session: AsyncSession, now: datetime) -> list[str]:
-    """Readers whose gift runs beside their own subscription, or waits for one."""
-    subscribed = select(Grant.id).where(
-        Grant.reader_id == GiftSubscription.redeemed_by, Grant.source == "subscription",
-        Grant.starts_at <= now, Grant.ends_at > now, Grant.ends_at != GiftSubscription.starts_at,
-    )  # fmt: skip
-    alone = ~select(Grant.id).where(
+    """Readers whose gift runs beside their own subscription to its plan, or waits for one."""
+    own = select(Grant.id).where(
         Grant.reader_id == GiftSubscription.redeemed_by, Grant.source == "subscription",
         Grant.starts_at <= now, Grant.ends_at > now,
-    ).exists()  # fmt: skip
+        Grant.scope.in_((EVERYTHING, literal(plan_scope("")) + Offer.plan)),
+    )  # fmt: skip
+    beside = own.where(Grant.ends_at != GiftSubscription.starts_at)
     found = await session.scalars(
         select(GiftSubscription.redeemed_by)
+        .join(Checkout, Checkout.id == GiftSubscription.checkout_id)
+        .join(Offer, Offer.id == Checkout.offer_id)
         .where(
             GiftSubscription.ends_at > now, GiftSubscription.redeemed_by.is_not(None),
-            or_(subscribed.exists(), (GiftSubscription.starts_at > now) & alone),
+            or_(beside.exists(), (GiftSubscription.starts_at > now) & ~own.exists()),
         )
         .distinct()
     )  # fmt: skip

@@ -2,12 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.movement_rows import is_in_mrr
 from service.db.session import Database
-from service.db.tables import Checkout, Pass, Reconciliation, Subscription
+from service.db.tables import Checkout, GiftSubscription, Pass, Reconciliation, Subscription
 from service.grants.store import find_grant
 
 STRIPE_LISTS = timedelta(days=30)
@@ -68,9 +68,19 @@ async def living_subscriptions(session: AsyncSession) -> list[str]:
 
 
 async def opening_passes(session: AsyncSession, now: datetime) -> list[str]:
-    """Those that open something now or later."""
+    """Those that open something now or later, to their buyer or as a gift; of gifts those that were paid back
+    are over, redeemed or not.
+    """
+    gift = GiftSubscription
+    is_gift = and_(
+        gift.id.is_not(None), gift.revoked_at.is_(None), Pass.access_stop != "refund",
+        or_(gift.ends_at.is_(None), gift.ends_at > now),
+    )  # fmt: skip
     found = await session.scalars(
-        select(Pass.id).where(Pass.ends_at > now).order_by(Pass.starts_at, Pass.id)
+        select(Pass.id)
+        .outerjoin(gift, gift.pass_id == Pass.id)
+        .where(or_(Pass.ends_at > now, is_gift))
+        .order_by(Pass.starts_at, Pass.id)
     )
     return list(found)
 

@@ -1,12 +1,53 @@
-"""Who of those that a subscription invited reads by it: pure.
+"""Who may take a seat of a subscription, and who of those that joined reads by it: pure.
 
 A subscription of N seats has one for its owner and N - 1 for others. Where more have joined than there are, as after
 the number was lowered, those who joined last read no longer; they do again when there is room.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
+
+TakingReason = Literal[
+    "may_take", "has_it", "removed", "is_over", "is_taken", "is_owner", "has_another", "is_full"
+]
+REFUSAL_WORDS: Mapping[TakingReason, str] = {
+    "removed": "This seat was removed. Ask the owner of the subscription for another one.",
+    "is_over": "The subscription of this seat has ended. See our offers to read on.",
+    "is_taken": "Another reader has taken this seat. Ask the owner of the subscription for another one.",
+    "is_owner": "You read by your own subscription. Give this seat to another reader.",
+    "has_another": "You already have a seat of this subscription. Give this one to another reader.",
+    "is_full": "All seats of this subscription are taken. Ask its owner to remove a reader first.",
+}
+"""Why a reader can't take a seat, and what to do."""
+
+
+@dataclass(frozen=True)
+class SeatFacts:
+    """A seat with its subscription. `joined` are the readers of all its seats that weren't removed."""
+
+    is_removed: bool
+    holder: str | None
+    owner: str
+    is_running: bool
+    seats: int
+    joined: Sequence[str]
+
+
+def may_take(seat: SeatFacts, reader_id: str | None) -> TakingReason:
+    """Whether the reader may take the seat; None: somebody who isn't signed in."""
+    if seat.is_removed:
+        return "removed"
+    if not seat.is_running:
+        return "is_over"
+    if seat.holder is not None:
+        return "has_it" if seat.holder == reader_id else "is_taken"
+    if reader_id == seat.owner:
+        return "is_owner"
+    if reader_id in seat.joined:
+        return "has_another"
+    return "may_take" if len(seat.joined) < others_of(seat.seats) else "is_full"
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,27 @@
 """Seats of a subscription that is priced by quantity: invited by its owner, taken by other readers.
 
-What a seat gives is a grant of its own, which ends when the subscription's does.
+What a seat gives is a grant of its own, which ends when the subscription's does. Whatever changes who reads by
+a subscription's seats holds the subscription's row: after the reader's turn, before a seat's row.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing import notices
 from service.billing.lifecycle import LIVE_STATUSES
 from service.billing.notices import mail_reader
-from service.billing.seat_terms import JoinedSeat, others_of, seated
+from service.billing.seat_terms import (
+    REFUSAL_WORDS,
+    JoinedSeat,
+    SeatFacts,
+    may_take,
+    others_of,
+    seated,
+)
 from service.db.base import new_id
 from service.db.context import Context
 from service.db.keyset import Keyset
@@ -125,15 +134,42 @@ async def _limit(session: AsyncSession, owner: Subscription, now: datetime) -> N
         raise too_many(Limit("seats", most, _DAY, told), _DAY)
 
 
-async def find_seat(session: AsyncSession, seat_id: str, *, lock: bool = False) -> Seat:
+async def find_seat(session: AsyncSession, seat_id: str) -> Seat:
     """Problem `not-found`."""
-    statement = select(Seat).where(Seat.id == seat_id)
-    if lock:
-        statement = statement.with_for_update()
-    found: Seat | None = await session.scalar(statement.execution_options(populate_existing=True))
+    found: Seat | None = await session.scalar(
+        select(Seat).where(Seat.id == seat_id).execution_options(populate_existing=True)
+    )
     if found is None:
         raise Problem("not-found", "There is no such seat. Open the link as it was sent.")
     return found
+
+
+async def _hold(session: AsyncSession, subscription_id: str) -> Subscription:
+    """The subscription as it is stored now; until the transaction ends nobody else changes its seats."""
+    found: Subscription = (
+        await session.scalars(
+            select(Subscription)
+            .where(Subscription.id == subscription_id)
+            # Rows that name it may still be added.
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+    ).one()
+    return found
+
+
+async def facts_of(session: AsyncSession, seat: Seat, owner: Subscription) -> SeatFacts:
+    """What decides who may take the seat."""
+    joined = await session.scalars(
+        select(Seat.reader_id).where(
+            Seat.subscription_id == owner.id, Seat.ended_at.is_(None), Seat.reader_id.is_not(None)
+        )
+    )
+    return SeatFacts(
+        is_removed=seat.ended_at is not None, holder=seat.reader_id, owner=owner.reader_id,
+        is_running=owner.status in LIVE_STATUSES, seats=owner.seats,
+        joined=[each for each in joined if each is not None],
+    )  # fmt: skip
 
 
 async def take_seat(
@@ -141,19 +177,16 @@ async def take_seat(
 ) -> Seat:
     """Let the reader read by the seat; repeating it changes nothing.
 
-    Problems `not-found`, and `seat-closed` where it was removed or somebody else has taken it.
+    Problems `not-found`, and `seat-closed` where the reader can't take it (seat_terms.py).
     """
     reader_id = await settled_reader(session, reader_id)
-    seat = await find_seat(session, seat_id, lock=True)
-    owner = await session.get_one(Subscription, seat.subscription_id)
-    if seat.ended_at is not None or owner.status not in LIVE_STATUSES:
-        raise Problem("seat-closed", "This seat was removed, or its subscription has ended.")
-    if seat.reader_id == reader_id:
+    owner = await _hold(session, (await find_seat(session, seat_id)).subscription_id)
+    seat = await find_seat(session, seat_id)
+    reason = may_take(await facts_of(session, seat, owner), reader_id)
+    if reason == "has_it":
         return seat
-    if seat.reader_id is not None:
-        raise Problem("seat-closed", "Somebody else has taken this seat. Ask for another one.")
-    if owner.reader_id == reader_id:
-        raise Problem("seat-closed", "You read by your own subscription: this seat is for others.")
+    if reason != "may_take":
+        raise Problem("seat-closed", REFUSAL_WORDS[reason])
     seat.reader_id, seat.joined_at, seat.email = reader_id, context.clocks.business(), None
     await session.flush()
     await arrange_seats(session, context, owner)
@@ -173,8 +206,8 @@ async def end_seat(
     `reader_id` is the subscription's owner, or who has taken the seat; None: anybody may. `actor` is who of
     the staff does it.
     """
-    seat = await find_seat(session, seat_id, lock=True)
-    owner = await session.get_one(Subscription, seat.subscription_id)
+    owner = await _hold(session, (await find_seat(session, seat_id)).subscription_id)
+    seat = await find_seat(session, seat_id)
     if reader_id is not None and reader_id not in {owner.reader_id, seat.reader_id}:
         raise Problem("not-found", "You have no such seat. Take its id from the list.")
     if seat.ended_at is not None:
@@ -198,13 +231,13 @@ async def ask_for_more(
     Repeating it changes nothing, nor does asking with a seat that opens. The owner is mailed once a day, and each reader asks once in a week.
     """
     now = context.clocks.business()
-    seat = await find_seat(session, seat_id, lock=True)
+    owner = await _hold(session, (await find_seat(session, seat_id)).subscription_id)
+    seat = await find_seat(session, seat_id)
     if seat.reader_id != reader_id or seat.ended_at is not None:
         raise Problem("not-found", "You have no such seat. Look at your account.")
     grant = await find_grant(session, "seat", seat.id)
     if not _may_ask(seat, grant.ends_at if grant is not None else None, now):
         return
-    owner = await session.get_one(Subscription, seat.subscription_id)
     if owner.status not in LIVE_STATUSES:
         raise Problem("seat-closed", "The subscription of this seat has ended.")
     seat.asked_at = now
@@ -214,8 +247,31 @@ async def ask_for_more(
     await mail_reader(session, context, owner.reader_id, notice)
 
 
+async def leave_seats(session: AsyncSession, context: Context, reader_ids: Collection[str]) -> None:
+    """End the seats that these readers have taken: they are free for others. Safe to repeat."""
+    found = await session.scalars(
+        select(Seat.subscription_id)
+        .where(Seat.reader_id.in_(reader_ids), Seat.ended_at.is_(None))
+        .distinct()
+    )
+    for subscription_id in sorted(found):
+        owner = await _hold(session, subscription_id)
+        await session.execute(
+            update(Seat)
+            .where(
+                Seat.subscription_id == subscription_id, Seat.reader_id.in_(reader_ids),
+                Seat.ended_at.is_(None),
+            )
+            .values(ended_at=context.clocks.business())
+        )  # fmt: skip
+        await arrange_seats(session, context, owner)
+
+
 async def arrange_seats(session: AsyncSession, context: Context, owner: Subscription) -> None:
-    """Give each seat that is open what its subscription gives, and end the others' access."""
+    """Give each seat that is open what its subscription gives, and end the others' access.
+
+    Call it while this transaction holds the subscription's row: by `_hold`, or because it has changed it.
+    """
     now = context.clocks.business()
     rows = list(
         await session.scalars(

@@ -165,6 +165,7 @@ async def store_snapshot(
     stop, duplicate = await _stops(session, context, row, snapshot, is_new=before is None)
     state = lifecycle.grant_of(ours, snapshot.money.invoices, terms_of(context.settings), stop)
     open_until = await _put_grant(session, row, state if sold is not None else _foreign(ours), now)
+    # The row was written above, so nobody takes or ends a seat meanwhile.
     await arrange_seats(session, context, row)
     if stop is not None and stop.cancels and row.status in lifecycle.LIVE_STATUSES:
         await ask_cancel(session, row.id, stop.kind, context.clocks)

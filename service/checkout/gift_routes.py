@@ -1,4 +1,4 @@
-"""Gift subscriptions: those that one bought, and redeeming one."""
+"""Gift subscriptions: those that a reader bought, and redeeming them."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1", tags=["gifts"])
 Token = Annotated[str, Path(max_length=LONGEST)]
 
 
-@router.get("/me/gift-subscriptions", summary="List the gift subscriptions one bought")
+@router.get("/me/gift-subscriptions", summary="List the gift subscriptions that you bought")
 async def read_bought(
     caller: SignedInReader, asked: AnyPage, session: ReadSession, context: AppContext
 ) -> BoughtGiftList:

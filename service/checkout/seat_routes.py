@@ -23,7 +23,7 @@ SeatId = Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9_]+$")]
 Token = Annotated[str, Path(max_length=LONGEST)]
 
 
-@router.get("/me/seats", summary="List the seats of one's subscription")
+@router.get("/me/seats", summary="List the seats of your subscription")
 async def read_seats(
     caller: SignedInReader, asked: AnyPage, session: ReadSession, context: AppContext
 ) -> SeatList:

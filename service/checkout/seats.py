@@ -1,11 +1,13 @@
-"""What an owner is shown of the seats of their subscription."""
+"""What is shown of seats: to the owner of their subscription, and to who holds a seat's link."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.seats import NEWEST, Shared, shared_by
+from service.billing.seat_terms import REFUSAL_WORDS, TakingReason, may_take
+from service.billing.seats import NEWEST, Shared, facts_of, find_seat, shared_by
+from service.db.context import Context
 from service.db.keyset import Page
 from service.db.tables import Grant, Seat, Subscription
 from service.grants.link_tokens import link_key
@@ -40,3 +42,28 @@ def seat_id_of(token: str, settings: Settings) -> str:
     if found is None:
         raise Problem("not-found", "This link isn’t complete. Open it as it was sent.")
     return found
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """A seat for who holds its link, with its grant where it is theirs; `refusal` says why they can't take it."""
+
+    seat: Seat
+    grant: Grant | None
+    taking: TakingReason
+
+    @property
+    def refusal(self) -> str:
+        return REFUSAL_WORDS.get(self.taking, "")
+
+
+async def invitation_of(
+    session: AsyncSession, token: str, reader_id: str | None, context: Context
+) -> Invitation:
+    """Without any effect. Problem `not-found` where there is no such seat."""
+    seat = await find_seat(session, seat_id_of(token, context.settings))
+    owner = await session.get_one(Subscription, seat.subscription_id)
+    theirs = select(Grant).where(Grant.source == "seat", Grant.reference == seat.id)
+    is_theirs = seat.reader_id is not None and seat.reader_id == reader_id
+    grant: Grant | None = await session.scalar(theirs) if is_theirs else None
+    return Invitation(seat, grant, may_take(await facts_of(session, seat, owner), reader_id))

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.checkouts import create_checkout, find_checkout, open_checkouts
 from service.billing.customers import bind_customer, own_customer
 from service.billing.fulfil import close_session, find_session
-from service.billing.gift_subscriptions import GiftWanted, draft_gift
+from service.billing.gift_subscriptions import GiftWanted, draft_gift, is_drafted
 from service.billing.seats import has_seat
 from service.billing.subscriptions import has_subscribed, holding_subscriptions
 from service.checkout.addresses import return_address
@@ -169,7 +169,7 @@ async def _store_click(context: Context, order: Order) -> _Click | None:
         # what is paid in another tab needs it.
         knows_it = any(each.claim_hash == held for each in earlier)
         claim = order.claim if order.claim and knows_it else new_secret()
-        checkout = _begun(earlier, order, article_id)
+        checkout = await _begun(session, earlier, order, article_id, offer, now)
         if checkout is not None:
             checkout.claim_hash = hash_secret(claim)
         else:
@@ -205,15 +205,25 @@ async def _buyer(session: AsyncSession, reader_id: str | None) -> _Buyer:
     )
 
 
-def _begun(earlier: list[Checkout], order: Order, article_id: str | None) -> Checkout | None:
-    """The open checkout of the same order."""
+async def _begun(
+    session: AsyncSession,
+    earlier: list[Checkout],
+    order: Order,
+    article_id: str | None,
+    offer: Offer,
+    now: datetime,
+) -> Checkout | None:
+    """The open checkout of the same order; a gift for another receiver, or another day, is another one."""
     if order.promotion_code is not None:
         # A code is given to Stripe when a session is made: an open one can't take it any more.
         return None
     wanted = (order.offer_id, article_id, order.return_to, order.caller.reader_id, order.seats)
+    gift = order.gift or GiftWanted(None, None)
     for each in earlier:
         begun = (each.offer_id, each.article_id, each.return_to, each.reader_id, each.seats)
-        if begun == wanted:
+        if begun != wanted:
+            continue
+        if offer.kind != "gift" or await is_drafted(session, each.id, gift, now):
             return each
     return None
 
@@ -249,14 +259,14 @@ async def _settle_earlier(
 ) -> tuple[Checkout, StripeCheckoutSession] | None:
     """Expire what was begun before for something else; the one that turns out to be paid.
 
-    A pass that is paid for something else is in nobody's way.
+    A pass that is paid for something else is in nobody's way, and neither is a gift for somebody else.
     """
     wanted = (click.checkout.offer_id, click.checkout.article_id)
     for checkout in click.earlier:
         if checkout.stripe_session_id is None:
             continue
         fetched = await close_session(gateway, checkout.stripe_session_id)
-        is_same = (checkout.offer_id, checkout.article_id) == wanted
+        is_same = click.offer.kind != "gift" and (checkout.offer_id, checkout.article_id) == wanted
         if fetched is None or fetched.status != "complete":
             continue
         if fetched.mode == "subscription" or is_same:

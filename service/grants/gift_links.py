@@ -24,23 +24,24 @@ NEWEST = Keyset(GiftLink.created_at, GiftLink.id)
 
 @dataclass(frozen=True)
 class Given:
-    """What a giver has given in a month."""
+    """What a giver has given in a month. `readers` have opened this article by the giver's links."""
 
     articles: int
     has_this: bool
+    readers: int
 
 
 async def given_in(
     session: AsyncSession, reader_id: str, article_id: str, month: datetime
 ) -> Given:
-    """How many articles the reader has given in the month, and whether this one is among them."""
-    found = await session.scalars(
-        select(GiftLink.article_id)
+    """How many articles the reader has given in the month, and what became of this one."""
+    found = await session.execute(
+        select(GiftLink.article_id, func.sum(GiftLink.readers))
         .where(GiftLink.reader_id == reader_id, GiftLink.month == month)
-        .distinct()
+        .group_by(GiftLink.article_id)
     )
-    articles = set(found)
-    return Given(len(articles), article_id in articles)
+    readers = {article: int(opened) for article, opened in found}
+    return Given(len(readers), article_id in readers, readers.get(article_id, 0))
 
 
 async def live_link(
@@ -202,6 +203,17 @@ async def opened_articles(session: AsyncSession, now: datetime) -> frozenset[str
     found = await session.scalars(
         select(GiftLink.article_id)
         .where(GiftLink.ended_at.is_(None), GiftLink.ends_at > now, GiftLink.readers > 0)
+        .distinct()
+    )
+    return frozenset(found)
+
+
+async def articles_opened_since(session: AsyncSession, since: datetime) -> frozenset[str]:
+    """Ids of articles that devices have opened by links since then."""
+    found = await session.scalars(
+        select(GiftLink.article_id)
+        .join(GiftOpening, GiftOpening.link_id == GiftLink.id)
+        .where(GiftOpening.opened_at >= since)
         .distinct()
     )
     return frozenset(found)

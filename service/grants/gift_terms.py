@@ -43,15 +43,18 @@ class GiftTerms:
         return "open" if self.readers < self.most_readers else "used_up"
 
 
-GivingReason = Literal["may_give", "is_off", "is_free", "not_subscribed", "all_given"]
+GivingReason = Literal["may_give", "is_off", "is_free", "not_subscribed", "all_given", "all_opened"]
 
 
 @dataclass(frozen=True)
 class Giving:
-    """Whether an article may be given. `left` are the articles that may be given after this one."""
+    """Whether an article may be given. `left` are the articles that may be given after this one, `places` the
+    readers that a new link opens to.
+    """
 
     reason: GivingReason
     left: int = 0
+    places: int = 0
 
     @property
     def is_possible(self) -> bool:
@@ -65,9 +68,12 @@ def may_give(
     given: int,
     is_given: bool,
     most: int,
+    readers: int,
+    most_readers: int,
 ) -> Giving:
     """`opened_by` are the sources of the giver's grants that open the article. `given` articles of `most`
-    were given this month; one that is among them, as `is_given` says, doesn't count again.
+    were given this month; one that is among them, as `is_given` says, doesn't count again, and neither do its
+    links begin anew: `readers` of `most_readers` have opened it by them.
     """
     if most == 0:
         return Giving("is_off")
@@ -77,4 +83,6 @@ def may_give(
         return Giving("not_subscribed")
     if not is_given and given >= most:
         return Giving("all_given")
-    return Giving("may_give", max(0, most - given - (0 if is_given else 1)))
+    if readers >= most_readers:
+        return Giving("all_opened")
+    return Giving("may_give", max(0, most - given - (0 if is_given else 1)), most_readers - readers)

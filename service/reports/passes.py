@@ -12,13 +12,13 @@ from service.reports.timeline import ArticleMention
 
 
 async def passes_of(session: AsyncSession, reader_id: str) -> Sequence[PassFacts]:
-    """All passes of a reader, the one that ends last first."""
+    """All passes of a reader, the one that ends last first; gifts that they bought are the receivers'."""
     article_of_scope = article_scope("") + Article.id == Pass.scope
     found = await session.execute(
         select(Pass, Offer, Article.id, Article.slug, Article.title)
         .join(Offer, Offer.id == Pass.offer_id)
         .outerjoin(Article, article_of_scope)
-        .where(Pass.reader_id == reader_id)
+        .where(Pass.reader_id == reader_id, Offer.kind != "gift")
         .order_by(Pass.ends_at.desc(), Pass.id)
     )
     return [

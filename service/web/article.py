@@ -167,7 +167,7 @@ def _access_line(view: ArticleView, settings: Settings) -> str:
     if view.wall is not None:
         return view.wall.note
     if view.state == "gift":
-        return "A subscriber gives you this article to read."
+        return "A subscriber has given you this article."
     if view.meter is None:
         return ""
     is_open = view.state == "open"

@@ -73,7 +73,9 @@ def _day(typed: str, zone: ZoneInfo) -> datetime | None:
     try:
         return datetime.combine(date.fromisoformat(typed), time(8), zone).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Problem("invalid-request", f"{typed} is no day, such as 2026-12-24.") from None
+        raise Problem(
+            "invalid-request", f"{typed} isn’t a date. Write it like 2026-12-24."
+        ) from None
 
 
 @router.api_route(BOUGHT, methods=GET)

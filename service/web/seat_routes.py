@@ -5,14 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import Response
 
-from service.billing.seats import ask_for_more, end_seat, find_seat, invite, take_seat
+from service.billing.seats import ask_for_more, end_seat, invite, take_seat
 from service.checkout.schemas import Short
 from service.checkout.seat_schemas import SeatOut, state_of
-from service.checkout.seats import seat_id_of, seats_of
+from service.checkout.seats import invitation_of, seat_id_of, seats_of
 from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
 from service.grants.link_tokens import LONGEST
-from service.grants.store import find_grant
 from service.html.list_query import ListQuery
 from service.html.redirect import see_other
 from service.identity.callers import CurrentReader, SignedInReader
@@ -103,14 +102,11 @@ async def show_invitation(
     context: AppContext,
 ) -> Response:
     """What the invitation gives; looking at it takes nothing."""
-    seat = await find_seat(session, seat_id_of(invitation, context.settings))
     visitor = await visitor_of(session, caller, context.settings)
-    is_theirs = caller.reader_id is not None and seat.reader_id == caller.reader_id
-    grant = await find_grant(session, "seat", seat.id) if is_theirs else None
-    state = state_of(seat, grant, context.clocks.business())
+    seen = await invitation_of(session, invitation, caller.reader_id, context)
     return page(
-        request, "seat.html", token=invitation, visitor=visitor, is_theirs=is_theirs, state=state,
-        is_open=seat.reader_id is None and seat.ended_at is None,
+        request, "seat.html", token=invitation, visitor=visitor, seat=seen,
+        state=state_of(seen.seat, seen.grant, context.clocks.business()),
         may_take=caller.verified and caller.reader_id is not None,
     )  # fmt: skip
 

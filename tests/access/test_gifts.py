@@ -41,8 +41,27 @@ def test_who_may_give(
     level: Level, sources: set[Source], given: int, is_given: bool, most: int,
     expected: tuple[str, int],
 ) -> None:  # fmt: skip
-    found = may_give(level, sources, given=given, is_given=is_given, most=most)
+    found = may_give(
+        level, sources, given=given, is_given=is_given, most=most, readers=0, most_readers=50
+    )
     assert (found.reason, found.left) == expected
+
+
+@pytest.mark.parametrize(
+    ("readers", "expected"),
+    [
+        (0, ("may_give", 50)),
+        (49, ("may_give", 1)),
+        (50, ("all_opened", 0)),
+        (51, ("all_opened", 0)),
+    ],
+)
+def test_a_new_link_has_the_places_that_are_left(readers: int, expected: tuple[str, int]) -> None:
+    found = may_give(
+        "metered", {"subscription"}, given=1, is_given=True, most=10, readers=readers,
+        most_readers=50,
+    )  # fmt: skip
+    assert (found.reason, found.places) == expected
 
 
 def test_what_a_link_is() -> None:
@@ -200,6 +219,25 @@ async def test_the_month_gives_no_more_than_it_may_and_a_new_link_ends_the_old(
     assert (await given(paywall, slug))["left"] == 9
 
 
+async def test_another_link_doesnt_begin_its_number_of_readers_anew(
+    paywall: Paywall, giver: str, clocks: MovingClocks
+) -> None:
+    async def fill(link_id: str, readers: int) -> None:
+        async with paywall.database.transaction() as session:
+            (await session.get_one(GiftLink, link_id)).readers = readers
+
+    first = await given(paywall)
+    await fill(first["id"], 49)
+    second = await given(paywall)
+    assert second["most_readers"] == 1
+    await fill(second["id"], 1)
+    refused = await paywall.client.post("/v1/articles/premium/gift-links")
+    assert (refused.status_code, refused.json()["reason"]) == (403, "all_opened")
+    assert "this one again from 1 April 2026" in refused.json()["detail"]
+    clocks.travel(timedelta(days=25))
+    assert (await given(paywall))["most_readers"] == 50
+
+
 async def test_switching_off_ends_it_for_who_opened_it_and_for_their_tokens(
     paywall: Paywall, giver: str, clocks: MovingClocks
 ) -> None:
@@ -236,7 +274,9 @@ async def test_what_was_altered_or_is_for_another_article_meets_the_ordinary_wal
             )
 
 
-async def test_another_process_learns_what_was_opened(paywall: Paywall, giver: str) -> None:
+async def test_another_process_learns_what_was_opened(
+    paywall: Paywall, giver: str, clocks: MovingClocks
+) -> None:
     made = await given(paywall)
     async with paywall.new_client() as friend:
         await come(friend, made)
@@ -244,6 +284,13 @@ async def test_another_process_learns_what_was_opened(paywall: Paywall, giver: s
         gifts._opened = frozenset()
         assert (await friend.post("/v1/articles/premium/unlock")).status_code == 402
         await gifts.refresh()
+        assert gifts._opened
+        # What is known isn't asked for again each second: what is new is, and everything once an hour.
+        for passed, is_known in ((5, True), (5, False), (60, True)):
+            gifts._opened = frozenset()
+            clocks.travel(timedelta(minutes=passed))
+            await gifts.refresh()
+            assert bool(gifts._opened) is is_known
         friend.cookies.delete(cookie_name("session", paywall.settings), domain="127.0.0.1")
         answer = await friend.post("/v1/articles/premium/unlock", headers={"Referer": "x"})
         assert answer.json()["reason"] == "gift"

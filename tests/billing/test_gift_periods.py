@@ -29,8 +29,8 @@ def test_what_a_gift_is(facts: GiftFacts, expected: GiftSubscriptionState) -> No
     assert facts.state(NOW) == expected
 
 
-def gift(starts: float, ends: float, name: str = "a") -> Redeemed:
-    return Redeemed(name, NOW + starts * DAY, NOW + ends * DAY)
+def gift(starts: float, ends: float, name: str = "a", plan: str = "digital") -> Redeemed:
+    return Redeemed(name, plan, NOW + starts * DAY, NOW + ends * DAY)
 
 
 PLACES: list[tuple[list[Redeemed], float | None, list[tuple[float, float]]]] = [
@@ -47,6 +47,9 @@ PLACES: list[tuple[list[Redeemed], float | None, list[tuple[float, float]]]] = [
     ([gift(-1, 29), gift(0, 30, "b")], None, [(-1, 29), (29, 59)]),
     ([gift(-1, 29), gift(29, 59, "b")], 10, [(10, 39), (39, 69)]),
     ([gift(-40, -10), gift(5, 35, "b")], None, [(-40, -10), (0, 30)]),
+    # Another plan isn't what the subscription gives: it runs beside it.
+    ([gift(-1, 29, "a", "all"), gift(-1, 29, "b")], 14, [(-1, 29), (14, 43)]),
+    ([gift(14, 43, "a", "all"), gift(-1, 29, "b")], 14, [(0, 29), (14, 43)]),
 ]
 
 
@@ -55,9 +58,10 @@ def test_where_the_rest_of_it_lies(
     gifts: list[Redeemed], subscribed: float | None, expected: list[tuple[float, float]]
 ) -> None:
     until = NOW + subscribed * DAY if subscribed is not None else None
-    found = placed(gifts, until, NOW)
+    found = placed(gifts, {"digital": until}, NOW)
     assert [found[each.id] for each in gifts] == [
-        gift(starts, ends, each.id) for each, (starts, ends) in zip(gifts, expected, strict=True)
+        gift(starts, ends, each.id, each.plan)
+        for each, (starts, ends) in zip(gifts, expected, strict=True)
     ]
 
 
@@ -65,5 +69,5 @@ def test_no_day_is_lost_however_often_it_is_arranged() -> None:
     held = gift(0, 30)
     at: datetime = NOW
     for until in (NOW + 20 * DAY, NOW + 50 * DAY, None, NOW + 90 * DAY):
-        held = placed([held], until, at)["a"]
+        held = placed([held], {"digital": until}, at)["a"]
         assert held.ends_at - max(held.starts_at, at) == 30 * DAY

@@ -1,5 +1,6 @@
 """Gift subscriptions from the purchase to their end: paid by one, mailed to and redeemed by another."""
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -8,6 +9,7 @@ import httpx2
 import pytest
 
 from service.billing.gift_rounds import gift_round
+from service.billing.reconciliations import opening_passes
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import GiftSubscription, Grant, Mail, Pass, Reader
@@ -219,3 +221,103 @@ def test_a_subscriber_may_buy_one_and_who_has_no_confirmed_address_redeems_none(
     assert redeem(gift, site.browser).status_code == 401
     assert reason(site, site.browser) == "subscription"
     assert len(rows(site, Reader)) == 1
+
+
+def refund(site: Installation) -> None:
+    site.clocks.travel(timedelta(minutes=1))
+    (paid,) = rows(site, Pass)
+    with sdk(site.stripe_url) as stripe:
+        stripe.refunds.create(
+            {"payment_intent": paid.id, "metadata": {"paywall_access": "end_access"}}
+        )
+    site.settle()
+
+
+def compared(site: Installation) -> list[str]:
+    """The payments that a comparison with Stripe looks at."""
+
+    async def ask(database: Database) -> list[str]:
+        async with database.reading() as session:
+            return await opening_passes(session, site.clocks.business())
+
+    return site.in_database(ask)
+
+
+def test_what_was_refunded_is_neither_mailed_nor_listed_nor_compared(site: Installation) -> None:
+    staff = {"Authorization": f"Bearer {site.api_key}"}
+    buy(site, email=FRIEND, send_at=(site.clocks.business() + DAY).isoformat())
+    listed = f"{ADMIN}?state=unredeemed"
+    assert len(site.browser.get(listed, headers=staff).json()["items"]) == 1
+    assert compared(site) == [each.id for each in rows(site, Pass)]
+    refund(site)
+    assert compared(site) == []
+    assert site.browser.get(listed, headers=staff).json()["items"] == []
+    site.travel(2 * DAY)
+    look(site)
+    assert ("gift", FRIEND) not in mailed(site)
+
+
+@on_sqlite
+def test_its_buyer_is_told_of_no_pass(site: Installation) -> None:
+    buy(site)
+    assert "Your pass" not in site.browser.get("/").text
+    assert "Quarter" not in site.browser.get("/account").text
+
+
+def test_what_an_erased_reader_redeemed_opens_nothing_any_more(site: Installation) -> None:
+    gift, bea = buy(site), friend(site)
+    redeem(gift, bea)
+    assert bea.request("DELETE", "/v1/me", json={}).status_code == 204
+    refund(site)
+    look(site)
+    (grant,) = rows(site, Grant)
+    assert grant.ends_at <= site.clocks.business()
+    (row,) = rows(site, GiftSubscription)
+    assert row.ends_at == grant.ends_at
+
+
+def test_a_gift_of_another_plan_runs_beside_a_subscription(site: Installation) -> None:
+    sell(site, "quarter", **QUARTER, plan="all")
+    gift, bea = buy(site), friend(site)
+    site.browser = bea
+    site.subscribe("monthly")
+    site.settle()
+    assert redeem(gift, bea).json()["state"] == "running"
+    look(site)
+    (row,) = rows(site, GiftSubscription)
+    assert row.starts_at <= site.clocks.business()
+
+
+def test_taking_back_redeeming_and_arranging_at_once_never_fail(site: Installation) -> None:
+    staff = {"Authorization": f"Bearer {site.api_key}"}
+    gift, bea = buy(site), friend(site)
+    answers: list[int] = []
+
+    def revoke() -> None:
+        browser = site.new_browser()
+        answers.append(browser.delete(f"{ADMIN}/{gift['id']}", headers=staff).status_code)
+
+    works = [lambda: answers.append(redeem(gift, bea).status_code), revoke, revoke]
+    threads = [threading.Thread(target=each) for each in (*works, lambda: look(site))]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(set(answers)) in ([200, 204], [204, 409])
+    assert reason(site, bea) == "subscribers_only"
+
+
+@on_sqlite
+def test_another_receiver_is_another_gift_and_not_in_ten_years(site: Installation) -> None:
+    urls = [
+        site.start_checkout("quarter", gift={"email": address}).json()["url"]
+        for address in (FRIEND, FRIEND, "cleo@example.org")
+    ]
+    assert (urls[0] == urls[1], urls[1] == urls[2]) == (True, False)
+    drafted = [each.receiver_email for each in rows(site, GiftSubscription)]
+    assert sorted(drafted) == [FRIEND, "cleo@example.org"]
+    late = (site.clocks.business() + 3660 * DAY).isoformat()
+    refused = site.start_checkout("quarter", gift={"email": FRIEND, "send_at": late})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "body.gift.send_at")
+    form = {"offer": site.offers["quarter"], "day": late[:10]}
+    assert site.browser.post("/gift", data=form).status_code == 422

@@ -222,3 +222,42 @@ def test_pages_invite_take_and_remove_without_a_script(site: Installation) -> No
     (item,) = site.browser.get(ADMIN, headers=staff).json()["items"]
     assert (item["state"], item["owner_id"] != item["reader_id"]) == ("removed", True)
     assert site.browser.delete(f"{ADMIN}/{item['id']}", headers=staff).status_code == 204
+
+
+def test_the_last_seat_is_taken_once_however_many_hold_a_link(site: Installation) -> None:
+    first, second = invite(site), invite(site)
+    bea, cleo = friend(site), friend(site, "cleo@example.org")
+    set_number(site, 2)
+    answers: list[int] = []
+
+    def take_it(seat: httpx2.Response, browser: httpx2.Client) -> None:
+        answers.append(take(seat, browser).status_code)
+
+    threads = [
+        threading.Thread(target=take_it, args=each) for each in ((first, bea), (second, cleo))
+    ]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(answers) == [200, 409]
+    assert sorted((reason(site, bea), reason(site, cleo))) == ["seat", "subscribers_only"]
+    assert not [each for each in rows(site, Mail) if each.kind == "seats-closed"]
+    late, seat = (cleo, second) if reason(site, bea) == "seat" else (bea, first)
+    page = late.get(seat.json()["url"].removeprefix(site.url)).text
+    assert "All seats of this subscription are taken" in page
+    # The page says why, and what it says is what taking answers.
+    assert take(seat, late).json()["detail"] in page
+
+
+def test_a_seat_of_an_erased_reader_is_free_again_and_opens_nothing(site: Installation) -> None:
+    seat, bea = invite(site), friend(site)
+    take(seat, bea)
+    assert bea.request("DELETE", "/v1/me", json={}).status_code == 204
+    assert seats(site)["room"] == 2
+    set_number(site, 4)
+    now = site.clocks.business()
+    (given,) = (each for each in rows(site, Grant) if each.source == "seat")
+    assert given.ends_at <= now
+    page = friend(site, "cleo@example.org").get(seat.json()["url"].removeprefix(site.url)).text
+    assert "This seat was removed" in page

@@ -67,12 +67,20 @@ async def _compare(url: str, what: Asked, history: list[MovementRow], bought: Bo
         )
         for click, (begins, length, amount, stopped) in zip(sold, bought, strict=True)
     ]  # fmt: skip
+    # A gift's payment is no right, and neither are the days until it was refunded.
+    gift = rows.offer(kind="gift")
+    click = rows.checkout(reader, gift, BEGIN)
+    given = rows.bought_pass(
+        reader, gift, click, starts_at=BEGIN, ends_at=BEGIN, access_stop="refund",
+        access_stopped_at=BEGIN + 40 * DAY,
+    )  # fmt: skip
     database = Database(url)
     try:
         async with database.transaction() as session:
             for table in _TABLES:
                 await session.execute(delete(table))
-        await store(database, reader, offer, *sold, *(_copy(row) for row in (*paid, *history)))
+        unpaid = (reader, offer, gift, *sold, click)
+        await store(database, *unpaid, *(_copy(row) for row in (*paid, given, *history)))
         found = await lines_of(database, "usage-rights", what)
     finally:
         await database.dispose()

@@ -89,7 +89,10 @@ class GiftOpening(Base):
     """The device's pseudonym."""
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
-    __table_args__ = (Index("ix_gift_openings_device", "device_id"),)
+    __table_args__ = (
+        Index("ix_gift_openings_device", "device_id"),
+        Index("ix_gift_openings_opened", "opened_at"),
+    )
 
 
 class Right(Base):

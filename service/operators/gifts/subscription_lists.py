@@ -11,13 +11,15 @@ from service.billing.gift_periods import GiftSubscriptionState
 from service.billing.gift_subscriptions import NEWEST, Bought, bought_gifts
 from service.bodies import Body, ListOut
 from service.db.keyset import Page
-from service.db.tables import GiftSubscription
+from service.db.tables import GiftSubscription, Pass
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
 from service.reports.schemas import Storable
 
 
 class GiftSubscriptionQuery(ListQuery):
-    """`redeemed` includes those that are over; `unpaid` are those whose checkout isn't paid (yet)."""
+    """`unredeemed` can be redeemed; `redeemed` includes those that are over; `unpaid` are those whose checkout
+    isn't paid (yet).
+    """
 
     state: Annotated[
         Literal["unpaid", "unredeemed", "redeemed", "revoked"] | None, EMPTY_IS_NONE
@@ -78,8 +80,9 @@ async def list_gift_subscriptions(
             statement = statement.where(row.paid_at.is_(None))
         case "unredeemed":
             statement = statement.where(
-                row.paid_at.is_not(None), row.redeemed_at.is_(None), row.revoked_at.is_(None)
-            )
+                row.paid_at.is_not(None), row.redeemed_at.is_(None), row.revoked_at.is_(None),
+                Pass.access_stopped_at.is_(None),
+            )  # fmt: skip
         case "redeemed":
             statement = statement.where(row.redeemed_at.is_not(None))
         case "revoked":

@@ -163,7 +163,7 @@ def _end(text: str, zone: ZoneInfo) -> datetime | None:
         following = date.fromisoformat(text) + timedelta(days=1)
         return datetime.combine(following, time.min, zone).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"{text} is no day, such as 2026-12-31.") from None
+        raise ValueError(f"{text} isn’t a date. Write it like 2026-12-31.") from None
 
 
 def _told(error: ValueError) -> str:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import accumulate
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, case, func, literal, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import MovementRow, Offer, Pass
@@ -151,7 +151,10 @@ async def _passes(session: AsyncSession, asked: Asked, found: Found) -> None:
             Pass.ends_at.label("paid_until"), ends_at.label("ends_at"),
         )
         .join(Offer, Offer.id == Pass.offer_id)
-        .where(and_(Pass.starts_at < asked.until, ends_at >= asked.since), *asked.filters(dimensions))
+        .where(
+            Offer.kind != "gift", Pass.starts_at < asked.until, ends_at >= asked.since,
+            *asked.filters(dimensions),
+        )
         .subquery("bought")
     ).c  # fmt: skip
     by_day = _by_day(asked)
