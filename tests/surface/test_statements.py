@@ -213,7 +213,7 @@ MOST: Mapping[str, int] = {
     "/gift": 1,
     "/gift/{token}": 3,
     "/v1/gift-subscriptions/{token}": 1,
-    "/seat/{invitation}": 3,
+    "/seat/{invitation}": 5,
     "/v1/me/gift-links": 3,
     "/v1/me/seats": 5,
     "/v1/me/gift-subscriptions": 3,
