@@ -143,10 +143,10 @@ _ADVICE = {
         "How access works",
     ),
     "unauthenticated": Advice(
-        "You aren’t signed in here any more",
-        "Your session on this browser has ended.",
+        "You aren’t signed in here",
+        "This page is for readers who are signed in. If you were, your session on this browser has ended.",
         "/account",
-        "To your account",
+        "Sign in",
     ),
     "method-not-allowed": Advice(
         "This address belongs to a form",

@@ -94,7 +94,7 @@ MOST: Mapping[str, int] = {
     "/account/institution": 2,
     "/account/sign-in": 2,
     "/account/sign-in/code": 2,
-    "/admin": 77,
+    "/admin": 81,
     "/admin/account": 4,
     "/admin/account/totp": 3,
     "/admin/api-keys": 3,
