@@ -328,12 +328,16 @@ async def _sweep_one(
     erased_at: datetime,
 ) -> None:
     await _delete_late_customers(context, gateway, reader_id, erased_at)
-    async with context.database.transaction() as session:
-        subject = await subject_of(session, reader_id)
-        if subject is not None:
-            await _end_access(session, context, subject)
-            for holding in HOLDINGS:
-                await _empty(session, holding, subject)
+
+    async def attempt() -> None:
+        async with context.database.transaction() as session:
+            subject = await subject_of(session, reader_id)
+            if subject is not None:
+                await _end_access(session, context, subject)
+                for holding in HOLDINGS:
+                    await _empty(session, holding, subject)
+
+    await past_deadlocks(attempt)
 
 
 async def _delete_late_customers(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from service.billing import notices
 from service.billing.lifecycle import LIVE_STATUSES
@@ -26,7 +27,7 @@ from service.db.base import new_id
 from service.db.context import Context
 from service.db.keyset import Keyset
 from service.db.tables import Grant, Offer, Seat, Subscription
-from service.grants.grants import plan_scope
+from service.grants.grants import GrantFacts, plan_scope
 from service.grants.link_tokens import link_key
 from service.grants.store import find_grant, put_grant
 from service.identity.audit import record
@@ -236,7 +237,8 @@ async def ask_for_more(
     if seat.reader_id != reader_id or seat.ended_at is not None:
         raise Problem("not-found", "You have no such seat. Look at your account.")
     grant = await find_grant(session, "seat", seat.id)
-    if not _may_ask(seat, grant.ends_at if grant is not None else None, now):
+    bought = await find_grant(session, "subscription", owner.id)
+    if not _may_ask(seat, _end_of(grant), _end_of(bought), now):
         return
     if owner.status not in LIVE_STATUSES:
         raise Problem("seat-closed", "The subscription of this seat has ended.")
@@ -289,7 +291,7 @@ async def arrange_seats(session: AsyncSession, context: Context, owner: Subscrip
     joined = [JoinedSeat(row.id, row.joined_at or now) for row in rows if row.ended_at is None]
     open_seats = seated(joined, owner.seats)
     for row in rows:
-        if row.id in open_seats:
+        if row.id in open_seats and until > now:
             row.asked_at = None
         await _put_grant(
             session, row, owner, until if row.id in open_seats else min(now, until), now,
@@ -329,7 +331,9 @@ async def _put_grant(
 
 @dataclass(frozen=True)
 class HeldSeat:
-    """A seat that a reader has taken, in the subscription of this name. `until` None: it opens nothing now."""
+    """A seat that a reader has taken, in the subscription of this name. `until` None: it opens nothing now,
+    for want of seats or, where the subscription is not `paid`, of its payment.
+    """
 
     id: str
     name: str
@@ -338,16 +342,21 @@ class HeldSeat:
     until: datetime | None
     asked_at: datetime | None
     """When the reader asked for more seats."""
+    paid: bool
     may_ask: bool
 
 
 async def held_seats(session: AsyncSession, reader_id: str, now: datetime) -> list[HeldSeat]:
     """Those of subscriptions that run, the newest first; whose they are isn't said."""
+    bought = aliased(Grant)
     found = await session.execute(
-        select(Seat, Offer.name, Subscription.plan, Grant.ends_at)
+        select(Seat, Offer.name, Subscription.plan, Grant.ends_at, bought.ends_at)
         .join(Subscription, Subscription.id == Seat.subscription_id)
         .join(Offer, Offer.id == Subscription.offer_id)
         .outerjoin(Grant, and_(Grant.source == "seat", Grant.reference == Seat.id))
+        .outerjoin(
+            bought, and_(bought.source == "subscription", bought.reference == Subscription.id)
+        )
         .where(
             Seat.reader_id == reader_id, Seat.ended_at.is_(None),
             Subscription.status.in_(LIVE_STATUSES),
@@ -357,16 +366,26 @@ async def held_seats(session: AsyncSession, reader_id: str, now: datetime) -> li
     return [
         HeldSeat(
             seat.id, name, plan, seat.joined_at or seat.created_at, ends if ends and ends > now else None,
-            seat.asked_at, may_ask=_may_ask(seat, ends, now),
+            seat.asked_at, paid=_runs(paid_until, now), may_ask=_may_ask(seat, ends, paid_until, now),
         )
-        for seat, name, plan, ends in found
+        for seat, name, plan, ends, paid_until in found
     ]  # fmt: skip
 
 
-def _may_ask(seat: Seat, ends_at: datetime | None, now: datetime) -> bool:
-    """`ends_at` is its grant's end."""
-    is_closed = ends_at is None or ends_at <= now
-    return is_closed and (seat.asked_at is None or seat.asked_at <= now - _ASKS_AGAIN)
+def _end_of(grant: GrantFacts | None) -> datetime | None:
+    return grant.ends_at if grant is not None else None
+
+
+def _runs(ends_at: datetime | None, now: datetime) -> bool:
+    return ends_at is not None and ends_at > now
+
+
+def _may_ask(
+    seat: Seat, ends_at: datetime | None, paid_until: datetime | None, now: datetime
+) -> bool:
+    """The ends of its own grant, and of its subscription's: where that isn't paid, seats aren't missing."""
+    wants_room = _runs(paid_until, now) and not _runs(ends_at, now)
+    return wants_room and (seat.asked_at is None or seat.asked_at <= now - _ASKS_AGAIN)
 
 
 async def has_seat(session: AsyncSession, reader_id: str, plan: str, now: datetime) -> bool:

@@ -210,7 +210,9 @@ def _given(grant: grants.GrantFacts, zone: ZoneInfo) -> str:
 
 def _seat(held: HeldSeat, zone: ZoneInfo) -> SeatShown:
     since = f"Somebody shares this subscription with you, since {long_day(held.joined_at, zone)}."
-    if held.until is None:
+    if held.until is None and not held.paid:
+        line = f"{since} It isn’t paid at present, so yours opens nothing."
+    elif held.until is None:
         line = f"{since} It has fewer seats than readers now, so yours opens nothing."
         if held.asked_at is not None:
             line = f"{line} You asked its owner for more seats on {long_day(held.asked_at, zone)}."

@@ -21,7 +21,15 @@ def test_a_value_is_read_as_stripe_shows_it(typed: str, currency: str | None, va
 
 @pytest.mark.parametrize(
     ("typed", "currency"),
-    [("1,234", "KWD"), ("", "EUR"), ("12.345,6.7", "EUR"), ("", None), ("1.5", None), ("٣", None)],
+    [
+        ("1,234", "KWD"),
+        ("0.125", "EUR"),
+        ("", "EUR"),
+        ("12.345,6.7", "EUR"),
+        ("", None),
+        ("1.5", None),
+        ("٣", None),
+    ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(typed: str, currency: str | None) -> None:
     with pytest.raises(ValueError, match="write a"):

@@ -6,12 +6,12 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from service.db.base import Base
 from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import ArticleSaleDay, CheckoutTouches, SourceDay
+from service.db.tables import AccessEntry, ArticleSaleDay, CheckoutTouches, SourceDay
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days
 from service.reports.rollups import roll_up
@@ -182,3 +182,9 @@ async def test_articles_that_sell(
         assert sum(await session.scalars(select(ArticleSaleDay.sold))) == 3
     assert values(await lines_of(database, "articles", asked(*MARCH))) == sold
     assert values(await lines_of(database, "article-conversion", asked(*MARCH))) == new
+    async with database.transaction() as session:
+        await session.execute(delete(AccessEntry))
+    clocks.time = NOW + DAY
+    await count_article_sales(context)
+    async with database.reading() as session:
+        assert sum(await session.scalars(select(ArticleSaleDay.sold))) == 3

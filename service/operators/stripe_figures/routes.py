@@ -64,7 +64,7 @@ _REFUSALS: Mapping[str, str] = {
 """By field, where what was typed isn't one of the form's choices."""
 _SPACES = re.compile(r"[\s'’]")
 _GROUPED = re.compile(
-    r"[0-9]{1,3}(?P<mark>[.,])[0-9]{3}(?P<more>(?:(?P=mark)[0-9]{3})*)(?P<rest>(?!(?P=mark))[.,][0-9]+)?"
+    r"[1-9][0-9]{0,2}(?P<mark>[.,])[0-9]{3}(?P<more>(?:(?P=mark)[0-9]{3})*)(?P<rest>(?!(?P=mark))[.,][0-9]+)?"
 )
 _NOTHING = re.compile(r"0+(?:[.,]0{1,3})?")
 _GROUP = 3

@@ -17,6 +17,8 @@ from service.reports.queries.source_days import spans_of
 
 Sold = defaultdict[str, Counts]
 """By article."""
+SoldOn = tuple[date, str, int, int]
+"""A day, an article, how many bought at its wall, and how many of them for the first time."""
 _ONE_DAY = timedelta(days=1)
 
 
@@ -52,9 +54,7 @@ async def sold_by_article(session: AsyncSession, asked: Asked) -> tuple[Sold, So
     return sold, new
 
 
-async def sold_on(
-    session: AsyncSession, day: date, zone: ZoneInfo
-) -> list[tuple[date, str, int, int]]:
+async def sold_on(session: AsyncSession, day: date, zone: ZoneInfo) -> list[SoldOn]:
     """The rows of `ArticleSaleDay` for a day of the zone."""
     found = await session.execute(_grouped(_bought(spans_of([day], zone), literal(0))))
     return [(day, article, sold, new) for _, article, sold, new in found if article is not None]
