@@ -1,4 +1,4 @@
-"""What a reader is told of a seat that opens nothing: seats are missing, or the payment is."""
+"""What a reader reads about a seat that opens nothing: seats are missing, or the payment is."""
 
 from datetime import timedelta
 

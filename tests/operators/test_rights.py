@@ -138,7 +138,7 @@ async def test_institutions_are_added_refused_and_ended_on_their_page(paywall: P
     assert "192.0.2.0/24\n2001:db8::/32</textarea>" in filled
     for wrong, told in (
         ({"networks": "192.0.2.7/24"}, "The network is 192.0.2.0/24."), ({"slug": "A b"}, "short name"),
-        ({"until": "soon"}, "soon is no day"), ({"plan": ""}, "plan: "),
+        ({"until": "soon"}, "a date. Write it like"), ({"plan": ""}, "plan: "),
     ):  # fmt: skip
         refused = await paywall.client.post(page, data={**typed, **wrong})
         assert (refused.status_code, told in refused.text) == (422, True), wrong
