@@ -3,6 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from service.db.context import Context
 from service.db.tables import ExperimentRow
 from service.identity.audit import Change
@@ -42,10 +45,10 @@ async def start_experiment(change: Change, slug: str, context: Context) -> None:
     """Start it now. Raises the problems `not-found`, `experiment-begun`, `another-experiment` and
     `invalid-request`, for a plan whose end has passed or that changes a meter which is off.
     """
-    row, now = await _known(change, slug), change.clocks.business()
+    row, now = await known_experiment(change.session, slug), change.clocks.business()
     if row.started_at is not None:
         raise Problem("experiment-begun")
-    plan = read_plan(row.document)
+    plan = plan_of(row)
     if plan.ends_at <= now:
         raise Problem("invalid-request", "Its end has passed. Set another end, then start it.")
     running = await running_at(change.session, now)
@@ -62,7 +65,7 @@ async def start_experiment(change: Change, slug: str, context: Context) -> None:
 
 async def stop_experiment(change: Change, slug: str) -> None:
     """Stop it before its end. Raises the problems `not-found` and `experiment-not-running`."""
-    await _known(change, slug)
+    await known_experiment(change.session, slug)
     if not await set_stopped(change.session, slug, now=change.clocks.business()):
         raise Problem("experiment-not-running")
     await change.record("experiment.stop", slug)
@@ -70,15 +73,25 @@ async def stop_experiment(change: Change, slug: str) -> None:
 
 async def drop_plan(change: Change, slug: str) -> None:
     """Delete a plan. Raises the problems `not-found` and `experiment-begun`."""
-    row = await _known(change, slug)
+    row = await known_experiment(change.session, slug)
     was = row.document
     if not await delete_plan(change.session, slug):
         raise Problem("experiment-begun")
     await change.record("experiment.delete", slug, before=was)
 
 
-async def _known(change: Change, slug: str) -> ExperimentRow:
-    row = await find_experiment(change.session, slug)
+async def known_experiment(session: AsyncSession, slug: str) -> ExperimentRow:
+    """Raises Problem `not-found`."""
+    row = await find_experiment(session, slug)
     if row is None:
         raise Problem("not-found", f"There is no experiment {slug}. Look its name up in the list.")
     return row
+
+
+def plan_of(row: ExperimentRow) -> ExperimentIn:
+    """Raises Problem `not-found` for one that this release can't read."""
+    try:
+        return read_plan(row.document)
+    except ValidationError as error:
+        told = f"A later release planned the experiment {row.slug}. Update this one to see it."
+        raise Problem("not-found", told) from error

@@ -61,6 +61,8 @@ async def test_a_plan_of_a_later_release_spoils_no_list(
     for path in ("", "/plan"):
         refused = await browser.get(f"/admin/experiments/later{path}")
         assert (refused.status_code, "Update this one" in refused.text) == (404, True)
+    started = await paywall.client.post(f"{HOME}/later/start", headers=paywall.staff)
+    assert (started.status_code, "Update this one" in started.text) == (404, True)
 
 
 async def test_a_running_one_can_only_be_stopped(paywall: Paywall) -> None:

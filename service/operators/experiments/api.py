@@ -12,7 +12,6 @@ from service.identity.permissions import Permission
 from service.operators.experiments.changes import (
     AppExperimentChanges,
     experiment_report,
-    known_experiment,
     list_experiments,
 )
 from service.operators.experiments.schemas import (
@@ -22,6 +21,7 @@ from service.operators.experiments.schemas import (
     ExperimentResults,
 )
 from service.problems import Problem
+from service.rules.experiment_changes import known_experiment
 from service.rules.experiment_document import ExperimentIn
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
-from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,17 +14,17 @@ from service.db.tables import ExperimentRow
 from service.html.list_query import ListQuery
 from service.identity.audit import Change
 from service.identity.callers import Actor
-from service.problems import Problem
 from service.reports.experiment_report import ExperimentReport, report_on_experiment
 from service.rules.experiment_changes import (
     changing_experiments,
     drop_plan,
+    known_experiment,
     plan_experiment,
+    plan_of,
     start_experiment,
     stop_experiment,
 )
-from service.rules.experiment_document import ExperimentIn, read_plan
-from service.rules.experiment_store import find_experiment
+from service.rules.experiment_document import ExperimentIn
 from service.rules.in_force import RuleBook
 from service.running import running_of
 
@@ -64,23 +63,6 @@ async def experiment_changes(request: Request) -> ExperimentChanges:
 
 
 AppExperimentChanges = Annotated[ExperimentChanges, Depends(experiment_changes)]
-
-
-async def known_experiment(session: AsyncSession, slug: str) -> ExperimentRow:
-    """Raises Problem `not-found`."""
-    row = await find_experiment(session, slug)
-    if row is None:
-        raise Problem("not-found", f"There is no experiment {slug}. Look its name up in the list.")
-    return row
-
-
-def plan_of(row: ExperimentRow) -> ExperimentIn:
-    """Raises Problem `not-found` for one that this release can't read."""
-    try:
-        return read_plan(row.document)
-    except ValidationError as error:
-        told = f"A later release planned the experiment {row.slug}. Update this one to see it."
-        raise Problem("not-found", told) from error
 
 
 async def list_experiments(session: AsyncSession, asked: ListQuery) -> Page[ExperimentRow]:

@@ -1,5 +1,6 @@
 """The pages of experiments: their list with a form for plans, and one with what it has shown."""
 
+from collections.abc import Awaitable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -16,9 +17,7 @@ from service.offers.store import live_offers
 from service.operators.experiments.changes import (
     AppExperimentChanges,
     experiment_report,
-    known_experiment,
     list_experiments,
-    plan_of,
 )
 from service.operators.experiments.form import PlanTyped, sent_plan
 from service.operators.experiments.schemas import ExperimentName, ExperimentOut
@@ -26,6 +25,7 @@ from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.problems import Problem
+from service.rules.experiment_changes import known_experiment, plan_of
 from service.rules.experiments import GOAL_WORDS, STATE_WORDS, SUBJECT_WORDS
 from service.rules.prompts import AUDIENCE_WORDS, WALL_WORDS
 
@@ -104,11 +104,8 @@ async def send_start(
     context: AppContext,
 ) -> Response:
     """From now on it can only be stopped."""
-    try:
-        await changes.start(visit.operator, slug)
-    except Problem as problem:
-        return await _one(request, session, context, slug, refusal=problem)
-    return see_other(f"{HOME}/{slug}")
+    change = changes.start(visit.operator, slug)
+    return await _after(change, request, session, context, slug, leads_to=f"{HOME}/{slug}")
 
 
 @router.post("/{slug}/stop")
@@ -121,11 +118,8 @@ async def send_stop(
     context: AppContext,
 ) -> Response:
     """Before its end: then it has no verdict."""
-    try:
-        await changes.stop(visit.operator, slug)
-    except Problem as problem:
-        return await _one(request, session, context, slug, refusal=problem)
-    return see_other(f"{HOME}/{slug}")
+    change = changes.stop(visit.operator, slug)
+    return await _after(change, request, session, context, slug, leads_to=f"{HOME}/{slug}")
 
 
 @router.post("/{slug}/delete")
@@ -138,11 +132,8 @@ async def send_delete(
     context: AppContext,
 ) -> Response:
     """A plan that wasn't started."""
-    try:
-        await changes.drop(visit.operator, slug)
-    except Problem as problem:
-        return await _one(request, session, context, slug, refusal=problem)
-    return see_other(HOME)
+    change = changes.drop(visit.operator, slug)
+    return await _after(change, request, session, context, slug, leads_to=HOME)
 
 
 async def _page(
@@ -173,6 +164,23 @@ async def _page(
         sold=await _sold(session),
         need_consent=context.settings.experiments_need_consent,
     )
+
+
+async def _after(
+    change: Awaitable[None],
+    request: Request,
+    session: AsyncSession,
+    context: Context,
+    slug: str,
+    *,
+    leads_to: str,
+) -> Response:
+    """Make the change, or show the page again with why it isn't made."""
+    try:
+        await change
+    except Problem as problem:
+        return await _one(request, session, context, slug, refusal=problem)
+    return see_other(leads_to)
 
 
 async def _one(
