@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from fastapi import APIRouter
@@ -111,15 +112,19 @@ class Service(RunningApp):
 
     whole_below = PREFIX.encode()
 
-    def openapi(self) -> dict[str, Any]:
-        if self.openapi_schema is None:
-            self.openapi_schema = with_problems(super().openapi())
-        return self.openapi_schema
-
     def __init__(self, running: Running, **options: Any) -> None:
+        self._describing = Lock()
+        self._description: dict[str, Any] | None = None
         super().__init__(running, **options)
         self._hot = HotRoutes(self)
         self._router = super().__call__
+
+    def openapi(self) -> dict[str, Any]:
+        """Made once: FastAPI's own making fails where two threads are at it."""
+        with self._describing:
+            if self._description is None:
+                self._description = with_problems(super().openapi())
+            return self._description
 
     async def whole(self, scope: Scope, body: bytes) -> Whole | None:
         """As `encoded.AnswersWhole` has it: the hot routes' answers."""

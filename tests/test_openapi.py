@@ -1,12 +1,15 @@
 """The OpenAPI document: what it says of errors, and whatever it allows is answered without a failure."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 
+from service.app import create_app
 from tests.conftest import MovingClocks, settings_of
 from tests.databases import database_of
 from tests.patience import PATIENCE
@@ -53,6 +56,16 @@ def test_the_document_describes_errors_as_they_are_answered(site: Installation) 
         for status, told in errors.items():
             if (name, status) not in OTHERWISE:
                 assert set(told["content"]) == {"application/problem+json"}, (name, status)
+
+
+def test_the_document_is_made_once_for_all_who_ask_at_the_same_time(tmp_path: Path) -> None:
+    """FastAPI's own making raises KeyError where `/docs` and `/openapi.json` are first asked for together."""
+    settings = settings_of(f"sqlite:///{tmp_path / 'none.db'}")
+    app = create_app(settings, gateway=None, clocks=MovingClocks(), whole=True)
+    with ThreadPoolExecutor(4) as threads:
+        documents = [*threads.map(lambda _: app.openapi(), range(4))]
+    assert all(each is documents[0] for each in documents)
+    assert "Problem" in documents[0]["components"]["schemas"]
 
 
 def test_whatever_the_document_allows_is_answered(site: Installation) -> None:
