@@ -70,6 +70,24 @@ def test_one_that_has_lived_is_replaced_at_once() -> None:
     assert any(each["event"] == "worker.failed" and "a mistake" in str(each) for each in told)
 
 
+def test_a_second_ctrl_c_changes_nothing() -> None:
+    """One that comes when all have ended, before the supervisor has."""
+    with started("""
+        parent, end = os.getpid(), workers._end
+        def ending(*given):
+            end(*given)
+            os.kill(parent, signal.SIGINT)
+        workers._end = ending
+        def work(number):
+            if number == 2:
+                os.kill(parent, signal.SIGINT)
+            time.sleep(600)
+        supervise(work, patience=30)
+    """) as run:
+        out, err = run.communicate(timeout=PATIENCE)
+    assert (out, run.returncode) == ("SIGINT\n", 0), err
+
+
 def test_one_that_does_not_end_is_killed() -> None:
     with started("""
         parent = os.getpid()

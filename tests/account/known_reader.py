@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from service.account.erase import Sweep
 from service.db.context import Context
 from service.db.session import Database
+from service.db.tables import AccessEntry
 from service.identity.cookies import cookie_name
 from service.identity.devices import pseudonym
 from service.identity.secrets import derived_key
@@ -30,7 +31,7 @@ from service.payments.configured import gateway_of_settings
 from service.payments.gateway import Gateway
 from service.reports.rollups import roll_day
 from service.settings import Settings
-from tests.checkout.rows import sell
+from tests.checkout.rows import rows, sell
 from tests.conftest import MovingClocks
 from tests.patience import wait_until
 from tests.served import Installation, free_port, installation
@@ -258,6 +259,12 @@ def known_reader(site: Site) -> Known:
             await create_sign_in_link(session, reader_id=reader_id, now=site.at.clocks.wall())
 
     site.at.in_database(make_link)
+
+    def recorded() -> bool:
+        """Rows of what counts nothing are written in the background."""
+        return any(each.reader_id == reader_id for each in rows(site.at, AccessEntry))
+
+    wait_until(recorded, "the reader's own read is in the ledger")
 
     async def add_up(database: Database) -> None:
         """The reports' rows of the day."""
