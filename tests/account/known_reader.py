@@ -196,6 +196,15 @@ class Known:
         ]
 
 
+def await_in_the_ledger(site: Site, reader_id: str) -> None:
+    """Rows of what counts nothing are written in the background."""
+
+    def recorded() -> bool:
+        return any(each.reader_id == reader_id for each in rows(site.at, AccessEntry))
+
+    wait_until(recorded, "the reader's own read is in the ledger")
+
+
 def known_reader(site: Site) -> Known:
     """Read anonymously, buy a day, then more; confirm the address, sign in elsewhere and in an app,
     be given a comp that is revoked and a right, ask for another address; and the day's reads are added up.
@@ -260,11 +269,7 @@ def known_reader(site: Site) -> Known:
 
     site.at.in_database(make_link)
 
-    def recorded() -> bool:
-        """Rows of what counts nothing are written in the background."""
-        return any(each.reader_id == reader_id for each in rows(site.at, AccessEntry))
-
-    wait_until(recorded, "the reader's own read is in the ledger")
+    await_in_the_ledger(site, reader_id)
 
     async def add_up(database: Database) -> None:
         """The reports' rows of the day."""
