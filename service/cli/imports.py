@@ -125,7 +125,7 @@ async def entitlements(
         typer.Option(
             min=0,
             max=100,
-            help="The share, in percent, of the rights that run that the list may end.",
+            help="The share, in percent, of the rights that run that the list may end; it may always end 5.",
         ),
     ] = MOST_ENDED_PERCENT,
 ) -> None:

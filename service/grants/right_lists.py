@@ -21,7 +21,14 @@ from service.grants.csv_file import (
     once,
 )
 from service.grants.matching import plain
-from service.grants.rights import Rights, SentRight, known_readers, match_key, take_source
+from service.grants.rights import (
+    Rights,
+    SentRight,
+    is_over,
+    known_readers,
+    match_key,
+    take_source,
+)
 from service.identity.audit import record
 from service.identity.email import email_key
 from service.texts import is_slug, storable
@@ -31,6 +38,8 @@ COLUMNS = (
 )  # fmt: skip
 MUST_HAVE = ("reference", "plan")
 MOST_ENDED_PERCENT = 10
+MAY_ALWAYS_END = 5
+"""A list may end this number of rights whatever their share: people leave small sources too."""
 LONGEST = 200
 """Characters of one value."""
 _ADVICE = f"The first line names the columns: {', '.join(COLUMNS)}. {' and '.join(MUST_HAVE)} must be there."
@@ -107,8 +116,9 @@ async def store_list(
 ) -> Differences:
     """Make the source's rights those of the list: what it no longer has ends now.
 
-    Raises ListRefused where more than `most_ended_percent` of the rights that run would end: a list that was
-    cut off looks like that. `dry_run`: says what would happen, and changes nothing.
+    Raises ListRefused where more than `most_ended_percent` of the rights that run would end, and more than
+    MAY_ALWAYS_END of them: a list that was cut off looks like that. Rights whose end has passed don't run.
+    `dry_run`: says what would happen, and changes nothing.
     """
     differences = Differences()
     with suppress(DryRun):
@@ -138,16 +148,19 @@ async def _store(
     found = await session.scalars(select(Right).where(Right.source == source))
     known = {row.reference: row for row in found}
     sent = {row.reference for row in rows}
-    running = [row for row in known.values() if row.ended_at is None]
-    ending = [row for row in running if row.reference not in sent]
-    if len(ending) * 100 > len(running) * most_ended_percent:
+    now = context.clocks.business()
+    running = {row.reference for row in known.values() if not is_over(row, now)}
+    missing = [row for row in known.values() if row.reference not in sent]
+    ending = [row.reference for row in missing if row.reference in running]
+    most = max(MAY_ALWAYS_END, len(running) * most_ended_percent // 100)
+    if len(ending) > most:
         told = (
             f"The list lacks {len(ending)} of {len(running)} rights that run, more than "
             f"{most_ended_percent} %. Is it whole? If it is, allow it with a higher percentage."
         )
         raise ListRefused([told])
     key = match_key(context.settings)
-    readers = await known_readers(session, rows, key, context.clocks.business())
+    readers = await known_readers(session, rows, key, now)
     rights = Rights(session, key, context.clocks, readers)
     for row in rows:
         outcome = await rights.put(source, row, known.get(row.reference))
@@ -157,7 +170,7 @@ async def _store(
             (differences.created if outcome == "created" else differences.changed).append(
                 row.reference
             )
-    for each in ending:
+    for each in missing:
         await rights.end(each)
-        differences.ended.append(each.reference)
+    differences.ended += ending
     await session.flush()

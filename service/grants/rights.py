@@ -113,12 +113,13 @@ class Rights:
         return "changed"
 
     async def end(self, row: Right) -> None:
-        """Its source has taken it back. Repeating it changes nothing."""
+        """Its source has taken it back. Repeating it changes nothing, and one whose end has passed emits nothing."""
         if row.ended_at is not None:
             return
-        before = payload_of(row)
-        row.ended_at = row.updated_at = self._clocks.business()
-        if row.reader_id is not None:
+        now, before = self._clocks.business(), payload_of(row)
+        ran = not is_over(row, now)
+        row.ended_at = row.updated_at = now
+        if ran and row.reader_id is not None:
             await self._changed(row, before, "right.ended")
 
     async def bind(self, row: Right, reader_id: str, by: BoundBy) -> None:

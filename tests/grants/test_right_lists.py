@@ -166,12 +166,34 @@ async def test_a_list_begins_changes_and_ends_rights(
 
 
 async def test_a_list_that_ends_too_many_is_refused(context: Context) -> None:
-    await store(context, many(20))
-    with pytest.raises(ListRefused, match="lacks 3 of 20"):
-        await store(context, many(17))
-    assert len((await store(context, many(17), most=15)).ended) == 3
-    with pytest.raises(ListRefused, match="lacks 17 of 17"):
+    await store(context, many(40))
+    with pytest.raises(ListRefused, match="lacks 6 of 40"):
+        await store(context, many(34))
+    assert len((await store(context, many(34), most=15)).ended) == 6
+    with pytest.raises(ListRefused, match="lacks 34 of 34"):
         await store(context, [])
+
+
+async def test_a_few_may_leave_a_small_source(context: Context) -> None:
+    await store(context, many(9))
+    assert len((await store(context, many(4))).ended) == 5
+
+
+async def test_rights_whose_end_has_passed_are_closed_and_emit_nothing(
+    context: Context, clocks: MovingClocks
+) -> None:
+    await confirmed(context, "r0@example.org")
+    await store(context, many(20))
+    clocks.travel(datetime(2027, 1, 1, 3, tzinfo=UTC) - clocks.business())
+    renewed = [f"N{n},digital,2027-12-31,n{n}@example.org,," for n in range(20)]
+    assert (await store(context, renewed)).ended == []
+    with pytest.raises(ListRefused, match="lacks 6 of 20 rights that run"):
+        await store(context, renewed[6:])
+    async with context.database.reading() as session:
+        ended = await session.scalars(select(Right.ended_at).where(Right.reference.startswith("R")))
+        assert set(ended) == {clocks.business()}
+        events = set(await session.scalars(select(DomainEvent.type)))
+    assert events == {"reader.created", "right.started"}
 
 
 async def test_a_dry_run_says_what_a_run_does_and_changes_nothing(context: Context) -> None:
