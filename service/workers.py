@@ -76,7 +76,7 @@ def supervise(
     finally:
         for end in lifeline:
             os.close(end)
-        # Whoever asks a second time, at the last moment, gets this end and no other.
+        # A second request, at the last moment, gets this end and no other.
         while signal.sigtimedwait(_AWAITED, 0) is not None:
             pass
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
