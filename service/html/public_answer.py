@@ -79,15 +79,19 @@ def max_age(changes_at: datetime | None, now: datetime) -> int:
     return max(0, min(MAX_AGE, int((changes_at - now).total_seconds())))
 
 
-def public_answer(request: Request, document: PublicDocument, seconds: int) -> Response:
+def public_answer(
+    request: Request, document: PublicDocument, seconds: int, *, may_be_stale: bool = False
+) -> Response:
     """200 with the encoding the caller takes, or 304 where it holds that one already.
 
-    Range headers are ignored, as RFC 9110, 14.2 allows.
+    Past its time no cache may give it again, not even while this service is down: the article may not be free
+    any more, and the price another one. Range headers are ignored, as RFC 9110, 14.2 allows.
     """
     coding, content = document.coded(request.headers.get("Accept-Encoding", ""))
     tag = f'"{document.tag}-{coding}"' if coding else f'"{document.tag}"'
     headers = {
-        "Cache-Control": f"public, max-age={seconds}",
+        "Cache-Control": f"public, max-age={seconds}"
+        + ("" if may_be_stale else ", must-revalidate"),
         "Access-Control-Allow-Origin": "*",
         "Access-Control-Expose-Headers": "ETag",
         "Vary": "Accept-Encoding",

@@ -31,4 +31,6 @@ async def read_jwks(request: Request, key_ring: AppKeyRing) -> Response:
     # application/json rather than application/jwk-set+json: RFC 7517 registers the latter, but
     # clients and CDNs exist that parse or compress only the former, and all take it.
     seconds = int(JWKS_MAX_AGE.total_seconds())
-    return public_answer(request, encode(key_ring.current.public_jwks()), seconds)
+    return public_answer(
+        request, encode(key_ring.current.public_jwks()), seconds, may_be_stale=True
+    )

@@ -58,7 +58,7 @@ async def test_a_schedule_changes_every_surface_at_its_instant(paywall: Paywall)
     def expected(level: str, source: str, until: Any, kept: int, reason: str) -> dict[str, Any]:
         at = (start + until).isoformat().replace("+00:00", "Z") if until is not None else None
         return {"level": level, "source": source, "until": at,
-                "kept": f"public, max-age={kept}", "reason": reason}  # fmt: skip
+                "kept": f"public, max-age={kept}, must-revalidate", "reason": reason}  # fmt: skip
 
     assert await shown(paywall, "ferry") == expected("free", "schedule", HOUR, 60, "free")
     paywall.clocks.travel(HOUR - timedelta(seconds=20))

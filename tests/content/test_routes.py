@@ -77,7 +77,7 @@ async def test_public_answers_are_public(newsroom: Newsroom) -> None:
     await newsroom.put("ferry")
     for path in ("/v1/articles", "/v1/articles/ferry"):
         answer = await newsroom.get(path, Origin="https://anywhere.example", Cookie="pw_session=x")
-        assert answer.headers["Cache-Control"] == "public, max-age=60"
+        assert answer.headers["Cache-Control"] == "public, max-age=60, must-revalidate"
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert answer.headers["Vary"] == "Accept-Encoding"
         assert answer.headers["Content-Type"] == "application/json"
@@ -99,7 +99,7 @@ async def test_validators(newsroom: Newsroom, path: str) -> None:
         unchanged = await newsroom.get(path, **{"If-None-Match": held})
         assert (unchanged.status_code, unchanged.content) == (304, b"")
         assert unchanged.headers["ETag"] == tag
-        assert unchanged.headers["Cache-Control"] == "public, max-age=60"
+        assert unchanged.headers["Cache-Control"] == "public, max-age=60, must-revalidate"
     for held in (zipped_tag, '"v1"', "", "x" * 1000):
         assert (await newsroom.get(path, **{"If-None-Match": held})).status_code == 200
 
@@ -175,12 +175,12 @@ async def test_a_schedule_comes_true_by_itself(newsroom: Newsroom, clocks: Movin
     assert hidden.headers["Cache-Control"] == "private, no-store"
     listed = await newsroom.get("/v1/articles")
     assert [item["slug"] for item in listed.json()["items"]] == ["levy"]
-    assert listed.headers["Cache-Control"] == "public, max-age=30"
+    assert listed.headers["Cache-Control"] == "public, max-age=30, must-revalidate"
     clocks.travel(timedelta(seconds=30))
     assert (await newsroom.get("/v1/articles/ferry")).status_code == 200
     listed = await newsroom.get("/v1/articles")
     assert [item["slug"] for item in listed.json()["items"]] == ["ferry", "levy"]
-    assert listed.headers["Cache-Control"] == "public, max-age=60"
+    assert listed.headers["Cache-Control"] == "public, max-age=60, must-revalidate"
 
 
 async def test_nothing_tells_what_is_scheduled(newsroom: Newsroom, clocks: MovingClocks) -> None:

@@ -15,7 +15,7 @@ def test_a_paid_read(site: Installation) -> None:
 
     # Teasers are for everybody and hold nothing of what follows the cut.
     teaser = site.browser.get("/v1/articles/a")
-    assert teaser.headers["Cache-Control"] == "public, max-age=60"
+    assert teaser.headers["Cache-Control"] == "public, max-age=60, must-revalidate"
     assert "Opening of a" in teaser.text
     assert CANARY not in teaser.text
 

@@ -41,10 +41,15 @@ __all__ = ["issuer"]  # the fixture
 WORKER_HARNESS = """
 import { readFileSync } from "node:fs";
 import worker from "./worker.js";
-const articles = new Map(TEASERS.map((teaser) => [teaser.slug, { teaser, html: FULL }]));
+const articles = new Map(TEASERS.map((teaser) => [teaser.slug, teaser]));
 const env = {
   ISSUER: process.env.PAYWALL_ISSUER, AUDIENCE: process.env.PAYWALL_AUDIENCE,
-  ARTICLES: { get: async (slug, kind) => (kind === "json" && articles.get(slug)) || null },
+  ARTICLES: { get: async (slug) => (articles.has(slug) ? FULL : null) },
+};
+const outside = globalThis.fetch;
+globalThis.fetch = async (url, options) => {
+  const slug = String(url).split(`${env.ISSUER}/v1/articles/`)[1];
+  return slug ? Response.json(articles.get(slug)) : outside(url, options);
 };
 const outcomes = [];
 for (const [path, authorization] of JSON.parse(readFileSync(0, "utf-8"))) {

@@ -2,10 +2,13 @@
 
 import asyncio
 import gzip
+import itertools
 import random
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,11 +18,12 @@ from pathlib import Path
 import brotli
 import httpx2
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from tests.conftest import MovingClocks, settings_of
 from tests.edge.test_real_answers import register
 from tests.patience import PATIENCE, wait_until
-from tests.served import CANARY, Installation, free_port, installation
+from tests.served import CANARY, Installation, free_port, installation, serving
 from tests.setups.frontends import MAIL_FROM
 from tests.setups.recipes import recipe
 from tests.setups.test_same_host import NGINX, running
@@ -63,8 +67,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Itera
 
 
 @contextmanager
-def caching(made: Installation, folder: Path) -> Iterator[tuple[str, Path]]:
-    """nginx with the lines of the page: its address, and the folder that it keeps answers in."""
+def caching(service: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    """nginx with the lines of the page in front of this address: its own, and the folder that it keeps answers in."""
     if NGINX is None:
         pytest.skip("nginx isn't installed")
     port, kept = free_port(), folder / "kept"
@@ -79,7 +83,7 @@ def caching(made: Installation, folder: Path) -> Iterator[tuple[str, Path]]:
         f"http {{\naccess_log off;\n{temporary}{zone}server {{\nlisten 127.0.0.1:{port};\n{of_server}"
         f"proxy_http_version 1.1;\nproxy_set_header Connection '';\nproxy_set_header Host $host;\n"
         "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n"
-        f"location / {{ proxy_pass {made.url}; }}\n}}\n}}\n"
+        f"location / {{ proxy_pass {service}; }}\n}}\n}}\n"
     )
     command = [str(NGINX), "-p", str(folder), "-e", "stderr", "-c", str(configuration)]
     with running(command, port):
@@ -189,7 +193,7 @@ def stored(kept: Path) -> Iterator[tuple[str, str]]:
 def test_a_shared_cache_keeps_teasers_and_never_a_readers_text(
     made: Installation, tmp_path: Path
 ) -> None:
-    with caching(made, tmp_path) as (url, kept):
+    with caching(made.url, tmp_path) as (url, kept):
         set_up(made)
         answers = asyncio.run(ask_all(url, audiences(made)))
         files = list(stored(kept))
@@ -213,3 +217,52 @@ def test_a_shared_cache_keeps_teasers_and_never_a_readers_text(
         assert "cache-control: public" in headers
         assert "set-cookie" not in headers
         assert CANARY not in text
+
+
+class Closing:
+    """An article that is free once and for subscribers after; the first to ask after the change waits for the second."""
+
+    def __init__(self) -> None:
+        self.waits, self.answered = threading.Event(), threading.Event()
+        self._asked = itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send)
+            return
+        asked = next(self._asked)
+        if asked == 2:
+            self.waits.set()
+            await asyncio.to_thread(self.answered.wait, PATIENCE)
+        # nginx takes the instant from this header: the first answer is kept, and past its time at once.
+        kept = [(b"x-accel-expires", b"@1")] if asked == 1 else []
+        headers = [(b"cache-control", b"public, max-age=60"), *kept]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        text = CANARY if asked == 1 else "The preview."
+        await send({"type": "http.response.body", "body": text.encode()})
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    for done in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{done}.complete"})
+
+
+def test_nobody_gets_the_old_level_while_another_request_fetches_the_new_one(
+    tmp_path: Path,
+) -> None:
+    article = Closing()
+    with (
+        serving(article, free_port()) as service,
+        caching(service, tmp_path) as (url, _),
+        httpx2.Client(base_url=url, timeout=PATIENCE) as reader,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        assert reader.get("/v1/articles/ferry").text == CANARY
+        first = beside.submit(httpx2.get, f"{url}/v1/articles/ferry", timeout=PATIENCE)
+        assert article.waits.wait(PATIENCE)
+        try:
+            second = reader.get("/v1/articles/ferry")
+        finally:
+            article.answered.set()
+        assert [second.text, first.result().text] == ["The preview."] * 2

@@ -176,6 +176,6 @@ async def test_the_list_is_public_and_in_the_catalogues_order(
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as browser:
         answer = await browser.get("/v1/offers")
     assert [item["name"] for item in answer.json()["items"]] == ["Yearly", "Monthly"]
-    assert answer.headers["Cache-Control"] == "public, max-age=60"
+    assert answer.headers["Cache-Control"] == "public, max-age=60, must-revalidate"
     assert answer.json()["items"][0]["price_text"] == "€9.00 a month"
     assert "stripe" not in answer.text
