@@ -271,9 +271,7 @@ class _Asked:
             if self.reader.created_at > self.at:
                 told.append("The reader wasn't known yet.")
             elif verified_at is not None and verified_at > self.at:
-                told.append(
-                    "The present address was confirmed later. Whether another one was confirmed then isn't kept."
-                )
+                told.append("The reader hadn't confirmed an address yet.")
         return tuple(told)
 
 

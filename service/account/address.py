@@ -136,7 +136,9 @@ async def _set_address(
         to_meter=readers_meter(reader.id, mailbox_of(address.key)),
     )
     reader.email, reader.email_key = address.text, address.key
-    reader.verified_key, reader.email_verified_at = address.key, context.clocks.business()
+    reader.verified_key = address.key
+    if reader.email_verified_at is None:
+        reader.email_verified_at = context.clocks.business()
     await address_changes.forget(session, reader.id)
     await session.flush()
     await ask_contact(session, reader.id, context.clocks)

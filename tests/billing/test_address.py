@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import httpx2
 import pytest
@@ -91,6 +92,28 @@ async def test_it_changes_once_both_mailboxes_have_answered(desk: Desk, first: s
         await desk.hear()
         assert ana.email_at_stripe == NEW
         assert (await ana.opens(links[second])).status_code == 403
+
+
+async def test_a_changed_address_is_no_new_registration(desk: Desk) -> None:
+    async with ana_at(desk) as ana:
+        registered = (await ana.row()).email_verified_at
+        await ana.asks(NEW)
+        desk.clocks.travel(timedelta(hours=1))
+        for link in (await ana.links()).values():
+            await ana.opens(link)
+        row = await ana.row()
+        assert (row.verified_key, row.email_verified_at) == (NEW, registered)
+        await change_by_operator(desk.context, reader_id=ana.id, email=OLD, actor="Olga")
+        row = await ana.row()
+        assert (row.verified_key, row.email_verified_at) == (OLD, registered)
+
+
+async def test_an_address_that_an_operator_gives_registers_a_reader(desk: Desk) -> None:
+    reader_id, _ = await desk.reader(OLD)
+    await change_by_operator(desk.context, reader_id=reader_id, email=NEW, actor="Olga")
+    async with desk.database.reading() as session:
+        reader = await session.get_one(Reader, reader_id)
+    assert reader.email_verified_at == desk.clocks.business()
 
 
 async def test_what_isnt_changed(desk: Desk) -> None:

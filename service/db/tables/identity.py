@@ -22,6 +22,7 @@ class Reader(Base):
     verified_key: Mapped[str | None] = mapped_column(unique=True, index=True)
     """`email_key` once it is verified: an address belongs to one account."""
     email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    """When the reader registered: first verified an address. A change of address leaves it as it is."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     merged_into: Mapped[str | None] = mapped_column(index=True)
     """The account that a provisional reader turned out to be; it holds everything since."""

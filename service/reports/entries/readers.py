@@ -44,10 +44,11 @@ FIGURES: tuple[Figure, ...] = (
         "registrations", "Readers",
         Definition(
             "Registrations",
-            "Readers who verified an address. Readers who were erased since aren't known any more.",
+            "Readers who verified an address, when they did so for the first time: a change of address is no "
+            "registration. Readers who were erased since aren't known any more.",
             OF_READERS,
         ),
-        one("readers"), "sum", SOURCES, sales.registrations, "readers",
+        one("readers"), "sum", SOURCES, sales.registrations, "readers", version=2,
     ),
     Figure(
         "sources", "Readers",
