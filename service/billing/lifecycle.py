@@ -3,7 +3,7 @@
 | status | access |
 |---|---|
 | trialing, active (collection paused or not) | to the period's end and the renewal slack; with a scheduled end, to that instant without slack |
-| past_due | for the days of grace from the finalisation of the oldest open invoice |
+| past_due | for the days of grace from the finalisation of the oldest invoice of the present debt |
 | one that Stripe added later | to the end of the period, if that was paid |
 | unpaid, incomplete, incomplete_expired, paused, canceled | none |
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from service.billing.money import Money, RefundPolicy, Stop, StopKind
+from service.billing.money import Money, RefundPolicy, Stop, StopKind, present_debt
 from service.payments.gateway import StripeInvoice, StripeSubscription
 
 GrantReason = (
@@ -112,13 +112,13 @@ def next_charge_at(subscription: StripeSubscription) -> datetime | None:
 def past_due_since(
     subscription: StripeSubscription, invoices: Iterable[StripeInvoice]
 ) -> datetime | None:
-    """When the oldest open invoice was finalised; None unless past due.
+    """When the oldest invoice of the present debt was finalised; None unless past due.
 
     Without an open invoice (voided, or not listed yet) the unpaid period's start is the nearest.
     """
     if subscription.status != "past_due":
         return None
-    owed = (each.finalized_at for each in invoices if each.status == "open")
+    owed = (each.finalized_at for each in present_debt(invoices))
     return min((at for at in owed if at is not None), default=period_start(subscription))
 
 
@@ -133,7 +133,7 @@ def payment_problem(subscription: StripeSubscription, money: Money) -> tuple[str
 
 
 def open_amount(subscription: StripeSubscription, money: Money) -> int | None:
-    """What is left to pay of the oldest invoice that couldn't be collected."""
+    """What is left to pay of the oldest invoice of the present debt that couldn't be collected."""
     unpaid = money.unpaid
     if subscription.status not in OWING or unpaid is None:
         return None

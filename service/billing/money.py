@@ -5,9 +5,10 @@ dispute freezes access, a won one gives it back, a lost one ends it. Inquiries (
 money and change nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 from typing import Literal
 
 from service.payments.gateway import StripeCharge, StripeDispute, StripeInvoice, StripeRefund
@@ -42,8 +43,8 @@ class Money:
 
     @property
     def unpaid(self) -> StripeInvoice | None:
-        """The oldest invoice that is open and was tried to collect."""
-        tried = [each for each in self.invoices if each.status == "open" and each.attempt_count]
+        """The oldest invoice of the present debt that was tried to collect."""
+        tried = [each for each in present_debt(self.invoices) if each.attempt_count]
         return tried[-1] if tried else None
 
     @property
@@ -70,6 +71,17 @@ class Money:
     def counting_refunds(self) -> Iterator[StripeRefund]:
         """Those that gave money back, or are about to."""
         return (each for each in self.refunds if each.status in {"succeeded", "pending"})
+
+
+def present_debt(invoices: Iterable[StripeInvoice]) -> Iterator[StripeInvoice]:
+    """The open invoices for which a subscription is overdue, from all of its invoices, newest first.
+
+    As at Stripe the latest invoice decides: where it is paid or given up the subscription goes on,
+    even if an older one stays open. An invoice made by hand changes no status.
+    """
+    by_stripe = (each for each in invoices if each.billing_reason != "manual")
+    latest = takewhile(lambda each: each.status not in {"paid", "uncollectible"}, by_stripe)
+    return (each for each in latest if each.status == "open")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """billing.md's table from a subscription's status to access."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,15 +13,20 @@ from service.billing.lifecycle import (
     GrantState,
     Terms,
     grant_of,
+    open_amount,
     past_due_since,
+    payment_problem,
     scheduled_end,
 )
+from service.billing.money import Money
+from service.payments.gateway import StripeInvoice
 from service.payments.stripe_objects import subscription_of
 from tests.billing.stripe_values import (
     DAY,
     HOUR,
     MONTH_END,
     STARTED,
+    bill,
     invoice,
     item,
     subscription,
@@ -93,6 +99,44 @@ def test_grace_without_an_open_invoice_counts_from_the_unpaid_period() -> None:
     assert past_due_since(subscription("past_due"), []) == STARTED
     assert past_due_since(subscription("past_due"), [invoice(None)]) == STARTED
     assert past_due_since(subscription("active"), [invoice(FINALISED)]) is None
+
+
+OLD = bill("old", STARTED - 60 * DAY, status="open", amount_paid=0)
+OVERDUE = bill("overdue", MONTH_END, status="open", amount_paid=0)
+PAID = bill("paid", STARTED)
+
+
+@pytest.mark.parametrize(
+    ("invoices", "since"),
+    [
+        # An old one stayed open, and a later one was paid: the subscription went on.
+        ((OVERDUE, PAID, OLD), MONTH_END),
+        ((OVERDUE, bill("change", STARTED + DAY, billing_reason="subscription_update"), OLD), MONTH_END),
+        # So it did where the newsroom gave one up.
+        ((OVERDUE, bill("lost", STARTED, status="uncollectible"), OLD), MONTH_END),
+        # Two in a row: still the same debt. What was a mistake or isn't asked for yet breaks no row.
+        ((OVERDUE, OLD), OLD.finalized_at),
+        ((OVERDUE, bill("void", STARTED, status="void"), OLD), OLD.finalized_at),
+        ((bill("draft", LATER, status="draft"), OVERDUE, PAID), MONTH_END),
+        # An invoice made by hand is no period's.
+        ((OVERDUE, replace(OLD, billing_reason="manual")), MONTH_END),
+        ((OVERDUE, replace(PAID, billing_reason="manual"), OLD), OLD.finalized_at),
+    ],
+)  # fmt: skip
+def test_grace_counts_from_the_debt_that_is_open_now(
+    invoices: tuple[StripeInvoice, ...], since: datetime
+) -> None:
+    overdue = subscription("past_due", items=(item(MONTH_END, LATER),))
+    assert past_due_since(overdue, invoices) == since
+    assert grant_of(overdue, invoices, TERMS).ends_at == since + 14 * DAY
+
+
+def test_the_open_amount_is_that_of_the_debt_that_is_open_now() -> None:
+    old = replace(OLD, amount_due=700, hosted_url="https://old")
+    money = Money((replace(OVERDUE, hosted_url="https://pay"), PAID, old))
+    overdue = subscription("past_due")
+    assert open_amount(overdue, money) == 900
+    assert payment_problem(overdue, money) == ("card", "https://pay")
 
 
 def test_the_period_is_that_of_the_items() -> None:
