@@ -60,20 +60,30 @@ def _rows(
     check_columns(names, COLUMNS, MUST_HAVE, _ADVICE)
     found, problems = [], []
     seen: dict[str, int] = {}
-    accounts: dict[str, int] = {}
+    accounts: dict[str, tuple[int, str]] = {}
     for number, line in lines:
         if not any(each.strip() for each in line):
             continue
         try:
             right = _right(named(names, line), zone)
             once("reference", right.reference, seen, number)
-            once("account number", plain(right.account_number), accounts, number)
+            _check_postcode(right, accounts, number)
             found.append(right)
         except ValueError as error:
             problems.append(f"Line {number}: {error}.")
     if problems:
         raise ListRefused(problems)
     return found
+
+
+def _check_postcode(right: SentRight, seen: dict[str, tuple[int, str]], number: int) -> None:
+    """A household may have several rights by one account number; with another postcode it is a mistake."""
+    account, postcode = plain(right.account_number), plain(right.postcode)
+    if not account or not postcode:
+        return
+    line, first = seen.setdefault(account, (number, postcode))
+    if postcode != first:
+        raise ValueError(f"the account number of line {line} with another postcode")
 
 
 def _right(values: Mapping[str, str], zone: ZoneInfo) -> SentRight:

@@ -78,6 +78,20 @@ async def test_number_and_postcode_open_what_another_system_sent(paywall: Paywal
 
 
 @on_sqlite
+async def test_a_number_opens_all_that_its_household_has(paywall: Paywall) -> None:
+    await send(paywall)
+    weekend = {"plan": "weekend", "account_number": "KD 4711", "postcode": "1000001"}
+    address = "/v1/admin/entitlements/print/KD-2"
+    assert (
+        await paywall.client.put(address, json=weekend, headers=paywall.staff)
+    ).status_code == 200
+    browser = await arrive(paywall, "ana")
+    assert (await browser.post(CLAIM, json=MINE)).json()["state"] == "open"
+    held = (await browser.get("/v1/me")).json()["grants"]
+    assert {each["scope"] for each in held} == {"plan:digital", "plan:weekend"}
+
+
+@on_sqlite
 async def test_a_name_with_its_postcode_does_too(paywall: Paywall) -> None:
     await send(paywall, account_number="", name="Zoë Müller")
     browser = await arrive(paywall, "ana")

@@ -87,8 +87,18 @@ def test_what_is_there_twice_is_named() -> None:
     lines = ["A,digital,,,4711,1000-001", "A,digital,,,4712,1000-001", "B,digital,,,47 11,1000-002"]
     assert problems_of(HEAD + "\n".join(lines)) == [
         "Line 3: the reference of line 2 once more.",
-        "Line 4: the account number of line 2 once more.",
+        "Line 4: the account number of line 2 with another postcode.",
     ]
+
+
+async def test_a_household_has_two_rights_by_one_account_number(context: Context) -> None:
+    lines = [
+        "A,digital,,,4711,1000-001",
+        "B,weekend,,,47-11,1000001",
+        "C,puzzles,,c@example.org,4711,",
+    ]
+    assert (await store(context, lines)).created == ["A", "B", "C"]
+    assert await store(context, lines) == Differences(unchanged=3)
 
 
 ALIKE = [
