@@ -1,10 +1,11 @@
 """A newspaper with as many subscribers as one likes, as rows: invented, and the same for a seed.
 
 Two years of purchases and renewals up to `today`, and a year of reads added up by day: 100 reads and
-walls for each subscriber, five of them a holder and day. Nothing of it is at any Stripe.
+walls for each subscriber, five of them a holder and day. Of the money each invoice is there with what
+became of it (multitude_money.py). Nothing of it is at any Stripe.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -13,7 +14,6 @@ from typing import Any
 
 from sqlalchemy import text
 
-from service.db.base import Base
 from service.db.load import load
 from service.db.session import Database
 from service.db.tables import (
@@ -30,10 +30,13 @@ from service.db.tables import (
     RolledDay,
     Subscription,
 )
+from service.demo.multitude_money import Payment, Table, money_tables
 from service.metering.store import known_device_holder, reader_holder
 
 LEFT_SHARE, OTHERS_SHARE = 0.35, 0.5
 BACK_AGAIN, ON_TRIAL, PAID_LATE, BY_CHOICE = 0.1, 0.2, 0.05, 0.7
+_TRIED = 14
+"""Days until a subscription that isn't paid for ends."""
 READS_A_SUBSCRIBER, READS_A_DAY = 100, 5
 READING_DAYS, BUYING_DAYS = 365, 730
 ARTICLES, ARTICLES_A_DAY = 400, 60
@@ -43,7 +46,6 @@ _REASONS = (
     ("registered_only", "register"),
 )  # fmt: skip
 _SOURCES = ("newsletter", "search", "social", None, None)
-Table = tuple[type[Base], Sequence[str], Iterable[Sequence[Any]]]
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,41 @@ class Bought:
     @property
     def id(self) -> str:
         return f"sub_{self.number:024x}"
+
+    @property
+    def declines(self) -> int:
+        """How many charges of the renewal failed, two days apart, until one succeeds."""
+        return 1 + self.number % 3
+
+    @property
+    def recovered(self) -> datetime | None:
+        return self.failed + 2 * self.declines * _DAY if self.failed is not None else None
+
+    def payments(self, now: datetime) -> Iterator[Payment]:
+        """Its invoices: the first unless there was a trial, each renewal, and the one that was lost."""
+        dues = [*enumerate(self.renewals)]
+        if self.paid_from == self.since:
+            dues.insert(0, (-1, self.since))
+        for n, at in dues:
+            declines, paid_at = 0, at
+            if at == self.failed and self.recovered is not None:
+                declines = min(self.declines, (now - at) // (2 * _DAY) + 1)
+                paid_at = self.recovered
+            yield self._payment(n, at, declines, paid_at if paid_at < now else None, None)
+        if self.until is not None and not self.by_choice:
+            at = max(self.until - _TRIED * _DAY, self.paid_from)
+            tries = (self.until - at) // (2 * _DAY) + 1
+            yield self._payment(len(self.renewals), at, tries, None, self.until)
+
+    def _payment(
+        self, n: int, at: datetime, declines: int, paid: datetime | None, lost: datetime | None
+    ) -> Payment:
+        offer, _, _, currency, amount = OFFERS[self.offer]
+        return Payment(
+            f"{self.number:x}_{n}" if n >= 0 else f"{self.number:x}_first", self.id, offer, amount,
+            currency, at, n < 0, declines, paid, lost,
+            (self.number * 1_000 + n + 1) * 0x9E3779B97F4A7C15 % 2**64 >> 20,
+        )  # fmt: skip
 
 
 OFFERS = tuple(
@@ -111,7 +148,9 @@ class Multitude:
                 again = self._one(random, len(found), reader, left=False)
                 later = max(again.since, first.until + _DAY)
                 if later < self.now:
-                    found.append(replace(again, since=later, paid_from=later, renewals=()))
+                    found.append(
+                        replace(again, since=later, paid_from=later, renewals=(), failed=None)
+                    )
         return found
 
     def _one(self, random: Random, number: int, reader: int, *, left: bool) -> Bought:
@@ -135,7 +174,8 @@ class Multitude:
             paid + n * period
             for n in range(1 if paid == since else 0, int((end - paid) / period) + 1)
         )
-        failed = renewals[-1] if renewals and random.random() < PAID_LATE else None
+        late = bool(renewals) and random.random() < PAID_LATE
+        failed = renewals[-1] if late and (not left or end - renewals[-1] > 7 * _DAY) else None
         return Bought(
             number, reader, offer, since, paid, until, random.random() < BY_CHOICE, renewals, failed
         )
@@ -154,6 +194,11 @@ class Multitude:
         yield RolledDay, ("day", "rows", "rolled_at"), self._rolled()
         yield LedgerDay, ("day", "article_id", "reason", "wall", "rows", "counted"), self._ledger()
         yield HolderDay, _HOLDER, self._holders()
+        yield from money_tables(self._payments, self.now)
+
+    def _payments(self) -> Iterator[Payment]:
+        for each in self.bought:
+            yield from each.payments(self.now)
 
     def _offers(self) -> Iterator[Sequence[Any]]:
         for n, (offer, plan, interval, currency, amount) in enumerate(OFFERS):
@@ -239,20 +284,14 @@ class Multitude:
             for n, at in enumerate(each.renewals):
                 once = f"in_{each.number:x}_{n}"
                 yield (
-                    f"evt_{once}",
-                    "subscription.renewed",
-                    _reader(each.reader),
-                    each.id,
-                    once,
-                    at,
-                    at,
-                )
-            if each.failed is not None:
-                for kind, once in (("payment_failed", f"try_{each.number:x}:1"),
-                                   ("recovered", f"rec_{each.number:x}")):  # fmt: skip
+                    f"evt_{once}", "subscription.renewed", _reader(each.reader), each.id, once, at, at,
+                )  # fmt: skip
+            for kind, once, moment in (("payment_failed", f"try_{each.number:x}:1", each.failed),
+                                   ("recovered", f"rec_{each.number:x}", each.recovered)):  # fmt: skip
+                if moment is not None and moment < self.now:
                     yield (
                         f"evt_{once}", f"subscription.{kind}", _reader(each.reader), each.id, once,
-                        each.failed, each.failed,
+                        moment, moment,
                     )  # fmt: skip
 
     @property
