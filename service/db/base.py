@@ -2,11 +2,11 @@
 
 import secrets
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from sqlalchemy import JSON, DateTime, Dialect, MetaData
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, MetaData
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 _NAMES = {
@@ -57,6 +57,10 @@ class Json(TypeDecorator[Any]):
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         kind = JSONB() if dialect.name == "postgresql" else JSON()
         return dialect.type_descriptor(kind)
+
+
+Amount = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqlite"))]
+"""Money in minor units. A thousand seats in a currency of small units pass 32 bits; SQLite's integers have 64."""
 
 
 def new_id(prefix: str) -> str:

@@ -18,7 +18,13 @@ from weakref import WeakValueDictionary
 import structlog
 from fastapi import Depends
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    InvalidatePoolError,
+    NotSupportedError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
@@ -350,7 +356,7 @@ _AWAY = ("08", "53", "57")
 
 @asynccontextmanager
 async def _translated() -> AsyncIterator[None]:
-    """Turn an unreachable database into a 503 that says when to come back."""
+    """Turn an unreachable database, or one that was just migrated, into a 503 that says when to come back."""
     try:
         yield
     except (DBAPIError, PoolTimeoutError, OSError) as error:
@@ -381,6 +387,9 @@ def _is_away(error: DBAPIError | PoolTimeoutError | OSError) -> bool:
         # Refused, timed out, unknown host, or several of them at once; never one about a file.
         return error.filename is None
     if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError):
+        return True
+    if isinstance(error, NotSupportedError):
+        # A migration changed what a prepared statement answers. Next time it is prepared anew.
         return True
     state: str = getattr(error.orig, "sqlstate", None) or ""
     return error.connection_invalidated or state.startswith(_AWAY)

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from service.db.session import Database
-from service.db.tables import Grant, Mail, Reader, Seat, Subscription
+from service.db.tables import Grant, Mail, MovementRow, Reader, Seat, Subscription
 from service.settings import Settings
 from tests.checkout.rows import rows, sell
 from tests.checkout.test_gift_subscriptions import friend, reason
@@ -113,6 +113,25 @@ def test_seats_are_given_taken_lowered_and_end_with_the_subscription(site: Insta
     site.settle()
     assert reason(site, cleo) == "subscribers_only"
     assert invite(site).status_code == 409
+
+
+def test_seats_that_cost_more_than_32_bits_are_sold(
+    settings: Settings, clocks: MovingClocks
+) -> None:
+    with installation(settings, clocks) as site:
+        site.publish("a", access={"level": "subscribers"})
+        sell(site, "team", **{**TEAM, "amount": 99_000_00, "currency": "IDR", "most_seats": 500})
+        site.subscribe("team", seats=220)
+        (subscription,) = rows(site, Subscription)
+        amounts = (subscription.amount, subscription.recurring_amount, subscription.next_amount)
+        assert amounts == (2_178_000_000,) * 3
+        (movement,) = rows(site, MovementRow)
+        assert movement.to_net == 2_178_000_000
+        assert reason(site, site.browser) == "subscription"
+        headers = {"Authorization": f"Bearer {site.api_key}"}
+        summary = site.browser.get("/v1/admin/reports/summary", headers=headers).json()
+        (mrr,) = summary["mrr"]["values"]
+        assert mrr["amount"] == 2_178_000_000
 
 
 def test_many_invitations_at_once_give_no_more_than_there_are(site: Installation) -> None:

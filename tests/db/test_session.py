@@ -125,3 +125,25 @@ async def test_a_connection_that_ended_meanwhile_is_replaced_before_it_is_used(
     outcomes = await asyncio.gather(look(), look(), return_exceptions=True)
     assert all(isinstance(each, Problem) for each in outcomes if each is not None)
     await asyncio.gather(*(look() for _ in range(3)))
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_type_that_a_migration_changed_costs_one_request(database: Database) -> None:
+    migrating = Database(database.url)
+
+    async def change(statement: str) -> None:
+        async with migrating.transaction() as session:
+            await session.execute(text(statement))
+
+    async def look() -> None:
+        async with database.reading() as session:
+            await session.execute(text("SELECT amount FROM amounts"))
+
+    await change("CREATE TABLE amounts (amount integer)")
+    await look()
+    await change("ALTER TABLE amounts ALTER COLUMN amount TYPE bigint")
+    with pytest.raises(Problem, match="database-unavailable"):
+        await look()
+    await look()
+    await change("DROP TABLE amounts")
+    await migrating.dispose()

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db.base import Base, Json, UtcDateTime
+from service.db.base import Amount, Base, Json, UtcDateTime
 
 
 class Checkout(Base):
@@ -75,11 +75,11 @@ class Subscription(Base):
     status: Mapped[str] = mapped_column(index=True)
     seats: Mapped[int] = mapped_column(server_default="1")
     """How many readers it is for, its owner among them: the quantity of an offer that is sold by the seat."""
-    amount: Mapped[int]
+    amount: Mapped[Amount]
     """For each interval by price and quantity, in minor units, before discounts."""
-    recurring_amount: Mapped[int] = mapped_column(server_default="0")
+    recurring_amount: Mapped[Amount] = mapped_column(server_default="0")
     """Less the discounts that last for ever; 0 where we don't understand what it costs."""
-    net_amount: Mapped[int] = mapped_column(server_default="0")
+    net_amount: Mapped[Amount] = mapped_column(server_default="0")
     """Less all discounts that last now."""
     discounts: Mapped[list[dict[str, Any]]] = mapped_column(Json, server_default="[]")
     """Those that last now, as billing/discounts.py words them."""
@@ -112,9 +112,9 @@ class Subscription(Base):
     """What of it isn't in our model (billing/outside.py), so that it is in no figure; empty: nothing."""
     next_charge_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When Stripe charges next by itself; None: it doesn't."""
-    next_amount: Mapped[int | None]
+    next_amount: Mapped[Amount | None]
     """What it charges then, all included; None: nothing, or Stripe can't say."""
-    open_amount: Mapped[int | None]
+    open_amount: Mapped[Amount | None]
     """What is left to pay of the open invoice; None: none is open."""
     payment_problem: Mapped[str]
     """What an open invoice waits for: card (another one), authentication, or bank (the bank's answer);
@@ -165,15 +165,15 @@ class MovementRow(Base):
     from_plan: Mapped[str | None]
     from_interval: Mapped[str | None]
     from_interval_count: Mapped[int | None]
-    from_listed: Mapped[int]
-    from_recurring: Mapped[int]
-    from_net: Mapped[int]
+    from_listed: Mapped[Amount]
+    from_recurring: Mapped[Amount]
+    from_net: Mapped[Amount]
     to_plan: Mapped[str | None]
     to_interval: Mapped[str | None]
     to_interval_count: Mapped[int | None]
-    to_listed: Mapped[int]
-    to_recurring: Mapped[int]
-    to_net: Mapped[int]
+    to_listed: Mapped[Amount]
+    to_recurring: Mapped[Amount]
+    to_net: Mapped[Amount]
     discounts: Mapped[list[dict[str, Any]]] = mapped_column(Json)
     """Those that it has since, as with the subscription."""
     rolled_as: Mapped[str | None]
@@ -212,7 +212,7 @@ class Pass(Base):
     offer_id: Mapped[str] = mapped_column(ForeignKey("offers.id"))
     scope: Mapped[str]
     """What it opens, as in a grant."""
-    amount: Mapped[int]
+    amount: Mapped[Amount]
     currency: Mapped[str]
     paid_at: Mapped[datetime] = mapped_column(UtcDateTime)
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime)

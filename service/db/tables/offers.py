@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.db.base import Base, UtcDateTime
+from service.db.base import Amount, Base, UtcDateTime
 
 
 class Offer(Base):
@@ -19,12 +19,12 @@ class Offer(Base):
     covers: Mapped[str] = mapped_column(server_default="plan")
     """plan, or article: of a pass that opens the one article it was bought for."""
     plan: Mapped[str]
-    amount: Mapped[int]
+    amount: Mapped[Amount]
     currency: Mapped[str]
     interval: Mapped[str]
     interval_count: Mapped[int]
     trial_days: Mapped[int]
-    intro_amount: Mapped[int | None]
+    intro_amount: Mapped[Amount | None]
     """What each of the first `intro_periods` costs a new reader, in minor units; None: no intro."""
     intro_periods: Mapped[int] = mapped_column(server_default="0")
     most_seats: Mapped[int] = mapped_column(server_default="0")
