@@ -12,7 +12,7 @@ from service.db.context import Context
 from service.db.tables import GiftLink
 from service.grants.gift_links import given_in, live_link, make_link
 from service.grants.gift_terms import Giving, may_give
-from service.grants.grants import covers
+from service.grants.grants import covers, provisional_reference
 from service.grants.store import live_grants_of
 from service.identity.readers import take_turn
 from service.levels import Span
@@ -52,10 +52,11 @@ async def gift_of(
         raise article_not_found(article.slug)
     month = window_at(now, Span("month"), context.settings.zone)
     held = await live_grants_of(session, reader_id, now)
+    unproven = provisional_reference(reader_id)
     given = await given_in(session, reader_id, article.id, month.start)
     giving = may_give(
         facts.level,
-        {each.source for each in held if covers(each.scope, facts)},
+        {each.source for each in held if covers(each.scope, facts) and each.reference != unproven},
         given=given.articles,
         is_given=given.has_this,
         most=context.settings.gift_links_per_month,

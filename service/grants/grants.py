@@ -48,6 +48,13 @@ class GrantableArticle:
     section: str | None
 
 
+def provisional_reference(reader_id: str) -> str:
+    """The reference of the external grant of a reader whose claim no list has had yet: it shows nothing but that
+    somebody typed a number, so it opens articles and nothing more.
+    """
+    return f"provisional/{reader_id}"
+
+
 def plan_scope(plan: str) -> str:
     return f"plan:{plan}"
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
 from service.db.tables import Reader, Right, RightClaim
-from service.grants.grants import EVERYTHING
+from service.grants.grants import EVERYTHING, provisional_reference
 from service.grants.rights import (
     BoundBy,
     KnownReaders,
@@ -129,7 +129,7 @@ async def _provisional(
         RightClaim(hash=hashed, reader_id=reader_id, provisional_until=until, created_at=now)
     )
     await put_grant(
-        session, source="external", reference=f"provisional/{reader_id}", reader_id=reader_id,
+        session, source="external", reference=provisional_reference(reader_id), reader_id=reader_id,
         scope=EVERYTHING, starts_at=now, ends_at=until, note="provisional", now=now,
     )  # fmt: skip
     return Claimed("provisional", until)

@@ -258,6 +258,20 @@ async def test_a_right_that_is_sent_loads_no_other_claims(paywall: Paywall) -> N
 
 
 @on_sqlite
+async def test_a_number_that_no_list_has_yet_only_reads(paywall: Paywall) -> None:
+    browser, linking = await arrive(paywall, "ana"), "/v1/admin/subscription-linking?publication=x"
+    assert (await browser.post(CLAIM, json=MINE)).json()["state"] == "provisional"
+    assert await unlock(browser) == "external"
+    refused = await browser.post("/v1/articles/premium/gift-links")
+    assert (refused.status_code, refused.json()["reason"]) == (403, "not_subscribed")
+    assert (await paywall.client.get(linking, headers=paywall.staff)).json()["items"] == []
+    await send(paywall)
+    assert (await browser.post("/v1/articles/premium/gift-links")).status_code == 201
+    (linked,) = (await paywall.client.get(linking, headers=paywall.staff)).json()["items"]
+    assert [each["productId"] for each in linked["entitlements"]] == ["x:digital"]
+
+
+@on_sqlite
 async def test_many_of_one_name_may_try(paywall: Paywall, clocks: MovingClocks) -> None:
     async def tried(number: int, postcode: str) -> int:
         clocks.travel(timedelta(hours=1))
