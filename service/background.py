@@ -1,6 +1,7 @@
 """What a serving process does in the background: each task with its pause, and whether anything is sold."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -96,14 +97,14 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
     return (
         Task(MAIL_TASK, send_mails),
         Task("webhooks", running.get(WebhookSender).begin),
-        Task("ledger", write_ledger),
-        Task("key uses", lambda: key_uses.flush(database)),
+        Task("ledger", write_ledger, keeps=True),
+        Task("key uses", lambda: key_uses.flush(database), keeps=True),
         Task("clock", lambda: follow(database, clocks)),
         Task("rules", lambda: rule_book.refresh(database)),
         Task("institutions", lambda: networks.refresh(database, clocks)),
         Task("crawlers", lambda: crawlers.refresh(database)),
-        Task("readers' uses", lambda: running.get(ReaderUses).flush(database)),
-        Task("institutions' reads", lambda: institution_reads.flush(database)),
+        Task("readers' uses", lambda: running.get(ReaderUses).flush(database), keeps=True),
+        Task("institutions' reads", lambda: institution_reads.flush(database), keeps=True),
         Task("articles", lambda: articles.refresh(database)),
         Task("keys", lambda: key_ring.refresh(database)),
         Task("gifts", running.get(Gifts).refresh),
@@ -174,11 +175,13 @@ def _pruning_tasks(context: Context) -> tuple[Task, ...]:
             await jobs.prune(session, clocks.wall())
             await inbox.prune(session, clocks.wall())
 
+    # A start is busy enough without them, and no page needs them to be right.
+    later = partial(Task, begins_after=_MINUTE)
     return (
-        Task("old keys", prune_keys, pause=_HOUR),
-        Task("old limits", prune_limits, pause=_HOUR),
-        Task("old mails", prune_mails, pause=_HOUR),
-        Task("ledger's months", tend, pause=_MINUTE),
-        Task("movements by day", lambda: roll_up_movements(context), pause=_MINUTE),
-        Task("weekly mail", WeeklyMail(context).round, pause=_MINUTE),
+        later("old keys", prune_keys, pause=_HOUR),
+        later("old limits", prune_limits, pause=_HOUR),
+        later("old mails", prune_mails, pause=_HOUR),
+        later("ledger's months", tend, pause=_MINUTE),
+        later("movements by day", lambda: roll_up_movements(context), pause=_MINUTE),
+        later("weekly mail", WeeklyMail(context).round, pause=_MINUTE),
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, NewType
 
@@ -22,12 +23,16 @@ TaskName = NewType("TaskName", str)
 class Task:
     """Something to do again and again.
 
-    `pause` in seconds between two rounds; None: the runner's interval.
+    `pause` in seconds between two rounds; None: the runner's interval. `begins_after` as many seconds: nobody
+    who serves for the first time needs it sooner. `keeps`: what it has yet to write is in memory alone, so it
+    runs once more at the end.
     """
 
     name: str
     run: Callable[[], Awaitable[object]]
     pause: float | None = None
+    begins_after: float = 0.0
+    keeps: bool = False
 
 
 class Wakes:
@@ -62,7 +67,7 @@ class Runner:
         self._loops = [asyncio.create_task(self._loop(task)) for task in self._tasks]
 
     async def stop(self, patience: float = 5.0) -> None:
-        """Let each task finish the round it is in, run every task once more, and end.
+        """Let each task finish the round it is in, run those once more that keep something, and end.
 
         What takes longer than `patience` seconds is cancelled: nothing it does is lost by that.
         """
@@ -75,14 +80,16 @@ class Runner:
         await asyncio.gather(*self._loops, return_exceptions=True)
 
     async def _loop(self, task: Task) -> None:
-        while True:
-            last = self._stopping.is_set()
-            self._wakes.event(task.name).clear()
+        event = self._wakes.event(task.name)
+        if task.begins_after:
+            await self._pause(event, task.begins_after)
+        while not self._stopping.is_set():
+            event.clear()
             await self._round(task)
-            if last:
-                return
             if not self._stopping.is_set():
-                await self._pause(task)
+                await self._pause(event, task.pause or self._interval)
+        if task.keeps:
+            await self._round(task)
 
     async def _round(self, task: Task) -> None:
         try:
@@ -93,9 +100,7 @@ class Runner:
         except Exception:
             log.exception("job.failed", job=task.name)
 
-    async def _pause(self, task: Task) -> None:
-        try:
-            async with asyncio.timeout(task.pause or self._interval):
-                await self._wakes.event(task.name).wait()
-        except TimeoutError:
-            return
+    async def _pause(self, event: asyncio.Event, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()

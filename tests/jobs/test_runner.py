@@ -47,26 +47,39 @@ async def test_a_failing_and_a_hanging_task_hold_up_nobody() -> None:
     await runner.stop()
 
 
-async def test_stop_finishes_the_round_and_runs_a_last_one() -> None:
-    idle, busy = Rounds(), Rounds(hangs=True)
-    runner = Runner(
-        (Task("idle", idle, pause=3600), Task("busy", busy, pause=3600)), interval=1, wakes=Wakes()
+async def test_stop_finishes_the_round_and_runs_those_once_more_that_keep_something() -> None:
+    idle, other, late, busy = Rounds(), Rounds(), Rounds(), Rounds(hangs=True)
+    tasks = (
+        Task("idle", idle, pause=3600, keeps=True),
+        Task("other", other, pause=3600),
+        Task("late", late, pause=3600, begins_after=3600),
+        Task("busy", busy, pause=3600, keeps=True),
     )
+    runner = Runner(tasks, interval=1, wakes=Wakes())
     runner.start()
-    await idle.reach(1)
-    await busy.reach(1)
+    for each in (idle, other, busy):
+        await each.reach(1)
     stopping = asyncio.create_task(runner.stop())
     await idle.reach(2)
     assert not stopping.done()
     busy.gate.set()
     async with asyncio.timeout(PATIENCE):
         await stopping
-    assert (idle.count, busy.count) == (2, 2)
+    assert (idle.count, other.count, late.count, busy.count) == (2, 1, 0, 2)
+
+
+async def test_one_that_begins_later_begins() -> None:
+    late = Rounds()
+    runner = Runner((Task("late", late, begins_after=0.001),), interval=0.001, wakes=Wakes())
+    runner.start()
+    await late.reach(2)
+    await runner.stop()
 
 
 async def test_a_last_round_that_fails_is_no_obstacle() -> None:
     failing = Rounds(fails=True)
-    runner = Runner((Task("failing", failing, pause=3600),), interval=1, wakes=Wakes())
+    task = Task("failing", failing, pause=3600, keeps=True)
+    runner = Runner((task,), interval=1, wakes=Wakes())
     runner.start()
     await failing.reach(1)
     async with asyncio.timeout(PATIENCE):
