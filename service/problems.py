@@ -197,6 +197,11 @@ CATALOGUE: Mapping[str, ProblemType] = {
     "offer-not-found": ProblemType(
         404, "There is no such offer", "Choose one of GET /v1/offers; it may be archived."
     ),
+    "not-a-former-subscriber": ProblemType(
+        403,
+        "This offer is for readers who subscribed before",
+        "Choose one of GET /v1/offers, or sign in with the address that had the subscription.",
+    ),
     "offer-changed": ProblemType(
         412, "The offer has changed meanwhile", "Fetch it again and repeat with its new ETag."
     ),

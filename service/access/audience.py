@@ -20,6 +20,7 @@ from service.access.decision import (
 from service.access.evidence import article_facts
 from service.access.metered import Reading, room_after_registering, window_asked
 from service.access.notices import notices_of
+from service.access.occasion import FORMER
 from service.access.unlock import Look
 from service.access.wall import Met, wall_of
 from service.content.cache import StoredArticle
@@ -91,8 +92,10 @@ def seen_by(
     shown = in_force.rules.prompts_for(occasion, now) if prompt is None else (prompt,)
     if not isinstance(outcome, Wall):
         beside = [each for each in shown if each.place != "wall"]
-        sells = audience != "subscriber"
-        return Look(outcome, None, state, notices_of(beside, assortment, (), state, sells=sells))
+        sells, known = audience != "subscriber", occasion.audience in FORMER
+        return Look(
+            outcome, None, state, notices_of(beside, assortment, state, known=known, sells=sells)
+        )
     met = Met(outcome, facts, state and state.without_reads(settings.zone),
               evidence.room_after_registering, verified)  # fmt: skip
     first = next((each for each in shown if each.place == "wall"), None)

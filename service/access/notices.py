@@ -5,7 +5,6 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from service.billing.subscriptions import BoughtSubscription
 from service.metering.window import MeterState
 from service.offers.on_sale import Assortment
 from service.offers.schemas import OfferItem
@@ -31,14 +30,19 @@ class NoticeShown(BaseModel):
 def notices_of(
     fitting: Sequence[Prompt],
     assortment: Assortment,
-    bought: Sequence[BoughtSubscription],
     meter: MeterState | None,
     *,
+    known: bool,
     sells: bool,
 ) -> tuple[NoticeShown, ...]:
-    """What these prompts show, in the order of their priority. `sells`: the reader may subscribe."""
-    known = any(each.has_started for each in bought)
-    sold = [OfferItem.of(each, subscribed_before=known) for each in assortment.offers if sells]
+    """What these prompts show, in the order of their priority. `known`: the reader subscribed before; `sells`:
+    they may subscribe.
+    """
+    sold = [
+        OfferItem.of(each, subscribed_before=known)
+        for each in assortment.offers
+        if sells and (known or each.sold_to == "everybody")
+    ]
     return tuple(_shown(each, sold, meter) for each in fitting[:MOST_SHOWN])
 
 

@@ -11,6 +11,8 @@ from service.rules.prompts import Audience, audience_of
 _UNPAID = OWING | {"paused"}
 """Paused by Stripe at the end of a trial: it has nothing to charge."""
 _SUBSCRIBED = frozenset({"past_due", "subscribed"})
+FORMER: frozenset[Audience] = frozenset({"lapsed", "trial_used"})
+"""Those who subscribed before, and don't any more."""
 
 
 @dataclass(frozen=True)

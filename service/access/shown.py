@@ -87,7 +87,8 @@ class Showing:
             return ()
         # A reader by a seat isn't sold what it opens: beside an open article that is nearly all.
         sells = audience != "seat" and may_subscribe(audience, bought)
-        return notices_of(fitting, assortment, bought, metered, sells=sells)
+        known = any(each.has_started for each in bought)
+        return notices_of(fitting, assortment, metered, known=known, sells=sells)
 
     async def _with_gifts(
         self, caller: Caller, arrival: Arrival, in_force: InForce, session: AsyncSession | None

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from service.access.decision import ArticleFacts, WallKind
 from service.access.decision import Wall as WallDecision
-from service.access.occasion import Arrival, audience_of_reader, may_subscribe
+from service.access.occasion import FORMER, Arrival, audience_of_reader, may_subscribe
 from service.access.reasons import WallReason
 from service.access.words import HELPING_WORDS, readers_words, register_words
 from service.billing.language import as_pages_are
@@ -157,7 +157,8 @@ def _made(
     """`settings` are those in force."""
     decision = met.decision
     can_subscribe = may_subscribe(audience, bought)
-    offers = _offers(met, prompt, assortment, bought, can_subscribe=can_subscribe)
+    known = audience in FORMER or any(each.has_started for each in bought)
+    offers = _offers(met, prompt, assortment, known=known, can_subscribe=can_subscribe)
     best = recommended(in_currency(offers, settings.currency))
     title, text = _words(met, audience, prompt, settings, can_subscribe=can_subscribe)
     actions = []
@@ -187,21 +188,29 @@ def _offers(
     met: Met,
     prompt: Prompt | None,
     assortment: Assortment,
-    bought: Sequence[BoughtSubscription],
     *,
+    known: bool,
     can_subscribe: bool,
 ) -> list[OfferItem]:
-    """Those that open the article and that Checkout would sell, as far as the prompt shows them."""
-    known = any(each.has_started for each in bought)
+    """Those that open the article and that Checkout would sell, as far as the prompt shows them.
+
+    `known`: the reader subscribed before. What is sold to them alone is shown where the prompt names it.
+    """
+    named = prompt.offers if prompt is not None else frozenset()
     offers = [
         OfferItem.of(offer, subscribed_before=known)
         for offer in assortment.offers
-        if offer.covers == "article"
-        or (can_subscribe and offer.kind != "gift" and covers(plan_scope(offer.plan), met.article))
+        if (offer.sold_to == "everybody" or (known and offer.id in named))
+        and (
+            offer.covers == "article"
+            or (
+                can_subscribe
+                and offer.kind != "gift"
+                and covers(plan_scope(offer.plan), met.article)
+            )
+        )
     ]
-    if prompt is not None and any(each.id in prompt.offers for each in offers):
-        offers = [each for each in offers if each.id in prompt.offers]
-    return offers
+    return [each for each in offers if each.id in named] or offers
 
 
 def _words(

@@ -101,8 +101,8 @@ class _Click:
 async def start_checkout(context: Context, gateway: Gateway, order: Order) -> Started:
     """Open a Checkout session for the offer, or the one that the caller has open for it.
 
-    Raises the problems `offer-not-found`, `article-not-found`, `invalid-return-address`,
-    `already-subscribed` (with `portal`, where the subscription is managed), `stripe-unavailable`,
+    Raises the problems `offer-not-found`, `article-not-found`, `invalid-return-address`, for an offer to
+    former subscribers `unauthenticated` and `not-a-former-subscriber`, `already-subscribed` (with `portal`, where the subscription is managed), `stripe-unavailable`,
     and `invalid-request` for an unknown promotion code, one where the price is reduced already, an
     article that is missing, or a newsletter that isn't offered.
     """
@@ -154,6 +154,8 @@ async def _store_click(context: Context, order: Order) -> _Click | None:
         if reader_id and takes_room and await holding_subscriptions(session, reader_id):
             return None
         buyer = await _buyer(session, reader_id)
+        if offer.sold_to == "former" and not buyer.has_subscribed:
+            raise _not_former(order.caller)
         if order.gift is not None and offer.kind != "gift":
             raise _refused("gift", "is for offers of kind gift alone")
         if not 1 <= order.seats <= max(1, offer.most_seats):
@@ -371,6 +373,14 @@ async def _promotion(gateway: Gateway, code: str | None) -> str | None:
     if found is None:
         raise _refused("promotion_code", "isn't a code that is valid now")
     return found
+
+
+def _not_former(caller: Caller) -> Problem:
+    if caller.reader_id is None:
+        return Problem(
+            "unauthenticated", "This offer is for readers who subscribed before. Sign in first."
+        )
+    return Problem("not-a-former-subscriber")
 
 
 def _refused(field: str, message: str) -> Problem:

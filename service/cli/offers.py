@@ -32,6 +32,10 @@ _EXAMPLES = (
         "1.00 a month for 3 months: paywall offers create --name Monthly --plan digital --amount 9.00 "
         "--currency EUR --interval month --intro-amount 1.00 --intro-periods 3"
     ),
+    (
+        "A lower price for former subscribers: paywall offers create --win-back --name 'Welcome back' "
+        "--plan digital --amount 5.00 --currency EUR --interval month"
+    ),
 )
 app = typer.Typer(help="What is sold.", epilog=_EXAMPLE, no_args_is_help=True)
 
@@ -69,6 +73,12 @@ async def create(
     article: Annotated[
         bool, typer.Option("--article", help="A pass for one article, without a plan.")
     ] = False,
+    win_back: Annotated[
+        bool,
+        typer.Option(
+            "--win-back", help="For readers who subscribed before. Only a prompt shows it."
+        ),
+    ] = False,
 ) -> None:
     """Sell something new. The running service creates its price at Stripe."""
     if intro_periods is None:
@@ -84,7 +94,10 @@ async def create(
                 intro_amount=first, intro_periods=intro_periods, most_seats=most_seats,
             )  # fmt: skip
             _confirm(name, price)
-            offer = await make_offer(change, name=name, plan=plan, price=price)
+            offer = await make_offer(
+                change, name=name, plan=plan, price=price,
+                sold_to="former" if win_back else "everybody",
+            )  # fmt: skip
         except InvalidPrice as error:
             raise CommandFailed(f"No offer was made. {error}.") from error
     print(f"{offer.id}  {name}: {price_text(price)}")
@@ -143,8 +156,11 @@ async def list_offers(
         found = await (store.all_offers(session) if every else store.live_offers(session))
         for offer in found:
             opens = offer.plan or "one article"
+            former = ", for former subscribers" if offer.sold_to == "former" else ""
             ended = " (no longer sold)" if offer.archived_at is not None else ""
-            print(f"{offer.id}  {offer.name}, {opens}: {price_text(store.price_of(offer))}{ended}")
+            print(
+                f"{offer.id}  {offer.name}, {opens}: {price_text(store.price_of(offer))}{former}{ended}"
+            )
 
 
 @app.command(epilog="Example: paywall offers archive off_0123456789abcdef01234567")

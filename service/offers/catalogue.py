@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from service.db.tables import Offer
 from service.identity.audit import Change
-from service.offers.pricing import InvalidPrice, Price, price_text
+from service.offers.pricing import InvalidPrice, Price, SoldTo, price_text
 from service.offers.store import checked_name, create_offer
 from service.problems import Problem, invalid_field
 
@@ -25,12 +25,15 @@ def offer_etag(offer: Offer) -> str:
     return f'"v{offer.version}"'
 
 
-async def make_offer(change: Change, *, name: str, plan: str, price: Price) -> Offer:
+async def make_offer(
+    change: Change, *, name: str, plan: str, price: Price, sold_to: SoldTo = "everybody"
+) -> Offer:
     """Sell something new, at the end of the catalogue. InvalidPrice names the field that can't be."""
+    now = change.clocks.business()
     offer = await create_offer(
-        change.session, name=name, plan=plan, price=price, now=change.clocks.business()
+        change.session, name=name, plan=plan, price=price, sold_to=sold_to, now=now
     )
-    made = {"name": offer.name, "plan": plan, "price": price_text(price)}
+    made = {"name": offer.name, "plan": plan, "price": price_text(price), "sold_to": sold_to}
     await change.record("offer.create", offer.id, after=made)
     return offer
 

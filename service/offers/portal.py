@@ -11,7 +11,7 @@ import structlog
 
 from service.db.session import Database
 from service.db.tables import Offer
-from service.offers.store import live_offers
+from service.offers.store import offers_for_everybody
 from service.payments.gateway import GatewayRefused
 from service.payments.set_up import SetUpGateway, StripePrice
 
@@ -126,5 +126,5 @@ class PortalMirror:
 
 async def _mirrored(database: Database) -> list[Offer]:
     async with database.reading() as session:
-        offers = await live_offers(session)
+        offers = await offers_for_everybody(session)
     return [each for each in offers if each.kind == "subscription" and each.stripe_price_id]

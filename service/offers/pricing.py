@@ -20,6 +20,9 @@ PAID_ONCE: frozenset[str] = frozenset({"pass", "gift"})
 Covers = Literal["plan", "article"]
 """What a pass opens: all that its plan does, or the one article it was bought for."""
 
+SoldTo = Literal["everybody", "former"]
+"""former: readers who subscribed before."""
+
 _ZERO_DECIMALS = frozenset(
     "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split()  # noqa: SIM905 readable
 )

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import new_id
 from service.db.tables import Offer
-from service.offers.pricing import Covers, Interval, InvalidPrice, Kind, Price
+from service.offers.pricing import Covers, Interval, InvalidPrice, Kind, Price, SoldTo
 
 _PLAN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _PLAN_PRODUCT = "pw_plan_"
@@ -18,10 +18,18 @@ LONGEST_NAME = 80
 
 
 async def create_offer(
-    session: AsyncSession, *, name: str, plan: str, price: Price, now: datetime
+    session: AsyncSession,
+    *,
+    name: str,
+    plan: str,
+    price: Price,
+    now: datetime,
+    sold_to: SoldTo = "everybody",
 ) -> Offer:
     """Put an offer at the end of the catalogue; InvalidPrice names the field that can't be."""
     name = checked_name(name)
+    if sold_to == "former":
+        _check_win_back(price)
     if price.covers == "article":
         if plan:
             raise InvalidPrice("plan", "what opens a single article belongs to no plan")
@@ -42,6 +50,7 @@ async def create_offer(
         intro_amount=price.intro_amount,
         intro_periods=price.intro_periods,
         most_seats=price.most_seats,
+        sold_to=sold_to,
         stripe_coupon_id=None,
         position=(last or 0) + 1,
         stripe_price_id=None,
@@ -52,6 +61,19 @@ async def create_offer(
     session.add(offer)
     await session.flush()
     return offer
+
+
+def _check_win_back(price: Price) -> None:
+    if price.kind != "subscription":
+        raise InvalidPrice(
+            "sold_to", "only a subscription can be for readers who subscribed before"
+        )
+    if price.trial_days or price.intro_amount is not None:
+        raise InvalidPrice(
+            "sold_to",
+            "readers who subscribed before get no free days and no introductory price: "
+            "write the lower price itself",
+        )
 
 
 def gift_offers() -> Select[str]:
@@ -78,8 +100,13 @@ async def archive_offer(session: AsyncSession, offer_id: str, now: datetime) -> 
     return offer
 
 
+async def offers_for_everybody(session: AsyncSession) -> list[Offer]:
+    """What any reader can buy, in the catalogue's order."""
+    return [each for each in await live_offers(session) if each.sold_to == "everybody"]
+
+
 async def live_offers(session: AsyncSession) -> list[Offer]:
-    """What is sold, in the catalogue's order."""
+    """What is sold, to whomever, in the catalogue's order."""
     found = await session.scalars(
         select(Offer).where(Offer.archived_at.is_(None)).order_by(Offer.position, Offer.id)
     )
@@ -132,6 +159,11 @@ async def offers_of_product(session: AsyncSession, product_id: str) -> list[Offe
         )
     )
     return [offer for offer in found if product_id_of(offer) == product_id]
+
+
+def sold_to_of(offer: Offer) -> SoldTo:
+    sold_to: SoldTo = offer.sold_to  # type: ignore[assignment]  # checked when it was stored
+    return sold_to
 
 
 def price_of(offer: Offer) -> Price:

@@ -9,7 +9,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from service.bodies import ListOut
 from service.db.tables import Offer
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
+from service.offers.pricing import SoldTo
 from service.offers.schemas import OfferItem
+from service.offers.store import sold_to_of
 from service.reports.article_schemas import Day, recent
 from service.reports.asked import Asked
 from service.reports.offer_list import CouponUse, OfferFigures, OfferState
@@ -48,6 +50,8 @@ class AdminOffer(OfferItem):
 
     shown: bool
     """Whether it is sold."""
+    sold_to: SoldTo
+    """former: to readers who subscribed before."""
     position: int
     """Smaller is shown first."""
     created_at: AwareDatetime
@@ -59,6 +63,7 @@ class AdminOffer(OfferItem):
         return cls(
             **OfferItem.of(offer).model_dump(),
             shown=offer.archived_at is None,
+            sold_to=sold_to_of(offer),
             position=offer.position,
             created_at=offer.created_at,
             ended_at=offer.archived_at,

@@ -20,7 +20,7 @@ from service.identity.callers import Caller
 from service.identity.readers import find_reader
 from service.identity.sessions import live_sessions
 from service.offers.schemas import OfferItem
-from service.offers.store import live_offers
+from service.offers.store import offers_for_everybody
 from service.reports.bought import SubscriptionFacts
 from service.reports.passes import passes_of
 from service.reports.subscriber_list import subscriptions_of
@@ -247,7 +247,7 @@ def _doubles(
 
 
 async def _offers(session: AsyncSession, *, subscribed_before: bool = False) -> list[OfferItem]:
-    offers = await live_offers(session)
+    offers = await offers_for_everybody(session)
     # Single articles are sold at the article.
     return [
         OfferItem.of(offer, subscribed_before=subscribed_before)

@@ -243,7 +243,8 @@ async def subscribe(
     except Problem as problem:
         if problem.slug == "already-subscribed":
             return see_other("/account")
-        return problem_page(request, problem, link=return_to)
+        needs_sign_in = problem.slug == "unauthenticated"
+        return problem_page(request, problem, link=None if needs_sign_in else return_to)
     response = see_other(started.url)
     remember_claim(response, started.claim, context.settings)
     return response

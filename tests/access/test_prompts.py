@@ -221,6 +221,46 @@ async def sell(paywall: Paywall, plan: str) -> None:
         session.add(rows.offer(plan=plan))
 
 
+@on_sqlite
+async def test_a_win_back_offer_is_shown_to_former_subscribers_where_a_prompt_names_it(
+    paywall: Paywall,
+) -> None:
+    await paywall.publish("closed", access={"level": "subscribers"})
+    await paywall.publish("open")
+    usual, win_back = rows.offer(), rows.offer()
+    win_back.sold_to = "former"
+    async with paywall.database.transaction() as session:
+        session.add_all([usual, win_back])
+
+    async def shown() -> list[list[str]]:
+        """At the wall, and beside an open article."""
+        met, read = await wall(paywall), (await paywall.unlock("open")).json()
+        both = (usual.id, win_back.id)
+        return [
+            [each["id"] for each in place["offers"] if each["id"] in both]
+            for place in (met, *read["notices"])
+        ]
+
+    everybody = ["anonymous", "lapsed"]
+    assert await shown() == [[usual.id]]
+    await subscribed(paywall, status="canceled")
+    assert await shown() == [[usual.id]]
+    named = {"audiences": everybody, "offers": [win_back.id]}
+    await put(
+        paywall, {"name": "w", "title": "Back?", **named},
+        {"name": "n", "title": "Back?", "place": "notice", **named},
+    )  # fmt: skip
+    assert await shown() == [[win_back.id]] * 2
+    preview = await paywall.client.get("/articles/closed/preview?as=lapsed", headers=paywall.staff)
+    assert win_back.id in preview.text
+    paywall.client.cookies.clear()
+    assert await shown() == [[usual.id], []]
+    listed = (await paywall.client.get("/v1/offers")).json()["items"]
+    assert usual.id in (ids := [each["id"] for each in listed])
+    assert win_back.id not in ids
+    assert win_back.id not in (await paywall.client.get("/account")).text
+
+
 async def subscribed(paywall: Paywall, *, status: str) -> None:
     """A verified reader, signed in, with a subscription of another plan."""
     reader = rows.reader(email=None)

@@ -11,7 +11,7 @@ from service.db.tables import Reader
 from service.identity.cookies import cookie_name
 from service.identity.readers import create_reader
 from service.identity.sessions import open_session
-from service.offers.pricing import checked_price
+from service.offers.pricing import SoldTo, checked_price
 from service.offers.store import create_offer
 from tests.served import Installation
 
@@ -52,14 +52,21 @@ def sessions(site: Installation, status: str | None = None) -> list[dict[str, An
 DAY = timedelta(days=1)
 
 
-def sell(site: Installation, key: str, *, plan: str = "digital", **price: Any) -> None:
+def sell(
+    site: Installation,
+    key: str,
+    *,
+    plan: str = "digital",
+    sold_to: SoldTo = "everybody",
+    **price: Any,
+) -> None:
     """One offer more in the catalogue, known to the site as `key`."""
 
     async def make(database: Database) -> str:
         async with database.transaction() as session:
             offer = await create_offer(
                 session, name=key.capitalize(), plan=plan, price=checked_price(**price),
-                now=site.clocks.business(),
+                now=site.clocks.business(), sold_to=sold_to,
             )  # fmt: skip
         return offer.id
 

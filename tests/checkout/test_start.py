@@ -9,7 +9,7 @@ import pytest
 from service.db.session import Database
 from service.db.tables import Checkout, Customer, Reader
 from service.offers.store import archive_offer
-from tests.checkout.rows import DAY, rows, sessions, sign_in
+from tests.checkout.rows import DAY, rows, sell, sessions, sign_in
 from tests.databases import on_sqlite
 from tests.patience import PATIENCE
 from tests.served import Installation
@@ -208,6 +208,26 @@ ELSEWHERE = [
     "{url}@evil.example/", "{url}.evil.example/", "{url}:80@evil.example", "ftp://127.0.0.1/",
     "https://[::1", "/a\u0000b", "/artículo", "/a" * 1001, "http://localhost.evil.example/",
 ]  # fmt: skip
+
+
+@on_sqlite
+def test_a_win_back_offer_is_sold_to_former_subscribers_alone(site: Installation) -> None:
+    sell(site, "back", sold_to="former", amount=500, currency="EUR", interval="month")
+    asked = refused(site.start_checkout("back"), 401, "unauthenticated")
+    assert "Sign in" in asked["detail"]
+    form = {"offer": site.offers["back"], "return_to": "/articles/a"}
+    page = site.browser.post("/subscribe", data=form, headers={"Origin": site.url})
+    assert (page.status_code, 'href="/account"' in page.text) == (401, True)
+    sign_in(site)
+    refused(site.start_checkout("back"), 403, "not-a-former-subscriber")
+    assert not sessions(site)
+    site.subscribe("monthly")
+    (bought,) = site.simulator.world.store.find("subscription", [])
+    with sdk(site.stripe_url) as stripe:
+        stripe.subscriptions.cancel(bought["id"])
+    site.settle()
+    site.clocks.travel(DAY)
+    assert site.start_checkout("back").status_code == 201
 
 
 @on_sqlite

@@ -6,6 +6,7 @@ to bear. What a store promises on both, its own tests show.
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def paper(request: pytest.FixtureRequest) -> Iterator[Paper]:
         ):
             site.publish(MEMBERS, access={"level": "subscribers"})
             site.publish(EXTRA, access={"level": "subscribers", "plans": ["all-access"]})
-            euros = {"currency": "EUR", "interval": "month"}
+            euros: dict[str, Any] = {"currency": "EUR", "interval": "month"}
             sell(site, "all-access", plan="all-access", amount=1500, **euros)
             sell(site, "intro", amount=900, intro_amount=100, intro_periods=2, **euros)
             sell(site, "week", amount=300, currency="EUR", interval="week", kind="pass")

@@ -92,10 +92,30 @@ async def test_an_offer_is_made_changed_ended_and_sold_again(
     assert [(each.action, each.after) for each in await audited(database)] == [
         ("offer.create", {
             "name": "Monthly", "plan": "digital", "price": "14 days free, then €9.00 a month",
+            "sold_to": "everybody",
         }),
         ("offer.change", {"name": "Every month", "position": 7}),
         ("offer.archive", {"sold": False}), ("offer.change", {"sold": True}),
     ]  # fmt: skip
+
+
+@on_sqlite
+async def test_a_win_back_offer_is_made_on_the_page_and_over_the_api(
+    signed_in: SignedIn, paywall: Paywall
+) -> None:
+    browser = await signed_in("billing")
+    asked = await send(browser, "new", **TYPED, sold_to="former")
+    assert "Only readers who subscribed before can buy it" in text_of(asked.text)
+    assert 'name="sold_to" value="former"' in asked.text
+    made = await send(browser, "new", **TYPED, sold_to="former", sure="yes")
+    page = text_of((await browser.get(made.headers["location"])).text)
+    assert "Readers who subscribed before, where a prompt names it" in page
+    assert "for former subscribers" in text_of((await browser.get("/admin/offers")).text)
+    body = {**MONTHLY, "sold_to": "former"}
+    answer = await paywall.client.post("/v1/admin/offers", json=body, headers=paywall.staff)
+    assert (answer.status_code, answer.json()["sold_to"]) == (201, "former"), answer.text
+    for offer in await offers(paywall.database):
+        assert offer.sold_to == "former"
 
 
 @on_sqlite
@@ -116,6 +136,8 @@ async def test_an_offer_is_made_changed_ended_and_sold_again(
         ({"trial_days": "9999"}, "trial_days"),
         ({"trial_days": "14", "intro_amount": "1"}, "a trial or an intro price, not both"),
         ({"intro_amount": "10"}, "intro_amount"),
+        ({"sold_to": "former", "trial_days": "14"}, "get no free days"),
+        ({"sold_to": "former", "kind": "gift"}, "only a subscription"),
         ({"intro_periods": "2"}, "intro_periods"),
         ({"name": " "}, "name"),
         ({"name": "a\r\nb"}, "can't be seen"),

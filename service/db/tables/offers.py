@@ -29,6 +29,8 @@ class Offer(Base):
     intro_periods: Mapped[int] = mapped_column(server_default="0")
     most_seats: Mapped[int] = mapped_column(server_default="0")
     """How many seats can be bought, each at the amount; 0: it isn't sold by the seat."""
+    sold_to: Mapped[str] = mapped_column(server_default="everybody")
+    """everybody, or former: readers who subscribed before, to whom a prompt shows it."""
     position: Mapped[int]
     stripe_price_id: Mapped[str | None] = mapped_column(unique=True)
     stripe_coupon_id: Mapped[str | None]

@@ -59,11 +59,13 @@ async def send_offer(
 
     Needs the permission offers:write.
     """
-    fields = body.model_dump(exclude={"name", "plan"})
+    fields = body.model_dump(exclude={"name", "plan", "sold_to"})
     try:
         async with change_by(context, actor.label) as change:
             price = checked_price(**fields)
-            offer = await make_offer(change, name=body.name, plan=body.plan, price=price)
+            offer = await make_offer(
+                change, name=body.name, plan=body.plan, price=price, sold_to=body.sold_to
+            )
     except InvalidPrice as error:
         raise invalid_field(f"body.{error.field}", f"No offer was made. {error}.") from error
     on_sale.forget()

@@ -34,6 +34,7 @@ router = APIRouter(prefix="/offers", route_class=PageRoute, include_in_schema=Fa
 OFFERS = "/admin/offers"
 DONE = {
     "made": "The offer is made. Readers can buy it now.",
+    "won": "The offer is made. Name it in a prompt: no other place shows it.",
     "change": "Changed. Readers see it within two seconds.",
     "end": "Ended. Nobody can buy it any more; who has it keeps it.",
     "show": "It is sold again.",
@@ -86,12 +87,14 @@ async def send_offer(
                 return await _form(request, session, typed, confirm=price_text(price))
         async with change_by(context, visit.operator.label) as change:
             plan = "" if typed.kind == "article" else typed.plan.strip()
-            made = await make_offer(change, name=typed.name, plan=plan, price=price)
+            made = await make_offer(
+                change, name=typed.name, plan=plan, price=price, sold_to=typed.sold_to
+            )
     except InvalidPrice as error:
         async with context.database.slow_reading("reports") as session:
             return await _form(request, session, typed, refusal=f"No offer was made. {error}.")
     on_sale.forget()
-    return see_other(f"{OFFERS}/{made.id}?done=made")
+    return see_other(f"{OFFERS}/{made.id}?done={'made' if typed.sold_to == 'everybody' else 'won'}")
 
 
 def _price(typed: NewOffer) -> Price:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from service.bodies import Body
 from service.offers.catalogue import LAST_PLACE
-from service.offers.pricing import Interval
+from service.offers.pricing import Interval, SoldTo
 from service.offers.store import LONGEST_NAME, LONGEST_PLAN
 from service.reports.schemas import Storable
 
@@ -35,6 +35,8 @@ class OfferIn(Body):
     intro_periods: Annotated[int, Field(ge=0, le=1000)] = 0
     most_seats: Annotated[int, Field(ge=0, le=1000)] = 0
     """Sold by the seat, up to this number; 0: not by the seat."""
+    sold_to: SoldTo = "everybody"
+    """former: a win-back. Only a prompt shows it, and checkout sells it only to readers who subscribed before."""
 
 
 class OfferChangeIn(Body):
@@ -66,4 +68,5 @@ class NewOffer(BaseModel):
     intro_amount: _Typed = ""
     intro_periods: _Typed = ""
     most_seats: _Typed = ""
+    sold_to: SoldTo = "everybody"
     sure: str = ""

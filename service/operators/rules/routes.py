@@ -132,6 +132,7 @@ async def _rules_page(
         example=await newest_slug(session),
         sold={
             each.id: f"{each.name}: {price_text(price_of(each))}"
+            + (", for former subscribers" if each.sold_to == "former" else "")
             for each in await live_offers(session)
         },
         then=then,
