@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.lifecycle import LIVE_STATUSES
 from service.db.keyset import Keyset, Page
-from service.db.tables import MovementRow, Offer, Pass, Subscription
+from service.db.tables import Checkout, MovementRow, Offer, Subscription
 from service.offers.mirror import INTRO_COUPON
 from service.reports.asked import Asked
 from service.reports.figures import COLLECTED
 from service.reports.metrics import TRIAL_STATUS, Recurring, monthly_sums, rounded
+from service.reports.queries.purchases import is_purchase
 
 OfferState = Literal["sold", "ended"]
 MOST_COUPONS = 50
@@ -28,7 +29,8 @@ class OfferFigures:
     """An offer, who has it now and what it sold in the period.
 
     `subscribers` are distinct readers as in the figure, `mrr` minor units by currency: a special price of
-    the same product counts with the offer. `sold` are subscriptions begun and passes paid in the period.
+    the same product counts with the offer. `sold` are the purchases of the period (queries/purchases.py): of
+    subscriptions, trials among them, together as many as in the figure of their sources.
     """
 
     offer: Offer
@@ -82,14 +84,10 @@ async def figures_of_offers(
         row.status == TRIAL_STATUS, row.outside == ""
     )
     trials = await _counted(session, in_trial, row.offer_id, ids)
-    begun = select(row.offer_id, func.count()).where(
-        row.started_at >= asked.since, row.started_at < asked.until
+    bought = select(Checkout.offer_id, func.count()).where(
+        is_purchase(), Checkout.completed_at >= asked.since, Checkout.completed_at < asked.until
     )
-    paid = select(Pass.offer_id, func.count()).where(
-        Pass.paid_at >= asked.since, Pass.paid_at < asked.until
-    )
-    sold = await _counted(session, begun, row.offer_id, ids)
-    sold += await _counted(session, paid, Pass.offer_id, ids)
+    sold = await _counted(session, bought, Checkout.offer_id, ids)
     mrr = await _mrr(session, ids)
     return [
         OfferFigures(

@@ -78,7 +78,10 @@ class OfferWithFigures(AdminOffer):
     trials: int
     mrr: list[CurrencyAmount]
     sold: int
-    """Subscriptions begun and passes paid."""
+    """Checkouts that were completed: subscriptions, trials among them, passes and gifts. Not what was
+    given back at once (bought twice, or a second trial), imported or sold at Stripe. What is refunded later
+    was sold.
+    """
 
     @classmethod
     def of_figures(cls, found: OfferFigures) -> Self:

@@ -237,8 +237,15 @@ async def test_the_list_has_what_each_offer_brings(signed_in: SignedIn, store: S
         rows.subscription(readers[5], gone, pauses_collection=True, started_at=START - 90 * DAY),
     ]  # fmt: skip
     paid = rows.checkout(readers[0], one_day, START - DAY)
+    clicks = [
+        rows.checkout(readers[0], each, at)
+        for each, at in (
+            (monthly, START - 3 * DAY), (monthly, START - DAY), (yearly, START - 2 * DAY),
+            (monthly, START - 90 * DAY),
+        )
+    ]  # fmt: skip
     await store(
-        monthly, yearly, gone, one_day, *readers, *bought, paid,
+        monthly, yearly, gone, one_day, *readers, *bought, paid, *clicks,
         rows.bought_pass(readers[0], one_day, paid),
         rows.movement(bought[0], 1, START - 3 * DAY, discounts=[spring]),
         rows.movement(bought[4], 1, START - 90 * DAY, discounts=[spring]),

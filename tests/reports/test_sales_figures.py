@@ -14,6 +14,7 @@ from service.db.session import Database
 from service.db.tables import AccessEntry, ArticleSaleDay, CheckoutTouches, SourceDay
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days
+from service.reports.offer_list import figures_of_offers
 from service.reports.rollups import roll_up
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -77,16 +78,18 @@ def touched(checkout_id: str, **values: Any) -> CheckoutTouches:
 
 
 async def test_sources_of_subscriptions(database: Database) -> None:
-    """The campaign's source goes before the site; a pass and an open checkout are none."""
+    """The campaign's source goes before the site; a pass, an open checkout and a double are none."""
     offer, reader = rows.offer(), rows.reader()
+    double = rows.subscription(reader, offer, id="sub_8", access_stop="duplicate")
     sold = [
         rows.checkout(reader, offer, NOW - DAY, stripe_subscription_id=f"sub_{n}") for n in range(3)
     ]
     other = [
         rows.checkout(reader, offer, NOW - DAY),
         rows.checkout(reader, offer, NOW - DAY, status="open", stripe_subscription_id="sub_9"),
+        rows.checkout(reader, offer, NOW - DAY, stripe_subscription_id="sub_8"),
     ]
-    await store(database, offer, reader, *sold, *other)
+    await store(database, offer, reader, double, *sold, *other)
     await store(
         database,
         touched(
@@ -104,6 +107,38 @@ async def test_sources_of_subscriptions(database: Database) -> None:
         ("first", "direct or unknown", ""): [1, 1], ("last", "search.example", ""): [1, 1],
         ("last", "letter", ""): [1, 1], ("last", "direct or unknown", ""): [1, 1],
     }  # fmt: skip
+
+
+async def test_offers_sold_as_many_subscriptions_as_sources_led_to(database: Database) -> None:
+    """Two, a trial and one that was refunded: not what never was paid, is given back or came from elsewhere."""
+    offer, one_day = rows.offer(), rows.offer(kind="pass")
+    reader = rows.reader()
+    states: dict[str, dict[str, Any]] = {
+        "sub_1": {"status": "trialing"}, "sub_2": {"access_stop": "refund"},
+        "sub_3": {"status": "canceled", "access_stop": "duplicate"},
+        "sub_4": {"status": "canceled", "access_stop": "trial_used"},
+        "sub_5": {"status": "incomplete"}, "sub_6": {"status": "incomplete_expired"},
+        "sub_7": {"imported_at": NOW}, "sub_8": {"outside": "price"},
+    }  # fmt: skip
+    bought = [
+        rows.subscription(reader, offer, id=each, started_at=NOW - DAY, **state)
+        for each, state in states.items()
+    ]
+    clicks = [
+        rows.checkout(reader, offer, NOW - DAY, stripe_subscription_id=f"sub_{n}")
+        for n in range(1, 5)
+    ]
+    paid, begun = (
+        rows.checkout(reader, one_day, NOW - DAY, status=s) for s in ("completed", "open")
+    )
+    refunded = rows.bought_pass(reader, one_day, paid, access_stop="refund")
+    await store(database, offer, one_day, reader, *bought, *clicks, paid, begun, refunded)
+    what = asked("2026-03-08", "2026-03-10", "day")
+    async with database.reading() as session:
+        found = await figures_of_offers(session, [offer, one_day], what)
+    assert [each.sold for each in found] == [2, 1]
+    sources = totals(await lines_of(database, "sources", what))
+    assert (sources["first"].value, sources["last"].value) == (2, 2)
 
 
 async def test_sources_are_the_same_once_their_days_are_counted(

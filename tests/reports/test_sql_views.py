@@ -177,6 +177,9 @@ async def _fill(database: Database, what: Drawn) -> None:
         )
         for n, (hour, _, status) in enumerate(what.clicks)
     ]  # fmt: skip
+    given_back = rows.subscription(
+        readers[1], offer, id="bought_1", status="canceled", access_stop="duplicate"
+    )
     paid = rows.checkout(readers[1], offer, at(what.paid))
     events = [
         rows.told(
@@ -188,7 +191,7 @@ async def _fill(database: Database, what: Drawn) -> None:
         kind, _, name = row.holder.partition(":")
         row.reader_id, row.device_id = (name, None) if kind == "reader" else (None, name)
     await store(database, offer, present, *readers, *articles)
-    await store(database, *subscriptions.values(), *trials, *clicks, paid, *events)
+    await store(database, *subscriptions.values(), given_back, *trials, *clicks, paid, *events)
     await store(
         database,
         rows.bought_pass(readers[1], offer, paid, paid_at=at(what.paid)),

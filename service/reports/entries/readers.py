@@ -55,12 +55,14 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Sources of subscriptions",
             "Subscriptions that were bought, by what led the buyer here first and what did last before "
-            "the click: the campaign's source (utm_source), else the site with the link. What a "
+            "the click: the campaign's source (utm_source), else the site with the link. The start of a "
+            "trial is a purchase; what was bought twice, or as a second trial, and is given back is none. What a "
             "reader came by who is erased within a month isn't known any more.",
             "Not divided by anything: a count of purchases.",
         ),
         several("count", first="First", last="Last"),
-        "sum", (), sales.sources, "checkouts and their touches", version=2,
+        "sum", (), sales.sources, "checkouts, their touches and subscriptions",
+        version=3,
     ),
     Figure(
         "funnel", "Readers",

@@ -13,6 +13,7 @@ from service.db.tables import Checkout, CheckoutTouches, RolledDay, SourceDay
 from service.reports.asked import Asked
 from service.reports.period import midnight
 from service.reports.queries import touched
+from service.reports.queries.purchases import is_purchase
 
 TOUCHES = ("first", "last")
 _ONE_DAY = timedelta(days=1)
@@ -84,7 +85,7 @@ async def _from_rows(
 def _bought(spans: Iterable[tuple[datetime, datetime]]) -> list[Any]:
     at = Checkout.completed_at
     return [
-        Checkout.status == "completed", Checkout.stripe_subscription_id.is_not(None),
+        is_purchase(), Checkout.stripe_subscription_id.is_not(None),
         or_(*((at >= since) & (at < until) for since, until in spans)),
     ]  # fmt: skip
 
