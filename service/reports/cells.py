@@ -27,6 +27,7 @@ class Cell:
     """One value. None: there is none, and `why` says the reason.
 
     `part` and `whole` are what a share is made of. `low` and `high` bound it with 95 % confidence.
+    `among` says of whom it is, where that isn't everybody in the period.
     """
 
     value: Number | None
@@ -35,6 +36,7 @@ class Cell:
     whole: Number | None = None
     low: float | None = None
     high: float | None = None
+    among: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", MARK)
 Value = str | int | float | None
 HEADER = (
     "figure", "version", "series", "split", "currency", "compared", "from", "to", "complete",
-    "value", "unit", "reason", "part", "whole", "low", "high", "converted",
+    "value", "unit", "reason", "part", "whole", "low", "high", "converted", "among",
 )  # fmt: skip
 
 
@@ -64,17 +64,18 @@ def _rows(
 ) -> Iterator[tuple[Value, ...]]:
     for line in lines:
         for step, cell in zip(period.steps, line.cells, strict=True):
-            yield (*_row(report, line, step, cell, compared), "yes" if is_converted else "")
-        whole = _row(report, line, period.whole, line.total, compared)
-        yield (*whole, "yes" if is_converted else "")
+            yield _row(report, line, step, cell, compared, is_converted=is_converted)
+        yield _row(report, line, period.whole, line.total, compared, is_converted=is_converted)
 
 
-def _row(report: Report, line: Line, step: Step, cell: Cell, compared: str) -> tuple[Value, ...]:
+def _row(
+    report: Report, line: Line, step: Step, cell: Cell, compared: str, *, is_converted: bool
+) -> tuple[Value, ...]:
     figure, unit = report.figure, report.figure.series_of(line).unit
     complete = step.is_whole and step.until <= report.asked.now
     return (
         figure.slug, figure.version, line.series, line.split, line.currency, compared,
         step.first.isoformat(), step.last.isoformat(), "yes" if complete else "no",
         shown(cell.value, unit), unit, cell.why, shown(cell.part, "count"),
-        shown(cell.whole, "count"), cell.low, cell.high,
+        shown(cell.whole, "count"), cell.low, cell.high, "yes" if is_converted else "", cell.among,
     )  # fmt: skip

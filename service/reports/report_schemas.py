@@ -157,7 +157,7 @@ class CellOut(BaseModel):
     """One value. `value` null: there is none, and `reason` says why.
 
     `part` and `whole` are what a share is made of, each rounded by itself; `low` and `high` bound it
-    with 95 % confidence.
+    with 95 % confidence. `among` says of whom it is, where that isn't everybody in the period.
     """
 
     value: int | float | None
@@ -166,13 +166,14 @@ class CellOut(BaseModel):
     whole: int | float | None = None
     low: float | None = None
     high: float | None = None
+    among: str | None = None
 
     @classmethod
     def of(cls, cell: Cell, unit: Unit) -> Self:
         part, whole = (shown(each, "count") for each in (cell.part, cell.whole))
         return cls(
             value=shown(cell.value, unit), reason=cell.why or None, part=part, whole=whole,
-            low=cell.low, high=cell.high,
+            low=cell.low, high=cell.high, among=cell.among or None,
         )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ from service.db.tables import AccessEntry
 
 BEGIN = datetime(2026, 3, 20, tzinfo=UTC)
 DAYS = 24
+LATER = BEGIN + timedelta(days=200)
 DEVICES, READERS = ("d1", "d2", "d3", "d4"), ("rdr_1", "rdr_2")
 LINKED = {"d1": "rdr_1", "d2": "rdr_1", "d3": "rdr_2"}
 """Devices, of which each belongs to a reader; d4 is nobody's."""
@@ -55,6 +56,7 @@ class LedgerOracle:
     verified: dict[str, datetime]
     clicked: dict[str, datetime] = field(default_factory=dict)
     """When each reader began a checkout, and each device of nobody."""
+    now: datetime = LATER
 
     def step(self, row: AccessEntry) -> int | None:
         day = row.at.astimezone(self.zone).date()
@@ -69,6 +71,23 @@ class LedgerOracle:
         for number in range(steps):
             yield number, [row for row in inside if self.step(row) == number]
         yield None, inside
+
+    def places_over(self, days: int) -> Iterator[list[AccessEntry] | None]:
+        """The same for a figure that looks `days` ahead: None for a step with a day that isn't so long
+        over, and of the period the rows of the days that are.
+        """
+        for number, rows in self.places():
+            first = self.first + timedelta(days=(number or 0) * self.length)
+            last = min(first + timedelta(days=self.length - 1), self.last)
+            if number is not None:
+                yield rows if self._is_over(last, days) else None
+                continue
+            had = [row for row in rows if self._is_over(row.day, days)]
+            yield had if self._is_over(self.first, days) else None
+
+    def _is_over(self, day: date, days: int) -> bool:
+        midnight = datetime.combine(day + timedelta(days=1), time(), self.zone)
+        return midnight.astimezone(UTC) <= self.now - timedelta(days=days)
 
     def stop_rate(self) -> Iterator[tuple[int, int, int, int]]:
         """Holders with any wall, one to subscribe, one to register; and all holders."""
@@ -101,9 +120,14 @@ class LedgerOracle:
                     found[row.reason] += 1
             yield dict(found)
 
-    def after(self, wall: str, events: dict[str, datetime], days: int) -> Iterator[tuple[int, int]]:
+    def after(
+        self, wall: str, events: dict[str, datetime], days: int
+    ) -> Iterator[tuple[int, int] | tuple[None, None]]:
         """Of the holders who met the wall: with the event within `days` of the first; and all."""
-        for _, rows in self.places():
+        for rows in self.places_over(days):
+            if rows is None:
+                yield None, None
+                continue
             first: dict[str, datetime] = {}
             for row in rows:
                 if row.wall == wall:
@@ -115,12 +139,15 @@ class LedgerOracle:
                 led += event is not None and at <= event <= at + timedelta(days=days)
             yield led, len(first)
 
-    def left(self) -> Iterator[tuple[int, int, int]]:
+    def left(self) -> Iterator[tuple[int, int, int] | tuple[None, None, None]]:
         """Of the holders who met a wall to subscribe and didn't pay within 30 days: who began a checkout
         after the first one in these days, and who didn't; and all.
         """
         month = timedelta(days=30)
-        for _, rows in self.places():
+        for rows in self.places_over(30):
+            if rows is None:
+                yield None, None, None
+                continue
             first: dict[str, datetime] = {}
             for row in rows:
                 if row.wall == "subscribe":
@@ -140,11 +167,21 @@ class LedgerOracle:
                 at_checkout += not paid and clicked
             yield at_checkout, at_wall, len(first)
 
-    def on_the_way(self, days: int) -> Iterator[tuple[list[timedelta], list[int]]]:
+    def met(self, wall: str) -> list[int]:
+        return [
+            len({joined(r.holder) for r in rows if r.wall == wall}) for _, rows in self.places()
+        ]
+
+    def on_the_way(
+        self, days: int
+    ) -> Iterator[tuple[list[timedelta], list[int]] | tuple[None, None]]:
         """Of those who registered within `days` of their first wall to register: how long it took, and
         their reads from that day to that of the registration.
         """
-        for _, rows in self.places():
+        for rows in self.places_over(days):
+            if rows is None:
+                yield None, None
+                continue
             first: dict[str, datetime] = {}
             for row in rows:
                 if row.wall == "register":

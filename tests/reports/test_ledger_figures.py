@@ -32,6 +32,7 @@ from service.db.tables import (
 from service.reports.asked import Asked
 from service.reports.cells import Line
 from service.reports.day_rollup import count_days
+from service.reports.returns import DAYS_TO_PAY
 from service.reports.rollups import roll_up
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -41,6 +42,7 @@ from tests.reports.ledger_histories import (
     BEGIN,
     CAME_BY,
     DAYS,
+    LATER,
     LINKED,
     READERS,
     LedgerOracle,
@@ -52,8 +54,11 @@ SOME = settings(
     max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-LATER = BEGIN + timedelta(days=200)
 DAY = timedelta(days=1)
+NOWS = [
+    LATER,
+    *(BEGIN + (DAYS + after) * DAY + timedelta(hours=9) for after in (3, 12, 20)),
+]
 MONDAY = BEGIN.date() + 3 * DAY
 STEPS = {1: "day", 7: "week"}
 MIDDAY = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -66,20 +71,28 @@ def test_figures_are_what_the_rows_say(database_url: str) -> None:
         ledger=ledgers, start=st.integers(0, 8), days=st.integers(1, 18), length=st.sampled_from([1, 7]),
         zone=st.sampled_from(["Europe/Lisbon", "America/Santiago", "UTC"]),
         rolled=st.integers(-1, DAYS), paid=moments, passed=moments, verified=moments,
-        clicked=moments,
+        clicked=moments, now=st.sampled_from(NOWS),
     )  # fmt: skip
     def play(
         ledger: list[AccessEntry], start: int, days: int, length: int, zone: str, rolled: int,
-        paid: datetime, passed: datetime, verified: datetime, clicked: datetime,
+        paid: datetime, passed: datetime, verified: datetime, clicked: datetime, now: datetime,
     ) -> None:  # fmt: skip
         home = ZoneInfo(zone)
         first = MONDAY if length > 1 else BEGIN.date() + start * DAY
         last = first + (days - 1) * DAY
-        what = asked(str(first), str(last), STEPS[length], now=LATER, home=home)
+        what = asked(str(first), str(last), STEPS[length], now=now, home=home)
         payments = {"rdr_1": min(paid, passed), "rdr_2": passed}
         clicks = {"rdr_1": clicked, "rdr_2": passed, "d4": clicked}
         oracle = LedgerOracle(
-            in_zone(ledger, home), first, last, length, home, payments, {"rdr_1": verified}, clicks
+            in_zone(ledger, home),
+            first,
+            last,
+            length,
+            home,
+            payments,
+            {"rdr_1": verified},
+            clicks,
+            now,
         )
         asyncio.run(_compare(database_url, what, oracle, rolled, (paid, passed)))
 
@@ -198,11 +211,13 @@ async def _agree(database: Database, what: Asked, oracle: LedgerOracle) -> None:
 
     met, registered, paid, days, reads = await lines_of(database, "registration-funnel", what)
     way = list(oracle.on_the_way(30))
-    assert parts(days) == [(sum(w, timedelta()) / DAY, len(w)) for w, _ in way]
-    assert parts(reads) == [(sum(n), len(n)) for _, n in way]
+    assert parts(days) == [
+        (None, None) if w is None else (sum(w, timedelta()) / DAY, len(w)) for w, _ in way
+    ]
+    assert parts(reads) == [(None, None) if n is None else (sum(n), len(n)) for _, n in way]
     assert parts(registered) == list(oracle.after("register", oracle.verified, 30))
     assert parts(paid) == list(oracle.after("register", oracle.paid, 30))
-    assert [cell.value for cell in (*met.cells, met.total)] == [whole for _, whole in parts(paid)]
+    assert [cell.value for cell in (*met.cells, met.total)] == oracle.met("register")
 
     for name in (*CAME_BY.values(), "direct or unknown"):
         some = oracle.of_source(name)
@@ -215,7 +230,13 @@ async def _agree(database: Database, what: Asked, oracle: LedgerOracle) -> None:
         paid_some = await lines_of(
             database, "paid-after-a-wall", replace(what, chosen={"source": name})
         )
-        assert parts(paid_some[0]) == list(some.after("subscribe", some.paid, 1))
+        for line, days_to_pay in zip(paid_some, DAYS_TO_PAY, strict=False):
+            assert parts(line) == list(some.after("subscribe", some.paid, days_to_pay))
+        funnel = await lines_of(
+            database, "registration-funnel", replace(what, chosen={"source": name})
+        )
+        assert parts(funnel[1]) == list(some.after("register", some.verified, 30))
+        assert [cell.value for cell in (*funnel[0].cells, funnel[0].total)] == some.met("register")
 
 
 @pytest.fixture
@@ -293,9 +314,30 @@ async def test_another_zone_than_the_publications_has_no_days(database: Database
         assert line.total.why == "It is counted by days of Europe/Lisbon: choose that zone."
 
 
-async def test_conversion_waits_until_everybody_had_the_days(database: Database) -> None:
-    now = MIDDAY
-    what = asked("2026-03-01", "2026-03-04", "day", now=now)
-    found = totals(await lines_of(database, "paid-after-a-wall", what))
-    assert found["within_3"].why == "There are no holders who met a wall to divide by."
-    assert found["within_7"].why == "The 7 days after its last wall aren't over."
+@pytest.mark.parametrize("chosen", [{}, {"source": "direct or unknown"}])
+async def test_the_whole_is_of_those_who_have_had_the_days(
+    database: Database, chosen: dict[str, str]
+) -> None:
+    article, early, late = rows.article("a", "A"), MIDDAY - 8 * DAY, MIDDAY - 6 * DAY
+    walls = [
+        rows.read(article, at, holder=f"device:{at:%d}_{n}", wall=wall)
+        for at, number in ((early, 20), (late, 30))
+        for n in range(number)
+        for wall in ("subscribe", "register")
+    ]
+    await store(database, article, *walls)
+    what = replace(asked("2026-03-01", "2026-03-10", "day", now=MIDDAY), chosen=chosen)
+    lines = await lines_of(database, "paid-after-a-wall", what)
+    found = totals(lines)
+    assert (found["within_7"].whole, found["within_3"].whole) == (20, 50)
+    assert found["within_7"].among == "Of those who met a wall up to 2 March 2026."
+    assert found["within_30"].why == "All its walls were less than 30 days ago."
+    within_7 = next(each for each in lines if each.series == "within_7")
+    assert [cell.value for cell in within_7.cells[1:4]] == [0, None, None]
+    assert within_7.cells[3].why == "Its last wall was less than 7 days ago."
+    april = replace(asked("2026-03-01", "2026-04-04", now=MIDDAY + 25 * DAY), chosen=chosen)
+    funnel = totals(await lines_of(database, "registration-funnel", april))
+    assert (funnel["met"].value, funnel["met"].among) == (50, "")
+    assert (funnel["registered"].whole, funnel["registered"].among) == (
+        50, "Of those who met a wall up to 4 March 2026.",
+    )  # fmt: skip

@@ -23,6 +23,7 @@ from service.db.tables import (
     Touches,
 )
 from service.reports.asked import Asked
+from service.reports.period import midnight
 from service.reports.queries.wall_funnel import SPLITS, wall_funnel
 from service.reports.rollups import roll_day
 from tests.reports import rows
@@ -31,6 +32,7 @@ from tests.reports.ledger_histories import (
     BEGIN,
     CAME_BY,
     DAYS,
+    LATER,
     LINKED,
     READERS,
     in_zone,
@@ -43,7 +45,6 @@ SOME = settings(
     max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-LATER = BEGIN + timedelta(days=200)
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 SECTIONS = {"art_1": "News", "art_2": None}
 OFFERS = {"off_1": "Monthly", "off_2": "Yearly"}
@@ -82,15 +83,16 @@ def test_the_funnel_is_what_the_rows_say(database_url: str) -> None:
         ledger=ledgers, bought=st.lists(clicks(), max_size=8), start=st.integers(0, 8),
         days=st.integers(1, 18), split=st.sampled_from(["", *SPLITS]),
         prompts=st.lists(st.sampled_from([None, "old", "new"]), min_size=3, max_size=3),
+        now=st.sampled_from([LATER, BEGIN + (DAYS + 4) * DAY]),
     )  # fmt: skip
     def play(
         ledger: list[AccessEntry], bought: list[Checkout], start: int, days: int, split: str,
-        prompts: list[str | None],
+        prompts: list[str | None], now: datetime,
     ) -> None:  # fmt: skip
         home = ZoneInfo("America/Santiago")
         first = BEGIN.date() + start * DAY
         what = asked(
-            str(first), str(first + (days - 1) * DAY), "day", now=LATER, home=home, split=split
+            str(first), str(first + (days - 1) * DAY), "day", now=now, home=home, split=split
         )
         for number, row in enumerate(in_zone(ledger, home)):
             row.id, row.prompt = f"{number:06}", prompts[number % 3] if row.wall else None
@@ -127,12 +129,26 @@ async def _compare(
     steps.append((steps[0][0], steps[-1][1]))
     for line in found:
         for cell, (first, last) in zip([*line.cells, line.total], steps, strict=True):
-            expected = _funnel(ledger, bought, what.split, line.split, first, last)
+            looks_ahead, until = line.series != "met", last
+            if looks_ahead:
+                until = _last_over(what, first, last, is_whole=cell is line.total)
+            expected = _funnel(ledger, bought, what.split, line.split, first, until)
             value = (cell.part, cell.whole) if cell.whole is not None else cell.value
-            assert value == expected[line.series], (line.series, line.split, first)
+            if until < first:
+                assert value is None
+            else:
+                assert value == expected[line.series], (line.series, line.split, first)
+            assert bool(cell.among) == (looks_ahead and first <= until < last)
     if what.split not in {"", "offer"}:
         walls = [row for row in ledger if row.wall and steps[-1][0] <= row.day <= steps[-1][1]]
         assert {each.split for each in found} == {VALUES[what.split](row) for row in walls}
+
+
+def _last_over(what: Asked, first: date, last: date, *, is_whole: bool) -> date:
+    """The last of these days that is a week over; of a step nothing before all are."""
+    days = [first + n * DAY for n in range((last - first).days + 1)]
+    over = [each for each in days if midnight(each + DAY, what.home) + WEEK <= what.now]
+    return max(over) if over and (is_whole or len(over) == len(days)) else first - DAY
 
 
 def _funnel(
@@ -174,11 +190,11 @@ async def test_a_sample_is_stated_and_what_is_not_over_has_no_value(database: Da
         article,
         *(rows.read(article, at, holder=each, wall="subscribe") for each in names),
     )
-    what = asked("2026-03-01", "2026-03-10", "month", now=at + DAY)
+    what = asked("2026-03-05", "2026-03-10", "month", now=at + DAY)
     async with database.reading() as session:
         found = totals(await wall_funnel(session, what, most=15))
     assert (found["met"].value, found["sample"].value) == (1, Fraction(1, 16))
-    assert found["paid_rate"].why == "The 7 days after its last wall aren't over."
+    assert found["paid_rate"].why == "All its walls were less than 7 days ago."
 
 
 async def test_without_the_ledgers_rows_there_is_no_funnel(database: Database) -> None:

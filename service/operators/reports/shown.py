@@ -30,7 +30,14 @@ class Tile:
     why: str
     of: str
     interval: str
+    among: str
     before: str
+
+    @property
+    def notes(self) -> list[str]:
+        """Of whom the value is, why there is none, and what it is made of."""
+        made_of = f"{self.of}, likely {self.interval}" if self.interval else self.of
+        return [each for each in (self.among, self.why, made_of) if each]
 
 
 @dataclass(frozen=True)
@@ -46,10 +53,13 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Shown:
-    """A cell of the table. `heat` from 0 to 10 says how dark it is; None: it isn't of a heat map."""
+    """A cell of the table. `note`: why it is a dash, or of whom it is.
+
+    `heat` from 0 to 10 says how dark it is; None: it isn't of a heat map.
+    """
 
     text: str
-    why: str
+    note: str
     heat: int | None = None
 
 
@@ -137,6 +147,7 @@ def tiles(report: Report) -> list[Tile]:
                 why=cell.why,
                 of=_of(cell, unit),
                 interval=_interval(cell),
+                among=cell.among,
                 before=value_text(before.total, unit, line.currency) if before else "",
             )
         )
@@ -188,7 +199,7 @@ def table(report: Report) -> Table:
 def _shown(figure: Figure, line: Line, cell: Cell) -> Shown:
     text = value_text(cell, figure.series_of(line).unit, line.currency)
     heat = round(cell.value * 10) if figure.is_heat_map and cell.value is not None else None
-    return Shown(text, cell.why, heat)
+    return Shown(text, " ".join(each for each in (cell.among, cell.why) if each), heat)
 
 
 def reasons(report: Report) -> list[str]:

@@ -8,6 +8,10 @@ from service.reports.queries.touched import SOURCES
 LEDGER, MOVEMENTS = "the access ledger by day", "movements"
 HOLDER = "A holder is a device, or a reader with the devices that they signed in or bought on."
 HOLDER_BY_DAY = HOLDER.removesuffix(".") + ", as far as it is known a month after the day."
+IN_TIME = (
+    "A step has a value once these days are over for everybody in it; the period as a whole is of "
+    "those for whom they are. "
+)
 BY_PRICE = ("plan", "interval_charged", "currency")
 BY_PRICE_AND_SOURCE = (*BY_PRICE, *SOURCES)
 BY_SALE = ("offer", "plan", "method", "country", "currency")

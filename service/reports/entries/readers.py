@@ -1,7 +1,15 @@
 """Figures of those who read."""
 
 from service.access.reasons import REASONS
-from service.reports.entries.parts import HOLDER, HOLDER_BY_DAY, LEDGER, OF_READERS, one, several
+from service.reports.entries.parts import (
+    HOLDER,
+    HOLDER_BY_DAY,
+    IN_TIME,
+    LEDGER,
+    OF_READERS,
+    one,
+    several,
+)
 from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
 from service.reports.queries import first_walls, habits, sales, wall_funnel, walls
@@ -13,7 +21,7 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Registration funnel",
             "Holders who met a wall to register, and of them those who verified an address, and those "
-            "who paid for the first time, not for a gift, within 30 days of the first such wall of the step. Beside them "
+            "who paid for the first time, not for a gift, within 30 days of the first such wall of the step. " + IN_TIME + "Beside them "
             "the average time from the wall to the verified address, and the average number of reads on "
             "the days in between. Mails that were asked for aren't kept, so that step isn't shown. "
             + HOLDER_BY_DAY,
@@ -25,7 +33,7 @@ FIGURES: tuple[Figure, ...] = (
             Series("days", "Time to register", "days"), Series("articles", "Reads on the way", "times"),
         ),
         "own", SOURCES, first_walls.registration_funnel,
-        "the access ledger by day, readers, movements and passes", version=4, by_day=True,
+        "the access ledger by day, readers, movements and passes", version=5, by_day=True,
     ),
     Figure(
         "access-mix", "Readers",
@@ -88,7 +96,7 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "From a wall to a payment",
             "Distinct holders who met a wall, and of them those who began a checkout within 7 days of the "
-            "first such wall of the step, and those who completed one that they began then. Told apart by "
+            "first such wall of the step, and those who completed one that they began then. " + IN_TIME + "Told apart by "
             "the wall's kind, its words or the article's section, a holder counts for each that they met; "
             "by offer, all who met a wall are the whole of each. Of more than 200,000 rows a sixteenth of "
             "the holders is counted, or a sixteenth of that. " + HOLDER,
@@ -102,7 +110,7 @@ FIGURES: tuple[Figure, ...] = (
             Series("sample", "Holders in the sample", "percent"),
         ),
         "own", wall_funnel.SPLITS, wall_funnel.wall_funnel, "the access ledger, checkouts and offers",
-        by_day=True,
+        by_day=True, version=2,
     ),
     Figure(
         "active-days", "Readers",

@@ -1,8 +1,8 @@
 """Distinct holders by step and over the period, from their returns (reports/returns.py)."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from sqlalchemy import func, select
@@ -12,15 +12,26 @@ from service.db.tables import HolderReturn, RolledDay
 from service.reports.asked import Asked
 from service.reports.cells import Cell, none
 from service.reports.queries.counting import Counts
+from service.reports.queries.waited import Place
 from service.reports.returns import returns_of
 
 
 @dataclass(frozen=True)
 class Distinct:
-    """The number of holders by measure. `lost`: why it isn't known of a step, or of the period."""
+    """The number of holders by measure. `lost`: why it isn't known of a step, or of the period.
+
+    `new`: by measure and day, who comes on it for the first time in the period.
+    """
 
     counts: dict[str, Counts]
     lost: dict[int | None, str]
+    new: dict[str, Counter[date]] = field(default_factory=dict)
+
+    def up_to(self, measure: str, at: Place) -> int:
+        """The number in a step, or in the period up to a day."""
+        if isinstance(at, int):
+            return self.counts[measure][at]
+        return sum(number for day, number in self.new[measure].items() if day <= at)
 
     def known(self, make: Callable[[int | None], Cell]) -> Callable[[int | None], Cell]:
         """The cells that `make` gives, where the number is known."""
@@ -46,30 +57,33 @@ async def distinct(session: AsyncSession, asked: Asked, *measures: str) -> Disti
         [day for day in days if day not in rolled],
     )
     counts: dict[str, Counts] = defaultdict(lambda: defaultdict(int))
-    for measure, step, is_first, number in await _counted(session, asked, measures):
-        counts[measure][step] += number
-        counts[measure][None] += number if is_first else 0
+    new: dict[str, Counter[date]] = defaultdict(Counter)
+    for measure, day, is_first, number in await _counted(session, asked, measures):
+        counts[measure][asked.step_of(day)] += number
+        new[measure][day] += number if is_first else 0
     for (measure, day, previous), number in live.items():
         step = asked.step_of(day)
         if asked.step_of(previous) < step:
             counts[measure][step] += number
         if previous < first:
-            counts[measure][None] += number
+            new[measure][day] += number
+    for measure, by_day in new.items():
+        counts[measure][None] = by_day.total()
     looked = {day: row.looked_back_to for day, row in rolled.items() if row.looked_back_to}
-    return Distinct(counts, await _lost(session, asked, looked))
+    return Distinct(counts, await _lost(session, asked, looked), new)
 
 
 async def _counted(
     session: AsyncSession, asked: Asked, measures: tuple[str, ...]
-) -> list[tuple[str, int, bool, int]]:
-    """Measure, step, whether they come for the first time in the period, and how many."""
+) -> list[tuple[str, date, bool, int]]:
+    """Measure, day, whether they come for the first time in the period, and how many: first ones of a step."""
     row = HolderReturn
     step, before = asked.step_on(row.day.expression), asked.step_on(row.previous.expression)
     # A day that is being added up anew is counted from its rows.
     counted = select(RolledDay.day).where(RolledDay.counted_on.is_not(None))
     rows = (
         select(
-            row.measure, step.label("step"), before.label("before"),
+            row.measure, row.day, step.label("step"), before.label("before"),
             (row.previous < asked.period.first).label("is_first"), row.holders,
         )
         .where(
@@ -78,13 +92,13 @@ async def _counted(
         )
         .subquery("returns")
     )  # fmt: skip
-    grouping = (rows.c.measure, rows.c.step, rows.c.is_first)
+    grouping = (rows.c.measure, rows.c.day, rows.c.is_first)
     found = await session.execute(
         select(*grouping, func.sum(rows.c.holders))
         .where(rows.c.before < rows.c.step)
         .group_by(*grouping)
     )
-    return [(measure, at, bool(new), int(number)) for measure, at, new, number in found]
+    return [(measure, day, bool(new), int(number)) for measure, day, new, number in found]
 
 
 async def _lost(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
-from sqlalchemy import Subquery, func, literal, select, union_all
+from sqlalchemy import Subquery, case, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.base import UtcDateTime
@@ -14,17 +14,12 @@ from service.db.tables import Checkout, MovementRow, Pass, Reader, Subscription
 from service.metering.store import DEVICE, READER
 from service.offers.store import gift_offers
 from service.reports.asked import Asked
-from service.reports.cells import Cell, Line, line_of, none, ratio, share
+from service.reports.cells import Cell, Line, line_of, ratio, share
 from service.reports.queries import ledger
+from service.reports.queries.counting import WHOLE
 from service.reports.queries.distinct import Distinct, distinct
-from service.reports.queries.holders import (
-    BySplit,
-    at_hand,
-    by_step_and_whole,
-    counted,
-    place_of,
-    splits_of,
-)
+from service.reports.queries.holders import at_hand, by_step_and_whole, splits_of
+from service.reports.queries.waited import Place, had_since, once_over
 from service.reports.returns import (
     DAYS_TO_PAY,
     LEFT_AT_CHECKOUT,
@@ -45,16 +40,23 @@ Waits = dict[str, timedelta]
 
 @dataclass(frozen=True)
 class After:
-    """How many holders met the wall, by split and step; of those to whom something happened later, when."""
+    """How many holders met the wall, by split and step; of those to whom something happened later, when.
 
-    met: BySplit = field(default_factory=counted)
-    waits: defaultdict[tuple[str, int | None], Waits] = field(
-        default_factory=lambda: defaultdict(dict)
+    The period is known as a whole, and up to the last days that are as long over as a figure looks ahead.
+    """
+
+    met: defaultdict[tuple[str, Place | None], int] = field(
+        default_factory=lambda: defaultdict(int)
     )
-    walls: dict[tuple[str, int | None, str], datetime] = field(default_factory=dict)
+    waits: defaultdict[tuple[str, Place], Waits] = field(default_factory=lambda: defaultdict(dict))
+    walls: dict[tuple[str, Place, str], datetime] = field(default_factory=dict)
     """When these holders met it, by split, step and holder."""
 
-    def within(self, split: str, at: int | None, longest: timedelta) -> set[str]:
+    @property
+    def splits(self) -> set[str]:
+        return {split for split, _ in self.met}
+
+    def within(self, split: str, at: Place, longest: timedelta) -> set[str]:
         """The holders to whom it happened so soon."""
         return {whose for whose, wait in self.waits[split, at].items() if wait <= longest}
 
@@ -71,17 +73,16 @@ async def paid_after_a_wall(session: AsyncSession, asked: Asked) -> list[Line]:
     begun = await _after_the_first(session, asked, days, "subscribe_wall_at", _checkouts())
 
     def lines(split: str) -> list[Line]:
-        met = paid.met[split]
 
-        def in_checkout(at: int | None) -> int:
+        def in_checkout(at: Place) -> int:
             payers = paid.within(split, at, _LONGEST)
             return len(begun.within(split, at, _LONGEST) - payers)
 
-        def at_wall(at: int | None) -> int:
-            return met[at] - len(paid.within(split, at, _LONGEST)) - in_checkout(at)
+        def at_wall(at: Place) -> int:
+            return paid.met[split, at] - len(paid.within(split, at, _LONGEST)) - in_checkout(at)
 
-        def part(of: Callable[[int | None], int]) -> Callable[[int | None], Cell]:
-            return _once_over(asked, _LONGEST, lambda at: share(of(at), met[at], of=_OF))
+        def part(of: Callable[[Place], int]) -> Callable[[int | None], Cell]:
+            return once_over(asked, _LONGEST, lambda at: share(of(at), paid.met[split, at], of=_OF))
 
         shares = {
             f"within_{each}": _within(asked, paid, split, timedelta(days=each))
@@ -90,7 +91,7 @@ async def paid_after_a_wall(session: AsyncSession, asked: Asked) -> list[Line]:
         shares |= {"left_at_checkout": part(in_checkout), "left_at_wall": part(at_wall)}
         return [line_of(make, asked.steps, name, split=split) for name, make in shares.items()]
 
-    return [line for split in splits_of(asked, paid.met) for line in lines(split)]
+    return [line for split in splits_of(asked, paid.splits) for line in lines(split)]
 
 
 async def registration_funnel(session: AsyncSession, asked: Asked) -> list[Line]:
@@ -107,27 +108,25 @@ async def registration_funnel(session: AsyncSession, asked: Asked) -> list[Line]
     paid = await _after_the_first(session, asked, days, wall, _payments())
     reads = await _reads(session, longer.among(()), _registrations())
 
-    def mean(split: str, of: Callable[[int | None, str], Fraction]) -> Callable[[int | None], Cell]:
-        def cell(at: int | None) -> Cell:
+    def mean(split: str, of: Callable[[Place, str], Fraction]) -> Callable[[int | None], Cell]:
+        def cell(at: Place) -> Cell:
             theirs = registered.within(split, at, _LONGEST)
             return ratio(sum(of(at, each) for each in theirs), len(theirs), of="registered holder")
 
-        return _once_over(asked, _LONGEST, cell)
+        return once_over(asked, _LONGEST, cell)
 
     def lines(split: str) -> list[Line]:
-        met = registered.met[split]
-
-        def taken(at: int | None, whose: str) -> Fraction:
+        def taken(at: Place, whose: str) -> Fraction:
             return Fraction(registered.waits[split, at][whose] / timedelta(days=1))
 
-        def read(at: int | None, whose: str) -> Fraction:
+        def read(at: Place, whose: str) -> Fraction:
             since = registered.walls[split, at, whose]
             until = since + registered.waits[split, at][whose]
             first, last = (each.astimezone(asked.home).date() for each in (since, until))
             return Fraction(sum(n for day, n in reads[whose].items() if first <= day <= last))
 
         return [
-            line_of(lambda at: Cell(met[at]), asked.steps, "met", split=split),
+            line_of(lambda at: Cell(registered.met[split, at]), asked.steps, "met", split=split),
             line_of(
                 _within(asked, registered, split, _LONGEST), asked.steps, "registered", split=split
             ),
@@ -136,57 +135,58 @@ async def registration_funnel(session: AsyncSession, asked: Asked) -> list[Line]
             line_of(mean(split, read), asked.steps, "articles", split=split),
         ]
 
-    return [line for split in splits_of(asked, registered.met) for line in lines(split)]
+    return [line for split in splits_of(asked, registered.splits) for line in lines(split)]
 
 
 async def _paid_by_returns(session: AsyncSession, asked: Asked) -> list[Line]:
     measures = [paid_within(each) for each in DAYS_TO_PAY]
     found = await distinct(session, asked, SUBSCRIBE, LEFT_AT_CHECKOUT, *measures)
-    met, in_checkout = found.counts[SUBSCRIBE], found.counts[LEFT_AT_CHECKOUT]
-    paid = found.counts[paid_within(DAYS_TO_PAY[-1])]
+    met, in_checkout = _number(found, SUBSCRIBE), _number(found, LEFT_AT_CHECKOUT)
+    paid = _number(found, paid_within(DAYS_TO_PAY[-1]))
 
-    def part(of: Callable[[int | None], int], longest: timedelta) -> Callable[[int | None], Cell]:
-        cell = _once_over(asked, longest, lambda at: share(of(at), met[at], of=_OF))
+    def part(of: Callable[[Place], int], longest: timedelta) -> Callable[[int | None], Cell]:
+        cell = once_over(asked, longest, lambda at: share(of(at), met(at), of=_OF))
         return found.known(cell)
 
     shares = {
         f"within_{each}": part(_number(found, paid_within(each)), timedelta(days=each))
         for each in DAYS_TO_PAY
     }
-    shares["left_at_checkout"] = part(_number(found, LEFT_AT_CHECKOUT), _LONGEST)
-    shares["left_at_wall"] = part(lambda at: met[at] - paid[at] - in_checkout[at], _LONGEST)
+    shares["left_at_checkout"] = part(in_checkout, _LONGEST)
+    shares["left_at_wall"] = part(lambda at: met(at) - paid(at) - in_checkout(at), _LONGEST)
     return [line_of(make, asked.steps, name) for name, make in shares.items()]
 
 
 async def _registered_by_returns(session: AsyncSession, asked: Asked) -> list[Line]:
     measures = (REGISTER, REGISTERED, PAID_AFTER_REGISTER, MINUTES, READS)
     found = await distinct(session, asked, *measures)
-    met, registered = found.counts[REGISTER], found.counts[REGISTERED]
+    met, registered = _number(found, REGISTER), _number(found, REGISTERED)
+    minutes, reads = _number(found, MINUTES), _number(found, READS)
 
-    def once_over(make: Callable[[int | None], Cell]) -> Callable[[int | None], Cell]:
-        return found.known(_once_over(asked, _LONGEST, make))
+    def known(make: Callable[[Place], Cell]) -> Callable[[int | None], Cell]:
+        return found.known(once_over(asked, _LONGEST, make))
 
-    def part(measure: str) -> Callable[[int | None], Cell]:
-        return once_over(lambda at: share(found.counts[measure][at], met[at], of=_OF))
+    def part(of: Callable[[Place], int]) -> Callable[[int | None], Cell]:
+        return known(lambda at: share(of(at), met(at), of=_OF))
 
-    def mean(of: Callable[[int | None], Fraction]) -> Callable[[int | None], Cell]:
-        return once_over(lambda at: ratio(of(at), registered[at], of="registered holder"))
+    def mean(of: Callable[[Place], Fraction]) -> Callable[[int | None], Cell]:
+        return known(lambda at: ratio(of(at), registered(at), of="registered holder"))
 
-    def days(at: int | None) -> Fraction:
-        return Fraction(timedelta(minutes=found.counts[MINUTES][at]) / timedelta(days=1))
+    def days(at: Place) -> Fraction:
+        return Fraction(timedelta(minutes=minutes(at)) / timedelta(days=1))
 
     cells = {
-        "met": found.known(lambda at: Cell(met[at])),
-        "registered": part(REGISTERED),
-        "paid": part(PAID_AFTER_REGISTER),
+        "met": found.known(lambda at: Cell(found.counts[REGISTER][at])),
+        "registered": part(registered),
+        "paid": part(_number(found, PAID_AFTER_REGISTER)),
         "days": mean(days),
-        "articles": mean(lambda at: Fraction(found.counts[READS][at])),
+        "articles": mean(lambda at: Fraction(reads(at))),
     }
     return [line_of(make, asked.steps, name) for name, make in cells.items()]
 
 
-def _number(found: Distinct, measure: str) -> Callable[[int | None], int]:
-    return lambda at: found.counts[measure][at]
+def _number(found: Distinct, measure: str) -> Callable[[Place], int]:
+    return lambda at: found.up_to(measure, at)
 
 
 async def _after_the_first(
@@ -195,52 +195,44 @@ async def _after_the_first(
     """Who met the wall, and how long after the first one of the step the first event of each came."""
     found = After()
     holders = by_step_and_whole(
-        asked.step_on(days.c.day), days, func.min, {"wall_at": days.c[wall]}, days.c[wall].is_not(None)
+        asked.step_on(days.c.day), days, func.min,
+        {"wall_at": days.c[wall], "wall_on": days.c.day}, days.c[wall].is_not(None),
     )  # fmt: skip
     grouping = (holders.c.step, holders.c.split)
-    for step, split, count in await session.execute(
-        select(*grouping, func.count()).group_by(*grouping)
+    lasts = sorted({had_since(asked, timedelta(days=each)) for each in DAYS_TO_PAY})
+    before = [(holders.c.wall_on <= last, literal(number)) for number, last in enumerate(lasts)]
+    sorted_in = select(*grouping, case(*before, else_=len(lasts)).label("number")).subquery()
+    by = (sorted_in.c.step, sorted_in.c.split, sorted_in.c.number)
+    for step, split, number, count in await session.execute(
+        select(*by, func.count()).group_by(*by)
     ):
-        found.met[split][place_of(step)] = count
+        for place in (None, *lasts[number:]) if step == WHOLE else (step,):
+            found.met[split, place] += count
     happened = at_hand(events)
     joined = (
         select(
-            *grouping, holders.c.whose, holders.c.wall_at,
+            *grouping, holders.c.whose, holders.c.wall_at, holders.c.wall_on,
             func.min(happened.c.at, type_=UtcDateTime()),
         )
         .join(happened, happened.c.whose == holders.c.whose)
         .where(happened.c.at >= holders.c.wall_at)
-        .group_by(*grouping, holders.c.whose, holders.c.wall_at)
+        .group_by(*grouping, holders.c.whose, holders.c.wall_at, holders.c.wall_on)
     )  # fmt: skip
-    for step, split, whose, wall_at, event_at in await session.execute(joined):
-        at = place_of(step)
-        found.waits[split, at][whose] = event_at - wall_at
-        found.walls[split, at, whose] = wall_at
+    for step, split, whose, wall_at, wall_on, event_at in await session.execute(joined):
+        for place in (last for last in lasts if wall_on <= last) if step == WHOLE else (step,):
+            found.waits[split, place][whose] = event_at - wall_at
+            found.walls[split, place, whose] = wall_at
     return found
 
 
 def _within(
     asked: Asked, after: After, split: str, longest: timedelta
 ) -> Callable[[int | None], Cell]:
-    return _once_over(
+    return once_over(
         asked,
         longest,
-        lambda at: share(len(after.within(split, at, longest)), after.met[split][at], of=_OF),
+        lambda at: share(len(after.within(split, at, longest)), after.met[split, at], of=_OF),
     )
-
-
-def _once_over(
-    asked: Asked, longest: timedelta, make: Callable[[int | None], Cell]
-) -> Callable[[int | None], Cell]:
-    """No value before everybody had these days after the last wall."""
-
-    def cell(at: int | None) -> Cell:
-        until = asked.until if at is None else asked.period.steps[at].until
-        if until + longest > asked.now:
-            return none(f"The {longest.days} days after its last wall aren't over.")
-        return make(at)
-
-    return cell
 
 
 async def _reads(

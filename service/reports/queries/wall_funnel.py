@@ -10,25 +10,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.tables import AccessEntry, Article, Checkout, Offer
 from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked, Dimensions
-from service.reports.cells import Cell, Line, line_of, none, share
+from service.reports.cells import Cell, Line, line_of, share
 from service.reports.queries import kept_rows
+from service.reports.queries.counting import WHOLE
 from service.reports.queries.holders import (
     NO_SECTION,
-    BySplit,
     at_hand,
     by_step_and_whole,
-    counted,
     place_of,
     splits_of,
 )
 from service.reports.queries.ledger import with_whose
 from service.reports.queries.touched import SOURCES, with_split
+from service.reports.queries.waited import Place, had_since, once_over
 
 AFTER = timedelta(days=7)
 MOST_ROWS = 200_000
 WALLS, OFFERS = ("wall", "audience", "prompt", "section"), ("offer",)
 SPLITS = (*WALLS, *OFFERS, *SOURCES)
-_NOT_OVER = f"The {AFTER.days} days after its last wall aren't over."
+_Counts = defaultdict[Place | None, int]
+_BySplit = defaultdict[str, _Counts]
 
 
 async def wall_funnel(session: AsyncSession, asked: Asked, most: int = MOST_ROWS) -> list[Line]:
@@ -42,27 +43,29 @@ async def wall_funnel(session: AsyncSession, asked: Asked, most: int = MOST_ROWS
         return [line_of(lambda _: kept_rows.deleted(gone), asked.steps, "met")]
     digits = await kept_rows.sample(session, first, last, most)
     walls = _walls(asked, digits)
-    met = await _met(session, walls)
+    met = await _met(session, asked, walls)
     begun, paid = await _went_on(session, asked, walls)
 
     def lines(split: str) -> list[Line]:
         # Who met a wall and bought nothing chose no offer: all who met one are the whole of each.
         met_here = met["" if asked.split in OFFERS else split]
         started, completed = begun[split], paid[split]
-        counts = {"met": met_here, "started": started, "paid": completed}
 
-        def part(
-            of: BySplit, whole: Callable[[int | None], int], words: str
-        ) -> Callable[..., Cell]:
-            return _once_over(asked, lambda at: share(of[split][at], whole(at), of=words))
+        def number(of: _Counts) -> Callable[[int | None], Cell]:
+            return once_over(asked, AFTER, lambda at: Cell(of[at]))
 
-        made: dict[str, Callable[[int | None], Cell]] = {
-            name: _number(asked, of, at_once=name == "met") for name, of in counts.items()
-        }
+        def part(of: _Counts, whole: _Counts, words: str) -> Callable[[int | None], Cell]:
+            return once_over(asked, AFTER, lambda at: share(of[at], whole[at], of=words))
+
         walled = "holders who met a wall"
-        made["started_rate"] = part(begun, lambda at: met_here[at], walled)
-        made["paid_rate"] = part(paid, lambda at: met_here[at], walled)
-        made["completed"] = part(paid, lambda at: started[at], "holders who began a checkout")
+        made: dict[str, Callable[[int | None], Cell]] = {
+            "met": lambda at: Cell(met_here[at]),
+            "started": number(started),
+            "paid": number(completed),
+            "started_rate": part(started, met_here, walled),
+            "paid_rate": part(completed, met_here, walled),
+            "completed": part(completed, started, "holders who began a checkout"),
+        }
         return [line_of(make, asked.steps, name, split=split) for name, make in made.items()]
 
     found = begun if asked.split in OFFERS else met
@@ -71,21 +74,6 @@ async def wall_funnel(session: AsyncSession, asked: Asked, most: int = MOST_ROWS
         sample = Cell(kept_rows.rate(digits))
         made.append(line_of(lambda _: sample, asked.steps, "sample"))
     return made
-
-
-def _number(asked: Asked, of: dict[int | None, int], *, at_once: bool) -> Callable[..., Cell]:
-    def cell(at: int | None) -> Cell:
-        return Cell(of.get(at, 0))
-
-    return cell if at_once else _once_over(asked, cell)
-
-
-def _once_over(asked: Asked, make: Callable[[int | None], Cell]) -> Callable[[int | None], Cell]:
-    def cell(at: int | None) -> Cell:
-        until = asked.until if at is None else asked.period.steps[at].until
-        return none(_NOT_OVER) if until + AFTER > asked.now else make(at)
-
-    return cell
 
 
 def _walls(asked: Asked, digits: int) -> Subquery:
@@ -110,21 +98,28 @@ def _walls(asked: Asked, digits: int) -> Subquery:
     )  # fmt: skip
     theirs = with_split(with_whose(rows).subquery("whose_walls"), asked).subquery("split_walls")
     return by_step_and_whole(
-        asked.step_on(theirs.c.day), theirs, func.min, {"wall_at": theirs.c.at}
+        asked.step_on(theirs.c.day),
+        theirs,
+        func.min,
+        {"wall_at": theirs.c.at, "wall_on": theirs.c.day},
     )
 
 
-async def _met(session: AsyncSession, walls: Subquery) -> BySplit:
-    found = counted()
-    grouping = (walls.c.step, walls.c.split)
-    for step, split, count in await session.execute(
-        select(*grouping, func.count()).group_by(*grouping)
-    ):
-        found[split][place_of(step)] = count
+async def _met(session: AsyncSession, asked: Asked, walls: Subquery) -> _BySplit:
+    """By step, over the period as a whole, and up to its last day that is so long over."""
+    found, last = _nobody(), had_since(asked, AFTER)
+    rows = select(walls.c.step, walls.c.split, (walls.c.wall_on <= last).label("had")).subquery()
+    by = (rows.c.step, rows.c.split, rows.c.had)
+    for step, split, had, count in await session.execute(select(*by, func.count()).group_by(*by)):
+        found[split][place_of(step)] += count
+        if step == WHOLE and had:
+            found[split][last] = count
     return found
 
 
-async def _went_on(session: AsyncSession, asked: Asked, walls: Subquery) -> tuple[BySplit, BySplit]:
+async def _went_on(
+    session: AsyncSession, asked: Asked, walls: Subquery
+) -> tuple[_BySplit, _BySplit]:
     """Of the holders who met a wall, who began a checkout in time, and who completed such a one."""
     of_offers = asked.among(OFFERS)
     dimensions: Dimensions = {"offer": Offer.name.expression}
@@ -146,25 +141,32 @@ async def _went_on(session: AsyncSession, asked: Asked, walls: Subquery) -> tupl
     theirs = at_hand(with_whose(clicks).subquery("whose_clicks"))
     joined = (
         select(
-            walls.c.step, walls.c.split, walls.c.whose, walls.c.wall_at,
+            walls.c.step, walls.c.split, walls.c.whose, walls.c.wall_at, walls.c.wall_on,
             theirs.c.created_at, theirs.c.status, theirs.c.offer,
         )
         .join(theirs, theirs.c.whose == walls.c.whose)
         .where(theirs.c.created_at >= walls.c.wall_at)
     )  # fmt: skip
-    begun: defaultdict[tuple[str, int | None], set[str]] = defaultdict(set)
-    paid: defaultdict[tuple[str, int | None], set[str]] = defaultdict(set)
-    for step, split, whose, wall_at, clicked_at, status, offer in await session.execute(joined):
-        if clicked_at <= wall_at + AFTER:
-            key = (offer if of_offers.split else split, place_of(step))
+    begun: defaultdict[tuple[str, Place], set[str]] = defaultdict(set)
+    paid: defaultdict[tuple[str, Place], set[str]] = defaultdict(set)
+    last = had_since(asked, AFTER)
+    for step, split, whose, met_at, met_on, clicked_at, status, offer in await session.execute(
+        joined
+    ):
+        if clicked_at <= met_at + AFTER and (step != WHOLE or met_on <= last):
+            key = (offer if of_offers.split else split, last if step == WHOLE else step)
             begun[key].add(whose)
             if status == "completed":
                 paid[key].add(whose)
     return _sizes(begun), _sizes(paid)
 
 
-def _sizes(of: defaultdict[tuple[str, int | None], set[str]]) -> BySplit:
-    found = counted()
+def _nobody() -> _BySplit:
+    return defaultdict(lambda: defaultdict(int))
+
+
+def _sizes(of: defaultdict[tuple[str, Place], set[str]]) -> _BySplit:
+    found = _nobody()
     for (split, at), holders in of.items():
         found[split][at] = len(holders)
     return found
