@@ -72,6 +72,20 @@ async def test_a_bar_and_its_row_lead_to_the_days_behind_it(
     assert (await browser.get(bar[1])).status_code == 200
 
 
+async def test_a_card_says_why_there_is_a_dash_and_what_a_share_is_made_of(
+    signed_in: SignedIn, database: Database, clocks: MovingClocks
+) -> None:
+    article, at = rows.article("a", "A"), clocks.business() - timedelta(days=5)
+    met = [rows.read(article, at, holder=f"device:{n}", wall="subscribe") for n in range(25)]
+    await store(database, article, *met)
+    page = await shown(await signed_in("viewer"), span="month")
+    card = page[page.index('id="card-paid-after-a-wall"') :]
+    until = clocks.business() - timedelta(days=4)
+    assert f"Of those who met a wall up to {until.day} {until:%B %Y}." in card
+    assert "0 of 25, likely 0.0 to 13.3 %" in card
+    assert "All its walls were less than 30 days ago." in card[: card.index('class="behind"')]
+
+
 @pytest.mark.parametrize(("name", "value"), [("span", "century"), ("source", "x" * 300)])
 async def test_what_cannot_be_asked_is_refused(signed_in: SignedIn, name: str, value: str) -> None:
     browser = await signed_in("viewer")
