@@ -72,6 +72,20 @@ async def test_a_bar_and_its_row_lead_to_the_days_behind_it(
     assert (await browser.get(bar[1])).status_code == 200
 
 
+async def test_a_day_that_still_runs_is_compared_with_nothing(
+    signed_in: SignedIn, database: Database, clocks: MovingClocks
+) -> None:
+    ana, monthly = rows.reader(), rows.offer()
+    bought = rows.subscription(ana, monthly)
+    at = clocks.business() - timedelta(days=1)
+    await store(database, ana, monthly, bought, rows.movement(bought, 1, at))
+    browser = await signed_in("viewer")
+    today = await shown(browser, span="today")
+    assert "before:" not in today
+    assert "selected>Today so far</option>" in today
+    assert "before:" in await shown(browser, span="month")
+
+
 async def test_a_card_says_why_there_is_a_dash_and_what_a_share_is_made_of(
     signed_in: SignedIn, database: Database, clocks: MovingClocks
 ) -> None:

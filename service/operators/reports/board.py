@@ -19,7 +19,7 @@ from service.reports.schemas import Storable, SubscribersQuery
 from service.settings import Settings
 
 Span = Literal["today", "month", "year"]
-SPANS: Mapping[Span, str] = {"today": "Today", "month": "30 days", "year": "A year"}
+SPANS: Mapping[Span, str] = {"today": "Today so far", "month": "30 days", "year": "A year"}
 FILTERS = ("plan", "interval_charged", "currency", "section", "source")
 _CHARTS = (
     "active-subscribers", "mrr", "mrr-movements", "joined-and-left", "trial-conversion", "revenue",
@@ -46,10 +46,12 @@ class OverviewQuery(SubscribersQuery):
         given = {name: getattr(self, name) or "" for name in FILTERS}
         chosen = {name: value for name, value in given.items() if name in figure.all_filters}
         first, interval = _since(self.span, today)
+        # A morning isn't compared with a whole day.
+        compare = "none" if self.span == "today" else "before"
         return ReportQuery.model_validate(
             {
                 "from": first, "to": today.isoformat(), "interval": interval,
-                "compare": "before", **chosen,
+                "compare": compare, **chosen,
             }
         )  # fmt: skip
 
