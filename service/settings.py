@@ -166,7 +166,7 @@ class Settings(BaseSettings):
     )
     refund_policy: Literal["keep", "end_access", "cancel"] = Field(
         "keep",
-        description="What a full refund of the latest invoice that took money does: nothing, end access, or "
+        description="What a full refund of all that was paid for the present period does: nothing, end access, or "
         "cancel the subscription too. A refund made in the back office says it itself.",
     )
     rights_by_account: bool = Field(

@@ -1,6 +1,6 @@
 """The money of one subscription at Stripe, and what takes its access away: pure (billing.md).
 
-A full refund of the latest paid invoice follows a policy, a partial one changes nothing. An open
+A full refund of what was paid for the period follows a policy, a partial one changes nothing. An open
 dispute freezes access, a won one gives it back, a lost one ends it. Inquiries (`warning_…`) take no
 money and change nothing.
 """
@@ -8,7 +8,7 @@ money and change nothing.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Literal
 
 from service.payments.gateway import StripeCharge, StripeDispute, StripeInvoice, StripeRefund
@@ -48,22 +48,29 @@ class Money:
         return tried[-1] if tried else None
 
     @property
-    def paid_charges(self) -> tuple[StripeCharge, ...]:
-        """What was taken for the latest invoice that something was paid for.
+    def paid_for_period(self) -> tuple[StripeInvoice, ...]:
+        """The latest invoice of a whole period that something was paid for, and what was paid after
+        it, such as a switch to a dearer offer.
 
         One that took nothing replaces no money: after a switch to a cheaper price even what was given
         back pays the next ones, since Stripe's credit for the rest of the period knows no refund.
         """
-        took = (each for each in self.invoices if each.status == "paid" and each.amount_paid)
-        latest = next(took, None)
-        if latest is None:
-            return ()
-        return tuple(each for each in self.charges_for(latest) if each.is_paid)
+        took = [each for each in self.invoices if each.status == "paid" and each.amount_paid]
+        whole = (at for at, each in enumerate(took, start=1) if _is_for_a_period(each))
+        return tuple(took[: next(whole, len(took))])
+
+    def paid_charges_for(self, invoice: StripeInvoice) -> tuple[StripeCharge, ...]:
+        return tuple(each for each in self.charges_for(invoice) if each.is_paid)
+
+    @property
+    def paid_charges(self) -> tuple[StripeCharge, ...]:
+        """What was taken for the present period."""
+        return tuple(chain.from_iterable(map(self.paid_charges_for, self.paid_for_period)))
 
     @property
     def charges_to_give_back(self) -> tuple[StripeCharge, ...]:
-        """What was taken for the latest paid invoice and isn't given back, and what the bank is
-        about to take.
+        """What was taken for the present period and isn't given back, and what the bank is about to
+        take.
         """
         taken = (each for each in self.paid_charges if not each.refunded)
         return (*taken, *(each for each in self.charges if each.is_under_way))
@@ -71,6 +78,13 @@ class Money:
     def counting_refunds(self) -> Iterator[StripeRefund]:
         """Those that gave money back, or are about to."""
         return (each for each in self.refunds if each.status in {"succeeded", "pending"})
+
+
+def _is_for_a_period(invoice: StripeInvoice) -> bool:
+    """Rather than for a change within one. A switch to another interval begins a period, too."""
+    return invoice.billing_reason in {"subscription_create", "subscription_cycle"} or any(
+        not each.is_proration for each in invoice.lines
+    )
 
 
 def present_debt(invoices: Iterable[StripeInvoice]) -> Iterator[StripeInvoice]:
@@ -97,7 +111,7 @@ def intro_charge(money: Money, coupon_prefix: str) -> StripeCharge | None:
     """What the intro price was first paid with; None: there was none. Its coupon is named so."""
     for invoice in reversed(money.invoices):
         if invoice.status == "paid" and _has_intro(invoice, coupon_prefix):
-            return next((each for each in money.charges_for(invoice) if each.is_paid), None)
+            return next(iter(money.paid_charges_for(invoice)), None)
     return None
 
 
@@ -111,10 +125,11 @@ def _has_intro(invoice: StripeInvoice, coupon_prefix: str) -> bool:
 
 
 def full_refund(money: Money) -> StripeRefund | None:
-    """The refund that completed giving back the latest paid invoice; None: something is kept."""
-    charges = money.paid_charges
+    """The refund that completed giving back what was paid for the period; None: something is kept."""
+    if not all(map(money.paid_charges_for, money.paid_for_period)):
+        return None  # paid outside of Stripe
     newest: StripeRefund | None = None
-    for charge in charges:
+    for charge in money.paid_charges:
         given = [each for each in money.counting_refunds() if each.charge_id == charge.id]
         if not given or sum(each.amount for each in given) < charge.amount:
             return None

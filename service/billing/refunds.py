@@ -32,8 +32,8 @@ KEY = "paywall_key"
 class RefundAsked:
     """What an operator wants back for a reader.
 
-    `amount` in minor units; None: all that is left of the latest paid invoice. `key` is the form's or
-    the call's own: the same once more gives nothing back twice.
+    `amount` in minor units; None: all that is left of the latest payment for the present period.
+    `key` is the form's or the call's own: the same once more gives nothing back twice.
     """
 
     reader_id: str
@@ -50,7 +50,7 @@ async def refund_latest(
     *,
     actor: str,
 ) -> StripeRefund:
-    """Refund the latest paid invoice of the subscription, and store what follows for access.
+    """Refund one payment for the subscription's present period, and store what follows for access.
 
     Raises the problems `not-found`, `invalid-request` (nothing to give back, too much, or Stripe
     refuses) and `stripe-unavailable`: then it may be asked for again with the same key.
@@ -84,18 +84,29 @@ async def refund_latest(
 
 def _charge(money: Money, asked: RefundAsked) -> StripeCharge:
     """What is to be given back from."""
-    left = [(each.amount - each.amount_refunded, each) for each in money.paid_charges]
-    remaining, charge = max(left, key=lambda each: each[0], default=(0, None))
-    if charge is None or remaining <= 0:
-        raise _refused("Of the latest paid invoice there is nothing left to give back.")
-    if asked.amount is not None and asked.amount > remaining:
-        left_text = amount_text(remaining, charge.currency.upper())
-        raise _refused(f"Only {left_text} is left to give back.")
-    if asked.amount is not None and asked.amount < remaining and asked.access != "keep":
+    left = [each for each in money.paid_charges if _left_of(each) > 0]
+    if not left:
+        raise _refused("Of what was paid for this period there is nothing left to give back.")
+    charge = next((each for each in left if _left_of(each) >= (asked.amount or 0)), None)
+    if charge is None:
+        most = max(left, key=_left_of)
+        raise _refused(f"Only {_text(_left_of(most), most)} is left to give back at once.")
+    kept = sum(map(_left_of, left)) - (asked.amount or _left_of(charge))
+    if kept and asked.access != "keep":
         raise _refused(
-            "A refund of a part changes no access. Refund all that is left, or keep access."
+            "A refund of a part changes no access, and "
+            f"{_text(kept, charge)} of this period would be kept. Keep access for now, and end it with "
+            "the last refund."
         )
     return charge
+
+
+def _left_of(charge: StripeCharge) -> int:
+    return charge.amount - charge.amount_refunded
+
+
+def _text(amount: int, charge: StripeCharge) -> str:
+    return amount_text(amount, charge.currency.upper())
 
 
 async def _audit(
@@ -105,7 +116,7 @@ async def _audit(
     after = {
         "subscription": asked.subscription_id,
         "payment": charge.payment_intent_id,
-        "amount": charge.amount - charge.amount_refunded if asked.amount is None else asked.amount,
+        "amount": _left_of(charge) if asked.amount is None else asked.amount,
         "currency": charge.currency.upper(),
         "access": asked.access,
         "key": asked.key,

@@ -61,6 +61,26 @@ async def test_a_refund_by_hand_says_what_becomes_of_access(desk: Desk) -> None:
     assert (ended.type, ended.after["reason"]) == ("subscription.ended", "refund")
 
 
+async def test_a_refund_ends_access_only_when_the_whole_period_is_given_back(desk: Desk) -> None:
+    reader, customer = await desk.reader()
+    subscription = desk.subscribe(customer)
+    desk.travel(days=10)
+    (item,) = desk.stripe.subscription_items.list({"subscription": subscription}).data
+    dearer = {"id": item.id, "price": desk.other_price}
+    changed = {"items": [dearer], "proration_behavior": "always_invoice"}
+    desk.stripe.subscriptions.update(subscription, changed)
+    await desk.hear()
+    with pytest.raises(Problem, match="of this period would be kept"):
+        await refund(desk, RefundAsked(reader, subscription, None, "cancel", "the-change"))
+    change = await refund(desk, RefundAsked(reader, subscription, None, "keep", "the-change"))
+    assert 0 < change.amount < 600
+    desk.travel(minutes=5)
+    assert await desk.is_open(subscription)
+    rest = RefundAsked(reader, subscription, None, "end_access", "the-period")
+    assert (await refund(desk, rest)).amount == 900
+    assert not await desk.is_open(subscription)
+
+
 async def test_resync_finds_what_nobody_told_of(desk: Desk) -> None:
     reader, customer = await desk.reader()
     known = desk.subscribe(customer)

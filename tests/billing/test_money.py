@@ -1,6 +1,6 @@
 """What takes access away although the status would give it, by billing.md's policies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import permutations
 from typing import Any
@@ -10,6 +10,7 @@ import pytest
 from service.billing.duplicates import Duplicate, duplicate_of, kept_of
 from service.billing.lifecycle import Terms, grant_of, payment_problem
 from service.billing.money import Money, RefundPolicy, Stop, stop_of, stop_since_import
+from service.payments.gateway import StripeInvoiceLine
 from tests.billing.stripe_values import (
     DAY,
     HOUR,
@@ -24,6 +25,9 @@ from tests.billing.stripe_values import (
 
 FIRST, SECOND, THIRD = STARTED, STARTED + DAY, STARTED + 2 * DAY
 TERMS = Terms(renewal_slack=48 * HOUR, grace=14 * DAY)
+
+CHANGE = bill("2", SECOND, billing_reason="subscription_update")
+WHOLE = StripeInvoiceLine("price_2", 9000, 1, SECOND, MONTH_END, is_proration=False)
 
 
 def paid(*refunds: Any, **also: Any) -> Money:
@@ -72,13 +76,24 @@ def test_a_full_refund_follows_what_was_chosen_with_it_else_the_setting(
         # Money from outside of Stripe has no charge and is money all the same.
         (Money((bill("2", THIRD, payments=()), bill("1")), (charge("1"),),
                (refund("1", SECOND),)), None),
+        # A change within the period is paid beside it: both have to go back.
+        (Money((CHANGE, bill("1")), (charge("2", SECOND), charge("1")), (refund("2", THIRD),)), None),
+        (Money((CHANGE, bill("1")), (charge("2", SECOND), charge("1")), (refund("1", THIRD),)), None),
+        (Money((CHANGE, bill("1")), (charge("2", SECOND), charge("1")),
+               (refund("1", THIRD), refund("2", SECOND))), THIRD),
+        (Money((replace(CHANGE, payments=()), bill("1")), (charge("1"),), (refund("1", THIRD),)), None),
+        (Money((CHANGE, bill("1", billing_reason="subscription_create")),
+               (charge("2", SECOND), charge("1")), (refund("2", THIRD),)), None),
+        # A switch to another interval begins a period of its own.
+        (Money((replace(CHANGE, lines=(WHOLE,)), bill("1")), (charge("2", SECOND), charge("1")),
+               (refund("2", THIRD),)), THIRD),
         # Declined tries of the same payment took nothing.
         (Money((bill(),), (charge(), charge("1", id="ch_0", status="failed")),
                (refund(),)), FIRST),
         (Money(), None),
     ],
 )  # fmt: skip
-def test_which_refund_is_a_full_one_of_the_latest_paid_invoice(
+def test_which_refund_completes_giving_back_what_was_paid_for_the_period(
     money: Money, stopped_at: datetime | None
 ) -> None:
     stop = stop_of(money, "end_access", trial_used_at=None)

@@ -28,9 +28,10 @@ MOST_MINOR_UNITS = 99_999_999
 
 
 class RefundIn(Body):
-    """`amount` in minor units; null: all that is left of the latest paid invoice.
+    """`amount` in minor units; null: all that is left of the latest payment for this period.
 
-    `access` says what a full refund does: keep access, end it, or cancel the subscription too.
+    `access` says what the refund that completes the period's does: keep access, end it, or cancel the
+    subscription too.
     """
 
     subscription: Annotated[str, Storable, Field(min_length=1, max_length=255)]
@@ -125,7 +126,7 @@ async def refund(
     context: AppContext,
     gateway: AppGateway,
 ) -> RefundOut:
-    """Give back the latest paid invoice of a subscription, or a part of it.
+    """Give back the latest payment for a subscription's present period, or a part of it.
 
     A refund of a part changes no access. Needs the permission subscribers:write.
     """

@@ -73,13 +73,19 @@ class Oracle:
                 return NEVER
 
     def _owing_since(self, subscription: Document) -> datetime:
-        unpaid = [
-            each["status_transitions"]["finalized_at"]
-            for each in self._invoices(subscription)
-            if each["status"] == "open"
-        ]
+        unpaid = [each["status_transitions"]["finalized_at"] for each in self._debt(subscription)]
         start = min(item["current_period_start"] for item in subscription["items"]["data"])
         return _instant(min((at for at in unpaid if at), default=start))
+
+    def _debt(self, subscription: Document) -> list[Document]:
+        """The open invoices since one was last paid or given up, the oldest first."""
+        debt: list[Document] = []
+        for each in self._invoices(subscription):
+            if each["billing_reason"] != "manual" and each["status"] in {"paid", "uncollectible"}:
+                debt = []
+            elif each["billing_reason"] != "manual" and each["status"] == "open":
+                debt.append(each)
+        return debt
 
     def _invoices(self, subscription: Document) -> list[Document]:
         return [
@@ -107,17 +113,23 @@ class Oracle:
             }:  # fmt: skip
                 return True
         paid = [each for each in invoices if each["status"] == "paid" and each["amount_paid"]]
-        if not paid:
+        periods = [at for at, each in enumerate(paid) if _bills_a_period(each)]
+        taken = []
+        for invoice in paid[periods[-1] if periods else 0 :]:
+            succeeded = [each for each in self._charges(invoice) if each["status"] == "succeeded"]
+            if not succeeded or not all(each["refunded"] for each in succeeded):
+                return False
+            taken += succeeded
+        if not taken:
             return False
-        taken = [each for each in self._charges(paid[-1]) if each["status"] == "succeeded"]
-        if not taken or not all(each["refunded"] for each in taken):
-            return False
+        # Of two in the same second that of the later charge counts.
         back = [
             each
+            for charge in taken
             for each in self.store.find("refund", [], oldest_first=True)
-            if each["charge"] in {charge["id"] for charge in taken}
-            and each["status"] in {"succeeded", "pending"}
+            if each["charge"] == charge["id"] and each["status"] in {"succeeded", "pending"}
         ]
+        back.sort(key=lambda each: int(each["created"]))
         chosen = back[-1]["metadata"].get("paywall_access") if back else None
         return (chosen or self.policy.refund) != "keep"
 
@@ -184,7 +196,7 @@ class Oracle:
         if subscription["cancel_at_period_end"]:
             stops.append(end)
         invoices = self._invoices(subscription)
-        unpaid = [each for each in invoices if each["status"] == "open"]
+        unpaid = self._debt(subscription)
         owes = unpaid and subscription["status"] in {"past_due", "unpaid"}
         charges = {each["id"] for one in invoices for each in self._charges(one)}
         return Facts(
@@ -286,6 +298,14 @@ def live_by_holder(
         if each["status"] in {"trialing", "active", "past_due", "unpaid", "paused"}:
             found.setdefault(holder[each["customer"]], []).append(each["id"])
     return found
+
+
+def _bills_a_period(invoice: Document) -> bool:
+    """Rather than prorations alone."""
+    lines = [each["parent"]["subscription_item_details"] for each in invoice["lines"]["data"]]
+    return invoice["billing_reason"] in {"subscription_create", "subscription_cycle"} or any(
+        each is not None and not each["proration"] for each in lines
+    )
 
 
 def _instant(seconds: int) -> datetime:
