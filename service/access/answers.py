@@ -39,7 +39,8 @@ class Answered(NamedTuple):
     """An answer to unlock. `device`: the id of the device that it was given to.
 
     `noted` is what is recorded of it in the background, None where it was counted; `meter` is the
-    window that was decided in. `until` is when half of its token's life is over, by wall time; None: it has none.
+    window that was decided in. `until` is when half of its token's life is over, or its gift link ends, by wall
+    time; None: it has neither.
     """
 
     status: int
@@ -90,6 +91,9 @@ class UnlockAnswers:
         else:
             status, media_type = 200, "application/json"
             parts, until = self._opened(read, outcome, wants_token=wanted.token)
+            if outcome.until is not None:
+                ends_at = outcome.until - self._context.clocks.offset
+                until = min(until, ends_at) if until is not None else ends_at
         if not read.caller.holds_cookie:
             signed = self._devices.sign(outcome.device_id)
             parts.append(f',"device_token":"{signed}"'.encode())

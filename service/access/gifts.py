@@ -79,6 +79,10 @@ class Gifts:
                 self._opened |= newer
         self._looked_at = now
 
+    def opened(self, article_id: str) -> bool:
+        """Whether a device may have opened the article by a link: the database knows which."""
+        return article_id in self._opened
+
     async def look(
         self, session: AsyncSession, token: str | None, device: str | None, article_id: str
     ) -> GiftSeen:
@@ -98,7 +102,7 @@ class Gifts:
 
     async def take(self, token: str | None, device: str, article_id: str) -> GiftSeen:
         """Let the device open the article by the link that was sent, or by one that it opened before."""
-        if token is None and article_id not in self._opened:
+        if token is None and not self.opened(article_id):
             return NO_GIFT
         async with self._context.database.reading() as session:
             seen = await self.look(session, token, device, article_id)
@@ -121,7 +125,7 @@ class Gifts:
     async def _held(
         self, session: AsyncSession, device: str | None, article_id: str, now: datetime
     ) -> GrantFacts | None:
-        if device is None or article_id not in self._opened:
+        if device is None or not self.opened(article_id):
             return None
         return await held_by_device(session, device, article_id, now)
 

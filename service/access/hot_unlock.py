@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope
 
 from service.access.answers import Answered, UnlockAnswers
 from service.access.cookieless import network_of_caller
+from service.access.gifts import Gifts
 from service.access.metered import is_former
 from service.access.reader_memory import KnownReader, ReaderMemory
 from service.access.revocations import Revocations
@@ -82,8 +83,8 @@ log = structlog.get_logger()
 
 class _Repeat(NamedTuple):
     """An answer that is given again for the same copy of the article, until then by wall time, as long as
-    the window of `meter_of` is as it says, the same is `sold` (None: it sells nothing), the reader, known by this
-    key, is as remembered (None: nobody is signed in), and nothing else was revoked. It is recorded each time.
+    the window of `meter_of` is as it says, the same is `sold` (None: it is no wall), the reader, known by this key,
+    is as remembered (None: nobody is signed in), and nothing else was revoked. It is recorded each time.
     """
 
     entry: CachedArticle
@@ -112,6 +113,7 @@ class HotUnlock:
         self._metering = running.get(Metering)
         self._revocations = running.get(Revocations)
         self._on_sale = running.get(OnSale)
+        self._gifts = running.get(Gifts)
         self._rules = running.get(RuleBook)
         self._networks = running.get(InstitutionNetworks)
         self._crawlers = running.get(KnownCrawlers)
@@ -240,9 +242,13 @@ class HotUnlock:
                 return False
         return (
             repeat.revocations == self._revocations.changes
-            and (repeat.sold is None or repeat.sold is self._on_sale.fresh())
+            and (repeat.sold is None or self._is_walled_still(repeat.sold, repeat.entry))
             and (reader is None or self._readers.find(reader[0]) is reader[1])
         )
+
+    def _is_walled_still(self, sold: Assortment, entry: CachedArticle) -> bool:
+        """Whether a wall may be shown again: the device may have opened a gift link meanwhile."""
+        return sold is self._on_sale.fresh() and not self._gifts.opened(entry.article.id)
 
     def _may_be_crawler(self, scope: Scope) -> bool:
         """Whether the router has to find out, since it makes a difference."""

@@ -87,6 +87,8 @@ class Opened(NamedTuple):
     noted: Noted | None = None
     """What is recorded in the background; None: it was counted."""
     notices: tuple[NoticeShown, ...] = ()
+    until: datetime | None = None
+    """When the gift link that opened it ends, in business time; None: no link did."""
 
 
 class Walled(NamedTuple):
@@ -262,8 +264,9 @@ class Unlocking:
         reader_id = None if case.has_gift else read.caller.reader_id
         owner = reader_id or device
         notices = await self._notices(read, case, touch, case.window, view)
-        reason = case.outcome.reason
-        return Opened(reason, False, case.window, owner, device_id, noted, notices)
+        grant, reason = case.gift.grant, case.outcome.reason
+        until = grant.ends_at if grant is not None and case.has_gift else None
+        return Opened(reason, False, case.window, owner, device_id, noted, notices, until)
 
     def note_use(self, read: ReadRequest, device: str | None, day: date) -> None:
         """A read of a reader's, for the report of accounts that many share."""
