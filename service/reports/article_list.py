@@ -20,9 +20,9 @@ from service.content.level import LevelAt, level_at
 from service.content.staff_list import StaffFilter, conditions, without_texts
 from service.content.store import level_facts
 from service.db.keyset import Keyset, Page
-from service.db.tables import Article, Checkout
+from service.db.tables import Article
 from service.reports.asked import Asked
-from service.reports.queries.article_sales import last_wall
+from service.reports.queries.article_sales import sales
 from service.reports.queries.ledger import by_article
 from service.rules.rules import LevelRules
 
@@ -35,7 +35,7 @@ class ArticleFigures:
     """An article without its texts, its level now, and what it did in the period.
 
     `reads` are openings, re-reads included; `walls` how often a wall was shown; `sales` the purchases
-    whose last wall was here, or whose pass is for this article.
+    whose last wall was here, or whose pass is for this article, as in the figure.
     """
 
     article: Article
@@ -112,17 +112,11 @@ async def _figures(session: AsyncSession, asked: Asked) -> _Figures:
         .group_by(days.c.article_id)
         .subquery("seen")
     )
-    sold = (
-        select(last_wall().label("article_id"))
-        .where(
-            Checkout.status == "completed",
-            Checkout.completed_at >= asked.since,
-            Checkout.completed_at < asked.until,
-        )
-        .subquery("sold_there")
+    bought = await sales(session, asked)
+    sold = select(bought.c.article, func.sum(bought.c.sold).label("sales")).group_by(
+        bought.c.article
     )
-    counted = select(sold.c.article_id, func.count().label("sales")).group_by(sold.c.article_id)
-    return _Figures(seen, counted.subquery("sold"))
+    return _Figures(seen, sold.subquery("sold"))
 
 
 def _joined(figures: _Figures, statement: Select[Any]) -> Select[Any]:
@@ -130,5 +124,5 @@ def _joined(figures: _Figures, statement: Select[Any]) -> Select[Any]:
         statement.add_columns(*(each.label(name) for name, each in figures.columns.items()))
         .select_from(Article)
         .outerjoin(figures.seen, figures.seen.c.article_id == Article.id)
-        .outerjoin(figures.sold, figures.sold.c.article_id == Article.id)
+        .outerjoin(figures.sold, figures.sold.c.article == Article.id)
     )

@@ -6,13 +6,25 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Subquery,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.db.tables import AccessEntry, ArticleSaleDay, Checkout, RolledDay
 from service.reports.asked import Asked
 from service.reports.queries.counting import Counts
+from service.reports.queries.purchases import is_purchase
 from service.reports.queries.source_days import spans_of
 
 Sold = defaultdict[str, Counts]
@@ -22,48 +34,47 @@ SoldOn = tuple[date, str, int, int]
 _ONE_DAY = timedelta(days=1)
 
 
-async def sold_by_article(session: AsyncSession, asked: Asked) -> tuple[Sold, Sold]:
-    """All purchases, and those of buyers who bought for the first time."""
+async def sales(session: AsyncSession, asked: Asked) -> Subquery:
+    """What was bought at the walls of articles in the period, as rows of `step`, `article`, `sold` and `first`."""
     first, last = asked.period.first, min(asked.period.last, asked.today)
     row = ArticleSaleDay
     counted = select(RolledDay.day).where(RolledDay.sales_counted_on.is_not(None))
     days = set(await session.scalars(counted.where(RolledDay.day.between(first, last))))
-    stored = await session.execute(
-        select(row.day, row.article_id, row.sold, row.first).where(
-            row.day.between(first, last), row.day.in_(counted)
-        )
-    )
-    found: list[tuple[int, str | None, int, int]] = [
-        (asked.step_of(day), article, number, of_new) for day, article, number, of_new in stored
-    ]
     all_days = (first + n * _ONE_DAY for n in range((last - first).days + 1))
-    if spans := spans_of([day for day in all_days if day not in days], asked.home):
-        at: ColumnElement[Any] = Checkout.completed_at.expression
-        bought = _bought(spans, asked.step_at(at))
-        found += [
-            (step, article, number, of_new)
-            for step, article, number, of_new in await session.execute(_grouped(bought))
-        ]
+    rest = [day for day in all_days if day not in days]
+    # Another process may count one of them between these two statements.
+    stored = select(
+        asked.step_on(row.day.expression).label("step"), row.article_id.label("article"),
+        row.sold.label("sold"), row.first.label("first"),
+    ).where(row.day.between(first, last), row.day.not_in(rest))  # fmt: skip
+    if not rest:
+        return stored.subquery("sales")
+    at: ColumnElement[Any] = Checkout.completed_at.expression
+    bought = _bought(spans_of(rest, asked.home), asked.step_at(at)).subquery("bought")
+    live = select(bought.c.step, bought.c.article, literal(1), bought.c.is_first)
+    return union_all(stored, live.where(bought.c.article.is_not(None))).subquery("sales")
+
+
+async def sold_by_article(session: AsyncSession, asked: Asked) -> tuple[Sold, Sold]:
+    """All purchases, and those of buyers who bought for the first time."""
+    rows = await sales(session, asked)
+    grouping = (rows.c.step, rows.c.article)
+    numbers = select(*grouping, func.sum(rows.c.sold), func.sum(rows.c.first)).group_by(*grouping)
     sold: Sold = defaultdict(lambda: defaultdict(int))
     new: Sold = defaultdict(lambda: defaultdict(int))
-    for step, article, number, of_new in found:
-        if article is not None:
-            for place in (step, None):
-                sold[article][place] += number
-                new[article][place] += of_new
+    for step, article, number, of_new in await session.execute(numbers):
+        for place in (step, None):
+            sold[article][place] += int(number)
+            new[article][place] += int(of_new)
     return sold, new
 
 
 async def sold_on(session: AsyncSession, day: date, zone: ZoneInfo) -> list[SoldOn]:
     """The rows of `ArticleSaleDay` for a day of the zone."""
-    found = await session.execute(_grouped(_bought(spans_of([day], zone), literal(0))))
-    return [(day, article, sold, new) for _, article, sold, new in found if article is not None]
-
-
-def _grouped(bought: Select[Any]) -> Select[Any]:
-    rows = bought.subquery("bought")
-    grouping = (rows.c.step, rows.c.article)
-    return select(*grouping, func.count(), func.sum(rows.c.is_first)).group_by(*grouping)
+    rows = _bought(spans_of([day], zone), literal(0)).subquery("bought")
+    numbers = select(rows.c.article, func.count(), func.sum(rows.c.is_first))
+    found = await session.execute(numbers.group_by(rows.c.article))
+    return [(day, article, sold, new) for article, sold, new in found if article is not None]
 
 
 def _bought(spans: Iterable[tuple[datetime, datetime]], step: ColumnElement[int]) -> Select[Any]:
@@ -78,15 +89,15 @@ def _bought(spans: Iterable[tuple[datetime, datetime]], step: ColumnElement[int]
         .exists()
     )
     return select(
-        step.label("step"), last_wall().label("article"),
+        step.label("step"), _last_wall().label("article"),
         case((has_bought, 0), else_=1).label("is_first"),
     ).where(
-        Checkout.status == "completed",
+        is_purchase(),
         or_(*((at >= since) & (at < until) for since, until in spans)),
     )  # fmt: skip
 
 
-def last_wall() -> ColumnElement[Any]:
+def _last_wall() -> ColumnElement[Any]:
     """The article whose wall the buyer met last before a checkout; of a pass for one article, that."""
     entry = AccessEntry
     theirs = or_(
