@@ -9,8 +9,9 @@ from datetime import date, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from service.db.bulk import insert_rows
 from service.db.context import Context
@@ -34,34 +35,33 @@ log = structlog.get_logger()
 async def count_days(context: Context, progress: Callable[[date], None] = lambda _: None) -> None:
     """Count each rolled up day that isn't counted or not settled, the oldest first.
 
-    Safe to repeat and to interrupt, anywhere. `progress` gets each day that is done.
+    Safe to repeat and to interrupt, anywhere: of each day it is noted what is counted. Habits and depths
+    come last: where they take too long for the database, the rest is there all the same. `progress`
+    gets each day whose holders are counted.
     """
     today = _today(context)
-    async with context.database.slow_reading("reports") as session:
-        unsettled = today - SETTLED_AFTER * _ONE_DAY
-        days = list(
-            await session.execute(
-                select(RolledDay.day, RolledDay.counted_on)
-                .where(
-                    or_(
-                        RolledDay.counted_on.is_(None),
-                        (RolledDay.day > unsettled) & (RolledDay.counted_on < today),
-                    )
-                )
-                .order_by(RolledDay.day)
-            )
-        )
-    for day, _ in days:
+    days = await _days(context, _is_due(RolledDay.counted_on, today))
+    for day in days:
         await _count_day(context, day, today)
         progress(day)
-    # Afterwards: where these take too long for the database, the counts above are there all the same.
-    for day, counted_on in days:
-        if counted_on is None:
-            await _count_habits(context, day, today)
+    for day in await _days(context, RolledDay.habits_counted_on.is_(None)):
+        await _count_habits(context, day, today)
     await _tell_settled_apart(context)
+    due = await _days(context, _is_due(RolledDay.depths_counted_on, today))
+    await _count_depths(context, due, today)
     if days:
-        await _count_depths(context, days[0].day, today)
-        log.info("ledger.counted", days=len(days), until=str(days[-1].day))
+        log.info("ledger.counted", days=len(days), until=str(days[-1]))
+
+
+def _is_due(counted_on: InstrumentedAttribute[date | None], today: date) -> ColumnElement[bool]:
+    unsettled = RolledDay.day > today - SETTLED_AFTER * _ONE_DAY
+    return or_(counted_on.is_(None), unsettled & (counted_on < today))
+
+
+async def _days(context: Context, condition: ColumnElement[bool]) -> list[date]:
+    async with context.database.slow_reading("reports") as session:
+        rolled = select(RolledDay.day).where(condition).order_by(RolledDay.day)
+        return list(await session.scalars(rolled))
 
 
 async def prune_holder_days(context: Context) -> None:
@@ -97,11 +97,7 @@ async def _count_day(context: Context, day: date, today: date) -> None:
         await _insert(session, HolderReturn, ("measure", "day", "previous", "holders"), returns)
         await session.execute(delete(SourceDay).where(SourceDay.day == day))
         await _insert(session, SourceDay, ("day", "touch", "source", "sold"), sold)
-        await session.execute(
-            update(RolledDay)
-            .where(RolledDay.day == day)
-            .values(counted_on=today, looked_back_to=since)
-        )
+        await _note(session, day, counted_on=today, looked_back_to=since)
 
 
 async def _tell_settled_apart(context: Context) -> None:
@@ -126,12 +122,14 @@ async def _tell_settled_apart(context: Context) -> None:
 
 async def _count_habits(context: Context, day: date, today: date) -> None:
     async with context.database.reading() as session:
-        since = await session.scalar(select(func.min(HolderDay.day))) or day
-        if not await _shows_habits(session, day, today, since):
-            return
-        habits = await habits_on(session, _asked(context, day, day, "day"), day)
+        since = await session.scalar(select(func.min(HolderDay.day)))
+        habits = None
+        if since is not None and await _shows_habits(session, day, today, since):
+            habits = await habits_on(session, _asked(context, day, day, "day"), day)
     async with context.database.transaction() as session:
-        await session.merge(HabitDay(day=day, **vars(habits)))
+        if habits is not None:
+            await session.merge(HabitDay(day=day, **vars(habits)))
+        await _note(session, day, habits_counted_on=today)
 
 
 async def _shows_habits(session: AsyncSession, day: date, today: date, since: date) -> bool:
@@ -148,31 +146,44 @@ async def _deleted_before(session: AsyncSession, since: date) -> bool:
     return first is not None and first < since
 
 
-async def _count_depths(context: Context, changed: date, today: date) -> None:
-    """Of each step with a day from `changed` up to yesterday."""
+async def _count_depths(context: Context, days: list[date], today: date) -> None:
+    """Of each step that has one of these days, up to yesterday."""
     yesterday = today - _ONE_DAY
     async with context.database.slow_reading("reports") as session:
         since = await session.scalar(select(func.min(HolderDay.day)))
-        gone = since is not None and await _deleted_before(session, since)
-    for interval in DEPTH_INTERVALS:
-        first = step_of(changed, interval)
-        while first <= yesterday:
-            last = min(step_after(first, interval) - _ONE_DAY, yesterday)
-            if not gone or since is None or first >= since:
-                await _count_depth(context, interval, first, last)
-            first = step_after(first, interval)
+        gone = since is None or await _deleted_before(session, since)
+    counted: set[tuple[Interval, date]] = set()
+    for day in days:
+        found: dict[tuple[Interval, date], list[tuple[Any, ...]]] = {}
+        for interval in DEPTH_INTERVALS:
+            first = step_of(day, interval)
+            is_whole = not gone or (since is not None and first >= since)
+            if is_whole and (interval, first) not in counted:
+                last = min(step_after(first, interval) - _ONE_DAY, yesterday)
+                found[interval, first] = await _depths_of(context, interval, first, last)
+        async with context.database.transaction() as session:
+            for (interval, first), depths in found.items():
+                await session.execute(
+                    delete(StepDepth).where(
+                        StepDepth.interval == interval, StepDepth.first == first
+                    )
+                )
+                columns = ("interval", "first", "used", "last", "holders")
+                await _insert(session, StepDepth, columns, depths)
+            await _note(session, day, depths_counted_on=today)
+        counted |= found.keys()
 
 
-async def _count_depth(context: Context, interval: Interval, first: date, last: date) -> None:
+async def _depths_of(
+    context: Context, interval: Interval, first: date, last: date
+) -> list[tuple[Any, ...]]:
     async with context.database.reading() as session:
         used = await depths_between(session, _asked(context, first, last, interval), first, last)
-    rows = [(interval, first, each, last, holders) for each, holders in used.items()]
-    async with context.database.transaction() as session:
-        await session.execute(
-            delete(StepDepth).where(StepDepth.interval == interval, StepDepth.first == first)
-        )
-        columns = ("interval", "first", "used", "last", "holders")
-        await _insert(session, StepDepth, columns, rows)
+    return [(interval, first, each, last, holders) for each, holders in used.items()]
+
+
+async def _note(session: AsyncSession, day: date, **values: date) -> None:
+    await session.execute(update(RolledDay).where(RolledDay.day == day).values(values))
 
 
 async def _insert(

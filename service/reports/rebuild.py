@@ -109,8 +109,9 @@ async def _ledger(
     async with context.database.transaction() as session:
         kept = await session.scalar(select(func.min(HolderDay.day)))
         if kept is not None:
+            uncounted = {"counted_on": None, "habits_counted_on": None, "depths_counted_on": None}
             await session.execute(
-                update(RolledDay).where(RolledDay.looked_back_to >= kept).values(counted_on=None)
+                update(RolledDay).where(RolledDay.looked_back_to >= kept).values(uncounted)
             )
     await count_days(context, lambda day: progress(f"{day} counted"))
     await count_article_sales(context)

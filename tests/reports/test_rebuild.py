@@ -1,10 +1,13 @@
 """Damaged rollups are made anew from their rows; days of holders are pruned, and what they gave stays."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import Clocks
 from service.db.context import Context
@@ -13,6 +16,7 @@ from service.db.tables import (
     AccessEntry,
     CohortMonth,
     EdgeDay,
+    HabitDay,
     HolderDay,
     HolderReturn,
     LedgerDay,
@@ -20,6 +24,8 @@ from service.db.tables import (
     MovementRow,
     RolledDay,
     Rollup,
+    SourceDay,
+    StepDepth,
 )
 from service.reports.day_rollup import count_days, prune_holder_days
 from service.reports.movement_rollup import roll_up_movements
@@ -138,6 +144,54 @@ async def test_an_interrupted_rebuild_goes_on(
     assert await stored(database) == before
     async with database.reading() as session:
         assert await session.get(Rollup, "rebuild") is None
+
+
+class Interrupted(Exception):
+    """The process ends after it has committed."""
+
+
+class ShortLived(Database):
+    """Ends the process after each transaction."""
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        async with super().transaction() as session:
+            yield session
+        raise Interrupted
+
+
+COUNTED: tuple[type[Any], ...] = (HabitDay, HolderReturn, RolledDay, SourceDay, StepDepth)
+
+
+async def counted(database: Database) -> list[Any]:
+    async with database.reading() as session:
+        return [
+            sorted(map(tuple, await session.execute(select(*table.__table__.columns))), key=str)
+            for table in COUNTED
+        ]
+
+
+async def test_what_is_counted_of_days_outlives_any_interruption(
+    context: Context, database: Database, clocks: MovingClocks
+) -> None:
+    clocks.time = MIDDAY
+    await some_days(context)
+    whole = await counted(database)
+    assert whole[COUNTED.index(HabitDay)]
+    assert whole[COUNTED.index(StepDepth)]
+    async with database.transaction() as session:
+        days = list(await session.scalars(select(RolledDay.day)))
+        for table in (HabitDay, HolderReturn, SourceDay, StepDepth):
+            await session.execute(delete(table))
+    for day in days:
+        await roll_day(database, day, now=clocks.wall())
+    ending = Context(context.settings, clocks, ShortLived(database.url))
+    for _ in range(3 * len(days)):
+        with pytest.raises(Interrupted):
+            await count_days(ending)
+    await count_days(ending)
+    await ending.database.dispose()
+    assert await counted(database) == whole
 
 
 async def test_figures_are_right_while_nothing_is_added_up(

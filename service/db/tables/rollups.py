@@ -21,6 +21,10 @@ class RolledDay(Base):
     """The publication's day on which its holders were last counted as returns; None: not yet."""
     looked_back_to: Mapped[date | None]
     """The first day on which they were looked for before."""
+    habits_counted_on: Mapped[date | None]
+    """As `counted_on`, of its habits, or of that it shows none."""
+    depths_counted_on: Mapped[date | None]
+    """The same of the depths of its steps."""
     sales_counted_on: Mapped[date | None]
     """The same of what was bought at the walls of articles."""
 
