@@ -5,6 +5,7 @@ import re
 import structlog
 from fastapi import HTTPException, Request
 from fastapi.responses import Response
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.problems import Problem, answer_about
@@ -15,7 +16,8 @@ SMALL_BODY = 64 * 1024
 MOST_MEMBERS = 2000
 DEEPEST = 20
 _MOST_FIELDS = 200
-_LARGE = "/v1/admin/articles/"
+_LARGE = re.compile(r"/v1/admin/articles/|(/v1)?/admin/entitlements/([^/]+/)?import$")
+"""Articles, and the lists of rights from elsewhere."""
 _SIGNED = "/v1/webhooks/"
 """What Stripe has signed has any shape, and the route that reads it notes what was refused: its size alone
 is limited here. Nothing is built from it before the signature is checked.
@@ -29,7 +31,7 @@ _OTHER_THAN_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 class Boundary:
     """ASGI: reads the body, whose size and shape are checked before anything is built from it.
 
-    Articles and webhooks may have `max_body_bytes`, others 64 KiB. What nobody foresaw becomes a
+    Articles, lists of rights and webhooks may have `max_body_bytes`, others 64 KiB. What nobody foresaw becomes a
     problem here: the framework's own catch-all is outside of what adds headers and the request's id.
     """
 
@@ -52,7 +54,7 @@ class Boundary:
             if scope["path"].startswith(_SIGNED):
                 receive = self._limited(receive)
             elif scope["method"] not in _BODILESS:
-                body = await self._body(scope["path"], receive)
+                body = await self._body(scope, receive)
                 if body is None:
                     return  # the caller has gone
                 receive = answering(body, receive)
@@ -65,8 +67,8 @@ class Boundary:
                 raise
             await _failure(scope)(scope, receive, send)
 
-    async def _body(self, path: str, receive: Receive) -> bytes | None:
-        is_large = path.startswith(_LARGE)
+    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
+        is_large = _LARGE.match(scope["path"]) is not None
         most = self.max_body_bytes if is_large else min(self.max_body_bytes, SMALL_BODY)
         body, more = bytearray(), True
         while more:
@@ -77,7 +79,9 @@ class Boundary:
             if len(body) > most:
                 raise Problem("body-too-large", _most(most))
             more = message.get("more_body", False)
-        fault = fault_of(bytes(body))
+        kind = Headers(scope=scope).get("content-type", "")
+        # The parser of forms with files takes a thousand fields at most, and counts them as it reads.
+        fault = fault_of(bytes(body)) if not kind.startswith("multipart/form-data") else None
         if fault is not None:
             raise Problem("malformed-request", f"{fault} Send less.")
         return bytes(body)

@@ -47,7 +47,7 @@ def test_a_bodys_shape_is_known_in_one_look(name: str) -> None:
 
 
 @on_sqlite
-async def test_what_anybody_may_send_is_small_and_only_articles_are_large(
+async def test_what_anybody_may_send_is_small_and_only_articles_and_lists_are_large(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
     large = b'{"title": "A", "body": "' + b"x" * SMALL_BODY + b'"}'
@@ -63,6 +63,9 @@ async def test_what_anybody_may_send_is_small_and_only_articles_are_large(
             answer = await paywall.client.post(path, content=large, headers=headers)
             assert answer.status_code == 413, path
             assert answer.json()["type"] == "/problems/body-too-large"
+        for path in ("/v1/admin/entitlements/print/import", "/admin/entitlements/import"):
+            answer = await paywall.client.post(path, content=large, headers=headers)
+            assert answer.status_code in {303, 401}, path
         stored = await paywall.client.put(
             "/v1/admin/articles/large", content=large, headers={**headers, **paywall.staff}
         )

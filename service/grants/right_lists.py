@@ -42,7 +42,7 @@ MAY_ALWAYS_END = 5
 """A list may end this number of rights whatever their share: people leave small sources too."""
 LONGEST = 200
 """Characters of one value."""
-_ADVICE = f"The first line names the columns: {', '.join(COLUMNS)}. {' and '.join(MUST_HAVE)} must be there."
+ADVICE = f"The first line names the columns: {', '.join(COLUMNS)}. {' and '.join(MUST_HAVE)} must be there."
 
 
 def read_list(data: bytes, zone: ZoneInfo) -> list[SentRight]:
@@ -50,14 +50,14 @@ def read_list(data: bytes, zone: ZoneInfo) -> list[SentRight]:
 
     Raises ListRefused with every bad line.
     """
-    names, lines = lines_of(data, _ADVICE)
+    names, lines = lines_of(data, ADVICE)
     return _rows(names, lines, zone)
 
 
 def _rows(
     names: list[str], lines: Iterable[tuple[int, list[str]]], zone: ZoneInfo
 ) -> list[SentRight]:
-    check_columns(names, COLUMNS, MUST_HAVE, _ADVICE)
+    check_columns(names, COLUMNS, MUST_HAVE, ADVICE)
     found, problems = [], []
     seen: dict[str, int] = {}
     accounts: dict[str, tuple[int, str]] = {}

@@ -1,5 +1,7 @@
 """Rights from elsewhere, sent by other systems of the newsroom."""
 
+from asyncio import to_thread
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -7,19 +9,25 @@ from fastapi import APIRouter, Depends
 from service.clock import AppClocks
 from service.db.context import AppContext
 from service.db.session import ReportSession, WriteSession
+from service.grants.csv_file import ListRefused
+from service.grants.right_lists import read_list, store_list
 from service.grants.right_schemas import (
     AnyRights,
     Reference,
+    RightFile,
     RightIn,
     RightList,
     RightOut,
+    RightsImported,
     Source,
 )
 from service.grants.right_store import list_rights
 from service.grants.rights import end_right, find_right, put_right
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
+from service.problems import Problem
 
+_MOST_ERRORS = 100
 router = APIRouter(prefix="/v1/admin/entitlements", tags=["grants"])
 
 ReadsSubscribers = Annotated[Actor, Depends(requires(Permission.SUBSCRIBERS_READ))]
@@ -62,6 +70,26 @@ async def delete(
     """End it now; repeating changes nothing. Needs the permission subscribers:write."""
     row = await end_right(session, context, source, reference, actor=actor.label)
     return RightOut.of(row)
+
+
+@router.post("/{source}/import", summary="Import a source's list of rights")
+async def import_list(
+    source: Source, body: RightFile, actor: ChangesSubscribers, context: AppContext
+) -> RightsImported:
+    """Make the source's rights those of the CSV, all or none: what it no longer has ends now.
+
+    422 `invalid-request` names the bad lines. Needs the permission subscribers:write.
+    """
+    try:
+        rows = await to_thread(read_list, body.csv.encode(), context.settings.zone)
+        found = await store_list(
+            context, source, rows, actor=actor.label, dry_run=body.dry_run,
+            most_ended_percent=body.most_ended_percent,
+        )  # fmt: skip
+    except ListRefused as refused:
+        errors = [{"field": "body.csv", "message": each} for each in refused.problems]
+        raise Problem("invalid-request", errors=errors[:_MOST_ERRORS]) from refused
+    return RightsImported(**asdict(found), dry_run=body.dry_run)
 
 
 @router.get("", summary="List rights from elsewhere")

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_vali
 from service.bodies import Body, ListOut
 from service.clock import in_utc
 from service.db.tables import Right
+from service.grants.right_lists import MOST_ENDED_PERCENT
 from service.grants.rights import SentRight
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
 from service.identity.email import email_key
@@ -82,6 +83,26 @@ class RightOut(BaseModel):
 
 class RightList(ListOut[RightOut]):
     pass
+
+
+class RightFile(Body):
+    """A source's whole list as CSV, with the columns of `paywall import entitlements`."""
+
+    csv: Annotated[str, Field(min_length=1)]
+    dry_run: bool = False
+    """Say what would happen, change nothing."""
+    most_ended_percent: Annotated[int, Field(ge=0, le=100)] = MOST_ENDED_PERCENT
+    """The share of the rights that run that the list may end; it may always end 5."""
+
+
+class RightsImported(BaseModel):
+    """What happened, or would: references; `unchanged` is their number."""
+
+    created: list[str]
+    changed: list[str]
+    ended: list[str]
+    unchanged: int
+    dry_run: bool
 
 
 class RightQuery(ListQuery):

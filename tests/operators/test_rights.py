@@ -1,8 +1,10 @@
 """Rights from elsewhere in the back office: the page, the file, and the list for Google."""
 
 import csv
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from html import unescape
 from io import StringIO
 
 import pytest
@@ -66,6 +68,94 @@ async def test_a_form_without_the_sessions_field_changes_nothing(paywall: Paywal
     sent = await paywall.client.post(f"{PAGE}/end", data={"source": "print", "reference": "KD-1"})
     assert sent.status_code == 403
     assert "KD-1" in (await paywall.client.get(f"{PAGE}?state=live")).text
+
+
+LIST = "reference,plan,email\nKD-0,digital,r0@example.org\nKD-9,digital,new@example.org\n"
+
+
+async def running(paywall: Paywall) -> set[str]:
+    answer = await paywall.client.get(
+        "/v1/admin/entitlements?source=print&state=live", headers=paywall.staff
+    )
+    return {each["reference"] for each in answer.json()["items"]}
+
+
+async def test_a_list_is_shown_and_then_loaded(paywall: Paywall) -> None:
+    csrf = csrf_in((await paywall.client.get(PAGE)).text)
+    form = {"csrf": csrf, "source": "print", "most_ended": "10"}
+    shown = await paywall.client.post(
+        f"{PAGE}/import", data=form, files={"file": ("list.csv", LIST.encode(), "text/csv")}
+    )
+    assert shown.status_code == 200
+    for told in ("1 rights begin, 0 change, 2 end, 1 stay", "+ KD-9", "- KD-1", "- KD-2"):
+        assert told in shown.text
+    assert await running(paywall) == {"KD-0", "KD-1", "KD-2"}
+    sent = re.search(r"<textarea[^>]*>(.*?)</textarea>", shown.text, re.DOTALL)
+    assert sent is not None
+    loaded = await paywall.client.post(
+        f"{PAGE}/import", data={**form, "csv": unescape(sent[1]), "load": "yes"}
+    )
+    assert (loaded.status_code, loaded.headers["Location"]) == (303, f"{PAGE}?source=print")
+    assert await running(paywall) == {"KD-0", "KD-9"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "data", "told"),
+    [
+        ({}, b"reference,plan\nA,digital\n", "Line 2: nobody can be found by it"),
+        ({}, b"reference,plan\nA,\xff\n", "Line 2 isn&#39;t UTF-8"),
+        ({}, b"reference,plan\nA,\x00\n", "isn&#39;t text"),
+        ({"source": "Print & more"}, LIST.encode(), "The source has small letters"),
+    ],
+)
+async def test_a_bad_list_changes_nothing(
+    paywall: Paywall, changes: dict[str, str], data: bytes, told: str
+) -> None:
+    csrf = csrf_in((await paywall.client.get(PAGE)).text)
+    form = {"csrf": csrf, "source": "print", "load": "yes", **changes}
+    sent = await paywall.client.post(f"{PAGE}/import", data=form, files={"file": ("a", data)})
+    assert (sent.status_code, told in sent.text) == (422, True), sent.text
+    assert await running(paywall) == {"KD-0", "KD-1", "KD-2"}
+
+
+async def test_a_list_is_tried_out_refused_and_loaded_over_the_api(paywall: Paywall) -> None:
+    async def send(csv: str, **more: object) -> tuple[int, dict[str, object]]:
+        answer = await paywall.client.post(
+            "/v1/admin/entitlements/print/import", json={"csv": csv, **more}, headers=paywall.staff
+        )
+        return answer.status_code, answer.json()
+
+    would = {"created": ["KD-9"], "changed": [], "ended": ["KD-1", "KD-2"], "unchanged": 1}
+    status, answer = await send(LIST, dry_run=True)
+    assert (status, {**answer, "ended": sorted(answer["ended"])}) == (  # type: ignore[call-overload]
+        200, {**would, "dry_run": True},
+    )  # fmt: skip
+    assert await running(paywall) == {"KD-0", "KD-1", "KD-2"}
+    status, refused = await send("reference,plan\nA,digital\n")
+    assert (status, refused["errors"][0]["field"]) == (422, "body.csv")  # type: ignore[index]
+    assert (await send(LIST, most_ended_percent=101))[0] == 422
+    assert (await send(LIST))[0] == 200
+    assert await running(paywall) == {"KD-0", "KD-9"}
+    many = "".join(f"K-{n},digital,k{n}@example.org\n" for n in range(1500))
+    assert (await send(f"{LIST}{many}", dry_run=True))[0] == 200, "larger than other bodies"
+
+
+async def test_one_right_is_entered(paywall: Paywall) -> None:
+    form = {
+        "csrf": csrf_in((await paywall.client.get(PAGE)).text), "source": "print", "plan": "digital",
+        "reference": "KD-9", "until": "2026-12-31", "account_number": "4711", "postcode": "1000-001",
+    }  # fmt: skip
+    saved = await paywall.client.post(PAGE, data=form)
+    assert (saved.status_code, saved.headers["Location"]) == (303, PAGE)
+    answer = await paywall.client.get("/v1/admin/entitlements/print/KD-9", headers=paywall.staff)
+    assert answer.json()["ends_at"].startswith(("2027-01-01", "2026-12-31T23"))
+    for wrong, told in (
+        ({"source": "A b"}, "The source has"), ({"reference": " "}, "own number"), ({"postcode": ""}, "Nobody can be found"),
+        ({"plan": "A b"}, "plan: "), ({"until": "soon"}, "no day or time"), ({"email": "ana"}, "no e-mail address"),
+    ):  # fmt: skip
+        refused = await paywall.client.post(PAGE, data={**form, **wrong})
+        assert (refused.status_code, told in refused.text) == (422, True), wrong
+        assert 'value="KD-9"' in refused.text or "reference" in wrong
 
 
 async def test_the_file_has_all_of_the_filtered_list(paywall: Paywall) -> None:

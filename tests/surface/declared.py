@@ -301,7 +301,10 @@ _ROUTES: Mapping[MayCall, str] = {
         DELETE /v1/admin/seats/{seat_id}
         POST /admin/gift-links/end
         DELETE /v1/admin/gift-links/{link_id}
+        POST /admin/entitlements
         POST /admin/entitlements/end
+        POST /admin/entitlements/import
+        POST /v1/admin/entitlements/{source}/import
         POST /admin/institutions
         POST /admin/institutions/end
         POST /admin/institutions/import

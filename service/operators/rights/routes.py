@@ -1,28 +1,52 @@
-"""The page of rights from elsewhere."""
+"""The page of rights from elsewhere: the list, one right, and a source's whole list."""
 
+from asyncio import to_thread
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from fastapi.responses import Response
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.clock import AppClocks
-from service.db.context import AppContext
+from service.db.context import AppContext, Context
 from service.db.session import ReportSession, WriteSession
-from service.grants.right_schemas import LONGEST_REFERENCE, AnyRights
+from service.grants.csv_file import Differences, ListRefused, instant, told
+from service.grants.right_lists import ADVICE, MOST_ENDED_PERCENT, read_list, store_list
+from service.grants.right_schemas import LONGEST_REFERENCE, AnyRights, RightIn, RightQuery
 from service.grants.right_store import list_rights, sources
-from service.grants.rights import end_right, is_over
+from service.grants.rights import SentRight, end_right, is_over, put_right
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.reports.schemas import Storable
+from service.texts import is_slug
 
 router = APIRouter(prefix="/entitlements", route_class=PageRoute, include_in_schema=False)
+HOME = "/admin/entitlements"
+_MOST_TOLD = 100
+_TYPED = (
+    "source", "reference", "plan", "until", "email", "account_number", "name", "postcode"
+)  # fmt: skip
 
 SeesSubscribers = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
 ChangesSubscribers = Annotated[Visit, Depends(form_requires(Permission.SUBSCRIBERS_WRITE))]
 Text = Annotated[str, Form(max_length=LONGEST_REFERENCE), Storable]
+Percent = Annotated[int, Form(ge=0, le=100)]
+
+
+@dataclass
+class Taken:
+    """A list that was sent: whose it is, and what is wrong with it or what it would do."""
+
+    source: str = ""
+    csv: str = ""
+    most_ended: int = MOST_ENDED_PERCENT
+    refused: Sequence[str] = ()
+    would: Sequence[str] = ()
 
 
 @router.get("")
@@ -31,17 +55,58 @@ async def show_rights(
     _: SeesSubscribers,
     asked: AnyRights,
     session: ReportSession,
-    clocks: AppClocks,
+    context: AppContext,
 ) -> Response:
     """The list, the newest first."""
-    now = clocks.business()
-    found = await list_rights(session, asked, now)
-    names = await names_of(session, [each.reader_id for each in found.items if each.reader_id])
-    return page(
-        request, "rights.html", found=found, asked=asked, sources=await sources(session),
-        over={(each.source, each.reference) for each in found.items if is_over(each, now)},
-        names=names,
-    )  # fmt: skip
+    return await _page(request, session, context, asked)
+
+
+@router.post("")
+async def send_right(
+    request: Request,
+    visit: ChangesSubscribers,
+    session: WriteSession,
+    context: AppContext,
+    source: Text = "", reference: Text = "", plan: Text = "", until: Text = "", email: Text = "",
+    account_number: Text = "", name: Text = "", postcode: Text = "",
+) -> Response:  # fmt: skip
+    """Store one, or show the form again with what is wrong."""
+    values = (source, reference, plan, until, email, account_number, name, postcode)
+    typed = dict(zip(_TYPED, (each.strip() for each in values), strict=True))
+    try:
+        sent = _read(typed, context)
+    except ValueError as error:
+        return await _page(
+            request, session, context, RightQuery(), typed=typed, refusal=_told(error)
+        )
+    await put_right(session, context, typed["source"], sent, actor=visit.operator.label)
+    return see_other(HOME)
+
+
+@router.post("/import")
+async def send_list(
+    request: Request,
+    visit: ChangesSubscribers,
+    session: ReportSession,
+    context: AppContext,
+    source: Text = "",
+    most_ended: Percent = MOST_ENDED_PERCENT,
+    file: Annotated[UploadFile | None, File()] = None,
+    csv: Annotated[str, Form(), Storable] = "",
+    load: Text = "",
+) -> Response:
+    """Show what a list would do, in a form that loads it; or what is wrong with its lines."""
+    data = await file.read() if file is not None else csv.encode()
+    taken = Taken(source.strip(), data.decode(errors="replace"), most_ended)
+    try:
+        found = await _store(context, visit, taken, data, dry_run=not load)
+    except ListRefused as refused:
+        taken.refused = refused.problems[:_MOST_TOLD]
+        return await _page(request, session, context, RightQuery(), taken=taken)
+    if load:
+        return see_other(f"{HOME}?source={taken.source}")
+    taken.would = _would(found)
+    return await _page(request, session, context, RightQuery(), taken=taken)
 
 
 @router.post("/end")
@@ -54,4 +119,71 @@ async def send_end(
 ) -> Response:
     """End one right now."""
     await end_right(session, context, source, reference, actor=visit.operator.label)
-    return see_other("/admin/entitlements")
+    return see_other(HOME)
+
+
+async def _store(
+    context: Context, visit: Visit, taken: Taken, data: bytes, *, dry_run: bool
+) -> Differences:
+    if not is_slug(taken.source):
+        raise ListRefused([_NO_SOURCE])
+    rows = await to_thread(read_list, data, context.settings.zone)
+    return await store_list(
+        context, taken.source, rows, actor=visit.operator.label, dry_run=dry_run,
+        most_ended_percent=taken.most_ended,
+    )  # fmt: skip
+
+
+_NO_SOURCE = "The source has small letters, digits and hyphens, such as print."
+
+
+def _would(found: Differences) -> list[str]:
+    counts = (
+        f"{len(found.created)} rights begin, {len(found.changed)} change, {len(found.ended)} end, "
+        f"{found.unchanged} stay as they are."
+    )
+    return [counts, *told(found, most=_MOST_TOLD)]
+
+
+def _read(typed: dict[str, str], context: Context) -> SentRight:
+    """What the form says. ValueError says what is wrong with it."""
+    if not is_slug(typed["source"]):
+        raise ValueError(_NO_SOURCE)
+    if not typed["reference"]:
+        raise ValueError("Write the source's own number of it.")
+    if not (typed["email"] or (typed["postcode"] and (typed["account_number"] or typed["name"]))):
+        raise ValueError(
+            "Nobody can be found by it: write an e-mail address, or an account number or a name with the postcode."
+        )
+    found = {name: typed[name] for name in ("plan", "email", "account_number", "name", "postcode")}
+    ends_at = instant(typed["until"], context.settings.zone, ends=True)
+    return RightIn(**found, ends_at=ends_at).sent(typed["reference"])
+
+
+def _told(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{first['loc'][0]}: {str(first['msg']).removeprefix('Value error, ')}."
+
+
+async def _page(
+    request: Request,
+    session: AsyncSession,
+    context: Context,
+    asked: RightQuery,
+    *,
+    typed: dict[str, str] | None = None,
+    refusal: str = "",
+    taken: Taken | None = None,
+) -> Response:
+    now, taken = context.clocks.business(), taken or Taken()
+    found = await list_rights(session, asked, now)
+    names = await names_of(session, [each.reader_id for each in found.items if each.reader_id])
+    return page(
+        request, "rights.html", status_code=422 if refusal or taken.refused else 200,
+        found=found, asked=asked, sources=await sources(session),
+        over={(each.source, each.reference) for each in found.items if is_over(each, now)},
+        names=names, typed=typed or dict.fromkeys(_TYPED, ""), refusal=refusal, taken=taken,
+        advice=ADVICE,
+    )  # fmt: skip
