@@ -3,16 +3,16 @@
 The plan asks nobody; looking and making ask Stripe. A check changes nothing.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from service.billing.events import HANDLED
 from service.db.context import Context
 from service.db.tables import Offer
 from service.offers.mirror import mirror_offers
-from service.offers.portal import holds, mirror_portal, wanted_features
+from service.offers.portal import holds, mirror_portal, wanted_portals
 from service.offers.pricing import PAID_ONCE
 from service.offers.store import live_offers
 from service.payments.set_up import SetUpGateway, StripePrice, StripeWebhookEndpoint
@@ -113,7 +113,7 @@ async def check(context: Context, gateway: SetUpGateway) -> Setup:
         if offer.stripe_price_id is not None:
             price = await gateway.retrieve_price(offer.stripe_price_id)
         findings.append(offer_finding(offer, price))
-    findings.append(await _portal(context, gateway))
+    findings += await _portals(context, gateway)
     url = webhook_url(context.settings)
     findings += webhook_findings(
         await gateway.webhook_endpoints(),
@@ -157,11 +157,17 @@ async def _account(gateway: SetUpGateway, settings: Settings) -> SetupFinding:
     return SetupFinding(what, "warning", "it can't take money yet: finish its details at Stripe")
 
 
-async def _portal(context: Context, gateway: SetUpGateway) -> SetupFinding:
-    found = await gateway.portal_configuration(context.settings.publication)
+async def _portals(context: Context, gateway: SetUpGateway) -> list[SetupFinding]:
+    wanted = await wanted_portals(context.database, gateway, context.settings.publication)
+    return [await _portal(gateway, name, features) for name, features in wanted.items()]
+
+
+async def _portal(gateway: SetUpGateway, name: str, wanted: Mapping[str, Any]) -> SetupFinding:
+    found = await gateway.portal_configuration(name)
+    what = f"customer portal of {name}"
     if found is None:
-        return SetupFinding("customer portal", "missing", "run `paywall stripe setup`")
-    if not holds(await wanted_features(context.database, gateway), found.features):
+        return SetupFinding(what, "missing", "run `paywall stripe setup`")
+    if not holds(wanted, found.features):
         advice = "it doesn't fit what is sold: run `paywall stripe setup`"
-        return SetupFinding("customer portal", "differs", advice)
-    return SetupFinding(f"customer portal: {found.id}", "ready")
+        return SetupFinding(what, "differs", advice)
+    return SetupFinding(f"{what}: {found.id}", "ready")

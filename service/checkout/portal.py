@@ -1,8 +1,10 @@
 """The way to Stripe's customer portal, where a subscription is managed."""
 
 from service.billing.customers import customer_of_reader
+from service.billing.subscriptions import has_seats
 from service.db.context import Context
 from service.identity.return_to import absolute, checked_return_to
+from service.offers.portal import for_seats
 from service.payments.asking import asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused
 from service.problems import Problem
@@ -26,13 +28,17 @@ async def portal_of_customer(
     return_to: str,
 ) -> str:
     """As `open_portal`, with a checked `return_to` and within the caller's time for Stripe."""
-    customer_id = None
-    if reader_id is not None:
-        async with context.database.reading() as session:
-            customer_id = await customer_of_reader(session, reader_id)
+    if reader_id is None:
+        raise Problem("no-subscription")
+    async with context.database.reading() as session:
+        customer_id = await customer_of_reader(session, reader_id)
+        owns_seats = await has_seats(session, reader_id)
     if customer_id is None:
         raise Problem("no-subscription")
-    configuration = await gateway.portal_configuration(context.settings.publication)
+    publication = context.settings.publication
+    configuration = await gateway.portal_configuration(
+        for_seats(publication) if owns_seats else publication
+    )
     try:
         return await gateway.create_portal_session(
             customer_id=customer_id,

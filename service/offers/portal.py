@@ -25,11 +25,14 @@ def portal_features(prices: Iterable[tuple[Offer, StripePrice]]) -> dict[str, An
     """What the portal offers, in Stripe's words. `prices` are the live offers with their prices.
 
     A product's prices must differ by their interval: of several of a plan the catalogue's first one
-    counts, and a price with an intro, which has its own product, is none to switch to beside it.
+    counts, and a price with an intro, which has its own product, is none to switch to beside it. Nor
+    is an offer by the seat: a switch keeps the quantity.
     """
     products: dict[str, list[str]] = {}
     rhythms: set[tuple[str, str, int]] = set()
     for offer, price in prices:
+        if offer.most_seats:
+            continue
         rhythm = (offer.plan, offer.interval, offer.interval_count)
         if rhythm not in rhythms:
             rhythms.add(rhythm)
@@ -60,6 +63,15 @@ def portal_features(prices: Iterable[tuple[Offer, StripePrice]]) -> dict[str, An
     }
 
 
+def for_seats(publication: str) -> str:
+    """The name of the second configuration, without switching, for owners of seats.
+
+    Stripe lets readers switch from a price that isn't listed, too: of five seats a plain offer would be
+    charged five times.
+    """
+    return f"{publication} (seats)"
+
+
 REASONS = [
     "too_expensive",
     "unused",
@@ -84,26 +96,26 @@ def holds(wanted: Any, found: Any) -> bool:
     return bool(wanted == found)
 
 
-async def wanted_features(database: Database, gateway: SetUpGateway) -> dict[str, Any]:
-    """The portal's features for what is sold now and mirrored at Stripe."""
+async def wanted_portals(
+    database: Database, gateway: SetUpGateway, publication: str
+) -> dict[str, dict[str, Any]]:
+    """The features of each configuration, by its name, for what is sold now and mirrored at Stripe."""
     prices = []
     for offer in await _mirrored(database):
         price = await gateway.retrieve_price(offer.stripe_price_id or "")
         if price is not None and price.active:
             prices.append((offer, price))
-    return portal_features(prices)
+    return {publication: portal_features(prices), for_seats(publication): portal_features(())}
 
 
-async def mirror_portal(database: Database, gateway: SetUpGateway, publication: str) -> bool:
-    """Bring the publication's portal configuration to the catalogue; whether it was changed."""
-    wanted = await wanted_features(database, gateway)
-    found = await gateway.portal_configuration(publication)
-    if found is not None and holds(wanted, found.features):
-        return False
-    await gateway.save_portal_configuration(
-        publication, features=wanted, configuration_id=found.id if found is not None else None
-    )
-    return True
+async def mirror_portal(database: Database, gateway: SetUpGateway, publication: str) -> None:
+    """Bring the publication's portal configurations to the catalogue."""
+    for name, wanted in (await wanted_portals(database, gateway, publication)).items():
+        found = await gateway.portal_configuration(name)
+        if found is None or not holds(wanted, found.features):
+            await gateway.save_portal_configuration(
+                name, features=wanted, configuration_id=found.id if found is not None else None
+            )
 
 
 class PortalMirror:

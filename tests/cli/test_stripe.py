@@ -57,7 +57,9 @@ def test_an_account_is_set_up_once(paywall: Paywall, stripe: dict[str, str]) -> 
         assert paywall(*CREATE, interval).code == 0
     before = paywall("stripe", "setup", "--check", **stripe)
     assert before.code == 1
-    assert before.out.count("MISSING") == 4  # two prices, the portal, the endpoint
+    assert (
+        before.out.count("MISSING") == 5
+    )  # two prices, the portal and that of seats, the endpoint
     for path in ("/v1/products", "/v1/prices", "/v1/webhook_endpoints"):
         assert _told(stripe, path) == [], "a check changes nothing"
 

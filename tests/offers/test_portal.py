@@ -12,7 +12,7 @@ from service.payments.set_up import StripePrice
 def sold(
     price: str, product: str, interval: str, count: int = 1, plan: str | None = None
 ) -> tuple[Offer, StripePrice]:
-    offer = Offer(plan=plan or product, interval=interval, interval_count=count)
+    offer = Offer(plan=plan or product, interval=interval, interval_count=count, most_seats=0)
     found = StripePrice(price, product, 900, "eur", interval, count, None)
     return offer, found
 
@@ -39,6 +39,18 @@ def test_readers_switch_among_what_is_sold() -> None:
         {"product": "all", "prices": ["p_all"]},
     ]
     assert features["subscription_cancel"]["mode"] == "at_period_end"
+
+
+def test_offers_by_the_seat_arent_switched_to() -> None:
+    """Stripe keeps the quantity: a plain offer would be charged once a seat."""
+    seats = sold("p_seats", "all", "year")
+    seats[0].most_seats = 10
+    features = portal_features(
+        [sold("p_month", "digital", "month"), seats, sold("p_year", "digital", "year")]
+    )
+    assert features["subscription_update"]["products"] == [
+        {"product": "digital", "prices": ["p_month", "p_year"]}
+    ]
 
 
 @pytest.mark.parametrize("prices", [[], [sold("p", "digital", "month")]])
