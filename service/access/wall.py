@@ -160,7 +160,7 @@ def _made(
     known = audience in FORMER or any(each.has_started for each in bought)
     offers = _offers(met, prompt, assortment, known=known, can_subscribe=can_subscribe)
     best = recommended(in_currency(offers, settings.currency))
-    title, text = _words(met, audience, prompt, settings, can_subscribe=can_subscribe)
+    title, text = _words(met, audience, prompt, settings, None if can_subscribe else bought)
     actions = []
     if settings.readers_can_sign_in and not met.verified:
         actions.append(WallAction(rel="sign-in", method="POST", href="/v1/sign-in"))
@@ -214,13 +214,24 @@ def _offers(
 
 
 def _words(
-    met: Met, audience: Audience, prompt: Prompt | None, settings: Settings, *, can_subscribe: bool
+    met: Met,
+    audience: Audience,
+    prompt: Prompt | None,
+    settings: Settings,
+    held: Sequence[BoughtSubscription] | None,
 ) -> tuple[str, str]:
-    """Title and text: the prompt's, else what helps a reader who subscribes or has a seat, else the usual ones."""
+    """Title and text: the prompt's, else what helps a reader who subscribes or has a seat, else the usual ones.
+
+    `held` are the subscriptions beside which the reader can't buy another; None: they can.
+    """
     if prompt is not None:
         return prompt.title, prompt.text
-    if not can_subscribe:
-        return HELPING_WORDS["past_due" if audience == "past_due" else "subscribed"]
+    if held is not None:
+        if audience == "past_due":
+            return HELPING_WORDS["past_due"]
+        running = [each for each in held if each.is_live]
+        stopped = bool(running) and all(each.row.access_stop for each in running)
+        return HELPING_WORDS["stopped" if stopped else "subscribed"]
     if audience == "seat":
         return HELPING_WORDS["seat"]
     if met.decision.kind == "subscribe":

@@ -8,10 +8,14 @@ from service.access.reasons import REASONS, Reason
 from service.levels import Span, WindowKind
 from service.metering.window import MeterState
 
-HELPING_WORDS: dict[Literal["past_due", "subscribed", "seat"], tuple[str, str]] = {
+HELPING_WORDS: dict[Literal["past_due", "stopped", "subscribed", "seat"], tuple[str, str]] = {
     "past_due": (
         "Your payment is overdue",
         "Update your payment details in your account. Then everything opens by itself.",
+    ),
+    "stopped": (
+        "Your subscription is stopped",
+        "Your account shows why, and how you can read again.",
     ),
     "subscribed": (
         "Your subscription doesn’t include this article",

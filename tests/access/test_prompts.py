@@ -174,10 +174,12 @@ async def test_a_reader_who_cant_buy_is_helped(paywall: Paywall) -> None:
     await paywall.publish("closed", access={"level": "subscribers", "plans": ["gold"]})
     await sell(paywall, plan="gold")
     assert [each["rel"] for each in (await wall(paywall))["actions"]] == ["subscribe"]
-    for status, rel, words in [
-        ("past_due", "update-payment", "overdue"), ("active", "manage", "doesn’t include"),
-    ]:  # fmt: skip
-        await subscribed(paywall, status=status)
+    for row, rel, words in [
+        ({"status": "past_due"}, "update-payment", "overdue"),
+        ({"status": "active"}, "manage", "doesn’t include"),
+        ({"status": "active", "access_stop": "trial_used"}, "manage", "is stopped"),
+    ]:
+        await subscribed(paywall, **row)
         shown = await wall(paywall)
         assert (shown["offers"], [each["rel"] for each in shown["actions"]]) == ([], [rel])
         assert words in shown["title"]
@@ -261,7 +263,7 @@ async def test_a_win_back_offer_is_shown_to_former_subscribers_where_a_prompt_na
     assert win_back.id not in (await paywall.client.get("/account")).text
 
 
-async def subscribed(paywall: Paywall, *, status: str) -> None:
+async def subscribed(paywall: Paywall, **row: str) -> None:
     """A verified reader, signed in, with a subscription of another plan."""
     reader = rows.reader(email=None)
     reader.id = await verified_reader(paywall)
@@ -269,7 +271,7 @@ async def subscribed(paywall: Paywall, *, status: str) -> None:
     async with paywall.database.transaction() as session:
         session.add(offer)
         await session.flush()
-        session.add(rows.subscription(reader, offer, status=status))
+        session.add(rows.subscription(reader, offer, **row))
 
 
 @on_sqlite
