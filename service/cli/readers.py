@@ -253,7 +253,7 @@ async def list_all(
         while True:
             page = await list_readers(
                 session, ReaderFilter(query, kind), cursor=cursor, limit=100,
-                now=context.clocks.business(),
+                now=context.clocks.business(), zone=context.settings.zone,
             )  # fmt: skip
             for each in page.items:
                 kinds = ", ".join(each.kinds) or "none"

@@ -59,7 +59,9 @@ async def _rows(context: Context, chosen: ReaderFilter) -> AsyncIterator[list[tu
     now, cursor = context.clocks.business(), None
     while True:
         async with context.database.slow_reading("reports") as session:
-            page = await list_readers(session, chosen, cursor=cursor, limit=PAGE, now=now)
+            page = await list_readers(
+                session, chosen, cursor=cursor, limit=PAGE, now=now, zone=context.settings.zone
+            )
             bought = await first_subscriptions(session, [each.reader_id for each in page.items])
         yield [_row(each, bought.get(each.reader_id)) for each in page.items]
         if (cursor := page.next_cursor) is None:

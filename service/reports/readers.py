@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.billing.lifecycle import LIVE_STATUSES
 from service.db.keyset import Keyset, Page
 from service.db.tables import (
-    AccessEntry,
     Checkout,
     CheckoutTouches,
     Grant,
@@ -20,7 +20,7 @@ from service.db.tables import (
     Subscription,
 )
 from service.offers.store import gift_offers
-from service.reports.figures import COLLECTED
+from service.reports.queries.habits import is_asleep
 from service.reports.queries.touched import source
 from service.reports.standing import Standing
 from service.reports.subscriber_list import has_standing, names_reader
@@ -29,7 +29,6 @@ Kind = Literal[
     "subscriber", "trial_ending", "owing", "sleeper", "lapsed", "pass_buyer", "comped", "registered"
 ]
 TRIALS_END_WITHIN = timedelta(days=3)
-ASLEEP_AFTER = timedelta(days=30)
 
 KINDS: Mapping[Kind, str] = dict(
     zip(
@@ -83,17 +82,18 @@ async def list_readers(
     cursor: str | None,
     limit: int,
     now: datetime,
+    zone: ZoneInfo,
 ) -> Page[ReaderFacts]:
-    """Everybody known by an address or a purchase, the newest first; `now` is business time.
+    """Everybody known by an address or a purchase, the newest first; `now` is business time, `zone` has the days.
 
     Who was erased, or merged into another reader, isn't listed. Raises Problem `invalid-request` for a
     cursor that isn't ours.
     """
     statement = select(Reader).where(
-        Reader.merged_into.is_(None), Reader.erased_at.is_(None), *_conditions(chosen, now)
+        Reader.merged_into.is_(None), Reader.erased_at.is_(None), *_conditions(chosen, now, zone)
     )
     page = await _NEWEST_FIRST.page(session, statement, cursor=cursor, limit=limit)
-    kinds = await _kinds_of(session, [reader.id for reader in page.items], now)
+    kinds = await _kinds_of(session, [reader.id for reader in page.items], now, zone)
     return page.map(
         lambda reader: ReaderFacts(
             reader_id=reader.id,
@@ -105,9 +105,11 @@ async def list_readers(
     )
 
 
-def _conditions(chosen: ReaderFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
+def _conditions(
+    chosen: ReaderFilter, now: datetime, zone: ZoneInfo
+) -> Iterator[ColumnElement[bool]]:
     if chosen.kind is not None:
-        yield _is(chosen.kind, now)
+        yield _is(chosen.kind, now, zone)
     if query := chosen.query.strip():
         yield names_reader(query)
     bought = has_standing(chosen.standing) if chosen.standing is not None else []
@@ -130,10 +132,10 @@ def _conditions(chosen: ReaderFilter, now: datetime) -> Iterator[ColumnElement[b
 
 
 async def _kinds_of(
-    session: AsyncSession, reader_ids: list[str], now: datetime
+    session: AsyncSession, reader_ids: list[str], now: datetime, zone: ZoneInfo
 ) -> dict[str, tuple[Kind, ...]]:
     """Looked up for the readers of a page alone: for all of them it takes seconds."""
-    each_kind = [_is(kind, now) for kind in get_args(Kind)]
+    each_kind = [_is(kind, now, zone) for kind in get_args(Kind)]
     found = await session.execute(select(Reader.id, *each_kind).where(Reader.id.in_(reader_ids)))
     return {
         reader_id: tuple(kind for kind, holds in zip(get_args(Kind), held, strict=True) if holds)
@@ -141,7 +143,7 @@ async def _kinds_of(
     }
 
 
-def _is(kind: Kind, now: datetime) -> ColumnElement[bool]:
+def _is(kind: Kind, now: datetime, zone: ZoneInfo) -> ColumnElement[bool]:
     live = Subscription.status.in_(sorted(LIVE_STATUSES))
     match kind:
         case "subscriber":
@@ -153,11 +155,7 @@ def _is(kind: Kind, now: datetime) -> ColumnElement[bool]:
         case "owing":
             return _has_subscription(Subscription.status.in_(("past_due", "unpaid")))
         case "sleeper":
-            read = select(AccessEntry.id).where(
-                AccessEntry.reader_id == Reader.id, AccessEntry.granted.is_(True),
-                AccessEntry.at > now - ASLEEP_AFTER,
-            )  # fmt: skip
-            return and_(_has_subscription(COLLECTED), ~read.exists())
+            return is_asleep(now, zone)
         case "lapsed":
             return and_(
                 _has_subscription(Subscription.status == "canceled"), ~_has_subscription(live)

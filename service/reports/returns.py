@@ -193,7 +193,7 @@ async def _holders_of(session: AsyncSession, whose: Collection[str]) -> dict[str
     readers = [each.removeprefix(READER) for each in whose]
     link = aliased(ReaderDevice)
     linked = await session.execute(
-        select(link.device_id, link.reader_id).where(link.reader_id.in_(readers), _is_first(link))
+        select(link.device_id, link.reader_id).where(link.reader_id.in_(readers), is_first(link))
     )
     return {each: each for each in whose} | {
         f"{DEVICE}{row.device_id}": f"{READER}{row.reader_id}" for row in linked
@@ -276,7 +276,7 @@ def _before(days: Any, is_so: ColumnElement[bool], wall: str | None) -> ColumnEl
         select(func.max(theirs.day))
         .join(link, theirs.holder == literal(DEVICE) + link.device_id)
         .where(
-            link.reader_id == func.substr(days.c.whose, len(READER) + 1), _is_first(link),
+            link.reader_id == func.substr(days.c.whose, len(READER) + 1), is_first(link),
             theirs.day < days.c.day, *_has(theirs, wall),
         )
         .correlate(days)
@@ -321,7 +321,7 @@ def _whose(holder: ColumnElement[str]) -> ColumnElement[str]:
     )
 
 
-def _is_first(link: Any) -> ColumnElement[bool]:
+def is_first(link: Any) -> ColumnElement[bool]:
     """Whether a device that several readers used is this one's."""
     other = aliased(ReaderDevice)
     return ~exists().where(
@@ -370,7 +370,7 @@ def _first_checkout(days: Any) -> ColumnElement[Any]:
         ),
         select(row.created_at)
         .join(link, link.device_id == row.device_id)
-        .where(link.reader_id == reader, _is_first(link), row.reader_id.is_(None), after),
+        .where(link.reader_id == reader, is_first(link), row.reader_id.is_(None), after),
     )
     begun = union_all(*(each.correlate(days) for each in ways)).subquery("begun")
     return select(func.min(begun.c.at, type_=UtcDateTime())).scalar_subquery()

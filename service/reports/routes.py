@@ -79,6 +79,7 @@ async def list_readers(
         cursor=asked.cursor,
         limit=asked.limit,
         now=clocks.business(),
+        zone=settings.zone,
     )
     return ReaderList.of(page.map(ReaderItem.of))
 

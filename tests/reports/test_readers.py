@@ -10,9 +10,12 @@ from sqlalchemy import Connection, Engine, event, text
 
 from service.db.base import Base
 from service.db.session import Database
+from service.db.tables import ReaderDevice
+from service.reports.queries.habits import habits_on
 from service.reports.readers import Kind, ReaderFacts, ReaderFilter, list_readers
 from tests.databases import on_sqlite
 from tests.reports import rows
+from tests.reports.figures_asked import HOME, asked
 from tests.reports.rows import NOW
 
 DAY = timedelta(days=1)
@@ -26,7 +29,9 @@ async def listed(
     cursor: str | None = None
     while True:
         async with database.reading() as session:
-            page = await list_readers(session, chosen, cursor=cursor, limit=limit, now=NOW)
+            page = await list_readers(
+                session, chosen, cursor=cursor, limit=limit, now=NOW, zone=HOME
+            )
         for each in page.items:
             name = (each.email or "nobody").partition("@")[0]
             assert name not in found
@@ -51,23 +56,36 @@ async def everybody(database: Database) -> Database:
         "typed",
         "gone",
         "merged",
+        "new",
+        "awake",
     )
     readers = {
         name: rows.reader(
             email=f"{name}@example.org", created_at=NOW - place * DAY,
             email_verified_at=NOW if name in {"account", "sub"} else None,
             erased_at=NOW if name == "gone" else None,
-            merged_into="rdr_other" if name == "merged" else None,
+            merged_into="rdr_other" if name == "merged" else None, pseudonym=f"ctm_{name}",
         )
         for place, name in enumerate(names)
     }  # fmt: skip
     paid = rows.checkout(readers["pass"], offer, NOW - DAY)
+    since = {"sub": 90, "lapsed": 90, "back": 31, "new": 3, "awake": 90}
+    bought = {name: rows.subscription(readers[name], offer) for name in since}
+    bought["sub"].id, bought["sub"].customer_id = "sub_1", "cus_1"
+    bought["lapsed"].status, bought["back"].status = "canceled", "past_due"
+    article = rows.article("a", "A")
     added: list[Base] = [
-        offer, present, *readers.values(),
-        rows.subscription(readers["sub"], offer, id="sub_1", customer_id="cus_1"),
-        rows.subscription(readers["lapsed"], offer, status="canceled"),
+        offer, present, *readers.values(), article, *bought.values(),
         rows.subscription(readers["back"], offer, status="canceled"),
-        rows.subscription(readers["back"], offer, status="past_due"),
+        *(
+            rows.movement(bought[name], 1, NOW - ago * DAY, customer=f"ctm_{name}")
+            for name, ago in since.items()
+        ),
+        rows.ending(bought["lapsed"], 2, NOW - DAY, customer="ctm_lapsed"),
+        rows.read(article, NOW - 29 * DAY, holder="device:dev_awake"),
+        rows.read(article, NOW - 30 * DAY, holder=f"reader:{readers['sub'].id}"),
+        rows.read(article, NOW - DAY, holder=f"reader:{readers['sub'].id}", wall="subscribe"),
+        ReaderDevice(device_id="dev_awake", reader_id=readers["awake"].id, linked_at=NOW),
         rows.grant(readers["comped"]),
         rows.grant(readers["over"], ends_at=NOW - DAY),
         paid, rows.bought_pass(readers["pass"], offer, paid),
@@ -86,14 +104,23 @@ async def test_each_reader_is_of_their_kinds(everybody: Database) -> None:
         "sub": ("subscriber", "sleeper", "registered"), "lapsed": ("lapsed",),
         "back": ("subscriber", "owing", "sleeper"),
         "pass": ("pass_buyer",), "comped": ("comped",), "over": (), "account": ("registered",),
-        "typed": (),
+        "typed": (), "new": ("subscriber",), "awake": ("subscriber",),
     }  # fmt: skip
     assert list(found) == [
-        "sub", "lapsed", "back", "pass", "comped", "over", "account", "typed",
+        "sub", "lapsed", "back", "pass", "comped", "over", "account", "typed", "new", "awake",
     ]  # fmt: skip
     for kind in get_args(Kind):
         only = await listed(everybody, ReaderFilter(kind=kind))
         assert list(only) == [name for name, facts in found.items() if kind in facts.kinds]
+
+
+async def test_sleepers_are_those_of_the_figure(everybody: Database) -> None:
+    """As if the day ended now: of the four who pay, three paid 30 days ago, and two of them slept."""
+    day = NOW.date()
+    async with everybody.reading() as session:
+        habits = await habits_on(session, asked(str(day), str(day), "day"), day)
+    assert (habits.readers, habits.settled, habits.asleep) == (4, 3, 2)
+    assert list(await listed(everybody, ReaderFilter(kind="sleeper"))) == ["sub", "back"]
 
 
 @on_sqlite
@@ -104,7 +131,10 @@ async def test_each_reader_is_of_their_kinds(everybody: Database) -> None:
         ("sub_1", ["sub"]),
         ("cus_1", ["sub"]),
         ("%", []),
-        ("example.org", ["sub", "lapsed", "back", "pass", "comped", "over", "account", "typed"]),
+        (
+            "example.org",
+            ["sub", "lapsed", "back", "pass", "comped", "over", "account", "typed", "new", "awake"],
+        ),
     ],
 )
 async def test_the_search(everybody: Database, query: str, names: list[str]) -> None:
@@ -124,11 +154,13 @@ async def test_a_page_is_found_by_the_index(database: Database, is_first: bool) 
         await session.flush()
         await session.execute(text("ANALYZE"))
     async with database.reading() as session:
-        first = await list_readers(session, ReaderFilter(), cursor=None, limit=20, now=NOW)
+        first = await list_readers(
+            session, ReaderFilter(), cursor=None, limit=20, now=NOW, zone=HOME
+        )
         cursor = None if is_first else first.next_cursor
         engine = (await session.connection()).engine.sync_engine
         with listening(engine, note):
-            await list_readers(session, ReaderFilter(), cursor=cursor, limit=20, now=NOW)
+            await list_readers(session, ReaderFilter(), cursor=cursor, limit=20, now=NOW, zone=HOME)
         explain = "EXPLAIN" if database.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
         statement, values = asked[0]
         connection = await session.connection()

@@ -87,7 +87,7 @@ async def _page(
 ) -> Response:
     found = await readers.list_readers(
         session, asked.chosen(context.settings.zone), cursor=asked.cursor, limit=asked.limit,
-        now=context.clocks.business(),
+        now=context.clocks.business(), zone=context.settings.zone,
     )  # fmt: skip
     bought = await subscriber_list.first_subscriptions(
         session, [each.reader_id for each in found.items]

@@ -3,19 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Subquery, case, func, literal, select
+from sqlalchemy import ColumnElement, Subquery, and_, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from service.db.tables import HabitDay, MovementRow, Reader
-from service.metering.store import READER
+from service.db.tables import AccessEntry, HabitDay, MovementRow, Reader, ReaderDevice
+from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, none, ratio, share
 from service.reports.period import Step, midnight
 from service.reports.queries.counting import Counts
 from service.reports.queries.distinct import distinct
 from service.reports.queries.ledger import by_holder
-from service.reports.returns import ANY, BEGAN, COMPLETED, WALL
+from service.reports.returns import ANY, BEGAN, COMPLETED, WALL, is_first
 
 WINDOW = 30
 """Days."""
@@ -139,16 +141,44 @@ async def _read_lately(session: AsyncSession, asked: Asked, day: date) -> Subque
     )  # fmt: skip
 
 
+def is_asleep(now: datetime, zone: ZoneInfo) -> ColumnElement[bool]:
+    """Whether a row of `Reader` would be counted as asleep if the day ended now; looked up reader by reader."""
+    today = now.astimezone(zone).date()
+    entry, link = AccessEntry, aliased(ReaderDevice)
+    reads = [
+        entry.granted.is_(True),
+        entry.day.in_([today - timedelta(days=n) for n in range(WINDOW)]),
+    ]
+    own = select(entry.id).where(entry.holder == literal(READER) + Reader.id, *reads)
+    on_devices = (
+        select(entry.id)
+        .join(link, entry.holder == literal(DEVICE) + link.device_id)
+        .where(link.reader_id == Reader.id, is_first(link), *reads)
+    )
+    row, earlier = MovementRow, midnight(today + timedelta(days=1 - WINDOW), zone)
+    held = select(func.sum(_change())).where(row.customer == Reader.pseudonym)
+    had = held.where(row.at < earlier)
+    return and_(
+        *(func.coalesce(each.correlate(Reader).scalar_subquery(), 0) > 0 for each in (held, had)),
+        *(~each.correlate(Reader).exists() for each in (own, on_devices)),
+    )
+
+
+def _change() -> ColumnElement[int]:
+    """How many paid subscriptions more, or fewer, a movement makes."""
+    row = MovementRow
+    return (
+        case((row.to_plan.is_not(None), 1), else_=0)
+        - case((row.from_plan.is_not(None), 1), else_=0)
+    )  # fmt: skip
+
+
 def _active_readers(until: datetime, earlier: datetime) -> Subquery:
     """Who paid for something just before an instant, `settled` is 1 for who did so before an earlier one, too.
 
     Of erased readers nobody knows which.
     """
-    row = MovementRow
-    change = (
-        case((row.to_plan.is_not(None), 1), else_=0)
-        - case((row.from_plan.is_not(None), 1), else_=0)
-    )  # fmt: skip
+    row, change = MovementRow, _change()
     held, had = func.sum(change), func.sum(case((row.at < earlier, change), else_=0))
     active = (
         select(row.customer, case((had > 0, 1), else_=0).label("settled"))
