@@ -160,6 +160,11 @@ CATALOGUE: Mapping[str, ProblemType] = {
         "Another experiment runs",
         "Wait for its end, or stop it: two at once would disturb each other.",
     ),
+    "experiment-relies-on-them": ProblemType(
+        409,
+        "A running experiment relies on these rules",
+        "Stop the experiment first, or wait for its end.",
+    ),
     "right-not-found": ProblemType(
         404,
         "We find no such subscription",

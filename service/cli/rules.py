@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from service.cli.running import CommandFailed, changing, command, failing_with, ready_context
+from service.cli.running import CommandFailed, command, failing_with, ready_context
+from service.identity.audit import BY_COMMAND
 from service.rules.document import RulesIn, of_settings
+from service.rules.experiment_changes import changing_experiments
 from service.rules.save import save_rules
 from service.rules.store import latest, newest_versions
 from service.settings import Settings
@@ -45,9 +47,10 @@ async def apply(
     """Put these rules in force. Running services take them over within two seconds."""
     settings = Settings()
     rules = _read(file)
-    async with changing(settings) as change:
+    async with ready_context(settings) as context:
         with failing_with():
-            saved = await save_rules(change, rules, settings, after=after)
+            async with changing_experiments(context, BY_COMMAND) as change:
+                saved = await save_rules(change, rules, settings, after=after)
     if saved is None:
         print("These are the rules of the settings, which are in force already.")
     else:

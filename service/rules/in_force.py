@@ -141,7 +141,12 @@ async def in_force_at(session: AsyncSession, settings: Settings, at: datetime) -
     Those before the first version that an editor saved are today's settings'.
     """
     found = _readable(await newest_versions(session, most=_MOST_TRIED, at=at), settings)
-    return replace(found, experiment=_started(await running_at(session, at)))
+    return replace(found, experiment=await experiment_at(session, at))
+
+
+async def experiment_at(session: AsyncSession, at: datetime) -> Experiment | None:
+    """The one that runs at this instant of the business time, or ran then; None too where a later release planned it."""
+    return _started(await running_at(session, at))
 
 
 def _started(stored: ExperimentRow | None) -> Experiment | None:

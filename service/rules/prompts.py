@@ -146,9 +146,31 @@ class Prompt:
             and (self.left_at_most is None or left is None or left <= self.left_at_most)
         )
 
+    def meets(self, other: "Prompt") -> bool:
+        """Whether both are at walls, and some reader may meet either of them there."""
+        return (
+            not self.is_draft
+            and self.place == other.place == "wall"
+            and _share(self.audiences, other.audiences)
+            and _share(self.walls, other.walls)
+            and _share(self.sections, other.sections)
+            and _share(self.entries, other.entries)
+            and (
+                not self.languages
+                or not other.languages
+                or any(_is_among(each, other.languages) for each in self.languages)
+                or any(_is_among(each, self.languages) for each in other.languages)
+            )
+        )
+
     def filled(self, text: str, left: int, limit: int) -> str:
         """One of its texts with the figures of the reader's meter."""
         return text.replace("{left}", str(left)).replace("{limit}", str(limit))
+
+
+def _share(some: frozenset[str], others: frozenset[str]) -> bool:
+    """Whether they have one in common; an empty one has all."""
+    return not some or not others or not some.isdisjoint(others)
 
 
 def _is_among(language: str | None, wanted: Collection[str]) -> bool:

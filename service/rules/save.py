@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from service.db.tables import RulesVersion
 from service.identity.audit import Change
 from service.problems import Problem
 from service.rules.document import LevelIn, RulesIn, of_settings, read_stored
+from service.rules.experiments import Experiment
+from service.rules.in_force import experiment_at
+from service.rules.prompts import WallName
 from service.rules.store import add_version, latest
 from service.settings import Settings
 
@@ -18,7 +22,9 @@ async def save_rules(
     """Put the rules in force, if they differ from those that are; the version in force then.
 
     `after`: the version that the editor has seen, 0 for the settings'; None: whichever it is.
-    Raises Problem `rules-changed` where it is another one now.
+    Raises Problem `rules-changed` where it is another one now, and `experiment-relies-on-them` where they would
+    change what the control of a running experiment counts by or shows. Call it while nobody else changes experiments
+    (experiment_changes.py).
     """
     former = await latest(change.session)
     current = former.version if former is not None else 0
@@ -27,6 +33,7 @@ async def save_rules(
     before = of_settings(settings) if former is None else read_stored(former.document)
     if before == rules:
         return former
+    await _check_experiment(change, before, rules, settings)
     saved = await add_version(
         change.session, rules.model_dump(mode="json"), after=current, actor=change.actor,
         now=change.clocks.business(),
@@ -41,6 +48,44 @@ async def save_rules(
         after={name: text for name, text in becomes.items() if was.get(name) != text},
     )
     return saved
+
+
+async def _check_experiment(
+    change: Change, before: RulesIn, after: RulesIn, settings: Settings
+) -> None:
+    now = change.clocks.business()
+    experiment = await experiment_at(change.session, now)
+    if experiment is None:
+        return
+    was, becomes = (control_of(experiment, each, settings, now) for each in (before, after))
+    if was != becomes:
+        what = "meters" if experiment.scope is None else "words of walls"
+        raise Problem(
+            "experiment-relies-on-them",
+            f"The experiment {experiment.slug} compares other readers with those who have the {what} of now. Stop it "
+            f"first, or change the {what} after its end on {experiment.ends_at.astimezone(settings.zone):%Y-%m-%d}.",
+            experiment=experiment.slug,
+        )
+
+
+def control_of(experiment: Experiment, rules: RulesIn, settings: Settings, now: datetime) -> object:
+    """What of the rules the experiment's control counts by or shows from `now` on, to be compared."""
+    ruled, scope = rules.as_rules(settings), experiment.scope
+    if scope is None:
+        return ruled.meters
+    shown = [
+        each
+        for each in ruled.prompts
+        if each.meets(scope)
+        and (each.ends_at is None or now < each.ends_at)
+        and (each.starts_at is None or each.starts_at < experiment.ends_at)
+    ]
+    said = rules.in_place_of(settings)
+    usual: dict[WallName, tuple[str, str]] = {
+        "subscribe": (said.wall_title, said.wall_text),
+        "register": (said.register_wall_title, said.register_wall_text),
+    }
+    return shown, [words for wall, words in usual.items() if wall in (scope.walls or usual)]
 
 
 def _lines(rules: RulesIn) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,28 @@ def test_rules_are_shown_changed_and_looked_up(paywall: Paywall, tmp_path: Path)
     assert one_sentence(late.err) or "rules" in late.err
 
 
+def test_a_running_experiment_keeps_its_meter(paywall: Paywall, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({
+        "slug": "spring", "question": "Does it help?", "subject": "limit", "goal": "paid", "size": 1000,
+        "variants": [
+            {"name": "a", "share": 50},
+            {"name": "b", "share": 50, "limits": {"anonymous": 1, "registered": 2}},
+        ],
+        "ends_at": "2999-01-01T00:00:00Z",
+    }))  # fmt: skip
+    assert paywall("experiments", "plan", str(plan)).code == 0
+    assert paywall("experiments", "start", "spring").code == 0
+    shown = json.loads(paywall("rules", "show").out)
+    shown["meter"]["anonymous"] = 9
+    file = tmp_path / "rules.json"
+    file.write_text(json.dumps(shown))
+    refused = paywall("rules", "apply", str(file))
+    assert (refused.code, "Stop it first" in refused.err) == (1, True)
+    assert paywall("experiments", "stop", "spring").code == 0
+    assert paywall("rules", "apply", str(file)).out == "Version 1 is in force.\n"
+
+
 def test_what_is_wrong_with_a_file_is_a_sentence(paywall: Paywall, tmp_path: Path) -> None:
     file = tmp_path / "rules.json"
     for text, words in [

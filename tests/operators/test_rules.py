@@ -315,6 +315,34 @@ async def test_the_second_editor_is_told_and_loses_nothing(signed_in: SignedIn) 
     assert (await browser.post("/admin/rules", data=shown)).status_code == 303
 
 
+async def test_a_running_experiment_keeps_its_meter(signed_in: SignedIn, paywall: Paywall) -> None:
+    at, browser = "/v1/admin/experiments/spring", await signed_in("editor")
+    plan = {
+        "slug": "spring", "question": "Does it help?", "subject": "limit", "goal": "paid", "size": 1000,
+        "variants": [
+            {"name": "a", "share": 50},
+            {"name": "b", "share": 50, "limits": {"anonymous": 1, "registered": 2}},
+        ],
+        "ends_at": (paywall.clocks.business() + timedelta(days=30)).isoformat(),
+    }  # fmt: skip
+    await paywall.client.put(at, json=plan, headers=paywall.staff)
+    await paywall.client.post(f"{at}/start", headers=paywall.staff)
+    more = {**document(), "meter": {"window": "month", "anonymous": 9, "registered": 9}}
+    refused = await change(paywall, more)
+    assert (refused.status_code, refused.json()["type"], refused.json()["experiment"]) == (
+        409, "/problems/experiment-relies-on-them", "spring",
+    )  # fmt: skip
+    assert "Stop it first" in refused.json()["detail"]
+    sent = fields((await browser.get("/admin/rules")).text) | {"meter.anonymous": ["9"]}
+    page = await browser.post("/admin/rules", data=sent)
+    assert (page.status_code, "Stop it first" in page.text) == (409, True)
+    assert '<a href="/admin/experiments/spring">' in page.text
+    assert fields(page.text)["meter.anonymous"] == ["9"]
+    assert (await change(paywall, document("subscribers"))).status_code == 200
+    await paywall.client.post(f"{at}/stop", headers=paywall.staff)
+    assert (await change(paywall, more)).status_code == 200
+
+
 async def test_a_viewer_sees_the_rules_and_changes_none(signed_in: SignedIn) -> None:
     browser = await signed_in("viewer")
     page = (await browser.get("/admin/rules")).text

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from service.rules.document import RulesIn, of_settings
 from service.rules.experiment_document import ExperimentIn
 from service.rules.experiments import Experiment, Variant, state_of
 from service.rules.prompts import Occasion
+from service.rules.save import control_of
+from service.settings import Settings
 
 NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -112,3 +115,48 @@ def test_words_are_about_the_walls_that_the_plan_names() -> None:
     assert ruled.is_about(Occasion("lapsed", "subscribe", "Sport"))
     assert not ruled.is_about(Occasion("anonymous", "subscribe", "Sport"))
     assert not ruled.is_about(Occasion("lapsed", None, "Sport"))
+
+
+METER = {"window": "week", "anonymous": 3, "registered": 5}
+WALLS = {"subscribe_wall": {"title": "Read on", "text": "Every day."}}
+ON_LIMITS = {
+    "subject": "limit",
+    "variants": [{"name": "a", "share": 50}, {"name": "b", "share": 50, "limits": LIMITS}],
+}
+PROMPT: dict[str, Any] = {"name": "p", "title": "Hello"}
+RELIED_ON = [
+    ({}, {"prompts": [PROMPT]}, True),
+    ({}, {"prompts": [{**PROMPT, "draft": True}]}, False),
+    ({}, {"prompts": [{**PROMPT, "place": "notice"}]}, False),
+    ({}, {"prompts": [{**PROMPT, "ends_at": "2026-03-10T09:00:00Z"}]}, False),
+    ({}, {"prompts": [{**PROMPT, "starts_at": "2026-06-01T00:00:00Z"}]}, False),
+    ({"sections": ["Sport"]}, {"prompts": [{**PROMPT, "sections": ["Arts"]}]}, False),
+    ({"sections": ["Sport"]}, {"prompts": [{**PROMPT, "sections": ["Arts", "Sport"]}]}, True),
+    ({"audiences": ["lapsed"]}, {"prompts": [{**PROMPT, "audiences": ["seat"]}]}, False),
+    ({"entries": ["search"]}, {"prompts": [{**PROMPT, "entries": ["social"]}]}, False),
+    ({"languages": ["pt"]}, {"prompts": [{**PROMPT, "languages": ["pt-br"]}]}, True),
+    ({"languages": ["pt-br"]}, {"prompts": [{**PROMPT, "languages": ["pt"]}]}, True),
+    ({"languages": ["pt"]}, {"prompts": [{**PROMPT, "languages": ["en"]}]}, False),
+    ({"walls": ["register"]}, {"prompts": [{**PROMPT, "walls": ["subscribe"]}]}, False),
+    ({}, {"walls": WALLS}, True),
+    ({"walls": ["subscribe"]}, {"walls": WALLS}, True),
+    ({"walls": ["register"]}, {"walls": WALLS}, False),
+    ({}, {"meter": METER}, False),
+    (ON_LIMITS, {"meter": METER}, True),
+    (ON_LIMITS, {"meters": [{**METER, "name": "arts", "sections": ["Arts"]}]}, True),
+    (ON_LIMITS, {"walls": WALLS, "prompts": [PROMPT]}, False),
+    (ON_LIMITS, {"levels": {"default": {"level": "subscribers"}}}, False),
+]
+
+
+@pytest.mark.parametrize(("planned", "changed", "relies"), RELIED_ON)
+def test_what_a_control_relies_on(
+    planned: dict[str, Any], changed: dict[str, Any], relies: bool, settings: Settings
+) -> None:
+    ruled = ExperimentIn.model_validate(plan(**planned)).as_rule(NOW - DAY)
+    was = of_settings(settings)
+    document = was.model_dump()
+    walls = document["walls"] | changed.get("walls", {})
+    becomes = RulesIn.model_validate(document | changed | {"walls": walls})
+    seen = [control_of(ruled, rules, settings, NOW) for rules in (was, becomes)]
+    assert (seen[0] != seen[1]) is relies

@@ -11,9 +11,17 @@ from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AuditEntry, RulesVersion
 from service.identity.audit import change_by
+from service.identity.callers import COMMAND
 from service.levels import Level
+from service.operators.rules.changes import RuleChanges
 from service.problems import Problem
-from service.rules.document import LevelIn, LevelsIn, NamedLevelIn, RulesIn, of_settings
+from service.rules.document import LevelIn, LevelsIn, MeterIn, NamedLevelIn, RulesIn, of_settings
+from service.rules.experiment_changes import (
+    changing_experiments,
+    plan_experiment,
+    start_experiment,
+)
+from service.rules.experiment_document import ExperimentIn
 from service.rules.experiments import Experiment, Limits, Variant
 from service.rules.in_force import InForce, RuleBook, in_force_at, rules_in_force
 from service.rules.save import save_rules
@@ -101,6 +109,31 @@ async def test_of_parallel_changes_upon_one_version_one_is_saved(context: Contex
     assert sorted(map(str, found)) == ["1", *["rules-changed"] * 4]
     async with context.database.reading() as session:
         assert len((await session.scalars(select(RulesVersion))).all()) == 1
+
+
+async def test_an_experiment_that_starts_meanwhile_is_seen(context: Context) -> None:
+    """Who saves waits for who starts: else both would hold."""
+    limits = (
+        {"name": "a", "share": 50},
+        {"name": "b", "share": 50, "limits": {"anonymous": 1, "registered": 2}},
+    )
+    plan = ExperimentIn.model_validate({
+        "slug": "spring", "question": "Does it help?", "subject": "limit", "goal": "paid", "size": 1000,
+        "variants": limits, "ends_at": START + timedelta(days=9),
+    })  # fmt: skip
+    changes = RuleChanges(context, RuleBook(context.settings))
+    daily = MeterIn(window="day", anonymous=1, registered=1)
+    wanted = of_settings(context.settings).model_copy(update={"meter": daily})
+    async with changing_experiments(context, "operator:opr_1") as change:
+        await plan_experiment(change, plan)
+        saving = asyncio.create_task(changes.save(COMMAND, wanted, after=None))
+        await start_experiment(change, "spring", context)
+    with pytest.raises(Problem) as refused:
+        await saving
+    assert (refused.value.slug, refused.value.members) == (
+        "experiment-relies-on-them", {"experiment": "spring"},
+    )  # fmt: skip
+    assert await save(context, rules("free")) == 1
 
 
 async def test_versions_of_the_past_can_be_asked_for(

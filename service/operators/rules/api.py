@@ -47,7 +47,8 @@ async def change_rules(
 ) -> RulesOut:
     """Put these rules in force, everywhere within two seconds; repeating changes nothing.
 
-    They replace the former ones whole. Needs the permission articles:write.
+    They replace the former ones whole. 409 `experiment-relies-on-them` where a running experiment compares with what they
+    change. Needs the permission articles:write.
     """
     saved = await changes.save(actor, body, after=_version(if_match))
     response.headers["ETag"] = _etag(saved)

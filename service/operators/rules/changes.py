@@ -11,11 +11,11 @@ from service.db.context import Context, context_in
 from service.db.keyset import Keyset, Page
 from service.db.tables import Article, RulesVersion
 from service.html.list_query import ListQuery
-from service.identity.audit import change_by
 from service.identity.callers import Actor
 from service.operators.rules.schemas import RulesOut
 from service.problems import Problem
 from service.rules.document import RulesIn, of_settings, read_stored
+from service.rules.experiment_changes import changing_experiments
 from service.rules.in_force import RuleBook
 from service.rules.save import save_rules
 from service.rules.store import latest
@@ -33,8 +33,8 @@ class RuleChanges:
     rule_book: RuleBook
 
     async def save(self, actor: Actor, rules: RulesIn, *, after: int | None) -> RulesOut:
-        """Raises Problem `rules-changed` (rules/save.py)."""
-        async with change_by(self.context, actor.label) as change:
+        """Raises the problems `rules-changed` and `experiment-relies-on-them` (rules/save.py)."""
+        async with changing_experiments(self.context, actor.label) as change:
             saved = await save_rules(change, rules, self.context.settings, after=after)
         await self.rule_book.refresh(self.context.database)
         return shown(saved, self.context.settings)
