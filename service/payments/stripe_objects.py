@@ -35,6 +35,8 @@ JSON = Mapping[str, Any]
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
 """An object's id, or an event's type."""
 _DURATIONS = frozenset({"once", "repeating", "forever"})
+_GIVEN_TO = ("subscription", "subscription_item", "invoice", "invoice_item", "checkout_session")
+"""Members of a discount, one of which names what it was given to; none does: to the customer."""
 
 
 def instant(seconds: int) -> datetime:
@@ -272,8 +274,11 @@ def _lines_of(invoice: JSON) -> Iterator[StripeInvoiceLine]:
 
 
 def _counting_discounts(invoice: JSON) -> tuple[StripeDiscount, ...]:
+    """Those that took something off, without the customer's own: a subscription doesn't show it."""
     taken = invoice.get("total_discount_amounts") or ()
     counting = {reference(each["discount"]) for each in taken if each["amount"]}
+    held = [each for each in invoice.get("discounts") or () if isinstance(each, Mapping)]
+    counting -= {each["id"] for each in held if not any(map(each.get, _GIVEN_TO))}
     return tuple(each for each in discounts_of(invoice) if each.id in counting)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from service.billing.discounts import Amounts, amounts_of, in_words, lasting, read, stored
 from service.payments.gateway import StripeDiscount
-from service.payments.stripe_objects import item_coupons, subscription_of
+from service.payments.stripe_objects import invoice_of, item_coupons, subscription_of
 from tests.billing.stripe_values import DAY, MONTH_END, STARTED, bill, item, subscription
 
 
@@ -118,6 +118,36 @@ def test_only_what_is_expanded_with_its_coupon_is_known() -> None:
     ((read_one,),) = (each.discounts for each in found.items)
     assert (read_one.percent_off, read_one.products) == (Decimal("12.5"), ("prod_1",))
     assert subscription_of(document("STAFF")).items[0].discounts == ()
+
+
+@pytest.mark.parametrize(
+    ("given_to", "counts"),
+    [
+        ({"subscription": "sub_1"}, True),
+        ({"subscription_item": "si_1"}, True),
+        ({"invoice": "in_1"}, True),
+        ({"subscription": None, "invoice": None}, False),
+        ({}, False),
+    ],
+)
+@pytest.mark.parametrize("duration", ["once", "forever"])
+def test_a_customers_discount_counts_neither_in_the_past_nor_now(
+    given_to: dict[str, str | None], duration: str, *, counts: bool
+) -> None:
+    """Stripe shows it with invoices, but not with the subscription: it would end with the import."""
+    coupon = {**COUPON, "duration": duration}
+    discount = {
+        "id": "di_1",
+        "customer": "cus_1",
+        "start": 1,
+        "source": {"coupon": coupon},
+        **given_to,
+    }
+    billed = invoice_of({
+        "id": "in_1", "created": 1, "amount_due": 720, "amount_paid": 720, "currency": "eur",
+        "discounts": [discount], "total_discount_amounts": [{"discount": "di_1", "amount": 180}],
+    })  # fmt: skip
+    assert [each.id for each in billed.discounts] == (["di_1"] if counts else [])
 
 
 def test_coupons_of_items_that_are_still_to_be_asked_for() -> None:
