@@ -11,6 +11,7 @@ from service.db.tables import (
     Checkout,
     DomainEvent,
     Grant,
+    InvoiceRow,
     MovementRow,
     Offer,
     Pass,
@@ -252,6 +253,31 @@ def told(reader: Reader, type_: str, at: datetime, **values: Any) -> DomainEvent
         "after": None,
     }
     return DomainEvent(**{**defaults, **values})
+
+
+def invoice(bought: Subscription, **values: Any) -> InvoiceRow:
+    """A renewal's, paid where `paid_at` says when."""
+    amount = values.get("amount_due", bought.amount)
+    is_paid = values.get("paid_at") is not None
+    defaults: dict[str, Any] = {
+        "id": new_id("in"),
+        "subscription_id": bought.id,
+        "offer_id": bought.offer_id,
+        "status": "paid" if is_paid else "open",
+        "billing_reason": "subscription_cycle",
+        "currency": bought.currency,
+        "subtotal": amount,
+        "discount": 0,
+        "tax": 0,
+        "total": amount,
+        "amount_due": amount,
+        "amount_paid": amount if is_paid else 0,
+        "amount_remaining": 0 if is_paid else amount,
+        "created_at": NOW,
+        "attempt_count": 1,
+        "asked_at": NOW,
+    }
+    return InvoiceRow(**{**defaults, **values})
 
 
 def in_order(*rows: Base) -> list[Base]:

@@ -12,7 +12,13 @@ from service.content.staff_list import StaffFilter
 from service.db.base import Base
 from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import AccessEntry, ArticleSaleDay, CheckoutTouches, SourceDay
+from service.db.tables import (
+    AccessEntry,
+    ArticleSaleDay,
+    CheckoutTouches,
+    SourceDay,
+    Subscription,
+)
 from service.reports.article_list import list_article_figures
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days
@@ -32,27 +38,40 @@ MARCH = ("2026-03-01", "2026-03-31", "month")
 async def test_trials(database: Database) -> None:
     """25 trials ended: 10 were paid, of these 2 have ended since; 9 were cancelled, 6 are pending.
 
-    10 ÷ 25 = 40 %. One trial still runs and one ended in February.
+    10 ÷ 25 = 40 %. One trial still runs and one ended in February. Of those that are paid, an invoice says so or
+    a renewal; one was extended afterwards. Those that are pending are past due, or active and not charged yet.
+    What began without a trial and was given free time later is none.
     """
     offer, added = rows.offer(), list[Base]()
     added.append(offer)
 
-    def trial(status: str, *, paid: bool = False, **values: Any) -> None:
+    def trial(status: str, *, paid: bool = False, **values: Any) -> Subscription:
         reader = rows.reader()
         values = {"trial_end": NOW - 2 * DAY, "started_at": NOW - 30 * DAY, **values}
         bought = rows.subscription(reader, offer, status=status, **values)
         added.extend([reader, bought])
         if paid:
             added.append(rows.told(reader, "subscription.renewed", NOW - DAY, subject_id=bought.id))
+        return bought
 
-    for _ in range(8):
-        trial("active")
+    for _ in range(6):
+        trial("active", paid=True)
+    invoiced = trial("active")
+    added.append(rows.invoice(invoiced, created_at=NOW - 2 * DAY, paid_at=NOW - DAY))
+    extended = trial("trialing", paid=True, trial_end=NOW + 9 * DAY)
+    added.append(rows.movement(extended, 1, NOW - 2 * DAY, cause="trial_ended"))
+    given = trial("active", paid=True)
+    added.append(rows.movement(given, 1, NOW - 30 * DAY))
     for _ in range(2):
         trial("canceled", paid=True, ended_at=NOW - DAY)
     for _ in range(9):
         trial("canceled", trial_end=NOW + 5 * DAY, ended_at=NOW - 3 * DAY)
-    for _ in range(6):
+    for _ in range(5):
         trial("past_due")
+    charged_soon = trial("active")
+    added.append(rows.movement(charged_soon, 1, NOW - 2 * DAY, cause="trial_ended"))
+    added.append(rows.invoice(charged_soon, created_at=NOW - 2 * DAY, status="open"))
+    added.append(rows.invoice(charged_soon, created_at=NOW - 30 * DAY, paid_at=NOW - 30 * DAY))
     trial("trialing", trial_end=NOW + DAY)
     trial("active", trial_end=NOW - 20 * DAY)
     trial("active", trial_end=None)

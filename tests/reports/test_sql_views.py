@@ -29,6 +29,7 @@ from service.db.tables import (
     HabitDay,
     HolderDay,
     HolderReturn,
+    InvoiceRow,
     LedgerDay,
     MovementRow,
     Offer,
@@ -75,7 +76,7 @@ SOME = settings(
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 _TABLES: tuple[type[Base], ...] = (
-    AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, MovementRow, Pass, CheckoutTouches, Checkout,
+    AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, MovementRow, InvoiceRow, Pass, CheckoutTouches, Checkout,
     Subscription, DomainEvent, ReaderDevice, Touches, Reader, Offer, Article,
 )  # fmt: skip
 
@@ -169,6 +170,14 @@ async def _fill(database: Database, what: Drawn) -> None:
         )
         for n, (hour, status) in enumerate(what.trials)
     ]  # fmt: skip
+    paid_trials = [
+        rows.invoice(each, created_at=each.trial_end, paid_at=each.trial_end)
+        for each in trials[::2]
+    ]
+    given_time = [
+        rows.movement(each, 1, at(0), customer="ctm_trial", cause=cause)
+        for each, cause in zip(trials[1:], ("trial_ended", "started"), strict=False)
+    ]
     clicks = [
         rows.checkout(
             readers[n % 2], offer, at(hour), status=status, device_id="d4" if n % 3 == 0 else None,
@@ -192,6 +201,7 @@ async def _fill(database: Database, what: Drawn) -> None:
         row.reader_id, row.device_id = (name, None) if kind == "reader" else (None, name)
     await store(database, offer, present, *readers, *articles)
     await store(database, *subscriptions.values(), given_back, *trials, *clicks, paid, *events)
+    await store(database, *paid_trials, *given_time)
     await store(
         database,
         rows.bought_pass(readers[1], offer, paid, paid_at=at(what.paid)),

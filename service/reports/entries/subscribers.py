@@ -41,8 +41,9 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Trial conversion",
             "Of the trials that ended, those whose first invoice was paid. Pending: the trial is over, "
-            "and its first invoice isn't settled yet. A trial that is cancelled ends when its "
-            "subscription ends.",
+            "and its first invoice isn't settled yet; Stripe makes the subscription active an hour "
+            "before it charges. A trial that is cancelled ends when its subscription ends. Free time "
+            "that is given later, in the middle of a subscription, is no trial.",
             "Trials that ended in the step, pending ones among them.",
         ),
         (
@@ -51,7 +52,7 @@ FIGURES: tuple[Figure, ...] = (
             Series("pending", "Pending", "count"),
         ),
         "own", BY_PRICE_AND_SOURCE, sales.trial_conversion,
-        "subscriptions, domain events and checkouts' touches",
+        "subscriptions, movements, domain events, invoices and checkouts' touches", version=2,
     ),
     Figure(
         "usage-rights", "Subscribers",

@@ -4,14 +4,17 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 
-from sqlalchemy import case, func, literal, select
+from sqlalchemy import and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from service.db.tables import (
     Article,
     Checkout,
     CheckoutTouches,
     DomainEvent,
+    InvoiceRow,
+    MovementRow,
     Reader,
     Subscription,
 )
@@ -36,26 +39,42 @@ async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
         "plan": row.plan.expression, "interval_charged": row.interval.expression,
         "currency": row.currency.expression, **touched.dimensions(CheckoutTouches),
     }  # fmt: skip
-    ended_at = case((row.ended_at < row.trial_end, row.ended_at), else_=row.trial_end)
-    # One row of each alone is looked for: as EXISTS, PostgreSQL reads the renewals of everybody.
-    is_paid = (
-        select(literal(1))
-        .where(DomainEvent.subject_id == row.id, DomainEvent.type == "subscription.renewed")
-        .limit(1)
-        .scalar_subquery()
+    begun = aliased(MovementRow)
+    """What the subscription brought first: what is called a trial later extends a period that is paid."""
+    ended_at = case(
+        (begun.at < row.trial_end, begun.at),
+        (row.ended_at < row.trial_end, row.ended_at),
+        else_=row.trial_end,
+    )
+    # Stripe makes it active an hour before it charges: only what was paid says so. An import brings no events
+    # along, and a restricted key no invoices. One row of each alone is looked for: as EXISTS, PostgreSQL reads
+    # the renewals of everybody.
+    renewed = select(literal(1)).where(
+        DomainEvent.subject_id == row.id, DomainEvent.type == "subscription.renewed"
+    )
+    invoiced = select(literal(1)).where(
+        InvoiceRow.subscription_id == row.id,
+        InvoiceRow.created_at >= ended_at,
+        InvoiceRow.paid_at.is_not(None),
+    )
+    is_paid, is_invoiced = (
+        each.correlate(row, begun).limit(1).scalar_subquery() for each in (renewed, invoiced)
     )
     outcome = case(
-        (row.status == "active", "paid"),
         (is_paid.is_not(None), "paid"),
+        (is_invoiced.is_not(None), "paid"),
         (row.status.in_(_TERMINAL), "lost"),
         else_="pending",
     )
+    began_with_it = or_(begun.at.is_(None), begun.at >= row.trial_end, begun.cause == "trial_ended")
     chosen = (
         select(
             ended_at.label("at"), outcome.label("outcome"),
             asked.split_of(dimensions).label("split"),
         )
-        .where(row.trial_end > row.started_at, *asked.filters(dimensions))
+        .select_from(row)
+        .outerjoin(begun, and_(begun.subscription_id == row.id, begun.number == 1))
+        .where(row.trial_end > row.started_at, began_with_it, *asked.filters(dimensions))
     )  # fmt: skip
     by_source = asked.among(touched.SOURCES)
     if by_source.split or by_source.chosen:
