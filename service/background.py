@@ -12,6 +12,7 @@ from service.billing import inbox
 from service.billing.apply_event import apply_due_events
 from service.billing.dunning import remind_of_open_payments
 from service.billing.gift_rounds import gift_round
+from service.billing.import_job import IMPORT_TASK, Importer
 from service.billing.inbox import INBOX_TASK
 from service.billing.late_renewals import sync_late_renewals
 from service.billing.pass_ledger import emit_ended_passes
@@ -135,6 +136,7 @@ def _stripe_tasks(running: Running, context: Context, gateway: Gateway | None) -
         sweeping,
         Task(INBOX_TASK, lambda: apply_due_events(context, gateway)),
         Task(RECONCILE_TASK, Reconciler(context, gateway).round, pause=_MINUTE),
+        Task(IMPORT_TASK, Importer(context, gateway).round, pause=_MINUTE),
         Task("offers", mirror, pause=_MINUTE),
         Task("webhooks' watch", lambda: watch.look(context, gateway), pause=_QUARTER),
         Task("renewals", lambda: sync_late_renewals(context, gateway), pause=_MINUTE),

@@ -24,6 +24,8 @@ ABOUT: dict[Kind, str] = {
 }
 """What there is to look at, in the order of the summary."""
 EXAMPLES = 5
+MOST_PRICES = 50
+_WITH_ADDRESSES: frozenset[Kind] = frozenset({"address", "shared"})
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,29 @@ class Brought:
         """Count a subscription of a price that we don't know."""
         self.prices[price.id] += 1
         self._about_prices[price.id] = _about(price)
+
+    def document(self) -> dict[str, Any]:
+        """The sums as JSON. Words with addresses are left out: where this is kept, no reader is erased."""
+        return {
+            "read": self.read, "customers": self.customers, "subscriptions": self.imported,
+            "known": self.known, "movements": self.movements, "statuses": dict(self.statuses),
+            "mrr": {currency: round(monthly) for currency, monthly in self.mrr.items()},
+            "prices": [
+                {"price": price, "words": self._about_prices[price], "subscriptions": count}
+                for price, count in self.prices.most_common(MOST_PRICES)
+            ],
+            "notes": [
+                {
+                    "words": ABOUT[kind], "count": count,
+                    "examples": [
+                        {"about": about, "words": "" if kind in _WITH_ADDRESSES else words}
+                        for about, words in examples
+                    ],
+                }
+                for kind, count, examples in self.notes()
+                if kind != "price"
+            ],
+        }  # fmt: skip
 
     def notes(self) -> Iterator[tuple[Kind, int, list[tuple[str, str]]]]:
         """Kind, number and the first examples, in the order of `ABOUT`."""

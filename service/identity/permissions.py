@@ -47,7 +47,7 @@ PERMISSION_WORDS: Mapping[Permission, str] = {
     Permission.KEYS_WRITE: "Make and revoke API keys",
     Permission.AUDIT_READ: "See who changed what",
     Permission.SYSTEM_READ: "See what runs by itself: events, jobs, webhooks",
-    Permission.SYSTEM_WRITE: "Replay events and jobs, compare with Stripe, set webhooks up",
+    Permission.SYSTEM_WRITE: "Replay events and jobs, compare with Stripe, import from it, set webhooks up",
 }
 """What somebody with the permission can do."""
 

@@ -117,6 +117,11 @@ async def renew(database: Database, job: ClaimedJob, now: datetime) -> bool:
     return await _change(database, job, due_at=now + LEASE)
 
 
+async def note(database: Database, job: ClaimedJob, payload: Mapping[str, Any]) -> bool:
+    """Keep with the job what it has found so far; False: it isn't ours any more."""
+    return await _change(database, job, payload=dict(payload))
+
+
 async def finish(database: Database, job: ClaimedJob, *, result: str, now: datetime) -> None:
     """The job is done, or there is nothing to do: `result` says which."""
     await _change(database, job, status="done", result=result, finished_at=now, lease=None)

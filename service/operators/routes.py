@@ -41,6 +41,7 @@ from service.operators.staff import routes as staff
 from service.operators.stripe_figures import routes as stripe_figures
 from service.operators.subscribers import care_routes as care
 from service.operators.subscribers import routes as subscribers
+from service.operators.system import import_routes as stripe_import
 from service.operators.system import routes as system
 from service.operators.unbound import routes as unbound
 from service.operators.webhooks import routes as webhooks
@@ -117,6 +118,7 @@ for subject in (
     experiments,
     staff,
     webhooks,
+    stripe_import,
     system,
     settings,
 ):

@@ -16,11 +16,11 @@ CASES: list[tuple[str, frozenset[Permission], list[str], list[str]]] = [
     ("/admin/subscribers/rdr_1", ALL, ["Today", "Readers true", "Articles", "Offers", "Money", "Reports", "Settings", "System"], ["Readers true", "From elsewhere", "Institutions", "Seats", "Gifts", "Gift links", "Shared accounts"]),
     (
         "/admin/jobs", ALL, ["Today", "Readers", "Articles", "Offers", "Money", "Reports", "Settings", "System true"],
-        ["Inbox", "Jobs page", "Agreement", "Webhooks", "Audit log"],
+        ["Inbox", "Jobs page", "Agreement", "Import", "Webhooks", "Audit log"],
     ),
     (
         "/admin/webhooks/whe_1", ALL, ["Today", "Readers", "Articles", "Offers", "Money", "Reports", "Settings", "System true"],
-        ["Inbox", "Jobs", "Agreement", "Webhooks true", "Audit log"],
+        ["Inbox", "Jobs", "Agreement", "Import", "Webhooks true", "Audit log"],
     ),
     ("/admin/audit", frozenset({Permission.AUDIT_READ}), ["System page"], []),
     ("/admin/account", frozenset(), [], []),

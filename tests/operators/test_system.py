@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from sqlalchemy import select, update
 
+from service.billing.import_job import IMPORT_TASK, KIND
 from service.billing.inbox import INBOX_TASK, store_event
 from service.billing.reconcile_job import ASKED, RECONCILE_TASK
 from service.db.session import Database
@@ -215,3 +216,69 @@ async def test_comparisons_are_shown_and_asked_for(
         entry.actor for entry in await audit(database)
     }
     assert {entry.target for entry in await audit(database)} == {job.key for job in asked}
+
+
+FOUND = {
+    "read": 1200, "customers": 1000, "subscriptions": 1100, "known": 40, "movements": 1300,
+    "statuses": {"active": 1100}, "mrr": {"EUR": 990_000},
+    "prices": [{"price": "price_mug", "words": "€7.00 every 1 month", "subscriptions": 3}],
+    "notes": [{"words": "No address to sign in with", "count": 2, "examples": [{"about": "sub_<1>", "words": ""}]}],
+}  # fmt: skip
+
+
+async def import_jobs(database: Database) -> list[Job]:
+    found = [each for each in (await jobs(database)).values() if each.kind == KIND]
+    return sorted(found, key=lambda each: each.created_at)
+
+
+@on_sqlite
+async def test_an_import_from_stripe_is_tried_looked_at_and_begun(
+    signed_in: SignedIn, app: RunningApp, database: Database, clocks: MovingClocks
+) -> None:
+    page = "/admin/stripe-import"
+    offer = rows.offer()
+    async with database.transaction() as session:
+        session.add(offer)
+    viewer = await signed_in("billing")
+    assert "Nothing was imported here yet" in (await viewer.get(page)).text
+    assert await send(viewer, "/admin", f"{page}/try") == 403
+    admin = await signed_in("admin")
+    assert await send(admin, page, f"{page}/try", price="price_mug", offer=offer.id) == 303
+    assert app.running.get(Wakes).event(IMPORT_TASK).is_set()
+    assert "A run goes on" in (await admin.get(page)).text
+    assert await send(admin, "/admin/account", f"{page}/try") == 303
+    (job,) = await import_jobs(database)
+    assert job.payload["prices"] == {"price_mug": offer.id}
+    assert await send(admin, "/admin/account", page, run=job.key) == 422, "it isn't done"
+    await set_jobs(
+        database,
+        job.key,
+        status="done",
+        finished_at=clocks.wall(),
+        payload={**job.payload, "found": FOUND},
+    )
+    shown = (await admin.get(page)).text
+    for told in (
+        "1,100 of 1,000 customers",
+        "€9,900.00",
+        "price_mug",
+        "sub_&lt;1&gt;",
+        "Nothing was changed",
+    ):
+        assert told in shown, told
+    clocks.travel(timedelta(seconds=1))
+    assert await send(admin, page, page, run="imp_other") == 422
+    assert await send(admin, page, page, run=job.key) == 303
+    (_, begun) = await import_jobs(database)
+    assert (begun.payload["dry_run"], begun.payload["prices"]) == (False, job.payload["prices"])
+
+
+@on_sqlite
+async def test_without_a_key_nothing_is_imported(
+    signed_in: SignedIn, app: RunningApp, database: Database
+) -> None:
+    exchange(app, Payments(None))
+    admin = await signed_in("admin")
+    assert "Selling is off" in (await admin.get("/admin/stripe-import")).text
+    assert await send(admin, "/admin/account", "/admin/stripe-import/try") == 200
+    assert await import_jobs(database) == []

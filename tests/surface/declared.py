@@ -336,6 +336,7 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /admin/inbox
         GET /admin/jobs
         GET /admin/reconciliations
+        GET /admin/stripe-import
         GET /admin/webhooks
         GET /admin/webhooks/{endpoint_id}
         GET /v1/admin/inbox
@@ -361,6 +362,8 @@ _ROUTES: Mapping[MayCall, str] = {
         POST /admin/inbox/{event_id}/replay
         POST /admin/jobs/{job_id}/replay
         POST /admin/reconciliations
+        POST /admin/stripe-import
+        POST /admin/stripe-import/try
         POST /admin/webhooks
         POST /admin/webhooks/{endpoint_id}
         POST /admin/webhooks/{endpoint_id}/deliveries/{delivery_id}/replay

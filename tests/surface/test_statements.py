@@ -112,6 +112,7 @@ MOST: Mapping[str, int] = {
     "/admin/experiments/{slug}/plan": 5,
     "/admin/gift-subscriptions": 8,
     "/admin/inbox": 6,
+    "/admin/stripe-import": 4,
     "/admin/institutions": 3,
     "/admin/jobs": 4,
     "/admin/movements": 3,

@@ -85,6 +85,7 @@ GROUPS = (
             Place("/admin/inbox", "Inbox", Permission.SYSTEM_READ),
             Place("/admin/jobs", "Jobs", Permission.SYSTEM_READ),
             Place("/admin/reconciliations", "Agreement", Permission.SYSTEM_READ),
+            Place("/admin/stripe-import", "Import", Permission.SYSTEM_READ),
             Place("/admin/webhooks", "Webhooks", Permission.SYSTEM_READ),
             Place("/admin/audit", "Audit log", Permission.AUDIT_READ),
         ),

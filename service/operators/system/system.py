@@ -3,7 +3,7 @@
 The audit log names who replays something or asks for a comparison with Stripe.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.events import refetch_of
+from service.billing.import_job import IMPORT_TASK, ask_import
 from service.billing.inbox import INBOX_TASK, JOB, replay_event
 from service.billing.reconcile_job import RECONCILE_TASK, ask_reconcile
 from service.db.context import AppContext, Context
@@ -135,12 +136,27 @@ class System:
             await change.record("reconcile.ask", run_id, after={"fix": fix})
         return run_id
 
+    async def import_subscribers(
+        self, actor: Actor, *, dry_run: bool, prices: Mapping[str, str]
+    ) -> str | None:
+        """Have Stripe's subscribers imported soon; the id of the run, None where one runs already."""
+        async with self._change(actor) as change:
+            run_id = await ask_import(
+                change.session, started_by=actor.label, dry_run=dry_run, prices=prices,
+                now=change.clocks.wall(),
+            )  # fmt: skip
+            if run_id is not None:
+                after = {"dry_run": dry_run, "prices": dict(prices)}
+                await change.record("stripe.import-ask", run_id, after=after)
+        return run_id
+
     @asynccontextmanager
     async def _change(self, actor: Actor) -> AsyncIterator[Change]:
         async with change_by(self.context, actor.label) as change:
             yield change
         self.wakes.wake(INBOX_TASK)
         self.wakes.wake(RECONCILE_TASK)
+        self.wakes.wake(IMPORT_TASK)
 
 
 async def system_of(context: AppContext, wakes: AppWakes) -> System:

@@ -1,0 +1,126 @@
+"""The import of subscribers as a job: the back office asks for it, and shows how far it is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.billing.brought_in import Brought
+from service.billing.import_subscribers import (
+    Import,
+    NotThisAccount,
+    adoptions_of,
+    import_subscribers,
+)
+from service.db.base import new_id
+from service.db.context import Context
+from service.db.tables import Job
+from service.jobs.queue import ClaimedJob, enqueue, note
+from service.jobs.runner import TaskName
+from service.jobs.worker import GivenUp, Kind, Postponed, work
+from service.offers.pricing import InvalidPrice
+from service.payments.gateway import Gateway, GatewayUnavailable
+
+KIND = "stripe-import"
+IMPORT_TASK = TaskName("stripe import")
+STRIPE_IS_AWAY = timedelta(minutes=5)
+NOTED_EVERY = timedelta(seconds=2)
+
+
+async def import_jobs(session: AsyncSession, *, most: int) -> list[Job]:
+    """The last ones, the newest first."""
+    found = await session.scalars(
+        select(Job)
+        .where(Job.kind == KIND)
+        .order_by(Job.created_at.desc(), Job.id.desc())
+        .limit(most)
+    )
+    return list(found)
+
+
+async def ask_import(
+    session: AsyncSession,
+    *,
+    started_by: str,
+    dry_run: bool,
+    prices: Mapping[str, str],
+    now: datetime,
+) -> str | None:
+    """Have the account's subscribers imported soon; the id of the run, None where one waits or runs already.
+
+    `prices` are prices at Stripe with the offer that each is to be like. Wake IMPORT_TASK afterwards. `now` is
+    wall time.
+    """
+    waits = await session.scalar(select(Job.id).where(Job.kind == KIND, Job.status == "waiting"))
+    if waits is not None:
+        return None
+    run_id = new_id("imp")
+    payload = {"started_by": started_by, "dry_run": dry_run, "prices": dict(prices), "found": None}
+    await enqueue(session, kind=KIND, key=run_id, now=now, payload=payload)
+    return run_id
+
+
+@dataclass(frozen=True)
+class Importer:
+    """Does the runs that are asked for; any number of processes may do so.
+
+    A run that was killed begins anew: what it had imported counts as known then.
+    """
+
+    context: Context
+    gateway: Gateway
+
+    async def round(self) -> int:
+        """How many runs were done."""
+        return await work(self.context.database, {KIND: Kind(self.run)}, self.context.clocks)
+
+    async def run(self, job: ClaimedJob) -> str:
+        wanted = job.payload
+        at = _At()
+        try:
+            adoptions = await adoptions_of(self.context, self.gateway, wanted["prices"])
+            run = Import(
+                self.context, self.gateway, adoptions, wanted["dry_run"], wanted["started_by"],
+                progress=at.take,
+            )  # fmt: skip
+            async with self._noting(job, at):
+                brought = await import_subscribers(run)
+        except (NotThisAccount, InvalidPrice) as error:
+            raise GivenUp(str(error)) from error
+        except GatewayUnavailable as error:
+            raise Postponed(str(error), STRIPE_IS_AWAY) from error
+        await self._note(job, brought)
+        return f"{brought.imported} subscriptions of {brought.customers} customers"
+
+    @asynccontextmanager
+    async def _noting(self, job: ClaimedJob, at: "_At") -> AsyncIterator[None]:
+        """Keep with the job how far it is, for as long as the work inside takes."""
+
+        async def note_again() -> None:
+            while True:
+                await asyncio.sleep(NOTED_EVERY.total_seconds())
+                await self._note(job, at.brought)
+
+        noting = asyncio.create_task(note_again())
+        try:
+            yield
+        finally:
+            noting.cancel()
+            await asyncio.gather(noting, return_exceptions=True)
+
+    async def _note(self, job: ClaimedJob, brought: Brought) -> None:
+        await note(self.context.database, job, {**job.payload, "found": brought.document()})
+
+
+class _At:
+    """How far a run is."""
+
+    def __init__(self) -> None:
+        self.brought = Brought()
+
+    def take(self, brought: Brought) -> None:
+        self.brought = brought
