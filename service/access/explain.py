@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.decision import Meter, NoMeter, Outcome, Wall, decide
+from service.access.elsewhere import by_gift, by_network
 from service.access.evidence import article_facts, evidence_of_rows
 from service.access.metered import (
     Reading,
@@ -20,7 +21,6 @@ from service.access.metered import (
     window_asked,
 )
 from service.access.views import experiment_key
-from service.access.words import long_day
 from service.billing.subscriptions import subscribed_before
 from service.content.addresses import present_slug
 from service.content.article import StoredArticle
@@ -30,7 +30,6 @@ from service.content.rendering import Rendering
 from service.content.store import get_article
 from service.db.context import Context
 from service.db.tables import AccessEntry, Reader
-from service.grants.gift_links import open_on_a_device_of
 from service.grants.grants import GrantFacts
 from service.grants.history import grants_at
 from service.grants.store import live_grants_of
@@ -50,10 +49,9 @@ from service.problems import Problem
 from service.rules.in_force import InForce, in_force_at
 from service.rules.meters import MeteredReader
 
-SETTINGS_OF_TODAY = (
-    "Settings, such as limits and the levels of sections and tags, are taken as they are today: earlier ones "
-    "aren't kept."
-)
+SETTINGS_OF_TODAY = "The time zone, and whether readers can sign in, are taken from today's settings: earlier ones aren't kept."
+NO_RULES_YET = "Nobody had saved rules by then: levels and limits are taken from today's settings."
+METER_OF_TODAY = "The rules of then left the meter to the settings: its limits are today's."
 AHEAD = "The instant lies ahead: it is explained by what is known now."
 NOT_THERE_YET = "The article wasn't in the system yet."
 CUT_AGAIN = "The article was another revision then. Where its preview ended is worked out by today's settings."
@@ -125,24 +123,21 @@ async def explain(
         if asked.at < now:
             past = await article_at(session, rendering, today, asked.at, in_force)
         explained = await asked.explained(today, past)
-        by_gift = await _by_gift(session, context, explained)
-        return replace(explained, unknown=(*explained.unknown, *unsure, *by_gift))
+        elsewhere = await _elsewhere(session, context, view, explained)
+        return replace(explained, unknown=(*explained.unknown, *unsure, *elsewhere))
 
 
-async def _by_gift(
-    session: AsyncSession, context: Context, explained: Explanation
+async def _elsewhere(
+    session: AsyncSession, context: Context, view: InForce, explained: Explanation
 ) -> tuple[str, ...]:
-    """What the decision leaves out: a gift link's grant is a browser's, not the reader's."""
+    """What the decision leaves out, since it isn't the reader's own."""
     if not isinstance(explained.outcome, Meter | Wall):
         return ()
-    until = await open_on_a_device_of(
-        session, explained.reader_id, explained.article.id, explained.at
-    )
-    if until is None:
-        return ()
-    day = long_day(until, context.settings.zone)
+    article, at = explained.article, explained.at
+    facts = article_facts(article, view.rules.levels, at)
     return (
-        f"Which browser they read in isn't known: in one of theirs a gift link opens this article until {day}.",
+        *await by_gift(session, explained.reader_id, article.id, at, context.settings.zone),
+        *await by_network(session, facts, at),
     )
 
 
@@ -267,12 +262,18 @@ class _Asked:
         if self.at > self.now:
             told.append(AHEAD)
         if self.is_past:
-            told.append(SETTINGS_OF_TODAY)
+            told += [SETTINGS_OF_TODAY, *_about_rules(self.in_force)]
             if self.reader.created_at > self.at:
                 told.append("The reader wasn't known yet.")
             elif verified_at is not None and verified_at > self.at:
                 told.append("The reader hadn't confirmed an address yet.")
         return tuple(told)
+
+
+def _about_rules(then: InForce) -> tuple[str, ...]:
+    if then.version == 0:
+        return (NO_RULES_YET,)
+    return () if "meter_limit" in then.said else (METER_OF_TODAY,)
 
 
 def _about(past: PastArticle) -> tuple[str, ...]:

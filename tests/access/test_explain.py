@@ -10,7 +10,17 @@ import httpx2
 import pytest
 from sqlalchemy import select, update
 
-from service.access.explain import AHEAD, BROWSERS_METER, CUT_AGAIN, NO_BROWSER, NOT_THERE_YET
+from service.access.elsewhere import CONTRACTS_OF_TODAY
+from service.access.explain import (
+    AHEAD,
+    BROWSERS_METER,
+    CUT_AGAIN,
+    METER_OF_TODAY,
+    NO_BROWSER,
+    NO_RULES_YET,
+    NOT_THERE_YET,
+    SETTINGS_OF_TODAY,
+)
 from service.db.session import Database
 from service.db.tables import Article, GiftLink, GiftOpening, Grant, Reader, ReaderDevice
 from service.grants.comps import give_comp, revoke_comp
@@ -300,6 +310,69 @@ async def test_a_gift_link_on_a_browser_of_theirs_is_said(
     async with paywall.database.transaction() as session:
         await session.execute(update(GiftLink).values(ended_at=later))
     assert "gift link" not in str((await explained(paywall, reader, "a"))["unknown"])
+
+
+@on_sqlite
+async def test_of_a_past_instant_it_says_which_rules_are_todays(
+    paywall: Paywall, clocks: MovingClocks
+) -> None:
+    await paywall.publish("a")
+    reader, times = await paywall.sign_in(), []
+    meter = {"window": "day", "anonymous": 7, "registered": 7}
+    levels = {"levels": {"default": {"level": "metered"}}}
+    for rules in (None, levels, {**levels, "meter": meter}):
+        if rules is not None:
+            saved = await paywall.client.put("/v1/admin/rules", json=rules, headers=paywall.staff)
+            assert saved.status_code == 200, saved.text
+        times.append(clocks.business())
+        clocks.travel(timedelta(hours=1))
+    told = [await explained(paywall, reader, "a", at=instant(at)) for at in times]
+    about = {SETTINGS_OF_TODAY, NO_RULES_YET, METER_OF_TODAY}
+    assert [about & set(each["unknown"]) for each in told] == [
+        {SETTINGS_OF_TODAY, NO_RULES_YET}, {SETTINGS_OF_TODAY, METER_OF_TODAY}, {SETTINGS_OF_TODAY},
+    ]  # fmt: skip
+    assert [each["meter"]["limit"] for each in told] == [1, 1, 7]
+    assert about.isdisjoint((await explained(paywall, reader, "a"))["unknown"])
+
+
+@on_sqlite
+async def test_the_networks_from_which_it_opens_are_said(
+    paywall: Paywall, clocks: MovingClocks
+) -> None:
+    await paywall.publish("a", access={"level": "subscribers", "plans": ["digital"]})
+    reader = await paywall.sign_in()
+
+    async def agree(name: str, plan: str = "digital", *networks: str) -> None:
+        body = {"name": name, "plan": plan, "networks": networks, "domains": ["library.example"]}
+        slug = name.lower().replace(" ", "-")
+        put = await paywall.client.put(
+            f"/v1/admin/institutions/{slug}", json=body, headers=paywall.staff
+        )
+        assert put.status_code == 200, put.text
+
+    async def said(**query: str) -> list[str]:
+        unknown = (await explained(paywall, reader, "a", **query))["unknown"]
+        return [each for each in unknown if "network of" in each or each == CONTRACTS_OF_TODAY]
+
+    await agree("By Domain")
+    await agree("Other Plan", "print", "192.0.2.0/25")
+    assert await said() == []
+    await agree("City Library", "digital", "198.51.100.0/24")
+    signed = clocks.business()
+    assert await said() == ["From a network of City Library it opens without signing in."]
+    clocks.travel(timedelta(hours=1))
+    for n in range(1, 5):
+        await agree(f"School {n}", "digital", f"203.0.113.{16 * n}/28")
+    assert await said() == [
+        "From a network of City Library, School 1, School 2 or 2 more it opens without signing in."
+    ]
+    assert await said(at=instant(signed)) == [
+        "From a network of City Library it opens without signing in."
+    ]
+    await agree("City Library", "digital", "198.51.100.0/25")
+    assert (await said(at=instant(signed)))[1:] == [CONTRACTS_OF_TODAY]
+    await paywall.publish("a", access={"level": "free"})
+    assert await said() == []
 
 
 @on_sqlite

@@ -1,0 +1,53 @@
+"""What opens an article beside what is the reader's own: to a browser of theirs, or in a network. Said in sentences."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.access.decision import ArticleFacts
+from service.access.words import long_day
+from service.db.tables import Institution
+from service.grants.gift_links import open_on_a_device_of
+from service.grants.grants import covers, plan_scope
+
+_MOST_NAMED = 3
+CONTRACTS_OF_TODAY = (
+    "What contracts of institutions said then isn't kept: they are taken as they are today."
+)
+
+
+async def by_gift(
+    session: AsyncSession, reader_id: str, article_id: str, at: datetime, zone: ZoneInfo
+) -> tuple[str, ...]:
+    """A gift link's grant is a browser's, not the reader's."""
+    until = await open_on_a_device_of(session, reader_id, article_id, at)
+    if until is None:
+        return ()
+    day = long_day(until, zone)
+    return (
+        f"Which browser they read in isn't known: in one of theirs a gift link opens this article until {day}.",
+    )
+
+
+async def by_network(session: AsyncSession, article: ArticleFacts, at: datetime) -> tuple[str, ...]:
+    """Everybody in a network of an institution reads by its contract."""
+    runs = or_(Institution.ends_at.is_(None), Institution.ends_at > at)
+    ordered = (
+        select(Institution).where(Institution.starts_at <= at, runs).order_by(Institution.name)
+    )
+    running = list(await session.scalars(ordered))
+    names = [
+        each.name for each in running if each.networks and covers(plan_scope(each.plan), article)
+    ]
+    told = [f"From a network of {_any_of(names)} it opens without signing in."] if names else []
+    if any(each.updated_at > at for each in running):
+        told.append(CONTRACTS_OF_TODAY)
+    return tuple(told)
+
+
+def _any_of(names: list[str]) -> str:
+    others = len(names) - _MOST_NAMED
+    shown = names[:_MOST_NAMED] + ([f"{others} more"] if others > 0 else [])
+    return " or ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
