@@ -11,13 +11,15 @@ from datetime import datetime
 from typing import Literal
 
 GiftSubscriptionState = Literal[
-    "unpaid", "unredeemed", "running", "waiting", "over", "revoked", "refunded"
+    "unpaid", "unredeemed", "running", "waiting", "over", "revoked", "refunded", "disputed"
 ]
 
 
 @dataclass(frozen=True)
 class GiftFacts:
-    """One gift. `stopped_at` is when a refund or a dispute ended it; all are business times."""
+    """One gift. `stopped_at` is when a refund or a dispute ended it, `access_stop` which of them; all
+    are business times.
+    """
 
     paid_at: datetime | None = None
     revoked_at: datetime | None = None
@@ -25,13 +27,14 @@ class GiftFacts:
     redeemed_at: datetime | None = None
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    access_stop: str = ""
 
     def state(self, at: datetime) -> GiftSubscriptionState:
         """What it is at this instant. `waiting`: it goes on when the reader's own subscription is over."""
         if self.paid_at is None:
             return "unpaid"
         if self.stopped_at is not None:
-            return "refunded"
+            return "disputed" if self.access_stop == "dispute" else "refunded"
         if self.revoked_at is not None:
             return "revoked"
         if self.starts_at is None or self.ends_at is None:

@@ -35,6 +35,7 @@ LATEST_SENDING = timedelta(days=731)
 _CLOSED = {
     "unpaid": "The payment for this gift hasn’t arrived yet. Try again later.",
     "refunded": "The payment for this gift was given back, so it opens nothing any more. Ask the person who gave it to you.",
+    "disputed": "The payment for this gift is disputed. It opens nothing until the bank has decided. Ask the person who gave it to you.",
     "revoked": "This gift was taken back. Ask the newsroom, or the person who gave it to you.",
     "over": "This gift is over.",
     "running": "Another reader has redeemed this gift.",
@@ -64,6 +65,7 @@ class Bought:
         return GiftFacts(
             row.paid_at, row.revoked_at, paid.access_stopped_at if paid is not None else None,
             row.redeemed_at, row.starts_at, row.ends_at,
+            paid.access_stop if paid is not None else "",
         )  # fmt: skip
 
 
@@ -218,7 +220,7 @@ async def redeem(
     bought = await find_gift(session, gift_id, lock=True)
     gift = bought.gift
     state = bought.facts.state(now)
-    if gift.redeemed_by == reader_id and state not in {"revoked", "refunded"}:
+    if gift.redeemed_by == reader_id and state not in {"revoked", "refunded", "disputed"}:
         return bought
     if state != "unredeemed":
         raise Problem("gift-closed", _CLOSED[state])

@@ -18,7 +18,9 @@ class GiftOut(BaseModel):
     """The offer's."""
     plan: str
     state: GiftSubscriptionState
-    """`unredeemed` can be redeemed; `waiting` goes on when the receiver's own subscription is over."""
+    """`unredeemed` can be redeemed; `waiting` goes on when the receiver's own subscription is over;
+    `disputed` opens nothing until the bank has decided.
+    """
     starts_at: AwareDatetime | None
     ends_at: AwareDatetime | None
 

@@ -21,6 +21,11 @@ STATES: list[tuple[GiftFacts, GiftSubscriptionState]] = [
     (replace(RUNS, revoked_at=NOW), "revoked"),
     (replace(PAID, stopped_at=NOW), "refunded"),
     (replace(RUNS, stopped_at=NOW, revoked_at=NOW), "refunded"),
+    # The bank hasn't decided yet: nothing was given back.
+    (replace(PAID, stopped_at=NOW, access_stop="dispute"), "disputed"),
+    (replace(RUNS, stopped_at=NOW, access_stop="dispute"), "disputed"),
+    (replace(RUNS, stopped_at=NOW, access_stop="dispute_lost"), "refunded"),
+    (replace(RUNS, stopped_at=NOW, access_stop="refund"), "refunded"),
 ]
 
 

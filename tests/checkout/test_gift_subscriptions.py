@@ -20,6 +20,7 @@ from service.settings import Settings
 from tests.checkout.rows import DAY, rows, sell
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
+from tests.patience import PATIENCE
 from tests.served import Installation, installation
 from tests.stripe_at_hand import sdk
 
@@ -162,6 +163,29 @@ def test_a_refund_ends_it_redeemed_or_not(site: Installation) -> None:
     assert (refused.status_code, "given back" in refused.json()["detail"]) == (409, True)
     (shown,) = site.browser.get("/v1/me/gift-subscriptions").json()["items"]
     assert shown["state"] == "refunded"
+
+
+@on_sqlite
+def test_while_a_dispute_is_open_nobody_says_that_money_went_back(site: Installation) -> None:
+    gift = buy(site)
+    (paid,) = rows(site, Pass)
+    with sdk(site.stripe_url) as stripe:
+        (charge,) = stripe.charges.list({"payment_intent": paid.id}).data
+    hook = f"{site.stripe_url}/_sim/dispute"
+    assert httpx2.post(hook, json={"charge": charge.id}, timeout=PATIENCE).status_code == 200
+    site.settle()
+    bea = friend(site)
+    refused = redeem(gift, bea)
+    assert (refused.status_code, "until the bank has decided" in refused.json()["detail"]) == (
+        409,
+        True,
+    )
+    assert "until the bank has decided" in bea.get(gift["url"]).text
+    assert (
+        "On hold, the payment is disputed" in site.browser.get("/account/gift-subscriptions").text
+    )
+    (shown,) = site.browser.get("/v1/me/gift-subscriptions").json()["items"]
+    assert shown["state"] == "disputed"
 
 
 @on_sqlite
