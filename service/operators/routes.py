@@ -30,7 +30,6 @@ from service.operators.readers import routes as readers
 from service.operators.reports import board, shown
 from service.operators.reports import routes as reports
 from service.operators.reports.board import AnyOverview
-from service.operators.reports.routes import SPLIT_WORDS, known_values
 from service.operators.rights import routes as rights
 from service.operators.rules import routes as rules
 from service.operators.seats import routes as seats
@@ -46,7 +45,7 @@ from service.operators.system import routes as system
 from service.operators.unbound import routes as unbound
 from service.operators.webhooks import routes as webhooks
 from service.problems import Problem
-from service.reports import figures, subscriber_list
+from service.reports import choices, figures, subscriber_list
 from service.reports.channel_facts import AppChannelWatch
 from service.reports.registry import FIGURES
 from service.running import running_of
@@ -86,8 +85,8 @@ async def show_overview(
         reports={each.meaning: each.slug for each in FIGURES},
         cards=await board.cards(session, asked, settings, clocks.business()),
         spans=board.SPANS,
-        choices=await known_values(session, board.FILTERS),
-        words=SPLIT_WORDS,
+        choices=await choices.known_values(session, board.FILTERS),
+        words=choices.WORDS,
         tick=shown.tick_text,
     )
 

@@ -9,8 +9,10 @@ from service.db.keyset import Keyset, Page
 from service.db.tables import Offer, Reader, Subscription
 from service.reports.asked import Asked
 from service.reports.movement_sums import LATER, TENURES
-from service.reports.queries.leaving import CANCELLED_BY_READER, TENURE
+from service.reports.queries.leaving import CANCELLED_BY_READER, FEEDBACK, TENURE
 
+FILTERS = ("plan", "interval_charged", "currency", "tenure")
+_NAMED = tuple(each for each in FEEDBACK if each not in {"other", "none"})
 _NEWEST_FIRST = Keyset(Subscription.cancelled_at, Subscription.id)
 
 
@@ -22,6 +24,8 @@ class Chosen:
     tenure: str = ""
     feedback: str = ""
     only_comments: bool = False
+    interval: str = ""
+    currency: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,15 @@ async def list_cancellations(
     )
     if chosen.plan:
         statement = statement.where(row.plan == chosen.plan)
+    if chosen.interval:
+        statement = statement.where(row.interval == chosen.interval)
+    if chosen.currency:
+        statement = statement.where(row.currency == chosen.currency)
     if chosen.tenure:
         statement = statement.where(TENURE == chosen.tenure)  # noqa: SIM300 a column
-    if chosen.feedback:
+    if chosen.feedback == "other":
+        statement = statement.where(row.cancel_feedback.not_in(("", *_NAMED)))
+    elif chosen.feedback:
         given = "" if chosen.feedback == "none" else chosen.feedback
         statement = statement.where(row.cancel_feedback == given)
     if chosen.only_comments:

@@ -1,17 +1,27 @@
 """Read-only SQL over movements: the rows behind a bar of MRR's movements, each with its reader."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.movements import Kind
 from service.db.keyset import Keyset, Page
-from service.db.tables import MovementRow, Offer, Reader, Subscription
+from service.db.tables import Checkout, CheckoutTouches, MovementRow, Offer, Reader, Subscription
 from service.reports.asked import Asked
+from service.reports.movement_sums import DIMENSIONS, KINDS_OF
+from service.reports.queries import touched
+from service.reports.queries.leaving import CAUSES
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+Kinds = Kind | Literal["joined_or_left", "churn"]
+_OF_SEVERAL: Mapping[str, tuple[str, ...]] = {
+    "joined_or_left": tuple(KINDS_OF.values()),
+    "churn": ("churn_voluntary", "churn_involuntary"),
+}
+FILTERS = (*DIMENSIONS, *touched.SOURCES)
 _NEWEST_FIRST = Keyset(MovementRow.at, MovementRow.subscription_id, MovementRow.number)
 
 
@@ -26,17 +36,62 @@ class Moved:
 
 
 async def list_movements(
-    session: AsyncSession, asked: Asked, kind: Kind | None, *, cursor: str | None, limit: int
+    session: AsyncSession,
+    asked: Asked,
+    kind: Kinds | None,
+    *,
+    cause: str = "",
+    cursor: str | None,
+    limit: int,
 ) -> Page[Moved]:
-    """Those of the period, the newest first. Raises Problem `invalid-request` for a cursor that isn't ours."""
+    """Those of the period, the newest first. Raises Problem `invalid-request` for a cursor that isn't ours.
+
+    A filter of what is charged holds for what was before or for what came, as figures count them.
+    """
+    row = MovementRow
     statement = (
-        select(MovementRow, Reader.id, Reader.email, Offer.name)
-        .outerjoin(Subscription, Subscription.id == MovementRow.subscription_id)
+        select(row, Reader.id, Reader.email, Offer.name)
+        .outerjoin(Subscription, Subscription.id == row.subscription_id)
         .outerjoin(Reader, (Reader.id == Subscription.reader_id) & Reader.erased_at.is_(None))
         .outerjoin(Offer, Offer.id == Subscription.offer_id)
-        .where(MovementRow.at >= asked.since, MovementRow.at < asked.until)
+        .where(row.at >= asked.since, row.at < asked.until, *_charged(asked))
     )
+    by_source = asked.among(touched.SOURCES)
+    if by_source.chosen:
+        statement = (
+            statement.outerjoin(Checkout, Checkout.stripe_subscription_id == row.subscription_id)
+            .outerjoin(CheckoutTouches, CheckoutTouches.checkout_id == Checkout.id)
+            .where(*by_source.filters(touched.dimensions(CheckoutTouches)))
+        )
     if kind is not None:
-        statement = statement.where(MovementRow.kind == kind)
+        statement = statement.where(row.kind.in_(_OF_SEVERAL.get(kind, (kind,))))
+    if cause == "other":
+        statement = statement.where(row.cause.not_in(CAUSES))
+    elif cause:
+        statement = statement.where(row.cause == cause)
     page = await _NEWEST_FIRST.rows(session, statement, cursor=cursor, limit=limit)
-    return page.map(lambda row: Moved(*row[:4]))
+    return page.map(lambda found: Moved(*found[:4]))
+
+
+def _charged(asked: Asked) -> list[ColumnElement[bool]]:
+    charged, row = asked.among(DIMENSIONS), MovementRow
+    if not charged.chosen:
+        return []
+    sides = ((row.from_plan, row.from_interval), (row.to_plan, row.to_interval))
+    return [
+        or_(
+            *(
+                and_(
+                    plan.is_not(None),
+                    *charged.filters(
+                        {
+                            "plan": plan.expression,
+                            "interval_charged": interval.expression,
+                            "currency": row.currency.expression,
+                        }
+                    ),
+                )
+                for plan, interval in sides
+            )
+        )
+    ]

@@ -64,16 +64,18 @@ async def test_a_chart_a_currency_and_every_value_in_a_table(
     assert page.count('<svg class="chart chart-narrow"') == 2
     table = page[page.index('<table class="values">') : page.index("</table>")]
     lines = {
-        row.partition("<")[0].strip(): re.findall(r'<td class="number">([^<]*)</td>', row)
+        row.partition("<")[0].strip(): re.findall(r'<td class="number">(?:<a [^>]*>)?([^<]*)<', row)
         for row in re.split(r'<th scope="row">', table)[1:]
     }
     assert lines["Churn by choice, EUR"] == ["€0.00", "−€9.00", "−€9.00"]
     assert lines["New, EUR"] == ["€9.00", "€9.00", "€18.00"]
     assert lines["At the end, USD"] == ["$0.00", "$9.00", "$9.00"]
-    # A bar, and for the keyboard the table's step, lead to the readers behind them.
-    february = '<a href="/admin/movements?from=2026-02-01&to=2026-02-28"'
-    assert february in page.partition('<table class="values">')[0]
-    assert february in table
+    # A bar, and for the keyboard its value in the table, lead to the readers behind them; a step to all.
+    february = '<a href="/admin/movements?from=2026-02-01&to=2026-02-28'
+    new = f'{february}&kind=new&currency=EUR"'
+    assert new in page.partition('<table class="values">')[0]
+    assert new in table
+    assert f'{february}"' in table
 
 
 async def test_cohorts_are_a_heat_map(browser_with_sales: httpx2.AsyncClient, store: Store) -> None:

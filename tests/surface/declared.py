@@ -286,6 +286,7 @@ _ROUTES: Mapping[MayCall, str] = {
         DELETE /v1/admin/saved-views/{view_id}
         GET /admin/movements
         GET /v1/admin/movements
+        GET /v1/admin/movements.csv
         GET /v1/admin/readers/export
         GET /v1/admin/readers
         GET /v1/admin/subscribers

@@ -11,7 +11,7 @@ from service.identity.permissions import Permission
 from service.operators.cancellations.schemas import AnyCancellations
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, page_requires
-from service.reports import subscriber_list
+from service.reports import choices
 from service.reports.cancellation_list import list_cancellations
 from service.reports.registry import BY_SLUG
 from service.settings import AppSettings
@@ -40,5 +40,6 @@ async def show_cancellations(
     return page(
         request, "cancellations.html", found=found, asked=asked, period=period.period,
         tenures=TENURE_WORDS, feedbacks=FEEDBACK_WORDS,
-        plans=[plan for plan in await subscriber_list.plans(session) if plan],
+        choices=await choices.known_values(session, ("plan", "interval_charged", "currency")),
+        words=choices.WORDS,
     )  # fmt: skip

@@ -22,6 +22,9 @@ class CancellationsQuery(PeriodQuery, ListQuery):
     """The period in which the end was asked for, filters, and paging."""
 
     plan: Annotated[str, Storable, Field(max_length=100)] = ""
+    interval_charged: Annotated[str, Storable, Field(max_length=20)] = ""
+    """day, week, month or year."""
+    currency: Annotated[str, Storable, Field(max_length=10)] = ""
     tenure: Annotated[Tenure | None, EMPTY_IS_NONE] = None
     """How long the subscription had run, in days: 1, 7, 30, 100 or later."""
     feedback: Annotated[Feedback | None, EMPTY_IS_NONE] = None
@@ -31,7 +34,10 @@ class CancellationsQuery(PeriodQuery, ListQuery):
 
     @property
     def chosen(self) -> Chosen:
-        return Chosen(self.plan, self.tenure or "", self.feedback or "", self.comments)
+        return Chosen(
+            self.plan, self.tenure or "", self.feedback or "", self.comments,
+            interval=self.interval_charged, currency=self.currency,
+        )  # fmt: skip
 
 
 AnyCancellations = Annotated[CancellationsQuery, Query()]

@@ -9,8 +9,9 @@ from service.db.session import ReportSession
 from service.html.list_query import AnyPage
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
+from service.operators.frame.files import CSV
 from service.operators.money import lists
-from service.operators.money.export import CSV, Exported, export
+from service.operators.money.export import Exported, export
 from service.operators.money.schemas import (
     AnyDisputes,
     DisputeList,

@@ -1,7 +1,6 @@
 """The money list as JSON, and as rows. Amounts are in the currency's minor unit."""
 
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from fastapi import Query
 from pydantic import AwareDatetime, BaseModel
@@ -159,15 +158,3 @@ class DisputeList(ListOut[DisputeOut]):
 
 class PayoutList(ListOut[PayoutOut]):
     pass
-
-
-def header(kind: type[BaseModel]) -> tuple[str, ...]:
-    """The names of the columns."""
-    return tuple(kind.model_fields)
-
-
-def rows(kind: type[BaseModel], items: Sequence[BaseModel]) -> Iterator[tuple[Any, ...]]:
-    """A row an item."""
-    for each in items:
-        values = each.model_dump(mode="json")
-        yield tuple("" if values[name] is None else values[name] for name in header(kind))

@@ -2,12 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import AppClocks
+from service.db.context import AppContext
+from service.db.keyset import Page
 from service.db.session import ReportSession
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
+from service.operators.frame.files import CSV, csv_file
 from service.operators.movements.schemas import AnyMovements, MovementItem, MovementList
 from service.reports.movement_list import list_movements
 from service.settings import AppSettings
@@ -30,7 +34,25 @@ async def read_movements(
     Needs the permission subscribers:read.
     """
     page = await list_movements(
-        session, asked.asked(settings, clocks.business()), asked.kind,
+        session, asked.asked(settings, clocks.business()), asked.kind, cause=asked.cause or "",
         cursor=asked.cursor, limit=asked.limit,
     )  # fmt: skip
     return MovementList.of(page.map(MovementItem.of))
+
+
+@router.get(
+    "/movements.csv", summary="Download who moved MRR", response_class=Response, responses=CSV
+)
+async def download_movements(
+    _: ReadsSubscribers, asked: AnyMovements, context: AppContext
+) -> Response:
+    """The list by the same filters as CSV, all of it. Needs the permission subscribers:read."""
+    period = asked.asked(context.settings, context.clocks.business())
+
+    async def some(session: AsyncSession, cursor: str | None, limit: int) -> Page[MovementItem]:
+        page = await list_movements(
+            session, period, asked.kind, cause=asked.cause or "", cursor=cursor, limit=limit
+        )
+        return page.map(MovementItem.of)
+
+    return csv_file(context, "movements", MovementItem, some)

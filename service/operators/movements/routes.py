@@ -11,11 +11,15 @@ from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, page_requires
 from service.operators.movements.schemas import AnyMovements
-from service.reports.movement_list import list_movements
+from service.reports import choices
+from service.reports.movement_list import FILTERS, list_movements
+from service.reports.registry import BY_SLUG
 from service.settings import AppSettings
 
 router = APIRouter(prefix="/movements", route_class=PageRoute, include_in_schema=False)
 WORDS = {
+    "joined_or_left": "Joined or left",
+    "churn": "Left, by choice or not",
     "new": "Joined",
     "reactivation": "Came back",
     "expansion": "Pays more",
@@ -25,6 +29,7 @@ WORDS = {
     "pause": "Paused",
     "resume": "Resumed",
 }
+CAUSE_WORDS = {each.key: each.words for each in BY_SLUG["reasons"].series}
 
 SeesSubscribers = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
 
@@ -41,8 +46,10 @@ async def show_movements(
     """Those of the period, the newest first; each leads to the reader."""
     period = asked.asked(settings, clocks.business())
     found = await list_movements(
-        session, period, asked.kind, cursor=asked.cursor, limit=asked.limit
+        session, period, asked.kind, cause=asked.cause or "", cursor=asked.cursor, limit=asked.limit
     )
     return page(
-        request, "movements.html", found=found, asked=asked, period=period.period, words=WORDS
-    )
+        request, "movements.html", found=found, asked=asked, period=period.period, words=WORDS,
+        causes=CAUSE_WORDS, choices=await choices.known_values(session, FILTERS),
+        filter_words=choices.WORDS,
+    )  # fmt: skip

@@ -1,21 +1,51 @@
 """The rows behind MRR's movements: how they are asked for, and as JSON."""
 
-from typing import Annotated, Self
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Literal, Self
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 from service.billing.movements import Kind
 from service.bodies import ListOut
 from service.html.list_query import EMPTY_IS_NONE, ListQuery
-from service.reports.movement_list import Moved
+from service.reports.asked import Asked
+from service.reports.movement_list import FILTERS, Kinds, Moved
 from service.reports.offer_schemas import PeriodQuery
+from service.reports.schemas import Storable
+from service.settings import Settings
+
+Cause = Literal[
+    "voluntary", "payment_failed", "dispute_lost", "refund", "trial_used", "duplicate", "erased",
+    "other",
+]  # fmt: skip
+
+
+_Text = Annotated[str, Storable, Field(max_length=100)]
 
 
 class MovementsQuery(PeriodQuery, ListQuery):
-    """The period, one kind or all, and paging."""
+    """The period, which movements, filters, and paging."""
 
-    kind: Annotated[Kind | None, EMPTY_IS_NONE] = None
+    kind: Annotated[Kinds | None, EMPTY_IS_NONE] = None
+    """One kind; joined_or_left: without changes of what somebody pays; churn: by choice or not."""
+    cause: Annotated[Cause | None, EMPTY_IS_NONE] = None
+    """Why somebody left."""
+    plan: _Text = ""
+    """Before or since."""
+    interval_charged: _Text = ""
+    """day, week, month or year."""
+    currency: _Text = ""
+    source: _Text = ""
+    """What led the buyer here first: the campaign's source, else the site with the link."""
+    last_source: _Text = ""
+    campaign: _Text = ""
+    """The campaign of the first visit."""
+
+    def asked(self, settings: Settings, now: datetime) -> Asked:
+        chosen = {name: getattr(self, name) for name in FILTERS if getattr(self, name)}
+        return replace(super().asked(settings, now), chosen=chosen)
 
 
 AnyMovements = Annotated[MovementsQuery, Query()]

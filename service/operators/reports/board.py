@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.operators.reports import shown
 from service.reports.cells import Cell, Line, Unit
 from service.reports.figure import Figure
+from service.reports.period import Step
 from service.reports.registry import BY_SLUG
 from service.reports.report import report_on
 from service.reports.report_schemas import Report, ReportQuery
@@ -99,17 +100,15 @@ async def _card(
     report = await report_on(session, figure.slug, query.asked(settings, now))
     here = f"/admin/reports/{figure.slug}"
     period = report.asked.period
-    behind = tuple(
-        query.address(
-            here, compare="", interval="day",
-            **{"from": each.first.isoformat(), "to": each.last.isoformat()},
-        )
-        for each in period.steps
-    )  # fmt: skip
+
+    def behind(_: Line | None, step: Step) -> str:
+        days = {"from": step.first.isoformat(), "to": step.last.isoformat()}
+        return query.address(here, compare="", interval="day", **days)
+
     is_drawn = len(period.steps) > 1 and not figure.is_ranked
     return Card(
-        report, query.address(here), _tiles(report), shown.drawings(report) if is_drawn else [],
-        _ranking(report) if figure.is_ranked else shown.table(report), shown.kind_of(figure), shown.step_names(period), behind,
+        report, query.address(here), _tiles(report), shown.drawings(report, behind) if is_drawn else [],
+        _ranking(report) if figure.is_ranked else shown.table(report), shown.kind_of(figure), shown.step_names(period), tuple(behind(None, each) for each in period.steps),
         asked.not_by(figure),
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """A report as a page shows it: words for its values, charts by currency, and the table behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -10,7 +10,7 @@ from service.offers.pricing import amount_text
 from service.operators.reports.charts import NARROW, WIDE, Chart, bar_chart, line_chart
 from service.reports.cells import Cell, Line, Unit, shown
 from service.reports.figure import Figure
-from service.reports.period import Interval, Period
+from service.reports.period import Interval, Period, Step
 from service.reports.report_schemas import Report
 
 MOST_DRAWN = 8
@@ -19,6 +19,12 @@ DASH, _MINUS = "—", "−"
 _EDGES = ("start", "end")
 """Series that are levels beside changes: the table has them, a chart of changes doesn't."""
 ChartKind = Literal["lines", "bars"]
+Behind = Callable[[Line, Step], str]
+"""Where the rows of a line and step are; empty: nowhere."""
+
+
+def _nowhere(_: Line, __: Step) -> str:
+    return ""
 
 
 @dataclass(frozen=True)
@@ -42,18 +48,22 @@ class Tile:
 
 @dataclass(frozen=True)
 class Drawn:
-    """One currency's chart, or the only one, in two sizes. `left_out`: lines that aren't drawn."""
+    """One currency's chart, or the only one, in two sizes. `left_out`: lines that aren't drawn.
+
+    `behind`: by line and step, the address of its rows, or nothing.
+    """
 
     currency: str
     charts: tuple[Chart, Chart]
     names: tuple[str, ...]
     unit: Unit
     left_out: int
+    behind: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A cell of the table. `note`: why it is a dash, or of whom it is.
+    """A cell of the table. `note`: why it is a dash, or of whom it is; `behind`: where its rows are.
 
     `heat` from 0 to 10 says how dark it is; None: it isn't of a heat map.
     """
@@ -61,6 +71,7 @@ class Shown:
     text: str
     note: str
     heat: int | None = None
+    behind: str = ""
 
 
 @dataclass(frozen=True)
@@ -168,7 +179,7 @@ def totals(report: Report) -> list[tuple[str, Shown]]:
     ]
 
 
-def drawings(report: Report) -> list[Drawn]:
+def drawings(report: Report, behind: Behind) -> list[Drawn]:
     """A chart for each currency and unit: no scale mixes them."""
     figure = report.figure
     if figure.is_heat_map:
@@ -178,16 +189,25 @@ def drawings(report: Report) -> list[Drawn]:
         if figure.over_time == "mixed" and line.series in _EDGES:
             continue
         groups.setdefault((line.currency, figure.series_of(line).unit), []).append(line)
-    return [_drawn(report, currency, unit, lines) for (currency, unit), lines in groups.items()]
+    return [
+        _drawn(report, currency, unit, lines, behind) for (currency, unit), lines in groups.items()
+    ]
 
 
-def table(report: Report) -> Table:
+def table(report: Report, behind: Behind = _nowhere) -> Table:
     """Every value; the shorter side across."""
     figure = report.figure
     names = [name_of(figure, each, with_currency=True) for each in report.lines]
     steps = [*step_names(report.asked.period), "Whole period"]
+    period = report.asked.period
     cells = [
-        [_shown(figure, line, cell) for cell in (*line.cells, line.total)] for line in report.lines
+        [
+            _shown(figure, line, cell, behind(line, step) if cell.value else "")
+            for cell, step in zip(
+                (*line.cells, line.total), (*period.steps, period.whole), strict=True
+            )
+        ]
+        for line in report.lines
     ]
     if figure.is_heat_map or len(names) > len(steps):
         rows = [(name, tuple(each)) for name, each in zip(names, cells, strict=True)]
@@ -196,10 +216,10 @@ def table(report: Report) -> Table:
     return Table(tuple(names), tuple(rows), by_step=True)
 
 
-def _shown(figure: Figure, line: Line, cell: Cell) -> Shown:
+def _shown(figure: Figure, line: Line, cell: Cell, behind: str) -> Shown:
     text = value_text(cell, figure.series_of(line).unit, line.currency)
     heat = round(cell.value * 10) if figure.is_heat_map and cell.value is not None else None
-    return Shown(text, " ".join(each for each in (cell.among, cell.why) if each), heat)
+    return Shown(text, " ".join(each for each in (cell.among, cell.why) if each), heat, behind)
 
 
 def reasons(report: Report) -> list[str]:
@@ -214,7 +234,9 @@ def kind_of(figure: Figure) -> ChartKind:
     return "bars" if figure.over_time in {"sum", "mixed"} or counts else "lines"
 
 
-def _drawn(report: Report, currency: str, unit: Unit, lines: Sequence[Line]) -> Drawn:
+def _drawn(
+    report: Report, currency: str, unit: Unit, lines: Sequence[Line], behind: Behind
+) -> Drawn:
     largest = sorted(lines, key=lambda each: abs(Fraction(each.total.value or 0)), reverse=True)[
         :MOST_DRAWN
     ]
@@ -230,7 +252,8 @@ def _drawn(report: Report, currency: str, unit: Unit, lines: Sequence[Line]) -> 
         for size in (WIDE, NARROW)
     )
     names = tuple(name_of(report.figure, each) for each in chosen)
-    return Drawn(currency, (wide, narrow), names, unit, len(lines) - len(chosen))
+    addresses = tuple(tuple(behind(line, step) for step in asked.period.steps) for line in chosen)
+    return Drawn(currency, (wide, narrow), names, unit, len(lines) - len(chosen), addresses)
 
 
 def _of(cell: Cell, unit: Unit) -> str:

@@ -1,0 +1,129 @@
+"""From a report to its own rows: each value leads to a list with what it counts, by the same filters."""
+
+import csv
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from html import unescape
+from io import StringIO
+
+import httpx2
+import pytest
+
+from service.db.base import Base
+from service.db.tables import CheckoutTouches
+from service.operators.api import router as api_router
+from service.running import RunningApp
+from tests.databases import on_sqlite
+from tests.reports import rows
+from tests.reports.rows import NOW
+
+pytestmark = on_sqlite
+SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
+Store = Callable[..., Awaitable[None]]
+DAY = timedelta(days=1)
+MARCH = "from=2026-03-01&to=2026-03-31&interval=week"
+
+
+@pytest.fixture
+async def browser_with_history(
+    app: RunningApp, signed_in: SignedIn, store: Store
+) -> httpx2.AsyncClient:
+    """Who came, changed and left in March: by month and year, in two currencies, led by a letter or not."""
+    month = rows.offer(name="Monthly")
+    year = rows.offer(name="Yearly", plan="weekend", interval="year", currency="USD")
+    made: list[Base] = [month, year]
+    for number in range(12):
+        offer = year if number % 3 == 0 else month
+        reader = rows.reader(email=f"r{number}@a.example")
+        answer = ("unused", "", "silly")[number % 3]
+        bought = rows.subscription(
+            reader, offer, id=f"sub_{number}", started_at=NOW - 9 * DAY, cancel_feedback=answer,
+            cancelled_at=NOW - 2 * DAY if number % 2 else None, cancelled_after_days=8,
+        )  # fmt: skip
+        click = rows.checkout(reader, offer, NOW - 9 * DAY, stripe_subscription_id=bought.id)
+        made += [reader, bought, click]
+        if number % 4:
+            touch = CheckoutTouches(
+                checkout_id=click.id, first_at=NOW, last_at=NOW, first_source="letter",
+                last_source="letter",
+            )  # fmt: skip
+            made.append(touch)
+        customer = f"ctm_{number}"
+        made.append(rows.movement(bought, 1, NOW - 9 * DAY, customer=customer))
+        if number % 4 == 1:
+            failed = {"kind": "churn_involuntary", "cause": "payment_failed"}
+            given = failed if number % 3 else {"cause": "odd"}
+            made.append(rows.ending(bought, 2, NOW - 2 * DAY, customer=customer, **given))
+        if number % 4 == 2:
+            dearer = rows.movement(
+                bought, 2, NOW - 3 * DAY, customer=customer, kind="expansion", cause="switched",
+                from_plan=bought.plan, from_interval=bought.interval, from_interval_count=1,
+                from_recurring=bought.amount, from_net=bought.amount, to_recurring=9900, to_net=9900,
+            )  # fmt: skip
+            made.append(dearer)
+    await store(*made)
+    app.include_router(api_router)
+    return await signed_in("viewer")
+
+
+@pytest.mark.parametrize("slug", ["joined-and-left", "reasons", "feedback"])
+@pytest.mark.parametrize(
+    "asked",
+    ["", "&split=plan", "&split=currency&plan=weekend", "&interval_charged=month&currency=EUR"],
+)
+async def test_a_value_leads_to_as_many_rows(
+    browser_with_history: httpx2.AsyncClient, slug: str, asked: str
+) -> None:
+    page = unescape((await browser_with_history.get(f"/admin/reports/{slug}?{MARCH}{asked}")).text)
+    cells = re.findall(r'<td class="number"[^>]*><a href="([^"]*)">([^<]*)<', page)
+    assert cells
+    for address, value in cells:
+        found = (await browser_with_history.get(address)).text
+        assert found.count('role="rowheader"') == abs(int(value.replace("−", "-"))), address
+    for bar in re.findall(r'<a href="([^"]*)" tabindex="-1"><rect', page):
+        assert bar in [address for address, _ in cells]
+
+
+async def test_a_sum_leads_to_what_was_summed_with_its_kind_currency_and_source(
+    browser_with_history: httpx2.AsyncClient,
+) -> None:
+    address = f"/admin/reports/mrr-movements?{MARCH}&source=letter&split=plan"
+    page = unescape((await browser_with_history.get(address)).text)
+    cells = re.findall(r'<td class="number"[^>]*><a href="([^"]*)">([^<]*)<', page)
+    failed = next(each for each, _ in cells if "kind=churn_involuntary" in each)
+    for field in ("plan=digital", "currency=EUR", "source=letter"):
+        assert field in failed
+    found = (await browser_with_history.get(failed)).text
+    assert set(re.findall(r"r\d+@a\.example", found)) == {"r1@a.example", "r5@a.example"}
+    assert found.count("selected>digital</option>") == 1
+    of_step = re.findall(r'<th scope="\w+"[^>]*><a href="(/admin/movements[^"]*)">', page)
+    assert of_step
+    assert all("kind=" not in each and "source=letter" in each for each in of_step)
+
+
+async def test_the_list_is_the_same_over_the_api_and_as_a_file(
+    browser_with_history: httpx2.AsyncClient,
+) -> None:
+    asked = "kind=churn&currency=EUR&source=letter&limit=1&from=2026-03-01"
+    whole = (
+        await browser_with_history.get(f"/v1/admin/movements?{asked.replace('=1&', '=50&')}")
+    ).json()
+    emails = [each["email"] for each in whole["items"]]
+    assert sorted(emails) == ["r1@a.example", "r5@a.example"]
+    answer = await browser_with_history.get(f"/v1/admin/movements.csv?{asked}")
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    assert [each["email"] for each in csv.DictReader(StringIO(answer.text))] == emails
+
+
+async def test_what_a_list_cant_tell_apart_leads_nowhere(
+    browser_with_history: httpx2.AsyncClient,
+) -> None:
+    for asked, nowhere in (
+        ("split=tenure", "cause="),
+        ("tenure=day_30", "/admin/movements"),
+        ("zone=Asia/Tokyo", "/admin/movements"),
+    ):
+        page = await browser_with_history.get(f"/admin/reports/reasons?{MARCH}&{asked}")
+        assert page.status_code == 200
+        assert nowhere not in page.text
