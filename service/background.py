@@ -48,6 +48,7 @@ from service.payments.gateway import Gateway, GatewayUnavailable
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.channel_facts import ChannelWatch
 from service.reports.day_rollup import count_days, prune_holder_days
+from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import roll_up_movements
 from service.reports.rollups import roll_up
 from service.rules.in_force import RuleBook
@@ -185,5 +186,6 @@ def _pruning_tasks(context: Context) -> tuple[Task, ...]:
         later("old mails", prune_mails, pause=_HOUR),
         later("ledger's months", tend, pause=_MINUTE),
         later("movements by day", lambda: roll_up_movements(context), pause=_MINUTE),
+        later("money by day", lambda: roll_up_money(context), pause=_MINUTE),
         later("weekly mail", WeeklyMail(context).round, pause=_MINUTE),
     )

@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.context import Context
 from service.db.tables import Checkout
-from service.finance.links import link, touched
+from service.finance.changed_days import forget_changed_days
+from service.finance.episodes import keep_episodes
+from service.finance.links import billed, link, touched
 from service.finance.store import pieces, put, put_payments, stored, values_of
 from service.offers.store import offer_by_price, offers_of_product
 from service.payments.books import (
@@ -27,7 +29,8 @@ from service.payments.books import (
     BooksGateway,
 )
 
-_LOCK = "books"
+BOOKS_LOCK = "books"
+"""Held while rows of money are changed, or added up."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,16 @@ async def keep(context: Context, found: Sequence[Booked], asked_at: datetime) ->
     so what is stored is right at any moment, and the same call ends what was cut off.
     """
     for some in pieces(_with_entries(found)):
-        async with context.database.serialised(_LOCK) as session:
+        async with context.database.serialised(BOOKS_LOCK) as session:
             for each in some:
                 await put(session, each, asked_at, **await _ours(session, each))
                 if isinstance(each, BookedInvoice):
                     await put_payments(session, each)
-            await link(session, await touched(session, some))
+            charges = await touched(session, some)
+            await link(session, charges)
+            invoices = await billed(session, charges, some)
+            await forget_changed_days(session, charges, invoices, context.settings.zone)
+            await keep_episodes(session, invoices)
 
 
 async def gaps(session: AsyncSession, found: Sequence[Booked]) -> list[Gap]:

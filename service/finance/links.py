@@ -57,6 +57,17 @@ async def touched(session: AsyncSession, found: Iterable[Booked]) -> set[str]:
     return charges
 
 
+async def billed(
+    session: AsyncSession, charge_ids: Collection[str], found: Iterable[Booked]
+) -> set[str]:
+    """The invoices among these objects, and those that these charges are for."""
+    of_charges = select(ChargeRow.invoice_id).where(
+        ChargeRow.id.in_(charge_ids), ChargeRow.invoice_id.is_not(None)
+    )
+    invoices = {each.id for each in found if isinstance(each, BookedInvoice)}
+    return invoices | {each for each in await session.scalars(of_charges) if each}
+
+
 async def link(session: AsyncSession, charge_ids: Collection[str]) -> None:
     """Write what these charges are for, and the same on what they moved in the balance."""
     if not charge_ids:

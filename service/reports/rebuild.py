@@ -4,7 +4,7 @@ Beside a running service, whose figures stay right meanwhile: what isn't added u
 An interrupted rebuild goes on where it was.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,20 +15,25 @@ from service.db.context import Context
 from service.db.tables import (
     AccessEntry,
     CohortMonth,
+    DunningEpisode,
     EdgeDay,
     HolderDay,
     HolderReturn,
     LedgerDay,
+    MoneyBackDay,
     MoneyDay,
+    RevenueDay,
     RolledDay,
     Rollup,
 )
 from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days
+from service.reports.money_rollup import forget_money, roll_up_money
 from service.reports.movement_rollup import begin_anew, roll_up_movements
 from service.reports.rollups import LATE_ROWS, roll_day
 
-REBUILD = "rebuild"
+MOVEMENTS, MONEY, LEDGER = PARTS = "rebuild movements", "rebuild money", "rebuild ledger"
+"""What remembers that the rebuild of a part was begun."""
 _MONEY = (MoneyDay, ("day", "kind", "plan", "interval", "every", "currency"), ("recurring", "net"))
 _EDGES = (
     EdgeDay, ("grain", "day", "plan", "interval", "currency", "way", "cause", "tenure"), ("readers",),
@@ -37,6 +42,16 @@ _COHORTS = (CohortMonth, ("cohort", "month"), ("change",))
 _ARTICLES = (LedgerDay, ("day", "article_id", "reason", "wall"), ("rows", "counted"))
 _HOLDERS = (
     HolderDay, ("day", "holder"), ("reads", "counted", "subscribe_wall_at", "register_wall_at"),
+)  # fmt: skip
+_ABOUT = ("offer_id", "method", "country", "currency")
+_REVENUE = (
+    RevenueDay, ("day", "sold", *_ABOUT),
+    ("charged", "refunded", "disputed", "fees", "fee_tax", "net", "tax"),
+)  # fmt: skip
+_MONEY_BACK = (MoneyBackDay, ("day", "what", *_ABOUT), ("number", "amount"))
+_EPISODES = (
+    DunningEpisode, ("invoice_id",),
+    ("begun_at", "recovered_at", "lost_at", "decline", "tries", "currency", "amount"),
 )  # fmt: skip
 _RETURNS = (HolderReturn, ("day", "measure", "previous"), ("holders",))
 _ONE_DAY = timedelta(days=1)
@@ -56,35 +71,53 @@ class Difference:
 
 async def rebuild(context: Context, progress: Callable[[str], None]) -> list[Difference]:
     """All rollups anew; `progress` gets a line now and then."""
-    database = context.database
-    async with database.transaction() as session:
-        begun = await session.get(Rollup, REBUILD)
-        if begun is None:
-            begun = Rollup(
-                name=REBUILD, zone=context.settings.zone.key, version=1,
-                made_at=context.clocks.wall(),
-            )  # fmt: skip
-            session.add(begun)
-            is_new = True
-        else:
-            is_new = False
-    found = await _movements(context, progress, is_new=is_new)
-    found += await _ledger(context, begun.made_at, progress)
-    async with database.transaction() as session:
-        await session.execute(delete(Rollup).where(Rollup.name == REBUILD))
+    begun, _ = await _begun(context, LEDGER)
+    found = await _movements(context, progress)
+    found += await _money(context, progress)
+    found += await _ledger(context, begun, progress)
+    async with context.database.transaction() as session:
+        await session.execute(delete(Rollup).where(Rollup.name.in_(PARTS)))
     return found
 
 
-async def _movements(
-    context: Context, progress: Callable[[str], None], *, is_new: bool
-) -> list[Difference]:
+async def _begun(context: Context, part: str) -> tuple[datetime, bool]:
+    """When its rebuild was begun, and whether that is now."""
+    async with context.database.transaction() as session:
+        made = await session.get(Rollup, part)
+        if made is not None:
+            return made.made_at, False
+        now = context.clocks.wall()
+        session.add(Rollup(name=part, zone=context.settings.zone.key, version=1, made_at=now))
+        return now, True
+
+
+async def _movements(context: Context, progress: Callable[[str], None]) -> list[Difference]:
     # What isn't added up yet is no difference.
     await roll_up_movements(context)
     tables = (_MONEY, _EDGES, _COHORTS)
     before = [await _rows(context, table) for table in tables]
+    _, is_new = await _begun(context, MOVEMENTS)
     if is_new:
         await begin_anew(context)
     await roll_up_movements(context, lambda done: progress(f"{done:,} subscribers added up"))
+    return await _changed(context, tables, before)
+
+
+async def _money(context: Context, progress: Callable[[str], None]) -> list[Difference]:
+    await roll_up_money(context)
+    tables = (_REVENUE, _MONEY_BACK, _EPISODES)
+    before = [await _rows(context, table) for table in tables]
+    _, is_new = await _begun(context, MONEY)
+    if is_new:
+        async with context.database.transaction() as session:
+            await forget_money(session)
+    await roll_up_money(context, progress)
+    return await _changed(context, tables, before)
+
+
+async def _changed(
+    context: Context, tables: Sequence[Table], before: Sequence[Rows]
+) -> list[Difference]:
     now = [await _rows(context, table) for table in tables]
     return [
         difference

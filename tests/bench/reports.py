@@ -14,6 +14,7 @@ from service.reports.article_sale_rollup import count_article_sales
 from service.reports.asked import Asked
 from service.reports.day_rollup import count_days
 from service.reports.figure import Figure
+from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import roll_up_movements
 from service.reports.period import parse_period
 from service.reports.registry import FIGURES
@@ -39,6 +40,7 @@ async def measured(url: str, subscribers: int, rounds: int, say: Say) -> Times:
         say(f"{subscribers:,} subscribers are there after {perf_counter() - began:.0f} s.")
         began, context = perf_counter(), Context(settings, clocks, database)
         await roll_up_movements(context)
+        await roll_up_money(context)
         await count_days(context)
         await count_article_sales(context)
         say(f"They are added up after {perf_counter() - began:.0f} s.")

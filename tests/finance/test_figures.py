@@ -3,17 +3,17 @@
 from collections import Counter
 from datetime import timedelta
 from fractions import Fraction
-from zoneinfo import ZoneInfo
 
+from service.billing.events import HANDLED, booking_of
+from service.finance.books import book
 from service.reports.asked import Asked
 from service.reports.cells import Line
+from service.reports.money_rollup import forget_money, roll_up_money
 from service.reports.period import parse_period
 from service.reports.registry import BY_SLUG
 from service.simulator.payments.balance import book as transaction
 from tests.billing.desk import Desk
 from tests.finance.events import live
-
-UTC = ZoneInfo("UTC")
 
 
 def ours(desk: Desk) -> dict[str, str]:
@@ -53,13 +53,13 @@ def expected_revenue(desk: Desk) -> Counter[tuple[str, str]]:
 
 
 async def lines(desk: Desk, slug: str) -> list[Line]:
-    now = desk.clocks.business()
+    now, zone = desk.clocks.business(), desk.context.settings.zone
     period = parse_period(
         {"from": str((now - timedelta(days=60)).date()), "to": str((now + timedelta(days=9)).date())},
-        today=now.date(), zone=UTC,
+        today=now.date(), zone=zone,
     )  # fmt: skip
     async with desk.database.reading() as session:
-        return await BY_SLUG[slug].lines(session, Asked(period, now, UTC))
+        return await BY_SLUG[slug].lines(session, Asked(period, now, zone))
 
 
 async def test_figures_are_what_stripes_objects_say(desk: Desk) -> None:
@@ -115,3 +115,23 @@ async def test_a_debit_that_failed_later_is_no_revenue(desk: Desk) -> None:
     found = {each.series: each.total.value or 0 for each in await lines(desk, "revenue")}
     assert (found["subscriptions"], found["net"]) == (0, -found["fees"])
     assert found["fees"] > 0
+
+
+async def test_money_that_is_added_up_meanwhile_gives_the_same_figures(desk: Desk) -> None:
+    """Whatever comes late, and in whatever order."""
+    await live(desk)
+    desk.clocks.travel(timedelta(days=2))
+    since = desk.clocks.business() - timedelta(days=1000)
+    events = [each async for each in desk.gateway.events(since=since, types=HANDLED)]
+    for number, event in enumerate(sorted(events, key=lambda each: each.id[::-1])):
+        booking = booking_of(event.type, event.object_id)
+        if booking is not None:
+            await book(desk.context, desk.gateway, booking)
+        if number % 7 == 0:
+            await roll_up_money(desk.context)
+    slugs = ("revenue", "refunds-and-disputes", "dunning")
+    found = [await lines(desk, slug) for slug in slugs]
+    assert all(found)
+    async with desk.database.transaction() as session:
+        await forget_money(session)
+    assert found == [await lines(desk, slug) for slug in slugs]

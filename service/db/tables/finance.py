@@ -84,6 +84,24 @@ class ChargeRow(Base):
     )  # fmt: skip
 
 
+class DunningEpisode(Base):
+    """What became of an invoice after a charge failed, from its row and its charges (finance/episodes.py)."""
+
+    __tablename__ = "dunning_episodes"
+
+    invoice_id: Mapped[str] = mapped_column(primary_key=True)
+    begun_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    recovered_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    lost_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    decline: Mapped[str]
+    """Why the last charge failed."""
+    tries: Mapped[int]
+    """How many failed."""
+    currency: Mapped[str]
+    amount: Mapped[int] = mapped_column(BigInteger)
+    """What was due."""
+
+
 class RefundRow(Base):
     __tablename__ = "refunds"
 

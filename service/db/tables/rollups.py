@@ -1,4 +1,4 @@
-"""What reports read instead of rows: the access ledger and the movements of MRR, added up by day."""
+"""What reports read instead of rows: the access ledger, the movements of MRR and money, added up by day."""
 
 from datetime import date, datetime
 
@@ -196,3 +196,58 @@ class ArticleSaleDay(Base):
     sold: Mapped[int]
     first: Mapped[int]
     """By buyers who bought for the first time."""
+
+
+class BookedDay(Base):
+    """A day of money that the two tables below hold. All others are counted from the rows.
+
+    A change of the day's money deletes this in its transaction (finance/changed_days.py).
+    """
+
+    __tablename__ = "booked_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    rolled_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class RevenueDay(Base):
+    """What moved in the balance on a day for what we sell, and the tax of invoices that were paid.
+
+    Amounts are in minor units of `currency`, in which they were settled; those of tax in the invoice's.
+    """
+
+    __tablename__ = "revenue_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    sold: Mapped[str] = mapped_column(primary_key=True)
+    offer_id: Mapped[str] = mapped_column(primary_key=True)
+    """Empty: unknown, as method and country."""
+    method: Mapped[str] = mapped_column(primary_key=True)
+    country: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    charged: Mapped[int] = mapped_column(BigInteger)
+    refunded: Mapped[int] = mapped_column(BigInteger)
+    disputed: Mapped[int] = mapped_column(BigInteger)
+    fees: Mapped[int] = mapped_column(BigInteger)
+    fee_tax: Mapped[int] = mapped_column(BigInteger)
+    net: Mapped[int] = mapped_column(BigInteger)
+    tax: Mapped[int] = mapped_column(BigInteger)
+
+
+class MoneyBackDay(Base):
+    """How many charges were paid on a day, refunds made and disputes opened, and for how much.
+
+    Offer, method, country and currency are the charge's.
+    """
+
+    __tablename__ = "money_back_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    what: Mapped[str] = mapped_column(primary_key=True)
+    """charges, refunds or disputes."""
+    offer_id: Mapped[str] = mapped_column(primary_key=True)
+    method: Mapped[str] = mapped_column(primary_key=True)
+    country: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int]
+    amount: Mapped[int] = mapped_column(BigInteger)

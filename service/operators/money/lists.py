@@ -28,7 +28,7 @@ from service.db.tables import (
 from service.finance.disputes import NEEDS_ANSWER, OPEN_DISPUTES
 from service.html.list_query import ListQuery
 from service.problems import Problem
-from service.reports.queries.money import OURS
+from service.reports.queries.money_rows import OURS
 
 _DUE = func.coalesce(DisputeRow.due_at, DisputeRow.created_at)
 _WAITS = case(
