@@ -262,6 +262,7 @@ async def make_ready(running: Running) -> None:
     await running.get(InstitutionNetworks).refresh(database, clocks)
     await running.get(Gifts).refresh()
     await running.get(KnownCrawlers).refresh(database)
+    await running.get(OnSale).assortment()
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ _OFFERS = (
     ("This article", checked_price(
         amount=90, currency="EUR", interval="week", kind="pass", covers="article",
     )),
+    ("A year as a gift", checked_price(amount=7000, currency="EUR", interval="year", kind="gift")),
 )  # fmt: skip
 
 

@@ -69,6 +69,11 @@ class OnSale:
             return None
         return self._held
 
+    @property
+    def last_seen(self) -> Assortment | None:
+        """The assortment as it was read last, however long ago; None: it never was."""
+        return self._held
+
     def forget(self) -> None:
         """Ask again the next time: something may have changed here."""
         self._seen, self._loading = None, None

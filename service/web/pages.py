@@ -17,6 +17,7 @@ from service.html.pages import render
 from service.identity.cookies import read_cookie
 from service.limits.addresses import said_by_proxy
 from service.offers.choice import currencies_of
+from service.offers.on_sale import OnSale
 from service.problems import Problem
 from service.rules.in_force import RuleBook
 from service.running import running_of
@@ -64,6 +65,7 @@ def page(
         # Only the words of a link depend on it, so nobody is asked whether the session is alive.
         seems_signed_in=read_cookie(request, "session", settings) is not None,
         in_force=running.get(RuleBook).in_force.settings,
+        sells_gifts=_sells_gifts(running.get(OnSale)),
         stylesheet=STYLESHEET.address,
         script=SCRIPT.address,
         today=full_day(now, settings.zone),
@@ -72,6 +74,11 @@ def page(
         section_address=section_address,
         **context,
     )
+
+
+def _sells_gifts(on_sale: OnSale) -> bool:
+    sold = on_sale.last_seen
+    return sold is not None and any(each.kind == "gift" for each in sold.offers)
 
 
 def currency_of(request: Request) -> str:

@@ -7,6 +7,7 @@ pytest.importorskip("playwright.sync_api", reason="needs the group browser")
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import fill_card, look_at, reader
+from tests.browser.test_sign_in import newest_mail
 from tests.demo.process import Demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -50,3 +51,27 @@ def test_a_subscriber_gives_an_article_to_a_stranger(
         for path in STAFF_PAGES:
             staff.goto(path)
             look_at(staff, size, path.strip("/").replace("/", "-"))
+
+
+def test_a_subscription_is_given_and_redeemed(chromium: Browser, demo: Demo, size: str) -> None:
+    with reader(chromium, demo, size) as giver:
+        giver.goto("/")
+        giver.get_by_role("link", name="Give a subscription").click()
+        look_at(giver, size, "gift-on-sale")
+        giver.get_by_role("button", name="Pay for the gift").click()
+        fill_card(giver, "4242 4242 4242 4242")
+        giver.wait_for_url("**/account/gift-subscriptions*")
+        link = giver.get_by_label("The link of the gift").input_value()
+        look_at(giver, size, "gift-bought")
+    with reader(chromium, demo, size) as friend:
+        friend.goto(link.removeprefix(demo.url))
+        friend.get_by_label("E-mail address").fill("friend@ternsey.example")
+        friend.keyboard.press("Enter")
+        mail = newest_mail(friend)
+        mail.locator(".mail-text a").click()
+        mail.get_by_role("button", name="Sign me in").click()
+        mail.get_by_role("button", name="Redeem the gift").click()
+        expect(mail.get_by_role("main")).to_contain_text("It opens the plan")
+        look_at(mail, size, "gift-redeemed")
+        mail.goto(f"/articles/{SLUG}")
+        expect(mail.locator(".wall")).to_have_count(0)

@@ -120,14 +120,12 @@ def reading_parts(
     context, ledger, rules = Context(settings, clocks, database), Ledger(), RuleBook(settings)
     articles, metering = ArticleCache(rules, clocks), Metering(database, clocks, ledger)
     networks, gifts = InstitutionNetworks(), Gifts(context, link_key(settings))
-    reads = InstitutionReads(networks, settings.zone)
-    unlocking = Unlocking(
-        context, metering, OnSale(database.reading, clocks), rules, reads, gifts, ReaderUses()
-    )
+    reads, on_sale = InstitutionReads(networks, settings.zone), OnSale(database.reading, clocks)
+    unlocking = Unlocking(context, metering, on_sale, rules, reads, gifts, ReaderUses())
     rings = KeyRingHolder(derived_key(settings, "token-keys"))
     tokens = UnlockTokens(rings, settings, Revocations())
     answers = UnlockAnswers(context, unlocking, articles, tokens, device_key(settings))
-    return rules, articles, ledger, networks, reads, gifts, unlocking, answers
+    return rules, articles, ledger, networks, reads, on_sale, gifts, unlocking, answers
 
 
 @pytest.fixture

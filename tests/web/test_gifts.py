@@ -6,7 +6,9 @@ from html import unescape
 from sqlalchemy import select
 
 from service.db.tables import GiftLink
+from service.offers.on_sale import OnSale
 from tests.databases import on_sqlite
+from tests.reports import rows
 from tests.web.conftest import SECRET_SENTENCE, Newspaper
 
 pytestmark = on_sqlite
@@ -65,3 +67,15 @@ async def test_a_link_that_opens_nothing_leads_to_the_wall_which_says_why(
     assert "This gift link isn’t complete" in walled.text
     assert SECRET_SENTENCE not in walled.text
     assert "utm_source=gift" in walled.text, "what is bought here was led here by the link"
+
+
+async def test_every_page_leads_to_the_gifts_that_are_sold(newspaper: Newspaper) -> None:
+    on_sale, link = newspaper.app.running.get(OnSale), 'href="/gift"'
+    await on_sale.assortment()
+    assert link not in (await newspaper.browser.get("/")).text
+    async with newspaper.database.transaction() as session:
+        session.add(rows.offer(kind="gift"))
+    on_sale.forget()
+    await on_sale.assortment()
+    for path in ("/", "/account"):
+        assert link in (await newspaper.browser.get(path)).text, path
