@@ -98,7 +98,7 @@ MOST: Mapping[str, int] = {
     "/admin/account": 4,
     "/admin/account/totp": 3,
     "/admin/api-keys": 3,
-    "/admin/articles": 5,
+    "/admin/articles": 6,
     "/admin/articles/{slug}": 12,
     "/admin/audit": 8,
     "/admin/cancellations": 5,
