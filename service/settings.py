@@ -274,8 +274,8 @@ class Settings(BaseSettings):
         500,
         ge=0,
         le=1_000_000,
-        description="Articles a day that the meter opens to readers without cookies from one "
-        "network (/24, /48); 0: no limit. Trusted proxies are exempt.",
+        description="Articles a day that the meter or a gift link opens to readers without cookies from "
+        "one network (/24, /48); 0: no limit. Trusted proxies are exempt.",
     )
     session_days: int = Field(
         365, ge=1, le=400, description="A reader's session ends after this many days."

@@ -1,7 +1,7 @@
 """The cap on readers without cookies: how many devices a network may begin on one day.
 
 A reader who sends no cookies is a new device with each read, and would never meet the wall. So the
-first article that the meter opens to a device counts against its network; a reader who has read
+first article that the meter or a gift link opens to a device counts against its network; a reader who has read
 before, or has a session, is never asked where they come from. A device that came by its token at a
 wall or a free article has read nothing yet and counts as none, else that would be a way around.
 """

@@ -15,15 +15,19 @@ from service.grants.gift_links import (
     articles_opened_since,
     find_link,
     grant_of,
+    has_opened_one,
     held_by_device,
     open_link,
     opened_articles,
     state_of,
 )
-from service.grants.gift_terms import REFUSAL_WORDS, GiftState
+from service.grants.gift_terms import NETWORK_CLOSED, REFUSAL_WORDS, GiftState
 from service.grants.grants import GrantFacts
 from service.grants.link_tokens import LinkKey
 from service.identity.touches import Touch
+from service.limits import rate
+from service.limits.rate import Limit
+from service.metering.store import has_begun, known_device_holder
 from service.running import part
 
 _OVERLAP = timedelta(minutes=1)
@@ -55,6 +59,8 @@ class GiftSeen:
 
 
 NO_GIFT = GiftSeen()
+Admission = tuple[Limit, str] | None
+"""What a new device counts against (cookieless.py), and under which key; None: nothing."""
 
 
 class Gifts:
@@ -84,7 +90,12 @@ class Gifts:
         return article_id in self._opened
 
     async def look(
-        self, session: AsyncSession, token: str | None, device: str | None, article_id: str
+        self,
+        session: AsyncSession,
+        token: str | None,
+        device: str | None,
+        article_id: str,
+        admission: Admission,
     ) -> GiftSeen:
         """What unlocking would find, without any effect. `device` is the pseudonym; None: a new one."""
         now = self._context.clocks.business()
@@ -98,19 +109,29 @@ class Gifts:
         state = state_of(link, now)
         if state != "open":
             return _refused(state, came_by_one=True)
+        if admission is not None and await _is_new(session, device):
+            limit, network = admission
+            if await rate.used(session, limit, network, self._context.clocks.wall()) >= limit.most:
+                return GiftSeen(refusal=NETWORK_CLOSED, came_by_one=True)
         return GiftSeen(grant_of(link, now), is_new=True, came_by_one=True)
 
-    async def take(self, token: str | None, device: str, article_id: str) -> GiftSeen:
+    async def take(
+        self, token: str | None, device: str, article_id: str, admission: Admission
+    ) -> GiftSeen:
         """Let the device open the article by the link that was sent, or by one that it opened before."""
         if token is None and not self.opened(article_id):
             return NO_GIFT
         async with self._context.database.reading() as session:
-            seen = await self.look(session, token, device, article_id)
+            seen = await self.look(session, token, device, article_id, admission)
         link_id = self.key.read(token) if token is not None else None
         if not seen.is_new or link_id is None:
             return seen
         now = self._context.clocks.business()
         async with self._context.database.transaction() as session:
+            if admission is not None and await _is_new(session, device):
+                wait = await rate.take(session, *admission, self._context.clocks.wall())
+                if wait is not None:
+                    return GiftSeen(refusal=NETWORK_CLOSED, came_by_one=True)
             opening = await open_link(session, link_id, device, now)
             link = await find_link(session, link_id)
         if link is None:
@@ -128,6 +149,16 @@ class Gifts:
         if device is None or not self.opened(article_id):
             return None
         return await held_by_device(session, device, article_id, now)
+
+
+async def _is_new(session: AsyncSession, device: str | None) -> bool:
+    """Whether neither the meter nor a link has opened anything to the device: it may be without cookies."""
+    if device is None:
+        return True
+    return not (
+        await has_opened_one(session, device)
+        or await has_begun(session, known_device_holder(device))
+    )
 
 
 def _refused(state: GiftState, *, came_by_one: bool = False) -> GiftSeen:

@@ -185,7 +185,8 @@ class Unlocking:
         view = self._views.of(read.caller, device)
         case, gift = await self._gathered(session, read, view, entry_of(touch)), NO_GIFT
         if not opens(case.outcome):
-            gift = await self._gifts.look(session, read.gift, device, read.article.id)
+            admission = cookieless.admission(self._context, read.caller, read.network)
+            gift = await self._gifts.look(session, read.gift, device, read.article.id, admission)
             case = case.with_gift(gift)
         if consumes(case.outcome) and await cookieless.is_closed(
             session, self._context, read.caller, case.window, read.network
@@ -217,7 +218,8 @@ class Unlocking:
             count_answer(case.outcome.reason)
             return Opened(case.outcome.reason, False, case.window, device, device_id)
         if not opens(case.outcome):
-            gift = await self._gifts.take(read.gift, device, read.article.id)
+            admission = cookieless.admission(self._context, read.caller, read.network)
+            gift = await self._gifts.take(read.gift, device, read.article.id, admission)
             case, touch = case.with_gift(gift), gift.touched(touch)
         row = entry_at(
             case.now, self._context.settings.zone,

@@ -11,7 +11,8 @@ from sqlalchemy import func, select
 
 from service.access.reasons import REASONS
 from service.db.session import Database
-from service.db.tables import RateLimit
+from service.db.tables import GiftLink, RateLimit
+from service.grants.gift_terms import NETWORK_CLOSED
 from service.identity.devices import HEADER
 from service.limits.rate import Limit, take
 from service.settings import Settings
@@ -110,6 +111,75 @@ async def test_a_device_that_has_read_nothing_is_no_way_around(capped: Capped, s
         assert await outcome(paywall, HOME, "b", **{HEADER: token}) == "network_exhausted"
         assert await outcome(paywall, ELSEWHERE, "b", **{HEADER: token}) == "meter"
         assert await outcome(paywall, HOME, "c", **{HEADER: token}) == "meter"
+
+
+async def gift_link(paywall: Paywall) -> str:
+    """A link of the article `paid`, by its token."""
+    await paywall.sign_in("everything")
+    made = (await paywall.client.post("/v1/articles/paid/gift-links")).json()
+    paywall.client.cookies.clear()
+    return httpx2.URL(made["url"]).params["gift"]
+
+
+async def test_a_network_without_cookies_opens_gift_links_up_to_the_cap(capped: Capped) -> None:
+    async with capped(2) as paywall:
+        link, other = await gift_link(paywall), {"X-Forwarded-For": ELSEWHERE}
+
+        async def opened(address: str = HOME, **headers: str) -> httpx2.Response:
+            headers["X-Forwarded-For"] = address
+            async with paywall.new_client() as stranger:
+                return await stranger.post(
+                    "/v1/articles/paid/unlock", json={"gift": link}, headers=headers
+                )
+
+        first = (await opened()).json()
+        assert first["reason"] == "gift"
+        assert await outcome(paywall, NEIGHBOUR) == "meter", "both count against one limit"
+        for _ in range(3):
+            walled = (await opened()).json()
+            assert walled["reason"] == "subscribers_only"
+            assert walled["wall"]["note"].startswith(NETWORK_CLOSED)
+        asked = f"/v1/articles/paid/access?gift={link}"
+        async with paywall.new_client() as stranger:
+            seen = (await stranger.get(asked, headers={"X-Forwarded-For": HOME})).json()
+            assert seen["wall"]["note"].startswith(NETWORK_CLOSED)
+            assert (await stranger.get(asked, headers=other)).json()["reason"] == "gift"
+        assert (await opened(**{HEADER: first["device_token"]})).json()["reason"] == "gift"
+        assert (await opened(ELSEWHERE)).json()["reason"] == "gift"
+        async with paywall.database.reading() as session:
+            assert await session.scalar(select(GiftLink.readers)) == 2
+
+
+async def test_of_many_at_once_exactly_as_many_open_a_link(capped: Capped) -> None:
+    async with capped(3) as paywall:
+        link = await gift_link(paywall)
+
+        async def opened() -> str:
+            async with paywall.new_client() as stranger:
+                answer = await stranger.post(
+                    "/v1/articles/paid/unlock",
+                    json={"gift": link},
+                    headers={"X-Forwarded-For": HOME},
+                )
+                return str(answer.json()["reason"])
+
+        reasons = await asyncio.gather(*(opened() for _ in range(8)))
+        assert sorted(reasons) == ["gift"] * 3 + ["subscribers_only"] * 5
+
+
+@on_sqlite
+async def test_a_browser_that_has_read_before_opens_links_from_a_closed_network(
+    capped: Capped,
+) -> None:
+    async with capped(1) as paywall:
+        link = await gift_link(paywall)
+        read = (await unlocked(paywall, HOME)).json()["device_token"]
+        headers = {"X-Forwarded-For": HOME, HEADER: read}
+        async with paywall.new_client() as known:
+            answer = await known.post(
+                "/v1/articles/paid/unlock", json={"gift": link}, headers=headers
+            )
+        assert answer.json()["reason"] == "gift"
 
 
 @on_sqlite
