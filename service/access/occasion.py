@@ -4,12 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from service.billing.lifecycle import OWING
+from service.billing.outlook import lacks_card
 from service.billing.subscriptions import BoughtSubscription
 from service.identity.entry import Entry
 from service.rules.prompts import Audience, audience_of
 
-_UNPAID = OWING | {"paused"}
-"""Paused by Stripe at the end of a trial: it has nothing to charge."""
 _SUBSCRIBED = frozenset({"past_due", "subscribed"})
 FORMER: frozenset[Audience] = frozenset({"lapsed", "trial_used"})
 """Those who subscribed before, and don't any more."""
@@ -33,7 +32,7 @@ def audience_of_reader(
     over = [each for each in started if not each.is_live]
     return audience_of(
         verified=verified,
-        owes=any(each.row.status in _UNPAID for each in started),
+        owes=any(each.row.status in OWING or lacks_card(each.row, each.until) for each in started),
         subscribes=len(over) < len(started),
         paid_before=any(not _only_tried(each) for each in over),
         tried_before=bool(over),

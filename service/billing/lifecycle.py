@@ -179,14 +179,24 @@ def _by_status(
         case "incomplete" | "incomplete_expired":
             return GrantState(starts, starts, in_grace=False, reason="never_paid")
         case "paused":
-            # A trial that ended without a payment method: the trial itself was granted.
-            return GrantState(starts, subscription.trial_end, in_grace=False, reason="paused")
+            tried_until = subscription.trial_end if _lacks_card(subscription, invoices) else None
+            return GrantState(starts, tried_until, in_grace=False, reason="paused")
         case "unpaid":
             return GrantState(starts, None, in_grace=False, reason="unpaid")
         case _:
             # Nobody waits at a wall for what is paid; nothing else is open until we know better.
             paid_until = period_end(subscription) if _has_paid(subscription, invoices) else None
             return GrantState(starts, paid_until, in_grace=False, reason="unknown")
+
+
+def _lacks_card(subscription: StripeSubscription, invoices: Iterable[StripeInvoice]) -> bool:
+    """Whether it was paused as its trial ended without a payment method, and not at some later time."""
+    end = subscription.trial_end
+    return (
+        end is not None
+        and end >= period_start(subscription)
+        and not any(each.status == "paid" and each.created_at >= end for each in invoices)
+    )
 
 
 def _has_paid(subscription: StripeSubscription, invoices: Iterable[StripeInvoice]) -> bool:

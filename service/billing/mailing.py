@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from service.billing import notices
 from service.billing.notices import About, Notice
-from service.billing.outlook import outlook_of
+from service.billing.outlook import lacks_card, outlook_of
 from service.billing.state import StoredState
 from service.billing.transitions import TRIAL_WILL_END, Details, Happening
 from service.db.tables import Offer
@@ -34,7 +34,7 @@ def notice_of(
             if told.get("needs_action"):
                 return notices.card_needed(invoice, about, invoice=_text(told, "invoice_url"))
             return notices.payment_failed(invoice, about, _invoiced(told, "amount_due"))
-        case "subscription.paused":
+        case "subscription.paused" if lacks_card(after, open_until):
             return notices.card_needed(happening.once, about, invoice=None)
         case "subscription.cancel_scheduled":
             return notices.cancelled(about, ends_on=after.cancel_at)

@@ -27,6 +27,22 @@ class Situation(Protocol):
     def open_amount(self) -> int | None: ...
 
 
+class Tried(Protocol):
+    """A subscription that may have begun with a trial."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def trial_end(self) -> datetime | None: ...
+
+
+def lacks_card(one: Tried, until: datetime) -> bool:
+    """Whether Stripe paused it since its trial ended without a way of paying, rather than somebody at a
+    later time. `until` is the end of the access that it gave.
+    """
+    return one.status == "paused" and one.trial_end is not None and until <= one.trial_end
+
+
 @dataclass(frozen=True)
 class Outlook:
     """Amounts in minor units.

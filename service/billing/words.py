@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from service.billing.lifecycle import NEVER_STARTED, TERMINAL_STATUS
-from service.billing.outlook import Situation, outlook_of
+from service.billing.outlook import Situation, lacks_card, outlook_of
 
 Tone = Literal["good", "warn", "bad", "quiet"]
 _OVER = NEVER_STARTED | {TERMINAL_STATUS}
@@ -106,7 +106,7 @@ def words_of(told: Told) -> Words:
         case "past_due" | "unpaid":
             return _owing(told)
         case "paused":
-            return _without_card(told)
+            return _without_card(told) if lacks_card(state, told.until) else _paused(told)
         case "incomplete" | "incomplete_expired":
             return Words(
                 say("Never paid"), "quiet",
@@ -210,6 +210,15 @@ def _without_card(told: Told) -> Words:
         end = told.language.day(state.cancel_at)
         text = _row(text, say("Ends on %(day)s.", day=end))
     return Words(say("Paused"), "bad", text, say("Add a card to read on."))
+
+
+def _paused(told: Told) -> Words:
+    """The newsroom, or the reader at Stripe, has paused it."""
+    state, say = told.state, told.language.say
+    text = say("The subscription is paused. Nothing is charged, and reading is closed until it goes on.")  # fmt: skip
+    if state.cancel_at is not None:
+        text = _row(text, say("Ends on %(day)s.", day=told.language.day(state.cancel_at)))
+    return Words(say("Paused"), "warn", text, say("Write to us if you want to read on."))
 
 
 def _on_its_way(told: Told) -> Words:

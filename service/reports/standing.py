@@ -40,7 +40,7 @@ EXPLANATIONS: Mapping[Standing, str] = {
     "ending": "The reader has cancelled: access lasts to the end of what is paid.",
     "past_due": "A payment failed. Stripe tries again; access goes on for the days of grace.",
     "unpaid": "All tries to charge have failed: access is closed until an invoice is paid.",
-    "paused": "The trial ended without a way to pay: access is closed until one is added.",
+    "paused": "Its trial ended without a way to pay, or somebody paused it at Stripe: access is closed.",
     "outside": "Stripe bills something that we don’t sell or don’t understand. It is in no figure.",
     "incomplete": "The first payment was never completed: there is no access.",
     "ended": "The subscription is over: the reader can subscribe again.",

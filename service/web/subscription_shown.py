@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from service.billing.outlook import lacks_card
 from service.billing.words import Language, Told, Tone, words_of
 from service.offers.pricing import price_text
 from service.reports.bought import SubscriptionFacts
@@ -10,7 +11,7 @@ from service.reports.standing import Standing
 
 OVER: frozenset[Standing] = frozenset({"ended", "incomplete"})
 """After these the reader may subscribe again."""
-_OWING: frozenset[Standing] = frozenset({"past_due", "unpaid", "paused"})
+_OWING: frozenset[Standing] = frozenset({"past_due", "unpaid"})
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ def subscription_shown(
         tone=words.tone,
         next=words.next,
         advice=words.advice,
-        owes=facts.standing in _OWING and facts.payment_problem != "bank" and not facts.access_stop,
+        owes=(facts.standing in _OWING or lacks_card(facts, facts.until))
+        and facts.payment_problem != "bank"
+        and not facts.access_stop,
         pay_url=facts.payment_url if words.pay_text else None,
         pay_text=words.pay_text,
     )

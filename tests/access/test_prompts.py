@@ -128,7 +128,8 @@ async def test_each_reader_meets_their_own_words(paywall: Paywall) -> None:
     ended = paywall.clocks.business() - DAY
     for status, title, fields in [
         (None, "For registered", {}), ("canceled", "For lapsed", {}), ("past_due", "For past_due", {}),
-        ("unpaid", "For past_due", {}), ("paused", "For past_due", {}), ("active", "For subscribed", {}),
+        ("unpaid", "For past_due", {}), ("active", "For subscribed", {}),
+        ("paused", "For past_due", {"trial_end": ended + 365 * DAY}), ("paused", "For subscribed", {}),
         ("incomplete", "For registered", {}),
         ("canceled", "For trial_used", {"trial_end": ended, "ended_at": ended}),
         ("canceled", "For lapsed", {"trial_end": ended - DAY, "ended_at": ended}),

@@ -66,6 +66,9 @@ STATUSES = (
         ("past_due", {"cancel_at": LATER}, FINALISED + 14 * DAY, True, "grace"),
         ("unpaid", {}, None, False, "unpaid"),
         ("paused", {"trial_end": SOON}, SOON, False, "paused"),
+        # Paused by somebody, without a trial or long after it: Stripe doesn't date that.
+        ("paused", {}, None, False, "paused"),
+        ("paused", {"trial_end": STARTED - 90 * DAY}, None, False, "paused"),
         ("incomplete", {}, STARTED, False, "never_paid"),
         ("incomplete_expired", {"ended_at": SOON}, STARTED, False, "never_paid"),
         ("canceled", {"ended_at": SOON}, SOON, False, "ended"),
@@ -79,6 +82,14 @@ def test_the_status_table(
     invoices = [invoice(FINALISED + 30 * DAY), invoice(None), invoice(FINALISED)]
     state = grant_of(subscription(status, **fields), invoices, TERMS)
     assert state == GrantState(STARTED, ends_at, in_grace, reason)  # type: ignore[arg-type]
+
+
+def test_a_pause_in_the_first_period_after_a_trial_takes_nothing_back() -> None:
+    rests = subscription("paused", trial_end=STARTED, started_at=STARTED - 14 * DAY)
+    trial = bill("trial", STARTED - 14 * DAY, amount_paid=0, billing_reason="subscription_create")
+    assert grant_of(rests, [trial], TERMS).ends_at == STARTED
+    state = grant_of(rests, [bill("first", STARTED), trial], TERMS)
+    assert state.end(before=SLACK_END, seen_at=SOON) == SOON
 
 
 def test_collection_that_is_paused_changes_no_access() -> None:

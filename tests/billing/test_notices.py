@@ -89,7 +89,9 @@ SAYS: list[tuple[str, Notice, list[str], list[str]]] = [
     ),
     (
         "no card",
-        notices.card_needed("sub_1", about(State("paused")), invoice=None),
+        notices.card_needed(
+            "sub_1", about(State("paused", next_amount=None), NOW - WEEK), invoice=None
+        ),
         ["“Monthly”, €9.00 a month:", "Add a card"],
         ["Geben Sie eine Karte an"],
     ),

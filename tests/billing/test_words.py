@@ -212,7 +212,14 @@ def check(state: State, words: Words, marks: Marks, *, until: datetime) -> None:
             " jederzeit neu abonnieren."),
         ),
         (
-            State("paused", PERIOD_END), STOPPED,
+            State("paused"), STOPPED,
+            ("Paused: The subscription is paused. Nothing is charged, and reading is closed until it goes"
+            " on. Write to us if you want to read on."),
+            ("Angehalten: Das Abonnement ruht. Es wird nichts abgebucht, und das Lesen ist gesperrt, bis es"
+            " weitergeht. Schreiben Sie uns, wenn Sie weiterlesen möchten."),
+        ),
+        (
+            State("paused", PERIOD_END, next_amount=None), STOPPED,
             ("Paused: The trial is over and there is no way of paying yet. Ends on 20 March 2026. Add a"
             " card to read on."),
             None,
