@@ -18,7 +18,7 @@ from service.access.decision import (
     decide,
 )
 from service.access.evidence import article_facts
-from service.access.metered import Reading, room_after_registering, window_asked
+from service.access.metered import Reading, metered_reader, room_after_registering, window_asked
 from service.access.notices import notices_of
 from service.access.occasion import FORMER
 from service.access.unlock import Look
@@ -29,7 +29,6 @@ from service.metering.window import MeterState
 from service.offers.on_sale import Assortment
 from service.rules import prompts
 from service.rules.in_force import InForce
-from service.rules.meters import MeteredReader
 from service.rules.prompts import AUDIENCE_WORDS, Occasion, Prompt
 
 Audience = Literal[
@@ -53,9 +52,6 @@ _TO_PROMPTS: Mapping[Audience, prompts.Audience] = {
 NOT_SIGNED_IN: frozenset[Audience] = frozenset({"anonymous", "wall", "gift"})
 _OPEN_TO = frozenset({"anonymous", "registered", "subscriber"})
 _EVERYTHING = HeldGrant("subscription", "everything")
-
-
-_METERED_AS: Mapping[Audience, MeteredReader] = {"registered": "registered", "lapsed": "former"}
 
 
 def seen_by(
@@ -128,7 +124,8 @@ def _window(
     in_force: InForce,
 ) -> MeterSeen:
     """The window with this article read in it, or with others in its place."""
-    reading = Reading(_METERED_AS.get(audience, "anonymous"), "direct")
+    verified = audience not in NOT_SIGNED_IN
+    reading = Reading(metered_reader(verified=verified, former=audience == "lapsed"), "direct")
     asked = window_asked(article, facts.level, in_force, context.clocks.business(), reading)
     if not isinstance(asked, MeterState):
         return asked

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from service.access.audience import AUDIENCES, NOT_SIGNED_IN, Audience
 from service.db.session import Database
 from service.db.tables import AccessEntry, MeterWindow
 from service.identity.cookies import cookie_name
@@ -73,6 +74,19 @@ async def test_each_audience_sees_its_page(paywall: Paywall) -> None:
             assert "Preview: nothing is counted or recorded" in page
             assert '<script type="module"' not in page
             assert 'class="wall' in page or CANARY in page
+
+
+@pytest.mark.parametrize("audience", sorted(AUDIENCES.keys() - {"subscriber"}))
+async def test_each_audience_has_the_limit_of_its_readers(
+    paywall: Paywall, audience: Audience
+) -> None:
+    await sign_in(paywall)
+    await paywall.publish("limits")
+    page = await seen(paywall, "limits", audience)
+    settings = paywall.settings
+    limit = settings.meter_limit if audience in NOT_SIGNED_IN else settings.registered_meter_limit
+    left = f"{(limit or 0) - 1} free articles left"
+    assert left in page or f"You have read your {limit} free articles" in page
 
 
 async def test_nothing_is_counted_or_recorded(paywall: Paywall) -> None:
