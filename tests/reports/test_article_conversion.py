@@ -17,10 +17,12 @@ from service.db.tables import (
     Checkout,
     HolderDay,
     LedgerDay,
+    MovementRow,
     Offer,
     Reader,
     ReaderDevice,
     RolledDay,
+    Subscription,
 )
 from service.reports.asked import Asked
 from service.reports.cells import Cell
@@ -46,17 +48,18 @@ LATER = BEGIN + timedelta(days=200)
 DAY = timedelta(days=1)
 ARTICLES = ("art_1", "art_2")
 _TABLES: tuple[type[Base], ...] = (
-    AccessEntry, HolderDay, LedgerDay, RolledDay, Checkout, ReaderDevice, Reader, Offer, Article,
+    AccessEntry, HolderDay, LedgerDay, RolledDay, MovementRow, Subscription, Checkout, ReaderDevice, Reader, Offer, Article,
 )  # fmt: skip
 
 
 @st.composite
 def clicks(draw: st.DrawFn) -> Checkout:
-    """An offer bought by a reader, or begun and left; for one article in some cases."""
+    """An offer bought by a reader, or begun and left; for one article or as a gift in some cases."""
+    offer_id = draw(st.sampled_from(["off_1", "off_1", "off_gift"]))
     reader = rows.reader(id=draw(st.sampled_from(READERS)))
     at = BEGIN + timedelta(hours=draw(st.integers(0, DAYS * 24)), seconds=1)
     return rows.checkout(
-        reader, rows.offer(id="off_1"), at, device_id=draw(st.sampled_from([*LINKED, None])),
+        reader, rows.offer(id=offer_id), at, device_id=draw(st.sampled_from([*LINKED, None])),
         status=draw(st.sampled_from(["completed", "completed", "expired"])),
         article_id=draw(st.sampled_from([None, None, None, "art_2"])),
     )  # fmt: skip
@@ -66,22 +69,27 @@ def test_article_conversion_is_what_the_rows_say(database_url: str) -> None:
     @SOME
     @given(
         ledger=ledgers, bought=st.lists(clicks(), max_size=6, unique_by=lambda one: one.created_at),
+        imported=st.dictionaries(st.sampled_from(READERS), st.integers(0, DAYS), max_size=1),
         start=st.integers(0, 8), days=st.integers(1, 18), rolled=st.sets(st.integers(0, DAYS)),
     )  # fmt: skip
     def play(
-        ledger: list[AccessEntry], bought: list[Checkout], start: int, days: int, rolled: set[int]
-    ) -> None:
+        ledger: list[AccessEntry], bought: list[Checkout], imported: dict[str, int], start: int,
+        days: int, rolled: set[int],
+    ) -> None:  # fmt: skip
         home = ZoneInfo("Europe/Lisbon")
         first = BEGIN.date() + start * DAY
         what = asked(str(first), str(first + (days - 1) * DAY), "day", now=LATER, home=home)
-        asyncio.run(_compare(database_url, what, in_zone(ledger, home), bought, rolled))
+        paid = {reader: BEGIN + number * DAY for reader, number in imported.items()}
+        asyncio.run(_compare(database_url, what, in_zone(ledger, home), bought, paid, rolled))
 
     play()
 
 
 async def _compare(
-    url: str, what: Asked, ledger: list[AccessEntry], bought: list[Checkout], rolled: set[int]
-) -> None:
+    url: str, what: Asked, ledger: list[AccessEntry], bought: list[Checkout],
+    paid: dict[str, datetime], rolled: set[int],
+) -> None:  # fmt: skip
+    """`paid` is since when readers pay for a subscription that was imported."""
     for number, row in enumerate(ledger):
         # Who was signed in is named in a row, as is the device of who wasn't.
         kind, _, name = row.holder.partition(":")
@@ -96,7 +104,12 @@ async def _compare(
         for article in articles:
             article.id = article.slug
         readers = [rows.reader(id=each) for each in READERS]
-        await store(database, rows.offer(id="off_1"), *readers, *articles)
+        offer = rows.offer(id="off_1")
+        await store(database, offer, rows.offer(id="off_gift", kind="gift"), *readers, *articles)
+        for reader in readers:
+            if reader.id in paid:
+                subscription = rows.subscription(reader, offer)
+                await store(database, subscription, rows.movement(subscription, 1, paid[reader.id]))
         links = [ReaderDevice(device_id=d, reader_id=r, linked_at=BEGIN) for d, r in LINKED.items()]
         copies = [*(_copy(row) for row in ledger), *(_copy(row) for row in bought)]
         await store(database, *links, *copies)
@@ -105,7 +118,7 @@ async def _compare(
         found = await lines_of(database, "article-conversion", what)
     finally:
         await database.dispose()
-    sold = {each: _sold(each, ledger, bought) for each in ARTICLES}
+    sold = {each: _sold(each, ledger, bought, paid) for each in ARTICLES}
     steps = [(each.first, each.last) for each in what.period.steps]
     steps.append((steps[0][0], steps[-1][1]))
     for line in found:
@@ -140,10 +153,12 @@ def _in(times: list[datetime], first: date, last: date, zone: ZoneInfo) -> int:
     return sum(first <= each.astimezone(zone).date() <= last for each in times)
 
 
-def _sold(article: str, ledger: list[AccessEntry], bought: list[Checkout]) -> list[datetime]:
-    """When readers bought for the first time at the article's wall, or a pass for it."""
+def _sold(
+    article: str, ledger: list[AccessEntry], bought: list[Checkout], paid: dict[str, datetime]
+) -> list[datetime]:
+    """When readers first bought for themselves at the article's wall, or a pass for it."""
     found = []
-    done = [each for each in bought if each.status == "completed"]
+    done = [each for each in bought if each.status == "completed" and each.offer_id != "off_gift"]
     for each in done:
         assert each.completed_at is not None
         if any(
@@ -151,6 +166,8 @@ def _sold(article: str, ledger: list[AccessEntry], bought: list[Checkout]) -> li
             for other in done
             if other.completed_at is not None
         ):
+            continue
+        if paid.get(each.reader_id or "", LATER) < each.created_at:
             continue
         theirs = (f"reader:{each.reader_id}", f"device:{each.device_id}")
         walls = [r for r in ledger if r.wall and r.holder in theirs and r.at <= each.created_at]

@@ -47,7 +47,7 @@ SOME = settings(
 )  # fmt: skip
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 SECTIONS = {"art_1": "News", "art_2": None}
-OFFERS = {"off_1": "Monthly", "off_2": "Yearly"}
+OFFERS = {"off_1": "Monthly", "off_2": "Yearly", "off_gift": "A gift"}
 _TABLES: tuple[type[Base], ...] = (
     AccessEntry, RolledDay, Checkout, ReaderDevice, Touches, Reader, Offer, Article,
 )  # fmt: skip
@@ -111,6 +111,7 @@ async def _compare(
             for table in _TABLES:
                 await session.execute(delete(table))
         offers = [rows.offer(id=each, name=name) for each, name in OFFERS.items()]
+        offers[-1].kind = "gift"
         articles = [rows.article(each, each) for each in SECTIONS]
         for article in articles:
             article.id, article.section = article.slug, SECTIONS[article.slug]
@@ -162,6 +163,8 @@ def _funnel(
             met[whose] = min(met.get(whose, row.at), row.at)
     started, paid = set(), set()
     for each in bought:
+        if each.offer_id == "off_gift":
+            continue
         buyer = joined(f"reader:{each.reader_id}" if each.reader_id else f"device:{each.device_id}")
         wall_at = met.get(buyer)
         if wall_at is None or not wall_at <= each.created_at <= wall_at + WEEK:

@@ -195,7 +195,7 @@ class ArticleSaleDay(Base):
     article_id: Mapped[str] = mapped_column(primary_key=True)
     sold: Mapped[int]
     first: Mapped[int]
-    """By buyers who bought for the first time."""
+    """By readers who bought for the first time, no gift (queries/purchases.py)."""
 
 
 class BookedDay(Base):

@@ -24,9 +24,10 @@ FIGURES: tuple[Figure, ...] = (
         "article-conversion", "Articles",
         Definition(
             "Article conversion",
-            "Readers who bought for the first time and whose last wall before the click was the "
-            "article's, as a share of its distinct holders: all who read it or met its wall. A pass for "
-            "one article counts for that article. The 30 articles with most such purchases, then with "
+            "Readers who bought for the first time, the start of a trial included, and whose last wall "
+            "before the click was the article's, as a share of its distinct holders: all who read it or met "
+            "its wall. A gift for somebody else doesn't count, nor does a reader who had paid before without a "
+            "checkout here. A pass for one article counts for that article. The 30 articles with most such purchases, then with "
             "most walls; beside them the reads by subscribers. Of more than 200,000 rows the holders "
             "are those of a sample, multiplied. " + HOLDER,
             "Distinct holders who read the article or met its wall.",
@@ -38,6 +39,7 @@ FIGURES: tuple[Figure, ...] = (
             Series("sample", "Holders in the sample", "percent"),
         ),
         "own", (), article_conversion.article_conversion,
-        "checkouts and the access ledger", filters=("section",), by_day=True, is_ranked=True,
+        "checkouts, movements, passes and the access ledger", filters=("section",), by_day=True,
+        is_ranked=True, version=2,
     ),
 )  # fmt: skip

@@ -96,7 +96,8 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "From a wall to a payment",
             "Distinct holders who met a wall, and of them those who began a checkout within 7 days of the "
-            "first such wall of the step, and those who completed one that they began then. " + IN_TIME + "Told apart by "
+            "first such wall of the step, and those who completed one that they began then, gifts for others and "
+            "what is given back left out. " + IN_TIME + "Told apart by "
             "the wall's kind, its words or the article's section, a holder counts for each that they met; "
             "by offer, all who met a wall are the whole of each. Of more than 200,000 rows a sixteenth of "
             "the holders is counted, or a sixteenth of that. " + HOLDER,
@@ -109,8 +110,8 @@ FIGURES: tuple[Figure, ...] = (
             Series("completed", "Completed of begun", "percent"),
             Series("sample", "Holders in the sample", "percent"),
         ),
-        "own", wall_funnel.SPLITS, wall_funnel.wall_funnel, "the access ledger, checkouts and offers",
-        by_day=True, version=2,
+        "own", wall_funnel.SPLITS, wall_funnel.wall_funnel, "the access ledger, checkouts, offers and subscriptions",
+        by_day=True, version=3,
     ),
     Figure(
         "active-days", "Readers",

@@ -19,12 +19,11 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from service.db.tables import AccessEntry, ArticleSaleDay, Checkout, RolledDay
 from service.reports.asked import Asked
 from service.reports.queries.counting import Counts
-from service.reports.queries.purchases import is_purchase
+from service.reports.queries.purchases import is_first, is_purchase
 from service.reports.queries.source_days import spans_of
 
 Sold = defaultdict[str, Counts]
@@ -78,19 +77,10 @@ async def sold_on(session: AsyncSession, day: date, zone: ZoneInfo) -> list[Sold
 
 
 def _bought(spans: Iterable[tuple[datetime, datetime]], step: ColumnElement[int]) -> Select[Any]:
-    at, earlier = Checkout.completed_at, aliased(Checkout)
-    has_bought = (
-        select(literal(1))
-        .where(
-            earlier.reader_id == Checkout.reader_id,
-            earlier.status == "completed",
-            earlier.completed_at < Checkout.completed_at,
-        )
-        .exists()
-    )
+    at = Checkout.completed_at
     return select(
         step.label("step"), _last_wall().label("article"),
-        case((has_bought, 0), else_=1).label("is_first"),
+        case((is_first(), 1), else_=0).label("is_first"),
     ).where(
         is_purchase(),
         or_(*((at >= since) & (at < until) for since, until in spans)),

@@ -21,6 +21,7 @@ from service.reports.queries.holders import (
     splits_of,
 )
 from service.reports.queries.ledger import with_whose
+from service.reports.queries.purchases import is_for_oneself, is_purchase
 from service.reports.queries.touched import SOURCES, with_split
 from service.reports.queries.waited import Place, had_since, once_over
 
@@ -128,12 +129,13 @@ async def _went_on(
     )
     clicks = (
         select(
-            buyer.label("holder"), Checkout.created_at, Checkout.status,
+            buyer.label("holder"), Checkout.created_at, is_purchase().label("is_paid"),
             of_offers.split_of(dimensions).label("offer"),
         )
         .join(Offer, Offer.id == Checkout.offer_id)
         .where(
             Checkout.created_at >= asked.since, Checkout.created_at < asked.until + AFTER,
+            is_for_oneself(),
             *of_offers.filters(dimensions),
         )
         .subquery("clicks")
@@ -142,7 +144,7 @@ async def _went_on(
     joined = (
         select(
             walls.c.step, walls.c.split, walls.c.whose, walls.c.wall_at, walls.c.wall_on,
-            theirs.c.created_at, theirs.c.status, theirs.c.offer,
+            theirs.c.created_at, theirs.c.is_paid, theirs.c.offer,
         )
         .join(theirs, theirs.c.whose == walls.c.whose)
         .where(theirs.c.created_at >= walls.c.wall_at)
@@ -150,13 +152,13 @@ async def _went_on(
     begun: defaultdict[tuple[str, Place], set[str]] = defaultdict(set)
     paid: defaultdict[tuple[str, Place], set[str]] = defaultdict(set)
     last = had_since(asked, AFTER)
-    for step, split, whose, met_at, met_on, clicked_at, status, offer in await session.execute(
+    for step, split, whose, met_at, met_on, clicked_at, is_paid, offer in await session.execute(
         joined
     ):
         if clicked_at <= met_at + AFTER and (step != WHOLE or met_on <= last):
             key = (offer if of_offers.split else split, last if step == WHOLE else step)
             begun[key].add(whose)
-            if status == "completed":
+            if is_paid:
                 paid[key].add(whose)
     return _sizes(begun), _sizes(paid)
 
