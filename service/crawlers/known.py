@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from service.rules.crawlers import CrawlerCategory
 
+ROBOTS_ONLY = frozenset({"Google-Extended", "Applebot-Extended"})
+"""Names in robots.txt alone: they say what Googlebot's and Applebot's copy may be used for, and fetch nothing."""
+
 
 @dataclass(frozen=True)
 class Crawler:
@@ -22,6 +25,16 @@ class Crawler:
     hosts: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     keys: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def is_robots_only(self) -> bool:
+        """Whether it never comes: it obeys robots.txt, and that is all."""
+        return ROBOTS_ONLY.issuperset(self.agents)
+
+    @property
+    def has_proof(self) -> bool:
+        """Whether anything is known that could prove who it is."""
+        return bool(self.hosts or self.networks or self.keys)
 
     def is_claimed_by(self, user_agent: str) -> bool:
         return any(each.lower() in user_agent for each in self.agents)

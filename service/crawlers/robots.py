@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from service.crawlers.known import Crawler
-from service.rules.crawlers import CrawlerRules
+from service.rules.crawlers import CrawlerPolicy, CrawlerRules
 
 LICENSE_PATH = "/license.xml"
 CLOSED = ("/admin", "/account", "/v1/admin")
@@ -16,7 +16,7 @@ def robots_text(public_url: str, rules: CrawlerRules, crawlers: Iterable[Crawler
     refused = [
         agent
         for each in crawlers
-        if rules.policy(each.category) == "refuse"
+        if _is_closed_to(each, rules.policy(each.category))
         for agent in each.agents
     ]
     if refused:
@@ -26,6 +26,11 @@ def robots_text(public_url: str, rules: CrawlerRules, crawlers: Iterable[Crawler
         # Outside any group: it holds for all (RSL 1.0, 4.4).
         lines += [f"License: {public_url}{LICENSE_PATH}", ""]
     return "\n".join(lines)
+
+
+def _is_closed_to(crawler: Crawler, policy: CrawlerPolicy) -> bool:
+    """One that never comes is never sent the terms of a licence: robots.txt alone keeps it away."""
+    return policy == "refuse" or (policy == "license" and crawler.is_robots_only)
 
 
 def license_link(public_url: str) -> str:

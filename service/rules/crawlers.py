@@ -20,8 +20,8 @@ CATEGORY_WORDS: Mapping[CrawlerCategory, str] = {
 POLICY_WORDS: Mapping[CrawlerPolicy, str] = {
     "preview": "The preview, as everybody",
     "full_verified": "The whole text, to those that prove who they are",
-    "refuse": "Nothing",
-    "license": "The terms of the licence (402)",
+    "refuse": "Nothing: robots.txt keeps them away, and those that prove who they are get 403",
+    "license": "The terms of the licence (402), to those that prove who they are",
 }
 
 

@@ -18,8 +18,9 @@ from service.crawlers.known import KNOWN, Crawler, with_stored
 from service.crawlers.robots import robots_text
 from service.crawlers.rsl import rsl_document
 from service.crawlers.signatures import SignedRequest, checked_key, signer, thumbprint
+from service.operators.crawlers.outcomes import outcome
 from service.rules.crawler_document import CrawlersIn
-from service.rules.crawlers import CrawlerRules, License
+from service.rules.crawlers import CrawlerPolicy, CrawlerRules, License
 from tests.crawlers.signing import public_key, signed
 
 SITE = "https://www.example.org"
@@ -40,6 +41,33 @@ def test_robots_txt_closes_what_is_no_crawlers_and_refuses_by_category() -> None
     assert {"User-agent: GPTBot", "User-agent: CCBot"} <= set(group)
     assert "User-agent: Googlebot" not in lines
     assert f"License: {SITE}/license.xml" in lines
+
+
+def test_names_that_never_come_are_refused_where_training_needs_a_licence() -> None:
+    renamed = Crawler("ours", "training", ("Google-Extended",))
+    licensed = CrawlerRules(training="license", license=License(), licensed_sections=frozenset("a"))
+    lines = robots_text(SITE, licensed, (*KNOWN, renamed)).splitlines()
+    group = lines[1 : lines.index("Disallow: /")]
+    assert group == ["User-agent: Applebot-Extended", "User-agent: Google-Extended"]
+    assert "Disallow: /" not in robots_text(SITE, CrawlerRules(), KNOWN).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("crawler", "policy", "words"),
+    [
+        (Crawler("a", "training", ("A",)), "license", "No proof stored: it gets the preview"),
+        (Crawler("a", "training", ("A",)), "refuse", "No proof stored: robots.txt keeps it away"),
+        (Crawler("a", "training", ("A",)), "preview", "The preview"),
+        (Crawler("a", "training", ("A",), networks=("192.0.2.0/27",)), "license", "The terms"),
+        (Crawler("a", "training", ("A",), hosts=("a.example",)), "refuse", "Nothing (403"),
+        (Crawler("a", "training", ("Google-Extended",)), "license", "Nothing, by robots.txt alone"),
+        (Crawler("a", "training", ("Google-Extended",)), "preview", "Allowed, by robots.txt alone"),
+    ],
+)  # fmt: skip
+def test_the_page_says_what_a_crawler_gets(
+    crawler: Crawler, policy: CrawlerPolicy, words: str
+) -> None:
+    assert outcome(crawler, CrawlerRules(training=policy)).startswith(words)
 
 
 def test_what_the_newsroom_stores_replaces_what_is_known() -> None:

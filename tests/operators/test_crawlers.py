@@ -23,6 +23,7 @@ async def test_the_rules_of_crawlers_are_saved(signed_in: SignIn, database: Data
     browser = await signed_in("editor")
     page = await browser.get("/admin/crawlers")
     assert "googlebot.com" in page.text
+    assert "No proof stored" not in page.text, "everybody gets the preview"
     sent = {**TERMS, "csrf": csrf_in(page.text), "version": "0"}
     wrong = await browser.post("/admin/crawlers", data=sent | {"currency": "<euro>"})
     assert wrong.status_code == 422
@@ -42,6 +43,8 @@ async def test_the_rules_of_crawlers_are_saved(signed_in: SignIn, database: Data
     assert "Somebody else has changed the rules" in late.text
     shown = await browser.get("/admin/crawlers")
     assert 'value="0.015"' in shown.text
+    assert "No proof stored: it gets the preview" in shown.text, "GPTBot's list isn't loaded"
+    assert "by robots.txt alone: it never comes itself" in shown.text
 
 
 @on_sqlite

@@ -13,6 +13,7 @@ from service.db.context import AppContext
 from service.db.session import AppDatabase, ReportSession, WriteSession
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
+from service.operators.crawlers.outcomes import outcome
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.rules.changes import AppRuleChanges, current_rules
@@ -153,10 +154,13 @@ async def _page(
     status_code: int = 200,
 ) -> Response:
     current = await current_rules(session, settings)
+    in_force = current.rules.crawlers or CrawlersIn()
     found = await all_crawlers(session)
     return page(
         request, "crawlers.html", status_code=status_code, found=found, refusal=refusal,
-        version=current.version, typed=typed or _typed(current.rules.crawlers or CrawlersIn()),
+        version=current.version, typed=typed or _typed(in_force),
         choices=CHOICES, categories=CATEGORY_WORDS, policies=POLICY_WORDS, payments=PAYMENT_WORDS,
-        public_url=settings.public_url,
+        outcomes={
+            each.crawler.name: outcome(each.crawler, in_force.as_rule()) for each in found
+        },
     )  # fmt: skip
