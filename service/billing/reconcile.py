@@ -379,6 +379,8 @@ class _Run:
                 exc_info=not isinstance(error, GatewayRefused),
             )
             return [Difference(object_id, NOT_COMPARABLE, "", "", repr(error))]
+        if not found:
+            return []
         async with self.database.reading() as session:
             reason = await why_behind(session, object_id) or self.missed.get(object_id) or _NO_EVENT
         return [each if each.reason else replace(each, reason=reason) for each in found]

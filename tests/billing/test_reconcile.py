@@ -37,6 +37,7 @@ from tests.checkout.rows import rows, sell, sign_in
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.served import Installation, free_port, installation
+from tests.statements import statements
 from tests.stripe_at_hand import gateway_to, sdk
 
 DAY, SLACK = timedelta(days=1), timedelta(hours=48)
@@ -145,6 +146,16 @@ def another_browser(site: Installation) -> None:
 
 def ends(site: Installation) -> dict[str, datetime]:
     return {each.reference: each.ends_at for each in rows(site, Grant)}
+
+
+@on_sqlite
+def test_only_what_differs_is_looked_up_in_the_inbox(quiet: Installation) -> None:
+    quiet.subscribe()
+    compare(quiet, fix=True)
+    with statements() as seen:
+        report = compare(quiet)
+    assert (report.compared > 0, found(report)) == (True, {})
+    assert not [each for each in seen if "stripe_inbox.subscription_id = " in each]
 
 
 @on_sqlite
