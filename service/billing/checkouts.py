@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.lifecycle import LIVE_STATUSES
@@ -98,23 +98,22 @@ async def open_checkouts(
     ]
     if not theirs:
         return []
+    open_ones = [
+        and_(Checkout.status == "open", Checkout.expires_at > now, or_(*theirs)),
+        and_(Checkout.status == "processing", or_(*theirs)),
+    ]
+    if claim_hash is not None:
+        has_paid = or_(
+            exists().where(
+                Subscription.id == Checkout.stripe_subscription_id,
+                Subscription.status.in_(LIVE_STATUSES),
+            ),
+            exists().where(Pass.checkout_id == Checkout.id, Pass.ends_at > now),
+        )
+        open_ones.append(and_(Checkout.claim_hash == claim_hash, has_paid))
     found = await session.scalars(
         select(Checkout)
-        .where(
-            or_(
-                and_(Checkout.status == "open", Checkout.expires_at > now, or_(*theirs)),
-                and_(Checkout.status == "processing", or_(*theirs)),
-                and_(
-                    Checkout.claim_hash == claim_hash,
-                    or_(
-                        Checkout.stripe_subscription_id.in_(
-                            select(Subscription.id).where(Subscription.status.in_(LIVE_STATUSES))
-                        ),
-                        Checkout.id.in_(select(Pass.checkout_id).where(Pass.ends_at > now)),
-                    ),
-                ),
-            )
-        )
+        .where(or_(*open_ones))
         .order_by(Checkout.created_at.desc(), Checkout.id)
         .limit(_MOST_EARLIER)
     )

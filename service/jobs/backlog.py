@@ -35,7 +35,7 @@ async def backlog(session: AsyncSession, now: datetime) -> Sequence[Backlog]:
             func.sum(case((Job.status == "failed", 1), else_=0)),
             func.min(case((waits & begun, Job.created_at))),
         )
-        .where(Job.status != "done")
+        .where(Job.status.in_(("waiting", "failed")))
         .group_by(Job.kind)
         .order_by(Job.kind)
     )

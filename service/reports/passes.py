@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import Article, Offer, Pass
@@ -13,11 +13,12 @@ from service.reports.timeline import ArticleMention
 
 async def passes_of(session: AsyncSession, reader_id: str) -> Sequence[PassFacts]:
     """All passes of a reader, the one that ends last first; gifts that they bought are the receivers'."""
-    article_of_scope = article_scope("") + Article.id == Pass.scope
+    # By the article's key: what is put together of it would be looked for in all articles.
+    of_scope = Article.id == func.substr(Pass.scope, len(article_scope("")) + 1)
     found = await session.execute(
         select(Pass, Offer, Article.id, Article.slug, Article.title)
         .join(Offer, Offer.id == Pass.offer_id)
-        .outerjoin(Article, article_of_scope)
+        .outerjoin(Article, of_scope)
         .where(Pass.reader_id == reader_id, Offer.kind != "gift")
         .order_by(Pass.ends_at.desc(), Pass.id)
     )

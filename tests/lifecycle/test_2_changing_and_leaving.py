@@ -1,10 +1,23 @@
 """A reader leaves, comes back, rests, changes the plan, and buys for less or in another currency."""
 
+from collections.abc import Iterator
+
+import pytest
+
 from tests.checkout.rows import sell
 from tests.checkout.test_gift_subscriptions import look, redeem
 from tests.lifecycle.paper import CARD_OF_A_NEWCOMER, EXTRA, MEMBERS, Paper, mails_about, told_on
+from tests.plans import scans
 
 pytestmark = [told_on("sqlite")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _looking_up(paper: Paper) -> Iterator[None]:
+    """Whatever happens in these stories, what is looked up has an index."""
+    with scans(paper.site.settings.database_url) as reading_whole:
+        yield
+    assert not reading_whole, "these tables need an index, or the statements other conditions"
 
 
 def test_cancelled_in_the_portal_and_resumed(paper: Paper) -> None:

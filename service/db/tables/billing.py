@@ -63,7 +63,7 @@ class Subscription(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     reader_id: Mapped[str] = mapped_column(ForeignKey("readers.id"), index=True)
-    customer_id: Mapped[str]
+    customer_id: Mapped[str] = mapped_column(index=True)
     joined_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """As its customer's: what the account's reader bought there never yields to it."""
     imported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -129,7 +129,11 @@ class Subscription(Base):
     __table_args__ = (
         Index("ix_subscriptions_listing", "started_at", "id"),
         Index("ix_subscriptions_cancelled", "cancelled_at", "id"),
-    )
+        Index(
+            "ix_subscriptions_outside", "outside", "reader_id",
+            postgresql_where=text("outside <> ''"), sqlite_where=text("outside <> ''"),
+        ),
+    )  # fmt: skip
 
 
 class UnboundSubscription(Base):
@@ -206,7 +210,7 @@ class Pass(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     """Stripe's payment intent."""
-    checkout_id: Mapped[str] = mapped_column(ForeignKey("checkouts.id"))
+    checkout_id: Mapped[str] = mapped_column(ForeignKey("checkouts.id"), index=True)
     reader_id: Mapped[str] = mapped_column(ForeignKey("readers.id"), index=True)
     customer_id: Mapped[str | None] = mapped_column(index=True)
     offer_id: Mapped[str] = mapped_column(ForeignKey("offers.id"))
@@ -320,9 +324,9 @@ class InboxEvent(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     type: Mapped[str]
-    object_id: Mapped[str]
-    customer_id: Mapped[str | None]
-    subscription_id: Mapped[str | None]
+    object_id: Mapped[str] = mapped_column(index=True)
+    customer_id: Mapped[str | None] = mapped_column(index=True)
+    subscription_id: Mapped[str | None] = mapped_column(index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     told_by: Mapped[str]

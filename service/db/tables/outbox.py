@@ -112,4 +112,8 @@ class WebhookDelivery(Base):
     __table_args__ = (
         Index("ix_webhook_deliveries_event", "event_id", "endpoint_id", unique=True),
         Index("ix_webhook_deliveries_endpoint", "endpoint_id", "created_at"),
-    )
+        Index(
+            "ix_webhook_deliveries_failed", "endpoint_id",
+            postgresql_where=text("status = 'failed'"), sqlite_where=text("status = 'failed'"),
+        ),
+    )  # fmt: skip
