@@ -1,13 +1,18 @@
 """The page of crawlers: rules and terms are saved or refused with what was typed, and lists are loaded."""
 
+import json
 from collections.abc import Awaitable, Callable
 from html import escape
 
 import httpx2
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from service.crawlers.known import Crawler
+from service.crawlers.store import all_crawlers
 from service.db.session import Database
 from service.rules.document import read_stored
 from service.rules.store import latest
+from tests.crawlers.signing import public_key
 from tests.databases import on_sqlite
 from tests.operators.conftest import csrf_in
 from tests.operators.test_rules import fields
@@ -84,6 +89,46 @@ async def test_an_address_list_is_loaded(signed_in: SignIn) -> None:
     assert '<td role="cell" data-label="Networks" class="number">2</td>' in (
         await browser.get("/admin/crawlers")
     ).text  # fmt: skip
+
+
+@on_sqlite
+async def test_a_crawler_is_named_changed_and_forgotten(
+    signed_in: SignIn, database: Database
+) -> None:
+    browser = await signed_in("editor")
+    key = public_key(Ed25519PrivateKey.from_private_bytes(b"k" * 32))
+    typed = {
+        "csrf": csrf_in((await browser.get("/admin/crawlers")).text), "name": "goodbot",
+        "category": "agent", "agents": "GoodBot\nGoodBot-News", "hosts": "bot.example.org",
+        "keys": json.dumps({"keys": [{**key, "key_ops": ["verify"]}]}),
+    }  # fmt: skip
+
+    async def stored() -> dict[str, Crawler]:
+        async with database.reading() as session:
+            return {each.crawler.name: each.crawler for each in await all_crawlers(session)}
+
+    for wrong, told in (
+        ({"name": "Good Bot"}, "short name"), ({"agents": ""}, "Write one at least"), ({"agents": "a1"}, "3 to 60 letters"),
+        ({"hosts": "x"}, "small letters"), ({"keys": "{"}, "aren&#39;t JSON"), ({"keys": '{"kty": "RSA"}'}, "no Ed25519 key"),
+        ({"keys": "7"}, "Keys: "), ({"category": "other"}, "Choose what"), ({"keys": json.dumps({**key, "d": "AA"})}, "private"),
+    ):  # fmt: skip
+        refused = await browser.post("/admin/crawlers/crawler", data=typed | wrong)
+        assert (refused.status_code, told in refused.text) == (422, True), wrong
+        assert "GoodBot" in refused.text or "agents" in wrong
+    saved = await browser.post("/admin/crawlers/crawler", data=typed)
+    assert saved.status_code == 303
+    loaded = {"csrf": typed["csrf"], "name": "goodbot", "addresses": "192.0.2.0/27"}
+    assert (await browser.post("/admin/crawlers/addresses", data=loaded)).status_code == 303
+    two = f"{json.dumps(key)}\n{json.dumps({**key, 'x': key['x'][::-1]})}"
+    await browser.post("/admin/crawlers/crawler", data=typed | {"keys": two, "hosts": ""})
+    found = (await stored())["goodbot"]
+    assert (found.networks, found.hosts, len(found.keys)) == (("192.0.2.0/27",), (), 2)
+    shown = (await browser.get("/admin/crawlers?crawler=goodbot")).text
+    assert 'value="goodbot"' in shown
+    assert "GoodBot\nGoodBot-News</textarea>" in shown
+    gone = {"csrf": typed["csrf"], "name": "goodbot"}
+    assert (await browser.post("/admin/crawlers/forget", data=gone)).status_code == 303
+    assert "goodbot" not in await stored()
 
 
 @on_sqlite

@@ -153,6 +153,8 @@ _ROUTES: Mapping[MayCall, str] = {
     Permission.ARTICLES_WRITE: """
         POST /admin/crawlers
         POST /admin/crawlers/addresses
+        POST /admin/crawlers/crawler
+        POST /admin/crawlers/forget
         DELETE /v1/admin/crawlers/{name}
         PUT /v1/admin/crawlers/{name}
         PUT /v1/admin/crawlers/{name}/addresses

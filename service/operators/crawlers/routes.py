@@ -1,18 +1,20 @@
 """The page of crawlers: what each kind may have, the terms for machines, and what proves who they are."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.crawlers.address_lists import read_addresses
-from service.crawlers.store import all_crawlers, load_networks
+from service.crawlers.store import all_crawlers, forget_crawler, load_networks, put_crawler
 from service.db.context import AppContext
 from service.db.session import AppDatabase, ReportSession, WriteSession
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
+from service.operators.crawlers.naming import NOTHING_TYPED, crawler_typed, typed_of
 from service.operators.crawlers.outcomes import outcome
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
@@ -55,12 +57,23 @@ async def sent_rules(
 Sent = Annotated[dict[str, str], Depends(sent_rules)]
 
 
+async def sent_crawler(
+    name: Text = "", category: Text = "", agents: Text = "", hosts: Text = "", keys: LongText = ""
+) -> dict[str, str]:
+    """The form that names a crawler, as it was sent."""
+    return locals()
+
+
 @router.get("")
 async def show_crawlers(
-    request: Request, _: Sees, session: ReportSession, settings: AppSettings
+    request: Request,
+    _: Sees,
+    session: ReportSession,
+    settings: AppSettings,
+    crawler: Annotated[str, Query(max_length=100), Storable] = "",
 ) -> Response:
-    """The rules in a form, and all crawlers."""
-    return await _page(request, session, settings, typed=None)
+    """The rules in a form, all crawlers, and the form for another one or for the one that is named."""
+    return await _page(request, session, settings, typed=None, chosen=crawler)
 
 
 @router.post("")
@@ -86,6 +99,36 @@ async def send_rules(
                 request, session, settings, typed=typed, refusal=told, status_code=422
             )
     return see_other(HOME)
+
+
+@router.post("/crawler")
+async def send_crawler(
+    request: Request,
+    visit: Changes,
+    typed: Annotated[dict[str, str], Depends(sent_crawler)],
+    session: WriteSession,
+    context: AppContext,
+) -> Response:
+    """Name a crawler, or replace what is known of it but for its networks; or say what is wrong."""
+    known = {each.crawler.name: each.crawler for each in await all_crawlers(session)}
+    try:
+        crawler = crawler_typed(typed, known.get(typed["name"].strip()))
+    except ValueError as error:
+        return await _page(
+            request, session, context.settings, typed=None, naming=typed, refusal=str(error),
+            status_code=422,
+        )  # fmt: skip
+    await put_crawler(session, context, crawler, actor=visit.operator.label)
+    return see_other(f"{HOME}#known")
+
+
+@router.post("/forget")
+async def send_forget(
+    visit: Changes, session: WriteSession, context: AppContext, name: Text = ""
+) -> Response:
+    """Take away what the newsroom stored of a crawler; what everybody knows of it stays."""
+    await forget_crawler(session, context, name, actor=visit.operator.label)
+    return see_other(f"{HOME}#known")
 
 
 @router.post("/addresses")
@@ -150,14 +193,19 @@ async def _page(
     settings: AppSettings,
     *,
     typed: dict[str, str] | None,
+    chosen: str = "",
+    naming: Mapping[str, str] | None = None,
     refusal: str = "",
     status_code: int = 200,
 ) -> Response:
     current = await current_rules(session, settings)
     in_force = current.rules.crawlers or CrawlersIn()
     found = await all_crawlers(session)
+    named = [each.crawler for each in found if each.crawler.name == chosen]
+    if naming is None:
+        naming = typed_of(named[0]) if named else NOTHING_TYPED
     return page(
-        request, "crawlers.html", status_code=status_code, found=found, refusal=refusal,
+        request, "crawlers.html", status_code=status_code, found=found, refusal=refusal, naming=naming,
         version=current.version, typed=typed or _typed(in_force),
         choices=CHOICES, categories=CATEGORY_WORDS, policies=POLICY_WORDS, payments=PAYMENT_WORDS,
         outcomes={
