@@ -1,12 +1,14 @@
-"""Lines of the timeline that come from the ledger of domain events, and from what the service did."""
+"""Lines of the timeline that come from the ledger of domain events, from sign-ins and mails, and from what
+the service and its staff did.
+"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.follow_ups import SYSTEM
-from service.db.tables import AuditEntry, DomainEvent, Offer
+from service.db.tables import AuditEntry, DomainEvent, Mail, Offer, ReaderSession
 from service.offers.pricing import amount_text
 from service.reports.timeline import Event, EventKind
 
@@ -30,11 +32,19 @@ KINDS: Mapping[str, EventKind] = {
 }
 """What the timeline takes from the ledger; beginnings and ends it knows from the rows themselves."""
 _CANCELLED = "subscription.cancel"
+_OF_MAILS: Mapping[str, EventKind] = {
+    "waiting": "mail_waiting",
+    "sent": "mail_sent",
+    "failed": "mail_failed",
+}
 Details = Mapping[str, object]
 
 
-async def event_lines(session: AsyncSession, reader_id: str) -> list[Event]:
-    """What the ledger says of the reader, and which subscriptions the service cancelled by itself."""
+async def event_lines(session: AsyncSession, reader_id: str, grants: Sequence[str]) -> list[Event]:
+    """What the ledger and the audit log say of the reader and of the grants, their sign-ins and mails.
+
+    Of a mail its kind and what became of it: never its text.
+    """
     ledger = await session.scalars(
         select(DomainEvent).where(
             DomainEvent.reader_id == reader_id, DomainEvent.type.in_(sorted(KINDS))
@@ -42,20 +52,34 @@ async def event_lines(session: AsyncSession, reader_id: str) -> list[Event]:
     )
     audited = await session.scalars(
         select(AuditEntry).where(
-            AuditEntry.target == reader_id,
-            AuditEntry.actor == SYSTEM,
-            AuditEntry.action == _CANCELLED,
+            AuditEntry.target.in_([reader_id, *grants]),
+            # What else the service does by itself is in the ledger.
+            or_(AuditEntry.actor != SYSTEM, AuditEntry.action == _CANCELLED),
+        )
+    )
+    sessions = await session.scalars(
+        select(ReaderSession).where(ReaderSession.reader_id == reader_id)
+    )
+    mail = Mail
+    mails = await session.execute(
+        select(func.coalesce(mail.sent_at, mail.created_at), mail.status, mail.kind).where(
+            mail.reader_id == reader_id
         )
     )
     rows = list(ledger)
     names = await _offer_names(session, rows)
     return [
         *(Event(row.occurred_at, KINDS[row.type], _note(row, names)) for row in rows),
-        *(
-            Event(row.at, "cancelled_by_service", str((row.after or {}).get("reason", "")))
-            for row in audited
-        ),
+        *(_done(row) for row in audited),
+        *(Event(row.created_at, "signed_in", row.label or row.kind) for row in sessions),
+        *(Event(at, _OF_MAILS[status], kind) for at, status, kind in mails),
     ]
+
+
+def _done(row: AuditEntry) -> Event:
+    if row.actor == SYSTEM:
+        return Event(row.at, "cancelled_by_service", str((row.after or {}).get("reason", "")))
+    return Event(row.at, "staff", row.action, actor=row.actor)
 
 
 async def _offer_names(session: AsyncSession, rows: Iterable[DomainEvent]) -> dict[str, str]:

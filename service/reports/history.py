@@ -67,7 +67,7 @@ async def reader_history(session: AsyncSession, reader_id: str, now: datetime) -
         *(_checkout_events(checkout, name) for checkout, name in checkouts),
         *(_subscription_events(each) for each in bought),
         *(_grant_events(grant) for grant in grants),
-        await event_lines(session, reader_id),
+        await event_lines(session, reader_id, [each.id for each in grants]),
     )
     return ReaderHistory(
         reader_id=reader.id,

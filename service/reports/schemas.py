@@ -300,7 +300,8 @@ class EventItem(BaseModel):
     """One thing that happened.
 
     `note` is the reason of a read or a wall, the offer's name, where access came from, the amount
-    that was paid, failed or given back, how a dispute was closed, or why the service cancelled.
+    that was paid, failed or given back, how a dispute was closed, why the service cancelled, the device of
+    a sign-in, the kind of a mail, or the action of the staff, as in the audit log; `actor` did that.
     """
 
     at: AwareDatetime
@@ -308,6 +309,7 @@ class EventItem(BaseModel):
     note: str
     article: ArticleItem | None
     counted: bool
+    actor: str | None
 
     @classmethod
     def of(cls, event: Event) -> Self:
@@ -317,6 +319,7 @@ class EventItem(BaseModel):
             note=event.note,
             article=ArticleItem.of(event.article),
             counted=event.counted,
+            actor=event.actor or None,
         )
 
 

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 EventKind = Literal[
     "first_seen",
+    "signed_in",
     "read",
     "wall",
     "checkout_started",
@@ -34,6 +35,10 @@ EventKind = Literal[
     "cancelled_by_service",
     "subscription_ended",
     "access_ended",
+    "mail_waiting",
+    "mail_sent",
+    "mail_failed",
+    "staff",
 ]
 _ORDER = {kind: place for place, kind in enumerate(get_args(EventKind))}
 """What is told first where several things have the same instant."""
@@ -51,7 +56,8 @@ class ArticleMention:
 @dataclass(frozen=True)
 class Event:
     """One line. `note`: the reason of a read or a wall, the offer's name, the access's source, the
-    amount that was paid, failed or given back, how a dispute was closed, or why the service cancelled.
+    amount that was paid, failed or given back, how a dispute was closed, why the service cancelled, the
+    device of a sign-in, the kind of a mail, or what the staff did: `actor` did it.
 
     `article` is what was read, whose wall was met, or for a purchase whose wall was met last before
     it. `counted`: the read used up one of the meter's free articles.
@@ -62,6 +68,7 @@ class Event:
     note: str = ""
     article: ArticleMention | None = None
     counted: bool = False
+    actor: str = ""
 
 
 def merged(events: Iterable[Event], now: datetime) -> list[Event]:

@@ -5,13 +5,14 @@ from typing import Any
 
 from service.db.base import Base
 from service.db.session import Database
-from service.db.tables import AuditEntry
+from service.db.tables import AuditEntry, Mail, ReaderSession
 from service.outbox.event_types import EVENT_TYPES
 from service.reports.event_lines import KINDS
 from service.reports.history import reader_history
 from tests.reports import rows
 from tests.reports.rows import NOW
 
+HOUR = timedelta(hours=1)
 KNOWN_OTHERWISE = {
     "reader.created", "reader.erased", "subscription.started", "subscription.trial_will_end",
     "subscription.ended", "pass.ended", "right.started", "right.changed", "right.ended",
@@ -56,12 +57,8 @@ async def test_money_disputes_switches_and_cancellations_stand_in_their_order(
         at=NOW, actor="system", action="subscription.cancel", target=reader.id, before=None,
         after={"subscription": "sub_2", "reason": "duplicate"},
     )  # fmt: skip
-    by_hand = AuditEntry(
-        at=NOW, actor="ana@example.org", action="subscription.cancel", target=reader.id,
-        before=None, after={"reason": "refund"},
-    )  # fmt: skip
     added: list[Base] = [
-        reader, other, monthly, yearly, *told, audited, by_hand,
+        reader, other, monthly, yearly, *told, audited,
         rows.told(other, "subscription.renewed", NOW),
     ]  # fmt: skip
     async with database.transaction() as session:
@@ -90,3 +87,52 @@ async def test_money_disputes_switches_and_cancellations_stand_in_their_order(
         ("merged", ""),
         ("cancelled_by_service", "duplicate"),
     ]
+
+
+async def test_sign_ins_mails_and_what_the_staff_did_are_told(database: Database) -> None:
+    reader, other = rows.reader(), rows.reader()
+    given = rows.grant(reader, id="grt_1", starts_at=NOW - 3 * HOUR)
+    staff = "operator:opr_1"
+    done = [
+        (reader.id, staff, "payment.refund"), ("grt_1", staff, "comp.give"), (other.id, staff, "note.add"),
+        (reader.id, "api_key:pwk_1", "note.add"), (reader.id, "system", "payment.refund"),
+    ]  # fmt: skip
+    audited = [
+        AuditEntry(at=NOW - HOUR, actor=actor, action=action, target=target, after={"amount": 5})
+        for target, actor, action in done
+    ]
+    sessions = [
+        ReaderSession(
+            id=f"ses_{number}", secret_hash=f"{number}", reader_id=whose.id, label=label, kind="app",
+            created_at=NOW - 2 * HOUR, used_at=NOW, expires_at=NOW, ended_at=NOW if number else None,
+        )
+        for number, (whose, label) in enumerate(((reader, "Firefox on Linux"), (reader, ""), (other, "")))
+    ]  # fmt: skip
+    mails = [
+        Mail(
+            id=f"mail_{status}", kind="sign-in", reader_id=reader.id, recipient="a@a.example",
+            recipient_key="a@a.example", language="en", subject="Secret", text="Secret", html="Secret",
+            created_at=NOW - 4 * HOUR, send_until=NOW, status=status, result="",
+            sent_at=NOW if status == "sent" else None,
+        )
+        for status in ("waiting", "sent", "failed")
+    ]  # fmt: skip
+    async with database.transaction() as session:
+        for row in rows.in_order(reader, other, given, *audited, *sessions, *mails):
+            session.add(row)
+            await session.flush()
+    async with database.reading() as session:
+        history = await reader_history(session, reader.id, NOW)
+    told = {(each.at, each.kind, each.note, each.actor) for each in history.timeline}
+    assert told == {
+        (reader.created_at, "first_seen", "", ""),
+        (NOW - 3 * HOUR, "access_given", "comp", ""),
+        (NOW - HOUR, "staff", "payment.refund", staff),
+        (NOW - HOUR, "staff", "comp.give", staff),
+        (NOW - HOUR, "staff", "note.add", "api_key:pwk_1"),
+        (NOW - 2 * HOUR, "signed_in", "Firefox on Linux", ""),
+        (NOW - 2 * HOUR, "signed_in", "app", ""),
+        (NOW - 4 * HOUR, "mail_waiting", "sign-in", ""),
+        (NOW - 4 * HOUR, "mail_failed", "sign-in", ""),
+        (NOW, "mail_sent", "sign-in", ""),
+    }

@@ -33,7 +33,11 @@ async def reader_page(
     shown = {"notice": None, "refusal": None, "explained": None, "asked_article": "", **shown}
     return page(
         request, "subscriber.html", history=history, notes=notes, devices=devices,
-        names=await names_of(session, [each.author for each in notes.items]),
+        names=await names_of(
+            session,
+            [each.author for each in notes.items],
+            [each.actor for each in history.timeline if each.actor],
+        ),
         key=secrets.token_urlsafe(12),  # sending the form twice gives back once
         **shown,
     )  # fmt: skip
