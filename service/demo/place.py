@@ -87,6 +87,7 @@ def _values(data: Path, port: int, *, name: str, time_zone: str) -> dict[str, st
         "PAYWALL_PUBLICATION_NAME": name,
         "PAYWALL_TIME_ZONE": time_zone,
         "PAYWALL_MAIL_FROM": formataddr((name, SENDER)),
+        "PAYWALL_RIGHTS_BY_ACCOUNT": "true",
         # A newcomer who tries it out listens on the same machine.
         "PAYWALL_WEBHOOKS_ALLOW_PRIVATE_TARGETS": "true",
     }
