@@ -84,6 +84,9 @@ from service.web.pages import Frame
 from service.web.unknown_address import answer_unknown_address
 from service.web.walls_seen import WallsSeen
 
+TASKS_END_SECONDS, SENDING_ENDS_SECONDS = 3.0, 2.0
+LONGEST_CLOSE_SECONDS = TASKS_END_SECONDS + SENDING_ENDS_SECONDS
+"""What an application takes to end, at most, once it has answered."""
 ROUTERS = (
     content_routes.router,
     access_routes.router,
@@ -280,8 +283,8 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await runner.stop()
-        await running.get(WebhookSender).finish()
+        await runner.stop(TASKS_END_SECONDS)
+        await running.get(WebhookSender).finish(SENDING_ENDS_SECONDS)
         gateway = running.get(Payments).gateway
         if gateway is not None:
             await gateway.close()

@@ -19,6 +19,8 @@ import structlog
 STEADY_SECONDS = 3.0
 """A worker that lives as long was well; one that doesn't is replaced after a pause."""
 LONGEST_PAUSE = 10.0
+MOST_STARTS = 5
+"""Of each worker, before it is believed that none will ever serve."""
 _ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 _AWAITED = _ENDING | {signal.SIGCHLD, signal.SIGALRM}
 
@@ -29,7 +31,8 @@ log = structlog.get_logger()
 class _Worker:
     """One place among the workers, and the process that has it: `pid` None while there is none.
 
-    `due`: when the next one is to start, `pause`: how long after the end of this one, if it dies young.
+    `due`: when the next one is to start, `pause`: how long after the end of this one, if it dies young,
+    as `young` have; `was_steady`: one of them hasn't.
     """
 
     number: int
@@ -37,6 +40,12 @@ class _Worker:
     pid: int | None = None
     started: float = 0.0
     due: float = 0.0
+    young: int = 0
+    was_steady: bool = False
+
+    def is_steady(self, steady: float) -> bool:
+        lives = self.pid is not None and time.monotonic() - self.started >= steady
+        return self.was_steady or lives
 
 
 def supervise(
@@ -47,14 +56,15 @@ def supervise(
     patience: float,
     steady: float = STEADY_SECONDS,
     pause: float = 0.5,
-) -> signal.Signals:
+) -> signal.Signals | None:
     """Keep `count` processes at `work`, which is called with a number from 1 on and returns an exit code,
-    until SIGTERM or Ctrl-C comes; answers with that signal once all have ended.
+    until SIGTERM or Ctrl-C comes; answers with that signal once all have ended. None: since the start no
+    worker has lived for `steady` seconds, and each was started `MOST_STARTS` times.
 
     They serve what comes to `listener`, which is closed at the end: nobody new waits for an answer.
     They are sent SIGTERM, and SIGKILL `patience` seconds later. A worker that dies is replaced: at once,
-    or, if it has lived for less than `steady` seconds, after `pause`, which is doubled each time.
-    If this process is killed, its workers finish what is in flight and end.
+    or, if it has lived for less than `steady` seconds, after `pause`, which is doubled each time; so is
+    one that the system has no room to start. If this process is killed, its workers finish what is in flight and end.
     """
     workers = [_Worker(number, pause) for number in range(1, count + 1)]
     # Signals wait until they are asked for: none is lost between two looks.
@@ -63,9 +73,13 @@ def supervise(
     gc.collect()
     gc.freeze()
     lifeline = os.pipe()
+    came: signal.Signals | None
     try:
         while True:
-            _start_due(workers, work, lifeline)
+            _start_due(workers, work, lifeline, steady, pause)
+            if _none_ever_serves(workers, steady):
+                came = None
+                break
             came = _await_signal(min((w.due for w in workers if w.pid is None), default=None))
             if came in _ENDING:
                 break
@@ -84,15 +98,33 @@ def supervise(
 
 
 def _start_due(
-    workers: list[_Worker], work: Callable[[int], int], lifeline: tuple[int, int]
+    workers: list[_Worker],
+    work: Callable[[int], int],
+    lifeline: tuple[int, int],
+    steady: float,
+    first_pause: float,
 ) -> None:
     for worker in workers:
-        if worker.pid is None and worker.due <= time.monotonic():
-            worker.started = time.monotonic()
+        if worker.pid is not None or worker.due > time.monotonic():
+            continue
+        worker.started = time.monotonic()
+        try:
             worker.pid = os.fork()
-            if worker.pid == 0:
-                _become_worker(work, worker.number, lifeline)
-            log.info("worker.started", worker=worker.number, pid=worker.pid)
+        except OSError as error:  # no memory, or too many processes: the others go on
+            pause = _pause_before_next(worker, steady, first_pause)
+            log.error(  # noqa: TRY400 the system's words say it all
+                "worker.not_started", worker=worker.number, why=str(error), again_in_s=pause
+            )
+            continue
+        if worker.pid == 0:
+            _become_worker(work, worker.number, lifeline)
+        log.info("worker.started", worker=worker.number, pid=worker.pid)
+
+
+def _none_ever_serves(workers: list[_Worker], steady: float) -> bool:
+    return all(each.young >= MOST_STARTS for each in workers) and not any(
+        each.is_steady(steady) for each in workers
+    )
 
 
 def _become_worker(work: Callable[[int], int], number: int, lifeline: tuple[int, int]) -> None:
@@ -145,16 +177,25 @@ def _replace_if_dead(worker: _Worker, steady: float, first_pause: float) -> None
     pid, code = worker.pid, _reaped(worker)
     if code is None:
         return
-    now = time.monotonic()
-    lived = now - worker.started
-    pause = 0.0 if lived >= steady else worker.pause
-    worker.due = now + pause
-    worker.pause = first_pause if lived >= steady else min(2 * worker.pause, LONGEST_PAUSE)
+    lived = time.monotonic() - worker.started
+    pause = _pause_before_next(worker, steady, first_pause)
     how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     log.error(
         "worker.ended", worker=worker.number, pid=pid, by=how, lived_s=round(lived, 1),
         replaced_in_s=pause,
     )  # fmt: skip
+
+
+def _pause_before_next(worker: _Worker, steady: float, first_pause: float) -> float:
+    """For how many seconds its place stays empty."""
+    now = time.monotonic()
+    if now - worker.started >= steady:
+        worker.was_steady, worker.young, worker.pause, worker.due = True, 0, first_pause, now
+        return 0.0
+    pause = worker.pause
+    worker.young += 1
+    worker.due, worker.pause = now + pause, min(2 * pause, LONGEST_PAUSE)
+    return pause
 
 
 def _end(workers: list[_Worker], patience: float) -> None:

@@ -25,9 +25,10 @@ from service.settings import Settings
 from service.tokens.keys import ensure_keys
 
 EXAMPLE = "Example: paywall serve --host 0.0.0.0 --port 8000"
-GRACEFUL_SECONDS = 15
+GRACEFUL_SECONDS = 12
+"""For answers; the application takes `LONGEST_CLOSE_SECONDS` more."""
 LONGEST_END_SECONDS = 18.0
-"""Of all workers together."""
+"""Of all workers together, before those that are left are killed."""
 START_FAILED = 3
 MOST_WORKERS = 64
 
@@ -48,7 +49,8 @@ def serve(
     """Serve readers, the API and the back office.
 
     On SQLite one process at a time; on PostgreSQL start as many as you like, on any machines.
-    SIGTERM and Ctrl-C finish what is in flight, within 20 seconds. A worker that dies is replaced.
+    SIGTERM and Ctrl-C finish what is in flight, within 20 seconds. A worker that dies is replaced;
+    where none of them can start, the command ends with an error.
     """
     settings = Settings()
     logs.configure(settings.log_level, settings.log_format)
@@ -106,7 +108,10 @@ def _run(settings: Settings, listener: socket.socket, *, whole: bool) -> int:
 def _run_workers(
     settings: Settings, listener: socket.socket, folder: Path, count: int
 ) -> signal.Signals:
-    """Serve in `count` processes, which take their connections from one queue; what ended them."""
+    """Serve in `count` processes, which take their connections from one queue; what ended them.
+
+    CommandFailed: none of them can.
+    """
 
     def work(number: int) -> int:
         counters.share_counters(folder, number)
@@ -114,4 +119,10 @@ def _run_workers(
 
     # Workers share what was made before they were forked; alone, each would have its own.
     make_all_routes()
-    return workers.supervise(listener, work, count, patience=LONGEST_END_SECONDS)
+    ended_by = workers.supervise(listener, work, count, patience=LONGEST_END_SECONDS)
+    if ended_by is None:
+        raise CommandFailed(
+            "None of the workers could start. The log says why at `worker.failed`, `worker.ended` and "
+            "`worker.not_started`: mend that, and run the command again."
+        )
+    return ended_by
