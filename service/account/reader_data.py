@@ -534,6 +534,7 @@ FREE_OF_READER_DATA: Mapping[str, str] = {
     "payouts": "what Stripe paid to the bank",
     "reconciliations": "figures, and what differed from Stripe by its ids",
     "revenue_days": "what moved in the balance on a day, without readers",
+    "right_days": "how many subscriptions of which price there were, without readers",
     "rolled_days": "which days of the ledger were added up",
     "rollups": "what movements and money were added up for",
     "rules_versions": "the publication's rules, and who of the staff set them",

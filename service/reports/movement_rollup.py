@@ -18,10 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.base import Base
 from service.db.bulk import insert_rows
 from service.db.context import Context
-from service.db.tables import CohortMonth, EdgeDay, MoneyDay, MovementRow, Rollup
-from service.reports.movement_sums import Edge, Money, Overlap, Sums, change_of
+from service.db.tables import CohortMonth, EdgeDay, MoneyDay, MovementRow, RightDay, Rollup
+from service.reports.movement_sums import Edge, Money, Overlap, Right, Sums, change_of
 
-NAME, VERSION = "movements", 1
+NAME, VERSION = "movements", 2
 READERS_AT_ONCE = {"sqlite": 500, "postgresql": 20_000}
 """Of one transaction. On SQLite other writers wait for these; the more, the more sums fall together."""
 MOST_LEFT = 4_000
@@ -68,7 +68,7 @@ async def begin_anew(context: Context) -> None:
             )
             ids = list(await session.scalars(some))
             if not ids:
-                for table in (MoneyDay, EdgeDay, CohortMonth):
+                for table in (MoneyDay, RightDay, EdgeDay, CohortMonth):
                     await session.execute(delete(table))
                 await session.merge(
                     Rollup(
@@ -162,9 +162,11 @@ async def _add(session: AsyncSession, change: Sums) -> None:
         for key, number in change.recurring.items()
         if number or change.net[key]
     ]
+    rights = [(*key, number) for key, number in change.rights.items() if number]
     edges = [(*key, number) for key, number in change.readers.items() if number]
     cohorts = [(*key, number) for key, number in change.cohorts.items() if number]
     await _upsert(session, MoneyDay, Money, money, "recurring", "net")
+    await _upsert(session, RightDay, Right, rights, "change")
     await _upsert(session, EdgeDay, Edge, edges, "readers")
     await _upsert(session, CohortMonth, Overlap, cohorts, "change")
 
@@ -172,7 +174,7 @@ async def _add(session: AsyncSession, change: Sums) -> None:
 async def _upsert(
     session: AsyncSession,
     table: type[Base],
-    key: type[Money | Edge | Overlap],
+    key: type[Money | Right | Edge | Overlap],
     rows: list[tuple[Any, ...]],
     *sums: str,
 ) -> None:

@@ -38,6 +38,10 @@ KINDS_OF = {
 }
 TENURES = {"day_1": 1, "day_7": 7, "day_30": 30, "day_100": 100}
 LATER = "later"
+PRICE_CLASSES = ("full", "half", "quarter", "less")
+"""By what is charged of the listed price: all of it, at least a half, at least a quarter, less."""
+TIMES_A_YEAR = {"day": 365, "week": 52, "month": 12, "year": 1}
+DAYS_A_YEAR = 365
 Values = tuple[str, str, str]
 """Plan, interval charged and currency; empty where a grain doesn't tell them apart."""
 
@@ -66,6 +70,15 @@ class Edge(NamedTuple):
     tenure: str = ""
 
 
+class Right(NamedTuple):
+    """Where a subscription that is sold at a price class belongs, which began or ceased on the day."""
+
+    day: date
+    plan: str
+    currency: str
+    price: str
+
+
 class Overlap(NamedTuple):
     """Readers of the cohort of one month who have a paid subscription from another month on."""
 
@@ -75,10 +88,11 @@ class Overlap(NamedTuple):
 
 @dataclass
 class Sums:
-    """Amounts for the interval charged, in minor units; numbers of readers."""
+    """Amounts for the interval charged, in minor units; numbers of subscriptions and of readers."""
 
     recurring: Counter[Money] = field(default_factory=Counter)
     net: Counter[Money] = field(default_factory=Counter)
+    rights: Counter[Right] = field(default_factory=Counter)
     readers: Counter[Edge] = field(default_factory=Counter)
     cohorts: Counter[Overlap] = field(default_factory=Counter)
 
@@ -125,16 +139,20 @@ def _add(to: Sums, rows: Iterable[MovementRow], zone: ZoneInfo, sign: int) -> No
     sides = []
     for row in rows:
         day = row.at.astimezone(zone).date()
-        for gain, plan, interval, every, recurring, net in (
-            (-1, row.from_plan, row.from_interval, row.from_interval_count, row.from_recurring,
-             row.from_net),
-            (1, row.to_plan, row.to_interval, row.to_interval_count, row.to_recurring, row.to_net),
+        for gain, plan, interval, every, listed, recurring, net in (
+            (-1, row.from_plan, row.from_interval, row.from_interval_count, row.from_listed,
+             row.from_recurring, row.from_net),
+            (1, row.to_plan, row.to_interval, row.to_interval_count, row.to_listed, row.to_recurring,
+             row.to_net),
         ):  # fmt: skip
             if plan is None or interval is None or every is None:
                 continue
             key = Money(day, row.kind, plan, interval, every, row.currency)
             to.recurring[key] += sign * gain * recurring
             to.net[key] += sign * gain * net
+            price = price_class(listed, net, interval, every)
+            if price is not None:
+                to.rights[Right(day, plan, row.currency, price)] += sign * gain
             sides.append(_Side(row.at, row.kind, row.cause, gain, (plan, interval, row.currency)))
     sides.sort(key=attrgetter("at"))
     alike = len({each.values for each in sides}) == 1
@@ -194,6 +212,14 @@ def _edges(grain: str, values: Values, stays: list[_Stay], zone: ZoneInfo) -> It
                 grain, stay.until.astimezone(zone).date(), *values, stay.way_out, stay.cause,
                 tenure_of(stay.until - stay.since),
             )  # fmt: skip
+
+
+def price_class(listed: int, net: int, interval: str, every: int) -> str | None:
+    """What is charged of the listed price; None: it brings less than a minor unit a day."""
+    if net * TIMES_A_YEAR.get(interval, 0) < DAYS_A_YEAR * every:
+        return None
+    shares = zip(PRICE_CLASSES, (1, 2, 4), strict=False)
+    return next((name for name, part in shares if net * part >= listed), PRICE_CLASSES[-1])
 
 
 def tenure_of(lasted: timedelta) -> str:

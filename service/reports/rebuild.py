@@ -23,6 +23,7 @@ from service.db.tables import (
     MoneyBackDay,
     MoneyDay,
     RevenueDay,
+    RightDay,
     RolledDay,
     Rollup,
 )
@@ -35,6 +36,7 @@ from service.reports.rollups import LATE_ROWS, roll_day
 MOVEMENTS, MONEY, LEDGER = PARTS = "rebuild movements", "rebuild money", "rebuild ledger"
 """What remembers that the rebuild of a part was begun."""
 _MONEY = (MoneyDay, ("day", "kind", "plan", "interval", "every", "currency"), ("recurring", "net"))
+_RIGHTS = (RightDay, ("day", "plan", "currency", "price"), ("change",))
 _EDGES = (
     EdgeDay, ("grain", "day", "plan", "interval", "currency", "way", "cause", "tenure"), ("readers",),
 )  # fmt: skip
@@ -94,7 +96,7 @@ async def _begun(context: Context, part: str) -> tuple[datetime, bool]:
 async def _movements(context: Context, progress: Callable[[str], None]) -> list[Difference]:
     # What isn't added up yet is no difference.
     await roll_up_movements(context)
-    tables = (_MONEY, _EDGES, _COHORTS)
+    tables = (_MONEY, _RIGHTS, _EDGES, _COHORTS)
     before = [await _rows(context, table) for table in tables]
     _, is_new = await _begun(context, MOVEMENTS)
     if is_new:

@@ -8,7 +8,7 @@ from sqlalchemy import delete, update
 
 from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import CohortMonth, EdgeDay, MoneyDay, MovementRow, Rollup
+from service.db.tables import CohortMonth, EdgeDay, MoneyDay, MovementRow, RightDay, Rollup
 from service.reports.movement_rollup import roll_up_movements
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -33,7 +33,7 @@ async def store_rolled(
     """
     context = context_in(database, zone)
     async with database.transaction() as session:
-        for table in (MovementRow, MoneyDay, EdgeDay, CohortMonth, Rollup):
+        for table in (MovementRow, MoneyDay, RightDay, EdgeDay, CohortMonth, Rollup):
             await session.execute(delete(table))
     early = [row for row in history if row.number <= 2 or rolled in {"no", "all"}]
     async with database.transaction() as session:

@@ -26,6 +26,7 @@ from service.db.tables import (
     MoneyDay,
     MovementRow,
     RevenueDay,
+    RightDay,
     RolledDay,
     Rollup,
     SourceDay,
@@ -46,6 +47,7 @@ MIDDAY = datetime(2026, 3, 10, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 ROLLED_UP: dict[type[Any], tuple[str, ...]] = {
     MoneyDay: ("day", "kind", "currency", "recurring", "net"),
+    RightDay: ("day", "plan", "price", "change"),
     EdgeDay: ("grain", "day", "plan", "way", "cause", "tenure", "readers"),
     CohortMonth: ("cohort", "month", "change"),
     RevenueDay: ("day", "sold", "offer_id", "currency", "charged", "net", "tax"),
@@ -115,6 +117,7 @@ async def damage(database: Database) -> None:
         await session.execute(update(RevenueDay).values(net=RevenueDay.net + 1))
         await session.execute(update(MoneyBackDay).values(number=2))
         await session.execute(delete(DunningEpisode))
+        await session.execute(update(RightDay).values(change=RightDay.change + 1))
         await session.execute(update(LedgerDay).values(rows=5))
         await session.execute(delete(HolderDay).where(HolderDay.holder == "device:a"))
         await session.execute(update(HolderReturn).values(holders=9))
@@ -227,7 +230,7 @@ async def test_figures_are_right_while_nothing_is_added_up(
     await some_days(context)
     async with database.transaction() as session:
         await session.execute(update(MovementRow).values(rolled_as=None))
-        for table in (MoneyDay, EdgeDay, CohortMonth, Rollup):
+        for table in (MoneyDay, RightDay, EdgeDay, CohortMonth, Rollup):
             await session.execute(delete(table))
         await session.execute(delete(RolledDay).where(RolledDay.day == (MIDDAY - 2 * DAY).date()))
     what = asked("2026-03-01", "2026-03-10", "day", now=MIDDAY)

@@ -17,6 +17,7 @@ from service.reports.asked import Asked
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, totals
 from tests.reports.movement_histories import BEGIN, DAYS, PER_MONTH, histories
+from tests.reports.rolled import Rolled, store_rolled, ways
 from tests.reports.rows import NOW
 
 SOME = settings(
@@ -41,21 +42,30 @@ def test_usage_rights_are_what_the_rows_say(database_url: str) -> None:
     @given(
         history=histories(), bought=passes, start=st.sampled_from([0, 20, 45, 85]),
         zone=st.sampled_from(["UTC", "America/Santiago"]), now=st.integers(30, 140),
-        split=st.sampled_from(["", "plan"]),
+        split=st.sampled_from(["", "plan"]), rolled=ways,
     )  # fmt: skip
     def play(
-        history: list[MovementRow], bought: Bought, start: int, zone: str, now: int, split: str
-    ) -> None:
+        history: list[MovementRow], bought: Bought, start: int, zone: str, now: int, split: str,
+        rolled: Rolled,
+    ) -> None:  # fmt: skip
         first = BEGIN.date() + start * DAY
         what = asked(
-            str(first), "2026-04-30", "month", now=BEGIN + now * DAY, zone=zone, split=split
+            str(first),
+            "2026-04-30",
+            "month",
+            now=BEGIN + now * DAY,
+            zone=zone,
+            split=split,
+            home=ZoneInfo(zone),
         )
-        asyncio.run(_compare(database_url, what, history, bought))
+        asyncio.run(_compare(database_url, what, history, bought, rolled))
 
     play()
 
 
-async def _compare(url: str, what: Asked, history: list[MovementRow], bought: Bought) -> None:
+async def _compare(
+    url: str, what: Asked, history: list[MovementRow], bought: Bought, rolled: Rolled
+) -> None:
     reader, offer = rows.reader(), rows.offer(kind="pass")
     sold = [rows.checkout(reader, offer, BEGIN) for _ in bought]
     paid = [
@@ -80,7 +90,8 @@ async def _compare(url: str, what: Asked, history: list[MovementRow], bought: Bo
             for table in _TABLES:
                 await session.execute(delete(table))
         unpaid = (reader, offer, gift, *sold, click)
-        await store(database, *unpaid, *(_copy(row) for row in (*paid, given, *history)))
+        await store(database, *unpaid, *(_copy(row) for row in (*paid, given)))
+        await store_rolled(database, history, rolled, what.home)
         found = await lines_of(database, "usage-rights", what)
     finally:
         await database.dispose()

@@ -143,6 +143,19 @@ class MoneyDay(Base):
     net: Mapped[int] = mapped_column(BigInteger)
 
 
+class RightDay(Base):
+    """How many more subscriptions of a price class there were from a day on: usage rights."""
+
+    __tablename__ = "right_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    plan: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    price: Mapped[str] = mapped_column(primary_key=True)
+    """full, half, quarter or less: what is charged of the listed price."""
+    change: Mapped[int]
+
+
 class EdgeDay(Base):
     """How many readers became active subscribers on one day, or ceased to be it."""
 

@@ -9,12 +9,14 @@ from typing import Any
 from sqlalchemy import func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import CohortMonth, EdgeDay, MoneyDay
+from service.db.tables import CohortMonth, EdgeDay, MoneyDay, RightDay
 from service.reports.asked import Asked, Dimensions
-from service.reports.movement_sums import DIMENSIONS, Edge, Money, Sums
+from service.reports.movement_sums import DIMENSIONS, Edge, Money, Right, Sums
 from service.reports.queries.movement_rows import Amount, Ended, Joined
 from service.reports.tallies import INVOLUNTARY, VOLUNTARY
 
+Change = tuple[str, str, date, int]
+"""Split, price class, day and number."""
 _WAYS = (VOLUNTARY, INVOLUNTARY)
 
 
@@ -36,6 +38,20 @@ async def money(
         if key.day <= asked.period.last and _chosen(asked, key):
             place = (asked.step_of(key.day), _value(asked.split, key), key.currency, key.kind)
             found[*place, key.interval, key.every] += number
+    return [(*key, number) for key, number in found.items()]
+
+
+async def rights(session: AsyncSession, asked: Asked, live: Sums) -> list[Change]:
+    """Subscriptions that began and ceased to be sold at a price class."""
+    row = RightDay
+    dimensions: Dimensions = {"plan": row.plan.expression, "currency": row.currency.expression}
+    columns = (asked.split_of(dimensions), row.price, row.day)
+    found = await _summed(
+        session, columns, row.change, row.day <= asked.period.last, *asked.filters(dimensions)
+    )
+    for key, number in live.rights.items():
+        if key.day <= asked.period.last and _chosen(asked, key):
+            found[_value(asked.split, key), key.price, key.day] += number
     return [(*key, number) for key, number in found.items()]
 
 
@@ -143,11 +159,9 @@ def _grain(asked: Asked, currency: str) -> str:
     return ",".join(each for each in DIMENSIONS if each in named)
 
 
-def _value(name: str, key: Money | Edge) -> str:
-    return {"": "", "plan": key.plan, "interval_charged": key.interval, "currency": key.currency}[
-        name
-    ]
+def _value(name: str, key: Money | Edge | Right) -> str:
+    return str(getattr(key, {"interval_charged": "interval"}.get(name, name))) if name else ""
 
 
-def _chosen(asked: Asked, key: Money | Edge) -> bool:
+def _chosen(asked: Asked, key: Money | Edge | Right) -> bool:
     return all(_value(name, key) == value for name, value in asked.chosen.items())

@@ -7,6 +7,7 @@ from service.reports.asked import Asked
 from service.reports.movement_rollup import not_rolled_up
 from service.reports.movement_sums import Sums
 from service.reports.queries import movement_days, movement_rows
+from service.reports.queries.movement_days import Change
 from service.reports.queries.movement_rows import Ended
 from service.reports.queries.touched import SOURCES
 from service.reports.tallies import LEFT, Tallies
@@ -40,6 +41,14 @@ async def readers(session: AsyncSession, asked: Asked, *, by_currency: bool = Fa
     for step, split, currency, way, count in found:
         tallies.add((split, currency), way, step, -count if way in LEFT else count)
     return tallies
+
+
+async def rights(session: AsyncSession, asked: Asked) -> list[Change] | None:
+    """How many more subscriptions of each price class there were from a day on, by split, up to the
+    period's last; None: it isn't known by day.
+    """
+    live = await _rolled(session, asked)
+    return await movement_days.rights(session, asked, live) if live is not None else None
 
 
 async def ends(session: AsyncSession, asked: Asked) -> list[Ended]:

@@ -15,15 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.tables import MovementRow, Offer, Pass
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, none
+from service.reports.movement_sums import DAYS_A_YEAR, PRICE_CLASSES, TIMES_A_YEAR
 from service.reports.period import Step
+from service.reports.queries import movements
 from service.reports.queries.holders import splits_of
 from service.reports.tallies import BEFORE
 
-CLASSES = ("full", "half", "quarter", "less")
-"""By what is charged of the listed price: all of it, at least a half, at least a quarter, less."""
 SINGLE = "single"
 _DAY = timedelta(days=1)
-_TIMES_A_YEAR = {"day": 365, "week": 52, "month": 12, "year": 1}
 
 
 @dataclass
@@ -68,8 +67,8 @@ def _lines(asked: Asked, found: Found) -> list[Line]:
 
         return cell
 
-    series = {"all": (*CLASSES, SINGLE), "subscriptions": CLASSES, SINGLE: (SINGLE,)}
-    series |= {each: (each,) for each in CLASSES}
+    series = {"all": (*PRICE_CLASSES, SINGLE), "subscriptions": PRICE_CLASSES, SINGLE: (SINGLE,)}
+    series |= {each: (each,) for each in PRICE_CLASSES}
     return [
         line_of(average(split, *kinds), asked.steps, name, split=split)
         for split in splits_of(asked, {split for split, _ in found})
@@ -92,6 +91,16 @@ def _by_day(asked: Asked) -> Asked:
 
 async def _subscriptions(session: AsyncSession, asked: Asked, found: Found) -> None:
     """Each movement takes what the subscription was, and adds what it is."""
+    changes = await movements.rights(session, asked)
+    if changes is None:
+        await _from_rows(session, asked, found)
+        return
+    for split, kind, day, change in changes:
+        number = (day - asked.period.first).days
+        _add(found[split, kind], number if number >= 0 else BEFORE, change)
+
+
+async def _from_rows(session: AsyncSession, asked: Asked, found: Found) -> None:
     row = MovementRow
     sides = union_all(
         *(
@@ -131,13 +140,13 @@ def _add(rights: Rights, day: int, change: int) -> None:
 def _class_of(listed: Any, net: Any, interval: Any, count: Any) -> ColumnElement[str | None]:
     """The price class; None: it brings less than a minor unit a day."""
     times = case(
-        *((interval == name, number) for name, number in _TIMES_A_YEAR.items()), else_=literal(0)
+        *((interval == name, number) for name, number in TIMES_A_YEAR.items()), else_=literal(0)
     )
     classes = ((net >= listed, 0), (net * 2 >= listed, 1), (net * 4 >= listed, 2))
     return case(
-        (net * times < 365 * count, None),
-        *((condition, literal(CLASSES[place])) for condition, place in classes),
-        else_=literal(CLASSES[-1]),
+        (net * times < DAYS_A_YEAR * count, None),
+        *((condition, literal(PRICE_CLASSES[place])) for condition, place in classes),
+        else_=literal(PRICE_CLASSES[-1]),
     )
 
 
