@@ -12,17 +12,6 @@ OPEN_DISPUTES = (*NEEDS_ANSWER, "under_review", "warning_under_review")
 """The bank hasn't decided."""
 
 
-async def open_disputes(session: AsyncSession) -> int:
-    """How many of charges for what we sell the bank hasn't decided."""
-    found = await session.scalar(
-        select(func.count())
-        .select_from(DisputeRow)
-        .join(ChargeRow, ChargeRow.id == DisputeRow.charge_id)
-        .where(DisputeRow.status.in_(OPEN_DISPUTES), ChargeRow.sold != "other")
-    )
-    return found or 0
-
-
 async def disputes_to_answer(session: AsyncSession) -> tuple[int, datetime | None]:
     """How many of charges for what we sell Stripe waits to hear about, and the next deadline."""
     found = await session.execute(

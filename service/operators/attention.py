@@ -1,6 +1,5 @@
 """What needs somebody today: each with its number, and the page where something can be done."""
 
-from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +11,13 @@ from service.billing.inbox import JOB
 from service.billing.unbound import count_unbound
 from service.db.tables import Job, Reconciliation, Subscription, WebhookDelivery
 from service.finance.disputes import disputes_to_answer
+from service.finance.owing import owed
 from service.identity.permissions import Permission
 from service.offers.pricing import amount_text
 from service.reports.readers import TRIALS_END_WITHIN
 
-_OWING = {
-    "past_due": ("past due", "Stripe tries again"),
-    "unpaid": ("unpaid", "Stripe has stopped trying"),
-}
-"""By Stripe's status: what it is called, and what happens."""
+_OWING = {True: "Stripe tries again", False: "Stripe has stopped trying"}
+"""What happens, by whether Stripe charges again."""
 
 
 @dataclass(frozen=True)
@@ -78,28 +75,22 @@ async def _of_readers(session: AsyncSession, now: datetime) -> list[Need]:
 
 
 async def _owing(session: AsyncSession) -> list[Need]:
-    """By status: how many, and what is open."""
-    counts: Counter[str] = Counter()
-    sums: defaultdict[str, list[str]] = defaultdict(list)
-    row = Subscription
-    for status, currency, number, owed in await session.execute(
-        select(row.status, row.currency, func.count(), func.sum(row.open_amount))
-        .where(row.status.in_(_OWING))
-        .group_by(row.status, row.currency)
-        .order_by(row.currency)
-    ):
-        counts[status] += number
-        if owed:
-            sums[status].append(amount_text(int(owed), currency))
-    return [
-        Need(
-            counts[status],
-            f"{_many(counts[status], 'subscription')} {words}",
-            f"{' and '.join(sums[status])} open, {detail}" if sums[status] else detail,
-            f"/admin/readers?status={status}",
+    """What Stripe tries to collect, and what it has given up: as many as in the list of who owes."""
+    sums = await owed(session)
+    found = []
+    for goes_on, what_happens in _OWING.items():
+        theirs = [each for each in sums if each.tries_go_on == goes_on]
+        count = sum(each.invoices for each in theirs)
+        amounts = " and ".join(amount_text(each.amount, each.currency) for each in theirs)
+        found.append(
+            Need(
+                count,
+                f"{_many(count, 'invoice')} open after a failed charge",
+                f"{amounts}, {what_happens}",
+                "/admin/money#owing",
+            )
         )
-        for status, (words, detail) in _OWING.items()
-    ]
+    return found
 
 
 async def _of_the_system(session: AsyncSession) -> list[Need]:

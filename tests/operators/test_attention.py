@@ -11,8 +11,10 @@ import pytest
 from service.billing.inbox import JOB
 from service.db.session import Database
 from service.db.tables import Job, Reconciliation, UnboundSubscription
+from service.html.list_query import ListQuery
 from service.identity.permissions import Permission
 from service.operators.attention import needs
+from service.operators.money.lists import list_owing
 from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.figures_asked import store
@@ -58,13 +60,26 @@ async def test_nothing_needs_anybody(database: Database) -> None:
 async def test_each_is_counted(database: Database) -> None:
     offer, reader = rows.offer(), rows.reader()
     states: list[dict[str, Any]] = [
-        {"status": "past_due", "open_amount": 900}, {"status": "past_due", "open_amount": 500},
-        {"status": "past_due", "open_amount": 700, "currency": "USD"}, {"status": "unpaid"},
         {"status": "trialing", "trial_end": NOW + DAY}, {"status": "trialing", "trial_end": NOW + 4 * DAY},
         {"status": "trialing", "trial_end": NOW + 3 * DAY}, {"status": "trialing", "trial_end": NOW - DAY},
     ]  # fmt: skip
+    late, declined = (
+        rows.subscription(reader, offer, status=each) for each in ("past_due", "incomplete")
+    )
+    again = NOW + DAY
+    invoices = [
+        rows.invoice(late, id="in_1", next_attempt_at=again),
+        rows.invoice(late, id="in_2", next_attempt_at=again, amount_due=500),
+        rows.invoice(late, id="in_3", next_attempt_at=again, amount_due=700, currency="USD"),
+        rows.invoice(late, id="in_4"),
+        rows.invoice(late, id="in_5", paid_at=NOW),
+        rows.invoice(late, id="in_6", offer_id=None),
+        rows.invoice(declined, id="in_7", billing_reason="subscription_create"),
+    ]
     await store(
         database, offer, reader, *(rows.subscription(reader, offer, **each) for each in states),
+        late, declined, *invoices, rows.invoice(late, id="in_8"),
+        *(rows.failed_charge(each) for each in invoices),
         job(JOB, "failed", "evt_1"), job(JOB, "failed", "evt_2"), job("mail", "failed", "m_1"),
         job("mail", "waiting", "m_2"),
         comparison("rec_1", 2, 7), comparison("rec_2", 1, 1),
@@ -73,11 +88,14 @@ async def test_each_is_counted(database: Database) -> None:
             id="sub_u", customer_id="cus_u", offer_id=offer.id, status="active", started_at=NOW
         ),
     )  # fmt: skip
-    owed = "€14.00 and $7.00 open"
+    async with database.reading() as session:
+        listed = await list_owing(session, ListQuery())
+    assert {each.invoice.id for each in listed.items} == {"in_1", "in_2", "in_3", "in_4"}
+    owed = "€14.00 and $7.00"
     readers = [
         "1 subscription without a reader: paid at Stripe, and open to nobody /admin/unbound",
-        f"3 subscriptions past due: {owed}, Stripe tries again /admin/readers?status=past_due",
-        "1 subscription unpaid: Stripe has stopped trying /admin/readers?status=unpaid",
+        f"3 invoices open after a failed charge: {owed}, Stripe tries again /admin/money#owing",
+        "1 invoice open after a failed charge: €9.00, Stripe has stopped trying /admin/money#owing",
         "2 trials ending within 3 days /admin/readers?kind=trial_ending",
     ]
     system = [
@@ -100,7 +118,9 @@ async def test_it_stands_on_the_first_page(
     is_shown: bool,
 ) -> None:
     offer, reader = rows.offer(), rows.reader()
-    await store(database, offer, reader, rows.subscription(reader, offer, status="unpaid"))
+    bought = rows.subscription(reader, offer, status="unpaid")
+    owed = rows.invoice(bought)
+    await store(database, offer, reader, bought, owed, rows.failed_charge(owed))
     page = unescape((await (await signed_in(role)).get("/admin")).text)
     assert ("Needs somebody" in page) == is_shown
-    assert ("<strong>1</strong> subscription unpaid" in page) == is_shown
+    assert ("<strong>1</strong> invoice open" in page) == is_shown

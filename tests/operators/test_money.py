@@ -149,7 +149,12 @@ async def test_what_needs_an_answer_is_never_hidden(
     disputes = text.split("Not decided yet", 1)[1].split("To compare with your bank", 1)[0]
     assert disputes.count("Answer needed") == 2
     assert disputes.index("Answer needed") < disputes.index("The bank looks at it")
-    assert "12 more are open: they are in the file." in disputes
+    assert "All open disputes, and those decided" in disputes
+    assert "€59.00 2 open invoices" in text
+    all_of_them = (await viewer.get("/admin/money/disputes?limit=20")).text
+    following = re.search(r'rel="next" href="([^"]+)"', unescape(all_of_them))
+    assert following is not None
+    assert "Lost" in words((await viewer.get(following[1])).text)
     ids = [each.dispute.id for each in await paged(database, list_disputes)]
     assert ids[:3] == ["du_soon", "du_later", "du_old_29"]
     assert (len(ids), ids[-1]) == (33, "du_lost")

@@ -8,6 +8,7 @@ from service.db.base import Base, new_id
 from service.db.tables import (
     AccessEntry,
     Article,
+    ChargeRow,
     Checkout,
     DomainEvent,
     Grant,
@@ -278,6 +279,27 @@ def invoice(bought: Subscription, **values: Any) -> InvoiceRow:
         "asked_at": NOW,
     }
     return InvoiceRow(**{**defaults, **values})
+
+
+def failed_charge(of: InvoiceRow, **values: Any) -> ChargeRow:
+    """A try to collect the invoice that the bank declined."""
+    defaults: dict[str, Any] = {
+        "id": new_id("ch"),
+        "payment_id": new_id("pi"),
+        "invoice_id": of.id,
+        "subscription_id": of.subscription_id,
+        "offer_id": of.offer_id,
+        "sold": "subscription",
+        "status": "failed",
+        "amount": of.amount_due,
+        "currency": of.currency,
+        "method": "card",
+        "country": "DE",
+        "failure": "insufficient_funds",
+        "created_at": NOW,
+        "asked_at": NOW,
+    }
+    return ChargeRow(**{**defaults, **values})
 
 
 def in_order(*rows: Base) -> list[Base]:

@@ -273,6 +273,7 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /admin/money
         GET /admin/money/payouts
         GET /admin/money/refunds
+        GET /admin/money/disputes
         GET /admin/money/payouts/{payout_id}
         GET /admin/money/export/{name}
         GET /v1/admin/money/owing

@@ -121,6 +121,7 @@ MOST: Mapping[str, int] = {
     "/admin/money/export/{name}": 3,
     "/admin/money/payouts": 4,
     "/admin/money/payouts/{payout_id}": 5,
+    "/admin/money/disputes": 4,
     "/admin/money/refunds": 4,
     "/admin/offers": 10,
     "/admin/offers/new": 3,

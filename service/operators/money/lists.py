@@ -26,6 +26,7 @@ from service.db.tables import (
     Subscription,
 )
 from service.finance.disputes import NEEDS_ANSWER, OPEN_DISPUTES
+from service.finance.owing import failed_charge, is_owed
 from service.html.list_query import ListQuery
 from service.problems import Problem
 from service.reports.queries.money_rows import OURS
@@ -53,7 +54,7 @@ class Whose:
 
 @dataclass(frozen=True)
 class Owed:
-    """An invoice that is open after a failed try. `decline` is the last try's, in the bank's word."""
+    """An invoice that is owed (finance/owing.py). `decline` is the last try's, in the bank's word."""
 
     invoice: InvoiceRow
     offer_name: str
@@ -108,8 +109,7 @@ class PaidOut:
 
 async def list_owing(session: AsyncSession, asked: ListQuery) -> Page[Owed]:
     """By currency, in each the largest amount first."""
-    failed = ChargeRow.status == "failed"
-    of_invoice = and_(ChargeRow.invoice_id == InvoiceRow.id, failed)
+    of_invoice = failed_charge()
     decline = (
         select(ChargeRow.failure)
         .where(of_invoice)
@@ -124,7 +124,7 @@ async def list_owing(session: AsyncSession, asked: ListQuery) -> Page[Owed]:
         .join(Offer, Offer.id == InvoiceRow.offer_id)
         .outerjoin(Subscription, Subscription.id == InvoiceRow.subscription_id)
         .outerjoin(Reader, and_(Reader.id == Subscription.reader_id, Reader.erased_at.is_(None)))
-        .where(InvoiceRow.status == "open", InvoiceRow.amount_remaining > 0, tries > 0)
+        .where(is_owed())
     )
     found = await _OWING.rows(session, statement, cursor=asked.cursor, limit=asked.limit)
     return found.map(

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from service.db.context import AppContext
 from service.db.session import ReportSession
-from service.finance.disputes import open_disputes
+from service.finance.owing import owed
 from service.html.list_query import AnyPage, ListQuery
 from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
@@ -32,14 +32,26 @@ async def show_money(
         request,
         "money.html",
         owing=await lists.list_owing(session, asked),
+        owed=await owed(session),
         disputes=await lists.list_disputes(session, _FIRST, only_open=True),
-        open_disputes=await open_disputes(session),
         refunds=await lists.list_refunds(session, _FIRST),
         payouts=await lists.list_payouts(session, _FIRST),
         asked=asked,
         declined=declined,
         dispute_words=dispute_words,
     )
+
+
+@router.get("/disputes")
+async def show_disputes(
+    request: Request, _: SeesReaders, asked: AnyPage, session: ReportSession
+) -> Response:
+    """All disputes: those that need an answer, those that the bank looks at, the decided."""
+    found = await lists.list_disputes(session, asked)
+    return page(
+        request, "money_disputes.html", disputes=found, asked=asked, declined=declined,
+        dispute_words=dispute_words,
+    )  # fmt: skip
 
 
 @router.get("/refunds")
