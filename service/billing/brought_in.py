@@ -12,7 +12,7 @@ from service.billing.state import StoredState
 from service.offers.pricing import amount_text
 from service.payments.set_up import StripePrice
 
-Kind = Literal["price", "address", "shared", "several", "outside", "stopped", "refused"]
+Kind = Literal["price", "address", "shared", "several", "outside", "stopped", "refused", "failed"]
 ABOUT: dict[Kind, str] = {
     "price": "Prices that aren't in your catalogue",
     "address": "No address to sign in with",
@@ -21,6 +21,7 @@ ABOUT: dict[Kind, str] = {
     "outside": "Outside the catalogue, and in no figure",
     "stopped": "Access is stopped by what happened to the money",
     "refused": "Not imported, since Stripe or a rule refused it",
+    "failed": "Couldn't be read",
 }
 """What there is to look at, in the order of the summary."""
 EXAMPLES = 5

@@ -1,7 +1,11 @@
 """What becomes of gift subscriptions by itself: mailed on their day, and moved behind subscriptions."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
+from http import HTTPStatus
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,7 +22,7 @@ from service.identity.email import checked_address
 from service.outbox.mails import put_mail
 from service.problems import Problem
 
-_AT_ONCE = 100
+log = structlog.get_logger()
 
 
 async def gift_round(context: Context) -> None:
@@ -28,8 +32,21 @@ async def gift_round(context: Context) -> None:
     async with context.database.reading() as session:
         readers = await readers_to_arrange(session, now)
     for reader_id in readers:
-        async with context.database.transaction() as session:
+        async with _alone(reader_id), context.database.transaction() as session:
             await arrange_gifts(session, reader_id, now)
+
+
+@asynccontextmanager
+async def _alone(about: str) -> AsyncIterator[None]:
+    """What fails for one gift or reader keeps no other one waiting; without a database nothing goes on."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.type.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
+        log.warning("gifts.refused", about=about, problem=problem.slug)
+    except Exception:
+        log.exception("gifts.failed", about=about)
 
 
 async def send_due_gifts(context: Context) -> int:
@@ -39,7 +56,7 @@ async def send_due_gifts(context: Context) -> int:
     sent = 0
     for gift_id in due:
         # One lock at a time: nobody waits for one gift while holding another.
-        async with context.database.transaction() as session:
+        async with _alone(gift_id), context.database.transaction() as session:
             sent += await _send(session, context, gift_id)
     return sent
 
@@ -56,7 +73,6 @@ async def _due(session: AsyncSession, now: datetime) -> list[str]:
             Pass.access_stopped_at.is_(None),
         )
         .order_by(GiftSubscription.send_at, GiftSubscription.id)
-        .limit(_AT_ONCE)
     )  # fmt: skip
     return list(found)
 

@@ -10,11 +10,12 @@ Nothing is mailed, sent to other systems, or changed at Stripe.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -48,10 +49,14 @@ from service.offers.store import find_offer, offer_by_price
 from service.payments.gateway import (
     Gateway,
     GatewayRefused,
+    GatewayUnavailable,
     StripeSubscription,
     StripeSubscriptionItem,
 )
 from service.payments.set_up import StripePrice
+from service.problems import Problem
+
+log = structlog.get_logger()
 
 _AT_ONCE = 4
 """Customers; each asks Stripe a handful of times, of the hundred calls a second that it allows."""
@@ -178,8 +183,9 @@ class _Walk:
         some: list[StripeSubscription] = []
         async for listed in self.patience.listing(self.run.gateway.subscriptions):
             self.brought.read += 1
-            if await self.is_new(listed):
-                some.append(listed)
+            with self.noting(listed):
+                if await self.is_new(listed):
+                    some.append(listed)
             if len(some) == _AT_ONCE:
                 await self.customers(some)
                 some = []
@@ -191,13 +197,25 @@ class _Walk:
         """Ask for them side by side, and store them one after the other: in the order of Stripe's list."""
         asked = await asyncio.gather(*map(self.fetch, some), return_exceptions=True)
         for listed, answer in zip(some, asked, strict=True):
-            if isinstance(answer, GatewayRefused):
-                words = f"Stripe refused: {answer.reason}. Look at it in Stripe's dashboard."
-                self.note(listed, Note("refused", words))
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
+            with self.noting(listed):
+                if isinstance(answer, BaseException):
+                    raise answer
                 await self.put(listed, answer)
+
+    @contextmanager
+    def noting(self, listed: StripeSubscription) -> Iterator[None]:
+        """What fails for one customer is noted, and keeps no other one out."""
+        try:
+            yield
+        except GatewayRefused as error:
+            words = f"Stripe refused: {error.reason}. Look at it in Stripe's dashboard."
+            self.note(listed, Note("refused", words))
+        except (GatewayUnavailable, InvalidPrice, Problem):
+            raise
+        except Exception as error:
+            log.exception("import.failed", subscription=listed.id)
+            words = f"It couldn't be read: {error!r}. Look at it in Stripe's dashboard, and import again."
+            self.note(listed, Note("failed", words))
 
     async def is_new(self, listed: StripeSubscription) -> bool:
         """Whether it is ours to import; what isn't is counted."""

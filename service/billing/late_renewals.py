@@ -17,6 +17,7 @@ from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import Subscription
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable
+from service.problems import Problem
 
 ASKED_AGAIN_AFTER = timedelta(hours=1)
 _MOST = 100
@@ -39,11 +40,17 @@ async def sync_late_renewals(context: Context, gateway: Gateway) -> int:
         except GatewayRefused as error:
             log.warning("renewals.refused", subscription=subscription_id, reason=str(error))
             await _set_aside(context.database, subscription_id, context.clocks.business())
+        except Problem:
+            raise
+        except Exception:
+            # One that nobody foresaw must not keep the others from being looked at.
+            log.exception("renewals.failed", subscription=subscription_id)
+            await _set_aside(context.database, subscription_id, context.clocks.business())
     return len(late)
 
 
 async def _set_aside(database: Database, subscription_id: str, now: datetime) -> None:
-    """Asked just now without an answer, as for another account's: the others come first next time."""
+    """Asked just now without success, as for another account's: the others come first next time."""
     async with database.transaction() as session:
         await session.execute(
             update(Subscription).where(Subscription.id == subscription_id).values(synced_at=now)

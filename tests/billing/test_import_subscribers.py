@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import delete, func, select
 
@@ -25,8 +25,10 @@ from service.db.tables import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from service.payments.gateway import Gateway
 from tests.billing.desk import Desk
 from tests.billing.model.crashes import Fate, Killed, MortalDatabase
+from tests.billing.test_late_renewals import Garbles
 from tests.databases import on_sqlite
 
 STORED = (Customer, Subscription, Grant, MovementRow, DomainEvent)
@@ -314,6 +316,22 @@ class Overtaken:
 
 
 @on_sqlite
+async def test_an_odd_customer_keeps_no_other_one_out(desk: Desk) -> None:
+    world = World(desk)
+    for name in ("one", "odd", "other"):
+        world.add(name)
+    given = desk.gateway
+    desk.gateway = cast("Gateway", Garbles(given, world.named["odd"]))
+    brought, entries = await imported(desk)
+    assert brought.imported == 2
+    assert [(kind, count) for kind, count, _ in brought.notes()] == [("failed", 1)]
+    (skipped,) = (each for each in entries if each.outcome == "skipped")
+    assert skipped.subscription == world.named["odd"]
+    desk.gateway = given
+    again, _ = await imported(desk)
+    assert (again.imported, again.known) == (1, 2)
+
+
 async def test_a_price_that_was_mapped_opens_what_the_offer_opens(desk: Desk) -> None:
     world = World(desk)
     world.add_foreign("foreign")

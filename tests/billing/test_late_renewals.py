@@ -1,9 +1,11 @@
 """A renewal whose webhooks are lost: Stripe is asked before the slack ends, and not all the time."""
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from service.billing.late_renewals import sync_late_renewals
+from service.payments.gateway import Gateway, StripeSubscription
 from tests.billing.desk import Desk
 from tests.databases import on_sqlite
 
@@ -87,3 +89,33 @@ async def test_what_stripe_refuses_doesnt_stay_first_in_line(desk: Desk) -> None
     assert [await asked(desk), await asked(desk)] == [1, 0]
     desk.travel(days=1)
     assert await asked(desk) == 1
+
+
+class Garbles:
+    """A gateway that hands one subscription out without its items."""
+
+    def __init__(self, gateway: Gateway, subscription: str) -> None:
+        self._gateway, self._subscription = gateway, subscription
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
+
+    async def retrieve_subscription(self, subscription_id: str) -> StripeSubscription:
+        found = await self._gateway.retrieve_subscription(subscription_id)
+        return replace(found, items=()) if subscription_id == self._subscription else found
+
+
+@on_sqlite
+async def test_one_that_cant_be_stored_holds_up_no_other(desk: Desk) -> None:
+    odd = await subscribed(desk)
+    _, customer = await desk.reader("ben@example.org")
+    good = desk.subscribe(customer)
+    await desk.hear()
+    desk.travel(days=31, hours=1)
+    gateway = cast("Gateway", Garbles(desk.gateway, odd))
+    asked = [await sync_late_renewals(desk.context, gateway) for _ in range(2)]
+    assert asked == [2, 0]
+    now = desk.clocks.business()
+    assert (
+        (await desk.row(good)).current_period_end > now > (await desk.row(odd)).current_period_end
+    )

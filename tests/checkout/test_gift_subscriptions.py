@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import select
 
 from service.billing.gift_rounds import gift_round
 from service.billing.reconciliations import opening_passes
@@ -122,6 +123,22 @@ def test_a_gift_is_mailed_on_its_day_and_runs_from_its_redemption(site: Installa
     assert (paid.amount, paid.starts_at) == (2500, paid.ends_at)
     site.travel(90 * DAY)
     assert reason(site, bea) == "subscribers_only"
+
+
+@on_sqlite
+def test_a_gift_that_cant_be_mailed_holds_up_no_other(site: Installation) -> None:
+    for address in ("cleo@example.org", FRIEND):
+        site.subscribe("quarter", gift={"email": address})
+
+    async def spoil(database: Database) -> None:
+        async with database.transaction() as session:
+            for gift in await session.scalars(select(GiftSubscription)):
+                if gift.receiver_email != FRIEND:
+                    gift.receiver_email, gift.send_at = "nobody", gift.send_at - DAY
+
+    site.in_database(spoil)
+    look(site)
+    assert [address for kind, address in mailed(site) if kind == "gift"] == [FRIEND]
 
 
 def test_a_gift_waits_while_its_reader_subscribes_and_no_day_is_lost(site: Installation) -> None:
