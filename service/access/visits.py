@@ -53,7 +53,9 @@ def checked(crawler: Crawler, article: StoredArticle, rules: CrawlerRules, publi
     if policy == "refuse":
         raise Problem("crawler-refused")
     if policy == "license" and rules.needs_license(article.section):
-        raise Problem("license-required", headers={"Link": license_link(public_url)})
+        raise Problem(
+            "license-required", headers={"Link": license_link(public_url, rules, article.slug)}
+        )
     return policy == "full_verified"
 
 

@@ -33,6 +33,9 @@ def _is_closed_to(crawler: Crawler, policy: CrawlerPolicy) -> bool:
     return policy == "refuse" or (policy == "license" and crawler.is_robots_only)
 
 
-def license_link(public_url: str) -> str:
-    """The header `Link` that names the terms of what is served (RSL 1.0, 4.5)."""
-    return f'<{public_url}{LICENSE_PATH}>; rel="license"; type="application/rsl+xml"'
+def license_link(public_url: str, rules: CrawlerRules, slug: str) -> str:
+    """The header `Link` that names the terms of an article (RSL 1.0, 4.5): its own where sections are named,
+    since an article's address doesn't say which section it is in.
+    """
+    own = f"?article={slug}" if rules.licensed_sections else ""
+    return f'<{public_url}{LICENSE_PATH}{own}>; rel="license"; type="application/rsl+xml"'

@@ -1,5 +1,7 @@
 """The terms for machines as a document of RSL 1.0 (https://rslstandard.org/rsl). Pure."""
 
+from collections.abc import Iterable
+from urllib.parse import urlencode
 from xml.sax.saxutils import escape, quoteattr
 
 from service.rules.crawlers import License
@@ -9,14 +11,27 @@ _DAYS = 1
 """So long a client may take the document as current."""
 
 
-def rsl_document(license_: License) -> str:
-    """The document for the whole site."""
+def rsl_document(license_: License, urls: Iterable[str] = ("/",)) -> str:
+    """The document for what these match: addresses, or paths in the patterns of robots.txt (RSL 1.0, 3.3)."""
+    terms = _terms(license_)
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<rsl xmlns="https://rslstandard.org/rsl" max-age="{_DAYS}">',
-        '  <content url="/">',
-        "    <license>",
     ]
+    for url in urls:
+        lines += [f"  <content url={quoteattr(url)}>", *terms, "  </content>"]
+    return "\n".join([*lines, "</rsl>", ""])
+
+
+def section_urls(sections: Iterable[str]) -> list[str]:
+    """The list pages of these sections, as patterns: further pages too, but no section whose name goes on."""
+    return [
+        f"/?{urlencode({'section': each})}{end}" for each in sorted(sections) for end in ("$", "&")
+    ]
+
+
+def _terms(license_: License) -> list[str]:
+    lines = ["    <license>"]
     for element, usages in (("permits", license_.permits), ("prohibits", license_.prohibits)):
         if usages:
             lines.append(f'      <{element} type="usage">{" ".join(usages)}</{element}>')
@@ -24,8 +39,7 @@ def rsl_document(license_: License) -> str:
     if license_.contact:
         contact = escape(f"mailto:{license_.contact}")
         lines.append(f'      <legal type="contact">{contact}</legal>')
-    lines += ["    </license>", "  </content>", "</rsl>", ""]
-    return "\n".join(lines)
+    return [*lines, "    </license>"]
 
 
 def _payment(license_: License) -> list[str]:

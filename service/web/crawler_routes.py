@@ -1,18 +1,25 @@
 """What crawlers read before anything else: robots.txt, and the terms for machines."""
 
+from collections.abc import Sequence
 from hashlib import sha256
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from service.clock import AppClocks
+from service.content.cache import AppArticles, article_not_found
+from service.content.visibility import is_visible
 from service.crawlers.robots import LICENSE_PATH, robots_text
-from service.crawlers.rsl import MEDIA_TYPE, rsl_document
+from service.crawlers.rsl import MEDIA_TYPE, rsl_document, section_urls
 from service.crawlers.verifiers import KnownCrawlers
+from service.db.session import AppDatabase
 from service.html.public_answer import MAX_AGE, holds
 from service.identity.declarations import PUBLIC
 from service.problems import Problem
 from service.rules.in_force import AppInForce
 from service.running import running_of
+from service.texts import SLUG_LENGTH
 from service.web.pages import GET, PageRoute
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -27,12 +34,27 @@ async def read_robots(request: Request, in_force: AppInForce) -> Response:
 
 
 @router.api_route(LICENSE_PATH, methods=GET, dependencies=[PUBLIC])
-async def read_license(request: Request, in_force: AppInForce) -> Response:
-    """The terms of Really Simple Licensing. Public."""
-    terms = in_force.rules.crawlers.license
-    if terms is None:
+async def read_license(
+    request: Request,
+    in_force: AppInForce,
+    articles: AppArticles,
+    database: AppDatabase,
+    clocks: AppClocks,
+    article: Annotated[str, Query(max_length=SLUG_LENGTH)] = "",
+) -> Response:
+    """The terms of Really Simple Licensing, of the site or of one article. Public."""
+    rules = in_force.rules.crawlers
+    if rules.license is None:
         raise Problem("not-found", "This publication has set no terms for machines.")
-    return _public(request, rsl_document(terms), MEDIA_TYPE)
+    urls: Sequence[str] = section_urls(rules.licensed_sections) or ["/"]
+    if article:
+        entry = await articles.entry(database, article)
+        if entry is None or not is_visible(entry.article, clocks.business()):
+            raise article_not_found(article)
+        if not rules.needs_license(entry.article.section):
+            raise Problem("not-found", "This article needs no licence.")
+        urls = [f"{in_force.settings.public_url}/articles/{entry.article.slug}"]
+    return _public(request, rsl_document(rules.license, urls), MEDIA_TYPE)
 
 
 def _public(request: Request, text: str, media_type: str) -> Response:

@@ -133,8 +133,10 @@ async def show_article(
     thanks = await thanks_for(session, caller, context)
     gives = seen.outcome.reason in GIVING_SOURCES
     response = article_page(request, view, more, visitor, owing=owing, thanks=thanks, gives=gives)
-    if in_force.rules.crawlers.license is not None:
-        response.headers["Link"] = license_link(in_force.settings.public_url)
+    crawlers = in_force.rules.crawlers
+    if crawlers.license is not None and crawlers.needs_license(article.section):
+        public_url = in_force.settings.public_url
+        response.headers["Link"] = license_link(public_url, crawlers, article.slug)
     return response
 
 

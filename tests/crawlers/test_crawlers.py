@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from lxml import etree
 
 from service.crawlers.verifiers import KnownCrawlers
 from service.db.session import Database
@@ -101,7 +102,8 @@ async def test_search_engines_that_prove_who_they_are_get_the_whole_text(
 
 async def test_training_needs_the_licence_where_it_is_configured(paywall: Paywall) -> None:
     await rule(paywall, training="license", licensed_sections=["Politics"], license=LICENSE)
-    link = f'<{paywall.settings.public_url}/license.xml>; rel="license"; type="application/rsl+xml"'
+    address = f"{paywall.settings.public_url}/license.xml?article=paid"
+    link = f'<{address}>; rel="license"; type="application/rsl+xml"'
     page, unlocked = await asked(paywall, AT_GPTBOT)
     assert (page.status_code, unlocked.status_code) == (402, 402)
     assert unlocked.json()["type"] == "/problems/license-required"
@@ -119,8 +121,43 @@ async def test_training_needs_the_licence_where_it_is_configured(paywall: Paywal
     await rule(paywall, training="license", licensed_sections=["Sport"], license=LICENSE)
     page, _ = await asked(paywall, AT_GPTBOT)
     assert (page.status_code, CANARY in page.text) == (200, False)
+    assert "Link" not in page.headers
     await rule(paywall)
     assert (await paywall.client.get("/license.xml")).status_code == 404
+
+
+@on_sqlite
+async def test_the_terms_hold_where_a_licence_is_needed(paywall: Paywall) -> None:
+    public_url = paywall.settings.public_url
+
+    async def urls(path: str) -> list[str]:
+        answer = await paywall.client.get(path)
+        if answer.status_code == 404:
+            return []
+        content = "{https://rslstandard.org/rsl}content"
+        return [each.attrib["url"] for each in etree.fromstring(answer.content).iter(content)]
+
+    await rule(
+        paywall, training="license", licensed_sections=["Politics", "A & B"], license=LICENSE
+    )
+    lists = [
+        "/?section=A+%26+B$",
+        "/?section=A+%26+B&",
+        "/?section=Politics$",
+        "/?section=Politics&",
+    ]
+    assert await urls("/license.xml") == lists
+    assert await urls("/license.xml?article=paid") == [f"{public_url}/articles/paid"]
+    await paywall.publish("other", section="Sport")
+    await paywall.publish("later", section="Politics", published_at="2100-01-01T00:00:00Z")
+    for slug in ("other", "later", "unknown", "A%20b"):
+        assert await urls(f"/license.xml?article={slug}") == [], slug
+    other = await paywall.client.get("/articles/other")
+    assert (other.status_code, "Link" in other.headers) == (200, False)
+    await rule(paywall, training="license", license=LICENSE)
+    assert await urls("/license.xml") == ["/"]
+    other = await paywall.client.get("/articles/other")
+    assert f"<{public_url}/license.xml>" in other.headers["Link"]
 
 
 @on_sqlite
