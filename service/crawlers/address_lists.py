@@ -1,13 +1,15 @@
 """Address lists as the operators of crawlers publish them: JSON with prefixes, or a network on each line. Pure."""
 
 import json
-from ipaddress import ip_network
 from typing import Any
+
+from service.limits.networks import public_network
 
 MOST = 5_000
 _MEMBERS = ("ipv4Prefix", "ipv6Prefix", "ip_prefix", "ipv6_prefix")
 WIDEST = {4: 16, 6: 32}
 """What is wider is no crawler's, but a mistake that would open everything to everybody."""
+_TOO_WIDE = "a crawler's network is /{bits} or narrower. Load the list that the crawler's operator publishes."
 
 
 def read_addresses(text: str) -> tuple[str, ...]:
@@ -44,13 +46,4 @@ def _of_entry(entry: Any) -> str:
 
 
 def _network(text: str) -> str:
-    try:
-        network = ip_network(text)
-    except ValueError as error:
-        raise ValueError(f"{text[:80]} isn't a network. Write it like 192.0.2.0/27.") from error
-    if network.prefixlen < WIDEST[network.version]:
-        raise ValueError(
-            f"{text} is too wide: a crawler's network is /{WIDEST[network.version]} or narrower. "
-            "Load the list that the crawler's operator publishes."
-        )
-    return str(network)
+    return public_network(text, widest=WIDEST, too_wide=_TOO_WIDE)

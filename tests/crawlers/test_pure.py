@@ -118,7 +118,7 @@ def test_rules_that_are_refused(fields: dict[str, Any], told: str) -> None:
         ('{"prefixes": [{"ipv4Prefix": "192.0.2.0/27"}, {"ipv6Prefix": "2001:db8::/64"}]}',
          ("192.0.2.0/27", "2001:db8::/64")),
         ('["192.0.2.1", "192.0.2.1"]', ("192.0.2.1/32",)),
-        ("10.1.0.0/16\n2001:db8::/32", ("10.1.0.0/16", "2001:db8::/32")),
+        ("203.0.0.0/16\n2001:db8::/32", ("203.0.0.0/16", "2001:db8::/32")),
         ("192.0.2.0/27\n198.51.100.7\n", ("192.0.2.0/27", "198.51.100.7/32")),
     ],
 )  # fmt: skip
@@ -130,9 +130,12 @@ def test_address_lists_that_are_read(text: str, found: tuple[str, ...]) -> None:
     ("text", "told"),
     [
         ("", "no network in"), ("{}", 'no "prefixes"'), ('{"prefixes": [{"other": 1}]}', "has no network"),
-        ("{", "isn't JSON"), ("0.0.0.0/0", "too wide"), ("::/0", "too wide"), ("abc", "isn't a network"),
-        ("192.0.2.1/24", "isn't a network"), ("10.0.0.0/8", "too wide: .* is /16 or narrower. Load"),
-        ("10.0.0.0/15", "too wide"), ("2001:d00::/24", "is /32 or narrower"),
+        ("{", "isn't JSON"), ("0.0.0.0/0", "too wide"), ("::/0", "too wide"), ("abc", "is no network"),
+        ("192.0.2.1/24", "The network is 192.0.2.0/24"), ("16.0.0.0/8", "too wide: .* is /16 or narrower. Load"),
+        ("10.1.0.0/16", "isn't a public network"), ("fd00::/48", "isn't a public network"),
+        ("127.0.0.1", "isn't a public network"), ("::ffff:192.0.2.0/120", "Write 192.0.2.0/24"),
+        ('{"prefixes": [{"ipv4Prefix": "192.168.7.0/24"}]}', "isn't a public network"),
+        ("16.0.0.0/15", "too wide"), ("2001:d00::/24", "is /32 or narrower"),
     ],
 )  # fmt: skip
 def test_address_lists_that_are_refused(text: str, told: str) -> None:

@@ -75,7 +75,7 @@ async def test_the_form_of_the_rules_keeps_those_of_crawlers(
 async def test_an_address_list_is_loaded(signed_in: SignIn) -> None:
     browser = await signed_in("editor")
     csrf = csrf_in((await browser.get("/admin/crawlers")).text)
-    for addresses, told in (("0.0.0.0/0", "too wide"), ("abc", "Write it like")):
+    for addresses, told in (("0.0.0.0/0", "too wide"), ("abc", "Write it as")):
         refused = await browser.post(
             "/admin/crawlers/addresses",
             data={"csrf": csrf, "name": "bingbot", "addresses": addresses},
