@@ -1,5 +1,6 @@
 """The figures for Prometheus as one process last counted them, for a minute."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -21,14 +22,26 @@ class KeptGauges:
     def __init__(self) -> None:
         self._found: Sequence[Metric] = ()
         self._found_at: datetime | None = None
+        self._counting: asyncio.Task[Sequence[Metric]] | None = None
 
     async def look(self, context: Context, count: Count) -> Sequence[Metric]:
-        """What `count` finds at this moment, or found a minute ago at most."""
+        """What `count` finds at this moment, or found a minute ago at most.
+
+        However many ask, it is counted once; who goes away meanwhile leaves the others their count.
+        """
         now = context.clocks.wall()
-        if self._found_at is None or not timedelta(0) <= now - self._found_at < _FRESH:
-            # Before it is counted: another who asks meanwhile gets the one before.
-            self._found_at = now
+        if self._found_at is not None and timedelta(0) <= now - self._found_at < _FRESH:
+            return self._found
+        if self._counting is None:
+            self._counting = asyncio.create_task(self._count(context, count, now))
+        return await asyncio.shield(self._counting)
+
+    async def _count(self, context: Context, count: Count, now: datetime) -> Sequence[Metric]:
+        try:
             self._found = await count(context)
+            self._found_at = now
+        finally:
+            self._counting = None
         return self._found
 
 
