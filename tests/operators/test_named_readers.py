@@ -8,7 +8,7 @@ from html import unescape
 import httpx2
 
 from service.db.base import new_id
-from service.db.tables import GiftLink, GiftSubscription, Right, Seat
+from service.db.tables import AuditEntry, GiftLink, GiftSubscription, Right, Seat
 from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.rows import NOW
@@ -82,3 +82,31 @@ async def test_every_list_names_its_readers(signed_in: SignedIn, store: Store) -
         assert told in (await browser.get(address)).text
     ben_s = text_of((await browser.get(f"/admin/subscribers/{ben.id}")).text)
     assert OTHER_ACCESS in ben_s
+
+
+async def test_ids_are_behind_a_mark_and_the_audit_log_names_readers(
+    signed_in: SignedIn, store: Store
+) -> None:
+    offer, ana, nobody = rows.offer(), rows.reader(email="ana@a.example"), rows.reader()
+    bought, given = rows.subscription(ana, offer), rows.grant(ana)
+    done = [(ana.id, "payment.refund"), (given.id, "comp.give"), (nobody.id, "note.add")]
+    await store(
+        offer, ana, nobody, bought, given,
+        *(
+            AuditEntry(
+                at=NOW, actor="command", action=action, target=target,
+                after={"subscription": "sub_1", "amount": 900},
+            )
+            for target, action in done
+        ),
+    )  # fmt: skip
+    browser = await signed_in("admin")
+    for address in ("/admin/audit", f"/admin/subscribers/{ana.id}"):
+        page = (await browser.get(address)).text
+        for text in (ana.id, given.id, nobody.id, bought.id, bought.customer_id):
+            assert text not in text_of(re.sub(r"(?s)<details.*?</details>", "", page)), address
+    audit = text_of((await browser.get("/admin/audit")).text)
+    assert audit.count("ana@a.example") == 2
+    assert "Wrote a note 10 Mar 2026, 09:00 command Reader without e-mail address" in audit
+    assert "subscription, amount" in audit
+    assert bought.customer_id in (await browser.get(f"/admin/subscribers/{ana.id}")).text

@@ -101,7 +101,7 @@ MOST: Mapping[str, int] = {
     "/admin/api-keys": 3,
     "/admin/articles": 6,
     "/admin/articles/{slug}": 12,
-    "/admin/audit": 8,
+    "/admin/audit": 9,
     "/admin/cancellations": 5,
     "/admin/crawlers": 4,
     "/admin/entitlements": 9,

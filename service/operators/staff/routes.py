@@ -12,7 +12,7 @@ from service.html.list_query import AnyPage, ListQuery
 from service.html.redirect import see_other
 from service.identity.permissions import ROLES, SCOPES, Permission
 from service.identity.second_factor import is_on
-from service.operators.frame.names import names_of
+from service.operators.frame.names import kind_of, names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.staff.accounts import AppAccounts
@@ -196,4 +196,4 @@ async def show_audit(
     names = await names_of(
         session, [each.actor for each in found.items], [each.target for each in found.items]
     )
-    return page(request, "audit.html", entries=found, asked=asked, names=names)
+    return page(request, "audit.html", entries=found, asked=asked, names=names, kind_of=kind_of)
