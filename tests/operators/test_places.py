@@ -10,8 +10,8 @@ REPORTS = frozenset({Permission.REPORTS_READ})
 
 CASES: list[tuple[str, frozenset[Permission], list[str], list[str]]] = [
     ("/admin", ALL, ["Today page", "Readers", "Articles", "Offers", "Money", "Reports", "Settings", "System"], []),
-    ("/admin/reports/mrr", REPORTS, ["Today", "Reports true", "Settings"], ["Figures true", "At Stripe"]),
-    ("/admin/reportsx", REPORTS, ["Today", "Reports", "Settings"], []),
+    ("/admin/reports/mrr", REPORTS, ["Today", "Money", "Reports true", "Settings"], ["Figures true", "At Stripe"]),
+    ("/admin/reportsx", REPORTS, ["Today", "Money", "Reports", "Settings"], []),
     ("/admin/readers", ALL, ["Today", "Readers true", "Articles", "Offers", "Money", "Reports", "Settings", "System"], ["Readers page", "From elsewhere", "Institutions", "Seats", "Gifts", "Gift links", "Shared accounts"]),
     ("/admin/subscribers/rdr_1", ALL, ["Today", "Readers true", "Articles", "Offers", "Money", "Reports", "Settings", "System"], ["Readers true", "From elsewhere", "Institutions", "Seats", "Gifts", "Gift links", "Shared accounts"]),
     (
@@ -23,6 +23,9 @@ CASES: list[tuple[str, frozenset[Permission], list[str], list[str]]] = [
         ["Inbox", "Jobs", "Agreement", "Import", "Webhooks true", "Audit log"],
     ),
     ("/admin/audit", frozenset({Permission.AUDIT_READ}), ["System page"], []),
+    ("/admin/money/refunds", ALL, ["Today", "Readers", "Articles", "Offers", "Money true", "Reports", "Settings", "System"], ["Money true", "Payouts"]),
+    ("/admin/money/payouts", ALL, ["Today", "Readers", "Articles", "Offers", "Money true", "Reports", "Settings", "System"], ["Money", "Payouts page"]),
+    ("/admin/money/payouts/po_1", REPORTS, ["Today", "Money true", "Reports", "Settings"], []),
     ("/admin/account", frozenset(), [], []),
 ]  # fmt: skip
 

@@ -222,6 +222,9 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /admin/{unknown:path}
         GET /v1/admin/article-figures
         GET /v1/admin/reports
+        GET /admin/money/payouts
+        GET /admin/money/payouts/{payout_id}
+        GET /admin/money/export/payouts
         GET /v1/admin/money/payouts
         GET /v1/admin/money/payouts/{payout_id}
         GET /v1/admin/money/export/payouts
@@ -271,10 +274,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /v1/admin/subscribers/{reader_id}/sessions
         GET /admin/unbound
         GET /admin/money
-        GET /admin/money/payouts
         GET /admin/money/refunds
         GET /admin/money/disputes
-        GET /admin/money/payouts/{payout_id}
         GET /admin/money/export/{name}
         GET /v1/admin/money/owing
         GET /v1/admin/money/refunds

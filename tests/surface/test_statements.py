@@ -118,6 +118,7 @@ MOST: Mapping[str, int] = {
     "/admin/jobs": 4,
     "/admin/movements": 5,
     "/admin/money": 8,
+    "/admin/money/export/payouts": 3,
     "/admin/money/export/{name}": 3,
     "/admin/money/payouts": 4,
     "/admin/money/payouts/{payout_id}": 5,

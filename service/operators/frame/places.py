@@ -54,7 +54,13 @@ GROUPS = (
     ),
     Group("Articles", (Place("/admin/articles", "Articles", Permission.ARTICLES_READ),)),
     Group("Offers", (Place("/admin/offers", "Offers", Permission.OFFERS_READ),)),
-    Group("Money", (Place("/admin/money", "Money", Permission.SUBSCRIBERS_READ),)),
+    Group(
+        "Money",
+        (
+            Place("/admin/money", "Money", Permission.SUBSCRIBERS_READ),
+            Place("/admin/money/payouts", "Payouts", Permission.REPORTS_READ),
+        ),
+    ),
     Group(
         "Reports",
         (
@@ -127,6 +133,8 @@ def navigation(path: str, permissions: Collection[Permission]) -> Navigation:
 
 
 def _links(group: Group, path: str, permissions: Collection[Permission]) -> Iterator[Link]:
-    for place in group.places:
-        if place.permission in permissions:
-            yield Link(place.path, place.words, place.relation(path))
+    places = [each for each in group.places if each.permission in permissions]
+    # Of a place within another one the inner is where one is.
+    here = max((each.path for each in places if each.relation(path)), key=len, default="")
+    for place in places:
+        yield Link(place.path, place.words, place.relation(path) if place.path == here else "")

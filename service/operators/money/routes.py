@@ -1,6 +1,6 @@
 """The pages of the money list."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
@@ -20,14 +20,17 @@ from service.reports.schemas import Storable
 router = APIRouter(prefix="/money", route_class=PageRoute, include_in_schema=False)
 
 SeesReaders = Annotated[Visit, Depends(page_requires(Permission.SUBSCRIBERS_READ))]
+SeesReports = Annotated[Visit, Depends(page_requires(Permission.REPORTS_READ))]
+"""Payouts name no reader."""
 _FIRST = ListQuery(limit=20)
 
 
 @router.get("")
 async def show_money(
-    request: Request, _: SeesReaders, asked: AnyPage, session: ReportSession
+    request: Request, visit: SeesReaders, asked: AnyPage, session: ReportSession
 ) -> Response:
-    """Who owes, open disputes, refunds and payouts: the first of each."""
+    """Who owes, open disputes, refunds and, for who sees them, payouts: the first of each."""
+    sees_payouts = Permission.REPORTS_READ in visit.operator.permissions
     return page(
         request,
         "money.html",
@@ -35,7 +38,7 @@ async def show_money(
         owed=await owed(session),
         disputes=await lists.list_disputes(session, _FIRST, only_open=True),
         refunds=await lists.list_refunds(session, _FIRST),
-        payouts=await lists.list_payouts(session, _FIRST),
+        payouts=await lists.list_payouts(session, _FIRST) if sees_payouts else None,
         asked=asked,
         declined=declined,
         dispute_words=dispute_words,
@@ -65,7 +68,7 @@ async def show_refunds(
 
 @router.get("/payouts")
 async def show_payouts(
-    request: Request, _: SeesReaders, asked: AnyPage, session: ReportSession
+    request: Request, _: SeesReports, asked: AnyPage, session: ReportSession
 ) -> Response:
     """All payouts, the latest to arrive first."""
     found = await lists.list_payouts(session, asked)
@@ -75,7 +78,7 @@ async def show_payouts(
 @router.get("/payouts/{payout_id}")
 async def show_payout(
     request: Request,
-    _: SeesReaders,
+    _: SeesReports,
     payout_id: Annotated[str, Path(max_length=255), Storable],
     session: ReportSession,
 ) -> Response:
@@ -84,9 +87,13 @@ async def show_payout(
     return page(request, "payout.html", found=found, categories=CATEGORIES)
 
 
+@router.get("/export/payouts")
+async def export_payouts(_: SeesReports, context: AppContext) -> Response:
+    """All payouts as a file."""
+    return export(context, "payouts")
+
+
 @router.get("/export/{name}")
-async def export_list(
-    _: SeesReaders, name: Exported | Literal["payouts"], context: AppContext
-) -> Response:
-    """A list as a file."""
+async def export_list(_: SeesReaders, name: Exported, context: AppContext) -> Response:
+    """A list that names readers as a file."""
     return export(context, name)
