@@ -17,7 +17,7 @@ from service.metering.window import MeterState
 
 WallKind = Literal["register", "subscribe"]
 RuleName = Literal[
-    "visible", "free", "experiment", "grant", "registered", "meter", "network", "level"
+    "visible", "free", "staff", "experiment", "grant", "registered", "meter", "network", "level"
 ]
 
 
@@ -70,6 +70,8 @@ class Evidence:
     """What an experiment gives the reader, as `experiment/variant`: it has changed the meter's limit, or changes a
     wall's words.
     """
+    staff: bool = False
+    """An operator who may read articles is signed in in this browser."""
     network_closed: bool = False
     """The network has no room for another reader without cookies."""
 
@@ -106,7 +108,7 @@ Trail = tuple[Step, ...]
 
 @dataclass(frozen=True)
 class Hidden:
-    """Not visible: it doesn't exist for anyone who asks here."""
+    """Not visible: it doesn't exist for readers."""
 
     trail: Trail = field(default=(), compare=False)
 
@@ -144,6 +146,7 @@ Outcome = Hidden | Allow | Meter | Wall
 
 
 _VISIBLE = Step("visible", "the article is visible")
+_STAFF = Step("staff", "an operator is signed in", decided=True)
 _NOT_FREE = {level: Step("free", "the level is {}", (level,)) for level in get_args(Level)}
 
 
@@ -151,13 +154,15 @@ def decide(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, now: dat
     """Decide for `now`, the business time. `meter` is the window of whose meter it is."""
     level = article.level
     if not article.visible:
-        return Hidden((Step("visible", "the article isn't visible", decided=True),))
+        return _hidden(evidence)
     if level == "free":
         return Allow("free", (_VISIBLE, Step("free", "the level is free", decided=True)))
     if level == "metered" and meter is NoMeter.NOTHING_METERED:
         words = "the level is metered, and nothing is metered"
         return Allow("free", (_VISIBLE, Step("free", words, decided=True)))
     seen: Trail = (_VISIBLE, _NOT_FREE[level])
+    if evidence.staff:
+        return Allow("staff", (*seen, _STAFF))
     if evidence.variant:
         seen = (*seen, Step("experiment", "the variant is {}", (evidence.variant,)))
     grant = _opening(evidence.grants, article, now)
@@ -176,6 +181,14 @@ def decide(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, now: dat
         step = Step("level", "grants alone open it", decided=True)
         return Wall("subscribers_only", trail=(*seen, step))
     return _metered(article, evidence, meter, seen)
+
+
+def _hidden(evidence: Evidence) -> Allow | Hidden:
+    """Of what isn't visible, whatever its level."""
+    words = "the article isn't visible"
+    if evidence.staff:
+        return Allow("staff", (Step("visible", words), _STAFF))
+    return Hidden((Step("visible", words, decided=True),))
 
 
 _USED = ("{} of {} used", "{} of {} used by {}")

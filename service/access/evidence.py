@@ -5,6 +5,7 @@ rows that it was made of, nor for another reason.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import get_args
@@ -39,10 +40,12 @@ def evidence_of_rows(
     verified: bool,
     sign_in_offered: bool,
     room_after_registering: int = 0,
+    staff: bool = False,
 ) -> Evidence:
-    """From the reader's grants and from whether their address is verified."""
+    """From the reader's grants and from whether their address is verified, and whether the browser is an operator's."""
     can_register = sign_in_offered and not verified
-    return _of_rows(tuple(grants), verified, can_register, room_after_registering)
+    found = _of_rows(tuple(grants), verified, can_register, room_after_registering)
+    return replace(found, staff=True) if staff else found
 
 
 def held_by_row(grant: GrantFacts) -> HeldGrant:
@@ -64,7 +67,7 @@ def _of_rows(
 
 
 def evidence_of_claims(claims: Claims, article_id: str, *, sign_in_offered: bool) -> Evidence:
-    """From verified claims. `article_id` is of the article that an unlock token's `art` names."""
+    """From verified claims. `article_id` is of the article that an unlock token's `art` names. No token is the staff's."""
     if isinstance(claims, AccessClaims):
         return _of_access_token(claims, sign_in_offered=sign_in_offered)
     return _of_unlock_token(claims, article_id, sign_in_offered=sign_in_offered)

@@ -38,7 +38,7 @@ from service.grants.places import InstitutionNetworks
 from service.grants.store import live_grants_of
 from service.identity import experiment_consent
 from service.identity.callers import Caller, article_reader
-from service.identity.cookies import read_cookie
+from service.identity.cookies import cookie_name, read_cookie
 from service.identity.devices import HEADER, DeviceKey
 from service.identity.experiment_consent import said_in, takes_part
 from service.identity.handover import remember_device
@@ -119,6 +119,7 @@ class HotUnlock:
         self._crawlers = running.get(KnownCrawlers)
         self._common = AnswerHeaders.of(self._context.settings)
         self._repeats: OrderedDict[tuple[str, Hashable], _Repeat] = OrderedDict()
+        self._operator = cookie_name("operator", self._context.settings).encode()
         self._completed: dict[bytes | None, Head] = {}
 
     def is_asked(self, scope: Scope, headers: Headers) -> bool:
@@ -139,7 +140,7 @@ class HotUnlock:
     async def answer(self, scope: Scope, headers: Headers, body: bytes) -> Whole | None:
         """The answer to a request that `is_asked`; None: it is the router's, and nothing has been done."""
         started = time.perf_counter()
-        if self._may_be_crawler(scope):
+        if self._may_be_crawler(scope) or self._operator in headers.get(b"cookie", b""):
             return None
         slug = scope["path"][len(PREFIX) : -len(_UNLOCK)]
         now = self._context.clocks.business()

@@ -12,7 +12,7 @@ from typing import Literal
 from service.grants.grants import Source
 from service.levels import Level
 
-AllowReason = Literal["free", "registered"] | Source
+AllowReason = Literal["free", "staff", "registered"] | Source
 MeterReason = Literal["meter"]
 WallReason = Literal[
     "meter_exhausted", "network_exhausted", "registered_only", "subscribers_only", "meter_not_asked"
@@ -33,7 +33,7 @@ class ReasonRow:
     granted: bool
     revocable: bool = False
     by_reader: bool = True
-    """Whether somebody reads; else nothing is recorded, and no token is given."""
+    """Whether a reader reads; else nothing is recorded, and no token is given."""
     level: Level | None = None
     """The level of the articles at which it decides; None: it may be any."""
 
@@ -41,6 +41,10 @@ class ReasonRow:
 _ROWS = (
     ReasonRow(
         "free", "This article is free.", "free for everybody", granted=True, level="free"
+    ),
+    ReasonRow(
+        "staff", "You read this article as a member of the staff.", "as a member of the staff",
+        granted=True, by_reader=False,
     ),
     ReasonRow(
         "subscription", "Your subscription includes this article.", "by subscription",

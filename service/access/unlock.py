@@ -48,7 +48,7 @@ from service.grants import link_tokens
 from service.grants.grants import GrantFacts
 from service.grants.institution_reads import InstitutionReads
 from service.grants.store import live_grants_of
-from service.identity.callers import ArticleReader, Caller
+from service.identity.callers import ArticleReader, Caller, IsStaff
 from service.identity.declarations import declares
 from service.identity.devices import new_device_id, pseudonym
 from service.identity.entry import Entry, entry_of
@@ -133,13 +133,19 @@ class ReadRequest(NamedTuple):
     """What the network that the request comes from opens to everybody in it."""
     gift: str | None = None
     former: bool = False
+    staff: bool = False
+    """Whether an operator who may read articles is signed in in this browser."""
 
 
 @declares(Public())
 async def read_request(
-    article: WantedArticle, caller: ArticleReader, network: CallerNetwork, here: GrantsOfVisit
+    article: WantedArticle,
+    caller: ArticleReader,
+    network: CallerNetwork,
+    here: GrantsOfVisit,
+    staff: IsStaff,
 ) -> ReadRequest:
-    return ReadRequest(article, caller, network, here=here)
+    return ReadRequest(article, caller, network, here=here, staff=staff)
 
 
 WantedRead = Annotated[ReadRequest, Depends(read_request)]
@@ -305,7 +311,7 @@ class Unlocking:
         That opens nothing by itself: what would be counted is decided where it is counted.
         """
         now = self._context.clocks.business()
-        if read.caller.reader_id is None and not read.here:
+        if read.caller.reader_id is None and not read.here and not read.staff:
             case = self._case_of_nobody(read.article, view, now, entry)
             asked = case.meter
             if not isinstance(asked, MeterState):
@@ -330,7 +336,7 @@ class Unlocking:
         case = _case(read, facts, seen, view, now, entry)
         if isinstance(case.outcome, Allow) and isinstance(asked, MeterState):
             if read.caller.reader_id is None:
-                # The network opens it: nobody's window was looked at.
+                # The network or the staff's session opens it: nobody's window was looked at.
                 return case._replace(meter=NoMeter.NOT_ASKED)
             # A grant opens it. The window is shown all the same.
             known = self._metering.remembered(meter, asked)
@@ -432,6 +438,7 @@ def _case(
         verified=read.caller.verified,
         sign_in_offered=in_force.settings.readers_can_sign_in,
         room_after_registering=room(seen),
+        staff=read.staff,
     )
     outcome = decide(facts, evidence, seen, now)
     if isinstance(outcome, Hidden):

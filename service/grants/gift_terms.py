@@ -24,10 +24,7 @@ REFUSAL_WORDS: dict[GiftState, str] = {
 }
 """Why a link opens nothing, to who came by it."""
 
-NETWORK_CLOSED = (
-    "Many browsers without cookies have read from your network today. Open the gift link tomorrow, or from "
-    "another network."
-)
+NETWORK_CLOSED = "Many new browsers have read from your network today. Open the gift link tomorrow, or from another network."
 """Why a link that is open takes no new device from this network."""
 
 

@@ -266,6 +266,11 @@ async def find_actor(request: Request, context: AppContext) -> Actor | None:
             return None
         running_of(request).get(KeyUses).note(key, context.clocks.wall())
         return Actor("api_key", key.prefix, key.label, permissions_of_scopes(key.scopes))
+    return await _operator_here(request, context)
+
+
+async def _operator_here(request: Request, context: Context) -> Actor | None:
+    """The operator who is signed in in this browser, on our own host."""
     # Listed frontends act for readers; a script injected into one must not act for the staff.
     if request.headers.get("Origin", context.settings.public_url) != context.settings.public_url:
         return None
@@ -280,6 +285,19 @@ async def find_actor(request: Request, context: AppContext) -> Actor | None:
 
 
 CurrentActor = Annotated[Actor | None, Depends(find_actor)]
+
+
+async def is_staff(request: Request, context: AppContext) -> bool:
+    """Whether an operator who may read articles, drafts too, is signed in in this browser; asks nothing without the
+    cookie. A request with a token is its reader's.
+    """
+    if "Authorization" in request.headers:
+        return False
+    operator = await _operator_here(request, context)
+    return operator is not None and Permission.ARTICLES_READ in operator.permissions
+
+
+IsStaff = Annotated[bool, Depends(is_staff)]
 
 
 def requires(permission: Permission) -> Callable[..., Awaitable[Actor]]:

@@ -126,11 +126,12 @@ def article_page(
     owing: str = "",
     thanks: str = "",
     gives: bool = False,
+    staff_line: str = "",
     preview: Audience | None = None,
     prompt: str = "",
     status_code: int = 200,
 ) -> HTMLResponse:
-    """`gives`: the reader may give the article to others. `owing` is the line about a payment that failed (banner.py), `thanks` for what was bought just now.
+    """`gives`: the reader may give the article to others. `staff_line` is said where the staff's session opens it. `owing` is the line about a payment that failed (banner.py), `thanks` for what was bought just now.
 
     `preview` is the audience whose page the newsroom looks at, `prompt` the name of the one that it tries there.
     """
@@ -153,7 +154,7 @@ def article_page(
         audiences=AUDIENCES,
         more=more,
         visitor=visitor,
-        line=_access_line(view, running_of(request).get(RuleBook).in_force.settings),
+        line=staff_line or _access_line(view, running_of(request).get(RuleBook).in_force.settings),
         offers=offers_shown(sold, currencies_wanted(request), settings, now),
         asked_currency=currency_of(request),
     )

@@ -1,5 +1,6 @@
 """The sample newspaper's pages. They work without JavaScript; none of them is part of the API."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Query, Request
@@ -21,6 +22,7 @@ from service.checkout.limits import LimitedGateway
 from service.checkout.returned import remember_claim
 from service.checkout.schemas import Short, Text
 from service.checkout.start import Order, start_checkout
+from service.content.article import StoredArticle
 from service.content.visibility import is_visible
 from service.crawlers.robots import license_link
 from service.db.context import AppContext, Context
@@ -120,7 +122,7 @@ async def show_article(
 ) -> Response:
     """As much of the article as is open to the reader without counting anything."""
     article, caller, now = read.article, read.caller, context.clocks.business()
-    if article.slug != slug and is_visible(article, now):
+    if article.slug != slug and (read.staff or is_visible(article, now)):
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/articles/{article.slug}{query}", status_code=301)
     seen = await unlocking.look(session, read, _touch(request, context))
@@ -132,12 +134,23 @@ async def show_article(
     owing = await payment_banner(session, caller, context)
     thanks = await thanks_for(session, caller, context)
     gives = seen.outcome.reason in GIVING_SOURCES
-    response = article_page(request, view, more, visitor, owing=owing, thanks=thanks, gives=gives)
+    response = article_page(
+        request, view, more, visitor, owing=owing, thanks=thanks, gives=gives,
+        staff_line=_staff_line(article, seen.outcome.reason, now),
+    )  # fmt: skip
     crawlers = in_force.rules.crawlers
     if crawlers.license is not None and crawlers.needs_license(article.section):
         public_url = in_force.settings.public_url
         response.headers["Link"] = license_link(public_url, crawlers, article.slug)
     return response
+
+
+def _staff_line(article: StoredArticle, reason: str, now: datetime) -> str:
+    """What is said to an operator whose session opens the article; empty where something else decided."""
+    if reason != "staff":
+        return ""
+    hidden = "" if is_visible(article, now) else " Readers can’t see it now."
+    return f"{REASONS[reason].readers}{hidden}"
 
 
 def _touch(request: Request, context: Context) -> Touch:
@@ -189,13 +202,15 @@ async def read_on(
     if isinstance(outcome, Opened):
         meter = outcome.meter if outcome.reason == "meter" else None
         view = opened_view(article, meter, in_force, now, outcome.notices)
-        status_code = 200
+        status_code, reason = 200, outcome.reason
     else:
         view, status_code = walled_view(article, outcome.wall, outcome.meter, in_force, now), 402
+        reason = outcome.wall.reason
     thanks = await thanks_for(session, caller, context)
     response = article_page(
-        request, view, more, visitor, owing=owing, thanks=thanks, status_code=status_code
-    )
+        request, view, more, visitor, owing=owing, thanks=thanks, status_code=status_code,
+        staff_line=_staff_line(article, reason, now),
+    )  # fmt: skip
     remember_device(request, response, caller, outcome.device_id)
     return response
 

@@ -59,6 +59,7 @@ class Who:
     sign_in_offered: bool = False
     room: int = 0
     network_closed: bool = False
+    staff: bool = False
 
 
 DIGITAL, COMP = grant("subscription", "plan:digital"), grant("comp", "everything")
@@ -158,7 +159,9 @@ def cases() -> list[object]:
 
 
 def of_rows(who: Who) -> Evidence:
-    return evidence_of_rows(who.grants, verified=who.verified, sign_in_offered=who.sign_in_offered)
+    return evidence_of_rows(
+        who.grants, verified=who.verified, sign_in_offered=who.sign_in_offered, staff=who.staff
+    )
 
 
 def of_token(who: Who, *, reverse: bool = False) -> Evidence:
@@ -207,6 +210,16 @@ def test_what_is_not_visible_is_hidden_from_everybody(
         assert decide(article(level, visible=False), read(who), meter("x"), NOW) == Hidden()
 
 
+@pytest.mark.parametrize("who", READERS.values(), ids=READERS)
+def test_the_staff_reads_everything_and_counts_nothing(who: Who) -> None:
+    evidence = of_rows(replace(who, staff=True))
+    for facts, seen in COLUMNS.values():
+        is_free = facts.level == "free" or seen is NoMeter.NOTHING_METERED
+        assert decide(facts, evidence, seen, NOW) == Allow("free" if is_free else "staff")
+        hidden = replace(facts, visible=False)
+        assert decide(hidden, evidence, seen, NOW) == Allow("staff"), "nothing of it is recorded"
+
+
 @pytest.mark.parametrize(
     ("limit", "counted", "expected"),
     [
@@ -225,6 +238,7 @@ signed for   | free | metered         | registered      | subscribers      | no 
 free         | free | meter_not_asked | registered_only | subscribers_only | free
 meter        | free | re-read         | registered_only | subscribers_only | free
 registered   | free | meter_not_asked | registered      | subscribers_only | free
+staff        | free | meter_not_asked | registered_only | subscribers_only | free
 subscription | free | subscription    | subscription    | subscription     | free
 comp         | free | comp            | comp            | comp             | free
 pass         | free | pass            | pass            | pass             | free
@@ -284,8 +298,15 @@ ARTICLES = st.builds(
 )  # fmt: skip
 
 
-def readers(ends: st.SearchStrategy[datetime]) -> st.SearchStrategy[Who]:
-    return st.builds(Who, grants=held(ends), verified=st.booleans(), sign_in_offered=st.booleans())
+NO_STAFF = st.just(False)
+
+
+def readers(
+    ends: st.SearchStrategy[datetime], staff: st.SearchStrategy[bool] = NO_STAFF
+) -> st.SearchStrategy[Who]:
+    return st.builds(
+        Who, grants=held(ends), verified=st.booleans(), sign_in_offered=st.booleans(), staff=staff
+    )
 
 
 @given(who=readers(SECONDS), facts=ARTICLES, seen=st.sampled_from(NoMeter))
@@ -312,7 +333,10 @@ def test_grants_open_in_any_order(who: Who, facts: ArticleFacts) -> None:
         assert there == decide(facts, of_rows(turned), seen, NOW)
 
 
-@given(who=readers(MOMENTS), facts=ARTICLES, seen=st.sampled_from([*NoMeter, meter("x"), meter()]))
+@given(
+    who=readers(MOMENTS, st.booleans()), facts=ARTICLES,
+    seen=st.sampled_from([*NoMeter, meter("x"), meter()]),
+)  # fmt: skip
 def test_the_trail_ends_with_the_rule_that_decided(
     who: Who, facts: ArticleFacts, seen: MeterSeen
 ) -> None:

@@ -144,7 +144,7 @@ MOST: Mapping[str, int] = {
     "/admin/subscribers/{reader_id}/explain": 30,
     "/admin/webhooks": 3,
     "/admin/webhooks/{endpoint_id}": 6,
-    "/articles/{slug}": 7,
+    "/articles/{slug}": 9,  # with an operator's cookie, two more than without
     "/articles/{slug}/give": 5,
     "/articles/{slug}/preview": 3,
     "/healthz": 0,
@@ -212,7 +212,7 @@ MOST: Mapping[str, int] = {
     "/v1/admin/webhook-endpoints/{endpoint_id}/deliveries": 5,
     "/v1/articles": 1,
     "/v1/articles/{slug}": 0,
-    "/v1/articles/{slug}/access": 3,
+    "/v1/articles/{slug}/access": 5,  # as above
     "/v1/me": 6,
     "/v1/me/export": 49,
     "/gift": 1,

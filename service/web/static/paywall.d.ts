@@ -9,7 +9,7 @@ export type WallReason =
   /** In the refusal of a token alone: unlocking may open the article. */
   | "meter_not_asked";
 export type Source = "subscription" | "external" | "comp" | "seat" | "institution" | "gift" | "pass" | "crawler";
-export type Reason = "free" | "registered" | Source | "meter" | WallReason;
+export type Reason = "free" | "staff" | "registered" | Source | "meter" | WallReason;
 
 export interface Summary {
   id: string;
