@@ -161,10 +161,10 @@ def seat_asked(subscription_id: str, name: str, day: str) -> Notice:
     return Notice("seat-asked", f"seat-asked:{subscription_id}:{day}", {"name": name})
 
 
-def seats_closed(subscription_id: str, name: str, *, seats: int, closed: int) -> Notice:
-    """There are fewer seats than readers who joined: those who joined last read no longer."""
+def seats_closed(subscription_id: str, name: str, day: str, *, seats: int, closed: int) -> Notice:
+    """There are fewer seats than readers who joined: those who joined last read no longer. Once a day."""
     values: dict[str, Value] = {"name": name, "seats": str(seats), "closed": str(closed)}
-    return Notice("seats-closed", f"seats-closed:{subscription_id}:{seats}:{closed}", values)
+    return Notice("seats-closed", f"seats-closed:{subscription_id}:{seats}:{closed}:{day}", values)
 
 
 _CLAIMED_WITHIN = timedelta(minutes=10)

@@ -244,8 +244,7 @@ async def ask_for_more(
         raise Problem("seat-closed", "The subscription of this seat has ended.")
     seat.asked_at = now
     name = await session.scalar(select(Offer.name).where(Offer.id == owner.offer_id))
-    day = now.astimezone(context.settings.zone).date()
-    notice = notices.seat_asked(owner.id, str(name), day.isoformat())
+    notice = notices.seat_asked(owner.id, str(name), _day(context))
     await mail_reader(session, context, owner.reader_id, notice)
 
 
@@ -290,18 +289,27 @@ async def arrange_seats(session: AsyncSession, context: Context, owner: Subscrip
     is_late = bought is not None and bought.in_grace
     joined = [JoinedSeat(row.id, row.joined_at or now) for row in rows if row.ended_at is None]
     open_seats = seated(joined, owner.seats)
+    newly_closed = False
     for row in rows:
         if row.id in open_seats and until > now:
             row.asked_at = None
-        await _put_grant(
+        was_closed = await _put_grant(
             session, row, owner, until if row.id in open_seats else min(now, until), now,
             in_grace=is_late,
         )  # fmt: skip
-    closed = len(joined) - len(open_seats)
-    if closed and until > now:
+        newly_closed |= was_closed and row.ended_at is None
+    if newly_closed and until > now:
         name = await session.scalar(select(Offer.name).where(Offer.id == owner.offer_id))
-        notice = notices.seats_closed(owner.id, str(name), seats=owner.seats, closed=closed)
+        notice = notices.seats_closed(
+            owner.id, str(name), _day(context), seats=owner.seats,
+            closed=len(joined) - len(open_seats),
+        )  # fmt: skip
         await mail_reader(session, context, owner.reader_id, notice)
+
+
+def _day(context: Context) -> str:
+    """Today, as a mail that is sent once a day names it."""
+    return context.clocks.business().astimezone(context.settings.zone).date().isoformat()
 
 
 async def _put_grant(
@@ -312,7 +320,8 @@ async def _put_grant(
     now: datetime,
     *,
     in_grace: bool,
-) -> None:
+) -> bool:
+    """Whether it ended access that ran until now."""
     before = await find_grant(session, "seat", row.id)
     starts_at = row.joined_at or now
     ends_at = max(starts_at, ends_at)
@@ -320,13 +329,15 @@ async def _put_grant(
     if before is not None:
         was_over = before.ends_at is not None and before.ends_at <= now
         if was_over and ends_at <= now:
-            return
+            return False
         if (before.scope, before.ends_at, before.in_grace) == (scope, ends_at, in_grace):
-            return
+            return False
+    ran = before is not None and (before.ends_at is None or before.ends_at > now)
     await put_grant(
         session, source="seat", reference=row.id, reader_id=row.reader_id or "", scope=scope,
         starts_at=starts_at, ends_at=ends_at, in_grace=in_grace, now=now,
     )  # fmt: skip
+    return ran and ends_at <= now
 
 
 @dataclass(frozen=True)

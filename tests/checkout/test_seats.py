@@ -104,6 +104,15 @@ def test_seats_are_given_taken_lowered_and_end_with_the_subscription(site: Insta
     set_number(site, 3)
     assert reason(site, cleo) == "seat"
 
+    # The same a week later is news, and is told once.
+    site.clocks.travel(timedelta(days=7))
+    for _ in range(2):
+        set_number(site, 2)
+        site.clocks.travel(timedelta(days=1))
+    assert len([each for each in rows(site, Mail) if each.kind == "seats-closed"]) == 2
+    set_number(site, 3)
+    assert reason(site, cleo) == "seat"
+
     # Removed: the seat is free for another one.
     site.browser.delete(f"/v1/me/seats/{first.json()['id']}")
     assert (reason(site, bea), reason(site, cleo)) == ("subscribers_only", "seat")
