@@ -8,8 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, case, literal, or_, select, update
+from sqlalchemy import Select, and_, case, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from service.billing import notices
 from service.billing.gift_periods import GiftFacts, Redeemed, placed
@@ -336,21 +337,52 @@ async def end_gifts_of(session: AsyncSession, reader_ids: Collection[str], now: 
     )
 
 
+def _open_gifts(
+    gift: type[GiftSubscription], offer: type[Offer], now: datetime
+) -> Select[str | None]:
+    """Whose the gifts are that aren't over and that nothing has ended; by these names of the tables."""
+    checkout, payment = aliased(Checkout), aliased(Pass)
+    return (
+        select(gift.redeemed_by)
+        .join(checkout, checkout.id == gift.checkout_id)
+        .join(offer, offer.id == checkout.offer_id)
+        .outerjoin(payment, payment.id == gift.pass_id)
+        .where(gift.ends_at > now, gift.revoked_at.is_(None), payment.access_stopped_at.is_(None))
+    )
+
+
 async def readers_to_arrange(session: AsyncSession, now: datetime) -> list[str]:
-    """Readers whose gift runs beside their own subscription to its plan, or waits for one."""
-    own = select(Grant.id).where(
-        Grant.reader_id == GiftSubscription.redeemed_by, Grant.source == "subscription",
-        Grant.starts_at <= now, Grant.ends_at > now,
-        Grant.scope.in_((EVERYTHING, literal(plan_scope("")) + Offer.plan)),
+    """Readers whose gift runs beside their own subscription to its plan, or waits for one that is over.
+
+    Of several gifts of a plan the first one in line decides: the others follow it.
+    """
+    gift, earlier, plan, earlier_plan = (
+        aliased(GiftSubscription), aliased(GiftSubscription), aliased(Offer), aliased(Offer),
     )  # fmt: skip
-    beside = own.where(Grant.ends_at != GiftSubscription.starts_at)
-    found = await session.scalars(
-        select(GiftSubscription.redeemed_by)
-        .join(Checkout, Checkout.id == GiftSubscription.checkout_id)
-        .join(Offer, Offer.id == Checkout.offer_id)
+    subscribed_until = (
+        select(func.max(Grant.ends_at))
         .where(
-            GiftSubscription.ends_at > now, GiftSubscription.redeemed_by.is_not(None),
-            or_(beside.exists(), (GiftSubscription.starts_at > now) & ~own.exists()),
+            Grant.reader_id == gift.redeemed_by, Grant.source == "subscription",
+            Grant.starts_at <= now, Grant.ends_at > now,
+            Grant.scope.in_((EVERYTHING, literal(plan_scope("")) + plan.plan)),
+        )
+        .scalar_subquery()
+    )  # fmt: skip
+    ahead = _open_gifts(earlier, earlier_plan, now).where(
+        earlier.redeemed_by == gift.redeemed_by, earlier_plan.plan == plan.plan,
+        or_(
+            earlier.redeemed_at < gift.redeemed_at,
+            and_(earlier.redeemed_at == gift.redeemed_at, earlier.id < gift.id),
+        ),
+    )  # fmt: skip
+    found = await session.scalars(
+        _open_gifts(gift, plan, now)
+        .where(
+            gift.redeemed_by.is_not(None), ~ahead.exists(),
+            or_(
+                subscribed_until != gift.starts_at,
+                and_(gift.starts_at > now, subscribed_until.is_(None)),
+            ),
         )
         .distinct()
     )  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from service.billing.gift_rounds import gift_round
+from service.billing.gift_subscriptions import readers_to_arrange
 from service.billing.reconciliations import opening_passes
 from service.db.context import Context
 from service.db.session import Database
@@ -180,6 +181,44 @@ def test_a_refund_ends_it_redeemed_or_not(site: Installation) -> None:
     assert (refused.status_code, "given back" in refused.json()["detail"]) == (409, True)
     (shown,) = site.browser.get("/v1/me/gift-subscriptions").json()["items"]
     assert shown["state"] == "refunded"
+
+
+def waiting(site: Installation) -> list[str]:
+    """Whose gifts would be arranged anew."""
+
+    async def ask(database: Database) -> list[str]:
+        async with database.reading() as session:
+            return await readers_to_arrange(session, site.clocks.business())
+
+    return site.in_database(ask)
+
+
+def test_only_gifts_that_have_to_move_are_arranged(site: Installation) -> None:
+    """Neither one in its place, nor the one behind it, nor one that nothing moves any more."""
+    bea = friend(site)
+    for _ in range(2):
+        site.subscribe("quarter", gift={})
+        site.travel(DAY)
+    gifts = site.browser.get("/v1/me/gift-subscriptions").json()["items"]
+    for gift in gifts:
+        redeem(gift, bea)
+    assert waiting(site) == []
+    site.browser = bea
+    site.subscribe("monthly")
+    site.settle()
+    look(site)
+    first, second = sorted((each.starts_at, each.ends_at) for each in rows(site, GiftSubscription))
+    (own,) = (each for each in rows(site, Grant) if each.source == "subscription")
+    assert (first[0], second[0]) == (own.ends_at, first[1])
+    assert waiting(site) == []
+    staff = {"Authorization": f"Bearer {site.api_key}"}
+    for gift in gifts:
+        assert site.browser.delete(f"{ADMIN}/{gift['id']}", headers=staff).status_code == 204
+    with sdk(site.stripe_url) as stripe:
+        (subscription,) = site.simulator.world.store.find("subscription", [])
+        stripe.subscriptions.cancel(subscription["id"])
+    site.settle()
+    assert waiting(site) == []
 
 
 @on_sqlite
