@@ -29,13 +29,21 @@ async def test_each_row_leads_to_its_reader(signed_in: SignedIn, store: Store) -
     await store(
         offer, ana, gone, mine, theirs,
         rows.movement(mine, 1, NOW - 50 * DAY), rows.ending(mine, 2, NOW - 2 * DAY),
-        rows.movement(theirs, 1, NOW - DAY, to_net=450),
+        rows.movement(theirs, 1, NOW - 3 * DAY, to_net=450),
+        rows.movement(
+            theirs, 2, NOW - DAY, kind="contraction", cause="discount", from_plan="digital",
+            from_interval="month", from_interval_count=1, from_listed=900, from_recurring=900,
+            from_net=450, to_recurring=450, to_net=450,
+        ),
     )  # fmt: skip
     browser = await signed_in("viewer")
     page = (await browser.get("/admin/movements")).text
     text = text_of(page)
     assert "ana@a.example Monthly Left by choice 8 Mar 2026, 09:00 €9.00 a month nothing" in text
-    assert "Erased Monthly Joined 9 Mar 2026, 09:00 nothing €4.50 a month" in text
+    discounted = "€9.00 a month €4.50 with the discounts of that time"
+    assert f"Erased Monthly Joined 7 Mar 2026, 09:00 nothing {discounted}" in text
+    # What the bar counts: MRR has less, what is charged is the same.
+    assert f"Pays less 9 Mar 2026, 09:00 {discounted} €4.50 a month" in text
     assert "gone@a.example" not in page
     assert f'href="/admin/subscribers/{ana.id}"' in page
     left = text_of((await browser.get("/admin/movements?kind=churn_voluntary")).text)
