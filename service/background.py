@@ -50,6 +50,7 @@ from service.reports.channel_facts import ChannelWatch
 from service.reports.day_rollup import count_days, prune_holder_days
 from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import roll_up_movements
+from service.reports.renewal_rollup import count_renewals
 from service.reports.rollups import roll_up
 from service.rules.in_force import RuleBook
 from service.running import Running
@@ -187,5 +188,6 @@ def _pruning_tasks(context: Context) -> tuple[Task, ...]:
         later("ledger's months", tend, pause=_MINUTE),
         later("movements by day", lambda: roll_up_movements(context), pause=_MINUTE),
         later("money by day", lambda: roll_up_money(context), pause=_MINUTE),
+        later("renewals by day", lambda: count_renewals(context), pause=_MINUTE),
         later("weekly mail", WeeklyMail(context).round, pause=_MINUTE),
     )

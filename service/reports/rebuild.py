@@ -22,6 +22,7 @@ from service.db.tables import (
     LedgerDay,
     MoneyBackDay,
     MoneyDay,
+    RenewalDay,
     RevenueDay,
     RightDay,
     RolledDay,
@@ -31,9 +32,12 @@ from service.reports.article_sale_rollup import count_article_sales
 from service.reports.day_rollup import count_days
 from service.reports.money_rollup import forget_money, roll_up_money
 from service.reports.movement_rollup import begin_anew, roll_up_movements
+from service.reports.renewal_rollup import count_renewals, forget_renewals
 from service.reports.rollups import LATE_ROWS, roll_day
 
-MOVEMENTS, MONEY, LEDGER = PARTS = "rebuild movements", "rebuild money", "rebuild ledger"
+MOVEMENTS, MONEY, RENEWALS, LEDGER = PARTS = (
+    "rebuild movements", "rebuild money", "rebuild renewals", "rebuild ledger",
+)  # fmt: skip
 """What remembers that the rebuild of a part was begun."""
 _MONEY = (MoneyDay, ("day", "kind", "plan", "interval", "every", "currency"), ("recurring", "net"))
 _RIGHTS = (RightDay, ("day", "plan", "currency", "price"), ("change",))
@@ -55,6 +59,7 @@ _EPISODES = (
     DunningEpisode, ("invoice_id",),
     ("begun_at", "recovered_at", "lost_at", "decline", "tries", "currency", "amount"),
 )  # fmt: skip
+_RENEWALS = (RenewalDay, ("day",), ("renewed",))
 _RETURNS = (HolderReturn, ("day", "measure", "previous"), ("holders",))
 _ONE_DAY = timedelta(days=1)
 Rows = dict[tuple[Any, ...], tuple[Any, ...]]
@@ -76,6 +81,7 @@ async def rebuild(context: Context, progress: Callable[[str], None]) -> list[Dif
     begun, _ = await _begun(context, LEDGER)
     found = await _movements(context, progress)
     found += await _money(context, progress)
+    found += await _renewals(context)
     found += await _ledger(context, begun, progress)
     async with context.database.transaction() as session:
         await session.execute(delete(Rollup).where(Rollup.name.in_(PARTS)))
@@ -115,6 +121,17 @@ async def _money(context: Context, progress: Callable[[str], None]) -> list[Diff
             await forget_money(session)
     await roll_up_money(context, progress)
     return await _changed(context, tables, before)
+
+
+async def _renewals(context: Context) -> list[Difference]:
+    await count_renewals(context)
+    before = [await _rows(context, _RENEWALS)]
+    _, is_new = await _begun(context, RENEWALS)
+    if is_new:
+        async with context.database.transaction() as session:
+            await forget_renewals(session)
+    await count_renewals(context)
+    return await _changed(context, (_RENEWALS,), before)
 
 
 async def _changed(

@@ -18,6 +18,7 @@ from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import roll_up_movements
 from service.reports.period import parse_period
 from service.reports.registry import FIGURES
+from service.reports.renewal_rollup import count_renewals
 from service.settings import Settings
 
 SUBSCRIBERS = 10_000
@@ -41,6 +42,7 @@ async def measured(url: str, subscribers: int, rounds: int, say: Say) -> Times:
         began, context = perf_counter(), Context(settings, clocks, database)
         await roll_up_movements(context)
         await roll_up_money(context)
+        await count_renewals(context)
         await count_days(context)
         await count_article_sales(context)
         say(f"They are added up after {perf_counter() - began:.0f} s.")

@@ -25,6 +25,7 @@ from service.db.tables import (
     MoneyBackDay,
     MoneyDay,
     MovementRow,
+    RenewalDay,
     RevenueDay,
     RightDay,
     RolledDay,
@@ -36,6 +37,7 @@ from service.reports.day_rollup import count_days, prune_holder_days
 from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import roll_up_movements
 from service.reports.rebuild import rebuild
+from service.reports.renewal_rollup import count_renewals
 from service.reports.rollups import roll_day, roll_up
 from service.settings import Settings
 from tests.conftest import MovingClocks
@@ -48,6 +50,7 @@ DAY = timedelta(days=1)
 ROLLED_UP: dict[type[Any], tuple[str, ...]] = {
     MoneyDay: ("day", "kind", "currency", "recurring", "net"),
     RightDay: ("day", "plan", "price", "change"),
+    RenewalDay: ("day", "renewed"),
     EdgeDay: ("grain", "day", "plan", "way", "cause", "tenure", "readers"),
     CohortMonth: ("cohort", "month", "change"),
     RevenueDay: ("day", "sold", "offer_id", "currency", "charged", "net", "tax"),
@@ -97,6 +100,7 @@ async def some_days(context: Context) -> None:
         rows.movement(bought[1], 1, MIDDAY - 40 * DAY, customer="ctm_2"),
         rows.ending(bought[1], 2, MIDDAY - 3 * DAY, customer="ctm_2"),
         *money(),
+        rows.told(readers[0], "subscription.renewed", MIDDAY - 2 * DAY),
         *(
             rows.read(article, MIDDAY - days * DAY, holder=f"device:{name}", wall=wall)
             for days in (1, 2, 3, 4)
@@ -105,6 +109,7 @@ async def some_days(context: Context) -> None:
     )  # fmt: skip
     await roll_up_movements(context)
     await roll_up_money(context)
+    await count_renewals(context)
     await roll_up(context)
     await count_days(context)
 
@@ -117,6 +122,7 @@ async def damage(database: Database) -> None:
         await session.execute(update(RevenueDay).values(net=RevenueDay.net + 1))
         await session.execute(update(MoneyBackDay).values(number=2))
         await session.execute(delete(DunningEpisode))
+        await session.execute(update(RenewalDay).values(renewed=RenewalDay.renewed + 1))
         await session.execute(update(RightDay).values(change=RightDay.change + 1))
         await session.execute(update(LedgerDay).values(rows=5))
         await session.execute(delete(HolderDay).where(HolderDay.holder == "device:a"))
@@ -171,7 +177,7 @@ async def test_an_interrupted_rebuild_goes_on(
     ]  # fmt: skip
     assert await stored(database) == before
     async with database.reading() as session:
-        assert set(await session.scalars(select(Rollup.name))) == {"movements", "money"}
+        assert set(await session.scalars(select(Rollup.name))) == {"movements", "money", "renewals"}
 
 
 class Interrupted(Exception):

@@ -8,22 +8,42 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from service.db.base import Base
 from service.db.session import Database
-from service.db.tables import DomainEvent, MovementRow, Offer, Reader, Subscription
+from service.db.tables import (
+    DomainEvent,
+    MovementRow,
+    Offer,
+    Reader,
+    RenewalDay,
+    Rollup,
+    Subscription,
+)
 from service.reports.asked import Asked
+from service.reports.renewal_rollup import count_renewals
+from tests.conftest import MovingClocks
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
 from tests.reports.movement_histories import BEGIN, DAYS, histories
+from tests.reports.rolled import context_in
 
 SOME = settings(
     max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 LATER = BEGIN + timedelta(days=400)
-_TABLES: tuple[type[Base], ...] = (MovementRow, DomainEvent, Subscription, Offer, Reader)
+HOME = ZoneInfo("America/Santiago")
+_TABLES: tuple[type[Base], ...] = (
+    RenewalDay,
+    Rollup,
+    MovementRow,
+    DomainEvent,
+    Subscription,
+    Offer,
+    Reader,
+)
 PLANS = {"sub_0": ("digital", "year"), "sub_1": ("weekend", "month"), "sub_2": ("digital", "month")}
 """Of the subscriptions as they are now."""
 Renewals = list[tuple[str, datetime]]
@@ -41,22 +61,26 @@ def test_renewals_are_what_the_rows_say(database_url: str) -> None:
     @given(
         history=histories(), renewed=renewals, start=st.sampled_from([0, 20, 45]),
         split=st.sampled_from(["", "plan", "interval_charged"]),
-        yearly=st.booleans(),
+        yearly=st.booleans(), counted=st.sampled_from([(), (30,), (40, 41, 70), (200,)]),
     )  # fmt: skip
     def play(
-        history: list[MovementRow], renewed: Renewals, start: int, split: str, *, yearly: bool
-    ) -> None:
+        history: list[MovementRow], renewed: Renewals, start: int, split: str,
+        counted: tuple[int, ...], *, yearly: bool,
+    ) -> None:  # fmt: skip
         first = BEGIN.date() + timedelta(days=start)
         what = asked(
-            str(first), "2026-04-30", "month", now=LATER, zone="America/Santiago", split=split
+            str(first), "2026-04-30", "month", now=LATER, zone=HOME.key, split=split, home=HOME
         )
         what = replace(what, chosen={"interval_charged": "year"} if yearly else {})
-        asyncio.run(_compare(database_url, what, history, renewed))
+        asyncio.run(_compare(database_url, what, history, renewed, counted))
 
     play()
 
 
-async def _compare(url: str, what: Asked, history: list[MovementRow], renewed: Renewals) -> None:
+async def _compare(
+    url: str, what: Asked, history: list[MovementRow], renewed: Renewals, counted: tuple[int, ...]
+) -> None:
+    """Renewals are counted on some days of the history; every third was recorded late."""
     database = Database(url)
     try:
         async with database.transaction() as session:
@@ -70,11 +94,18 @@ async def _compare(url: str, what: Asked, history: list[MovementRow], renewed: R
                 for name, (plan, interval) in PLANS.items()
             ),
             *(
-                rows.told(reader, "subscription.renewed", at, subject_id=name)
-                for name, at in renewed
+                rows.told(
+                    reader, "subscription.renewed", at, subject_id=name,
+                    recorded_at=at + timedelta(days=20 if number % 3 == 0 else 0),
+                )
+                for number, (name, at) in enumerate(renewed)
             ),
             *(_copy(row) for row in history),
         )  # fmt: skip
+        context = context_in(database, HOME)
+        for days in counted:
+            clocks = MovingClocks(BEGIN + timedelta(days=days))
+            await count_renewals(replace(context, clocks=clocks))
         due = await lines_of(database, "renewal-churn", what)
         ends = await lines_of(database, "ends-by-renewals", what)
     finally:
@@ -135,3 +166,21 @@ def _bucket(renewals_before: int) -> str:
 
 def _copy(row: MovementRow) -> MovementRow:
     return MovementRow(**{c.key: getattr(row, c.key) for c in MovementRow.__table__.columns})
+
+
+async def test_what_is_counted_is_what_the_figure_reads(database: Database) -> None:
+    """Two renewals, of which the second was recorded after the first midnight; and one more is read."""
+    reader = rows.reader()
+    await store(
+        database, reader,
+        *(rows.told(reader, "subscription.renewed", BEGIN + timedelta(hours=h)) for h in (10, 40)),
+    )  # fmt: skip
+    context = context_in(database, HOME)
+    await count_renewals(replace(context, clocks=MovingClocks(BEGIN + timedelta(hours=36))))
+    async with database.transaction() as session:
+        await session.execute(update(RenewalDay).values(renewed=RenewalDay.renewed + 1))
+    what = asked(str(BEGIN.date()), "2026-04-30", "month", now=LATER, zone=HOME.key, home=HOME)
+    [line] = [
+        each for each in await lines_of(database, "renewal-churn", what) if each.series == "renewed"
+    ]
+    assert line.total.part == 3

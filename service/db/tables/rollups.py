@@ -156,6 +156,15 @@ class RightDay(Base):
     change: Mapped[int]
 
 
+class RenewalDay(Base):
+    """How many subscriptions were renewed on a day, by the events that are counted (renewal_rollup.py)."""
+
+    __tablename__ = "renewal_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    renewed: Mapped[int]
+
+
 class EdgeDay(Base):
     """How many readers became active subscribers on one day, or ceased to be it."""
 

@@ -8,16 +8,16 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from service.db.tables import DomainEvent, MovementRow, Subscription
+from service.db.tables import DomainEvent, MovementRow, RenewalDay, Subscription
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, share
 from service.reports.queries.counting import Counts, count_by_step_and
 from service.reports.queries.holders import BySplit, counted, splits_of
+from service.reports.renewal_rollup import RENEWED, counted_until
 
 RENEWALS = {"0": (0, 0), "1": (1, 1), "2": (2, 2), "3": (3, 3), "4-6": (4, 6), "7-12": (7, 12)}
 """By series: from how many renewals to how many."""
 MORE = "13+"
-_RENEWED = DomainEvent.type == "subscription.renewed"
 _ENDED = (
     MovementRow.to_plan.is_(None), MovementRow.cause.in_(("voluntary", "payment_failed")),
 )  # fmt: skip
@@ -35,10 +35,13 @@ async def churn_of_the_due(session: AsyncSession, asked: Asked) -> list[Line]:
         "plan": Subscription.plan.expression, "interval_charged": Subscription.interval.expression,
         "currency": Subscription.currency.expression,
     }  # fmt: skip
-    theirs = [Subscription.id == DomainEvent.subject_id] if asked.split or asked.chosen else []
-    renewed = await _counted(
-        session, asked, DomainEvent.occurred_at, subscription, _RENEWED, *theirs
-    )
+    if asked.split or asked.chosen:
+        theirs = Subscription.id == DomainEvent.subject_id
+        renewed = await _counted(
+            session, asked, DomainEvent.occurred_at, subscription, RENEWED, theirs
+        )
+    else:
+        renewed = await _by_day(session, asked)
 
     def rate(of: Counts, split: str) -> Callable[[int | None], Cell]:
         gone, stayed = ended[split], renewed[split]
@@ -60,7 +63,7 @@ async def ends_by_renewals(session: AsyncSession, asked: Asked) -> list[Line]:
     before = (
         select(func.count())
         .where(
-            DomainEvent.subject_id == MovementRow.subscription_id, _RENEWED,
+            DomainEvent.subject_id == MovementRow.subscription_id, RENEWED,
             DomainEvent.occurred_at <= MovementRow.at,
         )
         .correlate(MovementRow)
@@ -87,6 +90,29 @@ async def ends_by_renewals(session: AsyncSession, asked: Asked) -> list[Line]:
 
 def _range_of(renewals: int) -> str:
     return next((name for name, (_, most) in RENEWALS.items() if renewals <= most), MORE)
+
+
+async def _by_day(session: AsyncSession, asked: Asked) -> BySplit:
+    """All renewals: those that are counted by day, and those that were recorded since."""
+    until = None
+    if asked.period.zone.key == asked.home.key:
+        until = await counted_until(session, asked.home)
+    since = [DomainEvent.recorded_at >= until] if until is not None else []
+    found = await _counted(session, asked, DomainEvent.occurred_at, {}, RENEWED, *since)
+    if until is None:
+        return found
+    day = RenewalDay.day.expression
+    rows = (
+        select(asked.step_on(day).label("step"), RenewalDay.renewed)
+        .where(day.between(asked.period.first, asked.period.last))
+        .subquery("days")
+    )
+    for step, number in await session.execute(
+        select(rows.c.step, func.sum(rows.c.renewed)).group_by(rows.c.step)
+    ):
+        for place in (step, None):
+            found[""][place] += int(number)
+    return found
 
 
 async def _counted(
