@@ -4,15 +4,20 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy import func, select
 
+from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import AccessEntry
-from service.identity.devices import HEADER
+from service.identity.cookies import cookie_name
+from service.identity.devices import HEADER, device_key, new_device_id
+from service.identity.sessions import open_session
 from service.settings import Settings
 from tests.account.visitor import Visitor
 from tests.conftest import MovingClocks, settings_of
@@ -23,6 +28,7 @@ from tests.keys import create_api_key
 from tests.mailbox import newest_mail
 from tests.patience import PATIENCE
 from tests.processes import serving_processes, serving_workers
+from tests.reports import rows
 
 pytestmark = [processes]
 MANY = 50
@@ -62,8 +68,8 @@ async def _key(database: Database) -> str:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def served(request: pytest.FixtureRequest) -> Iterator[tuple[list[str], str]]:
-    """The addresses of processes with many articles, and their database's URL."""
+def served(request: pytest.FixtureRequest) -> Iterator[tuple[list[str], str, dict[str, str]]]:
+    """The addresses of processes with many articles, their database's URL, and headers of the newsroom."""
     count = 1 if request.param == "sqlite" else 2
     with (
         database_of(request, request.param) as database_url,
@@ -76,16 +82,18 @@ def served(request: pytest.FixtureRequest) -> Iterator[tuple[list[str], str]]:
         urls = [process.url for process in processes]
         staff = {"Authorization": f"Bearer {key}"}
         with httpx2.Client(base_url=urls[0], headers=staff, timeout=PATIENCE) as client:
-            for slug in ("a", "b", *(f"p{number}" for number in range(MANY))):
-                body = {"title": slug, "body": "<p>One</p><!--more--><p>Two</p>"}
+            own = [f"own-{number}" for number in range(12)]
+            for slug in ("a", "b", *(f"p{number}" for number in range(MANY)), *own):
+                tags = ["own"] if slug in own else []
+                body = {"title": slug, "body": "<p>One</p><!--more--><p>Two</p>", "tags": tags}
                 assert client.put(f"/v1/admin/articles/{slug}", json=body).status_code == 201
-        yield urls, database_url
+        yield urls, database_url, staff
 
 
 @pytest.fixture
-async def readers(served: tuple[list[str], str]) -> AsyncIterator[Readers]:
+async def readers(served: tuple[list[str], str, dict[str, str]]) -> AsyncIterator[Readers]:
     """A device with one free article left."""
-    urls, database_url = served
+    urls, database_url, _ = served
     database = Database(database_url)
     async with httpx2.AsyncClient(timeout=PATIENCE) as client:
         made = Readers(client, urls, database, await _consumed(database))
@@ -132,10 +140,9 @@ async def test_signing_in_amid_the_calls_opens_one_more_and_no_other(
         "PAYWALL_METER_WINDOW": window,
         "PAYWALL_MAIL_FROM": "Gazette <hello@gazette.example.org>",
     }
-    unremembering = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
     with serving_workers(settings, 2, **variables) as served:
         async with httpx2.AsyncClient(
-            base_url=served.url, timeout=PATIENCE, cookies=unremembering
+            base_url=served.url, timeout=PATIENCE, cookies=_forgetful()
         ) as client:
             visitor = Visitor(client, settings)
             assert (await visitor.ask("ana@example.org")).status_code == 202
@@ -161,3 +168,83 @@ async def test_signing_in_amid_the_calls_opens_one_more_and_no_other(
             # What the device has read stays open to the reader, and counts nothing.
             assert not (await unlock("a", visitor)).json()["consumed"]
     assert await _consumed(database) == 4
+
+
+LIMITS = {"anonymous": 3, "registered": 4, "former": 2}
+LENGTHS = {"day": {1}, "week": {7}, "month": {28, 29, 30, 31}, "rolling": {9}}
+WINDOWS = (
+    {"window": "day"},
+    {"window": "week"},
+    {"window": "month"},
+    {"window": "rolling", "days": 9},
+)
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["the usual meter", "a meter of its own"])
+@pytest.mark.parametrize("window", WINDOWS, ids=lambda each: each["window"])
+async def test_every_window_is_exact_for_every_audience(
+    served: tuple[list[str], str, dict[str, str]], window: dict[str, Any], named: bool
+) -> None:
+    """By new rules each time, which hold in every process before anybody reads."""
+    urls, database_url, staff = served
+    database = Database(database_url)
+    # Other limits by the one than by the other: else a process that has yet to see the rules seems to have.
+    allowed = {audience: most + named for audience, most in LIMITS.items()}
+    rule = {**window, **allowed}
+    limits = {"window": "month", "anonymous": 1, "registered": 1} if named else rule
+    own = [{"name": f"own-{window['window']}", "tags": ["own"], **rule}] if named else []
+    async with httpx2.AsyncClient(timeout=PATIENCE, cookies=_forgetful()) as client:
+        changed = await client.put(
+            f"{urls[0]}/v1/admin/rules", headers=staff,
+            json={"levels": {"default": {"level": "metered"}}, "meter": limits, "meters": own},
+        )  # fmt: skip
+        assert changed.status_code == 200, changed.text
+        slug = "own-0" if named else "p0"
+        for url in urls:
+            await _until_asked(client, f"{url}/v1/articles/{slug}/access", rule)
+        for audience, most in allowed.items():
+            headers = await _one_of(database, audience)
+            answers = await asyncio.gather(*(
+                client.post(
+                    f"{urls[n % len(urls)]}/v1/articles/{slug[:-1]}{n}/unlock", headers=headers
+                )
+                for n in range(12)
+            ))  # fmt: skip
+            counts = Counter(answer.status_code for answer in answers)
+            assert counts == {200: most, 402: 12 - most}, audience
+    await database.dispose()
+
+
+def _forgetful() -> CookieJar:
+    return CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+
+
+async def _until_asked(client: httpx2.AsyncClient, url: str, rule: dict[str, Any]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            meter = (await client.get(url)).json()["meter"]
+            began, over = map(datetime.fromisoformat, (meter["window_start"], meter["resets_at"]))
+            if (over - began).days in LENGTHS[rule["window"]] and meter["limit"] == rule[
+                "anonymous"
+            ]:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def _one_of(database: Database, audience: str) -> dict[str, str]:
+    """The headers of a new device, or of a reader who is signed in and has subscribed before or not."""
+    now, settings = Clocks().wall(), settings_of(database.url)
+    device = {HEADER: device_key(settings).sign(new_device_id())}
+    if audience == "anonymous":
+        return device
+    reader = rows.reader(email_verified_at=now)
+    async with database.transaction() as session:
+        session.add(reader)
+        if audience == "former":
+            offer = rows.offer()
+            session.add(offer)
+            await session.flush()
+            session.add(rows.subscription(reader, offer, status="canceled", ended_at=now))
+        await session.flush()
+        opened = await open_session(session, reader_id=reader.id, now=now, settings=settings)
+    return {**device, "Cookie": f"{cookie_name('session', settings)}={opened.token}"}
