@@ -1,30 +1,41 @@
 """Whether an address has a name of a crawler that leads back to it (forward-confirmed reverse DNS).
 
-An answer is remembered; nobody is made to wait long, and few questions are open at a time: a name server that
-doesn't answer costs a crawler the whole text, and readers nothing.
+An answer is remembered, and nobody is made to wait long. A question can't be taken back: it is open until the
+resolver gives up, long after the caller has gone. Anybody can say to be a crawler, and own a zone that never
+answers, so a network has one question open, and waits longer each time that nobody answered. Networks where a
+crawler was confirmed have room of their own, which strangers can't take.
 """
 
 import asyncio
 import socket
 from collections import OrderedDict
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from service.clock import Clocks
 from service.limits.addresses import IpAddress
 
-AT_ONCE = 4
+AT_ONCE, KNOWN_AT_ONCE = 16, 8
+"""Questions that are open for strangers' networks, and for those where a crawler was confirmed."""
 PATIENCE_SECONDS = 2.0
 CONFIRMED, REFUTED = timedelta(hours=24), timedelta(hours=1)
 """So long an answer is believed."""
 UNANSWERED, KEPT = timedelta(minutes=1), timedelta(hours=24)
 """Where nobody answers: when it is asked again, and how long a lapsed confirmation counts meanwhile."""
+LONGEST_PAUSE = timedelta(hours=1)
+"""Of a network where nobody answers: it begins with UNANSWERED and doubles."""
 MOST_REMEMBERED = 10_000
+_STRANGERS_BITS, _KNOWN_BITS = {4: 24, 6: 32}, {4: 24, 6: 48}
+"""What counts as one network: of strangers as much as somebody can have many of, of crawlers no more than is theirs."""
 _MOST_NAMES = 4
 """Of one address."""
+_Network = tuple[int, int]
+K = TypeVar("K")
+V = TypeVar("V")
 _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 _NO_SUCH_HOST = {1, 4}
 """HOST_NOT_FOUND and NO_DATA of netdb.h, which Python has no names for."""
@@ -42,7 +53,7 @@ class SystemNames:
     """By the system's resolver, in threads of their own: it can't be told to hurry."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="names")
+        self._threads = ThreadPoolExecutor(AT_ONCE + KNOWN_AT_ONCE, thread_name_prefix="names")
 
     async def of(self, address: IpAddress) -> tuple[str, ...]:
         look = asyncio.get_running_loop().run_in_executor
@@ -65,6 +76,14 @@ class _Answer:
     """Where nobody answers, it counts until then."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    """How long a network isn't asked for."""
+
+    lasts: timedelta
+    until: datetime
+
+
 class ConfirmedNames:
     """Names of addresses, confirmed and remembered in this process."""
 
@@ -74,14 +93,20 @@ class ConfirmedNames:
         self._patience = patience
         self._known: OrderedDict[IpAddress, _Answer] = OrderedDict()
         self._asking: dict[IpAddress, asyncio.Task[tuple[str, ...]]] = {}
+        self._pauses: OrderedDict[_Network, _Pause] = OrderedDict()
+        self._crawlers: OrderedDict[_Network, None] = OrderedDict()
+        """Networks where a crawler was confirmed."""
 
     async def is_in(self, address: IpAddress, domains: tuple[str, ...]) -> bool:
         """Whether a confirmed name of the address is one of the domains, or below one."""
-        return any(
+        found = any(
             host == domain or host.endswith(f".{domain}")
             for host in await self._of(address)
             for domain in domains
         )
+        if found:
+            _put(self._crawlers, _network(address, _KNOWN_BITS), None)
+        return found
 
     async def _of(self, address: IpAddress) -> tuple[str, ...]:
         known = self._known.get(address)
@@ -89,24 +114,52 @@ class ConfirmedNames:
             return known.hosts
         asking = self._asking.get(address)
         if asking is None:
-            if len(self._asking) >= AT_ONCE:
+            if not self._has_room(address):
                 return self._kept(address).hosts  # asked again next time
             asking = asyncio.create_task(self._ask(address))
             self._asking[address] = asking
             asking.add_done_callback(lambda _: self._asking.pop(address, None))
-        return await asyncio.shield(asking)
+        try:
+            return await asyncio.wait_for(asyncio.shield(asking), self._patience)
+        except TimeoutError:
+            # Where the answer still comes, it counts from then on.
+            self._pause(_network(address, _STRANGERS_BITS))
+            return self._remember(address, self._kept(address))
+
+    def _has_room(self, address: IpAddress) -> bool:
+        """Whether another question may be open, by those that are open really."""
+        if self._is_of_crawlers(address):
+            return sum(map(self._is_of_crawlers, self._asking)) < KNOWN_AT_ONCE
+        network = _network(address, _STRANGERS_BITS)
+        pause = self._pauses.get(network)
+        if pause is not None and self._clocks.wall() < pause.until:
+            return False
+        strangers = [each for each in self._asking if not self._is_of_crawlers(each)]
+        return len(strangers) < AT_ONCE and all(
+            _network(each, _STRANGERS_BITS) != network for each in strangers
+        )
+
+    def _is_of_crawlers(self, address: IpAddress) -> bool:
+        return _network(address, _KNOWN_BITS) in self._crawlers
+
+    def _pause(self, network: _Network) -> None:
+        now, before = self._clocks.wall(), self._pauses.get(network)
+        if before is not None and now < before.until:
+            return  # of another who waited for the same answer
+        lasts = min(before.lasts * 2, LONGEST_PAUSE) if before is not None else UNANSWERED
+        _put(self._pauses, network, _Pause(lasts, now + lasts))
 
     async def _ask(self, address: IpAddress) -> tuple[str, ...]:
         try:
-            hosts = await asyncio.wait_for(self._confirmed(address), self._patience)
+            hosts = await self._confirmed(address)
         except (OSError, ValueError) as error:  # TimeoutError is an OSError
             answer = self._refuted() if _says_no(error) else self._kept(address)
         else:
             answer = self._confirmation(hosts) if hosts else self._refuted()
-        self._known[address] = answer
-        self._known.move_to_end(address)
-        if len(self._known) > MOST_REMEMBERED:
-            self._known.popitem(last=False)
+        return self._remember(address, answer)
+
+    def _remember(self, address: IpAddress, answer: _Answer) -> tuple[str, ...]:
+        _put(self._known, address, answer)
         return answer.hosts
 
     def _confirmation(self, hosts: tuple[str, ...]) -> _Answer:
@@ -141,3 +194,17 @@ def _says_no(error: OSError | ValueError) -> bool:
     if isinstance(error, socket.herror):
         return error.errno in _NO_SUCH_HOST
     return isinstance(error, ValueError)  # a name that can't be asked for
+
+
+def _network(address: IpAddress, bits: Mapping[int, int]) -> _Network:
+    """The address's network, by its version and first bits."""
+    shift = address.max_prefixlen - bits[address.version]
+    return address.version, int(address) >> shift
+
+
+def _put(remembered: OrderedDict[K, V], key: K, value: V) -> None:
+    """Remember it as the newest, and forget the oldest beyond what has room."""
+    remembered[key] = value
+    remembered.move_to_end(key)
+    if len(remembered) > MOST_REMEMBERED:
+        remembered.popitem(last=False)

@@ -7,7 +7,9 @@ from service.limits.addresses import IpAddress
 
 
 class FakeNames:
-    """`silent`: an answer comes only once it is set. `failure` is raised in place of an answer."""
+    """`silent`: an answer comes only once it is set; with `dead` addresses, theirs alone. `failure` is raised in
+    place of an answer.
+    """
 
     def __init__(
         self,
@@ -18,13 +20,14 @@ class FakeNames:
         self.addresses_of = addresses_of
         self.asked = 0
         self.silent: asyncio.Event | None = None
+        self.dead: frozenset[IpAddress] = frozenset()
         self.failure: OSError | None = None
         self._was_asked = asyncio.Event()
 
     async def of(self, address: IpAddress) -> tuple[str, ...]:
         self.asked += 1
         self._was_asked.set()
-        if self.silent is not None:
+        if self.silent is not None and (not self.dead or address in self.dead):
             await self.silent.wait()
         if self.failure is not None:
             raise self.failure

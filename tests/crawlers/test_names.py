@@ -120,11 +120,16 @@ async def test_the_names_that_the_operators_of_crawlers_give_to_them_alone(
     assert await names.is_in(GOOGLE, hosts) is believed
 
 
+def strangers(count: int) -> list[IpAddress]:
+    """Addresses of as many networks."""
+    return [ip_address(f"198.18.{each}.7") for each in range(count)]
+
+
 async def test_few_questions_are_open_at_a_time(clocks: MovingClocks) -> None:
     names = FakeNames({}, {})
     names.silent = asyncio.Event()
     confirmed = ConfirmedNames(names, clocks)
-    addresses: list[IpAddress] = [ip_address(f"192.0.2.{each}") for each in range(AT_ONCE)]
+    addresses = strangers(AT_ONCE)
     waiting = [
         asyncio.create_task(confirmed.is_in(each, DOMAINS)) for each in (*addresses, *addresses)
     ]
@@ -133,3 +138,87 @@ async def test_few_questions_are_open_at_a_time(clocks: MovingClocks) -> None:
     names.silent.set()
     assert await asyncio.gather(*waiting) == [False] * 2 * AT_ONCE
     assert names.asked == AT_ONCE
+
+
+def google(*more: IpAddress) -> FakeNames:
+    """All of these are Google's; the zones of others never answer."""
+    names = FakeNames({}, {})
+    for each in (GOOGLE, *more):
+        name = f"crawl-{each}.googlebot.com"
+        names.known[each], names.addresses_of[name] = (name,), (each,)
+    names.silent = asyncio.Event()
+    return names
+
+
+async def test_a_question_is_open_until_the_resolver_gives_it_up(clocks: MovingClocks) -> None:
+    names = google()
+    dead = strangers(AT_ONCE)
+    names.dead = frozenset(dead)
+    confirmed = ConfirmedNames(names, clocks, patience=0.001)
+    assert not any([await confirmed.is_in(each, DOMAINS) for each in dead])
+    assert not await confirmed.is_in(GOOGLE, DOMAINS), "no room: nobody has given up yet"
+    assert names.asked == AT_ONCE
+    assert names.silent is not None
+    names.silent.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert await confirmed.is_in(GOOGLE, DOMAINS)
+
+
+async def test_strangers_of_one_network_hold_one_question_and_wait_longer_each_time(
+    clocks: MovingClocks,
+) -> None:
+    names = google()
+    dead = [ip_address(f"198.18.0.{each}") for each in range(8)]
+    dead += [ip_address(f"2001:db8:{each}::7") for each in range(8)]
+    names.dead = frozenset(dead)
+    confirmed = ConfirmedNames(names, clocks, patience=0.001)
+    for each in dead:
+        await confirmed.is_in(each, DOMAINS)
+    assert names.asked == 2
+    assert await confirmed.is_in(GOOGLE, DOMAINS)
+    assert names.silent is not None
+    names.silent.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    names.silent.clear()
+    asked = []
+    for minutes, neighbour in ((1, 2), (1, 3), (1, 4), (3, 5), (1, 6)):
+        clocks.travel(timedelta(minutes=minutes))
+        before = names.asked
+        await confirmed.is_in(dead[neighbour], DOMAINS)
+        asked.append(names.asked > before)
+        names.silent.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        names.silent.clear()
+    assert asked == [True, False, True, False, True]
+
+
+async def test_networks_of_crawlers_have_room_of_their_own(clocks: MovingClocks) -> None:
+    neighbour = ip_address("192.0.2.11")
+    names = google(neighbour)
+    dead = strangers(AT_ONCE)
+    names.dead = frozenset(dead)
+    confirmed = ConfirmedNames(names, clocks, patience=0.001)
+    assert await confirmed.is_in(GOOGLE, DOMAINS)
+    for each in dead:
+        await confirmed.is_in(each, DOMAINS)
+    assert await confirmed.is_in(neighbour, DOMAINS)
+    elsewhere = ip_address("203.0.113.10")
+    names.known[elsewhere] = ("crawl-9.googlebot.com",)
+    names.addresses_of["crawl-9.googlebot.com"] = (elsewhere,)
+    assert not await confirmed.is_in(elsewhere, DOMAINS)
+
+
+async def test_an_answer_that_comes_late_counts(clocks: MovingClocks) -> None:
+    names = google()
+    names.dead = frozenset({GOOGLE})
+    confirmed = ConfirmedNames(names, clocks, patience=0.001)
+    assert not await confirmed.is_in(GOOGLE, DOMAINS)
+    assert names.silent is not None
+    names.silent.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert await confirmed.is_in(GOOGLE, DOMAINS)
+    assert names.asked == 1
