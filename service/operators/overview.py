@@ -1,5 +1,7 @@
 """The first page: the figures, and the list of subscribers."""
 
+from typing import Any
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.keyset import Page
@@ -21,8 +23,13 @@ from service.reports.metrics import (
 from service.reports.schemas import SubscribersQuery
 
 
-def figures(summary: Summary) -> list[tuple[Definition, list[tuple[int, str | None]]]]:
-    """Each figure's meaning with its values: a number, and the currency where it is money."""
+def figures(summary: Summary | None) -> list[tuple[Definition, list[tuple[int, str | None]]]]:
+    """Each figure's meaning with its values: a number, and the currency where it is money.
+
+    None, where it took too long, has no figures.
+    """
+    if summary is None:
+        return []
     counts = {
         ACTIVE_SUBSCRIBERS: summary.active_subscribers,
         COLLECTION_PAUSED: summary.collection_paused,
@@ -42,7 +49,15 @@ def figures(summary: Summary) -> list[tuple[Definition, list[tuple[int, str | No
     return found
 
 
-async def subscribers(
+async def listed(session: AsyncSession, asked: SubscribersQuery, visit: Visit) -> dict[str, Any]:
+    """The list of subscribers, and the plans that it can be searched by."""
+    return {
+        "subscribers": await _subscribers(session, asked, visit),
+        "plans": await subscriber_list.plans(session),
+    }
+
+
+async def _subscribers(
     session: AsyncSession, asked: SubscribersQuery, visit: Visit
 ) -> Page[SubscriptionFacts] | None:
     """The part of the list that is asked for; None where the operator may not see readers."""

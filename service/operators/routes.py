@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from service.clock import AppClocks
-from service.db.session import ReportSession
+from service.db.context import AppContext
 from service.identity.declarations import PUBLIC
 from service.identity.permissions import Permission
 from service.operators import overview
@@ -45,11 +44,11 @@ from service.operators.system import routes as system
 from service.operators.unbound import routes as unbound
 from service.operators.webhooks import routes as webhooks
 from service.problems import Problem
-from service.reports import choices, figures, subscriber_list
+from service.reports import choices, figures
 from service.reports.channel_facts import AppChannelWatch
+from service.reports.in_time import in_time
 from service.reports.registry import FIGURES
 from service.running import running_of
-from service.settings import AppSettings
 
 router = APIRouter(prefix="/admin", route_class=PageRoute, include_in_schema=False)
 
@@ -67,25 +66,30 @@ async def show_overview(
     request: Request,
     visit: SeesFigures,
     asked: AnyOverview,
-    session: ReportSession,
+    context: AppContext,
     watch: AppChannelWatch,
-    settings: AppSettings,
-    clocks: AppClocks,
 ) -> Response:
-    """What needs somebody, the figures of this moment, the channels, and the subscribers for those who may see readers."""
+    """What needs somebody, the figures of this moment, the channels, and the subscribers for those who may see readers.
+
+    Of the list's further pages the list alone.
+    """
+    database, now = context.database, context.clocks.business()
+    async with database.slow_reading("reports") as session:
+        found = await overview.listed(session, asked, visit)
+        if asked.cursor:
+            return page(request, "overview.html", asked=asked, **found)
+        found["needs"] = await needs(session, now, visit.operator.permissions)
+        found["choices"] = await choices.known_values(session, board.FILTERS)
     return page(
         request,
         "overview.html",
-        figures=overview.figures(await figures.summary(session)),
-        subscribers=await overview.subscribers(session, asked, visit),
-        plans=await subscriber_list.plans(session),
+        **found,
         asked=asked,
+        figures=overview.figures(await in_time(database, "summary", figures.summary)),
         channels=await watch.look(running_of(request)),
-        needs=await needs(session, clocks.business(), visit.operator.permissions),
         reports={each.meaning: each.slug for each in FIGURES},
-        cards=await board.cards(session, asked, settings, clocks.business()),
+        cards=await board.cards(database, asked, context.settings, now),
         spans=board.SPANS,
-        choices=await choices.known_values(session, board.FILTERS),
         words=choices.WORDS,
         tick=shown.tick_text,
     )

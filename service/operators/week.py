@@ -17,9 +17,9 @@ from service.offers.pricing import decimals
 from service.operators.attention import Need, needs
 from service.outbox.mails import put_mail
 from service.outbox.translations import day_in, money_in, number_in, percent_in
-from service.problems import Problem
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, Unit, shown
+from service.reports.in_time import in_time
 from service.reports.period import Period, midnight, step_of
 from service.reports.registry import BY_SLUG
 from service.reports.report import report_on
@@ -125,16 +125,8 @@ async def read_week(context: Context, monday: date) -> Week:
 
 
 async def _counted(context: Context, slug: str, asked: Asked) -> Report | None:
-    """None where it takes too long: a slow figure is missing, and the others are in the mail."""
-    try:
-        # A session each: a statement that was ended spoils the transaction it was in.
-        async with context.database.slow_reading("reports") as session:
-            return await report_on(session, slug, asked)
-    except Problem as problem:
-        if problem.slug != "takes-too-long":
-            raise
-        log.warning("figure.not_counted", figure=slug, detail=problem.detail)
-        return None
+    """None where it takes too long: it is missing in the mail."""
+    return await in_time(context.database, slug, lambda session: report_on(session, slug, asked))
 
 
 def _rows(report: Report | None, slug: str, series: str, url: str, language: str) -> list[Row]:

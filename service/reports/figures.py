@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.recurring import GIVEN_BACK, PAYING_STATUSES, monthly
@@ -40,13 +40,14 @@ async def summary(session: AsyncSession) -> Summary:
     """All of them, as they are stored now."""
     net = Subscription.net_amount.expression
     paused = and_(_PAID, Subscription.pauses_collection.is_(True))
+    trials = and_(Subscription.status == TRIAL_STATUS, Subscription.outside == "")
+    of_readers = map(_distinct_readers, (COLLECTED, paused, trials, Subscription.outside != ""))
+    counts = (await session.execute(select(*of_readers))).one()
     return Summary(
-        active_subscribers=await _distinct_readers(session, COLLECTED),
-        collection_paused=await _distinct_readers(session, paused),
-        trials=await _distinct_readers(
-            session, and_(Subscription.status == TRIAL_STATUS, Subscription.outside == "")
-        ),
-        outside=await _distinct_readers(session, Subscription.outside != ""),
+        active_subscribers=counts[0],
+        collection_paused=counts[1],
+        trials=counts[2],
+        outside=counts[3],
         mrr=rounded(await exact_mrr(session)),
         mrr_after_discounts=rounded(await _monthly(session, net, COLLECTED)),
         committed_mrr=rounded(await exact_mrr(session, RUNS_ON)),
@@ -105,6 +106,6 @@ async def _monthly(
     )
 
 
-async def _distinct_readers(session: AsyncSession, condition: ColumnElement[bool]) -> int:
-    counted = select(func.count(Subscription.reader_id.distinct())).where(condition)
-    return await session.scalar(counted) or 0
+def _distinct_readers(condition: ColumnElement[bool]) -> ScalarSelect[int]:
+    counted = select(func.count(Subscription.reader_id.distinct()))
+    return counted.where(condition).scalar_subquery()

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Annotated, Literal
+from functools import partial
+from time import monotonic
+from typing import Annotated, ClassVar, Literal
 
 from fastapi import Query
 from pydantic import Field
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db.session import Database
 from service.operators.reports import shown
 from service.reports.cells import Cell, Line, Unit
 from service.reports.figure import Figure
+from service.reports.in_time import in_time
 from service.reports.period import Step
 from service.reports.registry import BY_SLUG
 from service.reports.report import report_on
@@ -30,6 +33,8 @@ _CHARTS = (
 _RANKED = 10
 _DAYS = 30
 _MOST_TILES = 6
+_PATIENCE = 15.0
+"""Seconds: browsers and what is before us wait for a page about a minute."""
 _Text = Annotated[str, Storable, Field(max_length=200)]
 
 
@@ -78,28 +83,50 @@ class Card:
     behind: tuple[str, ...]
     """By step: the address of its report in smaller steps."""
     not_by: list[str]
+    is_late: ClassVar = False
 
     @property
     def figure(self) -> Figure:
         return self.report.figure
 
 
+@dataclass(frozen=True)
+class LateCard:
+    """A figure that took too long to count, or whose turn didn't come in time."""
+
+    figure: Figure
+    address: str
+    is_late: ClassVar = True
+
+
 async def cards(
-    session: AsyncSession, asked: OverviewQuery, settings: Settings, now: datetime
-) -> list[Card]:
-    """Each figure of the page."""
+    database: Database, asked: OverviewQuery, settings: Settings, now: datetime
+) -> list[Card | LateCard]:
+    """Each figure of the page, counted by itself. After `_PATIENCE` seconds no other is begun."""
     today = now.astimezone(settings.zone).date()
-    return [await _card(session, asked, BY_SLUG[slug], settings, now, today) for slug in _CHARTS]
+    begun = monotonic()
+    found: list[Card | LateCard] = []
+    for figure in (BY_SLUG[slug] for slug in _CHARTS):
+        query = asked.figures_of(figure, today)
+        # Of a ranking the period before isn't shown here.
+        counted = query.model_copy(update={"compare": "none"}) if figure.is_ranked else query
+        count = partial(report_on, slug=figure.slug, asked=counted.asked(settings, now))
+        is_late = monotonic() - begun > _PATIENCE
+        report = None if is_late else await in_time(database, figure.slug, count)
+        found.append(
+            LateCard(figure, query.address(_address(figure)))
+            if report is None
+            else _card(report, query, asked.not_by(figure))
+        )
+    return found
 
 
-async def _card(
-    session: AsyncSession, asked: OverviewQuery, figure: Figure, settings: Settings,
-    now: datetime, today: date,
-) -> Card:  # fmt: skip
-    query = asked.figures_of(figure, today)
-    report = await report_on(session, figure.slug, query.asked(settings, now))
-    here = f"/admin/reports/{figure.slug}"
-    period = report.asked.period
+def _address(figure: Figure) -> str:
+    return f"/admin/reports/{figure.slug}"
+
+
+def _card(report: Report, query: ReportQuery, not_by: list[str]) -> Card:
+    figure, period, here = report.figure, report.asked.period, _address(report.figure)
 
     def behind(_: Line | None, step: Step) -> str:
         days = {"from": step.first.isoformat(), "to": step.last.isoformat()}
@@ -108,8 +135,8 @@ async def _card(
     is_drawn = len(period.steps) > 1 and not figure.is_ranked
     return Card(
         report, query.address(here), _tiles(report), shown.drawings(report, behind) if is_drawn else [],
-        _ranking(report) if figure.is_ranked else shown.table(report), shown.kind_of(figure), shown.step_names(period), tuple(behind(None, each) for each in period.steps),
-        asked.not_by(figure),
+        _ranking(report) if figure.is_ranked else shown.table(report), shown.kind_of(figure),
+        shown.step_names(period), tuple(behind(None, each) for each in period.steps), not_by,
     )  # fmt: skip
 
 

@@ -1,0 +1,73 @@
+"""A slow figure takes nothing else from the first page, and the list's next pages count none."""
+
+import re
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from html import unescape
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db.session import Database, Slow
+from service.problems import Problem
+from tests.databases import on_sqlite
+from tests.operators.test_board import SignedIn, shown
+from tests.reports import rows
+from tests.reports.figures_asked import store
+
+pytestmark = on_sqlite
+
+
+class SlowDatabase(Database):
+    """Ends the statements of what is counted in the sessions whose numbers are in `slow`, from 1 on."""
+
+    slow: Collection[int] = ()
+    sessions = 0
+
+    @asynccontextmanager
+    async def slow_reading(self, kind: Slow) -> AsyncIterator[AsyncSession]:
+        self.sessions += 1
+        if self.sessions in self.slow:
+            raise Problem("takes-too-long")
+        async with super().slow_reading(kind) as session:
+            yield session
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[SlowDatabase]:
+    database = SlowDatabase(database_url)
+    yield database
+    await database.dispose()
+
+
+async def test_a_slow_figure_leaves_the_others_on_the_page(
+    signed_in: SignedIn, database: SlowDatabase
+) -> None:
+    browser = await signed_in("viewer")
+    database.sessions, database.slow = 0, {2, 4}
+    page = await shown(browser)
+    assert page.count("too long to count") == 2
+    assert '<h2 id="figures">Figures of this moment</h2>' in page
+    late = page[page.index('id="card-mrr"') : page.index('id="card-mrr-movements"')]
+    assert "This took too long to count" in late
+    report = re.search(r'<a href="([^"]*)">Open the report', late)
+    assert report is not None
+    assert report[1].startswith("/admin/reports/mrr?from=")
+    assert "This took too long" not in page[page.index('id="card-mrr-movements"') :]
+
+
+async def test_of_the_lists_next_pages_no_figure_is_counted(
+    signed_in: SignedIn, database: SlowDatabase
+) -> None:
+    offer, readers = rows.offer(), [rows.reader() for _ in range(60)]
+    await store(database, offer, *readers, *(rows.subscription(each, offer) for each in readers))
+    browser = await signed_in("viewer")
+    first = await shown(browser)
+    further = re.search(r'href="(/admin\?[^"]*cursor=[^"]*)"', first)
+    assert further is not None
+    database.sessions = 0
+    page = unescape((await browser.get(further[1])).text)
+    assert database.sessions == 1
+    assert "<h1>More subscribers</h1>" in page
+    assert 'id="card-' not in page
+    assert 'id="subscribers"' in page
