@@ -143,7 +143,7 @@ def test_an_administrator_at_work(chromium: Browser, demo: Demo, size: str) -> N
         look_at_what_runs_by_itself(page, chromium, demo, size)
 
         page.goto("/admin/audit")
-        for action in ("api-key.revoke", "operator.disable", "operator.change-role"):
+        for action in ("Revoked an API key", "Disabled an operator", "Changed a role"):
             expect(page.get_by_role("rowheader", name=action, exact=True)).to_be_visible()
         look_at(page, size, "staff-audit-log")
 

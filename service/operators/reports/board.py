@@ -41,6 +41,8 @@ _Text = Annotated[str, Storable, Field(max_length=200)]
 class OverviewQuery(SubscribersQuery):
     """The list's fields, and of the figures the span and what they are filtered by."""
 
+    limit: Annotated[int, Field(ge=1, le=100)] = 10
+    """Of subscribers: the list of readers has them all."""
     span: Span = "month"
     interval_charged: _Text = ""
     currency: _Text = ""

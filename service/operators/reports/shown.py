@@ -180,7 +180,7 @@ def totals(report: Report) -> list[tuple[str, Shown]]:
 
 
 def drawings(report: Report, behind: Behind) -> list[Drawn]:
-    """A chart for each currency and unit: no scale mixes them."""
+    """A chart for each currency and unit, where it has something to show: no scale mixes them."""
     figure = report.figure
     if figure.is_heat_map:
         return []
@@ -190,7 +190,9 @@ def drawings(report: Report, behind: Behind) -> list[Drawn]:
             continue
         groups.setdefault((line.currency, figure.series_of(line).unit), []).append(line)
     return [
-        _drawn(report, currency, unit, lines, behind) for (currency, unit), lines in groups.items()
+        _drawn(report, currency, unit, lines, behind)
+        for (currency, unit), lines in groups.items()
+        if any(cell.value is not None for line in lines for cell in line.cells)
     ]
 
 
