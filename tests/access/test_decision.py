@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.access.case import consumes
 from service.access.decision import (
     Allow,
     ArticleFacts,
@@ -28,7 +29,7 @@ from service.access.decision import (
 from service.access.evidence import evidence_of_claims, evidence_of_rows
 from service.access.reasons import REASONS
 from service.grants.entitlement import entitlements, reading_scope
-from service.grants.grants import GrantFacts, Source
+from service.grants.grants import GrantFacts, Source, covers
 from service.levels import Level
 from service.metering.window import MeterState, Window
 from service.tokens.claims import Claims, access_claims, unlock_claims
@@ -89,6 +90,7 @@ READERS = {
     "its section": Who((grant("subscription", "section:harbour"),)),
     "another section": Who((grant("subscription", "section:market"),)),
     "unknown scope": Who((grant("subscription", "later:thing"),)),
+    **{f"{source} alone": Who((grant(source, "everything"),)) for source in get_args(Source)},
 }
 COLUMNS: dict[str, tuple[ArticleFacts, MeterSeen]] = {
     "free": (article("free"), NoMeter.NOT_ASKED),
@@ -130,6 +132,8 @@ its section                   | free | subscription     | subscription     | sub
 another section               | free | registered_only  | subscribers_only | subscribers_only | counts             | re-read | re-read | meter_exhausted  | meter_not_asked | free
 unknown scope                 | free | registered_only  | subscribers_only | subscribers_only | counts             | re-read | re-read | meter_exhausted  | meter_not_asked | free
 """
+EVERYTHING_BY = "{0} alone | free" + " | {0}" * 8 + " | free\n"
+TABLE += "".join(EVERYTHING_BY.format(source) for source in get_args(Source))
 OUTCOMES: dict[str, Outcome] = {
     "counts": Meter(consumes=True),
     "re-read": Meter(consumes=False),
@@ -239,11 +243,11 @@ free         | free | meter_not_asked | registered_only | subscribers_only | fre
 meter        | free | re-read         | registered_only | subscribers_only | free
 registered   | free | meter_not_asked | registered      | subscribers_only | free
 staff        | free | meter_not_asked | registered_only | subscribers_only | free
-subscription | free | subscription    | subscription    | subscription     | free
-comp         | free | comp            | comp            | comp             | free
-pass         | free | pass            | pass            | pass             | free
 unheard-of   | free | meter_not_asked | registered_only | subscribers_only | free
 """
+UNLOCKED += "".join(
+    f"{each} | free | {each} | {each} | {each} | free\n" for each in get_args(Source)
+)
 
 
 def unlocked_cases() -> list[object]:
@@ -346,6 +350,25 @@ def test_the_trail_ends_with_the_rule_that_decided(
     assert all(step.saw in repr(outcome) for step in outcome.trail)
     if not isinstance(outcome, Hidden):
         assert REASONS[outcome.reason].granted is not isinstance(outcome, Wall)
+
+
+@given(
+    who=readers(MOMENTS, st.booleans()), facts=ARTICLES,
+    seen=st.sampled_from([*NoMeter, meter("x"), meter(), meter("a", "b", "c"), meter(limit=0)]),
+    closed=st.booleans(), read=st.sampled_from([of_rows, of_token]),
+)  # fmt: skip
+def test_only_room_in_the_meter_is_consumed_and_never_at_a_wall(
+    who: Who, facts: ArticleFacts, seen: MeterSeen, closed: bool, read: Callable[[Who], Evidence]
+) -> None:
+    outcome = decide(facts, replace(read(who), network_closed=closed), seen, NOW)
+    if isinstance(outcome, Hidden) or not consumes(outcome):
+        return
+    assert not isinstance(outcome, Wall)
+    assert (facts.level, closed) == ("metered", False)
+    assert isinstance(seen, MeterState)
+    assert seen.remaining > 0
+    assert not seen.has_read(facts.id)
+    assert not any(covers(each.scope, facts) and each.is_live(NOW) for each in who.grants)
 
 
 def test_of_several_grants_the_longest_is_named() -> None:
