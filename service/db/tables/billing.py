@@ -189,6 +189,11 @@ class MovementRow(Base):
             postgresql_where=text("rolled_as IS NULL OR rolled_as <> customer"),
             sqlite_where=text("rolled_as IS NULL OR rolled_as <> customer"),
         ),
+        # Reports of renewals read nothing else of an end.
+        Index(
+            "ix_movements_ended", "at", "cause", "subscription_id",
+            postgresql_where=text("to_plan IS NULL"), sqlite_where=text("to_plan IS NULL"),
+        ),
     )  # fmt: skip
 
 
