@@ -1,5 +1,6 @@
 """What a serving process does in the background: each task with its pause, and whether anything is sold."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -76,7 +77,7 @@ def background_tasks(running: Running) -> tuple[Task, ...]:
     return (
         *_steady_tasks(running),
         *_stripe_tasks(running, context, running.get(Payments).gateway),
-        *_pruning_tasks(context),
+        *pruning_tasks(context),
     )
 
 
@@ -145,18 +146,23 @@ def _stripe_tasks(running: Running, context: Context, gateway: Gateway | None) -
     )
 
 
-def _pruning_tasks(context: Context) -> tuple[Task, ...]:
+def pruning_tasks(context: Context) -> tuple[Task, ...]:
+    """What adds up and takes away by age."""
     database, clocks = context.database, context.clocks
 
     async def tend() -> None:
-        # First: what is dropped isn't there any more to be added up.
-        try:
-            await roll_up(context)
-            await count_days(context)
-            await count_article_sales(context)
-            await prune_holder_days(context)
-        finally:
-            await tend_ledger(context)
+        # In this order: what is dropped isn't there any more to be added up. None waits for another to succeed.
+        failed: list[Exception] = []
+        steps: tuple[Callable[[Context], Awaitable[None]], ...] = (
+            roll_up, count_days, count_article_sales, prune_holder_days, tend_ledger,
+        )  # fmt: skip
+        for step in steps:
+            try:
+                await step(context)
+            except Exception as error:  # noqa: BLE001 raised below
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
     async def prune_keys() -> None:
         async with database.transaction() as session:

@@ -17,6 +17,7 @@ from service.db.bulk import insert_rows
 from service.db.context import Context
 from service.db.tables import HabitDay, HolderDay, HolderReturn, RolledDay, SourceDay, StepDepth
 from service.metering.partitions import months_on
+from service.problems import Problem
 from service.reports.asked import Asked
 from service.reports.period import Interval, Period, step_after, step_of
 from service.reports.queries.depths import DEPTH_INTERVALS, depths_between
@@ -35,9 +36,9 @@ log = structlog.get_logger()
 async def count_days(context: Context, progress: Callable[[date], None] = lambda _: None) -> None:
     """Count each rolled up day that isn't counted or not settled, the oldest first.
 
-    Safe to repeat and to interrupt, anywhere: of each day it is noted what is counted. Habits and depths
-    come last: where they take too long for the database, the rest is there all the same. `progress`
-    gets each day whose holders are counted.
+    Safe to repeat and to interrupt, anywhere: of each day it is noted what is counted. Habits that take too
+    long for the database aren't stored, and reports count them anew each time. `progress` gets each day
+    whose holders are counted.
     """
     today = _today(context)
     days = await _days(context, _is_due(RolledDay.counted_on, today))
@@ -121,11 +122,16 @@ async def _tell_settled_apart(context: Context) -> None:
 
 
 async def _count_habits(context: Context, day: date, today: date) -> None:
-    async with context.database.reading() as session:
-        since = await session.scalar(select(func.min(HolderDay.day)))
-        habits = None
-        if since is not None and await _shows_habits(session, day, today, since):
-            habits = await habits_on(session, _asked(context, day, day, "day"), day)
+    habits = None
+    try:
+        async with context.database.slow_reading("reports") as session:
+            since = await session.scalar(select(func.min(HolderDay.day)))
+            if since is not None and await _shows_habits(session, day, today, since):
+                habits = await habits_on(session, _asked(context, day, day, "day"), day)
+    except Problem as problem:
+        if problem.slug != "takes-too-long":
+            raise
+        log.warning("habits.too_slow", day=str(day))  # no other day waits behind it
     async with context.database.transaction() as session:
         if habits is not None:
             await session.merge(HabitDay(day=day, **vars(habits)))

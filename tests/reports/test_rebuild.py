@@ -1,14 +1,15 @@
 """Damaged rollups are made anew from their rows; days of holders are pruned, and what they gave stays."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service import background
 from service.clock import Clocks
 from service.db.base import Base
 from service.db.context import Context
@@ -33,9 +34,13 @@ from service.db.tables import (
     SourceDay,
     StepDepth,
 )
+from service.problems import Problem
+from service.reports import day_rollup
+from service.reports.asked import Asked
 from service.reports.day_rollup import count_days, prune_holder_days
 from service.reports.money_rollup import roll_up_money
 from service.reports.movement_rollup import roll_up_movements
+from service.reports.queries.habits import Habits, habits_on
 from service.reports.rebuild import rebuild
 from service.reports.renewal_rollup import count_renewals
 from service.reports.rollups import roll_day, roll_up
@@ -226,6 +231,56 @@ async def test_what_is_counted_of_days_outlives_any_interruption(
     await count_days(ending)
     await ending.database.dispose()
     assert await counted(database) == whole
+
+
+async def test_no_day_waits_behind_one_whose_habits_take_too_long(
+    context: Context, database: Database, clocks: MovingClocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks.time = MIDDAY
+    await some_days(context)
+    whole = await counted(database)
+    kept = whole[COUNTED.index(HabitDay)]
+    slow = kept[0][0]
+    async with database.transaction() as session:
+        days = list(await session.scalars(select(RolledDay.day)))
+        for table in (HabitDay, HolderReturn, SourceDay, StepDepth):
+            await session.execute(delete(table))
+    for day in days:
+        await roll_day(database, day, now=clocks.wall())
+
+    async def habits_of(session: AsyncSession, what: Asked, day: date) -> Habits:
+        if day == slow:
+            raise Problem("takes-too-long")
+        return await habits_on(session, what, day)
+
+    monkeypatch.setattr(day_rollup, "habits_on", habits_of)
+    await count_days(context)
+    whole[COUNTED.index(HabitDay)] = kept[1:]
+    assert await counted(database) == whole
+
+
+async def test_no_step_of_a_day_waits_for_another_to_succeed(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def step(name: str) -> Callable[[Context], Awaitable[None]]:
+        async def act(_: Context) -> None:
+            done.append(name)
+            if name in {"count_days", "count_article_sales"}:
+                raise RuntimeError(name)
+
+        return act
+
+    steps = ["roll_up", "count_days", "count_article_sales", "prune_holder_days", "tend_ledger"]
+    for name in steps:
+        monkeypatch.setattr(background, name, step(name))
+    (tend,) = (
+        each.run for each in background.pruning_tasks(context) if each.name == "ledger's months"
+    )
+    with pytest.raises(RuntimeError, match="count_days"):
+        await tend()
+    assert done == steps
 
 
 async def test_figures_are_right_while_nothing_is_added_up(
