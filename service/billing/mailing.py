@@ -24,7 +24,7 @@ def notice_of(
             return _welcome(after, about, told)
         case "subscription.trial_will_end":
             return _trial_ending(after, about, happening.at)
-        case "subscription.renewed" if _amount(told, "amount_paid"):
+        case "subscription.renewed" | "subscription.trial_paid" if _amount(told, "amount_paid"):
             return notices.receipt(
                 str(told["invoice"]), about, _invoiced(told, "amount_paid"),
                 paid_until=datetime.fromisoformat(str(told["paid_until"])), address=_text(told, "invoice_url"),

@@ -96,9 +96,23 @@ def _of_invoices(after: StoredState, money: Money) -> Iterator[Happening]:
         paid_at = invoice.paid_at or began
         if invoice.billing_reason == _RENEWAL:
             details = {**_invoice(invoice), "paid_until": iso(_paid_until(invoice, after))}
-            yield _happening("subscription.renewed", invoice.id, paid_at, details)
+            ends_trial = after.trial_end is not None and _is_first_paid(invoice, money)
+            type_: EventType = "subscription.trial_paid" if ends_trial else "subscription.renewed"
+            # One name for both: each invoice is told once, whatever it was called before.
+            yield Happening(type_, f"subscription.renewed:{invoice.id}", paid_at, details)
         if failures > 0:
             yield _happening("subscription.recovered", invoice.id, paid_at, _invoice(invoice))
+
+
+def _is_first_paid(invoice: StripeInvoice, money: Money) -> bool:
+    """Whether it is the first one that bills something and is paid: a trial's own invoice bills nothing."""
+    billed = (
+        each
+        for each in reversed(money.invoices)
+        if each.status == "paid" and any(line.amount > 0 for line in each.lines)
+    )
+    first = next(billed, None)
+    return first is not None and first.id == invoice.id
 
 
 def _paid_until(invoice: StripeInvoice, after: StoredState) -> datetime:

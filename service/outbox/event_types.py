@@ -8,6 +8,7 @@ EventType = Literal[
     "reader.erased",
     "subscription.started",
     "subscription.trial_will_end",
+    "subscription.trial_paid",
     "subscription.renewed",
     "subscription.payment_failed",
     "subscription.recovered",

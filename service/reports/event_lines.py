@@ -13,6 +13,7 @@ from service.offers.pricing import amount_text
 from service.reports.timeline import Event, EventKind
 
 KINDS: Mapping[str, EventKind] = {
+    "subscription.trial_paid": "trial_paid",
     "subscription.renewed": "renewed",
     "subscription.payment_failed": "payment_failed",
     "subscription.recovered": "payment_recovered",
@@ -97,7 +98,7 @@ def _note(row: DomainEvent, names: Mapping[str, str]) -> str:
         case "subscription.switched":
             former = names.get(str(before.get("offer")), "")
             return f"from {former} to {name}" if former and former != name else name
-        case "subscription.renewed" | "subscription.recovered":
+        case "subscription.trial_paid" | "subscription.renewed" | "subscription.recovered":
             return _amount(after, "amount_paid", "invoice_currency") or name
         case "subscription.payment_failed":
             return _amount(after, "amount_due", "invoice_currency")

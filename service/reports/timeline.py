@@ -22,6 +22,7 @@ EventKind = Literal[
     "payment_failed",
     "payment_overdue",
     "payment_recovered",
+    "trial_paid",
     "renewed",
     "switched",
     "cancel_scheduled",

@@ -9,6 +9,7 @@ import pytest
 from service.billing.money import Money
 from service.billing.state import StoredState
 from service.billing.transitions import transitions
+from service.payments.gateway import StripeInvoice, StripeInvoiceLine
 from tests.billing.stripe_values import DAY, MONTH_END, STARTED, bill, charge, dispute, refund
 
 NOW = MONTH_END + 20 * DAY
@@ -51,6 +52,39 @@ def told(
         for each in found
         if each.type != "subscription.started"
     }
+
+
+def of_line(amount: int) -> tuple[StripeInvoiceLine, ...]:
+    return (StripeInvoiceLine("price_1", amount, 1, STARTED, MONTH_END, is_proration=False),)
+
+
+TRIAL = replace(CREATED, amount_paid=0, lines=of_line(0))
+FIRST_PAID = replace(RENEWED, lines=of_line(900))
+THEN = bill("2", NEXT_END, lines=of_line(900))
+
+
+@pytest.mark.parametrize(
+    ("invoices", "trial_end", "types"),
+    [
+        ((THEN, FIRST_PAID, TRIAL), MONTH_END, ["trial_paid", "renewed"]),
+        # The first one was given up: the next one is the first that was paid.
+        ((THEN, replace(FIRST_PAID, status="void"), TRIAL), MONTH_END, ["trial_paid"]),
+        # It bills its price, and a coupon takes all of it off.
+        ((THEN, replace(FIRST_PAID, amount_paid=0), TRIAL), MONTH_END, ["trial_paid", "renewed"]),
+        # A switch ended the trial and was paid.
+        ((THEN, replace(FIRST_PAID, billing_reason="subscription_update"), TRIAL), MONTH_END, ["renewed"]),
+        # Free time that was given in the middle of what is paid.
+        ((FIRST_PAID, replace(CREATED, lines=of_line(900))), MONTH_END, ["renewed"]),
+        ((FIRST_PAID, TRIAL), None, ["renewed"]),
+    ],
+)  # fmt: skip
+def test_the_first_payment_after_a_trial_is_no_renewal(
+    invoices: tuple[StripeInvoice, ...], trial_end: datetime | None, types: list[str]
+) -> None:
+    found = transitions(None, stored(trial_end=trial_end), Money(invoices), NEXT_END)
+    kinds = [each.type.removeprefix("subscription.") for each in found]
+    invoiced = [each for each in kinds if each in {"renewed", "trial_paid"}]
+    assert invoiced == types
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,9 @@ async def test_money_adds_up(demo: Demo) -> None:
         payouts = list(await session.scalars(select(PayoutRow)))
         refunds = list(await session.scalars(select(RefundRow)))
         renewals = await session.scalar(
-            select(func.count()).where(DomainEvent.type == "subscription.renewed")
+            select(func.count()).where(
+                DomainEvent.type.in_(("subscription.renewed", "subscription.trial_paid"))
+            )
         )
     parts: Counter[str | None] = Counter()
     for each in moves:

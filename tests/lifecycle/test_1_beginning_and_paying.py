@@ -33,7 +33,7 @@ def test_a_trial_becomes_a_subscription(paper: Paper) -> None:
     assert ana.paid == [0, 900]
     assert "Active" in ana.account
     assert "Renews on" in ana.account
-    assert ana.happened == ["started", "trial_will_end", "renewed"]
+    assert ana.happened == ["started", "trial_will_end", "trial_paid"]
     ana.leaves()
     assert mails_about(ana) == ["cancelled", "receipt", "trial-ending", "welcome"]
 

@@ -195,7 +195,7 @@ def test_two_currencies(paper: Paper) -> None:
     rosa.buys("trial", card=CARD_OF_A_NEWCOMER)
     paper.passes(days=32)
     assert quinn.told("renewed")["invoice_currency"] == "EUR"
-    assert rosa.told("renewed")["invoice_currency"] == "USD"
+    assert rosa.told("trial_paid")["invoice_currency"] == "USD"
     assert (quinn.reads(), rosa.reads(MEMBERS)) == ("subscription", "subscription")
     assert ("€9.00" in quinn.account, "$9.00" in rosa.account) == (True, True)
     rosa.leaves()

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from service.db.base import Base
 from service.db.session import Database
 from service.db.tables import MovementRow
 from service.reports.asked import Asked
@@ -176,6 +177,33 @@ async def test_renewals(database: Database) -> None:
     assert totals(await lines_of(database, "renewal-churn", asked(*days)))["all"].value == Fraction(
         10, 25
     )
+
+
+async def test_a_trial_that_is_paid_is_no_renewal(database: Database) -> None:
+    """25 trials are paid in February. In March 10 of them end and 15 are renewed: 10 ÷ (10 + 15) = 40 %, and
+    the 10 had no renewal. By each paid invoice it would be 10 ÷ (10 + 40), each after one renewal.
+    """
+    offer, trial_end = rows.offer(), NOW - 32 * DAY
+    found: list[Base] = [offer]
+    for number in range(25):
+        reader = rows.reader(pseudonym=f"ctm_{number}")
+        bought = rows.subscription(
+            reader, offer, started_at=trial_end - 14 * DAY, trial_end=trial_end
+        )
+        found += [
+            reader, bought,
+            rows.movement(bought, 1, trial_end, customer=f"ctm_{number}", cause="trial_ended"),
+            rows.told(reader, "subscription.trial_paid", trial_end, subject_id=bought.id),
+            rows.ending(bought, 2, NOW - DAY, customer=f"ctm_{number}", kind="churn_voluntary", cause="voluntary")
+            if number < 10
+            else rows.told(reader, "subscription.renewed", NOW - DAY, subject_id=bought.id),
+        ]  # fmt: skip
+    await store(database, *found)
+    whole = asked("2026-02-01", "2026-03-31", "year")
+    due = totals(await lines_of(database, "renewal-churn", whole))["all"]
+    assert (due.value, due.part, due.whole) == (Fraction(10, 25), 10, 25)
+    ends = totals(await lines_of(database, "ends-by-renewals", whole))
+    assert {name: cell.value for name, cell in ends.items() if cell.value} == {"0": 10}
 
 
 @on_sqlite

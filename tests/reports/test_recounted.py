@@ -169,9 +169,9 @@ class Trial:
             ended_at=ended_at, interval="year" if self.is_yearly else "month",
         )  # fmt: skip
         found: list[Base] = [reader, bought]
-        if self.outcome == "left":
+        if self.became == "paid":
             at = self.trial_end
-            found.append(rows.told(reader, "subscription.renewed", at, subject_id=bought.id))
+            found.append(rows.told(reader, "subscription.trial_paid", at, subject_id=bought.id))
         return found
 
 

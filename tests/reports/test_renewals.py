@@ -59,12 +59,12 @@ renewals = st.lists(
 def test_renewals_are_what_the_rows_say(database_url: str) -> None:
     @SOME
     @given(
-        history=histories(), renewed=renewals, start=st.sampled_from([0, 20, 45]),
+        history=histories(), renewed=renewals, trials_paid=renewals, start=st.sampled_from([0, 20, 45]),
         split=st.sampled_from(["", "plan", "interval_charged"]),
         yearly=st.booleans(), counted=st.sampled_from([(), (30,), (40, 41, 70), (200,)]),
     )  # fmt: skip
     def play(
-        history: list[MovementRow], renewed: Renewals, start: int, split: str,
+        history: list[MovementRow], renewed: Renewals, trials_paid: Renewals, start: int, split: str,
         counted: tuple[int, ...], *, yearly: bool,
     ) -> None:  # fmt: skip
         first = BEGIN.date() + timedelta(days=start)
@@ -72,15 +72,18 @@ def test_renewals_are_what_the_rows_say(database_url: str) -> None:
             str(first), "2026-04-30", "month", now=LATER, zone=HOME.key, split=split, home=HOME
         )
         what = replace(what, chosen={"interval_charged": "year"} if yearly else {})
-        asyncio.run(_compare(database_url, what, history, renewed, counted))
+        asyncio.run(_compare(database_url, what, history, renewed, trials_paid, counted))
 
     play()
 
 
 async def _compare(
-    url: str, what: Asked, history: list[MovementRow], renewed: Renewals, counted: tuple[int, ...]
-) -> None:
-    """Renewals are counted on some days of the history; every third was recorded late."""
+    url: str, what: Asked, history: list[MovementRow], renewed: Renewals, trials_paid: Renewals,
+    counted: tuple[int, ...],
+) -> None:  # fmt: skip
+    """Renewals are counted on some days of the history; every third was recorded late. `trials_paid` are the
+    first payments after trials: none of them is a renewal.
+    """
     database = Database(url)
     try:
         async with database.transaction() as session:
@@ -99,6 +102,10 @@ async def _compare(
                     recorded_at=at + timedelta(days=20 if number % 3 == 0 else 0),
                 )
                 for number, (name, at) in enumerate(renewed)
+            ),
+            *(
+                rows.told(reader, "subscription.trial_paid", at, subject_id=name)
+                for name, at in trials_paid
             ),
             *(_copy(row) for row in history),
         )  # fmt: skip

@@ -108,7 +108,10 @@ drawn = st.builds(
         st.tuples(
             hours,
             st.sampled_from(
-                ["subscription.payment_failed", "subscription.recovered", "subscription.renewed"]
+                [
+                    "subscription.payment_failed", "subscription.recovered", "subscription.renewed",
+                    "subscription.trial_paid",
+                ]
             ),
             st.sampled_from(["1", "2"]),
         ),

@@ -106,20 +106,21 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Churn of those due",
             "Subscriptions that ended by choice or because payments failed, and those whose renewal was "
-            "paid, of all that were due for renewal: that is both. Choose the billing interval year for "
-            "the renewal rate of annual plans. A renewal counts for the plan that the subscription has "
+            "paid, of all that were due for renewal: that is both. The first payment after a trial is no "
+            "renewal. Choose the billing interval year for the renewal rate of annual plans. A renewal counts for the plan that the subscription has "
             "now.",
             "Subscriptions that ended or were renewed.",
         ),
         several("percent", all="Ended", renewed="Renewed"), "own", BY_PRICE,
-        renewals.churn_of_the_due, "movements, domain events and subscriptions", version=2,
+        renewals.churn_of_the_due, "movements, domain events and subscriptions", version=3,
     ),
     Figure(
         "ends-by-renewals", "Leaving",
         Definition(
             "Ends by renewals",
             "Subscriptions that ended by choice or because payments failed, by how often they had been "
-            "renewed and paid. 0: they ended in what was paid first. Renewals before the service kept "
+            "renewed and paid. 0: they ended in what was paid first; the first payment after a trial is no "
+            "renewal. Renewals before the service kept "
             "events aren't known.",
             "Not divided by anything: a count of subscriptions.",
         ),
@@ -127,6 +128,6 @@ FIGURES: tuple[Figure, ...] = (
             Series(name, f"{name} {'renewal' if name == '1' else 'renewals'}", "count")
             for name in (*renewals.RENEWALS, renewals.MORE)
         ),
-        "sum", BY_PRICE, renewals.ends_by_renewals, "movements and domain events",
+        "sum", BY_PRICE, renewals.ends_by_renewals, "movements and domain events", version=2,
     ),
 )  # fmt: skip

@@ -50,7 +50,8 @@ async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
     # along, and a restricted key no invoices. One row of each alone is looked for: as EXISTS, PostgreSQL reads
     # the renewals of everybody.
     renewed = select(literal(1)).where(
-        DomainEvent.subject_id == row.id, DomainEvent.type == "subscription.renewed"
+        DomainEvent.subject_id == row.id,
+        DomainEvent.type.in_(("subscription.trial_paid", "subscription.renewed")),
     )
     invoiced = select(literal(1)).where(
         InvoiceRow.subscription_id == row.id,

@@ -58,11 +58,11 @@ def _compare_ledger(told: list[DomainEvent], oracle: Oracle, subscription: Docum
     began = subscription["status"] not in {"incomplete", "incomplete_expired"}
     assert kinds.count("subscription.started") == int(began)
     assert kinds.count("subscription.ended") == int(subscription["status"] == "canceled")
-    renewed = {
-        str((each.after or {}).get("invoice"))
-        for each in theirs
-        if each.type == "subscription.renewed"
-    }
+
+    def invoices(kind: str) -> set[str]:
+        return {str((each.after or {}).get("invoice")) for each in theirs if each.type == kind}
+
     # Of erased readers only that it happened is kept.
     if began and all(each.after is not None for each in theirs):
-        assert renewed == oracle.renewals(subscription)
+        assert invoices("subscription.renewed") == oracle.renewals(subscription)
+        assert invoices("subscription.trial_paid") == oracle.trial_payment(subscription)

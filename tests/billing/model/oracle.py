@@ -260,13 +260,24 @@ class Oracle:
                 amount -= taken_off(coupon, [amount])[0]
         return amount
 
+    def trial_payment(self, subscription: Document) -> set[str]:
+        """The invoice of a renewal that was the first to take something, after a trial; or none."""
+        if subscription["trial_end"] is None:
+            return set()
+        billed = [
+            each for each in self._invoices(subscription)
+            if each["status"] == "paid" and any(line["amount"] > 0 for line in each["lines"]["data"])
+        ]  # fmt: skip
+        return {each["id"] for each in billed[:1] if each["billing_reason"] == "subscription_cycle"}
+
     def renewals(self, subscription: Document) -> set[str]:
         """The invoices that renewed it."""
-        return {
+        paid = {
             each["id"]
             for each in self._invoices(subscription)
             if each["status"] == "paid" and each["billing_reason"] == "subscription_cycle"
         }
+        return paid - self.trial_payment(subscription)
 
 
 @dataclass(frozen=True)
