@@ -1,4 +1,4 @@
-"""What crawlers read before anything else: robots.txt, and the terms for machines."""
+"""What crawlers read before anything else: robots.txt, the terms for machines, and the feed."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -9,17 +9,20 @@ from fastapi.responses import Response
 
 from service.clock import AppClocks
 from service.content.cache import AppArticles, article_not_found
+from service.content.store import list_articles
 from service.content.visibility import is_visible
 from service.crawlers.robots import LICENSE_PATH, robots_text
 from service.crawlers.rsl import MEDIA_TYPE, rsl_document, section_urls
 from service.crawlers.verifiers import KnownCrawlers
-from service.db.session import AppDatabase
+from service.db.session import AppDatabase, ReadSession
 from service.html.public_answer import MAX_AGE, holds
 from service.identity.declarations import PUBLIC
 from service.problems import Problem
 from service.rules.in_force import AppInForce
 from service.running import running_of
 from service.texts import SLUG_LENGTH
+from service.web.feed import FEED_PATH, LATEST, feed
+from service.web.feed import MEDIA_TYPE as FEED_TYPE
 from service.web.pages import GET, PageRoute
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -55,6 +58,20 @@ async def read_license(
             raise Problem("not-found", "This article needs no licence.")
         urls = [f"{in_force.settings.public_url}/articles/{entry.article.slug}"]
     return _public(request, rsl_document(rules.license, urls), MEDIA_TYPE)
+
+
+@router.api_route(FEED_PATH, methods=GET, dependencies=[PUBLIC])
+async def read_feed(
+    request: Request, session: ReadSession, in_force: AppInForce, clocks: AppClocks
+) -> Response:
+    """The latest articles as a feed. Public."""
+    page = await list_articles(
+        session, section=None, tag=None, author=None, q=None, cursor=None, limit=LATEST,
+        now=clocks.business(),
+    )  # fmt: skip
+    settings = in_force.settings
+    text = feed(page.items, settings.publication_name, settings.public_url, in_force.rules.crawlers)
+    return _public(request, text, FEED_TYPE)
 
 
 def _public(request: Request, text: str, media_type: str) -> Response:

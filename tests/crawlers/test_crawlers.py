@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any
 
@@ -158,6 +159,37 @@ async def test_the_terms_hold_where_a_licence_is_needed(paywall: Paywall) -> Non
     assert await urls("/license.xml") == ["/"]
     other = await paywall.client.get("/articles/other")
     assert f"<{public_url}/license.xml>" in other.headers["Link"]
+
+
+@on_sqlite
+async def test_the_feed_has_teasers_and_the_terms_of_those_that_need_a_licence(
+    paywall: Paywall,
+) -> None:
+    public_url = paywall.settings.public_url
+    paywall.clocks.travel(timedelta(minutes=1))
+    await paywall.publish("sport", title="Goals & <fouls>\x0b", section="Sport")
+    await paywall.publish("later", published_at="2100-01-01T00:00:00Z")
+    await rule(paywall, training="license", licensed_sections=["Politics"], license=LICENSE)
+    answer = await paywall.client.get("/feed.xml")
+    assert answer.headers["Content-Type"].startswith("application/rss+xml")
+    assert answer.headers["Cache-Control"] == "public, max-age=60"
+    assert CANARY not in answer.text
+    sport, paid = etree.fromstring(answer.content).iter("item")
+    assert [sport.findtext(each) for each in ("title", "link", "category")] == [
+        "Goals & <fouls>", f"{public_url}/articles/sport", "Sport",
+    ]  # fmt: skip
+    assert "Opening of paid." in (paid.findtext("description") or "")
+    space = {"rsl": "https://rslstandard.org/rsl"}
+    assert sport.find("rsl:content", space) is None
+    (content,) = paid.findall("rsl:content", space)
+    assert content.attrib["url"] == f"{public_url}/articles/paid"
+    assert content.findtext("rsl:license/rsl:payment/rsl:amount", namespaces=space) == "0.015"
+    assert parsedate_to_datetime(sport.findtext("pubDate") or "") == paywall.clocks.business()
+    await rule(paywall)
+    assert "rsl:content" not in (await paywall.client.get("/feed.xml")).text
+    assert (
+        '<link rel="alternate" type="application/rss+xml"' in (await paywall.client.get("/")).text
+    )
 
 
 @on_sqlite

@@ -55,6 +55,8 @@ _ROUTES: Mapping[MayCall, str] = {
         GET /metrics
         GET /openapi.json
         HEAD /openapi.json
+        GET /feed.xml
+        HEAD /feed.xml
         GET /license.xml
         HEAD /license.xml
         GET /problems

@@ -151,6 +151,7 @@ MOST: Mapping[str, int] = {
     "/metrics": 3,
     "/problems": 0,
     "/readyz": 2,
+    "/feed.xml": 1,
     "/robots.txt": 0,
     "/v1/admin/api-keys": 2,
     "/v1/admin/article-figures": 4,
