@@ -25,6 +25,7 @@ from service.db.tables import (
     HabitDay,
     HolderDay,
     HolderReturn,
+    InvoiceRow,
     LedgerDay,
     MovementRow,
     Offer,
@@ -58,7 +59,7 @@ LATER = BEGIN + 200 * DAY
 ZONES = ["Europe/Lisbon", "America/Santiago", "Pacific/Auckland"]
 TABLES = (
     AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, CheckoutTouches,
-    Checkout, DomainEvent, MovementRow, Subscription, ReaderDevice, Article, Offer, Reader,
+    Checkout, DomainEvent, InvoiceRow, MovementRow, Subscription, ReaderDevice, Article, Offer, Reader,
 )  # fmt: skip
 hours = st.integers(-20 * 24, (DAYS + 10) * 24)
 
@@ -132,7 +133,10 @@ def played(compare: Callable[[Database], Any], url: str) -> None:
 
 @dataclass(frozen=True)
 class Trial:
-    """`outcome` what became of it, `after` how many hours after the trial's end, or before it if below 0."""
+    """`outcome` what became of it, `after` how many hours after the trial's end, or before it if below 0.
+
+    `given`: it is no trial, but free time in the middle of a subscription.
+    """
 
     start: int
     days: int
@@ -156,22 +160,30 @@ class Trial:
 
     @property
     def became(self) -> str:
-        return {"active": "paid", "left": "paid", "lost": "lost"}.get(self.outcome, "pending")
+        """Active alone is pending: nothing was charged yet."""
+        return {"charged": "paid", "left": "paid", "lost": "lost"}.get(self.outcome, "pending")
 
     def rows(self, offer: Offer) -> list[Base]:
         reader = rows.reader()
         gone = self.outcome in {"lost", "left"}
         # Who paid once stays converted, whatever came afterwards.
         ended_at = self.trial_end + self.after * HOUR if gone else None
-        status = {"lost": "canceled", "left": "canceled"}.get(self.outcome, self.outcome)
+        status = {
+            "lost": "canceled", "left": "canceled", "charged": "active", "given": "active",
+        }.get(self.outcome, self.outcome)  # fmt: skip
         bought = rows.subscription(
             reader, offer, status=status, started_at=self.began, trial_end=self.trial_end,
             ended_at=ended_at, interval="year" if self.is_yearly else "month",
         )  # fmt: skip
         found: list[Base] = [reader, bought]
-        if self.became == "paid":
-            at = self.trial_end
-            found.append(rows.told(reader, "subscription.trial_paid", at, subject_id=bought.id))
+        at = self.trial_end
+        if self.outcome in {"left", "given"}:
+            told = "subscription.trial_paid" if self.outcome == "left" else "subscription.renewed"
+            found.append(rows.told(reader, told, at, subject_id=bought.id))
+        if self.outcome == "charged":
+            found.append(rows.invoice(bought, created_at=at, paid_at=at + HOUR))
+        if self.outcome == "given":
+            found.append(rows.movement(bought, 1, self.began))
         return found
 
 
@@ -180,7 +192,7 @@ trials = st.lists(
         lambda start, days, outcome, after, is_yearly: Trial(
             start, days, outcome, abs(after) if outcome == "left" else after, is_yearly
         ),
-        hours, st.integers(1, 20), st.sampled_from(["active", "left", "lost", "past_due", "unpaid"]),
+        hours, st.integers(1, 20), st.sampled_from(["active", "charged", "left", "lost", "past_due", "unpaid", "given"]),
         st.integers(-24, 200), st.booleans(),
     ),
     min_size=5, max_size=40,
@@ -201,8 +213,9 @@ def test_trials(database_url: str) -> None:
             found = by_series(await lines_of(database, "trial-conversion", what))
             for value in ("month", "year") if split else ("",):
                 theirs = [
-                    each for each in history if not value or each.is_yearly == (value == "year")
-                ]
+                    each for each in history
+                    if each.outcome != "given" and (not value or each.is_yearly == (value == "year"))
+                ]  # fmt: skip
                 nothing = [0] * (days.count + 1)
                 for name in ("paid", "lost", "pending"):
                     expected = days.tallied(each.over for each in theirs if each.became == name)
