@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
@@ -24,6 +25,12 @@ OVER_TIME_WORDS: Mapping[OverTime, str] = MappingProxyType({
 })  # fmt: skip
 MOST_VALUES = 100
 """Of a split: those with most."""
+SAMPLE = "sample"
+"""The series that says how large a sample is, where one was taken."""
+_NO_SHARE = Cell(None, "There was nothing to divide by.", 0, 0)
+_NO_ROWS: Mapping[Unit, Cell] = MappingProxyType({
+    "count": Cell(0), "readers": Cell(0), "percent": _NO_SHARE, "times": _NO_SHARE, "days": _NO_SHARE,
+})  # fmt: skip
 Query = Callable[[AsyncSession, Asked], Awaitable[list[Line]]]
 
 
@@ -84,6 +91,8 @@ class Figure:
             return [line_of(lambda _: none(why), asked.steps, each.key) for each in self.series]
         place = {each.key: number for number, each in enumerate(self.series)}
         found = await self.query(session, asked)
+        if not asked.split:
+            found = [*found, *self._without_rows(found, asked.steps)]
         if not self.is_heat_map:
             found = _largest(found)
         if not self.is_ranked:
@@ -93,9 +102,24 @@ class Figure:
             return found
         return [_without_future(line, begun) for line in found]
 
+    def _without_rows(self, found: list[Line], steps: int) -> list[Line]:
+        """A line of each series that has none: 0, or no value where it is no number of things.
+
+        Without a currency there is no money, and of articles or cohorts there are only those that there were.
+        """
+        if self.is_ranked or self.is_heat_map:
+            return []
+        known = {SAMPLE, *(each.series for each in found)}
+        missing = [each for each in self.series if each.key not in known and each.unit in _NO_ROWS]
+        return [line_of(partial(_same, _NO_ROWS[each.unit]), steps, each.key) for each in missing]
+
     def _not_asked(self, field: str, verb: str, known: tuple[str, ...]) -> NotAsked:
         by = ", ".join(known) or "nothing"
         return NotAsked(field, f"{self.meaning.name} can be {verb} by {by}.")
+
+
+def _same(cell: Cell, _: int | None) -> Cell:
+    return cell
 
 
 def _largest(found: list[Line]) -> list[Line]:

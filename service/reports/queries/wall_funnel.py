@@ -29,6 +29,7 @@ AFTER = timedelta(days=7)
 MOST_ROWS = 200_000
 WALLS, OFFERS = ("wall", "audience", "prompt", "section"), ("offer",)
 SPLITS = (*WALLS, *OFFERS, *SOURCES)
+_SERIES = ("met", "started", "paid", "started_rate", "paid_rate", "completed")
 _Counts = defaultdict[Place | None, int]
 _BySplit = defaultdict[str, _Counts]
 
@@ -41,7 +42,7 @@ async def wall_funnel(session: AsyncSession, asked: Asked, most: int = MOST_ROWS
     first, last = asked.period.first, min(asked.period.last, asked.today)
     gone = await kept_rows.gone_before(session, first, last)
     if gone is not None:
-        return [line_of(lambda _: kept_rows.deleted(gone), asked.steps, "met")]
+        return [line_of(lambda _: kept_rows.deleted(gone), asked.steps, name) for name in _SERIES]
     digits = await kept_rows.sample(session, first, last, most)
     walls = _walls(asked, digits)
     met = await _met(session, asked, walls)

@@ -41,7 +41,10 @@ async def stop_rate(session: AsyncSession, asked: Asked, most: int = MOST_ROWS) 
         first, last = asked.period.first, min(asked.period.last, asked.today)
         gone = await kept_rows.gone_before(session, first, last)
         if gone is not None:
-            return [line_of(lambda _: kept_rows.deleted(gone), asked.steps, "all")]
+            return [
+                line_of(lambda _: kept_rows.deleted(gone), asked.steps, name)
+                for name in ("all", "subscribe", "register")
+            ]
         digits = await kept_rows.sample(session, first, last, most)
         lines = _stop_rates(asked, await _met_in(session, asked, _in_sections(asked, digits)))
         if digits:
