@@ -90,3 +90,16 @@ def test_a_token_names_what_is_live_and_never_promises_more(
 def test_until_is_rounded_down() -> None:
     grant = GRANT._replace(ends_at=END + timedelta(seconds=0.9))
     assert entitlements([grant], START)[0].until == END.timestamp()
+
+
+def test_of_very_many_grants_a_token_names_the_widest_and_then_the_latest() -> None:
+    plan = GRANT._replace(scope=plan_scope("digital"))
+    passes = [
+        GRANT._replace(id=f"g{n}", scope=f"article:art_{n}", starts_at=START - timedelta(minutes=n))
+        for n in range(500)
+    ]
+    told = entitlements([*passes, plan], START)
+    assert told == entitlements([plan, *reversed(passes)], START)
+    assert 20 < len(told) < 100
+    named = {each.scope for each in told}
+    assert named == {plan.scope, *(each.scope for each in passes[: len(told) - 1])}

@@ -1,0 +1,50 @@
+"""A reader with 10,000 live passes reads, has a token that is accepted, and sees the account."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, select
+
+from service.db.tables import Article, Grant
+from service.tokens.signing import LONGEST_TOKEN
+from tests.databases import on_sqlite
+from tests.inside import Paywall
+
+pytestmark = on_sqlite
+MANY = 10_000
+
+
+@pytest.fixture
+async def reader_id(paywall: Paywall) -> str:
+    """With a subscription of a plan that opens nothing here, and passes for other articles; the newest is for `b`."""
+    found = await paywall.sign_in("plan:digital")
+    await paywall.publish("paid", access={"level": "subscribers", "plans": ["print"]})
+    await paywall.publish("b", access={"level": "subscribers", "plans": ["print"]})
+    now = paywall.clocks.business()
+    async with paywall.database.transaction() as session:
+        wanted = await session.scalar(select(Article.id).where(Article.slug == "b"))
+        rows = [
+            {
+                "id": f"grt_{n:024}", "reader_id": found, "source": "pass", "reference": f"pas_{n}",
+                "scope": f"article:{wanted if n == 0 else f'art_{n:024}'}", "note": "",
+                "starts_at": now - timedelta(minutes=n), "ends_at": None, "in_grace": False,
+                "created_at": now, "updated_at": now, "recorded_since": now,
+            }
+            for n in range(MANY)
+        ]  # fmt: skip
+        await session.execute(insert(Grant), rows)
+    return found
+
+
+async def test_all_of_it_answers(paywall: Paywall, reader_id: str) -> None:
+    for _ in range(2):
+        assert (await paywall.unlock("b")).json()["reason"] == "pass"
+        assert (await paywall.unlock("paid")).json()["reason"] == "subscribers_only"
+    token = await paywall.access_token()
+    assert len(token) <= LONGEST_TOKEN
+    assert (await paywall.full("b", token)).status_code == 200
+    assert (await paywall.full("a", token)).status_code == 200, "the plan comes before passes"
+    assert (await paywall.full("paid", token)).status_code == 403
+    me = await paywall.client.get("/v1/me")
+    assert len(me.json()["grants"]) == MANY + 1
+    assert (await paywall.client.get("/account")).status_code == 200
