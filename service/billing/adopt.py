@@ -5,7 +5,7 @@ from sqlalchemy import select
 from service.billing.follow_ups import ask_sync
 from service.db.tables import Offer, Subscription
 from service.identity.audit import Change
-from service.offers.pricing import InvalidPrice, checked_price, price_text
+from service.offers.pricing import InvalidPrice, Price, checked_price, price_text
 from service.offers.store import create_offer, offer_by_price, plan_of_product, price_of
 from service.payments.gateway import Gateway
 from service.payments.set_up import StripePrice
@@ -16,9 +16,21 @@ async def adoptable_price(gateway: Gateway, price_id: str) -> StripePrice:
     price = await gateway.retrieve_price(price_id)
     if price is None:
         raise InvalidPrice("price", f"there is no {price_id!r} on this account")
-    if price.interval is None or not price.has_amount:
-        raise InvalidPrice("price", "only a recurring price with a fixed amount can be adopted")
+    terms_of_price(price)
     return price
+
+
+def terms_of_price(price: StripePrice) -> Price:
+    """What an offer with this price asks for. InvalidPrice: no offer can have it."""
+    if price.interval is None or not price.has_amount:
+        raise InvalidPrice("price", f"{price.id} has no fixed amount for each period")
+    try:
+        return checked_price(
+            amount=price.amount, currency=price.currency, interval=price.interval,
+            interval_count=price.interval_count,
+        )  # fmt: skip
+    except InvalidPrice as error:
+        raise InvalidPrice("price", f"{price.id} can't be that of an offer: {error}") from error
 
 
 async def adopt_price(change: Change, price: StripePrice, *, name: str, plan: str) -> Offer:
@@ -34,11 +46,8 @@ async def adopt_price(change: Change, price: StripePrice, *, name: str, plan: st
     plan = plan or plan_of_product(price.product_id)
     if not plan:
         raise InvalidPrice("plan", "the price's product is none of ours: name the plan it gives")
-    checked = checked_price(
-        amount=price.amount, currency=price.currency, interval=price.interval or "",
-        interval_count=price.interval_count,
-    )  # fmt: skip
-    offer = await create_offer(session, name=name, plan=plan, price=checked, now=now)
+    terms = terms_of_price(price)
+    offer = await create_offer(session, name=name, plan=plan, price=terms, now=now)
     offer.stripe_price_id, offer.archived_at = price.id, now
     adopted = {
         "name": name,

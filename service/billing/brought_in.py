@@ -26,6 +26,7 @@ ABOUT: dict[Kind, str] = {
 """What there is to look at, in the order of the summary."""
 EXAMPLES = 5
 MOST_PRICES = 50
+"""As many are kept with a run, and can be chosen for at once."""
 _WITH_ADDRESSES: frozenset[Kind] = frozenset({"address", "shared"})
 
 
@@ -82,6 +83,7 @@ class Brought:
     prices: Counter[str] = field(default_factory=Counter)
     """By price that isn't in the catalogue, how many subscriptions hold nothing else."""
     _about_prices: dict[str, str] = field(default_factory=dict)
+    _price_faults: dict[str, str] = field(default_factory=dict)
     _notes: dict[Kind, list[tuple[str, str]]] = field(default_factory=dict)
     _counts: Counter[Kind] = field(default_factory=Counter)
 
@@ -103,10 +105,11 @@ class Brought:
             if len(examples) < EXAMPLES:
                 examples.append((entry.subscription, note.words))
 
-    def add_foreign(self, price: StripePrice) -> None:
-        """Count a subscription of a price that we don't know."""
+    def add_foreign(self, price: StripePrice, fault: str) -> None:
+        """Count a subscription of a price that we don't know. `fault`: why no offer can have it, or empty."""
         self.prices[price.id] += 1
         self._about_prices[price.id] = _about(price)
+        self._price_faults[price.id] = fault
 
     def document(self) -> dict[str, Any]:
         """The sums as JSON. Words with addresses are left out: where this is kept, no reader is erased."""
@@ -115,8 +118,11 @@ class Brought:
             "known": self.known, "movements": self.movements, "statuses": dict(self.statuses),
             "mrr": {currency: round(monthly) for currency, monthly in self.mrr.items()},
             "prices": [
-                {"price": price, "words": self._about_prices[price], "subscriptions": count}
-                for price, count in self.prices.most_common(MOST_PRICES)
+                {
+                    "price": price, "words": self._about_prices[price], "subscriptions": count,
+                    "fault": self._price_faults[price],
+                }
+                for price, count in self._most_choosable()
             ],
             "notes": [
                 {
@@ -130,6 +136,11 @@ class Brought:
                 if kind != "price"
             ],
         }  # fmt: skip
+
+    def _most_choosable(self) -> list[tuple[str, int]]:
+        """Prices with the number of their subscriptions; those that no offer can have come last."""
+        found = self.prices.most_common()
+        return sorted(found, key=lambda each: bool(self._price_faults[each[0]]))[:MOST_PRICES]
 
     def notes(self) -> Iterator[tuple[Kind, int, list[tuple[str, str]]]]:
         """Kind, number and the first examples, in the order of `ABOUT`."""

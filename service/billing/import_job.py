@@ -29,6 +29,7 @@ KIND = "stripe-import"
 IMPORT_TASK = TaskName("stripe import")
 STRIPE_IS_AWAY = timedelta(minutes=5)
 NOTED_EVERY = timedelta(seconds=2)
+_CHOOSE_AGAIN = "Nothing was imported. Choose another offer for this price, or “Don’t import them”, and try again."
 
 
 async def import_jobs(session: AsyncSession, *, most: int) -> list[Job]:
@@ -89,8 +90,10 @@ class Importer:
             )  # fmt: skip
             async with self._noting(job, at):
                 brought = await import_subscribers(run)
-        except (NotThisAccount, InvalidPrice) as error:
+        except NotThisAccount as error:
             raise GivenUp(str(error)) from error
+        except InvalidPrice as error:
+            raise GivenUp(f"{error}. {_CHOOSE_AGAIN}") from error
         except GatewayUnavailable as error:
             raise Postponed(str(error), STRIPE_IS_AWAY) from error
         await self._note(job, brought)

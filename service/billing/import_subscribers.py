@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.adopt import adopt_price
+from service.billing.adopt import adopt_price, terms_of_price
 from service.billing.brought_in import Brought, Entry, Note, customer_notes, entry_of
 from service.billing.compare import undone
 from service.billing.ledger import state_of
@@ -94,15 +94,14 @@ async def adoptions_of(
 ) -> dict[str, Adoption]:
     """The prices at Stripe that are to be adopted, by the id of the offer that each is to be like.
 
-    Raises InvalidPrice where there is no such price or offer, or the price is another offer's.
+    Raises InvalidPrice where there is no such price or offer, no offer can have the price, or another has it.
     """
     found = {}
     for price_id, offer_id in mapping.items():
         price = await gateway.retrieve_price(price_id)
         if price is None:
             raise InvalidPrice("price", f"there is no {price_id!r} on this account")
-        if price.interval is None or not price.has_amount:
-            raise InvalidPrice("price", f"{price_id} has no fixed amount for each period")
+        terms_of_price(price)
         async with context.database.reading() as session:
             offer = await find_offer(session, offer_id)
             known = await offer_by_price(session, price_id)
@@ -149,6 +148,15 @@ async def _refuse_other_account(run: Import) -> None:
                 "with this key: it is another account's, or of the other mode (sk_test_ or sk_live_). Look at "
                 "PAYWALL_STRIPE_SECRET_KEY."
             )
+
+
+def _fault_of(price: StripePrice) -> str:
+    """Why no offer can have the price; empty: one can."""
+    try:
+        terms_of_price(price)
+    except InvalidPrice as error:
+        return str(error)
+    return ""
 
 
 async def _adopt(change: Change, adoptions: Mapping[str, Adoption]) -> None:
@@ -229,7 +237,7 @@ class _Walk:
             if await self.is_sold(session, listed):
                 return True
         price = listed.items[0].price
-        self.brought.add_foreign(price)
+        self.brought.add_foreign(price, _fault_of(price))
         return False
 
     async def is_sold(self, session: AsyncSession, listed: StripeSubscription) -> bool:

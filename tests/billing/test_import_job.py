@@ -60,3 +60,27 @@ async def test_a_price_that_cant_be_mapped_gives_the_run_up(desk: Desk) -> None:
     given_up = await last(desk)
     assert (given_up.kind, given_up.status) == (KIND, "failed")
     assert "there is no 'price_unknown' on this account" in given_up.result
+
+
+async def test_a_price_that_no_offer_can_have_is_found_with_the_reason(desk: Desk) -> None:
+    world = World(desk)
+    world.add_foreign("mug")
+    product = desk.stripe.products.create({"name": "Free"}).id
+    fields = {"unit_amount": 0, "currency": "eur", "recurring": {"interval": "month"}}
+    free = desk.stripe.prices.create({**fields, "product": product}).id
+    for name in ("one", "two"):
+        world.add(name, items=[{"price": free}])
+    importer = Importer(desk.context, desk.gateway)
+    assert await ask(desk, dry_run=True) is not None
+    assert await importer.round() == 1
+    mug, nothing = (await last(desk)).payload["found"]["prices"]
+    assert (mug["price"], mug["fault"]) == (world.named["mug price"], "")
+    assert (nothing["price"], nothing["subscriptions"]) == (free, 2)
+    assert "0 isn't between 1" in nothing["fault"]
+    desk.travel(minutes=1)
+    async with desk.database.reading() as session:
+        offer = await session.scalar(select(Offer).where(Offer.stripe_price_id == desk.price))
+    assert offer is not None
+    assert await ask(desk, dry_run=True, **{free: offer.id})
+    assert await importer.round() == 0
+    assert "“Don’t import them”" in (await last(desk)).result

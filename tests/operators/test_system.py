@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from sqlalchemy import select, update
 
+from service.billing.brought_in import MOST_PRICES
 from service.billing.import_job import IMPORT_TASK, KIND
 from service.billing.inbox import INBOX_TASK, store_event
 from service.billing.reconcile_job import ASKED, RECONCILE_TASK
@@ -218,7 +219,7 @@ async def test_comparisons_are_shown_and_asked_for(
     assert {entry.target for entry in await audit(database)} == {job.key for job in asked}
 
 
-FOUND = {
+FOUND: dict[str, Any] = {
     "read": 1200, "customers": 1000, "subscriptions": 1100, "known": 40, "movements": 1300,
     "statuses": {"active": 1100}, "mrr": {"EUR": 990_000},
     "prices": [{"price": "price_mug", "words": "€7.00 every 1 month", "subscriptions": 3}],
@@ -282,3 +283,78 @@ async def test_without_a_key_nothing_is_imported(
     assert "Selling is off" in (await admin.get("/admin/stripe-import")).text
     assert await send(admin, "/admin/account", "/admin/stripe-import/try") == 200
     assert await import_jobs(database) == []
+
+
+FORM = re.compile(
+    r'name="price" value="([^"]+)".*?<select[^>]* name="offer">(.*?)</select>', re.DOTALL
+)
+
+
+async def choices(admin: httpx2.AsyncClient) -> dict[str, str]:
+    """The prices in the page's form, with the offer that is chosen for each."""
+    text = (await admin.get("/admin/stripe-import")).text
+    return {
+        price: (re.findall(r'value="([^"]*)" selected', options) or [""])[0]
+        for price, options in FORM.findall(text)
+    }
+
+
+async def send_choices(admin: httpx2.AsyncClient, chosen: dict[str, str]) -> int:
+    csrf = csrf_in((await admin.get("/admin/account")).text)
+    form = {"csrf": csrf, "price": [*chosen], "offer": [*chosen.values()]}
+    return (await admin.post("/admin/stripe-import/try", data=form)).status_code
+
+
+@on_sqlite
+async def test_a_choice_for_the_import_is_shown_and_can_be_taken_back(
+    signed_in: SignedIn, database: Database, clocks: MovingClocks, store: Store
+) -> None:
+    offer, bought = rows.offer(), rows.offer()
+    bought.stripe_price_id = "price_ours"
+    await store(offer, bought)
+    admin = await signed_in("admin")
+    page = "/admin/stripe-import"
+    first = {"price_mug": offer.id, "price_tiers": offer.id, "price_ours": offer.id}
+    assert await send_choices(admin, first) == 303
+    (job,) = await import_jobs(database)
+    await set_jobs(database, job.key, status="failed", result="price: price_tiers has none")
+    assert await choices(admin) == {"price_mug": offer.id, "price_tiers": offer.id}
+    clocks.travel(timedelta(seconds=1))
+    assert await send_choices(admin, {"price_tiers": "", "price_mug": offer.id}) == 303
+    (_, job) = await import_jobs(database)
+    assert job.payload["prices"] == {"price_mug": offer.id}
+    tiers = {
+        "price": "price_tiers",
+        "words": "no fixed amount",
+        "subscriptions": 9,
+        "fault": "price: none",
+    }
+    found = {**FOUND, "prices": [tiers]}
+    await set_jobs(
+        database, job.key, status="done", finished_at=clocks.wall(),
+        payload={**job.payload, "found": found},
+    )  # fmt: skip
+    assert await choices(admin) == {"price_mug": offer.id}, (
+        "none for a price that no offer can have"
+    )
+    shown = (await admin.get(page)).text
+    assert "price_mug</code> would get what this gives" in shown
+    assert "This price can’t be imported: price: none" in shown
+
+
+@on_sqlite
+async def test_every_choice_that_the_page_shows_can_be_sent(
+    signed_in: SignedIn, database: Database, store: Store
+) -> None:
+    offer = rows.offer()
+    await store(offer)
+    admin = await signed_in("admin")
+    assert await send_choices(admin, {f"price_{n}": offer.id for n in range(30)}) == 303
+    (job,) = await import_jobs(database)
+    prices = [{**FOUND["prices"][0], "price": f"price_new_{n}"} for n in range(MOST_PRICES)]
+    found = {**FOUND, "prices": prices}
+    await set_jobs(database, job.key, status="failed", payload={**job.payload, "found": found})
+    shown = await choices(admin)
+    assert len(shown) == MOST_PRICES
+    assert [*shown.values()].count(offer.id) == 30
+    assert await send_choices(admin, dict.fromkeys(shown, offer.id)) == 303

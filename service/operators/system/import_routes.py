@@ -1,19 +1,21 @@
 """The page of the import from Stripe: what it would do, how far it is, and what it did."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.billing.brought_in import MOST_PRICES
 from service.billing.import_job import import_jobs
 from service.db.session import AppDatabase, ReportSession
-from service.db.tables import Job
+from service.db.tables import Job, Offer
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.offers.pricing import price_text
-from service.offers.store import live_offers, price_of
+from service.offers.store import all_offers, price_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.operators.system.system import AppSystem
@@ -27,7 +29,7 @@ _MOST_SHOWN = 10
 SeesSystem = Annotated[Visit, Depends(page_requires(Permission.SYSTEM_READ))]
 ChangesSystem = Annotated[Visit, Depends(form_requires(Permission.SYSTEM_WRITE))]
 Id = Annotated[str, Form(max_length=255), Storable]
-Ids = Annotated[list[Annotated[str, Storable]], Form(default_factory=list, max_length=60)]
+Ids = Annotated[list[Annotated[str, Storable]], Form(default_factory=list, max_length=MOST_PRICES)]
 
 
 @router.get("")
@@ -78,16 +80,49 @@ def _is_tried(job: Job) -> bool:
     return job.status == "done" and job.payload["dry_run"]
 
 
+@dataclass(frozen=True)
+class _PriceChoice:
+    """A price at Stripe that isn't in the catalogue. `offer`: the one chosen in the last run, or empty.
+
+    `words` say what it is and how many pay it; empty: no run has found it.
+    """
+
+    price: str
+    words: str
+    offer: str
+
+
+def _choices(jobs: Sequence[Job], offers: Sequence[Offer]) -> list[_PriceChoice]:
+    """What was chosen in the last run, then what the last one found that an offer can have."""
+    chosen = jobs[0].payload["prices"] if jobs else {}
+    runs = [each.payload["found"]["prices"] for each in jobs if each.payload["found"]]
+    found = {each["price"]: each for prices in reversed(runs) for each in prices}
+    ours = {each.stripe_price_id for each in offers}
+    listed = dict.fromkeys([*chosen, *(each["price"] for each in runs[0])] if runs else chosen)
+    choices = []
+    for price in listed:
+        known = found.get(price, {})
+        # Runs of the release before know no fault.
+        if price not in ours and not known.get("fault"):
+            words = f"{known['words']}, {known['subscriptions']} subscriptions" if known else ""
+            choices.append(_PriceChoice(price, words, chosen.get(price, "")))
+    return choices[:MOST_PRICES]
+
+
 async def _page(
     request: Request, session: AsyncSession, *, sells: bool, refusal: str = ""
 ) -> Response:
     jobs: Sequence[Job] = await import_jobs(session, most=_MOST_SHOWN)
-    offers = [
-        each for each in await live_offers(session) if each.kind == "subscription" and each.plan
-    ]
+    offers = await all_offers(session)
     return page(
         request, "stripe_import.html", status_code=422 if refusal else 200, jobs=jobs,
         sells=sells, refusal=refusal, runs=bool(jobs) and jobs[0].status == "waiting",
         tried=jobs[0].key if jobs and _is_tried(jobs[0]) else "",
-        offers={each.id: f"{each.name}: {price_text(price_of(each))}" for each in offers},
+        choices=_choices(jobs, offers), most_choices=MOST_PRICES,
+        offers=[each for each in offers if _can_be_chosen(each)],
+        words={each.id: f"{each.name}: {price_text(price_of(each))}" for each in offers},
     )  # fmt: skip
+
+
+def _can_be_chosen(offer: Offer) -> bool:
+    return offer.archived_at is None and offer.kind == "subscription" and bool(offer.plan)
