@@ -48,14 +48,14 @@ def reader(
 
 
 def look_at(page: "Page", size: str, name: str) -> None:
-    """Keep a screenshot; nothing is wider than the screen, and axe finds nothing serious."""
+    """Keep a screenshot; nothing is wider than the screen, and axe finds nothing but what is only minor."""
     from axe_playwright_python.sync_playwright import Axe
 
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}-{size}.png")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
     found = Axe().run(page).response["violations"]
-    assert not [each["id"] for each in found if each["impact"] in {"serious", "critical"}], name
+    assert not [each["id"] for each in found if each["impact"] != "minor"], name
 
 
 def fill_card(page: "Page", number: str) -> None:

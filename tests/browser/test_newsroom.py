@@ -76,6 +76,30 @@ def help_a_reader(page: Page, size: str) -> None:
     look_at(page, size, "newsroom-reader")
 
 
+def look_at_the_figures(page: Page, size: str) -> None:
+    """From the first page by a figure, and a value of it, to the readers behind it."""
+    go(page, "Today")
+    look_at(page, size, "newsroom-today")
+    page.get_by_role("link", name="MRR movements", exact=True).press("Enter")
+    page.wait_for_url("**/admin/reports/mrr-movements**")
+    look_at(page, size, "newsroom-mrr-movements")
+    page.locator("td a[href*='kind=new']").first.press("Enter")
+    page.wait_for_url("**/admin/movements?**kind=new**")
+    expect(page.get_by_label("What happened")).to_have_value("new")
+    look_at(page, size, "newsroom-movements")
+    page.get_by_role("rowheader").first.get_by_role("link").press("Enter")
+    page.wait_for_url("**/admin/subscribers/**")
+    expect(page.get_by_text("Subscribed to").first).to_be_visible()
+    look_at(page, size, "newsroom-reader-behind")
+    go(page, "Reports")
+    look_at(page, size, "newsroom-reports")
+    page.get_by_role("link", name="Cohort retention", exact=True).press("Enter")
+    page.wait_for_url("**/cohort-retention")
+    look_at(page, size, "newsroom-cohorts")
+    go(page, "Money")
+    look_at(page, size, "newsroom-money")
+
+
 def test_a_morning_in_the_newsroom(chromium: Browser, demo: Demo, size: str) -> None:
     with reader(chromium, demo, size) as buying:
         buying.goto("/account")
@@ -85,6 +109,7 @@ def test_a_morning_in_the_newsroom(chromium: Browser, demo: Demo, size: str) -> 
     with reader(chromium, demo, size) as page:
         sign_in(page, demo)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
+        look_at_the_figures(page, size)
         change_an_article(page, size)
         make_an_offer(page, size)
         help_a_reader(page, size)
