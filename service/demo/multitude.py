@@ -283,8 +283,9 @@ class Multitude:
         for each in self.bought:
             for n, at in enumerate(each.renewals):
                 once = f"in_{each.number:x}_{n}"
+                kind = "renewed" if n or each.paid_from == each.since else "trial_paid"
                 yield (
-                    f"evt_{once}", "subscription.renewed", _reader(each.reader), each.id, once, at, at,
+                    f"evt_{once}", f"subscription.{kind}", _reader(each.reader), each.id, once, at, at,
                 )  # fmt: skip
             for kind, once, moment in (("payment_failed", f"try_{each.number:x}:1", each.failed),
                                    ("recovered", f"rec_{each.number:x}", each.recovered)):  # fmt: skip
