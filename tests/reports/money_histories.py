@@ -290,7 +290,10 @@ class Oracle:
             )
             if not failed or invoice.billing_reason == "subscription_create":
                 continue
+            offer = next((o for o in self.told.offers if o.id == invoice.offer_id), None)
             split = {
+                "offer": offer.name if offer else "unknown",
+                "plan": offer.plan if offer else "unknown",
                 "": "", "decline": failed[-1][2], "tries": str(len(failed)),
                 "currency": invoice.currency,
             }[self.split]  # fmt: skip

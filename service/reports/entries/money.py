@@ -101,7 +101,8 @@ FIGURES: tuple[Figure, ...] = (
                 lost_amount="Lost amount",
             ),
         ),
-        "mixed", ("decline", "tries", "currency"), money.dunning, "invoices and charges",
+        "mixed", ("decline", "tries", "offer", "plan", "currency"), money.dunning,
+        "invoices, charges and offers",
         version=2,
     ),
     Figure(

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, String, and_, case, cast, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.tables import MoneyBackDay, Offer, PayoutRow, RevenueDay
+from service.db.tables import InvoiceRow, MoneyBackDay, Offer, PayoutRow, RevenueDay
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, ratio, share
 from service.reports.queries.counting import Counts
@@ -115,20 +115,26 @@ async def dunning(session: AsyncSession, asked: Asked) -> list[Line]:
     episodes = await episodes_of(session, asked)
     dimensions: Dimensions = {
         "decline": episodes.c.decline, "tries": cast(episodes.c.tries, String),
-        "currency": episodes.c.currency,
+        "currency": episodes.c.currency, "offer": func.coalesce(Offer.name, UNKNOWN),
+        "plan": func.coalesce(Offer.plan, UNKNOWN),
     }  # fmt: skip
+    by_offer = asked.among(("offer", "plan"))
     counts: defaultdict[tuple[str, str], Counts] = defaultdict(lambda: defaultdict(int))
     sums: _Sums = defaultdict(lambda: defaultdict(int))
     for name in DUNNING:
         at = episodes.c[f"{name}_at"]
-        rows = (
+        chosen = (
             select(
                 asked.step_at(at).label("step"), asked.split_of(dimensions).label("split"),
                 episodes.c.currency, episodes.c.amount,
             )
+            .select_from(episodes)
             .where(at >= asked.since, at < asked.until, *asked.filters(dimensions))
-            .subquery(name)
         )  # fmt: skip
+        if by_offer.split or by_offer.chosen:
+            chosen = chosen.outerjoin(InvoiceRow, InvoiceRow.id == episodes.c.invoice_id)
+            chosen = chosen.outerjoin(Offer, Offer.id == InvoiceRow.offer_id)
+        rows = chosen.subquery(name)
         grouping = (rows.c.step, rows.c.split, rows.c.currency)
         for step, split, currency, number, amount in await session.execute(
             select(*grouping, func.count(), func.sum(rows.c.amount)).group_by(*grouping)
@@ -137,7 +143,7 @@ async def dunning(session: AsyncSession, asked: Asked) -> list[Line]:
                 counts[name, split][place] += number
                 sums[f"{name}_amount", split, currency][place] += int(amount)
     lines: list[Line] = []
-    for split in sorted({split for _, split in counts}) or [""]:
+    for split in sorted({split for _, split in counts}):
         of = {name: counts[name, split] for name in DUNNING}
         lines += [
             line_of(_number(each), asked.steps, name, split=split) for name, each in of.items()
