@@ -214,11 +214,13 @@ class Unlocking:
         device_id = read.caller.device_id or new_device_id()
         device = pseudonym(device_id)
         holder = known_device_holder(device)
-        entry, view = entry_of(touch), self._views.of(read.caller, device)
+        # A device that never comes back, such as a script's, would be a new holder in an experiment each time.
+        known = device if read.caller.device_id is not None else None
+        entry, view = entry_of(touch), self._views.of(read.caller, known)
         case = await self._expected(read, meter_of(read.caller) or holder, view, entry)
         if read.again is not None and not opens(case.outcome):
             read = (await read.again())._replace(here=read.here, gift=read.gift)
-            view = self._views.of(read.caller, device)
+            view = self._views.of(read.caller, known)
             case = await self._expected(read, meter_of(read.caller) or holder, view, entry)
         if not REASONS[case.outcome.reason].by_reader:
             count_answer(case.outcome.reason)

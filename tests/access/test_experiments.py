@@ -14,7 +14,7 @@ from service.identity.sessions import open_session
 from service.rules.in_force import RuleBook
 from tests.access.test_one_reading import verified_reader
 from tests.databases import on_sqlite
-from tests.inside import CANARY, Paywall
+from tests.inside import CANARY, Paywall, inside
 
 pytestmark = on_sqlite
 AGREED = {"Paywall-Consent": "newsletter, experiments"}
@@ -87,6 +87,28 @@ async def test_who_did_not_agree_stays_outside(paywall: Paywall) -> None:
     assert await limit(paywall, "a", one, **{"Paywall-Consent": "newsletter"}) == 3
     assert await limit(paywall, "a", one, Cookie="paywall_consent=statistics.experiments") == 1
     assert [row.variant for row in await paywall.ledger()] == [None, None, "spring/one"]
+
+
+@pytest.mark.parametrize("need_consent", [False, True])
+async def test_only_a_device_that_comes_back_takes_part(
+    paywall: Paywall, need_consent: bool
+) -> None:
+    """Scripts without cookies are a new device each time, and would thin the figure out."""
+    changed = paywall.settings.model_copy(update={"experiments_need_consent": need_consent})
+    headers = AGREED if need_consent else {}
+    async with inside(paywall.database, changed, paywall.clocks) as site:
+        await start(site, variants=[
+            {"name": "usual", "share": 1},
+            {"name": "one", "share": 99, "limits": {"anonymous": 0, "registered": 0}},
+        ])  # fmt: skip
+        for _ in range(5):
+            async with site.new_client() as script:
+                read = await script.post("/v1/articles/a/unlock", headers=headers)
+                assert read.json()["meter"]["limit"] == 3
+        assert {row.variant for row in await site.ledger()} == {None}
+        one = device_of(site, "one")
+        assert await limit(site, "b", one, **headers) == 0
+        assert (await site.ledger())[-1].variant == "spring/one"
 
 
 async def test_the_variant_goes_along_at_sign_in_and_to_other_devices(paywall: Paywall) -> None:
