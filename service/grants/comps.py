@@ -10,7 +10,7 @@ from service.grants.grants import EVERYTHING
 from service.grants.history import keep_former
 from service.identity.audit import record
 from service.identity.readers import find_reader, is_erased, settled_reader
-from service.problems import Problem
+from service.problems import Problem, invalid_field
 
 LONGEST_NOTE = 500
 
@@ -26,8 +26,10 @@ async def give_comp(
 ) -> Grant:
     """Give a reader access from now until `ends_at` (None: until revoked), and audit it.
 
-    `now` is business time.
+    `now` is business time. Raises the problems `invalid-request`, for a note without a word too, and `not-found`.
     """
+    if not note.strip():
+        raise invalid_field("body.note", "Write why access is given: colleagues will ask.")
     reader_id = await settled_reader(session, reader_id)
     if await find_reader(session, reader_id) is None or await is_erased(session, reader_id):
         raise Problem("not-found", "There is no such reader. Check the id in the list of readers.")
@@ -42,7 +44,7 @@ async def give_comp(
         starts_at=now,
         ends_at=ends_at,
         in_grace=False,
-        note=note[:LONGEST_NOTE],
+        note=note.strip()[:LONGEST_NOTE],
         created_at=now,
         updated_at=now,
         recorded_since=now,

@@ -15,7 +15,7 @@ class CompIn(Body):
 
     reader_id: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_]+$")]
     ends_at: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
-    note: Annotated[str, Field(max_length=LONGEST_NOTE, pattern=r"^[^\x00]*$")] = ""
+    note: Annotated[str, Field(min_length=1, max_length=LONGEST_NOTE, pattern=r"^[^\x00]*$")]
     """Why, for colleagues who ask later."""
 
 

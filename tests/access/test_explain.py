@@ -122,7 +122,7 @@ class Story:
     async def give(self) -> None:
         async with self.paywall.database.transaction() as session:
             given = await give_comp(
-                session, reader_id=self.reader().id, ends_at=self.now + timedelta(days=1), note="",
+                session, reader_id=self.reader().id, ends_at=self.now + timedelta(days=1), note="A prize",
                 actor="tests", now=self.now,
             )  # fmt: skip
         self.comps.append(given.id)

@@ -74,7 +74,7 @@ async def test_a_revoked_comp_ends_the_tokens_signed_for_it(
     premium.clocks.offset = ahead
     reader_id = await premium.sign_in()
     given = await premium.client.post(
-        "/v1/admin/grants", json={"reader_id": reader_id}, headers=premium.staff
+        "/v1/admin/grants", json={"reader_id": reader_id, "note": "A prize"}, headers=premium.staff
     )
     access = await premium.access_token()
     unlocked = (await premium.unlock("p")).json()["token"]

@@ -362,7 +362,7 @@ def test_a_comp_for_a_merged_reader_goes_to_the_account(site: Installation) -> N
         sign_in(site, site.browser)
         given = site.browser.post(
             "/v1/admin/grants",
-            json={"reader_id": provisional, "ends_at": None, "note": ""},
+            json={"reader_id": provisional, "ends_at": None, "note": "A prize"},
             headers={"Authorization": f"Bearer {site.api_key}"},
         )
         assert given.status_code == 201, given.text

@@ -35,7 +35,7 @@ async def paywall(
 
 
 async def give(paywall: Paywall, reader_id: str, **fields: Any) -> httpx2.Response:
-    body = {"reader_id": reader_id, **fields}
+    body = {"reader_id": reader_id, "note": "A prize", **fields}
     return await paywall.client.post(ADDRESS, json=body, headers=paywall.staff)
 
 
@@ -101,6 +101,9 @@ REFUSED: list[dict[str, Any]] = [
     {"ends_at": "soon"},
     {"ends_at": "9999-12-31T23:59:59-23:00"},
     {"ends_at": "0001-01-01T00:00:00+23:00"},
+    {"note": ""},
+    {"note": " \n"},
+    {"note": None},
     {"note": "x" * 501},
     {"note": "a\x00b"},
     {"scope": "plan:print"},
@@ -145,7 +148,7 @@ async def test_role_by_route(paywall: Paywall, settings: Settings, clocks: Movin
             if role is not None:
                 secret = await _operator_session(paywall, role, settings, clocks)
                 browser.cookies.set(cookie_name("operator", settings), secret)
-            given = await browser.post(ADDRESS, json={"reader_id": reader_id})
+            given = await browser.post(ADDRESS, json={"reader_id": reader_id, "note": "A prize"})
             revoked = await browser.delete(f"{ADDRESS}/grt_unknown")
         refused = (401, 401) if role is None else (403, 403)
         expected = (201, 404) if role in ALLOWED else refused
@@ -180,7 +183,9 @@ async def test_scope_by_route(paywall: Paywall, clocks: MovingClocks) -> None:
         async with paywall.database.transaction() as session:
             key = await create_api_key(session, label="x", scopes=scopes, now=clocks.wall())
         headers = {"Authorization": f"Bearer {key}"}
-        answer = await paywall.client.post(ADDRESS, json={"reader_id": reader_id}, headers=headers)
+        answer = await paywall.client.post(
+            ADDRESS, json={"reader_id": reader_id, "note": "A prize"}, headers=headers
+        )
         assert answer.status_code == status, scopes
 
 
@@ -189,7 +194,9 @@ async def test_a_reader_is_no_staff(paywall: Paywall) -> None:
     reader_id = await paywall.sign_in()
     token = await paywall.access_token()
     for headers in ({}, {"Authorization": f"Bearer {token}"}, {"Authorization": "Basic x"}):
-        answer = await paywall.client.post(ADDRESS, json={"reader_id": reader_id}, headers=headers)
+        answer = await paywall.client.post(
+            ADDRESS, json={"reader_id": reader_id, "note": "A prize"}, headers=headers
+        )
         assert answer.status_code == 401
 
 

@@ -154,8 +154,11 @@ async def test_access_is_given_and_taken_back(
         ("2026-03-01", "lies in the past"), ("2026-02-30", "as 2026-03-01"), ("tomorrow", "as 2026"),
         ("9999-12-31", "as 2026"), ("20260331", "as 2026"),
     ]:  # fmt: skip
-        refused = await send(browser, path, until=wrong)
+        refused = await send(browser, path, until=wrong, note="Jury")
         assert (refused.status_code, told in refused.text) == (422, True), wrong
+    for note in ({}, {"note": "  "}):
+        refused = await send(browser, path, until="2026-03-31", **note)
+        assert (refused.status_code, "Write why access is given" in refused.text) == (422, True)
     taken = await send(browser, f"{path}/{grant.id}/revoke")
     assert taken.status_code == 303
     assert (
