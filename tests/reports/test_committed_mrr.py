@@ -25,6 +25,10 @@ SOME = settings(
     max_examples=5, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
+SIDES = {
+    "": "", "plan": "{}_plan", "interval_charged": "{}_interval", "currency": "currency",
+}  # fmt: skip
+"""By split, where a movement has its value."""
 Told = tuple[int, str, int]
 """Subscription, type, and the hour after BEGIN."""
 told = st.lists(
@@ -62,6 +66,12 @@ async def test_now_by_the_subscriptions_and_before_by_what_was_known_then(
         await lines_of(database, "committed-mrr", asked("2026-02-01", "2026-03-31", "month"))
     )
     assert by_month["all", "", "EUR"] == [2700, 1800, 1800]
+    by_plan = values(
+        await lines_of(
+            database, "committed-mrr", asked("2026-02-01", "2026-03-31", "month", split="plan")
+        )
+    )
+    assert by_plan == {("all", "digital", "EUR"): [2700, 1800, 1800]}
 
 
 def test_past_instants_are_what_the_rows_say(database_url: str) -> None:
@@ -69,7 +79,7 @@ def test_past_instants_are_what_the_rows_say(database_url: str) -> None:
     @given(
         history=histories(), events=told, start=st.sampled_from([15, 20, 40]),
         days=st.sampled_from([1, 21, 66]), interval=st.sampled_from(["day", "week", "month"]),
-        zone=st.sampled_from(["UTC", "America/Santiago"]),
+        zone=st.sampled_from(["UTC", "America/Santiago"]), split=st.sampled_from(list(SIDES)),
     )  # fmt: skip
     def play(
         history: list[MovementRow],
@@ -78,11 +88,12 @@ def test_past_instants_are_what_the_rows_say(database_url: str) -> None:
         days: int,
         interval: str,
         zone: str,
+        split: str,
     ) -> None:
         first = BEGIN.date() + timedelta(days=start)
         what = asked(
             str(first), str(first + timedelta(days=days - 1)), interval, now=LATER, zone=zone,
-            home=ZoneInfo(zone),
+            home=ZoneInfo(zone), split=split,
         )  # fmt: skip
         asyncio.run(_compare(database_url, history, events, what))
 
@@ -94,10 +105,10 @@ async def _compare(url: str, history: list[MovementRow], events: list[Told], wha
     try:
         await _store(database, history, events)
         lines = await lines_of(database, "committed-mrr", what)
-        found = {line.currency: line.cells for line in lines}
+        found = {(line.split, line.currency): line.cells for line in lines}
         for number, step in enumerate(what.period.steps):
-            expected = _committed(history, events, step.until)
-            here = {currency: cells[number].value for currency, cells in found.items()}
+            expected = _committed(history, events, step.until, what.split)
+            here = {key: cells[number].value for key, cells in found.items()}
             assert {k: v for k, v in here.items() if v} == {k: v for k, v in expected.items() if v}
     finally:
         await database.dispose()
@@ -120,9 +131,11 @@ async def _store(database: Database, history: list[MovementRow], events: list[To
     )  # fmt: skip
 
 
-def _committed(history: list[MovementRow], events: list[Told], until: Any) -> dict[str, Fraction]:
+def _committed(
+    history: list[MovementRow], events: list[Told], until: Any, split: str
+) -> dict[tuple[str, str], Fraction]:
     """What each subscription brings just before `until`, unless it was said last that it would end."""
-    sums: defaultdict[str, Fraction] = defaultdict(Fraction)
+    sums: defaultdict[tuple[str, str], Fraction] = defaultdict(Fraction)
     for name in {row.subscription_id for row in history}:
         said = [
             (hour, type_)
@@ -133,7 +146,9 @@ def _committed(history: list[MovementRow], events: list[Told], until: Any) -> di
             continue
         for row in history:
             if row.subscription_id == name and row.at < until:
-                sums[row.currency] += _monthly(row, "to") - _monthly(row, "from")
+                for side, sign in (("to", 1), ("from", -1)):
+                    value = getattr(row, SIDES[split].format(side)) if split else ""
+                    sums[value or "", row.currency] += sign * _monthly(row, side)
     return dict(sums)
 
 

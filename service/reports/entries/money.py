@@ -23,7 +23,7 @@ FIGURES: tuple[Figure, ...] = (
         subscribers.mrr_after_discounts, MOVEMENTS, is_sum_of_money=True,
     ),
     Figure(
-        "committed-mrr", "Money", COMMITTED_MRR, one("money"), "end", (),
+        "committed-mrr", "Money", COMMITTED_MRR, one("money"), "end", BY_PRICE,
         subscribers.committed_mrr, "movements, domain events and subscriptions", version=2,
         is_sum_of_money=True,
     ),

@@ -14,29 +14,33 @@ from sqlalchemy.orm import aliased
 from service.billing.recurring import monthly
 from service.db.base import UtcDateTime
 from service.db.tables import DomainEvent, MovementRow, Subscription
-from service.reports.asked import Asked
+from service.reports.asked import Asked, Dimensions
 from service.reports.tallies import Tallies
 
 _ASKED, _TAKEN_BACK = "subscription.cancel_scheduled", "subscription.resumed"
 
 
 async def money(session: AsyncSession, asked: Asked) -> Tallies:
-    """By currency: what became scheduled to end, less what was taken back, changed or ended."""
+    """By split and currency: what became scheduled to end, less what was taken back, changed or ended."""
     changes = _changes(spans(asked.since, asked.until)).subquery("scheduled")
+    dimensions: Dimensions = {
+        "plan": changes.c.plan, "interval_charged": changes.c.interval,
+        "currency": changes.c.currency,
+    }  # fmt: skip
     rows = (
         select(
-            asked.step_at(changes.c.at).label("step"), changes.c.currency, changes.c.interval,
-            changes.c.every, changes.c.amount,
+            asked.step_at(changes.c.at).label("step"), asked.split_of(dimensions).label("split"),
+            changes.c.currency, changes.c.interval, changes.c.every, changes.c.amount,
         )
-        .where(changes.c.at < asked.until)
+        .where(changes.c.at < asked.until, *asked.filters(dimensions))
         .subquery("by_step")
     )  # fmt: skip
-    grouping = (rows.c.step, rows.c.currency, rows.c.interval, rows.c.every)
+    grouping = (rows.c.step, rows.c.split, rows.c.currency, rows.c.interval, rows.c.every)
     tallies = Tallies(asked.steps)
-    for step, currency, interval, every, total in await session.execute(
+    for step, split, currency, interval, every, total in await session.execute(
         select(*grouping, func.sum(rows.c.amount)).group_by(*grouping)
     ):
-        tallies.add(("", currency), "scheduled", step, monthly(int(total), interval, every))
+        tallies.add((split, currency), "scheduled", step, monthly(int(total), interval, every))
     return tallies
 
 
@@ -80,12 +84,12 @@ def _changes(spans: Subquery) -> Any:
         _held(spans, spans.c.since, 1),
         select(
             within.at.label("at"), within.currency.label("currency"),
-            within.to_interval.label("interval"), within.to_interval_count.label("every"),
-            within.to_recurring.label("amount"),
+            within.to_plan.label("plan"), within.to_interval.label("interval"),
+            within.to_interval_count.label("every"), within.to_recurring.label("amount"),
         ).join(spans, inside[0]).where(*inside[1:], within.to_plan.is_not(None)),
         select(
-            within.at, within.currency, within.from_interval, within.from_interval_count,
-            -within.from_recurring,
+            within.at, within.currency, within.from_plan, within.from_interval,
+            within.from_interval_count, -within.from_recurring,
         ).join(spans, inside[0]).where(*inside[1:], within.from_plan.is_not(None)),
         _held(spans, spans.c.until, -1),
     )  # fmt: skip
@@ -102,8 +106,9 @@ def _held(spans: Subquery, at: ColumnElement[Any], sign: int) -> Any:
     )
     return (
         select(
-            at.label("at"), held.currency.label("currency"), held.to_interval.label("interval"),
-            held.to_interval_count.label("every"), (sign * held.to_recurring).label("amount"),
+            at.label("at"), held.currency.label("currency"), held.to_plan.label("plan"),
+            held.to_interval.label("interval"), held.to_interval_count.label("every"),
+            (sign * held.to_recurring).label("amount"),
         )
         .select_from(spans)
         .join(held, held.subscription_id == spans.c.id)

@@ -1,11 +1,15 @@
 """Figures of subscribers and recurring revenue."""
 
+from collections import defaultdict
 from fractions import Fraction
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.billing.recurring import monthly
+from service.db.tables import Subscription
 from service.reports import figures, growth
-from service.reports.asked import Asked
+from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of
 from service.reports.queries import movements, scheduled
 from service.reports.tallies import JOINED, LEFT
@@ -33,20 +37,44 @@ async def committed_mrr(session: AsyncSession, asked: Asked) -> list[Line]:
     """Of this moment by the subscriptions, of earlier ones by what was known then to be scheduled."""
     every = await movements.money(session, asked)
     leaving = await scheduled.money(session, asked)
-    runs_on = await figures.exact_mrr(session, figures.RUNS_ON)
+    runs_on = await _runs_on(session, asked)
     here = [each.since <= asked.now < each.until for each in asked.period.steps]
 
-    def of(currency: str) -> Line:
-        mrr, going = every.all_of(("", currency)), leaving.all_of(("", currency))
+    def of(split: str, currency: str) -> Line:
+        mrr, going = every.all_of((split, currency)), leaving.all_of((split, currency))
 
         def value(at: int | None) -> Cell:
             is_now = any(here) if at is None else here[at]
-            now = runs_on.get(currency, Fraction(0))
+            now = runs_on.get((split, currency), Fraction(0))
             return Cell(now if is_now else mrr.after(at) - going.after(at))
 
-        return line_of(value, asked.steps, "all", currency=currency)
+        return line_of(value, asked.steps, "all", split=split, currency=currency)
 
-    return [of(currency) for currency in sorted({key[1] for key in every.keys} | runs_on.keys())]
+    return [of(*key) for key in sorted({*every.keys, *runs_on})]
+
+
+async def _runs_on(session: AsyncSession, asked: Asked) -> dict[tuple[str, str], Fraction]:
+    """What the subscriptions that aren't scheduled to end bring now, by split and currency."""
+    row = Subscription
+    dimensions: Dimensions = {
+        "plan": row.plan.expression, "interval_charged": row.interval.expression,
+        "currency": row.currency.expression,
+    }  # fmt: skip
+    rows = (
+        select(
+            asked.split_of(dimensions).label("split"), row.currency, row.interval,
+            row.interval_count, row.recurring_amount,
+        )
+        .where(figures.RUNS_ON, *asked.filters(dimensions))
+        .subquery("runs_on")
+    )  # fmt: skip
+    grouping = (rows.c.split, rows.c.currency, rows.c.interval, rows.c.interval_count)
+    sums: defaultdict[tuple[str, str], Fraction] = defaultdict(Fraction)
+    for split, currency, interval, every, total in await session.execute(
+        select(*grouping, func.sum(rows.c.recurring_amount)).group_by(*grouping)
+    ):
+        sums[split, currency] += monthly(int(total), interval, every)
+    return sums
 
 
 async def arr(session: AsyncSession, asked: Asked) -> list[Line]:
