@@ -16,8 +16,10 @@ SMALL_BODY = 64 * 1024
 MOST_MEMBERS = 2000
 DEEPEST = 20
 _MOST_FIELDS = 200
-_LARGE = re.compile(r"/v1/admin/articles/|(/v1)?/admin/entitlements/([^/]+/)?import$")
-"""Articles, and the lists of rights from elsewhere."""
+_LARGE = re.compile(
+    r"/v1/admin/articles/|(/v1)?/admin/(entitlements/([^/]+/)?|institutions/)import$"
+)
+"""Articles, and the lists of rights from elsewhere and of institutions."""
 _SIGNED = "/v1/webhooks/"
 """What Stripe has signed has any shape, and the route that reads it notes what was refused: its size alone
 is limited here. Nothing is built from it before the signature is checked.
@@ -31,7 +33,7 @@ _OTHER_THAN_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 class Boundary:
     """ASGI: reads the body, whose size and shape are checked before anything is built from it.
 
-    Articles, lists of rights and webhooks may have `max_body_bytes`, others 64 KiB. What nobody foresaw becomes a
+    Articles, lists of rights or institutions, and webhooks may have `max_body_bytes`, others 64 KiB. What nobody foresaw becomes a
     problem here: the framework's own catch-all is outside of what adds headers and the request's id.
     """
 

@@ -332,7 +332,7 @@ class Settings(BaseSettings):
         4096,
         ge=64,
         le=65536,
-        description="Largest body of an article, a list of rights or a webhook; all others have 64 KiB at most.",
+        description="Largest body of an article, a list of rights or institutions, or a webhook; all others have 64 KiB at most.",
     )
     metrics: bool = Field(
         True,

@@ -235,3 +235,33 @@ async def test_institutions_are_added_refused_and_ended_on_their_page(paywall: P
     ended = await paywall.client.post(f"{page}/end", data={"csrf": csrf, "slug": "city-library"})
     assert ended.status_code == 303
     assert ", over" in (await paywall.client.get(page)).text
+
+
+async def test_a_list_that_passes_the_trial_can_be_loaded(
+    database: Database, settings: Settings, paywall: Paywall, clocks: MovingClocks
+) -> None:
+    small = settings.model_copy(update={"max_body_kilobytes": 64})
+    async with inside(database, small, clocks) as narrow:
+        narrow.client.cookies = paywall.client.cookies
+        csrf = csrf_in((await narrow.client.get(PAGE)).text)
+        form = {"csrf": csrf, "source": "print", "most_ended": "100"}
+        for rows, status in ((900, 200), (1500, 422)):
+            lines = "".join(f"KD-{n},digital,ü{n}@example.org\n" for n in range(rows))
+            text = f"reference,plan,email\n{lines}"
+            assert len(text.encode()) < 60_000
+            shown = await narrow.client.post(
+                f"{PAGE}/import", data=form, files={"file": ("list.csv", text.encode())}
+            )
+            assert shown.status_code == status, shown.text
+            assert ("too large to be loaded" in shown.text) == (status == 422)
+            typed = {**form, "csv": text.replace("\n", "\r\n"), "load": "yes"}
+            loaded = await narrow.client.post(f"{PAGE}/import", data=typed)
+            assert loaded.status_code == (303 if status == 200 else 413)
+
+
+async def test_a_list_of_institutions_as_long_as_promised_is_read(paywall: Paywall) -> None:
+    page = "/admin/institutions"
+    csrf = csrf_in((await paywall.client.get(page)).text)
+    sent = await paywall.client.post(f"{page}/import", data={"csrf": csrf, "csv": "," * 60_000})
+    assert sent.status_code == 422
+    assert "Nothing was changed." in sent.text

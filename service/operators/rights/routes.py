@@ -4,6 +4,7 @@ from asyncio import to_thread
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from fastapi.responses import Response
@@ -105,6 +106,9 @@ async def send_list(
         return await _page(request, session, context, RightQuery(), taken=taken)
     if load:
         return see_other(f"{HOME}?source={taken.source}")
+    if await to_thread(_length_of_form, taken) > context.settings.max_body_kilobytes * 1024:
+        taken.refused = [_TOO_LARGE]
+        return await _page(request, session, context, RightQuery(), taken=taken)
     taken.would = _would(found)
     return await _page(request, session, context, RightQuery(), taken=taken)
 
@@ -134,6 +138,17 @@ async def _store(
     )  # fmt: skip
 
 
+def _length_of_form(taken: Taken) -> int:
+    """How many bytes a browser sends to load the list that it was shown: more than the file has."""
+    lines = "\r\n".join(taken.csv.splitlines())
+    return len(urlencode({"source": taken.source, "csv": lines})) + _OTHER_FIELDS
+
+
+_OTHER_FIELDS = 1024
+_TOO_LARGE = (
+    "The list is too large to be loaded on this page. Load it with “paywall import entitlements”, "
+    "or let your administrator raise PAYWALL_MAX_BODY_KILOBYTES."
+)
 _NO_SOURCE = "The source has small letters, digits and hyphens, such as print."
 
 
