@@ -33,7 +33,9 @@ async def make_offer(
     offer = await create_offer(
         change.session, name=name, plan=plan, price=price, sold_to=sold_to, now=now
     )
-    made = {"name": offer.name, "plan": plan, "price": price_text(price), "sold_to": sold_to}
+    made = {"name": offer.name, "plan": plan, "price": price_text(price)}
+    if sold_to != "everybody":
+        made["sold_to"] = sold_to
     await change.record("offer.create", offer.id, after=made)
     return offer
 

@@ -92,7 +92,6 @@ async def test_an_offer_is_made_changed_ended_and_sold_again(
     assert [(each.action, each.after) for each in await audited(database)] == [
         ("offer.create", {
             "name": "Monthly", "plan": "digital", "price": "14 days free, then €9.00 a month",
-            "sold_to": "everybody",
         }),
         ("offer.change", {"name": "Every month", "position": 7}),
         ("offer.archive", {"sold": False}), ("offer.change", {"sold": True}),
@@ -116,6 +115,9 @@ async def test_a_win_back_offer_is_made_on_the_page_and_over_the_api(
     assert (answer.status_code, answer.json()["sold_to"]) == (201, "former"), answer.text
     for offer in await offers(paywall.database):
         assert offer.sold_to == "former"
+    for each in await audited(paywall.database):
+        assert each.after is not None
+        assert each.after["sold_to"] == "former"
 
 
 @on_sqlite
