@@ -4,7 +4,7 @@ from service.billing.customers import customer_of_reader
 from service.billing.subscriptions import has_seats
 from service.db.context import Context
 from service.identity.return_to import absolute, checked_return_to
-from service.offers.portal import for_seats
+from service.offers.portal import portal_for_seats
 from service.payments.asking import asking_stripe
 from service.payments.gateway import Gateway, GatewayRefused
 from service.problems import Problem
@@ -36,8 +36,10 @@ async def portal_of_customer(
     if customer_id is None:
         raise Problem("no-subscription")
     publication = context.settings.publication
-    configuration = await gateway.portal_configuration(
-        for_seats(publication) if owns_seats else publication
+    configuration = await (
+        portal_for_seats(gateway, publication)
+        if owns_seats
+        else gateway.portal_configuration(publication)
     )
     try:
         return await gateway.create_portal_session(

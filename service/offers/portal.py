@@ -13,7 +13,7 @@ from service.db.session import Database
 from service.db.tables import Offer
 from service.offers.store import offers_for_everybody
 from service.payments.gateway import GatewayRefused
-from service.payments.set_up import SetUpGateway, StripePrice
+from service.payments.set_up import SetUpGateway, StripePortalConfiguration, StripePrice
 
 log = structlog.get_logger()
 
@@ -116,6 +116,20 @@ async def mirror_portal(database: Database, gateway: SetUpGateway, publication: 
             await gateway.save_portal_configuration(
                 name, features=wanted, configuration_id=found.id if found is not None else None
             )
+
+
+async def portal_for_seats(gateway: SetUpGateway, publication: str) -> StripePortalConfiguration:
+    """The configuration for owners of seats, made here where nothing was mirrored yet.
+
+    In the account's own portal they could switch.
+    """
+    name = for_seats(publication)
+    found = await gateway.portal_configuration(name)
+    if found is not None:
+        return found
+    return await gateway.save_portal_configuration(
+        name, features=portal_features(()), configuration_id=None
+    )
 
 
 class PortalMirror:

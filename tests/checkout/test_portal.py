@@ -32,7 +32,6 @@ async def test_an_owner_of_seats_finds_no_plain_offer_to_switch_to(
     """Stripe lets those switch too whose own price isn't listed, and keeps the quantity."""
     async with desk_on(database, settings, clocks) as desk:
         team = await sell_seats(desk)
-        await mirror_portal(desk.database, desk.at_stripe.gateway, settings.publication)
         owner, customer = await desk.reader()
         subscription = desk.subscribe(customer, items=[{"price": team, "quantity": 5}])
         other, others_customer = await desk.reader("ben@example.org")
@@ -48,6 +47,8 @@ async def test_an_owner_of_seats_finds_no_plain_offer_to_switch_to(
             assert found["features"]["subscription_cancel"]["enabled"]
             return dict(found["features"]["subscription_update"])
 
+        assert not (await switching(owner))["enabled"], "before anything was mirrored, too"
+        await mirror_portal(desk.database, desk.at_stripe.gateway, settings.publication)
         assert not (await switching(owner))["enabled"]
         plain = await switching(other)
         assert plain["enabled"]
