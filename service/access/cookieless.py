@@ -14,10 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import AppClocks
 from service.db.context import Context
+from service.grants.gift_links import has_opened_one
 from service.identity.callers import Caller
+from service.identity.devices import pseudonym
 from service.limits.addresses import client_network, is_listed_frontend
 from service.limits.rate import Limit, used
-from service.metering.store import device_holder, has_begun
+from service.metering import store
+from service.metering.store import known_device_holder
 from service.metering.window import MeterState
 from service.settings import AppSettings, Settings
 
@@ -31,6 +34,8 @@ async def network_of_caller(
     return client_network(request, settings, clocks)
 
 
+Admission = tuple[Limit, str] | None
+"""What a new device counts against, and under which key; None: nothing."""
 CallerNetwork = Annotated[str | None, Depends(network_of_caller)]
 
 
@@ -48,8 +53,8 @@ async def is_closed(
     return await used(session, limit, network, context.clocks.wall()) >= limit.most
 
 
-def admission(context: Context, caller: Caller, network: str | None) -> tuple[Limit, str] | None:
-    """What a device that begins counts against, and under which key; None: nothing.
+def admission(context: Context, caller: Caller, network: str | None) -> Admission:
+    """What a device that begins counts against.
 
     The meter counts it with the read, in one transaction: both are there, or neither.
     """
@@ -58,13 +63,31 @@ def admission(context: Context, caller: Caller, network: str | None) -> tuple[Li
     return _limit(context.settings), network
 
 
+async def admission_of_read(
+    context: Context, caller: Caller, meter: MeterState, network: str | None
+) -> Admission:
+    """As `admission`, for a read by the meter, which knows itself whether it has opened anything before."""
+    found = admission(context, caller, network)
+    if found is None or caller.device_id is None or meter.read_set:
+        return found
+    async with context.database.reading() as session:
+        return None if await has_opened_one(session, pseudonym(caller.device_id)) else found
+
+
+async def has_begun(session: AsyncSession, device: str | None) -> bool:
+    """Whether the meter or a gift link has opened anything to the device (its pseudonym; None: a new one)."""
+    return device is not None and (
+        await store.has_begun(session, known_device_holder(device))
+        or await has_opened_one(session, device)
+    )
+
+
 async def _has_begun(session: AsyncSession, caller: Caller, meter: MeterState | None) -> bool:
     if caller.reader_id is not None or (meter is not None and meter.read_set):
         return True
-    if caller.device_id is None:
-        return False
-    # Nothing in this window: perhaps in an earlier one, or by another meter.
-    return await has_begun(session, device_holder(caller.device_id))
+    # Nothing in this window: perhaps in an earlier one, by another meter, or by a gift link.
+    device = pseudonym(caller.device_id) if caller.device_id is not None else None
+    return await has_begun(session, device)
 
 
 def _limit(settings: Settings) -> Limit:

@@ -10,12 +10,12 @@ from typing import Annotated
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.access.cookieless import Admission, has_begun
 from service.db.context import Context
 from service.grants.gift_links import (
     articles_opened_since,
     find_link,
     grant_of,
-    has_opened_one,
     held_by_device,
     open_link,
     opened_articles,
@@ -26,8 +26,6 @@ from service.grants.grants import GrantFacts
 from service.grants.link_tokens import LinkKey
 from service.identity.touches import Touch
 from service.limits import rate
-from service.limits.rate import Limit
-from service.metering.store import has_begun, known_device_holder
 from service.running import part
 
 _OVERLAP = timedelta(minutes=1)
@@ -59,8 +57,6 @@ class GiftSeen:
 
 
 NO_GIFT = GiftSeen()
-Admission = tuple[Limit, str] | None
-"""What a new device counts against (cookieless.py), and under which key; None: nothing."""
 
 
 class Gifts:
@@ -109,7 +105,7 @@ class Gifts:
         state = state_of(link, now)
         if state != "open":
             return _refused(state, came_by_one=True)
-        if admission is not None and await _is_new(session, device):
+        if admission is not None and not await has_begun(session, device):
             limit, network = admission
             if await rate.used(session, limit, network, self._context.clocks.wall()) >= limit.most:
                 return GiftSeen(refusal=NETWORK_CLOSED, came_by_one=True)
@@ -128,7 +124,7 @@ class Gifts:
             return seen
         now = self._context.clocks.business()
         async with self._context.database.transaction() as session:
-            if admission is not None and await _is_new(session, device):
+            if admission is not None and not await has_begun(session, device):
                 wait = await rate.take(session, *admission, self._context.clocks.wall())
                 if wait is not None:
                     return GiftSeen(refusal=NETWORK_CLOSED, came_by_one=True)
@@ -149,16 +145,6 @@ class Gifts:
         if device is None or not self.opened(article_id):
             return None
         return await held_by_device(session, device, article_id, now)
-
-
-async def _is_new(session: AsyncSession, device: str | None) -> bool:
-    """Whether neither the meter nor a link has opened anything to the device: it may be without cookies."""
-    if device is None:
-        return True
-    return not (
-        await has_opened_one(session, device)
-        or await has_begun(session, known_device_holder(device))
-    )
 
 
 def _refused(state: GiftState, *, came_by_one: bool = False) -> GiftSeen:

@@ -274,3 +274,24 @@ async def test_counters_of_days_gone_by_are_deleted(
         pass  # every task runs once before the end
     async with database.reading() as session:
         assert await session.scalar(select(func.count()).select_from(RateLimit)) == 0
+
+
+@on_sqlite
+async def test_a_device_that_a_gift_link_opened_is_counted_once(capped: Capped) -> None:
+    async with capped(2) as paywall:
+        link = await gift_link(paywall)
+
+        async def device(address: str) -> dict[str, str]:
+            async with paywall.new_client() as stranger:
+                answer = await stranger.post(
+                    "/v1/articles/paid/unlock",
+                    json={"gift": link},
+                    headers={"X-Forwarded-For": address},
+                )
+            assert answer.json()["reason"] == "gift"
+            return {HEADER: answer.json()["device_token"]}
+
+        assert await outcome(paywall, HOME, **await device(HOME)) == "meter"
+        assert await outcome(paywall, HOME) == "meter", "the second device, not the third"
+        assert await outcome(paywall, HOME) == "network_exhausted"
+        assert await outcome(paywall, HOME, **await device(ELSEWHERE)) == "meter"
