@@ -6,16 +6,15 @@ is necessary once more lets it be done again; what was given up stays so until s
 
 from collections.abc import Mapping
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.duplicates import duplicate_of
 from service.billing.money import StopKind
 from service.billing.subscriptions import holding_subscriptions
 from service.clock import Clocks
-from service.db.tables import Job, Subscription
+from service.db.tables import Subscription
 from service.identity.audit import record
-from service.jobs.queue import enqueue, replay, replay_claimed
+from service.jobs.queue import ask, replay_claimed
 
 CANCEL, REFUND, SYNC = "stripe-cancel", "stripe-refund", "stripe-sync"
 CONTACT = "stripe-contact"
@@ -27,7 +26,7 @@ async def ask_cancel(
     session: AsyncSession, subscription_id: str, reason: StopKind, clocks: Clocks
 ) -> None:
     """End the subscription at Stripe, if then the reason still holds."""
-    new = await _ask(session, CANCEL, f"{subscription_id}:{reason}", clocks)
+    new = await ask(session, kind=CANCEL, key=f"{subscription_id}:{reason}", now=clocks.wall())
     if new:
         await _audit(session, "subscription.cancel", subscription_id, {"reason": reason}, clocks)
 
@@ -41,7 +40,7 @@ async def ask_refund(
 ) -> None:
     """Give back all that is left of a payment that a subscription was bought with which has to go."""
     payload = {"subscription": subscription_id, "reason": reason}
-    if await _ask(session, REFUND, payment_intent_id, clocks, payload):
+    if await ask(session, kind=REFUND, key=payment_intent_id, now=clocks.wall(), payload=payload):
         after = {"reason": reason, "payment": payment_intent_id}
         await _audit(session, "payment.refund", subscription_id, after, clocks)
 
@@ -50,13 +49,13 @@ async def ask_sync(session: AsyncSession, subscription_id: str, clocks: Clocks) 
     """Compare the subscription with Stripe once more, also where that is being done: the one who does it
     may have asked Stripe already.
     """
-    if not await _ask(session, SYNC, subscription_id, clocks):
+    if not await ask(session, kind=SYNC, key=subscription_id, now=clocks.wall()):
         await replay_claimed(session, kind=SYNC, key=subscription_id, now=clocks.wall())
 
 
 async def ask_contact(session: AsyncSession, reader_id: str, clocks: Clocks) -> None:
     """Let Stripe's customers have the reader's address."""
-    if not await _ask(session, CONTACT, reader_id, clocks):
+    if not await ask(session, kind=CONTACT, key=reader_id, now=clocks.wall()):
         await replay_claimed(session, kind=CONTACT, key=reader_id, now=clocks.wall())
 
 
@@ -71,23 +70,6 @@ async def settle_duplicates(session: AsyncSession, reader_id: str, clocks: Clock
             await ask_cancel(session, row.id, "duplicate", clocks)
         elif row.access_stop == "duplicate":
             await ask_sync(session, row.id, clocks)
-
-
-async def _ask(
-    session: AsyncSession,
-    kind: str,
-    key: str,
-    clocks: Clocks,
-    payload: Mapping[str, str] | None = None,
-) -> bool:
-    """Whether this was never asked for before."""
-    now = clocks.wall()
-    if await enqueue(session, kind=kind, key=key, now=now, payload=payload):
-        return True
-    status = await session.scalar(select(Job.status).where(Job.kind == kind, Job.key == key))
-    if status == "done":
-        await replay(session, kind=kind, key=key, now=now)
-    return False
 
 
 async def _audit(

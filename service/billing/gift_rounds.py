@@ -1,11 +1,8 @@
 """What becomes of gift subscriptions by itself: mailed on their day, and moved behind subscriptions."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import datetime
-from http import HTTPStatus
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,46 +16,49 @@ from service.db.context import Context
 from service.db.tables import GiftSubscription, Pass
 from service.identity.audit import record
 from service.identity.email import checked_address
+from service.jobs.queue import ClaimedJob, ask, replay
+from service.jobs.worker import Kind, work
 from service.outbox.mails import put_mail
 from service.problems import Problem
 
-log = structlog.get_logger()
+SEND, ARRANGE = "gift-send", "gift-arrange"
+_PAUSES = (
+    timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2),
+)  # fmt: skip
+"""After a failure. Then it is given up, and somebody has to look at it."""
 
 
 async def gift_round(context: Context) -> None:
-    """Mail the gifts whose day has come, and arrange those of readers who have subscribed or left."""
-    await send_due_gifts(context)
-    now = context.clocks.business()
+    """Mail the gifts whose day has come, and arrange those of readers who have subscribed or left.
+
+    Each is a job of its own: what fails for one keeps no other one waiting.
+    """
+    now, rounds = context.clocks.business(), _Rounds(context)
     async with context.database.reading() as session:
-        readers = await readers_to_arrange(session, now)
-    for reader_id in readers:
-        async with _alone(reader_id), context.database.transaction() as session:
-            await arrange_gifts(session, reader_id, now)
+        due = [(SEND, gift_id) for gift_id in await _due(session, now)]
+        due += [(ARRANGE, reader_id) for reader_id in await readers_to_arrange(session, now)]
+    if due:
+        async with context.database.transaction() as session:
+            for kind, key in sorted(due):  # two processes in one order
+                await ask(session, kind=kind, key=key, now=context.clocks.wall())
+    kinds = {SEND: Kind(rounds.send, _PAUSES), ARRANGE: Kind(rounds.arrange, _PAUSES)}
+    await work(context.database, kinds, context.clocks)
 
 
-@asynccontextmanager
-async def _alone(about: str) -> AsyncIterator[None]:
-    """What fails for one gift or reader keeps no other one waiting; without a database nothing goes on."""
-    try:
-        yield
-    except Problem as problem:
-        if problem.type.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise
-        log.warning("gifts.refused", about=about, problem=problem.slug)
-    except Exception:
-        log.exception("gifts.failed", about=about)
+@dataclass(frozen=True)
+class _Rounds:
+    """What the jobs need. Each answers its result in words."""
 
+    context: Context
 
-async def send_due_gifts(context: Context) -> int:
-    """Mail each paid gift to its receiver once its day has come; how many those were."""
-    async with context.database.reading() as session:
-        due = await _due(session, context.clocks.business())
-    sent = 0
-    for gift_id in due:
-        # One lock at a time: nobody waits for one gift while holding another.
-        async with _alone(gift_id), context.database.transaction() as session:
-            sent += await _send(session, context, gift_id)
-    return sent
+    async def send(self, job: ClaimedJob) -> str:
+        async with self.context.database.transaction() as session:
+            return await _send(session, self.context, job.key)
+
+    async def arrange(self, job: ClaimedJob) -> str:
+        async with self.context.database.transaction() as session:
+            await arrange_gifts(session, job.key, self.context.clocks.business())
+        return "arranged"
 
 
 async def _due(session: AsyncSession, now: datetime) -> list[str]:
@@ -77,14 +77,13 @@ async def _due(session: AsyncSession, now: datetime) -> list[str]:
     return list(found)
 
 
-async def _send(session: AsyncSession, context: Context, gift_id: str) -> bool:
-    """False: it was sent meanwhile, or there is nothing to be had by it any more."""
+async def _send(session: AsyncSession, context: Context, gift_id: str) -> str:
     bought, now = await find_gift(session, gift_id, lock=True), context.clocks.business()
     gift = bought.gift
     if gift.sent_at is not None or bought.facts.state(now) != "unredeemed":
-        return False
+        return "sent already, or there is nothing to be had by it any more"
     await _mail(session, context, gift, bought.offer.name)
-    return True
+    return "sent"
 
 
 async def _mail(session: AsyncSession, context: Context, gift: GiftSubscription, name: str) -> None:
@@ -113,4 +112,7 @@ async def send_again(
         raise Problem("invalid-email", "The buyer named no address. Say where it is to be sent.")
     gift.receiver_email = checked_address(to).text
     await _mail(session, context, gift, bought.offer.name)
+    await replay(
+        session, kind=SEND, key=gift.id, now=context.clocks.wall()
+    )  # it was given up, perhaps
     await record(session, actor=actor, action="gift.send", target=gift.id, now=now)

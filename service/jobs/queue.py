@@ -72,6 +72,23 @@ async def enqueue(
     return inserted is not None
 
 
+async def ask(
+    session: AsyncSession,
+    *,
+    kind: str,
+    key: str,
+    now: datetime,
+    payload: Mapping[str, Any] | None = None,
+) -> bool:
+    """Have the job done, once more where it was; what was given up stays so. Whether it is the first time."""
+    if await enqueue(session, kind=kind, key=key, now=now, payload=payload):
+        return True
+    status = await session.scalar(select(Job.status).where(Job.kind == kind, Job.key == key))
+    if status == "done":
+        await replay(session, kind=kind, key=key, now=now)
+    return False
+
+
 async def count_due(
     database: Database,
     kinds: Collection[str],

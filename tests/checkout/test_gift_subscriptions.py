@@ -9,12 +9,12 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from service.billing.gift_rounds import gift_round
+from service.billing.gift_rounds import SEND, gift_round
 from service.billing.gift_subscriptions import readers_to_arrange
 from service.billing.reconciliations import opening_passes
 from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import GiftSubscription, Grant, Mail, Pass, Reader
+from service.db.tables import GiftSubscription, Grant, Job, Mail, Pass, Reader
 from service.identity.cookies import cookie_name
 from service.identity.readers import create_reader
 from service.identity.sessions import open_session
@@ -140,6 +140,22 @@ def test_a_gift_that_cant_be_mailed_holds_up_no_other(site: Installation) -> Non
     site.in_database(spoil)
     look(site)
     assert [address for kind, address in mailed(site) if kind == "gift"] == [FRIEND]
+    tried = []
+    for pause in (timedelta(), *(timedelta(minutes=n) for n in (1, 4, 5, 30, 120))):
+        site.clocks.travel(pause)
+        look(site)
+        (job,) = (each for each in rows(site, Job) if each.kind == SEND and each.status != "done")
+        tried.append(job.attempts)
+    assert tried == [1, 2, 2, 3, 4, 5]
+    assert job.status == "failed", "it is among the jobs that somebody has to look at"
+    answer = site.browser.post(
+        f"{ADMIN}/{job.key}/send", json={"email": FRIEND},
+        headers={"Authorization": f"Bearer {site.api_key}"},
+    )  # fmt: skip
+    assert answer.is_success, answer.text
+    look(site)
+    assert {each.status for each in rows(site, Job) if each.kind == SEND} == {"done"}
+    assert len([kind for kind, _ in mailed(site) if kind == "gift"]) == 2
 
 
 def test_a_gift_waits_while_its_reader_subscribes_and_no_day_is_lost(site: Installation) -> None:
