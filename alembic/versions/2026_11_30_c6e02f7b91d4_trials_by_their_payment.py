@@ -28,6 +28,7 @@ SELECT id AS subscription_id, plan, "interval" AS interval_charged, currency, st
     ) OR EXISTS (
       SELECT 1 FROM invoices WHERE invoices.subscription_id = trials.id
         AND invoices.created_at >= trials.over_at AND invoices.paid_at IS NOT NULL
+        AND invoices.billing_reason <> 'subscription_create'
     ) THEN 'paid'
     WHEN status IN ('canceled', 'incomplete_expired') THEN 'lost' ELSE 'pending' END AS outcome
 FROM trials

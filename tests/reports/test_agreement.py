@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -30,12 +30,10 @@ from tests.reports import rows
 from tests.reports.figures_asked import store
 from tests.reports.movement_histories import BEGIN, DAYS, PER_MONTH, histories
 from tests.reports.rows import NOW
+from tests.reports.sampled import sampled
 
 DAY = timedelta(days=1)
-SOME = settings(
-    max_examples=3, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(3)
 
 
 def group(

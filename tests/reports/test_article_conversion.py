@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -39,11 +39,9 @@ from tests.reports.ledger_histories import (
     joined,
     ledgers,
 )
+from tests.reports.sampled import sampled
 
-SOME = settings(
-    max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(4)
 LATER = BEGIN + timedelta(days=200)
 DAY = timedelta(days=1)
 ARTICLES = ("art_1", "art_2")

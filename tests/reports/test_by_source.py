@@ -7,7 +7,7 @@ from datetime import timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -31,11 +31,9 @@ from tests.reports.figures_asked import asked, lines_of, store, values
 from tests.reports.ledger_histories import BEGIN as LEDGER_BEGIN
 from tests.reports.ledger_histories import LINKED, READERS, LedgerOracle, in_zone, ledgers
 from tests.reports.movement_histories import BEGIN, Ledger, Oracle, histories
+from tests.reports.sampled import sampled
 
-SOME = settings(
-    max_examples=6, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(6)
 DAY = timedelta(days=1)
 LATER = BEGIN + 400 * DAY
 UTC_ZONE = ZoneInfo("UTC")

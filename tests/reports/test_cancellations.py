@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -17,13 +17,11 @@ from service.reports.movement_sums import tenure_of
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, values
 from tests.reports.rows import NOW
+from tests.reports.sampled import sampled
 
 DAY = timedelta(days=1)
 MARCH = ("2026-03-01", "2026-03-31", "month")
-SOME = settings(
-    max_examples=3, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(3)
 ended = st.tuples(
     st.integers(-40, 0), st.integers(1, 120), st.sampled_from(["", "unused", "other", "too_new"]),
     st.sampled_from(["digital", "weekend"]), st.sampled_from(["", "payment_failed"]),

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -17,14 +17,12 @@ from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, values
 from tests.reports.movement_histories import BEGIN, DAYS, PER_MONTH, histories
 from tests.reports.rows import NOW
+from tests.reports.sampled import sampled
 
 DAY = timedelta(days=1)
 LATER = BEGIN + timedelta(days=400)
 SCHEDULED, RESUMED = "subscription.cancel_scheduled", "subscription.resumed"
-SOME = settings(
-    max_examples=5, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(5)
 SIDES = {
     "": "", "plan": "{}_plan", "interval_charged": "{}_interval", "currency": "currency",
 }  # fmt: skip

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.db.base import Base
@@ -20,11 +20,9 @@ from tests.reports.figures_asked import asked, lines_of, store, totals, values
 from tests.reports.movement_histories import BEGIN, Oracle, Stayed, histories, stays
 from tests.reports.rolled import Rolled, store_rolled, ways
 from tests.reports.rows import NOW
+from tests.reports.sampled import sampled
 
-SOME = settings(
-    max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(4)
 LATER = BEGIN + timedelta(days=400)
 DAY = timedelta(days=1)
 

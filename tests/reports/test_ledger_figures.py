@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select
 
@@ -49,11 +49,9 @@ from tests.reports.ledger_histories import (
     in_zone,
     ledgers,
 )
+from tests.reports.sampled import sampled
 
-SOME = settings(
-    max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(4)
 DAY = timedelta(days=1)
 NOWS = [
     LATER,

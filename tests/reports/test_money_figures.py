@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -17,14 +17,12 @@ from service.reports.cells import Line
 from service.reports.period import NotAsked
 from tests.reports.figures_asked import asked, lines_of, store, totals, values
 from tests.reports.money_histories import BEGIN, Key, Oracle, Told, paid_out, sales, share, told
+from tests.reports.sampled import sampled
 from tests.reports.test_sql_views import QUERIES, agree
 
 LATER = BEGIN + timedelta(days=400)
 ZONES = ("UTC", "Europe/Lisbon", "America/Santiago", "Pacific/Auckland")
-SOME = settings(
-    max_examples=6, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(6)
 
 
 def test_figures_are_what_the_rows_say(database_url: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, update
 
@@ -37,15 +37,13 @@ from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.reports.figures_asked import asked, lines_of, store
 from tests.reports.money_histories import BEGIN, Told, sales, told
+from tests.reports.sampled import sampled
 
 LATER = BEGIN + timedelta(days=130)
 ZONES = ("UTC", "Europe/Lisbon", "America/Santiago", "Pacific/Auckland")
 FIGURES = ("revenue", "refunds-and-disputes", "dunning")
 ADDED_UP = (BookedDay, RevenueDay, MoneyBackDay, DunningEpisode, Rollup)
-SOME = settings(
-    max_examples=5, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(5)
 SALE = {
     "sold": "subscription", "offer": 0, "currency": "EUR", "method": "card", "country": "DE",
     "amount": 900, "fee": 50, "tax": 30, "hour": 240, "declines": [], "ends": "paid",

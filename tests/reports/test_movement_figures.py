@@ -7,7 +7,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.db.session import Database
@@ -20,13 +20,11 @@ from tests.reports.figures_asked import asked, lines_of, store, totals, values
 from tests.reports.movement_histories import BEGIN, Ledger, Oracle, histories
 from tests.reports.rolled import Rolled, store_rolled, ways
 from tests.reports.rows import NOW
+from tests.reports.sampled import sampled
 
 LATER = BEGIN + timedelta(days=400)
 ZONES = ("UTC", "Europe/Lisbon", "America/Santiago", "Pacific/Auckland")
-SOME = settings(
-    max_examples=5, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(5)
 KINDS = ("new", "reactivation", "expansion", "resume", "contraction", "churn_voluntary",
          "churn_involuntary", "pause")  # fmt: skip
 WAYS = ("new", "reactivated", "resumed", "changed_in", "involuntary", "voluntary", "paused",

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -49,11 +49,9 @@ from tests.reports.ledger_histories import (
     ledgers,
 )
 from tests.reports.movement_histories import histories
+from tests.reports.sampled import sampled
 
-SOME = settings(
-    max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(4)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 LATER = BEGIN + 200 * DAY
 ZONES = ["Europe/Lisbon", "America/Santiago", "Pacific/Auckland"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
@@ -28,11 +28,9 @@ from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
 from tests.reports.movement_histories import BEGIN, DAYS, histories
 from tests.reports.rolled import context_in
+from tests.reports.sampled import sampled
 
-SOME = settings(
-    max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(4)
 LATER = BEGIN + timedelta(days=400)
 HOME = ZoneInfo("America/Santiago")
 _TABLES: tuple[type[Base], ...] = (

@@ -64,8 +64,14 @@ async def test_trials(database: Database) -> None:
     added.append(rows.movement(given, 1, NOW - 30 * DAY))
     for _ in range(2):
         trial("canceled", paid=True, ended_at=NOW - DAY)
-    for _ in range(9):
+    for _ in range(8):
         trial("canceled", trial_end=NOW + 5 * DAY, ended_at=NOW - 3 * DAY)
+    # Stopped as it began; the invoice of nothing was paid in the same instant.
+    begun = NOW - 3 * DAY
+    stopped = trial("canceled", started_at=begun, trial_end=NOW + 5 * DAY, ended_at=begun)
+    added.append(
+        rows.invoice(stopped, created_at=begun, paid_at=begun, billing_reason="subscription_create")
+    )
     for _ in range(5):
         trial("past_due")
     charged_soon = trial("active")

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import BindParameter, Date, bindparam, delete, inspect, text
 from sqlalchemy.exc import DBAPIError
@@ -49,6 +49,7 @@ from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
 from tests.reports.ledger_histories import BEGIN, CAME_BY, DAYS, LINKED, READERS, in_zone, ledgers
 from tests.reports.movement_histories import histories
+from tests.reports.sampled import sampled
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sql.md").read_text(encoding="utf-8")
 QUERIES: Mapping[str, str] = dict(
@@ -71,10 +72,7 @@ HOME = ZoneInfo("America/Santiago")
 FIRST, LAST = date(2026, 3, 22), date(2026, 4, 8)
 LATER = BEGIN + timedelta(days=200)
 DURING = datetime(2026, 4, 5, 12, tzinfo=UTC)
-SOME = settings(
-    max_examples=3, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(3)
 _TABLES: tuple[type[Base], ...] = (
     AccessEntry, HolderDay, LedgerDay, RolledDay, HolderReturn, StepDepth, HabitDay, MovementRow, InvoiceRow, Pass, CheckoutTouches, Checkout,
     Subscription, DomainEvent, ReaderDevice, Touches, Reader, Offer, Article,

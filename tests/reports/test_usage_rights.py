@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -19,11 +19,9 @@ from tests.reports.figures_asked import asked, lines_of, store, totals
 from tests.reports.movement_histories import BEGIN, DAYS, PER_MONTH, histories
 from tests.reports.rolled import Rolled, store_rolled, ways
 from tests.reports.rows import NOW
+from tests.reports.sampled import sampled
 
-SOME = settings(
-    max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(4)
 DAY = timedelta(days=1)
 _TABLES: tuple[type[Base], ...] = (MovementRow, Pass, Checkout, Offer, Reader)
 Bought = list[tuple[int, int, int, int | None]]

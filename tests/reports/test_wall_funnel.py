@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -40,11 +40,9 @@ from tests.reports.ledger_histories import (
     ledgers,
     source_of,
 )
+from tests.reports.sampled import sampled
 
-SOME = settings(
-    max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(4)
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 SECTIONS = {"art_1": "News", "art_2": None}
 OFFERS = {"off_1": "Monthly", "off_2": "Yearly", "off_gift": "A gift"}

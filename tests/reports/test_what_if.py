@@ -9,7 +9,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -29,11 +29,9 @@ from tests.conftest import MovingClocks
 from tests.inside import Paywall, inside
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store
+from tests.reports.sampled import sampled
 
-SOME = settings(
-    max_examples=4, deadline=None, database=None, phases=(Phase.generate,), print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+SOME = sampled(4)
 BEGIN, DAYS = datetime(2026, 3, 20, tzinfo=UTC), 24
 LATER = BEGIN + timedelta(days=200)
 DAY = timedelta(days=1)

@@ -1,5 +1,5 @@
-"""`make soak`: histories of sessions and of billing, kills of a serving process, events in every order, and
-what is promised in every state of a subscription, for as many steps as wanted, on both databases by turns.
+"""`make soak`: histories of sessions, of billing and of figures, kills of a serving process, events in every order,
+and what is promised in every state of a subscription, for as many steps as wanted, on both databases by turns.
 
 Each round has a number, its seed. How far it came is kept, so that an interrupted run goes on where it
 was; a round that fails is named with its seed, and is the first one of the next run.
@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -34,12 +35,14 @@ from tests.billing.test_promises import State, every, play_promises
 from tests.conftest import MovingClocks, settings_of
 from tests.e2e import killed_reads, kills
 from tests.postgres import running_postgres
+from tests.reports.sampled import TIMES
 from tests.served import installation
 
 HISTORIES, STEPS, KILLS, KILLED_READS = 10, 50, 10, 50
 """In each round, on one of the databases."""
 ORDERS = 1_000
 """Of one purchase or renewal; all of what has no more than six events."""
+REPORTS = Path(__file__).parents[1] / "reports"
 KEPT = Path(os.environ.get("SOAK_PROGRESS", ".data/soak.json"))
 NewDatabase = Callable[[], str]
 
@@ -153,6 +156,21 @@ async def _promises(url: str, state: State) -> None:
         await database.dispose()
 
 
+def figures_round(number: int, new_database: NewDatabase) -> int:
+    """Count every report of random histories anew, without the queries; how many there were a report."""
+    modules = [each for each in REPORTS.glob("test_*.py") if "sampled(" in each.read_text()]
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not browser",
+            f"--hypothesis-seed={number}", *map(str, sorted(modules)),
+        ],
+        env={**os.environ, TIMES: str(HISTORIES)}, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"a report was wrong:\n{done.stdout}{done.stderr}")
+    return HISTORIES
+
+
 TURNS: tuple[tuple[str, str, Callable[[int, NewDatabase], int]], ...] = (
     ("sessions", "SQLite", sessions_round),
     ("sessions", "PostgreSQL", sessions_round),
@@ -166,6 +184,8 @@ TURNS: tuple[tuple[str, str, Callable[[int, NewDatabase], int]], ...] = (
     # Each order begins with a copy of the same file.
     ("orders", "SQLite", orders_round),
     ("promises", "SQLite", promises_round),
+    # Its tests make databases of their own, of both kinds.
+    ("figures", "SQLite", figures_round),
 )
 
 

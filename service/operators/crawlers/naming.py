@@ -1,4 +1,4 @@
-"""The form that names a crawler or changes what is known of it: as it is typed, and as it is stored. Pure."""
+"""The form that names a crawler or changes what is known of it: as it is typed, and as it is stored."""
 
 import json
 import re

@@ -56,6 +56,8 @@ async def trial_conversion(session: AsyncSession, asked: Asked) -> list[Line]:
     invoiced = select(literal(1)).where(
         InvoiceRow.subscription_id == row.id,
         InvoiceRow.created_at >= ended_at,
+        InvoiceRow.billing_reason
+        != "subscription_create",  # the trial's own, of nothing, is paid at once
         InvoiceRow.paid_at.is_not(None),
     )
     is_paid, is_invoiced = (
