@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from service.crawlers.pasted_json import read_json
 from service.limits.networks import public_network
 
 MOST = 5_000
@@ -16,7 +17,7 @@ def read_addresses(text: str) -> tuple[str, ...]:
     """The networks of a list, each once. ValueError says in a sentence what is wrong with it."""
     stripped = text.strip()
     found = _of_json(stripped) if stripped.startswith(("{", "[")) else stripped.split()
-    networks = tuple(dict.fromkeys(_network(each) for each in found))
+    networks = tuple(dict.fromkeys(network_of(each) for each in found))
     if not networks:
         raise ValueError("There is no network in the list.")
     if len(networks) > MOST:
@@ -26,9 +27,9 @@ def read_addresses(text: str) -> tuple[str, ...]:
 
 def _of_json(text: str) -> list[str]:
     try:
-        document: Any = json.loads(text)
+        document = read_json(text)
     except ValueError as error:
-        raise ValueError(f"The list isn't JSON: {error}.") from error
+        raise ValueError(f"The list isn't JSON that can be read: {error}.") from error
     entries = document.get("prefixes") if isinstance(document, dict) else document
     if not isinstance(entries, list):
         raise ValueError('The list has no "prefixes".')  # noqa: TRY004 a document's fault, no caller's
@@ -45,5 +46,6 @@ def _of_entry(entry: Any) -> str:
     raise ValueError(f"{json.dumps(entry)[:80]} has no network.")
 
 
-def _network(text: str) -> str:
+def network_of(text: str) -> str:
+    """One network as it is stored. ValueError says in a sentence what is wrong with it."""
     return public_network(text, widest=WIDEST, too_wide=_TOO_WIDE)

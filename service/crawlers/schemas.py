@@ -6,7 +6,7 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from service.bodies import Body
-from service.crawlers.address_lists import MOST, read_addresses
+from service.crawlers.address_lists import MOST, network_of
 from service.crawlers.known import Crawler
 from service.crawlers.signatures import checked_key
 from service.crawlers.store import ListedCrawler
@@ -21,11 +21,6 @@ Host = Annotated[
 _MOST_NAMED = 20
 
 
-def _network(text: str) -> str:
-    (network,) = read_addresses(text)
-    return network
-
-
 class CrawlerIn(Body):
     """What a crawler is for, and what proves who it is. `agents` are its names in robots.txt."""
 
@@ -35,7 +30,8 @@ class CrawlerIn(Body):
     """Domains of its addresses' names, which must lead back to them."""
     networks: Annotated[
         tuple[
-            Annotated[str, StringConstraints(pattern=r"^\S{1,60}$"), AfterValidator(_network)], ...
+            Annotated[str, StringConstraints(pattern=r"^\S{1,60}$"), AfterValidator(network_of)],
+            ...,
         ],
         Field(max_length=MOST),
     ] = ()

@@ -17,6 +17,7 @@ from service.crawlers.address_lists import read_addresses
 from service.crawlers.known import KNOWN, Crawler, with_stored
 from service.crawlers.robots import robots_text
 from service.crawlers.rsl import rsl_document
+from service.crawlers.schemas import CrawlerIn
 from service.crawlers.signatures import SignedRequest, checked_key, signer, thumbprint
 from service.operators.crawlers.outcomes import outcome
 from service.rules.crawler_document import CrawlersIn
@@ -136,11 +137,25 @@ def test_address_lists_that_are_read(text: str, found: tuple[str, ...]) -> None:
         ("127.0.0.1", "isn't a public network"), ("::ffff:192.0.2.0/120", "Write 192.0.2.0/24"),
         ('{"prefixes": [{"ipv4Prefix": "192.168.7.0/24"}]}', "isn't a public network"),
         ("16.0.0.0/15", "too wide"), ("2001:d00::/24", "is /32 or narrower"),
+        ('["\\ud800"]', "surrogate"), ('[{"\\udfff": 1}]', "surrogate"),
     ],
 )  # fmt: skip
 def test_address_lists_that_are_refused(text: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         read_addresses(text)
+
+
+@pytest.mark.parametrize("levels", [21, 900, 5_000])
+def test_json_that_is_nested_too_deeply_is_refused(levels: int) -> None:
+    for text in ("[" * levels + "]" * levels, '[{"a":' * levels + "1" + "}]" * levels):
+        with pytest.raises(ValueError, match="can be read: it is nested too deeply"):
+            read_addresses(text)
+
+
+def test_a_network_of_a_crawler_is_no_list() -> None:
+    two = '["192.0.2.0/27","198.51.100.0/27"]'
+    with pytest.raises(ValueError, match="is no network"):
+        CrawlerIn.model_validate({"category": "search", "agents": ["Bot"], "networks": [two]})
 
 
 def test_a_signature_by_a_known_key_names_its_owner() -> None:

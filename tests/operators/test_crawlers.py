@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from html import escape
+from html import escape, unescape
 
 import httpx2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -75,12 +75,17 @@ async def test_the_form_of_the_rules_keeps_those_of_crawlers(
 async def test_an_address_list_is_loaded(signed_in: SignIn) -> None:
     browser = await signed_in("editor")
     csrf = csrf_in((await browser.get("/admin/crawlers")).text)
-    for addresses, told in (("0.0.0.0/0", "too wide"), ("abc", "Write it as")):
+    for addresses, told in (
+        ("0.0.0.0/0", "too wide"), ("abc", "Write it as"), ("[" * 5_000, "nested too deeply"),
+        ('["\\ud800"]', "surrogate"),
+    ):  # fmt: skip
         refused = await browser.post(
             "/admin/crawlers/addresses",
             data={"csrf": csrf, "name": "bingbot", "addresses": addresses},
         )
         assert (refused.status_code, told in refused.text) == (422, True)
+        assert f">{addresses}</textarea>" in unescape(refused.text), "what was typed stays"
+        assert '<option value="bingbot" selected>' in refused.text
     loaded = await browser.post(
         "/admin/crawlers/addresses",
         data={"csrf": csrf, "name": "bingbot", "addresses": "192.0.2.0/27\n192.0.2.64/27"},
@@ -109,7 +114,8 @@ async def test_a_crawler_is_named_changed_and_forgotten(
 
     for wrong, told in (
         ({"name": "Good Bot"}, "short name"), ({"agents": ""}, "Write one at least"), ({"agents": "a1"}, "3 to 60 letters"),
-        ({"hosts": "x"}, "small letters"), ({"keys": "{"}, "aren&#39;t JSON"), ({"keys": '{"kty": "RSA"}'}, "no Ed25519 key"),
+        ({"hosts": "x"}, "small letters"), ({"keys": "{"}, "aren&#39;t JSON"), ({"keys": "[" * 5_000}, "nested too deeply"), ({"keys": '{"kty": "\\ud800"}'}, "surrogate"),
+        ({"keys": '{"kty": "RSA"}'}, "no Ed25519 key"),
         ({"keys": "7"}, "Keys: "), ({"category": "other"}, "Choose what"), ({"keys": json.dumps({**key, "d": "AA"})}, "private"),
     ):  # fmt: skip
         refused = await browser.post("/admin/crawlers/crawler", data=typed | wrong)
@@ -119,7 +125,9 @@ async def test_a_crawler_is_named_changed_and_forgotten(
     assert saved.status_code == 303
     loaded = {"csrf": typed["csrf"], "name": "goodbot", "addresses": "192.0.2.0/27"}
     assert (await browser.post("/admin/crawlers/addresses", data=loaded)).status_code == 303
-    two = f"{json.dumps(key)}\n{json.dumps({**key, 'x': key['x'][::-1]})}"
+    two = (
+        f"{json.dumps({**key, 'key_ops': ['verify']})}\n{json.dumps({**key, 'x': key['x'][::-1]})}"
+    )
     await browser.post("/admin/crawlers/crawler", data=typed | {"keys": two, "hosts": ""})
     found = (await stored())["goodbot"]
     assert (found.networks, found.hosts, len(found.keys)) == (("192.0.2.0/27",), (), 2)

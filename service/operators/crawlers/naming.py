@@ -8,6 +8,7 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from service.crawlers.known import Crawler
+from service.crawlers.pasted_json import read_json
 from service.crawlers.schemas import CrawlerIn
 
 FIELDS = ("name", "category", "agents", "hosts", "keys")
@@ -50,12 +51,13 @@ def crawler_typed(typed: Mapping[str, str], known: Crawler | None) -> Crawler:
 def _keys(text: str) -> list[object]:
     """JSON Web Keys, one on a line, or a set of them as its operator publishes it."""
     try:
-        document = json.loads(text) if text.strip() else []
+        document = read_json(text) if text.strip() else []
     except ValueError:
         try:
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+            lines = [read_json(line) for line in text.splitlines() if line.strip()]
         except ValueError as error:
-            raise ValueError(f"The keys aren't JSON: {error}.") from error
+            raise ValueError(f"The keys aren't JSON that can be read: {error}.") from error
+        return [_members(each) for each in lines]
     if isinstance(document, dict):
         document = document.get("keys", [document])
     return [_members(each) for each in document] if isinstance(document, list) else [document]

@@ -36,6 +36,7 @@ _MEANWHILE = (
     "Somebody else has changed the rules meanwhile. Your entries are below, unsaved: if you save them, they replace "
     "what is there now."
 )
+NOTHING_LOADED: Mapping[str, str] = {"name": "", "addresses": ""}
 _LISTS = ("permits", "prohibits")
 _TERMS = ("payment", "amount", "currency", "custom", "standard", "contact")
 
@@ -147,8 +148,9 @@ async def send_addresses(
     except (ValueError, Problem) as error:
         told = error.detail if isinstance(error, Problem) else str(error)
         return await _page(
-            request, session, context.settings, typed=None, refusal=told, status_code=422
-        )
+            request, session, context.settings, typed=None, refusal=told, status_code=422,
+            loading={"name": name, "addresses": addresses},
+        )  # fmt: skip
     return see_other(f"{HOME}#known")
 
 
@@ -195,6 +197,7 @@ async def _page(
     typed: dict[str, str] | None,
     chosen: str = "",
     naming: Mapping[str, str] | None = None,
+    loading: Mapping[str, str] = NOTHING_LOADED,
     refusal: str = "",
     status_code: int = 200,
 ) -> Response:
@@ -206,6 +209,7 @@ async def _page(
         naming = typed_of(named[0]) if named else NOTHING_TYPED
     return page(
         request, "crawlers.html", status_code=status_code, found=found, refusal=refusal, naming=naming,
+        loading=loading,
         version=current.version, typed=typed or _typed(in_force),
         choices=CHOICES, categories=CATEGORY_WORDS, policies=POLICY_WORDS, payments=PAYMENT_WORDS,
         outcomes={
