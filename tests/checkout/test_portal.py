@@ -45,6 +45,7 @@ async def test_an_owner_of_seats_finds_no_plain_offer_to_switch_to(
             opened = world.store.find("billing_portal.session", [])[0]
             found = world.fetch("billing_portal.configuration", opened["configuration"])
             assert found["features"]["subscription_cancel"]["enabled"]
+            assert not found["is_default"]
             return dict(found["features"]["subscription_update"])
 
         assert not (await switching(owner))["enabled"], "before anything was mirrored, too"
