@@ -23,7 +23,7 @@ async def adoptable_price(gateway: Gateway, price_id: str) -> StripePrice:
 def terms_of_price(price: StripePrice) -> Price:
     """What an offer with this price asks for. InvalidPrice: no offer can have it."""
     if price.interval is None or not price.has_amount:
-        raise InvalidPrice("price", f"{price.id} has no fixed amount for each period")
+        raise InvalidPrice("price", f"{price.id} isn't a recurring price with a fixed amount")
     try:
         return checked_price(
             amount=price.amount, currency=price.currency, interval=price.interval,
