@@ -1,6 +1,7 @@
 """What texts from outside must be like, wherever they are stored."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from unicodedata import category
 
@@ -12,6 +13,24 @@ _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 def is_slug(text: str) -> bool:
     return len(text) <= SLUG_LENGTH and _SLUG.fullmatch(text) is not None
+
+
+def said_of(error: Mapping[str, Any]) -> str:
+    """What one of Pydantic's errors says to a person who filled in a form: a clause without its full stop."""
+    if error["type"] == "string_pattern_mismatch":
+        return _WRITTEN.get(error["ctx"]["pattern"], "isn't written like this")
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+_CURRENCY = "is three capital letters, such as EUR"
+_WRITTEN = {
+    r"^[a-z0-9]+(-[a-z0-9]+)*$": "has small letters, digits and single hyphens, such as digital",
+    r"^[A-Z]{3}$": _CURRENCY,
+    r"^([A-Z]{3})?$": _CURRENCY,
+    r"^([0-9]{1,9}(\.[0-9]{1,6})?)?$": "is a number, such as 0.015",
+    r"^https?://[^\s<>\"]+$": "begins with https:// or http://",
+}
+"""How what an expression asks for is written."""
 
 
 def storable(value: Any) -> Any:

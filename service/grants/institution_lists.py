@@ -22,7 +22,7 @@ from service.grants.csv_file import (
 )
 from service.grants.institution_schemas import InstitutionIn
 from service.grants.institutions import InstitutionTerms, put_institution, terms_of
-from service.texts import is_slug, storable
+from service.texts import is_slug, said_of, storable
 
 COLUMNS = ("slug", "name", "plan", "domains", "networks", "ends_at")
 MUST_HAVE = ("slug", "name", "plan")
@@ -76,7 +76,7 @@ def _institution(values: dict[str, str], zone: ZoneInfo) -> ListedInstitution:
 
 def _told(error: ValidationError) -> Iterable[str]:
     for each in error.errors():
-        said = str(each["msg"]).removeprefix("Value error, ").removesuffix(".")
+        said = said_of(each).removesuffix(".")
         yield f"{said}." if each["type"] == "value_error" else f"{each['loc'][0]}: {said}."
 
 

@@ -34,6 +34,14 @@ async def test_the_rules_of_crawlers_are_saved(signed_in: SignIn, database: Data
     assert wrong.status_code == 422
     assert 'role="alert"' in wrong.text
     assert escape("<euro>") in wrong.text
+    for field, told in (
+        ("amount", "such as 0.015"), ("currency", "such as EUR"), ("custom", "begins with https://"),
+        ("standard", "begins with https://"), ("permits", "ai-index"),
+    ):  # fmt: skip
+        refused = await browser.post("/admin/crawlers", data=sent | {field: "x"})
+        assert (refused.status_code, told in refused.text) == (422, True), field
+        assert "should match" not in refused.text
+        assert "function-after" not in refused.text
     assert (await browser.post("/admin/crawlers", data=sent)).status_code == 303
     async with database.reading() as session:
         stored = await latest(session)

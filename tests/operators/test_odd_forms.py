@@ -13,6 +13,8 @@ from tests.operators.conftest import csrf_in
 
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
 ODD = ("", "x", "²", "9" * 40)
+MACHINES = re.compile(r"String should match[^<]*|function-after[^<]*|: \d+\. Go back")
+"""What only somebody who knows the code could read: expressions, validators, places in a list."""
 LEAVES = re.compile(r"/(sign-out|sign-in|account)")
 """Forms about the operator's own session: they would end it."""
 pytestmark = on_sqlite
@@ -49,6 +51,7 @@ async def test_odd_fields_are_no_fault(app: RunningApp, signed_in: SignedIn) -> 
             asked.add(address)
             if answer.status_code >= 500 and answer.status_code != 503:
                 faults.append((address, odd, answer.status_code))
+            faults += [(address, odd, said) for said in MACHINES.findall(answer.text)]
     assert not faults
     assert len(asked) > 35
     assert sum(len(names) for _, names in found) > 80

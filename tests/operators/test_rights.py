@@ -64,6 +64,16 @@ async def test_the_page_lists_filters_and_ends(paywall: Paywall) -> None:
     assert "No right fits." in (await paywall.client.get(f"{PAGE}?query=other")).text
 
 
+async def test_a_plan_that_is_no_slug_is_refused_in_words(paywall: Paywall) -> None:
+    csrf = csrf_in((await paywall.client.get(PAGE)).text)
+    sent = {"csrf": csrf, "source": "print", "reference": "KD-7", "email": "r@example.org"}
+    for plan in ("", "All Access"):
+        refused = await paywall.client.post(PAGE, data=sent | {"plan": plan})
+        assert refused.status_code == 422
+        assert "plan: has small letters, digits and single hyphens" in refused.text
+        assert 'value="KD-7"' in refused.text
+
+
 async def test_a_form_without_the_sessions_field_changes_nothing(paywall: Paywall) -> None:
     sent = await paywall.client.post(f"{PAGE}/end", data={"source": "print", "reference": "KD-1"})
     assert sent.status_code == 403

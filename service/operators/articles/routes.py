@@ -32,7 +32,7 @@ from service.problems import Problem
 from service.reports.article_list import figures_of, list_article_figures
 from service.reports.article_schemas import AnyArticles, ArticlesQuery
 from service.rules.in_force import AppInForce, InForce
-from service.texts import is_slug
+from service.texts import is_slug, said_of
 
 router = APIRouter(prefix="/articles", route_class=PageRoute, include_in_schema=False)
 DONE = {
@@ -157,7 +157,7 @@ def _wanted(
     except ValidationError as error:
         wrong = error.errors()[0]
         field = ".".join(str(part) for part in wrong["loc"]) or "access"
-        message = wrong["msg"].removeprefix("Value error, ")
+        message = said_of(wrong)
         raise Problem("invalid-request", f"Nothing was changed: {field}: {message}.") from error
 
 

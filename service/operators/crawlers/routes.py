@@ -24,6 +24,7 @@ from service.reports.schemas import Storable
 from service.rules.crawler_document import CrawlersIn
 from service.rules.crawlers import CATEGORY_WORDS, PAYMENT_WORDS, POLICY_WORDS
 from service.settings import AppSettings
+from service.texts import said_of
 
 router = APIRouter(prefix="/crawlers", route_class=PageRoute, include_in_schema=False)
 HOME = "/admin/crawlers"
@@ -184,9 +185,11 @@ def _told(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors()[0]
-    where = " ".join(str(part) for part in first["loc"] if not isinstance(part, int))
-    said = str(first["msg"]).removeprefix("Value error, ")
-    return f"{where.replace('_', ' ').capitalize()}: {said}." if where else f"{said.capitalize()}."
+    # Of a union, the last part names the member that was tried.
+    fields = [part for part in first["loc"] if isinstance(part, str) and part.isidentifier()]
+    said = said_of(first)
+    where = " ".join(fields).replace("_", " ").capitalize()
+    return f"{where}: {said}." if where else f"{said.capitalize()}."
 
 
 async def _page(

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from service.problems import Problem
 from service.reports.schemas import Storable
 from service.rules.experiment_document import ExperimentIn, VariantIn
+from service.texts import said_of
 
 _ROWS, _MOST_ROWS = 4, 6
 Text = Annotated[str, Form(max_length=5_000), Storable]
@@ -173,7 +174,7 @@ def _instant(text: str, zone: ZoneInfo) -> str:
 def _sentences(error: ValidationError, rows: Sequence[VariantRow]) -> Iterator[str]:
     for item in error.errors():
         place = [str(part) for part in item["loc"]]
-        message = str(item["msg"]).removeprefix("Value error, ")
+        message = said_of(item)
         if len(place) > 1 and place[0] == "variants":
             field = f", {place[-1]}" if not place[-1].isdigit() else ""
             yield f"Variant {rows[int(place[1])].variant.strip()}{field}: {message}."

@@ -1,6 +1,6 @@
 """Rendering: what every template of the back office has at hand, and pages about errors."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -103,11 +103,17 @@ class PageRoute(APIRoute):
             except SignInNeeded:
                 return see_other(sign_in_address(_wanted(request)))
             except RequestValidationError as error:
-                fields = sorted({str(item["loc"][-1]) for item in error.errors()})
-                detail = f"This can't be looked up: {', '.join(fields)}. Go back and change it."
+                fields = ", ".join(sorted({_field(item["loc"]) for item in error.errors()}))
+                what = "looked up" if request.method == "GET" else "saved"
+                detail = f"This can't be {what}: {fields}. Go back and change it."
                 raise Problem("invalid-request", detail) from error
 
         return answer_with_a_page
+
+
+def _field(place: Sequence[str | int]) -> str:
+    """Its name, without the number that a value has in a list."""
+    return [str(part) for part in place if not isinstance(part, int)][-1]
 
 
 def _wanted(request: Request) -> str:

@@ -25,7 +25,7 @@ from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.reports.schemas import Storable
-from service.texts import SLUG_LENGTH, is_slug
+from service.texts import SLUG_LENGTH, is_slug, said_of
 
 router = APIRouter(prefix="/institutions", route_class=PageRoute, include_in_schema=False)
 
@@ -169,7 +169,7 @@ def _end(text: str, zone: ZoneInfo) -> datetime | None:
 def _told(error: ValueError) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        told = str(first["msg"]).removeprefix("Value error, ")
+        told = said_of(first)
         return told if first["type"] == "value_error" else f"{first['loc'][0]}: {told}"
     return str(error)
 

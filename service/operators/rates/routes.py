@@ -19,6 +19,7 @@ from service.operators.rates.changes import delete_rate, enter_rate, list_rates
 from service.operators.rates.schemas import RateIn
 from service.problems import Problem, invalid_field
 from service.reports.schemas import Storable
+from service.texts import said_of
 
 router = APIRouter(prefix="/exchange-rates", route_class=PageRoute, include_in_schema=False)
 HERE = "/admin/exchange-rates"
@@ -49,7 +50,7 @@ class Typed(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0]) if first["loc"] else ""
-            told = first["msg"].removeprefix("Value error, ")
+            told = said_of(first)
             raise invalid_field(
                 name or "into", f"{name}: {told}." if name else f"{told}."
             ) from error

@@ -24,7 +24,7 @@ from service.operators.frame.names import names_of
 from service.operators.frame.pages import PageRoute, page
 from service.operators.frame.visits import Visit, form_requires, page_requires
 from service.reports.schemas import Storable
-from service.texts import is_slug
+from service.texts import is_slug, said_of
 
 router = APIRouter(prefix="/entitlements", route_class=PageRoute, include_in_schema=False)
 HOME = "/admin/entitlements"
@@ -179,7 +179,7 @@ def _told(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors()[0]
-    return f"{first['loc'][0]}: {str(first['msg']).removeprefix('Value error, ')}."
+    return f"{first['loc'][0]}: {said_of(first)}."
 
 
 async def _page(

@@ -26,7 +26,7 @@ from service.operators.rules.prompt_rows import (
 from service.problems import Problem
 from service.rules.document import LevelIn, RulesIn, of_settings
 from service.settings import Settings
-from service.texts import storable
+from service.texts import said_of, storable
 
 _SPARE = 2
 _PLACES = {"sections": "section", "tags": "tag"}
@@ -199,7 +199,7 @@ def _sentences(
 ) -> Iterator[str]:
     for item in error.errors():
         place = [str(part) for part in item["loc"]]
-        message = str(item["msg"]).removeprefix("Value error, ")
+        message = said_of(item)
         if (named := _FIELDS.get(".".join(place))) is not None:
             yield f"{named[0].upper()}{named[1:]}: {message}."
             continue
