@@ -93,7 +93,7 @@ def _of_invoices(after: StoredState, money: Money) -> Iterator[Happening]:
             yield _happening("subscription.payment_failed", f"{invoice.id}:{number}", at, details)
         if not is_paid:
             continue
-        paid_at = invoice.paid_at or began
+        paid_at = _paid_at(invoice)
         if invoice.billing_reason == _RENEWAL:
             details = {**_invoice(invoice), "paid_until": iso(_paid_until(invoice, after))}
             ends_trial = after.trial_end is not None and _is_first_paid(invoice, money)
@@ -105,14 +105,21 @@ def _of_invoices(after: StoredState, money: Money) -> Iterator[Happening]:
 
 
 def _is_first_paid(invoice: StripeInvoice, money: Money) -> bool:
-    """Whether it is the first one that bills something and is paid: a trial's own invoice bills nothing."""
+    """Whether it is the first one that bills something and is paid: a trial's own invoice bills nothing.
+
+    First by its payment: one that is older and paid later changes nothing that was told before.
+    """
     billed = (
         each
         for each in reversed(money.invoices)
         if each.status == "paid" and any(line.amount > 0 for line in each.lines)
     )
-    first = next(billed, None)
+    first = min(billed, key=_paid_at, default=None)
     return first is not None and first.id == invoice.id
+
+
+def _paid_at(invoice: StripeInvoice) -> datetime:
+    return invoice.paid_at or invoice.finalized_at or invoice.created_at
 
 
 def _paid_until(invoice: StripeInvoice, after: StoredState) -> datetime:

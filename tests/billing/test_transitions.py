@@ -87,6 +87,24 @@ def test_the_first_payment_after_a_trial_is_no_renewal(
     assert invoiced == types
 
 
+def test_a_bill_that_is_paid_late_changes_nothing_that_was_told_of_later_ones() -> None:
+    """Only the payment that came first ends a trial, whichever bill it was for."""
+    owed = replace(FIRST_PAID, status="open", paid_at=None, amount_paid=0)
+    late = replace(owed, status="paid", paid_at=NEXT_END + 5 * DAY, amount_paid=900)
+    first, then = (
+        {
+            each.once.removeprefix("subscription.renewed:"): each.type
+            for each in transitions(
+                None, stored(trial_end=MONTH_END), Money((THEN, invoice, TRIAL)), NEXT_END
+            )
+            if each.once.startswith("subscription.renewed:")
+        }
+        for invoice in (owed, late)
+    )
+    assert first == {"in_2": "subscription.trial_paid"}
+    assert then == {**first, "in_1": "subscription.renewed"}
+
+
 @pytest.mark.parametrize(
     ("after", "money", "expected"),
     [

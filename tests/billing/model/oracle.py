@@ -268,6 +268,7 @@ class Oracle:
             each for each in self._invoices(subscription)
             if each["status"] == "paid" and any(line["amount"] > 0 for line in each["lines"]["data"])
         ]  # fmt: skip
+        billed.sort(key=lambda each: each["status_transitions"]["paid_at"])
         return {each["id"] for each in billed[:1] if each["billing_reason"] == "subscription_cycle"}
 
     def renewals(self, subscription: Document) -> set[str]:
