@@ -63,17 +63,6 @@ def admission(context: Context, caller: Caller, network: str | None) -> Admissio
     return _limit(context.settings), network
 
 
-async def admission_of_read(
-    context: Context, caller: Caller, meter: MeterState, network: str | None
-) -> Admission:
-    """As `admission`, for a read by the meter, which knows itself whether it has opened anything before."""
-    found = admission(context, caller, network)
-    if found is None or caller.device_id is None or meter.read_set:
-        return found
-    async with context.database.reading() as session:
-        return None if await has_opened_one(session, pseudonym(caller.device_id)) else found
-
-
 async def has_begun(session: AsyncSession, device: str | None) -> bool:
     """Whether the meter or a gift link has opened anything to the device (its pseudonym; None: a new one)."""
     return device is not None and (

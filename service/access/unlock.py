@@ -241,9 +241,7 @@ class Unlocking:
         )  # fmt: skip
         if row.consumed and case.window is not None:
             meter = named_meter(meter_of(read.caller) or holder, case.window.meter)
-            network = await cookieless.admission_of_read(
-                self._context, read.caller, case.window, read.network
-            )
+            network = cookieless.admission(self._context, read.caller, read.network)
             recorded = await self._metering.count(
                 meter, row, touch, case.window.window, case.window.limit, network
             )

@@ -11,8 +11,8 @@ from service.metering.window import MeterState, Window
 class Attempt(NamedTuple):
     """The entry's article is to be counted in the window of this meter, if it is new there and has room.
 
-    `touch` is what led the entry's holder here, None where nothing of it is new. `network`: a meter
-    without a past counts against this limit, under this key.
+    `touch` is what led the entry's holder here, None where nothing of it is new. `network`: a device
+    to which no meter and no gift link has opened anything counts against this limit, under this key.
     """
 
     meter: str

@@ -73,6 +73,7 @@ WITH wanted AS MATERIALIZED (
   WHERE network IS NOT NULL
     AND NOT EXISTS (SELECT FROM meter_windows AS past WHERE past.holder = wanted.holder)
     AND NOT EXISTS (SELECT FROM meter_windows AS past WHERE {_OF_ITS_OWN})
+    AND NOT EXISTS (SELECT FROM gift_openings AS opened WHERE opened.device_id = wanted.device_id)
 ), taken AS (
   INSERT INTO rate_limits AS held (key, count, started_at, ends_at)
   SELECT network, count(*), $1, max(network_ends) FROM beginning GROUP BY network ORDER BY network

@@ -28,13 +28,16 @@ FROM json_each(?) AS asked CROSS JOIN meter_windows
 ON holder = json_extract(asked.value, '$[0]') AND window_start = json_extract(asked.value, '$[1]')
 """
 _BEGUN = """
-SELECT json_group_array(asked.value) FROM json_each(?) AS asked
-WHERE EXISTS (SELECT 1 FROM meter_windows WHERE holder = asked.value)
+SELECT json_group_array(asked.key) FROM json_each(?) AS asked
+WHERE EXISTS (SELECT 1 FROM meter_windows WHERE holder = asked.key)
   OR EXISTS (
-    SELECT 1 FROM meter_windows WHERE holder > asked.value || '@' AND holder < asked.value || 'A'
+    SELECT 1 FROM meter_windows WHERE holder > asked.key || '@' AND holder < asked.key || 'A'
   )
+  OR EXISTS (SELECT 1 FROM gift_openings WHERE device_id = asked.value)
 """
-"""Holders who have read, also if only by meters of their own: `A` is what follows `@`."""
+"""Asked by holder and device: holders who have read by any meter, or by a gift link. Meters of their own are
+those after `holder@`: `A` is what follows `@`.
+"""
 _WINDOW_COLUMNS = ("holder", "window_start", "began_at", "counted", "carried", "updated_at")
 _COUNTED_GROWS = """
 ON CONFLICT (holder, window_start) DO UPDATE
@@ -134,8 +137,10 @@ def _closed(
             by_limit[limit][each.meter] = key
     closed: set[str] = set()
     for limit, networks in by_limit.items():
-        holders = {each.meter: each.entry.holder for each in batch if each.meter in networks}
-        (rows,) = execute(_BEGUN, (json.dumps([*holders.values()]),)).fetchone()
+        asked = [each for each in batch if each.meter in networks]
+        holders = {each.meter: each.entry.holder for each in asked}
+        devices = {each.entry.holder: each.entry.device_id for each in asked}
+        (rows,) = execute(_BEGUN, (json.dumps(devices),)).fetchone()
         begun = set(json.loads(rows))
         beginning = {meter: key for meter, key in networks.items() if holders[meter] not in begun}
         if not beginning:

@@ -278,7 +278,6 @@ async def test_counters_of_days_gone_by_are_deleted(
         assert await session.scalar(select(func.count()).select_from(RateLimit)) == 0
 
 
-@on_sqlite
 async def test_a_device_that_a_gift_link_opened_is_counted_once(capped: Capped) -> None:
     async with capped(2) as paywall:
         link = await gift_link(paywall)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from service.db.session import Database
-from service.db.tables import AccessEntry, MeterWindow, Touches
+from service.db.tables import AccessEntry, GiftLink, GiftOpening, MeterWindow, Touches
 from service.identity.touches import Touch
 from service.limits.rate import Limit
 from service.metering import meter
@@ -129,6 +129,24 @@ async def test_a_network_is_full_for_those_who_begin_alone(
     clocks.travel(timedelta(days=1))
     assert (await read(metering, "tomorrow", "b", network=(NETWORK, "here"))).counted
     assert (await read(metering, "elsewhere", "b", network=(NETWORK, "there"))).counted
+
+
+async def test_a_device_that_a_gift_link_opened_takes_no_place_of_its_network(
+    database: Database, metering: Metering
+) -> None:
+    then = MARCH.start
+    async with database.transaction() as session:
+        session.add(
+            GiftLink(
+                id="l", reader_id="r", article_id="g", month=then, most_readers=5, readers=1,
+                created_at=then, ends_at=then,
+            )
+        )  # fmt: skip
+        await session.flush()
+        session.add(GiftOpening(link_id="l", device_id="given", opened_at=then))
+    here = Limit("cookieless", 1, timedelta(days=1), "Too many."), "here"
+    results = [await read(metering, name, "x", network=here) for name in ("given", "new", "later")]
+    assert [each.closed for each in results] == [False, False, True]
 
 
 async def test_a_network_is_counted_anew_once_a_clock_was_set_back(
