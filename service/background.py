@@ -151,18 +151,15 @@ def pruning_tasks(context: Context) -> tuple[Task, ...]:
     database, clocks = context.database, context.clocks
 
     async def tend() -> None:
-        # In this order: what is dropped isn't there any more to be added up. None waits for another to succeed.
-        failed: list[Exception] = []
+        # What is dropped isn't there any more to be added up. None waits for another to succeed.
         steps: tuple[Callable[[Context], Awaitable[None]], ...] = (
             roll_up, count_days, count_article_sales, prune_holder_days, tend_ledger,
         )  # fmt: skip
         for step in steps:
             try:
                 await step(context)
-            except Exception as error:  # noqa: BLE001 raised below
-                failed.append(error)
-        if failed:
-            raise failed[0]
+            except Exception:
+                log.exception("job.failed", job=step.__name__)
 
     async def prune_keys() -> None:
         async with database.transaction() as session:

@@ -4,7 +4,8 @@ Returns and habits of each day; depths of each day, week and month up to yesterd
 each night for a month, since a wall may lead to a payment so late, and a device may join a reader.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
 
@@ -36,16 +37,17 @@ log = structlog.get_logger()
 async def count_days(context: Context, progress: Callable[[date], None] = lambda _: None) -> None:
     """Count each rolled up day that isn't counted or not settled, the oldest first.
 
-    Safe to repeat and to interrupt, anywhere: of each day it is noted what is counted. Habits that take too
-    long for the database aren't stored, and reports count them anew each time. `progress` gets each day
-    whose holders are counted.
+    Safe to repeat and to interrupt, anywhere: of each day it is noted what is counted. A day that takes too
+    long for the database is tried again, and no other waits for it. `progress` gets each day whose holders
+    are counted.
     """
     today = _today(context)
     days = await _days(context, _is_due(RolledDay.counted_on, today))
     for day in days:
-        await _count_day(context, day, today)
-        progress(day)
-    for day in await _days(context, RolledDay.habits_counted_on.is_(None)):
+        with _unless_too_slow("holders", day):
+            await _count_day(context, day, today)
+            progress(day)
+    for day in await _days(context, _lacks_habits(today)):
         await _count_habits(context, day, today)
     await _tell_settled_apart(context)
     due = await _days(context, _is_due(RolledDay.depths_counted_on, today))
@@ -59,6 +61,26 @@ def _is_due(counted_on: InstrumentedAttribute[date | None], today: date) -> Colu
     return or_(counted_on.is_(None), unsettled & (counted_on < today))
 
 
+def _lacks_habits(today: date) -> ColumnElement[bool]:
+    """Of days that weren't settled, also those whose habits took too long: they are tried once a night."""
+    has_none = RolledDay.day.not_in(select(HabitDay.day))
+    return or_(
+        RolledDay.habits_counted_on.is_(None),
+        _is_due(RolledDay.habits_counted_on, today) & has_none,
+    )
+
+
+@contextmanager
+def _unless_too_slow(what: str, day: date) -> Iterator[None]:
+    """Go on where the database takes too long for this day."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.slug != "takes-too-long":
+            raise
+        log.warning("day.too_slow", what=what, day=str(day))
+
+
 async def _days(context: Context, condition: ColumnElement[bool]) -> list[date]:
     async with context.database.slow_reading("reports") as session:
         rolled = select(RolledDay.day).where(condition).order_by(RolledDay.day)
@@ -66,15 +88,19 @@ async def _days(context: Context, condition: ColumnElement[bool]) -> list[date]:
 
 
 async def prune_holder_days(context: Context) -> None:
-    """Delete days of holders beyond `holder_days_keep_months`; what is counted of them stays."""
+    """Delete days of holders beyond `holder_days_keep_months`, once all is counted of them; that stays."""
     first_kept = months_on(
         _today(context).replace(day=1), -context.settings.holder_days_keep_months
     )
+    counted = select(RolledDay.day).where(
+        RolledDay.counted_on.is_not(None), RolledDay.habits_counted_on.is_not(None),
+        RolledDay.depths_counted_on.is_not(None),
+    )  # fmt: skip
     while True:
         async with context.database.transaction() as session:
             some = (
                 select(HolderDay.day, HolderDay.holder)
-                .where(HolderDay.day < first_kept)
+                .where(HolderDay.day < first_kept, HolderDay.day.in_(counted))
                 .limit(DELETED_AT_ONCE)
             )
             old = list(await session.execute(some))
@@ -88,7 +114,7 @@ async def prune_holder_days(context: Context) -> None:
 
 
 async def _count_day(context: Context, day: date, today: date) -> None:
-    async with context.database.reading() as session:
+    async with context.database.slow_reading("reports") as session:
         since = await session.scalar(select(func.min(HolderDay.day))) or day
         found = await returns_of(session, context.settings.zone, [day])
         sold = await sold_on(session, day, context.settings.zone)
@@ -111,27 +137,24 @@ async def _tell_settled_apart(context: Context) -> None:
         earlier = select(HabitDay.day).where(HabitDay.settled.is_(None), HabitDay.day >= first)
         days = list(await session.scalars(earlier.order_by(HabitDay.day)))
     for day in days:
-        async with context.database.reading() as session:
-            habits = await habits_on(session, _asked(context, day, day, "day"), day)
-        async with context.database.transaction() as session:
-            await session.execute(
-                update(HabitDay)
-                .where(HabitDay.day == day)
-                .values(asleep=habits.asleep, settled=habits.settled)
-            )
+        with _unless_too_slow("habits", day):
+            async with context.database.slow_reading("reports") as session:
+                habits = await habits_on(session, _asked(context, day, day, "day"), day)
+            async with context.database.transaction() as session:
+                await session.execute(
+                    update(HabitDay)
+                    .where(HabitDay.day == day)
+                    .values(asleep=habits.asleep, settled=habits.settled)
+                )
 
 
 async def _count_habits(context: Context, day: date, today: date) -> None:
     habits = None
-    try:
+    with _unless_too_slow("habits", day):
         async with context.database.slow_reading("reports") as session:
             since = await session.scalar(select(func.min(HolderDay.day)))
             if since is not None and await _shows_habits(session, day, today, since):
                 habits = await habits_on(session, _asked(context, day, day, "day"), day)
-    except Problem as problem:
-        if problem.slug != "takes-too-long":
-            raise
-        log.warning("habits.too_slow", day=str(day))  # no other day waits behind it
     async with context.database.transaction() as session:
         if habits is not None:
             await session.merge(HabitDay(day=day, **vars(habits)))
@@ -160,30 +183,38 @@ async def _count_depths(context: Context, days: list[date], today: date) -> None
         gone = since is None or await _deleted_before(session, since)
     counted: set[tuple[Interval, date]] = set()
     for day in days:
-        found: dict[tuple[Interval, date], list[tuple[Any, ...]]] = {}
-        for interval in DEPTH_INTERVALS:
-            first = step_of(day, interval)
-            is_whole = not gone or (since is not None and first >= since)
-            if is_whole and (interval, first) not in counted:
-                last = min(step_after(first, interval) - _ONE_DAY, yesterday)
-                found[interval, first] = await _depths_of(context, interval, first, last)
-        async with context.database.transaction() as session:
-            for (interval, first), depths in found.items():
-                await session.execute(
-                    delete(StepDepth).where(
-                        StepDepth.interval == interval, StepDepth.first == first
-                    )
-                )
-                columns = ("interval", "first", "used", "last", "holders")
-                await _insert(session, StepDepth, columns, depths)
-            await _note(session, day, depths_counted_on=today)
-        counted |= found.keys()
+        with _unless_too_slow("depths", day):
+            found: dict[tuple[Interval, date], list[tuple[Any, ...]]] = {}
+            for interval in DEPTH_INTERVALS:
+                first = step_of(day, interval)
+                is_whole = not gone or (since is not None and first >= since)
+                if is_whole and (interval, first) not in counted:
+                    last = min(step_after(first, interval) - _ONE_DAY, yesterday)
+                    found[interval, first] = await _depths_of(context, interval, first, last)
+            await _store_depths(context, day, today, found)
+            counted |= found.keys()
+
+
+async def _store_depths(
+    context: Context,
+    day: date,
+    today: date,
+    found: dict[tuple[Interval, date], list[tuple[Any, ...]]],
+) -> None:
+    async with context.database.transaction() as session:
+        for (interval, first), depths in found.items():
+            await session.execute(
+                delete(StepDepth).where(StepDepth.interval == interval, StepDepth.first == first)
+            )
+            columns = ("interval", "first", "used", "last", "holders")
+            await _insert(session, StepDepth, columns, depths)
+        await _note(session, day, depths_counted_on=today)
 
 
 async def _depths_of(
     context: Context, interval: Interval, first: date, last: date
 ) -> list[tuple[Any, ...]]:
-    async with context.database.reading() as session:
+    async with context.database.slow_reading("reports") as session:
         used = await depths_between(session, _asked(context, first, last, interval), first, last)
     return [(interval, first, each, last, holders) for each, holders in used.items()]
 

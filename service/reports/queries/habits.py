@@ -9,7 +9,15 @@ from sqlalchemy import ColumnElement, Subquery, and_, case, func, literal, selec
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from service.db.tables import AccessEntry, HabitDay, MovementRow, Reader, ReaderDevice
+from service.db.tables import (
+    AccessEntry,
+    HabitDay,
+    HolderDay,
+    MovementRow,
+    Reader,
+    ReaderDevice,
+    RolledDay,
+)
 from service.metering.store import DEVICE, READER
 from service.reports.asked import Asked
 from service.reports.cells import Cell, Line, line_of, none, ratio, share
@@ -24,6 +32,9 @@ WINDOW = 30
 _ONE, _ACTIVE = "active subscriber", "active subscribers"
 _SETTLED = f"subscribers who were active {WINDOW} days before"
 _NOT_TOLD_APART = "New subscribers weren't told apart when this day was counted."
+_NOT_KEPT = (
+    "Who read on each of the 60 days before isn't kept any more, and it wasn't counted in time."
+)
 _NOT_OVER = "It is counted when its first day is over."
 
 
@@ -53,17 +64,33 @@ async def active_days(session: AsyncSession, asked: Asked) -> list[Line]:
         row.day: Habits(row.readers, row.days, row.asleep, row.at_risk, row.settled)
         for row in await session.scalars(select(HabitDay).where(HabitDay.day.in_(wanted)))
     }
+    kept = await _kept_since(session)
     for day in sorted(wanted - found.keys()):
-        found[day] = await habits_on(session, asked, day)
+        if kept is None or day - timedelta(days=2 * WINDOW - 1) >= kept:
+            found[day] = await habits_on(session, asked, day)
 
     def cell(make: Callable[[Habits], Cell]) -> Callable[[int | None], Cell]:
-        return lambda at: make(found[last[at]]) if last[at] in found else none(_NOT_OVER)
+        def made(at: int | None) -> Cell:
+            if last[at] in found:
+                return make(found[last[at]])
+            return none(_NOT_KEPT if last[at] in wanted else _NOT_OVER)
+
+        return made
 
     return [
         line_of(cell(lambda of: ratio(of.days, of.readers, of=_ONE)), asked.steps, "days"),
         line_of(cell(_asleep), asked.steps, "asleep"),
         line_of(cell(lambda of: share(of.at_risk, of.readers, of=_ACTIVE)), asked.steps, "at_risk"),
     ]
+
+
+async def _kept_since(session: AsyncSession) -> date | None:
+    """The first day whose holders are kept, where earlier ones were deleted."""
+    since = await session.scalar(select(func.min(HolderDay.day)))
+    first = await session.scalar(select(func.min(RolledDay.day)).where(RolledDay.rows > 0))
+    if first is None or (since is not None and since <= first):
+        return None
+    return since or date.max
 
 
 def _asleep(of: Habits) -> Cell:
