@@ -16,7 +16,7 @@ from service.db.context import Context
 from service.db.tables import GiftSubscription, Pass
 from service.identity.audit import record
 from service.identity.email import checked_address
-from service.jobs.queue import ClaimedJob, ask, replay
+from service.jobs.queue import ClaimedJob, ask, replay, try_given_up
 from service.jobs.worker import Kind, work
 from service.outbox.mails import put_mail
 from service.problems import Problem
@@ -25,7 +25,9 @@ SEND, ARRANGE = "gift-send", "gift-arrange"
 _PAUSES = (
     timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2),
 )  # fmt: skip
-"""After a failure. Then it is given up, and somebody has to look at it."""
+"""After a failure. Then it is given up, and somebody has to look at it. Arranging is still tried after
+each last pause: while it fails, a reader may be refused what was paid for.
+"""
 
 
 async def gift_round(context: Context) -> None:
@@ -33,14 +35,16 @@ async def gift_round(context: Context) -> None:
 
     Each is a job of its own: what fails for one keeps no other one waiting.
     """
-    now, rounds = context.clocks.business(), _Rounds(context)
+    now, wall, rounds = context.clocks.business(), context.clocks.wall(), _Rounds(context)
     async with context.database.reading() as session:
         due = [(SEND, gift_id) for gift_id in await _due(session, now)]
         due += [(ARRANGE, reader_id) for reader_id in await readers_to_arrange(session, now)]
     if due:
         async with context.database.transaction() as session:
             for kind, key in sorted(due):  # two processes in one order
-                await ask(session, kind=kind, key=key, now=context.clocks.wall())
+                await ask(session, kind=kind, key=key, now=wall)
+                if kind == ARRANGE:
+                    await try_given_up(session, kind=kind, key=key, pause=_PAUSES[-1], now=wall)
     kinds = {SEND: Kind(rounds.send, _PAUSES), ARRANGE: Kind(rounds.arrange, _PAUSES)}
     await work(context.database, kinds, context.clocks)
 

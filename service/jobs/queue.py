@@ -89,6 +89,19 @@ async def ask(
     return False
 
 
+async def try_given_up(
+    session: AsyncSession, *, kind: str, key: str, pause: timedelta, now: datetime
+) -> None:
+    """Have a job tried once more that was given up at least `pause` ago: if it fails, it is given up again."""
+    await session.execute(
+        update(Job)
+        .where(
+            Job.kind == kind, Job.key == key, Job.status == "failed", Job.finished_at <= now - pause
+        )
+        .values(status="waiting", due_at=now, finished_at=None)
+    )  # fmt: skip
+
+
 async def count_due(
     database: Database,
     kinds: Collection[str],

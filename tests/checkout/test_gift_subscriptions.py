@@ -9,7 +9,8 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from service.billing.gift_rounds import SEND, gift_round
+from service.billing import gift_rounds
+from service.billing.gift_rounds import ARRANGE, SEND, gift_round
 from service.billing.gift_subscriptions import readers_to_arrange
 from service.billing.reconciliations import opening_passes
 from service.db.context import Context
@@ -234,6 +235,36 @@ def test_only_gifts_that_have_to_move_are_arranged(site: Installation) -> None:
         (subscription,) = site.simulator.world.store.find("subscription", [])
         stripe.subscriptions.cancel(subscription["id"])
     site.settle()
+    assert waiting(site) == []
+
+
+@on_sqlite
+def test_a_gift_that_cant_be_moved_is_tried_again_while_it_has_to(
+    site: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gift, bea = buy(site), friend(site)
+    redeem(gift, bea)
+    site.browser = bea
+    site.subscribe("monthly")
+    site.settle()
+
+    async def fail(*_: object) -> None:
+        raise LookupError
+
+    def tried(minutes: int) -> tuple[str, int]:
+        site.clocks.travel(timedelta(minutes=minutes))
+        look(site)
+        (job,) = (each for each in rows(site, Job) if each.kind == ARRANGE)
+        return job.status, job.attempts
+
+    with monkeypatch.context() as broken:
+        broken.setattr(gift_rounds, "arrange_gifts", fail)
+        first = [tried(minutes) for minutes in (0, 1, 5, 30)]
+        assert first == [("waiting", attempts) for attempts in (1, 2, 3, 4)]
+        then = [tried(minutes) for minutes in (120, 119, 1)]
+        assert then == [("failed", attempts) for attempts in (5, 5, 6)]
+    assert len(waiting(site)) == 1
+    assert tried(120)[0] == "done"
     assert waiting(site) == []
 
 
