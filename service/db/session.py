@@ -276,7 +276,7 @@ class Database:
         """A session for queries that may take long. All of them see the same state of the database.
 
         A few of a kind run at once and others of it wait, so that they never hold the connections
-        that a reader needs to read. Raises Problem `database-unavailable` after a long wait, and
+        that a reader needs to read. Raises NoTurn after a long wait, and Problem
         `takes-too-long` where a statement does. Not to be nested: who holds one may wait for the
         other for ever.
         """
@@ -286,9 +286,7 @@ class Database:
                 await room.acquire()
         except TimeoutError:
             log.warning("database.slow_queries", kind=kind, at_once=SLOW_AT_ONCE)
-            raise database_unavailable(
-                "Too many lists and searches are at work. Try again in a few seconds."
-            ) from None
+            raise NoTurn from None
         try:
             async with (
                 _translated(),
@@ -329,6 +327,17 @@ class Database:
         if self.dialect == "sqlite":
             self._batching.shutdown(wait=True)
             self._batches.dispose()
+
+
+class NoTurn(Problem):
+    """Too many slow queries of this kind ran all the time that this one waited."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "database-unavailable",
+            "Too many lists and searches are at work. Try again in a few seconds.",
+            headers={"Retry-After": RETRY_AFTER_SECONDS},
+        )
 
 
 _DEADLOCK = "40P01"
@@ -395,8 +404,8 @@ def _is_away(error: DBAPIError | PoolTimeoutError | OSError) -> bool:
     return error.connection_invalidated or state.startswith(_AWAY)
 
 
-def database_unavailable(detail: str = "") -> Problem:
-    return Problem("database-unavailable", detail, headers={"Retry-After": RETRY_AFTER_SECONDS})
+def database_unavailable() -> Problem:
+    return Problem("database-unavailable", headers={"Retry-After": RETRY_AFTER_SECONDS})
 
 
 AppDatabase = Annotated[Database, Depends(part(Database))]

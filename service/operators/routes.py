@@ -46,7 +46,7 @@ from service.operators.webhooks import routes as webhooks
 from service.problems import Problem
 from service.reports import choices, figures
 from service.reports.channel_facts import AppChannelWatch
-from service.reports.in_time import in_time
+from service.reports.in_time import in_time_and_turn
 from service.reports.registry import FIGURES
 from service.running import running_of
 
@@ -85,7 +85,7 @@ async def show_overview(
         "overview.html",
         **found,
         asked=asked,
-        figures=overview.figures(await in_time(database, "summary", figures.summary)),
+        figures=overview.figures(await in_time_and_turn(database, "summary", figures.summary)),
         channels=await watch.look(running_of(request)),
         reports={each.meaning: each.slug for each in FIGURES},
         cards=await board.cards(database, asked, context.settings, now),

@@ -6,7 +6,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.session import Database
+from service.db.session import Database, NoTurn
 from service.problems import Problem
 
 _T = TypeVar("_T")
@@ -24,5 +24,16 @@ async def in_time(
     except Problem as problem:
         if problem.slug != "takes-too-long":
             raise
+        log.warning("figure.not_counted", figure=figure, detail=problem.detail)
+        return None
+
+
+async def in_time_and_turn(
+    database: Database, figure: str, count: Callable[[AsyncSession], Awaitable[_T]]
+) -> _T | None:
+    """As `in_time`, and None where it got no turn: a job is tried again later, a page isn't."""
+    try:
+        return await in_time(database, figure, count)
+    except NoTurn as problem:
         log.warning("figure.not_counted", figure=figure, detail=problem.detail)
         return None

@@ -4,11 +4,12 @@ import re
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from html import unescape
+from math import inf
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.session import Database, Slow
+from service.db.session import Database, NoTurn, Slow, database_unavailable
 from service.problems import Problem
 from tests.databases import on_sqlite
 from tests.operators.test_board import SignedIn, shown
@@ -19,9 +20,14 @@ pytestmark = on_sqlite
 
 
 class SlowDatabase(Database):
-    """Ends the statements of what is counted in the sessions whose numbers are in `slow`, from 1 on."""
+    """Ends the statements of what is counted in the sessions whose numbers are in `slow`, from 1 on.
+
+    Those in `busy` get no turn, and from `away` on the database can't be reached.
+    """
 
     slow: Collection[int] = ()
+    busy: Collection[int] = ()
+    away = inf
     sessions = 0
 
     @asynccontextmanager
@@ -29,6 +35,10 @@ class SlowDatabase(Database):
         self.sessions += 1
         if self.sessions in self.slow:
             raise Problem("takes-too-long")
+        if self.sessions in self.busy:
+            raise NoTurn
+        if self.sessions >= self.away:
+            raise database_unavailable()
         async with super().slow_reading(kind) as session:
             yield session
 
@@ -54,6 +64,17 @@ async def test_a_slow_figure_leaves_the_others_on_the_page(
     assert report is not None
     assert report[1].startswith("/admin/reports/mrr?from=")
     assert "This took too long" not in page[page.index('id="card-mrr-movements"') :]
+
+
+async def test_a_figure_that_gets_no_turn_is_late_too(
+    signed_in: SignedIn, database: SlowDatabase
+) -> None:
+    browser = await signed_in("viewer")
+    database.sessions, database.busy = 0, {2, 4}
+    page = await shown(browser)
+    assert page.count("too long to count") == 2
+    database.sessions, database.away = 0, 4
+    assert (await browser.get("/admin")).status_code == 503
 
 
 async def test_of_the_lists_next_pages_no_figure_is_counted(

@@ -14,7 +14,7 @@ from service.db.session import Database
 from service.operators.reports import shown
 from service.reports.cells import Cell, Line, Unit
 from service.reports.figure import Figure
-from service.reports.in_time import in_time
+from service.reports.in_time import in_time_and_turn
 from service.reports.period import Step
 from service.reports.registry import BY_SLUG
 from service.reports.report import report_on
@@ -114,7 +114,7 @@ async def cards(
         counted = query.model_copy(update={"compare": "none"}) if figure.is_ranked else query
         count = partial(report_on, slug=figure.slug, asked=counted.asked(settings, now))
         is_late = monotonic() - begun > _PATIENCE
-        report = None if is_late else await in_time(database, figure.slug, count)
+        report = None if is_late else await in_time_and_turn(database, figure.slug, count)
         found.append(
             LateCard(figure, query.address(_address(figure)))
             if report is None
