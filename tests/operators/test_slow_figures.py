@@ -84,11 +84,13 @@ async def test_of_the_lists_next_pages_no_figure_is_counted(
     await store(database, offer, *readers, *(rows.subscription(each, offer) for each in readers))
     browser = await signed_in("viewer")
     first = await shown(browser)
+    assert "<title>Today · " in first
     further = re.search(r'href="(/admin\?[^"]*cursor=[^"]*)"', first)
     assert further is not None
     database.sessions = 0
     page = unescape((await browser.get(further[1])).text)
     assert database.sessions == 1
+    assert "<title>More subscribers · " in page
     assert "<h1>More subscribers</h1>" in page
     assert 'id="card-' not in page
     assert 'id="subscribers"' in page
