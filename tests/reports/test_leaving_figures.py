@@ -14,6 +14,7 @@ from service.db.base import Base
 from service.db.session import Database
 from service.db.tables import MovementRow
 from service.reports.asked import Asked
+from service.reports.registry import FIGURES
 from tests.databases import on_sqlite
 from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, totals, values
@@ -202,6 +203,29 @@ async def test_a_trial_that_is_paid_is_no_renewal(database: Database) -> None:
     assert (due.value, due.part, due.whole) == (Fraction(10, 25), 10, 25)
     ends = totals(await lines_of(database, "ends-by-renewals", whole))
     assert {name: cell.value for name, cell in ends.items() if cell.value} == {"0": 10}
+
+
+@on_sqlite
+async def test_a_trials_payment_of_older_releases_is_a_renewal_as_the_definitions_say(
+    database: Database,
+) -> None:
+    """They recorded it as one."""
+    reader, offer, trial_end = rows.reader(), rows.offer(), NOW - 32 * DAY
+    bought = rows.subscription(reader, offer, started_at=trial_end - 14 * DAY, trial_end=trial_end)
+    await store(
+        database, reader, offer, bought,
+        rows.movement(bought, 1, trial_end, cause="trial_ended"),
+        rows.told(reader, "subscription.renewed", trial_end, subject_id=bought.id),
+        rows.ending(bought, 2, NOW - DAY, kind="churn_voluntary", cause="voluntary"),
+    )  # fmt: skip
+    whole = asked("2026-02-01", "2026-03-31", "year")
+    due = totals(await lines_of(database, "renewal-churn", whole))["all"]
+    assert (due.part, due.whole) == (1, 2)
+    ends = totals(await lines_of(database, "ends-by-renewals", whole))
+    assert {name: cell.value for name, cell in ends.items() if cell.value} == {"1": 1}
+    said = "recorded before the event subscription.trial_paid existed count as renewals"
+    told = {each.slug for each in FIGURES if said in each.meaning.definition}
+    assert told == {"renewal-churn", "ends-by-renewals"}
 
 
 @on_sqlite

@@ -12,6 +12,11 @@ from service.reports.figure import Figure, Series
 from service.reports.metrics import Definition
 from service.reports.queries import leaving, renewals, subscribers
 
+_TRIALS_PAID = (
+    "The first payment after a trial is no renewal; those recorded before the event "
+    "subscription.trial_paid existed count as renewals."
+)
+
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "subscriber-churn", "Leaving",
@@ -106,9 +111,9 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Churn of those due",
             "Subscriptions that ended by choice or because payments failed, and those whose renewal was "
-            "paid, of all that were due for renewal: that is both. The first payment after a trial is no "
-            "renewal. Choose the billing interval year for the renewal rate of annual plans. A renewal counts for the plan that the subscription has "
-            "now.",
+            "paid, of all that were due for renewal: that is both. "
+            f"{_TRIALS_PAID} Choose the billing interval year for the renewal rate of annual plans. "
+            "A renewal counts for the plan that the subscription has now.",
             "Subscriptions that ended or were renewed.",
         ),
         several("percent", all="Ended", renewed="Renewed"), "own", BY_PRICE,
@@ -119,9 +124,8 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "Ends by renewals",
             "Subscriptions that ended by choice or because payments failed, by how often they had been "
-            "renewed and paid. 0: they ended in what was paid first; the first payment after a trial is no "
-            "renewal. Renewals before the service kept "
-            "events aren't known.",
+            "renewed and paid. 0: they ended in what was paid first. "
+            f"{_TRIALS_PAID} Renewals before the service kept events aren't known.",
             "Not divided by anything: a count of subscriptions.",
         ),
         tuple(
