@@ -64,8 +64,9 @@ async def active_days(session: AsyncSession, asked: Asked) -> list[Line]:
         row.day: Habits(row.readers, row.days, row.asleep, row.at_risk, row.settled)
         for row in await session.scalars(select(HabitDay).where(HabitDay.day.in_(wanted)))
     }
-    kept = await _kept_since(session)
-    for day in sorted(wanted - found.keys()):
+    missing = wanted - found.keys()
+    kept = await _kept_since(session) if missing else None
+    for day in sorted(missing):
         if kept is None or day - timedelta(days=2 * WINDOW - 1) >= kept:
             found[day] = await habits_on(session, asked, day)
 
@@ -86,11 +87,12 @@ async def active_days(session: AsyncSession, asked: Asked) -> list[Line]:
 
 async def _kept_since(session: AsyncSession) -> date | None:
     """The first day whose holders are kept, where earlier ones were deleted."""
-    since = await session.scalar(select(func.min(HolderDay.day)))
-    first = await session.scalar(select(func.min(RolledDay.day)).where(RolledDay.rows > 0))
+    had = select(func.min(RolledDay.day)).where(RolledDay.rows > 0).scalar_subquery()
+    since, first = (await session.execute(select(func.min(HolderDay.day), had))).one()
     if first is None or (since is not None and since <= first):
         return None
-    return since or date.max
+    kept: date = since or date.max
+    return kept
 
 
 def _asleep(of: Habits) -> Cell:
