@@ -99,16 +99,16 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         await walls_seen.flush(database)  # it looks at the walls that unlock has met
 
     return (
-        Task(MAIL_TASK, send_mails),
+        Task(MAIL_TASK, send_mails, runs_last=True),
         Task("webhooks", running.get(WebhookSender).begin),
-        Task("ledger", write_ledger, keeps=True),
-        Task("key uses", lambda: key_uses.flush(database), keeps=True),
+        Task("ledger", write_ledger, runs_last=True),
+        Task("key uses", lambda: key_uses.flush(database), runs_last=True),
         Task("clock", lambda: follow(database, clocks)),
         Task("rules", lambda: rule_book.refresh(database)),
         Task("institutions", lambda: networks.refresh(database, clocks)),
         Task("crawlers", lambda: crawlers.refresh(database)),
-        Task("readers' uses", lambda: running.get(ReaderUses).flush(database), keeps=True),
-        Task("institutions' reads", lambda: institution_reads.flush(database), keeps=True),
+        Task("readers' uses", lambda: running.get(ReaderUses).flush(database), runs_last=True),
+        Task("institutions' reads", lambda: institution_reads.flush(database), runs_last=True),
         Task("articles", lambda: articles.refresh(database)),
         Task("keys", lambda: key_ring.refresh(database)),
         Task("gifts", running.get(Gifts).refresh),

@@ -24,15 +24,15 @@ class Task:
     """Something to do again and again.
 
     `pause` in seconds between two rounds; None: the runner's interval. `begins_after` as many seconds: nobody
-    who serves for the first time needs it sooner. `keeps`: what it has yet to write is in memory alone, so it
-    runs once more at the end.
+    who serves for the first time needs it sooner. `runs_last`: once more at the end, to write what is in memory
+    alone, or to send what a request has just left.
     """
 
     name: str
     run: Callable[[], Awaitable[object]]
     pause: float | None = None
     begins_after: float = 0.0
-    keeps: bool = False
+    runs_last: bool = False
 
 
 class Wakes:
@@ -67,7 +67,7 @@ class Runner:
         self._loops = [asyncio.create_task(self._loop(task)) for task in self._tasks]
 
     async def stop(self, patience: float = 5.0) -> None:
-        """Let each task finish the round it is in, run those once more that keep something, and end.
+        """Let each task finish the round it is in, run those once more that run last, and end.
 
         What takes longer than `patience` seconds is cancelled: nothing it does is lost by that.
         """
@@ -88,7 +88,7 @@ class Runner:
             await self._round(task)
             if not self._stopping.is_set():
                 await self._pause(event, task.pause or self._interval)
-        if task.keeps:
+        if task.runs_last:
             await self._round(task)
 
     async def _round(self, task: Task) -> None:

@@ -47,13 +47,13 @@ async def test_a_failing_and_a_hanging_task_hold_up_nobody() -> None:
     await runner.stop()
 
 
-async def test_stop_finishes_the_round_and_runs_those_once_more_that_keep_something() -> None:
+async def test_stop_finishes_the_round_and_runs_a_last_one_of_some_tasks() -> None:
     idle, other, late, busy = Rounds(), Rounds(), Rounds(), Rounds(hangs=True)
     tasks = (
-        Task("idle", idle, pause=3600, keeps=True),
+        Task("idle", idle, pause=3600, runs_last=True),
         Task("other", other, pause=3600),
         Task("late", late, pause=3600, begins_after=3600),
-        Task("busy", busy, pause=3600, keeps=True),
+        Task("busy", busy, pause=3600, runs_last=True),
     )
     runner = Runner(tasks, interval=1, wakes=Wakes())
     runner.start()
@@ -78,7 +78,7 @@ async def test_one_that_begins_later_begins() -> None:
 
 async def test_a_last_round_that_fails_is_no_obstacle() -> None:
     failing = Rounds(fails=True)
-    task = Task("failing", failing, pause=3600, keeps=True)
+    task = Task("failing", failing, pause=3600, runs_last=True)
     runner = Runner((task,), interval=1, wakes=Wakes())
     runner.start()
     await failing.reach(1)
