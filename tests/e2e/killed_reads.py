@@ -124,10 +124,13 @@ def survive_workers(settings: Settings, number: int, kills: int) -> None:
     chance = random.Random(number)  # noqa: S311 repeatable
     slugs = asyncio.run(_publish(settings))
     with serving_workers(settings, 2, PAYWALL_COOKIELESS_UNLOCKS_PER_DAY="0") as served:
-        readers = _Readers(settings, served.url)
+        readers, killed = _Readers(settings, served.url), set[int]()
         for _ in range(kills):
-            wait_until(lambda: len(served.pids()) == 2, "there are two workers")
-            kill = partial(os.kill, chance.choice(sorted(served.pids())), signal.SIGKILL)
+            # One that was killed may still be dying.
+            wait_until(lambda: len(served.pids() - killed) == 2, "there are two workers")
+            pid = chance.choice(sorted(served.pids() - killed))
+            killed.add(pid)
+            kill = partial(os.kill, pid, signal.SIGKILL)
             asyncio.run(_read_and_kill(readers, kill, chance.randrange(20, 200)))
             assert httpx2.get(f"{served.url}/healthz", timeout=PATIENCE).status_code == 200
     asyncio.run(_check(settings, slugs, readers))
