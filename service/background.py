@@ -35,7 +35,7 @@ from service.jobs import queue as jobs
 from service.jobs.runner import Task
 from service.limits import rate
 from service.metering.ledger import Ledger
-from service.metering.partitions import tend_ledger
+from service.metering.partitions import drop_old_months, make_months
 from service.offers.mirror import mirror_offers
 from service.offers.portal import PortalMirror
 from service.operators.weekly_mail import WeeklyMail
@@ -153,7 +153,7 @@ def pruning_tasks(context: Context) -> tuple[Task, ...]:
     async def tend() -> None:
         # What is dropped isn't there any more to be added up. None waits for another to succeed.
         steps: tuple[Callable[[Context], Awaitable[None]], ...] = (
-            roll_up, count_days, count_article_sales, prune_holder_days, tend_ledger,
+            roll_up, count_days, count_article_sales, prune_holder_days, drop_old_months,
         )  # fmt: skip
         for step in steps:
             try:
@@ -188,7 +188,8 @@ def pruning_tasks(context: Context) -> tuple[Task, ...]:
         later("old keys", prune_keys, pause=_HOUR),
         later("old limits", prune_limits, pause=_HOUR),
         later("old mails", prune_mails, pause=_HOUR),
-        later("ledger's months", tend, pause=_MINUTE),
+        Task("ledger's months", lambda: make_months(context), pause=_MINUTE),
+        later("ledger's days", tend, pause=_MINUTE),
         later("movements by day", lambda: roll_up_movements(context), pause=_MINUTE),
         later("money by day", lambda: roll_up_money(context), pause=_MINUTE),
         later("renewals by day", lambda: count_renewals(context), pause=_MINUTE),

@@ -4,8 +4,8 @@ What no partition is there for lies in the default one until its month is made. 
 table, whose old rows are deleted.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import date
 
 import structlog
@@ -28,19 +28,34 @@ _ROW = {"sqlite": "rowid", "postgresql": "ctid"}
 log = structlog.get_logger()
 
 
-async def tend_ledger(context: Context) -> None:
-    """Make the partitions that are missing and drop months beyond `ledger_keep_months`.
+async def make_months(context: Context) -> None:
+    """Make the partitions that are missing, on PostgreSQL. Before many rows are there: those that lie in the default
+    partition are moved, and writers wait for that.
 
     Safe to repeat, and in several processes at once. Where reads hold a lock for too long, the next
     round tries again.
     """
-    settings, database = context.settings, context.database
-    this_month = context.clocks.business().astimezone(settings.zone).date().replace(day=1)
+    if context.database.dialect == "postgresql":
+        with _unless_locked():
+            await make_partitions(context.database, _this_month(context))
+
+
+async def drop_old_months(context: Context) -> None:
+    """Drop months beyond `ledger_keep_months`. Safe to repeat and to try again, as `make_months`."""
+    kept = context.settings.ledger_keep_months
+    if kept is not None:
+        with _unless_locked():
+            await drop_before(context.database, months_on(_this_month(context), -kept))
+
+
+def _this_month(context: Context) -> date:
+    return context.clocks.business().astimezone(context.settings.zone).date().replace(day=1)
+
+
+@contextmanager
+def _unless_locked() -> Iterator[None]:
     try:
-        if settings.ledger_keep_months is not None:
-            await drop_before(database, months_on(this_month, -settings.ledger_keep_months))
-        if database.dialect == "postgresql":
-            await make_partitions(database, this_month)
+        yield
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise

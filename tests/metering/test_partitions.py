@@ -11,7 +11,7 @@ from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AccessEntry
 from service.metering.ledger import entry_at, write_all
-from service.metering.partitions import months_on, tend_ledger
+from service.metering.partitions import drop_old_months, make_months, months_on
 from service.settings import Settings
 from tests.conftest import MovingClocks
 
@@ -54,7 +54,7 @@ async def test_this_month_and_the_next_two_have_partitions(
 ) -> None:
     clocks = MovingClocks(NEW_YEARS_EVE)
     # Several processes find out at once that months are missing.
-    await asyncio.gather(*(tend_ledger(Context(settings, clocks, database)) for _ in range(3)))
+    await asyncio.gather(*(make_months(Context(settings, clocks, database)) for _ in range(3)))
     for days in (0, 31, 59, 90):
         await read(database, settings, f"in {days}", clocks.business() + timedelta(days=days))
     assert await places(database) == {
@@ -68,13 +68,13 @@ async def test_this_month_and_the_next_two_have_partitions(
 @on_postgresql
 async def test_a_leap_of_time_loses_no_row(database: Database, settings: Settings) -> None:
     clocks = MovingClocks(NEW_YEARS_EVE)
-    await tend_ledger(Context(settings, clocks, database))
+    await make_months(Context(settings, clocks, database))
     await read(database, settings, "before", clocks.business())
     clocks.travel(timedelta(days=1000))
     await read(database, settings, "after", clocks.business())
     await read(database, settings, "long ago", datetime(2019, 5, 1, tzinfo=UTC))
     for _ in range(2):
-        await tend_ledger(Context(settings, clocks, database))
+        await make_months(Context(settings, clocks, database))
         assert await places(database) == {
             "before": "access_ledger_2030_12",
             "after": "access_ledger_2033_09",
@@ -90,9 +90,9 @@ async def test_who_reads_for_long_is_waited_for_in_a_later_round(
     await read(database, settings, "a", clocks.business())
     async with database.reading() as session:
         await session.execute(text("SELECT count(*) FROM access_ledger"))
-        await tend_ledger(Context(settings, clocks, database))
+        await make_months(Context(settings, clocks, database))
         assert await places(database) == {"a": "access_ledger_default"}
-    await tend_ledger(Context(settings, clocks, database))
+    await make_months(Context(settings, clocks, database))
     assert await places(database) == {"a": "access_ledger_2030_12"}
 
 
@@ -105,12 +105,12 @@ async def test_a_read_while_its_month_is_made_is_kept(
     async with database.reading() as session:
         # Holds up the change in its middle.
         await session.execute(text("SELECT count(*) FROM access_ledger"))
-        making = asyncio.create_task(tend_ledger(Context(settings, clocks, database)))
+        making = asyncio.create_task(make_months(Context(settings, clocks, database)))
         await waiting(database, 1, making)
         reading = asyncio.create_task(read(database, settings, "b", clocks.business()))
         await waiting(database, 2, making)
     await asyncio.gather(making, reading)
-    await tend_ledger(Context(settings, clocks, database))
+    await make_months(Context(settings, clocks, database))
     assert await places(database) == {"a": "access_ledger_2030_12", "b": "access_ledger_2030_12"}
 
 
@@ -130,12 +130,12 @@ async def test_months_beyond_those_kept_are_dropped(database: Database, settings
     clocks = MovingClocks(datetime(2031, 2, 28, 12, 0, tzinfo=UTC))
     for at in (NEW_YEARS_EVE - timedelta(days=40), NEW_YEARS_EVE):
         await read(database, settings, f"{at:%B}", at)
-    await tend_ledger(Context(settings, clocks, database))
+    await make_months(Context(settings, clocks, database))
     for at in (NEW_YEARS_EVE + timedelta(hours=1), clocks.business()):
         await read(database, settings, f"{at:%B}", at)
     await read(database, settings, "stray", datetime(2018, 1, 1, tzinfo=UTC))
     keeping = settings.model_copy(update={"ledger_keep_months": 2})
-    await tend_ledger(Context(keeping, clocks, database))
+    await drop_old_months(Context(keeping, clocks, database))
     async with database.reading() as session:
         left = await session.scalars(select(AccessEntry.article_id).order_by(AccessEntry.at))
         assert list(left) == ["December", "January", "February"]

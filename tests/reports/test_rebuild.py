@@ -276,11 +276,11 @@ async def test_no_step_of_a_day_waits_for_another_to_succeed(
 
         return act
 
-    steps = ["roll_up", "count_days", "count_article_sales", "prune_holder_days", "tend_ledger"]
+    steps = ["roll_up", "count_days", "count_article_sales", "prune_holder_days", "drop_old_months"]
     for name in steps:
         monkeypatch.setattr(background, name, step(name))
     (tend,) = (
-        each.run for each in background.pruning_tasks(context) if each.name == "ledger's months"
+        each.run for each in background.pruning_tasks(context) if each.name == "ledger's days"
     )
     await tend()
     assert done == steps
