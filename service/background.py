@@ -100,7 +100,7 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
 
     return (
         Task(MAIL_TASK, send_mails, runs_last=True),
-        Task("webhooks", running.get(WebhookSender).begin),
+        Task("webhooks", running.get(WebhookSender).begin, runs_last=True),
         Task("ledger", write_ledger, runs_last=True),
         Task("key uses", lambda: key_uses.flush(database), runs_last=True),
         Task("clock", lambda: follow(database, clocks)),

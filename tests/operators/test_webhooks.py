@@ -333,17 +333,28 @@ async def test_the_list_of_deliveries_goes_on_page_by_page(paywall: Paywall) -> 
 
 
 @on_sqlite
-async def test_the_service_sends_by_itself_and_the_last_before_its_end(
+async def test_the_service_sends_by_itself(
     database: Database, settings: Settings, clocks: MovingClocks
 ) -> None:
     settings = settings.model_copy(
         update={"webhooks_allow_private_targets": True, "background_interval_seconds": 0.05}
     )
+    async with receiving() as receiver, inside(database, settings, clocks, background=True) as site:
+        endpoint = await made(site, receiver.url)
+        await call(site, "POST", f"/{endpoint['id']}/test")
+        await receiver.has(1)
+
+
+@on_sqlite
+async def test_the_service_sends_before_its_end_what_no_round_has_met(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    settings = settings.model_copy(
+        update={"webhooks_allow_private_targets": True, "background_interval_seconds": 3600}
+    )
     async with receiving() as receiver:
-        async with inside(database, settings, clocks, background=True) as paywall:
-            endpoint = await made(paywall, receiver.url)
-            await call(paywall, "POST", f"/{endpoint['id']}/test")
-            await receiver.has(1)
-            async with database.transaction() as session:
-                await create_reader(session, email=None, clocks=clocks)
-        assert len(receiver.received) == 2
+        async with inside(database, settings, clocks, background=True) as site:
+            endpoint = await made(site, receiver.url)
+            await call(site, "POST", f"/{endpoint['id']}/test")
+            assert not receiver.received
+        assert len(receiver.received) == 1
