@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from service.access.decision import Meter
 from service.access.notices import NoticeShown
+from service.access.read import Look, Opened, ReadRequest, Walled
 from service.access.reasons import REASONS, Reason
 from service.access.schemas import AccessOut, MeterOut, UnlockIn
-from service.access.unlock import Look, Opened, ReadRequest, Unlocking, Walled
+from service.access.unlock import Unlocking
 from service.access.unlock_tokens import UnlockTokens
 from service.content.cache import ArticleCache
 from service.content.teaser import instant_text

@@ -21,7 +21,7 @@ from service.access.evidence import article_facts
 from service.access.metered import Reading, metered_reader, room_after_registering, window_asked
 from service.access.notices import notices_of
 from service.access.occasion import FORMER
-from service.access.unlock import Look
+from service.access.read import Look
 from service.access.wall import Met, wall_of
 from service.content.cache import StoredArticle
 from service.db.context import Context

@@ -22,10 +22,11 @@ from service.access.answers import Answered, UnlockAnswers
 from service.access.cookieless import network_of_caller
 from service.access.gifts import Gifts
 from service.access.metered import is_former
+from service.access.read import ReadRequest
 from service.access.reader_memory import KnownReader, ReaderMemory
 from service.access.revocations import Revocations
 from service.access.schemas import UnlockIn
-from service.access.unlock import ReadRequest, count_answer
+from service.access.unlock import count_answer
 from service.access.visits import visit_of
 from service.boundary import fault_of
 from service.content.article import StoredArticle

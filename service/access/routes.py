@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.access.answers import UnlockAnswers, access_answer
 from service.access.full import read_by_token
+from service.access.read import WantedRead
 from service.access.revocations import Revocations
 from service.access.schemas import (
     AccessOut,
@@ -15,7 +16,7 @@ from service.access.schemas import (
     UnlockOut,
     WalledProblem,
 )
-from service.access.unlock import AppUnlocking, WantedRead
+from service.access.unlock import AppUnlocking
 from service.content.cache import AppArticles
 from service.db.context import AppContext
 from service.db.session import ReadSession

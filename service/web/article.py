@@ -18,7 +18,7 @@ from markupsafe import Markup
 from service.access.audience import AUDIENCES, Audience
 from service.access.decision import Meter
 from service.access.notices import NoticeShown
-from service.access.unlock import Look
+from service.access.read import Look
 from service.access.wall import WallShown
 from service.clock import Clocks
 from service.content.cache import ArticleCache, StoredArticle

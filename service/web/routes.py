@@ -9,15 +9,9 @@ from pydantic import AfterValidator
 
 from service.access.decision import Allow
 from service.access.open_pages import note_open_page
+from service.access.read import Look, Opened, ReadRequest, WantedByLink
 from service.access.reasons import REASONS
-from service.access.unlock import (
-    AppUnlocking,
-    Look,
-    Opened,
-    ReadRequest,
-    Unlocking,
-    WantedByLink,
-)
+from service.access.unlock import AppUnlocking, Unlocking
 from service.checkout.limits import LimitedGateway
 from service.checkout.returned import remember_claim
 from service.checkout.schemas import Short, Text

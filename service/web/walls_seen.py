@@ -15,7 +15,7 @@ from fastapi import Request
 from sqlalchemy import insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.access.unlock import Look, ReadRequest
+from service.access.read import Look, ReadRequest
 from service.db.context import Context
 from service.db.session import Database
 from service.db.tables import AccessEntry, Reader

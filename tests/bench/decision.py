@@ -7,7 +7,8 @@ from statistics import median
 from typing import Any
 
 from service.access.decision import ArticleFacts, Evidence, HeldGrant, MeterSeen, NoMeter, decide
-from service.access.unlock import ReadRequest, Unlocking
+from service.access.read import ReadRequest
+from service.access.unlock import Unlocking
 from service.content.store import get_article
 from service.grants.grants import GrantFacts
 from service.identity.callers import Caller
