@@ -9,7 +9,8 @@ import structlog
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.account.reader_data import HOLDINGS, Holding, Subject, subject_of
+from service.account.reader_data import HOLDINGS, Holding
+from service.account.subject import Subject, subject_of
 from service.billing import lifecycle
 from service.billing.fulfil import close_session, fulfil
 from service.billing.gift_subscriptions import end_gifts_of

@@ -13,13 +13,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.account.reader_data import (
-    HOLDINGS,
-    Holding,
-    Subject,
-    reads_by_index,
-    subject_of,
-)
+from service.account.reader_data import HOLDINGS, Holding
+from service.account.subject import Subject, reads_by_index, subject_of
 from service.db.base import Base
 from service.db.context import Context
 from service.db.session import Database

@@ -9,11 +9,26 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, literal, null, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ColumnElement, and_, case, literal, null
 
-from service.account.confirm import CODES
-from service.account.sign_in import MAILS, MAILS_FROM_ALL
+from service.account.subject import (
+    Subject,
+    their_charge_ids,
+    their_charges,
+    their_checkout_touches,
+    their_checkouts,
+    their_gift_subscriptions,
+    their_holders,
+    their_limits,
+    their_mails,
+    their_meters,
+    their_movements,
+    their_reads,
+    their_seats,
+    their_sign_ins,
+    their_subscriptions,
+    their_webhooks,
+)
 from service.db.base import Base, new_id
 from service.db.tables import (
     AccessEntry,
@@ -54,34 +69,11 @@ from service.db.tables import (
     Touches,
     WebhookDelivery,
 )
-from service.grants.right_claims import CLAIMS
-from service.identity.email import mailbox_of
 from service.metering.store import (
     DEVICE,
     READER,
     known_device_holder,
-    named_meter,
-    reader_holder,
-    readers_meter,
 )
-from service.rules.store import meter_names
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Whom it is about, and by what they are known beside their id."""
-
-    ids: tuple[str, ...]
-    """The reader's, then those of the provisional readers who turned out to be them."""
-    address_key: str | None
-    """Of the verified address alone: what is only typed may be somebody else's."""
-    devices: tuple[str, ...]
-    """Pseudonyms of the devices that they signed in on."""
-    sessions: tuple[str, ...]
-    customers: tuple[str, ...]
-    grants: tuple[str, ...]
-    meters: tuple[str, ...]
-    """Names of all meters of their own that there ever were."""
 
 
 @dataclass(frozen=True)
@@ -115,139 +107,6 @@ class Holding:
     def goes(self) -> bool:
         """Whether erasing deletes the rows."""
         return not (self.blank or self.kept or self.rewritten)
-
-
-async def subject_of(session: AsyncSession, reader_id: str) -> Subject | None:
-    """The reader with everything by which rows are theirs; None: there is no such account."""
-    reader = await session.get(Reader, reader_id, populate_existing=True)
-    if reader is None or reader.merged_into is not None:
-        return None
-    merged = await session.scalars(
-        select(Reader.id).where(Reader.merged_into == reader_id).order_by(Reader.id)
-    )
-    ids = (reader_id, *merged)
-    sessions = (
-        await session.execute(
-            select(ReaderSession.id, ReaderSession.device_id).where(
-                ReaderSession.reader_id.in_(ids)
-            )
-        )
-    ).all()
-    linked = await session.scalars(
-        select(ReaderDevice.device_id).where(ReaderDevice.reader_id.in_(ids))
-    )
-    devices = {device for _, device in sessions if device is not None} | set(linked)
-    customers = await session.scalars(select(Customer.id).where(Customer.reader_id.in_(ids)))
-    grants = await session.scalars(select(Grant.id).where(Grant.reader_id.in_(ids)))
-    return Subject(
-        ids=ids,
-        address_key=reader.verified_key,
-        devices=tuple(sorted(devices)),
-        sessions=tuple(sorted(each for each, _ in sessions)),
-        customers=tuple(sorted(customers)),
-        grants=tuple(sorted(grants)),
-        meters=tuple(sorted(await meter_names(session))),
-    )
-
-
-def reads_by_index(subject: Subject) -> list[ColumnElement[bool]]:
-    """Their reads in parts that don't overlap, each of which an index finds.
-
-    What a device of theirs read before it was signed in is theirs; what another reader read isn't.
-    """
-    return [
-        *(AccessEntry.reader_id == each for each in subject.ids),
-        *(
-            and_(AccessEntry.device_id == each, AccessEntry.reader_id.is_(None))
-            for each in subject.devices
-        ),
-    ]
-
-
-def _reads(subject: Subject) -> ColumnElement[bool]:
-    return or_(*reads_by_index(subject))
-
-
-def _checkouts(subject: Subject) -> ColumnElement[bool]:
-    anonymous = and_(Checkout.reader_id.is_(None), Checkout.device_id.in_(subject.devices))
-    return or_(Checkout.reader_id.in_(subject.ids), anonymous)
-
-
-def _checkout_touches(subject: Subject) -> ColumnElement[bool]:
-    return CheckoutTouches.checkout_id.in_(select(Checkout.id).where(_checkouts(subject)))
-
-
-def _theirs(subject: Subject) -> Select[str]:
-    return select(Subscription.id).where(Subscription.reader_id.in_(subject.ids))
-
-
-def _movements(subject: Subject) -> ColumnElement[bool]:
-    return MovementRow.subscription_id.in_(_theirs(subject))
-
-
-def _charges(subject: Subject) -> ColumnElement[bool]:
-    passes = select(Pass.id).where(Pass.reader_id.in_(subject.ids))
-    return or_(ChargeRow.subscription_id.in_(_theirs(subject)), ChargeRow.payment_id.in_(passes))
-
-
-def _gift_subscriptions(subject: Subject) -> ColumnElement[bool]:
-    """What they bought for others, and what they redeemed."""
-    bought = select(Pass.id).where(Pass.reader_id.in_(subject.ids))
-    return or_(GiftSubscription.pass_id.in_(bought), GiftSubscription.redeemed_by.in_(subject.ids))
-
-
-def _seats(subject: Subject) -> ColumnElement[bool]:
-    """Those they have taken, and those of their own subscriptions."""
-    return or_(Seat.reader_id.in_(subject.ids), Seat.subscription_id.in_(_theirs(subject)))
-
-
-def _charge_ids(subject: Subject) -> Select[str]:
-    return select(ChargeRow.id).where(_charges(subject))
-
-
-def _mails(subject: Subject) -> ColumnElement[bool]:
-    theirs = Mail.reader_id.in_(subject.ids)
-    if subject.address_key is None:
-        return theirs
-    return or_(theirs, Mail.recipient_key == subject.address_key)
-
-
-def _sign_ins(subject: Subject) -> ColumnElement[bool]:
-    theirs = SignInRequest.reader_id.in_(subject.ids)
-    if subject.address_key is None:
-        return theirs
-    return or_(theirs, SignInRequest.email_key == subject.address_key)
-
-
-def _limits(subject: Subject) -> ColumnElement[bool]:
-    claims = RateLimit.key.in_([f"{CLAIMS}/{each}" for each in subject.ids])
-    if subject.address_key is None:
-        return claims
-    counted = [f"{name}/{subject.address_key}" for name in (MAILS, MAILS_FROM_ALL, CODES.name)]
-    return or_(
-        claims,
-        RateLimit.key.in_(counted),
-        *(RateLimit.key.startswith(f"{each}/", autoescape=True) for each in counted),
-    )
-
-
-def _webhooks(subject: Subject) -> ColumnElement[bool]:
-    events = select(DomainEvent.id).where(DomainEvent.reader_id.in_(subject.ids))
-    return WebhookDelivery.event_id.in_(events)
-
-
-def _holders(subject: Subject) -> list[str]:
-    return [
-        *(reader_holder(each) for each in subject.ids),
-        *(known_device_holder(each) for each in subject.devices),
-    ]
-
-
-def _meters(subject: Subject) -> list[str]:
-    mailbox = mailbox_of(subject.address_key)
-    shared = [readers_meter("", mailbox)] if mailbox is not None else []
-    keys = [*_holders(subject), *shared]
-    return [named_meter(key, name) for key in keys for name in (None, *subject.meters)]
 
 
 def _without_devices(subject: Subject) -> ColumnElement[str]:
@@ -319,23 +178,23 @@ HOLDINGS: tuple[Holding, ...] = (
         "address_changes", AddressChange, lambda subject: AddressChange.reader_id.in_(subject.ids),
         hidden="old_hash new_hash",
     ),
-    Holding("sign_in_requests", SignInRequest, _sign_ins, hidden="link_hash code_hash"),
-    Holding("mails", Mail, _mails, hidden="text html"),
+    Holding("sign_in_requests", SignInRequest, their_sign_ins, hidden="link_hash code_hash"),
+    Holding("mails", Mail, their_mails, hidden="text html"),
     Holding(
-        "meter_windows", MeterWindow, lambda subject: MeterWindow.holder.in_(_meters(subject))
+        "meter_windows", MeterWindow, lambda subject: MeterWindow.holder.in_(their_meters(subject))
     ),
     Holding(
-        "read_days", HolderDay, lambda subject: HolderDay.holder.in_(_holders(subject)),
+        "read_days", HolderDay, lambda subject: HolderDay.holder.in_(their_holders(subject)),
         # Distinct holders are counted as before, and nothing leads from them to a device any more.
         blank={"holder": _without_device_names},
         kept="day reads counted subscribe_wall_at register_wall_at",
     ),
-    Holding("touches", Touches, lambda subject: Touches.holder.in_(_holders(subject))),
+    Holding("touches", Touches, lambda subject: Touches.holder.in_(their_holders(subject))),
     # Before the checkouts, whose ties to devices go.
-    Holding("checkout_touches", CheckoutTouches, _checkout_touches),
+    Holding("checkout_touches", CheckoutTouches, their_checkout_touches),
     Holding("consents", Consent, lambda subject: Consent.reader_id.in_(subject.ids)),
     Holding(
-        "checkouts", Checkout, _checkouts,
+        "checkouts", Checkout, their_checkouts,
         # Without its claim nobody comes back into the erased account. A buyer who is about to pay
         # without having signed in buys for a new one.
         blank={
@@ -369,7 +228,7 @@ HOLDINGS: tuple[Holding, ...] = (
         blank={"payment_url": None, "cancel_comment": ""},
     ),
     Holding(
-        "movements", MovementRow, _movements,
+        "movements", MovementRow, their_movements,
         # What was earned stays; the pseudonym says nothing once the reader's row has lost it.
         kept="subscription_id number customer at kind cause currency from_plan from_interval "
         "from_interval_count from_listed from_recurring from_net to_plan to_interval "
@@ -382,7 +241,7 @@ HOLDINGS: tuple[Holding, ...] = (
         "ends_at access_stop access_stopped_at synced_at version",
     ),
     Holding(
-        "gift_subscriptions", GiftSubscription, _gift_subscriptions,
+        "gift_subscriptions", GiftSubscription, their_gift_subscriptions,
         # What isn't sent yet still goes to its receiver, who is somebody else.
         blank={
             "receiver_email": _either(
@@ -393,28 +252,28 @@ HOLDINGS: tuple[Holding, ...] = (
         "starts_at ends_at",
     ),
     Holding(
-        "seats", Seat, _seats,
+        "seats", Seat, their_seats,
         blank={"email": None},
         kept="id subscription_id reader_id created_at joined_at ended_at asked_at",
     ),
     Holding(
-        "invoices", InvoiceRow, lambda subject: InvoiceRow.subscription_id.in_(_theirs(subject)),
+        "invoices", InvoiceRow, lambda subject: InvoiceRow.subscription_id.in_(their_subscriptions(subject)),
         # What was earned stays, as with the movements; nothing of it says whose it was.
         kept="id subscription_id offer_id status billing_reason currency subtotal discount tax total "
         "amount_due amount_paid amount_remaining created_at finalized_at paid_at voided_at "
         "uncollectible_at attempt_count next_attempt_at asked_at",
     ),
     Holding(
-        "charges", ChargeRow, _charges,
+        "charges", ChargeRow, their_charges,
         kept="id payment_id invoice_id subscription_id offer_id sold attempt status amount currency "
         "method country failure created_at asked_at",
     ),
     Holding(
-        "refunds", RefundRow, lambda subject: RefundRow.charge_id.in_(_charge_ids(subject)),
+        "refunds", RefundRow, lambda subject: RefundRow.charge_id.in_(their_charge_ids(subject)),
         kept="id charge_id amount currency status reason created_at asked_at",
     ),
     Holding(
-        "disputes", DisputeRow, lambda subject: DisputeRow.charge_id.in_(_charge_ids(subject)),
+        "disputes", DisputeRow, lambda subject: DisputeRow.charge_id.in_(their_charge_ids(subject)),
         kept="id charge_id amount currency status reason due_at created_at asked_at",
     ),
     Holding(
@@ -460,7 +319,7 @@ HOLDINGS: tuple[Holding, ...] = (
         rewritten={"before": _without_words, "after": _without_words},
         shown={"actor": _kind_of_actor},
     ),
-    Holding("rate_limits", RateLimit, _limits),
+    Holding("rate_limits", RateLimit, their_limits),
     Holding(
         "revoked_tokens", RevokedClaim,
         lambda subject: RevokedClaim.value.in_((*subject.ids, *subject.sessions)),
@@ -477,14 +336,14 @@ HOLDINGS: tuple[Holding, ...] = (
         kept="id type reader_id subject_id once occurred_at recorded_at",
     ),
     Holding(
-        "webhooks", WebhookDelivery, _webhooks,
+        "webhooks", WebhookDelivery, their_webhooks,
         # What the newsroom's system answered may name the reader.
         blank={"last_result": ""},
         kept="id event_id endpoint_id status attempts last_status created_at delivered_at",
         hidden="last_result",
     ),
     Holding(
-        "reads", AccessEntry, _reads,
+        "reads", AccessEntry, their_reads,
         blank={
             "device_id": None,
             "holder": _without_devices,

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from service.account.reader_data import HOLDINGS, subject_of
+from service.account.reader_data import HOLDINGS
+from service.account.subject import subject_of
 from service.billing.events import HANDLED, booking_of
 from service.billing.inbox import JOB
 from service.billing.patience import Patience
