@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.follow_ups import ask_contact
 from service.db.context import Context
-from service.db.session import past_deadlocks
+from service.db.failures import past_deadlocks
 from service.db.tables import Reader
 from service.grants.institutions import give_by_domain
 from service.grants.rights import give_rights_of_address

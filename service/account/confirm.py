@@ -9,7 +9,7 @@ from service.account.merge import verified_account
 from service.billing.checkouts import buyer_of_claim
 from service.clock import Clocks
 from service.db.context import Context
-from service.db.session import past_deadlocks
+from service.db.failures import past_deadlocks
 from service.db.tables import SignInRequest
 from service.grants.institutions import give_by_domain
 from service.grants.rights import give_rights_of_address

@@ -22,7 +22,8 @@ from service.billing.state import StateChange
 from service.billing.subscriptions import live_subscriptions
 from service.billing.sync import sync_subscription
 from service.db.context import Context
-from service.db.session import Database, past_deadlocks
+from service.db.failures import past_deadlocks
+from service.db.session import Database
 from service.db.tables import Checkout, Customer, Grant, Reader, SignInRequest, Subscription
 from service.identity.audit import record
 from service.identity.callers import LiveSession

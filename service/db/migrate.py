@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from service.db.session import async_url
+from service.db.engines import async_url
 
 if TYPE_CHECKING:
     from alembic.config import Config

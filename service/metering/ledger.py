@@ -18,7 +18,8 @@ import structlog
 from sqlalchemy import Connection, select
 
 from service.db.bulk import insert_rows
-from service.db.session import Database, past_deadlocks
+from service.db.failures import past_deadlocks
+from service.db.session import Database
 from service.db.tables import AccessEntry, Reader
 from service.identity.touches import Touch, record_touches
 from service.metering.store import is_device, reader_holder

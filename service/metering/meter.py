@@ -13,7 +13,8 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from service.clock import Clocks
-from service.db.session import Database, database_unavailable, past_deadlocks
+from service.db.failures import database_unavailable, past_deadlocks
+from service.db.session import Database
 from service.identity.touches import Touch
 from service.limits.rate import Limit
 from service.metering.attempt import Attempt, Recorded

@@ -6,7 +6,8 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.session import Database, NoTurn
+from service.db.failures import NoTurn
+from service.db.session import Database
 from service.problems import Problem
 
 _T = TypeVar("_T")

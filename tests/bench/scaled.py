@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from service.clock import Clocks
 from service.db.base import Base
-from service.db.session import async_url
+from service.db.engines import async_url
 from service.db.tables import AccessEntry, Article, MeterWindow, Reader
 from service.metering.window import window_at
 from service.settings import Settings

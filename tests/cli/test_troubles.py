@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from service.cli.troubles import misspelt, sentence
-from service.db.session import database_unavailable
+from service.db.failures import database_unavailable
 from service.payments.gateway import GatewayKeyRefused, GatewayRefused, GatewayUnavailable
 from service.problems import Problem
 from tests.cli.conftest import Outcome, Paywall, one_sentence

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.db import migrate
-from service.db.session import async_url
+from service.db.engines import async_url
 from service.db.tables import Base
 
 BEFORE, AFTER = "7c1e5a90d3b8", "a6d3f81c20e7"

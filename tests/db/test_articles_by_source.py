@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.db import migrate
 from service.db.base import Json, UtcDateTime
-from service.db.session import async_url
+from service.db.engines import async_url
 
 BEFORE, AFTER = "c81e6f20d94b", "c41e8b6f2a90"
 TEXTS = (

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from service.db import migrate
-from service.db.session import async_url
+from service.db.engines import async_url
 
 BEFORE, FORMER_GRANTS = "4b7d91e2c6f3", "6d1c94e7b0a5"
 """The second adds a column to `grants`; the one after it adds one to `movements`."""

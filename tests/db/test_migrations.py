@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.db import migrate
-from service.db.session import async_url
+from service.db.engines import async_url
 from service.db.tables import Base
 
 

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from service.db import migrate
 from service.db.base import UtcDateTime
-from service.db.session import Database, async_url
+from service.db.engines import async_url
+from service.db.session import Database
 from service.db.tables import MovementRow, Reader, Subscription
 from service.reports.figures import exact_mrr, mrr_movements, summary
 from tests.db.test_rows_for_growth import AFTER, BEFORE, LISBON

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from service.db import migrate
 from service.db.base import UtcDateTime
-from service.db.session import async_url
+from service.db.engines import async_url
 
 BEFORE, AFTER = "cf5da8d4dcff", "b3f1d2a7c905"
 LISBON = ZoneInfo("Europe/Lisbon")

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from service.content.folding import folded
 from service.db import migrate
 from service.db.base import Json, UtcDateTime
-from service.db.session import async_url
+from service.db.engines import async_url
 
 BEFORE, AFTER = "5d0c9e41b7a2", "c81e6f20d94b"
 TEXTS = ("standfirst", "body_source", "body_format", "body_html", "preview_html", "preview_text")

@@ -10,7 +10,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
 from service.boundary import Boundary
-from service.db import session as module
+from service.db import engines
 from service.db.session import Database, ReadSession, WriteSession
 from service.db.tables import Reader
 from service.identity.readers import find_reader
@@ -117,11 +117,11 @@ async def test_a_connection_that_ended_meanwhile_is_replaced_before_it_is_used(
         pids.clear()
 
     await end_all()
-    monkeypatch.setattr(module, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(engines, "FRESH_SECONDS", 0.0)
     await asyncio.gather(*(look() for _ in range(3)))
     # One that was just used is believed: a request is told to come again, and nobody after it.
     await end_all()
-    monkeypatch.setattr(module, "FRESH_SECONDS", 60.0)
+    monkeypatch.setattr(engines, "FRESH_SECONDS", 60.0)
     outcomes = await asyncio.gather(look(), look(), return_exceptions=True)
     assert all(isinstance(each, Problem) for each in outcomes if each is not None)
     await asyncio.gather(*(look() for _ in range(3)))

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from service.db.session import Database, database_unavailable
+from service.db.failures import database_unavailable
+from service.db.session import Database
 from service.db.tables import Job
 from service.jobs import queue
 from service.jobs.queue import ClaimedJob

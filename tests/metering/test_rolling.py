@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import func, select
 
-from service.db.session import Database, past_deadlocks
+from service.db.failures import past_deadlocks
+from service.db.session import Database
 from service.db.tables import AccessEntry, MeterWindow
 from service.identity.touches import Touch
 from service.levels import Span

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.session import Database, database_unavailable
+from service.db.failures import database_unavailable
+from service.db.session import Database
 from service.offers.on_sale import FRESH, OnSale
 from service.problems import Problem
 from tests.conftest import MovingClocks

@@ -9,7 +9,8 @@ from math import inf
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db.session import Database, NoTurn, Slow, database_unavailable
+from service.db.failures import NoTurn, database_unavailable
+from service.db.session import Database, Slow
 from service.problems import Problem
 from tests.databases import on_sqlite
 from tests.operators.test_board import SignedIn, shown
