@@ -5,7 +5,7 @@ Of articles that nobody has opened by a link, no database is asked: each process
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -124,11 +124,12 @@ class Gifts:
             return seen
         now = self._context.clocks.business()
         async with self._context.database.transaction() as session:
-            if admission is not None and not await has_begun(session, device):
-                wait = await rate.take(session, *admission, self._context.clocks.wall())
-                if wait is not None:
-                    return GiftSeen(refusal=NETWORK_CLOSED, came_by_one=True)
+            admitted = await self._admit(session, device, admission)
+            if admitted == "refused":
+                return GiftSeen(refusal=NETWORK_CLOSED, came_by_one=True)
             opening = await open_link(session, link_id, device, now)
+            if opening is None and admitted == "counted" and admission is not None:
+                await rate.give_back(session, *admission)
             link = await find_link(session, link_id)
         if link is None:
             return _refused("unknown")
@@ -138,6 +139,20 @@ class Gifts:
             return _refused("used_up" if state == "open" else state, came_by_one=True)
         self._opened |= {article_id}
         return GiftSeen(grant_of(link, opening.opened_at), came_by_one=True)
+
+    async def _admit(
+        self, session: AsyncSession, device: str, admission: Admission
+    ) -> Literal["counted", "uncounted", "refused"]:
+        """Count the device as one that begins on its network, unless it has begun."""
+        if admission is None or await has_begun(session, device):
+            return "uncounted"
+        wait = await rate.take(session, *admission, self._context.clocks.wall())
+        # Who counts on this network waits for the counter: the device may have begun in another tab meanwhile.
+        if await has_begun(session, device):
+            if wait is None:
+                await rate.give_back(session, *admission)
+            return "uncounted"
+        return "counted" if wait is None else "refused"
 
     async def _held(
         self, session: AsyncSession, device: str | None, article_id: str, now: datetime

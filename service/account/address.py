@@ -44,10 +44,6 @@ async def request_change(context: Context, *, email: str, reader_id: str) -> Non
         raise Problem("sign-in-is-off")
     address, now = checked_address(email), context.clocks.wall()
     async with context.database.transaction() as session:
-        wait = await take(session, _CHANGES, reader_id, now)
-    if wait is not None:
-        raise too_many(_CHANGES, wait)
-    async with context.database.transaction() as session:
         reader = await session.get_one(Reader, reader_id)
         if reader.verified_key is None:
             raise Problem(
@@ -56,6 +52,9 @@ async def request_change(context: Context, *, email: str, reader_id: str) -> Non
             )
         if reader.verified_key == address.key:
             raise Problem("invalid-request", "That is your address already.")
+        wait = await take(session, _CHANGES, reader_id, now)
+        if wait is not None:
+            raise too_many(_CHANGES, wait)
         asked = await address_changes.ask(session, reader.id, address, now)
         for to, link, is_new in (
             (reader.verified_key, asked.old_link, False),

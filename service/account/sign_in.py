@@ -15,7 +15,7 @@ from service.identity.devices import new_device_id, pseudonym
 from service.identity.email import EmailAddress, checked_address
 from service.identity.readers import has_signed_in
 from service.identity.return_to import checked_return_to
-from service.limits.rate import Limit, take, too_many
+from service.limits.rate import Limit, take_each, too_many
 from service.outbox.mails import put_mail
 from service.problems import Problem
 
@@ -110,8 +110,7 @@ async def _within_limits(
             f"{address.key}/{device}" if is_known else address.key,
         ),
     )
-    for limit, key in keys:
-        async with context.database.transaction() as session:
-            wait = await take(session, limit, key, context.clocks.wall())
-        if wait is not None:
-            raise too_many(limit, wait)
+    async with context.database.transaction() as session:
+        refused = await take_each(session, keys, context.clocks.wall())
+    if refused is not None:
+        raise too_many(*refused)

@@ -10,7 +10,7 @@ from service.db.context import AppContext
 from service.identity.callers import CurrentReader
 from service.identity.secrets import hash_secret
 from service.limits.addresses import client_network
-from service.limits.rate import Limit, take, too_many
+from service.limits.rate import Limit, take_each, too_many
 from service.payments.asking import gateway_of
 from service.payments.gateway import Gateway
 
@@ -37,11 +37,10 @@ async def limited_gateway(
         counted = [(of_network, client_network(connection, context.settings, context.clocks))]
         if caller.device_id is not None:
             counted.append((each, hash_secret(caller.device_id)))
-    for limit, key in counted:
-        async with context.database.transaction() as session:
-            wait = await take(session, limit, key, now)
-        if wait is not None:
-            raise too_many(limit, wait)
+    async with context.database.transaction() as session:
+        refused = await take_each(session, counted, now)
+    if refused is not None:
+        raise too_many(*refused)
     return gateway
 
 

@@ -23,7 +23,7 @@ from service.grants.rights import (
 )
 from service.grants.store import put_grant
 from service.identity.readers import take_turn
-from service.limits.rate import Limit, take, too_many
+from service.limits.rate import Limit, take_each, too_many
 from service.problems import Problem
 
 CLAIMS = "right-claims"
@@ -68,22 +68,26 @@ async def claim_right(context: Context, claim: Claim, *, reader_id: str, network
     # Many have the same name, so that one is counted with its postcode.
     by_name = hashed if claim.by == "name" else None
     number = by_name or key.number(claim.number)
-    # Each in its own transaction: it counts whatever comes of it.
-    for limit, counted in (
-        (_BY_READER, reader_id), (_BY_NUMBER, number), (_BY_NETWORK, network)
-    ):  # fmt: skip
-        async with context.database.transaction() as session:
-            wait = await take(session, limit, counted, context.clocks.wall())
-        if wait is not None:
-            raise too_many(limit, wait)
+    limits = ((_BY_READER, reader_id), (_BY_NUMBER, number), (_BY_NETWORK, network))
+    # In its own transaction: a try counts whatever comes of it, but for one that is looked up nowhere.
+    async with context.database.transaction() as session:
+        await _check_address(session, reader_id)
+        refused = await take_each(session, limits, context.clocks.wall())
+    if refused is not None:
+        raise too_many(*refused)
     if hashed is None:
         raise Problem("right-not-found")
     async with context.database.serialised(f"right:{hashed}") as session:
         await take_turn(session, reader_id)
-        reader = await session.get(Reader, reader_id, populate_existing=True)
-        if reader is None or reader.verified_key is None:
-            raise Problem("address-unconfirmed")
+        await _check_address(session, reader_id)
         return await _claimed(session, context, claim.by, hashed, reader_id)
+
+
+async def _check_address(session: AsyncSession, reader_id: str) -> None:
+    """Problem `address-unconfirmed`."""
+    reader = await session.get(Reader, reader_id, populate_existing=True)
+    if reader is None or reader.verified_key is None:
+        raise Problem("address-unconfirmed")
 
 
 async def _claimed(

@@ -6,7 +6,7 @@ so that of any number of parallel attempts exactly as many pass as are allowed.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -65,6 +65,23 @@ async def take(session: AsyncSession, limit: Limit, key: str, now: datetime) -> 
         select(RateLimit.ends_at).where(RateLimit.key == _key(limit, key))
     )
     return min(max((ends_at or now) - now, timedelta(seconds=1)), limit.per)
+
+
+async def take_each(
+    session: AsyncSession, counted: Sequence[tuple[Limit, str]], now: datetime
+) -> tuple[Limit, timedelta] | None:
+    """Count one attempt under each key, or none at all. None: it may go on; else which limit refuses, and how long
+    it has to wait.
+
+    Name the limits in one order everywhere, so that no two callers wait for each other.
+    """
+    for place, (limit, key) in enumerate(counted):
+        wait = await take(session, limit, key, now)
+        if wait is not None:
+            for earlier, its in counted[:place]:
+                await give_back(session, earlier, its)
+            return limit, wait
+    return None
 
 
 def _counting(session: AsyncSession, limit: Limit, key: str, now: datetime):  # type: ignore[no-untyped-def]  # noqa: ANN202 a statement of either dialect

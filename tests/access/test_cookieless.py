@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 import httpx2
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from service.access.reasons import REASONS
 from service.background import pruning_tasks
@@ -150,6 +150,44 @@ async def test_a_network_without_cookies_opens_gift_links_up_to_the_cap(capped: 
         assert (await opened(ELSEWHERE)).json()["reason"] == "gift"
         async with paywall.database.reading() as session:
             assert await session.scalar(select(GiftLink.readers)) == 2
+
+
+async def test_who_comes_too_late_for_a_link_takes_no_place_of_the_network(capped: Capped) -> None:
+    async with capped(100) as paywall:
+        link = await gift_link(paywall)
+        async with paywall.database.transaction() as session:
+            await session.execute(update(GiftLink).values(most_readers=2))
+
+        async def opened(browser: httpx2.AsyncClient) -> str:
+            answer = await browser.post(
+                "/v1/articles/paid/unlock", json={"gift": link}, headers={"X-Forwarded-For": HOME}
+            )
+            return str(answer.json()["reason"])
+
+        async with AsyncExitStack() as stack:
+            friends = [await stack.enter_async_context(paywall.new_client()) for _ in range(6)]
+            reasons = await asyncio.gather(*map(opened, friends))
+        assert sorted(reasons) == ["gift"] * 2 + ["subscribers_only"] * 4
+        async with paywall.database.reading() as session:
+            assert await session.scalar(select(RateLimit.count)) == 2
+
+
+async def test_a_device_that_comes_by_a_link_in_many_tabs_begins_once(capped: Capped) -> None:
+    async with capped(1) as paywall:
+        link = await gift_link(paywall)
+        async with paywall.new_client() as friend:
+            came = {"X-Forwarded-For": HOME}
+            await friend.post("/v1/articles/free/unlock", headers=came)
+
+            async def opened() -> str:
+                answer = await friend.post(
+                    "/v1/articles/paid/unlock", json={"gift": link}, headers=came
+                )
+                return str(answer.json()["reason"])
+
+            assert set(await asyncio.gather(*(opened() for _ in range(6)))) == {"gift"}
+        async with paywall.database.reading() as session:
+            assert await session.scalar(select(RateLimit.count)) == 1
 
 
 async def test_of_many_at_once_exactly_as_many_open_a_link(capped: Capped) -> None:

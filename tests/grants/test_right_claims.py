@@ -6,11 +6,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from service.db.context import Context
 from service.db.session import Database
-from service.db.tables import DomainEvent, Reader
+from service.db.tables import DomainEvent, RateLimit, Reader
 from service.grants.rights import give_rights_of_address
 from service.identity.cookies import cookie_name
 from service.identity.readers import create_reader
@@ -234,6 +234,29 @@ async def test_tries_are_limited_by_reader_and_by_number(
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 3600
     assert "Try again tomorrow" in answer.json()["detail"]
+
+
+@on_sqlite
+async def test_a_try_that_looks_nothing_up_is_none(paywall: Paywall) -> None:
+    await send(paywall)
+    unconfirmed = await arrive(paywall, "ana", confirmed=False)
+    for _ in range(6):
+        answer = await unconfirmed.post(CLAIM, json=MINE)
+        assert answer.json()["type"] == "/problems/address-unconfirmed"
+    for n in range(4):
+        browser = await arrive(paywall, f"of-a-busy-network-{n}")
+        for each in range(5):
+            await browser.post(CLAIM, json={"account_number": f"{n}/{each}", "postcode": "1"})
+    late = await arrive(paywall, "late")
+    for _ in range(11):
+        assert (await late.post(CLAIM, json=MINE)).status_code == 429, (
+            "the network has had its tries"
+        )
+    async with paywall.database.transaction() as session:
+        await session.execute(
+            delete(RateLimit).where(RateLimit.key.startswith("right-claims-network/"))
+        )
+    assert (await late.post(CLAIM, json=MINE)).json()["state"] == "open", "the reader hasn't"
 
 
 async def test_who_moves_keeps_what_they_claimed(paywall: Paywall, clocks: MovingClocks) -> None:

@@ -5,7 +5,17 @@ from datetime import timedelta
 from functools import partial
 
 from service.db.session import Database
-from service.limits.rate import Limit, forget, give_back, prune, take, take_for_many, too_many, used
+from service.limits.rate import (
+    Limit,
+    forget,
+    give_back,
+    prune,
+    take,
+    take_each,
+    take_for_many,
+    too_many,
+    used,
+)
 from tests.conftest import START
 from tests.databases import on_sqlite
 
@@ -34,6 +44,20 @@ async def test_keys_and_limits_are_apart(database: Database) -> None:
         assert await take(session, other, "a", START) is not None
         assert await used(session, THREE, "a", START) == 3
         assert await used(session, THREE, "a", START + timedelta(hours=1)) == 0
+
+
+async def test_of_several_limits_each_counts_or_none(database: Database) -> None:
+    one, none = Limit("one", 1, timedelta(hours=2), ""), Limit("none", 0, timedelta(hours=1), "")
+    both = ((THREE, "a"), (none, "a"), (one, "a"))
+
+    async def taken_each() -> tuple[Limit, timedelta] | None:
+        async with database.transaction() as session:
+            return await take_each(session, both, START)
+
+    answers = await asyncio.gather(*(taken_each() for _ in range(6)))
+    assert sorted(answers, key=lambda each: each is not None) == [None, *[(one, one.per)] * 5]
+    async with database.reading() as session:
+        assert await used(session, THREE, "a", START) == 1
 
 
 async def test_nothing_is_limited_by_nought(database: Database) -> None:

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.session import Database
 from service.identity.operators import knows_device, normalised_email
 from service.identity.secrets import derived_key
-from service.limits.rate import Limit, forget, give_back, take
+from service.limits.rate import Limit, forget, give_back, take_each
 from service.settings import Settings
 
 _QUARTER = timedelta(minutes=15)
@@ -67,11 +67,6 @@ class TooMany:
         return f"{TOLD} Try again in {minutes} minute{'' if minutes == 1 else 's'}."
 
 
-class _Exhausted(Exception):
-    def __init__(self, wait: timedelta) -> None:
-        self.wait = wait
-
-
 async def begin_guess(
     database: Database,
     email: str,
@@ -86,21 +81,13 @@ async def begin_guess(
     `now` is wall time. What is refused isn't counted.
     """
     account = _hidden(normalised_email(email), settings)
-    try:
-        async with database.transaction() as session:
-            counters = await _counters(session, email, account, source, of_code=of_code)
-            # Always in one order, so that no two of them wait for each other.
-            for limit, key in counters:
-                await _take(session, limit, key, now)
-    except _Exhausted as exhausted:
-        return TooMany(exhausted.wait)
+    async with database.transaction() as session:
+        counters = await _counters(session, email, account, source, of_code=of_code)
+        refused = await take_each(session, counters, now)
+    if refused is not None:
+        _, wait = refused
+        return TooMany(wait)
     return Guess(counters)
-
-
-async def _take(session: AsyncSession, limit: Limit, key: str, now: datetime) -> None:
-    wait = await take(session, limit, key, now)
-    if wait is not None:
-        raise _Exhausted(wait)  # what other counters have taken rolls back
 
 
 async def _counters(
