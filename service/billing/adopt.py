@@ -1,12 +1,16 @@
 """A price that was made at Stripe becomes an offer, so that what it is paid for gives a plan."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from sqlalchemy import select
 
 from service.billing.follow_ups import ask_sync
+from service.db.context import Context
 from service.db.tables import Offer, Subscription
 from service.identity.audit import Change
 from service.offers.pricing import InvalidPrice, Price, checked_price, price_text
-from service.offers.store import create_offer, offer_by_price, plan_of_product, price_of
+from service.offers.store import create_offer, find_offer, offer_by_price, plan_of_product, price_of
 from service.payments.gateway import Gateway
 from service.payments.set_up import StripePrice
 
@@ -61,3 +65,47 @@ async def adopt_price(change: Change, price: StripePrice, *, name: str, plan: st
     ):
         await ask_sync(session, subscription_id, change.clocks)
     return offer
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """A price at Stripe that is to give what the offer gives."""
+
+    price: StripePrice
+    offer: Offer
+
+
+async def adoptions_of(
+    context: Context, gateway: Gateway, mapping: Mapping[str, str]
+) -> dict[str, Adoption]:
+    """The prices at Stripe that are to be adopted, by the id of the offer that each is to be like.
+
+    Raises InvalidPrice where there is no such price or offer, no offer can have the price, or another has it.
+    """
+    found = {}
+    for price_id, offer_id in mapping.items():
+        price = await adoptable_price(gateway, price_id)
+        async with context.database.reading() as session:
+            offer = await find_offer(session, offer_id)
+            known = await offer_by_price(session, price_id)
+        if offer is None or not offer.plan or offer.kind != "subscription":
+            raise InvalidPrice("offer", f"there is no subscription offer {offer_id!r}")
+        if known is not None and known.plan != offer.plan:
+            raise InvalidPrice("price", f"{price_id} is that of {known.id}, {known.name}, already")
+        found[price_id] = Adoption(price, offer)
+    return found
+
+
+async def adopt_all(change: Change, adoptions: Mapping[str, Adoption]) -> None:
+    for each in adoptions.values():
+        if await offer_by_price(change.session, each.price.id) is None:
+            await adopt_price(change, each.price, name=each.offer.name, plan=each.offer.plan)
+
+
+def why_not_adoptable(price: StripePrice) -> str:
+    """Why no offer can have the price; empty: one can."""
+    try:
+        terms_of_price(price)
+    except InvalidPrice as error:
+        return str(error)
+    return ""

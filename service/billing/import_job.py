@@ -9,13 +9,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.billing.adopt import adoptions_of
 from service.billing.brought_in import Brought
-from service.billing.import_subscribers import (
-    Import,
-    NotThisAccount,
-    adoptions_of,
-    import_subscribers,
-)
+from service.billing.import_subscribers import Import, NotThisAccount, import_subscribers
 from service.db.base import new_id
 from service.db.context import Context
 from service.db.tables import Job

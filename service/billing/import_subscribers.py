@@ -13,45 +13,35 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.billing.adopt import adopt_price, terms_of_price
+from service.billing.adopt import Adoption, adopt_all, why_not_adoptable
 from service.billing.brought_in import Brought, Entry, Note, customer_notes, entry_of
 from service.billing.compare import undone
+from service.billing.import_customer import Fetched, store_customer, told_of
 from service.billing.ledger import state_of
-from service.billing.money import stop_of, stop_since_import
-from service.billing.movement_rows import movements_of_reader, put_history
-from service.billing.past import Past, Tariff, past_movements
+from service.billing.movement_rows import movements_of_reader
 from service.billing.patience import PAUSES, Patience
 from service.billing.snapshot import Snapshot, take_snapshot
 from service.billing.sold import sold_item
-from service.billing.state import end_reason_of
 from service.billing.sync import (
-    Outdated,
     customer_key,
-    store_snapshot,
     sync_subscription,
-    terms_of,
     until_current,
 )
-from service.billing.unbound import forget_unbound
 from service.db.context import Context
-from service.db.tables import Customer, InboxEvent, Offer, Subscription
+from service.db.tables import Customer, Offer, Subscription
 from service.identity.audit import Change, change_by
 from service.identity.email import email_key
-from service.identity.readers import create_reader, settled_reader
 from service.offers.pricing import InvalidPrice
-from service.offers.store import find_offer, offer_by_price
 from service.payments.gateway import (
     Gateway,
     GatewayRefused,
     GatewayUnavailable,
     StripeSubscription,
-    StripeSubscriptionItem,
 )
 from service.payments.set_up import StripePrice
 from service.problems import Problem
@@ -60,19 +50,10 @@ log = structlog.get_logger()
 
 _AT_ONCE = 4
 """Customers; each asks Stripe a handful of times, of the hundred calls a second that it allows."""
-_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 class NotThisAccount(Exception):
     """The key is another account's or another mode's; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Adoption:
-    """A price at Stripe that is to give what the offer gives."""
-
-    price: StripePrice
-    offer: Offer
 
 
 @dataclass(frozen=True)
@@ -89,30 +70,6 @@ class Import:
     pauses: Sequence[float] = PAUSES
 
 
-async def adoptions_of(
-    context: Context, gateway: Gateway, mapping: Mapping[str, str]
-) -> dict[str, Adoption]:
-    """The prices at Stripe that are to be adopted, by the id of the offer that each is to be like.
-
-    Raises InvalidPrice where there is no such price or offer, no offer can have the price, or another has it.
-    """
-    found = {}
-    for price_id, offer_id in mapping.items():
-        price = await gateway.retrieve_price(price_id)
-        if price is None:
-            raise InvalidPrice("price", f"there is no {price_id!r} on this account")
-        terms_of_price(price)
-        async with context.database.reading() as session:
-            offer = await find_offer(session, offer_id)
-            known = await offer_by_price(session, price_id)
-        if offer is None or not offer.plan or offer.kind != "subscription":
-            raise InvalidPrice("offer", f"there is no subscription offer {offer_id!r}")
-        if known is not None and known.plan != offer.plan:
-            raise InvalidPrice("price", f"{price_id} is that of {known.id}, {known.name}, already")
-        found[price_id] = Adoption(price, offer)
-    return found
-
-
 async def import_subscribers(run: Import) -> Brought:
     """Import every customer who has something that we sell, and isn't a reader's yet.
 
@@ -122,7 +79,7 @@ async def import_subscribers(run: Import) -> Brought:
     await _refuse_other_account(run)
     if not run.is_dry:
         async with change_by(run.context, run.actor) as change:
-            await _adopt(change, run.adoptions)
+            await adopt_all(change, run.adoptions)
     walk = _Walk(run, Patience(tuple(run.pauses)))
     await walk.all()
     if not run.is_dry and walk.brought.imported:
@@ -148,34 +105,6 @@ async def _refuse_other_account(run: Import) -> None:
                 "with this key: it is another account's, or of the other mode (sk_test_ or sk_live_). Look at "
                 "PAYWALL_STRIPE_SECRET_KEY."
             )
-
-
-def _fault_of(price: StripePrice) -> str:
-    """Why no offer can have the price; empty: one can."""
-    try:
-        terms_of_price(price)
-    except InvalidPrice as error:
-        return str(error)
-    return ""
-
-
-async def _adopt(change: Change, adoptions: Mapping[str, Adoption]) -> None:
-    for each in adoptions.values():
-        if await offer_by_price(change.session, each.price.id) is None:
-            await adopt_price(change, each.price, name=each.offer.name, plan=each.offer.plan)
-
-
-@dataclass(frozen=True)
-class _Fetched:
-    """A customer at Stripe with their subscriptions that aren't stored, the oldest first."""
-
-    customer_id: str
-    email: str | None
-    snapshots: Sequence[Snapshot]
-    prices: Mapping[str, StripePrice]
-    """All that were ever billed."""
-    asked_at: datetime
-    """Wall time."""
 
 
 @dataclass
@@ -237,7 +166,7 @@ class _Walk:
             if await self.is_sold(session, listed):
                 return True
         price = listed.items[0].price
-        self.brought.add_foreign(price, _fault_of(price))
+        self.brought.add_foreign(price, why_not_adoptable(price))
         return False
 
     async def is_sold(self, session: AsyncSession, listed: StripeSubscription) -> bool:
@@ -245,7 +174,7 @@ class _Walk:
             return True
         return await sold_item(session, listed.items) is not None
 
-    async def put(self, listed: StripeSubscription, answer: _Fetched | None) -> None:
+    async def put(self, listed: StripeSubscription, answer: Fetched | None) -> None:
         answers = [answer]
 
         async def attempt() -> None:
@@ -255,7 +184,7 @@ class _Walk:
 
         await until_current(attempt)
 
-    async def take_in(self, fetched: _Fetched) -> None:
+    async def take_in(self, fetched: Fetched) -> None:
         async with self.transaction(fetched.customer_id) as session:
             entries, told = await self.store(session, fetched)
         if not entries:
@@ -276,7 +205,7 @@ class _Walk:
         database, key = self.run.context.database, customer_key(customer_id)
         return undone(database, key) if self.run.is_dry else database.serialised(key)
 
-    async def fetch(self, listed: StripeSubscription) -> _Fetched | None:
+    async def fetch(self, listed: StripeSubscription) -> Fetched | None:
         """None: it isn't the newest of what isn't stored of its customer."""
         gateway, database = self.run.gateway, self.run.context.database
         asked_at = self.run.context.clocks.wall()
@@ -299,7 +228,7 @@ class _Walk:
             for each in reversed(new)
         ]
         email = None if customer.deleted else customer.email
-        return _Fetched(customer_id, email, snapshots, await self.billed(snapshots), asked_at)
+        return Fetched(customer_id, email, snapshots, await self.billed(snapshots), asked_at)
 
     async def billed(self, snapshots: Sequence[Snapshot]) -> dict[str, StripePrice]:
         found = {
@@ -320,33 +249,18 @@ class _Walk:
                 found[price_id] = price
         return found
 
-    async def store(self, session: AsyncSession, fetched: _Fetched) -> tuple[list[Entry], set[str]]:
+    async def store(self, session: AsyncSession, fetched: Fetched) -> tuple[list[Entry], set[str]]:
         """Everything of the customer's; and the subscriptions of which Stripe sent events meanwhile."""
-        context, now = self.run.context, self.run.context.clocks.business()
+        context = self.run.context
         if self.run.is_dry:
-            await _adopt(Change(session, context.clocks, self.run.actor), self.run.adoptions)
-        reader_id = await _reader(session, context, fetched, now)
+            await adopt_all(Change(session, context.clocks, self.run.actor), self.run.adoptions)
+        reader_id = await store_customer(session, context, fetched)
         if reader_id is None:
             return [], set()
-        for each in fetched.snapshots:
-            if await session.get(Subscription, each.subscription.id) is not None:
-                raise Outdated(each.subscription.id)
-        plans = {
-            price_id: await _tariff(session, price, now)
-            for price_id, price in fetched.prices.items()
-        }
-        pasts = [_past(context, each, plans, now) for each in fetched.snapshots]
-        history = past_movements(pasts, await movements_of_reader(session, reader_id))
-        await put_history(session, reader_id, history)
-        # The earliest end first: whether one is the last of several depends on those before it.
-        for each in sorted(fetched.snapshots, key=_ended):
-            await store_snapshot(session, context, each, reader_id=reader_id)
         entries = await self.entries(session, fetched, reader_id)
-        return entries, await _told_of(session, fetched)
+        return entries, await told_of(session, fetched)
 
-    async def entries(
-        self, session: AsyncSession, fetched: _Fetched, reader_id: str
-    ) -> list[Entry]:
+    async def entries(self, session: AsyncSession, fetched: Fetched, reader_id: str) -> list[Entry]:
         """What has become of each, the newest with what there is to say of the customer."""
         made = Counter(
             each.subscription_id for each in await movements_of_reader(session, reader_id)
@@ -374,56 +288,3 @@ class _Walk:
         entry = Entry("skipped", listed.customer_id, listed.id, listed.status, notes=(note,))
         self.brought.add(entry)
         self.run.record(entry)
-
-
-async def _reader(
-    session: AsyncSession, context: Context, fetched: _Fetched, now: datetime
-) -> str | None:
-    """Whose the customer is, a new reader's as a rule; None: a checkout has bound it meanwhile."""
-    customer = await session.get(Customer, fetched.customer_id)
-    if customer is None:
-        reader = await create_reader(
-            session, email=fetched.email, clocks=context.clocks, is_news=False
-        )
-        customer = Customer(
-            id=fetched.customer_id, reader_id=reader.id, bound_at=now, imported_at=now
-        )
-        session.add(customer)
-        await forget_unbound(session, fetched.customer_id)
-    if customer.imported_at is None:
-        return None
-    return await settled_reader(session, customer.reader_id)
-
-
-async def _tariff(session: AsyncSession, price: StripePrice, now: datetime) -> Tariff:
-    sold = await sold_item(session, (StripeSubscriptionItem(price, 1, now, now),))
-    return Tariff(price, sold.offer.plan if sold is not None else "")
-
-
-def _past(
-    context: Context, snapshot: Snapshot, tariffs: Mapping[str, Tariff], now: datetime
-) -> Past:
-    stop = stop_of(snapshot.money, terms_of(context.settings).refund_policy, trial_used_at=None)
-    stop = stop_since_import(stop, now, snapshot.money)
-    reason = end_reason_of(
-        stop.kind if stop is not None else "", snapshot.subscription.cancel_reason or ""
-    )
-    return Past(snapshot.subscription, snapshot.money, tariffs, reason)
-
-
-def _ended(snapshot: Snapshot) -> tuple[datetime, datetime]:
-    subscription = snapshot.subscription
-    return subscription.ended_at or datetime.max.replace(tzinfo=UTC), subscription.started_at
-
-
-async def _told_of(session: AsyncSession, fetched: _Fetched) -> set[str]:
-    """What Stripe has sent events of since we asked: they found nobody whose it was."""
-    events = await session.scalars(
-        select(InboxEvent).where(
-            InboxEvent.received_at >= fetched.asked_at - _CLOCKS_DIFFER,
-            InboxEvent.customer_id == fetched.customer_id,
-        )
-    )
-    if not list(events):
-        return set()
-    return {each.subscription.id for each in fetched.snapshots}

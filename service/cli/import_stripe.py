@@ -10,13 +10,9 @@ from typing import Annotated
 
 import typer
 
+from service.billing.adopt import adoptions_of
 from service.billing.brought_in import ABOUT, Brought, Entry
-from service.billing.import_subscribers import (
-    Import,
-    NotThisAccount,
-    adoptions_of,
-    import_subscribers,
-)
+from service.billing.import_subscribers import Import, NotThisAccount, import_subscribers
 from service.cli.interrupting import Interrupted, interruptible
 from service.cli.running import CommandFailed, command, ready_context
 from service.cli.troubles import sentence

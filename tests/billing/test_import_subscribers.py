@@ -6,9 +6,10 @@ from typing import Any, cast
 
 from sqlalchemy import delete, func, select
 
+from service.billing.adopt import Adoption, adoptions_of
 from service.billing.brought_in import Brought, Entry
 from service.billing.dunning import remind_of_open_payments
-from service.billing.import_subscribers import Adoption, Import, adoptions_of, import_subscribers
+from service.billing.import_subscribers import Import, import_subscribers
 from service.billing.reconcile import reconcile
 from service.db.base import Base
 from service.db.context import Context
