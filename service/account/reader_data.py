@@ -198,7 +198,7 @@ HOLDINGS: tuple[Holding, ...] = (
         # Without its claim nobody comes back into the erased account. A buyer who is about to pay
         # without having signed in buys for a new one.
         blank={
-            "device_id": None,
+            "device_id": None, "wall_article_id": None,
             "return_to": _either(Checkout.reader_id, nobodys=Checkout.return_to, theirs="/"),
             "claim_hash": _either(Checkout.reader_id, nobodys=Checkout.claim_hash, theirs=""),
             "stripe_url": _either(Checkout.reader_id, nobodys=Checkout.stripe_url, theirs=None),

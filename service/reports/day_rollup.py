@@ -28,6 +28,8 @@ from service.reports.returns import returns_of
 
 SETTLED_AFTER = 31
 """Days: the longest time from a wall to a payment that a figure looks at, and the night after it."""
+VERSION = 2
+"""Grows where the same days of holders count as something else: days of an older one are counted anew."""
 DELETED_AT_ONCE = 10_000
 _ONE_DAY = timedelta(days=1)
 
@@ -35,17 +37,19 @@ log = structlog.get_logger()
 
 
 async def count_days(context: Context, progress: Callable[[date], None] = lambda _: None) -> None:
-    """Count each rolled up day that isn't counted or not settled, the oldest first.
+    """Count each rolled up day that isn't counted, not settled, or was counted by an older definition.
 
+    Of an older definition those stay whose days of holders are deleted, and of the others the latest come first.
     Safe to repeat and to interrupt, anywhere: of each day it is noted what is counted. A day that takes too
     long for the database is tried again, and no other waits for it. `progress` gets each day whose holders
     are counted.
     """
     today = _today(context)
     days = await _days(context, _is_due(RolledDay.counted_on, today))
-    for day in days:
+    older = await _of_older_version(context, days)
+    for day in (*days, *older):
         with _unless_too_slow("holders", day):
-            await _count_day(context, day, today)
+            await _count_day(context, day, today, with_sources=day not in older)
             progress(day)
     for day in await _days(context, _lacks_habits(today)):
         await _count_habits(context, day, today)
@@ -59,6 +63,15 @@ async def count_days(context: Context, progress: Callable[[date], None] = lambda
 def _is_due(counted_on: InstrumentedAttribute[date | None], today: date) -> ColumnElement[bool]:
     unsettled = RolledDay.day > today - SETTLED_AFTER * _ONE_DAY
     return or_(counted_on.is_(None), unsettled & (counted_on < today))
+
+
+async def _of_older_version(context: Context, others: list[date]) -> list[date]:
+    """The latest first, as somebody looks at them."""
+    async with context.database.slow_reading("reports") as session:
+        kept = select(func.min(HolderDay.day)).scalar_subquery()
+        row = RolledDay
+        older = (row.counted_version < VERSION, row.looked_back_to >= kept, row.day.not_in(others))
+        return list(await session.scalars(select(row.day).where(*older).order_by(row.day.desc())))
 
 
 def _lacks_habits(today: date) -> ColumnElement[bool]:
@@ -113,7 +126,8 @@ async def prune_holder_days(context: Context) -> None:
             return
 
 
-async def _count_day(context: Context, day: date, today: date) -> None:
+async def _count_day(context: Context, day: date, today: date, *, with_sources: bool) -> None:
+    """Without sources what led erased buyers here stays counted."""
     async with context.database.slow_reading("reports") as session:
         since = await session.scalar(select(func.min(HolderDay.day))) or day
         found = await returns_of(session, context.settings.zone, [day])
@@ -122,9 +136,10 @@ async def _count_day(context: Context, day: date, today: date) -> None:
     async with context.database.transaction() as session:
         await session.execute(delete(HolderReturn).where(HolderReturn.day == day))
         await _insert(session, HolderReturn, ("measure", "day", "previous", "holders"), returns)
-        await session.execute(delete(SourceDay).where(SourceDay.day == day))
-        await _insert(session, SourceDay, ("day", "touch", "source", "sold"), sold)
-        await _note(session, day, counted_on=today, looked_back_to=since)
+        if with_sources:
+            await session.execute(delete(SourceDay).where(SourceDay.day == day))
+            await _insert(session, SourceDay, ("day", "touch", "source", "sold"), sold)
+        await _note(session, day, counted_on=today, counted_version=VERSION, looked_back_to=since)
 
 
 async def _tell_settled_apart(context: Context) -> None:
@@ -219,7 +234,7 @@ async def _depths_of(
     return [(interval, first, each, last, holders) for each, holders in used.items()]
 
 
-async def _note(session: AsyncSession, day: date, **values: date) -> None:
+async def _note(session: AsyncSession, day: date, **values: date | int) -> None:
     await session.execute(update(RolledDay).where(RolledDay.day == day).values(values))
 
 

@@ -56,9 +56,10 @@ DAYS_TO_PAY = (1, 3, 7, 30)
 _LONGEST = DAYS_TO_PAY[-1]
 ANY, WALL, SUBSCRIBE, REGISTER = "holder", "wall", "subscribe", "register"
 LEFT_AT_CHECKOUT = "left_at_checkout"
-"""Met a wall to subscribe, began a checkout within the longest of these times, and didn't pay in it."""
-BEGAN, COMPLETED = "began", "completed"
-"""Buyers (readers, else devices) who began a checkout, and who completed one that they began then."""
+"""Met a wall to subscribe, began a checkout for oneself within the longest of these times, and didn't pay in it."""
+BEGAN, COMPLETED, GIVING = "began", "completed", "giving"
+"""Buyers (readers, else devices) who began a checkout for themselves, who completed one that they began then, and
+who bought a gift then."""
 REGISTERED, PAID_AFTER_REGISTER = "registered", "register_paid"
 MINUTES, READS = "registered_minutes", "registered_reads"
 """From the wall to the registration, and reads on the days in between: sums over those who registered."""
@@ -110,24 +111,34 @@ async def buyers_of(
     since, until = midnight(min(days), zone), midnight(max(days) + timedelta(days=1), zone)
     row, found, seen = Checkout, Counter[Return](), set[tuple[str, str, date]]()
     buyer = func.coalesce(row.reader_id, row.device_id, row.id)
+    is_own = row.offer_id.not_in(gift_offers())
     rows = await session.execute(
         select(
             row.created_at,
             row.status == "completed",
+            is_own,
             buyer,
-            _checkout_before(is_completed=False),
-            _checkout_before(is_completed=True),
+            _checkout_before(is_own, is_completed=False),
+            _checkout_before(is_own, is_completed=True),
         ).where(row.created_at >= since, row.created_at < until)
     )
-    for at, is_completed, whose, before, completed_before in rows:
+    for at, is_completed, is_for_oneself, whose, before, completed_before in rows:
         day = at.astimezone(zone).date()
-        measures = ((BEGAN, before), (COMPLETED, completed_before))
-        for measure, earlier in measures[: 1 + is_completed]:
+        measures = {BEGAN: before, COMPLETED: completed_before, GIVING: completed_before}
+        for measure in _of_click(is_completed=is_completed, is_own=is_for_oneself):
+            earlier = measures[measure]
             previous = NEVER if earlier is None else earlier.astimezone(zone).date()
             if day in days and previous < day and (measure, whose, day) not in seen:
                 seen.add((measure, whose, day))
                 found[Return(measure, day, previous)] += 1
     return found
+
+
+def _of_click(*, is_completed: bool, is_own: bool) -> tuple[str, ...]:
+    """The measures by which a buyer with this checkout is counted."""
+    if not is_own:
+        return (GIVING,) if is_completed else ()
+    return (BEGAN, COMPLETED) if is_completed else (BEGAN,)
 
 
 def _counted(rows: Iterable[Any], zone: ZoneInfo) -> tuple[Counter[Return], list[_Registered]]:
@@ -358,11 +369,11 @@ def _registration(days: Any) -> ColumnElement[Any]:
 
 
 def _first_checkout(days: Any) -> ColumnElement[Any]:
-    """When a holder, reader or device, first began a checkout after the wall to subscribe."""
+    """When a holder, reader or device, first began a checkout after the wall to subscribe, gifts left out."""
     row, link = Checkout, aliased(ReaderDevice)
     reader = func.substr(days.c.whose, len(READER) + 1)
     device = func.substr(days.c.whose, len(DEVICE) + 1)
-    after = row.created_at >= days.c.subscribe_at
+    after = and_(row.created_at >= days.c.subscribe_at, row.offer_id.not_in(gift_offers()))
     ways = (
         select(row.created_at.label("at")).where(row.reader_id == reader, after),
         select(row.created_at).where(
@@ -376,10 +387,13 @@ def _first_checkout(days: Any) -> ColumnElement[Any]:
     return select(func.min(begun.c.at, type_=UtcDateTime())).scalar_subquery()
 
 
-def _checkout_before(*, is_completed: bool) -> ColumnElement[Any]:
-    """When the buyer began the checkout before: any, or one that was completed."""
+def _checkout_before(is_own: ColumnElement[bool], *, is_completed: bool) -> ColumnElement[Any]:
+    """When the buyer began the checkout before of the same kind, gift or not: any, or one that was completed."""
     row, earlier = Checkout, aliased(Checkout)
-    wanted = [earlier.created_at < row.created_at]
+    of_kind = case(
+        (is_own, earlier.offer_id.not_in(gift_offers())), else_=earlier.offer_id.in_(gift_offers())
+    )
+    wanted = [earlier.created_at < row.created_at, of_kind]
     if is_completed:
         wanted.append(earlier.status == "completed")
     of_reader, of_device = (

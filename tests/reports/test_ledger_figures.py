@@ -146,7 +146,9 @@ async def _fill(database: Database, oracle: LedgerOracle, paid: tuple[datetime, 
     nobodys = rows.checkout(
         readers[0], offer, oracle.clicked["d4"], reader_id=None, device_id="d4", status="open"
     )
-    await store(database, offer, present, *readers, *checkouts, nobodys)
+    # A gift for somebody else is no checkout that a holder leaves.
+    gifts = [rows.checkout(r, present, BEGIN + n * DAY) for r in readers for n in range(DAYS + 1)]
+    await store(database, offer, present, *readers, *checkouts, nobodys, *gifts)
     touches = [
         Touches(holder=holder, first_at=BEGIN, last_at=BEGIN, first_source=came_by)
         for holder, came_by in CAME_BY.items()

@@ -5,7 +5,7 @@ from random rows on both databases; over changes of clocks and in other zones.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -237,6 +237,7 @@ class Click:
     first: tuple[str | None, str | None] | None
     last: tuple[str | None, str | None] | None
     article: str | None
+    is_gift: bool
 
     @property
     def at(self) -> datetime:
@@ -246,10 +247,12 @@ class Click:
     def paid_at(self) -> datetime | None:
         return None if self.minutes is None else self.at + timedelta(minutes=self.minutes)
 
-    def rows(self, number: int, offer: Offer, readers: dict[str, Reader]) -> list[Base]:
+    def rows(
+        self, number: int, offer: Offer, present: Offer, readers: dict[str, Reader]
+    ) -> list[Base]:
         kind, _, name = self.who.partition(":")
         made = rows.checkout(
-            readers[READERS[0]], offer, self.at, id=f"cko_{number:03}",
+            readers[READERS[0]], present if self.is_gift else offer, self.at, id=f"cko_{number:03}",
             reader_id=name if kind == "reader" else None,
             device_id=name if kind == "device" else None,
             status="open" if self.minutes is None else "completed", completed_at=self.paid_at,
@@ -277,8 +280,8 @@ clicks = st.lists(
         Click, hours,
         st.sampled_from([*(f"reader:{each}" for each in READERS), "device:d1", "device:d4", "nobody:"]),
         st.none() | st.integers(0, 3000), st.booleans(), touch, touch,
-        st.sampled_from([None, "art_1", "art_2"]),
-    ),
+        st.sampled_from([None, "art_1", "art_2"]), st.booleans(),
+    ).map(lambda each: replace(each, is_pass=True) if each.is_gift else each),
     max_size=25,
 )  # fmt: skip
 
@@ -304,13 +307,14 @@ def test_sources_buyers_and_articles_that_sell(database_url: str) -> None:
 async def _sales(
     database: Database, ledger: list[AccessEntry], clicked: list[Click], days: Days
 ) -> None:
-    offer, readers = rows.offer(), {each: rows.reader(id=each) for each in READERS}
+    offer, present = rows.offer(), rows.offer(kind="gift")
+    readers = {each: rows.reader(id=each) for each in READERS}
     articles = [rows.article(f"art-{n}", f"Article {n}") for n in (1, 2)]
     for number, each in enumerate(articles, start=1):
         each.id = f"art_{number}"
-    await store(database, offer, *readers.values(), *articles)
+    await store(database, offer, present, *readers.values(), *articles)
     for number, click in enumerate(clicked):
-        await store(database, *click.rows(number, offer, readers))
+        await store(database, *click.rows(number, offer, present, readers))
     links = [ReaderDevice(device_id=d, reader_id=r, linked_at=BEGIN) for d, r in LINKED.items()]
     await store(database, *links, *(_copy(each) for each in ledger))
     what = days.asked()
@@ -332,27 +336,38 @@ async def _sales(
         (each.at, each.who.partition(":")[2] or f"nobody {n}", each)
         for n, each in enumerate(clicked)
     ]
-    assert found["started", ""] == days.distinct((at, each) for at, each, _ in buyers)
-    assert found["paid", ""] == days.distinct(
-        (at, each) for at, each, click in buyers if click.paid_at is not None
+    assert found["started", ""] == days.distinct(
+        (at, each) for at, each, click in buyers if not click.is_gift
     )
+    for series, is_gift in (("paid", False), ("gifts", True)):
+        assert found[series, ""] == days.distinct(
+            (at, each)
+            for at, each, click in buyers
+            if click.paid_at is not None and click.is_gift == is_gift
+        )
 
     found = by_series(await lines_of(database, "articles", what))
     for number in (1, 2):
         name, title = f"art_{number}", f"Article {number}"
         theirs = [row for row in ledger if row.article_id == name]
-        bought = [
-            each.paid_at
-            for each in clicked
-            if each.paid_at is not None and _sold_by(each, ledger) == name
-        ]
-        all_three = {
+        bought, given = (
+            [
+                each.paid_at
+                for each in clicked
+                if each.paid_at is not None
+                and each.is_gift == is_gift
+                and _sold_by(each, ledger) == name
+            ]
+            for is_gift in (False, True)
+        )
+        all_four = {
             "sales": days.tallied(bought),
+            "gifts": days.tallied(given),
             "walls": days.tallied(row.at for row in theirs if row.wall),
             "reads": days.tallied(row.at for row in theirs if not row.wall),
         }
-        for series, counts in all_three.items():
-            if any(each[-1] for each in all_three.values()):
+        for series, counts in all_four.items():
+            if any(each[-1] for each in all_four.values()):
                 assert found[series, title] == counts, series
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from service.content.staff_list import StaffFilter
 from service.db.base import Base
@@ -16,6 +16,9 @@ from service.db.tables import (
     AccessEntry,
     ArticleSaleDay,
     CheckoutTouches,
+    HolderDay,
+    HolderReturn,
+    RolledDay,
     SourceDay,
     Subscription,
 )
@@ -31,7 +34,7 @@ from tests.reports import rows
 from tests.reports.figures_asked import asked, lines_of, store, totals, values
 from tests.reports.rows import NOW
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 MARCH = ("2026-03-01", "2026-03-31", "month")
 
 
@@ -217,27 +220,28 @@ async def test_articles_that_sell(
     """The last wall before the click counts, on the device or as the reader; a pass's own article.
 
     Once the days are counted it is the same, and so are first purchases. The newsroom's list agrees, also when
-    reads are deleted. What is given back is no sale.
+    reads are deleted. What is given back is no sale, also afterwards; gifts are counted apart.
     """
-    offer, reader = rows.offer(), rows.reader()
+    offer, present, reader = rows.offer(), rows.offer(kind="gift"), rows.reader()
     harbour, market, quiet = (
         rows.article(n, n.capitalize()) for n in ("harbour", "market", "quiet")
     )
     click = NOW - DAY
-    hour = timedelta(hours=1)
     await store(
-        database, offer, reader, harbour, market, quiet,
-        rows.read(market, click - 3 * hour, device_id="dev_1", wall="subscribe"),
-        rows.read(harbour, click - 2 * hour, device_id="dev_1", wall="subscribe"),
-        rows.read(quiet, click - hour, device_id="dev_1"),
+        database, offer, present, reader, harbour, market, quiet,
+        rows.read(market, click - 3 * HOUR, device_id="dev_1", wall="subscribe"),
+        rows.read(harbour, click - 2 * HOUR, device_id="dev_1", wall="subscribe"),
+        rows.read(quiet, click - HOUR, device_id="dev_1"),
         rows.read(market, click + timedelta(minutes=1), device_id="dev_1", wall="subscribe"),
-        rows.read(market, click - hour, device_id="dev_2", reader_id=reader.id, wall="subscribe"),
-        rows.read(quiet, click - hour, device_id="dev_3", wall="subscribe"),
+        rows.read(market, click - HOUR, device_id="dev_2", reader_id=reader.id, wall="subscribe"),
+        rows.read(quiet, click - HOUR, device_id="dev_3", wall="subscribe"),
         rows.checkout(reader, offer, click, reader_id=None, device_id="dev_1"),
-        rows.checkout(reader, offer, click),
+        rows.checkout(reader, offer, click, stripe_subscription_id="sub_1"),
+        rows.subscription(reader, offer, id="sub_1"),
         rows.checkout(reader, offer, click, article_id=market.id),
         rows.checkout(reader, offer, click, reader_id=None, device_id="dev_3", status="expired"),
         rows.checkout(reader, offer, click, reader_id=None, device_id="dev_4"),
+        rows.checkout(reader, present, click),
         rows.checkout(reader, offer, click, stripe_subscription_id="sub_2"),
         rows.subscription(reader, offer, id="sub_2", access_stop="duplicate"),
     )  # fmt: skip
@@ -246,6 +250,7 @@ async def test_articles_that_sell(
     sold = values(await lines_of(database, "articles", asked(*MARCH)))
     found = {key[:2]: each[-1] for key, each in sold.items()}
     assert found == {
+        ("gifts", "Market"): 1, ("gifts", "Harbour"): 0, ("gifts", "Quiet"): 0,
         ("sales", "Market"): 2, ("walls", "Market"): 3, ("reads", "Market"): 0,
         ("sales", "Harbour"): 1, ("walls", "Harbour"): 1, ("reads", "Harbour"): 0,
         ("sales", "Quiet"): 0, ("walls", "Quiet"): 1, ("reads", "Quiet"): 1,
@@ -268,3 +273,67 @@ async def test_articles_that_sell(
     await count_article_sales(context)
     async with database.reading() as session:
         assert sum(await session.scalars(select(ArticleSaleDay.sold))) == 3
+        assert sum(await session.scalars(select(ArticleSaleDay.gifts))) == 1
+    assert await listed_sales(database, settings) == listed
+    async with database.transaction() as session:
+        await session.execute(update(Subscription).values(access_stop="duplicate"))
+    clocks.time = NOW + 2 * DAY
+    await count_article_sales(context)
+    assert await listed_sales(database, settings) == listed | {"Market": 1}
+
+
+async def test_days_of_an_older_definition_are_counted_anew(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> None:
+    """Long after they were settled, where the ledger still has their rows; else they stay as they are."""
+    offer, present, reader, article = (
+        rows.offer(),
+        rows.offer(kind="gift"),
+        rows.reader(),
+        rows.article("a", "A"),
+    )
+    days = [NOW - n * DAY for n in (2, 1)]
+    await store(
+        database, offer, present, reader, article,
+        *(rows.read(article, at, reader_id=reader.id, wall="subscribe") for at in days),
+        *(rows.checkout(reader, each, at + HOUR) for at in days for each in (offer, present)),
+    )  # fmt: skip
+    clocks.time = NOW + DAY
+    zone = asked(*MARCH).home.key
+    context = Context(settings.model_copy(update={"time_zone": zone}), clocks, database)
+    await roll_up(context)
+    await count_days(context)
+    await count_article_sales(context)
+    now = await _counted(database)
+    async with database.transaction() as session:
+        # As a release before counted, which knew no gifts.
+        await session.execute(update(ArticleSaleDay).values(sold=2, gifts=0))
+        await session.execute(delete(HolderReturn).where(HolderReturn.measure == "giving"))
+        await session.execute(update(RolledDay).values(counted_version=1, sales_version=1))
+    clocks.travel(300 * DAY)
+    await count_days(context)
+    await count_article_sales(context)
+    assert await _counted(database) == now
+    async with database.transaction() as session:
+        await session.execute(update(ArticleSaleDay).values(sold=2, gifts=0))
+        await session.execute(update(RolledDay).values(counted_version=1, sales_version=1))
+        for table in (AccessEntry, HolderDay):
+            await session.execute(delete(table).where(table.day < days[1].date()))
+    await count_days(context)
+    await count_article_sales(context)
+    async with database.reading() as session:
+        sold = list(await session.scalars(select(ArticleSaleDay.sold).order_by(ArticleSaleDay.day)))
+        versions = await session.execute(
+            select(RolledDay.sales_version > 1).where(RolledDay.rows > 0).order_by(RolledDay.day)
+        )
+        returns = set(await session.scalars(select(RolledDay.counted_version)))
+    assert (sold, [bool(each) for (each,) in versions]) == ([2, 1], [False, True])
+    assert returns == {1}, "a day that looked back to what is deleted isn't counted anew"
+
+
+async def _counted(database: Database) -> list[Any]:
+    async with database.reading() as session:
+        sold = select(ArticleSaleDay.day, ArticleSaleDay.sold, ArticleSaleDay.gifts)
+        returns = select(HolderReturn.day, HolderReturn.measure, HolderReturn.holders)
+        found = [*await session.execute(sold), *await session.execute(returns)]
+    return sorted(tuple(map(str, each)) for each in found)

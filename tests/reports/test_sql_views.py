@@ -181,9 +181,10 @@ async def _fill(database: Database, what: Drawn) -> None:
     ]
     clicks = [
         rows.checkout(
-            readers[n % 2], offer, at(hour), status=status, device_id="d4" if n % 3 == 0 else None,
+            readers[n % 2], present if n % 5 == 4 else offer, at(hour), status=status,
+            device_id="d4" if n % 3 == 0 else None,
             reader_id=None if n % 3 == 0 and status == "expired" else readers[n % 2].id,
-            stripe_subscription_id=f"bought_{n}" if n % 4 else None,
+            stripe_subscription_id=f"bought_{n}" if n % 4 and n % 5 != 4 else None,
         )
         for n, (hour, _, status) in enumerate(what.clicks)
     ]  # fmt: skip

@@ -30,6 +30,8 @@ class Checkout(Base):
     stripe_subscription_id: Mapped[str | None]
     article_id: Mapped[str | None]
     """The one article that a pass of this checkout opens."""
+    wall_article_id: Mapped[str | None]
+    """Whose wall the buyer met last before the click, noted by reports for when its row is deleted."""
     seats: Mapped[int] = mapped_column(server_default="1")
     """How many are bought of an offer that is sold by the seat."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

@@ -27,6 +27,10 @@ class RolledDay(Base):
     """The same of the depths of its steps."""
     sales_counted_on: Mapped[date | None]
     """The same of what was bought at the walls of articles."""
+    counted_version: Mapped[int] = mapped_column(server_default="0")
+    """Of the definitions by which its holders were counted; those of an older one are counted anew."""
+    sales_version: Mapped[int] = mapped_column(server_default="0")
+    """The same of what was bought."""
 
 
 class LedgerDay(Base):
@@ -216,8 +220,11 @@ class ArticleSaleDay(Base):
     day: Mapped[date] = mapped_column(primary_key=True)
     article_id: Mapped[str] = mapped_column(primary_key=True)
     sold: Mapped[int]
+    """For oneself."""
     first: Mapped[int]
-    """By readers who bought for the first time, no gift (queries/purchases.py)."""
+    """Of these, by readers who bought for the first time (queries/purchases.py)."""
+    gifts: Mapped[int] = mapped_column(server_default="0")
+    """For somebody else."""
 
 
 class BookedDay(Base):

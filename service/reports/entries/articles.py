@@ -13,12 +13,12 @@ FIGURES: tuple[Figure, ...] = (
             "The 30 articles at whose wall most was bought in the period: subscriptions and passes by "
             "the last wall that the buyer met before the click, a pass for one article by that article. "
             "What was bought twice, or as a second trial, and is given back isn't counted. "
-            "Beside them the walls that were met and the reads.",
+            "Gifts for somebody else are counted apart. Beside them the walls that were met and the reads.",
             "Not divided by anything: counts.",
         ),
-        several("count", sales="Sales", walls="Walls", reads="Reads"),
+        several("count", sales="Sales", gifts="Gifts", walls="Walls", reads="Reads"),
         "sum", (), sales.articles, "checkouts and the access ledger", filters=("section",), by_day=True,
-        is_ranked=True, version=2,
+        is_ranked=True, version=3,
     ),
     Figure(
         "article-conversion", "Articles",

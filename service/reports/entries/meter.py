@@ -31,7 +31,7 @@ FIGURES: tuple[Figure, ...] = (
             "Paid stop conversion",
             "Of the holders who met a wall to subscribe, those whose first payment ever came within "
             "1, 3, 7 or 30 days of the first such wall of the step. A payment is the start of what a "
-            "subscription brings, after its trial, or a pass; a gift for somebody else is none. " + IN_TIME + "Of those who didn't pay within 30 days, those who began a checkout "
+            "subscription brings, after its trial, or a pass; a gift for somebody else is none. " + IN_TIME + "Of those who didn't pay within 30 days, those who began a checkout for themselves "
             "after that wall left there, the others at the wall. " + HOLDER_BY_DAY,
             "Distinct holders who met a wall to subscribe.",
         ),
@@ -40,7 +40,7 @@ FIGURES: tuple[Figure, ...] = (
             left_at_wall="Left at the wall",
         ),
         "own", SOURCES, first_walls.paid_after_a_wall,
-        "the access ledger by day, checkouts, movements and passes", version=5, by_day=True,
+        "the access ledger by day, checkouts, movements and passes", version=6, by_day=True,
     ),
     Figure(
         "meter-depth", "Meter",

@@ -77,8 +77,8 @@ FIGURES: tuple[Figure, ...] = (
         Definition(
             "From a read to a payment",
             "Distinct holders who read or met a wall, those who met one, and distinct buyers (readers, "
-            "else devices) who began a checkout and who completed one that they began in the step. "
-            "Checkouts begin elsewhere than at a wall, too. " + HOLDER_BY_DAY,
+            "else devices) who began a checkout for themselves and who completed one that they began in the step. "
+            "Checkouts begin elsewhere than at a wall, too. Who bought a gift for somebody else is counted apart. " + HOLDER_BY_DAY,
             "Buyers who began a checkout.",
         ),
         (
@@ -87,9 +87,10 @@ FIGURES: tuple[Figure, ...] = (
             Series("started", "Began a checkout", "readers"),
             Series("paid", "Completed it", "readers"),
             Series("completed", "Completed of begun", "percent"),
+            Series("gifts", "Bought a gift", "readers"),
         ),
         "own", (), habits.funnel, "the access ledger by day, and checkouts", by_day=True,
-        version=2,
+        version=3,
     ),
     Figure(
         "wall-funnel", "Readers",

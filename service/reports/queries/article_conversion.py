@@ -27,7 +27,7 @@ async def article_conversion(
 ) -> list[Line]:
     """First purchases whose last wall was an article's ÷ distinct holders who read it or met its wall."""
     first, last = asked.period.first, min(asked.period.last, asked.today)
-    _, bought = await sold_by_article(session, asked)
+    _, bought, _ = await sold_by_article(session, asked)
     walls, subscribed = await _walls_and_subscribers(session, asked)
     wanted = await of_section(session, asked, bought.keys() | walls.keys())
     largest = sorted(wanted, key=lambda each: (-bought[each][None], -walls[each][None], each))

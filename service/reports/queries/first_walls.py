@@ -19,6 +19,7 @@ from service.reports.queries import ledger
 from service.reports.queries.counting import WHOLE
 from service.reports.queries.distinct import Distinct, distinct
 from service.reports.queries.holders import at_hand, by_step_and_whole, splits_of
+from service.reports.queries.purchases import is_for_oneself
 from service.reports.queries.waited import Place, had_since, once_over
 from service.reports.returns import (
     DAYS_TO_PAY,
@@ -282,9 +283,9 @@ def _registrations() -> Subquery:
 
 
 def _checkouts() -> Subquery:
-    """When checkouts began."""
+    """When checkouts began, gifts for others left out."""
     buyer = func.coalesce(
         literal(READER) + Checkout.reader_id, literal(DEVICE) + Checkout.device_id
     )
-    rows = select(buyer.label("holder"), Checkout.created_at.label("at")).subquery("clicks")
-    return ledger.with_whose(rows).subquery("checkouts")
+    rows = select(buyer.label("holder"), Checkout.created_at.label("at")).where(is_for_oneself())
+    return ledger.with_whose(rows.subquery("clicks")).subquery("checkouts")

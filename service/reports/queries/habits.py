@@ -25,7 +25,7 @@ from service.reports.period import Step, midnight
 from service.reports.queries.counting import Counts
 from service.reports.queries.distinct import distinct
 from service.reports.queries.ledger import by_holder
-from service.reports.returns import ANY, BEGAN, COMPLETED, WALL, is_first
+from service.reports.returns import ANY, BEGAN, COMPLETED, GIVING, WALL, is_first
 
 WINDOW = 30
 """Days."""
@@ -124,9 +124,15 @@ async def habits_on(session: AsyncSession, asked: Asked, day: date) -> Habits:
 
 
 async def funnel(session: AsyncSession, asked: Asked) -> list[Line]:
-    """Holders who read or met a wall, those who met one, and who began and completed a checkout."""
-    found = await distinct(session, asked, ANY, WALL, BEGAN, COMPLETED)
-    measures = {"holders": ANY, "walled": WALL, "started": BEGAN, "paid": COMPLETED}
+    """Holders who read or met a wall, those who met one, who began and completed a checkout, and who gave."""
+    measures = {
+        "holders": ANY,
+        "walled": WALL,
+        "started": BEGAN,
+        "paid": COMPLETED,
+        "gifts": GIVING,
+    }
+    found = await distinct(session, asked, *measures.values())
     counts = {name: found.counts[measure] for name, measure in measures.items()}
 
     def number(of: Counts) -> Callable[[int | None], Cell]:

@@ -155,7 +155,7 @@ async def sources(session: AsyncSession, asked: Asked) -> list[Line]:
 
 async def articles(session: AsyncSession, asked: Asked) -> list[Line]:
     """The articles at whose wall most was sold, with their walls and reads."""
-    sold, _ = await sold_by_article(session, asked)
+    sold, _, gifts = await sold_by_article(session, asked)
     days = await by_article(session, asked)
     step = asked.step_on(days.c.day)
     rows = (
@@ -172,7 +172,7 @@ async def articles(session: AsyncSession, asked: Asked) -> list[Line]:
         for place in (place_of, None):
             seen[article_id]["walls" if walled else "reads"][place] += int(count)
     for article_id, counts in sold.items():
-        seen[article_id]["sales"] = counts
+        seen[article_id] |= {"sales": counts, "gifts": gifts[article_id]}
     wanted = await of_section(session, asked, seen.keys())
     largest = sorted(
         wanted, key=lambda each: (-seen[each]["sales"][None], -seen[each]["walls"][None], each)
@@ -181,7 +181,7 @@ async def articles(session: AsyncSession, asked: Asked) -> list[Line]:
     return [
         line_of(_number(seen[each][name]), asked.steps, name, split=titles.get(each, each))
         for each in largest
-        for name in ("sales", "walls", "reads")
+        for name in ("sales", "gifts", "walls", "reads")
     ]
 
 
