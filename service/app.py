@@ -1,11 +1,13 @@
 """Assembly: the parts of the service put together as one application, and nothing else."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 from typing import Any
 
+import structlog
 from fastapi import APIRouter
 from fastapi.telemetry import TelemetryConfig
 from starlette.routing import BaseRoute
@@ -22,14 +24,8 @@ from service.access.reader_memory import ReaderMemory
 from service.access.revocations import Revocations
 from service.access.unlock import Unlocking
 from service.access.unlock_tokens import UnlockTokens
-from service.account import routes as account_routes
-from service.background import Mailing, background_tasks
-from service.billing import routes as billing_routes
 from service.billing.watch import WebhookWatch
 from service.boundary import Boundary
-from service.checkout import gift_routes as gift_subscription_routes
-from service.checkout import routes as checkout_routes
-from service.checkout import seat_routes
 from service.clock import Clocks
 from service.collecting import kept_for_good
 from service.content import routes as content_routes
@@ -41,7 +37,6 @@ from service.db.business_clock import follow
 from service.db.context import Context, context_in
 from service.db.session import Database
 from service.encoded import Whole
-from service.grants import claim_routes, institution_routes
 from service.grants.institution_reads import InstitutionReads
 from service.grants.link_tokens import link_key
 from service.grants.places import InstitutionNetworks
@@ -53,17 +48,16 @@ from service.identity.origins import AnswerHeaders, OriginPolicy
 from service.identity.passwords import ARGON2ID, Passwords
 from service.identity.reader_uses import ReaderUses
 from service.identity.secrets import derived_key
-from service.jobs.runner import Runner, Wakes
-from service.late import LatePart, LateRoutes
+from service.jobs.runner import Runner, Task, Wakes
+from service.late import LatePart, LateRoutes, made_late
 from service.limits.addresses import NetworkKey
 from service.logs import RequestLog
 from service.metering.ledger import Ledger
 from service.metering.meter import Metering
-from service.offers import routes as offers_routes
 from service.offers.on_sale import OnSale
 from service.operators.settings.in_force import SettingsInForce
+from service.outbox.configured import Mailing, mailer_of_settings
 from service.outbox.mailer import Mailer
-from service.outbox.sender import mailer_of_settings
 from service.outbox.webhook_client import Poster
 from service.outbox.webhook_sender import WebhookSender
 from service.outbox.webhook_signing import SEALED_FOR
@@ -79,29 +73,21 @@ from service.settings import Settings
 from service.tokens import routes as tokens_routes
 from service.tokens.keys import KeyRingHolder, ensure_keys
 from service.tokens.verifier import TokenVerifier
-from service.web import routes as web_routes
-from service.web.pages import Frame
+from service.web.frame import Frame
 from service.web.unknown_address import answer_unknown_address
 from service.web.walls_seen import WallsSeen
 
 TASKS_END_SECONDS, SENDING_ENDS_SECONDS = 3.0, 2.0
 LONGEST_CLOSE_SECONDS = TASKS_END_SECONDS + SENDING_ENDS_SECONDS
 """What an application takes to end, at most, once it has answered."""
+_Tasks = Callable[[Running], tuple[Task, ...]]
 ROUTERS = (
     content_routes.router,
     access_routes.router,
     gift_routes.router,
-    offers_routes.router,
-    checkout_routes.router,
-    gift_subscription_routes.router,
-    seat_routes.router,
-    account_routes.router,
-    billing_routes.router,
-    claim_routes.router,
-    institution_routes.router,
     health.router,
-    web_routes.router,
 )
+log = structlog.get_logger()
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -155,7 +141,7 @@ def create_app(
     `gateway` None: nothing is sold. It is closed with everything else when the lifespan ends.
     `mailer` None: the one that the settings ask for. `resolve` looks up where webhooks go, `names` the
     names of crawlers' addresses. `parts` are what the caller's own routers reach besides. Not `whole`: what
-    LATE has is made when it is first asked for.
+    LATE has is made when it is first asked for, and what runs in the background once the service is ready.
     """
     app = Service(
         Running(
@@ -169,7 +155,7 @@ def create_app(
         title="Paywall",
         description="Metered articles, subscriptions and the tokens that unlock them.",
         version="1",
-        lifespan=_lifespan,
+        lifespan=_living if whole else _living_at_once,
         # The framework's pages load a script from elsewhere, and none of its routes says who may
         # call it; ours are among the newspaper's pages.
         openapi_url=None,
@@ -178,7 +164,7 @@ def create_app(
         # Its redirect would lead to whatever host and scheme the request names.
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
-        routes=[*_readers_routes()],
+        routes=[*_first_routes()],
     )
     if whole:
         app.router.routes += (each for part in LATE for each in part.make())
@@ -269,20 +255,21 @@ async def make_ready(running: Running) -> None:
 
 
 @asynccontextmanager
-async def _lifespan(app: Service) -> AsyncIterator[None]:
+async def _living(app: Service, *, at_once: bool = False) -> AsyncIterator[None]:
+    """`at_once`: it is ready before what runs in the background is imported."""
     # Not when it is assembled: the demo adds routes of its own.
     declared_routes(app.routes)
     running = app.running
     await make_ready(running)
-    runner = Runner(
-        background_tasks(running),
-        running.get(Settings).background_interval_seconds,
-        running.get(Wakes),
-    )
-    runner.start()
+    if at_once:
+        beginning = asyncio.create_task(_begin_late(running))
+    else:
+        runner = _begun(running, _tasks())
     try:
         yield
     finally:
+        if at_once:
+            runner = await beginning
         await runner.stop(TASKS_END_SECONDS)
         await running.get(WebhookSender).finish(SENDING_ENDS_SECONDS)
         gateway = running.get(Payments).gateway
@@ -291,8 +278,33 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
         await running.get(Database).dispose()
 
 
+_living_at_once = partial(_living, at_once=True)
+
+
+async def _begin_late(running: Running) -> Runner:
+    try:
+        return _begun(running, await made_late(_tasks))
+    except Exception:
+        log.exception("background.failed")  # nobody waits for it before the end
+        raise
+
+
+def _begun(running: Running, tasks: _Tasks) -> Runner:
+    """What runs in the background, started."""
+    interval = running.get(Settings).background_interval_seconds
+    runner = Runner(tasks(running), interval, running.get(Wakes))
+    runner.start()
+    return runner
+
+
+def _tasks() -> _Tasks:
+    from service import background  # noqa: PLC0415 what it imports takes as long as all that is needed first
+
+    return background.background_tasks
+
+
 @cache
-def _readers_routes() -> Sequence[BaseRoute]:
+def _first_routes() -> Sequence[BaseRoute]:
     """What the framework makes of their signatures serves every application."""
     # The tokens' folder lies below the one that knows who may call what.
     tokens = APIRouter()
@@ -313,6 +325,20 @@ def _metrics_routes() -> Sequence[BaseRoute]:
 
 
 @cache
+def _reader_routes() -> Sequence[BaseRoute]:
+    from service import reader_routes  # noqa: PLC0415 accounts and purchases: an article is read without
+
+    return _checked(reader_routes.ROUTERS)
+
+
+@cache
+def _pages() -> Sequence[BaseRoute]:
+    from service.web import routes  # noqa: PLC0415 many newspapers have pages of their own
+
+    return _checked((routes.router,))
+
+
+@cache
 def _back_office_routes() -> Sequence[BaseRoute]:
     from service import back_office  # noqa: PLC0415 a third of what a start would import (late.py)
 
@@ -326,16 +352,31 @@ def _checked(routers: Iterable[APIRouter]) -> Sequence[BaseRoute]:
     return routes
 
 
+_DOCUMENT = ("/docs/", "/openapi.json/")
+"""What describes all that the API has."""
+_OFFICE = ("/admin/", "/v1/admin/", *_DOCUMENT)
 LATE = (
-    LatePart(("/metrics",), _metrics_routes),
-    LatePart(("/admin", "/v1/admin", "/docs", "/openapi.json"), _back_office_routes),
-)
-"""Paths below which only operators, their programs and developers ask for something."""
+    LatePart(("/metrics/",), _metrics_routes),
+    LatePart(_OFFICE, _back_office_routes),
+    LatePart(
+        (
+            "/v1/offers/", "/v1/checkout/", "/v1/portal/", "/v1/gift-subscriptions/", "/v1/seats/", "/v1/me/",
+            "/v1/sign-in/", "/v1/session/", "/v1/sessions/", "/v1/webhooks/", *_DOCUMENT,
+        ),
+        _reader_routes,
+    ),
+    LatePart(
+        ("/",), _pages,
+        but_not_below=("/v1/", "/.well-known/", "/healthz/", "/readyz/", "/metrics/", *_OFFICE),
+    ),
+)  # fmt: skip
+"""What isn't needed to answer that the service is ready, and to let somebody read an article."""
 
 
 def make_all_routes() -> None:
     """Make what every application takes, so that creating one takes no time."""
     with kept_for_good():
-        declared_routes(_readers_routes())
+        _tasks()
+        declared_routes(_first_routes())
         for part in LATE:
             part.make()

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from service.access import explain_routes
 from service.content import admin_routes as content_routes
 from service.crawlers import routes as crawler_routes
-from service.grants import right_routes
+from service.grants import institution_routes, right_routes
 from service.grants import routes as grants_routes
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
@@ -42,6 +42,7 @@ ROUTERS = (
     content_routes.router,
     explain_routes.router,
     grants_routes.router,
+    institution_routes.router,
     right_routes.router,
     crawler_routes.router,
     reports_routes.router,

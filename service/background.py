@@ -1,7 +1,6 @@
 """What a serving process does in the background: each task with its pause, and whether anything is sold."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import structlog
 
@@ -39,7 +38,7 @@ from service.offers.mirror import mirror_offers
 from service.offers.portal import PortalMirror
 from service.operators.weekly_mail import WeeklyMail
 from service.outbox import queue, webhooks
-from service.outbox.mailer import Mailer
+from service.outbox.configured import Mailing
 from service.outbox.mails import MAIL_TASK
 from service.outbox.sender import send_due_mails
 from service.outbox.webhook_sender import WebhookSender
@@ -62,13 +61,6 @@ _MINUTE, _QUARTER, _HOUR = 60.0, 900.0, 3600.0
 _APART = 5.0
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Mailing:
-    """`mailer` None: no mail is sent, so nobody can sign in by mail."""
-
-    mailer: Mailer | None
 
 
 def background_tasks(running: Running) -> tuple[Task, ...]:

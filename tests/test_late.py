@@ -13,7 +13,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
-from service.app import create_app
+from service.app import LATE, create_app
 from service.identity.declarations import declared_routes
 from service.late import LatePart, LateRoutes
 from tests.conftest import MovingClocks, settings_of
@@ -41,7 +41,9 @@ class Workshop:
 def client_of(workshop: Workshop) -> httpx2.AsyncClient:
     app = FastAPI()
     app.add_api_route("/news", lambda: "the news")
-    app.add_middleware(LateRoutes, router=app.router, parts=[LatePart(("/office",), workshop.make)])
+    app.add_middleware(
+        LateRoutes, router=app.router, parts=[LatePart(("/office/",), workshop.make)]
+    )
     return httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False), base_url="http://paper"
     )
@@ -87,10 +89,25 @@ async def test_an_application_that_has_all_in_time_is_the_whole_one(tmp_path: Pa
     late, whole = (
         create_app(settings, gateway=None, clocks=clocks, whole=each) for each in (False, True)
     )
-    assert not [path for _, path in declared_routes(late.routes) if path.startswith("/admin")]
+    first = {path for _, path in declared_routes(late.routes)}
+    assert {path.split("/")[1] for path in first} == {"v1", ".well-known", "healthz", "readyz"}
     transport = httpx2.ASGITransport(app=late)
     async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as client:
         document = (await client.get("/openapi.json")).json()
-        await client.get("/metrics")
+        for path in ("/metrics", "/problems"):
+            await client.get(path)
     assert document == whole.openapi()
     assert declared_routes(late.routes) == declared_routes(whole.routes)
+
+
+def test_each_late_route_is_made_by_a_request_for_its_path(tmp_path: Path) -> None:
+    settings = settings_of(f"sqlite:///{tmp_path}/none.db")
+    app = create_app(settings, gateway=None, clocks=MovingClocks(), whole=False)
+    first = {path for _, path in declared_routes(app.routes)}
+    assert [path for path in first if any(part.has(path) for part in LATE)] == []
+    for part in LATE:
+        paths = {path for _, path in declared_routes(part.make())}
+        assert [path for path in paths if not part.has(path)] == []
+        others = [each for each in LATE if each is not part]
+        shared = {path for path in paths for each in others if each.has(path)}
+        assert shared <= {"/docs", "/openapi.json"}

@@ -10,8 +10,8 @@ from service.cli.running import command, ready_context
 from service.cli.troubles import sentence
 from service.db.context import Context
 from service.identity.secrets import derived_key
+from service.outbox.configured import mailer_of_settings
 from service.outbox.mailer import Deferred
-from service.outbox.sender import mailer_of_settings
 from service.outbox.smtp import SmtpMailer
 from service.payments.configured import gateway_of_settings
 from service.payments.gateway import Gateway, GatewayRefused, GatewayUnavailable

@@ -36,7 +36,7 @@ from service.settings import Settings
 from service.simulator.app import Simulator, WebhookTarget, create_simulator
 from service.tokens.key_pairs import KeyUnreadable
 from service.tokens.keys import ensure_keys
-from service.web.pages import Frame, Imprint
+from service.web.frame import Frame, Imprint
 
 GRACEFUL_SECONDS = 10
 

@@ -1,9 +1,9 @@
-"""Institutions, kept by the staff, and joined by readers in their networks."""
+"""Institutions, kept by the staff."""
 
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from sqlalchemy import select
 
 from service.db.context import AppContext
@@ -22,19 +22,16 @@ from service.grants.institution_schemas import (
     InstitutionReadsQuery,
     InstitutionsImported,
     InstitutionSlug,
-    JoinedOut,
     WayOut,
 )
 from service.grants.institutions import (
     end_institution,
     find_institution,
-    join_by_network,
     put_institution,
 )
 from service.html.list_query import AnyPage
-from service.identity.callers import Actor, SignedInReader, requires
+from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
-from service.limits.addresses import client_address
 from service.problems import Problem
 
 router = APIRouter(tags=["grants"])
@@ -118,18 +115,3 @@ async def count_reads(
     ways = [WayOut(**asdict(each)) for each in await reads_of(session, slug, first, last)]
     total = sum(each.reads for each in ways)
     return InstitutionReadsOut(first=first, last=last, reads=total, ways=ways)
-
-
-@router.post("/v1/me/institution", summary="Join by the network")
-async def join(
-    request: Request, caller: SignedInReader, session: WriteSession, context: AppContext
-) -> JoinedOut:
-    """Read by the contract of the institution in whose network the reader is, for 30 days from anywhere.
-
-    404 in any other network.
-    """
-    address = client_address(request, context.settings)
-    row, until = await join_by_network(
-        session, context, reader_id=caller.reader_id, address=address
-    )
-    return JoinedOut(institution=row.name, until=until)

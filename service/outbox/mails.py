@@ -14,6 +14,7 @@ from service.db.base import new_id
 from service.db.tables import Mail
 from service.jobs.queue import enqueue
 from service.jobs.runner import TaskName
+from service.outbox.queue import JOB
 from service.outbox.translations import render_in
 from service.settings import Settings
 
@@ -48,7 +49,6 @@ operators/week.py says; billing/notices.py says what
 the others take.
 """
 
-JOB = "mail"
 MAIL_TASK = TaskName("mails")
 """Sends what is stored here."""
 LONGEST_WAIT = timedelta(days=2)

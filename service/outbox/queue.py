@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db.session import Database
 from service.db.tables import Mail
 
+JOB = "mail"
 LONGEST_RESULT = 500
 MAILBOX_KEEPS = timedelta(hours=24)
 ROWS_STAY = timedelta(days=30)

@@ -11,11 +11,8 @@ from service.db.session import Database
 from service.jobs.queue import ClaimedJob
 from service.jobs.worker import Failed, GivenUp, Kind, Postponed, work
 from service.outbox import queue
-from service.outbox.mailer import Away, Deferred, LogMailer, Mailer, Refused
-from service.outbox.mails import JOB
-from service.outbox.queue import WaitingMail
-from service.outbox.smtp import SmtpMailer, mail_server
-from service.settings import Settings
+from service.outbox.mailer import Away, Deferred, Mailer, Refused
+from service.outbox.queue import JOB, WaitingMail
 
 MOST_AT_ONCE = 4
 """Connections of one process: a slow mail server holds up few mails, and isn't flooded."""
@@ -24,14 +21,6 @@ PAUSES = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 240, 480, 720))
 """Between the tries of one mail that the server doesn't take yet."""
 OUTAGE = timedelta(seconds=30)
 """Between two looks at a server that is away: what waits leaves soon after its return."""
-
-
-def mailer_of_settings(settings: Settings) -> Mailer | None:
-    """The mailer that the settings ask for; None where no mail is sent."""
-    if not settings.mail_from:
-        return None
-    url = settings.smtp_url.get_secret_value()
-    return SmtpMailer(mail_server(url), settings.mail_from) if url else LogMailer()
 
 
 @dataclass(frozen=True)

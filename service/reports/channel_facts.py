@@ -15,7 +15,7 @@ from service.billing.watch import WebhookWatch
 from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import InboxEvent, Job, Mail
-from service.outbox.mails import JOB as MAIL_JOB
+from service.outbox.queue import JOB as MAIL_JOB
 from service.payments.asking import Payments
 from service.problems import Problem
 from service.reports.channels import Channel, Facts, Refused, channels

@@ -8,7 +8,6 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
-from markupsafe import Markup
 
 from service.access.words import long_day
 from service.clock import Clocks
@@ -22,27 +21,12 @@ from service.problems import Problem
 from service.rules.in_force import RuleBook
 from service.running import running_of
 from service.settings import Settings
+from service.web.frame import Frame
 from service.web.landing import landing_of
 from service.web.static_files import SCRIPT, STYLESHEET
 from service.web.words import full_day, joined
 
 GET = ["GET", "HEAD"]
-
-
-@dataclass(frozen=True)
-class Imprint:
-    """What the publication says of itself."""
-
-    tagline: str = ""
-    about: str = ""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What every newspaper page shows; `bar` makes something on top, such as the demo's clock."""
-
-    imprint: Imprint = Imprint()
-    bar: Callable[[Request], Markup] | None = None
 
 
 def page(

@@ -5,7 +5,6 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from service.problems import Problem
-from service.web.pages import GET, problem_page
 
 _FOR_PROGRAMS = ("/v1", "/.well-known", "/healthz", "/readyz", "/metrics")
 
@@ -16,6 +15,9 @@ async def answer_unknown_address(request: Request, error: Exception) -> Response
         raise error
     if not _is_for_a_person(request):
         return Problem("not-found", headers=error.headers).response()
+    # Most addresses that nothing answers are asked for by programs.
+    from service.web.pages import problem_page  # noqa: PLC0415
+
     words = "The address may be mistyped, or the page has moved."
     response = problem_page(request, Problem("not-found", words, headers=error.headers))
     if request.method == "HEAD":
@@ -26,7 +28,7 @@ async def answer_unknown_address(request: Request, error: Exception) -> Response
 def _is_for_a_person(request: Request) -> bool:
     path = request.url.path
     return (
-        request.method in GET
+        request.method in {"GET", "HEAD"}
         and not any(path == each or path.startswith(f"{each}/") for each in _FOR_PROGRAMS)
         and prefers_html(request.headers.get("Accept", ""))
     )

@@ -11,6 +11,11 @@ OF_THE_BACK_OFFICE = {
     "service.back_office", "service.operators.routes", "service.operators.api", "service.metrics",
     "service.reports.registry", "service.reports.report_schemas", "service.operators.week", "segno",
 }  # fmt: skip
+OF_READERS = {
+    "service.reader_routes", "service.account.sign_in", "service.checkout.start", "service.background",
+    "service.billing.sync", "service.outbox.smtp", "service.web.pages", "aiosmtplib",
+}  # fmt: skip
+"""Beside articles."""
 OF_PUBLISHERS = {"service.content.cut", "markdown_it", "lxml", "nh3"}
 
 
@@ -18,7 +23,18 @@ OF_PUBLISHERS = {"service.content.cut", "markdown_it", "lxml", "nh3"}
     ("code", "left_out"),
     [
         (LIST, {"fastapi", "pydantic", "sqlalchemy", "starlette", "structlog", "asyncio"}),
-        (SERVE, {*OF_THE_BACK_OFFICE, *OF_PUBLISHERS, "alembic", "stripe", "httpx", "asyncpg"}),
+        (
+            SERVE,
+            {
+                *OF_THE_BACK_OFFICE,
+                *OF_PUBLISHERS,
+                *OF_READERS,
+                "alembic",
+                "stripe",
+                "httpx",
+                "asyncpg",
+            },
+        ),
     ],
     ids=["a list of the commands", "serving"],
 )

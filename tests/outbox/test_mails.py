@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from service.db.session import Database
 from service.db.tables import Job, Mail
-from service.outbox.mails import JOB, LONGEST_WAIT, Kind, put_mail
+from service.outbox.mails import LONGEST_WAIT, Kind, put_mail
+from service.outbox.queue import JOB
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite

@@ -16,10 +16,11 @@ from service.db.session import Database
 from service.db.tables import Job, Mail
 from service.jobs.queue import LEASE
 from service.outbox import queue
+from service.outbox.configured import mailer_of_settings
 from service.outbox.mailer import Away, Deferred, LogMailer, Refused
-from service.outbox.mails import JOB, Kind, put_mail
-from service.outbox.queue import WaitingMail
-from service.outbox.sender import PAUSES, mailer_of_settings, send_due_mails
+from service.outbox.mails import Kind, put_mail
+from service.outbox.queue import JOB, WaitingMail
+from service.outbox.sender import PAUSES, send_due_mails
 from service.outbox.smtp import SmtpMailer, mail_server
 from service.settings import Settings
 from tests.conftest import MovingClocks

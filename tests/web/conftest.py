@@ -41,7 +41,7 @@ from service.rules.in_force import InForce, RuleBook
 from service.running import Running, RunningApp
 from service.settings import Settings
 from service.tokens.keys import KeyRingHolder
-from service.web.pages import Frame
+from service.web.frame import Frame
 from service.web.routes import router
 from service.web.walls_seen import WallsSeen
 from tests.conftest import MovingClocks

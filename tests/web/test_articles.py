@@ -14,7 +14,8 @@ from sqlalchemy import select
 from service.content.cache import ArticleCache
 from service.db.tables import AccessEntry
 from service.metering.ledger import Ledger
-from service.web.pages import Frame, PageRoute
+from service.web.frame import Frame
+from service.web.pages import PageRoute
 from tests.content.moving import move
 from tests.databases import on_sqlite
 from tests.reports import rows

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from service.db.session import Database
 from service.identity.cookies import cookie_name
-from service.web.pages import Frame, Imprint
+from service.web.frame import Frame, Imprint
 from tests.databases import on_sqlite
 from tests.running import exchange
 from tests.web.conftest import Newspaper
