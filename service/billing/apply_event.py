@@ -4,19 +4,20 @@ What follows from it at Stripe is done in the same rounds (follow_up_jobs.py).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from prometheus_client import Counter
 
 from service.billing.checkouts import find_checkout
-from service.billing.events import Subject, booking_of, refetch_of
+from service.billing.events import Refetch, Subject, booking_of, refetch_of
+from service.billing.fetched import Fetched
 from service.billing.follow_up_jobs import FollowUps
 from service.billing.fulfil import fulfil
 from service.billing.inbox import JOB
 from service.billing.passes import sync_pass
 from service.billing.subscriptions import subscriptions_of_customer
-from service.billing.sync import sync_subscription
+from service.billing.sync import Synced, sync_subscription
 from service.db.context import Context
 from service.db.tables import InboxEvent
 from service.finance.books import book
@@ -36,35 +37,66 @@ MONEY_REFUSED = (
     "read balance transactions and payouts (Developers, API keys). The next comparison that mends then "
     "fills in what is missing."
 )
+_KEPT, _NOT_KEPT = "booked", "money not kept"
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Applier:
-    """What applying needs. Each action answers its result in words."""
+    """What applying needs. Each action answers its result in words.
+
+    What was fetched for one event is used for those that waited with it: one applier is for one round.
+    """
 
     context: Context
     gateway: Gateway
+    fetched: Fetched = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fetched", Fetched(self.context))
 
     async def checkout(self, session_id: str) -> str:
+        asked = Refetch("checkout", session_id)
+        if (known := self.fetched.result(asked)) is not None:
+            return known
         done = await fulfil(self.context, self.gateway, session_id, refresh=True)
-        return "not a checkout of ours" if done is None else f"checkout {done.state}"
+        if done is None:
+            return "not a checkout of ours"
+        result = f"checkout {done.state}"
+        self.fetched.note(asked, result)
+        if done.subscription is not None:
+            self.fetched.note(
+                Refetch("subscription", done.subscription.id), done.subscription.outcome
+            )
+        return result
 
     async def subscription(self, subscription_id: str) -> str:
+        asked = Refetch("subscription", subscription_id)
+        if (known := self.fetched.result(asked)) is not None:
+            return known
         synced = await sync_subscription(self.context, self.gateway, subscription_id)
+        session_id = await self._unfulfilled(synced)
+        if session_id is not None:
+            return await self.checkout(session_id)
+        if synced.stored is not None:
+            self.fetched.note(asked, synced.outcome)
+        return synced.outcome
+
+    async def _unfulfilled(self, synced: Synced) -> str | None:
+        """The Checkout session that has more to say of the subscription."""
         if synced.checkout_id is None:
-            return synced.outcome
+            return None
         async with self.context.database.reading() as session:
             checkout = await find_checkout(session, synced.checkout_id)
-        if checkout is None or checkout.stripe_session_id is None:
-            return synced.outcome
+        if checkout is None:
+            return None
         # An anonymous purchase whose session's own event is still to come, or one that waits for its
         # money: only the subscription's own events say that it never comes.
         waits = checkout.status == "processing" and synced.stored is not None
         if synced.stored is None or (waits and synced.stored.status != "incomplete"):
-            return await self.checkout(checkout.stripe_session_id)
-        return synced.outcome
+            return checkout.stripe_session_id
+        return None
 
     async def charge(self, charge_id: str) -> str:
         return await self._payment("charge", charge_id)
@@ -92,24 +124,28 @@ class Applier:
         return "synced" if theirs else "unknown customer"
 
     async def money(self, _: str) -> str:
-        return "booked"
+        return _KEPT
 
     async def apply(self, event: InboxEvent) -> str:
         """Apply one event and answer its result. Access comes first, then what is kept of money."""
         result = await self._act(event)
         booking = booking_of(event.type, event.object_id)
-        if booking is None or await self._keep(booking):
+        if booking is None or await self._keep(booking) == _KEPT:
             return result
-        return "money not kept"
+        return _NOT_KEPT
 
-    async def _keep(self, booking: Booking) -> bool:
+    async def _keep(self, booking: Booking) -> str:
         """Whether the key may ask for money: without that the inbox goes on, since access needs none."""
+        if (known := self.fetched.result(booking)) is not None:
+            return known
+        result = _KEPT
         try:
             await book(self.context, self.gateway, booking)
         except GatewayPermissionMissing:
             log.error("money.not_kept", kind=booking.kind, reason=MONEY_REFUSED)  # noqa: TRY400 foreseen
-            return False
-        return True
+            result = _NOT_KEPT
+        self.fetched.note(booking, result)
+        return result
 
     async def _act(self, event: InboxEvent) -> str:
         refetch = refetch_of(event.type, event.object_id, event.subscription_id)
@@ -132,6 +168,7 @@ class Applier:
             event = await session.get(InboxEvent, job.key)
         if event is None:
             return "erased"
+        await self.fetched.begin(event.id)
         try:
             result = await self.apply(event)
         except GatewayUnavailable as error:

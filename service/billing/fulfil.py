@@ -4,7 +4,7 @@ The return page, the app that keeps its page and the webhook all call `fulfil`; 
 nothing. Stripe is asked what was paid: the address of success alone proves nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -14,7 +14,7 @@ from service.billing.checkouts import checkout_of_session, claim_end, find_check
 from service.billing.customers import bind_customer, reader_of_customer
 from service.billing.passes import pass_id, store_pass, take_pass
 from service.billing.snapshot import take_snapshot
-from service.billing.sync import customer_key, store_snapshot, until_current
+from service.billing.sync import SyncOutcome, customer_key, store_snapshot, until_current
 from service.billing.waiting_purchases import mail_account
 from service.clock import Clocks
 from service.db.context import Context
@@ -42,6 +42,14 @@ _BY_STATUS: dict[str, State] = {"incomplete": "processing", "incomplete_expired"
 
 
 @dataclass(frozen=True)
+class Bought:
+    """A subscription that was fetched and stored with its checkout."""
+
+    id: str
+    outcome: SyncOutcome
+
+
+@dataclass(frozen=True)
 class Fulfilment:
     """What has become of a checkout. `reader_id` is who started it signed in, or who paid it."""
 
@@ -52,6 +60,7 @@ class Fulfilment:
     claim_hash: str
     claim_ends_at: datetime
     url: str | None
+    subscription: Bought | None = None
 
 
 async def fulfil(
@@ -86,12 +95,12 @@ async def fulfil(
             reader_id = await _reader(
                 session, checkout, fetched, fetched.customer_id, context.clocks
             )
-            await store_snapshot(session, context, snapshot, reader_id=reader_id)
+            stored = await store_snapshot(session, context, snapshot, reader_id=reader_id)
             checkout.stripe_subscription_id = fetched.subscription_id
             state = _BY_STATUS.get(snapshot.subscription.status, "paid")
             done = _note(checkout, state, reader_id, context.clocks.business())
             await mail_account(session, context, checkout)
-            return done
+            return replace(done, subscription=Bought(fetched.subscription_id, stored.outcome))
 
     return await until_current(attempt)
 

@@ -22,6 +22,7 @@ JOB = "stripe-event"
 INBOX_TASK = TaskName("inbox")
 """Applies what is stored here."""
 ToldBy = Literal["webhook", "reconcile"]
+_MOST_NEXT = 200
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,17 @@ async def held_events(session: AsyncSession) -> list[InboxRow]:
     """What isn't applied: waiting, or given up after its last try; the oldest first."""
     statement = rows().where(Job.status != "done").order_by(InboxEvent.created_at, InboxEvent.id)
     return [InboxRow(event, job) for event, job in (await session.execute(statement)).all()]
+
+
+async def next_events(session: AsyncSession, now: datetime) -> Sequence[str]:
+    """The ids of events that are due to be applied, some hundreds at most, the next one first."""
+    found = await session.scalars(
+        select(Job.key)
+        .where(Job.kind == JOB, Job.status == "waiting", Job.due_at <= now)
+        .order_by(Job.due_at, Job.id)
+        .limit(_MOST_NEXT)
+    )
+    return found.all()
 
 
 async def unheard(session: AsyncSession, events: Sequence[StripeEvent]) -> list[StripeEvent]:

@@ -135,7 +135,6 @@ async def reconcile(
     await store_run(context.database, row)
     run = _Run(
         Comparer(context, gateway),
-        Applier(context, gateway),
         fix, progress, Patience(tuple(pauses)),
     )  # fmt: skip
     report = await run.all(since, booked_until)
@@ -160,7 +159,6 @@ def _note(row: Reconciliation, report: Report, now: datetime) -> None:
 @dataclass
 class _Run:
     comparer: Comparer
-    applier: Applier
     fix: bool
     progress: Callable[[Progress], None]
     patience: Patience
@@ -178,15 +176,24 @@ class _Run:
         return self.comparer.gateway
 
     @property
+    def context(self) -> Context:
+        return self.comparer.context
+
+    @property
     def database(self) -> Database:
-        return self.comparer.context.database
+        return self.context.database
+
+    @property
+    def applier(self) -> Applier:
+        """A new one each time: what it fetched earlier isn't what Stripe says now."""
+        return Applier(self.context, self.gateway)
 
     async def all(self, since: datetime, booked_until: datetime | None) -> Report:
         await self.events(since)
         async with self.database.reading() as session:
             checkouts = await checkouts_under_way(session)
             ours = await living_subscriptions(session)
-            passes = await opening_passes(session, self.comparer.context.clocks.business())
+            passes = await opening_passes(session, self.context.clocks.business())
             offers = [each.id for each in await live_offers(session) if each.stripe_price_id]
         for checkout in checkouts:
             await self.checkout(checkout)
@@ -235,7 +242,7 @@ class _Run:
         for event in missed:
             async with self.database.transaction() as session:
                 await store_event(
-                    session, event, self.comparer.context.clocks.wall(), told_by="reconcile",
+                    session, event, self.context.clocks.wall(), told_by="reconcile",
                     applies=last[_asked(event)] == event.id,
                 )  # fmt: skip
         await self.apply()
@@ -247,7 +254,7 @@ class _Run:
             return await unheard(session, page)
 
     async def apply(self) -> None:
-        await apply_due_events(self.applier.context, self.gateway)
+        await apply_due_events(self.context, self.gateway)
 
     async def money(self, since: datetime | None) -> None:
         """What is kept of money: all that Stripe lists since then, and what was open.
@@ -259,9 +266,7 @@ class _Run:
             return
         # A move of the balance is listed by itself, with what it is about, and with its payout.
         told: set[str] = set()
-        looks = fill(
-            self.comparer.context, self.gateway, since, self.patience.listing, fix=self.fix
-        )
+        looks = fill(self.context, self.gateway, since, self.patience.listing, fix=self.fix)
         async for number, found in looks:
             self.report.booked = (self.report.booked or 0) + number
             # At the first filling nothing is a difference.
@@ -345,7 +350,7 @@ class _Run:
         await self.comparer.close_ended(subscription_id)
 
     async def sync_pass(self, pass_id: str) -> None:
-        await sync_pass(self.applier.context, self.gateway, pass_id)
+        await sync_pass(self.context, self.gateway, pass_id)
 
     async def compared(self, object_id: str, compare: Compare, mend: Mend) -> bool:
         """Compare one object and mend it where that is wanted; whether it differs now."""
