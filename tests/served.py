@@ -221,23 +221,29 @@ class Installation:
         """Wait until every webhook is delivered and every event applied."""
 
         def settled() -> bool:
-            if not self._waiting():
-                return True
-            httpx2.post(f"{self.stripe_url}/_sim/deliver", timeout=PATIENCE)
-            return False
+            made, queued = self._deliveries()
+            if queued:
+                httpx2.post(f"{self.stripe_url}/_sim/deliver", timeout=PATIENCE)
+                return False
+            # What was applied since may have made Stripe tell more.
+            return not self.in_database(_unapplied) and self._deliveries() == (made, 0)
 
         wait_until(settled, "webhooks are delivered and applied")
 
-    def _waiting(self) -> bool:
-        async def pending(database: Database) -> int | None:
-            waiting = Job.kind.in_(BEGUN), Job.status == "waiting"
-            async with database.reading() as session:
-                return await session.scalar(select(func.count()).where(*waiting))
-
-        (queued,) = self.simulator.world.store.connection.execute(
-            "SELECT count(*) FROM deliveries WHERE due IS NOT NULL"
+    def _deliveries(self) -> tuple[int, int]:
+        """How many there ever were, and how many wait."""
+        found: tuple[int, int] = self.simulator.world.store.connection.execute(
+            "SELECT (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'deliveries'),"
+            " (SELECT count(*) FROM deliveries WHERE due IS NOT NULL)"
         ).fetchone()
-        return bool(queued or self.in_database(pending))
+        return found
+
+
+async def _unapplied(database: Database) -> int | None:
+    """How many jobs wait that follow from what Stripe tells."""
+    waiting = Job.kind.in_(BEGUN), Job.status == "waiting"
+    async with database.reading() as session:
+        return await session.scalar(select(func.count()).where(*waiting))
 
 
 async def _furnish(database: Database, clocks: MovingClocks) -> tuple[str, dict[str, str]]:
