@@ -64,7 +64,9 @@ class Runner:
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._loops = [asyncio.create_task(self._loop(task)) for task in self._tasks]
+        self._loops = [
+            asyncio.create_task(self._loop(task), name=task.name) for task in self._tasks
+        ]
 
     async def stop(self, patience: float = 5.0) -> None:
         """Let each task finish the round it is in, run those once more that run last, and end.
