@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 from service.eager import in_task
 from service.encoded import Head, Whole
 from service.listening import LARGEST_HEAD, ImpatientProtocol
+from tests.patience import PATIENCE
 
 SOON, NEVER = 0.05, 3600.0
 
@@ -56,7 +57,7 @@ class Twofold:
         self.was_asked.set()
         if scope["path"] == "/whole/later":
             await in_task()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await self.may_answer.wait()
         if scope["path"] == "/whole/broken":
             raise ArithmeticError("of the test")
@@ -248,7 +249,7 @@ async def test_a_whole_answer_is_given_to_what_comes_in_pieces() -> None:
 
 async def test_what_is_asked_while_a_whole_answer_is_awaited_comes_after_it() -> None:
     app = Twofold()
-    async with listening(app=app) as port, asyncio.timeout(10):
+    async with listening(app=app) as port, asyncio.timeout(PATIENCE):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for n, path in enumerate(("/whole/later", "/whole", "/plain", "/whole/later")):
             head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
@@ -265,7 +266,7 @@ async def test_what_is_asked_while_a_whole_answer_is_awaited_comes_after_it() ->
 
 async def test_a_server_that_stops_gives_the_whole_answer_that_is_awaited() -> None:
     app, state = Twofold(), ServerState()
-    async with listening(app=app, state=state) as port, asyncio.timeout(10):
+    async with listening(app=app, state=state) as port, asyncio.timeout(PATIENCE):
         answered = asyncio.create_task(sent(port, b"GET /whole/later HTTP/1.1\r\nHost: x\r\n\r\n"))
         await app.was_asked.wait()
         (connection,) = state.connections
@@ -281,7 +282,7 @@ async def test_who_leaves_before_a_whole_answer_is_no_failure() -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /whole/later HTTP/1.1\r\nHost: x\r\n\r\n")
         await writer.drain()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await app.was_asked.wait()
         writer.close()
         await writer.wait_closed()

@@ -21,6 +21,7 @@ from tests.access.test_prompts import put
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
 from tests.inside import Paywall
+from tests.patience import PATIENCE
 from tests.statements import statements
 
 MORE_THAN_CONNECTIONS = 24
@@ -47,7 +48,7 @@ async def test_more_readers_than_connections_look_at_once(paywall: Paywall, slug
         return (await paywall.client.get(path)).status_code
 
     paths = [f"/articles/{slug}", f"/v1/articles/{slug}/access"]
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(PATIENCE):
         answers = await asyncio.gather(
             *(ask(path) for path, _ in product(paths, range(MORE_THAN_CONNECTIONS)))
         )

@@ -22,6 +22,8 @@ from tests.databases import on_sqlite
 from tests.postgres import PostgresServer
 from tests.served import free_port
 
+SERVE = ["serve", "--port", str(free_port())]
+
 
 def commands(group: TyperGroup, *names: str) -> Iterator[tuple[str, ...]]:
     """The names of every command and group, as typed."""
@@ -71,7 +73,9 @@ def test_each_wrong_setting_has_its_line(paywall: Paywall) -> None:
 
 
 @on_sqlite
-@pytest.mark.parametrize("command", [["keys", "list"], ["migrate"], ["serve"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["keys", "list"], ["migrate"], SERVE], ids=lambda words: words[0]
+)
 @pytest.mark.parametrize(
     "url",
     [
@@ -114,7 +118,7 @@ def test_an_old_database_is_refused_with_the_command_to_run(
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0f0f0f0f0f0f'"))
     engine.dispose()
-    for command in (["keys", "list"], ["serve"], ["offers", "list"]):
+    for command in (["keys", "list"], SERVE, ["offers", "list"]):
         refused = paywall(*command)
         assert refused.code == 1
         assert refused.err.endswith(f"this release needs {migrate.head()}. Run: paywall migrate\n")

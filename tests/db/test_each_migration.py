@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from service.db import migrate
 from service.db.engines import async_url
+from tests.patience import PATIENCE
 
 BEFORE, FORMER_GRANTS = "4b7d91e2c6f3", "6d1c94e7b0a5"
 """The second adds a column to `grants`; the one after it adds one to `movements`."""
@@ -73,7 +74,7 @@ async def test_readers_read_while_a_later_migration_waits(empty_database_url: st
         async with engine.connect() as report:
             await report.execute(text("SELECT count(*) FROM movements"))
             upgrade = asyncio.create_task(migrate.migrate(empty_database_url))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while await revision(engine) != FORMER_GRANTS:  # noqa: ASYNC110 it alone says so
                     await asyncio.sleep(0.05)
             await execute(
@@ -99,7 +100,7 @@ async def test_others_write_while_an_index_is_built(empty_database_url: str) -> 
         async with engine.connect() as writer, engine.connect() as looking:
             await writer.execute(text(written))
             upgrade = asyncio.create_task(migrate.migrate(empty_database_url))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while not await looking.scalar(at_work):
                     await looking.rollback()
                     await asyncio.sleep(0.05)

@@ -205,10 +205,11 @@ async def test_a_flood_leaves_nothing_behind(articles: None, settings: Settings)
 
 @dataclass
 class Watched:
-    """What callers on many connections, of both workers, see of three things again and again."""
+    """What callers on many connections, of both workers, see again and again."""
 
     teaser: bytes
     known: int
+    new: int
     bearer: int
     sent_at: float
 
@@ -221,15 +222,17 @@ async def watch(
             sent_at = time.monotonic()
             teaser = await client.get("/v1/articles/a")
             known = await client.post(UNLOCK, headers=device)
+            new = await client.post(UNLOCK, headers=load.device())
             full = await client.get("/v1/articles/b/full", headers=bearer)
-            seen.append(Watched(teaser.content, known.status_code, full.status_code, sent_at))
+            statuses = known.status_code, new.status_code, full.status_code
+            seen.append(Watched(teaser.content, *statuses, sent_at))
             await asyncio.sleep(0.02)
 
 
 async def test_what_is_changed_is_in_force_in_every_process(
     database: Database, settings: Settings
 ) -> None:
-    """A title, a rule, a level and a session, by another process than those that are asked."""
+    """A title, a limit, a rule, a level and a session, by another process than those that are asked."""
     clocks = MovingClocks(datetime.now(UTC))
     async with inside(database, settings, clocks) as office, contextlib.AsyncExitStack() as held:
         for slug in ("a", "b"):
@@ -255,18 +258,22 @@ async def test_what_is_changed_is_in_force_in_every_process(
             return max(old, default=0)
 
         await wait_for(lambda: len(seen) > 100, "everybody reads")
-        assert {(each.known, each.bearer) for each in seen} == {(200, 200)}
+        assert {(each.known, each.new, each.bearer) for each in seen} == {(200, 200, 200)}
         title = office.publish("a", title="Dredging begins")
         assert await took(title, lambda each: b"Dredging begins" in each.teaser) < IN_FORCE
-        for default, known in (("subscribers", 402), ("metered", 200)):
-            rules = office.client.put(
-                "/v1/admin/rules",
-                json={"levels": {"default": {"level": default}}},
-                headers=office.staff,
-            )
-            assert await took(rules, lambda each, known=known: each.known == known) < IN_FORCE  # type: ignore[misc]
-        level = office.publish("a", access={"level": "subscribers"})
-        assert await took(level, lambda each: each.known == 402) < IN_FORCE
+
+        def rules(level: str = "metered", anonymous: int = 3) -> Awaitable[object]:
+            meter = {"window": "month", "anonymous": anonymous, "registered": 5}
+            document = {"levels": {"default": {"level": level}}, "meter": meter}
+            return office.client.put("/v1/admin/rules", json=document, headers=office.staff)
+
+        assert await took(rules(anonymous=0), lambda each: each.new == 402) < IN_FORCE
+        assert {each.known for each in seen[-100:]} == {200}  # what was read stays open
+        assert await took(rules(anonymous=3), lambda each: each.new == 200) < IN_FORCE
+        assert await took(rules("subscribers"), lambda each: each.known == 402) < IN_FORCE
+        assert await took(rules("metered"), lambda each: each.known == 200) < IN_FORCE
+        closed = office.publish("a", access={"level": "subscribers"})
+        assert await took(closed, lambda each: each.known == 402) < IN_FORCE
         out = office.client.delete("/v1/session")
         assert await took(out, lambda each: each.bearer == 401) < REVOKED
         for task in watching:

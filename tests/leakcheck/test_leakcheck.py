@@ -18,7 +18,7 @@ from service.settings import Settings
 from tests.conftest import START, MovingClocks
 from tests.databases import on_sqlite
 from tests.leakcheck.leaky import LEAKS, LeakySite
-from tests.patience import wait_until
+from tests.patience import PATIENCE, wait_until
 from tests.served import Installation, installation
 
 SITE = Site("http://site.example", ("http://site.example/story/{slug}",))
@@ -140,7 +140,7 @@ def run(at: Installation, *arguments: str) -> subprocess.Popen[str]:
 @on_sqlite
 def test_our_own_service_has_no_leak(served: Installation) -> None:
     process = run(served)
-    out, err = process.communicate(timeout=180)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, out + err
     assert "no leak, 0 not answered" in out
     left = served.browser.get("/v1/articles?section=leakcheck").json()["items"]
@@ -153,7 +153,7 @@ def test_after_an_interrupt_nothing_is_left(served: Installation) -> None:
     planted = "/v1/articles/leakcheck-metered"
     wait_until(lambda: served.browser.get(planted).status_code == 200, "the article is planted")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert err.endswith(
         "Interrupted. The test articles are withdrawn; run it again for a result.\n"
