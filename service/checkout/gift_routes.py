@@ -11,9 +11,8 @@ from service.db.context import AppContext
 from service.db.session import ReadSession, WriteSession
 from service.grants.link_tokens import LONGEST
 from service.html.list_query import AnyPage
-from service.identity.callers import SignedInReader
+from service.identity.callers import ConfirmedReader, SignedInReader
 from service.identity.declarations import PUBLIC
-from service.problems import Problem
 
 router = APIRouter(prefix="/v1", tags=["gifts"])
 Token = Annotated[str, Path(max_length=LONGEST)]
@@ -38,14 +37,12 @@ async def read_gift(token: Token, session: ReadSession, context: AppContext) -> 
 
 @router.post("/gift-subscriptions/{token}/redeem", summary="Redeem a gift")
 async def redeem_gift(
-    token: Token, caller: SignedInReader, session: WriteSession, context: AppContext
+    token: Token, caller: ConfirmedReader, session: WriteSession, context: AppContext
 ) -> GiftOut:
     """Give the term to the caller, who has confirmed an address; repeating it changes nothing.
 
     409 `gift-closed` where somebody else has redeemed it, or it was taken or given back.
     """
     gift_id = gift_id_of(token, context.settings)
-    if not caller.verified:
-        raise Problem("unauthenticated", "Confirm your address first: sign in by the mail’s link.")
     bought = await redeem(session, context, gift_id, reader_id=caller.reader_id)
     return GiftOut.of(bought, context.clocks.business())

@@ -13,10 +13,9 @@ from service.db.tables import Subscription
 from service.grants.link_tokens import LONGEST
 from service.grants.store import find_grant
 from service.html.list_query import AnyPage
-from service.identity.callers import SignedInReader
+from service.identity.callers import ConfirmedReader, SignedInReader
 from service.jobs.runner import AppWakes
 from service.outbox.mails import MAIL_TASK
-from service.problems import Problem
 
 router = APIRouter(prefix="/v1", tags=["seats"])
 SeatId = Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9_]+$")]
@@ -73,15 +72,13 @@ async def ask_for_seat(
 
 @router.post("/seats/{invitation}/take", summary="Take a seat")
 async def take(
-    invitation: Token, caller: SignedInReader, session: WriteSession, context: AppContext
+    invitation: Token, caller: ConfirmedReader, session: WriteSession, context: AppContext
 ) -> SeatTaken:
     """For the caller, who has confirmed an address. `invitation` is the last part of the seat's `url`.
 
     409 `seat-closed` where it was removed, or somebody else has taken it.
     """
     seat_id = seat_id_of(invitation, context.settings)
-    if not caller.verified:
-        raise Problem("unauthenticated", "Confirm your address first: sign in by the mail’s link.")
     seat = await take_seat(session, context, seat_id, reader_id=caller.reader_id)
     grant = await find_grant(session, "seat", seat.id)
     owner = await session.get_one(Subscription, seat.subscription_id)

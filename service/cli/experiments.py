@@ -1,13 +1,12 @@
 """`paywall experiments`: what editors try out, from a shell."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from service.cli.running import CommandFailed, command, failing_with, ready_context
+from service.cli.document import read_document
+from service.cli.running import command, failing_with, ready_context
 from service.identity.audit import BY_COMMAND
 from service.rules.experiment_changes import (
     changing_experiments,
@@ -49,7 +48,7 @@ async def plan(
     file: Annotated[Path, typer.Argument(help="The plan as JSON, as the API takes it.")],
 ) -> None:
     """Store a plan, new or in place of one that wasn't started."""
-    wanted = _read(file)
+    wanted = read_document(file, ExperimentIn, refused="Nothing was planned.")
     async with ready_context(Settings()) as context:
         with failing_with():
             async with changing_experiments(context, BY_COMMAND) as change:
@@ -77,19 +76,3 @@ async def stop(name: Name) -> None:
             async with changing_experiments(context, BY_COMMAND) as change:
                 await stop_experiment(change, name)
     print(f"{name} is stopped.")
-
-
-def _read(file: Path) -> ExperimentIn:
-    try:
-        return ExperimentIn.model_validate(json.loads(file.read_bytes()))
-    except OSError as error:
-        raise CommandFailed(f"{file} can't be read: {error.strerror}.") from error
-    except ValidationError as error:
-        found = (
-            f"{'.'.join(map(str, item['loc'])) or 'the document'}: "
-            f"{str(item['msg']).removeprefix('Value error, ')}"
-            for item in error.errors()
-        )
-        raise CommandFailed(f"Nothing was planned. In {file}: {'; '.join(found)}.") from error
-    except ValueError as error:
-        raise CommandFailed(f"{file} isn't JSON: {error}.") from error

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from service.cli.running import CommandFailed, command, failing_with, ready_context
+from service.cli.document import read_document
+from service.cli.running import command, failing_with, ready_context
 from service.identity.audit import BY_COMMAND
 from service.rules.document import RulesIn, of_settings
 from service.rules.experiment_changes import changing_experiments
@@ -46,7 +46,7 @@ async def apply(
 ) -> None:
     """Put these rules in force. Running services take them over within two seconds."""
     settings = Settings()
-    rules = _read(file)
+    rules = read_document(file, RulesIn, refused="No rules were changed.")
     async with ready_context(settings) as context:
         with failing_with():
             async with changing_experiments(context, BY_COMMAND) as change:
@@ -64,17 +64,3 @@ async def history() -> None:
     async with ready_context(Settings()) as context, context.database.reading() as session:
         for each in await newest_versions(session, most=_MOST_SHOWN):
             print(f"{each.version:>5}  {each.at:%Y-%m-%d %H:%M}  {each.actor}")
-
-
-def _read(file: Path) -> RulesIn:
-    try:
-        return RulesIn.model_validate_json(file.read_bytes())
-    except OSError as error:
-        raise CommandFailed(f"{file} can't be read: {error.strerror}.") from error
-    except ValidationError as error:
-        found = (
-            f"{'.'.join(map(str, item['loc'])) or 'the document'}: "
-            f"{str(item['msg']).removeprefix('Value error, ')}"
-            for item in error.errors()
-        )
-        raise CommandFailed(f"No rules were changed. In {file}: {'; '.join(found)}.") from error

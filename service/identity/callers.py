@@ -229,6 +229,18 @@ async def signed_in_reader(caller: Annotated[Caller, Depends(current_reader)]) -
 
 
 @declares(SignedIn())
+async def confirmed_reader(
+    signed_in: Annotated[LiveSession, Depends(signed_in_reader)],
+) -> LiveSession:
+    """Who has confirmed an address, not only bought without signing in."""
+    if not signed_in.verified:
+        raise Problem(
+            "unauthenticated", "Confirm your address first: sign in by the link in your mail."
+        )
+    return signed_in
+
+
+@declares(SignedIn())
 async def recent_reader(
     caller: Annotated[Caller, Depends(current_reader)],
     signed_in: Annotated[LiveSession, Depends(signed_in_reader)],
@@ -249,6 +261,7 @@ IsPrefetch = Annotated[bool, Depends(is_prefetch)]
 ArticleReader = Annotated[Caller, Depends(article_reader)]
 CurrentReader = Annotated[Caller, Depends(current_reader)]
 SignedInReader = Annotated[LiveSession, Depends(signed_in_reader)]
+ConfirmedReader = Annotated[LiveSession, Depends(confirmed_reader)]
 RecentReader = Annotated[LiveSession, Depends(recent_reader)]
 
 

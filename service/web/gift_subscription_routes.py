@@ -19,7 +19,7 @@ from service.db.session import ReadSession, WriteSession
 from service.grants.link_tokens import LONGEST
 from service.html.list_query import ListQuery
 from service.html.redirect import see_other
-from service.identity.callers import CurrentReader, SignedInReader
+from service.identity.callers import ConfirmedReader, CurrentReader, SignedInReader
 from service.identity.cookies import read_cookie
 from service.identity.declarations import PUBLIC
 from service.identity.email import checked_address
@@ -113,11 +113,9 @@ async def show_gift(
 
 @router.post("/gift/{token}")
 async def send_redeem(
-    token: Token, caller: SignedInReader, session: WriteSession, context: AppContext
+    token: Token, caller: ConfirmedReader, session: WriteSession, context: AppContext
 ) -> Response:
     """Redeem it for the reader who is signed in."""
     gift_id = gift_id_of(token, context.settings)
-    if not caller.verified:
-        raise Problem("unauthenticated", "Confirm your address first.")
     await redeem(session, context, gift_id, reader_id=caller.reader_id)
     return see_other(f"/gift/{token}")

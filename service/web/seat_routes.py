@@ -14,10 +14,9 @@ from service.db.session import ReadSession, WriteSession
 from service.grants.link_tokens import LONGEST
 from service.html.list_query import ListQuery
 from service.html.redirect import see_other
-from service.identity.callers import CurrentReader, SignedInReader
+from service.identity.callers import ConfirmedReader, CurrentReader, SignedInReader
 from service.jobs.runner import AppWakes
 from service.outbox.mails import MAIL_TASK
-from service.problems import Problem
 from service.web.pages import GET, PageRoute, page
 from service.web.sign_in import visitor_of
 
@@ -113,11 +112,9 @@ async def show_invitation(
 
 @router.post("/seat/{invitation}")
 async def send_take(
-    invitation: Token, caller: SignedInReader, session: WriteSession, context: AppContext
+    invitation: Token, caller: ConfirmedReader, session: WriteSession, context: AppContext
 ) -> Response:
     """Take the seat."""
     seat_id = seat_id_of(invitation, context.settings)
-    if not caller.verified:
-        raise Problem("unauthenticated", "Confirm your address first.")
     await take_seat(session, context, seat_id, reader_id=caller.reader_id)
     return see_other(f"/seat/{invitation}")

@@ -32,6 +32,8 @@ from service.rules.in_force import RuleBook
 from service.running import Running, RunningApp
 from service.settings import Settings
 from service.tokens.keys import KeyRingHolder
+from tests.conftest import MovingClocks
+from tests.inside import Paywall, inside
 from tests.passwords import QUICK
 from tests.reports import rows
 
@@ -167,3 +169,12 @@ def store(database: Database) -> Callable[..., Awaitable[None]]:
                 await session.flush()
 
     return insert
+
+
+@pytest.fixture
+async def paywall(
+    database: Database, settings: Settings, clocks: MovingClocks
+) -> AsyncIterator[Paywall]:
+    """The whole application, for what the back office changes elsewhere."""
+    async with inside(database, settings, clocks) as made:
+        yield made

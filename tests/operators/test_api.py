@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -29,14 +28,6 @@ from tests.operators.conftest import PASSWORD
 from tests.passwords import QUICK
 
 OPERATORS, KEYS, AUDIT = "/v1/admin/operators", "/v1/admin/api-keys", "/v1/admin/audit"
-
-
-@pytest.fixture
-async def paywall(
-    database: Database, settings: Settings, clocks: MovingClocks
-) -> AsyncIterator[Paywall]:
-    async with inside(database, settings, clocks) as made:
-        yield made
 
 
 async def call(

@@ -1,6 +1,6 @@
 """What operators see and do from a reader's page: notes, access, devices, explanations, saved views."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -24,21 +24,13 @@ from service.identity.sessions import open_session
 from service.settings import Settings
 from tests.conftest import START, MovingClocks
 from tests.databases import on_sqlite
-from tests.inside import Paywall, inside
+from tests.inside import Paywall
 from tests.operators.conftest import csrf_in
 from tests.reports import rows
 
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
 Store = Callable[..., Awaitable[None]]
 HOSTILE = '"><script>alert(1)</script>=cmd'
-
-
-@pytest.fixture
-async def paywall(
-    database: Database, settings: Settings, clocks: MovingClocks
-) -> AsyncIterator[Paywall]:
-    async with inside(database, settings, clocks) as made:
-        yield made
 
 
 async def send(browser: httpx2.AsyncClient, path: str, **form: Any) -> httpx2.Response:

@@ -1,33 +1,22 @@
 """Experiments over the API and on their pages: planned, started, stopped, and never changed in between."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from html import unescape
 from typing import Any
 
 import httpx2
-import pytest
 
-from service.db.session import Database
 from service.db.tables import ExperimentRow
-from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
-from tests.inside import Paywall, inside
+from tests.inside import Paywall
 from tests.operators.conftest import csrf_in
 
 pytestmark = on_sqlite
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
 HOME = "/v1/admin/experiments"
 LIMITS = {"anonymous": 1, "registered": 2}
-
-
-@pytest.fixture
-async def paywall(
-    database: Database, settings: Settings, clocks: MovingClocks
-) -> AsyncIterator[Paywall]:
-    async with inside(database, settings, clocks) as made:
-        yield made
 
 
 def plan(clocks: MovingClocks, slug: str = "spring", **fields: Any) -> dict[str, Any]:

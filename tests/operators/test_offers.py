@@ -1,7 +1,7 @@
 """The pages of what is sold, and the same over the API."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -12,10 +12,9 @@ from sqlalchemy import select
 
 from service.db.session import Database
 from service.db.tables import AuditEntry, Offer
-from service.settings import Settings
-from tests.conftest import START, MovingClocks
+from tests.conftest import START
 from tests.databases import on_sqlite
-from tests.inside import Paywall, inside
+from tests.inside import Paywall
 from tests.operators.conftest import csrf_in
 from tests.reports import rows
 
@@ -30,14 +29,6 @@ MONTHLY = {
     "interval": "month",
 }
 TYPED = {**MONTHLY, "amount": "9.00", "kind": "subscription", "interval_count": "1"}
-
-
-@pytest.fixture
-async def paywall(
-    database: Database, settings: Settings, clocks: MovingClocks
-) -> AsyncIterator[Paywall]:
-    async with inside(database, settings, clocks) as made:
-        yield made
 
 
 async def send(browser: httpx2.AsyncClient, path: str, **form: Any) -> httpx2.Response:

@@ -1,6 +1,6 @@
 """Exchange rates: the page, the API, and the totals that come of them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
@@ -9,10 +9,8 @@ from sqlalchemy import select
 
 from service.db.session import Database
 from service.db.tables import AuditEntry
-from service.settings import Settings
-from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
-from tests.inside import Paywall, inside
+from tests.inside import Paywall
 from tests.operators.conftest import csrf_in
 from tests.reports import rows
 from tests.reports.rows import NOW
@@ -21,14 +19,6 @@ SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
 Store = Callable[..., Awaitable[None]]
 TYPED = {"currency": "chf", "into": "EUR", "rate": "1,05", "day": "2026-01-01"}
 pytestmark = on_sqlite
-
-
-@pytest.fixture
-async def paywall(
-    database: Database, settings: Settings, clocks: MovingClocks
-) -> AsyncIterator[Paywall]:
-    async with inside(database, settings, clocks) as made:
-        yield made
 
 
 async def send(browser: httpx2.AsyncClient, path: str, **form: Any) -> httpx2.Response:

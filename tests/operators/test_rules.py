@@ -1,32 +1,21 @@
 """The rules over the API and on their page: what an editor saves holds for the next reader."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
 import httpx2
-import pytest
 
-from service.db.session import Database
-from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
-from tests.inside import CANARY, Paywall, inside
+from tests.inside import CANARY, Paywall
 from tests.operators.conftest import csrf_in
 
 pytestmark = on_sqlite
 SignedIn = Callable[[str], Awaitable[httpx2.AsyncClient]]
 RULES = "/v1/admin/rules"
-
-
-@pytest.fixture
-async def paywall(
-    database: Database, settings: Settings, clocks: MovingClocks
-) -> AsyncIterator[Paywall]:
-    async with inside(database, settings, clocks) as made:
-        yield made
 
 
 def document(default: str = "metered", **sections: str) -> dict[str, Any]:

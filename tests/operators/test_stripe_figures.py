@@ -1,7 +1,7 @@
 """Stripe's own figures beside ours: the pages, and the same over the API."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
@@ -24,14 +24,6 @@ Store = Callable[..., Awaitable[None]]
 DAY = timedelta(days=1)
 TYPED = {"figure": "mrr", "currency": "EUR", "value": "20.50"}
 pytestmark = on_sqlite
-
-
-@pytest.fixture
-async def paywall(
-    database: Database, settings: Settings, clocks: MovingClocks
-) -> AsyncIterator[Paywall]:
-    async with inside(database, settings, clocks) as made:
-        yield made
 
 
 @pytest.fixture
