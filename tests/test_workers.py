@@ -44,7 +44,7 @@ def test_one_that_dies_at_once_is_replaced_after_growing_pauses() -> None:
                 os.kill(parent, signal.SIGTERM)
                 time.sleep(600)
             return 3
-        supervise(work, patience=30, pause=0.05)
+        supervise(work, patience=30, pause=0.05, steady=3600)
     """) as run:
         out, err = run.communicate(timeout=PATIENCE)
     assert (out, run.returncode) == ("SIGTERM\n", 0)
@@ -66,7 +66,7 @@ def test_one_that_the_system_has_no_room_for_is_started_later() -> None:
             if number == 2:
                 os.kill(parent, signal.SIGTERM)
             time.sleep(600)
-        supervise(work, patience=30, pause=0.01)
+        supervise(work, patience=30, pause=0.01, steady=3600)
     """) as run:
         out, err = run.communicate(timeout=PATIENCE)
     assert (out, run.returncode) == ("SIGTERM\n", 0)
@@ -81,7 +81,7 @@ def test_where_none_can_ever_start_it_ends() -> None:
     with started("""
         def work(number):
             return 3
-        print(workers.supervise(socket.socket(), work, 2, patience=30, pause=0.001))
+        print(workers.supervise(socket.socket(), work, 2, patience=30, pause=0.001, steady=3600))
     """) as run:
         out, err = run.communicate(timeout=PATIENCE)
     assert (out, run.returncode) == ("None\n", 0), err
@@ -91,10 +91,10 @@ def test_where_none_can_ever_start_it_ends() -> None:
 
 def test_where_one_has_served_it_never_gives_up() -> None:
     with started("""
-        parent, begun = os.getpid(), time.monotonic()
-        kept = tempfile.TemporaryFile()
+        parent, kept, first = os.getpid(), tempfile.TemporaryFile(), tempfile.TemporaryFile()
         def work(number):
-            if time.monotonic() - begun < 0.2:
+            if number == 1 and os.fstat(first.fileno()).st_size == 0:
+                os.write(first.fileno(), b".")
                 time.sleep(0.3)
             os.write(kept.fileno(), b".")
             if os.fstat(kept.fileno()).st_size > 14:
@@ -116,9 +116,10 @@ def test_all_ends_in_time() -> None:
 
 def test_one_that_has_lived_is_replaced_at_once() -> None:
     with started("""
-        parent, begun = os.getpid(), time.monotonic()
+        parent, kept = os.getpid(), tempfile.TemporaryFile()
         def work(number):
-            if time.monotonic() - begun > 1:
+            os.write(kept.fileno(), b".")
+            if os.fstat(kept.fileno()).st_size > 6:
                 os.kill(parent, signal.SIGINT)
                 time.sleep(60)
             time.sleep(0.2)

@@ -21,6 +21,7 @@ from tests.checkout.rows import rows
 from tests.checkout.test_outage import service_beside, stripe_that
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -173,7 +174,7 @@ def test_what_runs_meanwhile_ties_nothing_to_the_reader(site: Site, known: Known
     finally:
         stop.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(PATIENCE)
     assert answer.status_code == 204
     assert set(seen) <= {200, 401, 402}
     until_mailed(site, "erased")

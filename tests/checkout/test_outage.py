@@ -22,6 +22,7 @@ from service.settings import Settings
 from tests.checkout.rows import rows
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
+from tests.patience import PATIENCE
 from tests.served import Installation, free_port, installation, serving
 
 
@@ -49,7 +50,7 @@ def silent() -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
         server.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(PATIENCE)
     for connection in held:
         connection.close()
 

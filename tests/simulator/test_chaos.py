@@ -11,7 +11,7 @@ import stripe
 
 from service.simulator.app import ChaosRules, Simulator, WebhookTarget, create_simulator
 from tests.conftest import MovingClocks
-from tests.patience import wait_until
+from tests.patience import PATIENCE, wait_until
 from tests.simulator.document import StripeDocument
 from tests.simulator.local import KEY, SECRET, Host, LocalStripe, local_stripe
 
@@ -231,9 +231,13 @@ def test_an_answer_is_lost_and_its_key_finds_it_again(local: LocalStripe) -> Non
 
 
 def test_a_slow_answer_comes_after_all(local: LocalStripe) -> None:
-    fault(local, kind="slow", match="GET /v1/customers", seconds=0.3)
+    fault(local, kind="slow", match="GET /v1/customers", seconds=1)
     with pytest.raises(httpx2.ReadTimeout):
-        local.browser.get("/v1/customers", headers={"Authorization": f"Bearer {KEY}"}, timeout=0.1)
+        local.browser.get(
+            "/v1/customers",
+            headers={"Authorization": f"Bearer {KEY}"},
+            timeout=httpx2.Timeout(PATIENCE, read=0.1),
+        )
     fault(local, kind="slow", seconds=0.01)
     assert local.v1.customers.list().data == []
 
