@@ -187,9 +187,11 @@ def _moves(payments: Iterable[Payment], now: datetime) -> Iterator[_Move]:
 def _balance(payments: Iterable[Payment], now: datetime) -> Iterator[Sequence[Any]]:
     for each in _moves(payments, now):
         of, fee = each.of, each.fee
+        # As at the local Stripe: what a dispute costs has no tax in it.
+        fee_tax = fee * 19 // 119 if each.category == "charge" else 0
         yield (
             each.id, each.category, each.source, of.charge, "subscription", of.offer, *of.card,
-            each.amount, fee, fee * 19 // 119 if fee > 0 else 0, each.amount - fee, of.currency,
+            each.amount, fee, fee_tax, each.amount - fee, of.currency,
             each.at, each.at + 2 * _DAY, _payout_of(each.day, of.currency, now), now,
         )  # fmt: skip
 
