@@ -28,11 +28,6 @@ def neutral(value: Value) -> Value:
     return value
 
 
-def original(cell: str) -> str:
-    """The text of a cell as it is read."""
-    return cell.removeprefix(MARK)
-
-
 def csv_lines(rows: Iterable[Iterable[Value]]) -> Iterator[str]:
     """Each row as a line of text, made as it is asked for."""
     buffer = StringIO()

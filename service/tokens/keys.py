@@ -183,10 +183,6 @@ class KeyRingHolder:
         self._seen: list[tuple[str, str]] = []
 
     @property
-    def loaded(self) -> bool:
-        return self._ring is not None
-
-    @property
     def trouble(self) -> str:
         """Why nothing can be signed; empty: it can."""
         if self._ring is None:

@@ -370,7 +370,7 @@ def holder() -> KeyRingHolder:
 
 
 async def test_a_holder_has_no_ring_before_its_first_refresh(holder: KeyRingHolder) -> None:
-    assert not holder.loaded
+    assert holder.trouble == "not loaded"
     with pytest.raises(KeyRefused, match="aren't loaded yet"):
         _ = holder.current
 
@@ -378,7 +378,7 @@ async def test_a_holder_has_no_ring_before_its_first_refresh(holder: KeyRingHold
 @on_sqlite
 async def test_a_holder_follows_rotation_and_revocation(keys: Keys, holder: KeyRingHolder) -> None:
     await holder.refresh(keys.database)
-    assert holder.loaded
+    assert holder.trouble == ""
     first = holder.current
     await holder.refresh(keys.database)
     assert holder.current is first, "nothing changed, nothing is decrypted again"

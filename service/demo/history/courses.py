@@ -21,7 +21,6 @@ from service.simulator.periods import after
 from service.simulator.world import Rules
 
 Key = Literal["monthly_old", "monthly", "yearly", "monthly_usd", "yearly_usd"]
-KEYS: tuple[Key, ...] = ("monthly_old", "monthly", "yearly", "monthly_usd", "yearly_usd")
 TRIAL = timedelta(days=14)
 _RULES = Rules()
 FINALISED_AFTER = timedelta(seconds=_RULES.finalise_after)

@@ -19,20 +19,10 @@ async def count_by_step(
     session: AsyncSession,
     asked: Asked,
     at: InstrumentedAttribute[Any],
-    *conditions: ColumnElement[bool],
-) -> Counts:
-    """The number of rows in each step, and in all of them."""
-    return (await count_by_step_and(session, asked, at, (), *conditions))[()]
-
-
-async def count_by_step_and(
-    session: AsyncSession,
-    asked: Asked,
-    at: InstrumentedAttribute[Any],
     by: tuple[Any, ...],
     *conditions: ColumnElement[bool],
 ) -> defaultdict[tuple[Any, ...], Counts]:
-    """The same by the values of other columns."""
+    """The number of rows in each step, and in all of them, by the values of these columns."""
     columns = [each.label(f"by_{number}") for number, each in enumerate(by)]
     rows = (
         select(asked.step_at(at.expression).label("step"), *columns)

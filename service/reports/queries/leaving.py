@@ -13,7 +13,7 @@ from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, none, share
 from service.reports.movement_sums import DIMENSIONS, LATER, TENURES
 from service.reports.queries import movements
-from service.reports.queries.counting import Counts, count_by_step_and
+from service.reports.queries.counting import Counts, count_by_step
 
 CAUSES = (
     "voluntary", "payment_failed", "dispute_lost", "refund", "trial_used", "duplicate", "erased",
@@ -77,7 +77,7 @@ async def reasons(session: AsyncSession, asked: Asked) -> list[Line]:
 async def feedback(session: AsyncSession, asked: Asked) -> list[Line]:
     """Subscriptions that their readers cancelled, by what they answered."""
     split, answer = asked.split_of(_OF_CANCELLED), Subscription.cancel_feedback.expression
-    found = await count_by_step_and(
+    found = await count_by_step(
         session, asked, Subscription.cancelled_at, (split, answer),
         CANCELLED_BY_READER, *asked.filters(_OF_CANCELLED),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from service.db.tables import DomainEvent, MovementRow, RenewalDay, Subscription
 from service.reports.asked import Asked, Dimensions
 from service.reports.cells import Cell, Line, line_of, share
-from service.reports.queries.counting import Counts, count_by_step_and
+from service.reports.queries.counting import Counts, count_by_step
 from service.reports.queries.holders import BySplit, counted, splits_of
 from service.reports.renewal_rollup import RENEWED, counted_until
 
@@ -71,7 +71,7 @@ async def ends_by_renewals(session: AsyncSession, asked: Asked) -> list[Line]:
     )  # fmt: skip
     by = (before, asked.split_of(_OF_ENDED))
     conditions = (*_ENDED, *asked.filters(_OF_ENDED))
-    rows = await count_by_step_and(session, asked, MovementRow.at, by, *conditions)
+    rows = await count_by_step(session, asked, MovementRow.at, by, *conditions)
     found: defaultdict[tuple[str, str], Counts] = defaultdict(lambda: defaultdict(int))
     for (renewals, split), counts in rows.items():
         for at, count in counts.items():
@@ -124,7 +124,7 @@ async def _counted(
 ) -> BySplit:
     found = counted()
     by = (asked.split_of(dimensions),)
-    rows = await count_by_step_and(session, asked, at, by, *conditions, *asked.filters(dimensions))
+    rows = await count_by_step(session, asked, at, by, *conditions, *asked.filters(dimensions))
     for (split,), counts in rows.items():
         found[split] = counts
     return found
