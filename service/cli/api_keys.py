@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from service.cli.running import command, failing_with, ready_context
+from service.cli.running import command, failing_with, ready_context, say_if_empty
 from service.db.tables import ApiKey
 from service.identity.callers import COMMAND
 from service.identity.permissions import SCOPES
@@ -38,7 +38,9 @@ async def create(
 async def list_keys() -> None:
     """Show every key's prefix, last use, scopes and label; the secret isn't kept."""
     async with ready_context(Settings()) as context, context.database.reading() as session:
-        for key in await session.scalars(select(ApiKey).order_by(ApiKey.created_at)):
+        found = (await session.scalars(select(ApiKey).order_by(ApiKey.created_at))).all()
+        say_if_empty(found, "There are no keys. `paywall api-keys create` makes one.")
+        for key in found:
             state = "revoked" if key.revoked_at else "live"
             used = f"used {key.used_at:%Y-%m-%d %H:%M}" if key.used_at else "never used"
             print(f"{key.prefix}  {state:<7}  {used}  {', '.join(key.scopes)}  {key.label}")

@@ -9,7 +9,7 @@ from typing import Annotated, get_args
 
 import typer
 
-from service.cli.running import CommandFailed, command, failing_with, ready_context
+from service.cli.running import CommandFailed, command, failing_with, ready_context, say_if_empty
 from service.content.cache import ArticleCache
 from service.content.change import ArticleChange, change_stored
 from service.content.level import level_at
@@ -87,6 +87,8 @@ async def list_articles(
                 page = await list_for_staff(
                     session, chosen, rules=rules, now=now, cursor=cursor, limit=100
                 )
+            if cursor is None:
+                say_if_empty(page.items, "No article fits.")
             for article in page.items:
                 held = level_at(level_facts(article), rules, now)
                 print(f"{article.status:<10} {held.level:<11} {held.source:<11} {article.slug}")

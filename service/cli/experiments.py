@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from service.cli.document import read_document
-from service.cli.running import command, failing_with, ready_context
+from service.cli.running import command, failing_with, ready_context, say_if_empty
 from service.identity.audit import BY_COMMAND
 from service.rules.experiment_changes import (
     changing_experiments,
@@ -37,7 +37,9 @@ async def list_() -> None:
     """List experiments with their states, the newest first."""
     async with ready_context(Settings()) as context, context.database.reading() as session:
         now = context.clocks.business()
-        for each in await newest_experiments(session, most=_MOST_SHOWN):
+        found = await newest_experiments(session, most=_MOST_SHOWN)
+        say_if_empty(found, "No experiment is planned. `paywall experiments plan` takes one.")
+        for each in found:
             state = state_of(each.started_at, each.stopped_at, each.ends_at, now)
             print(f"{each.slug:<30}  {state:<8}  until {each.ends_at:%Y-%m-%d %H:%M}")
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from service.billing.adopt import adopt_price, adoptable_price
-from service.cli.running import CommandFailed, changing, command, ready_context
+from service.cli.running import CommandFailed, changing, command, ready_context, say_if_empty
 from service.offers import store
 from service.offers.catalogue import OfferChange, change_offer, make_offer
 from service.offers.pricing import InvalidPrice, Price, checked_price, minor_units, price_text
@@ -154,6 +154,7 @@ async def list_offers(
     """Show what is sold, in the order readers see it."""
     async with ready_context(Settings()) as context, context.database.reading() as session:
         found = await (store.all_offers(session) if every else store.live_offers(session))
+        say_if_empty(found, "Nothing is sold. `paywall offers create` makes an offer.")
         for offer in found:
             opens = offer.plan or "one article"
             former = ", for former subscribers" if offer.sold_to == "former" else ""

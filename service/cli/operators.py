@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 from sqlalchemy import select
 
-from service.cli.running import CommandFailed, command, failing_with, ready_context
+from service.cli.running import CommandFailed, command, failing_with, ready_context, say_if_empty
 from service.db.tables import Operator
 from service.identity.callers import COMMAND
 from service.identity.operators import find_operator
@@ -88,7 +88,9 @@ async def _reset(email: str, password: str) -> None:
 async def list_operators() -> None:
     """Show every account: role, whether it is enabled, and whether it has a second factor."""
     async with ready_context(Settings()) as context, context.database.reading() as session:
-        for each in await session.scalars(select(Operator).order_by(Operator.email)):
+        found = (await session.scalars(select(Operator).order_by(Operator.email))).all()
+        say_if_empty(found, "Nobody may sign in. `paywall operators create` makes an account.")
+        for each in found:
             state = "disabled" if each.disabled_at else "enabled"
             second = "second factor" if is_on(each) else "password only"
             print(f"{each.email}  {each.role}  {state}  {second}")

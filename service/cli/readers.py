@@ -15,7 +15,14 @@ from service.account.export import gather_export
 from service.account.notes import add_note, delete_note, list_notes
 from service.billing.bind import bind_by_operator
 from service.billing.subscriptions import live_subscriptions
-from service.cli.running import CommandFailed, changing, command, failing_with, ready_context
+from service.cli.running import (
+    CommandFailed,
+    changing,
+    command,
+    failing_with,
+    ready_context,
+    say_if_empty,
+)
 from service.db.context import Context
 from service.db.tables import Reader
 from service.html.list_query import ListQuery
@@ -179,6 +186,8 @@ async def notes(reader: Who) -> None:
             cursor = None
             while True:
                 page = await list_notes(session, reader_id, ListQuery(cursor=cursor, limit=100))
+                if cursor is None:
+                    say_if_empty(page.items, f"There are no notes on {reader}.")
                 for each in page.items:
                     print(f"{each.id}  {each.at:%Y-%m-%d %H:%M}  {each.author}  {each.text}")
                 cursor = page.next_cursor
@@ -211,6 +220,7 @@ async def devices(reader: Who) -> None:
             found = await live_sessions(
                 session, reader_id, now=context.clocks.wall(), settings=settings
             )
+    say_if_empty(found, f"{reader} is signed in nowhere.")
     for each in found:
         print(f"{each.id}  {each.kind}  used {each.used_at:%Y-%m-%d %H:%M}  {each.label}")
 
@@ -255,6 +265,8 @@ async def list_all(
                 session, ReaderFilter(query, kind), cursor=cursor, limit=100,
                 now=context.clocks.business(), zone=context.settings.zone,
             )  # fmt: skip
+            if cursor is None:
+                say_if_empty(page.items, "No reader fits.")
             for each in page.items:
                 kinds = ", ".join(each.kinds) or "none"
                 print(f"{each.reader_id}  {each.email or 'no address'}  {kinds}")

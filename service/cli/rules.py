@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from service.cli.document import read_document
-from service.cli.running import command, failing_with, ready_context
+from service.cli.running import command, failing_with, ready_context, say_if_empty
 from service.identity.audit import BY_COMMAND
 from service.rules.document import RulesIn, of_settings
 from service.rules.experiment_changes import changing_experiments
@@ -62,5 +62,7 @@ async def apply(
 async def history() -> None:
     """Show when the rules were changed and by whom, the newest first."""
     async with ready_context(Settings()) as context, context.database.reading() as session:
-        for each in await newest_versions(session, most=_MOST_SHOWN):
+        found = await newest_versions(session, most=_MOST_SHOWN)
+        say_if_empty(found, "Nobody has changed them: the settings' rules are in force.")
+        for each in found:
             print(f"{each.version:>5}  {each.at:%Y-%m-%d %H:%M}  {each.actor}")

@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sized
 from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
 from pathlib import Path
@@ -81,6 +82,12 @@ async def ready_context(settings: Settings) -> AsyncIterator[Context]:
         yield context
     finally:
         await context.database.dispose()
+
+
+def say_if_empty(found: Sized, sentence: str) -> None:
+    """Say on standard error that a list has nothing to show: what is piped on is empty then."""
+    if not found:
+        print(sentence, file=sys.stderr)
 
 
 @contextmanager

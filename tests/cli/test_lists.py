@@ -1,6 +1,8 @@
-"""`paywall crawlers` and `paywall import institutions`: lists are taken whole, or nothing of them."""
+"""Lists: those that are loaded are taken whole, or nothing of them; those that are empty say so."""
 
 from pathlib import Path
+
+import pytest
 
 from tests.cli.conftest import Paywall
 from tests.databases import on_sqlite
@@ -33,3 +35,14 @@ def test_institutions_are_imported(paywall: Paywall, tmp_path: Path) -> None:
     file.write_text("slug,name,plan,networks\ncity-library,City Library,digital,abc\n")
     refused = paywall("import", "institutions", str(file))
     assert (refused.code, "Line 2: abc is no network" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "empty",
+    ["articles list", "readers list", "experiments list", "rules history", "offers list", "api-keys list",
+     "operators list"],
+)  # fmt: skip
+def test_an_empty_list_says_so_beside_what_is_piped_on(paywall: Paywall, empty: str) -> None:
+    shown = paywall(*empty.split())
+    assert (shown.code, shown.out) == (0, "")
+    assert shown.err.endswith(".\n")
