@@ -47,7 +47,7 @@ class Setup:
 
 def offer_finding(offer: Offer, price: StripePrice | None) -> SetupFinding:
     """An offer and its price at Stripe; None: it has none there."""
-    what = f"price of {offer.name} ({offer.plan}, {offer.amount} {offer.currency})"
+    what = f"price of {offer.name} ({offer.plan or 'one article'}, {offer.amount} {offer.currency})"
     if price is None:
         return SetupFinding(what, "missing", "run `paywall stripe setup`")
     if not price.active:
