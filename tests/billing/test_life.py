@@ -10,6 +10,7 @@ from service.db.tables import Grant, Job, Subscription
 from service.offers.store import archive_offer
 from tests.checkout.rows import rows
 from tests.databases import on_sqlite
+from tests.patience import PATIENCE
 from tests.served import Installation
 from tests.stripe_at_hand import sdk
 
@@ -118,7 +119,7 @@ def test_another_shops_subscription_on_the_account_is_counted_and_gives_nothing(
     assert grant(site).ends_at == before.ends_at
     assert subscription(site).id == ours.id
     assert {"foreign price", "unknown customer"} <= {job.result for job in rows(site, Job)}
-    counted = httpx2.get(f"{site.url}/metrics").text
+    counted = httpx2.get(f"{site.url}/metrics", timeout=PATIENCE).text
     assert 'paywall_stripe_events_total{result="foreign price"}' in counted
     assert 'paywall_stripe_events_total{result="unknown customer"}' in counted
     site.travel(timedelta(days=35))

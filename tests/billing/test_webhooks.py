@@ -238,6 +238,9 @@ def test_without_a_secret_there_is_no_endpoint(quiet: Installation, clocks: Movi
     with serving(app, free_port()) as url:
         for header in (signature(payload, "", now), signature(payload, WEBHOOK_SECRET, now), ""):
             answer = httpx2.post(
-                f"{url}{ADDRESS}", content=payload, headers={"Stripe-Signature": header}
+                f"{url}{ADDRESS}",
+                content=payload,
+                headers={"Stripe-Signature": header},
+                timeout=PATIENCE,
             )
             assert answer.status_code == 404

@@ -65,7 +65,7 @@ def test_sqlite_is_served_by_one_process(settings: Settings, tmp_path: Path) -> 
                 assert one_sentence(second.err), second.err
                 assert "serves" in second.err
                 assert "PostgreSQL" in second.err
-        assert httpx2.get(f"{url}/readyz").status_code == 200
+        assert httpx2.get(f"{url}/readyz", timeout=PATIENCE).status_code == 200
     with serving(settings):  # the lock has gone with its process
         pass
 
@@ -82,7 +82,10 @@ def test_sqlite_takes_no_workers(settings: Settings) -> None:
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_postgresql_is_served_by_several(settings: Settings) -> None:
     with serving(settings) as (first, _), serving(settings) as (second, _):
-        keys = [httpx2.get(f"{url}/.well-known/jwks.json").json() for url in (first, second)]
+        keys = [
+            httpx2.get(f"{url}/.well-known/jwks.json", timeout=PATIENCE).json()
+            for url in (first, second)
+        ]
     assert keys[0] == keys[1]
 
 
@@ -101,7 +104,9 @@ def test_a_taken_port_is_told(settings: Settings) -> None:
 def test_the_log_is_ours_and_the_server_tells_nothing_of_itself(settings: Settings) -> None:
     with serving(settings) as (url, process):
         answer = httpx2.get(
-            f"{url}/healthz?session_id=secret", headers={"X-Request-Id": "asked-123"}
+            f"{url}/healthz?session_id=secret",
+            headers={"X-Request-Id": "asked-123"},
+            timeout=PATIENCE,
         )
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -159,9 +164,15 @@ def test_the_local_stripe_runs_alone_and_keeps_its_data(settings: Settings, tmp_
         simulating = ("simulate", "--port", str(port), "--data", str(data), "--chaos-seed", "7")
         with started(settings, *simulating) as process:
             wait_for(f"{url}/v1/customers", process)
-            httpx2.post(f"{url}/v1/customers", headers=bearer).raise_for_status()
-            made.append(len(httpx2.get(f"{url}/v1/customers", headers=bearer).json()["data"]))
-            assert httpx2.get(f"{url}/_sim/chaos").json()["seed"] == 7
+            httpx2.post(f"{url}/v1/customers", headers=bearer, timeout=PATIENCE).raise_for_status()
+            made.append(
+                len(
+                    httpx2.get(f"{url}/v1/customers", headers=bearer, timeout=PATIENCE).json()[
+                        "data"
+                    ]
+                )
+            )
+            assert httpx2.get(f"{url}/_sim/chaos", timeout=PATIENCE).json()["seed"] == 7
             process.send_signal(signal.SIGTERM)
             process.wait()
             told = f"PAYWALL_STRIPE_API_BASE={url} PAYWALL_STRIPE_SECRET_KEY=sk_test_"

@@ -20,6 +20,7 @@ from tests.databases import on_sqlite
 from tests.demo.process import running_demo
 from tests.forked import processes
 from tests.inside import Paywall, inside
+from tests.patience import PATIENCE
 
 LINK = "http://127.0.0.1:8000/account/sign-in?token=a&b=%22"
 
@@ -107,7 +108,10 @@ def test_the_service_itself_has_no_mailbox(settings: Settings, clocks: MovingClo
 
 @processes
 def test_a_link_to_sign_in_arrives_in_the_demo(tmp_path: Path) -> None:
-    with running_demo(tmp_path) as demo, httpx2.Client(base_url=demo.url) as browser:
+    with (
+        running_demo(tmp_path) as demo,
+        httpx2.Client(base_url=demo.url, timeout=PATIENCE) as browser,
+    ):
         assert f"{demo.url}/mailbox" in demo.greeting
         assert demo.environment["PAYWALL_MAIL_FROM"].endswith("<hello@ternsey.example>")
         assert 'href="/mailbox">Mailbox' in browser.get("/").text

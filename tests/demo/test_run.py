@@ -44,9 +44,9 @@ def the_sentence(err: str) -> str:
 def test_a_second_start_finds_its_data_on_another_port(tmp_path: Path) -> None:
     data = tmp_path / "some folder" / "data"
     with running_demo(data) as demo:
-        first = httpx2.get(f"{demo.url}/v1/articles?limit=100").json()
-        offers = httpx2.get(f"{demo.url}/v1/offers").json()
-        page = httpx2.get(f"{demo.url}/")
+        first = httpx2.get(f"{demo.url}/v1/articles?limit=100", timeout=PATIENCE).json()
+        offers = httpx2.get(f"{demo.url}/v1/offers", timeout=PATIENCE).json()
+        page = httpx2.get(f"{demo.url}/", timeout=PATIENCE)
         assert page.status_code == 200
         password = demo.password
     assert len(first["items"]) == 13
@@ -58,20 +58,20 @@ def test_a_second_start_finds_its_data_on_another_port(tmp_path: Path) -> None:
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     with running_demo(data) as again:
         assert password not in again.greeting
-        assert httpx2.get(f"{again.url}/v1/offers").json() == offers
-        with httpx2.Client(base_url=again.url, follow_redirects=True) as operator:
+        assert httpx2.get(f"{again.url}/v1/offers", timeout=PATIENCE).json() == offers
+        with httpx2.Client(base_url=again.url, follow_redirects=True, timeout=PATIENCE) as operator:
             form = {"email": "editor@ternsey.example", "password": password}
             assert SIGNED_IN in operator.post("/admin/sign-in", data=form).text
 
 
 def test_localhost_leads_to_the_one_origin(demo: Demo) -> None:
-    answer = httpx2.get(f"http://localhost:{demo.port}/articles/x?a=b")
+    answer = httpx2.get(f"http://localhost:{demo.port}/articles/x?a=b", timeout=PATIENCE)
     assert answer.status_code == 307
     assert answer.headers["Location"] == f"{demo.url}/articles/x?a=b"
 
 
 def test_no_other_site_moves_the_clocks(demo: Demo) -> None:
-    with httpx2.Client(base_url=demo.url) as browser:
+    with httpx2.Client(base_url=demo.url, timeout=PATIENCE) as browser:
         before = browser.get("/_stripe/_sim/clock").json()["now"]
         body = {"to": before + 3600}
         for headers in (

@@ -31,7 +31,7 @@ EXPECTED = [
 
 def test_the_examples_run_and_every_call_is_shown(tmp_path: Path) -> None:
     with running_demo(tmp_path / "data") as demo:
-        paths = httpx2.get(f"{demo.url}/openapi.json").json()["paths"]
+        paths = httpx2.get(f"{demo.url}/openapi.json", timeout=PATIENCE).json()["paths"]
         environment = {
             **os.environ,
             "PAYWALL": demo.url,

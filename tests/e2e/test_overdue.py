@@ -5,6 +5,7 @@ from datetime import timedelta
 import httpx2
 
 from tests.databases import on_sqlite
+from tests.patience import PATIENCE
 from tests.served import Installation
 
 pytestmark = on_sqlite
@@ -24,13 +25,13 @@ def test_a_new_card_in_the_portal_ends_what_is_overdue(site: Installation) -> No
 
     portal = site.browser.post("/account/portal").headers["Location"]
     entries = {"action": "card", "card": FAILS_LATER, "exp": "12/2030", "cvc": "123"}
-    refused = httpx2.post(portal, data=entries)
+    refused = httpx2.post(portal, data=entries, timeout=PATIENCE)
     assert (refused.status_code, "Your card was declined." in refused.text) == (402, True)
     back = site.browser.get("/account?from=portal").headers["Location"]
     assert "Payment overdue" in site.browser.get(back).text
 
     entries["card"] = "4242 4242 4242 4242"
-    assert httpx2.post(portal, data=entries).status_code == 303
+    assert httpx2.post(portal, data=entries, timeout=PATIENCE).status_code == 303
     back = site.browser.get("/account?from=portal").headers["Location"]
     for _ in range(2):  # at once, and when the webhooks have come
         account = site.browser.get(back).text

@@ -3,6 +3,7 @@
 import httpx2
 import jwt
 
+from tests.patience import PATIENCE
 from tests.served import CANARY, Installation
 
 LOOP = ["a", "b", "c", "d"]
@@ -37,7 +38,7 @@ def test_a_paid_read(site: Installation) -> None:
     started = site.start_checkout("monthly", "/articles/d")
     assert started.status_code == 201
     session_id = started.json()["session_id"]
-    assert httpx2.get(started.json()["url"]).status_code == 200
+    assert httpx2.get(started.json()["url"], timeout=PATIENCE).status_code == 200
     assert site.pay(session_id, card="4000000000000002").status_code == 402
     paid = site.pay(session_id)
     assert paid.json()["status"] == "complete"
@@ -58,23 +59,29 @@ def test_a_paid_read(site: Installation) -> None:
     )  # fmt: skip
     assert (claims["art"], claims["rsn"]) == ("d", "subscription")
     full = httpx2.get(
-        f"{site.url}/v1/articles/d/full", headers={"Authorization": f"Bearer {opened['token']}"}
+        f"{site.url}/v1/articles/d/full",
+        headers={"Authorization": f"Bearer {opened['token']}"},
+        timeout=PATIENCE,
     )
     assert CANARY in full.json()["article"]["body_html"]
     elsewhere = httpx2.get(
-        f"{site.url}/v1/articles/a/full", headers={"Authorization": f"Bearer {opened['token']}"}
+        f"{site.url}/v1/articles/a/full",
+        headers={"Authorization": f"Bearer {opened['token']}"},
+        timeout=PATIENCE,
     )
     assert elsewhere.status_code == 403
     access = site.browser.post("/v1/session/token").json()["access_token"]
     by_access = httpx2.get(
-        f"{site.url}/v1/articles/paid/full", headers={"Authorization": f"Bearer {access}"}
+        f"{site.url}/v1/articles/paid/full",
+        headers={"Authorization": f"Bearer {access}"},
+        timeout=PATIENCE,
     )
     assert by_access.status_code == 200
 
     # A second subscription is refused, with the way to the portal.
     second = site.start_checkout("yearly")
     assert second.status_code == 409
-    assert httpx2.get(second.json()["portal"]).status_code == 200
+    assert httpx2.get(second.json()["portal"], timeout=PATIENCE).status_code == 200
     operators_see_it(site)
 
 

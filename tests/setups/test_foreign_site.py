@@ -10,6 +10,7 @@ from service.identity.sessions import GRACE
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
+from tests.patience import PATIENCE
 from tests.served import CANARY, Installation, free_port, installation
 from tests.setups.frontends import MAIL_FROM, newest_mail_to
 
@@ -138,7 +139,12 @@ def test_a_mail_has_a_link_only_where_it_signs_in(
 ) -> None:
     headers = {"Origin": SITE, "Sec-Fetch-Site": site} if site else {}
     body = {"email": ANA, "return_to": f"{SITE}/a"} | ({"session": session} if session else {})
-    assert httpx2.post(f"{made.url}/v1/sign-in", json=body, headers=headers).status_code == 202
+    assert (
+        httpx2.post(
+            f"{made.url}/v1/sign-in", json=body, headers=headers, timeout=PATIENCE
+        ).status_code
+        == 202
+    )
     assert bool(newest_mail_to(made, ANA).token) == has_link
 
 
@@ -205,6 +211,7 @@ def test_preflights_of_the_listed_site_allow_the_tokens(made: Installation) -> N
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "authorization,content-type,paywall-device",
         },
+        timeout=PATIENCE,
     )
     assert asked.headers["Access-Control-Allow-Origin"] == SITE
     allowed = {

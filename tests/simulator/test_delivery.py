@@ -211,7 +211,7 @@ def test_stopping_is_quick_while_a_receiver_hangs(hanging: str, tmp_path: Path) 
     )
     # It must stop before the receiver's time is over; `serving` waits no longer.
     with serving(simulator, free_port()) as url:
-        with httpx2.Client(headers={"Authorization": f"Bearer {KEY}"}) as client:
+        with httpx2.Client(headers={"Authorization": f"Bearer {KEY}"}, timeout=PATIENCE) as client:
             for _ in range(20):
                 assert client.post(f"{url}/v1/customers").status_code == 200
         wait_until(lambda: len(simulator._courier._tries) == 8, "eight deliveries are begun")

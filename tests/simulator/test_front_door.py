@@ -8,6 +8,7 @@ import pytest
 import stripe
 
 from service.simulator.world import API_VERSION
+from tests.patience import PATIENCE
 from tests.simulator.local import KEY, LocalStripe
 
 AUTH = {"Authorization": f"Bearer {KEY}"}
@@ -105,7 +106,7 @@ def test_a_kept_refusal_is_repeated(local: LocalStripe) -> None:
 
 def test_parallel_requests_with_one_key_make_one_object(local: LocalStripe) -> None:
     def create(_: int) -> str:
-        with httpx2.Client(base_url=local.url) as client:
+        with httpx2.Client(base_url=local.url, timeout=PATIENCE) as client:
             answer = client.post(
                 "/v1/customers",
                 data={"email": "ana@example.org"},
