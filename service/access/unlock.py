@@ -118,7 +118,7 @@ class Unlocking:
         `touch` is what led the caller to the article. Raises `article-not-found`. A wall is returned,
         not raised: its ledger row must stay.
         """
-        device_id = read.caller.device_id or new_device_id()
+        device_id = read.caller.device_id or new_device_id(self._context.clocks.wall())
         device = pseudonym(device_id)
         holder = known_device_holder(device)
         # A device that never comes back, such as a script's, would be a new holder in an experiment each time.

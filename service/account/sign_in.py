@@ -63,8 +63,8 @@ async def request_sign_in(
     return_to = checked_return_to(return_to, context.settings)
     wording = newsletter_wording(newsletter, context.settings)
     await _within_limits(context, address, network, caller)
-    device_id = caller.device_id or new_device_id()
     now = context.clocks.wall()
+    device_id = caller.device_id or new_device_id(now)
     page = f"{context.settings.public_url}{LINK_PATH}"
     provisional = None if caller.verified else caller.reader_id
     async with context.database.transaction() as session:

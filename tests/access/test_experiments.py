@@ -48,7 +48,7 @@ def device_of(paywall: Paywall, variant: str) -> str:
     assert experiment is not None
     secret = experiment_key(paywall.settings)
     while True:
-        device = new_device_id()
+        device = new_device_id(paywall.clocks.wall())
         drawn = experiment.variant_of(pseudonym(device), secret)
         if drawn is not None and drawn.name == variant:
             return device

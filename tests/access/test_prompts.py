@@ -279,8 +279,8 @@ async def subscribed(paywall: Paywall, **row: str) -> None:
 async def test_who_came_by_a_gift_is_known_at_the_next_wall(paywall: Paywall) -> None:
     await paywall.publish("closed", access={"level": "subscribers"})
     await put(paywall, {"name": "gift", "title": "Liked the gift?", "audiences": ["gift"]})
-    device, key = new_device_id(), paywall.app.running.get(DeviceKey)
-    now = paywall.clocks.business()
+    now, key = paywall.clocks.business(), paywall.app.running.get(DeviceKey)
+    device = new_device_id(now)
     link = GiftLink(
         id="gft_1", reader_id="rdr_1", article_id="art_1", month=now, most_readers=5, readers=1,
         created_at=now, ends_at=now + DAY,
@@ -290,7 +290,7 @@ async def test_who_came_by_a_gift_is_known_at_the_next_wall(paywall: Paywall) ->
         await session.flush()
         session.add(GiftOpening(link_id="gft_1", device_id=pseudonym(device), opened_at=now))
     titles = []
-    for each in (device, new_device_id()):
+    for each in (device, new_device_id(now)):
         answer = await paywall.unlock("closed", **{"Paywall-Device": key.sign(each)})
         titles.append(answer.json()["wall"]["title"])
     assert titles[0] == "Liked the gift?" != titles[1]

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
+from service.clock import Clocks
 from service.db.session import Database
 from service.db.tables import MeterWindow, Touches
 from service.grants.store import put_grant
@@ -130,7 +131,7 @@ async def test_without_cookies_the_device_token_does_the_same(paywall: Paywall) 
 @on_sqlite
 async def test_the_cookie_counts_before_the_header(paywall: Paywall) -> None:
     await read_to_the_wall(paywall)
-    other = paywall.app.running.get(DeviceKey).sign(new_device_id())
+    other = paywall.app.running.get(DeviceKey).sign(new_device_id(paywall.clocks.wall()))
     walled = await paywall.unlock("d", **{HEADER: other})
     assert walled.status_code == 402
     assert "device_token" not in walled.json()
@@ -142,7 +143,7 @@ def flipped(text: str) -> str:
 
 SPOILED: dict[str, Callable[[str], str]] = {
     "forged signature": flipped,
-    "another id": lambda text: text.replace(text.split(".")[1], new_device_id()),
+    "another id": lambda text: text.replace(text.split(".")[1], new_device_id(Clocks().wall())),
     "another installation's key": lambda text: DeviceKey(b"k" * 32).sign(text.split(".")[1]),
     "truncated": lambda text: text[:-5],
     "no signature": lambda text: text.rpartition(".")[0],

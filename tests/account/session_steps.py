@@ -107,7 +107,7 @@ class Steps:
         await visitor.call("GET", "/v1/me")  # the return shows the cookie, which may be a copy
         former = self.hands[who] if self._shown(who) is not None else None
         key = self.paywall.app.running.get(DeviceKey)
-        visitor.device = visitor.device or key.sign(new_device_id())
+        visitor.device = visitor.device or key.sign(new_device_id(self.paywall.clocks.wall()))
         device = self._device(visitor)
         async with self.paywall.database.transaction() as session:
             reader = await create_reader(session, email=address, clocks=self.paywall.clocks)

@@ -81,7 +81,9 @@ async def _reading(paywall: Paywall, held: Sequence[GrantFacts]) -> Read:
     async with paywall.database.reading() as session:
         article = await get_article(session, "plain")
     assert article is not None
-    caller = Caller(device_id=new_device_id(), holds_cookie=True, takes_part=True)
+    caller = Caller(
+        device_id=new_device_id(paywall.clocks.wall()), holds_cookie=True, takes_part=True
+    )
     request, touch = ReadRequest(article, caller, None, held), Touch()
     await unlocking.unlock(request, touch)
     return lambda: unlocking.unlock(request, touch)

@@ -154,7 +154,7 @@ class Readers:
         return self.device(), ("Cookie", f"{name}={token}")
 
     def device(self) -> tuple[str, str]:
-        return HEADER, self._key.sign(new_device_id())
+        return HEADER, self._key.sign(new_device_id(Clocks().wall()))
 
     def send(self, request: Request) -> httpx2.Response:
         return httpx2.request(

@@ -76,7 +76,7 @@ class _Readers:
 
     async def _read(self, client: httpx2.AsyncClient) -> None:
         while not self._killed:
-            device = new_device_id()
+            device = new_device_id(Clocks().wall())
             headers = {HEADER: self._key.sign(device)}
             for slug in SLUGS:
                 answer = await client.post(f"/v1/articles/{slug}/unlock", headers=headers)

@@ -234,7 +234,7 @@ async def _until_asked(client: httpx2.AsyncClient, url: str, rule: dict[str, Any
 async def _one_of(database: Database, audience: str) -> dict[str, str]:
     """The headers of a new device, or of a reader who is signed in and has subscribed before or not."""
     now, settings = Clocks().wall(), settings_of(database.url)
-    device = {HEADER: device_key(settings).sign(new_device_id())}
+    device = {HEADER: device_key(settings).sign(new_device_id(now))}
     if audience == "anonymous":
         return device
     reader = rows.reader(email_verified_at=now)

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from service.clock import Clocks
 from service.db.session import Database
 from service.identity.devices import HEADER, device_key, new_device_id
 from service.settings import Settings
@@ -52,7 +53,7 @@ class Load:
         )
 
     def device(self) -> dict[str, str]:
-        return {HEADER: device_key(self.settings).sign(new_device_id())}
+        return {HEADER: device_key(self.settings).sign(new_device_id(Clocks().wall()))}
 
     async def begin(self, known: int, new: int) -> None:
         """Let readers who have begun read on, and new ones come."""

@@ -170,7 +170,7 @@ class SignIn:
         secret = await open_operator_session(
             session, operator, now=now, settings=self.context.settings
         )
-        device_id = browser.device_id or new_device_id()
+        device_id = browser.device_id or new_device_id(now)
         await remember_device(session, operator, pseudonym(device_id), now)
         await settle(session, guess)
         await record(

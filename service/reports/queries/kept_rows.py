@@ -7,12 +7,11 @@ from sqlalchemy import ColumnElement, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db.tables import AccessEntry, RolledDay
+from service.identity.devices import SAMPLED
 from service.metering.store import DEVICE, READER
 from service.reports.cells import Cell, none
 
 _DIGITS = 16
-_SAMPLED = "7"
-"""The digit with which the random part of a sampled holder's name begins, once for each sixteenth."""
 
 
 async def gone_before(session: AsyncSession, first: date, last: date) -> date | None:
@@ -71,8 +70,8 @@ def on_days(first: date, last: date) -> ColumnElement[bool]:
 
 
 def sampled(digits: int) -> list[ColumnElement[bool]]:
-    """The holders of the sample: the random part of a device's or a reader's name is hexadecimal."""
+    """The holders of the sample: a sixteenth for each digit with which their names begin."""
     if not digits:
         return []
-    prefixes = [f"{DEVICE}dev_{_SAMPLED * digits}", f"{READER}rdr_{_SAMPLED * digits}"]
+    prefixes = [f"{DEVICE}dev_{SAMPLED * digits}", f"{READER}rdr_{SAMPLED * digits}"]
     return [or_(*(AccessEntry.holder.between(each, f"{each}g") for each in prefixes))]
