@@ -2,9 +2,9 @@
 
 import asyncio
 import concurrent.futures
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, insert, update
@@ -12,7 +12,6 @@ from sqlalchemy import delete, insert, update
 from service.billing.compare import GONE, MISSING
 from service.billing.events import booking_of, refetch_of
 from service.billing.inbox import store_event
-from service.billing.reconcile import Report, reconcile
 from service.billing.reconcile_job import NIGHTLY, Reconciler, ask_reconcile
 from service.db.context import Context
 from service.db.session import Database
@@ -27,11 +26,22 @@ from service.db.tables import (
     Reconciliation,
     Subscription,
 )
-from service.identity.readers import create_reader
 from service.jobs.queue import LEASE
 from service.payments.gateway import GatewayUnavailable
 from service.payments.stripe_gateway import StripeGateway
 from service.settings import Settings
+from tests.billing.comparing import (
+    Hurdles,
+    a_reader,
+    another_browser,
+    at_stripe,
+    buy,
+    change,
+    compare,
+    ends,
+    found,
+    with_stripe,
+)
 from tests.billing.stripe_values import event
 from tests.checkout.rows import rows, sell, sign_in
 from tests.conftest import MovingClocks
@@ -41,7 +51,6 @@ from tests.statements import statements
 from tests.stripe_at_hand import gateway_to, sdk
 
 DAY, SLACK = timedelta(days=1), timedelta(hours=48)
-T = TypeVar("T")
 
 
 @pytest.fixture
@@ -51,101 +60,6 @@ def quiet(settings: Settings, clocks: MovingClocks) -> Iterator[Installation]:
         made.publish("a", access={"level": "subscribers"})
         yield made
         made.browser.close()
-
-
-class Hurdles:
-    """The gateway, of which every `every`th call meets `trouble`."""
-
-    def __init__(self, gateway: StripeGateway, trouble: BaseException, every: int) -> None:
-        self._gateway, self._trouble, self._every = gateway, trouble, every
-        self.calls = 0
-
-    def __getattr__(self, name: str) -> Any:
-        theirs = getattr(self._gateway, name)
-        if name in {"booked_since", "events", "subscriptions"}:
-            return theirs
-
-        async def call(*args: Any, **named: Any) -> Any:
-            self.calls += 1
-            if self.calls % self._every == 0:
-                raise self._trouble
-            return await theirs(*args, **named)
-
-        return call
-
-
-def with_stripe(site: Installation, work: Callable[[Database, StripeGateway], Awaitable[T]]) -> T:
-    """Run `work` as a process of its own would, beside the service."""
-
-    async def run(database: Database) -> T:
-        gateway = gateway_to(site.stripe_url)
-        try:
-            return await work(database, gateway)
-        finally:
-            await gateway.close()
-
-    return site.in_database(run)
-
-
-def compare(site: Installation, *, fix: bool = False, through: Any = None, **named: Any) -> Report:
-    async def run(database: Database, gateway: StripeGateway) -> Report:
-        asked = through(gateway) if through else gateway
-        return await reconcile(
-            Context(site.settings, site.clocks, database), asked, started_by="command", fix=fix,
-            pauses=(0.0,) * 6, **named,
-        )  # fmt: skip
-
-    report = with_stripe(site, run)
-    # The service itself may have begun with an event that was stored, or somebody killed before.
-    site.clocks.travel(LEASE)
-    site.settle()
-    return report
-
-
-def change(site: Installation, *statements: Any) -> None:
-    async def run(database: Database, _: StripeGateway) -> None:
-        async with database.transaction() as session:
-            for statement in statements:
-                await session.execute(statement)
-
-    with_stripe(site, run)
-
-
-async def a_reader(database: Database, clocks: MovingClocks) -> str:
-    async with database.transaction() as session:
-        return (await create_reader(session, email=None, clocks=clocks)).id
-
-
-def found(report: Report) -> dict[str, list[str]]:
-    """By object, what differs."""
-    told: dict[str, list[str]] = {}
-    for finding in report.findings:
-        told.setdefault(finding.difference.object, []).append(finding.difference.what)
-    return told
-
-
-def buy(site: Installation, offer: str = "monthly") -> str:
-    """Pay without coming back; the id of the subscription at Stripe."""
-    session_id: str = site.start_checkout(offer).json()["session_id"]
-    assert site.pay(session_id).status_code == 200
-    bought: str = at_stripe(site, "checkout.session", session_id)["subscription"]
-    return bought
-
-
-def at_stripe(site: Installation, kind: str, identifier: str) -> dict[str, Any]:
-    (known,) = [
-        each for each in site.simulator.world.store.find(kind, []) if each["id"] == identifier
-    ]
-    return known
-
-
-def another_browser(site: Installation) -> None:
-    site.browser.close()
-    site.browser = site.new_browser()
-
-
-def ends(site: Installation) -> dict[str, datetime]:
-    return {each.reference: each.ends_at for each in rows(site, Grant)}
 
 
 @on_sqlite
