@@ -20,6 +20,7 @@ from service.access.answers import UnlockAnswers
 from service.access.gifts import Gifts
 from service.access.hot import HotRoutes
 from service.access.hot_unlock import PREFIX
+from service.access.openings import Openings
 from service.access.reader_memory import ReaderMemory
 from service.access.revocations import Revocations
 from service.access.unlock import Unlocking
@@ -197,7 +198,10 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve, names: Names) ->
     networks, crawlers, uses = InstitutionNetworks(), KnownCrawlers(), ReaderUses()
     institution_reads = InstitutionReads(networks, settings.zone)
     gifts = Gifts(context, link_key(settings))
-    unlocking = Unlocking(context, metering, on_sale, rule_book, institution_reads, gifts, uses)
+    openings = Openings(context, gifts, networks)
+    unlocking = Unlocking(
+        context, metering, on_sale, rule_book, institution_reads, networks, gifts, openings, uses
+    )
     return (
         settings,
         clocks,
@@ -214,6 +218,7 @@ def _held(settings: Settings, clocks: Clocks, resolve: Resolve, names: Names) ->
         networks,
         institution_reads,
         gifts,
+        openings,
         uses,
         crawlers,
         Verifiers.of(crawlers, ConfirmedNames(names, clocks), clocks),
@@ -248,8 +253,7 @@ async def make_ready(running: Running) -> None:
     await running.get(RuleBook).refresh(database)
     await running.get(KeyRingHolder).refresh(database)
     await running.get(Revocations).refresh(database, clocks)
-    await running.get(InstitutionNetworks).refresh(database, clocks)
-    await running.get(Gifts).refresh()
+    await running.get(Openings).refresh()
     await running.get(KnownCrawlers).refresh(database)
     await running.get(OnSale).assortment()
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from service.access.gifts import Gifts
+from service.access.openings import Openings
 from service.access.revocations import Revocations
 from service.account.erase import Sweep
 from service.billing import inbox
@@ -24,7 +24,6 @@ from service.db.business_clock import follow
 from service.db.context import Context, context_in
 from service.db.session import Database
 from service.grants.institution_reads import InstitutionReads
-from service.grants.places import InstitutionNetworks
 from service.identity import address_changes, sign_in_requests
 from service.identity.api_keys import KeyUses
 from service.identity.operators import prune_operator_sessions
@@ -78,7 +77,7 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
     database, clocks, context = running.get(Database), running.get(Clocks), context_in(running)
     ledger, walls_seen, key_uses = running.get(Ledger), running.get(WallsSeen), running.get(KeyUses)
     articles, key_ring = running.get(ArticleCache), running.get(KeyRingHolder)
-    rule_book, networks = running.get(RuleBook), running.get(InstitutionNetworks)
+    rule_book = running.get(RuleBook)
     institution_reads, crawlers = running.get(InstitutionReads), running.get(KnownCrawlers)
     revocations, mailer = running.get(Revocations), running.get(Mailing).mailer
 
@@ -97,13 +96,12 @@ def _steady_tasks(running: Running) -> tuple[Task, ...]:
         Task("key uses", lambda: key_uses.flush(database), runs_last=True),
         Task("clock", lambda: follow(database, clocks)),
         Task("rules", lambda: rule_book.refresh(database)),
-        Task("institutions", lambda: networks.refresh(database, clocks)),
         Task("crawlers", lambda: crawlers.refresh(database)),
         Task("readers' uses", lambda: running.get(ReaderUses).flush(database), runs_last=True),
         Task("institutions' reads", lambda: institution_reads.flush(database), runs_last=True),
         Task("articles", lambda: articles.refresh(database)),
         Task("keys", lambda: key_ring.refresh(database)),
-        Task("gifts", running.get(Gifts).refresh),
+        Task("openings", running.get(Openings).refresh),
         Task("revocations", lambda: revocations.refresh(database, clocks)),
         Task("channels", lambda: running.get(ChannelWatch).warn(running), pause=_MINUTE),
         Task("open payments", lambda: remind_of_open_payments(context), pause=_MINUTE),

@@ -24,6 +24,7 @@ from service.grants.gift_links import (
 from service.grants.gift_terms import NETWORK_CLOSED, REFUSAL_WORDS, GiftState
 from service.grants.grants import GrantFacts
 from service.grants.link_tokens import LinkKey
+from service.grants.trust import until_known
 from service.identity.touches import Touch
 from service.limits import rate
 from service.running import part
@@ -68,17 +69,17 @@ class Gifts:
         self._opened: frozenset[str] = frozenset()
         self._looked_at = self._read_all_at = datetime.min.replace(tzinfo=UTC)
 
-    async def refresh(self) -> None:
+    async def refresh(self, session: AsyncSession) -> None:
         """Learn which articles were opened by links, in this process or any other: all of them once an hour,
-        and each second what has been opened since the last look.
+        otherwise what has been opened since the last look.
         """
-        now = self._context.clocks.business()
-        async with self._context.database.reading() as session:
-            if now - self._read_all_at >= _ANEW_AFTER:
-                self._opened, self._read_all_at = await opened_articles(session, now), now
-            else:
-                newer = await articles_opened_since(session, self._looked_at - _OVERLAP)
-                self._opened |= newer
+        now, known = self._context.clocks.business(), self._opened
+        if now - self._read_all_at >= _ANEW_AFTER:
+            found = await opened_articles(session, now)
+            # What was opened here meanwhile isn't in it yet.
+            self._opened, self._read_all_at = found | (self._opened - known), now
+        else:
+            self._opened |= await articles_opened_since(session, self._looked_at - _OVERLAP)
         self._looked_at = now
 
     def opened(self, article_id: str) -> bool:
@@ -138,6 +139,8 @@ class Gifts:
             state = state_of(link, now)
             return _refused("used_up" if state == "open" else state, came_by_one=True)
         self._opened |= {article_id}
+        if self._context.database.is_shared:
+            await until_known()
         return GiftSeen(grant_of(link, opening.opened_at), came_by_one=True)
 
     async def _admit(

@@ -22,6 +22,7 @@ from service.access.answers import Answered, UnlockAnswers
 from service.access.cookieless import network_of_caller
 from service.access.gifts import Gifts
 from service.access.metered import is_former
+from service.access.openings import Openings
 from service.access.read import ReadRequest
 from service.access.reader_memory import KnownReader, ReaderMemory
 from service.access.revocations import Revocations
@@ -34,7 +35,6 @@ from service.content.cache import ArticleCache, CachedArticle
 from service.crawlers.verifiers import KnownCrawlers
 from service.db.context import context_in
 from service.encoded import Head, Whole
-from service.grants.grants import GrantFacts
 from service.grants.places import InstitutionNetworks
 from service.grants.store import live_grants_of
 from service.identity import experiment_consent
@@ -114,7 +114,7 @@ class HotUnlock:
         self._metering = running.get(Metering)
         self._revocations = running.get(Revocations)
         self._on_sale = running.get(OnSale)
-        self._gifts = running.get(Gifts)
+        self._gifts, self._openings = running.get(Gifts), running.get(Openings)
         self._rules = running.get(RuleBook)
         self._networks = running.get(InstitutionNetworks)
         self._crawlers = running.get(KnownCrawlers)
@@ -146,9 +146,8 @@ class HotUnlock:
         slug = scope["path"][len(PREFIX) : -len(_UNLOCK)]
         now = self._context.clocks.business()
         entry = self._articles.peek(slug, now)
-        here = self._here(scope)
         # What a network opens depends on more than what was sent.
-        key = _what_was_sent(headers, body) if not here else None
+        key = _what_was_sent(headers, body) if not self._is_in_network(scope) else None
         repeat = self._repeats.get((slug, key)) if key is not None else None
         if repeat is not None and repeat.entry is entry and self._holds(repeat, now):
             self._metering.note(repeat.noted.again(now, self._context.settings.zone))
@@ -159,7 +158,7 @@ class HotUnlock:
             # A gift link is rare, and may change what this process remembers.
             if wanted is None or entry is None or wanted.gift is not None:
                 return None
-            status, parts, head = await self._unlocked(scope, headers, entry, wanted, key, here)
+            status, parts, head = await self._unlocked(scope, headers, entry, wanted, key)
         request_id = request_id_of(headers.get(REQUEST_ID, b""))
         heads = (head, self._rest(headers.get(b"origin")), named_by(request_id))
         log_request(scope, status, started, request_id)
@@ -167,12 +166,12 @@ class HotUnlock:
 
     async def _unlocked(
         self, scope: Scope, headers: Headers, entry: CachedArticle, wanted: UnlockIn,
-        key: Hashable, here: tuple[GrantFacts, ...],
+        key: Hashable,
     ) -> "_Sent":  # fmt: skip
         sold = self._on_sale.fresh()
         try:
             read = await self._read(scope, headers, entry.article)
-            read = read._replace(here=here) if here else read
+            read = read._replace(address=client_address(Request(scope), self._context.settings))
             referrer = headers.get(b"referer")
             answered = await self._answers.answer(
                 read, wanted, referrer.decode("latin-1") if referrer is not None else None
@@ -249,8 +248,9 @@ class HotUnlock:
         )
 
     def _is_walled_still(self, sold: Assortment, entry: CachedArticle) -> bool:
-        """Whether a wall may be shown again: the device may have opened a gift link meanwhile."""
-        return sold is self._on_sale.fresh() and not self._gifts.opened(entry.article.id)
+        """Whether a wall may be shown again: something may have been opened to the device meanwhile."""
+        is_opened = self._gifts.opened(entry.article.id) or not self._openings.are_certain()
+        return sold is self._on_sale.fresh() and not is_opened
 
     def _may_be_crawler(self, scope: Scope) -> bool:
         """Whether the router has to find out, since it makes a difference."""
@@ -258,11 +258,11 @@ class HotUnlock:
             return False
         return self._crawlers.may_be_one(visit_of(Request(scope), self._context.settings))
 
-    def _here(self, scope: Scope) -> tuple[GrantFacts, ...]:
-        """What the network that the request comes from opens to everybody in it."""
+    def _is_in_network(self, scope: Scope) -> bool:
+        """Whether it comes from a network that opens something to everybody in it."""
         if not self._networks:
-            return ()
-        return self._networks.at(client_address(Request(scope), self._context.settings))
+            return False
+        return bool(self._networks.at(client_address(Request(scope), self._context.settings)))
 
     async def _read(self, scope: Scope, headers: Headers, article: StoredArticle) -> ReadRequest:
         settings, clocks = self._context.settings, self._context.clocks

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, NamedTuple
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 
 from service.access.cookieless import CallerNetwork
 from service.access.decision import Allow, Meter, Wall
 from service.access.notices import NoticeShown
 from service.access.reasons import Reason
-from service.access.visits import GrantsOfVisit
+from service.access.visits import GrantsOfCrawler
 from service.access.wall import WallShown
 from service.content.cache import StoredArticle, WantedArticle
 from service.grants import link_tokens
@@ -19,8 +19,10 @@ from service.grants.grants import GrantFacts
 from service.identity.callers import ArticleReader, Caller, IsStaff
 from service.identity.declarations import declares
 from service.identity.permissions import Public
+from service.limits.addresses import IpAddress, client_address
 from service.metering.ledger import Noted
 from service.metering.window import MeterState
+from service.settings import AppSettings
 
 
 class ReadRequest(NamedTuple):
@@ -38,7 +40,9 @@ class ReadRequest(NamedTuple):
     held: Sequence[GrantFacts] | None = None
     again: "Callable[[], Awaitable[ReadRequest]] | None" = None
     here: tuple[GrantFacts, ...] = ()
-    """What the network that the request comes from opens to everybody in it."""
+    """What the crawler that asks may read, and what the network that it is asked from opens to everybody in it."""
+    address: IpAddress | None = None
+    """Where the request comes from."""
     gift: str | None = None
     former: bool = False
     staff: bool = False
@@ -47,13 +51,16 @@ class ReadRequest(NamedTuple):
 
 @declares(Public())
 async def read_request(
+    request: Request,
     article: WantedArticle,
     caller: ArticleReader,
     network: CallerNetwork,
-    here: GrantsOfVisit,
+    crawler: GrantsOfCrawler,
     staff: IsStaff,
+    settings: AppSettings,
 ) -> ReadRequest:
-    return ReadRequest(article, caller, network, here=here, staff=staff)
+    address = client_address(request, settings)
+    return ReadRequest(article, caller, network, here=crawler, address=address, staff=staff)
 
 
 WantedRead = Annotated[ReadRequest, Depends(read_request)]

@@ -33,6 +33,7 @@ from service.access.metered import (
     window_asked,
 )
 from service.access.notices import NoticeShown
+from service.access.openings import Openings
 from service.access.read import Look, Opened, ReadRequest, Walled
 from service.access.reasons import REASONS
 from service.access.shown import Showing, arrival_of
@@ -42,6 +43,7 @@ from service.content.cache import StoredArticle, article_not_found
 from service.content.level import level_at
 from service.db.context import Context
 from service.grants.institution_reads import InstitutionReads
+from service.grants.places import InstitutionNetworks
 from service.grants.store import live_grants_of
 from service.identity.callers import Caller
 from service.identity.devices import new_device_id, pseudonym
@@ -79,12 +81,14 @@ class Unlocking:
         on_sale: OnSale,
         rules: RuleBook,
         institution_reads: InstitutionReads,
+        networks: InstitutionNetworks,
         gifts: Gifts,
+        openings: Openings,
         uses: ReaderUses,
     ) -> None:
         self._context = context
         self._metering = metering
-        self._gifts = gifts
+        self._networks, self._gifts, self._openings = networks, gifts, openings
         self._showing = Showing(context, on_sale)
         self._institution_reads, self._uses = institution_reads, uses
         self._views = Views(context, rules)
@@ -96,6 +100,8 @@ class Unlocking:
         device_id = read.caller.device_id
         device = pseudonym(device_id) if device_id is not None else None
         view = self._views.of(read.caller, device)
+        await self._openings.make_certain(session)
+        read = self._at_its_place(read)
         case, gift = await self._gathered(session, read, view, entry_of(touch)), NO_GIFT
         if not opens(case.outcome):
             admission = cookieless.admission(self._context, read.caller, read.network)
@@ -124,9 +130,10 @@ class Unlocking:
         # A device that never comes back, such as a script's, would be a new holder in an experiment each time.
         known = device if read.caller.device_id is not None else None
         entry, view = entry_of(touch), self._views.of(read.caller, known)
+        sent, read = read, self._at_its_place(read)
         case = await self._expected(read, meter_of(read.caller) or holder, view, entry)
-        if read.again is not None and not opens(case.outcome):
-            read = (await read.again())._replace(here=read.here, gift=read.gift)
+        if not opens(case.outcome) and not (read.again is None and self._openings.are_certain()):
+            read = await self._read_anew(sent)
             view = self._views.of(read.caller, known)
             case = await self._expected(read, meter_of(read.caller) or holder, view, entry)
         if not REASONS[case.outcome.reason].by_reader:
@@ -184,6 +191,19 @@ class Unlocking:
         grant, reason = case.gift.grant, case.outcome.reason
         until = grant.ends_at if grant is not None and case.has_gift else None
         return Opened(reason, False, case.window, owner, device_id, noted, notices, until)
+
+    def _at_its_place(self, read: ReadRequest) -> ReadRequest:
+        """With what the network that it comes from opens, as far as this process knows."""
+        found = self._networks.at(read.address) if self._networks else ()
+        return read._replace(here=(*read.here, *found)) if found else read
+
+    async def _read_anew(self, sent: ReadRequest) -> ReadRequest:
+        """The request with nothing in it that is only remembered."""
+        await self._openings.make_certain()
+        if sent.again is not None:
+            anew = await sent.again()
+            sent = anew._replace(here=sent.here, address=sent.address, gift=sent.gift)
+        return self._at_its_place(sent)
 
     def note_use(self, read: ReadRequest, device: str | None, day: date) -> None:
         """A read of a reader's, for the report of accounts that many share."""

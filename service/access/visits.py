@@ -1,4 +1,4 @@
-"""What a request opens by where it comes from: an institution's network, or a crawler that has proved who it is."""
+"""What a request opens by who it comes from: a crawler that has proved who it is."""
 
 from functools import lru_cache
 from typing import Annotated
@@ -13,7 +13,6 @@ from service.crawlers.robots import license_link
 from service.crawlers.signatures import SignedRequest
 from service.crawlers.verifiers import Verifiers, Visit
 from service.grants.grants import EVERYTHING, GrantFacts
-from service.grants.places import GrantsHere
 from service.limits.addresses import client_address
 from service.problems import Problem
 from service.rules.crawlers import CrawlerRules
@@ -59,24 +58,23 @@ def checked(crawler: Crawler, article: StoredArticle, rules: CrawlerRules, publi
     return policy == "full_verified"
 
 
-async def grants_of_visit(
+async def grants_of_crawler(
     request: Request,
     article: WantedArticle,
-    here: GrantsHere,
     settings: AppSettings,
     clocks: AppClocks,
 ) -> tuple[GrantFacts, ...]:
-    """The grants of networks and crawlers. Problems `crawler-refused` and `license-required`."""
+    """What a crawler that has proved who it is may read. Problems `crawler-refused` and `license-required`."""
     running = running_of(request)
     rules = running.get(RuleBook).in_force.rules.crawlers
     # Whose token it is has been found out: an agent gets what its reader gets.
     if rules.treat_all_alike or "Authorization" in request.headers:
-        return here
+        return ()
     crawler = await running.get(Verifiers).verify(visit_of(request, settings))
     if crawler is None or not checked(crawler, article, rules, settings.public_url):
-        return here
+        return ()
     whole = GrantFacts("", "crawler", crawler.name, EVERYTHING, clocks.business(), None)
-    return (whole, *here)
+    return (whole,)
 
 
-GrantsOfVisit = Annotated[tuple[GrantFacts, ...], Depends(grants_of_visit)]
+GrantsOfCrawler = Annotated[tuple[GrantFacts, ...], Depends(grants_of_crawler)]

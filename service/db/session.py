@@ -72,6 +72,8 @@ class Database:
         else:
             self._writing = self._reading = postgresql_engine(self.url, patience)
             self._committing_each = self._writing.execution_options(isolation_level="AUTOCOMMIT")
+        self.is_shared = self.dialect != "sqlite"
+        """Whether several processes may serve by it."""
         # Weak: a lock is gone with the last of those who hold it or wait for it.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         sqlite = self.dialect == "sqlite"

@@ -22,6 +22,7 @@ from service.grants.csv_file import (
 )
 from service.grants.institution_schemas import InstitutionIn
 from service.grants.institutions import InstitutionTerms, put_institution, terms_of
+from service.grants.trust import until_known
 from service.texts import is_slug, said_of, storable
 
 COLUMNS = ("slug", "name", "plan", "domains", "networks", "ends_at")
@@ -99,4 +100,5 @@ async def store_institutions(
                 changes.append(row.slug)
                 await put_institution(session, context, row.slug, row.terms, actor=actor)
             end_of_run(dry_run=dry_run)
+        await until_known()
     return differences

@@ -29,6 +29,7 @@ from service.grants.institutions import (
     find_institution,
     put_institution,
 )
+from service.grants.trust import ANSWERED_WHEN_KNOWN
 from service.html.list_query import AnyPage
 from service.identity.callers import Actor, requires
 from service.identity.permissions import Permission
@@ -69,7 +70,11 @@ async def import_file(
     )  # fmt: skip
 
 
-@router.put("/v1/admin/institutions/{slug}", summary="Store an institution")
+@router.put(
+    "/v1/admin/institutions/{slug}",
+    summary="Store an institution",
+    dependencies=[ANSWERED_WHEN_KNOWN],
+)
 async def put(
     slug: InstitutionSlug,
     body: InstitutionIn,

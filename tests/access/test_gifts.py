@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from service.access.gifts import Gifts
+from service.access.openings import Openings
 from service.access.revocations import Revocations
 from service.db.tables import GiftLink, GiftOpening, Touches
 from service.grants.gift_terms import GiftTerms, may_give
@@ -280,16 +281,16 @@ async def test_another_process_learns_what_was_opened(
     made = await given(paywall)
     async with paywall.new_client() as friend:
         await come(friend, made)
-        gifts = paywall.app.running.get(Gifts)
+        gifts, openings = paywall.app.running.get(Gifts), paywall.app.running.get(Openings)
         gifts._opened = frozenset()
         assert (await friend.post("/v1/articles/premium/unlock")).status_code == 402
-        await gifts.refresh()
+        await openings.refresh()
         assert gifts._opened
         # What is known isn't asked for again each second: what is new is, and everything once an hour.
         for passed, is_known in ((5, True), (5, False), (60, True)):
             gifts._opened = frozenset()
             clocks.travel(timedelta(minutes=passed))
-            await gifts.refresh()
+            await openings.refresh()
             assert bool(gifts._opened) is is_known
         friend.cookies.delete(cookie_name("session", paywall.settings), domain="127.0.0.1")
         answer = await friend.post("/v1/articles/premium/unlock", headers={"Referer": "x"})

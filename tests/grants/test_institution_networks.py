@@ -7,10 +7,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from service.access.openings import Openings
 from service.db.session import Database
 from service.db.tables import Institution
 from service.grants.institution_reads import InstitutionReads
-from service.grants.places import InstitutionNetworks
 from service.settings import Settings
 from tests.conftest import MovingClocks
 from tests.databases import on_sqlite
@@ -39,7 +39,7 @@ async def paywall(
 async def put(paywall: Paywall, **fields: Any) -> None:
     answer = await paywall.client.put(ADDRESS, json=AGREED | fields, headers=paywall.staff)
     assert answer.status_code == 200, answer.text
-    await paywall.app.running.get(InstitutionNetworks).refresh(paywall.database, paywall.clocks)
+    await paywall.app.running.get(Openings).refresh()
 
 
 async def unlock(
@@ -80,7 +80,7 @@ async def test_a_network_opens_what_the_contract_covers_until_it_ends(
     await put(paywall)
     assert (await unlock(paywall)).status_code == 200
     await paywall.client.delete(ADDRESS, headers=paywall.staff)
-    await paywall.app.running.get(InstitutionNetworks).refresh(paywall.database, clocks)
+    await paywall.app.running.get(Openings).refresh()
     assert (await unlock(paywall)).status_code == 402
 
 
@@ -125,7 +125,7 @@ async def test_what_the_release_before_this_one_changes_is_seen(
     async with paywall.database.transaction() as session:
         row = await session.get_one(Institution, "city-library")
         row.networks, row.updated_at = ["198.51.100.0/24"], clocks.business()
-    await paywall.app.running.get(InstitutionNetworks).refresh(paywall.database, clocks)
+    await paywall.app.running.get(Openings).refresh()
     assert (await unlock(paywall)).status_code == 402
     assert (await unlock(paywall, forwarded="198.51.100.7")).status_code == 200
 

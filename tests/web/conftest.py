@@ -10,6 +10,7 @@ import pytest
 
 from service.access.answers import UnlockAnswers
 from service.access.gifts import Gifts
+from service.access.openings import Openings
 from service.access.revocations import Revocations
 from service.access.routes import router as access_router
 from service.access.unlock import Unlocking
@@ -121,11 +122,14 @@ def reading_parts(
     articles, metering = ArticleCache(rules, clocks), Metering(database, clocks, ledger)
     networks, gifts = InstitutionNetworks(), Gifts(context, link_key(settings))
     reads, on_sale = InstitutionReads(networks, settings.zone), OnSale(database.reading, clocks)
-    unlocking = Unlocking(context, metering, on_sale, rules, reads, gifts, ReaderUses())
+    openings = Openings(context, gifts, networks)
+    unlocking = Unlocking(
+        context, metering, on_sale, rules, reads, networks, gifts, openings, ReaderUses()
+    )
     rings = KeyRingHolder(derived_key(settings, "token-keys"))
     tokens = UnlockTokens(rings, settings, Revocations())
     answers = UnlockAnswers(context, unlocking, articles, tokens, device_key(settings))
-    return rules, articles, ledger, networks, reads, on_sale, gifts, unlocking, answers
+    return rules, articles, ledger, networks, reads, on_sale, gifts, openings, unlocking, answers
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from service.grants.institution_lists import ADVICE, read_institutions, store_in
 from service.grants.institution_reads import WayCount, reads_of
 from service.grants.institution_schemas import InstitutionIn, InstitutionReadsQuery
 from service.grants.institutions import end_institution, put_institution
+from service.grants.trust import ANSWERED_WHEN_KNOWN
 from service.html.redirect import see_other
 from service.identity.permissions import Permission
 from service.operators.frame.pages import PageRoute, page
@@ -63,7 +64,7 @@ async def show_institutions(
     return await _page(request, session, now, typed, refusal=None, named=named, read=read)
 
 
-@router.post("")
+@router.post("", dependencies=[ANSWERED_WHEN_KNOWN])
 async def send_institution(
     request: Request,
     visit: ChangesSubscribers,
