@@ -1,6 +1,6 @@
 """The page of the import from Stripe: what it would do, how far it is, and what it did."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -53,8 +53,7 @@ async def send_trial(
     """Find out what an import would do, with these prices as those of these offers."""
     prices = dict(each for each in zip(price, offer, strict=False) if all(each))
     if payments.gateway is not None:
-        await system.import_subscribers(visit.operator, dry_run=True, prices=prices)
-        return see_other(HOME)
+        return await _begun(request, visit, database, system, dry_run=True, prices=prices)
     async with database.reading() as session:
         return await _page(request, session, sells=False)
 
@@ -69,11 +68,23 @@ async def send_import(
         if not last or last[0].key != run or not _is_tried(last[0]):
             return await _page(request, session, sells=True, refusal=_LOOK_AGAIN)
         prices = last[0].payload["prices"]
-    await system.import_subscribers(visit.operator, dry_run=False, prices=prices)
-    return see_other(HOME)
+    return await _begun(request, visit, database, system, dry_run=False, prices=prices)
 
 
 _LOOK_AGAIN = "Nothing was begun: another run came meanwhile. Look at what it found first."
+_RUNS = "Nothing was begun: another run goes on. Wait until it ends, look at what it found, and choose again."
+
+
+async def _begun(
+    request: Request, visit: Visit, database: AppDatabase, system: AppSystem, *, dry_run: bool,
+    prices: Mapping[str, str],
+) -> Response:  # fmt: skip
+    """Begin a run, or say that none can begin now."""
+    run_id = await system.import_subscribers(visit.operator, dry_run=dry_run, prices=prices)
+    if run_id is not None:
+        return see_other(HOME)
+    async with database.reading() as session:
+        return await _page(request, session, sells=True, refusal=_RUNS)
 
 
 def _is_tried(job: Job) -> bool:
