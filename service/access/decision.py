@@ -5,9 +5,11 @@ article that the meter itself opens consumes. Everything that opens or closes an
 unlock, the decision without effect, the pages, and reads by token. Pure.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import Literal, NamedTuple, get_args
 
 from service.access.reasons import PRECEDENCE, AllowReason, MeterReason, WallReason
@@ -74,6 +76,24 @@ class Evidence:
     """An operator who may read articles is signed in in this browser."""
     network_closed: bool = False
     """The network has no room for another reader without cookies."""
+
+    def grants_for(self, article_id: str) -> Sequence[HeldGrant]:
+        """The grants of this article alone, and those that may cover any: most of one who has many are of others."""
+        wide, of_articles = self._by_scope
+        own = of_articles.get(article_scope(article_id))
+        return wide if own is None else (*wide, *own)
+
+    @cached_property
+    def _by_scope(self) -> tuple[tuple[HeldGrant, ...], Mapping[str, list[HeldGrant]]]:
+        of_one = article_scope("")
+        wide: list[HeldGrant] = []
+        of_articles: dict[str, list[HeldGrant]] = {}
+        for each in self.grants:
+            if each.scope.startswith(of_one):
+                of_articles.setdefault(each.scope, []).append(each)
+            else:
+                wide.append(each)
+        return tuple(wide), of_articles
 
 
 class NoMeter(Enum):
@@ -165,7 +185,7 @@ def decide(article: ArticleFacts, evidence: Evidence, meter: MeterSeen, now: dat
         return Allow("staff", (*seen, _STAFF))
     if evidence.variant:
         seen = (*seen, Step("experiment", "the variant is {}", (evidence.variant,)))
-    grant = _opening(evidence.grants, article, now)
+    grant = _opening(evidence, article, now)
     if grant is not None:
         step = Step("grant", "{}", (grant,), decided=True)
         return Allow(grant.source, (*seen, step), grant.reference)
@@ -221,21 +241,12 @@ def _meter_wall(reason: WallReason, evidence: Evidence, trail: Trail) -> Wall:
     return Wall(reason, "register" if more else "subscribe", trail)
 
 
-def _opening(
-    held: tuple[HeldGrant, ...], article: GrantableArticle, now: datetime
-) -> HeldGrant | None:
+def _opening(evidence: Evidence, article: GrantableArticle, now: datetime) -> HeldGrant | None:
     """The live grant that opens the article: by precedence of its source, then the longest."""
+    held = evidence.grants_for(article.id) if evidence.grants else ()
     if not held:
         return None
-    # Most grants of one who has many are of other articles, and are passed over by their scope alone.
-    own, of_one = article_scope(article.id), article_scope("")
-    opening = [
-        each
-        for each in held
-        if (each.scope == own or not each.scope.startswith(of_one))
-        and covers(each.scope, article)
-        and each.is_live(now)
-    ]
+    opening = [each for each in held if covers(each.scope, article) and each.is_live(now)]
     return min(opening, key=_rank, default=None)
 
 

@@ -9,6 +9,8 @@ from service.rules.in_force import InForce, RuleBook
 from service.rules.prompts import Occasion
 from service.settings import Settings
 
+_MOST_UNITS = 50_000
+
 
 def experiment_key(settings: Settings) -> bytes:
     """What variants are drawn by in this installation."""
@@ -22,13 +24,24 @@ class Views:
         self._clocks = context.clocks
         self._rules = rules
         self._secret = experiment_key(context.settings)
+        self._of_unit: dict[str, InForce] = {}
+        rules.when_changed(self._of_unit.clear)
 
     def of(self, caller: Caller, device: str | None) -> InForce:
         """`device` is the caller's pseudonym; None: nobody's yet, who is in no experiment."""
         in_force, unit = self._rules.in_force, caller.unit or device
-        if in_force.experiment is None or not caller.takes_part or unit is None:
+        experiment = in_force.experiment
+        if experiment is None or not caller.takes_part or unit is None:
             return in_force
-        return in_force.view_of(unit, self._secret, self._clocks.business())
+        now = self._clocks.business()
+        if not experiment.runs(now):
+            return in_force
+        view = self._of_unit.get(unit)
+        if view is None:
+            if len(self._of_unit) >= _MOST_UNITS:
+                self._of_unit.clear()
+            view = self._of_unit[unit] = in_force.view_of(unit, self._secret, now)
+        return view
 
 
 def variant_at(wall: WallShown, arrival: Arrival, view: InForce) -> str | None:

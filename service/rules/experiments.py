@@ -4,7 +4,6 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -25,7 +24,6 @@ STATE_WORDS: Mapping[State, str] = MappingProxyType(
 )
 """What the newsroom calls them."""
 ALL_SHARES = 100
-_REMEMBERED = 50_000
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,6 @@ class Experiment:
         return self.scope is not None and self.scope.fits(occasion, self.started_at)
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def _place(slug: str, unit: str, secret: bytes) -> float:
     """Evenly from 0 up to 100, another one in each experiment: so two of them don't depend on each other."""
     digest = hmac.digest(secret, f"{slug}\n{unit}".encode(), "sha256")

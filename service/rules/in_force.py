@@ -60,7 +60,7 @@ class InForce:
             frozenset(rules.said()),
         )
 
-    @property
+    @cached_property
     def tries_limits(self) -> bool:
         """Whether the experiment is on the meter's limits."""
         return self.experiment is not None and self.experiment.scope is None
